@@ -1,0 +1,67 @@
+package ir
+
+// Op says what a node computes. An op is a comparable struct; its exported
+// fields are its attributes, named by the struct tag `attr:"name"`, of kind
+// int, int64, float64, bool, string, Axes, Dims or DType. One tag set prints,
+// parses, exports and imports.
+//
+// Infer returns the types of the results, or the rule that the operands break
+// followed by what came, without the op's name: "x's last axis is 30 but w's
+// first axis is 784 (x is f32[N 30], w is f32[784 100])".
+type Op interface {
+	Name() string
+	Infer(in []Type) ([]Type, error)
+}
+
+// The facets of an op. Each is found by a type assertion; the test of package
+// ops says which an op must have.
+type (
+	// Evaluator is an op with a reference meaning. Float operands and results
+	// are F64 whatever the value's dtype, I64 and Bool are exact. The operands
+	// must not be changed.
+	Evaluator interface {
+		Eval(env *Env, in []*Tensor) ([]*Tensor, error)
+	}
+	// Decomposer is an op that means other ops.
+	Decomposer interface {
+		Decompose(b *Builder, in []*Value) []*Value
+	}
+	// Differentiable is an op with a vector-Jacobian product, as graph: given the
+	// gradients of the outputs (nil for an output without one) it returns the
+	// gradients of the inputs, nil for one that has none.
+	Differentiable interface {
+		VJP(b *Builder, n *Node, dout []*Value) []*Value
+	}
+	// NotDifferentiable is an op whose gradient is absent on purpose.
+	NotDifferentiable interface{ WhyNoGradient() string }
+	// Exportable is an op with an ONNX counterpart whose attributes are those of
+	// the struct tags.
+	Exportable interface{ ONNX() ONNX }
+	// InPlacer is an op whose output 0 may take the memory of that input, -1 for
+	// none.
+	InPlacer interface{ InPlace() int }
+	// Coster states the arithmetic of a node, rows being the batch.
+	Coster interface {
+		Cost(in, out []Type, rows int) (flops, bytes int64)
+	}
+)
+
+// ONNX is an op's counterpart in the default domain. An empty Type means there
+// is none and Why says so.
+type ONNX struct {
+	Type  string
+	Since int
+	Why   string
+}
+
+// Env is what an evaluation may depend on besides its operands.
+type Env struct {
+	Rows       int    // what the batch symbol is bound to
+	UpdateRows int    // rows of the whole update, of which these are a part
+	FirstRow   int    // position of row 0 in the whole update
+	Seed       uint64 // of the run
+	Update     uint64 // number of the update, from 0
+}
+
+// Bind returns the lengths of s in this environment.
+func (e *Env) Bind(s Shape) []int { return s.Bind(e.Rows) }
