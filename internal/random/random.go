@@ -1,0 +1,173 @@
+// Package random gives counter-based random streams: draw i of a key is a pure function of key and i.
+//
+// A [Key] names a stream and holds no position, so draws need no order, no lock and no memory, and may be made
+// by any number of goroutines. Everything random in a run comes from one seed, by way of [Key.Derive]:
+//
+//	masks := random.New(seed).DeriveString("dropout").Derive(update, use, row)
+//	keep := masks.Float32(i) < p
+//
+// The generator is Philox4x32 with ten rounds (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy
+// as 1, 2, 3", SC 2011). Integers and uniform floats have the same bits on every platform; [Key.Normal] uses
+// package math, which may differ in the last bit of a float64 between architectures.
+//
+// Kinds of draws of one key are cut from the same blocks: Uint64, Float64 and Normal at one index are not
+// independent of each other. Derive a key for each purpose.
+package random
+
+import (
+	"math"
+	"math/bits"
+)
+
+// Key names a random stream. Keys are comparable; equal keys give equal draws. The zero Key is a valid stream.
+type Key struct {
+	key   uint64 // Philox's key
+	tweak uint64 // the upper half of Philox's counter; the lower half is the block's number
+}
+
+// New returns the root key of a seed.
+func New(seed uint64) Key { return Key{key: seed}.Derive(rootDomain) }
+
+const (
+	rootDomain   = 0x6c616d696e61 // so that a root is not a bare counter
+	deriveDomain = 0x9e3779b97f4a7c15
+	stringDomain = 0xd1b54a32d192ed03
+)
+
+// Derive returns the key of a child stream for each sequence of parts. Derive(a, b) equals Derive(a).Derive(b),
+// and Derive() is the key itself.
+func (k Key) Derive(parts ...uint64) Key {
+	for _, p := range parts {
+		// The other domain keeps children apart from the draws of k.
+		a, b := philox(p, k.tweak, k.key^deriveDomain)
+		k = Key{key: a, tweak: b}
+	}
+	return k
+}
+
+// DeriveString returns the key of a child stream named by s. Names of any length are told apart.
+func (k Key) DeriveString(s string) Key {
+	k = k.Derive(stringDomain, uint64(len(s)))
+	for len(s) > 0 {
+		var part uint64
+		n := min(len(s), 8)
+		for i := range n {
+			part |= uint64(s[i]) << (8 * i)
+		}
+		k, s = k.Derive(part), s[n:]
+	}
+	return k
+}
+
+// Uint32 returns draw i as 32 uniform bits.
+func (k Key) Uint32(i uint64) uint32 {
+	a, b := philox(i>>2, k.tweak, k.key)
+	if i&2 != 0 {
+		a = b
+	}
+	return uint32(a >> (32 * (i & 1)))
+}
+
+// Uint64 returns draw i as 64 uniform bits.
+func (k Key) Uint64(i uint64) uint64 {
+	a, b := philox(i>>1, k.tweak, k.key)
+	if i&1 != 0 {
+		return b
+	}
+	return a
+}
+
+// Float64 returns draw i, uniform in [0, 1) with 53 bits.
+func (k Key) Float64(i uint64) float64 { return float64(k.Uint64(i)>>11) * 0x1p-53 }
+
+// Float32 returns draw i, uniform in [0, 1) with 24 bits.
+func (k Key) Float32(i uint64) float32 { return float32(k.Uint32(i)>>8) * 0x1p-24 }
+
+// Uint64N returns draw i, uniform in [0, n). The bias is below n/2^64. It returns 0 if n is 0.
+func (k Key) Uint64N(i, n uint64) uint64 {
+	hi, _ := bits.Mul64(k.Uint64(i), n)
+	return hi
+}
+
+// Normal returns draw i of the normal distribution with mean 0 and variance 1 (Box and Muller 1958).
+func (k Key) Normal(i uint64) float64 {
+	c, s := k.normals(i >> 1)
+	if i&1 != 0 {
+		return s
+	}
+	return c
+}
+
+// normals returns the two normal draws of a block.
+func (k Key) normals(block uint64) (float64, float64) {
+	a, b := philox(block, k.tweak, k.key)
+	u := 1 - float64(a>>11)*0x1p-53 // in (0, 1], so the logarithm is finite
+	r := math.Sqrt(-2 * math.Log(u))
+	sin, cos := math.Sincos(2 * math.Pi * (float64(b>>11) * 0x1p-53))
+	return r * cos, r * sin
+}
+
+// FillFloat32 sets dst[j] to Float32(i+j).
+func (k Key) FillFloat32(dst []float32, i uint64) {
+	for len(dst) > 0 && i&3 != 0 {
+		dst[0] = k.Float32(i)
+		dst, i = dst[1:], i+1
+	}
+	for ; len(dst) >= 4; dst, i = dst[4:], i+4 {
+		a, b := philox(i>>2, k.tweak, k.key)
+		dst[0] = float32(uint32(a)>>8) * 0x1p-24
+		dst[1] = float32(uint32(a>>32)>>8) * 0x1p-24
+		dst[2] = float32(uint32(b)>>8) * 0x1p-24
+		dst[3] = float32(uint32(b>>32)>>8) * 0x1p-24
+	}
+	for j := range dst {
+		dst[j] = k.Float32(i + uint64(j))
+	}
+}
+
+// FillNormal32 sets dst[j] to float32(Normal(i+j)).
+func (k Key) FillNormal32(dst []float32, i uint64) {
+	if len(dst) > 0 && i&1 != 0 {
+		dst[0] = float32(k.Normal(i))
+		dst, i = dst[1:], i+1
+	}
+	for ; len(dst) >= 2; dst, i = dst[2:], i+2 {
+		a, b := k.normals(i >> 1)
+		dst[0], dst[1] = float32(a), float32(b)
+	}
+	if len(dst) > 0 {
+		dst[0] = float32(k.Normal(i))
+	}
+}
+
+// Perm returns a random permutation of 0 … n-1; it is empty if n is not positive.
+func (k Key) Perm(n int) []int {
+	p := make([]int, max(n, 0))
+	k.PermInto(p)
+	return p
+}
+
+// PermInto fills dst with the permutation that Perm(len(dst)) returns (Fisher and Yates).
+func (k Key) PermInto(dst []int) {
+	for i := range dst {
+		dst[i] = i
+	}
+	for i := len(dst) - 1; i > 0; i-- {
+		j := k.Uint64N(uint64(i), uint64(i)+1)
+		dst[i], dst[j] = dst[j], dst[i]
+	}
+}
+
+// philox is Philox4x32-10 on the counter (c0, c1) as two 64-bit halves, low word first.
+func philox(c0, c1, key uint64) (uint64, uint64) {
+	const m0, m1 = 0xD2511F53, 0xCD9E8D57
+	x0, x1, x2, x3 := uint32(c0), uint32(c0>>32), uint32(c1), uint32(c1>>32)
+	k0, k1 := uint32(key), uint32(key>>32)
+	for range 10 {
+		p0, p1 := uint64(x0)*m0, uint64(x2)*m1
+		x0, x1, x2, x3 = uint32(p1>>32)^x1^k0, uint32(p1), uint32(p0>>32)^x3^k1, uint32(p0)
+		k0 += 0x9E3779B9
+		k1 += 0xBB67AE85
+	}
+	return uint64(x0) | uint64(x1)<<32, uint64(x2) | uint64(x3)<<32
+}
