@@ -1,0 +1,73 @@
+# Needs Go, a C compiler, python3 with pip, and the package registries. Once
+# deps has run, everything here works offline.
+
+SHELL   := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+GO       ?= go
+PYTHON   ?= python3
+FUZZTIME ?= 30s
+BENCH    ?= .
+OUT      ?= out/demo
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+VENV    := $(CURDIR)/.cache/python
+REQS    := examples/consumers/python/requirements.txt
+# The stamp carries the hash of the pins, so that editing them installs again
+# and a fresh checkout of the same pins, with newer file times, does not.
+STAMP   := $(VENV)/.installed-$(shell cksum < $(REQS) | cut -d' ' -f1)
+
+ifdef DATA
+export LAMINA_DATA := $(abspath $(DATA))
+endif
+export LAMINA_ONNXRUNTIME ?= $(VENV)
+
+.PHONY: help build deps test demo bench fuzz clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build bin/lamina
+	$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/lamina ./cmd/lamina
+
+deps: $(STAMP) ## install the pinned onnxruntime, onnx and numpy into .cache/python
+
+$(STAMP): $(REQS)
+	rm -rf $(VENV)
+	@# Debian splits ensurepip off: without it the outer pip fills the venv.
+	if $(PYTHON) -c 'import ensurepip' 2>/dev/null && $(PYTHON) -m venv $(VENV); then \
+	  $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $(REQS); \
+	else \
+	  rm -rf $(VENV); \
+	  $(PYTHON) -m venv --without-pip $(VENV); \
+	  $(PYTHON) -m pip install --quiet --disable-pip-version-check -r $(REQS) \
+	    --target "$$($(VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("platlib"))')"; \
+	fi
+	$(VENV)/bin/python -c 'import onnx, onnxruntime; print("onnxruntime", onnxruntime.__version__, "onnx", onnx.__version__)'
+	touch $@
+
+test: export LAMINA_REQUIRE_ORT := 1
+test: export LAMINA_REQUIRE_PYTHON := 1
+test: deps ## every test, the real onnxruntime and Python consumer included
+	$(GO) vet ./...
+	CGO_ENABLED=0 $(GO) build ./...
+	$(GO) test ./...
+
+demo: build deps ## train, export and verify the demo (DATA=DIR for the full IDX files)
+	bin/lamina demo --out $(OUT)
+
+bench: ## run the benchmarks (BENCH=regexp)
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+fuzz: ## run every fuzz target for FUZZTIME (30s)
+	for pkg in $$($(GO) list ./...); do \
+	  targets=$$($(GO) test -list '^Fuzz' "$$pkg"); \
+	  for f in $$(grep '^Fuzz' <<<"$$targets" || true); do \
+	    echo "$$pkg $$f"; \
+	    $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) "$$pkg"; \
+	  done; \
+	done
+
+clean: ## remove bin, out and the installed Python packages
+	rm -rf bin out .cache
