@@ -1,0 +1,90 @@
+package optim
+
+import "math"
+
+// AdamOptimizer is Adam: gradients divided by the root of their running mean square, both bias corrected
+// (Kingma and Ba 2015, algorithm 1; ONNX ai.onnx.preview.training Adam but for the place of epsilon).
+//
+//	m = β1·m + (1-β1)·g
+//	v = β2·v + (1-β2)·g²
+//	w = w - rate/(1-β1^t) · m / (√v/√(1-β2^t) + ε)
+//
+// Slots: m, v. β1 is 0.9, β2 0.999 and ε 1e-8 if not set.
+type AdamOptimizer struct {
+	common
+	beta1, beta2, epsilon, l2 float64
+}
+
+// Adam returns Adam with a learning rate. Errors: the rate is not positive and finite.
+func Adam(rate float64) *AdamOptimizer {
+	return &AdamOptimizer{common: makeCommon("adam", rate), beta1: 0.9, beta2: 0.999, epsilon: 1e-8}
+}
+
+// Betas sets how slowly the two running means forget; each is in [0, 1).
+func (o *AdamOptimizer) Betas(beta1, beta2 float64) *AdamOptimizer {
+	o.fraction("beta1", beta1)
+	o.fraction("beta2", beta2)
+	o.beta1, o.beta2 = beta1, beta2
+	return o
+}
+
+// Epsilon sets what is added to the root, so that nothing is divided by zero; it is positive.
+func (o *AdamOptimizer) Epsilon(epsilon float64) *AdamOptimizer {
+	o.positive("epsilon", epsilon)
+	o.epsilon = epsilon
+	return o
+}
+
+// Decay adds l2 times the weight to its gradient. For decay apart from the gradient use [AdamW].
+func (o *AdamOptimizer) Decay(l2 float64) *AdamOptimizer {
+	o.notNegative("decay", l2)
+	o.l2 = l2
+	return o
+}
+
+// Schedule sets how the rate changes during training; it is constant if not set.
+func (o *AdamOptimizer) Schedule(s Schedule) *AdamOptimizer { o.setSchedule(s); return o }
+
+// Group multiplies the rate by factor for the layers that pattern names (see [Match]).
+func (o *AdamOptimizer) Group(pattern string, factor float64) *AdamOptimizer {
+	o.addGroup(pattern, factor)
+	return o
+}
+
+// Slots implements [Optimizer].
+func (o *AdamOptimizer) Slots() []string { return []string{"m", "v"} }
+
+// Update implements [Optimizer].
+func (o *AdamOptimizer) Update(s Step, w, g []float32, slots [][]float32) {
+	var l2 float32
+	if s.Decay {
+		l2 = float32(o.l2)
+	}
+	adam(s, w, g, slots, o.beta1, o.beta2, o.epsilon, l2, 1)
+}
+
+// Describe implements [Optimizer].
+func (o *AdamOptimizer) Describe() any {
+	return o.describe(map[string]float64{"beta1": o.beta1, "beta2": o.beta2, "epsilon": o.epsilon, "decay": o.l2})
+}
+
+// adam is the loop of Adam and AdamW: l2 goes to the gradient, keep shrinks the weight before its step.
+func adam(s Step, w, g []float32, slots [][]float32, beta1, beta2, epsilon float64, l2, keep float32) {
+	g, st := ranges(w, g, slots, 2)
+	m, v := st[0], st[1]
+	b1, b2, eps := float32(beta1), float32(beta2), float32(epsilon)
+	r1, r2 := float32(1-beta1), float32(1-beta2)
+	t := float64(s.T)
+	rate := float32(float64(s.LR) / (1 - math.Pow(beta1, t)))
+	root := float32(1 / math.Sqrt(1-math.Pow(beta2, t)))
+	for i, x := range w {
+		d := g[i] * s.Scale
+		if l2 != 0 {
+			d += float32(l2 * x)
+		}
+		mi := float32(b1*m[i]) + float32(r1*d)
+		vi := float32(b2*v[i]) + float32(r2*float32(d*d))
+		m[i], v[i] = mi, vi
+		w[i] = float32(keep*x) - float32(rate*mi)/(float32(sqrt(vi)*root)+eps)
+	}
+}

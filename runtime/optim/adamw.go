@@ -1,0 +1,60 @@
+package optim
+
+// AdamWOptimizer is Adam with decay apart from the gradient: before its step a weight is multiplied by
+// 1 - rate·decay (Loshchilov and Hutter 2019). Slots, β1, β2 and ε are as in [AdamOptimizer].
+type AdamWOptimizer struct {
+	common
+	beta1, beta2, epsilon, decay float64
+}
+
+// AdamW returns AdamW with a learning rate and a decay; 0.01 is a usual decay.
+// Errors: the rate is not positive and finite; the decay is negative or not finite, or rate·decay is above 1.
+func AdamW(rate, decay float64) *AdamWOptimizer {
+	o := &AdamWOptimizer{common: makeCommon("adamw", rate), beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: decay}
+	o.notNegative("decay", decay)
+	if rate*decay > 1 {
+		o.mistake("rate times decay must be at most 1, got %v times %v", rate, decay)
+	}
+	return o
+}
+
+// Betas sets how slowly the two running means forget; each is in [0, 1).
+func (o *AdamWOptimizer) Betas(beta1, beta2 float64) *AdamWOptimizer {
+	o.fraction("beta1", beta1)
+	o.fraction("beta2", beta2)
+	o.beta1, o.beta2 = beta1, beta2
+	return o
+}
+
+// Epsilon sets what is added to the root, so that nothing is divided by zero; it is positive.
+func (o *AdamWOptimizer) Epsilon(epsilon float64) *AdamWOptimizer {
+	o.positive("epsilon", epsilon)
+	o.epsilon = epsilon
+	return o
+}
+
+// Schedule sets how the rate changes during training; it is constant if not set.
+func (o *AdamWOptimizer) Schedule(s Schedule) *AdamWOptimizer { o.setSchedule(s); return o }
+
+// Group multiplies the rate by factor for the layers that pattern names (see [Match]).
+func (o *AdamWOptimizer) Group(pattern string, factor float64) *AdamWOptimizer {
+	o.addGroup(pattern, factor)
+	return o
+}
+
+// Slots implements [Optimizer].
+func (o *AdamWOptimizer) Slots() []string { return []string{"m", "v"} }
+
+// Update implements [Optimizer].
+func (o *AdamWOptimizer) Update(s Step, w, g []float32, slots [][]float32) {
+	keep := float32(1)
+	if s.Decay {
+		keep = float32(1 - float64(s.LR)*o.decay)
+	}
+	adam(s, w, g, slots, o.beta1, o.beta2, o.epsilon, 0, keep)
+}
+
+// Describe implements [Optimizer].
+func (o *AdamWOptimizer) Describe() any {
+	return o.describe(map[string]float64{"beta1": o.beta1, "beta2": o.beta2, "epsilon": o.epsilon, "decay": o.decay})
+}

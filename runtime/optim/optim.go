@@ -1,0 +1,225 @@
+// Package optim holds the optimizers and the schedules of the learning rate.
+//
+// An optimizer is made by its constructor with what it requires and refined by methods that return its own type:
+//
+//	optim.AdamW(1e-3, 1e-2).Group("encoder", 0.1).Schedule(optim.Cosine(5))
+//
+// Mistakes are kept and told by Err. An optimizer holds hyperparameters only: the state lives in slots that the
+// caller owns, one value of every slot for each weight, zero before the first update. Update is elementwise, so a
+// range of weights may be split anywhere and updated by any number of goroutines with the same bits. Every
+// product is rounded to float32 before it is added, so that no compiler may fuse it on one platform only.
+package optim
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"runtime"
+	"strings"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+)
+
+// Optimizer turns gradients into updates of weights.
+type Optimizer interface {
+	// Name is the kind, in lower case: "adam".
+	Name() string
+	// Err returns every mistake of the declaration, joined; each is an *ir.Error.
+	Err() error
+	// Slots names the state kept for each weight, in the order Update takes it.
+	Slots() []string
+	// Update changes w by the gradient g, and the state. w, g and every slot have one length. It allocates
+	// nothing and may run at the same time on ranges that do not overlap.
+	Update(s Step, w, g []float32, slots [][]float32)
+	// Rate is the learning rate before schedule and groups.
+	Rate() float64
+	// Plan is the schedule; it is never nil.
+	Plan() Schedule
+	// Factor is the rate's multiplier for a layer or parameter by its path, and whether a group names it.
+	// The last group that matches counts.
+	Factor(layer string) (float64, bool)
+	// Patterns lists the patterns of the groups, so that one that matches nothing can be told.
+	Patterns() []string
+	// Describe returns plain data that encodes to JSON.
+	Describe() any
+}
+
+// Step is what one update of one parameter depends on besides its gradient.
+type Step struct {
+	LR    float32 // the rate after schedule and groups
+	Decay bool    // whether the parameter is subject to weight decay; biases and normalisations are not
+	T     int64   // number of the update, from 1
+	Scale float32 // multiplies the gradient before anything else: 1, or the factor of a clipped norm
+}
+
+// common is what all optimizers share.
+type common struct {
+	kind     string
+	rate     float64
+	schedule Schedule
+	groups   []Group
+	mistakes []error
+}
+
+// Group is a multiplier of the rate for the layers that a pattern names.
+type Group struct {
+	Pattern string  `json:"pattern"`
+	Factor  float64 `json:"factor"`
+}
+
+func makeCommon(kind string, rate float64) common {
+	c := common{kind: kind, rate: rate, schedule: Constant()}
+	if !(rate > 0) || math.IsInf(rate, 0) {
+		c.mistake("the learning rate must be positive and finite, got %v", rate)
+	}
+	return c
+}
+
+// mistake keeps an error with the line of the caller outside this package.
+func (c *common) mistake(format string, a ...any) {
+	c.mistakes = append(c.mistakes, here().err(c.kind, fmt.Sprintf(format, a...)))
+}
+
+func (c *common) positive(what string, v float64) {
+	if !(v > 0) || math.IsInf(v, 0) {
+		c.mistake("%s must be positive and finite, got %v", what, v)
+	}
+}
+
+func (c *common) fraction(what string, v float64) {
+	if !(v >= 0 && v < 1) {
+		c.mistake("%s must be in [0, 1), got %v", what, v)
+	}
+}
+
+func (c *common) notNegative(what string, v float64) {
+	if !(v >= 0) || math.IsInf(v, 0) {
+		c.mistake("%s must be zero or positive, and finite, got %v", what, v)
+	}
+}
+
+func (c *common) setSchedule(s Schedule) {
+	if s == nil {
+		c.mistake("the schedule is nil")
+		return
+	}
+	if e, ok := s.(interface{ Err() error }); ok {
+		if err := e.Err(); err != nil {
+			c.mistake("%v", err)
+		}
+	}
+	c.schedule = s
+}
+
+func (c *common) addGroup(pattern string, factor float64) {
+	if err := CheckPattern(pattern); err != nil {
+		c.mistake("group %q: %v", pattern, err)
+	}
+	if !(factor >= 0) || math.IsInf(factor, 0) {
+		c.mistake("group %q: the factor must be zero or positive, and finite, got %v", pattern, factor)
+	}
+	c.groups = append(c.groups, Group{pattern, factor})
+}
+
+// Name implements [Optimizer].
+func (c *common) Name() string { return c.kind }
+
+// Err returns every mistake of the declaration, joined.
+func (c *common) Err() error { return errors.Join(c.mistakes...) }
+
+// Rate is the learning rate before schedule and groups.
+func (c *common) Rate() float64 { return c.rate }
+
+// Plan is the schedule.
+func (c *common) Plan() Schedule { return c.schedule }
+
+// Factor is the rate's multiplier for a layer, and whether a group names it.
+func (c *common) Factor(layer string) (float64, bool) {
+	for i := len(c.groups) - 1; i >= 0; i-- {
+		if Match(c.groups[i].Pattern, layer) {
+			return c.groups[i].Factor, true
+		}
+	}
+	return 1, false
+}
+
+// Patterns lists the patterns of the groups.
+func (c *common) Patterns() []string {
+	var p []string
+	for _, g := range c.groups {
+		p = append(p, g.Pattern)
+	}
+	return p
+}
+
+// Description is what an optimizer was declared as; it encodes to JSON.
+type Description struct {
+	Name     string             `json:"name"`
+	Rate     float64            `json:"rate"`
+	Options  map[string]float64 `json:"options,omitempty"`
+	Schedule any                `json:"schedule"`
+	Groups   []Group            `json:"groups,omitempty"`
+}
+
+func (c *common) describe(options map[string]float64) Description {
+	d := Description{Name: c.kind, Rate: c.rate, Options: options, Groups: c.groups}
+	if s, ok := c.schedule.(interface{ Describe() any }); ok {
+		d.Schedule = s.Describe()
+	} else {
+		d.Schedule = fmt.Sprintf("%T", c.schedule)
+	}
+	return d
+}
+
+const pkg = "github.com/lamina-ml/lamina/runtime/optim."
+
+// at is where the user wrote something: the first frame outside this package, and that frame's caller.
+type at struct{ made, from ir.Frame }
+
+func (a at) err(kind, rule string) error {
+	return &ir.Error{Made: a.made, From: a.from, Op: kind, Rule: rule}
+}
+
+func here() (a at) {
+	var pcs [16]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])
+	for {
+		f, more := frames.Next()
+		if f.Function != "" && !strings.HasPrefix(f.Function, pkg) {
+			a.made = frame(f)
+			if more {
+				if f, _ = frames.Next(); !strings.HasPrefix(f.Function, "runtime.") && !strings.HasPrefix(f.Function, "testing.") {
+					a.from = frame(f)
+				}
+			}
+			return a
+		}
+		if !more {
+			return a
+		}
+	}
+}
+
+// frame keeps the import path: the function's name up to the first dot after the last slash.
+func frame(f runtime.Frame) ir.Frame {
+	if f.Function == "" {
+		return ir.Frame{}
+	}
+	p := f.Function
+	slash := strings.LastIndexByte(p, '/') + 1
+	if dot := strings.IndexByte(p[slash:], '.'); dot >= 0 {
+		p = p[:slash+dot]
+	}
+	return ir.Frame{File: f.File, Pkg: p, Line: f.Line}
+}
+
+// ranges cuts g and the slots to the length of w, so that the loops need no bounds checks.
+func ranges(w, g []float32, slots [][]float32, n int) ([]float32, [2][]float32) {
+	var s [2][]float32
+	for i := range n {
+		s[i] = slots[i][:len(w)]
+	}
+	return g[:len(w)], s
+}
+
+func sqrt(x float32) float32 { return float32(math.Sqrt(float64(x))) }

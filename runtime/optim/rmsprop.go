@@ -1,0 +1,76 @@
+package optim
+
+// RMSPropOptimizer divides gradients by the root of their running mean square (Tieleman and Hinton 2012, lecture
+// 6.5 of "Neural networks for machine learning").
+//
+//	v = ρ·v + (1-ρ)·g²
+//	w = w - rate · g / (√v + ε)
+//
+// Slots: v. ρ is 0.9 and ε 1e-8 if not set.
+type RMSPropOptimizer struct {
+	common
+	rho, epsilon, l2 float64
+}
+
+// RMSProp returns RMSProp with a learning rate. Errors: the rate is not positive and finite.
+func RMSProp(rate float64) *RMSPropOptimizer {
+	return &RMSPropOptimizer{common: makeCommon("rmsprop", rate), rho: 0.9, epsilon: 1e-8}
+}
+
+// Rho sets how slowly the running mean forgets; it is in [0, 1).
+func (o *RMSPropOptimizer) Rho(rho float64) *RMSPropOptimizer {
+	o.fraction("rho", rho)
+	o.rho = rho
+	return o
+}
+
+// Epsilon sets what is added to the root, so that nothing is divided by zero; it is positive.
+func (o *RMSPropOptimizer) Epsilon(epsilon float64) *RMSPropOptimizer {
+	o.positive("epsilon", epsilon)
+	o.epsilon = epsilon
+	return o
+}
+
+// Decay adds l2 times the weight to its gradient.
+func (o *RMSPropOptimizer) Decay(l2 float64) *RMSPropOptimizer {
+	o.notNegative("decay", l2)
+	o.l2 = l2
+	return o
+}
+
+// Schedule sets how the rate changes during training; it is constant if not set.
+func (o *RMSPropOptimizer) Schedule(s Schedule) *RMSPropOptimizer { o.setSchedule(s); return o }
+
+// Group multiplies the rate by factor for the layers that pattern names (see [Match]).
+func (o *RMSPropOptimizer) Group(pattern string, factor float64) *RMSPropOptimizer {
+	o.addGroup(pattern, factor)
+	return o
+}
+
+// Slots implements [Optimizer].
+func (o *RMSPropOptimizer) Slots() []string { return []string{"v"} }
+
+// Update implements [Optimizer].
+func (o *RMSPropOptimizer) Update(s Step, w, g []float32, slots [][]float32) {
+	var l2 float32
+	if s.Decay {
+		l2 = float32(o.l2)
+	}
+	g, st := ranges(w, g, slots, 1)
+	v := st[0]
+	rho, rest, eps := float32(o.rho), float32(1-o.rho), float32(o.epsilon)
+	for i, x := range w {
+		d := g[i] * s.Scale
+		if l2 != 0 {
+			d += float32(l2 * x)
+		}
+		vi := float32(rho*v[i]) + float32(rest*float32(d*d))
+		v[i] = vi
+		w[i] = x - float32(s.LR*d)/(sqrt(vi)+eps)
+	}
+}
+
+// Describe implements [Optimizer].
+func (o *RMSPropOptimizer) Describe() any {
+	return o.describe(map[string]float64{"rho": o.rho, "epsilon": o.epsilon, "decay": o.l2})
+}

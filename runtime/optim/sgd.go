@@ -1,0 +1,109 @@
+package optim
+
+import "errors"
+
+// SGDOptimizer is gradient descent, with momentum (Polyak 1964) and Nesterov's look ahead (Sutskever et al. 2013)
+// as in ONNX ai.onnx.preview.training Momentum with beta 1.
+//
+//	u = μ·u + g
+//	w = w - rate·u            or, with Nesterov,   w = w - rate·(g + μ·u)
+//
+// Slots: momentum, or none if it is zero.
+type SGDOptimizer struct {
+	common
+	momentum, l2 float64
+	nesterov     bool
+	lookAhead    at // where Nesterov was called
+}
+
+// SGD returns gradient descent with a learning rate. Errors: the rate is not positive and finite.
+func SGD(rate float64) *SGDOptimizer { return &SGDOptimizer{common: makeCommon("sgd", rate)} }
+
+// Momentum sets μ, in [0, 1); it is 0 if not set.
+func (o *SGDOptimizer) Momentum(mu float64) *SGDOptimizer {
+	o.fraction("momentum", mu)
+	o.momentum = mu
+	return o
+}
+
+// Nesterov looks ahead along the momentum. Errors (of Err): the momentum is zero.
+func (o *SGDOptimizer) Nesterov() *SGDOptimizer {
+	o.nesterov, o.lookAhead = true, here()
+	return o
+}
+
+// Decay adds l2 times the weight to its gradient.
+func (o *SGDOptimizer) Decay(l2 float64) *SGDOptimizer {
+	o.notNegative("decay", l2)
+	o.l2 = l2
+	return o
+}
+
+// Schedule sets how the rate changes during training; it is constant if not set.
+func (o *SGDOptimizer) Schedule(s Schedule) *SGDOptimizer { o.setSchedule(s); return o }
+
+// Group multiplies the rate by factor for the layers that pattern names (see [Match]).
+func (o *SGDOptimizer) Group(pattern string, factor float64) *SGDOptimizer {
+	o.addGroup(pattern, factor)
+	return o
+}
+
+// Err returns every mistake of the declaration, joined.
+func (o *SGDOptimizer) Err() error {
+	err := o.common.Err()
+	if o.nesterov && o.momentum == 0 {
+		err = errors.Join(err, o.lookAhead.err(o.kind, "Nesterov needs a momentum: write .Momentum(0.9)"))
+	}
+	return err
+}
+
+// Slots implements [Optimizer].
+func (o *SGDOptimizer) Slots() []string {
+	if o.momentum == 0 {
+		return nil
+	}
+	return []string{"momentum"}
+}
+
+// Update implements [Optimizer].
+func (o *SGDOptimizer) Update(s Step, w, g []float32, slots [][]float32) {
+	var l2 float32
+	if s.Decay {
+		l2 = float32(o.l2)
+	}
+	if o.momentum == 0 {
+		g = g[:len(w)]
+		for i, x := range w {
+			d := g[i] * s.Scale
+			if l2 != 0 {
+				d += float32(l2 * x)
+			}
+			w[i] = x - float32(s.LR*d)
+		}
+		return
+	}
+	mu := float32(o.momentum)
+	g, st := ranges(w, g, slots, 1)
+	u := st[0]
+	for i, x := range w {
+		d := g[i] * s.Scale
+		if l2 != 0 {
+			d += float32(l2 * x)
+		}
+		ui := float32(mu*u[i]) + d
+		u[i] = ui
+		if o.nesterov {
+			ui = d + float32(mu*ui)
+		}
+		w[i] = x - float32(s.LR*ui)
+	}
+}
+
+// Describe implements [Optimizer].
+func (o *SGDOptimizer) Describe() any {
+	m := map[string]float64{"momentum": o.momentum, "decay": o.l2, "nesterov": 0}
+	if o.nesterov {
+		m["nesterov"] = 1
+	}
+	return o.describe(m)
+}
