@@ -1,0 +1,63 @@
+package simd
+
+import (
+	"runtime"
+	"time"
+)
+
+// Features says what the package knows about the CPU it runs on.
+type Features struct {
+	Vendor   string // as CPUID gives it, such as AuthenticAMD; empty when not known
+	Arch     string // GOARCH
+	Cores    int    // logical CPUs this process may use
+	AVX2     bool   // AVX2 and FMA, with the state saved by the operating system
+	AVX512   bool   // AVX-512 F, DQ, BW and VL, with the state saved by the operating system
+	MaxLanes int    // float32 lanes of the widest kernel set available
+}
+
+// CPU returns the features found at start.
+func CPU() Features {
+	f := cpuid()
+	f.Arch, f.Cores = runtime.GOARCH, runtime.NumCPU()
+	f.MaxLanes = [...]int{1, 8, 16}[best()]
+	return f
+}
+
+// PeakFMA measures for about d how many float32 operations one core does with fused multiply-adds in registers alone,
+// in GFLOP/s (an FMA is two), with the set in use: the ceiling to hold a GEMM's rate against. For the generic set it is
+// the rate of the portable FMA. The value is the best of several samples.
+func PeakFMA(d time.Duration) float64 {
+	i := selected.Load().isa[opGemm]
+	var top float64
+	n := 1 << 8
+	for end := time.Now().Add(d); ; {
+		t := time.Now()
+		ops := peakLoop(i, n)
+		if ops == 0 {
+			ops = peakGo(n)
+		}
+		took := time.Since(t)
+		if took < 50*time.Microsecond && n < 1<<24 {
+			n *= 2
+		} else {
+			top = max(top, float64(ops)/float64(took.Nanoseconds()))
+		}
+		if time.Now().After(end) && top > 0 {
+			return top
+		}
+	}
+}
+
+func peakGo(n int) int {
+	var acc [16]float32
+	x := float32(n&1) + 0.5
+	for range n {
+		for j := range acc {
+			acc[j] = fma(acc[j], x, 1)
+		}
+	}
+	if acc[0] < 0 { // never: keeps the loop from being removed
+		return 1
+	}
+	return n * len(acc) * 2
+}

@@ -1,0 +1,2 @@
+// Package simd holds the float32 kernels of the engine: matrix product, elementwise functions, reductions, optimizers.
+package simd

@@ -1,0 +1,101 @@
+package simd
+
+import "fmt"
+
+// Epilogue is what Gemm does to an element after its whole chain, before the store: first the bias, then the rectifier.
+type Epilogue struct {
+	Bias []float32 // one value per column of C, added; nil means none
+	Relu bool      // max(v, 0); a NaN stays a NaN, a -0 stays a -0
+}
+
+// Gemm computes C = A·B, or C + A·B, for A [m k], B [k n] and C [m n].
+//
+// A is addressed by two strides in elements, rsa from row to row and csa from column to column: (lda, 1) reads a
+// row-major A, (1, lda) its transpose. Rows of B and C are contiguous, ldb and ldc elements apart. Each element of C is
+// one ascending chain of fused multiply-adds over k that starts at 0, or at the stored C when accumulate is set; the
+// result does not depend on m, n, the strides or the kernel set. With k = 0 the chain is its start. Nothing outside the
+// m by n elements of C is written, nothing outside the operands read. C must not overlap A, B or the bias.
+//
+// Gemm panics, as an index out of range does, when a slice is shorter than its shape and strides say.
+func Gemm(m, n, k int, a []float32, rsa, csa int, b []float32, ldb int, c []float32, ldc int, accumulate bool, e Epilogue) {
+	if m <= 0 || n <= 0 {
+		return
+	}
+	k = max(k, 0)
+	if k > 0 {
+		needStrides("A", m, k, rsa, csa, len(a))
+		needStrides("B", k, n, ldb, 1, len(b))
+	}
+	needStrides("C", m, n, ldc, 1, len(c))
+	if ldc < n && m > 1 {
+		panic(fmt.Sprintf("simd: rows of C are %d apart but %d long", ldc, n))
+	}
+	if e.Bias != nil && len(e.Bias) < n {
+		panic(fmt.Sprintf("simd: bias has %d values for %d columns", len(e.Bias), n))
+	}
+	s := selected.Load()
+	gemmPanels(s, m, n, k, a, rsa, csa, b, ldb, c, ldc, accumulate, e)
+}
+
+// needStrides panics unless a rows by cols operand with these strides lies within n elements.
+func needStrides(what string, rows, cols, rs, cs, n int) {
+	if rs < 0 || cs < 0 || (rows-1)*rs+(cols-1)*cs >= n {
+		panic(fmt.Sprintf("simd: %s of %d by %d with strides %d and %d needs more than its %d elements", what, rows, cols, rs, cs, n))
+	}
+}
+
+// gemmGo is the generic micro-kernel's loop: one row by up to 16 columns at a time, accumulators on the stack.
+func gemmGo(m, n, k int, a []float32, rsa, csa int, b []float32, ldb int, c []float32, ldc int, accumulate bool, e Epilogue) {
+	for i := 0; i < m; i++ {
+		for j := 0; j < n; j += 16 {
+			w := min(16, n-j)
+			row := c[i*ldc+j:][:w]
+			var acc [16]float32
+			if accumulate {
+				copy(acc[:], row)
+			}
+			for p := 0; p < k; p++ {
+				x := a[i*rsa+p*csa]
+				y := b[p*ldb+j:][:w]
+				for t := range y {
+					acc[t&15] = fma(x, y[t], acc[t&15])
+				}
+			}
+			if e.Bias != nil {
+				for t, v := range e.Bias[j:][:w] {
+					acc[t] += v
+				}
+			}
+			if e.Relu {
+				for t := range acc {
+					acc[t] = relu(acc[t])
+				}
+			}
+			copy(row, acc[:w])
+		}
+	}
+}
+
+// Transpose copies src [rows cols] into dst [cols rows]; rows of src and dst are lds and ldd elements apart.
+//
+// It panics when a slice is shorter than its shape and stride say. dst must not overlap src.
+func Transpose(rows, cols int, src []float32, lds int, dst []float32, ldd int) {
+	if rows <= 0 || cols <= 0 {
+		return
+	}
+	needStrides("src", rows, cols, lds, 1, len(src))
+	needStrides("dst", cols, rows, ldd, 1, len(dst))
+	const block = 16 // 16 by 16 floats: one cache line a row on either side
+	for i0 := 0; i0 < rows; i0 += block {
+		i1 := min(i0+block, rows)
+		for j0 := 0; j0 < cols; j0 += block {
+			w := min(block, cols-j0)
+			for i := i0; i < i1; i++ {
+				d := dst[j0*ldd+i:]
+				for j, v := range src[i*lds+j0:][:w] {
+					d[j*ldd] = v
+				}
+			}
+		}
+	}
+}

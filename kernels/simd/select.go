@@ -1,0 +1,198 @@
+package simd
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"sync/atomic"
+)
+
+// isa is an instruction set the package has kernels for; a larger one is preferred.
+type isa uint8
+
+const (
+	isaGo isa = iota
+	isaAVX2
+	isaAVX512
+	numISA
+)
+
+func (i isa) String() string { return [...]string{"go", "avx2", "avx512"}[i] }
+
+// op is a row's operation: one dispatch column.
+type op uint8
+
+const (
+	opGemm op = iota
+	opRelu
+	opExp
+	opSigmoid
+	opTanh
+	opAdd
+	opSub
+	opMul
+	opDiv
+	opReluGrad
+	opSigmoidGrad
+	opTanhGrad
+	opAddScalar
+	opMulScalar
+	opAxpy
+	opSum
+	opDot
+	opSquaredDiff
+	opColSums
+	opAdam
+	opSGD
+	opRMSProp
+	numOps
+)
+
+func (o op) String() string {
+	return [...]string{"gemm", "relu", "exp", "sigmoid", "tanh", "add", "sub", "mul", "div", "relugrad", "sigmoidgrad",
+		"tanhgrad", "addscalar", "mulscalar", "axpy", "sum", "dot", "squareddiff", "colsums", "adam", "sgd", "rmsprop"}[o]
+}
+
+// Variant is one row of the kernel table.
+type Variant struct {
+	Name      string // <dtype><op>_<MR>x<NR>_<isa> for GEMM, <dtype><op>_<isa> for the rest; a value of LAMINA_KERNEL
+	Op        string // gemm, exp, adam, …
+	ISA       string // go, avx2 or avx512
+	MR, NR    int    // a GEMM row's tile; 0 otherwise
+	Available bool   // this build has it and this CPU runs it
+
+	op  op
+	isa isa
+}
+
+// Variants lists every row of the table, the generic ones first.
+func Variants() []Variant {
+	var rows []Variant
+	for i := isaGo; i < numISA; i++ {
+		for _, t := range tiles(i) {
+			rows = append(rows, Variant{Name: fmt.Sprintf("f32gemm_%dx%d_%v", t[0], t[1], i), MR: t[0], NR: t[1], op: opGemm, isa: i})
+		}
+		for o := opGemm + 1; o < numOps; o++ {
+			rows = append(rows, Variant{Name: fmt.Sprintf("f32%v_%v", o, i), op: o, isa: i})
+		}
+	}
+	for i := range rows {
+		r := &rows[i]
+		r.Op, r.ISA, r.Available = r.op.String(), r.isa.String(), available(r.isa)
+	}
+	return rows
+}
+
+// tiles lists the GEMM tiles of a set: rows by columns.
+func tiles(i isa) (t [][2]int) {
+	switch i {
+	case isaAVX512:
+		for mr := 1; mr <= 8; mr++ {
+			for nr := 8; nr <= 48; nr += 8 {
+				t = append(t, [2]int{mr, nr})
+			}
+		}
+	case isaAVX2:
+		for mr := 1; mr <= 6; mr++ {
+			t = append(t, [2]int{mr, 8}, [2]int{mr, 16})
+		}
+	default:
+		t = [][2]int{{1, 16}}
+	}
+	return t
+}
+
+// selection is an immutable choice of a row per operation.
+type selection struct {
+	name   string
+	isa    [numOps]isa
+	mr, nr int // the largest GEMM tile
+}
+
+// selected is the choice in use; replaced as a whole, so that calls in flight finish with the one they began with.
+var selected, envErr = start()
+
+func start() (*atomic.Pointer[selection], error) {
+	p := new(atomic.Pointer[selection])
+	s, err := choose(os.Getenv("LAMINA_KERNEL"))
+	p.Store(s)
+	return p, err
+}
+
+// best is the widest set this build and CPU have.
+func best() isa {
+	b := isaGo
+	for i := isaGo; i < numISA; i++ {
+		if available(i) {
+			b = i
+		}
+	}
+	return b
+}
+
+func whole(i isa) *selection {
+	s := &selection{name: i.String()}
+	for o := range s.isa {
+		s.isa[o] = i
+	}
+	t := tiles(i)
+	s.mr, s.nr = t[len(t)-1][0], t[len(t)-1][1]
+	return s
+}
+
+// choose resolves a set or row name; the best set comes with any error.
+func choose(name string) (*selection, error) {
+	s := whole(best())
+	if name == "" {
+		return s, nil
+	}
+	for i := isaGo; i < numISA; i++ {
+		if name == i.String() {
+			if !available(i) {
+				return s, fmt.Errorf("simd: kernel set %q is not available on this CPU or in this build; available: %s", name, strings.Join(Available(), ", "))
+			}
+			return whole(i), nil
+		}
+	}
+	for _, r := range Variants() {
+		if r.Name != name {
+			continue
+		}
+		if !r.Available {
+			return s, fmt.Errorf("simd: kernel %q is not available on this CPU or in this build; available sets: %s", name, strings.Join(Available(), ", "))
+		}
+		s.isa[r.op] = r.isa
+		if r.op == opGemm {
+			s.mr, s.nr = r.MR, r.NR
+		}
+		return s, nil
+	}
+	return s, fmt.Errorf("simd: no kernel or set is named %q; sets available: %s; a row looks like %s", name, strings.Join(Available(), ", "), Variants()[0].Name)
+}
+
+// Available lists the names of the kernel sets this build has and this CPU runs, the generic one first.
+func Available() []string {
+	var names []string
+	for i := isaGo; i < numISA; i++ {
+		if available(i) {
+			names = append(names, i.String())
+		}
+	}
+	return names
+}
+
+// Select makes a set (go, avx2, avx512) or one row of Variants, for its operation, the choice for calls from now on;
+// the empty name is the best set. An unknown or unavailable name is an error and changes nothing.
+func Select(name string) error {
+	s, err := choose(name)
+	if err == nil {
+		selected.Store(s)
+	}
+	return err
+}
+
+// Active returns the short name of the set in use: go, avx2 or avx512. Forcing one row does not change it.
+func Active() string { return selected.Load().name }
+
+// EnvError returns what was wrong with the value of LAMINA_KERNEL at start, or nil; the best set is then in use.
+func EnvError() error { return envErr }
