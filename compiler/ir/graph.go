@@ -64,7 +64,7 @@ func (g *Graph) DataValues() []*Value {
 	var out []*Value
 	seen := map[*Value]bool{}
 	add := func(v *Value) {
-		if v.Kind == DataValue && !seen[v] {
+		if v != nil && v.Kind == DataValue && !seen[v] {
 			seen[v] = true
 			out = append(out, v)
 		}

@@ -1,0 +1,517 @@
+package ir
+
+import (
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+)
+
+// MaxText is the greatest length of a text form that Parse reads.
+const MaxText = 64 << 20
+
+// Parse reads a text form. ops finds an op by name. The graph that comes back
+// is verified; Format of it gives the text again.
+//
+// Errors: line:column: rule: what came.
+func Parse(src string, ops func(name string) (Op, bool)) (*Graph, error) {
+	if len(src) > MaxText {
+		return nil, fmt.Errorf("text form of %d bytes is above the limit of %d", len(src), MaxText)
+	}
+	p := &parser{lexer: lexer{src: src}, ops: ops, g: &Graph{Data: map[*Value]*Tensor{}}, vals: map[string]*Value{}}
+	if err := p.next(); err != nil {
+		return nil, err
+	}
+	if err := p.graph(); err != nil {
+		return nil, err
+	}
+	if err := Verify(p.g); err != nil {
+		return nil, err
+	}
+	return p.g, nil
+}
+
+type parser struct {
+	lexer
+	ops  func(string) (Op, bool)
+	g    *Graph
+	vals map[string]*Value
+}
+
+func (p *parser) is(text string) bool { return p.tok.kind == 'p' && p.tok.text == text }
+
+// accept takes the punctuation if it is next.
+func (p *parser) accept(text string) (bool, error) {
+	if !p.is(text) {
+		return false, nil
+	}
+	return true, p.next()
+}
+
+func (p *parser) expect(text string) error {
+	if !p.is(text) {
+		return p.errorf("expected %q, got %s", text, p.tok.describe())
+	}
+	return p.next()
+}
+
+func (t token) describe() string {
+	if t.kind == 0 {
+		return "the end"
+	}
+	return strconv.Quote(t.text)
+}
+
+func (p *parser) name() (string, error) {
+	if p.tok.kind != 'w' && p.tok.kind != 's' {
+		return "", p.errorf("expected a name, got %s", p.tok.describe())
+	}
+	s := p.tok.text
+	return s, p.next()
+}
+
+// list reads items between open and close, separated by commas.
+func (p *parser) list(open, end string, item func() error) error {
+	if err := p.expect(open); err != nil {
+		return err
+	}
+	for first := true; !p.is(end); first = false {
+		if !first {
+			if err := p.expect(","); err != nil {
+				return err
+			}
+		}
+		if err := item(); err != nil {
+			return err
+		}
+	}
+	return p.next()
+}
+
+func (p *parser) graph() (err error) {
+	if p.g.Name, err = p.name(); err != nil {
+		return err
+	}
+	err = p.list("(", ")", func() error {
+		v, err := p.define(InputValue)
+		p.g.Inputs = append(p.g.Inputs, v)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := p.expect("=>"); err != nil {
+		return err
+	}
+	var outputs []string
+	err = p.list("(", ")", func() error {
+		s, err := p.name()
+		outputs = append(outputs, s)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if p.is("<") {
+		if err := p.list("<", ">", p.constant); err != nil {
+			return err
+		}
+	}
+	var after []string
+	if p.tok.kind == 'w' && p.tok.text == "state" {
+		if err := p.next(); err != nil {
+			return err
+		}
+		if err := p.list("(", ")", func() error {
+			s, err := p.state()
+			after = append(after, s)
+			return err
+		}); err != nil {
+			return err
+		}
+	}
+	if err := p.expect("{"); err != nil {
+		return err
+	}
+	for !p.is("}") {
+		if err := p.node(); err != nil {
+			return err
+		}
+	}
+	if err := p.next(); err != nil {
+		return err
+	}
+	if p.tok.kind != 0 {
+		return p.errorf("expected the end, got %s", p.tok.describe())
+	}
+	for _, s := range outputs {
+		v, ok := p.vals[s]
+		if !ok {
+			return fmt.Errorf("output %q is not a value of the graph", s)
+		}
+		p.g.Outputs = append(p.g.Outputs, v)
+	}
+	for i, s := range after {
+		if p.g.State[i].Out = p.vals[s]; p.g.State[i].Out == nil {
+			return fmt.Errorf("state becomes %q, which is not a value of the graph", s)
+		}
+	}
+	return nil
+}
+
+// define reads a type and a name.
+func (p *parser) define(k Kind) (*Value, error) {
+	t, err := p.typ()
+	if err != nil {
+		return nil, err
+	}
+	at := p.tok
+	name, err := p.name()
+	if err != nil {
+		return nil, err
+	}
+	if p.vals[name] != nil {
+		return nil, fmt.Errorf("%d:%d: two values are named %q", at.line, at.col, name)
+	}
+	v := &Value{Name: name, Type: t, Kind: k}
+	p.vals[name] = v
+	return v, nil
+}
+
+func (p *parser) typ() (Type, error) {
+	if p.tok.kind != 'w' {
+		return Type{}, p.errorf("expected a type, got %s", p.tok.describe())
+	}
+	d := ParseDType(p.tok.text)
+	if d == Invalid {
+		return Type{}, p.errorf("dtype must be one of f32, f64, i64, bool, got %q", p.tok.text)
+	}
+	if err := p.next(); err != nil {
+		return Type{}, err
+	}
+	s, err := p.shape()
+	return Type{DType: d, Shape: s}, err
+}
+
+func (p *parser) shape() (Shape, error) {
+	if err := p.expect("["); err != nil {
+		return nil, err
+	}
+	s := Shape{}
+	for !p.is("]") {
+		if p.tok.kind != 'w' {
+			return nil, p.errorf("expected a length, got %s", p.tok.describe())
+		}
+		d, ok := parseDim(p.tok.text)
+		if !ok {
+			return nil, p.errorf("a length is 784, N or 4*N, got %q", p.tok.text)
+		}
+		if s = append(s, d); len(s) > MaxRank {
+			return nil, p.errorf("more than %d axes", MaxRank)
+		}
+		if err := p.next(); err != nil {
+			return nil, err
+		}
+	}
+	return s, p.next()
+}
+
+func parseDim(s string) (Dim, bool) {
+	num, sym, times := strings.Cut(s, "*")
+	if times {
+		n, err := strconv.Atoi(num)
+		return Dim{N: n, Sym: Symbol(sym)}, err == nil && n > 1 && plainSymbol(sym)
+	}
+	if n, err := strconv.Atoi(s); err == nil {
+		return Fixed(n), n >= 0 && strconv.Itoa(n) == s
+	}
+	return Dim{N: 1, Sym: Symbol(s)}, plainSymbol(s)
+}
+
+func plainSymbol(s string) bool {
+	if s == "" || !isLetter(s[0]) {
+		return false
+	}
+	for i := range len(s) {
+		if !isLetter(s[i]) && (s[i] < '0' || s[i] > '9') {
+			return false
+		}
+	}
+	return true
+}
+
+// constant reads a parameter, or a constant with its elements.
+func (p *parser) constant() error {
+	v, err := p.define(ParamValue)
+	if err != nil {
+		return err
+	}
+	data, err := p.accept("=")
+	if err != nil {
+		return err
+	}
+	if !data {
+		p.g.Params = append(p.g.Params, v)
+		return nil
+	}
+	v.Kind = DataValue
+	if v.Type.Shape.Symbolic() {
+		return p.errorf("constant %q must have known lengths, got %s", v.Name, v.Type)
+	}
+	t := &Tensor{DType: v.Type.DType, Shape: v.Type.Shape.Bind(0)}
+	if t.DType.Float() {
+		t.DType = F64
+	}
+	err = p.list("{", "}", func() error {
+		if p.tok.kind != 'w' {
+			return p.errorf("expected an element, got %s", p.tok.describe())
+		}
+		var err error
+		switch t.DType {
+		case F64:
+			var x float64
+			x, err = strconv.ParseFloat(p.tok.text, 64)
+			t.F64 = append(t.F64, x)
+		case I64:
+			var x int64
+			x, err = strconv.ParseInt(p.tok.text, 10, 64)
+			t.I64 = append(t.I64, x)
+		case Bool:
+			var x bool
+			x, err = strconv.ParseBool(p.tok.text)
+			t.Bool = append(t.Bool, x)
+		}
+		if err != nil {
+			return p.errorf("element of %s: %q", v.Type.DType, p.tok.text)
+		}
+		return p.next()
+	})
+	if err != nil {
+		return err
+	}
+	if err := t.Check(); err != nil {
+		return fmt.Errorf("constant %q: %w", v.Name, err)
+	}
+	p.g.Data[v] = t
+	return nil
+}
+
+// state reads one state variable and returns the name of what it becomes.
+func (p *parser) state() (string, error) {
+	v, err := p.define(StateValue)
+	if err != nil {
+		return "", err
+	}
+	if err := p.expect("=>"); err != nil {
+		return "", err
+	}
+	out, err := p.name()
+	if err != nil {
+		return "", err
+	}
+	s := StateVar{In: v}
+	switch p.tok.text {
+	case "step":
+	case "update":
+		s.When = AfterUpdate
+	default:
+		return "", p.errorf("expected step or update, got %s", p.tok.describe())
+	}
+	p.g.State = append(p.g.State, s)
+	return out, p.next()
+}
+
+func (p *parser) node() error {
+	n := &Node{ID: len(p.g.Nodes) + 1}
+	for {
+		v, err := p.define(NodeOutput)
+		if err != nil {
+			return err
+		}
+		v.Def = n
+		n.Out = append(n.Out, v)
+		more, err := p.accept(",")
+		if err != nil {
+			return err
+		}
+		if !more {
+			break
+		}
+	}
+	if err := p.expect("="); err != nil {
+		return err
+	}
+	var err error
+	if n.Op, err = p.op(); err != nil {
+		return err
+	}
+	line := p.line
+	err = p.list("(", ")", func() error {
+		at := p.tok
+		s, err := p.name()
+		if err != nil {
+			return err
+		}
+		v := p.vals[s]
+		if v == nil || v.Def == n {
+			return fmt.Errorf("%d:%d: %q is used before it is made", at.line, at.col, s)
+		}
+		n.In = append(n.In, v)
+		line = at.line - 1
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if p.comment != "" && p.commentRow == line {
+		n.Layer, n.Pos = parseComment(p.comment)
+		p.comment = ""
+	}
+	p.g.Nodes = append(p.g.Nodes, n)
+	return nil
+}
+
+// parseComment reads what Format wrote behind #: a layer and a position.
+func parseComment(s string) (layer string, pos Pos) {
+	if q, err := strconv.QuotedPrefix(s); err == nil {
+		layer, _ = strconv.Unquote(q)
+		s = s[len(q):]
+	} else {
+		layer, s, _ = strings.Cut(s, " ")
+	}
+	if layer == "-" {
+		layer = ""
+	}
+	made, from, _ := strings.Cut(strings.TrimSpace(s), " (from ")
+	pos.Made = parseFrame(made)
+	pos.From = parseFrame(strings.TrimSuffix(from, ")"))
+	return layer, pos
+}
+
+func parseFrame(s string) Frame {
+	i := strings.LastIndexByte(s, ':')
+	if i < 0 {
+		return Frame{}
+	}
+	line, err := strconv.Atoi(s[i+1:])
+	if err != nil || line < 0 {
+		return Frame{}
+	}
+	return Frame{File: s[:i], Line: line}
+}
+
+func (p *parser) op() (Op, error) {
+	if p.tok.kind != 'w' {
+		return nil, p.errorf("expected an op, got %s", p.tok.describe())
+	}
+	proto, ok := p.ops(p.tok.text)
+	if !ok {
+		return nil, p.errorf("unknown op %q", p.tok.text)
+	}
+	if err := p.next(); err != nil {
+		return nil, err
+	}
+	if !p.is("<") {
+		return proto, nil
+	}
+	op := reflect.New(reflect.TypeOf(proto)).Elem()
+	op.Set(reflect.ValueOf(proto))
+	err := p.list("<", ">", func() error {
+		name, err := p.name()
+		if err != nil {
+			return err
+		}
+		for i := 0; i < op.NumField(); i++ {
+			if op.Type().Field(i).Tag.Get("attr") == name {
+				if err := p.expect("="); err != nil {
+					return err
+				}
+				return p.attr(op.Field(i))
+			}
+		}
+		return p.errorf("%s has no attribute %q", proto.Name(), name)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return op.Interface().(Op), nil
+}
+
+func (p *parser) attr(f reflect.Value) error {
+	switch f.Interface().(type) {
+	case Dims:
+		s, err := p.shape()
+		if err != nil {
+			return err
+		}
+		f.Set(reflect.ValueOf(MakeDims(s)))
+		return nil
+	case Axes:
+		return p.axes(f)
+	case string:
+		if p.tok.kind != 's' {
+			return p.errorf("expected a quoted string, got %s", p.tok.describe())
+		}
+		f.SetString(p.tok.text)
+		return p.next()
+	}
+	if p.tok.kind != 'w' {
+		return p.errorf("expected a value, got %s", p.tok.describe())
+	}
+	var err error
+	switch {
+	case f.Type() == reflect.TypeOf(DType(0)):
+		d := ParseDType(p.tok.text)
+		if d == Invalid && p.tok.text != Invalid.String() {
+			return p.errorf("expected a dtype, got %q", p.tok.text)
+		}
+		f.Set(reflect.ValueOf(d))
+	case f.CanInt():
+		var x int64
+		if x, err = strconv.ParseInt(p.tok.text, 10, 64); err == nil {
+			f.SetInt(x)
+		}
+	case f.CanUint():
+		var x uint64
+		if x, err = strconv.ParseUint(p.tok.text, 10, f.Type().Bits()); err == nil {
+			f.SetUint(x)
+		}
+	case f.CanFloat():
+		var x float64
+		if x, err = strconv.ParseFloat(p.tok.text, 64); err == nil {
+			f.SetFloat(x)
+		}
+	case f.Kind() == reflect.Bool:
+		var x bool
+		if x, err = strconv.ParseBool(p.tok.text); err == nil {
+			f.SetBool(x)
+		}
+	default:
+		return p.errorf("attributes of type %s have no text form", f.Type())
+	}
+	if err != nil {
+		return p.errorf("expected a value of type %s, got %q", f.Type(), p.tok.text)
+	}
+	return p.next()
+}
+
+func (p *parser) axes(f reflect.Value) error {
+	if err := p.expect("["); err != nil {
+		return err
+	}
+	var axes []int
+	for !p.is("]") {
+		a, err := strconv.Atoi(p.tok.text)
+		if p.tok.kind != 'w' || err != nil {
+			return p.errorf("expected an axis, got %s", p.tok.describe())
+		}
+		if axes = append(axes, a); len(axes) > MaxRank {
+			return p.errorf("more than %d axes", MaxRank)
+		}
+		if err := p.next(); err != nil {
+			return err
+		}
+	}
+	f.Set(reflect.ValueOf(MakeAxes(axes...)))
+	return p.next()
+}
