@@ -1,0 +1,270 @@
+package dataset
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/lamina-ml/lamina/internal/random"
+)
+
+// buffered is how many batches have memory: one in use and the rest ahead.
+const buffered = 3
+
+// Batches cuts a source into batches, epoch after epoch. The order of an epoch is a pure function of the key and
+// the epoch's number, so a training that goes on at a [Position] sees the rows it would have seen.
+//
+// A goroutine of its own reads ahead, bounded by three batches of memory; after the first batches of the first
+// epoch a batch allocates nothing. Batches is for one goroutine. Close it when an epoch is left before its end.
+type Batches struct {
+	src     Source
+	table   *Table // the source if it is one: rows are copied straight from memory
+	n, size int
+	key     random.Key
+	shuffle bool
+
+	pos     Position
+	order   []int
+	ordered int // epoch of order, -1 before the first
+	bufs    [buffered]*buffer
+	held    *buffer
+	run     *run
+}
+
+// Position is a place in the data: the next batch is number Step of Epoch, both from 0.
+type Position struct {
+	Epoch int `json:"epoch"`
+	Step  int `json:"step"`
+}
+
+// buffer is one batch's memory.
+type buffer struct {
+	rows  int
+	index []int
+	cols  []column
+	w     *writer
+	err   error
+}
+
+// run is one goroutine reading ahead from one position.
+type run struct {
+	free, ready chan *buffer
+	cancel      context.CancelFunc
+	done        chan struct{}
+}
+
+// Batch is one batch; it is valid until the next call of a method of its Batches.
+type Batch struct {
+	Rows  int   // as asked for, or less in the last batch of an epoch
+	Index []int // the rows' numbers in the source
+	buf   *buffer
+}
+
+// F32 returns the values of a column of float32, [Rows width]; nil if there is none of that name.
+func (b Batch) F32(name string) []float32 {
+	if b.buf == nil {
+		return nil
+	}
+	for i := range b.buf.cols {
+		if c := &b.buf.cols[i]; c.Name == name && c.DType == F32 {
+			return c.f32[:b.Rows*c.width]
+		}
+	}
+	return nil
+}
+
+// I64 returns the values of a column of int64, [Rows width]; nil if there is none of that name.
+func (b Batch) I64(name string) []int64 {
+	if b.buf == nil {
+		return nil
+	}
+	for i := range b.buf.cols {
+		if c := &b.buf.cols[i]; c.Name == name && c.DType == I64 {
+			return c.i64[:b.Rows*c.width]
+		}
+	}
+	return nil
+}
+
+// NewBatches returns the batches of a source, at the first of epoch 0. The rows are shuffled by key in each epoch,
+// or come in order. Errors: the source is empty or has bad columns; the batch is not positive.
+func NewBatches(src Source, batch int, key random.Key, shuffle bool) (*Batches, error) {
+	cols, err := checkSource(src)
+	if err != nil {
+		return nil, err
+	}
+	if batch <= 0 {
+		return nil, fmt.Errorf("dataset: the batch must be a positive number of rows, got %d", batch)
+	}
+	b := &Batches{src: src, n: src.Len(), size: batch, key: key, shuffle: shuffle, ordered: -1}
+	b.table, _ = src.(*Table)
+	rows := min(batch, b.n)
+	if err := checkMemory(cols, rows, buffered); err != nil {
+		return nil, err
+	}
+	for i := range b.bufs {
+		buf := &buffer{index: make([]int, rows), cols: makeColumns(cols, rows)}
+		buf.w = newWriter(buf.cols)
+		b.bufs[i] = buf
+	}
+	return b, nil
+}
+
+// Steps is the number of batches in an epoch.
+func (b *Batches) Steps() int { return (b.n-1)/b.size + 1 }
+
+// Size is the number of rows in a batch, the last one of an epoch excepted.
+func (b *Batches) Size() int { return b.size }
+
+// Len is the number of rows of the source.
+func (b *Batches) Len() int { return b.n }
+
+// Position is the place of the next batch; after the end of an epoch its Step is Steps.
+func (b *Batches) Position() Position { return b.pos }
+
+// Epoch goes to the start of an epoch. Errors: the epoch is negative.
+func (b *Batches) Epoch(epoch int) error { return b.Seek(epoch, 0) }
+
+// Seek goes to a batch of an epoch. Errors: the epoch or the step cannot be.
+func (b *Batches) Seek(epoch, step int) error {
+	if epoch < 0 || step < 0 || step > b.Steps() {
+		return fmt.Errorf("dataset: no batch %d of epoch %d; an epoch has %d batches", step, epoch, b.Steps())
+	}
+	b.stop()
+	b.pos = Position{epoch, step}
+	return nil
+}
+
+// Close ends reading ahead. The Batches can be used again.
+func (b *Batches) Close() { b.stop() }
+
+// Next returns the next batch of the epoch, and false at the epoch's end.
+// Errors: the context's; the source's; a row that is not as the columns say. After an error Next tries again.
+func (b *Batches) Next(ctx context.Context) (Batch, bool, error) {
+	if err := ctx.Err(); err != nil {
+		b.stop()
+		return Batch{}, false, err
+	}
+	if b.pos.Step >= b.Steps() {
+		b.stop()
+		return Batch{}, false, nil
+	}
+	if b.held != nil {
+		b.run.free <- b.held
+		b.held = nil
+	}
+	for {
+		if b.run == nil {
+			b.start(ctx)
+		}
+		buf, err := b.run.next(ctx)
+		if err != nil {
+			b.stop()
+			return Batch{}, false, err
+		}
+		if buf == nil { // cancelled by the context of an earlier call
+			b.stop()
+			continue
+		}
+		if buf.err != nil {
+			b.stop()
+			return Batch{}, false, buf.err
+		}
+		b.held = buf
+		b.pos.Step++
+		return Batch{Rows: buf.rows, Index: buf.index[:buf.rows], buf: buf}, true, nil
+	}
+}
+
+// next waits for a batch; it is nil if the run ended without one.
+func (r *run) next(ctx context.Context) (*buffer, error) {
+	select {
+	case buf := <-r.ready:
+		return buf, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-r.done:
+	}
+	select {
+	case buf := <-r.ready:
+		return buf, nil
+	default:
+		return nil, nil
+	}
+}
+
+// start reads ahead from the position.
+func (b *Batches) start(ctx context.Context) {
+	if b.order == nil {
+		b.order = make([]int, b.n)
+	}
+	if b.shuffle && b.ordered != b.pos.Epoch {
+		b.key.Derive(uint64(b.pos.Epoch)).PermInto(b.order)
+	} else if b.ordered < 0 {
+		for i := range b.order {
+			b.order[i] = i
+		}
+	}
+	b.ordered = b.pos.Epoch
+	ctx, cancel := context.WithCancel(ctx)
+	r := &run{
+		free: make(chan *buffer, buffered), ready: make(chan *buffer, buffered),
+		cancel: cancel, done: make(chan struct{}),
+	}
+	for _, buf := range b.bufs {
+		r.free <- buf
+	}
+	b.run = r
+	go b.ahead(ctx, r, b.pos.Step)
+}
+
+func (b *Batches) ahead(ctx context.Context, r *run, step int) {
+	defer close(r.done)
+	for ; step < b.Steps(); step++ {
+		if ctx.Err() != nil {
+			return
+		}
+		select {
+		case buf := <-r.free:
+			b.fill(buf, step)
+			r.ready <- buf
+			if buf.err != nil {
+				return
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// stop ends the goroutine and waits for it, since it shares the buffers and the order.
+func (b *Batches) stop() {
+	if b.run == nil {
+		return
+	}
+	b.run.cancel()
+	<-b.run.done
+	b.run, b.held = nil, nil
+}
+
+func (b *Batches) fill(buf *buffer, step int) {
+	lo := step * b.size
+	rows := b.order[lo:min(lo+b.size, b.n)]
+	buf.rows, buf.err = copy(buf.index, rows), nil
+	if b.table == nil {
+		for at, i := range rows {
+			if buf.err = read(b.src, i, at, buf.w, buf.cols); buf.err != nil {
+				return
+			}
+		}
+		return
+	}
+	if b.table.rows != nil {
+		for i, r := range rows {
+			buf.index[i] = b.table.rows[r]
+		}
+	}
+	for j := range buf.cols {
+		gather(&buf.cols[j], &b.table.cols[j], buf.index[:len(rows)])
+	}
+	copy(buf.index, rows)
+}

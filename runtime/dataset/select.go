@@ -1,0 +1,263 @@
+package dataset
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/lamina-ml/lamina/internal/random"
+)
+
+// Split is data in two parts.
+type Split struct{ Train, Test *Table }
+
+// with returns a table like t with an error.
+func (t *Table) with(format string, a ...any) *Table {
+	return &Table{cols: t.cols, err: fmt.Errorf("dataset: "+format, a...)}
+}
+
+// view returns the given rows of t, which are rows of its memory.
+func (t *Table) view(rows []int) *Table { return &Table{n: len(rows), cols: t.cols, rows: rows} }
+
+func (t *Table) noColumn(method, name string) *Table {
+	return t.with("%s: no column %q; the columns are %s", method, name, newWriter(t.cols).names())
+}
+
+// edit returns t with one column replaced.
+func (t *Table) edit(old *column, c column) *Table {
+	u := &Table{n: t.n, cols: slices.Clone(t.cols), rows: t.rows}
+	for i := range t.cols {
+		if &t.cols[i] == old {
+			u.cols[i] = c
+		}
+	}
+	return u
+}
+
+// Rename returns the table with a column's name changed, as a model's input may ask for.
+// Errors: no such column; the new name is empty or taken.
+func (t *Table) Rename(column, to string) *Table {
+	if t.err != nil {
+		return t
+	}
+	c := t.find(column)
+	if c == nil {
+		return t.noColumn("Rename", column)
+	}
+	if to == "" || to != column && t.find(to) != nil {
+		return t.with("Rename: column %q cannot be named %q: the name is empty or taken", column, to)
+	}
+	d := *c
+	d.Name = to
+	return t.edit(c, d)
+}
+
+// Reshape returns the table with another shape of a column's rows; the values stay in order.
+// Errors: no such column; the number of values differs.
+func (t *Table) Reshape(column string, dims ...int) *Table {
+	if t.err != nil {
+		return t
+	}
+	c := t.find(column)
+	if c == nil {
+		return t.noColumn("Reshape", column)
+	}
+	d := *c
+	d.Shape = slices.Clone(dims)
+	if err := checkColumns([]Column{d.Column}); err != nil {
+		return &Table{cols: t.cols, err: err}
+	}
+	if d.Column.Width() != c.width {
+		return t.with("Reshape: column %q is %s, %d wide, and cannot be %s, %d wide", column, c.typ(), c.width, d.typ(), d.Column.Width())
+	}
+	return t.edit(c, d)
+}
+
+// Float returns the table with a column of int64 as float32, each value times scale: pixels read from a file of
+// bytes times 1/255, say. Errors: no such column of int64.
+func (t *Table) Float(column string, scale float64) *Table {
+	if t.err != nil {
+		return t
+	}
+	c := t.find(column)
+	if c == nil || c.DType != I64 {
+		return t.noColumn("Float", column+" i64")
+	}
+	d := *c
+	d.DType, d.i64, d.f32 = F32, nil, make([]float32, len(c.i64))
+	for i, v := range c.i64 {
+		d.f32[i] = float32(float64(v) * scale)
+	}
+	u := t.edit(c, d)
+	if err := u.checkFinite(); err != nil {
+		return &Table{cols: t.cols, err: err}
+	}
+	return u
+}
+
+// Join returns the table with the columns of another of as many rows beside its own.
+// Errors: the numbers of rows differ; a name is in both.
+func (t *Table) Join(other *Table) *Table {
+	if t.err != nil {
+		return t
+	}
+	if other == nil || other.err != nil || other.n != t.n {
+		if other != nil && other.err != nil {
+			return other
+		}
+		return t.with("Join: the tables must have as many rows")
+	}
+	u := &Table{n: t.n}
+	for _, s := range []*Table{t, other} {
+		for i := range s.cols {
+			u.cols = append(u.cols, s.dense(&s.cols[i]))
+		}
+	}
+	if err := checkColumns(u.Columns()); err != nil {
+		return &Table{cols: t.cols, err: err}
+	}
+	return u
+}
+
+// Head returns the first n rows. Errors: n is not positive or more than there are.
+func (t *Table) Head(n int) *Table {
+	if t.err != nil {
+		return t
+	}
+	if n <= 0 || n > t.n {
+		return t.with("Head: n must be from 1 to %d, the number of rows, got %d", t.n, n)
+	}
+	u := *t
+	u.n = n
+	if u.rows != nil {
+		u.rows = u.rows[:n:n]
+	}
+	return &u
+}
+
+// Select returns the given rows, in the given order; a row may come twice.
+// Errors: no rows; a row that is not there.
+func (t *Table) Select(rows []int) *Table {
+	if t.err != nil {
+		return t
+	}
+	if len(rows) == 0 {
+		return t.with("Select: %w: no rows are named", ErrEmpty)
+	}
+	v := make([]int, len(rows))
+	for i, r := range rows {
+		if r < 0 || r >= t.n {
+			return t.with("Select: no row %d in a table of %d", r, t.n)
+		}
+		v[i] = t.at(r)
+	}
+	return t.view(v)
+}
+
+// Balanced returns n rows, drawn by seed, with as many of each value of a column of labels; they are in the
+// table's order, and Rows tells which they are. With the same seed a smaller draw is part of a larger one.
+// Errors: the column is not of single int64; n is no multiple of the number of classes, or a class has too few rows.
+func (t *Table) Balanced(column string, n int, seed uint64) *Table {
+	if t.err != nil {
+		return t
+	}
+	classes, values, e := t.classes("Balanced", column)
+	if e != nil {
+		return e
+	}
+	per := n / len(values)
+	if per <= 0 || per*len(values) != n {
+		return t.with("Balanced: the number of rows must be a multiple of the %d classes of %q, got %d", len(values), column, n)
+	}
+	key := random.New(seed).DeriveString("balanced")
+	picked := make([]int, 0, n)
+	for _, v := range values {
+		rows := classes[v]
+		if len(rows) < per {
+			return t.with("Balanced: %d rows need %d of each class, but %q is %d in %d rows only", n, per, column, v, len(rows))
+		}
+		for _, j := range key.Derive(uint64(v)).Perm(len(rows))[:per] {
+			picked = append(picked, rows[j])
+		}
+	}
+	slices.Sort(picked)
+	return t.Select(picked)
+}
+
+// classes returns the rows of each value of a column, and the values in order.
+func (t *Table) classes(method, name string) (map[int64][]int, []int64, *Table) {
+	c := t.find(name)
+	if c == nil {
+		return nil, nil, t.noColumn(method, name)
+	}
+	if c.DType != I64 || c.width != 1 {
+		return nil, nil, t.with("%s: column %q is %s; labels are one i64 a row", method, name, c.typ())
+	}
+	classes := map[int64][]int{}
+	var values []int64
+	for i := range t.n {
+		v := c.i64[t.at(i)]
+		if _, ok := classes[v]; !ok {
+			values = append(values, v)
+		}
+		classes[v] = append(classes[v], i)
+	}
+	slices.Sort(values)
+	return classes, values, nil
+}
+
+// Split returns two tables that share no row, drawn by seed: the first has the given fraction of the rows, the
+// second the rest, and at least one row each. Errors (of both): the fraction is not between 0 and 1; one row only.
+func (t *Table) Split(fraction float64, seed uint64) (first, second *Table) {
+	if t.err != nil {
+		return t, t
+	}
+	if t.n < 2 || !(fraction > 0 && fraction < 1) {
+		e := t.with("Split: the fraction must be between 0 and 1, of two rows or more, got %v of %d", fraction, t.n)
+		return e, e
+	}
+	perm := random.New(seed).DeriveString("split").Perm(t.n)
+	n := cut(t.n, fraction)
+	return t.Select(perm[:n]), t.Select(perm[n:])
+}
+
+// cut returns the size of a fraction of n ≥ 2 that leaves something on both sides.
+func cut(n int, fraction float64) int {
+	return min(max(int(math.Round(fraction*float64(n))), 1), n-1)
+}
+
+// SplitBy is Split with the fraction taken of each value of a column of labels.
+// Errors (of both): those of Split; the column is not of single int64; a class has one row only.
+func (t *Table) SplitBy(column string, fraction float64, seed uint64) (first, second *Table) {
+	if t.err != nil {
+		return t, t
+	}
+	if !(fraction > 0 && fraction < 1) {
+		e := t.with("SplitBy: the fraction must be between 0 and 1, got %v", fraction)
+		return e, e
+	}
+	classes, values, e := t.classes("SplitBy", column)
+	if e != nil {
+		return e, e
+	}
+	key := random.New(seed).DeriveString("split by")
+	var a, b []int
+	for _, v := range values {
+		rows := classes[v]
+		if len(rows) < 2 {
+			e := t.with("SplitBy: %q is %d in one row only, which cannot be on both sides", column, v)
+			return e, e
+		}
+		n := cut(len(rows), fraction)
+		for i, j := range key.Derive(uint64(v)).Perm(len(rows)) {
+			if i < n {
+				a = append(a, rows[j])
+			} else {
+				b = append(b, rows[j])
+			}
+		}
+	}
+	slices.Sort(a)
+	slices.Sort(b)
+	return t.Select(a), t.Select(b)
+}

@@ -1,0 +1,298 @@
+package dataset
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Table is data in memory, each column contiguous. A Table never changes: methods return another one that shares
+// the memory. It is safe for concurrent use.
+type Table struct {
+	n    int
+	cols []column
+	rows []int // rows of the memory that this table shows, nil for all in order
+	err  error
+}
+
+// column is a column with memory.
+type column struct {
+	Column
+	width int
+	f32   []float32
+	i64   []int64
+}
+
+func makeColumn(c Column, rows int) column {
+	m := column{Column: c, width: c.Width()}
+	if c.DType == F32 {
+		m.f32 = make([]float32, rows*m.width)
+	} else {
+		m.i64 = make([]int64, rows*m.width)
+	}
+	return m
+}
+
+// checkMemory refuses what no machine holds, before any of it is asked for.
+func checkMemory(cols []Column, rows, count int) error {
+	total := 0.0
+	for _, c := range cols {
+		size := 4.0
+		if c.DType == I64 {
+			size = 8
+		}
+		total += size * float64(c.Width()) * float64(rows) * float64(count)
+	}
+	if total > maxBytes {
+		return fmt.Errorf("dataset: %d rows need %.0f GiB of memory; the limit is %d GiB", rows, total/(1<<30), maxBytes>>30)
+	}
+	return nil
+}
+
+// makeColumns makes memory for rows of columns that checkColumns and checkMemory accepted.
+func makeColumns(cols []Column, rows int) []column {
+	m := make([]column, len(cols))
+	for i, c := range cols {
+		m[i] = makeColumn(c, rows)
+	}
+	return m
+}
+
+// Data is a column and its values, row by row.
+type Data struct {
+	Column
+	F32 []float32
+	I64 []int64
+}
+
+// NewTable returns a table of the given columns without copying; the slices must not change afterwards.
+// Errors: no rows; lengths that fit no common number of rows; a value that is not finite.
+func NewTable(data ...Data) (*Table, error) {
+	cols := make([]Column, len(data))
+	for i, d := range data {
+		cols[i] = d.Column
+		cols[i].Shape = slices.Clone(d.Shape)
+	}
+	if err := checkColumns(cols); err != nil {
+		return nil, err
+	}
+	t := &Table{cols: make([]column, len(data))}
+	for i, d := range data {
+		c := column{Column: cols[i], width: cols[i].Width()}
+		have := len(d.F32)
+		if c.DType == F32 {
+			c.f32 = d.F32
+		} else {
+			c.i64, have = d.I64, len(d.I64)
+		}
+		n := have / c.width
+		if n*c.width != have {
+			return nil, fmt.Errorf("dataset: column %q is %s, %d wide, and %d values are no whole number of rows", c.Name, c.typ(), c.width, have)
+		}
+		if i > 0 && n != t.n {
+			return nil, fmt.Errorf("dataset: column %q has %d rows, but column %q has %d", c.Name, n, t.cols[0].Name, t.n)
+		}
+		t.n, t.cols[i] = n, c
+	}
+	if t.n == 0 {
+		return nil, fmt.Errorf("dataset: %w: no rows", ErrEmpty)
+	}
+	return t, t.checkFinite()
+}
+
+func (t *Table) checkFinite() error {
+	for _, c := range t.cols {
+		if i := notFinite(c.f32); i >= 0 {
+			row := i / c.width
+			return checkFinite(c.Column, row, c.f32[row*c.width:(row+1)*c.width])
+		}
+	}
+	return nil
+}
+
+// Collect reads a whole source into memory. Errors: those of the source; a row with a wrong width, a missing
+// column or a value that is not finite.
+func Collect(src Source) (*Table, error) {
+	cols, err := checkSource(src)
+	if err != nil {
+		return nil, err
+	}
+	if t, ok := src.(*Table); ok {
+		return t, nil
+	}
+	t := &Table{n: src.Len()}
+	if err := checkMemory(cols, t.n, 1); err != nil {
+		return nil, err
+	}
+	t.cols = makeColumns(cols, t.n)
+	w := newWriter(t.cols)
+	for i := range t.n {
+		if err := read(src, i, i, w, t.cols); err != nil {
+			return nil, err
+		}
+	}
+	return t, nil
+}
+
+// From makes a table of a slice of one's own type: fill writes the columns of one element.
+//
+//	dataset.From(readings, func(r Reading, row dataset.Row) { row.F32("x", r.Channels[:]...) })
+//
+// Without declared columns these are what fill writes for the first element: one number has an empty shape,
+// several are a vector. Errors (of Err): no rows; a row that differs from the columns; a value that is not finite.
+func From[T any](rows []T, fill func(r T, row Row), columns ...Column) *Table {
+	t, err := from(len(rows), func(i int, row Row) error { fill(rows[i], row); return row.Err() }, columns)
+	if err != nil {
+		return &Table{err: err}
+	}
+	return t
+}
+
+func from(n int, fill func(int, Row) error, cols []Column) (*Table, error) {
+	if n == 0 {
+		return nil, fmt.Errorf("dataset: %w: no rows", ErrEmpty)
+	}
+	if len(cols) == 0 {
+		w := &writer{learn: true}
+		if err := read(rowFunc{fill: fill}, 0, 0, w, nil); err != nil {
+			return nil, err
+		}
+		for _, c := range w.cols {
+			cols = append(cols, c.Column)
+		}
+	}
+	return Collect(rowFunc{n, cols, fill})
+}
+
+// rowFunc is a Source made of a function.
+type rowFunc struct {
+	n    int
+	cols []Column
+	fill func(int, Row) error
+}
+
+func (f rowFunc) Len() int                 { return f.n }
+func (f rowFunc) Columns() []Column        { return f.cols }
+func (f rowFunc) Row(i int, row Row) error { return f.fill(i, row) }
+
+// Err returns the first mistake made on the way to this table.
+func (t *Table) Err() error { return t.err }
+
+// Len implements [Source]; it is 0 after a mistake.
+func (t *Table) Len() int {
+	if t.err != nil {
+		return 0
+	}
+	return t.n
+}
+
+// Columns implements [Source].
+func (t *Table) Columns() []Column {
+	cols := make([]Column, len(t.cols))
+	for i, c := range t.cols {
+		cols[i] = c.Column
+		cols[i].Shape = slices.Clone(c.Shape)
+	}
+	return cols
+}
+
+// Row implements [Source].
+func (t *Table) Row(i int, row Row) error {
+	if t.err != nil {
+		return t.err
+	}
+	if i < 0 || i >= t.n {
+		return fmt.Errorf("dataset: no row %d in a table of %d", i, t.n)
+	}
+	at := t.at(i)
+	for _, c := range t.cols {
+		if c.DType == F32 {
+			row.F32(c.Name, c.f32[at*c.width:(at+1)*c.width]...)
+		} else {
+			row.I64(c.Name, c.i64[at*c.width:(at+1)*c.width]...)
+		}
+	}
+	return row.Err()
+}
+
+func (t *Table) at(i int) int {
+	if t.rows != nil {
+		return t.rows[i]
+	}
+	return i
+}
+
+// Rows returns, for each row, its number in the table that was read; it is what [Table.Balanced], [Table.Split]
+// and [Table.Select] chose.
+func (t *Table) Rows() []int {
+	rows := make([]int, t.Len())
+	for i := range rows {
+		rows[i] = t.at(i)
+	}
+	return rows
+}
+
+// F32 returns the values of a column, row by row: [rows width]. They may be the table's own memory and must not be
+// changed. It is nil if there is no such column of float32.
+func (t *Table) F32(name string) []float32 {
+	c := t.find(name)
+	if c == nil || c.DType != F32 {
+		return nil
+	}
+	return t.dense(c).f32
+}
+
+// I64 is F32 for a column of int64.
+func (t *Table) I64(name string) []int64 {
+	c := t.find(name)
+	if c == nil || c.DType != I64 {
+		return nil
+	}
+	return t.dense(c).i64
+}
+
+func (t *Table) find(name string) *column {
+	if t.err != nil {
+		return nil
+	}
+	for i := range t.cols {
+		if t.cols[i].Name == name {
+			return &t.cols[i]
+		}
+	}
+	return nil
+}
+
+// dense returns a column whose memory is the table's rows in order.
+func (t *Table) dense(c *column) column {
+	if t.rows == nil {
+		d := *c
+		if d.DType == F32 {
+			d.f32 = d.f32[:t.n*d.width]
+		} else {
+			d.i64 = d.i64[:t.n*d.width]
+		}
+		return d
+	}
+	d := makeColumn(c.Column, t.n)
+	gather(&d, c, t.rows)
+	return d
+}
+
+// gather copies rows of src to dst, from its start.
+func gather(dst, src *column, rows []int) {
+	n := src.width
+	switch {
+	case src.DType == F32 && n == 1:
+		for i, r := range rows {
+			dst.f32[i] = src.f32[r]
+		}
+	case src.DType == F32:
+		for i, r := range rows {
+			copy(dst.f32[i*n:(i+1)*n], src.f32[r*n:(r+1)*n])
+		}
+	default:
+		for i, r := range rows {
+			copy(dst.i64[i*n:(i+1)*n], src.i64[r*n:(r+1)*n])
+		}
+	}
+}
