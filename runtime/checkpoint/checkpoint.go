@@ -1,0 +1,271 @@
+// Package checkpoint keeps a training on disk: parameters, optimizer state and
+// where the training stands, in one file written whole or not at all.
+//
+// The file is the magic "LAMINACK", the format version and the header's length
+// (uint32 each, little-endian), the header as JSON, the tensors' float32 in
+// header order, and the SHA-256 of all that. Tensors are in IR layout, never a
+// kernel's, so that a file written with one kernel set is read with another.
+package checkpoint
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"math"
+	"os"
+
+	"github.com/lamina-ml/lamina/internal/atomicfile"
+)
+
+// Version is the format this package writes; it reads this and older ones.
+const Version = 1
+
+const (
+	magic     = "LAMINACK"
+	maxHeader = 64 << 20
+	sumLen    = sha256.Size
+)
+
+// Tensor is one named array of float32.
+type Tensor struct {
+	Name  string    `json:"name"`
+	Shape []int     `json:"shape"`
+	Data  []float32 `json:"-"`
+}
+
+// Header says what the tensors belong to and where the training stands.
+type Header struct {
+	Model     string `json:"model"`
+	ModelHash string `json:"model_hash"` // of the declaration without positions
+	Kernels   string `json:"kernels"`    // kernel set that computed the bits
+	Optimizer string `json:"optimizer"`  // name, "" if there is no state
+	Seed      uint64 `json:"seed"`
+	DataHash  string `json:"data_hash"`
+
+	// Cursor is where the training goes on; its random streams are functions of
+	// the seed and of these numbers.
+	Cursor Cursor `json:"cursor"`
+
+	// Trainer is the trainer's own record: early stopping, schedule, history.
+	Trainer json.RawMessage `json:"trainer,omitempty"`
+}
+
+// Cursor counts what is done.
+type Cursor struct {
+	Epoch  int   `json:"epoch"`  // epochs finished
+	Step   int   `json:"step"`   // steps of the epoch begun that are finished
+	Update int64 `json:"update"` // updates finished
+}
+
+// File is a checkpoint in memory.
+type File struct {
+	Header
+	Tensors []Tensor
+}
+
+// Tensor returns the tensor of that name, or nil.
+func (f *File) Tensor(name string) *Tensor {
+	for i := range f.Tensors {
+		if f.Tensors[i].Name == name {
+			return &f.Tensors[i]
+		}
+	}
+	return nil
+}
+
+type header struct {
+	Header
+	Tensors []Tensor `json:"tensors"`
+}
+
+// Write writes the checkpoint to path, whole or not at all.
+//
+// Errors: a tensor whose data do not fill its shape; the folder cannot be
+// written; the disk is full. The file that was there stays then.
+func Write(path string, f *File) error {
+	for _, t := range f.Tensors {
+		if n, ok := elems(t.Shape); !ok || n != int64(len(t.Data)) {
+			return fmt.Errorf("checkpoint: tensor %q of shape %v holds %d elements", t.Name, t.Shape, len(t.Data))
+		}
+	}
+	head, err := json.Marshal(header{f.Header, f.Tensors})
+	if err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	if len(head) > maxHeader {
+		return fmt.Errorf("checkpoint: header of %d bytes is above the limit of %d", len(head), maxHeader)
+	}
+	return atomicfile.Write(path, func(out io.Writer) error {
+		sum := sha256.New()
+		w := io.MultiWriter(out, sum)
+		fixed := append([]byte(magic), 0, 0, 0, 0, 0, 0, 0, 0)
+		binary.LittleEndian.PutUint32(fixed[8:], Version)
+		binary.LittleEndian.PutUint32(fixed[12:], uint32(len(head)))
+		if _, err := w.Write(fixed); err != nil {
+			return err
+		}
+		if _, err := w.Write(head); err != nil {
+			return err
+		}
+		buf := make([]byte, 0, 1<<16)
+		for _, t := range f.Tensors {
+			for data := t.Data; len(data) > 0; {
+				n := min(len(data), cap(buf)/4)
+				buf = buf[:0]
+				for _, x := range data[:n] {
+					buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(x))
+				}
+				if _, err := w.Write(buf); err != nil {
+					return err
+				}
+				data = data[n:]
+			}
+		}
+		_, err := out.Write(sum.Sum(nil))
+		return err
+	})
+}
+
+// ErrNotCheckpoint is wrapped by the error for a file that is no checkpoint, or
+// no longer a whole one.
+var ErrNotCheckpoint = errors.New("not a whole checkpoint")
+
+// Read reads a checkpoint and checks it. What is allocated is bounded by the
+// file's size.
+//
+// Errors: the file is missing, is no checkpoint, was cut or altered
+// (ErrNotCheckpoint), or has a newer format.
+func Read(path string) (*File, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint: %w", err)
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint: %w", err)
+	}
+	if !st.Mode().IsRegular() {
+		return nil, fmt.Errorf("checkpoint %s: %w: it is no regular file", path, ErrNotCheckpoint)
+	}
+	c, err := decode(f, st.Size())
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint %s: %w", path, err)
+	}
+	return c, nil
+}
+
+// Decode reads a checkpoint from memory.
+func Decode(data []byte) (*File, error) { return decode(bytes.NewReader(data), int64(len(data))) }
+
+func decode(r io.Reader, size int64) (*File, error) {
+	bad := func(format string, a ...any) error {
+		return fmt.Errorf("%w: %s", ErrNotCheckpoint, fmt.Sprintf(format, a...))
+	}
+	if size < int64(len(magic)+8+sumLen) {
+		return nil, bad("%d bytes are too few", size)
+	}
+	sum := sha256.New()
+	in := io.TeeReader(r, sum)
+	var fixed [16]byte
+	if _, err := io.ReadFull(in, fixed[:]); err != nil {
+		return nil, bad("%v", err)
+	}
+	if string(fixed[:8]) != magic {
+		return nil, bad("it does not begin with %q", magic)
+	}
+	if v := binary.LittleEndian.Uint32(fixed[8:]); v == 0 || v > Version {
+		return nil, fmt.Errorf("format version %d is newer than %d: use a newer Lamina", v, Version)
+	}
+	left := size - int64(len(fixed)) - sumLen
+	n := int64(binary.LittleEndian.Uint32(fixed[12:]))
+	if n > left || n > maxHeader {
+		return nil, bad("a header of %d bytes does not fit", n)
+	}
+	head := make([]byte, n)
+	if _, err := io.ReadFull(in, head); err != nil {
+		return nil, bad("%v", err)
+	}
+	left -= n
+	var h header
+	if err := json.Unmarshal(head, &h); err != nil {
+		return nil, bad("header: %v", err)
+	}
+	if err := checkTensors(h.Tensors, left); err != nil {
+		return nil, bad("%v", err)
+	}
+	if err := readTensors(in, h.Tensors); err != nil {
+		return nil, bad("%v", err)
+	}
+	if err := checkSum(r, sum); err != nil {
+		return nil, bad("%v", err)
+	}
+	return &File{Header: h.Header, Tensors: h.Tensors}, nil
+}
+
+// checkTensors holds the shapes against the bytes there are, before allocation.
+func checkTensors(ts []Tensor, left int64) error {
+	names := make(map[string]bool, len(ts))
+	for _, t := range ts {
+		n, ok := elems(t.Shape)
+		if !ok || n > left/4 {
+			return fmt.Errorf("tensor %q of shape %v does not fit the file", t.Name, t.Shape)
+		}
+		if names[t.Name] {
+			return fmt.Errorf("two tensors are named %q", t.Name)
+		}
+		names[t.Name] = true
+		left -= 4 * n
+	}
+	if left != 0 {
+		return fmt.Errorf("%d bytes belong to no tensor", left)
+	}
+	return nil
+}
+
+func readTensors(in io.Reader, ts []Tensor) error {
+	buf := make([]byte, 1<<16)
+	for i := range ts {
+		n, _ := elems(ts[i].Shape)
+		data := make([]float32, n)
+		ts[i].Data = data
+		for len(data) > 0 {
+			k := min(len(data), len(buf)/4)
+			if _, err := io.ReadFull(in, buf[:4*k]); err != nil {
+				return err
+			}
+			for j := range k {
+				data[j] = math.Float32frombits(binary.LittleEndian.Uint32(buf[4*j:]))
+			}
+			data = data[k:]
+		}
+	}
+	return nil
+}
+
+func checkSum(r io.Reader, sum hash.Hash) error {
+	var want [sumLen]byte
+	if _, err := io.ReadFull(r, want[:]); err != nil {
+		return err
+	}
+	if !bytes.Equal(want[:], sum.Sum(nil)) {
+		return errors.New("its checksum does not match: it was altered or damaged")
+	}
+	return nil
+}
+
+func elems(shape []int) (int64, bool) {
+	n := int64(1)
+	for _, d := range shape {
+		if d < 0 || d > 0 && n > (1<<40)/int64(d) {
+			return 0, false
+		}
+		n *= int64(d)
+	}
+	return n, true
+}
