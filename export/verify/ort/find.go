@@ -54,7 +54,7 @@ func (s search) library() (path, version string, release func(), err error) {
 		case err != nil:
 			// A name only the system could resolve, and did not, is no news.
 			if strings.ContainsRune(c, filepath.Separator) && !slices.Contains(s.system, c) {
-				problems = append(problems, fmt.Sprintf("%s: %v", c, err))
+				problems = append(problems, err.Error())
 			}
 		case !newEnough(v):
 			rel()

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/export/verify"
 	"github.com/lamina-ml/lamina/export/verify/ort"
@@ -72,13 +73,7 @@ func TestRun(t *testing.T) {
 			t.Errorf("%v: %v", c.in.Shape, err)
 			continue
 		}
-		if got["y"].F32 == nil {
-			got["y"].F32 = []float32{}
-		}
-		if c.want.F32 == nil {
-			c.want.F32 = []float32{}
-		}
-		if d := cmp.Diff(tensors{"y": c.want}, got); d != "" {
+		if d := cmp.Diff(tensors{"y": c.want}, got, cmpopts.EquateEmpty()); d != "" {
 			t.Errorf("%v (-want +got):\n%s", c.in.Shape, d)
 		}
 	}

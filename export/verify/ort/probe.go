@@ -40,6 +40,7 @@ import "C"
 
 import (
 	"errors"
+	"strings"
 	"unsafe"
 )
 
@@ -53,7 +54,12 @@ func probe(path string) (version string, release func(), err error) {
 	defer C.free(unsafe.Pointer(v))
 	defer C.free(unsafe.Pointer(problem))
 	if handle == nil {
-		return "", nil, errors.New(C.GoString(problem))
+		// dlerror's text may have lines, and mostly names the file.
+		text := strings.Join(strings.Fields(C.GoString(problem)), " ")
+		if !strings.Contains(text, path) {
+			text = path + ": " + text
+		}
+		return "", nil, errors.New(text)
 	}
 	return C.GoString(v), func() { C.dlclose(handle) }, nil
 }
