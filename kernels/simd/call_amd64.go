@@ -1,0 +1,121 @@
+//go:build amd64 && !noasm
+
+package simd
+
+func available(i isa) bool {
+	switch i {
+	case isaAVX512:
+		return features.AVX512
+	case isaAVX2:
+		return features.AVX2
+	}
+	return i == isaGo
+}
+
+func callUnary(i isa, o op, dst, src []float32) {
+	switch i {
+	case isaAVX512:
+		vectorUnary_avx512(o, &dst[0], &src[0], len(dst))
+	case isaAVX2:
+		vectorUnary_avx2(o, &dst[0], &src[0], len(dst))
+	default:
+		unaryGo(o, dst, src)
+	}
+}
+
+func callBinary(i isa, o op, dst, a, b []float32) {
+	switch i {
+	case isaAVX512:
+		vectorBinary_avx512(o, &dst[0], &a[0], &b[0], len(dst))
+	case isaAVX2:
+		vectorBinary_avx2(o, &dst[0], &a[0], &b[0], len(dst))
+	default:
+		binaryGo(o, dst, a, b)
+	}
+}
+
+func callScalar(i isa, o op, dst, a []float32, s float32) {
+	switch i {
+	case isaAVX512:
+		vectorScalar_avx512(o, &dst[0], &a[0], len(dst), s)
+	case isaAVX2:
+		vectorScalar_avx2(o, &dst[0], &a[0], len(dst), s)
+	default:
+		scalarGo(o, dst, a, s)
+	}
+}
+
+// callReduce takes whole blocks of 16, at least one.
+func callReduce(i isa, o op, l *[16]float32, x, y []float32) {
+	switch i {
+	case isaAVX512:
+		vectorReduce_avx512(o, &l[0], &x[0], &y[0], len(x))
+	case isaAVX2:
+		vectorReduce_avx2(o, &l[0], &x[0], &y[0], len(x))
+	default:
+		reduceGo(o, l, x, y)
+	}
+}
+
+// callColSums takes at least one row and one column.
+func callColSums(i isa, rows int, x []float32, ldx int, dst []float32) {
+	switch i {
+	case isaAVX512:
+		f32colsums_avx512(&dst[0], &x[0], 4*ldx, rows, len(dst))
+	case isaAVX2:
+		f32colsums_avx2(&dst[0], &x[0], 4*ldx, rows, len(dst))
+	default:
+		colSumsGo(rows, x, ldx, dst)
+	}
+}
+
+func callAdam(i isa, w, g, m, v []float32, c *adamConsts) {
+	switch i {
+	case isaAVX512:
+		f32adam_avx512(&w[0], &g[0], &m[0], &v[0], len(w), c)
+	case isaAVX2:
+		f32adam_avx2(&w[0], &g[0], &m[0], &v[0], len(w), c)
+	default:
+		adamGo(w, g, m, v, c)
+	}
+}
+
+func callSGD(i isa, w, g, vel []float32, c *sgdConsts) {
+	if i == isaGo {
+		sgdGo(w, g, vel, c)
+		return
+	}
+	var p *float32
+	if len(vel) != 0 {
+		p = &vel[0]
+	}
+	if i == isaAVX512 {
+		f32sgd_avx512(&w[0], &g[0], p, len(w), c)
+	} else {
+		f32sgd_avx2(&w[0], &g[0], p, len(w), c)
+	}
+}
+
+func callRMSProp(i isa, w, g, v []float32, c *rmsConsts) {
+	switch i {
+	case isaAVX512:
+		f32rmsprop_avx512(&w[0], &g[0], &v[0], len(w), c)
+	case isaAVX2:
+		f32rmsprop_avx2(&w[0], &g[0], &v[0], len(w), c)
+	default:
+		rmsPropGo(w, g, v, c)
+	}
+}
+
+// peakLoop runs n rounds of the register loop and returns its floating-point operations; 0 when the set has none.
+func peakLoop(i isa, n int) int {
+	switch i {
+	case isaAVX512:
+		f32peak_avx512(n)
+		return n * 12 * 16 * 2
+	case isaAVX2:
+		f32peak_avx2(n)
+		return n * 12 * 8 * 2
+	}
+	return 0
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"strings"
+)
+
+// isa describes one instruction set to the templates.
+type isa struct {
+	name  string
+	lanes int    // float32 per vector
+	reg   string // register prefix of a whole vector
+	temps int    // first register that may hold a constant
+	last  int    // last register that may hold a constant
+}
+
+var (
+	avx2   = &isa{name: "avx2", lanes: 8, reg: "Y", temps: 8, last: 14} // Y15 is the tail mask
+	avx512 = &isa{name: "avx512", lanes: 16, reg: "Z", temps: 8, last: 31}
+)
+
+func (i *isa) wide() bool { return i == avx512 }
+func (i *isa) bytes() int { return i.lanes * 4 }
+
+// asm collects the text of one file.
+type asm struct {
+	*isa
+	body     bytes.Buffer
+	stubs    []string
+	switches string
+	data     []string          // constant names in the order of first use
+	consts   map[string]string // register of a constant in the kernel being written
+	label    int
+}
+
+func newAsm(i *isa) *asm { return &asm{isa: i} }
+
+// p writes one line.
+func (a *asm) p(format string, args ...any) { fmt.Fprintf(&a.body, "\t"+format+"\n", args...) }
+
+func (a *asm) at(label string) { fmt.Fprintf(&a.body, "%s:\n", label) }
+
+// fresh returns a label not used before in the file.
+func (a *asm) fresh(stem string) string {
+	a.label++
+	return fmt.Sprintf("%s%d", stem, a.label)
+}
+
+// text opens a function; args is its Go parameter list, size the bytes of its frame of arguments.
+func (a *asm) text(op, args string, size int) {
+	name := fmt.Sprintf("f32%s_%s", op, a.name)
+	a.stubs = append(a.stubs, fmt.Sprintf("func %s(%s)", name, args))
+	fmt.Fprintf(&a.body, "\n// func %s(%s)\nTEXT ·%s(SB), NOSPLIT, $0-%d\n", name, args, name, size)
+	a.consts = map[string]string{}
+}
+
+// ret closes a function.
+func (a *asm) ret() {
+	a.p("VZEROUPPER")
+	a.p("RET")
+}
+
+// r names vector register n.
+func (a *asm) r(n int) string { return fmt.Sprintf("%s%d", a.reg, n) }
+
+// values are the named constants: every lane of a vector holds the same 32 bits.
+var values = map[string]uint32{
+	"sign": 1 << 31, "abs": 1<<31 - 1, "bias": 127, "zero": 0,
+	"one": f(1), "two": f(2), "log2e": f(0x1.715476p+0), "ln2Hi": f(0x1.62e43p-1), "ln2Lo": f(-0x1.05c61p-29), "magic": f(0x1.8p+23),
+	"expLo": f(-104), "expHi": f(89), "tanhLo": f(-40),
+	"c0": f(0.5), "c1": f(0.1666666716337204), "c2": f(0.041666463017463684), "c3": f(0.00833331048488617),
+	"c4": f(0.0013933685841038823), "c5": f(0.00019891030387952924),
+}
+
+func f(x float32) uint32 { return math.Float32bits(x) }
+
+// load puts constants into registers while there are any; the rest stay in memory. Those that an instruction needs in a
+// register come first.
+func (a *asm) load(names ...string) {
+	n := a.temps
+	for _, name := range names {
+		a.use(name)
+		if n <= a.last {
+			a.consts[name] = a.r(n)
+			a.p("VMOVUPS %s<>(SB), %s", name, a.r(n))
+			n++
+		}
+	}
+}
+
+func (a *asm) use(name string) {
+	for _, d := range a.data {
+		if d == name {
+			return
+		}
+	}
+	a.data = append(a.data, name)
+}
+
+// c is a constant as the register-or-memory operand, which Go writes first.
+func (a *asm) c(name string) string {
+	if r, ok := a.consts[name]; ok {
+		return r
+	}
+	return name + "<>(SB)"
+}
+
+// file assembles header, constants and functions.
+func (a *asm) file() []byte {
+	var out bytes.Buffer
+	out.WriteString(warning + "#include \"textflag.h\"\n")
+	for _, name := range a.data {
+		if name == "lanes" {
+			out.WriteString("\n// lanes+32-4n masks the first n of 8 lanes.\n")
+			for i := range 16 {
+				v := "0xffffffff"
+				if i >= 8 {
+					v = "0"
+				}
+				fmt.Fprintf(&out, "DATA lanes<>+%d(SB)/4, $%s\n", 4*i, v)
+			}
+			out.WriteString("GLOBL lanes<>(SB), RODATA|NOPTR, $64\n")
+			continue
+		}
+		out.WriteString("\n")
+		for i := 0; i < a.lanes; i++ {
+			fmt.Fprintf(&out, "DATA %s<>+%d(SB)/4, $0x%08x\n", name, 4*i, values[name])
+		}
+		fmt.Fprintf(&out, "GLOBL %s<>(SB), RODATA|NOPTR, $%d\n", name, a.bytes())
+	}
+	out.Write(a.body.Bytes())
+	return []byte(strings.TrimRight(out.String(), "\n") + "\n")
+}
