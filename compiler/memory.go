@@ -1,0 +1,275 @@
+package compiler
+
+import (
+	"sort"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/plan"
+)
+
+// phases turns the moments of steps into the plan's phases and groups.
+func (l *lowering) phases() {
+	sort.SliceStable(l.steps, func(i, j int) bool {
+		a, b := &l.steps[i], &l.steps[j]
+		if a.once != b.once {
+			return a.once
+		}
+		return a.at < b.at
+	})
+	type key struct {
+		once  bool
+		phase slot
+	}
+	var at key
+	work := map[*plan.Group]int{}
+	groups := map[ir.Dim]int{}
+	for i := range l.steps {
+		s := &l.steps[i]
+		k := key{s.once, (s.at+2)/2 - 1} // -1 is before phase 0
+		if len(l.p.Phases) == 0 || k != at {
+			l.p.Phases = append(l.p.Phases, plan.Phase{Once: s.once})
+			groups, at = map[ir.Dim]int{}, k
+		}
+		id := len(l.p.Steps)
+		l.p.Steps = append(l.p.Steps, s.step)
+		if s.once {
+			for _, b := range s.step.Out {
+				l.p.Buffers[b].Kind = plan.Kept
+			}
+		}
+		ph := &l.p.Phases[len(l.p.Phases)-1]
+		if s.at%2 != 0 {
+			ph.Tail = append(ph.Tail, id)
+			continue
+		}
+		j, ok := groups[s.length]
+		if !ok {
+			j = len(ph.Groups)
+			groups[s.length] = j
+			ph.Groups = append(ph.Groups, plan.Group{Length: s.length})
+		}
+		ph.Groups[j].Steps = append(ph.Groups[j].Steps, id)
+	}
+	for i := range l.p.Phases {
+		for j := range l.p.Phases[i].Groups {
+			g := &l.p.Phases[i].Groups[j]
+			work[g] = l.work(g)
+			g.Grain = grain(g.Length, l.o.rows, work[g])
+		}
+	}
+}
+
+// work estimates a group's multiply-adds at capacity.
+func (l *lowering) work(g *plan.Group) int {
+	n := 0
+	for _, id := range g.Steps {
+		s := &l.p.Steps[id]
+		out := l.p.Buffers[s.Out[0]].Type.Shape.Elems(l.o.rows)
+		k := 1
+		for _, b := range s.In {
+			// A product's inner length shows as elements per element of the result.
+			k = max(k, l.p.Buffers[b].Type.Shape.Elems(l.o.rows)/max(out, 1))
+		}
+		n += out * k
+	}
+	return n
+}
+
+const (
+	taskCount = 16      // tasks a group is cut in, if its work is worth it
+	taskWork  = 1 << 14 // least work of a task
+	taskUnit  = 8       // grains are multiples of it, so that kernels meet few edges
+)
+
+// grain returns the units of length a task takes. Results do not depend on it.
+func grain(length ir.Dim, rows, work int) int {
+	n := length.Bind(rows)
+	tasks := min(taskCount, max(1, work/taskWork))
+	g := (n + tasks - 1) / tasks
+	return max((g+taskUnit-1)/taskUnit*taskUnit, 1)
+}
+
+// unit is something that takes one place in the arena: a buffer, or a bin of
+// buffers that live one after the other inside a group.
+type unit struct {
+	buffers  []int
+	size     int
+	from, to slot
+	offset   int
+}
+
+// home is where a root buffer is made and last used.
+type home struct {
+	made     bool
+	from, to slot
+	context  int // group or tail that makes it
+	def, end int // positions in the context
+	local    bool
+	pitch    int // bytes a unit of the group's length
+}
+
+// memory gives every buffer of the arena its offset.
+func (l *lowering) memory() error {
+	homes := l.homes()
+	var units []*unit
+	l.contexts(func(context int, _ slot, g *plan.Group, steps []int) {
+		var bins []*unit
+		var pitches, ends []int
+		for pos, id := range steps {
+			s := &l.p.Steps[id]
+			for _, b := range s.Out {
+				h := &homes[b]
+				if !l.p.Buffers[b].Kind.InArena() || !h.made {
+					continue
+				}
+				if !h.local {
+					units = append(units, l.unit(b, h))
+					continue
+				}
+				bin := -1
+				for i := range bins {
+					if pitches[i] == h.pitch && ends[i] < pos {
+						bin = i
+					}
+				}
+				if i := inPlace(s); i >= 0 && b == s.Out[0] {
+					over := l.p.Root(s.In[i])
+					for j := range bins {
+						last := bins[j].buffers[len(bins[j].buffers)-1]
+						if last == over && ends[j] == pos && pitches[j] == h.pitch {
+							bin = j
+						}
+					}
+				}
+				if bin < 0 {
+					bins = append(bins, l.unit(b, h))
+					pitches = append(pitches, h.pitch)
+					ends = append(ends, h.end)
+					continue
+				}
+				bins[bin].buffers = append(bins[bin].buffers, b)
+				bins[bin].size = max(bins[bin].size, l.p.Buffers[b].Bytes(l.o.rows))
+				ends[bin] = h.end
+			}
+		}
+		units = append(units, bins...)
+	})
+	l.pack(units)
+	for i := range l.p.Buffers {
+		b := &l.p.Buffers[i]
+		if b.Alias >= 0 {
+			root := &l.p.Buffers[l.p.Root(i)]
+			b.Kind, b.Offset = root.Kind, root.Offset
+		}
+	}
+	return nil
+}
+
+func inPlace(s *plan.Step) int {
+	if p, ok := s.Op.(ir.InPlacer); ok {
+		if i := p.InPlace(); i >= 0 && i < len(s.In) {
+			return i
+		}
+	}
+	return -1
+}
+
+func (l *lowering) unit(b int, h *home) *unit {
+	return &unit{buffers: []int{b}, size: l.p.Buffers[b].Bytes(l.o.rows), from: h.from, to: h.to}
+}
+
+// contexts calls f for each list of steps that run in order: groups and tails.
+func (l *lowering) contexts(f func(context int, at slot, g *plan.Group, steps []int)) {
+	n := 0
+	for i := range l.p.Phases {
+		ph := &l.p.Phases[i]
+		for j := range ph.Groups {
+			f(n, slot(2*i), &ph.Groups[j], ph.Groups[j].Steps)
+			n++
+		}
+		f(n, slot(2*i+1), nil, ph.Tail)
+		n++
+	}
+}
+
+// homes computes lifetimes of root buffers.
+func (l *lowering) homes() []home {
+	end := slot(2 * len(l.p.Phases))
+	homes := make([]home, len(l.p.Buffers))
+	l.contexts(func(context int, at slot, g *plan.Group, steps []int) {
+		one := g == nil || g.Whole()
+		for pos, id := range steps {
+			s := &l.p.Steps[id]
+			for i, b := range s.In {
+				if shapeOnly(s.Op) {
+					break
+				}
+				h := &homes[l.p.Root(b)]
+				h.to = max(h.to, at)
+				h.end = pos
+				t := l.p.Buffers[b].Type
+				inside := h.context == context && (one || s.Access[i] == ir.Axis0 && t.Rank() > 0 && t.Shape[0] == g.Length)
+				h.local = h.local && inside
+			}
+			for _, b := range s.Out {
+				h := home{made: true, from: at, to: at, context: context, def: pos, end: pos}
+				h.local = l.p.Buffers[b].Kind == plan.Arena
+				h.pitch = l.p.Buffers[b].Bytes(l.o.rows)
+				if !one {
+					h.pitch /= max(1, g.Length.Bind(l.o.rows))
+				}
+				if l.p.Buffers[b].Kind == plan.Kept {
+					h.to = end
+				}
+				homes[b] = h
+			}
+		}
+	})
+	// What is made once is read in later runs too: nothing may share its place.
+	for _, ph := range l.p.Phases {
+		if ph.Once {
+			for _, id := range l.stepsOf(ph) {
+				for _, b := range l.p.Steps[id].Out {
+					homes[b].from, homes[b].to = 0, end
+				}
+			}
+		}
+	}
+	return homes
+}
+
+func (l *lowering) stepsOf(ph plan.Phase) []int {
+	var all []int
+	for _, g := range ph.Groups {
+		all = append(all, g.Steps...)
+	}
+	return append(all, ph.Tail...)
+}
+
+// pack places the largest units first, each at the lowest offset that is free
+// for as long as it lives.
+func (l *lowering) pack(units []*unit) {
+	sort.SliceStable(units, func(i, j int) bool { return units[i].size > units[j].size })
+	var placed []*unit
+	for _, u := range units {
+		size := (u.size + plan.Align - 1) / plan.Align * plan.Align
+		var busy []*unit
+		for _, q := range placed {
+			if q.from <= u.to && u.from <= q.to {
+				busy = append(busy, q)
+			}
+		}
+		sort.Slice(busy, func(i, j int) bool { return busy[i].offset < busy[j].offset })
+		for _, q := range busy {
+			if u.offset+size <= q.offset {
+				break
+			}
+			u.offset = max(u.offset, (q.offset+q.size+plan.Align-1)/plan.Align*plan.Align)
+		}
+		placed = append(placed, u)
+		for _, b := range u.buffers {
+			l.p.Buffers[b].Offset = u.offset
+		}
+		l.p.ArenaBytes = max(l.p.ArenaBytes, u.offset+size)
+	}
+}

@@ -1,0 +1,162 @@
+package plan
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+)
+
+func stepName(s *Step) string {
+	if s.Op == nil {
+		return "Update"
+	}
+	return s.Op.Name()
+}
+
+// Format returns the plan as text: phases, groups and steps in the order of
+// execution, then the buffers. Equal plans have equal text.
+func Format(p *Plan) string { return text(p, nil) }
+
+// Explain is Format with, after each step, the kernel that name gives for it, and
+// with the bytes and floating-point operations of a full run.
+func Explain(p *Plan, name func(step int) string) string { return text(p, name) }
+
+func text(p *Plan, kernel func(int) string) string {
+	var w strings.Builder
+	fmt.Fprintf(&w, "plan %s: up to %d rows, arena %d bytes", p.Name, p.Rows, p.ArenaBytes)
+	if p.StoreGrads {
+		w.WriteString(", gradients stored")
+	}
+	if p.Loss >= 0 {
+		fmt.Fprintf(&w, ", loss %s", p.Buffers[p.Loss].Name)
+	}
+	w.WriteString("\n")
+	var flops, bytes int64
+	line := func(id int) {
+		s := &p.Steps[id]
+		f, b := p.cost(s)
+		flops, bytes = flops+f, bytes+b
+		fmt.Fprintf(&w, "\t\t%s\n", p.line(id, kernel, f))
+	}
+	for i := range p.Phases {
+		ph := &p.Phases[i]
+		fmt.Fprintf(&w, "phase %d", i)
+		if ph.Once {
+			w.WriteString(" (once per update)")
+		}
+		w.WriteString("\n")
+		for j := range ph.Groups {
+			g := &ph.Groups[j]
+			fmt.Fprintf(&w, "\tgroup of %v, %d a task, %d tasks\n", g.Length, g.Grain, g.Tasks(p.Rows))
+			for _, id := range g.Steps {
+				line(id)
+			}
+		}
+		if len(ph.Tail) > 0 {
+			w.WriteString("\ttail\n")
+			for _, id := range ph.Tail {
+				line(id)
+			}
+		}
+	}
+	w.WriteString("buffers\n")
+	for i := range p.Buffers {
+		b := &p.Buffers[i]
+		fmt.Fprintf(&w, "\t%-5s %6d %v %s", b.Kind, b.Offset, b.Type, b.Name)
+		if b.Alias >= 0 {
+			fmt.Fprintf(&w, " = %s", p.Buffers[b.Alias].Name)
+		}
+		w.WriteString("\n")
+	}
+	if kernel != nil {
+		fmt.Fprintf(&w, "total %.3f MFLOP, %.3f MB moved, %d parameters\n", float64(flops)/1e6, float64(bytes)/1e6, p.params())
+	}
+	return w.String()
+}
+
+func (p *Plan) params() int {
+	n := 0
+	for i := range p.Segments {
+		n += p.Segments[i].Len()
+	}
+	return n
+}
+
+func (p *Plan) line(id int, kernel func(int) string, flops int64) string {
+	s := &p.Steps[id]
+	var w strings.Builder
+	for i, b := range s.Out {
+		if i > 0 {
+			w.WriteString(", ")
+		}
+		w.WriteString(p.Buffers[b].Name)
+	}
+	fmt.Fprintf(&w, " = %s%s(", stepName(s), attributes(s.Op))
+	for i, b := range s.In {
+		if i > 0 {
+			w.WriteString(", ")
+		}
+		w.WriteString(p.Buffers[b].Name)
+		if s.Access[i] != ir.Whole {
+			fmt.Fprintf(&w, ":%v", s.Access[i])
+		}
+	}
+	w.WriteString(")")
+	if kernel != nil {
+		fmt.Fprintf(&w, "  [%s, %d FLOP]", kernel(id), flops)
+	}
+	if s.Layer != "" {
+		fmt.Fprintf(&w, "  # %s", s.Layer)
+		if !s.Pos.IsZero() {
+			fmt.Fprintf(&w, " %s", s.Pos)
+		}
+	}
+	return w.String()
+}
+
+// attributes returns <name = value, …> of an op's tagged fields.
+func attributes(op ir.Op) string {
+	v := reflect.ValueOf(op)
+	if op == nil || v.Kind() != reflect.Struct {
+		return ""
+	}
+	var parts []string
+	for i := range v.NumField() {
+		name := v.Type().Field(i).Tag.Get("attr")
+		if name == "" {
+			continue
+		}
+		x := v.Field(i).Interface()
+		switch t := x.(type) {
+		case ir.Axes:
+			x = t.Slice()
+		case ir.Dims:
+			x = t.Shape()
+		}
+		parts = append(parts, fmt.Sprintf("%s = %v", name, x))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "<" + strings.Join(parts, ", ") + ">"
+}
+
+// cost returns the arithmetic and the bytes of a step at capacity.
+func (p *Plan) cost(s *Step) (flops, bytes int64) {
+	var in, out []ir.Type
+	for _, b := range s.In {
+		in = append(in, p.Buffers[b].Type)
+		bytes += int64(p.Buffers[b].Bytes(p.Rows))
+	}
+	for _, b := range s.Out {
+		out = append(out, p.Buffers[b].Type)
+		bytes += int64(p.Buffers[b].Bytes(p.Rows))
+		flops += int64(p.Buffers[b].Type.Shape.Elems(p.Rows))
+	}
+	if c, ok := s.Op.(ir.Coster); ok {
+		return c.Cost(in, out, p.Rows)
+	}
+	return flops, bytes
+}

@@ -1,0 +1,104 @@
+package plan
+
+import (
+	"fmt"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+)
+
+// RowSum is the first half of a sum over everything: from x of rank 2 or more
+// the float64 sum of each slice of axis 0, elements in ascending order.
+type RowSum struct{}
+
+// Name returns "RowSum".
+func (RowSum) Name() string { return "RowSum" }
+
+// Infer returns f64[N] from f32[N …].
+func (RowSum) Infer(in []ir.Type) ([]ir.Type, error) {
+	if len(in) != 1 || in[0].Rank() < 1 || !in[0].DType.Float() {
+		return nil, fmt.Errorf("takes one float operand with a first axis, got %v", in)
+	}
+	return []ir.Type{ir.T(ir.F64, in[0].Shape[0])}, nil
+}
+
+// Split makes each slice from the same slice of x.
+func (RowSum) Split([]ir.Type, ir.Type) ([]ir.Access, bool) { return []ir.Access{ir.Axis0}, true }
+
+// Eval is the definition.
+func (RowSum) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
+	x := in[0]
+	out := ir.NewTensor(ir.F64, x.Shape[0])
+	if n := ir.Elems(x.Shape[1:]); n > 0 {
+		for i, v := range x.F64 {
+			out.F64[i/n] += v
+		}
+	}
+	return []*ir.Tensor{out}, nil
+}
+
+// Total is the second half: the sum of the row sums, rows ascending, divided by
+// the number of elements if Mean is set.
+type Total struct {
+	Mean bool     `attr:"mean"`
+	Row  int      `attr:"row"` // elements in one row
+	To   ir.DType `attr:"to"`
+}
+
+// Name returns "Total".
+func (Total) Name() string { return "Total" }
+
+// Infer returns a scalar from f64[N].
+func (o Total) Infer(in []ir.Type) ([]ir.Type, error) {
+	if len(in) != 1 || in[0].Rank() != 1 || in[0].DType != ir.F64 {
+		return nil, fmt.Errorf("takes one f64 operand of rank 1, got %v", in)
+	}
+	return []ir.Type{ir.T(o.To)}, nil
+}
+
+// Eval is the definition.
+func (o Total) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
+	return []*ir.Tensor{ir.Scalar(o.Of(in[0].F64))}, nil
+}
+
+// Of returns the total of the row sums.
+func (o Total) Of(rows []float64) float64 {
+	s := 0.0
+	for _, v := range rows {
+		s += v
+	}
+	if o.Mean {
+		s /= float64(len(rows)) * float64(o.Row)
+	}
+	return s
+}
+
+// StoreGrad puts a gradient into the store: it replaces what is there or, when a
+// run continues an accumulation, is added to it.
+type StoreGrad struct{}
+
+// Name returns "StoreGrad".
+func (StoreGrad) Name() string { return "StoreGrad" }
+
+// Infer returns the operand's type.
+func (StoreGrad) Infer(in []ir.Type) ([]ir.Type, error) { return in[:1], nil }
+
+// Eval is the definition of one that replaces.
+func (StoreGrad) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) { return in[:1], nil }
+
+// Assign gives a state variable its next value.
+type Assign struct{}
+
+// Name returns "Assign".
+func (Assign) Name() string { return "Assign" }
+
+// Infer returns the operand's type.
+func (Assign) Infer(in []ir.Type) ([]ir.Type, error) { return in[:1], nil }
+
+// Eval is the definition.
+func (Assign) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) { return in[:1], nil }
+
+// ShapeOnly reports whether an op reads its operands' shapes and never their
+// elements, so that it need not wait for them.
+func ShapeOnly(op ir.Op) bool {
+	return op != nil && (op.Name() == "Extent" || op.Name() == "Bernoulli")
+}

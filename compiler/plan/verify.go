@@ -1,0 +1,426 @@
+package plan
+
+import (
+	"fmt"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+)
+
+// spot is where something happens: a phase, a list of steps in it, a position.
+type spot struct {
+	phase, list, pos int // list is a group's index, or that of the tail
+	tail             bool
+	group            *Group
+	once             bool
+}
+
+func (a spot) sameList(b spot) bool { return a.phase == b.phase && a.list == b.list }
+
+// sequential reports whether the list is run by one worker.
+func (a spot) sequential() bool { return a.tail || a.group.Whole() }
+
+// before reports whether everything at a is finished when b begins, whatever the
+// slices.
+func (a spot) before(b spot) bool {
+	switch {
+	case a.phase != b.phase:
+		return a.phase < b.phase
+	case a.list == b.list:
+		return a.sequential() && a.pos < b.pos
+	}
+	return b.tail
+}
+
+// checker recomputes from the steps alone what the planner must have respected.
+type checker struct {
+	p     *Plan
+	made  map[int]spot // root buffer to the step that writes it
+	reads map[int][]reader
+	errs  []error
+}
+
+type reader struct {
+	at     spot
+	step   int
+	access ir.Access
+	length ir.Dim // of the operand's first axis
+	in     int
+}
+
+// Verify checks a plan and returns its first mistake: operands that are not
+// there yet, types that do not follow from the op, slices that need other tasks'
+// slices, parameters updated while they are read or before the loss is known,
+// and buffers that share bytes at the same time.
+func Verify(p *Plan) error {
+	c := &checker{p: p, made: map[int]spot{}, reads: map[int][]reader{}}
+	if err := c.structure(); err != nil {
+		return err
+	}
+	if err := c.walk(); err != nil {
+		return err
+	}
+	if err := c.updates(); err != nil {
+		return err
+	}
+	return c.overlaps()
+}
+
+func (c *checker) structure() error {
+	p := c.p
+	if p.Rows < 1 {
+		return fmt.Errorf("capacity is %d rows", p.Rows)
+	}
+	for i := range p.Buffers {
+		b := &p.Buffers[i]
+		if b.Type.DType.Size() == 0 {
+			return fmt.Errorf("buffer %s has no dtype", b.Name)
+		}
+		if b.Alias >= i || b.Alias < -1 {
+			return fmt.Errorf("buffer %s is an alias of %d", b.Name, b.Alias)
+		}
+		if b.Alias >= 0 {
+			r := &p.Buffers[b.Alias]
+			if r.Kind != b.Kind || r.Offset != b.Offset || r.Type.DType != b.Type.DType ||
+				r.Type.Shape.Elems(p.Rows) != b.Type.Shape.Elems(p.Rows) || r.Type.Shape.Elems(2*p.Rows) != b.Type.Shape.Elems(2*p.Rows) {
+				return fmt.Errorf("buffer %s does not fit %s, whose elements it shows", b.Name, r.Name)
+			}
+		}
+		if b.Kind.InArena() && (b.Offset < 0 || b.Offset%Align != 0 || b.Offset+b.Bytes(p.Rows) > p.ArenaBytes) {
+			return fmt.Errorf("buffer %s at %d leaves the arena of %d bytes or is not aligned", b.Name, b.Offset, p.ArenaBytes)
+		}
+		if b.Kind == Const && (b.Data == nil || b.Data.Check() != nil || b.Data.Len() != b.Type.Shape.Elems(p.Rows)) {
+			return fmt.Errorf("constant %s does not hold %v", b.Name, b.Type)
+		}
+	}
+	for _, o := range append(append([]Port{}, p.Inputs...), p.Outputs...) {
+		if o.Buffer < 0 || o.Buffer >= len(p.Buffers) {
+			return fmt.Errorf("port %s has no buffer", o.Name)
+		}
+	}
+	if p.Loss >= len(p.Buffers) || p.Loss >= 0 && (p.Buffers[p.Loss].Type.Rank() != 0 || !p.Buffers[p.Loss].Type.DType.Float()) {
+		return fmt.Errorf("the loss is no float scalar")
+	}
+	return segments(p)
+}
+
+func segments(p *Plan) error {
+	for _, list := range [][]Segment{p.Segments, p.States} {
+		end := 0
+		for i := range list {
+			s := &list[i]
+			if s.Offset < end || s.Offset%(Align/4) != 0 {
+				return fmt.Errorf("segment %s at %d overlaps its neighbour or is not aligned", s.Name, s.Offset)
+			}
+			end = s.Offset + s.Len()
+		}
+	}
+	return nil
+}
+
+// each calls f for every step in order of execution.
+func (c *checker) each(f func(at spot, id int, s *Step) error) error {
+	seen := make([]bool, len(c.p.Steps))
+	run := func(at spot, ids []int) error {
+		for pos, id := range ids {
+			if id < 0 || id >= len(seen) || seen[id] {
+				return fmt.Errorf("step %d is listed twice or does not exist", id)
+			}
+			seen[id], at.pos = true, pos
+			if err := f(at, id, &c.p.Steps[id]); err != nil {
+				return fmt.Errorf("step %d (%s, %s): %w", id, stepName(&c.p.Steps[id]), c.p.Steps[id].Layer, err)
+			}
+		}
+		return nil
+	}
+	for i := range c.p.Phases {
+		ph := &c.p.Phases[i]
+		for j := range ph.Groups {
+			g := &ph.Groups[j]
+			if g.Grain < 1 || g.Length.N < 1 {
+				return fmt.Errorf("phase %d, group %d: length %v, grain %d", i, j, g.Length, g.Grain)
+			}
+			if err := run(spot{phase: i, list: j, group: g, once: ph.Once}, g.Steps); err != nil {
+				return err
+			}
+		}
+		if err := run(spot{phase: i, list: len(ph.Groups), tail: true, once: ph.Once}, ph.Tail); err != nil {
+			return err
+		}
+	}
+	for id, ok := range seen {
+		if !ok {
+			return fmt.Errorf("step %d is in no phase", id)
+		}
+	}
+	return nil
+}
+
+// walk checks every step's operands and results.
+func (c *checker) walk() error {
+	err := c.each(func(at spot, id int, s *Step) error {
+		if len(s.Out) == 0 || len(s.Access) != len(s.In) {
+			return fmt.Errorf("%d operands, %d accesses, %d results", len(s.In), len(s.Access), len(s.Out))
+		}
+		for _, b := range append(append([]int{}, s.In...), s.Out...) {
+			if b < 0 || b >= len(c.p.Buffers) {
+				return fmt.Errorf("buffer %d does not exist", b)
+			}
+		}
+		if err := c.types(s); err != nil {
+			return err
+		}
+		for i, b := range s.In {
+			if ShapeOnly(s.Op) {
+				break
+			}
+			if err := c.operand(at, s, i, b); err != nil {
+				return err
+			}
+			t := c.p.Buffers[b].Type
+			r := reader{at: at, step: id, access: s.Access[i], in: i}
+			if t.Rank() > 0 {
+				r.length = t.Shape[0]
+			}
+			root := c.p.Root(b)
+			c.reads[root] = append(c.reads[root], r)
+		}
+		return c.results(at, s)
+	})
+	if err != nil {
+		return err
+	}
+	for _, o := range c.p.Outputs {
+		r := c.p.Root(o.Buffer)
+		if k := c.p.Buffers[r].Kind; k == Arena {
+			return fmt.Errorf("output %s is not kept", o.Name)
+		} else if _, ok := c.made[r]; k == Kept && !ok {
+			return fmt.Errorf("output %s is never made", o.Name)
+		}
+	}
+	return nil
+}
+
+func (c *checker) types(s *Step) error {
+	in := make([]ir.Type, len(s.In))
+	for i, b := range s.In {
+		in[i] = c.p.Buffers[b].Type
+	}
+	if s.Op == nil {
+		if len(s.In) != 1 || len(s.Out) != 1 || s.Param < 0 || s.Param >= len(c.p.Segments) {
+			return fmt.Errorf("an update has one gradient and one parameter")
+		}
+		b, seg := &c.p.Buffers[s.Out[0]], &c.p.Segments[s.Param]
+		if b.Kind != Param || b.Offset != seg.Offset || !b.Type.Equal(in[0]) || !b.Type.Shape.Equal(ir.ShapeOf(seg.Shape...)) {
+			return fmt.Errorf("%s %v is updated by %v, segment %s%v", b.Name, b.Type, in[0], seg.Name, seg.Shape)
+		}
+		return nil
+	}
+	out, err := s.Op.Infer(in)
+	if err != nil {
+		return err
+	}
+	if len(out) != len(s.Out) {
+		return fmt.Errorf("%d results, the op makes %d", len(s.Out), len(out))
+	}
+	for i, b := range s.Out {
+		if !c.p.Buffers[b].Type.Equal(out[i]) {
+			return fmt.Errorf("result %s is %v, the op makes %v", c.p.Buffers[b].Name, c.p.Buffers[b].Type, out[i])
+		}
+	}
+	return nil
+}
+
+// operand checks that the part of operand i that a slice needs is there.
+func (c *checker) operand(at spot, s *Step, i, b int) error {
+	buf := &c.p.Buffers[b]
+	if !at.tail && !at.group.Whole() {
+		axis := -1
+		switch s.Access[i] {
+		case ir.Axis0:
+			axis = 0
+		case ir.Axis1:
+			axis = 1
+		}
+		if axis >= 0 && (buf.Type.Rank() <= axis || buf.Type.Shape[axis] != at.group.Length) {
+			return fmt.Errorf("operand %s %v has no axis %d of length %v", buf.Name, buf.Type, axis, at.group.Length)
+		}
+	}
+	switch buf.Kind {
+	case Param, Const, Grad:
+		return nil
+	case Input, State:
+		if at.once {
+			return fmt.Errorf("%s changes at each run but is read in a phase that is run once", buf.Name)
+		}
+		return nil
+	}
+	def, ok := c.made[c.p.Root(b)]
+	if !ok {
+		return fmt.Errorf("operand %s is read before it is made", buf.Name)
+	}
+	if at.once && !def.once {
+		return fmt.Errorf("operand %s is made at each run but read once", buf.Name)
+	}
+	if def.before(at) {
+		return nil
+	}
+	sliced := def.sameList(at) && def.pos < at.pos && s.Access[i] == ir.Axis0
+	if !sliced {
+		return fmt.Errorf("operand %s needs slices that other tasks of phase %d make", buf.Name, at.phase)
+	}
+	return nil
+}
+
+func (c *checker) results(at spot, s *Step) error {
+	for _, b := range s.Out {
+		buf := &c.p.Buffers[b]
+		if !at.tail && !at.group.Whole() && (len(s.Out) != 1 || buf.Type.Rank() == 0 || buf.Type.Shape[0] != at.group.Length) {
+			return fmt.Errorf("result %s %v cannot be made in slices of %v", buf.Name, buf.Type, at.group.Length)
+		}
+		if _, ok := c.made[b]; ok || buf.Alias >= 0 {
+			return fmt.Errorf("result %s is made twice", buf.Name)
+		}
+		_, assign := s.Op.(Assign)
+		_, store := s.Op.(StoreGrad)
+		switch buf.Kind {
+		case Arena, Kept:
+		case Param:
+			if s.Op != nil {
+				return fmt.Errorf("parameter %s is written by an op", buf.Name)
+			}
+		case Grad:
+			if !store {
+				return fmt.Errorf("gradient %s is written by %s", buf.Name, s.Op.Name())
+			}
+		case State:
+			if !assign {
+				return fmt.Errorf("state %s is written by %s", buf.Name, s.Op.Name())
+			}
+		default:
+			return fmt.Errorf("%s is written, but it is %v", buf.Name, buf.Kind)
+		}
+		if at.once && buf.Kind != Kept {
+			return fmt.Errorf("%s is made once but not kept", buf.Name)
+		}
+		c.made[b] = at
+	}
+	return nil
+}
+
+// updates checks that a parameter or state changes after all its reads, and a
+// parameter after the loss.
+func (c *checker) updates() error {
+	return c.each(func(at spot, id int, s *Step) error {
+		_, assign := s.Op.(Assign)
+		if s.Op != nil && !assign {
+			return nil
+		}
+		b := s.Out[0]
+		for _, r := range c.reads[b] {
+			inside := r.at.sameList(at) && r.at.pos < at.pos && r.access == ir.Axis0
+			if !r.at.once && !r.at.before(at) && !inside {
+				return fmt.Errorf("%s changes while step %d still reads it", c.p.Buffers[b].Name, r.step)
+			}
+		}
+		if s.Op == nil && c.p.Loss >= 0 {
+			def, ok := c.made[c.p.Root(c.p.Loss)]
+			if ok && def.phase >= at.phase && !def.once {
+				return fmt.Errorf("%s is updated before the loss is known", c.p.Buffers[b].Name)
+			}
+		}
+		return nil
+	})
+}
+
+// span is the lifetime of a buffer of the arena.
+type span struct {
+	buf         int
+	first, last int // two moments a phase: its parallel part and its tail
+	def         spot
+	end         int  // position of the last use, if all are in the same list
+	inside      bool // made and used in one list, slices staying with their task
+	over        int  // buffer whose place it takes at its own step
+}
+
+func moment(at spot) int {
+	if at.tail {
+		return 2*at.phase + 1
+	}
+	return 2 * at.phase
+}
+
+func (c *checker) spans() []span {
+	var out []span
+	forever := 2 * len(c.p.Phases)
+	for i := range c.p.Buffers {
+		b := &c.p.Buffers[i]
+		def, ok := c.made[i]
+		if !ok || !b.Kind.InArena() {
+			continue
+		}
+		s := span{buf: i, first: moment(def), last: moment(def), def: def, end: def.pos, inside: b.Kind == Arena, over: -1}
+		for _, r := range c.reads[i] {
+			s.last = max(s.last, moment(r.at))
+			s.end = max(s.end, r.at.pos)
+			stays := r.at.sameList(def) && (def.sequential() || r.access == ir.Axis0 && r.length == def.group.Length)
+			s.inside = s.inside && stays
+		}
+		if b.Kind == Kept {
+			s.last = forever
+		}
+		if def.once {
+			s.first, s.last = 0, forever
+		}
+		out = append(out, s)
+	}
+	c.each(func(at spot, _ int, st *Step) error {
+		p, ok := st.Op.(ir.InPlacer)
+		if !ok || p.InPlace() < 0 || p.InPlace() >= len(st.In) {
+			return nil
+		}
+		for i := range out {
+			if out[i].buf == st.Out[0] {
+				out[i].over = c.p.Root(st.In[p.InPlace()])
+			}
+		}
+		return nil
+	})
+	return out
+}
+
+// overlaps checks that buffers alive at the same time share no byte, or only as
+// slices that one task uses one after the other.
+func (c *checker) overlaps() error {
+	spans := c.spans()
+	for i := range spans {
+		for j := range i {
+			a, b := &spans[i], &spans[j]
+			x, y := &c.p.Buffers[a.buf], &c.p.Buffers[b.buf]
+			if x.Offset >= y.Offset+y.Bytes(c.p.Rows) || y.Offset >= x.Offset+x.Bytes(c.p.Rows) {
+				continue
+			}
+			if a.last < b.first || b.last < a.first {
+				continue
+			}
+			if !c.inTurn(a, b) && !c.inTurn(b, a) {
+				return fmt.Errorf("buffers %s and %s share bytes while both are alive", x.Name, y.Name)
+			}
+		}
+	}
+	return nil
+}
+
+// inTurn reports whether b takes a's place within a task.
+func (c *checker) inTurn(a, b *span) bool {
+	if !a.inside || !b.inside || !a.def.sameList(b.def) {
+		return false
+	}
+	x, y := &c.p.Buffers[a.buf], &c.p.Buffers[b.buf]
+	if !a.def.sequential() && (x.Offset != y.Offset || x.Bytes(c.p.Rows) != y.Bytes(c.p.Rows)) {
+		return false
+	}
+	if x.Offset != y.Offset && a.end == b.def.pos {
+		return false
+	}
+	return a.end < b.def.pos || a.end == b.def.pos && b.over == a.buf
+}

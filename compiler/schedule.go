@@ -1,0 +1,435 @@
+package compiler
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/plan"
+)
+
+// lowerOptions says what a plan is for.
+type lowerOptions struct {
+	rows       int            // capacity, at least 1
+	segments   []plan.Segment // parameters with layer, decay and group; nil derives them from the graph
+	train      bool           // outputs named "grad/"+parameter become updates
+	storeGrads bool           // … or are stored
+	loss       string         // output that must be finite before updates begin
+}
+
+// gradPrefix begins the name of an output that is a parameter's gradient.
+const gradPrefix = "grad/"
+
+// slot is a moment of a run: 2p is the parallel part of phase p, 2p+1 its tail.
+type slot int
+
+// before is the slot of what exists when a run begins.
+const before slot = -1
+
+// place says when and how a value comes to be.
+type place struct {
+	at     slot
+	length ir.Dim // of the group that makes it in slices
+	sliced bool   // made in slices of length along its axis 0
+	once   bool
+}
+
+// lowering is the state of one call of lower.
+type lowering struct {
+	g      *ir.Graph
+	o      lowerOptions
+	p      *plan.Plan
+	buf    map[*ir.Value]int
+	place  map[int]place // by buffer
+	steps  []pending
+	reads  map[int][]read // of parameters, by root buffer
+	params map[*ir.Value]int
+	last   slot
+}
+
+type read struct {
+	at     slot
+	length ir.Dim
+	access ir.Access
+}
+
+// pending is a step with the moment it was given.
+type pending struct {
+	step   plan.Step
+	at     slot
+	length ir.Dim
+	once   bool
+	work   int // elements touched at capacity
+}
+
+// lower turns a graph into a plan: it gives each node a phase and a group, and
+// each value a place in memory. Outputs named "grad/"+parameter are consumed by
+// updates when o.train is set.
+func lower(g *ir.Graph, o lowerOptions) (*plan.Plan, error) {
+	if o.rows < 1 {
+		return nil, fmt.Errorf("capacity is %d rows, must be at least 1", o.rows)
+	}
+	l := &lowering{g: g, o: o, buf: map[*ir.Value]int{}, place: map[int]place{}, reads: map[int][]read{}, params: map[*ir.Value]int{}}
+	l.p = &plan.Plan{Name: g.Name, Rows: o.rows, StoreGrads: o.train && o.storeGrads, Loss: -1}
+	if err := l.roots(); err != nil {
+		return nil, err
+	}
+	fixed := l.paramsOnly()
+	for _, n := range g.Nodes {
+		if err := l.node(n, fixed[n]); err != nil {
+			return nil, err
+		}
+	}
+	if err := l.outputs(); err != nil {
+		return nil, err
+	}
+	l.phases()
+	if err := l.memory(); err != nil {
+		return nil, err
+	}
+	if err := plan.Verify(l.p); err != nil {
+		return nil, fmt.Errorf("plan of %q: %w", g.Name, err)
+	}
+	return l.p, nil
+}
+
+// roots makes the buffers that exist before a run.
+func (l *lowering) roots() error {
+	for _, v := range l.g.Inputs {
+		l.p.Inputs = append(l.p.Inputs, plan.Port{Name: v.Name, Buffer: l.buffer(v, plan.Input)})
+	}
+	known := map[string]plan.Segment{}
+	for _, s := range l.o.segments {
+		known[s.Name] = s
+	}
+	segs := append([]plan.Segment{}, l.o.segments...)
+	if segs == nil {
+		for _, v := range l.g.Params {
+			segs = append(segs, plan.Segment{Name: v.Name, Shape: v.Type.Shape.Bind(1), Decay: v.Type.Rank() > 1})
+		}
+	}
+	plan.Layout(segs)
+	l.p.Segments = segs
+	index := map[string]int{}
+	for i, s := range segs {
+		index[s.Name] = i
+	}
+	for _, v := range l.g.Params {
+		i, ok := index[v.Name]
+		if !ok {
+			return fmt.Errorf("parameter %q has no segment", v.Name)
+		}
+		if v.Type.DType != ir.F32 || v.Type.Shape.Symbolic() || !ir.ShapeOf(segs[i].Shape...).Equal(v.Type.Shape) {
+			return fmt.Errorf("parameter %q is %v, its segment f32%v", v.Name, v.Type, segs[i].Shape)
+		}
+		b := l.buffer(v, plan.Param)
+		l.p.Buffers[b].Offset = segs[i].Offset
+		l.params[v] = i
+	}
+	for _, s := range l.g.State {
+		l.p.States = append(l.p.States, plan.Segment{Name: s.In.Name, Shape: s.In.Type.Shape.Bind(1)})
+	}
+	plan.Layout(l.p.States)
+	for i, s := range l.g.State {
+		if s.In.Type.DType != ir.F32 || s.In.Type.Shape.Symbolic() {
+			return fmt.Errorf("state %q is %v, must be f32 of known lengths", s.In.Name, s.In.Type)
+		}
+		l.p.Buffers[l.buffer(s.In, plan.State)].Offset = l.p.States[i].Offset
+	}
+	for _, v := range l.g.DataValues() {
+		b := l.buffer(v, plan.Const)
+		l.p.Buffers[b].Data = l.g.Data[v]
+	}
+	return nil
+}
+
+func (l *lowering) buffer(v *ir.Value, k plan.Kind) int {
+	i := l.add(v.Name, v.Type, k, -1)
+	l.buf[v] = i
+	return i
+}
+
+func (l *lowering) add(name string, t ir.Type, k plan.Kind, alias int) int {
+	l.p.Buffers = append(l.p.Buffers, plan.Buffer{Name: name, Type: t, Kind: k, Alias: alias})
+	i := len(l.p.Buffers) - 1
+	l.place[i] = place{at: before}
+	return i
+}
+
+// shapeOnly reports whether an op looks at its operands' shapes only.
+func shapeOnly(op ir.Op) bool { return plan.ShapeOnly(op) }
+
+// reshapes reports whether an op's result is its operand under another shape.
+func reshapes(op ir.Op) bool {
+	switch op.Name() {
+	case "Identity", "StopGradient", "Reshape", "Flatten":
+		return true
+	}
+	return false
+}
+
+// paramsOnly returns the nodes that depend on parameters and constants alone.
+func (l *lowering) paramsOnly() map[*ir.Node]bool {
+	fixed := map[*ir.Node]bool{}
+	for _, n := range l.g.Nodes {
+		ok := !shapeOnly(n.Op)
+		for _, v := range n.In {
+			switch v.Kind {
+			case ir.ParamValue, ir.DataValue:
+			case ir.NodeOutput:
+				ok = ok && fixed[v.Def]
+			default:
+				ok = false
+			}
+		}
+		for _, v := range n.Out {
+			ok = ok && !v.Type.Shape.Symbolic()
+		}
+		fixed[n] = ok
+	}
+	return fixed
+}
+
+// node gives a node its moment.
+func (l *lowering) node(n *ir.Node, once bool) error {
+	if reshapes(n.Op) && len(n.In) == 1 && n.In[0].Type.DType == n.Out[0].Type.DType {
+		l.reshape(n)
+		return nil
+	}
+	in := make([]int, len(n.In))
+	types := make([]ir.Type, len(n.In))
+	for i, v := range n.In {
+		b, ok := l.buf[v]
+		if !ok {
+			return fmt.Errorf("value %s is read before it is made", v.Name)
+		}
+		in[i], types[i] = b, v.Type
+	}
+	name := n.Op.Name()
+	if out := n.Out[0].Type; (name == "ReduceMean" || name == "ReduceSum") && out.Rank() == 0 && types[0].Rank() > 1 && types[0].DType == ir.F32 {
+		l.total(n, in[0], types[0], once)
+		return nil
+	}
+	s := plan.Step{Op: n.Op, In: in, Param: -1, Layer: n.Layer, Pos: n.Pos}
+	for _, v := range n.Out {
+		b := l.buffer(v, plan.Arena)
+		s.Out = append(s.Out, b)
+	}
+	l.place1(s, once)
+	return nil
+}
+
+// reshape makes the result an alias. When axis 0 changes, slices of the one are
+// not slices of the other.
+func (l *lowering) reshape(n *ir.Node) {
+	from, v := l.buf[n.In[0]], n.Out[0]
+	root := l.p.Root(from)
+	b := l.add(v.Name, v.Type, l.p.Buffers[root].Kind, root)
+	l.buf[v] = b
+	l.p.Buffers[b].Offset, l.p.Buffers[b].Data = l.p.Buffers[root].Offset, l.p.Buffers[root].Data
+	pl := l.place[from]
+	if pl.sliced && (v.Type.Rank() == 0 || v.Type.Shape[0] != pl.length) {
+		pl.sliced = false
+	}
+	l.place[b] = pl
+}
+
+// total makes a sum over everything two steps: each row's sum, in the task of
+// the row, and their sum in row order.
+func (l *lowering) total(n *ir.Node, in int, t ir.Type, once bool) {
+	rows := ir.T(ir.F64, t.Shape[0])
+	part := l.add(n.Out[0].Name+".rows", rows, plan.Arena, -1)
+	l.place1(plan.Step{Op: plan.RowSum{}, In: []int{in}, Out: []int{part}, Param: -1, Layer: n.Layer, Pos: n.Pos}, once)
+	out := l.buffer(n.Out[0], plan.Arena)
+	op := plan.Total{Mean: n.Op.Name() == "ReduceMean", Row: t.Shape[1:].Elems(1), To: n.Out[0].Type.DType}
+	l.place1(plan.Step{Op: op, In: []int{part}, Out: []int{out}, Param: -1, Layer: n.Layer, Pos: n.Pos}, once)
+}
+
+// tailWork is the number of elements up to which one worker does a step alone
+// rather than in a phase of its own.
+const tailWork = 1 << 16
+
+// place1 gives a step the earliest moment its operands allow.
+func (l *lowering) place1(s plan.Step, once bool) {
+	types := make([]ir.Type, len(s.In))
+	for i, b := range s.In {
+		types[i] = l.p.Buffers[b].Type
+	}
+	out := l.p.Buffers[s.Out[0]].Type
+	work := out.Shape.Elems(l.o.rows)
+	for _, t := range types {
+		if !shapeOnly(s.Op) {
+			work += t.Shape.Elems(l.o.rows)
+		}
+	}
+	sliced := false
+	if sp, ok := s.Op.(ir.Splitter); ok && len(s.Out) == 1 && out.Rank() > 0 && out.Shape[0] != ir.Fixed(1) {
+		s.Access, sliced = sp.Split(types, out)
+		sliced = sliced && len(s.Access) == len(s.In)
+	}
+	if !sliced {
+		s.Access = make([]ir.Access, len(s.In))
+	}
+	pend := pending{step: s, once: once, work: work, length: ir.Fixed(1)}
+	switch {
+	case sliced:
+		pend.length = out.Shape[0]
+		pend.at = l.earliest(s, pend.length, 0, once)
+	case work <= tailWork:
+		pend.at = l.tail(s, once)
+	default:
+		pend.at = l.earliest(s, pend.length, 0, once)
+	}
+	l.put(pend, sliced)
+}
+
+// put records a step and where its results are.
+func (l *lowering) put(pend pending, sliced bool) {
+	l.steps = append(l.steps, pend)
+	for _, b := range pend.step.Out {
+		l.place[b] = place{at: pend.at, length: pend.length, sliced: sliced, once: pend.once}
+	}
+	for i, b := range pend.step.In {
+		if pend.once {
+			break // before everything else
+		}
+		if r := l.p.Root(b); l.p.Buffers[r].Kind == plan.Param || l.p.Buffers[r].Kind == plan.State {
+			l.reads[r] = append(l.reads[r], read{pend.at, pend.length, pend.step.Access[i]})
+		}
+	}
+	if !pend.once {
+		l.last = max(l.last, pend.at)
+	}
+}
+
+// available returns the moment of an operand as seen by a step that is once or
+// not: what was made once is there before the others begin.
+func (l *lowering) available(b int, once bool) place {
+	pl := l.place[b]
+	if pl.once && !once {
+		return place{at: before}
+	}
+	return pl
+}
+
+// earliest returns the first parallel part, from from on, in which a step of
+// that length may run.
+func (l *lowering) earliest(s plan.Step, length ir.Dim, from slot, once bool) slot {
+	at := max(from, 0)
+	if shapeOnly(s.Op) {
+		return at
+	}
+	for i, b := range s.In {
+		pl := l.available(b, once)
+		switch {
+		case pl.at < 0:
+		case pl.at%2 == 1:
+			at = max(at, pl.at+1)
+		case pl.length == length && (length == ir.Fixed(1) || pl.sliced && s.Access[i] == ir.Axis0):
+			at = max(at, pl.at)
+		default:
+			at = max(at, pl.at+2)
+		}
+	}
+	return at
+}
+
+// tail returns the first tail in which a step may run.
+func (l *lowering) tail(s plan.Step, once bool) slot {
+	at := before
+	if shapeOnly(s.Op) {
+		return at
+	}
+	for _, b := range s.In {
+		pl := l.available(b, once)
+		if pl.at%2 == 0 {
+			pl.at++
+		}
+		at = max(at, pl.at)
+	}
+	return at
+}
+
+// outputs makes ports, updates and state changes.
+func (l *lowering) outputs() error {
+	grads := map[string]int{}
+	for _, v := range l.g.Outputs {
+		b := l.buf[v]
+		if name, ok := strings.CutPrefix(v.Name, gradPrefix); ok && l.o.train {
+			grads[name] = b
+			continue
+		}
+		l.p.Outputs = append(l.p.Outputs, plan.Port{Name: v.Name, Buffer: b})
+		if r := &l.p.Buffers[l.p.Root(b)]; r.Kind == plan.Arena {
+			r.Kind = plan.Kept
+		}
+		if v.Name == l.o.loss && l.o.loss != "" {
+			if v.Type.Rank() != 0 {
+				return fmt.Errorf("loss %q is %v, must be a scalar", v.Name, v.Type)
+			}
+			l.p.Loss = b
+		}
+	}
+	if l.o.loss != "" && l.p.Loss < 0 {
+		return fmt.Errorf("no output is named %q", l.o.loss)
+	}
+	for _, v := range l.g.Params {
+		if b, ok := grads[v.Name]; ok {
+			if !l.p.Buffers[b].Type.Equal(v.Type) {
+				return fmt.Errorf("the gradient of %q is %v, the parameter %v", v.Name, l.p.Buffers[b].Type, v.Type)
+			}
+			l.update(v, b)
+		}
+	}
+	for _, s := range l.g.State {
+		in, out := l.buf[s.In], l.buf[s.Out]
+		st := plan.Step{Op: plan.Assign{}, In: []int{out}, Out: []int{in}, Access: []ir.Access{ir.Whole}, Param: -1}
+		l.steps = append(l.steps, pending{step: st, at: l.last | 1, length: ir.Fixed(1)})
+	}
+	return nil
+}
+
+// update ends a parameter's gradient with its update, in the same tasks if
+// nothing else still reads the parameter and the loss is known.
+func (l *lowering) update(v *ir.Value, grad int) {
+	b := l.buf[v]
+	length := ir.Fixed(1)
+	if v.Type.Rank() > 0 {
+		length = v.Type.Shape[0]
+	}
+	s := plan.Step{In: []int{grad}, Out: []int{b}, Access: []ir.Access{ir.Axis0}, Param: l.params[v]}
+	if length == ir.Fixed(1) {
+		s.Access[0] = ir.Whole
+	}
+	var from slot
+	if l.o.storeGrads {
+		s.Op = plan.StoreGrad{}
+		s.Out = []int{l.add(gradPrefix+v.Name, v.Type, plan.Grad, -1)}
+		l.p.Buffers[s.Out[0]].Offset = l.p.Segments[s.Param].Offset
+	} else {
+		if l.p.Loss >= 0 {
+			if at := l.available(l.p.Loss, false).at; at >= 0 {
+				from = at - at%2 + 2
+			}
+		}
+		for _, r := range l.reads[b] {
+			switch {
+			case r.at < 0:
+			case r.length == length && r.access == ir.Axis0 && r.at%2 == 0:
+				from = max(from, r.at)
+			default:
+				from = max(from, r.at-r.at%2+2)
+			}
+		}
+	}
+	for _, q := range l.steps {
+		for i, out := range q.step.Out {
+			if out == grad && i == 0 {
+				s.Layer, s.Pos = q.step.Layer, q.step.Pos
+			}
+		}
+	}
+	at := l.earliest(s, length, from, false)
+	l.steps = append(l.steps, pending{step: s, at: at, length: length, work: 3 * v.Type.Shape.Elems(1)})
+	l.last = max(l.last, at)
+}
