@@ -13,8 +13,8 @@
 //     present and empty one to an empty slice; an empty slice is not written.
 //   - Unmarshal copies every byte field, and drops fields this schema does not
 //     know: a decoded model written again has lost them.
-//   - Unmarshal bounds no length but that of its input; limits on dims, node
-//     counts and nesting are the reader's.
+//   - Unmarshal knows no limits, not even of nesting: bytes from outside go
+//     through UnmarshalModel and UnmarshalTensor.
 //
 // The gogo registry these types enter is apart from that of
 // github.com/golang/protobuf, so another package may register the same proto
