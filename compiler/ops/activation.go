@@ -1,0 +1,205 @@
+package ops
+
+import (
+	"math"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+)
+
+// Relu is x above 0 and 0 below, NaN for NaN.
+type Relu struct{ unary }
+
+// Name returns Relu.
+func (Relu) Name() string { return "Relu" }
+
+// ONNX returns Relu.
+func (Relu) ONNX() ir.ONNX { return ir.ONNX{Type: "Relu", Since: 14} }
+
+// Eval is the reference meaning.
+func (Relu) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
+	return apply(in, func(x float64) float64 {
+		if x <= 0 {
+			return 0
+		}
+		return x
+	})
+}
+
+// VJP gives ReluGrad, which is 0 at 0.
+func (Relu) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
+	return []*ir.Value{b.Op(ReluGrad{}, dout[0], n.Out[0])}
+}
+
+// LeakyRelu is x above 0 and Alpha*x elsewhere.
+type LeakyRelu struct {
+	unary
+	Alpha float64 `attr:"alpha"`
+}
+
+// Name returns LeakyRelu.
+func (LeakyRelu) Name() string { return "LeakyRelu" }
+
+// ONNX returns LeakyRelu.
+func (LeakyRelu) ONNX() ir.ONNX { return ir.ONNX{Type: "LeakyRelu", Since: 16} }
+
+// Eval is the reference meaning.
+func (op LeakyRelu) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
+	return apply(in, func(x float64) float64 {
+		if x > 0 {
+			return x
+		}
+		return op.Alpha * x
+	})
+}
+
+// VJP gives dy above 0 and Alpha*dy elsewhere.
+func (op LeakyRelu) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
+	return []*ir.Value{above(b, n.In[0], dout[0], scale(b, dout[0], op.Alpha))}
+}
+
+// above returns v where x > 0 and w elsewhere.
+func above(b *ir.Builder, x, v, w *ir.Value) *ir.Value {
+	return b.Op(Where{}, b.Op(Greater{}, x, b.Const(x.Type.DType, 0)), v, w)
+}
+
+// Elu is x above 0 and Alpha*(exp(x)-1) elsewhere (Clevert, Unterthiner and Hochreiter 2016).
+type Elu struct {
+	unary
+	Alpha float64 `attr:"alpha"`
+}
+
+// Name returns Elu.
+func (Elu) Name() string { return "Elu" }
+
+// ONNX returns Elu.
+func (Elu) ONNX() ir.ONNX { return ir.ONNX{Type: "Elu", Since: 6} }
+
+// Eval is the reference meaning.
+func (op Elu) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
+	return apply(in, func(x float64) float64 {
+		if x > 0 {
+			return x
+		}
+		return op.Alpha * math.Expm1(x)
+	})
+}
+
+// VJP gives dy above 0 and dy*(y+Alpha) elsewhere.
+func (op Elu) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
+	low := b.Op(Add{}, n.Out[0], b.Const(n.Out[0].Type.DType, op.Alpha))
+	return []*ir.Value{above(b, n.In[0], dout[0], b.Op(Mul{}, dout[0], low))}
+}
+
+// The constants of Selu, as ONNX gives them: the float32 next to those of the
+// paper.
+const (
+	SeluAlpha = 1.67326319217681884765625
+	SeluGamma = 1.05070102214813232421875
+)
+
+// Selu is SeluGamma times x above 0 and times SeluAlpha*(exp(x)-1) elsewhere (Klambauer et al. 2017).
+type Selu struct{ unary }
+
+// Name returns Selu.
+func (Selu) Name() string { return "Selu" }
+
+// ONNX returns Selu.
+func (Selu) ONNX() ir.ONNX { return ir.ONNX{Type: "Selu", Since: 6} }
+
+// Eval is the reference meaning.
+func (Selu) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
+	return apply(in, func(x float64) float64 {
+		if x > 0 {
+			return SeluGamma * x
+		}
+		return SeluGamma * SeluAlpha * math.Expm1(x)
+	})
+}
+
+// VJP gives SeluGamma*dy above 0 and dy*(y+SeluGamma*SeluAlpha) elsewhere.
+func (Selu) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
+	low := b.Op(Add{}, n.Out[0], b.Const(n.Out[0].Type.DType, SeluGamma*SeluAlpha))
+	return []*ir.Value{above(b, n.In[0], scale(b, dout[0], SeluGamma), b.Op(Mul{}, dout[0], low))}
+}
+
+// Gelu is x times the normal distribution function at x, 0.5*x*(1+erf(x/sqrt(2))) (Hendrycks and Gimpel 2016).
+type Gelu struct{ unary }
+
+// Name returns Gelu.
+func (Gelu) Name() string { return "Gelu" }
+
+// ONNX returns Gelu.
+func (Gelu) ONNX() ir.ONNX { return ir.ONNX{Type: "Gelu", Since: 20} }
+
+// Decompose is the meaning.
+func (Gelu) Decompose(b *ir.Builder, in []*ir.Value) []*ir.Value {
+	x, d := in[0], in[0].Type.DType
+	phi := b.Op(Add{}, b.Op(Erf{}, scale(b, x, 1/math.Sqrt2)), b.Const(d, 1))
+	return []*ir.Value{b.Op(Mul{}, scale(b, x, 0.5), phi)}
+}
+
+// Sigmoid is 1/(1+exp(-x)).
+type Sigmoid struct{ unary }
+
+// Name returns Sigmoid.
+func (Sigmoid) Name() string { return "Sigmoid" }
+
+// ONNX returns Sigmoid.
+func (Sigmoid) ONNX() ir.ONNX { return ir.ONNX{Type: "Sigmoid", Since: 13} }
+
+// Eval is the reference meaning.
+func (Sigmoid) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
+	return apply(in, sigmoid)
+}
+
+// VJP gives SigmoidGrad.
+func (Sigmoid) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
+	return []*ir.Value{b.Op(SigmoidGrad{}, dout[0], n.Out[0])}
+}
+
+// sigmoid never takes the exponential of a positive number.
+func sigmoid(x float64) float64 {
+	if x >= 0 {
+		return 1 / (1 + math.Exp(-x))
+	}
+	e := math.Exp(x)
+	return e / (1 + e)
+}
+
+// Tanh is the hyperbolic tangent of x.
+type Tanh struct{ unary }
+
+// Name returns Tanh.
+func (Tanh) Name() string { return "Tanh" }
+
+// ONNX returns Tanh.
+func (Tanh) ONNX() ir.ONNX { return ir.ONNX{Type: "Tanh", Since: 13} }
+
+// Eval is the reference meaning.
+func (Tanh) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
+	return apply(in, math.Tanh)
+}
+
+// VJP gives TanhGrad.
+func (Tanh) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
+	return []*ir.Value{b.Op(TanhGrad{}, dout[0], n.Out[0])}
+}
+
+// Softplus is log(1+exp(x)).
+type Softplus struct{ unary }
+
+// Name returns Softplus.
+func (Softplus) Name() string { return "Softplus" }
+
+// ONNX returns Softplus.
+func (Softplus) ONNX() ir.ONNX { return ir.ONNX{Type: "Softplus", Since: 1} }
+
+// Eval is the reference meaning.
+func (Softplus) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
+	return apply(in, func(x float64) float64 { return max(x, 0) + math.Log1p(math.Exp(-math.Abs(x))) })
+}
+
+// VJP gives dy*sigmoid(x).
+func (Softplus) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
+	return []*ir.Value{b.Op(Mul{}, dout[0], b.Op(Sigmoid{}, n.In[0]))}
+}

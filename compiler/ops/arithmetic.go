@@ -1,0 +1,164 @@
+package ops
+
+import (
+	"math"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+)
+
+// Add is a + b.
+type Add struct{ binary }
+
+// Name returns Add.
+func (Add) Name() string { return "Add" }
+
+// ONNX returns Add.
+func (Add) ONNX() ir.ONNX { return ir.ONNX{Type: "Add", Since: 14} }
+
+// Eval is the reference meaning.
+func (Add) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
+	return apply2(in, func(a, b float64) float64 { return a + b })
+}
+
+// VJP gives dy to both operands.
+func (Add) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
+	return []*ir.Value{sumTo(b, dout[0], n.In[0].Type), sumTo(b, dout[0], n.In[1].Type)}
+}
+
+// Sub is a - b.
+type Sub struct{ binary }
+
+// Name returns Sub.
+func (Sub) Name() string { return "Sub" }
+
+// ONNX returns Sub.
+func (Sub) ONNX() ir.ONNX { return ir.ONNX{Type: "Sub", Since: 14} }
+
+// Eval is the reference meaning.
+func (Sub) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
+	return apply2(in, func(a, b float64) float64 { return a - b })
+}
+
+// VJP gives dy and -dy.
+func (Sub) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
+	return []*ir.Value{sumTo(b, dout[0], n.In[0].Type), b.Op(Neg{}, sumTo(b, dout[0], n.In[1].Type))}
+}
+
+// Mul is a * b.
+type Mul struct{ binary }
+
+// Name returns Mul.
+func (Mul) Name() string { return "Mul" }
+
+// ONNX returns Mul.
+func (Mul) ONNX() ir.ONNX { return ir.ONNX{Type: "Mul", Since: 14} }
+
+// Eval is the reference meaning.
+func (Mul) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
+	return apply2(in, func(a, b float64) float64 { return a * b })
+}
+
+// VJP gives dy*b and dy*a.
+func (Mul) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
+	x, y := n.In[0], n.In[1]
+	return []*ir.Value{
+		sumTo(b, b.Op(Mul{}, dout[0], y), x.Type),
+		sumTo(b, b.Op(Mul{}, dout[0], x), y.Type),
+	}
+}
+
+// Div is a / b.
+type Div struct{ binary }
+
+// Name returns Div.
+func (Div) Name() string { return "Div" }
+
+// ONNX returns Div.
+func (Div) ONNX() ir.ONNX { return ir.ONNX{Type: "Div", Since: 14} }
+
+// Eval is the reference meaning.
+func (Div) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
+	return apply2(in, func(a, b float64) float64 { return a / b })
+}
+
+// VJP gives q and -q*y, where q is dy/b.
+func (Div) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
+	q := b.Op(Div{}, dout[0], n.In[1])
+	return []*ir.Value{
+		sumTo(b, q, n.In[0].Type),
+		b.Op(Neg{}, sumTo(b, b.Op(Mul{}, q, n.Out[0]), n.In[1].Type)),
+	}
+}
+
+// Pow is a to the power b.
+type Pow struct{ binary }
+
+// Name returns Pow.
+func (Pow) Name() string { return "Pow" }
+
+// ONNX returns Pow.
+func (Pow) ONNX() ir.ONNX { return ir.ONNX{Type: "Pow", Since: 15} }
+
+// Eval is the reference meaning.
+func (Pow) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) { return apply2(in, math.Pow) }
+
+// VJP gives dy*b*a^(b-1) and dy*y*log(a). The first is 0 where b is 0 and the
+// second where a is 0, also where the factors alone would be infinite.
+func (Pow) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
+	x, p, d := n.In[0], n.In[1], n.In[0].Type.DType
+	zero, unit := b.Const(d, 0), b.Const(d, 1)
+	less := b.Op(Where{}, b.Op(Equal{}, p, zero), unit, b.Op(Sub{}, p, unit))
+	dx := b.Op(Mul{}, dout[0], b.Op(Mul{}, p, b.Op(Pow{}, x, less)))
+	log := b.Op(Log{}, b.Op(Where{}, b.Op(Equal{}, x, zero), unit, x))
+	dp := b.Op(Mul{}, dout[0], b.Op(Mul{}, n.Out[0], log))
+	return []*ir.Value{sumTo(b, dx, x.Type), sumTo(b, dp, p.Type)}
+}
+
+// Max is the greater of a and b, NaN if one is.
+type Max struct{ binary }
+
+// Name returns Max.
+func (Max) Name() string { return "Max" }
+
+// ONNX returns Max.
+func (Max) ONNX() ir.ONNX { return ir.ONNX{Type: "Max", Since: 13} }
+
+// Eval is the reference meaning.
+func (Max) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
+	return apply2(in, func(a, b float64) float64 { return max(a, b) })
+}
+
+// VJP gives dy to the greater operand and half to each of equal ones.
+func (Max) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
+	return choice(b, n, dout[0], Greater{})
+}
+
+// Min is the lesser of a and b, NaN if one is.
+type Min struct{ binary }
+
+// Name returns Min.
+func (Min) Name() string { return "Min" }
+
+// ONNX returns Min.
+func (Min) ONNX() ir.ONNX { return ir.ONNX{Type: "Min", Since: 13} }
+
+// Eval is the reference meaning.
+func (Min) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
+	return apply2(in, func(a, b float64) float64 { return min(a, b) })
+}
+
+// VJP gives dy to the lesser operand and half to each of equal ones.
+func (Min) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
+	return choice(b, n, dout[0], Less{})
+}
+
+// choice gives dy to the operand that wins against the other.
+func choice(b *ir.Builder, n *ir.Node, dy *ir.Value, wins ir.Op) []*ir.Value {
+	x, y, d := n.In[0], n.In[1], n.In[0].Type.DType
+	half, zero := b.Const(d, 0.5), b.Const(d, 0)
+	shared := b.Op(Where{}, b.Op(Equal{}, x, y), b.Op(Mul{}, dy, half), zero)
+	return []*ir.Value{
+		sumTo(b, b.Op(Where{}, b.Op(wins, x, y), dy, shared), x.Type),
+		sumTo(b, b.Op(Where{}, b.Op(wins, y, x), dy, shared), y.Type),
+	}
+}

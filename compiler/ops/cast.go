@@ -1,0 +1,113 @@
+package ops
+
+import (
+	"fmt"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+)
+
+// Cast converts x to the dtype To: floats to i64 by dropping the fraction, to
+// bool by x != 0, bool to 0 and 1.
+type Cast struct {
+	To ir.DType `attr:"to"`
+}
+
+// Name returns Cast.
+func (Cast) Name() string { return "Cast" }
+
+// ONNX returns Cast.
+func (Cast) ONNX() ir.ONNX { return ir.ONNX{Type: "Cast", Since: 13} }
+
+// Infer returns x's shape in To.
+func (op Cast) Infer(in []ir.Type) ([]ir.Type, error) {
+	if err := operands(in, "x"); err != nil {
+		return nil, err
+	}
+	if op.To.Size() == 0 {
+		return nil, fmt.Errorf("to must be f32, f64, i64 or bool (x is %v)", in[0])
+	}
+	return result(op.To, in[0].Shape.Clone())
+}
+
+// Eval is the reference meaning. Between floats it does not round. NaN and
+// numbers beyond i64 have no meaning as i64.
+func (op Cast) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
+	to := op.To
+	if to.Float() {
+		to = ir.F64
+	}
+	if in[0].DType == to {
+		return one(in[0].Clone())
+	}
+	return one(in[0].To(to))
+}
+
+// VJP gives dy in x's dtype, and nothing where x or y is no float.
+func (op Cast) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
+	from := n.In[0].Type.DType
+	if !from.Float() || !op.To.Float() {
+		return []*ir.Value{nil}
+	}
+	return []*ir.Value{b.Op(Cast{To: from}, dout[0])}
+}
+
+// Split is that of an elementwise op.
+func (Cast) Split(in []ir.Type, out ir.Type) ([]ir.Access, bool) { return splitBroadcast(in, out) }
+
+// Cost counts one conversion for each element.
+func (Cast) Cost(in, out []ir.Type, rows int) (flops, bytes int64) {
+	return count(out, rows), traffic(in, out, rows)
+}
+
+// OneHot has a last axis of length Depth that is 1 at the index x and 0
+// elsewhere. As in ONNX an index below 0 counts from the end, and one outside
+// [-Depth, Depth) gives zeros.
+type OneHot struct {
+	Depth int `attr:"depth"`
+}
+
+// Name returns OneHot.
+func (OneHot) Name() string { return "OneHot" }
+
+// ONNX returns OneHot, whose depth and values are operands there.
+func (OneHot) ONNX() ir.ONNX { return ir.ONNX{Type: "OneHot", Since: 11} }
+
+// Infer returns f32 of x's shape with an axis of length Depth added; x is i64.
+func (op OneHot) Infer(in []ir.Type) ([]ir.Type, error) {
+	if err := operands(in, "x"); err != nil {
+		return nil, err
+	}
+	if in[0].DType != ir.I64 {
+		return nil, fmt.Errorf("x must be i64 (x is %v)", in[0])
+	}
+	if op.Depth < 1 {
+		return nil, fmt.Errorf("depth is %d, it must be 1 or more (x is %v)", op.Depth, in[0])
+	}
+	return result(ir.F32, append(in[0].Shape.Clone(), ir.Fixed(op.Depth)))
+}
+
+// Eval is the reference meaning.
+func (op OneHot) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
+	out := ir.NewTensor(ir.F64, append(append([]int{}, in[0].Shape...), op.Depth)...)
+	depth := int64(op.Depth)
+	for i, k := range in[0].I64 {
+		if k < 0 {
+			k += depth
+		}
+		if 0 <= k && k < depth {
+			out.F64[i*op.Depth+int(k)] = 1
+		}
+	}
+	return one(out)
+}
+
+// WhyNoGradient gives the reason.
+func (OneHot) WhyNoGradient() string { return "the operand is an index" }
+
+// Split states that rows stay apart.
+func (OneHot) Split(in []ir.Type, _ ir.Type) ([]ir.Access, bool) { return rows0(in, in[0].Rank() > 0) }
+
+// Cost counts no arithmetic.
+func (OneHot) Cost(in, out []ir.Type, rows int) (flops, bytes int64) {
+	return 0, traffic(in, out, rows)
+}

@@ -1,0 +1,169 @@
+package ops
+
+import (
+	"fmt"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+)
+
+// comparison is embedded by ops from two operands to bool.
+type comparison struct{}
+
+// WhyNoGradient gives the reason.
+func (comparison) WhyNoGradient() string { return "the result is bool" }
+
+// Split is that of an elementwise op.
+func (comparison) Split(in []ir.Type, out ir.Type) ([]ir.Access, bool) {
+	return splitBroadcast(in, out)
+}
+
+// Cost counts one comparison for each element.
+func (comparison) Cost(in, out []ir.Type, rows int) (flops, bytes int64) {
+	return count(out, rows), traffic(in, out, rows)
+}
+
+func inferComparison(in []ir.Type, bools bool) ([]ir.Type, error) {
+	if err := operands(in, "a", "b"); err != nil {
+		return nil, err
+	}
+	if err := sameDType(in, "a", "b"); err != nil {
+		return nil, err
+	}
+	if in[0].DType == ir.Bool && !bools {
+		return nil, fmt.Errorf("bool has no order %s", describe(in, []string{"a", "b"}))
+	}
+	s, err := broadcast(in, "a", "b")
+	if err != nil {
+		return nil, err
+	}
+	return result(ir.Bool, s)
+}
+
+func compare(in []*ir.Tensor, f func(a, b float64) bool, i func(a, b int64) bool) ([]*ir.Tensor, error) {
+	shape := broadcastLengths(in)
+	out := ir.NewTensor(ir.Bool, shape...)
+	ia, ib := broadcastIndex(in[0].Shape, shape), broadcastIndex(in[1].Shape, shape)
+	for k := range out.Bool {
+		if in[0].DType == ir.I64 {
+			out.Bool[k] = i(in[0].I64[ia[k]], in[1].I64[ib[k]])
+		} else {
+			out.Bool[k] = f(in[0].At(ia[k]), in[1].At(ib[k]))
+		}
+	}
+	return one(out)
+}
+
+// Greater is a > b, false if one is NaN.
+type Greater struct{ comparison }
+
+// Name returns Greater.
+func (Greater) Name() string { return "Greater" }
+
+// ONNX returns Greater.
+func (Greater) ONNX() ir.ONNX { return ir.ONNX{Type: "Greater", Since: 13} }
+
+// Infer returns bool of the broadcast shape; a and b are floats or i64.
+func (Greater) Infer(in []ir.Type) ([]ir.Type, error) { return inferComparison(in, false) }
+
+// Eval is the reference meaning.
+func (Greater) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
+	return compare(in, func(a, b float64) bool { return a > b }, func(a, b int64) bool { return a > b })
+}
+
+// Less is a < b, false if one is NaN.
+type Less struct{ comparison }
+
+// Name returns Less.
+func (Less) Name() string { return "Less" }
+
+// ONNX returns Less.
+func (Less) ONNX() ir.ONNX { return ir.ONNX{Type: "Less", Since: 13} }
+
+// Infer returns bool of the broadcast shape; a and b are floats or i64.
+func (Less) Infer(in []ir.Type) ([]ir.Type, error) { return inferComparison(in, false) }
+
+// Eval is the reference meaning.
+func (Less) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
+	return compare(in, func(a, b float64) bool { return a < b }, func(a, b int64) bool { return a < b })
+}
+
+// Equal is a == b, false if one is NaN.
+type Equal struct{ comparison }
+
+// Name returns Equal.
+func (Equal) Name() string { return "Equal" }
+
+// ONNX returns Equal.
+func (Equal) ONNX() ir.ONNX { return ir.ONNX{Type: "Equal", Since: 13} }
+
+// Infer returns bool of the broadcast shape; a and b have any one dtype.
+func (Equal) Infer(in []ir.Type) ([]ir.Type, error) { return inferComparison(in, true) }
+
+// Eval is the reference meaning.
+func (Equal) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
+	return compare(in, func(a, b float64) bool { return a == b }, func(a, b int64) bool { return a == b })
+}
+
+// Where is a where cond holds and b elsewhere.
+type Where struct{}
+
+// Name returns Where.
+func (Where) Name() string { return "Where" }
+
+// ONNX returns Where.
+func (Where) ONNX() ir.ONNX { return ir.ONNX{Type: "Where", Since: 16} }
+
+// Infer returns the broadcast shape of cond, a and b in the dtype of a and b.
+func (Where) Infer(in []ir.Type) ([]ir.Type, error) {
+	names := []string{"cond", "a", "b"}
+	if err := operands(in, names...); err != nil {
+		return nil, err
+	}
+	if in[0].DType != ir.Bool {
+		return nil, fmt.Errorf("cond must be bool %s", describe(in, names))
+	}
+	if err := sameDType(in[1:], "a", "b"); err != nil {
+		return nil, err
+	}
+	s, err := broadcast(in, names...)
+	if err != nil {
+		return nil, err
+	}
+	return result(in[1].DType, s)
+}
+
+// Eval is the reference meaning.
+func (Where) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
+	shape := broadcastLengths(in)
+	out := ir.NewTensor(in[1].DType, shape...)
+	ic, ia, ib := broadcastIndex(in[0].Shape, shape), broadcastIndex(in[1].Shape, shape), broadcastIndex(in[2].Shape, shape)
+	for i := range ic {
+		if in[0].Bool[ic[i]] {
+			put(out, i, in[1], ia[i])
+		} else {
+			put(out, i, in[2], ib[i])
+		}
+	}
+	return one(out)
+}
+
+// VJP gives dy to the operand chosen.
+func (Where) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
+	zero := b.Const(dout[0].Type.DType, 0)
+	return []*ir.Value{
+		nil,
+		sumTo(b, b.Op(Where{}, n.In[0], dout[0], zero), n.In[1].Type),
+		sumTo(b, b.Op(Where{}, n.In[0], zero, dout[0]), n.In[2].Type),
+	}
+}
+
+// Split is that of an elementwise op.
+func (Where) Split(in []ir.Type, out ir.Type) ([]ir.Access, bool) { return splitBroadcast(in, out) }
+
+// InPlace states that the result may overwrite a if it has its type.
+func (Where) InPlace() int { return 1 }
+
+// Cost counts one choice for each element.
+func (Where) Cost(in, out []ir.Type, rows int) (flops, bytes int64) {
+	return count(out, rows), traffic(in, out, rows)
+}

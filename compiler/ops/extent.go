@@ -1,0 +1,60 @@
+package ops
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+)
+
+var negInf = math.Inf(-1)
+
+// Extent is the number of elements of the shape Of, a scalar of dtype To. The
+// batch counts with the rows of the whole update, so that a gradient summed over
+// parts of an update is that of the whole mean. It has no operand and is not a
+// constant: it depends on the update.
+type Extent struct {
+	Of ir.Dims  `attr:"of"`
+	To ir.DType `attr:"to"`
+}
+
+// Name returns Extent.
+func (Extent) Name() string { return "Extent" }
+
+// ONNX says why there is no counterpart.
+func (Extent) ONNX() ir.ONNX { return ir.ONNX{Why: "it is part of a gradient and never of a model"} }
+
+// Infer returns a scalar of dtype To, which must be a float.
+func (op Extent) Infer(in []ir.Type) ([]ir.Type, error) {
+	if err := operands(in); err != nil {
+		return nil, err
+	}
+	if !op.To.Float() {
+		return nil, fmt.Errorf("to must be f32 or f64, got %v", op.To)
+	}
+	if _, err := dimsIn(op.Of, "of"); err != nil {
+		return nil, err
+	}
+	return result(op.To, ir.Shape{})
+}
+
+// Eval is the reference meaning. UpdateRows 0 stands for Rows.
+func (op Extent) Eval(env *ir.Env, _ []*ir.Tensor) ([]*ir.Tensor, error) {
+	rows := env.UpdateRows
+	if rows == 0 {
+		rows = env.Rows
+	}
+	n := 1.0
+	for _, d := range op.Of.Shape() {
+		n *= float64(d.Bind(rows))
+	}
+	return one(ir.Scalar(n))
+}
+
+// WhyNoGradient gives the reason.
+func (Extent) WhyNoGradient() string { return "it counts elements and depends on no value" }
+
+// Cost counts nothing.
+func (Extent) Cost(_, out []ir.Type, rows int) (flops, bytes int64) {
+	return 0, traffic(nil, out, rows)
+}

@@ -1,0 +1,93 @@
+package ops
+
+import "github.com/lamina-ml/lamina/compiler/ir"
+
+// pointwise is embedded by ops whose element depends on one element of each
+// operand, broadcasting included.
+type pointwise struct{}
+
+// Split states that a slice of rows needs the same rows of an operand that has
+// them, and everything of one that is broadcast along the rows.
+func (pointwise) Split(in []ir.Type, out ir.Type) ([]ir.Access, bool) {
+	return splitBroadcast(in, out)
+}
+
+// InPlace states that the result may overwrite operand 0 if it has its type.
+func (pointwise) InPlace() int { return 0 }
+
+// Cost counts one operation for each element of the result.
+func (pointwise) Cost(in, out []ir.Type, rows int) (flops, bytes int64) {
+	return count(out, rows), traffic(in, out, rows)
+}
+
+func splitBroadcast(in []ir.Type, out ir.Type) ([]ir.Access, bool) {
+	if out.Rank() == 0 {
+		return nil, false
+	}
+	access := make([]ir.Access, len(in))
+	for i, t := range in {
+		if t.Rank() == out.Rank() && t.Shape[0] == out.Shape[0] {
+			access[i] = ir.Axis0
+		}
+	}
+	return access, true
+}
+
+// rows0 is the access of an op that keeps axis 0 of its operands apart.
+func rows0(in []ir.Type, ok bool) ([]ir.Access, bool) {
+	if !ok {
+		return nil, false
+	}
+	access := make([]ir.Access, len(in))
+	for i := range access {
+		access[i] = ir.Axis0
+	}
+	return access, true
+}
+
+// count returns the elements of the types.
+func count(ts []ir.Type, rows int) int64 {
+	var n int64
+	for _, t := range ts {
+		n += int64(t.Shape.Elems(rows))
+	}
+	return n
+}
+
+// traffic returns the bytes of operands and results.
+func traffic(in, out []ir.Type, rows int) int64 {
+	var n int64
+	for _, t := range in {
+		n += int64(t.Shape.Elems(rows)) * int64(t.DType.Size())
+	}
+	for _, t := range out {
+		n += int64(t.Shape.Elems(rows)) * int64(t.DType.Size())
+	}
+	return n
+}
+
+// unary is embedded by pointwise ops of one float operand.
+type unary struct{ pointwise }
+
+// Infer returns x's type, which must be floating point.
+func (unary) Infer(in []ir.Type) ([]ir.Type, error) {
+	if err := floats(in, "x"); err != nil {
+		return nil, err
+	}
+	return result(in[0].DType, in[0].Shape.Clone())
+}
+
+// binary is embedded by pointwise ops of two float operands.
+type binary struct{ pointwise }
+
+// Infer returns the broadcast shape of a and b, in their dtype.
+func (binary) Infer(in []ir.Type) ([]ir.Type, error) {
+	if err := floats(in, "a", "b"); err != nil {
+		return nil, err
+	}
+	s, err := broadcast(in, "a", "b")
+	if err != nil {
+		return nil, err
+	}
+	return result(in[0].DType, s)
+}

@@ -1,0 +1,201 @@
+package ops
+
+import (
+	"fmt"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+)
+
+// Concat joins its operands along Axis.
+type Concat struct {
+	moving
+	Axis int `attr:"axis"`
+}
+
+// Name returns Concat.
+func (Concat) Name() string { return "Concat" }
+
+// ONNX returns Concat.
+func (Concat) ONNX() ir.ONNX { return ir.ONNX{Type: "Concat", Since: 13} }
+
+// fixedAxis checks that an axis exists and is not symbolic.
+func fixedAxis(axis int, t ir.Type, name, verb string) error {
+	if err := axisIn(axis, t, name); err != nil {
+		return err
+	}
+	if t.Shape[axis].Symbolic() {
+		return fmt.Errorf("axis %d has the symbolic length %v and cannot be %s (%s is %v)", axis, t.Shape[axis], verb, name, t)
+	}
+	return nil
+}
+
+// Infer returns the shape with the lengths along Axis added. One operand or more
+// of one dtype and rank; the other lengths must be equal and those along Axis
+// fixed.
+func (op Concat) Infer(in []ir.Type) ([]ir.Type, error) {
+	if len(in) == 0 {
+		return nil, fmt.Errorf("takes one operand or more, got none")
+	}
+	names := make([]string, len(in))
+	for i := range names {
+		names[i] = fmt.Sprintf("x%d", i+1)
+	}
+	if err := operands(in, names...); err != nil {
+		return nil, err
+	}
+	if err := sameDType(in, names...); err != nil {
+		return nil, err
+	}
+	out := in[0].Shape.Clone()
+	for i, t := range in {
+		if err := fixedAxis(op.Axis, t, names[i], "joined"); err != nil {
+			return nil, err
+		}
+		if i == 0 {
+			continue
+		}
+		two := describe([]ir.Type{in[0], t}, []string{names[0], names[i]})
+		if t.Rank() != len(out) {
+			return nil, fmt.Errorf("x1 has %d axes but %s has %d %s", len(out), names[i], t.Rank(), two)
+		}
+		for a, d := range t.Shape {
+			if a != op.Axis && d != out[a] {
+				return nil, fmt.Errorf("x1's axis %d is %v but %s's is %v, only axis %d may differ %s", a, out[a], names[i], d, op.Axis, two)
+			}
+		}
+		out[op.Axis].N += t.Shape[op.Axis].N
+	}
+	return result(in[0].DType, out)
+}
+
+// Eval is the reference meaning.
+func (op Concat) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
+	shape := append([]int{}, in[0].Shape...)
+	for _, t := range in[1:] {
+		shape[op.Axis] += t.Shape[op.Axis]
+	}
+	out := ir.NewTensor(in[0].DType, shape...)
+	at, st := 0, strides(shape)
+	for _, t := range in {
+		for j, i := range walk(t.Shape, st) {
+			put(out, at+i, t, j)
+		}
+		at += t.Shape[op.Axis] * st[op.Axis]
+	}
+	return one(out)
+}
+
+// VJP gives each operand its slice of dy.
+func (op Concat) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
+	din := make([]*ir.Value, len(n.In))
+	at := 0
+	for i, v := range n.In {
+		end := at + v.Type.Shape[op.Axis].N
+		din[i] = b.Op(Slice{Axis: op.Axis, Start: at, End: end}, dout[0])
+		at = end
+	}
+	return din
+}
+
+// Split states that rows stay apart unless they are what is joined.
+func (op Concat) Split(in []ir.Type, _ ir.Type) ([]ir.Access, bool) { return rows0(in, op.Axis != 0) }
+
+// Slice is the part of x from Start to before End along Axis.
+type Slice struct {
+	moving
+	Axis  int `attr:"axis"`
+	Start int `attr:"start"`
+	End   int `attr:"end"`
+}
+
+// Name returns Slice.
+func (Slice) Name() string { return "Slice" }
+
+// ONNX returns Slice, whose axis and bounds are operands there.
+func (Slice) ONNX() ir.ONNX { return ir.ONNX{Type: "Slice", Since: 13} }
+
+// Infer returns x's shape with length End-Start along Axis, which must be fixed.
+func (op Slice) Infer(in []ir.Type) ([]ir.Type, error) {
+	if err := operands(in, "x"); err != nil {
+		return nil, err
+	}
+	if err := fixedAxis(op.Axis, in[0], "x", "sliced"); err != nil {
+		return nil, err
+	}
+	out := in[0].Shape.Clone()
+	if op.Start < 0 || op.End < op.Start || op.End > out[op.Axis].N {
+		return nil, fmt.Errorf("[%d, %d) is not within axis %d of length %v (x is %v)", op.Start, op.End, op.Axis, out[op.Axis], in[0])
+	}
+	out[op.Axis].N = op.End - op.Start
+	return result(in[0].DType, out)
+}
+
+// Eval is the reference meaning.
+func (op Slice) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
+	shape, st := append([]int{}, in[0].Shape...), strides(in[0].Shape)
+	shape[op.Axis] = op.End - op.Start
+	idx := walk(shape, st)
+	for i := range idx {
+		idx[i] += op.Start * st[op.Axis]
+	}
+	return one(gather(in[0], shape, idx))
+}
+
+// VJP gives dy padded with zeros.
+func (op Slice) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
+	after := n.In[0].Type.Shape[op.Axis].N - op.End
+	return []*ir.Value{b.Op(Pad{Axis: op.Axis, Before: op.Start, After: after}, dout[0])}
+}
+
+// Split states that rows stay apart unless they are what is sliced.
+func (op Slice) Split(in []ir.Type, _ ir.Type) ([]ir.Access, bool) { return rows0(in, op.Axis != 0) }
+
+// Pad puts Before and After zeros around x along Axis.
+type Pad struct {
+	moving
+	Axis   int `attr:"axis"`
+	Before int `attr:"before"`
+	After  int `attr:"after"`
+}
+
+// Name returns Pad.
+func (Pad) Name() string { return "Pad" }
+
+// ONNX returns Pad, whose widths are an operand there.
+func (Pad) ONNX() ir.ONNX { return ir.ONNX{Type: "Pad", Since: 13} }
+
+// Infer returns x's shape, longer along Axis, which must be fixed.
+func (op Pad) Infer(in []ir.Type) ([]ir.Type, error) {
+	if err := operands(in, "x"); err != nil {
+		return nil, err
+	}
+	if err := fixedAxis(op.Axis, in[0], "x", "padded"); err != nil {
+		return nil, err
+	}
+	if op.Before < 0 || op.After < 0 || op.Before > maxElems || op.After > maxElems {
+		return nil, fmt.Errorf("widths %d and %d must be from 0 to %d (x is %v)", op.Before, op.After, maxElems, in[0])
+	}
+	out := in[0].Shape.Clone()
+	out[op.Axis].N += op.Before + op.After
+	return result(in[0].DType, out)
+}
+
+// Eval is the reference meaning.
+func (op Pad) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
+	shape := append([]int{}, in[0].Shape...)
+	shape[op.Axis] += op.Before + op.After
+	out, st := ir.NewTensor(in[0].DType, shape...), strides(shape)
+	for j, i := range walk(in[0].Shape, st) {
+		put(out, op.Before*st[op.Axis]+i, in[0], j)
+	}
+	return one(out)
+}
+
+// VJP gives the slice of dy that holds x.
+func (op Pad) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
+	end := op.Before + n.In[0].Type.Shape[op.Axis].N
+	return []*ir.Value{b.Op(Slice{Axis: op.Axis, Start: op.Before, End: end}, dout[0])}
+}
+
+// Split states that rows stay apart unless they are what is padded.
+func (op Pad) Split(in []ir.Type, _ ir.Type) ([]ir.Access, bool) { return rows0(in, op.Axis != 0) }

@@ -1,0 +1,105 @@
+package ops
+
+import (
+	"fmt"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/internal/random"
+)
+
+// Bernoulli is a mask of x's type: an element is 0 with probability Rate and
+// 1/(1-Rate) otherwise. Element j of row r, a row being an index of axis 0, is
+// draw (FirstRow+r)*rowElems+j of the stream of the seed, Stream and the update,
+// whatever the values of x: so a mask does not depend on how an update's rows
+// are divided.
+type Bernoulli struct {
+	Rate   float64 `attr:"rate"`
+	Stream uint64  `attr:"stream"`
+}
+
+// Name returns Bernoulli.
+func (Bernoulli) Name() string { return "Bernoulli" }
+
+// ONNX says why there is no counterpart.
+func (Bernoulli) ONNX() ir.ONNX { return ir.ONNX{Why: "ONNX fixes no random stream"} }
+
+func inferRate(in []ir.Type, rate float64) ([]ir.Type, error) {
+	if err := floats(in, "x"); err != nil {
+		return nil, err
+	}
+	if !(rate >= 0 && rate < 1) {
+		return nil, fmt.Errorf("rate is %v, it must be at least 0 and below 1 (x is %v)", rate, in[0])
+	}
+	return result(in[0].DType, in[0].Shape.Clone())
+}
+
+// Infer returns x's type; Rate must be in [0, 1).
+func (op Bernoulli) Infer(in []ir.Type) ([]ir.Type, error) { return inferRate(in, op.Rate) }
+
+// Key returns the stream of one update.
+func (op Bernoulli) Key(seed, update uint64) random.Key {
+	return random.New(seed).DeriveString("bernoulli").Derive(op.Stream, update)
+}
+
+// Fill sets dst to the mask's elements from draw first on.
+func (op Bernoulli) Fill(k random.Key, first uint64, dst []float32) {
+	k.FillFloat32(dst, first)
+	rate, kept := float32(op.Rate), float32(1/(1-op.Rate))
+	for i, u := range dst {
+		dst[i] = 0
+		if u >= rate {
+			dst[i] = kept
+		}
+	}
+}
+
+// Eval is the reference meaning.
+func (op Bernoulli) Eval(env *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
+	out := ir.NewTensor(ir.F64, in[0].Shape...)
+	k := op.Key(env.Seed, env.Update)
+	first, rate, kept := uint64(0), float32(op.Rate), 1/(1-op.Rate)
+	if len(in[0].Shape) > 0 {
+		first = uint64(env.FirstRow) * uint64(ir.Elems(in[0].Shape[1:]))
+	}
+	for i := range out.F64 {
+		if k.Float32(first+uint64(i)) >= rate {
+			out.F64[i] = kept
+		}
+	}
+	return one(out)
+}
+
+// WhyNoGradient gives the reason.
+func (Bernoulli) WhyNoGradient() string { return "the mask does not depend on x" }
+
+// Split states that rows stay apart.
+func (Bernoulli) Split(in []ir.Type, out ir.Type) ([]ir.Access, bool) {
+	return splitBroadcast(in, out)
+}
+
+// Cost counts one draw for each element; x is not read.
+func (Bernoulli) Cost(_, out []ir.Type, rows int) (flops, bytes int64) {
+	return count(out, rows), traffic(nil, out, rows)
+}
+
+// Dropout is x times Bernoulli of x (Srivastava et al. 2014); for inference it is
+// x.
+type Dropout struct {
+	pointwise
+	Rate   float64 `attr:"rate"`
+	Stream uint64  `attr:"stream"`
+}
+
+// Name returns Dropout.
+func (Dropout) Name() string { return "Dropout" }
+
+// ONNX says why there is no counterpart.
+func (Dropout) ONNX() ir.ONNX { return ir.ONNX{Why: "for inference it is its operand"} }
+
+// Infer returns x's type; Rate must be in [0, 1).
+func (op Dropout) Infer(in []ir.Type) ([]ir.Type, error) { return inferRate(in, op.Rate) }
+
+// Decompose is the meaning.
+func (op Dropout) Decompose(b *ir.Builder, in []*ir.Value) []*ir.Value {
+	return []*ir.Value{b.Op(Mul{}, in[0], b.Op(Bernoulli{Rate: op.Rate, Stream: op.Stream}, in[0]))}
+}

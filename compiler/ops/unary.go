@@ -1,0 +1,172 @@
+package ops
+
+import (
+	"math"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+)
+
+// Neg is -x.
+type Neg struct{ unary }
+
+// Name returns Neg.
+func (Neg) Name() string { return "Neg" }
+
+// ONNX returns Neg.
+func (Neg) ONNX() ir.ONNX { return ir.ONNX{Type: "Neg", Since: 13} }
+
+// Eval is the reference meaning.
+func (Neg) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
+	return apply(in, func(x float64) float64 { return -x })
+}
+
+// VJP gives -dy.
+func (Neg) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
+	return []*ir.Value{b.Op(Neg{}, dout[0])}
+}
+
+// Abs is the absolute value of x.
+type Abs struct{ unary }
+
+// Name returns Abs.
+func (Abs) Name() string { return "Abs" }
+
+// ONNX returns Abs.
+func (Abs) ONNX() ir.ONNX { return ir.ONNX{Type: "Abs", Since: 13} }
+
+// Eval is the reference meaning.
+func (Abs) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
+	return apply(in, math.Abs)
+}
+
+// VJP gives dy*sign(x), which is 0 at 0.
+func (Abs) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
+	return []*ir.Value{b.Op(Mul{}, dout[0], b.Op(Sign{}, n.In[0]))}
+}
+
+// Sign is -1, 0 or 1, NaN for NaN.
+type Sign struct{ unary }
+
+// Name returns Sign.
+func (Sign) Name() string { return "Sign" }
+
+// ONNX returns Sign.
+func (Sign) ONNX() ir.ONNX { return ir.ONNX{Type: "Sign", Since: 13} }
+
+// Eval is the reference meaning.
+func (Sign) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
+	return apply(in, sign)
+}
+
+// WhyNoGradient gives the reason.
+func (Sign) WhyNoGradient() string { return "it is 0 wherever it exists" }
+
+func sign(x float64) float64 {
+	switch {
+	case x > 0:
+		return 1
+	case x < 0:
+		return -1
+	case x == 0:
+		return 0
+	}
+	return x
+}
+
+// Sqrt is the square root of x, NaN below 0.
+type Sqrt struct{ unary }
+
+// Name returns Sqrt.
+func (Sqrt) Name() string { return "Sqrt" }
+
+// ONNX returns Sqrt.
+func (Sqrt) ONNX() ir.ONNX { return ir.ONNX{Type: "Sqrt", Since: 13} }
+
+// Eval is the reference meaning.
+func (Sqrt) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
+	return apply(in, math.Sqrt)
+}
+
+// VJP gives dy*0.5/y.
+func (Sqrt) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
+	return []*ir.Value{b.Op(Div{}, scale(b, dout[0], 0.5), n.Out[0])}
+}
+
+// Exp is e to the power x.
+type Exp struct{ unary }
+
+// Name returns Exp.
+func (Exp) Name() string { return "Exp" }
+
+// ONNX returns Exp.
+func (Exp) ONNX() ir.ONNX { return ir.ONNX{Type: "Exp", Since: 13} }
+
+// Eval is the reference meaning.
+func (Exp) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
+	return apply(in, math.Exp)
+}
+
+// VJP gives dy*y.
+func (Exp) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
+	return []*ir.Value{b.Op(Mul{}, dout[0], n.Out[0])}
+}
+
+// Log is the natural logarithm of x, -Inf at 0 and NaN below.
+type Log struct{ unary }
+
+// Name returns Log.
+func (Log) Name() string { return "Log" }
+
+// ONNX returns Log.
+func (Log) ONNX() ir.ONNX { return ir.ONNX{Type: "Log", Since: 13} }
+
+// Eval is the reference meaning.
+func (Log) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
+	return apply(in, math.Log)
+}
+
+// VJP gives dy/x.
+func (Log) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
+	return []*ir.Value{b.Op(Div{}, dout[0], n.In[0])}
+}
+
+// Erf is the error function of x.
+type Erf struct{ unary }
+
+// Name returns Erf.
+func (Erf) Name() string { return "Erf" }
+
+// ONNX returns Erf.
+func (Erf) ONNX() ir.ONNX { return ir.ONNX{Type: "Erf", Since: 13} }
+
+// Eval is the reference meaning.
+func (Erf) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
+	return apply(in, math.Erf)
+}
+
+// VJP gives dy*2/sqrt(pi)*exp(-x*x).
+func (Erf) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
+	x := n.In[0]
+	g := b.Op(Exp{}, b.Op(Neg{}, b.Op(Mul{}, x, x)))
+	return []*ir.Value{b.Op(Mul{}, dout[0], scale(b, g, 2/math.SqrtPi))}
+}
+
+// Reciprocal is 1/x.
+type Reciprocal struct{ unary }
+
+// Name returns Reciprocal.
+func (Reciprocal) Name() string { return "Reciprocal" }
+
+// ONNX returns Reciprocal.
+func (Reciprocal) ONNX() ir.ONNX { return ir.ONNX{Type: "Reciprocal", Since: 13} }
+
+// Eval is the reference meaning.
+func (Reciprocal) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
+	return apply(in, func(x float64) float64 { return 1 / x })
+}
+
+// VJP gives -dy*y*y.
+func (Reciprocal) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
+	y := n.Out[0]
+	return []*ir.Value{b.Op(Neg{}, b.Op(Mul{}, dout[0], b.Op(Mul{}, y, y)))}
+}
