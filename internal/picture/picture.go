@@ -80,6 +80,9 @@ func Curves(path, title, axis string, curves ...Curve) error {
 	p.Add(plotter.NewGrid())
 	positive, lo, hi := true, math.Inf(1), math.Inf(-1)
 	for i, c := range curves {
+		if len(c.Values) == 0 {
+			return fmt.Errorf("picture %s: curve %q has no value", path, c.Name)
+		}
 		xy := make(plotter.XYs, len(c.Values))
 		for j, v := range c.Values {
 			xy[j].X, xy[j].Y = float64(j+1), v
