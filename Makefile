@@ -18,11 +18,9 @@ REQS    := examples/consumers/python/requirements.txt
 # and a fresh checkout of the same pins, with newer file times, does not.
 STAMP   := $(VENV)/.installed-$(shell cksum < $(REQS) | cut -d' ' -f1)
 
-ifdef DATA
+ifeq ($(origin DATA),command line)
 export LAMINA_DATA := $(abspath $(DATA))
 endif
-export LAMINA_ONNXRUNTIME ?= $(VENV)
-
 .PHONY: help build deps test demo bench fuzz clean
 
 help: ## list the targets
@@ -47,6 +45,7 @@ $(STAMP): $(REQS)
 	$(VENV)/bin/python -c 'import onnx, onnxruntime; print("onnxruntime", onnxruntime.__version__, "onnx", onnx.__version__)'
 	touch $@
 
+test bench fuzz: export LAMINA_ONNXRUNTIME ?= $(VENV)
 test: export LAMINA_REQUIRE_ORT := 1
 test: export LAMINA_REQUIRE_PYTHON := 1
 test: deps ## every test, the real onnxruntime and Python consumer included
