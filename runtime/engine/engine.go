@@ -1,0 +1,424 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"runtime"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/plan"
+	"github.com/lamina-ml/lamina/runtime/optim"
+)
+
+// Options are the choices of an engine.
+type Options struct {
+	Workers int // goroutines that take tasks, the caller of Run included; 0 means GOMAXPROCS
+}
+
+// Feed holds the inputs of a run by name, in the dtype of the port.
+type Feed map[string]*ir.Tensor
+
+// Update says what a run depends on besides its inputs, and what becomes of the
+// gradients. The zero Update is an evaluation.
+type Update struct {
+	Opt        optim.Optimizer // nil: parameters are not updated
+	T          int64           // number of the update, from 1, for the optimizer
+	Rate       float32         // learning rate
+	Rates      []float32       // learning rate of each segment of the store, in place of Rate
+	Scale      float32         // multiplies the gradients; 0 means 1
+	Accumulate bool            // add to the stored gradients instead of replacing them
+	UpdateRows int             // rows of the whole update; 0 means those of the run
+	FirstRow   int             // position of row 0 in the whole update
+	Seed       uint64          // of the run of training
+	Step       uint64          // number of the update, from 0, for random streams
+}
+
+// NonFinite is the error of a run whose loss is not finite. Nothing was updated.
+type NonFinite struct{ Loss float64 }
+
+// Error returns the value of the loss.
+func (e *NonFinite) Error() string { return fmt.Sprintf("engine: the loss is %v", e.Loss) }
+
+// view is a buffer's elements; the slice of the buffer's dtype is set.
+type view struct {
+	f32 []float32
+	f64 []float64
+	i64 []int64
+	b   []bool
+}
+
+// boundStep is a step with its kernel.
+type boundStep struct {
+	run    kernel
+	name   string
+	update bool
+	units  ir.Dim // length of the result's axis 0
+	id     int
+}
+
+type boundGroup struct {
+	length ir.Dim
+	grain  int
+	whole  bool
+	steps  []boundStep
+}
+
+type boundPhase struct {
+	once   bool
+	groups []boundGroup
+	tail   []boundStep
+}
+
+// Engine executes one plan on one store. It is not safe for concurrent use.
+type Engine struct {
+	p      *plan.Plan
+	s      *Store
+	views  []view
+	phases []boundPhase
+	lossAt int // phase after which the loss is known
+
+	env     ir.Env
+	rows    int
+	u       Update
+	version uint64 // of the parameters that the phases run once have seen
+	ran     bool
+	outs    map[string]*ir.Tensor
+
+	counts  []int // tasks up to and including each group of the current phase
+	current *boundPhase
+	err     atomic.Pointer[error]
+	norm    norm
+	ctxs    []*ctx
+	pool    pool
+	task    func(c *ctx, i int)
+}
+
+// ctx is what belongs to one worker.
+type ctx struct {
+	e     *Engine
+	slots [][]float32
+	tmp   []float32
+}
+
+// New binds a plan to a store and starts the workers. The engine must be closed.
+//
+// Errors: a plan that does not verify, a store without the plan's parameters, a
+// step without a meaning.
+func New(p *plan.Plan, s *Store, o Options) (*Engine, error) { return newEngine(p, s, o, false) }
+
+func newEngine(p *plan.Plan, s *Store, o Options, apart bool) (*Engine, error) {
+	if err := plan.Verify(p); err != nil {
+		return nil, fmt.Errorf("engine: %w", err)
+	}
+	if err := s.fits(p); err != nil {
+		return nil, err
+	}
+	if o.Workers < 0 {
+		return nil, fmt.Errorf("engine: Workers is %d, must be 0 or more", o.Workers)
+	}
+	if o.Workers == 0 {
+		o.Workers = runtime.GOMAXPROCS(0)
+	}
+	e := &Engine{p: p, s: s, lossAt: -1, outs: map[string]*ir.Tensor{}}
+	e.bindViews(apart)
+	widest := 1
+	for i := range p.Phases {
+		ph := &p.Phases[i]
+		b := boundPhase{once: ph.Once}
+		for j := range ph.Groups {
+			g := &ph.Groups[j]
+			bg := boundGroup{length: g.Length, grain: g.Grain, whole: g.Whole()}
+			for _, id := range g.Steps {
+				st, err := e.bind(id)
+				if err != nil {
+					return nil, err
+				}
+				bg.steps = append(bg.steps, st)
+			}
+			b.groups = append(b.groups, bg)
+		}
+		for _, id := range ph.Tail {
+			st, err := e.bind(id)
+			if err != nil {
+				return nil, err
+			}
+			b.tail = append(b.tail, st)
+		}
+		if p.Loss >= 0 {
+			e.findLoss(i, ph)
+		}
+		e.phases = append(e.phases, b)
+		widest = max(widest, len(ph.Groups))
+	}
+	e.counts = make([]int, 0, widest)
+	e.task = e.runTask
+	e.norm.init(e)
+	for range o.Workers {
+		e.ctxs = append(e.ctxs, &ctx{e: e, slots: make([][]float32, len(s.slots))})
+	}
+	for _, out := range p.Outputs {
+		e.outs[out.Name] = &ir.Tensor{DType: p.Buffers[out.Buffer].Type.DType, Shape: make([]int, p.Buffers[out.Buffer].Type.Rank())}
+	}
+	e.pool.start(e.ctxs)
+	return e, nil
+}
+
+func (e *Engine) findLoss(i int, ph *plan.Phase) {
+	root := e.p.Root(e.p.Loss)
+	look := func(ids []int) {
+		for _, id := range ids {
+			for _, b := range e.p.Steps[id].Out {
+				if b == root {
+					e.lossAt = i
+				}
+			}
+		}
+	}
+	for j := range ph.Groups {
+		look(ph.Groups[j].Steps)
+	}
+	look(ph.Tail)
+}
+
+// bindViews gives each buffer its elements. With apart set no two buffers share
+// memory, so that every value of a run can be read after it.
+func (e *Engine) bindViews(apart bool) {
+	p := e.p
+	e.views = make([]view, len(p.Buffers))
+	arena := aligned((p.ArenaBytes + 3) / 4)
+	base := unsafe.Pointer(unsafe.SliceData(arena))
+	for i := range p.Buffers {
+		b := &p.Buffers[i]
+		n := b.Type.Shape.Elems(p.Rows)
+		v := &e.views[i]
+		switch {
+		case b.Alias >= 0:
+			*v = e.views[b.Alias]
+		case b.Kind == plan.Arena && apart:
+			mem := aligned((n*b.Type.DType.Size() + 3) / 4)
+			v.at(unsafe.Pointer(unsafe.SliceData(mem)), b.Type.DType, n)
+		case b.Kind.InArena():
+			v.at(unsafe.Add(base, b.Offset), b.Type.DType, n)
+		case b.Kind == plan.Param:
+			v.f32 = e.s.Param(e.segment(b.Offset, p.Segments))
+		case b.Kind == plan.Grad:
+			v.f32 = e.s.Grad(e.segment(b.Offset, p.Segments))
+		case b.Kind == plan.State:
+			v.f32 = e.s.State(e.segment(b.Offset, p.States))
+		case b.Kind == plan.Const:
+			t := b.Data.To(b.Type.DType)
+			*v = view{t.F32, t.F64, t.I64, t.Bool}
+		}
+	}
+}
+
+func (e *Engine) segment(offset int, segs []plan.Segment) string {
+	for i := range segs {
+		if segs[i].Offset == offset && segs[i].Len() > 0 {
+			return segs[i].Name
+		}
+	}
+	return ""
+}
+
+// at shows the memory at p as n elements.
+func (v *view) at(p unsafe.Pointer, d ir.DType, n int) {
+	switch d {
+	case ir.F32:
+		v.f32 = unsafe.Slice((*float32)(p), n)
+	case ir.F64:
+		v.f64 = unsafe.Slice((*float64)(p), n)
+	case ir.I64:
+		v.i64 = unsafe.Slice((*int64)(p), n)
+	case ir.Bool:
+		v.b = unsafe.Slice((*bool)(p), n)
+	}
+}
+
+// bind finds the kernel of a step.
+func (e *Engine) bind(id int) (boundStep, error) {
+	s := &e.p.Steps[id]
+	st := boundStep{id: id, units: ir.Fixed(1), update: s.Update()}
+	if _, ok := s.Op.(plan.StoreGrad); ok {
+		st.update = true
+	}
+	if _, ok := s.Op.(plan.Assign); ok {
+		st.update = true
+	}
+	if t := e.p.Buffers[s.Out[0]].Type; t.Rank() > 0 {
+		st.units = t.Shape[0]
+	}
+	b := &binding{e: e, p: e.p, s: s}
+	for _, i := range s.In {
+		b.in = append(b.in, &e.views[i])
+		b.inT = append(b.inT, e.p.Buffers[i].Type)
+	}
+	for _, i := range s.Out {
+		b.out = append(b.out, &e.views[i])
+		b.outT = append(b.outT, e.p.Buffers[i].Type)
+	}
+	st.run, st.name = b.kernel()
+	if st.run == nil {
+		return st, fmt.Errorf("engine: step %d: %s has neither a kernel nor a meaning", id, s.Op.Name())
+	}
+	return st, nil
+}
+
+// Run executes the plan on the given rows, from 1 to the plan's capacity. A nil
+// u is an evaluation. Outputs stay readable until the next Run. Run allocates
+// nothing unless a step has no kernel of its own.
+//
+// Errors: an input that is absent or has another dtype or size; *NonFinite.
+func (e *Engine) Run(in Feed, rows int, u *Update) error {
+	if e.pool.closed.Load() {
+		return errors.New("engine: Run after Close")
+	}
+	if rows < 1 || rows > e.p.Rows {
+		return fmt.Errorf("engine: %d rows, plan %q takes 1 to %d", rows, e.p.Name, e.p.Rows)
+	}
+	if err := e.feed(in, rows); err != nil {
+		return err
+	}
+	e.rows, e.u = rows, Update{}
+	if u != nil {
+		e.u = *u
+		if err := e.checkUpdate(); err != nil {
+			return err
+		}
+	}
+	if e.u.UpdateRows == 0 {
+		e.u.UpdateRows = rows
+	}
+	e.env = ir.Env{Rows: rows, UpdateRows: e.u.UpdateRows, FirstRow: e.u.FirstRow, Seed: e.u.Seed, Update: e.u.Step}
+	e.err.Store(nil)
+	e.ran = false
+	version := e.s.version.Load()
+	for i := range e.phases {
+		if ph := &e.phases[i]; !ph.once || e.version != version {
+			e.runPhase(ph)
+		}
+		if err := e.err.Load(); err != nil {
+			e.version = 0
+			return *err
+		}
+		if i == e.lossAt && e.u.Opt != nil || i == e.lossAt && e.p.StoreGrads {
+			if loss := e.scalar(e.p.Loss); math.IsNaN(loss) || math.IsInf(loss, 0) {
+				e.version = version
+				return &NonFinite{loss}
+			}
+		}
+	}
+	e.version = version
+	if e.u.Opt != nil && !e.p.StoreGrads {
+		e.s.Touch()
+	}
+	e.ran = true
+	return nil
+}
+
+func (e *Engine) checkUpdate() error {
+	u := &e.u
+	if u.Scale == 0 {
+		u.Scale = 1
+	}
+	if u.Rates != nil && len(u.Rates) != len(e.s.segs) {
+		return fmt.Errorf("engine: %d rates for %d parameters", len(u.Rates), len(e.s.segs))
+	}
+	if u.Opt == nil {
+		return nil
+	}
+	if u.T < 1 {
+		return fmt.Errorf("engine: update number is %d, must be at least 1", u.T)
+	}
+	if n := len(u.Opt.Slots()); n != len(e.s.slots) {
+		return fmt.Errorf("engine: %s keeps %d values a weight, the store has %d slots", u.Opt.Name(), n, len(e.s.slots))
+	}
+	return nil
+}
+
+// feed shows the inputs to the kernels.
+func (e *Engine) feed(in Feed, rows int) error {
+	for _, port := range e.p.Inputs {
+		b := &e.p.Buffers[port.Buffer]
+		t := in[port.Name]
+		if t == nil {
+			return fmt.Errorf("engine: plan %q: no input %q (%v)", e.p.Name, port.Name, b.Type)
+		}
+		if t.DType != b.Type.DType || t.Len() != b.Type.Shape.Elems(rows) {
+			return fmt.Errorf("engine: plan %q: input %q must be %v with %d rows, got %v%v of %d elements",
+				e.p.Name, port.Name, b.Type, rows, t.DType, t.Shape, t.Len())
+		}
+		e.views[port.Buffer] = view{t.F32, t.F64, t.I64, t.Bool}
+	}
+	for i := range e.p.Buffers {
+		if b := &e.p.Buffers[i]; b.Kind == plan.Input && b.Alias >= 0 {
+			e.views[i] = e.views[b.Alias]
+		}
+	}
+	return nil
+}
+
+// scalar returns element 0 of a float buffer.
+func (e *Engine) scalar(b int) float64 {
+	if v := &e.views[b]; len(v.f32) > 0 {
+		return float64(v.f32[0])
+	} else if len(v.f64) > 0 {
+		return v.f64[0]
+	}
+	return math.NaN()
+}
+
+// Output returns the elements of an output of the last Run, or nil. They are
+// valid until the next Run and must not be changed.
+func (e *Engine) Output(name string) *ir.Tensor {
+	t := e.outs[name]
+	if t == nil || !e.ran {
+		return nil
+	}
+	i := e.p.Output(name)
+	b, v := &e.p.Buffers[i], &e.views[i]
+	n := 1
+	for j, d := range b.Type.Shape {
+		t.Shape[j] = d.Bind(e.rows)
+		n *= t.Shape[j]
+	}
+	switch b.Type.DType {
+	case ir.F32:
+		t.F32 = v.f32[:n]
+	case ir.F64:
+		t.F64 = v.f64[:n]
+	case ir.I64:
+		t.I64 = v.i64[:n]
+	case ir.Bool:
+		t.Bool = v.b[:n]
+	}
+	return t
+}
+
+// Kernel returns the name of the kernel that executes a step, for plan.Explain.
+func (e *Engine) Kernel(step int) string {
+	for i := range e.phases {
+		for _, g := range e.phases[i].groups {
+			for _, s := range g.steps {
+				if s.id == step {
+					return s.name
+				}
+			}
+		}
+		for _, s := range e.phases[i].tail {
+			if s.id == step {
+				return s.name
+			}
+		}
+	}
+	return ""
+}
+
+// Plan returns the plan.
+func (e *Engine) Plan() *plan.Plan { return e.p }
+
+// Close ends the workers. It may be called twice.
+func (e *Engine) Close() { e.pool.close() }

@@ -1,0 +1,135 @@
+package engine
+
+import (
+	"fmt"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/plan"
+)
+
+// fallback runs a step by its op's reference meaning: operands widened to
+// float64, results rounded to their dtype. It allocates.
+func (b *binding) fallback() kernel {
+	op, s := b.s.Op, b.s
+	switch op.(type) {
+	case ir.Evaluator, ir.Decomposer:
+	default:
+		return nil
+	}
+	e, in, out := b.e, b.in, b.out
+	inT, outT := b.inT, b.outT
+	return func(_ *ctx, lo, hi int) {
+		env := e.env
+		part := outT[0].Rank() > 0 && hi-lo < outT[0].Shape[0].Bind(e.rows)
+		if part && outT[0].Shape[0] == ir.Rows() {
+			env.Rows, env.FirstRow = hi-lo, env.FirstRow+lo
+		}
+		args := make([]*ir.Tensor, len(in))
+		types := make([]ir.Type, len(in))
+		for i := range in {
+			shape := inT[i].Shape.Bind(e.rows)
+			args[i] = widen(in[i], inT[i].DType, shape, plan.ShapeOnly(op))
+			types[i] = inT[i]
+			if part && s.Access[i] != ir.Whole {
+				args[i] = cut(args[i], int(s.Access[i])-1, lo, hi)
+				if !inT[i].Shape.RowWise() {
+					types[i] = ir.Type{DType: inT[i].DType, Shape: ir.ShapeOf(args[i].Shape...)}
+				}
+			}
+		}
+		res, err := ir.EvalOp(&env, op, types, args)
+		if err != nil {
+			e.fail(fmt.Errorf("engine: %s (layer %q, %v): %w", op.Name(), s.Layer, s.Pos, err))
+			return
+		}
+		for i := range res {
+			if err := narrow(out[i], outT[i], res[i], lo, hi, e.rows); err != nil {
+				e.fail(fmt.Errorf("engine: %s (layer %q, %v): %w", op.Name(), s.Layer, s.Pos, err))
+				return
+			}
+		}
+	}
+}
+
+// widen copies a buffer into a tensor as reference meanings take it. With blank
+// set only the shape matters.
+func widen(v *view, d ir.DType, shape []int, blank bool) *ir.Tensor {
+	n := ir.Elems(shape)
+	to := d
+	if d.Float() {
+		to = ir.F64
+	}
+	t := ir.NewTensor(to, shape...)
+	if blank {
+		return t
+	}
+	switch d {
+	case ir.F32:
+		for i, x := range v.f32[:n] {
+			t.F64[i] = float64(x)
+		}
+	case ir.F64:
+		copy(t.F64, v.f64[:n])
+	case ir.I64:
+		copy(t.I64, v.i64[:n])
+	case ir.Bool:
+		copy(t.Bool, v.b[:n])
+	}
+	return t
+}
+
+// cut returns the slice [lo,hi) of an axis.
+func cut(t *ir.Tensor, axis, lo, hi int) *ir.Tensor {
+	outer, inner := ir.Elems(t.Shape[:axis]), ir.Elems(t.Shape[axis+1:])
+	n := t.Shape[axis]
+	shape := append([]int{}, t.Shape...)
+	shape[axis] = hi - lo
+	out := ir.NewTensor(t.DType, shape...)
+	w := (hi - lo) * inner
+	for o := range outer {
+		from := (o*n + lo) * inner
+		switch t.DType {
+		case ir.F64:
+			copy(out.F64[o*w:][:w], t.F64[from:])
+		case ir.F32:
+			copy(out.F32[o*w:][:w], t.F32[from:])
+		case ir.I64:
+			copy(out.I64[o*w:][:w], t.I64[from:])
+		case ir.Bool:
+			copy(out.Bool[o*w:][:w], t.Bool[from:])
+		}
+	}
+	return out
+}
+
+// narrow stores a result, or its slice [lo,hi) if the whole was made.
+func narrow(v *view, t ir.Type, res *ir.Tensor, lo, hi, rows int) error {
+	inner, full := 1, 1
+	if t.Rank() > 0 {
+		inner, full = t.Shape[1:].Elems(rows), t.Shape[0].Bind(rows)
+	}
+	n, from := (hi-lo)*inner, 0
+	switch res.Len() {
+	case n:
+	case full * inner:
+		from = lo * inner
+	default:
+		return fmt.Errorf("result has shape %v, the slice %d to %d of %v was expected", res.Shape, lo, hi, t)
+	}
+	at := lo * inner
+	switch t.DType {
+	case ir.F32:
+		for i := range n {
+			v.f32[at+i] = float32(res.At(from + i))
+		}
+	case ir.F64:
+		for i := range n {
+			v.f64[at+i] = res.At(from + i)
+		}
+	case ir.I64:
+		copy(v.i64[at:at+n], res.I64[from:from+n])
+	case ir.Bool:
+		copy(v.b[at:at+n], res.Bool[from:from+n])
+	}
+	return nil
+}

@@ -1,0 +1,145 @@
+package engine
+
+import (
+	"fmt"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/lamina-ml/lamina/compiler/plan"
+)
+
+// Store holds what outlives a run: parameters, their gradients, the optimizer's
+// slots and the state variables, each one contiguous []float32 in the fixed
+// order of the segments. Every plan of a model shares one store. A store is not
+// safe for concurrent writing.
+type Store struct {
+	segs    []plan.Segment
+	states  []plan.Segment
+	index   map[string]int
+	stateAt map[string]int
+	names   []string
+	params  []float32
+	grads   []float32
+	state   []float32
+	slots   [][]float32
+	version atomic.Uint64
+}
+
+// NewStore returns a store of zeros. slots names the values that the optimizer
+// keeps for each weight; states are the plan's state variables.
+func NewStore(segments []plan.Segment, slots []string, states ...plan.Segment) *Store {
+	s := &Store{segs: append([]plan.Segment{}, segments...), states: append([]plan.Segment{}, states...),
+		index: map[string]int{}, stateAt: map[string]int{}, names: append([]string{}, slots...)}
+	n := plan.Layout(s.segs)
+	s.params, s.grads = aligned(n), aligned(n)
+	s.state = aligned(plan.Layout(s.states))
+	for range slots {
+		s.slots = append(s.slots, aligned(n))
+	}
+	for i := range s.segs {
+		s.index[s.segs[i].Name] = i
+	}
+	for i := range s.states {
+		s.stateAt[s.states[i].Name] = i
+	}
+	s.version.Store(1)
+	return s
+}
+
+// slack is the number of elements kept after every region, so that vector loads
+// of the last elements stay inside.
+const slack = 64
+
+// aligned returns n zeros at an address divisible by plan.Align.
+func aligned(n int) []float32 {
+	const per = plan.Align / 4
+	m := make([]float32, n+slack+per)
+	off := 0
+	if r := int(uintptr(unsafe.Pointer(&m[0])) % plan.Align); r != 0 {
+		off = (plan.Align - r) / 4
+	}
+	return m[off : off+n : off+n]
+}
+
+// Names returns the parameters in store order.
+func (s *Store) Names() []string {
+	out := make([]string, len(s.segs))
+	for i := range s.segs {
+		out[i] = s.segs[i].Name
+	}
+	return out
+}
+
+// Segments returns the table of the parameters. It must not be changed.
+func (s *Store) Segments() []plan.Segment { return s.segs }
+
+// States returns the table of the state variables. It must not be changed.
+func (s *Store) States() []plan.Segment { return s.states }
+
+// Param returns the elements of a parameter, in the shape of its segment, or nil.
+// After writing to them call Touch.
+func (s *Store) Param(name string) []float32 { return s.part(s.params, name) }
+
+// Grad returns the stored gradient of a parameter, or nil.
+func (s *Store) Grad(name string) []float32 { return s.part(s.grads, name) }
+
+// Slot returns one of the optimizer's values for each weight of a parameter, or
+// nil.
+func (s *Store) Slot(slot, name string) []float32 {
+	for i, n := range s.names {
+		if n == slot {
+			return s.part(s.slots[i], name)
+		}
+	}
+	return nil
+}
+
+// SlotNames returns the optimizer's slots in order.
+func (s *Store) SlotNames() []string { return append([]string{}, s.names...) }
+
+// State returns the elements of a state variable, or nil.
+func (s *Store) State(name string) []float32 {
+	i, ok := s.stateAt[name]
+	if !ok {
+		return nil
+	}
+	seg := &s.states[i]
+	return s.state[seg.Offset : seg.Offset+seg.Len()]
+}
+
+// All returns every parameter as one flat slice, in store order, with zeros
+// between segments. After writing to it call Touch.
+func (s *Store) All() []float32 { return s.params }
+
+// Touch says that parameters were changed outside Run, so that what depends on
+// them only is computed again.
+func (s *Store) Touch() { s.version.Add(1) }
+
+func (s *Store) part(region []float32, name string) []float32 {
+	i, ok := s.index[name]
+	if !ok {
+		return nil
+	}
+	seg := &s.segs[i]
+	return region[seg.Offset : seg.Offset+seg.Len()]
+}
+
+// fits returns an error unless the plan's tables are the store's.
+func (s *Store) fits(p *plan.Plan) error {
+	same := func(what string, have, want []plan.Segment, index map[string]int) error {
+		for i := range want {
+			j, ok := index[want[i].Name]
+			if !ok {
+				return fmt.Errorf("engine: plan %q needs the %s %q, which the store does not have", p.Name, what, want[i].Name)
+			}
+			if have[j].Len() != want[i].Len() {
+				return fmt.Errorf("engine: the %s %q has shape %v in plan %q, %v in the store", what, want[i].Name, want[i].Shape, p.Name, have[j].Shape)
+			}
+		}
+		return nil
+	}
+	if err := same("parameter", s.segs, p.Segments, s.index); err != nil {
+		return err
+	}
+	return same("state", s.states, p.States, s.stateAt)
+}
