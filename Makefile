@@ -21,6 +21,7 @@ STAMP   := $(VENV)/.installed-$(shell cksum < $(REQS) | cut -d' ' -f1)
 ifeq ($(origin DATA),command line)
 export LAMINA_DATA := $(abspath $(DATA))
 endif
+
 .PHONY: help build deps test demo bench fuzz clean
 
 help: ## list the targets
@@ -31,7 +32,7 @@ build: ## build bin/lamina
 
 deps: $(STAMP) ## install the pinned onnxruntime, onnx and numpy into .cache/python
 
-$(STAMP): $(REQS)
+$(STAMP):
 	rm -rf $(VENV)
 	@# Debian splits ensurepip off: without it the outer pip fills the venv.
 	if $(PYTHON) -c 'import ensurepip' 2>/dev/null && $(PYTHON) -m venv $(VENV); then \
