@@ -1,6 +1,6 @@
 package optim
 
-import "math"
+import "github.com/lamina-ml/lamina/kernels/simd"
 
 // AdamOptimizer is Adam: gradients divided by the root of their running mean square, both bias corrected
 // (Kingma and Ba 2015, algorithm 1; ONNX ai.onnx.preview.training Adam but for the place of epsilon).
@@ -56,35 +56,13 @@ func (o *AdamOptimizer) Slots() []string { return []string{"m", "v"} }
 
 // Update implements [Optimizer].
 func (o *AdamOptimizer) Update(s Step, w, g []float32, slots [][]float32) {
-	var l2 float32
-	if s.Decay {
-		l2 = float32(o.l2)
-	}
-	adam(s, w, g, slots, o.beta1, o.beta2, o.epsilon, l2, 1)
+	simd.Adam(w, g, slots[0], slots[1], simd.AdamParams{
+		LR: s.LR, Beta1: float32(o.beta1), Beta2: float32(o.beta2), Eps: float32(o.epsilon),
+		Decay: s.decay(o.l2), Step: int(s.T), Scale: s.Scale,
+	})
 }
 
 // Describe implements [Optimizer].
 func (o *AdamOptimizer) Describe() any {
 	return o.describe(map[string]float64{"beta1": o.beta1, "beta2": o.beta2, "epsilon": o.epsilon, "decay": o.l2})
-}
-
-// adam is the loop of Adam and AdamW: l2 goes to the gradient, keep shrinks the weight before its step.
-func adam(s Step, w, g []float32, slots [][]float32, beta1, beta2, epsilon float64, l2, keep float32) {
-	g, st := ranges(w, g, slots, 2)
-	m, v := st[0], st[1]
-	b1, b2, eps := float32(beta1), float32(beta2), float32(epsilon)
-	r1, r2 := float32(1-beta1), float32(1-beta2)
-	t := float64(s.T)
-	rate := float32(float64(s.LR) / (1 - math.Pow(beta1, t)))
-	root := float32(1 / math.Sqrt(1-math.Pow(beta2, t)))
-	for i, x := range w {
-		d := g[i] * s.Scale
-		if l2 != 0 {
-			d += float32(l2 * x)
-		}
-		mi := float32(b1*m[i]) + float32(r1*d)
-		vi := float32(b2*v[i]) + float32(r2*float32(d*d))
-		m[i], v[i] = mi, vi
-		w[i] = float32(keep*x) - float32(rate*mi)/(float32(sqrt(vi)*root)+eps)
-	}
 }

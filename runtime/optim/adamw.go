@@ -1,5 +1,7 @@
 package optim
 
+import "github.com/lamina-ml/lamina/kernels/simd"
+
 // AdamWOptimizer is Adam with decay apart from the gradient: before its step a weight is multiplied by
 // 1 - rate·decay (Loshchilov and Hutter 2019). Slots, β1, β2 and ε are as in [AdamOptimizer].
 type AdamWOptimizer struct {
@@ -47,11 +49,10 @@ func (o *AdamWOptimizer) Slots() []string { return []string{"m", "v"} }
 
 // Update implements [Optimizer].
 func (o *AdamWOptimizer) Update(s Step, w, g []float32, slots [][]float32) {
-	keep := float32(1)
-	if s.Decay {
-		keep = float32(1 - float64(s.LR)*o.decay)
-	}
-	adam(s, w, g, slots, o.beta1, o.beta2, o.epsilon, 0, keep)
+	simd.Adam(w, g, slots[0], slots[1], simd.AdamParams{
+		LR: s.LR, Beta1: float32(o.beta1), Beta2: float32(o.beta2), Eps: float32(o.epsilon),
+		Decay: s.decay(o.decay), Decoupled: true, Step: int(s.T), Scale: s.Scale,
+	})
 }
 
 // Describe implements [Optimizer].

@@ -6,8 +6,8 @@
 //
 // Mistakes are kept and told by Err. An optimizer holds hyperparameters only: the state lives in slots that the
 // caller owns, one value of every slot for each weight, zero before the first update. Update is elementwise, so a
-// range of weights may be split anywhere and updated by any number of goroutines with the same bits. Every
-// product is rounded to float32 before it is added, so that no compiler may fuse it on one platform only.
+// range of weights may be split anywhere and updated by any number of goroutines with the same bits. The loops are
+// package simd's.
 package optim
 
 import (
@@ -49,7 +49,15 @@ type Step struct {
 	LR    float32 // the rate after schedule and groups
 	Decay bool    // whether the parameter is subject to weight decay; biases and normalisations are not
 	T     int64   // number of the update, from 1
-	Scale float32 // multiplies the gradient before anything else: 1, or the factor of a clipped norm
+	Scale float32 // multiplies the gradient before anything else: the factor of a clipped norm, say; 0 means 1
+}
+
+// decay is d for a parameter that is subject to it.
+func (s Step) decay(d float64) float32 {
+	if !s.Decay {
+		return 0
+	}
+	return float32(d)
 }
 
 // common is what all optimizers share.
@@ -212,14 +220,3 @@ func frame(f runtime.Frame) ir.Frame {
 	}
 	return ir.Frame{File: f.File, Pkg: p, Line: f.Line}
 }
-
-// ranges cuts g and the slots to the length of w, so that the loops need no bounds checks.
-func ranges(w, g []float32, slots [][]float32, n int) ([]float32, [2][]float32) {
-	var s [2][]float32
-	for i := range n {
-		s[i] = slots[i][:len(w)]
-	}
-	return g[:len(w)], s
-}
-
-func sqrt(x float32) float32 { return float32(math.Sqrt(float64(x))) }

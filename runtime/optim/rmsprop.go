@@ -1,5 +1,7 @@
 package optim
 
+import "github.com/lamina-ml/lamina/kernels/simd"
+
 // RMSPropOptimizer divides gradients by the root of their running mean square (Tieleman and Hinton 2012, lecture
 // 6.5 of "Neural networks for machine learning").
 //
@@ -52,22 +54,9 @@ func (o *RMSPropOptimizer) Slots() []string { return []string{"v"} }
 
 // Update implements [Optimizer].
 func (o *RMSPropOptimizer) Update(s Step, w, g []float32, slots [][]float32) {
-	var l2 float32
-	if s.Decay {
-		l2 = float32(o.l2)
-	}
-	g, st := ranges(w, g, slots, 1)
-	v := st[0]
-	rho, rest, eps := float32(o.rho), float32(1-o.rho), float32(o.epsilon)
-	for i, x := range w {
-		d := g[i] * s.Scale
-		if l2 != 0 {
-			d += float32(l2 * x)
-		}
-		vi := float32(rho*v[i]) + float32(rest*float32(d*d))
-		v[i] = vi
-		w[i] = x - float32(s.LR*d)/(sqrt(vi)+eps)
-	}
+	simd.RMSProp(w, g, slots[0], simd.RMSPropParams{
+		LR: s.LR, Rho: float32(o.rho), Eps: float32(o.epsilon), Decay: s.decay(o.l2), Scale: s.Scale,
+	})
 }
 
 // Describe implements [Optimizer].

@@ -1,6 +1,10 @@
 package optim
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/lamina-ml/lamina/kernels/simd"
+)
 
 // SGDOptimizer is gradient descent, with momentum (Polyak 1964) and Nesterov's look ahead (Sutskever et al. 2013)
 // as in ONNX ai.onnx.preview.training Momentum with beta 1.
@@ -67,36 +71,13 @@ func (o *SGDOptimizer) Slots() []string {
 
 // Update implements [Optimizer].
 func (o *SGDOptimizer) Update(s Step, w, g []float32, slots [][]float32) {
-	var l2 float32
-	if s.Decay {
-		l2 = float32(o.l2)
-	}
+	p := simd.SGDParams{LR: s.LR, Decay: s.decay(o.l2), Scale: s.Scale}
 	if o.momentum == 0 {
-		g = g[:len(w)]
-		for i, x := range w {
-			d := g[i] * s.Scale
-			if l2 != 0 {
-				d += float32(l2 * x)
-			}
-			w[i] = x - float32(s.LR*d)
-		}
+		simd.SGD(w, g, nil, p)
 		return
 	}
-	mu := float32(o.momentum)
-	g, st := ranges(w, g, slots, 1)
-	u := st[0]
-	for i, x := range w {
-		d := g[i] * s.Scale
-		if l2 != 0 {
-			d += float32(l2 * x)
-		}
-		ui := float32(mu*u[i]) + d
-		u[i] = ui
-		if o.nesterov {
-			ui = d + float32(mu*ui)
-		}
-		w[i] = x - float32(s.LR*ui)
-	}
+	p.Momentum, p.Nesterov = float32(o.momentum), o.nesterov
+	simd.SGD(w, g, slots[0], p)
 }
 
 // Describe implements [Optimizer].
