@@ -1,0 +1,109 @@
+package compiler
+
+import (
+	"fmt"
+	"io"
+	"path"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/plan"
+)
+
+// Options are the choices of a compilation. The zero value but for Rows is the
+// default.
+type Options struct {
+	// Rows is the capacity of the plans: they run any number of rows up to it.
+	Rows int
+	// StoreGrads keeps the gradients, for clipping and accumulation, where
+	// otherwise each is used for the update as soon as a tile of it is made.
+	StoreGrads bool
+	// Dump receives the text form after the pass named by DumpAfter, or after
+	// every pass if that is "all".
+	Dump      io.Writer
+	DumpAfter string
+	// Permute, if not 0, seeds a random order of the nodes before each pass.
+	// Results do not depend on it; tests set it to see that.
+	Permute uint64
+}
+
+// Front returns the graph that export and every stage after it start from: ops
+// whole, the batch still N. With inference set it is the function that ships,
+// without what exists in training only and without inputs and parameters that
+// nothing reads. g is not changed.
+//
+// Errors: *PassError with the mistake, an *ir.Error where a layer caused it;
+// *InternalError.
+func Front(g *ir.Graph, inference bool) (*ir.Graph, error) {
+	s := &state{inference: inference}
+	return s.front(g)
+}
+
+// Gradient returns g with its gradient: the outputs of g, then one output
+// grad/NAME for every parameter, in the order of Params. loss names the output,
+// a float scalar, whose gradient is taken. g is not changed.
+//
+// Errors: as Front; also a parameter that the loss does not reach, and an op
+// without gradient on the way.
+func Gradient(g *ir.Graph, loss string) (*ir.Graph, error) {
+	s := &state{loss: loss}
+	h, err := s.front(g)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.run(h, gradient); err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+// CompileGraph returns the plan that computes the outputs of any graph, one
+// read from a file or one declared, as it ships: without what exists in
+// training only.
+//
+// Errors: as Front; also lengths that nothing bounds and a capacity that is not
+// positive.
+func CompileGraph(g *ir.Graph, o Options) (*plan.Plan, error) {
+	if err := checkOptions(o); err != nil {
+		return nil, err
+	}
+	s := &state{opt: o, inference: true, planned: true}
+	h, err := s.front(g)
+	if err != nil {
+		return nil, err
+	}
+	return s.finish(h, lowerOptions{rows: o.Rows, segments: segmentsOf(h)})
+}
+
+// segmentsOf describes the parameters of a graph that comes without a model.
+func segmentsOf(g *ir.Graph) []plan.Segment {
+	segs := make([]plan.Segment, len(g.Params))
+	for i, p := range g.Params {
+		segs[i] = plan.Segment{Name: p.Name, Layer: path.Dir(p.Name), Shape: p.Type.Shape.Bind(0), Decay: p.Type.Rank() > 1}
+	}
+	return segs
+}
+
+// front runs the first stage on a copy of g.
+func (s *state) front(g *ir.Graph) (h *ir.Graph, err error) {
+	if g == nil {
+		return nil, fmt.Errorf("compiler: the graph is nil")
+	}
+	err = guard("copy", g, func() error {
+		h, _ = g.Clone()
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return h, s.run(h, front)
+}
+
+// finish runs the stages after the first and lowers g.
+func (s *state) finish(g *ir.Graph, o lowerOptions) (*plan.Plan, error) {
+	for _, st := range []stage{gradient, back} {
+		if err := s.run(g, st); err != nil {
+			return nil, err
+		}
+	}
+	return s.lower(g, o)
+}

@@ -1,0 +1,71 @@
+package compiler
+
+import (
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
+)
+
+// foldLimit is the greatest number of elements a folded constant may have, so
+// that a small file does not become a large model.
+const foldLimit = 1 << 16
+
+// fold evaluates nodes of constants by their reference meaning, and the number
+// of elements along axes of known length.
+func fold(g *ir.Graph, _ *state) error {
+	var failed error
+	_, err := rewrite(g, func(b *ir.Builder, n *ir.Node) []*ir.Value {
+		if failed != nil || !foldable(g, n) {
+			return nil
+		}
+		types := make([]ir.Type, len(n.In))
+		args := make([]*ir.Tensor, len(n.In))
+		for i, v := range n.In {
+			types[i], args[i] = v.Type, g.Data[v]
+			if args[i].DType == ir.F32 {
+				args[i] = args[i].To(ir.F64)
+			}
+		}
+		res, err := ir.EvalOp(&ir.Env{Rows: 1, UpdateRows: 1}, n.Op, types, args)
+		if err != nil {
+			failed = nodeError(n, "%v", err)
+			return nil
+		}
+		out := make([]*ir.Value, len(res))
+		for i, t := range res {
+			out[i] = b.Data("", n.Out[i].Type.DType, t)
+		}
+		return out
+	})
+	if failed != nil {
+		return failed
+	}
+	sweep(g)
+	return err
+}
+
+// foldable reports whether the node's results are known before anything runs.
+func foldable(g *ir.Graph, n *ir.Node) bool {
+	switch op := n.Op.(type) {
+	case ops.Extent:
+		return !op.Of.Shape().Symbolic()
+	case ops.Bernoulli, ops.Dropout:
+		return false // drawn anew in each update
+	case ops.Identity, ops.StopGradient:
+		return false // the first is a name, the second has a purpose
+	}
+	for _, v := range n.In {
+		if g.Data[v] == nil {
+			return false
+		}
+	}
+	for _, v := range n.Out {
+		elems := 1
+		for _, d := range v.Type.Shape {
+			if d.Symbolic() || d.N > 0 && elems > foldLimit/d.N {
+				return false
+			}
+			elems *= d.N
+		}
+	}
+	return true
+}

@@ -1,0 +1,102 @@
+package compiler
+
+import (
+	"fmt"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+)
+
+// pass is one row of the table.
+type pass struct {
+	name  string
+	stage stage
+	when  func(*state) bool // nil: always
+	run   func(*ir.Graph, *state) error
+	doc   string // what it does, one sentence
+}
+
+// stage says which part of the compiler a pass belongs to. Between them the
+// graph is a product of its own.
+type stage uint8
+
+// The stages: front ends where export taps, gradient with the graph of the
+// gradients, back with the graph that is lowered to a plan.
+const (
+	front stage = iota
+	gradient
+	back
+)
+
+// state is what the passes of one compilation share.
+type state struct {
+	opt            Options
+	inference      bool   // the graph ships or is evaluated; else it trains
+	planned        bool   // it ends in a plan, so the row capacity is known
+	loss           string // the output whose gradient is taken
+	differentiated bool   // autodiff has run
+	notes          []string
+	ran            []string // names of the passes that ran
+	rows           []pass   // a test's table in place of passes()
+}
+
+func (s *state) note(format string, a ...any) {
+	s.notes = append(s.notes, fmt.Sprintf(format, a...))
+}
+
+func whenInference(s *state) bool { return s.inference }
+func whenTraining(s *state) bool  { return !s.inference }
+func whenPlanned(s *state) bool   { return s.planned }
+
+// passes is the pipeline, in the order of running.
+func passes() []pass {
+	return []pass{
+		{"infer", front, nil, infer, "derives every type from the operands"},
+		{"freeze", front, whenInference, freeze, "removes what exists in training only"},
+		{"canonical", front, nil, canonical, "brings what means the same into one form"},
+		{"fold", front, nil, fold, "evaluates what depends on constants only"},
+		{"cse", front, nil, cse, "merges equal nodes"},
+		{"deadcode", front, nil, deadcode, "removes what no output depends on"},
+		// Export taps here: whole ops, the batch still N.
+		{"bind", gradient, whenPlanned, bind, "bounds every length by the row capacity"},
+		{"expand", gradient, nil, expand, "decomposes what has no gradient or no reference of its own"},
+		{"autodiff", gradient, whenTraining, autodiff, "appends the gradients of the loss"},
+		{"late-expand", gradient, whenTraining, expand, "decomposes what needed only its gradient whole"},
+		{"late-canonical", gradient, nil, canonical, "cleans up what expand and autodiff wrote"},
+		{"late-fold", gradient, nil, fold, "evaluates the constants that they brought"},
+		{"late-cse", gradient, nil, cse, "shares values between forward and backward"},
+		{"late-deadcode", gradient, nil, deadcode, "removes gradients that nothing asks for"},
+		{"fuse", back, nil, fuse, "joins what one kernel does in one go"},
+	}
+}
+
+// lowerPass is the name under which the driver runs the way from graph to plan.
+const lowerPass = "lower"
+
+// reason is one sentence of the order: first runs before then, where both run.
+type reason struct{ first, then, why string }
+
+// reasons is checked against the table by a test.
+func reasons() []reason {
+	return []reason{
+		{"infer", "freeze", "a rewrite compares types, so they must be known"},
+		{"infer", "canonical", "most rules ask whether two types are equal"},
+		{"freeze", "canonical", "a Dropout between two views hides that they are one"},
+		{"freeze", "deadcode", "inputs that only training reads become unread"},
+		{"canonical", "fold", "x+0 is gone before the zero could be folded into something larger"},
+		{"canonical", "cse", "a+w and w+a are one only in one form"},
+		{"fold", "cse", "two folded constants may be equal"},
+		{"cse", "deadcode", "merging leaves dead nodes"},
+		{"deadcode", "autodiff", "the gradient of a dead node would be work for nothing"},
+		{"bind", "expand", "a decomposition must not meet a length that nothing bounds"},
+		{"expand", "autodiff", "an op without a gradient of its own has that of its parts"},
+		{"autodiff", "late-expand", "an op that decomposes may still have a better gradient whole"},
+		{"autodiff", "late-canonical", "StopGradient may vanish only when it has stopped the gradient"},
+		{"late-expand", "late-canonical", "a decomposition writes views and broadcasts without regard to its neighbours"},
+		{"late-canonical", "late-fold", "x+0 is gone before the zero could be folded into something larger"},
+		{"late-fold", "late-cse", "two folded constants may be equal"},
+		{"late-cse", "late-deadcode", "merging leaves dead nodes"},
+		{"late-canonical", "fuse", "the Transpose of a product must be one of its operands to go into the Gemm"},
+		{"late-cse", "fuse", "a value counts as read once only when equal readers are one"},
+		{"autodiff", "fuse", "a fused op has no gradient; its parts have"},
+	}
+}
