@@ -2,7 +2,7 @@
 
 package simd
 
-import bytesin "encoding/binary"
+import "encoding/binary"
 
 func cpuidLeaf(leaf, sub uint32) (eax, ebx, ecx, edx uint32)
 
@@ -14,9 +14,9 @@ var features = cpuid()
 // cpuid reads vendor and instruction sets (Intel SDM vol. 2, CPUID; vol. 1, 14.3 and 15.2 on XCR0).
 func cpuid() Features {
 	top, b, c, d := cpuidLeaf(0, 0)
-	v := bytesin.LittleEndian.AppendUint32(nil, b)
-	v = bytesin.LittleEndian.AppendUint32(v, d)
-	v = bytesin.LittleEndian.AppendUint32(v, c)
+	v := binary.LittleEndian.AppendUint32(nil, b)
+	v = binary.LittleEndian.AppendUint32(v, d)
+	v = binary.LittleEndian.AppendUint32(v, c)
 	f := Features{Vendor: string(v)}
 	if top < 7 {
 		return f

@@ -40,27 +40,13 @@ func gemmPanels(s *selection, m, n, k int, a []float32, rsa, csa int, b []float3
 	if e.Relu {
 		p.flags |= gemmRelu
 	}
-	mr, vector := s.mr, 8
-	if set == isaAVX512 {
-		if s.nr%16 == 0 {
-			vector = 16
-		}
-		if k <= smallK && s.nr == 48 {
-			mr = min(mr, 4)
-		}
+	mr := s.mr
+	if set == isaAVX512 && k <= smallK && s.nr == 48 {
+		mr = min(mr, 4)
 	}
-	vectors := (n + vector - 1) / vector
-	panels := (vectors*vector + s.nr - 1) / s.nr
-	for j := 0; panels > 0; panels-- {
-		v := (vectors + panels - 1) / panels
-		vectors -= v
-		width := min(v*vector, n-j)
-		nr := (width + 7) &^ 7
-		if set == isaAVX512 {
-			p.live = 1<<(width-(nr-1)&^15) - 1
-		} else {
-			p.live = uint64(width - (nr - 8))
-		}
+	for j := 0; j < n; {
+		width, nr := panel(set, n-j, s.nr)
+		p.live = live(set, width, nr)
 		if e.Bias != nil {
 			p.bias = &e.Bias[j]
 		}
@@ -79,6 +65,27 @@ func gemmPanels(s *selection, m, n, k int, a []float32, rsa, csa int, b []float3
 		}
 		j += width
 	}
+}
+
+// panel says how to begin on n columns with panels of at most limit: the columns of the first panel, and the width of the
+// tile that holds them. The panels to come are of nearly equal width, in whole vectors but for the last.
+func panel(set isa, n, limit int) (width, nr int) {
+	vector := 8
+	if set == isaAVX512 && limit%16 == 0 {
+		vector = 16
+	}
+	vectors := (n + vector - 1) / vector
+	panels := (vectors*vector + limit - 1) / limit
+	width = min((vectors+panels-1)/panels*vector, n)
+	return width, (width + 7) &^ 7
+}
+
+// live is gemmArgs.live for a panel of width columns in a tile of nr; the last vector of an AVX-512 tile may be a half.
+func live(set isa, width, nr int) uint64 {
+	if set == isaAVX512 {
+		return 1<<(width-(nr-1)&^15) - 1
+	}
+	return uint64(width - (nr - 8))
 }
 
 // rowTiles says how to begin on m rows with tiles of at most mr: so many rows, so many tiles. Tiles of one or two rows

@@ -1,6 +1,9 @@
 package simd
 
-import "fmt"
+import (
+	"fmt"
+	"math/bits"
+)
 
 // Epilogue is what Gemm does to an element after its whole chain, before the store: first the bias, then the rectifier.
 type Epilogue struct {
@@ -37,9 +40,11 @@ func Gemm(m, n, k int, a []float32, rsa, csa int, b []float32, ldb int, c []floa
 	gemmPanels(s, m, n, k, a, rsa, csa, b, ldb, c, ldc, accumulate, e)
 }
 
-// needStrides panics unless a rows by cols operand with these strides lies within n elements.
+// needStrides panics unless a rows by cols operand, neither 0, with these strides lies within n elements.
 func needStrides(what string, rows, cols, rs, cs, n int) {
-	if rs < 0 || cs < 0 || (rows-1)*rs+(cols-1)*cs >= n {
+	h1, down := bits.Mul64(uint64(rows-1), uint64(rs)) // a negative stride is a huge one
+	h2, right := bits.Mul64(uint64(cols-1), uint64(cs))
+	if h1|h2 != 0 || down >= uint64(n) || right >= uint64(n)-down {
 		panic(fmt.Sprintf("simd: %s of %d by %d with strides %d and %d needs more than its %d elements", what, rows, cols, rs, cs, n))
 	}
 }

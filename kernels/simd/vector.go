@@ -12,14 +12,14 @@ func need(what string, s []float32, n int) {
 	}
 }
 
-func unary(o op, dst, src []float32) {
+func map1(o op, dst, src []float32) {
 	need("src", src, len(dst))
 	if len(dst) > 0 {
 		callUnary(selected.Load().isa[o], o, dst, src[:len(dst)])
 	}
 }
 
-func binary(o op, dst, a, b []float32) {
+func map2(o op, dst, a, b []float32) {
 	need("first operand", a, len(dst))
 	need("second operand", b, len(dst))
 	if len(dst) > 0 {
@@ -27,7 +27,7 @@ func binary(o op, dst, a, b []float32) {
 	}
 }
 
-func scalar(o op, dst, a []float32, s float32) {
+func mapScalar(o op, dst, a []float32, s float32) {
 	need("operand", a, len(dst))
 	if len(dst) > 0 {
 		callScalar(selected.Load().isa[o], o, dst, a[:len(dst)], s)
@@ -36,16 +36,16 @@ func scalar(o op, dst, a []float32, s float32) {
 
 // Relu sets dst[i] to max(src[i], 0), keeping NaN and -0. Like every elementwise function here it works on len(dst)
 // elements, panics when an operand is shorter, and allows dst to be one of the operands exactly, not to overlap it partly.
-func Relu(dst, src []float32) { unary(opRelu, dst, src) }
+func Relu(dst, src []float32) { map1(opRelu, dst, src) }
 
 // Exp sets dst[i] to e^src[i] within 1 ULP, subnormal results included: 0 below -104, +Inf above 88.73, NaN for NaN.
-func Exp(dst, src []float32) { unary(opExp, dst, src) }
+func Exp(dst, src []float32) { map1(opExp, dst, src) }
 
 // Sigmoid sets dst[i] to 1/(1+e^-src[i]) within 2 ULP, subnormal results included.
-func Sigmoid(dst, src []float32) { unary(opSigmoid, dst, src) }
+func Sigmoid(dst, src []float32) { map1(opSigmoid, dst, src) }
 
 // Tanh sets dst[i] to tanh(src[i]) within 2.5 ULP; the sign of zero is kept.
-func Tanh(dst, src []float32) { unary(opTanh, dst, src) }
+func Tanh(dst, src []float32) { map1(opTanh, dst, src) }
 
 // Log sets dst[i] to the natural logarithm of src[i], computed in float64: plain Go, the same in every kernel set of one platform.
 func Log(dst, src []float32) {
@@ -56,34 +56,34 @@ func Log(dst, src []float32) {
 }
 
 // ReluGrad sets dst[i] to dy[i] where y[i] > 0 or is NaN, else to 0; y is Relu's result or its argument.
-func ReluGrad(dst, dy, y []float32) { binary(opReluGrad, dst, dy, y) }
+func ReluGrad(dst, dy, y []float32) { map2(opReluGrad, dst, dy, y) }
 
 // SigmoidGrad sets dst[i] to dy[i]·(y[i]·(1-y[i])); y is Sigmoid's result.
-func SigmoidGrad(dst, dy, y []float32) { binary(opSigmoidGrad, dst, dy, y) }
+func SigmoidGrad(dst, dy, y []float32) { map2(opSigmoidGrad, dst, dy, y) }
 
 // TanhGrad sets dst[i] to dy[i]·(1-y[i]²), the bracket rounded once; y is Tanh's result.
-func TanhGrad(dst, dy, y []float32) { binary(opTanhGrad, dst, dy, y) }
+func TanhGrad(dst, dy, y []float32) { map2(opTanhGrad, dst, dy, y) }
 
 // Add sets dst[i] to a[i]+b[i].
-func Add(dst, a, b []float32) { binary(opAdd, dst, a, b) }
+func Add(dst, a, b []float32) { map2(opAdd, dst, a, b) }
 
 // Sub sets dst[i] to a[i]-b[i].
-func Sub(dst, a, b []float32) { binary(opSub, dst, a, b) }
+func Sub(dst, a, b []float32) { map2(opSub, dst, a, b) }
 
 // Mul sets dst[i] to a[i]·b[i].
-func Mul(dst, a, b []float32) { binary(opMul, dst, a, b) }
+func Mul(dst, a, b []float32) { map2(opMul, dst, a, b) }
 
 // Div sets dst[i] to a[i]/b[i], correctly rounded.
-func Div(dst, a, b []float32) { binary(opDiv, dst, a, b) }
+func Div(dst, a, b []float32) { map2(opDiv, dst, a, b) }
 
 // AddScalar sets dst[i] to a[i]+s.
-func AddScalar(dst, a []float32, s float32) { scalar(opAddScalar, dst, a, s) }
+func AddScalar(dst, a []float32, s float32) { mapScalar(opAddScalar, dst, a, s) }
 
 // MulScalar sets dst[i] to a[i]·s.
-func MulScalar(dst, a []float32, s float32) { scalar(opMulScalar, dst, a, s) }
+func MulScalar(dst, a []float32, s float32) { mapScalar(opMulScalar, dst, a, s) }
 
 // Axpy adds a·x[i] to dst[i] with one rounding.
-func Axpy(dst []float32, a float32, x []float32) { scalar(opAxpy, dst, x, a) }
+func Axpy(dst []float32, a float32, x []float32) { mapScalar(opAxpy, dst, x, a) }
 
 // AddRow adds row to every row of x: dst[i] = x[i] + row[i mod len(row)]. len(dst) must be a multiple of len(row).
 func AddRow(dst, x, row []float32) {

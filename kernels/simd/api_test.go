@@ -1,0 +1,241 @@
+package simd
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestSelect(t *testing.T) {
+	old := selected.Load()
+	defer selected.Store(old)
+	for _, name := range []string{"sse2", "f32gemm_9x9_avx2", "AVX2"} {
+		err := Select(name)
+		if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%q", name)) || !strings.Contains(err.Error(), "go") {
+			t.Errorf("Select(%q) = %v, want an error that names it and what there is", name, err)
+		}
+		if selected.Load() != old {
+			t.Errorf("Select(%q) changed the choice", name)
+		}
+	}
+	for _, name := range Available() {
+		if err := Select(name); err != nil || Active() != name {
+			t.Errorf("Select(%q) = %v, active %s", name, err, Active())
+		}
+	}
+	if err := Select(""); err != nil || Active() != best().String() {
+		t.Errorf("the empty name gives %s, %v", Active(), err)
+	}
+	seen := map[string]bool{}
+	for _, v := range Variants() {
+		if seen[v.Name] {
+			t.Errorf("%s is twice in the table", v.Name)
+		}
+		seen[v.Name] = true
+		if err := Select(v.Name); (err == nil) != v.Available {
+			t.Errorf("Select(%s) = %v, available %v", v.Name, err, v.Available)
+		}
+	}
+	if f := CPU(); f.Cores < 1 || f.Arch == "" || f.AVX512 && !f.AVX2 {
+		t.Errorf("CPU() = %+v", f)
+	}
+	if p := PeakFMA(time.Millisecond); p <= 0 {
+		t.Errorf("PeakFMA = %v", p)
+	}
+}
+
+// unitsOff is the distance of got from want in units of the last place of want.
+func unitsOff(got float32, want float64) float64 {
+	w := float32(want)
+	if w-w != 0 {
+		if got == w || got != got && w != w {
+			return 0
+		}
+		return math.Inf(1)
+	}
+	a := float32(math.Abs(float64(w)))
+	return math.Abs(float64(got)-want) / float64(math.Float32frombits(math.Float32bits(a)+1)-a)
+}
+
+func TestAccuracy(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		f     func(dst, src []float32)
+		exact func(float64) float64
+		bound float64
+	}{
+		{"exp", Exp, math.Exp, 1},
+		{"sigmoid", Sigmoid, func(x float64) float64 {
+			if x < 0 {
+				return math.Exp(x) / (1 + math.Exp(x))
+			}
+			return 1 / (1 + math.Exp(-x))
+		}, 2.5},
+		{"tanh", Tanh, math.Tanh, 2.75},
+	} {
+		const stride = 4099 // over every exponent and both signs, NaN included
+		x := make([]float32, 0, 1<<32/stride+1)
+		for b := uint64(0); b < 1<<32; b += stride {
+			x = append(x, math.Float32frombits(uint32(b)))
+		}
+		for i := range 1 << 19 { // and densely where the functions bend
+			x = append(x, float32(i-1<<18)*(110.0/(1<<18)), float32(i-1<<18)*(1.0/(1<<18)))
+		}
+		y := make([]float32, len(x))
+		c.f(y, x)
+		worst, at := 0.0, float32(0)
+		for i, v := range x {
+			if d := unitsOff(y[i], c.exact(float64(v))); d > worst {
+				worst, at = d, v
+			}
+		}
+		if worst > c.bound {
+			t.Errorf("%s is %.3f ULP off at %g, want at most %g", c.name, worst, at, c.bound)
+		}
+		t.Logf("%s: at most %.3f ULP, at %g", c.name, worst, at)
+	}
+}
+
+func TestTranspose(t *testing.T) {
+	rng := rand.New(rand.NewPCG(9, 9))
+	for range 200 {
+		r, c := rng.IntN(68), rng.IntN(68)
+		lds, ldd := c+rng.IntN(3), r+rng.IntN(3)
+		src := normals(rng, r*lds)
+		dst := guard(rng, c*ldd)
+		want := append([]float32(nil), dst.mid...)
+		for i := range r {
+			for j := range c {
+				want[j*ldd+i] = src[i*lds+j]
+			}
+		}
+		Transpose(r, c, src, lds, dst.mid, ldd)
+		sameBits(t, fmt.Sprintf("%d by %d", r, c), dst.mid, want)
+		dst.check(t, "transpose")
+	}
+}
+
+func TestAddRowAndSums(t *testing.T) {
+	rng := rand.New(rand.NewPCG(10, 10))
+	x, row := normals(rng, 7*19), normals(rng, 19)
+	dst := make([]float32, len(x))
+	AddRow(dst, x, row)
+	var sum, squares float64
+	for i, v := range x {
+		if dst[i] != v+row[i%19] {
+			t.Fatalf("AddRow: element %d is %v, want %v", i, dst[i], v+row[i%19])
+		}
+		sum += float64(v)
+		squares += float64(v) * float64(v)
+	}
+	for _, c := range []struct{ got, want float64 }{
+		{float64(Sum(x)), sum}, {SumFloat64(x), sum}, {SumSquaresFloat64(x), squares}, {float64(SumSquares(x)), squares}, {float64(SumSquaredDiff(x, make([]float32, len(x)))), squares},
+	} {
+		if math.Abs(c.got-c.want) > 1e-4 {
+			t.Errorf("a sum is %v, want %v", c.got, c.want)
+		}
+	}
+	y := []float32{0.5, 1, 2}
+	Log(y, y)
+	if y[0] != -math.Ln2 && y[0] != float32(-math.Ln2) || y[1] != 0 {
+		t.Errorf("Log gives %v", y)
+	}
+}
+
+// TestOptimizers holds the updates to their papers' formulas in float64.
+func TestOptimizers(t *testing.T) {
+	near := func(what string, got float32, want float64) {
+		t.Helper()
+		if math.Abs(float64(got)-want) > 1e-6*(1+math.Abs(want)) {
+			t.Errorf("%s = %v, want %v", what, got, want)
+		}
+	}
+	one := func(v float32) []float32 { return []float32{v} }
+	w, m, v := one(2), one(.1), one(.04)
+	Adam(w, one(3), m, v, AdamParams{LR: .1, Beta1: .9, Beta2: .99, Eps: 1e-3, Decay: .5, Decoupled: true, Step: 2, Scale: .5})
+	me, ve := .9*.1+.1*1.5, .99*.04+.01*1.5*1.5
+	near("m", m[0], me)
+	near("v", v[0], ve)
+	near("AdamW's w", w[0], 2*(1-.1*.5)-.1*(me/(1-.81))/(math.Sqrt(ve/(1-.99*.99))+1e-3))
+	w, m, v = one(2), one(0), one(0)
+	Adam(w, one(3), m, v, AdamParams{LR: .1, Beta1: .9, Beta2: .99, Eps: 0, Decay: .5, Step: 1})
+	near("Adam's m", m[0], .1*4)
+	near("Adam's w", w[0], 2-.1)
+	w, m = one(2), one(1)
+	SGD(w, one(3), m, SGDParams{LR: .1, Momentum: .9, Decay: .5})
+	near("velocity", m[0], 4.9)
+	near("w", w[0], 2-.49)
+	w, m = one(2), one(1)
+	SGD(w, one(3), m, SGDParams{LR: .1, Momentum: .9, Nesterov: true})
+	near("Nesterov's w", w[0], 2-.1*(.9*3.9+3))
+	w = one(2)
+	SGD(w, one(3), nil, SGDParams{LR: .1})
+	near("plain w", w[0], 1.7)
+	w, v = one(2), one(1)
+	RMSProp(w, one(3), v, RMSPropParams{LR: .1, Rho: .9, Eps: .01})
+	near("RMSProp's w", w[0], 2-.1*3/(math.Sqrt(.9+.1*9)+.01))
+}
+
+func TestRelu(t *testing.T) {
+	nan := float32(math.NaN())
+	x := []float32{-1, 0, 2, nan, float32(math.Inf(-1)), float32(math.Inf(1))}
+	y := make([]float32, len(x))
+	Relu(y, x)
+	sameBits(t, "relu", y, []float32{0, 0, 2, nan, 0, x[5]})
+	ReluGrad(y, []float32{1, 2, 3, 4, 5, 6}, y)
+	sameBits(t, "its gradient", y, []float32{0, 0, 3, 4, 0, 6})
+}
+
+func TestShortSlicesPanic(t *testing.T) {
+	s := make([]float32, 4)
+	for name, f := range map[string]func(){
+		"A":       func() { Gemm(2, 2, 3, s, 3, 1, make([]float32, 6), 2, s, 2, false, Epilogue{}) },
+		"B":       func() { Gemm(2, 2, 2, s, 2, 1, s[:3], 2, s, 2, false, Epilogue{}) },
+		"C":       func() { Gemm(2, 2, 2, s, 2, 1, s, 2, s[:3], 2, false, Epilogue{}) },
+		"stride":  func() { Gemm(2, 2, 2, s, -1, 1, s, 2, s, 2, false, Epilogue{}) },
+		"huge":    func() { Gemm(3, 1, 1, s, math.MaxInt/2+1, 1, s, 2, s, 1, false, Epilogue{}) },
+		"bias":    func() { Gemm(2, 2, 2, s, 2, 1, s, 2, s, 2, false, Epilogue{Bias: s[:1]}) },
+		"unary":   func() { Exp(s, s[:3]) },
+		"binary":  func() { Add(s, s, s[:3]) },
+		"row":     func() { AddRow(s, s, s[:3]) },
+		"columns": func() { ColumnSums(2, 3, s, 3, s, false) },
+		"adam":    func() { Adam(s, s, s[:3], s, AdamParams{}) },
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: no panic", name)
+				}
+			}()
+			f()
+		}()
+	}
+}
+
+func TestNoAllocation(t *testing.T) {
+	for _, set := range Available() {
+		t.Run(set, func(t *testing.T) {
+			use(t, set, set, true)
+			if n := testing.AllocsPerRun(20, func() {
+				var a, b, c, d [80]float32 // on the stack: nothing may make them escape
+				Gemm(5, 9, 7, a[:], 7, 1, b[:], 9, c[:], 9, true, Epilogue{Bias: d[:], Relu: true})
+				Transpose(8, 9, a[:], 9, b[:], 8)
+				Relu(a[:], b[:])
+				Exp(a[:], b[:])
+				ReluGrad(a[:], b[:], c[:])
+				AddRow(a[:], b[:], c[:10])
+				Axpy(a[:], 2, b[:])
+				d[0] = Sum(a[:]) + Dot(a[:], b[:])
+				ColumnSums(8, 9, a[:], 9, b[:], false)
+				Adam(a[:], b[:], c[:], d[:], AdamParams{Beta1: .9, Beta2: .999, Step: 1})
+				SGD(a[:], b[:], c[:], SGDParams{})
+				RMSProp(a[:], b[:], c[:], RMSPropParams{})
+			}); n != 0 {
+				t.Errorf("%v allocations", n)
+			}
+		})
+	}
+}

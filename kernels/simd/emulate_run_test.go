@@ -1,0 +1,211 @@
+package simd
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+)
+
+func floatBytes(x []float32) []byte {
+	b := make([]byte, 0, 4*len(x))
+	for _, v := range x {
+		b = binary.LittleEndian.AppendUint32(b, u32(v))
+	}
+	return b
+}
+
+func bytesFloats(b []byte) []float32 {
+	x := make([]float32, len(b)/4)
+	for i := range x {
+		x[i] = f32(binary.LittleEndian.Uint32(b[4*i:]))
+	}
+	return x
+}
+
+// emulated runs a kernel on copies of slices that end where their regions end, then the tail arguments, a struct being
+// given as its bytes. It returns the slices as they are after; a nil one is a nil pointer.
+func emulated(t *testing.T, p *program, fn string, slices [][]float32, tail ...any) [][]float32 {
+	t.Helper()
+	m := newMachine(p)
+	var args []uint64
+	after := make([][]byte, len(slices))
+	for i, s := range slices {
+		if s == nil {
+			args = append(args, 0)
+			continue
+		}
+		after[i] = floatBytes(s)
+		args = append(args, m.place(fn, after[i]))
+	}
+	for _, a := range tail {
+		switch a := a.(type) {
+		case int:
+			args = append(args, uint64(a))
+		case float32:
+			args = append(args, uint64(u32(a)))
+		case []byte:
+			args = append(args, m.place("struct", a))
+		}
+	}
+	if err := m.run(fn, args...); err != nil {
+		t.Fatal(err)
+	}
+	out := make([][]float32, len(slices))
+	for i := range slices {
+		if after[i] != nil {
+			out[i] = bytesFloats(after[i])
+		}
+	}
+	return out
+}
+
+// TestEmulatedVector runs the text of every vector kernel, both sets, against the generic kernels.
+func TestEmulatedVector(t *testing.T) {
+	for _, set := range []isa{isaAVX2, isaAVX512} {
+		p := parseProgram(t, fmt.Sprintf("vector_%v_amd64.s", set))
+		ran := map[string]bool{"f32peak_" + set.String(): true}
+		fn := func(o op) string {
+			name := fmt.Sprintf("f32%v_%v", o, set)
+			ran[name] = true
+			return name
+		}
+		rng := rand.New(rand.NewPCG(3, uint64(set)))
+		for _, n := range []int{1, 3, 7, 8, 9, 15, 16, 17, 31, 33, 40, 70} {
+			x, y, z := testValues(rng, n), testValues(rng, n), testValues(rng, n)
+			for o := opRelu; o <= opTanh; o++ {
+				want := make([]float32, n)
+				unaryGo(o, want, x)
+				sameBits(t, fn(o), emulated(t, p, fn(o), [][]float32{z, x}, n)[0], want)
+			}
+			for o := opAdd; o <= opTanhGrad; o++ {
+				want := make([]float32, n)
+				binaryGo(o, want, x, y)
+				sameBits(t, fn(o), emulated(t, p, fn(o), [][]float32{z, x, y}, n)[0], want)
+			}
+			for o := opAddScalar; o <= opAxpy; o++ {
+				want := append([]float32(nil), z...)
+				scalarGo(o, want, x, -1.7)
+				sameBits(t, fn(o), emulated(t, p, fn(o), [][]float32{z, x}, n, float32(-1.7))[0], want)
+			}
+			if n >= 16 {
+				whole := n &^ 15
+				for o := opSum; o <= opSquaredDiff; o++ {
+					var want [16]float32
+					copy(want[:], z)
+					lanes := append([]float32(nil), want[:]...)
+					reduceGo(o, &want, x[:whole], y[:whole])
+					sameBits(t, fn(o), emulated(t, p, fn(o), [][]float32{lanes, x[:whole], y[:whole]}, whole)[0], want[:])
+				}
+			}
+			rows := 1 + n%5
+			ldx := n + 3
+			big := testValues(rng, (rows-1)*ldx+n)
+			want := append([]float32(nil), z...)
+			colSumsGo(rows, big, ldx, want)
+			sameBits(t, fn(opColSums), emulated(t, p, fn(opColSums), [][]float32{z, big}, 4*ldx, rows, n)[0], want)
+
+			w, g, m, v := normals(rng, n), normals(rng, n), normals(rng, n), squares(rng, n)
+			c := AdamParams{LR: 1e-2, Beta1: .9, Beta2: .999, Eps: 1e-8, Decay: .1, Decoupled: n%2 == 0, Step: 3, Scale: .5}.consts()
+			got := emulated(t, p, fn(opAdam), [][]float32{w, g, m, v}, n, floatBytes([]float32{c.scale, c.decay, c.beta1, c.grow1, c.beta2, c.grow2, c.rootFix, c.eps, c.keep, c.negStep}))
+			adamGo(w, g, m, v, &c)
+			for i, s := range [][]float32{w, g, m, v} {
+				sameBits(t, fn(opAdam), got[i], s)
+			}
+			for mode := range 3 {
+				w, g, m := normals(rng, n), normals(rng, n), normals(rng, n)
+				if mode == 0 {
+					m = nil
+				}
+				s := sgdConsts{.5, .1, .9, -.01, uint64(mode / 2)}
+				k := binary.LittleEndian.AppendUint64(floatBytes([]float32{s.scale, s.decay, s.momentum, s.negLR}), s.nesterov)
+				got := emulated(t, p, fn(opSGD), [][]float32{w, g, m}, n, k)
+				sgdGo(w, g, m, &s)
+				for i, want := range [][]float32{w, g, m} {
+					sameBits(t, fn(opSGD), got[i], want)
+				}
+			}
+			r := rmsConsts{.5, .1, .9, .1, 1e-6, -.01}
+			w, g, v = normals(rng, n), normals(rng, n), squares(rng, n)
+			got = emulated(t, p, fn(opRMSProp), [][]float32{w, g, v}, n, floatBytes([]float32{r.scale, r.decay, r.rho, r.grow, r.eps, r.negLR}))
+			rmsPropGo(w, g, v, &r)
+			for i, want := range [][]float32{w, g, v} {
+				sameBits(t, fn(opRMSProp), got[i], want)
+			}
+		}
+		for name := range p.code {
+			if !ran[name] {
+				t.Errorf("%s was not run", name)
+			}
+		}
+	}
+}
+
+// TestEmulatedGemm runs the text of every tile, both sets, against the generic kernel.
+func TestEmulatedGemm(t *testing.T) {
+	for _, set := range []isa{isaAVX2, isaAVX512} {
+		p := parseProgram(t, fmt.Sprintf("gemm_%v_amd64.s", set))
+		lanes := map[isa]int{isaAVX2: 8, isaAVX512: 16}[set]
+		if len(p.code) != len(tiles(set)) {
+			t.Errorf("%v: %d tiles in the table, %d kernels in the file", set, len(tiles(set)), len(p.code))
+		}
+		rng := rand.New(rand.NewPCG(4, uint64(set)))
+		for _, tile := range tiles(set) {
+			for trial := range 8 {
+				mr, nr := tile[0], tile[1]
+				fn := fmt.Sprintf("f32gemm_%dx%d_%v", mr, nr, set)
+				count := 1 + trial%3
+				last := (nr-1)%lanes + 1 // the last vector of an AVX-512 tile may be a half
+				cut := 0
+				if trial > 2 {
+					cut = rng.IntN(last)
+				}
+				m, n, k := mr*count, nr-cut, []int{0, 1, 2, 7}[rng.IntN(4)]
+				rsa, csa := k+1, 1
+				if trial%2 == 1 {
+					rsa, csa = 1, m+2
+				}
+				a := testValues(rng, max(0, (m-1)*rsa+(k-1)*csa+1))
+				ldb, ldc := n+rng.IntN(3), n+rng.IntN(3)
+				b := testValues(rng, max(0, (k-1)*ldb+n))
+				c := testValues(rng, (m-1)*ldc+n)
+				if trial%4 > 1 {
+					a, b, c = normals(rng, len(a)), normals(rng, len(b)), normals(rng, len(c))
+				}
+				e := Epilogue{Relu: trial&1 != 0}
+				if trial&2 != 0 {
+					e.Bias = normals(rng, n)
+				}
+				mc := newMachine(p)
+				at := func(x []float32) (uint64, int) { return mc.place("", floatBytes(x)), len(mc.mem) - 1 }
+				pa, _ := at(a)
+				pb, _ := at(b)
+				pc, ic := at(c)
+				var bias, flags uint64
+				if e.Bias != nil {
+					bias, _ = at(e.Bias)
+				}
+				accumulate := trial&4 != 0
+				if accumulate {
+					flags = 1
+				}
+				if e.Relu {
+					flags |= 2
+				}
+				live := uint64(last - cut)
+				if set == isaAVX512 {
+					live = 1<<live - 1
+				}
+				var args []byte
+				for _, v := range []uint64{pa, uint64(4 * rsa), uint64(4 * csa), pb, uint64(4 * ldb), pc, uint64(4 * ldc), bias, uint64(k), uint64(count), live, flags} {
+					args = binary.LittleEndian.AppendUint64(args, v)
+				}
+				if err := mc.run(fn, mc.place("args", args)); err != nil {
+					t.Fatal(err)
+				}
+				gemmGo(m, n, k, a, rsa, csa, b, ldb, c, ldc, accumulate, e)
+				sameBits(t, fmt.Sprintf("%s m=%d n=%d k=%d", fn, m, n, k), bytesFloats(mc.mem[ic].data), c)
+			}
+		}
+	}
+}

@@ -1,0 +1,82 @@
+package simd
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"syscall"
+	"testing"
+	"unsafe"
+)
+
+// edge returns a copy of x that ends, or begins, at a page that faults when touched.
+func edge(t *testing.T, x []float32, atEnd bool) []float32 {
+	t.Helper()
+	if len(x) == 0 {
+		return nil
+	}
+	page := syscall.Getpagesize()
+	body := (4*len(x) + page - 1) / page * page
+	mem, err := syscall.Mmap(-1, 0, body+2*page, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { syscall.Munmap(mem) })
+	for _, p := range [][]byte{mem[:page], mem[page+body:]} {
+		if err := syscall.Mprotect(p, syscall.PROT_NONE); err != nil {
+			t.Fatal(err)
+		}
+	}
+	at := page
+	if atEnd {
+		at += body - 4*len(x)
+	}
+	s := unsafe.Slice((*float32)(unsafe.Pointer(&mem[at])), len(x))
+	copy(s, x)
+	return s
+}
+
+// TestGuardPages: nothing outside the operands is touched, before or after them.
+func TestGuardPages(t *testing.T) {
+	for _, set := range []isa{isaGo, isaAVX2, isaAVX512} {
+		t.Run(set.String(), func(t *testing.T) {
+			use(t, set.String(), set.String(), available(set))
+			rng := rand.New(rand.NewPCG(11, 11))
+			for trial := range 120 {
+				end := trial%2 == 0
+				m, n, k := 1+rng.IntN(20), 1+rng.IntN(68), 1+rng.IntN(20)
+				a, b, c := normals(rng, m*k), normals(rng, k*n), normals(rng, m*n)
+				e := Epilogue{Bias: edge(t, normals(rng, n), end)}
+				got := edge(t, c, end)
+				rsa, csa := k, 1
+				if trial%3 == 0 {
+					rsa, csa = 1, m
+				}
+				Gemm(m, n, k, edge(t, a, end), rsa, csa, edge(t, b, end), n, got, n, true, e)
+				gemmGo(m, n, k, a, rsa, csa, b, n, c, n, true, e)
+				sameBits(t, "gemm", got, c)
+			}
+			for n := 1; n < 50; n++ {
+				end := n%2 == 0
+				at := func() []float32 { return edge(t, normals(rng, n), end) }
+				x, y, z, w := at(), at(), at(), at()
+				for o := opRelu; o <= opTanh; o++ {
+					map1(o, x, y)
+				}
+				for o := opAdd; o <= opTanhGrad; o++ {
+					map2(o, x, y, z)
+				}
+				for o := opAddScalar; o <= opAxpy; o++ {
+					mapScalar(o, x, y, 2)
+				}
+				if s := Sum(y) + Dot(y, z) + SumSquaredDiff(y, z); s != s {
+					t.Error(fmt.Sprint("a sum of finite numbers is ", s))
+				}
+				ColumnSums(1, n, y, n, x, true)
+				Adam(x, y, z, w, AdamParams{Beta1: .9, Beta2: .999, Eps: 1, Step: 1})
+				SGD(x, y, z, SGDParams{Momentum: .9})
+				SGD(x, y, nil, SGDParams{})
+				RMSProp(x, y, w, RMSPropParams{Eps: 1})
+			}
+		})
+	}
+}
