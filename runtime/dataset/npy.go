@@ -52,6 +52,7 @@ func decodeNPZ(r io.ReaderAt, size int64) ([]Data, error) {
 		return nil, fmt.Errorf("not an .npz file: %w", err)
 	}
 	var data []Data
+	var total uint64
 	for _, m := range z.File {
 		name, ok := strings.CutSuffix(m.Name, ".npy")
 		if !ok {
@@ -61,6 +62,10 @@ func decodeNPZ(r io.ReaderAt, size int64) ([]Data, error) {
 		stored := int64(min(m.CompressedSize64, uint64(size)))
 		if m.UncompressedSize64 > uint64(stored)*maxDeflate || m.UncompressedSize64 > maxFile {
 			return nil, fmt.Errorf("array %q: its %d bytes cannot come of %d", clip(name), m.UncompressedSize64, stored)
+		}
+		// Members may share their bytes, so the sum is bounded too.
+		if total += m.UncompressedSize64; total > uint64(size)*maxDeflate || total > maxFile {
+			return nil, fmt.Errorf("its arrays of more than %d bytes cannot come of %d", total, size)
 		}
 		in, err := m.Open()
 		if err != nil {

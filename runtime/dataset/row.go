@@ -168,7 +168,7 @@ func read(src Source, i, at int, w *writer, cols []column) (err error) {
 		}
 	}()
 	w.begin(i, at, cols)
-	if err := src.Row(i, Row{w}); err != nil {
+	if err := src.Row(i, Row{w}); err != nil && w.err == nil {
 		return fmt.Errorf("dataset: row %d: %w", i, err)
 	}
 	return w.end()
