@@ -2,6 +2,7 @@ package compiler
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
@@ -184,9 +185,15 @@ func onesBefore(s, t ir.Shape) bool {
 // a reader of the exported graph.
 func afterAutodiff(b *ir.Builder, n *ir.Node, uses map[*ir.Value][]*ir.Node) *ir.Value {
 	x := n.In
-	switch n.Op.(type) {
+	switch op := n.Op.(type) {
 	case ops.StopGradient:
 		return x[0]
+	case ops.Add:
+		if twice(x[0], x[1]) { // the gradient of a square
+			return b.Op(ops.Mul{}, x[0], b.Const(x[0].Type.DType, 2))
+		}
+	case ops.Mul:
+		return gather(b, op, x, uses)
 	case ops.Transpose:
 		product := x[0].Def
 		if !isTranspose2(n) || product == nil || len(product.In) != 2 || len(uses[x[0]]) > 1 {
@@ -205,6 +212,37 @@ func afterAutodiff(b *ir.Builder, n *ir.Node, uses map[*ir.Value][]*ir.Node) *ir
 		}
 	}
 	return nil
+}
+
+// twice reports whether two values are one: cse comes later.
+func twice(v, w *ir.Value) bool {
+	if v == w {
+		return true
+	}
+	a, b := v.Def, w.Def
+	return a != nil && b != nil && a.Op == b.Op && len(a.Out) == 1 && slices.Equal(a.In, b.In)
+}
+
+// gather multiplies two scalars that scale one tensor with each other first.
+func gather(b *ir.Builder, op ops.Mul, x []*ir.Value, uses map[*ir.Value][]*ir.Node) *ir.Value {
+	split := func(x []*ir.Value) (tensor, scalar *ir.Value) {
+		switch {
+		case x[0].Type.Rank() > 0 && x[1].Type.Rank() == 0:
+			return x[0], x[1]
+		case x[1].Type.Rank() > 0 && x[0].Type.Rank() == 0:
+			return x[1], x[0]
+		}
+		return nil, nil
+	}
+	inner, s := split(x)
+	if inner == nil || inner.Def == nil || inner.Def.Op != op || len(uses[inner]) > 1 {
+		return nil
+	}
+	tensor, t := split(inner.Def.In)
+	if tensor == nil {
+		return nil
+	}
+	return b.Op(op, tensor, b.Op(op, t, s))
 }
 
 // transpose returns v with its axes permuted, without a node if they stay.

@@ -106,6 +106,26 @@ func randomModel(seed uint64) *ir.Graph {
 	return b.Graph
 }
 
+// tiedAutoencoder is a dense layer with Relu, its tied mirror and mean squared
+// error.
+func tiedAutoencoder() *ir.Graph {
+	b := ir.NewBuilder("tied")
+	x := b.Input("x", ir.T(ir.F32, ir.Rows(), ir.Fixed(6)))
+	w := b.Param("encoder/w", ir.T(ir.F32, ir.Fixed(6), ir.Fixed(3)))
+	c := b.Param("encoder/b", ir.T(ir.F32, ir.Fixed(3)))
+	d := b.Param("decoder/b", ir.T(ir.F32, ir.Fixed(6)))
+	b.Layer = "encoder"
+	h := b.Op(ops.Relu{}, b.Op(ops.Add{}, b.Op(ops.MatMul{}, x, w), c))
+	b.Layer = "decoder"
+	y := b.Op(ops.Add{}, b.Op(ops.MatMul{}, h, b.Op(ops.Transpose{Perm: ir.MakeAxes(1, 0)}, w)), d)
+	b.Layer = "mse"
+	e := b.Op(ops.Sub{}, y, x)
+	l := b.Op(ops.ReduceMean{Axes: ir.MakeAxes(0, 1)}, b.Op(ops.Mul{}, e, e))
+	l.Name = "loss"
+	b.Output(l)
+	return b.Graph
+}
+
 // feed returns tensors for a graph's inputs and parameters, by name.
 func feed(g *ir.Graph, env *ir.Env, seed uint64) map[string]*ir.Tensor {
 	in := map[string]*ir.Tensor{}

@@ -1,0 +1,72 @@
+package compiler
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/plan"
+)
+
+// lossName is the output that is trained: the weighted sum of the losses, each
+// of which is an output loss/NAME.
+const lossName = "loss"
+
+// twin is what becomes of a model's graph: the graph that export and tests tap,
+// and one plan for training and one for evaluation over the same parameters.
+type twin struct {
+	graph       *ir.Graph
+	train, eval *plan.Plan
+	losses      []string
+	report      []string // what ran and what was dropped
+}
+
+// compileTwin compiles a graph whose outputs are its losses and its taps. The
+// training plan computes the losses and the updates, the evaluation plan the
+// losses and the taps without what exists in training only.
+func compileTwin(g *ir.Graph, segments []plan.Segment, o Options) (*twin, error) {
+	if err := checkOptions(o); err != nil {
+		return nil, err
+	}
+	s := &state{opt: o, planned: true, loss: lossName}
+	whole, err := s.front(g)
+	if err != nil {
+		return nil, err
+	}
+	t := &twin{graph: whole}
+	h, _ := whole.Clone()
+	h.Outputs = nil
+	for _, v := range g.Outputs {
+		if v.Name == lossName || strings.HasPrefix(v.Name, lossName+"/") {
+			t.losses = append(t.losses, v.Name)
+		}
+	}
+	for _, name := range t.losses {
+		h.Outputs = append(h.Outputs, h.Value(name))
+	}
+	t.train, err = s.finish(h, lowerOptions{rows: o.Rows, segments: segments, train: true, storeGrads: o.StoreGrads, loss: lossName})
+	if err != nil {
+		return nil, err
+	}
+	t.report = append(t.report, s.report("training"))
+	s = &state{opt: o, planned: true, inference: true}
+	e, err := s.front(g)
+	if err != nil {
+		return nil, err
+	}
+	if t.eval, err = s.finish(e, lowerOptions{rows: o.Rows, segments: segments}); err != nil {
+		return nil, err
+	}
+	t.report = append(t.report, s.report("evaluation"))
+	return t, nil
+}
+
+// report says which passes ran and what they had to say.
+func (s *state) report(use string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s passes: %s\n", use, strings.Join(s.ran, ", "))
+	for _, n := range s.notes {
+		fmt.Fprintf(&b, "%s note: %s\n", use, n)
+	}
+	return b.String()
+}
