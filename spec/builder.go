@@ -1,0 +1,416 @@
+package spec
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"strings"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+)
+
+// Layer is a recipe that owns weights. A layer embeds [Base] and says in Build
+// what it means; that is the whole contract, inside this module and outside.
+type Layer interface {
+	// Build returns the value of the layer for the operands x, of which there is
+	// at least one. It runs once at each place of the layer.
+	Build(b *Builder, x ...*ir.Value) *ir.Value
+
+	base() *Base
+}
+
+// Base is what every layer embeds. It is had from [Here]; the zero Base marks a
+// layer that was not made by its constructor, which is a mistake.
+type Base struct{ st *state }
+
+func (b *Base) base() *Base { return b }
+
+// state is the identity of a layer.
+type state struct {
+	kind        string // Dense
+	made        site
+	name        string // given by Named
+	label, path string // known when resolved
+	used        map[string]*state
+
+	own         bool // of this package: one operand
+	transparent bool // adds no element to the path
+	loss        bool
+	shares      bool // spec.Shared
+
+	sp      *space
+	places  []*placement
+	params  map[string]*param
+	weights bool // it or a layer inside it has parameters
+	outs    []*ir.Value
+	early   []*mistake // made before it was placed
+	checked bool
+}
+
+func (st *state) lower() string { return strings.ToLower(st.kind) }
+
+// title is the kind in an error.
+func (st *state) title() string {
+	if st.loss {
+		return "loss " + st.kind
+	}
+	return st.kind
+}
+
+// fail records a mistake, at the latest when the layer is placed.
+func (st *state) fail(m *mistake) {
+	if st.sp == nil {
+		st.early = append(st.early, m)
+		return
+	}
+	st.sp.fail(m)
+}
+
+// placement is one use of a layer.
+type placement struct {
+	st       *state
+	parent   *placement
+	children []*placement
+	at       site
+	twice    bool // inside spec.Shared
+	out      *ir.Value
+	borrowed []*param // weights of other layers
+}
+
+// Here returns the base of a layer, for use in its constructor: the kind, which
+// with a number becomes the layer's name, and where the constructor's caller
+// stands. The kind is a name as [Value.Named] takes one.
+func Here(kind string) Base {
+	st := &state{kind: kind, made: callers(1)}
+	if rule := checkName(kind); rule != "" {
+		st.kind = "layer"
+		st.early = append(st.early, &mistake{st: st, at: st.made, rule: text("kind: %s", rule)})
+	}
+	return Base{st}
+}
+
+// newBase is Here for the layers of this package.
+func newBase(kind string) Base { return Base{&state{kind: kind, own: true, made: callers(1)}} }
+
+func container(kind, name string) Base {
+	b := newBase(kind)
+	b.st.rename(name)
+	return b
+}
+
+func (st *state) rename(name string) {
+	if rule := checkName(name); rule != "" {
+		st.fail(&mistake{st: st, at: callers(1), rule: text("%s: %s", st.kind, rule)})
+		return
+	}
+	st.name = name
+}
+
+// option sets something of a layer, unless the layer was placed before or was
+// not made by its constructor. It returns the layer, nil for nil.
+func option[T any, L interface {
+	*T
+	Layer
+}](l L, name string, set func()) L {
+	if l == nil {
+		return l
+	}
+	st := l.base().st
+	if st == nil {
+		return l // reported when it is placed
+	}
+	if len(st.places) > 0 {
+		at, first := callers(1), st.places[0].at
+		st.fail(&mistake{st: st, at: at, made: at,
+			rule: func() string { return fmt.Sprintf("%s after the layer was placed at %s", name, first.pos().Made) }})
+		return l
+	}
+	set()
+	return l
+}
+
+func named[T any, L interface {
+	*T
+	Layer
+}](l L, name string) L {
+	return option(l, "Named", func() { l.base().st.rename(name) })
+}
+
+// argued is a layer that can be wrong by itself, whatever its input.
+type argued interface{ args() string }
+
+// nested is a layer of layers whose Build bears operands that follow from a
+// mistake, so that the layers inside are still looked at.
+type nested interface{ parts() []Layer }
+
+// Builder is what a layer builds with. It is sticky: after a mistake its methods
+// do nothing and return a value of an invalid type, so that Build needs no check
+// at each call.
+type Builder struct {
+	sp     *space
+	p      *placement
+	failed bool
+	fresh  map[string]bool // parameters asked for in this Build
+	wrong  string          // a parameter asked for again with other lengths
+}
+
+// Param returns the layer's parameter of that name, f32 of the given lengths: a
+// new one at the first place of the layer, the same one at every other.
+// Lengths must be positive.
+func (b *Builder) Param(name string, init Init, dims ...int) *ir.Value {
+	if b.failed {
+		return bad()
+	}
+	if rule := checkName(name); rule != "" {
+		return b.Errorf("parameter: %s", rule)
+	}
+	st := b.p.st
+	if p, ok := st.params[name]; ok {
+		if want := ir.T(ir.F32, ir.ShapeOf(dims...)...); !p.v.Type.Equal(want) {
+			b.wrong = fmt.Sprintf("parameter %q is %s, but %s is needed here", name, p.v.Type, want)
+			if b.fresh[name] {
+				return b.Errorf("%s", b.wrong)
+			}
+		}
+		b.weights()
+		return p.v
+	}
+	if rule := checkDims(dims, ir.MaxRank); rule != "" {
+		return b.Errorf("parameter %q: %s", name, rule)
+	}
+	if rule := checkInit(init); rule != "" {
+		return b.Errorf("parameter %q: %s", name, rule)
+	}
+	s := b.sp.find()
+	v := s.own(&ir.Value{Type: ir.T(ir.F32, ir.ShapeOf(dims...)...), Kind: ir.ParamValue})
+	p := &param{v: v, st: st, name: name, init: init}
+	if st.params == nil {
+		st.params = map[string]*param{}
+	}
+	st.params[name] = p
+	s.params = append(s.params, p)
+	if b.fresh == nil {
+		b.fresh = map[string]bool{}
+	}
+	b.fresh[name] = true
+	b.weights()
+	return v
+}
+
+func (b *Builder) weights() {
+	for p := b.p; p != nil; p = p.parent {
+		p.st.weights = true
+	}
+}
+
+// borrow returns a parameter of another layer.
+func (b *Builder) borrow(p *param) *ir.Value {
+	b.sp = union(p.st.sp, b.sp)
+	b.p.borrowed = append(b.p.borrowed, p)
+	return p.v
+}
+
+// Const returns a scalar constant of dtype f32, to be broadcast.
+func (b *Builder) Const(x float64) *ir.Value {
+	if b.failed {
+		return bad()
+	}
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return b.Errorf("a constant must be finite, got %v", x)
+	}
+	return b.sp.constant(ir.F32, x)
+}
+
+// Op applies an op and returns its first result. Operands are the x of Build and
+// what methods of b returned.
+func (b *Builder) Op(op ir.Op, in ...*ir.Value) *ir.Value {
+	if b.failed {
+		return bad()
+	}
+	if isNil(op) {
+		return b.Errorf("the op is nil")
+	}
+	s := b.sp.find()
+	types := make([]ir.Type, len(in))
+	for i, v := range in {
+		if v == nil {
+			return b.fail(op.Name(), text("operand %d is nil", i+1))
+		}
+		if isBad(v) {
+			return bad()
+		}
+		if !s.owned[v] {
+			return b.fail(op.Name(), text("operand %d, a %s, belongs to no value of this declaration", i+1, v.Type))
+		}
+		types[i] = v.Type
+	}
+	out, err := op.Infer(types)
+	if err != nil {
+		return b.fail(op.Name(), err.Error)
+	}
+	if len(out) == 0 {
+		return b.fail(op.Name(), text("the op has no result"))
+	}
+	n := &ir.Node{Op: op, In: append([]*ir.Value{}, in...)}
+	for _, t := range out {
+		n.Out = append(n.Out, s.own(&ir.Value{Type: t, Def: n}))
+	}
+	s.nodes = append(s.nodes, n)
+	s.made[n] = b.p
+	return n.Out[0]
+}
+
+// Layer places a layer inside this one.
+func (b *Builder) Layer(l Layer, x ...*ir.Value) *ir.Value {
+	return b.layer(l, 1, 1, x)
+}
+
+func (b *Builder) layer(l Layer, i, n int, x []*ir.Value) *ir.Value {
+	if b.failed {
+		return bad()
+	}
+	var v *ir.Value
+	b.sp, v = place(b.sp, b.p, l, i, n, x, b.p.at, b.p.twice)
+	return v
+}
+
+// Errorf records a mistake: the rule, then what came. Layer, kind and line are
+// added.
+func (b *Builder) Errorf(format string, a ...any) *ir.Value {
+	return b.fail(b.p.st.title(), text(format, a...))
+}
+
+func (b *Builder) fail(op string, rule func() string) *ir.Value {
+	return b.mistake(&mistake{op: func() string { return op }, rule: rule})
+}
+
+func (b *Builder) mistake(m *mistake) *ir.Value {
+	if !b.failed {
+		b.failed = true
+		m.st, m.at, m.placed = b.p.st, b.p.at, b.p.at
+		b.sp.fail(m)
+	}
+	return bad()
+}
+
+// place puts a layer, number i of n, on values. It returns the space, which
+// joins those of the layer and of the values.
+func place(s *space, parent *placement, l Layer, i, n int, x []*ir.Value, at site, twice bool) (*space, *ir.Value) {
+	s = union(s, nil)
+	outside := func(format string, a ...any) (*space, *ir.Value) {
+		m := &mistake{at: at, made: at, rule: text(format, a...)}
+		if parent != nil {
+			m.st, m.made = parent.st, nil
+		}
+		s.fail(m)
+		return s.find(), bad()
+	}
+	if isNil(l) {
+		return outside("layer %d of %d is nil", i, n)
+	}
+	st := l.base().st
+	if st == nil {
+		return outside("layer %d of %d is a zero %s: make it with its constructor", i, n,
+			strings.TrimPrefix(reflect.TypeOf(l).String(), "*"))
+	}
+	s = union(st.sp, s)
+	st.sp = s
+	s.mistakes = append(s.mistakes, st.early...)
+	st.early = nil
+	fail := func(m *mistake) (*space, *ir.Value) {
+		m.st, m.at = st, at
+		s.fail(m)
+		return s.find(), bad()
+	}
+	for p := parent; p != nil; p = p.parent {
+		if p.st == st {
+			return fail(&mistake{placed: at, rule: text("placed inside itself")})
+		}
+	}
+	if st.weights && !st.shares && !twice && reaches(x, st.outs) {
+		return fail(&mistake{rule: text("placed twice in one chain, so the two places would share weights"),
+			hint: "for a second layer call the constructor again; to share on purpose write spec.Shared(layer)"})
+	}
+	p := &placement{st: st, parent: parent, at: at, twice: twice || st.shares}
+	again := len(st.places) > 0
+	st.places = append(st.places, p)
+	if parent == nil {
+		s.top = append(s.top, p)
+	} else {
+		parent.children = append(parent.children, p)
+	}
+	if a, ok := l.(argued); ok && !st.checked {
+		st.checked = true
+		if rule := a.args(); rule != "" {
+			return fail(&mistake{op: func() string { return st.title() }, rule: text("%s", rule)})
+		}
+	} else if ok && a.args() != "" {
+		return s, bad() // reported at the first place
+	}
+	b := &Builder{sp: s, p: p}
+	switch {
+	case len(x) == 0:
+		return s, b.Errorf("needs an operand, got none")
+	case st.own && !st.loss && len(x) != 1 && !isJoin(l):
+		return s, b.Errorf("takes one operand, got %d", len(x))
+	}
+	_, inner := l.(nested)
+	for j, v := range x {
+		if isBad(v) && !inner {
+			return s, bad()
+		}
+		if !isBad(v) && !s.owned[v] {
+			return s, b.Errorf("operand %d, a %s, belongs to no value of this declaration", j+1, v.Type)
+		}
+	}
+	v := l.Build(b, x...)
+	s = b.sp.find()
+	switch {
+	case b.failed:
+		return s, bad()
+	case v == nil:
+		return s, b.Errorf("Build returned nil")
+	case isBad(v):
+		return s, bad()
+	case !s.owned[v]:
+		return s, b.Errorf("Build returned a value that belongs to no value of this declaration")
+	case b.wrong != "":
+		return s, b.Errorf("%s", b.wrong)
+	case !again && st.weights && parent != nil && parent != parent.st.places[0]:
+		return s, b.mistake(&mistake{
+			rule: text("made anew at the second place of the layer around it, so its weights would not be shared"),
+			hint: "make the layer outside the function that places it"})
+	}
+	p.out = v
+	st.outs = append(st.outs, v)
+	return s, v
+}
+
+func isNil(x any) bool {
+	if x == nil {
+		return true
+	}
+	v := reflect.ValueOf(x)
+	return v.Kind() == reflect.Pointer && v.IsNil()
+}
+
+// maxElems bounds the elements of a parameter, and of a row.
+const maxElems = 1 << 31
+
+// checkDims returns the rule that lengths break, or "".
+func checkDims(dims []int, rank int) string {
+	if len(dims) > rank {
+		return fmt.Sprintf("at most %d axes are possible, got %d", rank, len(dims))
+	}
+	n := 1
+	for _, d := range dims {
+		if d <= 0 {
+			return fmt.Sprintf("lengths must be positive, got %v", dims)
+		}
+		if d > maxElems/n {
+			return fmt.Sprintf("lengths %v make more than 2^31 elements", dims)
+		}
+		n *= d
+	}
+	return ""
+}

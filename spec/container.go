@@ -1,0 +1,181 @@
+package spec
+
+import (
+	"fmt"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
+)
+
+// SequentialLayer is made by [Sequential].
+type SequentialLayer struct {
+	Base
+	layers []Layer
+}
+
+// Sequential is layers in a row under one name.
+func Sequential(name string, l ...Layer) *SequentialLayer {
+	return &SequentialLayer{container("Sequential", name), append([]Layer{}, l...)}
+}
+
+// Named gives the container another name.
+func (l *SequentialLayer) Named(name string) *SequentialLayer { return named(l, name) }
+
+func (l *SequentialLayer) parts() []Layer { return l.layers }
+
+// Build returns x passed through the layers.
+func (l *SequentialLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
+	return chain(b, l.layers, x[0])
+}
+
+func chain(b *Builder, layers []Layer, x *ir.Value) *ir.Value {
+	for i, l := range layers {
+		x = b.layer(l, i+1, len(layers), []*ir.Value{x})
+	}
+	return x
+}
+
+// LayersLayer is made by [Layers].
+type LayersLayer struct {
+	Base
+	layers []Layer
+}
+
+// Layers is layers in a row that count as one. It has no name, so the layers
+// inside are named as if they stood in its place.
+func Layers(l ...Layer) *LayersLayer {
+	b := newBase("Layers")
+	b.st.transparent = true
+	return &LayersLayer{b, append([]Layer{}, l...)}
+}
+
+func (l *LayersLayer) parts() []Layer { return l.layers }
+
+// Build returns x passed through the layers.
+func (l *LayersLayer) Build(b *Builder, x ...*ir.Value) *ir.Value { return chain(b, l.layers, x[0]) }
+
+// SharedLayer is made by [Shared].
+type SharedLayer struct {
+	Base
+	layer Layer
+}
+
+// Shared marks a second place of a layer in one chain as wanted: both places use
+// the same weights.
+func Shared(l Layer) *SharedLayer {
+	b := newBase("Shared")
+	b.st.transparent, b.st.shares = true, true
+	return &SharedLayer{b, l}
+}
+
+func (l *SharedLayer) parts() []Layer { return []Layer{l.layer} }
+
+// Build returns x passed through the layer.
+func (l *SharedLayer) Build(b *Builder, x ...*ir.Value) *ir.Value { return chain(b, l.parts(), x[0]) }
+
+// ResidualLayer is made by [Residual].
+type ResidualLayer struct {
+	Base
+	layers []Layer
+}
+
+// Residual is x plus what the layers make of x (He et al. 2016). Mistakes: the
+// layers change the type.
+func Residual(name string, l ...Layer) *ResidualLayer {
+	return &ResidualLayer{container("Residual", name), append([]Layer{}, l...)}
+}
+
+// Named gives the container another name.
+func (l *ResidualLayer) Named(name string) *ResidualLayer { return named(l, name) }
+
+func (l *ResidualLayer) parts() []Layer { return l.layers }
+
+// Build returns x + f(x).
+func (l *ResidualLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
+	y := chain(b, l.layers, x[0])
+	if !isBad(x[0]) && !isBad(y) && !x[0].Type.Equal(y.Type) {
+		return b.Errorf("the layers must keep the type of their input, %s, but make %s of it", x[0].Type, y.Type)
+	}
+	if isBad(y) {
+		return bad()
+	}
+	return b.Op(ops.Add{}, x[0], y)
+}
+
+// RepeatLayer is made by [Repeat].
+type RepeatLayer struct {
+	Base
+	blocks []Layer
+	count  int
+	noFunc bool
+}
+
+// maxRepeat bounds the layers that one Repeat makes.
+const maxRepeat = 10000
+
+// Repeat is n layers in a row, made by calling f with 0 to n-1 and named name1
+// to name<n>. Mistakes: n is not positive or above 10,000, f is nil.
+func Repeat(name string, n int, f func(i int) Layer) *RepeatLayer {
+	b := newBase("Repeat")
+	b.st.transparent = true
+	l := &RepeatLayer{Base: b, count: n, noFunc: f == nil}
+	if rule := checkName(name); rule != "" {
+		b.st.fail(&mistake{st: b.st, at: b.st.made, op: text("Repeat"), rule: text("%s", rule)})
+	} else if l.args() == "" {
+		for i := range n {
+			l.blocks = append(l.blocks, Sequential(fmt.Sprintf("%s%d", name, i+1), f(i)))
+		}
+	}
+	return l
+}
+
+func (l *RepeatLayer) args() string {
+	switch {
+	case l.noFunc:
+		return "the function is nil"
+	case l.count <= 0 || l.count > maxRepeat:
+		return fmt.Sprintf("the number of layers must be in [1, %d], got %d", maxRepeat, l.count)
+	}
+	return ""
+}
+
+func (l *RepeatLayer) parts() []Layer { return l.blocks }
+
+// Build returns x passed through the layers.
+func (l *RepeatLayer) Build(b *Builder, x ...*ir.Value) *ir.Value { return chain(b, l.blocks, x[0]) }
+
+// FuncLayer is made by [Func].
+type FuncLayer struct {
+	Base
+	f func(x *Value) *Value
+}
+
+// Func is a layer of wiring: f says what becomes of x, and runs at each place of
+// the layer. Layers with weights are made outside f; one made inside is a
+// mistake at the second place.
+func Func(name string, f func(x *Value) *Value) *FuncLayer {
+	return &FuncLayer{container("Func", name), f}
+}
+
+// Named gives the layer another name.
+func (l *FuncLayer) Named(name string) *FuncLayer { return named(l, name) }
+
+func (l *FuncLayer) args() string {
+	if l.f == nil {
+		return "the function is nil"
+	}
+	return ""
+}
+
+// Build returns f(x).
+func (l *FuncLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
+	y := l.f(&Value{sp: b.sp, v: x[0], scope: b.p})
+	if y == nil {
+		return b.Errorf("the function returned nil")
+	}
+	if y.sp == nil {
+		return b.Errorf("the function returned a zero Value")
+	}
+	b.sp = union(b.sp, y.sp)
+	return y.v
+}

@@ -1,0 +1,316 @@
+package spec
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
+	"github.com/lamina-ml/lamina/internal/random"
+)
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+// Param is what is known of a parameter besides its elements.
+type Param struct {
+	Name  string // path: encoder/dense1/w
+	Type  ir.Type
+	Init  Init
+	Layer string // path of the layer that owns it
+	Pos   ir.Pos // where that was made
+	Decay bool   // weight decay applies: true for matrices, false for biases
+}
+
+// Initial returns the parameter's elements at the start of a run with that root
+// key, a function of key, name and shape alone.
+func (p Param) Initial(root random.Key) []float32 {
+	shape := p.Type.Shape.Bind(1)
+	dst := make([]float32, ir.Elems(shape))
+	p.Init.Fill(root.DeriveString("init").DeriveString(p.Name), shape, dst)
+	return dst
+}
+
+// GraphOf returns the graph that computes the values and nothing else, and its
+// parameters, which have the names they have in every model on the same layers.
+// An output has its value's name, else the path of the layer that made it. It
+// returns the mistakes of the declaration; further ones are: there is no value,
+// two outputs or two inputs have one name.
+func GraphOf(name string, values ...*Value) (*ir.Graph, []Param, error) {
+	at := callers(0)
+	var s *space
+	clean := true
+	vs := make([]*Value, len(values))
+	for i, v := range values {
+		vs[i] = whole(v, at, "GraphOf")
+		s = union(s, vs[i].sp)
+		clean = clean && !isBad(vs[i].v)
+	}
+	// What is wrong with this call alone is no mistake of the declaration.
+	if len(values) == 0 {
+		p := at.pos()
+		return nil, nil, &Error{Made: p.Made, From: p.From, Op: "GraphOf", Rule: "at least one value is needed"}
+	}
+	if err := s.err(); err != nil || !clean {
+		return nil, nil, err
+	}
+	s = s.find()
+	x := newExtract(s, name)
+	outs := make([]*output, len(vs))
+	for i, v := range vs {
+		out := &output{name: v.name, v: v.v, at: at}
+		if out.name == "" && v.by != nil {
+			out.name = v.by.path
+		}
+		if out.name == "" && v.v.Def != nil {
+			out.name = s.made[v.v.Def].path()
+		}
+		if out.name == "" {
+			out.name = "output" + itoa(i+1)
+		}
+		outs[i] = out
+	}
+	before := len(s.mistakes)
+	if !x.run(outs) {
+		err := s.err()
+		s.mistakes = s.mistakes[:before]
+		return nil, nil, err
+	}
+	return x.g, x.params, nil
+}
+
+func (p *placement) path() string {
+	for ; p != nil; p = p.parent {
+		if p.st.path != "" {
+			return p.st.path
+		}
+	}
+	return ""
+}
+
+type output struct {
+	name string
+	v    *ir.Value // nil for the one that finish makes
+	at   site
+}
+
+// extract copies a part of a space into a graph of its own, with names.
+type extract struct {
+	s      *space
+	g      *ir.Graph
+	params []Param
+	paths  map[*state]string // of losses
+	value  map[*ir.Value]*ir.Value
+	names  map[string]bool
+	next   int
+	stream uint64
+	finish func(map[*ir.Value]*ir.Value) *ir.Value
+}
+
+func newExtract(s *space, name string) *extract {
+	return &extract{s: s, g: &ir.Graph{Name: name, Data: map[*ir.Value]*ir.Tensor{}},
+		paths: map[*state]string{}, value: map[*ir.Value]*ir.Value{}, names: map[string]bool{}}
+}
+
+// ancestry returns the values that the roots depend on, themselves included.
+func ancestry(roots []*ir.Value) map[*ir.Value]bool {
+	need := map[*ir.Value]bool{}
+	stack := append([]*ir.Value{}, roots...)
+	for len(stack) > 0 {
+		v := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		if v == nil || need[v] {
+			continue
+		}
+		need[v] = true
+		if v.Def != nil {
+			stack = append(stack, v.Def.In...)
+		}
+	}
+	return need
+}
+
+func usedTwice(what, name string, at, old site) *mistake {
+	return &mistake{at: at, made: at, op: text("%s %q", what, name),
+		rule: func() string { return "name already used at " + old.pos().String() }}
+}
+
+// run fills the graph. It reports whether the names of inputs and outputs are
+// all different; if not, the mistakes are in the space.
+func (x *extract) run(outs []*output) bool {
+	var roots []*ir.Value
+	for _, o := range outs {
+		roots = append(roots, o.v)
+	}
+	need := ancestry(roots)
+	before := len(x.s.mistakes)
+	owner := map[string]site{}
+	for _, in := range x.s.inputs {
+		if !need[in.v] {
+			continue
+		}
+		if old, ok := owner[in.name]; ok {
+			x.s.mistakes = append(x.s.mistakes, usedTwice("input", in.name, in.at, old))
+			continue
+		}
+		owner[in.name] = in.at
+		x.names[in.name] = true
+		v := x.copy(in.v, in.name)
+		x.g.Inputs = append(x.g.Inputs, v)
+	}
+	label := map[*ir.Value]string{} // the first name of each output
+	for _, o := range outs {
+		if old, ok := owner[o.name]; ok {
+			if o.v != nil && x.value[o.v] != nil && x.value[o.v].Name == o.name {
+				continue // an input that is an output under its own name
+			}
+			x.s.mistakes = append(x.s.mistakes, usedTwice("value", o.name, o.at, old))
+			continue
+		}
+		owner[o.name] = o.at
+		x.names[o.name] = true
+		if o.v != nil && o.v.Kind == ir.NodeOutput && label[o.v] == "" {
+			label[o.v] = o.name
+		}
+	}
+	if len(x.s.mistakes) > before {
+		return false
+	}
+	for _, p := range x.s.params {
+		if need[p.v] {
+			name := x.unique(p.st.path + "/" + p.name)
+			x.g.Params = append(x.g.Params, x.copy(p.v, name))
+			x.params = append(x.params, Param{Name: name, Type: p.v.Type, Init: p.init,
+				Layer: p.st.path, Pos: p.st.made.pos(), Decay: p.v.Type.Rank() > 1})
+		}
+	}
+	for _, n := range x.s.nodes {
+		x.node(n, need, label)
+	}
+	x.outputs(outs)
+	return true
+}
+
+func (x *extract) node(n *ir.Node, need map[*ir.Value]bool, label map[*ir.Value]string) {
+	used := false
+	for _, v := range n.Out {
+		used = used || need[v]
+	}
+	if !used {
+		return
+	}
+	p := x.s.made[n]
+	layer, ok := x.paths[p.st]
+	if !ok {
+		layer = p.path()
+	}
+	m := &ir.Node{ID: len(x.g.Nodes) + 1, Op: x.random(n.Op), Layer: layer, Pos: p.st.made.pos()}
+	for _, v := range n.In {
+		m.In = append(m.In, x.operand(v))
+	}
+	for _, v := range n.Out {
+		name := label[v]
+		switch {
+		case name != "":
+		case p.out == v && layer != "":
+			name = x.unique(layer)
+		default:
+			name = x.unique("")
+		}
+		w := x.copy(v, name)
+		w.Def = m
+		m.Out = append(m.Out, w)
+	}
+	x.g.Nodes = append(x.g.Nodes, m)
+}
+
+// random numbers the streams of random ops by their place in the graph, so that
+// no two uses of a layer draw the same numbers.
+func (x *extract) random(op ir.Op) ir.Op {
+	switch o := op.(type) {
+	case ops.Dropout:
+		x.stream++
+		o.Stream = x.stream
+		return o
+	case ops.Bernoulli:
+		x.stream++
+		o.Stream = x.stream
+		return o
+	}
+	return op
+}
+
+func (x *extract) operand(v *ir.Value) *ir.Value {
+	if w := x.value[v]; w != nil {
+		return w
+	}
+	w := x.copy(v, x.unique("")) // a constant: all else was made before
+	x.g.Data[w] = x.s.data[v]
+	return w
+}
+
+func (x *extract) copy(v *ir.Value, name string) *ir.Value {
+	w := &ir.Value{Name: name, Type: v.Type, Kind: v.Kind}
+	x.value[v] = w
+	return w
+}
+
+// unique returns the name, or one made of it that is free; v1, v2, … for "".
+func (x *extract) unique(name string) string {
+	free := name
+	for i := 2; free == "" || x.names[free]; i++ {
+		if name == "" {
+			x.next++
+			free = fmt.Sprintf("v%d", x.next)
+		} else {
+			free = fmt.Sprintf("%s.%d", name, i)
+		}
+	}
+	x.names[free] = true
+	return free
+}
+
+func (x *extract) constant(c float64) *ir.Value {
+	v := &ir.Value{Name: x.unique(""), Type: ir.T(ir.F32), Kind: ir.DataValue}
+	x.g.Data[v] = ir.Scalar(c)
+	return v
+}
+
+// add appends a node whose result has the type of its first operand.
+func (x *extract) add(op ir.Op, layer string, at site, in ...*ir.Value) *ir.Value {
+	n := &ir.Node{ID: len(x.g.Nodes) + 1, Op: op, In: in, Layer: layer, Pos: at.pos()}
+	n.Out = []*ir.Value{{Name: x.unique(""), Type: in[0].Type, Def: n}}
+	x.g.Nodes = append(x.g.Nodes, n)
+	return n.Out[0]
+}
+
+// outputs appends the outputs. A value that has another name already, as an
+// input or as an output before, gets this one through an Identity.
+func (x *extract) outputs(outs []*output) {
+	var made *ir.Value
+	if x.finish != nil {
+		made = x.finish(x.value)
+	}
+	for _, o := range outs {
+		v := made
+		if o.v != nil {
+			v = x.operand(o.v)
+		}
+		if v.Name != o.name {
+			layer, at := v.Name, o.at
+			if v.Def != nil {
+				layer = v.Def.Layer
+			}
+			if o.v == nil {
+				layer = "loss"
+			}
+			if o.v == nil && v.Def != nil && v.Def.Layer == "loss" {
+				v.Name = o.name // the sum itself, which nothing else names
+			} else {
+				w := x.add(ops.Identity{}, layer, at, v)
+				w.Name = o.name
+				v = w
+			}
+		}
+		x.g.Outputs = append(x.g.Outputs, v)
+	}
+}

@@ -1,0 +1,179 @@
+package spec
+
+import (
+	"fmt"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
+)
+
+// Loss is a number to be made small, f32[]: the mean over the rows, and within a
+// row over its elements.
+type Loss struct {
+	sp     *space
+	v      *ir.Value
+	st     *state
+	weight float64
+	placed site // in a model
+}
+
+// Weight multiplies the loss in the total. It is 1 if not set. The loss is
+// reported without it. Mistakes: w is not finite.
+func (l *Loss) Weight(w float64) *Loss {
+	if l == nil || l.sp == nil {
+		return l // reported by NewModel
+	}
+	at := callers(0)
+	fail := func(rule func() string) {
+		l.sp.fail(&mistake{at: at, made: at, op: text("loss %s", l.st.kind), rule: rule})
+	}
+	switch {
+	case l.placed != nil:
+		placed := l.placed
+		fail(func() string { return "Weight after the loss was given to a model at " + placed.pos().Made.String() })
+	case finite("weight", w) != "":
+		fail(text("%s", finite("weight", w)))
+	default:
+		l.weight = w
+	}
+	return l
+}
+
+// lossLayer computes a loss of a prediction and a target.
+type lossLayer struct {
+	Base
+	rule  func(prediction, target *ir.Value) string
+	build func(b *Builder, prediction, target *ir.Value) *ir.Value // of each element, or of each row
+}
+
+// Build returns the mean.
+func (l *lossLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
+	if rule := l.rule(x[0], x[1]); rule != "" {
+		return b.Errorf("%s", rule)
+	}
+	return mean(b, l.build(b, x[0], x[1]))
+}
+
+// mean returns the mean of all elements, along the rows first and then over
+// them, so that all but the last sum keeps rows apart.
+func mean(b *Builder, y *ir.Value) *ir.Value {
+	if isBad(y) {
+		return y
+	}
+	if n := y.Type.Rank(); n > 1 {
+		var axes []int
+		for i := 1; i < n; i++ {
+			axes = append(axes, i)
+		}
+		y = b.Op(ops.ReduceMean{Axes: ir.MakeAxes(axes...)}, y)
+	}
+	return b.Op(ops.ReduceMean{Axes: ir.MakeAxes(0)}, y)
+}
+
+func newLoss(kind string, prediction, target *Value, rule func(p, t *ir.Value) string,
+	build func(b *Builder, p, t *ir.Value) *ir.Value) *Loss {
+	at := callers(1)
+	base := newBase(kind)
+	base.st.loss = true
+	v := apply(at, "loss "+kind, &lossLayer{base, rule, build}, []*Value{prediction, target})
+	return &Loss{sp: v.sp, v: v.v, st: base.st, weight: 1}
+}
+
+func sameType(p, t *ir.Value) string {
+	if !p.Type.Equal(t.Type) {
+		return fmt.Sprintf("prediction and target must have one type, got %s and %s", p.Type, t.Type)
+	}
+	if p.Type.DType != ir.F32 || p.Type.Rank() == 0 {
+		return fmt.Sprintf("prediction and target must be f32[N …], got %s", p.Type)
+	}
+	return ""
+}
+
+// MSE is the mean squared error, the mean of (prediction-target)². Mistakes: the
+// two have different types.
+func MSE(prediction, target *Value) *Loss {
+	return newLoss("MSE", prediction, target, sameType, func(b *Builder, p, t *ir.Value) *ir.Value {
+		d := b.Op(ops.Sub{}, p, t)
+		return b.Op(ops.Mul{}, d, d)
+	})
+}
+
+// MAE is the mean absolute error, the mean of |prediction-target|. Mistakes: the
+// two have different types.
+func MAE(prediction, target *Value) *Loss {
+	return newLoss("MAE", prediction, target, sameType, func(b *Builder, p, t *ir.Value) *ir.Value {
+		return b.Op(ops.Abs{}, b.Op(ops.Sub{}, p, t))
+	})
+}
+
+// Huber is the mean of d²/2 for a difference d up to delta, and delta·(|d|-delta/2)
+// beyond (Huber 1964). Mistakes: the two have different types, delta is not
+// positive.
+func Huber(prediction, target *Value, delta float64) *Loss {
+	rule := func(p, t *ir.Value) string {
+		if finite("delta", delta) != "" || delta <= 0 {
+			return fmt.Sprintf("delta must be positive, got %v", delta)
+		}
+		return sameType(p, t)
+	}
+	return newLoss("Huber", prediction, target, rule, func(b *Builder, p, t *ir.Value) *ir.Value {
+		a := b.Op(ops.Abs{}, b.Op(ops.Sub{}, p, t))
+		near := b.Op(ops.Min{}, a, b.Const(delta)) // q²/2 + delta·(a-q) is both pieces
+		square := b.Op(ops.Mul{}, b.Op(ops.Mul{}, near, near), b.Const(0.5))
+		return b.Op(ops.Add{}, square, b.Op(ops.Mul{}, b.Op(ops.Sub{}, a, near), b.Const(delta)))
+	})
+}
+
+// BinaryCrossEntropy is the mean of -t·log σ(z) - (1-t)·log(1-σ(z)) for logits
+// z, not probabilities, and targets t in [0, 1], computed without overflow.
+// Mistakes: the two have different types, the prediction comes from a Sigmoid.
+func BinaryCrossEntropy(logits, target *Value) *Loss {
+	rule := func(p, t *ir.Value) string {
+		if p.Def != nil && p.Def.Op == (ops.Sigmoid{}) {
+			return "takes logits, got the result of a Sigmoid: leave the Sigmoid out of what is trained"
+		}
+		return sameType(p, t)
+	}
+	return newLoss("BinaryCrossEntropy", logits, target, rule, func(b *Builder, z, t *ir.Value) *ir.Value {
+		return b.Op(ops.Sub{}, b.Op(ops.Softplus{}, z), b.Op(ops.Mul{}, z, t))
+	})
+}
+
+// CrossEntropy is the mean of -log softmax(z) at the label, for logits z
+// f32[N … classes], not probabilities, and labels i64[N …], see [Labels].
+// Mistakes: the shapes do not fit, the labels have another number of classes, the
+// prediction comes from a Softmax.
+func CrossEntropy(logits, labels *Value) *Loss {
+	rule := func(z, t *ir.Value) string {
+		if z.Def != nil {
+			if _, ok := z.Def.Op.(ops.Softmax); ok {
+				return "takes logits, got the result of a Softmax: leave the Softmax out of what is trained"
+			}
+		}
+		n := z.Type.Rank()
+		if z.Type.DType != ir.F32 || n < 2 || z.Type.Last() == 0 || t.Type.DType != ir.I64 ||
+			!t.Type.Shape.Equal(z.Type.Shape[:n-1]) {
+			return fmt.Sprintf("logits must be f32[N … classes] and labels i64[N …], got %s and %s", z.Type, t.Type)
+		}
+		if limit := labels.limit(); limit > 0 && limit != z.Type.Last() {
+			return fmt.Sprintf("the logits are for %d classes (%s) but the labels have %d", z.Type.Last(), z.Type, limit)
+		}
+		return ""
+	}
+	return newLoss("CrossEntropy", logits, labels, rule, func(b *Builder, z, t *ir.Value) *ir.Value {
+		last := z.Type.Rank() - 1
+		hot := b.Op(ops.OneHot{Depth: z.Type.Last()}, t)
+		at := b.Op(ops.Mul{}, hot, b.Op(ops.LogSoftmax{Axis: last}, z))
+		return b.Op(ops.Neg{}, b.Op(ops.ReduceSum{Axes: ir.MakeAxes(last)}, at))
+	})
+}
+
+// limit returns the bound of an integer input, 0 for another value.
+func (v *Value) limit() int {
+	for _, in := range v.sp.find().inputs {
+		if in.v == v.v {
+			return in.limit
+		}
+	}
+	return 0
+}

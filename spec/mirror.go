@@ -1,0 +1,144 @@
+package spec
+
+import (
+	"fmt"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+)
+
+// MirrorLayer is made by [Mirror].
+type MirrorLayer struct {
+	Base
+	of     Layer
+	tied   bool
+	layers []Layer // made at the first place
+}
+
+// Mirror is the decoder to an encoder: its dense layers and activations in
+// reverse. A stage is a dense layer and the activations that follow it; the
+// image of a stage undoes the layer and is followed by the activations of the
+// stage before it, so the last image is linear: 784-100-30 with ReLU after each
+// becomes 30-100 ReLU, 100-784. Flatten and Reshape are undone, Dropout is left
+// out. The encoder must have been placed before.
+//
+// Weights are new ones, initialized as the encoder's, unless Tied is given.
+// Mistakes: the encoder was not placed yet, or holds a layer without an image.
+func Mirror(name string, encoder Layer) *MirrorLayer {
+	return &MirrorLayer{Base: container("Mirror", name), of: encoder}
+}
+
+// Named gives the container another name.
+func (l *MirrorLayer) Named(name string) *MirrorLayer { return named(l, name) }
+
+// Tied makes the dense layers use the encoder's weights, transposed. Biases are
+// their own.
+func (l *MirrorLayer) Tied() *MirrorLayer { return option(l, "Tied", func() { l.tied = true }) }
+
+func (l *MirrorLayer) args() string {
+	if isNil(l.of) {
+		return "the layer to be mirrored is nil"
+	}
+	return ""
+}
+
+func (l *MirrorLayer) parts() []Layer { return l.layers }
+
+// Build returns x passed through the images.
+func (l *MirrorLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
+	if l.layers == nil {
+		of := l.of.base().st
+		if of == nil {
+			return bad() // reported where the encoder is placed
+		}
+		if len(of.places) == 0 {
+			return b.Errorf("the layer made at %s was not placed yet, so it has no shapes to mirror", of.made.pos())
+		}
+		layers, rule := l.images()
+		if rule != "" {
+			return b.Errorf("%s", rule)
+		}
+		if len(layers) == 0 {
+			return bad()
+		}
+		l.layers = layers
+	}
+	return chain(b, l.layers, x[0])
+}
+
+// stage is a layer that has an image, and the activations behind it.
+type stage struct {
+	image Layer
+	acts  []Layer
+}
+
+// images returns the layers of the mirror, or why there are none. It is empty
+// without a reason if that follows from another mistake.
+func (l *MirrorLayer) images() (out []Layer, rule string) {
+	stages := []stage{{}} // what comes before the first has no image
+	var visit func(Layer) bool
+	visit = func(x Layer) bool {
+		if isNil(x) || x.base().st == nil {
+			return false
+		}
+		if n, ok := x.(nested); ok {
+			if _, residual := x.(*ResidualLayer); !residual {
+				for _, p := range n.parts() {
+					if !visit(p) {
+						return false
+					}
+				}
+				return true
+			}
+		}
+		var image Layer
+		switch x := x.(type) {
+		case *DenseLayer:
+			w := x.st.params["w"]
+			if w == nil {
+				return false
+			}
+			image = l.dense(x, w.v.Type.Shape[0].N)
+		case *TiedLayer:
+			rule = "a Tied layer has no mirror image"
+			return false
+		case *FlattenLayer:
+			image = Reshape(lengths(x.from)...)
+		case *ReshapeLayer:
+			image = Reshape(lengths(x.from)...)
+		case *DropoutLayer:
+			return true
+		case interface{ copy() Layer }:
+			last := &stages[len(stages)-1]
+			last.acts = append(last.acts, x.copy())
+			return true
+		default:
+			rule = fmt.Sprintf("a layer of kind %s has no mirror image", x.base().st.kind)
+			return false
+		}
+		stages = append(stages, stage{image: image})
+		return true
+	}
+	if !visit(l.of) {
+		return nil, rule
+	}
+	if len(stages) == 1 {
+		return nil, "the layer to be mirrored holds no layer that has a mirror image"
+	}
+	for i := len(stages) - 1; i > 0; i-- {
+		out = append(out, stages[i].image)
+		if i > 1 {
+			out = append(out, stages[i-1].acts...)
+		}
+	}
+	for _, x := range out {
+		x.base().st.made = l.st.made
+	}
+	return out, ""
+}
+
+func (l *MirrorLayer) dense(of *DenseLayer, units int) Layer {
+	if l.tied {
+		return &TiedLayer{Base: newBase("Tied"), of: of, noBias: of.noBias, biasInit: of.biasInit}
+	}
+	return &DenseLayer{Base: newBase("Dense"), units: units, noBias: of.noBias, init: of.init, biasInit: of.biasInit}
+}

@@ -1,0 +1,204 @@
+package spec
+
+import (
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
+)
+
+// Model is a name and losses. What it computes is fixed when it is made; values
+// declared later on the same layers do not change it.
+type Model struct {
+	name   string
+	sp     *space
+	made   site
+	taps   map[string]*Value
+	graph  *ir.Graph
+	params []Param
+	places []*placement // in the order of the summary
+	kept   map[*ir.Value]*ir.Value
+}
+
+// NewModel makes a model of losses, whose weighted sum is to be made small.
+// Mistakes: there is no loss, one is nil or given twice, an input or a tap has
+// the name of another, and all that was declared before.
+func NewModel(name string, losses ...*Loss) *Model { return newModel(callers(0), name, losses) }
+
+func newModel(at site, name string, losses []*Loss) *Model {
+	m := &Model{name: name, made: at, taps: map[string]*Value{}}
+	for _, l := range losses {
+		if l != nil && l.sp != nil {
+			m.sp = union(m.sp, l.sp)
+		}
+	}
+	m.sp = union(m.sp, nil)
+	whole := true
+	fail := func(format string, a ...any) {
+		whole = false
+		m.sp.fail(&mistake{at: at, made: at, op: text("model %q", name), rule: text(format, a...)})
+	}
+	if rule := checkName(name); rule != "" {
+		fail("%s", rule)
+	}
+	if len(losses) == 0 {
+		fail("a model needs at least one loss")
+	}
+	seen := map[*Loss]bool{}
+	for i, l := range losses {
+		switch {
+		case l == nil:
+			fail("loss %d of %d is nil", i+1, len(losses))
+		case l.sp == nil:
+			fail("loss %d of %d is a zero Loss: make it with its function", i+1, len(losses))
+		case seen[l]:
+			fail("loss %d of %d is given twice", i+1, len(losses))
+		default:
+			seen[l] = true
+			whole = whole && !isBad(l.v)
+			if l.placed == nil {
+				l.placed = at
+			}
+		}
+	}
+	if whole {
+		m.sp = m.sp.find()
+		m.assemble(losses)
+	}
+	return m
+}
+
+// assemble makes the graph: the total first, then each loss, then the taps.
+func (m *Model) assemble(losses []*Loss) {
+	s := m.sp
+	s.resolve()
+	x := newExtract(s, m.name)
+	total := &output{name: "loss", at: m.made}
+	outs := []*output{total}
+	count := map[string]int{}
+	var roots []*ir.Value
+	for _, l := range losses {
+		kind := l.st.lower()
+		count[kind]++
+		name := "loss/" + kind + itoa(count[kind])
+		x.paths[l.st] = name
+		outs = append(outs, &output{name: name, v: l.v, at: m.made})
+		roots = append(roots, l.v)
+	}
+	need := ancestry(roots)
+	owner := map[string]*tap{}
+	for _, t := range s.taps {
+		if !need[t.v] {
+			if m.taps[t.name] == nil {
+				m.taps[t.name] = t.in
+			}
+			continue
+		}
+		if old := owner[t.name]; old != nil {
+			if old.v != t.v {
+				s.mistakes = append(s.mistakes, usedTwice("value", t.name, t.at, old.at))
+			}
+			continue
+		}
+		owner[t.name] = t
+		m.taps[t.name] = t.in
+		outs = append(outs, &output{name: t.name, v: t.v, at: t.at})
+	}
+	// A value with a loss as ancestor is named like any other, but "loss" is taken.
+	x.finish = func(value map[*ir.Value]*ir.Value) *ir.Value {
+		var sum *ir.Value
+		for _, l := range losses {
+			v := value[l.v]
+			if l.weight != 1 {
+				v = x.add(ops.Mul{}, "loss", m.made, v, x.constant(l.weight))
+			}
+			if sum == nil {
+				sum = v
+				continue
+			}
+			sum = x.add(ops.Add{}, "loss", m.made, sum, v)
+		}
+		return sum
+	}
+	if !x.run(outs) {
+		return
+	}
+	m.graph, m.params, m.kept = x.g, x.params, x.value
+	m.places = append([]*placement{}, s.top...)
+}
+
+// Name returns the model's name.
+func (m *Model) Name() string {
+	if m == nil {
+		return ""
+	}
+	return m.name
+}
+
+// Err returns every mistake of the declaration, joined, or nil: also those in
+// branches that reach no loss. Each is an [*Error].
+func (m *Model) Err() error {
+	if m == nil {
+		return &Error{Op: "model", Rule: "the model is nil"}
+	}
+	if m.sp == nil {
+		return &Error{Op: "model", Rule: "a zero Model: make it with spec.NewModel or spec.Autoencoder"}
+	}
+	return m.sp.err()
+}
+
+// Graph returns a copy of what the model computes. Its outputs are the total
+// loss, "loss", then each loss, as "loss/mse1", without its weight, then the
+// named values that a loss depends on. Parameters are named by path:
+// "encoder/dense1/w". It returns the mistakes of the declaration, as [Model.Err]
+// does.
+func (m *Model) Graph() (*ir.Graph, error) {
+	if err := m.Err(); err != nil {
+		return nil, err
+	}
+	g, _ := m.graph.Clone()
+	return g, nil
+}
+
+// Params returns the model's parameters in the order of the graph; none after a
+// mistake.
+func (m *Model) Params() []Param {
+	if m == nil {
+		return nil
+	}
+	return append([]Param{}, m.params...)
+}
+
+// Tap returns the value of that name, given by [Value.Named]. A name that no
+// value has is a mistake of the value returned.
+func (m *Model) Tap(name string) *Value {
+	at := callers(0)
+	if m == nil || m.sp == nil {
+		return whole(nil, at, "Tap")
+	}
+	if v := m.taps[name]; v != nil {
+		return v
+	}
+	s := newSpace()
+	if m.graph == nil {
+		s = m.sp // the mistakes of the model are the reason
+	} else {
+		s.fail(&mistake{at: at, made: at, op: text("Tap"), rule: text("model %q has no value named %q", m.name, name)})
+	}
+	return &Value{sp: s, v: bad()}
+}
+
+// String returns the text form of the graph, or the mistakes.
+func (m *Model) String() string {
+	if err := m.Err(); err != nil {
+		return err.Error()
+	}
+	return ir.Format(m.graph)
+}
+
+// Hash returns the SHA-256 of the text form without positions, in hexadecimal;
+// it is empty after a mistake.
+func (m *Model) Hash() string {
+	if m.Err() != nil {
+		return ""
+	}
+	return ir.Hash(m.graph)
+}

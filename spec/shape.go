@@ -1,0 +1,122 @@
+package spec
+
+import (
+	"fmt"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
+)
+
+// FlattenLayer is made by [Flatten].
+type FlattenLayer struct {
+	Base
+	from ir.Shape // of its input at the first place
+}
+
+// Flatten makes one axis of all axes but the batch: f32[N 28 28] becomes
+// f32[N 784].
+func Flatten() *FlattenLayer { return &FlattenLayer{Base: newBase("Flatten")} }
+
+// Named gives the layer a name.
+func (l *FlattenLayer) Named(name string) *FlattenLayer { return named(l, name) }
+
+// Build returns x as a matrix.
+func (l *FlattenLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
+	if !x[0].Type.Shape.RowWise() {
+		return b.Errorf("x must be [N …], got %s", x[0].Type)
+	}
+	if l.from == nil {
+		l.from = x[0].Type.Shape.Clone()
+	}
+	return b.Op(ops.Flatten{Axis: 1}, x[0])
+}
+
+// ReshapeLayer is made by [Reshape].
+type ReshapeLayer struct {
+	Base
+	dims []int
+	from ir.Shape
+}
+
+// Reshape gives the axes after the batch other lengths with the same product:
+// f32[N 784] becomes f32[N 1 28 28]. Mistakes: a length is not positive, the
+// products differ.
+func Reshape(dims ...int) *ReshapeLayer {
+	return &ReshapeLayer{Base: newBase("Reshape"), dims: append([]int{}, dims...)}
+}
+
+// Named gives the layer a name.
+func (l *ReshapeLayer) Named(name string) *ReshapeLayer { return named(l, name) }
+
+func (l *ReshapeLayer) args() string { return checkDims(l.dims, ir.MaxRank-1) }
+
+// Build returns x in the new shape.
+func (l *ReshapeLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
+	t := x[0].Type
+	if !t.Shape.RowWise() {
+		return b.Errorf("x must be [N …], got %s", t)
+	}
+	if have, want := t.Shape.Elems(1), ir.Elems(l.dims); have != want {
+		return b.Errorf("%d elements a row cannot become %v, which are %d (x is %s)", have, l.dims, want, t)
+	}
+	if l.from == nil {
+		l.from = t.Shape.Clone()
+	}
+	to := append(ir.Shape{ir.Rows()}, ir.ShapeOf(l.dims...)...)
+	return b.Op(ops.Reshape{Shape: ir.MakeDims(to)}, x[0])
+}
+
+// lengths returns the fixed lengths after the batch.
+func lengths(s ir.Shape) []int {
+	if len(s) == 0 {
+		return nil
+	}
+	return s[1:].Bind(1)
+}
+
+// DropoutLayer is made by [Dropout].
+type DropoutLayer struct {
+	Base
+	rate float64
+}
+
+// Dropout sets each element to 0 with probability rate in training and divides
+// the others by 1-rate (Srivastava et al. 2014). Outside training it is not
+// there. Mistakes: rate is not in [0, 1).
+func Dropout(rate float64) *DropoutLayer { return &DropoutLayer{newBase("Dropout"), rate} }
+
+// Named gives the layer a name.
+func (l *DropoutLayer) Named(name string) *DropoutLayer { return named(l, name) }
+
+func (l *DropoutLayer) args() string {
+	if !(l.rate >= 0 && l.rate < 1) {
+		return fmt.Sprintf("rate must be in [0, 1), got %v", l.rate)
+	}
+	return ""
+}
+
+// Build returns x with elements dropped. The stream of random numbers is set
+// when the graph is made.
+func (l *DropoutLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
+	return b.Op(ops.Dropout{Rate: l.rate}, x[0])
+}
+
+// L2NormalizeLayer is made by [L2Normalize].
+type L2NormalizeLayer struct{ Base }
+
+// L2Normalize divides x by its length along the last axis; lengths below 1e-12
+// count as 1e-12.
+func L2Normalize() *L2NormalizeLayer { return &L2NormalizeLayer{newBase("L2Normalize")} }
+
+// Named gives the layer a name.
+func (l *L2NormalizeLayer) Named(name string) *L2NormalizeLayer { return named(l, name) }
+
+// Build returns x divided by its length.
+func (l *L2NormalizeLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
+	if rule := features(x[0]); rule != "" {
+		return b.Errorf("%s", rule)
+	}
+	last := ir.MakeAxes(x[0].Type.Rank() - 1)
+	squares := b.Op(ops.ReduceSum{Axes: last, Keep: true}, b.Op(ops.Mul{}, x[0], x[0]))
+	return b.Op(ops.Div{}, x[0], b.Op(ops.Sqrt{}, b.Op(ops.Max{}, squares, b.Const(1e-24))))
+}

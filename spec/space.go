@@ -1,0 +1,152 @@
+package spec
+
+import "github.com/lamina-ml/lamina/compiler/ir"
+
+// space is everything that is connected: the values, layers and mistakes that
+// may come to stand in one graph. Two spaces become one when a value or a layer
+// joins them; the older comes first. It is a union-find forest, so that values
+// need not be told.
+type space struct {
+	parent *space
+
+	top      []*placement
+	used     map[string]*state // names at the top
+	nodes    []*ir.Node        // in topological order
+	made     map[*ir.Node]*placement
+	inputs   []*input
+	params   []*param
+	data     map[*ir.Value]*ir.Tensor
+	owned    map[*ir.Value]bool
+	taps     []*tap
+	mistakes []*mistake
+}
+
+type input struct {
+	v     *ir.Value
+	name  string
+	at    site
+	limit int // integers are below it; 0 for none
+}
+
+type tap struct {
+	name string
+	v    *ir.Value
+	in   *Value
+	at   site
+}
+
+// param is one weight; Name is its path, known when the names are resolved.
+type param struct {
+	v    *ir.Value
+	st   *state
+	name string
+	init Init
+}
+
+func newSpace() *space {
+	return &space{
+		used:  map[string]*state{},
+		made:  map[*ir.Node]*placement{},
+		data:  map[*ir.Value]*ir.Tensor{},
+		owned: map[*ir.Value]bool{},
+	}
+}
+
+func (s *space) find() *space {
+	for s.parent != nil {
+		if s.parent.parent != nil {
+			s.parent = s.parent.parent
+		}
+		s = s.parent
+	}
+	return s
+}
+
+// union makes one space of two and returns it. Nil stands for no space.
+func union(a, b *space) *space {
+	if a == nil {
+		a = b
+	}
+	if b == nil {
+		b = a
+	}
+	if a == nil {
+		return newSpace()
+	}
+	a, b = a.find(), b.find()
+	if a == b {
+		return a
+	}
+	a.top = append(a.top, b.top...)
+	a.nodes = append(a.nodes, b.nodes...)
+	a.inputs = append(a.inputs, b.inputs...)
+	a.params = append(a.params, b.params...)
+	a.taps = append(a.taps, b.taps...)
+	a.mistakes = append(a.mistakes, b.mistakes...)
+	for n, p := range b.made {
+		a.made[n] = p
+	}
+	for v, t := range b.data {
+		a.data[v] = t
+	}
+	for v := range b.owned {
+		a.owned[v] = true
+	}
+	for name, st := range b.used {
+		if old, ok := a.used[name]; ok && old != st {
+			// Both were named before they met, so both names are final.
+			a.duplicate(st, old)
+			continue
+		}
+		a.used[name] = st
+	}
+	*b = space{parent: a}
+	return a
+}
+
+func (s *space) fail(m *mistake) {
+	s = s.find()
+	s.mistakes = append(s.mistakes, m)
+}
+
+func (s *space) own(v *ir.Value) *ir.Value {
+	s.owned[v] = true
+	return v
+}
+
+// constant returns a scalar.
+func (s *space) constant(d ir.DType, x float64) *ir.Value {
+	s = s.find()
+	v := &ir.Value{Type: ir.T(d), Kind: ir.DataValue}
+	s.data[v] = ir.Scalar(x)
+	return s.own(v)
+}
+
+// reaches reports whether any of the targets is in the ancestry of the values.
+func reaches(from []*ir.Value, targets []*ir.Value) bool {
+	goal := make(map[*ir.Value]bool, len(targets))
+	for _, v := range targets {
+		goal[v] = true
+	}
+	seen := map[*ir.Value]bool{}
+	stack := append([]*ir.Value{}, from...)
+	for len(stack) > 0 {
+		v := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		if seen[v] {
+			continue
+		}
+		seen[v] = true
+		if goal[v] {
+			return true
+		}
+		if v.Def != nil {
+			stack = append(stack, v.Def.In...)
+		}
+	}
+	return false
+}
+
+func bad() *ir.Value { return &ir.Value{} }
+
+func isBad(v *ir.Value) bool { return v == nil || v.Type.DType == ir.Invalid }

@@ -1,0 +1,178 @@
+package spec
+
+import (
+	"fmt"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+)
+
+// Value is a tensor that a model computes, typed from birth. It is made by
+// [Input], [Tokens] and [Labels], by [Value.Then] and by joining others.
+type Value struct {
+	sp    *space
+	v     *ir.Value
+	scope *placement // the function the value lives in
+	name  string     // given by Named
+	by    *state     // the layer that made it
+}
+
+// Input declares an input f32[N dims…], one row a sample. Its name is the column
+// of the data and the input of an exported file. Lengths must be positive.
+func Input(name string, dims ...int) *Value {
+	return newInput(name, ir.F32, dims, 0, "Input")
+}
+
+// Tokens declares an input i64[N length] of integers in [0, vocabulary).
+func Tokens(name string, length, vocabulary int) *Value {
+	return newInput(name, ir.I64, []int{length}, vocabulary, "Tokens")
+}
+
+// Labels declares an input i64[N] of integers in [0, classes), for
+// [CrossEntropy].
+func Labels(name string, classes int) *Value {
+	return newInput(name, ir.I64, nil, classes, "Labels")
+}
+
+func newInput(name string, d ir.DType, dims []int, limit int, kind string) *Value {
+	s, at := newSpace(), callers(1)
+	rule := checkName(name)
+	if rule == "" {
+		rule = checkDims(dims, ir.MaxRank-1)
+	}
+	if rule == "" && d == ir.I64 && limit <= 0 {
+		rule = fmt.Sprintf("the number of different values must be positive, got %d", limit)
+	}
+	if rule != "" {
+		s.fail(&mistake{at: at, made: at, op: text("%s %q", kind, name), rule: text("%s", rule)})
+		return &Value{sp: s, v: bad()}
+	}
+	shape := append(ir.Shape{ir.Rows()}, ir.ShapeOf(dims...)...)
+	v := s.own(&ir.Value{Type: ir.Type{DType: d, Shape: shape}, Kind: ir.InputValue})
+	s.inputs = append(s.inputs, &input{v: v, name: name, at: at, limit: limit})
+	return &Value{sp: s, v: v}
+}
+
+// Then passes the value through layers, left to right, and returns the result.
+func (v *Value) Then(l ...Layer) *Value {
+	at := callers(0)
+	v = whole(v, at, "Then")
+	out := *v
+	out.name = ""
+	for i, layer := range l {
+		var w *ir.Value
+		out.sp, w = place(out.sp, out.scope, layer, i+1, len(l), []*ir.Value{out.v}, at, false)
+		out.v, out.by = w, nil
+		if !isNil(layer) && layer.base().st != nil {
+			out.by = layer.base().st
+		}
+	}
+	return &out
+}
+
+// Apply passes several values through one layer.
+func Apply(l Layer, x ...*Value) *Value { return apply(callers(0), "Apply", l, x) }
+
+func apply(at site, what string, l Layer, x []*Value) *Value {
+	out := &Value{}
+	operands := make([]*ir.Value, len(x))
+	for i, v := range x {
+		v = whole(v, at, what)
+		operands[i] = v.v
+		out.sp = union(out.sp, v.sp)
+		if out.scope == nil {
+			out.scope = v.scope
+		}
+	}
+	out.sp, out.v = place(out.sp, out.scope, l, 1, 1, operands, at, false)
+	if !isNil(l) {
+		out.by = l.base().st
+	}
+	return out
+}
+
+// whole returns v, or for nil and the zero Value one that carries the mistake.
+func whole(v *Value, at site, what string) *Value {
+	if v != nil && v.sp != nil {
+		return v
+	}
+	s := newSpace()
+	rule := "the value is nil"
+	if v != nil {
+		rule = "a zero Value: make values with spec.Input and layers"
+	}
+	s.fail(&mistake{at: at, made: at, op: text("%s", what), rule: text("%s", rule)})
+	return &Value{sp: s, v: bad()}
+}
+
+// Named gives the value a name and returns it: a tap for [Model.Tap], and the
+// name of the output in an exported file.
+func (v *Value) Named(name string) *Value {
+	at := callers(0)
+	v = whole(v, at, "Named")
+	out := *v
+	out.sp = v.sp.find()
+	if rule := checkName(name); rule != "" {
+		out.sp.fail(&mistake{at: at, made: at, op: text("Named"), rule: text("%s", rule)})
+		return &out
+	}
+	out.name = name
+	if !isBad(out.v) {
+		out.sp.taps = append(out.sp.taps, &tap{name: name, v: out.v, in: &out, at: at})
+	}
+	return &out
+}
+
+// Type returns the dtype and shape, the batch being axis 0; it is invalid after
+// a mistake.
+func (v *Value) Type() ir.Type {
+	if v == nil || v.v == nil {
+		return ir.Type{}
+	}
+	return ir.Type{DType: v.v.Type.DType, Shape: v.v.Type.Shape.Clone()}
+}
+
+// Dim returns the length of an axis, the batch not counted; negative axes count
+// from the end. An axis that does not exist is a mistake. After a mistake Dim
+// returns 1, so that arithmetic with it stays harmless.
+func (v *Value) Dim(axis int) int {
+	at := callers(0)
+	v = whole(v, at, "Dim")
+	if isBad(v.v) {
+		return 1
+	}
+	i, rule := axisOf(v.v.Type, axis)
+	if rule == "" && v.v.Type.Shape[i].Symbolic() {
+		rule = fmt.Sprintf("axis %d of %s has no length before a run", axis, v.v.Type)
+	}
+	if rule != "" {
+		v.sp.fail(&mistake{at: at, made: at, op: text("Dim"), rule: text("%s", rule)})
+		return 1
+	}
+	return v.v.Type.Shape[i].N
+}
+
+// Err returns every mistake of the declaration the value belongs to, joined, or
+// nil.
+func (v *Value) Err() error {
+	v = whole(v, callers(0), "Err")
+	return v.sp.err()
+}
+
+// axisOf returns a user's axis, which does not count the batch, as an axis of
+// the type, or the rule it breaks.
+func axisOf(t ir.Type, axis int) (int, string) {
+	skip := 0
+	if t.Shape.RowWise() {
+		skip = 1
+	}
+	n := t.Rank() - skip
+	switch {
+	case n == 0:
+		return 0, fmt.Sprintf("axis %d does not exist: %s has no axis besides the batch", axis, t)
+	case axis < -n || axis >= n:
+		return 0, fmt.Sprintf("axis %d does not exist: the axes of %s, the batch not counted, are %d to %d", axis, t, -n, n-1)
+	case axis < 0:
+		return t.Rank() + axis, ""
+	}
+	return axis + skip, ""
+}
