@@ -132,7 +132,7 @@ func (l *lowering) memory() error {
 						bin = i
 					}
 				}
-				if i := inPlace(s); i >= 0 && b == s.Out[0] {
+				if i := l.p.InPlace(s); i >= 0 && b == s.Out[0] {
 					over := l.p.Root(s.In[i])
 					for j := range bins {
 						last := bins[j].buffers[len(bins[j].buffers)-1]
@@ -163,15 +163,6 @@ func (l *lowering) memory() error {
 		}
 	}
 	return nil
-}
-
-func inPlace(s *plan.Step) int {
-	if p, ok := s.Op.(ir.InPlacer); ok {
-		if i := p.InPlace(); i >= 0 && i < len(s.In) {
-			return i
-		}
-	}
-	return -1
 }
 
 func (l *lowering) unit(b int, h *home) *unit {

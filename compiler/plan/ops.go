@@ -102,3 +102,24 @@ func (Assign) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) { return in
 func ShapeOnly(op ir.Op) bool {
 	return op != nil && (op.Name() == "Extent" || op.Name() == "Bernoulli")
 }
+
+// InPlace returns the operand whose memory the step's first result may take, or
+// -1. The op states which; it must have the result's type. A Gemm may take that
+// of the matrix its chains start from.
+func (p *Plan) InPlace(s *Step) int {
+	i, product := -1, false
+	if o, ok := s.Op.(ir.InPlacer); ok {
+		i = o.InPlace()
+	} else if s.Op != nil && s.Op.Name() == "Gemm" {
+		i, product = 2, true
+	}
+	if i < 0 || i >= len(s.In) || !p.Buffers[s.In[i]].Type.Equal(p.Buffers[s.Out[0]].Type) {
+		return -1
+	}
+	for j, b := range s.In {
+		if j != i && p.Root(b) == p.Root(s.In[i]) && (product || !p.Buffers[b].Type.Equal(p.Buffers[s.In[i]].Type)) {
+			return -1
+		}
+	}
+	return i
+}

@@ -374,13 +374,13 @@ func (c *checker) spans() []span {
 		out = append(out, s)
 	}
 	c.each(func(at spot, _ int, st *Step) error {
-		p, ok := st.Op.(ir.InPlacer)
-		if !ok || p.InPlace() < 0 || p.InPlace() >= len(st.In) {
+		i := c.p.InPlace(st)
+		if i < 0 {
 			return nil
 		}
-		for i := range out {
-			if out[i].buf == st.Out[0] {
-				out[i].over = c.p.Root(st.In[p.InPlace()])
+		for j := range out {
+			if out[j].buf == st.Out[0] {
+				out[j].over = c.p.Root(st.In[i])
 			}
 		}
 		return nil

@@ -9,6 +9,7 @@ import (
 	"unsafe"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/compiler/plan"
 	"github.com/lamina-ml/lamina/runtime/optim"
 )
@@ -22,7 +23,7 @@ type Options struct {
 type Feed map[string]*ir.Tensor
 
 // Update says what a run depends on besides its inputs, and what becomes of the
-// gradients. The zero Update is an evaluation.
+// gradients. A nil *Update is an evaluation: it changes nothing.
 type Update struct {
 	Opt        optim.Optimizer // nil: parameters are not updated
 	T          int64           // number of the update, from 1, for the optimizer
@@ -83,6 +84,7 @@ type Engine struct {
 	env     ir.Env
 	rows    int
 	u       Update
+	train   bool   // this run changes the store
 	version uint64 // of the parameters that the phases run once have seen
 	ran     bool
 	outs    map[string]*ir.Tensor
@@ -157,7 +159,8 @@ func newEngine(p *plan.Plan, s *Store, o Options, apart bool) (*Engine, error) {
 	e.task = e.runTask
 	e.norm.init(e)
 	for range o.Workers {
-		e.ctxs = append(e.ctxs, &ctx{e: e, slots: make([][]float32, len(s.slots))})
+		c := &ctx{e: e, slots: make([][]float32, len(s.slots)), tmp: aligned(scratchFor(p))}
+		e.ctxs = append(e.ctxs, c)
 	}
 	for _, out := range p.Outputs {
 		e.outs[out.Name] = &ir.Tensor{DType: p.Buffers[out.Buffer].Type.DType, Shape: make([]int, p.Buffers[out.Buffer].Type.Rank())}
@@ -282,7 +285,7 @@ func (e *Engine) Run(in Feed, rows int, u *Update) error {
 	if err := e.feed(in, rows); err != nil {
 		return err
 	}
-	e.rows, e.u = rows, Update{}
+	e.rows, e.u, e.train = rows, Update{}, u != nil
 	if u != nil {
 		e.u = *u
 		if err := e.checkUpdate(); err != nil {
@@ -304,7 +307,7 @@ func (e *Engine) Run(in Feed, rows int, u *Update) error {
 			e.version = 0
 			return *err
 		}
-		if i == e.lossAt && e.u.Opt != nil || i == e.lossAt && e.p.StoreGrads {
+		if i == e.lossAt && e.train {
 			if loss := e.scalar(e.p.Loss); math.IsNaN(loss) || math.IsInf(loss, 0) {
 				e.version = version
 				return &NonFinite{loss}
@@ -422,3 +425,23 @@ func (e *Engine) Plan() *plan.Plan { return e.p }
 
 // Close ends the workers. It may be called twice.
 func (e *Engine) Close() { e.pool.close() }
+
+// scratchFor returns the floats a worker needs for itself: a turned operand of a
+// product, or two units of a result.
+func scratchFor(p *plan.Plan) int {
+	n := 0
+	for i := range p.Steps {
+		s := &p.Steps[i]
+		if s.Op == nil {
+			continue
+		}
+		if w, ok := width(p.Buffers[s.Out[0]].Type); ok {
+			n = max(n, 2*w)
+		}
+		switch s.Op.(type) {
+		case ops.Gemm, ops.GemmRelu:
+			n = max(n, p.Buffers[s.In[1]].Type.Shape.Elems(p.Rows))
+		}
+	}
+	return n
+}

@@ -57,7 +57,7 @@ func (e *Engine) runTail(ph *boundPhase) {
 
 // updates reports whether this run performs a step that changes the store.
 func (e *Engine) updates(s *boundStep) bool {
-	return e.u.Opt != nil || e.p.Steps[s.id].Op != nil && e.u.T > 0
+	return e.u.Opt != nil || e.train && e.p.Steps[s.id].Op != nil
 }
 
 // fail records the first error of a run.

@@ -1,12 +1,49 @@
 package engine
 
-// make returns a kernel and its name, or nil when it does not do this step.
+// makeKernel returns a kernel and its name, or nil when it does not do this step.
 type makeKernel func(b *binding) (kernel, string)
 
 // maker returns the fast form of an op, or nil. An op that is not here is run by
 // its reference meaning.
 func maker(op string) makeKernel {
 	switch op {
+	case "Gemm", "GemmRelu", "MatMul":
+		return gemm
+	case "Add", "Sub", "Mul", "Div", "Max", "Min", "ReluGrad", "SigmoidGrad", "TanhGrad":
+		return binaryKernel
+	case "Greater", "Less", "Equal":
+		return compareKernel
+	case "Where":
+		return whereKernel
+	case "Relu", "Sigmoid", "Tanh", "Exp", "Log", "Neg", "Abs", "Sign", "Sqrt", "Erf", "Reciprocal",
+		"LeakyRelu", "Elu", "Selu", "Softplus", "Gelu":
+		return unaryKernel
+	case "ReduceSum", "ReduceMean":
+		return reduceKernel
+	case "RowSum":
+		return rowSumKernel
+	case "Total":
+		return totalKernel
+	case "Extent":
+		return extentKernel
+	case "Softmax", "LogSoftmax":
+		return softmaxKernel
+	case "Expand":
+		return expandKernel
+	case "Transpose":
+		return transposeKernel
+	case "Concat":
+		return concatKernel
+	case "Slice":
+		return sliceKernel
+	case "Identity", "StopGradient", "Reshape", "Flatten", "Assign":
+		return copyKernel
+	case "StoreGrad":
+		return storeGradKernel
+	case "Bernoulli":
+		return bernoulliKernel
+	case "OneHot":
+		return oneHotKernel
 	}
 	return nil
 }

@@ -1,0 +1,57 @@
+package compiler
+
+import (
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
+)
+
+// twins returns a copy of g in which no product reads a parameter transposed:
+// kernels want the right operand's rows contiguous, so each such parameter gets
+// one transposed twin, made once per update. Results keep their bits, as each of
+// their elements is the same chain.
+func twins(g *ir.Graph) *ir.Graph {
+	h, _ := g.Clone()
+	names, id := map[string]bool{}, 0
+	for _, v := range h.Values() {
+		names[v.Name] = true
+	}
+	for _, n := range h.Nodes {
+		id = max(id, n.ID)
+	}
+	made := map[*ir.Value]*ir.Value{}
+	var nodes []*ir.Node
+	for _, n := range h.Nodes {
+		if op, ok := straight(n.Op); ok && n.In[1].Kind == ir.ParamValue {
+			w := n.In[1]
+			if made[w] == nil {
+				id++
+				name := w.Name + ".T"
+				for names[name] {
+					name += "T"
+				}
+				names[name] = true
+				s := w.Type.Shape
+				t := &ir.Value{Name: name, Type: ir.T(w.Type.DType, s[1], s[0])}
+				t.Def = &ir.Node{ID: id, Op: ops.Transpose{Perm: ir.MakeAxes(1, 0)}, In: []*ir.Value{w}, Out: []*ir.Value{t}, Layer: n.Layer, Pos: n.Pos}
+				nodes = append(nodes, t.Def)
+				made[w] = t
+			}
+			n.Op, n.In[1] = op, made[w]
+		}
+		nodes = append(nodes, n)
+	}
+	h.Nodes = nodes
+	return h
+}
+
+// straight returns the product that takes its right operand as it is, for one
+// that takes it transposed.
+func straight(op ir.Op) (ir.Op, bool) {
+	switch o := op.(type) {
+	case ops.Gemm:
+		return ops.Gemm{TransA: o.TransA}, o.TransB
+	case ops.GemmRelu:
+		return ops.GemmRelu{TransA: o.TransA}, o.TransB
+	}
+	return op, false
+}

@@ -1,0 +1,158 @@
+package engine
+
+import (
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/kernels/simd"
+)
+
+// binaryOp is the forms of an elementwise op of two operands.
+type binaryOp struct {
+	vector func(dst, a, b []float32)
+	right  func(dst, a []float32, s float32) // a op s, nil if there is none
+	left   func(dst, b []float32, s float32) // s op b
+}
+
+func binaryOps(name string) (binaryOp, bool) {
+	switch name {
+	case "Add":
+		return binaryOp{simd.Add, simd.AddScalar, simd.AddScalar}, true
+	case "Sub":
+		return binaryOp{simd.Sub, func(dst, a []float32, s float32) { simd.AddScalar(dst, a, -s) }, nil}, true
+	case "Mul":
+		return binaryOp{simd.Mul, simd.MulScalar, simd.MulScalar}, true
+	case "Div":
+		return binaryOp{simd.Div, nil, nil}, true
+	case "Max":
+		return binaryOp{elementwise(func(x, y float32) float32 { return max(x, y) }), nil, nil}, true
+	case "Min":
+		return binaryOp{elementwise(func(x, y float32) float32 { return min(x, y) }), nil, nil}, true
+	case "ReluGrad":
+		return binaryOp{simd.ReluGrad, nil, nil}, true
+	case "SigmoidGrad":
+		return binaryOp{simd.SigmoidGrad, nil, nil}, true
+	case "TanhGrad":
+		return binaryOp{simd.TanhGrad, nil, nil}, true
+	}
+	return binaryOp{}, false
+}
+
+func elementwise(f func(x, y float32) float32) func(dst, a, b []float32) {
+	return func(dst, a, b []float32) {
+		for i := range dst {
+			dst[i] = f(a[i], b[i])
+		}
+	}
+}
+
+// binaryKernel is an elementwise op of two operands, either broadcast.
+func binaryKernel(b *binding) (kernel, string) {
+	op, ok := binaryOps(b.s.Op.Name())
+	if !ok || !b.all(ir.F32) {
+		return nil, ""
+	}
+	x, ok1 := b.reader(0)
+	y, ok2 := b.reader(1)
+	if !ok1 || !ok2 {
+		return nil, ""
+	}
+	out := b.out[0]
+	w, _ := width(b.outT[0])
+	switch {
+	case x.how == same && y.how == same || w == 1 && x.unit == y.unit && x.unit == 1:
+		return func(_ *ctx, lo, hi int) {
+			lo, hi = lo*w, hi*w
+			op.vector(out.f32[lo:hi], x.v.f32[lo:hi], y.v.f32[lo:hi])
+		}, "vector"
+	case x.how == same && y.how == scalar && op.right != nil:
+		return func(_ *ctx, lo, hi int) {
+			lo, hi = lo*w, hi*w
+			op.right(out.f32[lo:hi], x.v.f32[lo:hi], y.v.f32[0])
+		}, "vector_scalar"
+	case y.how == same && x.how == scalar && op.left != nil:
+		return func(_ *ctx, lo, hi int) {
+			lo, hi = lo*w, hi*w
+			op.left(out.f32[lo:hi], y.v.f32[lo:hi], x.v.f32[0])
+		}, "scalar_vector"
+	case x.how == same && (y.how == column || y.how == scalar) && op.right != nil:
+		return func(_ *ctx, lo, hi int) {
+			for u := lo; u < hi; u++ {
+				op.right(out.f32[u*w:][:w], x.v.f32[u*w:][:w], y.v.f32[y.at(u)])
+			}
+		}, "vector_column"
+	}
+	return func(c *ctx, lo, hi int) {
+		tmp := c.scratch(2 * w)
+		for u := lo; u < hi; u++ {
+			op.vector(out.f32[u*w:][:w], x.part(u, w, tmp), y.part(u, w, tmp[w:]))
+		}
+	}, "vector_rows"
+}
+
+// compareKernel is a comparison of two float operands.
+func compareKernel(b *binding) (kernel, string) {
+	if b.inT[0].DType != ir.F32 || b.inT[1].DType != ir.F32 {
+		return nil, ""
+	}
+	x, ok1 := b.reader(0)
+	y, ok2 := b.reader(1)
+	if !ok1 || !ok2 {
+		return nil, ""
+	}
+	var f func(dst []bool, a, b []float32)
+	switch b.s.Op.Name() {
+	case "Greater":
+		f = func(dst []bool, a, b []float32) {
+			for i := range dst {
+				dst[i] = a[i] > b[i]
+			}
+		}
+	case "Less":
+		f = func(dst []bool, a, b []float32) {
+			for i := range dst {
+				dst[i] = a[i] < b[i]
+			}
+		}
+	default:
+		f = func(dst []bool, a, b []float32) {
+			for i := range dst {
+				dst[i] = a[i] == b[i]
+			}
+		}
+	}
+	out := b.out[0]
+	w, _ := width(b.outT[0])
+	return func(c *ctx, lo, hi int) {
+		tmp := c.scratch(2 * w)
+		for u := lo; u < hi; u++ {
+			f(out.b[u*w:][:w], x.part(u, w, tmp), y.part(u, w, tmp[w:]))
+		}
+	}, "compare"
+}
+
+// whereKernel chooses between two float operands.
+func whereKernel(b *binding) (kernel, string) {
+	if b.outT[0].DType != ir.F32 || !b.inT[0].Shape.Equal(b.outT[0].Shape) {
+		return nil, ""
+	}
+	x, ok1 := b.reader(1)
+	y, ok2 := b.reader(2)
+	w, ok3 := width(b.outT[0])
+	if !ok1 || !ok2 || !ok3 {
+		return nil, ""
+	}
+	cond, out := b.in[0], b.out[0]
+	return func(c *ctx, lo, hi int) {
+		tmp := c.scratch(2 * w)
+		for u := lo; u < hi; u++ {
+			p, q := x.part(u, w, tmp), y.part(u, w, tmp[w:])
+			dst := out.f32[u*w:][:w]
+			for i, ok := range cond.b[u*w:][:w] {
+				if ok {
+					dst[i] = p[i]
+				} else {
+					dst[i] = q[i]
+				}
+			}
+		}
+	}, "where"
+}

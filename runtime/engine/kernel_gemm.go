@@ -1,0 +1,107 @@
+package engine
+
+import (
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
+	"github.com/lamina-ml/lamina/kernels/simd"
+)
+
+// gemm is a product of matrices, with a row bias, a rectifier, or a matrix where
+// the chains start. The right operand must have contiguous rows: one that is
+// taken transposed is turned in the worker's scratch, unless the compiler did
+// that once for all.
+func gemm(b *binding) (kernel, string) {
+	var transA, transB, relu bool
+	switch op := b.s.Op.(type) {
+	case ops.Gemm:
+		transA, transB = op.TransA, op.TransB
+	case ops.GemmRelu:
+		transA, transB, relu = op.TransA, op.TransB, true
+	case ops.MatMul:
+		if b.inT[0].Rank() != 2 || b.inT[1].Rank() != 2 {
+			return nil, ""
+		}
+	default:
+		return nil, ""
+	}
+	if !b.all(ir.F32) {
+		return nil, ""
+	}
+	e, x, w, y := b.e, b.in[0], b.in[1], b.out[0]
+	xT, wT := b.inT[0].Shape, b.inT[1].Shape
+	var bias, start *view
+	if len(b.in) == 3 {
+		if b.inT[2].Rank() == 1 {
+			bias = b.in[2]
+		} else {
+			start = b.in[2]
+		}
+	}
+	if relu && bias == nil {
+		return nil, ""
+	}
+	nAxis, kAxis := 1, 1
+	name := "gemm_n"
+	if transA {
+		kAxis, name = 0, "gemm_t"
+	}
+	if transB {
+		nAxis = 0
+		name += "t"
+	} else {
+		name += "n"
+	}
+	switch {
+	case relu:
+		name += "_bias_relu"
+	case bias != nil:
+		name += "_bias"
+	case start != nil:
+		name += "_chain"
+	}
+	return func(c *ctx, lo, hi int) {
+		n, k := wT[nAxis].Bind(e.rows), xT[kAxis].Bind(e.rows)
+		cols := xT[1].Bind(e.rows)
+		a, rsa, csa := x.f32[min(lo*cols, len(x.f32)):], cols, 1
+		if transA {
+			a, rsa, csa = x.f32[lo:], 1, cols
+		}
+		wf := w.f32
+		if transB {
+			wf = c.scratch(n * k)
+			simd.Transpose(n, k, w.f32, k, wf, n)
+		}
+		dst := y.f32[lo*n : hi*n]
+		ep := simd.Epilogue{Relu: relu}
+		if bias != nil {
+			ep.Bias = bias.f32[:n]
+		}
+		if start != nil && n > 0 && hi > lo && &start.f32[lo*n] != &dst[0] {
+			copy(dst, start.f32[lo*n:hi*n])
+		}
+		simd.Gemm(hi-lo, n, k, a, rsa, csa, wf, n, dst, n, start != nil, ep)
+	}, name
+}
+
+// all reports whether operands and results have one dtype.
+func (b *binding) all(d ir.DType) bool {
+	for _, t := range b.inT {
+		if t.DType != d {
+			return false
+		}
+	}
+	for _, t := range b.outT {
+		if t.DType != d {
+			return false
+		}
+	}
+	return true
+}
+
+// scratch returns n floats that belong to the worker.
+func (c *ctx) scratch(n int) []float32 {
+	if cap(c.tmp) < n {
+		c.tmp = aligned(n)
+	}
+	return c.tmp[:n]
+}

@@ -1,0 +1,184 @@
+package engine
+
+import (
+	"math"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
+	"github.com/lamina-ml/lamina/compiler/plan"
+	"github.com/lamina-ml/lamina/kernels/simd"
+)
+
+// reduceKernel is a sum or mean along neighbouring axes.
+func reduceKernel(b *binding) (kernel, string) {
+	var axes ir.Axes
+	mean := false
+	switch op := b.s.Op.(type) {
+	case ops.ReduceSum:
+		axes = op.Axes
+	case ops.ReduceMean:
+		axes, mean = op.Axes, true
+	}
+	in := b.inT[0].Shape
+	first, last := 0, len(in)-1
+	if list := axes.Slice(); len(list) > 0 {
+		first, last = list[0], list[0]
+		for _, a := range list {
+			first, last = min(first, a), max(last, a)
+		}
+		if last-first+1 != len(list) {
+			return nil, ""
+		}
+	}
+	if !b.all(ir.F32) || last < first {
+		return nil, ""
+	}
+	switch {
+	case first == 0 && last == 0 && len(in) == 2:
+		return b.columnSums(mean), "column_sums"
+	case first == 0:
+		return b.everything(in, last, mean), "sum"
+	}
+	return b.innerSums(in, first, last, mean), "row_sums"
+}
+
+// columnSums adds the rows of a matrix, each column in ascending order.
+func (b *binding) columnSums(mean bool) kernel {
+	e, x, y := b.e, b.in[0], b.out[0]
+	s := b.inT[0].Shape
+	whole := b.outT[0].Rank() == 2 // the axis is kept, so the one unit is all columns
+	return func(_ *ctx, lo, hi int) {
+		rows, cols := s[0].Bind(e.rows), s[1].Bind(e.rows)
+		if whole {
+			lo, hi = 0, cols
+		}
+		dst := y.f32[lo:hi]
+		if rows == 0 {
+			clear(dst)
+			return
+		}
+		simd.ColumnSums(rows, hi-lo, x.f32[lo:], cols, dst, false)
+		if mean {
+			for i := range dst {
+				dst[i] /= float32(rows)
+			}
+		}
+	}
+}
+
+// everything adds along the first axes, up to last, by one worker.
+func (b *binding) everything(in ir.Shape, last int, mean bool) kernel {
+	e, x, y := b.e, b.in[0], b.out[0]
+	return func(*ctx, int, int) {
+		n, inner := in[:last+1].Elems(e.rows), in[last+1:].Elems(e.rows)
+		for j := range inner {
+			s := 0.0
+			for i := range n {
+				s += float64(x.f32[i*inner+j])
+			}
+			if mean {
+				s /= float64(n)
+			}
+			y.f32[j] = float32(s)
+		}
+	}
+}
+
+// innerSums adds along axes first to last of each unit.
+func (b *binding) innerSums(in ir.Shape, first, last int, mean bool) kernel {
+	if in[1:].Symbolic() {
+		return b.fallback()
+	}
+	x, y := b.in[0], b.out[0]
+	outer, n, inner := in[1:first].Elems(1), in[first:last+1].Elems(1), in[last+1:].Elems(1)
+	return func(_ *ctx, lo, hi int) {
+		for o := lo * outer; o < hi*outer; o++ {
+			part, dst := x.f32[o*n*inner:][:n*inner], y.f32[o*inner:][:inner]
+			for j := range dst {
+				s := 0.0
+				for i := j; i < len(part); i += inner {
+					s += float64(part[i])
+				}
+				if mean {
+					s /= float64(n)
+				}
+				dst[j] = float32(s)
+			}
+		}
+	}
+}
+
+// rowSumKernel adds each unit in float64.
+func rowSumKernel(b *binding) (kernel, string) {
+	w, ok := width(b.inT[0])
+	if !ok || b.inT[0].DType != ir.F32 {
+		return nil, ""
+	}
+	x, y := b.in[0], b.out[0]
+	return func(_ *ctx, lo, hi int) {
+		for u := lo; u < hi; u++ {
+			y.f64[u] = simd.SumFloat64(x.f32[u*w:][:w])
+		}
+	}, "row_sums_f64"
+}
+
+// totalKernel adds the sums of rows, rows ascending.
+func totalKernel(b *binding) (kernel, string) {
+	op, ok := b.s.Op.(plan.Total)
+	if !ok || b.outT[0].DType != ir.F32 {
+		return nil, ""
+	}
+	e, x, y, n := b.e, b.in[0], b.out[0], b.inT[0].Shape[0]
+	return func(*ctx, int, int) { y.f32[0] = float32(op.Of(x.f64[:n.Bind(e.rows)])) }, "total_f64"
+}
+
+// extentKernel counts elements, the batch with the rows of the whole update.
+func extentKernel(b *binding) (kernel, string) {
+	op, ok := b.s.Op.(ops.Extent)
+	if !ok || b.outT[0].DType != ir.F32 {
+		return nil, ""
+	}
+	e, y, of := b.e, b.out[0], op.Of.Shape()
+	return func(*ctx, int, int) {
+		n := 1.0
+		for _, d := range of {
+			n *= float64(d.Bind(e.env.UpdateRows))
+		}
+		y.f32[0] = float32(n)
+	}, "extent"
+}
+
+// softmaxKernel is softmax or its logarithm along the last axis.
+func softmaxKernel(b *binding) (kernel, string) {
+	axis, log := 0, false
+	switch op := b.s.Op.(type) {
+	case ops.Softmax:
+		axis = op.Axis
+	case ops.LogSoftmax:
+		axis, log = op.Axis, true
+	}
+	s := b.inT[0].Shape
+	if axis != len(s)-1 || axis == 0 || !b.all(ir.F32) || s[1:].Symbolic() {
+		return nil, ""
+	}
+	x, y, n := b.in[0], b.out[0], s[axis].N
+	lines := s[1:axis].Elems(1)
+	return func(c *ctx, lo, hi int) {
+		tmp := c.scratch(n)
+		for l := lo * lines; l < hi*lines; l++ {
+			src, dst := x.f32[l*n:][:n], y.f32[l*n:][:n]
+			top := src[0]
+			for _, v := range src[1:] {
+				top = max(top, v)
+			}
+			simd.AddScalar(tmp, src, -top)
+			if !log {
+				simd.Exp(dst, tmp)
+				simd.MulScalar(dst, dst, float32(1/simd.SumFloat64(dst)))
+				continue
+			}
+			simd.Exp(dst, tmp)
+			simd.AddScalar(dst, tmp, -float32(math.Log(simd.SumFloat64(dst))))
+		}
+	}, "rows"
+}
