@@ -1,0 +1,173 @@
+package ops_test
+
+import (
+	"flag"
+	"fmt"
+	"go/ast"
+	"go/doc"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
+	"github.com/lamina-ml/lamina/internal/opcase"
+)
+
+var update = flag.Bool("update", false, "write README.md anew")
+
+// TestOpsComplete fails on an op that lacks a meaning, a decision about its
+// gradient or its ONNX counterpart, a doc comment, a cost, a case that it
+// computes or one that it refuses.
+func TestOpsComplete(t *testing.T) {
+	docs := meanings(t)
+	cases, err := opcase.Load(caseDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	computes, refuses := map[string]bool{}, map[string]bool{}
+	for _, c := range cases {
+		name, _, _ := strings.Cut(c.OpSrc, "<")
+		if c.File != name+".txt" {
+			t.Errorf("%s:%d: a case of %s", c.File, c.Line, name)
+		}
+		if _, ok := ops.ByName(name); !ok {
+			t.Errorf("%s:%d: there is no op %s", c.File, c.Line, name)
+		}
+		if c.Error == "" {
+			computes[name] = true
+		} else {
+			refuses[name] = true
+		}
+	}
+	seen := map[string]bool{}
+	for _, op := range ops.All() {
+		name := op.Name()
+		if seen[name] {
+			t.Errorf("%s is listed twice", name)
+		}
+		seen[name] = true
+		typ := reflect.TypeOf(op)
+		if typ.Kind() != reflect.Struct || !typ.Comparable() || typ.Name() != name {
+			t.Errorf("%s must be a comparable struct of that name, is %v", name, typ)
+		}
+		if !reflect.ValueOf(op).IsZero() {
+			t.Errorf("%s: attributes must be zero in the list", name)
+		}
+		_, evaluates := op.(ir.Evaluator)
+		_, decomposes := op.(ir.Decomposer)
+		if evaluates == decomposes {
+			t.Errorf("%s must have either a reference meaning or a decomposition", name)
+		}
+		_, differentiates := op.(ir.Differentiable)
+		why, refusesGradient := op.(ir.NotDifferentiable)
+		if !decomposes && differentiates == refusesGradient || differentiates && refusesGradient {
+			t.Errorf("%s must have a gradient or a reason for none", name)
+		}
+		if refusesGradient && why.WhyNoGradient() == "" {
+			t.Errorf("%s: the reason for no gradient is empty", name)
+		}
+		if e, ok := op.(ir.Exportable); !ok {
+			t.Errorf("%s has no ONNX decision", name)
+		} else if o := e.ONNX(); (o.Type == "") == (o.Why == "") || (o.Type == "") == (o.Since > 0) {
+			t.Errorf("%s: ONNX must be a type with a version or a reason: %+v", name, o)
+		}
+		if _, ok := op.(ir.Coster); !ok {
+			t.Errorf("%s has no cost", name)
+		}
+		if docs[name] == "" {
+			t.Errorf("%s has no doc comment", name)
+		}
+		if !computes[name] || !refuses[name] && name != "Identity" && name != "StopGradient" {
+			t.Errorf("%s.txt must hold a case that is computed and one that is refused", filepath.Join(caseDir, name))
+		}
+		if got, ok := ops.ByName(name); !ok || got != op {
+			t.Errorf("ByName(%q) = %v, %v", name, got, ok)
+		}
+	}
+	if _, ok := ops.ByName("Nonsense"); ok {
+		t.Error("ByName finds an op that does not exist")
+	}
+	for name := range docs {
+		if _, ok := ops.ByName(name); !ok {
+			t.Errorf("%s is an op by its methods but not in All", name)
+		}
+	}
+}
+
+// TestReadme holds the coverage table in README.md to the code.
+func TestReadme(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("# Ops\n\nWhat each op means, whether it has a gradient, and its ONNX counterpart with the version of that\noperator in opset 17 (Gelu: the first). The table is generated: `go test ./compiler/ops -run TestReadme -update`.\n\n")
+	b.WriteString("An addition is one file here, or a place in the file of its family, a line in `ops.go` and a case file;\n`TestOpsComplete` says what is missing.\n\n")
+	b.WriteString("| op | meaning | gradient | ONNX | cases |\n|---|---|---|---|---|\n")
+	docs := meanings(t)
+	for _, op := range ops.All() {
+		gradient := "yes"
+		switch o := op.(type) {
+		case ir.NotDifferentiable:
+			gradient = "none: " + o.WhyNoGradient()
+		case ir.Decomposer:
+			gradient = "by decomposition"
+		}
+		onnx := ""
+		if o := op.(ir.Exportable).ONNX(); o.Type != "" {
+			onnx = fmt.Sprintf("%s-%d", o.Type, o.Since)
+		} else {
+			onnx = "none: " + o.Why
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | [%s.txt](%s/%s.txt) |\n", strings.ReplaceAll(ir.FormatOp(op), "|", "\\|"), docs[op.Name()], gradient, onnx, op.Name(), caseDir, op.Name())
+	}
+	if *update {
+		if err := os.WriteFile("README.md", []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != b.String() {
+		t.Error("README.md is not what the code says: run go test ./compiler/ops -run TestReadme -update")
+	}
+}
+
+// meanings returns the first sentence of the doc comment of every exported type
+// with a method Name, without the type's name.
+func meanings(t *testing.T) map[string]string {
+	t.Helper()
+	fset := token.NewFileSet()
+	names, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var files []*ast.File
+	for _, n := range names {
+		if strings.HasSuffix(n, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(fset, n, nil, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, f)
+	}
+	p, err := doc.NewFromFiles(fset, files, "ops")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]string{}
+	for _, typ := range p.Types {
+		for _, m := range typ.Methods {
+			if m.Name == "Name" {
+				s := strings.TrimPrefix(p.Synopsis(typ.Doc), typ.Name+" ")
+				out[typ.Name] = strings.ReplaceAll(strings.TrimSuffix(s, "."), "|", "\\|")
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,285 @@
+package ops_test
+
+import (
+	"math"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"testing"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
+	"github.com/lamina-ml/lamina/internal/opcase"
+)
+
+// draw makes random ops, types and tensors.
+type draw struct{ *rand.Rand }
+
+func (r draw) dim(wild bool) ir.Dim {
+	switch k := r.IntN(12); {
+	case k < 4:
+		return ir.Rows()
+	case k == 4:
+		return ir.Fixed(0)
+	case k == 5:
+		return ir.Dim{N: 2, Sym: ir.Batch}
+	case k == 6 && wild:
+		return []ir.Dim{{N: -1}, {N: math.MaxInt}, {N: 0, Sym: ir.Batch}, {N: -3, Sym: "T"}, {N: 1 << 40}}[r.IntN(5)]
+	}
+	return ir.Fixed(1 + r.IntN(3))
+}
+
+func (r draw) typ(wild bool) ir.Type {
+	t := ir.Type{DType: []ir.DType{ir.F32, ir.F32, ir.F32, ir.F64, ir.I64, ir.Bool}[r.IntN(6)], Shape: ir.Shape{}}
+	rank := r.IntN(4)
+	if wild && r.IntN(10) == 0 {
+		t.DType, rank = ir.DType(r.IntN(256)), r.IntN(12)
+	}
+	for range rank {
+		t.Shape = append(t.Shape, r.dim(wild))
+	}
+	return t
+}
+
+// op returns an op of the kind with random attributes.
+func (r draw) op(kind ir.Op, wild bool) ir.Op {
+	v := reflect.New(reflect.TypeOf(kind)).Elem()
+	for i := range v.NumField() {
+		if v.Type().Field(i).Tag.Get("attr") == "" {
+			continue
+		}
+		switch f := v.Field(i); f.Addr().Interface().(type) {
+		case *int:
+			f.SetInt(int64(r.IntN(4)))
+			if wild && r.IntN(4) == 0 {
+				f.SetInt([]int64{-1, math.MaxInt, math.MinInt, 9}[r.IntN(4)])
+			}
+		case *float64:
+			f.SetFloat(r.Float64())
+			if wild && r.IntN(4) == 0 {
+				f.SetFloat([]float64{math.NaN(), math.Inf(1), -1, 1}[r.IntN(4)])
+			}
+		case *bool:
+			f.SetBool(r.IntN(2) == 0)
+		case *uint64:
+			f.SetUint(r.Uint64N(9))
+		case *ir.DType:
+			f.Set(reflect.ValueOf(ir.DType(1 + r.IntN(4))))
+			if wild && r.IntN(4) == 0 {
+				f.Set(reflect.ValueOf(ir.DType(r.IntN(256))))
+			}
+		case *ir.Axes:
+			a := ir.Axes{Len: r.IntN(4)}
+			for j := range a.At {
+				a.At[j] = r.IntN(4)
+			}
+			if r.IntN(2) == 0 { // a permutation
+				copy(a.At[:], r.Perm(a.Len))
+			}
+			if wild && r.IntN(4) == 0 {
+				a.Len = r.IntN(40) - 20
+			}
+			f.Set(reflect.ValueOf(a))
+		case *ir.Dims:
+			d := ir.MakeDims(r.typ(false).Shape)
+			if wild && r.IntN(4) == 0 {
+				d.Len, d.At[0] = r.IntN(40)-20, r.dim(true)
+			}
+			f.Set(reflect.ValueOf(d))
+		default:
+			panic("no random attribute of " + f.Type().String())
+		}
+	}
+	return v.Interface().(ir.Op)
+}
+
+func (r draw) tensor(t ir.Type, rows int) *ir.Tensor {
+	d := t.DType
+	if d.Float() {
+		d = ir.F64
+	}
+	x := ir.NewTensor(d, t.Shape.Bind(rows)...)
+	for i := range x.Len() {
+		switch d {
+		case ir.F64:
+			x.F64[i] = r.NormFloat64()
+		case ir.I64:
+			x.I64[i] = r.Int64N(7) - 3
+		case ir.Bool:
+			x.Bool[i] = r.IntN(2) == 0
+		}
+	}
+	return x
+}
+
+// TestInferNeverPanics feeds every op operands and attributes without sense.
+func TestInferNeverPanics(t *testing.T) {
+	r := draw{rand.New(rand.NewPCG(1, 2))}
+	for _, kind := range ops.All() {
+		refused := 0
+		for range 3000 {
+			op := r.op(kind, true)
+			in := make([]ir.Type, r.IntN(5))
+			for i := range in {
+				in[i] = r.typ(true)
+			}
+			out, err := infer(t, op, in)
+			if err != nil {
+				refused++
+				if out != nil || err.Error() == "" {
+					t.Fatalf("%s(%v): a refusal must come with a message and no types", ir.FormatOp(kind), in)
+				}
+				continue
+			}
+			for _, o := range out {
+				if o.DType.Size() == 0 || o.Rank() > ir.MaxRank || o.Shape.Elems(1) < 0 || o.Shape.Elems(1) > 1<<40 {
+					t.Fatalf("%T%+v(%v) = %v", op, op, in, o)
+				}
+			}
+		}
+		if refused == 0 {
+			t.Errorf("%s refuses nothing", kind.Name())
+		}
+	}
+}
+
+func infer(t *testing.T, op ir.Op, in []ir.Type) (out []ir.Type, err error) {
+	t.Helper()
+	defer func() {
+		if p := recover(); p != nil {
+			t.Fatalf("%T%+v(%v): %v", op, op, in, p)
+		}
+	}()
+	return op.Infer(in)
+}
+
+// TestRandomNodes draws nodes that Infer accepts and checks, for several batches,
+// that evaluation gives the types inferred and leaves the operands alone, that a
+// slice of the result reads no more than Split says, and that costs are sane.
+func TestRandomNodes(t *testing.T) {
+	r := draw{rand.New(rand.NewPCG(3, 4))}
+	for _, kind := range ops.All() {
+		accepted, split := 0, 0
+		for range 40000 {
+			if accepted >= 60 {
+				break
+			}
+			op := r.op(kind, false)
+			in := make([]ir.Type, r.IntN(4))
+			for i := range in {
+				in[i] = r.typ(false)
+				if i > 0 && r.IntN(2) == 0 {
+					in[i] = in[0]
+				}
+			}
+			out, err := infer(t, op, in)
+			if err != nil {
+				continue
+			}
+			accepted++
+			if len(out) != 1 {
+				t.Fatalf("%s gives %d results", kind.Name(), len(out))
+			}
+			for _, rows := range []int{1, 2, 3} {
+				split += checkNode(t, r, op, in, out[0], rows)
+			}
+		}
+		if accepted < 60 {
+			t.Errorf("%s: only %d nodes of the draws were accepted", kind.Name(), accepted)
+		}
+		if _, ok := kind.(ir.Splitter); ok && split == 0 {
+			t.Errorf("%s: no slice was checked", kind.Name())
+		}
+	}
+}
+
+func checkNode(t *testing.T, r draw, op ir.Op, in []ir.Type, out ir.Type, rows int) (split int) {
+	t.Helper()
+	env := &ir.Env{Rows: rows, UpdateRows: 2 * rows, Seed: 5}
+	args, kept := make([]*ir.Tensor, len(in)), make([]*ir.Tensor, len(in))
+	for i := range in {
+		args[i] = r.tensor(in[i], rows)
+		kept[i] = args[i].Clone()
+	}
+	y := eval(t, op, env, in, args)
+	for i := range args {
+		if d := opcase.Diff(args[i], kept[i], 0); d != "" {
+			t.Fatalf("%s changes its operand %d: %s", ir.FormatOp(op), i+1, d)
+		}
+	}
+	want := out.DType
+	if want.Float() {
+		want = ir.F64
+	}
+	if y.DType != want || !slices.Equal(y.Shape, out.Shape.Bind(rows)) || y.Check() != nil {
+		t.Fatalf("%s(%v) with %d rows gives %v, inferred %v", ir.FormatOp(op), in, rows, y.Type(), out)
+	}
+	if f, b := op.(ir.Coster).Cost(in, []ir.Type{out}, rows); f < 0 || b < 0 {
+		t.Fatalf("%s(%v) costs %d flops and %d bytes", ir.FormatOp(op), in, f, b)
+	}
+	if p, ok := op.(ir.InPlacer); ok && p.InPlace() >= len(in) {
+		t.Fatalf("%s may overwrite operand %d of %d", ir.FormatOp(op), p.InPlace(), len(in))
+	}
+	s, ok := op.(ir.Splitter)
+	if !ok {
+		return 0
+	}
+	access, ok := s.Split(in, out)
+	if !ok || y.Len() == 0 {
+		return 0
+	}
+	if len(access) != len(in) {
+		t.Fatalf("%s(%v): Split names %d operands", ir.FormatOp(op), in, len(access))
+	}
+	n := y.Shape[0]
+	lo := r.IntN(n)
+	hi := lo + 1 + r.IntN(n-lo)
+	other := make([]*ir.Tensor, len(in))
+	for i, x := range args {
+		other[i] = outside(t, r, op, x, in[i], access[i], lo, hi, n, rows)
+	}
+	z := eval(t, op, env, in, other)
+	row := y.Len() / n
+	for i := lo * row; i < hi*row; i++ {
+		if a, b := y.At(i), z.At(i); math.Float64bits(a) != math.Float64bits(b) {
+			t.Fatalf("%s(%v) with %d rows: rows [%d, %d) read more than %v", ir.FormatOp(op), in, rows, lo, hi, access)
+		}
+	}
+	return 1
+}
+
+// outside returns x with other elements wherever the access does not reach.
+func outside(t *testing.T, r draw, op ir.Op, x *ir.Tensor, typ ir.Type, a ir.Access, lo, hi, n, rows int) *ir.Tensor {
+	if a == ir.Whole {
+		return x
+	}
+	axis := int(a) - int(ir.Axis0)
+	if axis >= len(x.Shape) || x.Shape[axis] != n {
+		t.Fatalf("%s: %v of an operand %v, but the result has %d rows", ir.FormatOp(op), a, x.Shape, n)
+	}
+	fresh, inner := r.tensor(typ, rows), ir.Elems(x.Shape[axis+1:])
+	out := x.Clone()
+	for i := range x.Len() {
+		if k := i / inner % n; k >= lo && k < hi {
+			continue
+		}
+		switch x.DType {
+		case ir.F64:
+			out.F64[i] = fresh.F64[i]
+		case ir.I64:
+			out.I64[i] = fresh.I64[i]
+		case ir.Bool:
+			out.Bool[i] = fresh.Bool[i]
+		}
+	}
+	return out
+}
+
+func eval(t *testing.T, op ir.Op, env *ir.Env, types []ir.Type, in []*ir.Tensor) *ir.Tensor {
+	t.Helper()
+	out, err := ir.EvalOp(env, op, types, in)
+	if err != nil {
+		t.Fatalf("%s(%v): %v", ir.FormatOp(op), types, err)
+	}
+	return out[0]
+}
