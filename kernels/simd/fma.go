@@ -8,11 +8,16 @@ import "math"
 // on a tie of float32 or where float32 is subnormal, so only those go the slow way.
 func fma(x, y, z float32) float32 {
 	s := float64(x)*float64(y) + float64(z)
-	b := math.Float64bits(s)
-	if b<<35 == 1<<63 || b<<1 < 897<<53 {
+	if unsafeToRound(s) {
 		return fmaOdd(x, y, z)
 	}
 	return float32(s)
+}
+
+// unsafeToRound says whether s is a tie of float32, or would be subnormal there and is not 0.
+func unsafeToRound(s float64) bool {
+	b := math.Float64bits(s)
+	return b<<35 == 1<<63 || b<<1-1 < 897<<53-1
 }
 
 // fmaOdd rounds the float64 sum to odd before it rounds to float32: 53 bits hold more than 24+2, so the second

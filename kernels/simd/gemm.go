@@ -49,36 +49,57 @@ func needStrides(what string, rows, cols, rs, cs, n int) {
 	}
 }
 
-// gemmGo is the generic micro-kernel's loop: one row by up to 16 columns at a time, accumulators on the stack.
+// gemmGo is the generic driver and micro-kernel: one row by four columns, accumulators in registers.
 func gemmGo(m, n, k int, a []float32, rsa, csa int, b []float32, ldb int, c []float32, ldc int, accumulate bool, e Epilogue) {
-	for i := 0; i < m; i++ {
-		for j := 0; j < n; j += 16 {
-			w := min(16, n-j)
-			row := c[i*ldc+j:][:w]
-			var acc [16]float32
+	for i := range m {
+		row := c[i*ldc:][:n]
+		for j := 0; j < n; j += 4 {
+			w := min(4, n-j)
+			var acc [4]float32
 			if accumulate {
-				copy(acc[:], row)
+				copy(acc[:], row[j:j+w])
 			}
-			for p := 0; p < k; p++ {
-				x := a[i*rsa+p*csa]
-				y := b[p*ldb+j:][:w]
-				for t := range y {
-					acc[t&15] = fma(x, y[t], acc[t&15])
+			if w == 4 {
+				chain4(&acc, k, a[min(i*rsa, len(a)):], csa, b[min(j, len(b)):], ldb)
+			} else {
+				for p := range k {
+					x := a[i*rsa+p*csa]
+					for t, y := range b[p*ldb+j:][:w] {
+						acc[t] = fma(x, y, acc[t])
+					}
 				}
 			}
-			if e.Bias != nil {
-				for t, v := range e.Bias[j:][:w] {
-					acc[t] += v
+			for t := range w {
+				if e.Bias != nil {
+					acc[t] += e.Bias[j+t]
 				}
-			}
-			if e.Relu {
-				for t := range acc {
+				if e.Relu {
 					acc[t] = relu(acc[t])
 				}
 			}
-			copy(row, acc[:w])
+			copy(row[j:], acc[:w])
 		}
 	}
+}
+
+// chain4 continues four neighbouring chains: fma by hand, which is too large to inline.
+func chain4(acc *[4]float32, k int, a []float32, csa int, b []float32, ldb int) {
+	c0, c1, c2, c3 := acc[0], acc[1], acc[2], acc[3]
+	for p := range k {
+		x := float64(a[p*csa])
+		y := b[p*ldb:][:4:4]
+		s0 := x*float64(y[0]) + float64(c0)
+		s1 := x*float64(y[1]) + float64(c1)
+		s2 := x*float64(y[2]) + float64(c2)
+		s3 := x*float64(y[3]) + float64(c3)
+		if unsafeToRound(s0) || unsafeToRound(s1) || unsafeToRound(s2) || unsafeToRound(s3) {
+			f := float32(x)
+			c0, c1, c2, c3 = fmaOdd(f, y[0], c0), fmaOdd(f, y[1], c1), fmaOdd(f, y[2], c2), fmaOdd(f, y[3], c3)
+			continue
+		}
+		c0, c1, c2, c3 = float32(s0), float32(s1), float32(s2), float32(s3)
+	}
+	*acc = [4]float32{c0, c1, c2, c3}
 }
 
 // Transpose copies src [rows cols] into dst [cols rows]; rows of src and dst are lds and ldd elements apart.

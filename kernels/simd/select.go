@@ -97,7 +97,7 @@ func tiles(i isa) (t [][2]int) {
 			t = append(t, [2]int{mr, 8}, [2]int{mr, 16})
 		}
 	default:
-		t = [][2]int{{1, 16}}
+		t = [][2]int{{1, 4}}
 	}
 	return t
 }
