@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"runtime"
 	"sync/atomic"
 	"unsafe"
@@ -84,8 +85,10 @@ type Engine struct {
 	env     ir.Env
 	rows    int
 	u       Update
-	train   bool   // this run changes the store
-	version uint64 // of the parameters that the phases run once have seen
+	train   bool            // this run changes the store
+	random  Update          // stands in for the update in an evaluation that repeats a training run
+	checked optim.Optimizer // fits the store's slots
+	version uint64          // of the parameters that the phases run once have seen
 	ran     bool
 	outs    map[string]*ir.Tensor
 
@@ -244,13 +247,7 @@ func (v *view) at(p unsafe.Pointer, d ir.DType, n int) {
 // bind finds the kernel of a step.
 func (e *Engine) bind(id int) (boundStep, error) {
 	s := &e.p.Steps[id]
-	st := boundStep{id: id, units: ir.Fixed(1), update: s.Update()}
-	if _, ok := s.Op.(plan.StoreGrad); ok {
-		st.update = true
-	}
-	if _, ok := s.Op.(plan.Assign); ok {
-		st.update = true
-	}
+	st := boundStep{id: id, units: ir.Fixed(1), update: e.changesStore(id)}
 	if t := e.p.Buffers[s.Out[0]].Type; t.Rank() > 0 {
 		st.units = t.Shape[0]
 	}
@@ -285,7 +282,7 @@ func (e *Engine) Run(in Feed, rows int, u *Update) error {
 	if err := e.feed(in, rows); err != nil {
 		return err
 	}
-	e.rows, e.u, e.train = rows, Update{}, u != nil
+	e.rows, e.u, e.train = rows, e.random, u != nil
 	if u != nil {
 		e.u = *u
 		if err := e.checkUpdate(); err != nil {
@@ -336,8 +333,15 @@ func (e *Engine) checkUpdate() error {
 	if u.T < 1 {
 		return fmt.Errorf("engine: update number is %d, must be at least 1", u.T)
 	}
+	comparable := reflect.TypeOf(u.Opt).Comparable()
+	if comparable && u.Opt == e.checked {
+		return nil
+	}
 	if n := len(u.Opt.Slots()); n != len(e.s.slots) {
 		return fmt.Errorf("engine: %s keeps %d values a weight, the store has %d slots", u.Opt.Name(), n, len(e.s.slots))
+	}
+	if comparable {
+		e.checked = u.Opt
 	}
 	return nil
 }

@@ -1,0 +1,105 @@
+package engine
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/plan"
+)
+
+// Fault is the first result of a run that is not finite.
+type Fault struct {
+	Layer string
+	Pos   ir.Pos
+	Op    string
+	Value string  // name of the value
+	Found float64 // its first element that is not finite
+}
+
+// String returns the layer, its position, the op and the value.
+func (f *Fault) String() string {
+	return fmt.Sprintf("layer %q (%v): %s gave %v", f.Layer, f.Pos, f.Op, f.Found)
+}
+
+// FirstNonFinite runs a plan once more with every value kept and returns the
+// first step, in the order of execution, with a result that is not finite, or
+// nil. An input or a parameter that is not finite comes before all steps, with
+// the op Input or Param and the layer that reads it first. Nothing in the store
+// changes.
+func FirstNonFinite(p *plan.Plan, s *Store, in Feed, rows int, u *Update) (*Fault, error) {
+	e, err := newEngine(p, s, Options{Workers: 1}, true)
+	if err != nil {
+		return nil, err
+	}
+	defer e.Close()
+	if u != nil {
+		e.random = *u // streams and extents as in the run, but no update
+		e.random.Opt = nil
+	}
+	if err := e.Run(in, rows, nil); err != nil {
+		return nil, err
+	}
+	seen := make([]bool, len(p.Buffers))
+	for i := range p.Phases {
+		for _, id := range stepsOf(&p.Phases[i]) {
+			st := &p.Steps[id]
+			for _, b := range st.In {
+				buf := &p.Buffers[b]
+				if seen[b] || buf.Kind != plan.Input && buf.Kind != plan.Param {
+					continue
+				}
+				seen[b] = true
+				if x, ok := e.bad(b); ok {
+					kind := "Input"
+					if buf.Kind == plan.Param {
+						kind = "Param"
+					}
+					return &Fault{st.Layer, st.Pos, kind, buf.Name, x}, nil
+				}
+			}
+			if e.changesStore(id) {
+				continue
+			}
+			for _, b := range st.Out {
+				if x, ok := e.bad(b); ok {
+					return &Fault{st.Layer, st.Pos, st.Op.Name(), p.Buffers[b].Name, x}, nil
+				}
+			}
+		}
+	}
+	return nil, nil
+}
+
+func (e *Engine) changesStore(id int) bool {
+	switch e.p.Steps[id].Op.(type) {
+	case nil, plan.StoreGrad, plan.Assign:
+		return true
+	}
+	return false
+}
+
+func stepsOf(ph *plan.Phase) []int {
+	var all []int
+	for i := range ph.Groups {
+		all = append(all, ph.Groups[i].Steps...)
+	}
+	return append(all, ph.Tail...)
+}
+
+// bad returns the first element of a float buffer that is not finite.
+func (e *Engine) bad(b int) (float64, bool) {
+	n := e.p.Buffers[b].Type.Shape.Elems(e.rows)
+	v := &e.views[b]
+	for _, x := range v.f32[:min(n, len(v.f32))] {
+		if x-x != 0 {
+			return float64(x), true
+		}
+	}
+	for _, x := range v.f64[:min(n, len(v.f64))] {
+		if math.IsNaN(x) || math.IsInf(x, 0) {
+			return x, true
+		}
+	}
+	return 0, false
+}
