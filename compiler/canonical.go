@@ -124,6 +124,9 @@ func simpler(g *ir.Graph, b *ir.Builder, n *ir.Node) *ir.Value {
 		if v := through[ops.Expand](x); v != nil {
 			return b.Op(op, v)
 		}
+		if v := through[ops.Reshape](x); v != nil && onesBefore(x.Type.Shape, v.Type.Shape) {
+			return b.Op(op, v)
+		}
 	case ops.Neg:
 		return through[ops.Neg](x)
 	case ops.Add, ops.Sub, ops.Mul, ops.Div, ops.Pow, ops.Max, ops.Min:
@@ -192,8 +195,18 @@ func afterAutodiff(b *ir.Builder, n *ir.Node, uses map[*ir.Value][]*ir.Node) *ir
 		if twice(x[0], x[1]) { // the gradient of a square
 			return b.Op(ops.Mul{}, x[0], b.Const(x[0].Type.DType, 2))
 		}
+		return expandLater(b, n)
+	case ops.Reshape:
+		if s := through[ops.Expand](x[0]); s != nil && s.Type.Rank() == 0 {
+			return b.Op(ops.Expand{Shape: op.Shape}, s)
+		}
 	case ops.Mul:
+		if v := expandLater(b, n); v != nil {
+			return v
+		}
 		return gather(b, op, x, uses)
+	case ops.Sub, ops.Div:
+		return expandLater(b, n)
 	case ops.Transpose:
 		product := x[0].Def
 		if !isTranspose2(n) || product == nil || len(product.In) != 2 || len(uses[x[0]]) > 1 {
@@ -221,6 +234,24 @@ func twice(v, w *ir.Value) bool {
 	}
 	a, b := v.Def, w.Def
 	return a != nil && b != nil && a.Op == b.Op && len(a.Out) == 1 && slices.Equal(a.In, b.In)
+}
+
+// expandLater applies an op to two scalars before one of them is expanded, so
+// that the scale of a mean stays a scalar.
+func expandLater(b *ir.Builder, n *ir.Node) *ir.Value {
+	in := append([]*ir.Value{}, n.In...)
+	for i, v := range in {
+		if s := through[ops.Expand](v); s != nil {
+			in[i] = s
+		}
+		if in[i].Type.Rank() > 0 {
+			return nil
+		}
+	}
+	if n.Out[0].Type.Rank() == 0 {
+		return nil
+	}
+	return b.Op(ops.Expand{Shape: ir.MakeDims(n.Out[0].Type.Shape)}, b.Op(n.Op, in...))
 }
 
 // gather multiplies two scalars that scale one tensor with each other first.

@@ -91,7 +91,8 @@ type rule func(b *ir.Builder, n *ir.Node) []*ir.Value
 
 // rewrite offers every node to f, in order, and reports whether anything
 // changed. New nodes stand where the old one stood and carry its layer and
-// position; a result that is an output of the graph keeps its name.
+// position; a result that is an output of the graph keeps its name, and so does
+// one that is made anew.
 func rewrite(g *ir.Graph, f rule) (bool, error) {
 	if err := sortNodes(g); err != nil {
 		return false, err
@@ -129,6 +130,8 @@ func rewrite(g *ir.Graph, f rule) (bool, error) {
 			}
 			if kept[v] {
 				w = keepName(b, v, w, kept)
+			} else if w.Def != nil && isNew(g.Nodes[mark:], w.Def) && !kept[w] {
+				w.Name = v.Name // a layer's value keeps the layer's name
 			}
 			to[v] = w
 		}
@@ -144,6 +147,15 @@ func renumber(g *ir.Graph) {
 	for i, n := range g.Nodes {
 		n.ID = i + 1
 	}
+}
+
+func isNew(made []*ir.Node, n *ir.Node) bool {
+	for _, m := range made {
+		if m == n {
+			return true
+		}
+	}
+	return false
 }
 
 // canTakeName reports whether v may be renamed to an output's name.
