@@ -17,6 +17,10 @@ func callAdam(_ isa, w, g, m, v []float32, c *adamConsts)              { adamGo(
 func callSGD(_ isa, w, g, vel []float32, c *sgdConsts)                 { sgdGo(w, g, vel, c) }
 func callRMSProp(_ isa, w, g, v []float32, c *rmsConsts)               { rmsPropGo(w, g, v, c) }
 
+func callTranspose(_ isa, rows, cols int, src []float32, lds int, dst []float32, ldd int) {
+	transposeGo(rows, cols, src, lds, dst, ldd)
+}
+
 func peakLoop(isa, int) int { return 0 }
 
 func cpuid() Features { return Features{} }

@@ -105,6 +105,13 @@ func TestEmulatedVector(t *testing.T) {
 			colSumsGo(rows, big, ldx, want)
 			sameBits(t, fn(opColSums), emulated(t, p, fn(opColSums), [][]float32{z, big}, 4*ldx, rows, n)[0], want)
 
+			if n > 15 { // 8 columns of whole blocks; the strides are any
+				src, dst := testValues(rng, (n&^7-1)*(n-8)+8), testValues(rng, 7*(n+1)+n&^7)
+				want := append([]float32(nil), dst...)
+				transposeGo(n&^7, 8, src, n-8, want, n+1)
+				sameBits(t, fn(opTranspose), emulated(t, p, fn(opTranspose), [][]float32{dst, src}, 4*(n+1), 4*(n-8), n/8)[0], want)
+			}
+
 			w, g, m, v := normals(rng, n), normals(rng, n), normals(rng, n), squares(rng, n)
 			c := AdamParams{LR: 1e-2, Beta1: .9, Beta2: .999, Eps: 1e-8, Decay: .1, Decoupled: n%2 == 0, Step: 3, Scale: .5}.consts()
 			got := emulated(t, p, fn(opAdam), [][]float32{w, g, m, v}, n, floatBytes([]float32{c.scale, c.decay, c.beta1, c.grow1, c.beta2, c.grow2, c.rootFix, c.eps, c.keep, c.negStep}))

@@ -114,6 +114,8 @@ func parseOperand(name, s string) operand {
 		return operand{kind: 'k', reg: int(number(s[1:]))}
 	case s[0] == 'Z':
 		return operand{kind: 'v', reg: int(number(s[1:])), lanes: 16}
+	case s[0] == 'X':
+		return operand{kind: 'v', reg: int(number(s[1:])), lanes: 4}
 	case s[0] == 'Y':
 		return operand{kind: 'v', reg: int(number(s[1:])), lanes: 8}
 	}

@@ -74,6 +74,19 @@ func (m *machine) vector(in instruction) {
 			}
 			return x(0, i)
 		})
+	case "VINSERTF128": // the half that the immediate names comes from a1, the rest from a2
+		set(func(i int) uint32 {
+			if i/4 == int(a[0].imm) {
+				return x(1, i%4)
+			}
+			return x(2, i)
+		})
+	case "VUNPCKLPS", "VUNPCKHPS": // pairs of first and second source, within each 128 bits
+		high := map[string]int{"VUNPCKHPS": 2}[name]
+		set(func(i int) uint32 { return x(1-i%2, i&^3+high+i%4/2) })
+	case "VUNPCKLPD", "VUNPCKHPD":
+		high := map[string]int{"VUNPCKHPD": 2}[name]
+		set(func(i int) uint32 { return x(1-i%4/2, i&^3+high+i%2) })
 	case "VBROADCASTSS":
 		set(func(int) uint32 { return m.lane(a[0], 0, true) })
 	case "VADDPS":

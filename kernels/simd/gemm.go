@@ -111,6 +111,10 @@ func Transpose(rows, cols int, src []float32, lds int, dst []float32, ldd int) {
 	}
 	needStrides("src", rows, cols, lds, 1, len(src))
 	needStrides("dst", cols, rows, ldd, 1, len(dst))
+	callTranspose(selected.Load().isa[opTranspose], rows, cols, src, lds, dst, ldd)
+}
+
+func transposeGo(rows, cols int, src []float32, lds int, dst []float32, ldd int) {
 	const block = 16 // 16 by 16 floats: one cache line a row on either side
 	for i0 := 0; i0 < rows; i0 += block {
 		i1 := min(i0+block, rows)

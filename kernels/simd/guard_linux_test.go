@@ -54,6 +54,7 @@ func TestGuardPages(t *testing.T) {
 				Gemm(m, n, k, edge(t, a, end), rsa, csa, edge(t, b, end), n, got, n, true, e)
 				gemmGo(m, n, k, a, rsa, csa, b, n, c, n, true, e)
 				sameBits(t, "gemm", got, c)
+				Transpose(m, n, got, n, edge(t, c, end), m)
 			}
 			for n := 1; n < 50; n++ {
 				end := n%2 == 0

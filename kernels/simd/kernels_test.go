@@ -61,6 +61,12 @@ func TestKernels(t *testing.T) {
 				t.Fatalf("%s selects %v", v.Name, got)
 			}
 			rng := rand.New(rand.NewPCG(5, uint64(i)))
+			if v.op == opTranspose {
+				for range 200 {
+					checkTranspose(t, rng)
+				}
+				return
+			}
 			if v.op == opGemm {
 				for range 120 {
 					checkGemm(t, rng)

@@ -45,12 +45,13 @@ const (
 	opAdam
 	opSGD
 	opRMSProp
+	opTranspose
 	numOps
 )
 
 func (o op) String() string {
 	return [...]string{"gemm", "relu", "exp", "sigmoid", "tanh", "add", "sub", "mul", "div", "relugrad", "sigmoidgrad",
-		"tanhgrad", "addscalar", "mulscalar", "axpy", "sum", "dot", "squareddiff", "colsums", "adam", "sgd", "rmsprop"}[o]
+		"tanhgrad", "addscalar", "mulscalar", "axpy", "sum", "dot", "squareddiff", "colsums", "adam", "sgd", "rmsprop", "transpose"}[o]
 }
 
 // Variant is one row of the kernel table.

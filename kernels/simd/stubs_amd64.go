@@ -104,6 +104,9 @@ func f32sgd_avx2(w, d, vel *float32, n int, c *sgdConsts)
 func f32rmsprop_avx2(w, d, v *float32, n int, c *rmsConsts)
 
 //go:noescape
+func f32transpose_avx2(dst, src *float32, ldd, lds, blocks int)
+
+//go:noescape
 func f32peak_avx2(n int)
 
 func gemmTile_avx2(mr, nr int, p *gemmArgs) {
@@ -395,6 +398,9 @@ func f32sgd_avx512(w, d, vel *float32, n int, c *sgdConsts)
 
 //go:noescape
 func f32rmsprop_avx512(w, d, v *float32, n int, c *rmsConsts)
+
+//go:noescape
+func f32transpose_avx512(dst, src *float32, ldd, lds, blocks int)
 
 //go:noescape
 func f32peak_avx512(n int)

@@ -116,3 +116,41 @@ func (a *asm) peak() {
 	a.p("JNZ %s", loop)
 	a.ret()
 }
+
+// transpose writes blocks blocks of 8 by 8, going down src and right in dst; strides are in bytes. Loads of half rows put
+// row i beside row i+4, so that unpacking within 128-bit halves is all that is left.
+func (a *asm) transpose() {
+	a.text("transpose", "dst, src *float32, ldd, lds, blocks int", 40)
+	a.args("dst", "DI", "src", "SI", "ldd", "BX", "lds", "AX", "blocks", "CX")
+	a.p("LEAQ (AX)(AX*2), R8")
+	a.p("LEAQ (BX)(BX*2), R9")
+	loop := a.fresh("block")
+	a.at(loop)
+	a.p("LEAQ (SI)(AX*4), DX")
+	a.p("LEAQ (DI)(BX*4), R10")
+	for half := range 2 {
+		for i := range 4 {
+			a.p("VMOVUPS %s, X%d", row(i, "SI", "", "AX", "R8", 16*half), 4*half+i)
+			a.p("VINSERTF128 $1, %s, Y%d, Y%d", row(i, "DX", "", "AX", "R8", 16*half), 4*half+i, 4*half+i)
+		}
+	}
+	for half := range 2 {
+		r, t := 4*half, 8
+		for i := range 2 {
+			a.p("VUNPCKLPS Y%d, Y%d, Y%d", r+2*i+1, r+2*i, t+2*i)
+			a.p("VUNPCKHPS Y%d, Y%d, Y%d", r+2*i+1, r+2*i, t+2*i+1)
+		}
+		for i := range 2 {
+			a.p("VUNPCKLPD Y%d, Y%d, Y%d", t+2+i, t+i, r+2*i)
+			a.p("VUNPCKHPD Y%d, Y%d, Y%d", t+2+i, t+i, r+2*i+1)
+		}
+	}
+	for i := range 8 {
+		a.p("VMOVUPS Y%d, %s", i, row(i, "DI", "R10", "BX", "R9", 0))
+	}
+	a.p("LEAQ (SI)(AX*8), SI")
+	a.p("ADDQ $32, DI")
+	a.p("DECQ CX")
+	a.p("JNZ %s", loop)
+	a.ret()
+}

@@ -67,6 +67,7 @@ func (a *asm) vectorFamily() {
 	a.reductions()
 	a.colSums()
 	a.optimizers()
+	a.transpose()
 	a.peak()
 }
 
