@@ -1,0 +1,141 @@
+package onnxexport
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/internal/onnxpb"
+)
+
+// elemType returns the TensorProto.DataType of d.
+func elemType(d ir.DType) int32 {
+	switch d {
+	case ir.F32:
+		return int32(onnxpb.TensorProto_FLOAT)
+	case ir.F64:
+		return int32(onnxpb.TensorProto_DOUBLE)
+	case ir.I64:
+		return int32(onnxpb.TensorProto_INT64)
+	case ir.Bool:
+		return int32(onnxpb.TensorProto_BOOL)
+	}
+	return int32(onnxpb.TensorProto_UNDEFINED)
+}
+
+// Tensor returns t as a TensorProto with raw little-endian data.
+func Tensor(name string, t *ir.Tensor) (*onnxpb.TensorProto, error) {
+	if err := t.Check(); err != nil {
+		return nil, err
+	}
+	p := &onnxpb.TensorProto{Name: name, DataType: elemType(t.DType), Dims: []int64{}}
+	for _, d := range t.Shape {
+		p.Dims = append(p.Dims, int64(d))
+	}
+	raw := make([]byte, 0, t.Len()*t.DType.Size())
+	switch t.DType {
+	case ir.F32:
+		for _, x := range t.F32 {
+			raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(x))
+		}
+	case ir.F64:
+		for _, x := range t.F64 {
+			raw = binary.LittleEndian.AppendUint64(raw, math.Float64bits(x))
+		}
+	case ir.I64:
+		for _, x := range t.I64 {
+			raw = binary.LittleEndian.AppendUint64(raw, uint64(x))
+		}
+	case ir.Bool:
+		for _, x := range t.Bool {
+			if x {
+				raw = append(raw, 1)
+			} else {
+				raw = append(raw, 0)
+			}
+		}
+	}
+	p.RawData = raw
+	return p, nil
+}
+
+// dataTensor returns t as a value of type typ, rounding floats to its dtype.
+func dataTensor(typ ir.Type, t *ir.Tensor) (*onnxpb.TensorProto, error) {
+	if t == nil {
+		return nil, fmt.Errorf("has no elements")
+	}
+	return Tensor("", t.To(typ.DType))
+}
+
+// ParseTensor returns the elements of p, which may be hostile: nothing is
+// allocated that p does not itself hold.
+//
+// Errors: another element type than float, double, int64 and bool; external
+// data; a length other than the dims say.
+func ParseTensor(p *onnxpb.TensorProto) (*ir.Tensor, error) {
+	if p.GetDataLocation() == onnxpb.TensorProto_EXTERNAL || len(p.GetExternalData()) > 0 || p.GetSegment() != nil {
+		return nil, fmt.Errorf("tensor %q: the data are outside the file", p.GetName())
+	}
+	n := int64(1)
+	shape := make([]int, 0, min(len(p.Dims), ir.MaxRank))
+	if len(p.Dims) > ir.MaxRank {
+		return nil, fmt.Errorf("tensor %q: rank %d is above %d", p.Name, len(p.Dims), ir.MaxRank)
+	}
+	for _, d := range p.Dims {
+		if d < 0 || d > 0 && n > MaxBytes/d {
+			return nil, fmt.Errorf("tensor %q: shape %v is out of range", p.Name, p.Dims)
+		}
+		n *= d
+		shape = append(shape, int(d))
+	}
+	t := &ir.Tensor{Shape: shape}
+	held := func(typed int, size int64) error {
+		if p.RawData != nil && typed == 0 && int64(len(p.RawData)) == n*size || p.RawData == nil && int64(typed) == n {
+			return nil
+		}
+		return fmt.Errorf("tensor %q: shape %v has %d elements of %d bytes, the data are %d bytes or %d elements",
+			p.Name, p.Dims, n, size, len(p.RawData), typed)
+	}
+	raw := p.RawData
+	switch onnxpb.TensorProto_DataType(p.DataType) {
+	case onnxpb.TensorProto_FLOAT:
+		if err := held(len(p.FloatData), 4); err != nil {
+			return nil, err
+		}
+		t.DType, t.F32 = ir.F32, append(make([]float32, 0, n), p.FloatData...)
+		for ; len(raw) >= 4; raw = raw[4:] {
+			t.F32 = append(t.F32, math.Float32frombits(binary.LittleEndian.Uint32(raw)))
+		}
+	case onnxpb.TensorProto_DOUBLE:
+		if err := held(len(p.DoubleData), 8); err != nil {
+			return nil, err
+		}
+		t.DType, t.F64 = ir.F64, append(make([]float64, 0, n), p.DoubleData...)
+		for ; len(raw) >= 8; raw = raw[8:] {
+			t.F64 = append(t.F64, math.Float64frombits(binary.LittleEndian.Uint64(raw)))
+		}
+	case onnxpb.TensorProto_INT64:
+		if err := held(len(p.Int64Data), 8); err != nil {
+			return nil, err
+		}
+		t.DType, t.I64 = ir.I64, append(make([]int64, 0, n), p.Int64Data...)
+		for ; len(raw) >= 8; raw = raw[8:] {
+			t.I64 = append(t.I64, int64(binary.LittleEndian.Uint64(raw)))
+		}
+	case onnxpb.TensorProto_BOOL:
+		if err := held(len(p.Int32Data), 1); err != nil {
+			return nil, err
+		}
+		t.DType, t.Bool = ir.Bool, make([]bool, 0, n)
+		for _, x := range p.Int32Data {
+			t.Bool = append(t.Bool, x != 0)
+		}
+		for _, x := range raw {
+			t.Bool = append(t.Bool, x != 0)
+		}
+	default:
+		return nil, fmt.Errorf("tensor %q: element type %d is not float, double, int64 or bool", p.Name, p.DataType)
+	}
+	return t, nil
+}
