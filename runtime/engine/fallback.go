@@ -28,10 +28,17 @@ func (b *binding) fallback() kernel {
 		types := make([]ir.Type, len(in))
 		for i := range in {
 			shape := inT[i].Shape.Bind(e.rows)
-			args[i] = widen(in[i], inT[i].DType, shape, plan.ShapeOnly(op))
 			types[i] = inT[i]
+			from := 0
+			if part && s.Access[i] == ir.Axis0 {
+				// The other slices may be in the making.
+				from, shape[0] = lo*ir.Elems(shape[1:]), hi-lo
+			}
+			args[i] = widen(in[i], inT[i].DType, shape, from, plan.ShapeOnly(op))
+			if part && s.Access[i] == ir.Axis1 {
+				args[i] = columns(args[i], lo, hi)
+			}
 			if part && s.Access[i] != ir.Whole {
-				args[i] = cut(args[i], int(s.Access[i])-1, lo, hi)
 				if !inT[i].Shape.RowWise() {
 					types[i] = ir.Type{DType: inT[i].DType, Shape: ir.ShapeOf(args[i].Shape...)}
 				}
@@ -51,10 +58,9 @@ func (b *binding) fallback() kernel {
 	}
 }
 
-// widen copies a buffer into a tensor as reference meanings take it. With blank
-// set only the shape matters.
-func widen(v *view, d ir.DType, shape []int, blank bool) *ir.Tensor {
-	n := ir.Elems(shape)
+// widen copies the elements of a buffer, from one on, into a tensor as reference
+// meanings take it. With blank set only the shape matters.
+func widen(v *view, d ir.DType, shape []int, from int, blank bool) *ir.Tensor {
 	to := d
 	if d.Float() {
 		to = ir.F64
@@ -63,27 +69,27 @@ func widen(v *view, d ir.DType, shape []int, blank bool) *ir.Tensor {
 	if blank {
 		return t
 	}
+	end := from + t.Len()
 	switch d {
 	case ir.F32:
-		for i, x := range v.f32[:n] {
+		for i, x := range v.f32[from:end] {
 			t.F64[i] = float64(x)
 		}
 	case ir.F64:
-		copy(t.F64, v.f64[:n])
+		copy(t.F64, v.f64[from:end])
 	case ir.I64:
-		copy(t.I64, v.i64[:n])
+		copy(t.I64, v.i64[from:end])
 	case ir.Bool:
-		copy(t.Bool, v.b[:n])
+		copy(t.Bool, v.b[from:end])
 	}
 	return t
 }
 
-// cut returns the slice [lo,hi) of an axis.
-func cut(t *ir.Tensor, axis, lo, hi int) *ir.Tensor {
-	outer, inner := ir.Elems(t.Shape[:axis]), ir.Elems(t.Shape[axis+1:])
-	n := t.Shape[axis]
+// columns returns the slice [lo,hi) of axis 1.
+func columns(t *ir.Tensor, lo, hi int) *ir.Tensor {
+	outer, n, inner := t.Shape[0], t.Shape[1], ir.Elems(t.Shape[2:])
 	shape := append([]int{}, t.Shape...)
-	shape[axis] = hi - lo
+	shape[1] = hi - lo
 	out := ir.NewTensor(t.DType, shape...)
 	w := (hi - lo) * inner
 	for o := range outer {
@@ -91,8 +97,6 @@ func cut(t *ir.Tensor, axis, lo, hi int) *ir.Tensor {
 		switch t.DType {
 		case ir.F64:
 			copy(out.F64[o*w:][:w], t.F64[from:])
-		case ir.F32:
-			copy(out.F32[o*w:][:w], t.F32[from:])
 		case ir.I64:
 			copy(out.I64[o*w:][:w], t.I64[from:])
 		case ir.Bool:

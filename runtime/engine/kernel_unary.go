@@ -68,6 +68,16 @@ func elementOp(op ir.Op) func(x float64) float64 {
 	switch o := op.(type) {
 	case ops.Abs:
 		return math.Abs
+	case ops.Sign:
+		return func(x float64) float64 {
+			switch {
+			case x > 0:
+				return 1
+			case x < 0:
+				return -1
+			}
+			return x
+		}
 	case ops.Sqrt:
 		return math.Sqrt
 	case ops.Erf:
