@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -47,6 +48,22 @@ func TestOrder(t *testing.T) {
 	for name := range at {
 		if !named[name] {
 			t.Errorf("no reason says where %q stands", name)
+		}
+	}
+}
+
+// TestReadme checks that every pass is in the README's table.
+func TestReadme(t *testing.T) {
+	data, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range PassNames() {
+		if base, late := strings.CutPrefix(name, "late-"); late {
+			name = base
+		}
+		if !strings.Contains(string(data), "\n| `"+name+"` |") {
+			t.Errorf("README.md has no row for pass %q", name)
 		}
 	}
 }
