@@ -109,7 +109,7 @@ func TestGradients(t *testing.T) {
 	for _, s := range samples {
 		sampled[s.op.Name()] = true
 		for _, rows := range []int{1, 2, 5} {
-			t.Run(fmt.Sprintf("%s(%s) N=%d", ir.FormatOp(s.op), s.in, rows), func(t *testing.T) { checkGradient(t, r, s, rows) })
+			t.Run(fmt.Sprintf("%s(%s) N=%d", ir.FormatOp(s.op), s.in, rows), func(t *testing.T) { checkGradient(t, r, s.op, parseTypes(t, s.in), s.domain, rows) })
 		}
 	}
 	for _, op := range ops.All() {
@@ -121,8 +121,36 @@ func TestGradients(t *testing.T) {
 	}
 }
 
-func checkGradient(t *testing.T, r draw, s sample, rows int) {
-	op, types := s.op, parseTypes(t, s.in)
+// TestGradientsOfRandomNodes does the same for nodes of random shapes and
+// attributes, on positive operands, where every op is smooth.
+func TestGradientsOfRandomNodes(t *testing.T) {
+	r := draw{rand.New(rand.NewPCG(7, 8))}
+	for _, kind := range ops.All() {
+		_, differentiates := kind.(ir.Differentiable)
+		_, decomposes := kind.(ir.Decomposer)
+		if !differentiates && !decomposes {
+			continue
+		}
+		t.Run(kind.Name(), func(t *testing.T) {
+			checked := 0
+			for range 40000 {
+				op, types := r.node(kind)
+				out, err := op.Infer(types)
+				if err != nil || !out[0].DType.Float() {
+					continue
+				}
+				checkGradient(t, r, op, types, "positive", 1+r.IntN(3))
+				if checked++; checked == 40 {
+					return
+				}
+			}
+			t.Errorf("only %d nodes of the draws were accepted", checked)
+		})
+	}
+}
+
+func checkGradient(t *testing.T, r draw, op ir.Op, types []ir.Type, domain string, rows int) {
+	t.Helper()
 	out, err := op.Infer(types)
 	if err != nil {
 		t.Fatal(err)
@@ -132,7 +160,7 @@ func checkGradient(t *testing.T, r draw, s sample, rows int) {
 	for i := range args {
 		args[i] = r.tensor(types[i], rows)
 		for j := range args[i].F64 {
-			switch s.domain {
+			switch domain {
 			case "positive":
 				args[i].F64[j] = 0.5 + r.Float64()
 			case "apart": // from 0 and from each other
@@ -172,7 +200,7 @@ func checkGradient(t *testing.T, r draw, s sample, rows int) {
 				got = din[i].F64[j]
 			}
 			if !(math.Abs(got-want) <= 2e-7*max(1, math.Abs(want), math.Abs(up), math.Abs(down))) {
-				t.Fatalf("gradient of operand %d, element %d: got %.12g, differences give %.12g", i+1, j, got, want)
+				t.Fatalf("%s(%v): gradient of operand %d, element %d: got %.12g, differences give %.12g", ir.FormatOp(op), types, i+1, j, got, want)
 			}
 		}
 	}

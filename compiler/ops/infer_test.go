@@ -93,6 +93,18 @@ func (r draw) op(kind ir.Op, wild bool) ir.Op {
 	return v.Interface().(ir.Op)
 }
 
+// node returns an op of the kind and operands that it may accept.
+func (r draw) node(kind ir.Op) (ir.Op, []ir.Type) {
+	in := make([]ir.Type, r.IntN(4))
+	for i := range in {
+		in[i] = r.typ(false)
+		if i > 0 && r.IntN(2) == 0 {
+			in[i] = in[0]
+		}
+	}
+	return r.op(kind, false), in
+}
+
 func (r draw) tensor(t ir.Type, rows int) *ir.Tensor {
 	d := t.DType
 	if d.Float() {
@@ -164,14 +176,7 @@ func TestRandomNodes(t *testing.T) {
 			if accepted >= 60 {
 				break
 			}
-			op := r.op(kind, false)
-			in := make([]ir.Type, r.IntN(4))
-			for i := range in {
-				in[i] = r.typ(false)
-				if i > 0 && r.IntN(2) == 0 {
-					in[i] = in[0]
-				}
-			}
+			op, in := r.node(kind)
 			out, err := infer(t, op, in)
 			if err != nil {
 				continue
