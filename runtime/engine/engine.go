@@ -209,7 +209,7 @@ func (e *Engine) bindViews(apart bool) {
 		case b.Kind.InArena():
 			v.at(unsafe.Add(base, b.Offset), b.Type.DType, n)
 		case b.Kind == plan.Param:
-			v.f32 = e.s.Param(e.segment(b.Offset, p.Segments))
+			v.f32 = e.s.part(e.s.params, e.segment(b.Offset, p.Segments))
 		case b.Kind == plan.Grad:
 			v.f32 = e.s.Grad(e.segment(b.Offset, p.Segments))
 		case b.Kind == plan.State:

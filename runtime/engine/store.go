@@ -77,8 +77,11 @@ func (s *Store) Segments() []plan.Segment { return s.segs }
 func (s *Store) States() []plan.Segment { return s.states }
 
 // Param returns the elements of a parameter, in the shape of its segment, or nil.
-// After writing to them call Touch.
-func (s *Store) Param(name string) []float32 { return s.part(s.params, name) }
+// They may be written before the next run; to write later call Touch again.
+func (s *Store) Param(name string) []float32 {
+	s.Touch()
+	return s.part(s.params, name)
+}
 
 // Grad returns the stored gradient of a parameter, or nil.
 func (s *Store) Grad(name string) []float32 { return s.part(s.grads, name) }
@@ -108,8 +111,11 @@ func (s *Store) State(name string) []float32 {
 }
 
 // All returns every parameter as one flat slice, in store order, with zeros
-// between segments. After writing to it call Touch.
-func (s *Store) All() []float32 { return s.params }
+// between segments. It may be written as what Param returns.
+func (s *Store) All() []float32 {
+	s.Touch()
+	return s.params
+}
 
 // Touch says that parameters were changed outside Run, so that what depends on
 // them only is computed again.

@@ -1,0 +1,332 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/plan"
+)
+
+// Net is a trained function: a graph, its parameters, and the record of the
+// training. It may be called by any number of goroutines at once. A row's result
+// has the same bits in whatever batch it comes.
+type Net struct {
+	err    error
+	g      *ir.Graph
+	p      *plan.Plan
+	s      *Store
+	rec    Record
+	mixes  bool // some result depends on more than its own row
+	lanes  chan *lane
+	inputs []*ir.Value // of the plan, in port order
+}
+
+// lane is an engine of one worker, with the parts of the inputs it is shown.
+type lane struct {
+	e    *Engine
+	feed Feed
+}
+
+// NewNet returns the function that plan p computes with these parameters; g is
+// the graph it was compiled from. The parameters are copied. A Net needs no
+// closing.
+//
+// Errors: a parameter that is absent or of another size; a plan that updates
+// parameters or does not verify.
+func NewNet(g *ir.Graph, p *plan.Plan, params map[string][]float32, rec Record) (*Net, error) {
+	if g == nil || p == nil {
+		return nil, errors.New("engine: a Net needs a graph and a plan")
+	}
+	n := &Net{g: g, p: p, rec: rec, s: NewStore(p.Segments, nil, p.States...)}
+	for i := range p.Segments {
+		seg := &p.Segments[i]
+		w, ok := params[seg.Name]
+		if !ok || len(w) != seg.Len() {
+			return nil, fmt.Errorf("engine: parameter %q must have %d elements (shape %v), got %d", seg.Name, seg.Len(), seg.Shape, len(w))
+		}
+		copy(n.s.Param(seg.Name), w)
+	}
+	for i := range p.Steps {
+		if p.Steps[i].Param >= 0 {
+			return nil, fmt.Errorf("engine: plan %q is one for training; compile the graph for inference", p.Name)
+		}
+		n.mixes = n.mixes || mixesRows(p, &p.Steps[i])
+	}
+	for _, port := range p.Inputs {
+		n.inputs = append(n.inputs, &ir.Value{Name: port.Name, Type: p.Buffers[port.Buffer].Type})
+	}
+	n.lanes = make(chan *lane, max(runtime.GOMAXPROCS(0), 1))
+	first, err := n.lane()
+	if err != nil {
+		return nil, err
+	}
+	n.lanes <- first
+	for len(n.lanes) < cap(n.lanes) {
+		n.lanes <- nil // made when it is needed
+	}
+	return n, nil
+}
+
+// mixesRows reports whether a step needs other rows than those it makes.
+func mixesRows(p *plan.Plan, s *plan.Step) bool {
+	if plan.ShapeOnly(s.Op) {
+		return false
+	}
+	for i, b := range s.In {
+		if t := p.Buffers[b].Type; s.Access[i] != ir.Axis0 && t.Shape.Symbolic() {
+			return true
+		}
+	}
+	return false
+}
+
+// ErrNet returns a Net that only holds a mistake: every use of it returns err.
+func ErrNet(err error) *Net {
+	if err == nil {
+		err = errors.New("engine: the Net was never made")
+	}
+	return &Net{err: err, g: &ir.Graph{Data: map[*ir.Value]*ir.Tensor{}}}
+}
+
+// Err returns the mistake the Net was made with, or nil.
+func (n *Net) Err() error {
+	if n == nil {
+		return errors.New("engine: the Net is nil")
+	}
+	return n.err
+}
+
+// Graph returns the graph, without nodes if there was a mistake. It must not be
+// changed.
+func (n *Net) Graph() *ir.Graph { return n.g }
+
+// Params returns the parameters by name. They must not be changed.
+func (n *Net) Params() map[string][]float32 {
+	out := map[string][]float32{}
+	if n.s != nil {
+		for i := range n.s.segs {
+			out[n.s.segs[i].Name] = n.s.part(n.s.params, n.s.segs[i].Name)
+		}
+	}
+	return out
+}
+
+// Record returns the record of the training.
+func (n *Net) Record() Record { return n.rec }
+
+// Run computes the outputs, by name, for inputs by name. Inputs have the batch
+// as their first axis, all with the same number of rows; floats may be F32 or
+// F64. Any number of rows is split into parts of the plan's capacity that run on
+// as many goroutines as there are processors.
+//
+// Errors: an input that is absent, of another type or shape; the context's; more
+// rows than the capacity for a function whose rows depend on each other.
+func (n *Net) Run(ctx context.Context, in map[string]*ir.Tensor) (map[string]*ir.Tensor, error) {
+	if err := n.Err(); err != nil {
+		return nil, err
+	}
+	fed := make(map[string]*ir.Tensor, len(in))
+	for name, t := range in {
+		if t != nil && t.DType == ir.F64 {
+			t = t.To(ir.F32)
+		}
+		fed[name] = t
+	}
+	rows, err := n.rows(fed)
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[string]*ir.Tensor, len(n.p.Outputs))
+	for _, o := range n.p.Outputs {
+		t := n.p.Buffers[o.Buffer].Type
+		out[o.Name] = ir.NewTensor(t.DType, t.Shape.Bind(rows)...)
+	}
+	return out, n.run(ctx, fed, out, rows)
+}
+
+// RunInto is Run into tensors of the caller's, which must have the types and
+// lengths of the outputs; inputs must have the plan's dtype. It allocates nothing
+// when the rows fit the plan's capacity.
+func (n *Net) RunInto(ctx context.Context, in, out map[string]*ir.Tensor) error {
+	if err := n.Err(); err != nil {
+		return err
+	}
+	rows, err := n.rows(in)
+	if err != nil {
+		return err
+	}
+	for _, o := range n.p.Outputs {
+		t, have := n.p.Buffers[o.Buffer].Type, out[o.Name]
+		if have == nil || have.DType != t.DType || have.Len() != t.Shape.Elems(rows) {
+			return fmt.Errorf("engine: output %q needs a tensor of %v for %d rows", o.Name, t, rows)
+		}
+	}
+	return n.run(ctx, in, out, rows)
+}
+
+// Capacity returns the rows that run in one part.
+func (n *Net) Capacity() int {
+	if n.p == nil {
+		return 0
+	}
+	return n.p.Rows
+}
+
+// rows returns the number of rows of all inputs.
+func (n *Net) rows(in map[string]*ir.Tensor) (int, error) {
+	rows, first := -1, ""
+	for _, v := range n.inputs {
+		t := in[v.Name]
+		if t == nil {
+			return 0, fmt.Errorf("engine: no input %q, which is %v", v.Name, v.Type)
+		}
+		if err := t.Check(); err != nil {
+			return 0, fmt.Errorf("engine: input %q: %w", v.Name, err)
+		}
+		s := v.Type.Shape
+		if t.DType != v.Type.DType || len(t.Shape) != len(s) {
+			return 0, fmt.Errorf("engine: input %q must be %v, got %v%v", v.Name, v.Type, t.DType, t.Shape)
+		}
+		for i, d := range s {
+			if !d.Symbolic() {
+				if t.Shape[i] != d.N {
+					return 0, fmt.Errorf("engine: input %q must be %v, got %v%v", v.Name, v.Type, t.DType, t.Shape)
+				}
+				continue
+			}
+			if d.N == 0 || t.Shape[i]%d.N != 0 || rows >= 0 && rows != t.Shape[i]/d.N {
+				return 0, fmt.Errorf("engine: input %q is %v%v, which is not the %d rows of input %q", v.Name, t.DType, t.Shape, rows, first)
+			}
+			if rows < 0 {
+				rows, first = t.Shape[i]/d.N, v.Name
+			}
+		}
+	}
+	if rows < 0 {
+		rows = 1
+	}
+	return rows, nil
+}
+
+// run splits the rows into parts.
+func (n *Net) run(ctx context.Context, in, out map[string]*ir.Tensor, rows int) error {
+	if rows == 0 {
+		return ctx.Err()
+	}
+	parts := (rows + n.p.Rows - 1) / n.p.Rows
+	if parts == 1 {
+		return n.part(ctx, in, out, 0, rows)
+	}
+	if n.mixes {
+		return fmt.Errorf("engine: %d rows are more than the capacity of %d, and the rows of %q depend on each other", rows, n.p.Rows, n.p.Name)
+	}
+	for _, o := range n.p.Outputs {
+		if s := n.p.Buffers[o.Buffer].Type.Shape; len(s) == 0 || !s[0].Symbolic() || s[1:].Symbolic() {
+			return fmt.Errorf("engine: %d rows are more than the capacity of %d, and output %q %v has no rows", rows, n.p.Rows, o.Name, s)
+		}
+	}
+	var wg sync.WaitGroup
+	errs := make([]error, min(parts, cap(n.lanes)))
+	for w := range errs {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			for i := w; i < parts && errs[w] == nil; i += len(errs) {
+				errs[w] = n.part(ctx, in, out, i*n.p.Rows, min(rows, (i+1)*n.p.Rows))
+			}
+		}()
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// part computes rows [lo,hi).
+func (n *Net) part(ctx context.Context, in, out map[string]*ir.Tensor, lo, hi int) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	var l *lane
+	select {
+	case l = <-n.lanes:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { n.lanes <- l }()
+	if l == nil {
+		made, err := n.lane()
+		if err != nil {
+			return err
+		}
+		l = made
+	}
+	for _, v := range n.inputs {
+		t := l.feed[v.Name]
+		if v.Type.Shape.Symbolic() {
+			show(t, in[v.Name], v.Type.Shape.Elems(lo), v.Type.Shape.Elems(hi))
+		} else {
+			show(t, in[v.Name], 0, in[v.Name].Len())
+		}
+	}
+	if err := l.e.Run(l.feed, hi-lo, nil); err != nil {
+		return err
+	}
+	for _, o := range n.p.Outputs {
+		from := 0
+		if s := n.p.Buffers[o.Buffer].Type.Shape; s.Symbolic() {
+			from = s.Elems(lo)
+		}
+		src, dst := l.e.Output(o.Name), out[o.Name]
+		switch dst.DType {
+		case ir.F32:
+			copy(dst.F32[from:], src.F32)
+		case ir.F64:
+			copy(dst.F64[from:], src.F64)
+		case ir.I64:
+			copy(dst.I64[from:], src.I64)
+		case ir.Bool:
+			copy(dst.Bool[from:], src.Bool)
+		}
+	}
+	return nil
+}
+
+// show makes t the elements [from,to) of u.
+func show(t, u *ir.Tensor, from, to int) {
+	t.DType = u.DType
+	switch u.DType {
+	case ir.F32:
+		t.F32 = u.F32[from:to]
+	case ir.F64:
+		t.F64 = u.F64[from:to]
+	case ir.I64:
+		t.I64 = u.I64[from:to]
+	case ir.Bool:
+		t.Bool = u.Bool[from:to]
+	}
+}
+
+// lane returns a new engine. One worker has no goroutine, so it needs no closing.
+func (n *Net) lane() (*lane, error) {
+	e, err := New(n.p, n.s, Options{Workers: 1})
+	if err != nil {
+		return nil, err
+	}
+	l := &lane{e: e, feed: Feed{}}
+	for _, v := range n.inputs {
+		l.feed[v.Name] = &ir.Tensor{}
+	}
+	return l, nil
+}
+
+// Inputs returns the names and types of the inputs, in order.
+func (n *Net) Inputs() []*ir.Value { return slices.Clone(n.inputs) }

@@ -1,0 +1,32 @@
+package engine
+
+// Record is the facts of a training that ship with a trained function, as plain
+// data for JSON. It holds no path, user, host or time of day.
+type Record struct {
+	Seed      uint64             `json:"seed"`
+	DataHash  string             `json:"data_hash,omitempty"`  // of the training rows
+	Rows      int                `json:"rows,omitempty"`       // of the training data
+	Columns   map[string]Range   `json:"columns,omitempty"`    // by name, over the training rows
+	Metrics   map[string]float64 `json:"metrics,omitempty"`    // of the parameters that ship
+	Phases    []Phase            `json:"phases,omitempty"`     // in order
+	SpecText  string             `json:"spec,omitempty"`       // the model's text form
+	ModelHash string             `json:"model_hash,omitempty"` // of the text form without positions
+	Kernels   string             `json:"kernels,omitempty"`    // kernel set that computed the bits
+	Versions  map[string]string  `json:"versions,omitempty"`   // of what took part
+}
+
+// Range is the least and the greatest value of each feature of a column.
+type Range struct {
+	Min []float64 `json:"min"`
+	Max []float64 `json:"max"`
+}
+
+// Phase is one phase of a training.
+type Phase struct {
+	Name      string             `json:"name"`
+	Epochs    int                `json:"epochs"`
+	Updates   int64              `json:"updates,omitempty"`
+	Batch     int                `json:"batch,omitempty"`
+	Optimizer any                `json:"optimizer,omitempty"` // as the optimizer describes itself
+	Metrics   map[string]float64 `json:"metrics,omitempty"`
+}
