@@ -27,7 +27,7 @@ type golden struct {
 	about, words, before, after, fail string
 }
 
-func readGolden(t *testing.T, file string) golden {
+func readGolden(t testing.TB, file string) golden {
 	t.Helper()
 	data, err := os.ReadFile(file)
 	if err != nil {
