@@ -40,12 +40,19 @@ func gemmPanels(s *selection, m, n, k int, a []float32, rsa, csa int, b []float3
 	if e.Relu {
 		p.flags |= gemmRelu
 	}
-	mr := s.mr
+	mr, widest := s.mr, s.nr
+	if m == 1 {
+		mr, widest = 1, s.nrOne
+	}
 	if set == isaAVX512 && k <= smallK && s.nr == 48 {
 		mr = min(mr, 4)
 	}
 	for j := 0; j < n; {
-		width, nr := panel(set, n-j, s.nr)
+		width, nr := panel(set, n-j, widest)
+		if back := nr - width; set == isaAVX2 && back > 0 && j >= back && !accumulate {
+			// Computing some columns twice, to the same bits, is cheaper than masks are before AVX-512.
+			j, width = j-back, nr
+		}
 		p.live = live(set, width, nr)
 		if e.Bias != nil {
 			p.bias = &e.Bias[j]

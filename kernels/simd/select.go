@@ -84,21 +84,23 @@ func Variants() []Variant {
 	return rows
 }
 
-// tiles lists the GEMM tiles of a set: rows by columns.
+// tiles lists the GEMM tiles of a set, rows by columns, the one to prefer last. One row goes wider.
 func tiles(i isa) (t [][2]int) {
+	rows, cols, one := 1, 4, 4
 	switch i {
 	case isaAVX512:
-		for mr := 1; mr <= 8; mr++ {
-			for nr := 8; nr <= 48; nr += 8 {
-				t = append(t, [2]int{mr, nr})
-			}
-		}
+		rows, cols, one = 8, 48, 128
 	case isaAVX2:
-		for mr := 1; mr <= 6; mr++ {
-			t = append(t, [2]int{mr, 8}, [2]int{mr, 16})
+		rows, cols, one = 6, 16, 64
+	}
+	step := min(8, cols)
+	for nr := step; nr <= one; nr += step {
+		t = append(t, [2]int{1, nr})
+	}
+	for mr := 2; mr <= rows; mr++ {
+		for nr := step; nr <= cols; nr += step {
+			t = append(t, [2]int{mr, nr})
 		}
-	default:
-		t = [][2]int{{1, 4}}
 	}
 	return t
 }
@@ -108,6 +110,7 @@ type selection struct {
 	name   string
 	isa    [numOps]isa
 	mr, nr int // the largest GEMM tile
+	nrOne  int // the widest tile of one row
 }
 
 // selected is the choice in use; replaced as a whole, so that calls in flight finish with the one they began with.
@@ -138,6 +141,11 @@ func whole(i isa) *selection {
 	}
 	t := tiles(i)
 	s.mr, s.nr = t[len(t)-1][0], t[len(t)-1][1]
+	for _, tile := range t {
+		if tile[0] == 1 {
+			s.nrOne = tile[1]
+		}
+	}
 	return s
 }
 
@@ -164,7 +172,7 @@ func choose(name string) (*selection, error) {
 		}
 		s.isa[r.op] = r.isa
 		if r.op == opGemm {
-			s.mr, s.nr = r.MR, r.NR
+			s.mr, s.nr, s.nrOne = r.MR, r.NR, r.NR
 		}
 		return s, nil
 	}

@@ -11,6 +11,24 @@ func f32gemm_1x8_avx2(p *gemmArgs)
 func f32gemm_1x16_avx2(p *gemmArgs)
 
 //go:noescape
+func f32gemm_1x24_avx2(p *gemmArgs)
+
+//go:noescape
+func f32gemm_1x32_avx2(p *gemmArgs)
+
+//go:noescape
+func f32gemm_1x40_avx2(p *gemmArgs)
+
+//go:noescape
+func f32gemm_1x48_avx2(p *gemmArgs)
+
+//go:noescape
+func f32gemm_1x56_avx2(p *gemmArgs)
+
+//go:noescape
+func f32gemm_1x64_avx2(p *gemmArgs)
+
+//go:noescape
 func f32gemm_2x8_avx2(p *gemmArgs)
 
 //go:noescape
@@ -110,30 +128,42 @@ func f32transpose_avx2(dst, src *float32, ldd, lds, blocks int)
 func f32peak_avx2(n int)
 
 func gemmTile_avx2(mr, nr int, p *gemmArgs) {
-	switch mr<<3 | nr>>3 {
-	case 1<<3 | 1:
+	switch mr<<5 | nr>>3 {
+	case 1<<5 | 1:
 		f32gemm_1x8_avx2(p)
-	case 1<<3 | 2:
+	case 1<<5 | 2:
 		f32gemm_1x16_avx2(p)
-	case 2<<3 | 1:
+	case 1<<5 | 3:
+		f32gemm_1x24_avx2(p)
+	case 1<<5 | 4:
+		f32gemm_1x32_avx2(p)
+	case 1<<5 | 5:
+		f32gemm_1x40_avx2(p)
+	case 1<<5 | 6:
+		f32gemm_1x48_avx2(p)
+	case 1<<5 | 7:
+		f32gemm_1x56_avx2(p)
+	case 1<<5 | 8:
+		f32gemm_1x64_avx2(p)
+	case 2<<5 | 1:
 		f32gemm_2x8_avx2(p)
-	case 2<<3 | 2:
+	case 2<<5 | 2:
 		f32gemm_2x16_avx2(p)
-	case 3<<3 | 1:
+	case 3<<5 | 1:
 		f32gemm_3x8_avx2(p)
-	case 3<<3 | 2:
+	case 3<<5 | 2:
 		f32gemm_3x16_avx2(p)
-	case 4<<3 | 1:
+	case 4<<5 | 1:
 		f32gemm_4x8_avx2(p)
-	case 4<<3 | 2:
+	case 4<<5 | 2:
 		f32gemm_4x16_avx2(p)
-	case 5<<3 | 1:
+	case 5<<5 | 1:
 		f32gemm_5x8_avx2(p)
-	case 5<<3 | 2:
+	case 5<<5 | 2:
 		f32gemm_5x16_avx2(p)
-	case 6<<3 | 1:
+	case 6<<5 | 1:
 		f32gemm_6x8_avx2(p)
-	case 6<<3 | 2:
+	case 6<<5 | 2:
 		f32gemm_6x16_avx2(p)
 	}
 }
@@ -209,6 +239,36 @@ func f32gemm_1x40_avx512(p *gemmArgs)
 
 //go:noescape
 func f32gemm_1x48_avx512(p *gemmArgs)
+
+//go:noescape
+func f32gemm_1x56_avx512(p *gemmArgs)
+
+//go:noescape
+func f32gemm_1x64_avx512(p *gemmArgs)
+
+//go:noescape
+func f32gemm_1x72_avx512(p *gemmArgs)
+
+//go:noescape
+func f32gemm_1x80_avx512(p *gemmArgs)
+
+//go:noescape
+func f32gemm_1x88_avx512(p *gemmArgs)
+
+//go:noescape
+func f32gemm_1x96_avx512(p *gemmArgs)
+
+//go:noescape
+func f32gemm_1x104_avx512(p *gemmArgs)
+
+//go:noescape
+func f32gemm_1x112_avx512(p *gemmArgs)
+
+//go:noescape
+func f32gemm_1x120_avx512(p *gemmArgs)
+
+//go:noescape
+func f32gemm_1x128_avx512(p *gemmArgs)
 
 //go:noescape
 func f32gemm_2x8_avx512(p *gemmArgs)
@@ -406,102 +466,122 @@ func f32transpose_avx512(dst, src *float32, ldd, lds, blocks int)
 func f32peak_avx512(n int)
 
 func gemmTile_avx512(mr, nr int, p *gemmArgs) {
-	switch mr<<3 | nr>>3 {
-	case 1<<3 | 1:
+	switch mr<<5 | nr>>3 {
+	case 1<<5 | 1:
 		f32gemm_1x8_avx512(p)
-	case 1<<3 | 2:
+	case 1<<5 | 2:
 		f32gemm_1x16_avx512(p)
-	case 1<<3 | 3:
+	case 1<<5 | 3:
 		f32gemm_1x24_avx512(p)
-	case 1<<3 | 4:
+	case 1<<5 | 4:
 		f32gemm_1x32_avx512(p)
-	case 1<<3 | 5:
+	case 1<<5 | 5:
 		f32gemm_1x40_avx512(p)
-	case 1<<3 | 6:
+	case 1<<5 | 6:
 		f32gemm_1x48_avx512(p)
-	case 2<<3 | 1:
+	case 1<<5 | 7:
+		f32gemm_1x56_avx512(p)
+	case 1<<5 | 8:
+		f32gemm_1x64_avx512(p)
+	case 1<<5 | 9:
+		f32gemm_1x72_avx512(p)
+	case 1<<5 | 10:
+		f32gemm_1x80_avx512(p)
+	case 1<<5 | 11:
+		f32gemm_1x88_avx512(p)
+	case 1<<5 | 12:
+		f32gemm_1x96_avx512(p)
+	case 1<<5 | 13:
+		f32gemm_1x104_avx512(p)
+	case 1<<5 | 14:
+		f32gemm_1x112_avx512(p)
+	case 1<<5 | 15:
+		f32gemm_1x120_avx512(p)
+	case 1<<5 | 16:
+		f32gemm_1x128_avx512(p)
+	case 2<<5 | 1:
 		f32gemm_2x8_avx512(p)
-	case 2<<3 | 2:
+	case 2<<5 | 2:
 		f32gemm_2x16_avx512(p)
-	case 2<<3 | 3:
+	case 2<<5 | 3:
 		f32gemm_2x24_avx512(p)
-	case 2<<3 | 4:
+	case 2<<5 | 4:
 		f32gemm_2x32_avx512(p)
-	case 2<<3 | 5:
+	case 2<<5 | 5:
 		f32gemm_2x40_avx512(p)
-	case 2<<3 | 6:
+	case 2<<5 | 6:
 		f32gemm_2x48_avx512(p)
-	case 3<<3 | 1:
+	case 3<<5 | 1:
 		f32gemm_3x8_avx512(p)
-	case 3<<3 | 2:
+	case 3<<5 | 2:
 		f32gemm_3x16_avx512(p)
-	case 3<<3 | 3:
+	case 3<<5 | 3:
 		f32gemm_3x24_avx512(p)
-	case 3<<3 | 4:
+	case 3<<5 | 4:
 		f32gemm_3x32_avx512(p)
-	case 3<<3 | 5:
+	case 3<<5 | 5:
 		f32gemm_3x40_avx512(p)
-	case 3<<3 | 6:
+	case 3<<5 | 6:
 		f32gemm_3x48_avx512(p)
-	case 4<<3 | 1:
+	case 4<<5 | 1:
 		f32gemm_4x8_avx512(p)
-	case 4<<3 | 2:
+	case 4<<5 | 2:
 		f32gemm_4x16_avx512(p)
-	case 4<<3 | 3:
+	case 4<<5 | 3:
 		f32gemm_4x24_avx512(p)
-	case 4<<3 | 4:
+	case 4<<5 | 4:
 		f32gemm_4x32_avx512(p)
-	case 4<<3 | 5:
+	case 4<<5 | 5:
 		f32gemm_4x40_avx512(p)
-	case 4<<3 | 6:
+	case 4<<5 | 6:
 		f32gemm_4x48_avx512(p)
-	case 5<<3 | 1:
+	case 5<<5 | 1:
 		f32gemm_5x8_avx512(p)
-	case 5<<3 | 2:
+	case 5<<5 | 2:
 		f32gemm_5x16_avx512(p)
-	case 5<<3 | 3:
+	case 5<<5 | 3:
 		f32gemm_5x24_avx512(p)
-	case 5<<3 | 4:
+	case 5<<5 | 4:
 		f32gemm_5x32_avx512(p)
-	case 5<<3 | 5:
+	case 5<<5 | 5:
 		f32gemm_5x40_avx512(p)
-	case 5<<3 | 6:
+	case 5<<5 | 6:
 		f32gemm_5x48_avx512(p)
-	case 6<<3 | 1:
+	case 6<<5 | 1:
 		f32gemm_6x8_avx512(p)
-	case 6<<3 | 2:
+	case 6<<5 | 2:
 		f32gemm_6x16_avx512(p)
-	case 6<<3 | 3:
+	case 6<<5 | 3:
 		f32gemm_6x24_avx512(p)
-	case 6<<3 | 4:
+	case 6<<5 | 4:
 		f32gemm_6x32_avx512(p)
-	case 6<<3 | 5:
+	case 6<<5 | 5:
 		f32gemm_6x40_avx512(p)
-	case 6<<3 | 6:
+	case 6<<5 | 6:
 		f32gemm_6x48_avx512(p)
-	case 7<<3 | 1:
+	case 7<<5 | 1:
 		f32gemm_7x8_avx512(p)
-	case 7<<3 | 2:
+	case 7<<5 | 2:
 		f32gemm_7x16_avx512(p)
-	case 7<<3 | 3:
+	case 7<<5 | 3:
 		f32gemm_7x24_avx512(p)
-	case 7<<3 | 4:
+	case 7<<5 | 4:
 		f32gemm_7x32_avx512(p)
-	case 7<<3 | 5:
+	case 7<<5 | 5:
 		f32gemm_7x40_avx512(p)
-	case 7<<3 | 6:
+	case 7<<5 | 6:
 		f32gemm_7x48_avx512(p)
-	case 8<<3 | 1:
+	case 8<<5 | 1:
 		f32gemm_8x8_avx512(p)
-	case 8<<3 | 2:
+	case 8<<5 | 2:
 		f32gemm_8x16_avx512(p)
-	case 8<<3 | 3:
+	case 8<<5 | 3:
 		f32gemm_8x24_avx512(p)
-	case 8<<3 | 4:
+	case 8<<5 | 4:
 		f32gemm_8x32_avx512(p)
-	case 8<<3 | 5:
+	case 8<<5 | 5:
 		f32gemm_8x40_avx512(p)
-	case 8<<3 | 6:
+	case 8<<5 | 6:
 		f32gemm_8x48_avx512(p)
 	}
 }

@@ -20,15 +20,19 @@ const (
 
 // gemmFamily writes every tile of the set and the switch that calls them.
 func (a *asm) gemmFamily() {
-	rows, cols := 6, 16
+	rows, cols, one := 6, 16, 64
 	if a.wide() {
-		rows, cols = 8, 48
+		rows, cols, one = 8, 48, 128
 	}
-	sw := fmt.Sprintf("\nfunc gemmTile_%s(mr, nr int, p *gemmArgs) {\n\tswitch mr<<3 | nr>>3 {\n", a.name)
+	sw := fmt.Sprintf("\nfunc gemmTile_%s(mr, nr int, p *gemmArgs) {\n\tswitch mr<<5 | nr>>3 {\n", a.name)
 	for mr := 1; mr <= rows; mr++ {
-		for nr := 8; nr <= cols; nr += 8 {
+		most := cols
+		if mr == 1 {
+			most = one // a single row needs more columns to hide the latency of its chains
+		}
+		for nr := 8; nr <= most; nr += 8 {
 			a.gemm(mr, nr)
-			sw += fmt.Sprintf("\tcase %d<<3 | %d:\n\t\tf32gemm_%dx%d_%s(p)\n", mr, nr/8, mr, nr, a.name)
+			sw += fmt.Sprintf("\tcase %d<<5 | %d:\n\t\tf32gemm_%dx%d_%s(p)\n", mr, nr/8, mr, nr, a.name)
 		}
 	}
 	a.switches += sw + "\t}\n}\n"
@@ -107,6 +111,7 @@ func (a *asm) gemm(mr, nr int) {
 	a.p("MOVQ %d(DI), R11", argLDC)
 	a.p("LEAQ (AX)(AX*2), R8")
 	a.p("LEAQ (R11)(R11*2), R12")
+	direct := mr == 1 && vecs > 2 // B straight from memory: no register is used twice
 	masked := ""
 	if a.wide() {
 		a.p("KMOVW %d(DI), K1", argLive)
@@ -143,14 +148,24 @@ func (a *asm) gemm(mr, nr int) {
 		}
 		a.p("PCALIGN $32")
 		a.at(loop)
-		for v := range vecs {
-			addr := "(DX)"
-			if v > 0 {
-				addr = fmt.Sprintf("%d(DX)", v*a.bytes())
+		bAt := func(v int) string { return fmt.Sprintf("%d(DX)", v*a.bytes()) }
+		if direct {
+			a.p("VBROADCASTSS (SI), %s", a.r(2))
+			for v := range vecs - 1 {
+				a.p("VFMADD231PS %s, %s, %s", bAt(v), a.r(2), acc(0, v))
 			}
-			ld(addr, v, reg(v, v), full)
+			ld(bAt(vecs-1), vecs-1, reg(0, vecs-1), full)
+			a.p("VFMADD231PS %s, %s, %s", reg(0, vecs-1), reg(2, vecs-1), acc(0, vecs-1))
+		}
+		for v := range vecs {
+			if !direct {
+				ld(bAt(v), v, reg(v, v), full)
+			}
 		}
 		for i := range mr {
+			if direct {
+				break
+			}
 			if a.wide() && vecs == 1 { // a register broadcast that feeds one FMA would bind
 				a.p("VFMADD231PS.BCST %s, %s, %s", aRow(i), reg(0, 0), acc(i, 0))
 				continue
@@ -176,9 +191,11 @@ func (a *asm) gemm(mr, nr int) {
 		a.p("TESTQ DX, DX")
 		a.p("JZ %s", noBias)
 		for v := range vecs {
-			ld(fmt.Sprintf("%d(DX)", v*a.bytes()), v, reg(v, v), full)
+			ld(bAt(v), v, reg(0, v), full)
+			for i := range mr {
+				a.p("VADDPS %s, %s, %s", reg(0, v), acc(i, v), acc(i, v))
+			}
 		}
-		each(func(i, v int) { a.p("VADDPS %s, %s, %s", reg(v, v), acc(i, v), acc(i, v)) })
 		a.at(noBias)
 		a.p("TESTQ $2, %d(DI)", argFlags)
 		a.p("JZ %s", noRelu)
