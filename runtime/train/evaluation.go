@@ -1,0 +1,159 @@
+package train
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/lamina-ml/lamina/compiler"
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/internal/random"
+	"github.com/lamina-ml/lamina/runtime/dataset"
+	"github.com/lamina-ml/lamina/runtime/engine"
+	"github.com/lamina-ml/lamina/spec"
+)
+
+// evaluation measures losses and metrics on a source, with the parameters as
+// they are and nothing that exists in training only.
+type evaluation struct {
+	batches *dataset.Batches
+	losses  *part // nil when only metrics are asked for
+	metrics *part
+	names   []string // of the losses
+	metric  []Metric
+	outputs []string // of the metrics' plan
+}
+
+// part is one plan with its feed.
+type part struct {
+	engine *engine.Engine
+	feed   *feed
+}
+
+func newEvaluation(t *Trainer, src dataset.Source, losses bool) (*evaluation, error) {
+	e := &evaluation{names: t.sumNames, metric: t.opt.Metrics}
+	var err error
+	if e.batches, err = dataset.NewBatches(src, t.opt.Batch, random.Key{}, false); err != nil {
+		return nil, err
+	}
+	if losses {
+		e.losses = &part{}
+		if e.losses.feed, err = newFeed(t.prog.Eval, src); err != nil {
+			return nil, err
+		}
+		if e.losses.engine, err = engine.New(t.prog.Eval, t.store, engine.Options{Workers: t.opt.Workers}); err != nil {
+			return nil, err
+		}
+	}
+	if len(e.metric) == 0 {
+		return e, nil
+	}
+	values := make([]*spec.Value, len(e.metric))
+	for i, m := range e.metric {
+		values[i] = m.Value
+	}
+	g, params, err := spec.GraphOf("metrics", values...)
+	if err != nil {
+		return nil, fmt.Errorf("train: metrics: %w", err)
+	}
+	for _, p := range params {
+		if t.store.Param(p.Name) == nil {
+			return nil, &spec.Error{Layer: p.Layer, Made: p.Pos.Made, From: p.Pos.From, Op: "Metrics",
+				Rule: fmt.Sprintf("parameter %q is not part of model %q", p.Name, t.prog.Name)}
+		}
+	}
+	for _, v := range g.Outputs {
+		e.outputs = append(e.outputs, v.Name)
+	}
+	pl, err := compiler.CompileGraph(g, compiler.Options{Rows: t.opt.Batch})
+	if err != nil {
+		return nil, fmt.Errorf("train: metrics: %w", err)
+	}
+	e.metrics = &part{}
+	if e.metrics.feed, err = newFeed(pl, src); err != nil {
+		return nil, err
+	}
+	e.metrics.engine, err = engine.New(pl, t.store, engine.Options{Workers: t.opt.Workers})
+	return e, err
+}
+
+// run measures. Sums are in float64 and in the order of the rows.
+func (e *evaluation) run(ctx context.Context) (Values, error) {
+	if err := e.batches.Epoch(0); err != nil {
+		return Values{}, err
+	}
+	defer e.batches.Close()
+	loss := make([]float64, len(e.names))
+	metric, counts := make([]float64, len(e.metric)), make([]float64, len(e.metric))
+	rows := 0.0
+	for {
+		b, ok, err := e.batches.Next(ctx)
+		if err != nil {
+			return Values{}, err
+		}
+		if !ok {
+			break
+		}
+		rows += float64(b.Rows)
+		if e.losses != nil {
+			if err := e.losses.engine.Run(e.losses.feed.take(b), b.Rows, nil); err != nil {
+				return Values{}, err
+			}
+			for i, name := range e.names {
+				loss[i] += float64(e.losses.engine.Output(name).F32[0]) * float64(b.Rows)
+			}
+		}
+		if e.metrics == nil {
+			continue
+		}
+		if err := e.metrics.engine.Run(e.metrics.feed.take(b), b.Rows, nil); err != nil {
+			return Values{}, err
+		}
+		for i, name := range e.outputs {
+			x := e.metrics.engine.Output(name)
+			metric[i] += sum(x)
+			counts[i] += float64(x.Shape[0] * (ir.Elems(x.Shape) / max(x.Shape[0], 1)))
+		}
+	}
+	v := valuesOf(e.names, loss, rows)
+	if len(metric) > 0 {
+		v.Metrics = map[string]float64{}
+		for i, m := range e.metric {
+			v.Metrics[m.Name] = metric[i] / counts[i]
+		}
+	}
+	return v, nil
+}
+
+// sum adds the elements in order.
+func sum(t *ir.Tensor) float64 {
+	s := 0.0
+	for i, n := 0, ir.Elems(t.Shape); i < n; i++ {
+		s += t.At(i)
+	}
+	return s
+}
+
+// valuesOf divides sums over rows; the first is the whole loss.
+func valuesOf(names []string, sums []float64, rows float64) Values {
+	var v Values
+	if len(sums) == 0 || rows == 0 {
+		return v
+	}
+	v.Loss = sums[0] / rows
+	if len(names) > 2 { // one loss is the whole loss
+		v.Losses = map[string]float64{}
+		for i, name := range names[1:] {
+			v.Losses[name] = sums[i+1] / rows
+		}
+	}
+	return v
+}
+
+func (e *evaluation) close() {
+	e.batches.Close()
+	for _, p := range []*part{e.losses, e.metrics} {
+		if p != nil && p.engine != nil {
+			p.engine.Close()
+		}
+	}
+}

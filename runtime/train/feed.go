@@ -1,0 +1,74 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/plan"
+	"github.com/lamina-ml/lamina/runtime/dataset"
+	"github.com/lamina-ml/lamina/runtime/engine"
+)
+
+// feed shows batches to a plan: each input takes the column of its name.
+type feed struct {
+	in    engine.Feed
+	ports []string
+}
+
+// newFeed holds the plan's inputs against the columns.
+//
+// Errors: an input without a column; a column of another type or shape. All are
+// told at once.
+func newFeed(p *plan.Plan, src dataset.Source) (*feed, error) {
+	if src == nil {
+		return nil, errors.New("train: there are no rows: the source is nil")
+	}
+	cols := src.Columns()
+	f := &feed{in: engine.Feed{}}
+	var errs []error
+	for _, port := range p.Inputs {
+		typ := p.Buffers[port.Buffer].Type
+		i := slices.IndexFunc(cols, func(c dataset.Column) bool { return c.Name == port.Name })
+		if i < 0 {
+			errs = append(errs, fmt.Errorf("train: input %q (%s) needs a column of that name; the rows have %s", port.Name, typ, columnNames(cols)))
+			continue
+		}
+		if !typ.Shape.RowWise() {
+			errs = append(errs, fmt.Errorf("train: input %q must have the batch as its first axis, got %s", port.Name, typ))
+			continue
+		}
+		want, have := typ.Shape[1:].Bind(1), cols[i].Shape
+		if string(cols[i].DType) != typ.DType.String() || !slices.Equal(want, have) {
+			errs = append(errs, fmt.Errorf("train: input %q is %s, so its column must be %s%v, got %s%v", port.Name, typ, typ.DType, want, cols[i].DType, have))
+			continue
+		}
+		f.ports = append(f.ports, port.Name)
+		f.in[port.Name] = &ir.Tensor{DType: typ.DType, Shape: append([]int{0}, want...)}
+	}
+	return f, errors.Join(errs...)
+}
+
+func columnNames(cols []dataset.Column) string {
+	var names []string
+	for _, c := range cols {
+		names = append(names, c.String())
+	}
+	return strings.Join(names, ", ")
+}
+
+// take shows one batch.
+func (f *feed) take(b dataset.Batch) engine.Feed {
+	for _, name := range f.ports {
+		t := f.in[name]
+		t.Shape[0] = b.Rows
+		if t.DType == ir.F32 {
+			t.F32 = b.F32(name)
+		} else {
+			t.I64 = b.I64(name)
+		}
+	}
+	return f.in
+}

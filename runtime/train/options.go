@@ -1,0 +1,132 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"strings"
+
+	"github.com/lamina-ml/lamina/runtime/dataset"
+	"github.com/lamina-ml/lamina/runtime/optim"
+	"github.com/lamina-ml/lamina/spec"
+)
+
+// Options says how to train. The zero value of a field is the default named
+// beside it; Optimizer and Epochs have none.
+type Options struct {
+	Optimizer  optim.Optimizer // required
+	Epochs     int             // required
+	Batch      int             // rows a step; 256
+	Accumulate int             // steps an update, their gradients averaged over all rows; 1
+	Workers    int             // goroutines; GOMAXPROCS. No result depends on it
+	Seed       uint64          // of initial weights, shuffling and dropout
+	InOrder    bool            // take the rows as they come instead of shuffling each epoch
+
+	Valid    dataset.Source // rows for validation after each epoch; none
+	Patience int            // epochs without a better validation loss before stopping; 0 never stops
+	MinDelta float64        // by how much a loss must fall to be better
+	KeepLast bool           // keep the last weights, not those of the best validation loss
+	Metrics  []Metric       // measured on the validation rows, or on the training rows if there are none
+
+	ClipNorm float64 // greatest L2 norm of an update's gradient; 0 does not clip
+
+	Dir             string       // folder of checkpoint and log; "" keeps neither
+	CheckpointEvery int          // updates between checkpoints besides those of each epoch's end; 0 for none
+	Progress        Progress     // nil is silent
+	Log             *slog.Logger // slog.Default, which gets warnings; epochs are Debug
+}
+
+// Metric is a named number: the mean of Value over all rows and elements.
+// Value must have the batch as its first axis, as in f32[N] or f32[N 784].
+type Metric struct {
+	Name  string
+	Value *spec.Value
+}
+
+const (
+	maxBatch  = 1 << 20
+	maxEpochs = 1 << 30
+)
+
+// check fills the defaults in and returns every mistake.
+func (o *Options) check(m *spec.Model) error {
+	var errs []error
+	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf("train: "+format, a...)) }
+	if m == nil {
+		return errors.New("train: the model is nil")
+	}
+	if err := m.Err(); err != nil {
+		errs = append(errs, err)
+	}
+	if o.Optimizer == nil {
+		bad("Options.Optimizer is required, such as optim.Adam(1e-3)")
+	} else if err := o.Optimizer.Err(); err != nil {
+		errs = append(errs, err)
+	}
+	if o.Epochs <= 0 || o.Epochs > maxEpochs {
+		bad("Options.Epochs is required and must be from 1 to %d, got %d", maxEpochs, o.Epochs)
+	}
+	number := func(name string, p *int, def, most int) {
+		if *p < 0 || *p > most {
+			bad("Options.%s must be from 0 to %d, got %d", name, most, *p)
+		}
+		if *p == 0 {
+			*p = def
+		}
+	}
+	number("Batch", &o.Batch, 256, maxBatch)
+	number("Accumulate", &o.Accumulate, 1, 1<<16)
+	number("Workers", &o.Workers, 0, 1<<10)
+	number("Patience", &o.Patience, 0, maxEpochs)
+	number("CheckpointEvery", &o.CheckpointEvery, 0, math.MaxInt32)
+	if !(o.ClipNorm >= 0) || math.IsInf(o.ClipNorm, 0) {
+		bad("Options.ClipNorm must be zero or positive, and finite, got %v", o.ClipNorm)
+	}
+	if !(o.MinDelta >= 0) || math.IsInf(o.MinDelta, 0) {
+		bad("Options.MinDelta must be zero or positive, and finite, got %v", o.MinDelta)
+	}
+	if o.Patience > 0 && o.Valid == nil {
+		bad("Options.Patience needs Options.Valid: there is no validation loss to wait for")
+	}
+	seen := map[string]bool{}
+	for i, x := range o.Metrics {
+		switch {
+		case x.Name == "" || strings.ContainsAny(x.Name, "\n\r\t"):
+			bad("metric %d needs a plain name, got %q", i+1, x.Name)
+		case seen[x.Name]:
+			bad("two metrics are named %q", x.Name)
+		case x.Value == nil:
+			bad("metric %q has no value", x.Name)
+		case x.Value.Err() != nil:
+			errs = append(errs, x.Value.Err())
+		case !x.Value.Type().Shape.RowWise():
+			bad("metric %q must have the batch as its first axis, got %s", x.Name, x.Value.Type())
+		}
+		seen[x.Name] = true
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	return errors.Join(errs...)
+}
+
+// Settings are the options that decide a run's bits, as training.json and the
+// checkpoint hold them.
+type Settings struct {
+	Optimizer  any     `json:"optimizer"`
+	Batch      int     `json:"batch"`
+	Accumulate int     `json:"accumulate"`
+	Seed       uint64  `json:"seed"`
+	InOrder    bool    `json:"in_order,omitempty"`
+	Epochs     int     `json:"epochs"`
+	Patience   int     `json:"patience,omitempty"`
+	MinDelta   float64 `json:"min_delta,omitempty"`
+	KeepLast   bool    `json:"keep_last,omitempty"`
+	ClipNorm   float64 `json:"clip_norm,omitempty"`
+}
+
+func (o *Options) settings() Settings {
+	return Settings{Optimizer: o.Optimizer.Describe(), Batch: o.Batch, Accumulate: o.Accumulate, Seed: o.Seed,
+		InOrder: o.InOrder, Epochs: o.Epochs, Patience: o.Patience, MinDelta: o.MinDelta, KeepLast: o.KeepLast, ClipNorm: o.ClipNorm}
+}

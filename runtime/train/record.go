@@ -1,0 +1,81 @@
+package train
+
+import (
+	"runtime/debug"
+	"strings"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/runtime/dataset"
+	"github.com/lamina-ml/lamina/runtime/engine"
+)
+
+// newRecord returns the facts of the training that ship with it.
+func newRecord(r *Result) (engine.Record, error) {
+	if r.hash == "" {
+		h, err := dataset.Hash(r.rows)
+		if err != nil {
+			return engine.Record{}, err
+		}
+		r.hash = h
+	}
+	ranges, err := dataset.Ranges(r.rows)
+	if err != nil {
+		return engine.Record{}, err
+	}
+	columns := map[string]engine.Range{}
+	for _, c := range ranges {
+		columns[c.Column] = engine.Range{Min: c.Min, Max: c.Max}
+	}
+	last := r.shipped()
+	metrics := map[string]float64{"train/loss": last.Train.Loss}
+	add := func(prefix string, v Values) {
+		for name, x := range v.Losses {
+			metrics[prefix+name] = x
+		}
+		for name, x := range v.Metrics {
+			metrics[prefix+name] = x
+		}
+	}
+	add("train/", last.Train)
+	if last.Validated {
+		metrics["valid/loss"] = last.Valid.Loss
+		add("valid/", last.Valid)
+	}
+	return engine.Record{
+		Seed: r.settings.Seed, DataHash: r.hash, Rows: r.rows.Len(), Columns: columns, Metrics: metrics,
+		Phases: []engine.Phase{{Name: r.prog.Name, Epochs: len(r.History), Updates: r.Last().Updates,
+			Batch: r.settings.Batch, Optimizer: r.settings.Optimizer, Metrics: metrics}},
+		SpecText: ir.Text(r.prog.Graph), ModelHash: r.prog.Hash, Kernels: kernels(),
+		Versions: map[string]string{"lamina": moduleVersion()},
+	}, nil
+}
+
+// shipped returns the epoch whose weights the result has.
+func (r *Result) shipped() Epoch {
+	if !r.settings.KeepLast && r.Best > 0 && r.Best <= len(r.History) && r.Last().Validated {
+		return r.History[r.Best-1]
+	}
+	return r.Last()
+}
+
+// moduleVersion returns the version of Lamina that the program was built with.
+func moduleVersion() string {
+	const module = "github.com/lamina-ml/lamina"
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "devel"
+	}
+	v := ""
+	if info.Main.Path == module {
+		v = info.Main.Version
+	}
+	for _, d := range info.Deps {
+		if d.Path == module {
+			v = d.Version
+		}
+	}
+	if v = strings.Trim(v, "()"); v == "" {
+		return "devel"
+	}
+	return v
+}

@@ -1,0 +1,80 @@
+package train
+
+import (
+	"fmt"
+
+	"github.com/lamina-ml/lamina/compiler"
+	"github.com/lamina-ml/lamina/runtime/dataset"
+	"github.com/lamina-ml/lamina/runtime/engine"
+	"github.com/lamina-ml/lamina/spec"
+)
+
+// Result is a finished training.
+type Result struct {
+	History []Epoch
+	Best    int // number of the epoch with the best loss
+
+	model    *spec.Model
+	prog     *compiler.Program
+	params   map[string][]float32
+	rows     dataset.Source
+	settings Settings
+	hash     string
+}
+
+// Last returns the last epoch, the zero Epoch if none was trained.
+func (r *Result) Last() Epoch {
+	if len(r.History) == 0 {
+		return Epoch{}
+	}
+	return r.History[len(r.History)-1]
+}
+
+// Param returns a copy of the trained parameter of that name, nil if there is
+// none.
+func (r *Result) Param(name string) []float32 { return append([]float32(nil), r.params[name]...) }
+
+// netRows is the capacity of a Net's plan; more rows are run in parts.
+const netRows = 256
+
+// Net returns the trained function that computes these values and nothing else.
+// They may be declared after the training, on a fresh input, with layers that
+// have no parameters on top. Inputs and outputs keep their names.
+//
+// A mistake is kept in the Net and returned by its Err and by whatever uses it:
+// no value; values that do not belong together; a layer that was not trained.
+func (r *Result) Net(values ...*spec.Value) *engine.Net {
+	net, err := r.net(values)
+	if err != nil {
+		return engine.ErrNet(err)
+	}
+	return net
+}
+
+func (r *Result) net(values []*spec.Value) (*engine.Net, error) {
+	g, params, err := spec.GraphOf(r.prog.Name, values...)
+	if err != nil {
+		return nil, err
+	}
+	own := map[string][]float32{}
+	for _, p := range params {
+		w, ok := r.params[p.Name]
+		if !ok {
+			return nil, &spec.Error{Layer: p.Layer, Made: p.Pos.Made, From: p.Pos.From, Op: "Net",
+				Rule: fmt.Sprintf("parameter %q was not trained: the layer is not part of model %q", p.Name, r.prog.Name)}
+		}
+		own[p.Name] = append([]float32{}, w...)
+	}
+	if g, err = compiler.Front(g, true); err != nil {
+		return nil, err
+	}
+	pl, err := compiler.CompileGraph(g, compiler.Options{Rows: netRows})
+	if err != nil {
+		return nil, err
+	}
+	rec, err := newRecord(r)
+	if err != nil {
+		return nil, err
+	}
+	return engine.NewNet(g, pl, own, rec)
+}

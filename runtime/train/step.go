@@ -1,0 +1,150 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/kernels/simd"
+	"github.com/lamina-ml/lamina/runtime/engine"
+	"github.com/lamina-ml/lamina/runtime/optim"
+)
+
+// kernels names the kernel set that computes the bits.
+func kernels() string { return simd.Active() }
+
+// step makes one update: as many runs as are accumulated, fewer at the end of
+// the epoch. It reports false when the epoch has no more rows. A step that is
+// interrupted leaves everything as it was after the update before.
+func (t *Trainer) step(ctx context.Context) (more bool, err error) {
+	left := t.batches.Steps() - t.cursor.Step
+	if left <= 0 {
+		return false, nil
+	}
+	runs := min(t.opt.Accumulate, left)
+	rows := min(runs*t.batches.Size(), t.batches.Len()-t.cursor.Step*t.batches.Size())
+	t.rates()
+	u := &t.update
+	u.T, u.Step, u.UpdateRows, u.FirstRow, u.Seed = t.cursor.Update+1, uint64(t.cursor.Update), rows, 0, t.opt.Seed
+	u.Opt, u.Accumulate = t.opt.Optimizer, false
+	clear(t.sums)
+	for range runs {
+		b, ok, err := t.batches.Next(ctx)
+		if err != nil {
+			return false, err
+		}
+		if !ok {
+			return false, errors.New("train: the source has fewer rows than it said")
+		}
+		in := t.feed.take(b)
+		if err := t.engine.Run(in, b.Rows, u); err != nil {
+			return false, t.explain(err, in, b.Rows)
+		}
+		for i, name := range t.sumNames {
+			t.sums[i] += float64(t.engine.Output(name).F32[0]) * float64(b.Rows)
+		}
+		u.FirstRow += b.Rows
+		u.Accumulate = true
+	}
+	if t.opt.stored() {
+		if _, err := t.engine.Apply(u, t.opt.ClipNorm); err != nil {
+			return false, t.explain(err, nil, 0)
+		}
+	}
+	if t.state.Sum == nil {
+		t.state.Sum = make([]float64, len(t.sums))
+	}
+	for i, s := range t.sums {
+		t.state.Sum[i] += s
+	}
+	t.state.Rows += rows
+	t.cursor.Step += runs
+	t.cursor.Update++
+	t.report.step(t, rows)
+	if every := t.opt.CheckpointEvery; every > 0 && t.cursor.Update%int64(every) == 0 && t.cursor.Step < t.batches.Steps() {
+		return true, t.save()
+	}
+	return true, nil
+}
+
+// rates sets the learning rate of every parameter for the update to come.
+func (t *Trainer) rates() {
+	steps := t.batches.Steps()
+	p := optim.Progress{Update: t.cursor.Update, UpdatesPerEpoch: (steps + t.opt.Accumulate - 1) / t.opt.Accumulate,
+		Epoch: t.cursor.Epoch, Epochs: t.opt.Epochs}
+	t.state.Rate = t.opt.Optimizer.Rate() * t.schedule.Factor(p)
+	t.update.Rate = float32(t.state.Rate)
+	for i, f := range t.factors {
+		t.update.Rates[i] = float32(t.state.Rate * f)
+	}
+}
+
+// explain turns a loss that is not finite into an error that names the epoch,
+// the step and the first layer that made a value that is not finite.
+func (t *Trainer) explain(err error, in engine.Feed, rows int) error {
+	var nf *engine.NonFinite
+	if !errors.As(err, &nf) {
+		return fmt.Errorf("train: epoch %d, step %d: %w", t.cursor.Epoch+1, t.cursor.Step+1, err)
+	}
+	what := "loss"
+	if in == nil {
+		what = "gradient's norm"
+	}
+	return fmt.Errorf("train: epoch %d, step %d: the %s is %v; %s; try a smaller learning rate or ClipNorm%s: %w",
+		t.cursor.Epoch+1, t.cursor.Step+1, what, nf.Loss, t.firstNonFinite(in, rows), t.lastGood(), err)
+}
+
+// firstNonFinite says where a value that is not finite came from.
+func (t *Trainer) firstNonFinite(in engine.Feed, rows int) string {
+	if name := t.badParam(); name != "" {
+		return fmt.Sprintf("parameter %q is not finite after update %d", name, t.cursor.Update)
+	}
+	if in == nil {
+		return "the gradients are too large for float32"
+	}
+	g := t.prog.Graph
+	feed := map[string]*ir.Tensor{}
+	for name, x := range in {
+		feed[name] = x
+	}
+	for _, p := range t.prog.Params {
+		feed[p.Name] = &ir.Tensor{DType: ir.F32, Shape: p.Type.Shape.Bind(1), F32: t.store.Param(p.Name)}
+	}
+	env := &ir.Env{Rows: rows, UpdateRows: rows, Seed: t.opt.Seed, Update: uint64(t.cursor.Update)}
+	vals, err := ir.Evaluate(g, env, feed)
+	if err != nil {
+		return err.Error()
+	}
+	for _, n := range g.Nodes {
+		for _, v := range n.Out {
+			if v.Type.DType.Float() && !within(vals[v]) {
+				return (&ir.Error{Layer: n.Layer, Made: n.Pos.Made, From: n.Pos.From, Op: n.Op.Name(), Rule: "the first value that is not finite is made here"}).Error()
+			}
+		}
+	}
+	return "no layer's value overflows in float64"
+}
+
+// within reports whether every element is a finite float32.
+func within(t *ir.Tensor) bool {
+	for i := range t.Len() {
+		if x := t.At(i); !(math.Abs(x) <= math.MaxFloat32) {
+			return false
+		}
+	}
+	return true
+}
+
+// badParam returns the first parameter that is not finite, or "".
+func (t *Trainer) badParam() string {
+	for _, p := range t.prog.Params {
+		for _, x := range t.store.Param(p.Name) {
+			if !finite(float64(x)) {
+				return p.Name
+			}
+		}
+	}
+	return ""
+}
