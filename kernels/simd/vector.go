@@ -41,7 +41,7 @@ func Relu(dst, src []float32) { map1(opRelu, dst, src) }
 // Exp sets dst[i] to e^src[i] within 1 ULP, subnormal results included: 0 below -104, +Inf above 88.73, NaN for NaN.
 func Exp(dst, src []float32) { map1(opExp, dst, src) }
 
-// Sigmoid sets dst[i] to 1/(1+e^-src[i]) within 2 ULP, subnormal results included.
+// Sigmoid sets dst[i] to 1/(1+e^-src[i]) within 2.5 ULP, subnormal results included.
 func Sigmoid(dst, src []float32) { map1(opSigmoid, dst, src) }
 
 // Tanh sets dst[i] to tanh(src[i]) within 2.5 ULP; the sign of zero is kept.
