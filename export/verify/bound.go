@@ -1,0 +1,363 @@
+package verify
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
+)
+
+// Sigmas is how many standard deviations of accumulated rounding two correct
+// executions may differ by.
+const Sigmas = 6
+
+// Estimate is a value in float64 with the variance that rounding gives each of
+// its elements in the value's own dtype.
+type Estimate struct {
+	Value *ir.Tensor // floats are F64
+	Var   []float64  // nil if exact; +Inf where the result may be anything
+}
+
+func (e Estimate) at(i int) float64 {
+	if e.Var == nil {
+		return 0
+	}
+	return e.Var[i]
+}
+
+// Tolerance returns how far element i of two correct executions may be apart:
+// each has the variance, so their difference has twice that.
+func (e Estimate) Tolerance(i int) float64 { return Sigmas * math.Sqrt(2*e.at(i)) }
+
+// Bound evaluates g in float64 and carries along the variance that rounding each
+// result to its dtype causes, as a sum of squares: rounding errors of different
+// operations are taken as independent. in holds inputs, parameters and state by
+// name, as for ir.Evaluate.
+//
+// Errors: those of ir.Evaluate.
+func Bound(g *ir.Graph, env *ir.Env, in map[string]*ir.Tensor) (map[*ir.Value]Estimate, error) {
+	vals := make(map[*ir.Value]Estimate)
+	take := func(v *ir.Value) error {
+		t := in[v.Name]
+		if t == nil {
+			return fmt.Errorf("verify: no tensor for %q (%s)", v.Name, v.Type)
+		}
+		if err := t.Check(); err != nil {
+			return fmt.Errorf("verify: %q: %w", v.Name, err)
+		}
+		if want := env.Bind(v.Type.Shape); !equalInts(want, t.Shape) {
+			return fmt.Errorf("verify: %q must have shape %v (%s), got %v", v.Name, want, v.Type, t.Shape)
+		}
+		vals[v] = Estimate{Value: widen(t)}
+		return nil
+	}
+	leaves := append(append([]*ir.Value{}, g.Inputs...), g.Params...)
+	for _, s := range g.State {
+		leaves = append(leaves, s.In)
+	}
+	for _, v := range leaves {
+		if err := take(v); err != nil {
+			return nil, err
+		}
+	}
+	for v, t := range g.Data {
+		x := widen(t)
+		if v.Type.DType == ir.F32 { // the file holds the constant rounded
+			x = widen(x.To(ir.F32))
+		}
+		vals[v] = Estimate{Value: x}
+	}
+	return vals, walk(g, env, vals)
+}
+
+// walk bounds every node of g given its leaves.
+func walk(g *ir.Graph, env *ir.Env, vals map[*ir.Value]Estimate) error {
+	for _, n := range g.Nodes {
+		c := &call{env: env, node: n, in: make([]Estimate, len(n.In))}
+		for i, v := range n.In {
+			e, ok := vals[v]
+			if !ok {
+				return fmt.Errorf("verify: %s reads %q before it is made", n.Op.Name(), v.Name)
+			}
+			c.in[i] = e
+		}
+		out, err := c.run()
+		if err != nil {
+			return &ir.Error{Layer: n.Layer, Made: n.Pos.Made, From: n.Pos.From, Op: n.Op.Name(), Rule: err.Error()}
+		}
+		for i, v := range n.Out {
+			settle(v.Type.DType, &out[i])
+			vals[v] = out[i]
+		}
+	}
+	return nil
+}
+
+// settle does to a result what its dtype does beyond rounding: what is above the
+// greatest finite number becomes infinite, and near it nothing is known.
+func settle(d ir.DType, e *Estimate) {
+	if d == ir.F32 && e.Value.DType == ir.F64 {
+		for i, x := range e.Value.F64 {
+			if math.Abs(x) <= math.MaxFloat32/2 || math.IsInf(x, 0) {
+				continue
+			}
+			margin := Sigmas*math.Sqrt(e.at(i)) + math.MaxFloat32*unit(d)
+			switch {
+			case math.Abs(x)-margin > math.MaxFloat32:
+				e.Value.F64[i] = math.Inf(int(math.Copysign(1, x)))
+			case math.Abs(x)+margin > math.MaxFloat32:
+				e.unknown(i)
+			}
+		}
+	}
+	for i, s := range e.Var {
+		if math.IsNaN(s) {
+			e.Var[i] = math.Inf(1)
+		}
+	}
+}
+
+func (e *Estimate) unknown(i int) {
+	if e.Var == nil {
+		e.Var = make([]float64, e.Value.Len())
+	}
+	e.Var[i] = math.Inf(1)
+}
+
+// unit is the relative error of one rounding to d.
+func unit(d ir.DType) float64 {
+	switch d {
+	case ir.F32:
+		return 0x1p-24
+	case ir.F64:
+		return 0x1p-53
+	}
+	return 0
+}
+
+// floor is the least normal number of d: a runtime may take smaller results as 0.
+func floor(d ir.DType) float64 {
+	switch d {
+	case ir.F32:
+		return 0x1p-126
+	case ir.F64:
+		return 0x1p-1022
+	}
+	return 0
+}
+
+// call is one node with its operands.
+type call struct {
+	env  *ir.Env
+	node *ir.Node
+	in   []Estimate
+}
+
+func (c *call) dtype() ir.DType { return c.node.Out[0].Type.DType }
+
+// value evaluates the op itself.
+func (c *call) value(in ...*ir.Tensor) (*ir.Tensor, error) {
+	if len(in) == 0 {
+		for _, e := range c.in {
+			in = append(in, e.Value)
+		}
+	}
+	types := make([]ir.Type, len(c.node.In))
+	for i, v := range c.node.In {
+		types[i] = v.Type
+	}
+	out, err := ir.EvalOp(c.env, c.node.Op, types, in)
+	if err != nil {
+		return nil, err
+	}
+	if want := c.env.Bind(c.node.Out[0].Type.Shape); !equalInts(want, out[0].Shape) {
+		return nil, fmt.Errorf("gave shape %v for %s", out[0].Shape, c.node.Out[0].Type)
+	}
+	// Results may share an operand's elements, which settle would change.
+	return out[0].Clone(), nil
+}
+
+// run applies the rule of the op; what has none is taken apart, or bounded by
+// trial.
+func (c *call) run() ([]Estimate, error) {
+	one := func(e Estimate, err error) ([]Estimate, error) { return []Estimate{e}, err }
+	switch op := c.node.Op.(type) {
+	case ops.Identity, ops.StopGradient, ops.Dropout:
+		return []Estimate{{c.in[0].Value.Clone(), append([]float64(nil), c.in[0].Var...)}}, nil
+	case ops.Transpose, ops.Reshape, ops.Flatten, ops.Expand, ops.Concat, ops.Slice, ops.Pad:
+		return one(c.moved())
+	case ops.Add, ops.Sub, ops.Mul, ops.Div, ops.Pow, ops.Max, ops.Min, ops.Greater, ops.Less, ops.Equal:
+		return one(c.binary())
+	case ops.Where:
+		return one(c.where())
+	case ops.Neg, ops.Abs, ops.Sqrt, ops.Exp, ops.Log, ops.Erf, ops.Reciprocal, ops.Relu, ops.LeakyRelu, ops.Elu,
+		ops.Selu, ops.Sigmoid, ops.Tanh, ops.Softplus:
+		return one(c.unary())
+	case ops.Sign:
+		return one(c.sign())
+	case ops.Cast:
+		return one(c.cast(op))
+	case ops.MatMul:
+		return one(c.matMul())
+	case ops.Gemm:
+		return one(c.gemm(op.TransA, op.TransB))
+	case ops.ReduceSum:
+		return one(c.reduceSum(op.Axes, false))
+	case ops.ReduceMean:
+		return one(c.reduceSum(op.Axes, true))
+	case ops.ReduceMax:
+		return one(c.reduceMax())
+	case ops.Softmax:
+		return one(c.softmax(op.Axis, false))
+	case ops.LogSoftmax:
+		return one(c.softmax(op.Axis, true))
+	case ops.ArgMax:
+		return one(c.argMax(op.Axis))
+	case ops.OneHot:
+		return one(c.oneHot(op.Depth))
+	case ops.Extent:
+		v, err := c.value()
+		return one(Estimate{Value: v}, err)
+	case ir.Decomposer:
+		return c.decompose(op)
+	}
+	return one(c.trial())
+}
+
+// decompose bounds what the op means.
+func (c *call) decompose(op ir.Decomposer) ([]Estimate, error) {
+	b := ir.NewBuilder(c.node.Op.Name())
+	args := make([]*ir.Value, len(c.in))
+	vals := map[*ir.Value]Estimate{}
+	for i, v := range c.node.In {
+		args[i] = b.Input(fmt.Sprintf("in%d", i), v.Type)
+		vals[args[i]] = c.in[i]
+	}
+	res := op.Decompose(b, args)
+	if err := b.Err(); err != nil {
+		return nil, err
+	}
+	for v, t := range b.Graph.Data {
+		vals[v] = Estimate{Value: widen(t)}
+	}
+	if err := walk(b.Graph, c.env, vals); err != nil {
+		return nil, err
+	}
+	out := make([]Estimate, len(res))
+	for i, v := range res {
+		out[i] = vals[v]
+	}
+	return out, nil
+}
+
+// moved bounds ops that move elements or choose among them: the variances move
+// as the elements do.
+func (c *call) moved() (Estimate, error) {
+	v, err := c.value()
+	if err != nil {
+		return Estimate{}, err
+	}
+	exact := true
+	s := make([]*ir.Tensor, len(c.in))
+	for i, e := range c.in {
+		s[i] = &ir.Tensor{DType: ir.F64, Shape: e.Value.Shape, F64: e.Var}
+		if e.Var == nil {
+			s[i].F64 = make([]float64, e.Value.Len())
+		}
+		exact = exact && e.Var == nil
+	}
+	if exact {
+		return Estimate{Value: v}, nil
+	}
+	t, err := c.value(s...)
+	if err != nil {
+		return Estimate{}, err
+	}
+	return Estimate{v, t.To(ir.F64).F64}, nil
+}
+
+// trial bounds an op of unknown kind: it moves the operands by one standard
+// deviation in eight patterns of signs, takes the largest change, and adds a
+// chain of roundings as long as the largest operand's row.
+func (c *call) trial() (Estimate, error) {
+	v, err := c.value()
+	if err != nil {
+		return Estimate{}, err
+	}
+	e := Estimate{v, make([]float64, v.Len())}
+	if !c.dtype().Float() {
+		for i := range e.Var {
+			for _, x := range c.in {
+				if x.Var != nil {
+					e.Var[i] = math.Inf(1)
+				}
+			}
+		}
+		return e, nil
+	}
+	chain := 1.0
+	for _, v := range c.node.In {
+		if v.Type.Rank() > 0 {
+			chain = max(chain, float64(v.Type.Shape[1:].Elems(c.env.Rows)))
+		}
+	}
+	for pattern := range uint64(8) {
+		in := make([]*ir.Tensor, len(c.in))
+		for k, x := range c.in {
+			in[k] = x.Value
+			if x.Var == nil || x.Value.DType != ir.F64 {
+				continue
+			}
+			in[k] = x.Value.Clone()
+			for i := range in[k].F64 {
+				in[k].F64[i] += sign(pattern, uint64(i)) * math.Sqrt(x.Var[i])
+			}
+		}
+		w, err := c.value(in...)
+		if err != nil {
+			return Estimate{}, err
+		}
+		for i := range e.Var {
+			d := w.At(i) - v.At(i)
+			e.Var[i] = max(e.Var[i], 4*d*d)
+		}
+	}
+	u, f := unit(c.dtype()), floor(c.dtype())
+	for i := range e.Var {
+		y := v.At(i)
+		e.Var[i] += 4*chain*u*u*y*y + f*f
+	}
+	return e, nil
+}
+
+// sign returns ±1 by a hash of pattern and place.
+func sign(pattern, i uint64) float64 {
+	h := (i + 1) * (2*pattern + 0x9E3779B97F4A7C15)
+	h ^= h >> 29
+	h *= 0xBF58476D1CE4E5B9
+	if h>>63 == 0 {
+		return 1
+	}
+	return -1
+}
+
+// widen returns floats as F64, sharing what is F64 already.
+func widen(t *ir.Tensor) *ir.Tensor {
+	if t.DType == ir.F32 {
+		return t.To(ir.F64)
+	}
+	return t
+}
+
+func equalInts(a, b []int) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,224 @@
+package verify
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+)
+
+// chain is a sum as it grows. Its rounding variance is u² times the squares of
+// all partial sums: of the ascending order, or of the mean over all orders if
+// that is more, since a runtime may add in any order; and of the products, which
+// are rounded too where there is no fused multiply-add.
+type chain struct {
+	n              float64
+	sum, parts, sq float64
+}
+
+func (c *chain) add(p float64) {
+	c.n++
+	c.sum += p
+	c.parts += c.sum * c.sum
+	c.sq += p * p
+}
+
+func (c *chain) rounding(u float64) float64 {
+	k := c.n
+	if k == 0 {
+		return 0
+	}
+	mean := c.sum * c.sum * (k + 1) * (2*k + 1) / (6 * k)
+	spread := max(c.sq/k-c.sum*c.sum/(k*k), 0) * k * (k + 1) / 6
+	return u * u * (max(c.parts, mean+spread) + c.sq)
+}
+
+// overflows reports whether a partial sum may have passed the dtype's range.
+func (c *chain) overflows(d ir.DType) bool {
+	return d == ir.F32 && c.parts > math.MaxFloat32*math.MaxFloat32/4 && finite(c.sum)
+}
+
+// product bounds c[m,n] = a[m,k] b[k,n], with variances that may be nil.
+func product(d ir.DType, m, k, n int, a, sa, b, sb, out, s []float64) {
+	u, f := unit(d), floor(d)
+	sums := make([]chain, n)
+	vars := make([]float64, n)
+	for i := range m {
+		clear(sums)
+		clear(vars)
+		for p := range k {
+			x := a[i*k+p]
+			row := b[p*n : (p+1)*n]
+			for j, y := range row {
+				sums[j].add(x * y)
+			}
+			if sa != nil {
+				if v := sa[i*k+p]; v != 0 {
+					for j, y := range row {
+						vars[j] += y * y * v
+					}
+				}
+			}
+			if sb != nil {
+				for j, v := range sb[p*n : (p+1)*n] {
+					vars[j] += x * x * v
+					if sa != nil {
+						vars[j] += sa[i*k+p] * v
+					}
+				}
+			}
+		}
+		for j := range sums {
+			at := i*n + j
+			out[at] = sums[j].sum
+			switch {
+			case sums[j].overflows(d):
+				s[at] = math.Inf(1)
+			case !finite(out[at]):
+				s[at] = 0
+			default:
+				s[at] = vars[j] + sums[j].rounding(u) + f*f
+			}
+		}
+	}
+}
+
+func transposed(x []float64, rows, cols int) []float64 {
+	if x == nil {
+		return nil
+	}
+	out := make([]float64, len(x))
+	for i := range rows {
+		for j := range cols {
+			out[j*rows+i] = x[i*cols+j]
+		}
+	}
+	return out
+}
+
+// gemm bounds a b + c of rank 2.
+func (c *call) gemm(ta, tb bool) (Estimate, error) {
+	a, b := c.in[0], c.in[1]
+	if len(a.Value.Shape) != 2 || len(b.Value.Shape) != 2 {
+		return Estimate{}, fmt.Errorf("operands have shapes %v and %v", a.Value.Shape, b.Value.Shape)
+	}
+	m, k := a.Value.Shape[0], a.Value.Shape[1]
+	n := b.Value.Shape[1]
+	xa, sa, xb, sb := a.Value.F64, a.Var, b.Value.F64, b.Var
+	if ta {
+		xa, sa = transposed(xa, m, k), transposed(sa, m, k)
+		m, k = k, m
+	}
+	if tb {
+		rows, cols := b.Value.Shape[0], b.Value.Shape[1]
+		xb, sb = transposed(xb, rows, cols), transposed(sb, rows, cols)
+		n = rows
+	}
+	if len(xb) != k*n {
+		return Estimate{}, fmt.Errorf("operands have shapes %v and %v", a.Value.Shape, b.Value.Shape)
+	}
+	e := Estimate{ir.NewTensor(ir.F64, m, n), make([]float64, m*n)}
+	product(c.dtype(), m, k, n, xa, sa, xb, sb, e.Value.F64, e.Var)
+	if len(c.in) > 2 {
+		u := unit(c.dtype())
+		w := broadcastIndex(c.in[2].Value.Shape, e.Value.Shape)
+		for i := range e.Var {
+			p := w.next()
+			e.Value.F64[i] += c.in[2].Value.F64[p]
+			y := e.Value.F64[i]
+			if s := c.in[2].at(p) + u*u*y*y; finite(y) {
+				e.Var[i] += s
+			}
+		}
+	}
+	return e, nil
+}
+
+// matMul bounds numpy's matmul: matrices in the last two axes, the others
+// broadcast, a vector taken as a row or a column.
+func (c *call) matMul() (Estimate, error) {
+	a, b := c.in[0], c.in[1]
+	da, db := a.Value.Shape, b.Value.Shape
+	if len(da) == 1 {
+		da = []int{1, da[0]}
+	}
+	if len(db) == 1 {
+		db = []int{db[0], 1}
+	}
+	if len(da) < 2 || len(db) < 2 || da[len(da)-1] != db[len(db)-2] {
+		return Estimate{}, fmt.Errorf("operands have shapes %v and %v", a.Value.Shape, b.Value.Shape)
+	}
+	m, k, n := da[len(da)-2], da[len(da)-1], db[len(db)-1]
+	shape := c.env.Bind(c.node.Out[0].Type.Shape)
+	e := Estimate{ir.NewTensor(ir.F64, shape...), nil}
+	e.Var = make([]float64, e.Value.Len())
+	batch := []int{1}
+	if lead := max(len(da), len(db)) - 2; lead > 0 {
+		batch = shape[:lead]
+	}
+	wa, wb := broadcastIndex(da[:len(da)-2], batch), broadcastIndex(db[:len(db)-2], batch)
+	part := func(x []float64, i, size int) []float64 {
+		if x == nil {
+			return nil
+		}
+		return x[i*size : (i+1)*size]
+	}
+	for i := range ir.Elems(batch) {
+		p, q := wa.next(), wb.next()
+		product(c.dtype(), m, k, n, part(a.Value.F64, p, m*k), part(a.Var, p, m*k),
+			part(b.Value.F64, q, k*n), part(b.Var, q, k*n), part(e.Value.F64, i, m*n), part(e.Var, i, m*n))
+	}
+	return e, nil
+}
+
+// reduceSum bounds a sum, or a mean, over some axes.
+func (c *call) reduceSum(axes ir.Axes, mean bool) (Estimate, error) {
+	x := c.in[0]
+	v, err := c.value()
+	if err != nil {
+		return Estimate{}, err
+	}
+	gone := make([]bool, len(x.Value.Shape))
+	for _, a := range axes.Slice() {
+		if a < 0 {
+			a += len(gone)
+		}
+		gone[a] = true
+	}
+	if axes.Len == 0 {
+		for i := range gone {
+			gone[i] = true
+		}
+	}
+	// The result has length 1 along the axes summed, whether kept or not.
+	kept := append([]int{}, x.Value.Shape...)
+	for i := range kept {
+		if gone[i] {
+			kept[i] = 1
+		}
+	}
+	sums := make([]chain, v.Len())
+	e := Estimate{v, make([]float64, v.Len())}
+	w := broadcastIndex(kept, x.Value.Shape)
+	for i, y := range x.Value.F64 {
+		o := w.next()
+		sums[o].add(y)
+		e.Var[o] += x.at(i)
+	}
+	d := c.dtype()
+	u, f := unit(d), floor(d)
+	for o := range sums {
+		e.Var[o] += sums[o].rounding(u)
+		if sums[o].overflows(d) {
+			e.Var[o] = math.Inf(1)
+		}
+		if mean && sums[o].n > 0 {
+			e.Var[o] = e.Var[o]/(sums[o].n*sums[o].n) + u*u*v.F64[o]*v.F64[o]
+		}
+		e.Var[o] += f * f
+		if !finite(v.F64[o]) {
+			e.Var[o] = 0
+		}
+	}
+	return e, nil
+}

@@ -1,0 +1,88 @@
+package verify
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+)
+
+// Diff is what comparing one tensor with another found.
+type Diff struct {
+	WorstAbs     float64 // greatest difference of two finite elements
+	Row, Element int     // where that is: row of the batch, element within the row
+	Tolerance    float64 // greatest tolerance of an element
+	Largest      float64 // greatest magnitude of a finite element wanted
+	Undetermined int     // elements that rounding alone decides
+	Bad          int     // elements outside their tolerance
+	First        string  // describes the worst element outside
+}
+
+// Compare holds got against want, element by element. Both are results of
+// executions in est's dtype, and est is the reference with its bound.
+//
+// Finite elements may be apart by the tolerance. NaN must meet NaN and an
+// infinity the same infinity, place by place. Elements that the bound leaves
+// open may be anything. Integers and truth values must be equal.
+func Compare(got, want *ir.Tensor, est Estimate) Diff {
+	d := Diff{}
+	if got == nil || want == nil {
+		d.Bad, d.First = 1, "the output is missing"
+		return d
+	}
+	if got.DType != want.DType || !equalInts(got.Shape, want.Shape) || est.Value == nil || est.Value.Len() != want.Len() || got.Len() != want.Len() {
+		d.Bad, d.First = 1, fmt.Sprintf("the output is %s, %s was wanted", got.Type(), want.Type())
+		return d
+	}
+	row := 1
+	if len(want.Shape) > 0 {
+		row = max(ir.Elems(want.Shape[1:]), 1)
+	}
+	worst := 0.0
+	for i, n := 0, want.Len(); i < n; i++ {
+		if math.IsInf(est.at(i), 1) {
+			d.Undetermined++
+			continue
+		}
+		x, y := got.At(i), want.At(i)
+		if got.DType == ir.I64 {
+			if got.I64[i] != want.I64[i] {
+				d.miss(i, row, math.Abs(x-y), fmt.Sprintf("%d instead of %d", got.I64[i], want.I64[i]), &worst, math.Inf(1))
+			}
+			continue
+		}
+		tol := est.Tolerance(i)
+		switch {
+		case math.IsNaN(x) && math.IsNaN(y), x == y:
+			if finite(y) {
+				d.Largest = max(d.Largest, math.Abs(y))
+				d.Tolerance = max(d.Tolerance, tol)
+			}
+		case !finite(x) || !finite(y):
+			d.miss(i, row, 0, fmt.Sprintf("%v instead of %v", x, y), &worst, math.Inf(1))
+		default:
+			d.Largest = max(d.Largest, math.Abs(y))
+			d.Tolerance = max(d.Tolerance, tol)
+			e := math.Abs(x - y)
+			if e > d.WorstAbs {
+				d.WorstAbs = e
+				if d.Bad == 0 {
+					d.Row, d.Element = i/row, i%row
+				}
+			}
+			if e > tol {
+				d.miss(i, row, e, fmt.Sprintf("%.9g instead of %.9g, off by %.3g where %.3g is allowed", x, y, e, tol), &worst, e/tol)
+			}
+		}
+	}
+	return d
+}
+
+func (d *Diff) miss(i, row int, e float64, what string, worst *float64, ratio float64) {
+	d.Bad++
+	if d.Bad == 1 || ratio > *worst {
+		*worst = ratio
+		d.Row, d.Element = i/row, i%row
+		d.First = fmt.Sprintf("row %d, element %d: %s", i/row, i%row, what)
+	}
+}
