@@ -1,0 +1,259 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lamina-ml/lamina/internal/onnxpb"
+	"github.com/lamina-ml/lamina/runtime/checkpoint"
+)
+
+// maxModel is what a file of protobuf can hold, maxRecord what a bundle's
+// records are read up to, maxLines how many rows of a list are printed without
+// --json.
+const (
+	maxModel  = 1<<31 - 1
+	maxRecord = 64 << 20
+	maxLines  = 60
+)
+
+// inspection is what inspect prints: what PATH is, and the part of that name.
+type inspection struct {
+	Path       string            `json:"path"`
+	Kind       string            `json:"kind"` // model, bundle or checkpoint
+	Bytes      int64             `json:"bytes"`
+	Model      *modelReport      `json:"model,omitempty"`
+	Bundle     *bundleReport     `json:"bundle,omitempty"`
+	Checkpoint *checkpointReport `json:"checkpoint,omitempty"`
+}
+
+func inspectCommand() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "inspect PATH",
+		Short: "Say what is in a model, a bundle or a checkpoint",
+		Long: `Reads an ONNX file, whatever its ops, a bundle's folder or a training's
+checkpoint, and prints the signature, the nodes by op, the weights with shapes
+and bytes, and where it comes from. Nothing is run.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			r, err := inspect(args[0])
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				e := json.NewEncoder(c.OutOrStdout())
+				e.SetIndent("", "  ")
+				return e.Encode(r)
+			}
+			_, err = io.WriteString(c.OutOrStdout(), r.String())
+			return err
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+func inspect(path string) (*inspection, error) {
+	fi, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if fi.IsDir() {
+		return inspectBundle(path)
+	}
+	r := &inspection{Path: path, Bytes: fi.Size()}
+	if isCheckpoint(path) {
+		f, err := checkpoint.Read(path)
+		if err != nil {
+			return nil, err
+		}
+		r.Kind, r.Checkpoint = "checkpoint", reportCheckpoint(f)
+		return r, nil
+	}
+	m, b, err := readModel(path)
+	if err != nil {
+		return nil, err
+	}
+	r.Kind, r.Bytes, r.Model = "model", int64(len(b)), reportModel(m)
+	return r, nil
+}
+
+// isCheckpoint looks at the first bytes; what cannot be read is no checkpoint,
+// and reading it as a model says why.
+func isCheckpoint(path string) bool {
+	const magic = "LAMINACK"
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	fi, err := f.Stat()
+	if err != nil || !fi.Mode().IsRegular() {
+		return false
+	}
+	head := make([]byte, len(magic))
+	_, err = io.ReadFull(f, head)
+	return err == nil && string(head) == magic
+}
+
+// readModel reads and decodes an ONNX file of any ops.
+func readModel(path string) (*onnxpb.ModelProto, []byte, error) {
+	b, err := readFile(path, maxModel)
+	if err != nil {
+		return nil, nil, err
+	}
+	m, err := onnxpb.UnmarshalModel(b)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
+	}
+	// Protobuf skips fields it does not know, so other files decode to nothing.
+	if m.Graph == nil || m.IrVersion <= 0 {
+		return nil, nil, fmt.Errorf("%s: not an ONNX model, a bundle or a checkpoint: it has no graph or no IR version", path)
+	}
+	return m, b, nil
+}
+
+// readFile reads a regular file of at most limit bytes.
+func readFile(path string, limit int64) ([]byte, error) {
+	// Opening a pipe would wait for somebody to write to it.
+	fi, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !fi.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: not a regular file", path)
+	}
+	if fi.Size() == 0 {
+		return nil, fmt.Errorf("%s: the file is empty", path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	tooLong := fmt.Errorf("%s: more than the %s that can be read", path, size(limit))
+	if fi.Size() > limit {
+		return nil, tooLong
+	}
+	b, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(b)) > limit {
+		err = tooLong
+	}
+	return b, err
+}
+
+// modelPath returns the model of a bundle's folder, and of a file itself.
+func modelPath(path string) (string, error) {
+	fi, err := os.Stat(path)
+	if err != nil {
+		return "", err
+	}
+	if !fi.IsDir() {
+		return path, nil
+	}
+	model := filepath.Join(path, "model.onnx")
+	if _, err := os.Stat(model); errors.Is(err, os.ErrNotExist) {
+		return "", fmt.Errorf("%s: not a bundle: it has no model.onnx", path)
+	} else if err != nil {
+		return "", err
+	}
+	return model, nil
+}
+
+// checkpointReport is a checkpoint's header and the list of its tensors.
+type checkpointReport struct {
+	checkpoint.Header
+	Tensors []tensorReport `json:"tensors"`
+}
+
+func reportCheckpoint(f *checkpoint.File) *checkpointReport {
+	r := &checkpointReport{Header: f.Header, Tensors: []tensorReport{}}
+	for _, t := range f.Tensors {
+		r.Tensors = append(r.Tensors, tensorReport{Name: t.Name, Elem: "f32", Shape: dims(t.Shape),
+			Elements: int64(len(t.Data)), Bytes: 4 * int64(len(t.Data))})
+	}
+	return r
+}
+
+func (r *inspection) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s, %s\n", clean(r.Path), r.Kind, size(r.Bytes))
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	switch {
+	case r.Checkpoint != nil:
+		r.Checkpoint.print(w)
+	case r.Bundle != nil:
+		r.Bundle.print(w)
+		r.Model.print(w)
+	default:
+		r.Model.print(w)
+	}
+	w.Flush() // a strings.Builder takes everything
+	return b.String()
+}
+
+func (r *checkpointReport) print(w io.Writer) {
+	row(w, "model", "%s, hash %s", clean(r.Model), clean(r.ModelHash))
+	row(w, "done", "%d epochs, %d steps of the next, %d updates", r.Cursor.Epoch, r.Cursor.Step, r.Cursor.Update)
+	row(w, "optimizer", "%s", clean(r.Optimizer))
+	row(w, "seed", "%d", r.Seed)
+	row(w, "data", "hash %s", clean(r.DataHash))
+	row(w, "kernels", "%s", clean(r.Kernels))
+	printTensors(w, "tensors", r.Tensors)
+}
+
+// row prints a key and its value.
+func row(w io.Writer, key, format string, a ...any) {
+	fmt.Fprintf(w, "  %s\t%s\n", key, fmt.Sprintf(format, a...))
+}
+
+func printTensors(w io.Writer, key string, list []tensorReport) {
+	var elements, bytes int64
+	for _, t := range list {
+		elements = sum(elements, t.Elements)
+		bytes += t.Bytes
+	}
+	row(w, key, "%d of %d elements, %s", len(list), elements, size(bytes))
+	for i, t := range list {
+		if i == maxLines {
+			fmt.Fprintf(w, "    … and %d more; --json has all\n", len(list)-i)
+			return
+		}
+		fmt.Fprintf(w, "    %s\t%s\t%s%s\n", clean(t.Name), t.typ(), size(t.Bytes), t.note())
+	}
+}
+
+// clean returns s fit for one line of a terminal, whatever a file put into it.
+func clean(s string) string {
+	const most = 160
+	r := []rune(s)
+	if len(r) > most {
+		r = append(r[:most-1], '…')
+	}
+	for i, c := range r {
+		if c < ' ' || c >= 0x7f && c < 0xa0 || c >= 0x2028 && c <= 0x202e || c >= 0x2066 && c <= 0x2069 {
+			r[i] = '�'
+		}
+	}
+	return string(r)
+}
+
+// size prints a number of bytes.
+func size(n int64) string {
+	switch {
+	case n < 10_000:
+		return fmt.Sprintf("%d bytes", n)
+	case n < 10_000_000:
+		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
+	}
+	return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+}

@@ -1,0 +1,312 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"math/bits"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/lamina-ml/lamina/internal/onnxpb"
+)
+
+type modelReport struct {
+	Graph        string            `json:"graph"`
+	IR           int64             `json:"ir_version"`
+	Opsets       map[string]int64  `json:"opsets"` // by domain; the default one is ai.onnx
+	Producer     string            `json:"producer,omitempty"`
+	Inputs       []portReport      `json:"inputs"`
+	Outputs      []portReport      `json:"outputs"`
+	Nodes        int               `json:"nodes"` // those of subgraphs and functions included
+	Ops          map[string]int    `json:"ops"`
+	Functions    int               `json:"functions,omitempty"`
+	Initializers []tensorReport    `json:"initializers"`
+	Elements     int64             `json:"initializer_elements"`
+	WeightBytes  int64             `json:"initializer_bytes"`
+	Metadata     map[string]string `json:"metadata"`
+	Doc          string            `json:"doc,omitempty"`
+}
+
+type portReport struct {
+	Name  string   `json:"name"`
+	Elem  string   `json:"elem"`
+	Shape []string `json:"shape"` // lengths, names of symbols, ? for neither
+}
+
+type tensorReport struct {
+	Name     string   `json:"name"`
+	Elem     string   `json:"elem"`
+	Shape    []string `json:"shape"`
+	Elements int64    `json:"elements"` // as the shape says
+	Bytes    int64    `json:"bytes"`    // held in this file
+	External string   `json:"external,omitempty"`
+	Problem  string   `json:"problem,omitempty"`
+}
+
+func (t tensorReport) typ() string { return typeText(t.Elem, t.Shape) }
+
+func (t tensorReport) note() string {
+	switch {
+	case t.Problem != "":
+		return "  " + t.Problem
+	case t.External != "":
+		return "  in " + clean(t.External)
+	}
+	return ""
+}
+
+func typeText(elem string, shape []string) string {
+	const most = 16
+	if len(shape) > most {
+		shape = append(slices.Clone(shape[:most]), "…")
+	}
+	return elem + "[" + clean(strings.Join(shape, " ")) + "]"
+}
+
+func dims[T int | int64](shape []T) []string {
+	s := make([]string, len(shape))
+	for i, d := range shape {
+		s[i] = strconv.FormatInt(int64(d), 10)
+	}
+	return s
+}
+
+func reportModel(m *onnxpb.ModelProto) *modelReport {
+	g := m.Graph
+	r := &modelReport{
+		Graph: g.Name, IR: m.IrVersion, Opsets: map[string]int64{}, Doc: m.DocString,
+		Producer: strings.TrimSpace(m.ProducerName + " " + m.ProducerVersion),
+		Inputs:   []portReport{}, Outputs: []portReport{}, Initializers: []tensorReport{},
+		Ops: map[string]int{}, Metadata: map[string]string{}, Functions: len(m.Functions),
+	}
+	for _, o := range m.OpsetImport {
+		r.Opsets[cmp.Or(o.GetDomain(), "ai.onnx")] = o.GetVersion()
+	}
+	for _, p := range m.MetadataProps {
+		r.Metadata[p.GetKey()] = p.GetValue()
+	}
+	stored := map[string]bool{}
+	for _, t := range g.Initializer {
+		stored[t.GetName()] = true
+		r.add(reportTensor(t))
+	}
+	for _, s := range g.SparseInitializer {
+		t := reportTensor(s.GetValues())
+		stored[t.Name] = true
+		t.Shape, t.Problem = dims(s.GetDims()), ""
+		r.add(t)
+	}
+	for _, v := range g.Input {
+		// Before IR 4 every initializer was also listed as an input.
+		if !stored[v.GetName()] {
+			r.Inputs = append(r.Inputs, reportPort(v))
+		}
+	}
+	for _, v := range g.Output {
+		r.Outputs = append(r.Outputs, reportPort(v))
+	}
+	r.count(g.Node)
+	for _, f := range m.Functions {
+		r.count(f.GetNode())
+	}
+	return r
+}
+
+func (r *modelReport) add(t tensorReport) {
+	r.Initializers = append(r.Initializers, t)
+	r.Elements = sum(r.Elements, t.Elements)
+	r.WeightBytes += t.Bytes
+}
+
+// sum adds what shapes say, and stays at the largest number.
+func sum(a, b int64) int64 {
+	if a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
+}
+
+// count counts nodes and those of their subgraphs, nested as deep as the
+// decoder let them be.
+func (r *modelReport) count(nodes []*onnxpb.NodeProto) {
+	for _, n := range nodes {
+		op := n.GetOpType()
+		if d := n.GetDomain(); d != "" && d != "ai.onnx" {
+			op = d + "." + op
+		}
+		r.Nodes++
+		r.Ops[op]++
+		for _, a := range n.GetAttribute() {
+			r.count(a.GetG().GetNode())
+			for _, g := range a.GetGraphs() {
+				r.count(g.GetNode())
+			}
+		}
+	}
+}
+
+func reportPort(v *onnxpb.ValueInfoProto) portReport {
+	p := portReport{Name: v.GetName(), Shape: []string{}}
+	t := v.GetType().GetTensorType()
+	if t == nil {
+		p.Elem = "not a tensor"
+		return p
+	}
+	p.Elem = elemName(t.ElemType)
+	if t.Shape == nil {
+		p.Shape = []string{"…"} // of any rank
+	}
+	for _, d := range t.Shape.GetDim() {
+		switch d := d.GetValue().(type) {
+		case *onnxpb.TensorShapeProto_Dimension_DimValue:
+			p.Shape = append(p.Shape, strconv.FormatInt(d.DimValue, 10))
+		case *onnxpb.TensorShapeProto_Dimension_DimParam:
+			p.Shape = append(p.Shape, d.DimParam)
+		default:
+			p.Shape = append(p.Shape, "?")
+		}
+	}
+	return p
+}
+
+// elemNames are the names of the text form, extended to what it does not have.
+var elemNames = map[onnxpb.TensorProto_DataType]string{
+	onnxpb.TensorProto_FLOAT: "f32", onnxpb.TensorProto_DOUBLE: "f64", onnxpb.TensorProto_FLOAT16: "f16",
+	onnxpb.TensorProto_BFLOAT16: "bf16", onnxpb.TensorProto_INT8: "i8", onnxpb.TensorProto_INT16: "i16",
+	onnxpb.TensorProto_INT32: "i32", onnxpb.TensorProto_INT64: "i64", onnxpb.TensorProto_UINT8: "u8",
+	onnxpb.TensorProto_UINT16: "u16", onnxpb.TensorProto_UINT32: "u32", onnxpb.TensorProto_UINT64: "u64",
+}
+
+func elemName(d int32) string {
+	t := onnxpb.TensorProto_DataType(d)
+	if n, ok := elemNames[t]; ok {
+		return n
+	}
+	return strings.ToLower(t.String())
+}
+
+// elemBits is the size of an element in raw_data, 0 where there is none.
+func elemBits(d int32) int64 {
+	switch onnxpb.TensorProto_DataType(d) {
+	case onnxpb.TensorProto_UINT2, onnxpb.TensorProto_INT2:
+		return 2
+	case onnxpb.TensorProto_UINT4, onnxpb.TensorProto_INT4, onnxpb.TensorProto_FLOAT4E2M1:
+		return 4
+	case onnxpb.TensorProto_FLOAT16, onnxpb.TensorProto_BFLOAT16, onnxpb.TensorProto_INT16, onnxpb.TensorProto_UINT16:
+		return 16
+	case onnxpb.TensorProto_FLOAT, onnxpb.TensorProto_INT32, onnxpb.TensorProto_UINT32:
+		return 32
+	case onnxpb.TensorProto_DOUBLE, onnxpb.TensorProto_INT64, onnxpb.TensorProto_UINT64, onnxpb.TensorProto_COMPLEX64:
+		return 64
+	case onnxpb.TensorProto_COMPLEX128:
+		return 128
+	case onnxpb.TensorProto_STRING, onnxpb.TensorProto_UNDEFINED:
+		return 0
+	}
+	return 8
+}
+
+func reportTensor(t *onnxpb.TensorProto) tensorReport {
+	r := tensorReport{Name: t.GetName(), Elem: elemName(t.GetDataType()), Shape: dims(t.GetDims())}
+	n, ok := elements(t.GetDims())
+	if !ok {
+		r.Problem = "its shape is impossible"
+	}
+	r.Elements = n
+	if t == nil {
+		return r
+	}
+	if t.DataLocation == onnxpb.TensorProto_EXTERNAL {
+		for _, e := range t.ExternalData {
+			if e.GetKey() == "location" {
+				r.External = e.GetValue()
+			}
+		}
+		return r
+	}
+	var typed bool
+	r.Bytes, typed = held(t)
+	if b := elemBits(t.DataType); ok && !typed && b > 0 {
+		if hi, lo := bits.Mul64(uint64(n), uint64(b)); hi != 0 || (lo+7)/8 != uint64(r.Bytes) {
+			r.Problem = fmt.Sprintf("its shape does not fit these %d bytes", r.Bytes)
+		}
+	}
+	return r
+}
+
+// held returns the bytes of a tensor's elements in memory, and whether they are
+// in a typed field, whose elements may be wider than the tensor's.
+func held(t *onnxpb.TensorProto) (n int64, typed bool) {
+	n = 4*int64(len(t.FloatData)+len(t.Int32Data)) + 8*int64(len(t.Int64Data)+len(t.DoubleData)+len(t.Uint64Data))
+	for _, s := range t.StringData {
+		n += int64(len(s))
+	}
+	return n + int64(len(t.RawData)), n > 0
+}
+
+// elements returns the product of the lengths, if there is such a number.
+func elements(shape []int64) (int64, bool) {
+	n := uint64(1)
+	for _, d := range shape {
+		if d < 0 {
+			return 0, false
+		}
+		hi, lo := bits.Mul64(n, uint64(d))
+		if hi != 0 || lo > math.MaxInt64 {
+			return 0, false
+		}
+		n = lo
+	}
+	return int64(n), true
+}
+
+func (r *modelReport) print(w io.Writer) {
+	row(w, "graph", "%s", clean(r.Graph))
+	var sets []string
+	for _, d := range slices.Sorted(maps.Keys(r.Opsets)) {
+		sets = append(sets, fmt.Sprintf("%s %d", clean(d), r.Opsets[d]))
+	}
+	row(w, "opset", "%s, IR %d", strings.Join(sets, ", "), r.IR)
+	if r.Producer != "" {
+		row(w, "producer", "%s", clean(r.Producer))
+	}
+	printPorts(w, "input", r.Inputs)
+	printPorts(w, "output", r.Outputs)
+	row(w, "nodes", "%d", r.Nodes)
+	names := slices.Collect(maps.Keys(r.Ops))
+	slices.SortFunc(names, func(a, b string) int {
+		return cmp.Or(cmp.Compare(r.Ops[b], r.Ops[a]), cmp.Compare(a, b))
+	})
+	for i, op := range names {
+		if i == maxLines {
+			fmt.Fprintf(w, "    … and %d more; --json has all\n", len(names)-i)
+			break
+		}
+		fmt.Fprintf(w, "    %s\t%d\n", clean(op), r.Ops[op])
+	}
+	printTensors(w, "initializers", r.Initializers)
+	if r.Doc != "" {
+		row(w, "doc", "%s", clean(r.Doc))
+	}
+	for i, k := range slices.Sorted(maps.Keys(r.Metadata)) {
+		if i == maxLines {
+			fmt.Fprintf(w, "    … and %d more; --json has all\n", len(r.Metadata)-i)
+			break
+		}
+		row(w, clean(k), "%s", clean(r.Metadata[k]))
+	}
+}
+
+func printPorts(w io.Writer, key string, list []portReport) {
+	for i, p := range list {
+		if i == maxLines {
+			fmt.Fprintf(w, "    … and %d more; --json has all\n", len(list)-i)
+			return
+		}
+		row(w, key, "%s %s", typeText(p.Elem, p.Shape), clean(p.Name))
+	}
+}

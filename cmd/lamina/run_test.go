@@ -1,0 +1,271 @@
+package main
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/lamina-ml/lamina/export/verify/ort"
+	"github.com/lamina-ml/lamina/internal/npywrite"
+	"github.com/lamina-ml/lamina/internal/onnxpb"
+	"github.com/lamina-ml/lamina/runtime/dataset"
+)
+
+// asCommand makes the test binary the command: onnxruntime, once loaded, stays
+// for the life of a process, and exit statuses are a process's.
+const asCommand = "LAMINA_TEST_AS_COMMAND"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asCommand) == "1" {
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+type result struct {
+	status         int
+	stdout, stderr string
+}
+
+// lamina runs the command with variables added to the environment.
+func lamina(t *testing.T, env []string, args ...string) result {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stdout, stderr bytes.Buffer
+	c := exec.CommandContext(t.Context(), exe, args...)
+	c.Env = append(os.Environ(), append(env, asCommand+"=1")...)
+	c.Stdout, c.Stderr = &stdout, &stderr
+	err = c.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return result{c.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+}
+
+// wantError checks what every error of the command keeps to.
+func wantError(t *testing.T, r result, words ...string) {
+	t.Helper()
+	if r.status != exitUnreadable {
+		t.Errorf("exit status %d, want %d; stderr:\n%s", r.status, exitUnreadable, r.stderr)
+	}
+	if r.stdout != "" {
+		t.Errorf("an error printed to stdout: %q", r.stdout)
+	}
+	if n := strings.Count(strings.TrimSpace(r.stderr), "\n") + 1; n > maxErrorLines || strings.Contains(r.stderr, "goroutine ") {
+		t.Errorf("%d lines on stderr:\n%s", n, r.stderr)
+	}
+	for _, w := range words {
+		if !strings.Contains(r.stderr, w) {
+			t.Errorf("stderr does not mention %q:\n%s", w, r.stderr)
+		}
+	}
+}
+
+func needRuntime(t *testing.T) {
+	t.Helper()
+	if _, err := ort.Runtime().Version(); err != nil {
+		if os.Getenv("LAMINA_REQUIRE_ORT") == "1" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+}
+
+func port(name string, elem onnxpb.TensorProto_DataType, shape ...any) *onnxpb.ValueInfoProto {
+	s := &onnxpb.TensorShapeProto{}
+	for _, d := range shape {
+		dim := &onnxpb.TensorShapeProto_Dimension{}
+		switch d := d.(type) {
+		case int:
+			dim.Value = &onnxpb.TensorShapeProto_Dimension_DimValue{DimValue: int64(d)}
+		case string:
+			dim.Value = &onnxpb.TensorShapeProto_Dimension_DimParam{DimParam: d}
+		}
+		s.Dim = append(s.Dim, dim)
+	}
+	return &onnxpb.ValueInfoProto{Name: name, Type: &onnxpb.TypeProto{
+		Value: &onnxpb.TypeProto_TensorType{TensorType: &onnxpb.TypeProto_Tensor{ElemType: int32(elem), Shape: s}}}}
+}
+
+func node(op, out string, in ...string) *onnxpb.NodeProto {
+	return &onnxpb.NodeProto{OpType: op, Input: in, Output: []string{out}}
+}
+
+func model(g *onnxpb.GraphProto) *onnxpb.ModelProto {
+	g.Name = "small"
+	return &onnxpb.ModelProto{IrVersion: 8, OpsetImport: []*onnxpb.OperatorSetIdProto{{Version: 17}},
+		ProducerName: "lamina", Graph: g,
+		MetadataProps: []*onnxpb.StringStringEntryProto{{Key: "lamina.seed", Value: "7"}}}
+}
+
+// linear is y = x·w, x of shape [N 2], y of shape [N 3].
+func linear() *onnxpb.ModelProto {
+	w := &onnxpb.TensorProto{Name: "w", DataType: int32(onnxpb.TensorProto_FLOAT), Dims: []int64{2, 3}}
+	for i := range 6 {
+		w.RawData = binary.LittleEndian.AppendUint32(w.RawData, math.Float32bits(float32(i)))
+	}
+	return model(&onnxpb.GraphProto{
+		Input:       []*onnxpb.ValueInfoProto{port("x", onnxpb.TensorProto_FLOAT, "N", 2)},
+		Output:      []*onnxpb.ValueInfoProto{port("y", onnxpb.TensorProto_FLOAT, "N", 3)},
+		Initializer: []*onnxpb.TensorProto{w},
+		Node:        []*onnxpb.NodeProto{node("MatMul", "y", "x", "w")},
+	})
+}
+
+// joined has two inputs and two outputs: total = a + b, and few = a < b.
+func joined() *onnxpb.ModelProto {
+	return model(&onnxpb.GraphProto{
+		Input: []*onnxpb.ValueInfoProto{port("a", onnxpb.TensorProto_INT32, "N", 2, 2), port("b", onnxpb.TensorProto_INT32, "N", 2, 2)},
+		Output: []*onnxpb.ValueInfoProto{port("total", onnxpb.TensorProto_INT32, "N", 2, 2),
+			port("few", onnxpb.TensorProto_BOOL, "N", 2, 2)},
+		Node: []*onnxpb.NodeProto{node("Add", "total", "a", "b"), node("Less", "few", "a", "b")},
+	})
+}
+
+func save(t *testing.T, m *onnxpb.ModelProto) string {
+	t.Helper()
+	b, err := m.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return saveBytes(t, "model.onnx", b)
+}
+
+func saveBytes(t *testing.T, name string, b []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, b, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func saveNPY[T npywrite.Element](t *testing.T, shape []int, data ...T) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := npywrite.Write(&b, shape, data); err != nil {
+		t.Fatal(err)
+	}
+	return saveBytes(t, "x.npy", b.Bytes())
+}
+
+func TestRun(t *testing.T) {
+	needRuntime(t)
+	path := save(t, linear())
+	x := saveNPY(t, []int{2, 2}, float32(1), 0, 2, 1)
+	y := filepath.Join(t.TempDir(), "new", "y.npy")
+	for _, at := range []string{path, filepath.Dir(path)} { // a file, and a bundle's folder
+		r := lamina(t, nil, "run", at, "--input", x, "--output", y)
+		if r.status != 0 || r.stderr != "" || !strings.Contains(r.stdout, "f32[2 3] y") {
+			t.Fatalf("%+v", r)
+		}
+		got, err := dataset.NPY(y, "y")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff([]float32{0, 1, 2, 3, 6, 9}, got.F32("y")); d != "" {
+			t.Errorf("y (-want +got):\n%s", d)
+		}
+		if err := os.Remove(y); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestRunSeveral(t *testing.T) {
+	needRuntime(t)
+	path := save(t, joined())
+	a := saveNPY(t, []int{1, 2, 2}, int64(1), 2, 3, 4)
+	b := saveNPY(t, []int{1, 2, 2}, int64(4), 3, 2, -1)
+	dir := t.TempDir()
+	total, few := filepath.Join(dir, "total.npy"), filepath.Join(dir, "a=b.npy")
+	r := lamina(t, nil, "run", path, "--input", "b="+b, "--input", "a="+a, "--output", "few="+few, "--output", "total="+total)
+	if r.status != 0 {
+		t.Fatalf("%+v", r)
+	}
+	for file, want := range map[string][]int64{total: {5, 5, 5, 3}, few: {1, 1, 0, 0}} {
+		got, err := dataset.NPY(file, "v")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c := got.Columns()[0]; got.Len() != 1 || !cmp.Equal(c.Shape, []int{2, 2}) {
+			t.Errorf("%s: %d rows of %v", file, got.Len(), c.Shape)
+		}
+		if d := cmp.Diff(want, got.I64("v")); d != "" {
+			t.Errorf("%s (-want +got):\n%s", file, d)
+		}
+	}
+}
+
+func TestRunRefuses(t *testing.T) {
+	needRuntime(t)
+	one, two := save(t, linear()), save(t, joined())
+	x := saveNPY(t, []int{1, 2}, float32(1), 2)
+	whole := saveNPY(t, []int{1, 2}, int64(1), 2)
+	square := saveNPY(t, []int{1, 2, 2}, int64(1), 2, 3, 4)
+
+	// A header that says more, and one that says less, than there is.
+	honest, err := os.ReadFile(x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	more := saveBytes(t, "more.npy", bytes.Replace(honest, []byte("(1, 2)"), []byte("(9, 2)"), 1))
+	less := saveBytes(t, "less.npy", bytes.Replace(honest, []byte("(1, 2)"), []byte("(1, 1)"), 1))
+	huge := saveBytes(t, "huge.npy", bytes.Replace(honest, []byte("(1, 2), }          "), []byte("(99999999999, 2), }"), 1))
+
+	dir := t.TempDir()
+	y := filepath.Join(dir, "y.npy")
+	for name, c := range map[string]struct {
+		args  []string
+		words []string
+	}{
+		"shape says more":   {[]string{one, "--input", more, "--output", y}, []string{"more.npy", "[9 2]", "72 bytes"}},
+		"shape says less":   {[]string{one, "--input", less, "--output", y}, []string{"less.npy", "[1 1]"}},
+		"shape says huge":   {[]string{one, "--input", huge, "--output", y}, []string{"huge.npy", "99999999999"}},
+		"no .npy":           {[]string{one, "--input", one, "--output", y}, []string{"model.onnx", "not an .npy file"}},
+		"absent":            {[]string{one, "--input", "absent.npy", "--output", y}, []string{"absent.npy"}},
+		"wrong width":       {[]string{one, "--input", saveNPY(t, []int{1, 3}, float32(1), 2, 3), "--output", y}, []string{`"x"`, "[1 3]", "[-1 2]"}},
+		"integers":          {[]string{one, "--input", whole, "--output", y}, []string{`"x"`, "f32", "float32"}},
+		"floats":            {[]string{two, "--input", "a=" + x, "--input", "b=" + square, "--output", "few=" + y}, []string{`"a"`, "i32", "integers"}},
+		"which input":       {[]string{two, "--input", square, "--output", "few=" + y}, []string{"NAME=FILE", `"a", "b"`}},
+		"one of two":        {[]string{two, "--input", "a=" + square, "--output", "few=" + y}, []string{"1 of the model's 2 inputs"}},
+		"input twice":       {[]string{two, "--input", "a=" + square, "--input", "a=" + square, "--output", "few=" + y}, []string{"already"}},
+		"outputs in one":    {[]string{two, "--input", "a=" + square, "--input", "b=" + square, "--output", "few=" + y, "--output", "total=" + y}, []string{"already"}},
+		"no output":         {[]string{one, "--input", x}, []string{"--output"}},
+		"no file":           {[]string{one, "--input", "x=", "--output", y}, []string{"names no file"}},
+		"unwritable":        {[]string{one, "--input", x, "--output", filepath.Join(x, "y.npy")}, []string{"x.npy"}},
+		"random bytes":      {[]string{saveBytes(t, "random.onnx", randomBytes()), "--input", x, "--output", y}, []string{"random.onnx", "not an ONNX model"}},
+		"no model":          {[]string{t.TempDir(), "--input", x, "--output", y}, []string{"not a bundle", "model.onnx"}},
+		"op of another day": {[]string{save(t, model(&onnxpb.GraphProto{Input: linear().Graph.Input, Output: linear().Graph.Output, Node: []*onnxpb.NodeProto{node("Unheard", "y", "x")}})), "--input", x, "--output", y}, []string{"Unheard"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			wantError(t, lamina(t, nil, append([]string{"run"}, c.args...)...), c.words...)
+		})
+	}
+	left, err := os.ReadDir(dir)
+	if err != nil || len(left) > 0 {
+		t.Errorf("errors left files behind: %v %v", left, err)
+	}
+}
+
+func TestRunWithoutRuntime(t *testing.T) {
+	y := filepath.Join(t.TempDir(), "y.npy")
+	r := lamina(t, []string{"LAMINA_ONNXRUNTIME=" + filepath.Join(t.TempDir(), "absent")},
+		"run", save(t, linear()), "--input", saveNPY(t, []int{1, 2}, float32(1), 2), "--output", y)
+	wantError(t, r, "make deps", "LAMINA_ONNXRUNTIME")
+	if _, err := os.Stat(y); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("y.npy was written: %v", err)
+	}
+}
