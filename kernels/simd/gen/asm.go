@@ -12,13 +12,13 @@ type isa struct {
 	name  string
 	lanes int    // float32 per vector
 	reg   string // register prefix of a whole vector
-	temps int    // first register that may hold a constant
+	temps int    // first register that may hold a constant; below are those of two interleaved bodies
 	last  int    // last register that may hold a constant
 }
 
 var (
-	avx2   = &isa{name: "avx2", lanes: 8, reg: "Y", temps: 8, last: 14} // Y15 is the tail mask
-	avx512 = &isa{name: "avx512", lanes: 16, reg: "Z", temps: 8, last: 31}
+	avx2   = &isa{name: "avx2", lanes: 8, reg: "Y", temps: 12, last: 14} // Y15 is the tail mask
+	avx512 = &isa{name: "avx512", lanes: 16, reg: "Z", temps: 12, last: 31}
 )
 
 func (i *isa) wide() bool { return i == avx512 }
@@ -33,6 +33,7 @@ type asm struct {
 	data     []string          // constant names in the order of first use
 	consts   map[string]string // register of a constant in the kernel being written
 	label    int
+	second   bool // the second of two interleaved bodies: other registers, the next vector
 }
 
 func newAsm(i *isa) *asm { return &asm{isa: i} }
@@ -63,7 +64,29 @@ func (a *asm) ret() {
 }
 
 // r names vector register n.
-func (a *asm) r(n int) string { return fmt.Sprintf("%s%d", a.reg, n) }
+func (a *asm) r(n int) string {
+	if a.second {
+		n += a.temps / 2
+	}
+	return fmt.Sprintf("%s%d", a.reg, n)
+}
+
+// pair writes a body twice, line beside line, for two vectors: the chains of one fill the waits of the other.
+func (a *asm) pair(body func()) {
+	lines := func(second bool) []string {
+		start := a.body.Len()
+		a.second = second
+		body()
+		a.second = false
+		text := a.body.String()[start:]
+		a.body.Truncate(start)
+		return strings.SplitAfter(text, "\n")
+	}
+	x, y := lines(false), lines(true)
+	for i := range x {
+		a.body.WriteString(x[i] + y[i])
+	}
+}
 
 // values are the named constants: every lane of a vector holds the same 32 bits.
 var values = map[string]uint32{

@@ -97,7 +97,11 @@ func (a *asm) class(class, args string, size int, ks []kernel) {
 			call = "dst, a, n, s"
 		}
 		a.load(k.consts...)
-		a.loop(ptrs, k.body)
+		if class == "Unary" {
+			a.paired(ptrs, k.body)
+		} else {
+			a.loop(ptrs, k.body)
+		}
 		a.ret()
 		sw += fmt.Sprintf("\tcase %s:\n\t\tf32%s_%s(%s)\n", goOp[k.op], k.op, a.name, call)
 	}
@@ -119,23 +123,38 @@ func (a *asm) args(pairs ...string) {
 
 // loop runs body over CX elements, whole vectors first, then the rest under a mask; ptrs advance together.
 func (a *asm) loop(ptrs []string, body func(masked bool)) {
-	loop, tail, done := a.fresh("loop"), a.fresh("tail"), a.fresh("done")
-	a.p("SUBQ $%d, CX", a.lanes)
-	a.p("JLT %s", tail)
-	a.p("PCALIGN $32")
-	a.at(loop)
-	body(false)
-	for _, p := range ptrs {
-		a.p("ADDQ $%d, %s", a.bytes(), p)
-	}
-	a.p("SUBQ $%d, CX", a.lanes)
-	a.p("JGE %s", loop)
+	tail, done := a.fresh("tail"), a.fresh("done")
+	a.blocks(ptrs, 1, tail, func() { body(false) })
 	a.at(tail)
 	a.p("ADDQ $%d, CX", a.lanes)
 	a.p("JZ %s", done)
 	a.mask()
 	body(true)
 	a.at(done)
+}
+
+// paired is loop with two vectors at a time while there are.
+func (a *asm) paired(ptrs []string, body func(masked bool)) {
+	rest := a.fresh("rest")
+	a.blocks(ptrs, 2, rest, func() { a.pair(func() { body(false) }) })
+	a.at(rest)
+	a.p("ADDQ $%d, CX", 2*a.lanes)
+	a.loop(ptrs, body)
+}
+
+// blocks runs work while CX holds vecs vectors, then goes to or falls through to rest with CX short by as many lanes.
+func (a *asm) blocks(ptrs []string, vecs int, rest string, work func()) {
+	loop := a.fresh("loop")
+	a.p("SUBQ $%d, CX", vecs*a.lanes)
+	a.p("JLT %s", rest)
+	a.p("PCALIGN $32")
+	a.at(loop)
+	work()
+	for _, p := range ptrs {
+		a.p("ADDQ $%d, %s", vecs*a.bytes(), p)
+	}
+	a.p("SUBQ $%d, CX", vecs*a.lanes)
+	a.p("JGE %s", loop)
 }
 
 // mask makes the tail mask of CX lanes, 1 to lanes-1; it spoils AX and CX.
@@ -156,6 +175,8 @@ func (a *asm) mask() {
 
 func (a *asm) ld(ptr string, n int, masked bool) {
 	switch {
+	case a.second:
+		a.p("VMOVUPS %d(%s), %s", a.bytes(), ptr, a.r(n))
 	case !masked:
 		a.p("VMOVUPS (%s), %s", ptr, a.r(n))
 	case a.wide():
@@ -167,6 +188,8 @@ func (a *asm) ld(ptr string, n int, masked bool) {
 
 func (a *asm) st(n int, ptr string, masked bool) {
 	switch {
+	case a.second:
+		a.p("VMOVUPS %s, %d(%s)", a.r(n), a.bytes(), ptr)
 	case !masked:
 		a.p("VMOVUPS %s, (%s)", a.r(n), ptr)
 	case a.wide():
@@ -246,11 +269,15 @@ func (a *asm) sigmoid(m bool) {
 	a.p("VMAXPS %s, %s, %s", a.r(0), a.c("expLo"), a.r(0))
 	a.exp()
 	if a.wide() { // numerator: e where x is negative, else 1
-		a.p("VPMOVD2M Z5, K2")
-		a.p("VMOVAPS %s, Z2", a.c("one"))
-		a.p("VMOVAPS Z1, K2, Z2")
+		k := "K2"
+		if a.second {
+			k = "K3"
+		}
+		a.p("VPMOVD2M %s, %s", a.r(5), k)
+		a.p("VMOVAPS %s, %s", a.c("one"), a.r(2))
+		a.p("VMOVAPS %s, %s, %s", a.r(1), k, a.r(2))
 	} else {
-		a.p("VBLENDVPS Y5, Y1, %s, Y2", a.c("one"))
+		a.p("VBLENDVPS %s, %s, %s, %s", a.r(5), a.r(1), a.c("one"), a.r(2))
 	}
 	a.p("VADDPS %s, %s, %s", a.c("one"), a.r(1), a.r(1))
 	a.p("VDIVPS %s, %s, %s", a.r(1), a.r(2), a.r(0))
