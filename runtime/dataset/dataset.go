@@ -22,7 +22,7 @@ type Source interface {
 	// Columns describes the columns; they do not change.
 	Columns() []Column
 	// Row writes every column of row i, 0 ≤ i < Len. It is called by one goroutine at a time, which need not
-	// be the caller's. The Row is valid during the call.
+	// be the caller's. The Row is valid during the call. A cancelled reader waits for the call in progress.
 	Row(i int, row Row) error
 }
 

@@ -1,9 +1,9 @@
 package dataset
 
 import (
-	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/lamina-ml/lamina/internal/random"
 )
@@ -11,17 +11,15 @@ import (
 // Split is data in two parts.
 type Split struct{ Train, Test *Table }
 
-// with returns a table like t with an error.
-func (t *Table) with(format string, a ...any) *Table {
-	return &Table{cols: t.cols, err: fmt.Errorf("dataset: "+format, a...)}
-}
-
 // view returns the given rows of t, which are rows of its memory.
 func (t *Table) view(rows []int) *Table { return &Table{n: len(rows), cols: t.cols, rows: rows} }
 
 func (t *Table) noColumn(method, name string) *Table {
 	return t.with("%s: no column %q; the columns are %s", method, name, newWriter(t.cols).names())
 }
+
+// bare is an error's text without the package's name.
+func bare(err error) string { return strings.TrimPrefix(err.Error(), "dataset: ") }
 
 // edit returns t with one column replaced.
 func (t *Table) edit(old *column, c column) *Table {
@@ -65,7 +63,7 @@ func (t *Table) Reshape(column string, dims ...int) *Table {
 	d := *c
 	d.Shape = slices.Clone(dims)
 	if err := checkColumns([]Column{d.Column}); err != nil {
-		return &Table{cols: t.cols, err: err}
+		return t.with("Reshape: %s", bare(err))
 	}
 	if d.Column.Width() != c.width {
 		return t.with("Reshape: column %q is %s, %d wide, and cannot be %s, %d wide", column, c.typ(), c.width, d.typ(), d.Column.Width())
@@ -90,7 +88,7 @@ func (t *Table) Float(column string, scale float64) *Table {
 	}
 	u := t.edit(c, d)
 	if err := u.checkFinite(); err != nil {
-		return &Table{cols: t.cols, err: err}
+		return t.with("Float: %s", bare(err))
 	}
 	return u
 }
@@ -114,7 +112,7 @@ func (t *Table) Join(other *Table) *Table {
 		}
 	}
 	if err := checkColumns(u.Columns()); err != nil {
-		return &Table{cols: t.cols, err: err}
+		return t.with("Join: %s", bare(err))
 	}
 	return u
 }
@@ -142,7 +140,7 @@ func (t *Table) Select(rows []int) *Table {
 		return t
 	}
 	if len(rows) == 0 {
-		return t.with("Select: %w: no rows are named", ErrEmpty)
+		return t.with("Select: no rows are named")
 	}
 	v := make([]int, len(rows))
 	for i, r := range rows {

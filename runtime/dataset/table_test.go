@@ -158,7 +158,7 @@ func TestTableMistakes(t *testing.T) {
 		{tab.Float("x", 1), []string{"Float"}},
 		{tab.Head(11), []string{"Head", "1 to 10", "11"}},
 		{tab.Head(0), []string{"Head"}},
-		{tab.Select(nil), []string{"Select", "empty"}},
+		{tab.Select(nil), []string{"Select", "no rows are named"}},
 		{tab.Select([]int{10}), []string{"no row 10 in a table of 10"}},
 		{tab.Balanced("x", 3, 0), []string{"labels are one i64 a row"}},
 		{tab.Balanced("z", 3, 0), []string{`no column "z"`}},
