@@ -5,7 +5,9 @@ package spec
 // output, and "reconstruction", the decoder's. The decoder is any layer, often
 // a [Mirror] of the encoder.
 func Autoencoder(name string, input *Value, encoder, decoder Layer) *Model {
+	at := callers(0)
+	input = whole(input, at, "Autoencoder")
 	code := input.Then(encoder).Named("code")
 	y := code.Then(decoder).Named("reconstruction")
-	return newModel(callers(0), name, []*Loss{MSE(y, input)})
+	return newModel(at, name, []*Loss{MSE(y, input)})
 }

@@ -25,6 +25,17 @@ type Base struct{ st *state }
 
 func (b *Base) base() *Base { return b }
 
+// stateOf returns the identity of a layer that is not nil, or nil if it was not
+// made by its constructor, down to a struct around a nil pointer.
+func stateOf(l Layer) (st *state) {
+	defer func() {
+		if recover() != nil {
+			st = nil
+		}
+	}()
+	return l.base().st
+}
+
 // state is the identity of a layer.
 type state struct {
 	kind        string // Dense
@@ -40,6 +51,7 @@ type state struct {
 
 	sp      *space
 	places  []*placement
+	built   *placement // the first place at which Build ran
 	params  map[string]*param
 	weights bool // it or a layer inside it has parameters
 	outs    []*ir.Value
@@ -82,6 +94,9 @@ type placement struct {
 // stands. The kind is a name as [Value.Named] takes one.
 func Here(kind string) Base {
 	st := &state{kind: kind, made: callers(1)}
+	if st.made.pos().IsZero() {
+		st.made = callers(0) // nobody called the function that calls Here
+	}
 	if rule := checkName(kind); rule != "" {
 		st.kind = "layer"
 		st.early = append(st.early, &mistake{st: st, at: st.made, rule: text("kind: %s", rule)})
@@ -112,28 +127,48 @@ func option[T any, L interface {
 	*T
 	Layer
 }](l L, name string, set func()) L {
-	if l == nil {
-		return l
+	if l != nil && Open(l, name) {
+		set()
 	}
-	st := l.base().st
+	return l
+}
+
+// Open reports whether an option of a layer may be set. If the layer was placed
+// before, it may not, and that is kept as a mistake. It is for the option methods
+// of a layer of one's own.
+func Open(l Layer, option string) bool {
+	if isNil(l) {
+		return false
+	}
+	st := stateOf(l)
 	if st == nil {
-		return l // reported when it is placed
+		return false // reported when it is placed
 	}
 	if len(st.places) > 0 {
-		at, first := callers(1), st.places[0].at
+		at, first := callers(0), st.places[0].at
 		st.fail(&mistake{st: st, at: at, made: at,
-			rule: func() string { return fmt.Sprintf("%s after the layer was placed at %s", name, first.pos().Made) }})
-		return l
+			rule: func() string { return fmt.Sprintf("%s after the layer was placed at %s", option, first.pos().Made) }})
+		return false
 	}
-	set()
-	return l
+	return true
+}
+
+// Rename gives a layer a name, as Named does. It is for the Named method of a
+// layer of one's own.
+func Rename(l Layer, name string) {
+	if Open(l, "Named") {
+		stateOf(l).rename(name)
+	}
 }
 
 func named[T any, L interface {
 	*T
 	Layer
 }](l L, name string) L {
-	return option(l, "Named", func() { l.base().st.rename(name) })
+	if l != nil {
+		Rename(l, name)
+	}
+	return l
 }
 
 // argued is a layer that can be wrong by itself, whatever its input.
@@ -207,6 +242,7 @@ func (b *Builder) weights() {
 func (b *Builder) borrow(p *param) *ir.Value {
 	b.sp = union(p.st.sp, b.sp)
 	b.p.borrowed = append(b.p.borrowed, p)
+	b.weights()
 	return p.v
 }
 
@@ -293,6 +329,10 @@ func (b *Builder) mistake(m *mistake) *ir.Value {
 	return bad()
 }
 
+// maxDepth bounds layers inside layers, which a function that makes itself anew
+// would do without end.
+const maxDepth = 200
+
 // place puts a layer, number i of n, on values. It returns the space, which
 // joins those of the layer and of the values.
 func place(s *space, parent *placement, l Layer, i, n int, x []*ir.Value, at site, twice bool) (*space, *ir.Value) {
@@ -308,7 +348,7 @@ func place(s *space, parent *placement, l Layer, i, n int, x []*ir.Value, at sit
 	if isNil(l) {
 		return outside("layer %d of %d is nil", i, n)
 	}
-	st := l.base().st
+	st := stateOf(l)
 	if st == nil {
 		return outside("layer %d of %d is a zero %s: make it with its constructor", i, n,
 			strings.TrimPrefix(reflect.TypeOf(l).String(), "*"))
@@ -322,17 +362,17 @@ func place(s *space, parent *placement, l Layer, i, n int, x []*ir.Value, at sit
 		s.fail(m)
 		return s.find(), bad()
 	}
+	depth := 0
 	for p := parent; p != nil; p = p.parent {
-		if p.st == st {
+		if depth++; p.st == st || depth > maxDepth {
 			return fail(&mistake{placed: at, rule: text("placed inside itself")})
 		}
 	}
 	if st.weights && !st.shares && !twice && reaches(x, st.outs) {
-		return fail(&mistake{rule: text("placed twice in one chain, so the two places would share weights"),
+		return fail(&mistake{placed: at, rule: text("placed twice in one chain, so the two places would share weights"),
 			hint: "for a second layer call the constructor again; to share on purpose write spec.Shared(layer)"})
 	}
 	p := &placement{st: st, parent: parent, at: at, twice: twice || st.shares}
-	again := len(st.places) > 0
 	st.places = append(st.places, p)
 	if parent == nil {
 		s.top = append(s.top, p)
@@ -363,6 +403,9 @@ func place(s *space, parent *placement, l Layer, i, n int, x []*ir.Value, at sit
 			return s, b.Errorf("operand %d, a %s, belongs to no value of this declaration", j+1, v.Type)
 		}
 	}
+	if st.built == nil {
+		st.built = p
+	}
 	v := l.Build(b, x...)
 	s = b.sp.find()
 	switch {
@@ -370,13 +413,15 @@ func place(s *space, parent *placement, l Layer, i, n int, x []*ir.Value, at sit
 		return s, bad()
 	case v == nil:
 		return s, b.Errorf("Build returned nil")
+	case isBad(v) && len(s.mistakes) == 0:
+		return s, b.Errorf("Build returned a value without a type")
 	case isBad(v):
-		return s, bad()
+		return s, bad() // follows from a mistake inside
 	case !s.owned[v]:
 		return s, b.Errorf("Build returned a value that belongs to no value of this declaration")
 	case b.wrong != "":
 		return s, b.Errorf("%s", b.wrong)
-	case !again && st.weights && parent != nil && parent != parent.st.places[0]:
+	case len(b.fresh) > 0 && parent.again():
 		return s, b.mistake(&mistake{
 			rule: text("made anew at the second place of the layer around it, so its weights would not be shared"),
 			hint: "make the layer outside the function that places it"})
@@ -384,6 +429,16 @@ func place(s *space, parent *placement, l Layer, i, n int, x []*ir.Value, at sit
 	p.out = v
 	st.outs = append(st.outs, v)
 	return s, v
+}
+
+// again reports whether the place, or one around it, is not its layer's first.
+func (p *placement) again() bool {
+	for ; p != nil; p = p.parent {
+		if p != p.st.built {
+			return true
+		}
+	}
+	return false
 }
 
 func isNil(x any) bool {

@@ -35,43 +35,43 @@ func chain(b *Builder, layers []Layer, x *ir.Value) *ir.Value {
 	return x
 }
 
-// LayersLayer is made by [Layers].
-type LayersLayer struct {
+// layersLayer is made by [Layers].
+type layersLayer struct {
 	Base
 	layers []Layer
 }
 
 // Layers is layers in a row that count as one. It has no name, so the layers
 // inside are named as if they stood in its place.
-func Layers(l ...Layer) *LayersLayer {
+func Layers(l ...Layer) Layer {
 	b := newBase("Layers")
 	b.st.transparent = true
-	return &LayersLayer{b, append([]Layer{}, l...)}
+	return &layersLayer{b, append([]Layer{}, l...)}
 }
 
-func (l *LayersLayer) parts() []Layer { return l.layers }
+func (l *layersLayer) parts() []Layer { return l.layers }
 
 // Build returns x passed through the layers.
-func (l *LayersLayer) Build(b *Builder, x ...*ir.Value) *ir.Value { return chain(b, l.layers, x[0]) }
+func (l *layersLayer) Build(b *Builder, x ...*ir.Value) *ir.Value { return chain(b, l.layers, x[0]) }
 
-// SharedLayer is made by [Shared].
-type SharedLayer struct {
+// sharedLayer is made by [Shared].
+type sharedLayer struct {
 	Base
 	layer Layer
 }
 
 // Shared marks a second place of a layer in one chain as wanted: both places use
 // the same weights.
-func Shared(l Layer) *SharedLayer {
+func Shared(l Layer) Layer {
 	b := newBase("Shared")
 	b.st.transparent, b.st.shares = true, true
-	return &SharedLayer{b, l}
+	return &sharedLayer{b, l}
 }
 
-func (l *SharedLayer) parts() []Layer { return []Layer{l.layer} }
+func (l *sharedLayer) parts() []Layer { return []Layer{l.layer} }
 
 // Build returns x passed through the layer.
-func (l *SharedLayer) Build(b *Builder, x ...*ir.Value) *ir.Value { return chain(b, l.parts(), x[0]) }
+func (l *sharedLayer) Build(b *Builder, x ...*ir.Value) *ir.Value { return chain(b, l.parts(), x[0]) }
 
 // ResidualLayer is made by [Residual].
 type ResidualLayer struct {
@@ -102,8 +102,8 @@ func (l *ResidualLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 	return b.Op(ops.Add{}, x[0], y)
 }
 
-// RepeatLayer is made by [Repeat].
-type RepeatLayer struct {
+// repeatLayer is made by [Repeat].
+type repeatLayer struct {
 	Base
 	blocks []Layer
 	count  int
@@ -115,10 +115,10 @@ const maxRepeat = 10000
 
 // Repeat is n layers in a row, made by calling f with 0 to n-1 and named name1
 // to name<n>. Mistakes: n is not positive or above 10,000, f is nil.
-func Repeat(name string, n int, f func(i int) Layer) *RepeatLayer {
+func Repeat(name string, n int, f func(i int) Layer) Layer {
 	b := newBase("Repeat")
 	b.st.transparent = true
-	l := &RepeatLayer{Base: b, count: n, noFunc: f == nil}
+	l := &repeatLayer{Base: b, count: n, noFunc: f == nil}
 	if rule := checkName(name); rule != "" {
 		b.st.fail(&mistake{st: b.st, at: b.st.made, op: text("Repeat"), rule: text("%s", rule)})
 	} else if l.args() == "" {
@@ -129,7 +129,7 @@ func Repeat(name string, n int, f func(i int) Layer) *RepeatLayer {
 	return l
 }
 
-func (l *RepeatLayer) args() string {
+func (l *repeatLayer) args() string {
 	switch {
 	case l.noFunc:
 		return "the function is nil"
@@ -139,10 +139,10 @@ func (l *RepeatLayer) args() string {
 	return ""
 }
 
-func (l *RepeatLayer) parts() []Layer { return l.blocks }
+func (l *repeatLayer) parts() []Layer { return l.blocks }
 
 // Build returns x passed through the layers.
-func (l *RepeatLayer) Build(b *Builder, x ...*ir.Value) *ir.Value { return chain(b, l.blocks, x[0]) }
+func (l *repeatLayer) Build(b *Builder, x ...*ir.Value) *ir.Value { return chain(b, l.blocks, x[0]) }
 
 // FuncLayer is made by [Func].
 type FuncLayer struct {

@@ -46,9 +46,13 @@ func GraphOf(name string, values ...*Value) (*ir.Graph, []Param, error) {
 		clean = clean && !isBad(vs[i].v)
 	}
 	// What is wrong with this call alone is no mistake of the declaration.
-	if len(values) == 0 {
+	rule := checkName(name)
+	if rule == "" && len(values) == 0 {
+		rule = "at least one value is needed"
+	}
+	if rule != "" {
 		p := at.pos()
-		return nil, nil, &Error{Made: p.Made, From: p.From, Op: "GraphOf", Rule: "at least one value is needed"}
+		return nil, nil, &Error{Made: p.Made, From: p.From, Op: "GraphOf", Rule: rule}
 	}
 	if err := s.err(); err != nil || !clean {
 		return nil, nil, err
@@ -58,6 +62,9 @@ func GraphOf(name string, values ...*Value) (*ir.Graph, []Param, error) {
 	outs := make([]*output, len(vs))
 	for i, v := range vs {
 		out := &output{name: v.name, v: v.v, at: at}
+		if v.name != "" {
+			out.at = v.at
+		}
 		if out.name == "" && v.by != nil {
 			out.name = v.by.path
 		}
@@ -70,11 +77,12 @@ func GraphOf(name string, values ...*Value) (*ir.Graph, []Param, error) {
 		outs[i] = out
 	}
 	before := len(s.mistakes)
-	if !x.run(outs) {
+	if !x.check(outs) {
 		err := s.err()
 		s.mistakes = s.mistakes[:before]
 		return nil, nil, err
 	}
+	x.run(outs)
 	return x.g, x.params, nil
 }
 
@@ -101,6 +109,8 @@ type extract struct {
 	paths  map[*state]string // of losses
 	value  map[*ir.Value]*ir.Value
 	names  map[string]bool
+	need   map[*ir.Value]bool
+	label  map[*ir.Value]string // the first name of each output
 	next   int
 	stream uint64
 	finish func(map[*ir.Value]*ir.Value) *ir.Value
@@ -108,7 +118,7 @@ type extract struct {
 
 func newExtract(s *space, name string) *extract {
 	return &extract{s: s, g: &ir.Graph{Name: name, Data: map[*ir.Value]*ir.Tensor{}},
-		paths: map[*state]string{}, value: map[*ir.Value]*ir.Value{}, names: map[string]bool{}}
+		paths: map[*state]string{}, value: map[*ir.Value]*ir.Value{}, names: map[string]bool{}, label: map[*ir.Value]string{}}
 }
 
 // ancestry returns the values that the roots depend on, themselves included.
@@ -134,49 +144,54 @@ func usedTwice(what, name string, at, old site) *mistake {
 		rule: func() string { return "name already used at " + old.pos().String() }}
 }
 
-// run fills the graph. It reports whether the names of inputs and outputs are
-// all different; if not, the mistakes are in the space.
-func (x *extract) run(outs []*output) bool {
-	var roots []*ir.Value
-	for _, o := range outs {
-		roots = append(roots, o.v)
+// check takes the names of inputs and outputs. It reports whether they are all
+// different; if not, the mistakes are in the space.
+func (x *extract) check(outs []*output) bool {
+	roots := make([]*ir.Value, len(outs))
+	for i, o := range outs {
+		roots[i] = o.v
 	}
-	need := ancestry(roots)
+	x.need = ancestry(roots)
 	before := len(x.s.mistakes)
-	owner := map[string]site{}
+	type use struct {
+		v  *ir.Value
+		at site
+	}
+	owner := map[string]use{}
+	take := func(what, name string, v *ir.Value, at site) bool {
+		if old, ok := owner[name]; ok {
+			x.s.mistakes = append(x.s.mistakes, usedTwice(what, name, at, old.at))
+			return false
+		}
+		owner[name] = use{v, at}
+		x.names[name] = true
+		return true
+	}
 	for _, in := range x.s.inputs {
-		if !need[in.v] {
-			continue
+		if x.need[in.v] {
+			take("input", in.name, in.v, in.at)
 		}
-		if old, ok := owner[in.name]; ok {
-			x.s.mistakes = append(x.s.mistakes, usedTwice("input", in.name, in.at, old))
-			continue
-		}
-		owner[in.name] = in.at
-		x.names[in.name] = true
-		v := x.copy(in.v, in.name)
-		x.g.Inputs = append(x.g.Inputs, v)
 	}
-	label := map[*ir.Value]string{} // the first name of each output
 	for _, o := range outs {
-		if old, ok := owner[o.name]; ok {
-			if o.v != nil && x.value[o.v] != nil && x.value[o.v].Name == o.name {
-				continue // an input that is an output under its own name
-			}
-			x.s.mistakes = append(x.s.mistakes, usedTwice("value", o.name, o.at, old))
-			continue
+		if old, ok := owner[o.name]; ok && o.v != nil && o.v == old.v && o.v.Kind == ir.InputValue {
+			continue // an input that is an output under its own name
 		}
-		owner[o.name] = o.at
-		x.names[o.name] = true
-		if o.v != nil && o.v.Kind == ir.NodeOutput && label[o.v] == "" {
-			label[o.v] = o.name
+		if take("value", o.name, o.v, o.at) && o.v != nil && o.v.Kind == ir.NodeOutput && x.label[o.v] == "" {
+			x.label[o.v] = o.name
 		}
 	}
-	if len(x.s.mistakes) > before {
-		return false
+	return len(x.s.mistakes) == before
+}
+
+// run fills the graph.
+func (x *extract) run(outs []*output) {
+	for _, in := range x.s.inputs {
+		if x.need[in.v] {
+			x.g.Inputs = append(x.g.Inputs, x.copy(in.v, in.name))
+		}
 	}
 	for _, p := range x.s.params {
-		if need[p.v] {
+		if x.need[p.v] {
 			name := x.unique(p.st.path + "/" + p.name)
 			x.g.Params = append(x.g.Params, x.copy(p.v, name))
 			x.params = append(x.params, Param{Name: name, Type: p.v.Type, Init: p.init,
@@ -184,16 +199,15 @@ func (x *extract) run(outs []*output) bool {
 		}
 	}
 	for _, n := range x.s.nodes {
-		x.node(n, need, label)
+		x.node(n)
 	}
 	x.outputs(outs)
-	return true
 }
 
-func (x *extract) node(n *ir.Node, need map[*ir.Value]bool, label map[*ir.Value]string) {
+func (x *extract) node(n *ir.Node) {
 	used := false
 	for _, v := range n.Out {
-		used = used || need[v]
+		used = used || x.need[v]
 	}
 	if !used {
 		return
@@ -208,7 +222,7 @@ func (x *extract) node(n *ir.Node, need map[*ir.Value]bool, label map[*ir.Value]
 		m.In = append(m.In, x.operand(v))
 	}
 	for _, v := range n.Out {
-		name := label[v]
+		name := x.label[v]
 		switch {
 		case name != "":
 		case p.out == v && layer != "":

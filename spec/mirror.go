@@ -46,7 +46,7 @@ func (l *MirrorLayer) parts() []Layer { return l.layers }
 // Build returns x passed through the images.
 func (l *MirrorLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 	if l.layers == nil {
-		of := l.of.base().st
+		of := stateOf(l.of)
 		if of == nil {
 			return bad() // reported where the encoder is placed
 		}
@@ -77,7 +77,7 @@ func (l *MirrorLayer) images() (out []Layer, rule string) {
 	stages := []stage{{}} // what comes before the first has no image
 	var visit func(Layer) bool
 	visit = func(x Layer) bool {
-		if isNil(x) || x.base().st == nil {
+		if isNil(x) || stateOf(x) == nil {
 			return false
 		}
 		if n, ok := x.(nested); ok {

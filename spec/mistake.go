@@ -3,7 +3,7 @@ package spec
 import (
 	"errors"
 	"fmt"
-	"sort"
+	"slices"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 )
@@ -53,7 +53,7 @@ func (s *space) err() error {
 		return nil
 	}
 	type item struct {
-		at  ir.Frame
+		at  []ir.Frame
 		err *Error
 	}
 	items := make([]item, 0, len(s.mistakes))
@@ -66,16 +66,10 @@ func (s *space) err() error {
 		}
 		if k := e.Error(); !seen[k] {
 			seen[k] = true
-			items = append(items, item{at.outer(), e})
+			items = append(items, item{at.trace(), e})
 		}
 	}
-	sort.SliceStable(items, func(i, j int) bool {
-		a, b := items[i].at, items[j].at
-		if a.File != b.File {
-			return a.File < b.File
-		}
-		return a.Line < b.Line
-	})
+	slices.SortStableFunc(items, func(a, b item) int { return slices.CompareFunc(a.at, b.at, compareFrames) })
 	errs := make([]error, len(items))
 	for i, it := range items {
 		errs[i] = it.err

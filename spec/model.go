@@ -43,6 +43,7 @@ func newModel(at site, name string, losses []*Loss) *Model {
 		fail("a model needs at least one loss")
 	}
 	seen := map[*Loss]bool{}
+	var good []*Loss
 	for i, l := range losses {
 		switch {
 		case l == nil:
@@ -53,21 +54,24 @@ func newModel(at site, name string, losses []*Loss) *Model {
 			fail("loss %d of %d is given twice", i+1, len(losses))
 		default:
 			seen[l] = true
-			whole = whole && !isBad(l.v)
+			if isBad(l.v) {
+				whole = false
+			} else {
+				good = append(good, l)
+			}
 			if l.placed == nil {
 				l.placed = at
 			}
 		}
 	}
-	if whole {
-		m.sp = m.sp.find()
-		m.assemble(losses)
-	}
+	m.sp = m.sp.find()
+	m.assemble(good, whole)
 	return m
 }
 
-// assemble makes the graph: the total first, then each loss, then the taps.
-func (m *Model) assemble(losses []*Loss) {
+// assemble makes the graph: the total first, then each loss, then the taps. If a
+// loss is missing it only looks for names used twice.
+func (m *Model) assemble(losses []*Loss, whole bool) {
 	s := m.sp
 	s.resolve()
 	x := newExtract(s, m.name)
@@ -102,7 +106,6 @@ func (m *Model) assemble(losses []*Loss) {
 		m.taps[t.name] = t.in
 		outs = append(outs, &output{name: t.name, v: t.v, at: t.at})
 	}
-	// A value with a loss as ancestor is named like any other, but "loss" is taken.
 	x.finish = func(value map[*ir.Value]*ir.Value) *ir.Value {
 		var sum *ir.Value
 		for _, l := range losses {
@@ -118,9 +121,10 @@ func (m *Model) assemble(losses []*Loss) {
 		}
 		return sum
 	}
-	if !x.run(outs) {
+	if !x.check(outs) || !whole {
 		return
 	}
+	x.run(outs)
 	m.graph, m.params, m.kept = x.g, x.params, x.value
 	m.places = append([]*placement{}, s.top...)
 }

@@ -54,7 +54,7 @@ func (s *space) label(ps []*placement, prefix string, used map[string]*state, fi
 				if st.used == nil {
 					st.used = map[string]*state{}
 				}
-				s.label(p.children, st.path+"/", st.used, p == st.places[0])
+				s.label(p.children, st.path+"/", st.used, p == st.built || st.built == nil)
 			}
 		}
 	}

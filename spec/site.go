@@ -1,9 +1,11 @@
 package spec
 
 import (
+	"cmp"
 	"net/url"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 
@@ -96,11 +98,30 @@ var mainPath = sync.OnceValue(func() string {
 	return "main"
 })
 
-// outer is the frame by which mistakes are put into source order.
-func (s site) outer() ir.Frame {
-	p := s.pos()
-	if !p.From.IsZero() {
-		return p.From
+// trace returns every frame outside this package, the outermost first: the order
+// of two traces is the order of the source.
+func (s site) trace() []ir.Frame {
+	var out []ir.Frame
+	if len(s) == 0 {
+		return out
 	}
-	return p.Made
+	frames := runtime.CallersFrames(s)
+	for {
+		f, more := frames.Next()
+		if f.Function != "" && driver(f.Function) {
+			break
+		}
+		if f.Function != "" && !inside(f.Function) {
+			out = append(out, ir.Frame{File: f.File, Line: f.Line})
+		}
+		if !more {
+			break
+		}
+	}
+	slices.Reverse(out)
+	return out
+}
+
+func compareFrames(a, b ir.Frame) int {
+	return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
 }

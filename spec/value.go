@@ -12,8 +12,9 @@ type Value struct {
 	sp    *space
 	v     *ir.Value
 	scope *placement // the function the value lives in
-	name  string     // given by Named
 	by    *state     // the layer that made it
+	name  string     // given by Named,
+	at    site       // there
 }
 
 // Input declares an input f32[N dims…], one row a sample. Its name is the column
@@ -62,8 +63,8 @@ func (v *Value) Then(l ...Layer) *Value {
 		var w *ir.Value
 		out.sp, w = place(out.sp, out.scope, layer, i+1, len(l), []*ir.Value{out.v}, at, false)
 		out.v, out.by = w, nil
-		if !isNil(layer) && layer.base().st != nil {
-			out.by = layer.base().st
+		if !isNil(layer) {
+			out.by = stateOf(layer)
 		}
 	}
 	return &out
@@ -85,7 +86,7 @@ func apply(at site, what string, l Layer, x []*Value) *Value {
 	}
 	out.sp, out.v = place(out.sp, out.scope, l, 1, 1, operands, at, false)
 	if !isNil(l) {
-		out.by = l.base().st
+		out.by = stateOf(l)
 	}
 	return out
 }
@@ -115,7 +116,7 @@ func (v *Value) Named(name string) *Value {
 		out.sp.fail(&mistake{at: at, made: at, op: text("Named"), rule: text("%s", rule)})
 		return &out
 	}
-	out.name = name
+	out.name, out.at = name, at
 	if !isBad(out.v) {
 		out.sp.taps = append(out.sp.taps, &tap{name: name, v: out.v, in: &out, at: at})
 	}

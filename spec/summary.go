@@ -1,0 +1,85 @@
+package spec
+
+import (
+	"fmt"
+	"strings"
+	"text/tabwriter"
+)
+
+// Summary returns a table of the inputs and of every use of a layer that a loss
+// depends on: path, kind, result, parameters, and with whom they are shared.
+// Shared parameters are counted once, where they are first used. After a mistake
+// it returns the mistakes.
+func (m *Model) Summary() string {
+	if err := m.Err(); err != nil {
+		return err.Error() + "\n"
+	}
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "layer\tkind\toutput\tparameters\tshared with")
+	for _, in := range m.graph.Inputs {
+		fmt.Fprintf(w, "%s\tInput\t%s\t\t\n", in.Name, in.Type)
+	}
+	seen := map[*param]bool{}
+	var visit func(ps []*placement)
+	visit = func(ps []*placement) {
+		for _, p := range ps {
+			if !p.st.loss && m.kept[p.out] != nil && (len(p.children) == 0 || len(p.st.params) > 0) {
+				own, with := m.weights(p, seen)
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", p.path(), p.st.kind, p.out.Type, own, with)
+			}
+			visit(p.children)
+		}
+	}
+	visit(m.places)
+	w.Flush()
+	total := 0
+	for _, p := range m.params {
+		total += p.Type.Shape.Elems(1)
+	}
+	lines := strings.Split(b.String(), "\n")
+	for i := range lines {
+		lines[i] = strings.TrimRight(lines[i], " ")
+	}
+	return strings.Join(lines, "\n") + fmt.Sprintf("%s parameters in %d tensors\n", thousands(total), len(m.params))
+}
+
+// weights returns the number of parameters first used at a place, and whose the
+// others are.
+func (m *Model) weights(p *placement, seen map[*param]bool) (own, with string) {
+	n, shared := 0, false
+	for _, q := range p.st.params {
+		if m.kept[q.v] == nil {
+			continue
+		}
+		shared = shared || seen[q]
+		if !seen[q] {
+			n += q.v.Type.Shape.Elems(1)
+		}
+		seen[q] = true
+	}
+	var from []string
+	if shared {
+		from = append(from, p.st.path+" above")
+	}
+	for _, q := range p.borrowed {
+		from = append(from, m.kept[q.v].Name)
+		if !seen[q] {
+			n += q.v.Type.Shape.Elems(1)
+			seen[q] = true
+		}
+	}
+	if n > 0 {
+		own = thousands(n)
+	}
+	return own, strings.Join(from, ", ")
+}
+
+// thousands returns 101,014.
+func thousands(n int) string {
+	s := itoa(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}

@@ -1,0 +1,3 @@
+module example.com/glu
+
+go 1.26
