@@ -97,7 +97,7 @@ const (
 	SeluGamma = 1.05070102214813232421875
 )
 
-// Selu is SeluGamma times x above 0 and times SeluAlpha*(exp(x)-1) elsewhere (Klambauer et al. 2017).
+// Selu is SeluGamma times x above 0 and times SeluAlpha*(exp(x)-1) elsewhere (Klambauer, Unterthiner, Mayr and Hochreiter 2017).
 type Selu struct{ unary }
 
 // Name returns Selu.

@@ -212,6 +212,13 @@ func checkNode(t *testing.T, r draw, op ir.Op, in []ir.Type, out ir.Type, rows i
 			t.Fatalf("%s changes its operand %d: %s", ir.FormatOp(op), i+1, d)
 		}
 	}
+	scribble(y)
+	for i := range args {
+		if d := opcase.Diff(args[i], kept[i], 0); d != "" {
+			t.Fatalf("%s gives memory of its operand %d away: %s", ir.FormatOp(op), i+1, d)
+		}
+	}
+	y = eval(t, op, env, in, args)
 	want := out.DType
 	if want.Float() {
 		want = ir.F64
@@ -251,6 +258,19 @@ func checkNode(t *testing.T, r draw, op ir.Op, in []ir.Type, out ir.Type, rows i
 		}
 	}
 	return 1
+}
+
+// scribble changes every element.
+func scribble(x *ir.Tensor) {
+	for i := range x.F64 {
+		x.F64[i]++
+	}
+	for i := range x.I64 {
+		x.I64[i]++
+	}
+	for i := range x.Bool {
+		x.Bool[i] = !x.Bool[i]
+	}
 }
 
 // outside returns x with other elements wherever the access does not reach.

@@ -82,8 +82,8 @@ func (Bernoulli) Cost(_, out []ir.Type, rows int) (flops, bytes int64) {
 	return count(out, rows), traffic(nil, out, rows)
 }
 
-// Dropout is x times Bernoulli of x (Srivastava et al. 2014); for inference it is
-// x.
+// Dropout is x times Bernoulli of x, and x for inference (Srivastava, Hinton and
+// others 2014).
 type Dropout struct {
 	pointwise
 	Rate   float64 `attr:"rate"`
