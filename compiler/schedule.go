@@ -36,15 +36,18 @@ type place struct {
 
 // lowering is the state of one call of lower.
 type lowering struct {
-	g      *ir.Graph
-	o      lowerOptions
-	p      *plan.Plan
-	buf    map[*ir.Value]int
-	place  map[int]place // by buffer
-	steps  []pending
-	reads  map[int][]read // of parameters, by root buffer
-	params map[*ir.Value]int
-	last   slot
+	g         *ir.Graph
+	o         lowerOptions
+	p         *plan.Plan
+	buf       map[*ir.Value]int
+	place     map[int]place // by buffer
+	steps     []pending
+	reads     map[int][]read // of parameters, by root buffer
+	params    map[*ir.Value]int
+	grads     map[*ir.Value]int      // stored gradients, by parameter
+	starts    map[*ir.Node]*ir.Value // where the chain of a parameter's gradient begins
+	continued map[*ir.Value]bool     // parameters whose gradient is such a chain
+	last      slot
 }
 
 type read struct {
@@ -70,10 +73,14 @@ func lower(g *ir.Graph, o lowerOptions) (*plan.Plan, error) {
 		return nil, fmt.Errorf("capacity is %d rows, must be at least 1", o.rows)
 	}
 	g = twins(g)
-	l := &lowering{g: g, o: o, buf: map[*ir.Value]int{}, place: map[int]place{}, reads: map[int][]read{}, params: map[*ir.Value]int{}}
+	l := &lowering{g: g, o: o, buf: map[*ir.Value]int{}, place: map[int]place{}, reads: map[int][]read{}, params: map[*ir.Value]int{},
+		grads: map[*ir.Value]int{}, starts: map[*ir.Node]*ir.Value{}, continued: map[*ir.Value]bool{}}
 	l.p = &plan.Plan{Name: g.Name, Rows: o.rows, StoreGrads: o.train && o.storeGrads, Loss: -1}
 	if err := l.roots(); err != nil {
 		return nil, err
+	}
+	if l.p.StoreGrads {
+		l.chains()
 	}
 	fixed := l.paramsOnly()
 	for _, n := range g.Nodes {
@@ -212,9 +219,11 @@ func (l *lowering) node(n *ir.Node, once bool) error {
 		return nil
 	}
 	s := plan.Step{Op: n.Op, In: in, Param: -1, Layer: n.Layer, Pos: n.Pos}
+	if p := l.starts[n]; p != nil {
+		l.begin(&s, p)
+	}
 	for _, v := range n.Out {
-		b := l.buffer(v, plan.Arena)
-		s.Out = append(s.Out, b)
+		s.Out = append(s.Out, l.buffer(v, plan.Arena))
 	}
 	l.place1(s, once)
 	return nil
@@ -404,9 +413,8 @@ func (l *lowering) update(v *ir.Value, grad int) {
 	}
 	var from slot
 	if l.o.storeGrads {
-		s.Op = plan.StoreGrad{}
-		s.Out = []int{l.add(gradPrefix+v.Name, v.Type, plan.Grad, -1)}
-		l.p.Buffers[s.Out[0]].Offset = l.p.Segments[s.Param].Offset
+		s.Op = plan.StoreGrad{Continued: l.continued[v]}
+		s.Out = []int{l.gradOf(v)}
 	} else {
 		if l.p.Loss >= 0 {
 			if at := l.available(l.p.Loss, false).at; at >= 0 {

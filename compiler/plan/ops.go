@@ -72,9 +72,12 @@ func (o Total) Of(rows []float64) float64 {
 	return s
 }
 
-// StoreGrad puts a gradient into the store: it replaces what is there or, when a
-// run continues an accumulation, is added to it.
-type StoreGrad struct{}
+// StoreGrad puts a gradient into the store. When a run continues an accumulation
+// it is added to what is there, unless it is Continued: then it has started from
+// what was there and replaces it.
+type StoreGrad struct {
+	Continued bool `attr:"continued"`
+}
 
 // Name returns "StoreGrad".
 func (StoreGrad) Name() string { return "StoreGrad" }
@@ -84,6 +87,34 @@ func (StoreGrad) Infer(in []ir.Type) ([]ir.Type, error) { return in[:1], nil }
 
 // Eval is the definition of one that replaces.
 func (StoreGrad) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) { return in[:1], nil }
+
+// ContinueSum adds the rows of x [N m] to the stored sums [m], rows ascending.
+type ContinueSum struct{}
+
+// Name returns "ContinueSum".
+func (ContinueSum) Name() string { return "ContinueSum" }
+
+// Infer returns the type of the stored sums.
+func (ContinueSum) Infer(in []ir.Type) ([]ir.Type, error) {
+	if len(in) != 2 || in[0].Rank() != 2 || in[1].Rank() != 1 || in[0].Shape[1] != in[1].Shape[0] || in[0].DType != in[1].DType {
+		return nil, fmt.Errorf("takes a matrix and a sum for each column, got %v", in)
+	}
+	return in[1:], nil
+}
+
+// Split makes each slice from columns of x.
+func (ContinueSum) Split([]ir.Type, ir.Type) ([]ir.Access, bool) {
+	return []ir.Access{ir.Axis1, ir.Axis0}, true
+}
+
+// Eval is the definition.
+func (ContinueSum) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
+	out := in[1].Clone()
+	for i, v := range in[0].F64 {
+		out.F64[i%len(out.F64)] += v
+	}
+	return []*ir.Tensor{out}, nil
+}
 
 // Assign gives a state variable its next value.
 type Assign struct{}

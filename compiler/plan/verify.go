@@ -307,15 +307,14 @@ func (c *checker) results(at spot, s *Step) error {
 	return nil
 }
 
-// updates checks that a parameter or state changes after all its reads, and a
+// updates checks that what is in the store changes after all its reads, and a
 // parameter after the loss.
 func (c *checker) updates() error {
 	return c.each(func(at spot, id int, s *Step) error {
-		_, assign := s.Op.(Assign)
-		if s.Op != nil && !assign {
+		b := s.Out[0]
+		if k := c.p.Buffers[b].Kind; k != Param && k != State && k != Grad {
 			return nil
 		}
-		b := s.Out[0]
 		for _, r := range c.reads[b] {
 			inside := r.at.sameList(at) && r.at.pos < at.pos && r.access == ir.Axis0
 			if !r.at.once && !r.at.before(at) && !inside {

@@ -295,6 +295,9 @@ func (e *Engine) Run(in Feed, rows int, u *Update) error {
 	e.env = ir.Env{Rows: rows, UpdateRows: e.u.UpdateRows, FirstRow: e.u.FirstRow, Seed: e.u.Seed, Update: e.u.Step}
 	e.err.Store(nil)
 	e.ran = false
+	if e.p.StoreGrads && e.train && !e.u.Accumulate {
+		clear(e.s.grads) // where chains start
+	}
 	version := e.s.version.Load()
 	for i := range e.phases {
 		if ph := &e.phases[i]; !ph.once || e.version != version {

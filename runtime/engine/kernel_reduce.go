@@ -66,6 +66,18 @@ func (b *binding) columnSums(mean bool) kernel {
 	}
 }
 
+// continueSumKernel adds the rows of a matrix to stored sums.
+func continueSumKernel(b *binding) (kernel, string) {
+	if !b.all(ir.F32) {
+		return nil, ""
+	}
+	e, x, start, y, s := b.e, b.in[0], b.in[1], b.out[0], b.inT[0].Shape
+	return func(_ *ctx, lo, hi int) {
+		copy(y.f32[lo:hi], start.f32[lo:hi])
+		simd.ColumnSums(s[0].Bind(e.rows), hi-lo, x.f32[lo:], s[1].Bind(e.rows), y.f32[lo:hi], true)
+	}, "column_sums_chain"
+}
+
 // everything adds along the first axes, up to last, by one worker.
 func (b *binding) everything(in ir.Shape, last int, mean bool) kernel {
 	e, x, y := b.e, b.in[0], b.out[0]
@@ -90,6 +102,17 @@ func (b *binding) innerSums(in ir.Shape, first, last int, mean bool) kernel {
 		return b.fallback()
 	}
 	x, y := b.in[0], b.out[0]
+	if w := in[1:].Elems(1); first == 1 && last == len(in)-1 {
+		return func(_ *ctx, lo, hi int) {
+			for u := lo; u < hi; u++ {
+				s := simd.SumFloat64(x.f32[u*w:][:w])
+				if mean {
+					s /= float64(w)
+				}
+				y.f32[u] = float32(s)
+			}
+		}
+	}
 	outer, n, inner := in[1:first].Elems(1), in[first:last+1].Elems(1), in[last+1:].Elems(1)
 	return func(_ *ctx, lo, hi int) {
 		for o := lo * outer; o < hi*outer; o++ {

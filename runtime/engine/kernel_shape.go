@@ -3,6 +3,7 @@ package engine
 import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
+	"github.com/lamina-ml/lamina/compiler/plan"
 	"github.com/lamina-ml/lamina/internal/random"
 	"github.com/lamina-ml/lamina/kernels/simd"
 )
@@ -98,9 +99,10 @@ func copyKernel(b *binding) (kernel, string) {
 func storeGradKernel(b *binding) (kernel, string) {
 	w, _ := width(b.outT[0])
 	e, x, y := b.e, b.in[0], b.out[0]
+	op, _ := b.s.Op.(plan.StoreGrad)
 	return func(_ *ctx, lo, hi int) {
 		dst, src := y.f32[lo*w:hi*w], x.f32[lo*w:hi*w]
-		if e.u.Accumulate {
+		if e.u.Accumulate && !op.Continued {
 			simd.Add(dst, dst, src)
 		} else {
 			copy(dst, src)

@@ -20,6 +20,8 @@ func maker(op string) makeKernel {
 		return unaryKernel
 	case "ReduceSum", "ReduceMean":
 		return reduceKernel
+	case "ContinueSum":
+		return continueSumKernel
 	case "RowSum":
 		return rowSumKernel
 	case "Total":
