@@ -24,11 +24,15 @@ func (m *Model) Summary() string {
 	var visit func(ps []*placement)
 	visit = func(ps []*placement) {
 		for _, p := range ps {
-			if !p.st.loss && m.kept[p.out] != nil && (len(p.children) == 0 || len(p.st.params) > 0) {
+			visit(p.children)
+			if p.st.loss || m.kept[p.out] == nil {
+				continue
+			}
+			// A container that only passes on what a layer inside made has no row.
+			if len(p.children) == 0 || p.out.Def != nil && m.sp.find().made[p.out.Def] == p {
 				own, with := m.weights(p, seen)
 				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", p.path(), p.st.kind, p.out.Type, own, with)
 			}
-			visit(p.children)
 		}
 	}
 	visit(m.places)
