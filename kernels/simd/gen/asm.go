@@ -105,7 +105,7 @@ func (a *asm) load(names ...string) {
 	n := a.temps
 	for _, name := range names {
 		a.use(name)
-		if n <= a.last {
+		if n <= a.last && a.consts[name] == "" {
 			a.consts[name] = a.r(n)
 			a.p("VMOVUPS %s<>(SB), %s", name, a.r(n))
 			n++
