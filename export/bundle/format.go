@@ -1,0 +1,189 @@
+package bundle
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+
+	"github.com/lamina-ml/lamina/export/verify"
+)
+
+// Format is the version of the folder's layout.
+const Format = 1
+
+// Names of the files of a bundle.
+const (
+	modelFile        = "model.onnx"
+	dataFile         = "data.json"
+	layersFile       = "layers.npz"
+	verificationFile = "verification.json"
+	trainingFile     = "training.json"
+	setPrefix        = "test_data_set_"
+)
+
+// Limits on what a bundle may hold: it may come from anywhere.
+const (
+	maxJSON   = 16 << 20
+	maxModel  = 1<<31 - 1
+	maxTensor = 1 << 30
+	maxLayers = 1 << 30
+	maxFiles  = 10_000
+)
+
+// Unverified is appended to the folder's name when no runtime could be had.
+const Unverified = ".unverified"
+
+// ErrUnverified is wrapped by the error of Write when no runtime could be had:
+// what was written is no bundle.
+var ErrUnverified = errors.New("the export was not executed and compared")
+
+// ErrUnreadable is wrapped by the error of Verify for a folder that is no bundle
+// or cannot be read.
+var ErrUnreadable = errors.New("the bundle cannot be read")
+
+// tolerances is data.json: the file in which a test runner of ONNX finds them.
+type tolerances struct {
+	RTol float64 `json:"rtol"`
+	ATol float64 `json:"atol"`
+}
+
+// verification is verification.json.
+type verification struct {
+	Format int `json:"format"`
+	*verify.Report
+	Outputs map[string]float64 `json:"outputs"` // tolerance of each output over the stored sets
+	Inputs  []string           `json:"inputs"`  // in the order of input_K.pb
+	Results []string           `json:"results"` // in the order of output_K.pb
+	Stored  []storedSet        `json:"stored_sets"`
+	Layers  []layer            `json:"layers"` // in the order of the file's nodes
+	Files   map[string]string  `json:"files"`  // SHA-256 of each, in hexadecimal
+}
+
+// storedSet is one test_data_set_K.
+type storedSet struct {
+	Folder string `json:"folder"`
+	Name   string `json:"name"`
+	Rows   int    `json:"rows"`
+}
+
+// layer says where a named layer's output is in the model and in layers.npz.
+type layer struct {
+	Name      string  `json:"name"`
+	Position  string  `json:"position,omitempty"`
+	Value     string  `json:"value"`
+	Tolerance float64 `json:"tolerance"`
+}
+
+// Report says what Write wrote.
+type Report struct {
+	Dir          string         // the folder; Unverified is part of the name if it was not verified
+	Rows         int            // rows of the first test set
+	Tolerance    float64        // greatest tolerance of an element
+	Verification *verify.Report // nil if no runtime could be had
+	Files        []string       // relative to Dir, sorted
+	Bytes        int64
+}
+
+// The values of Verdict.Status.
+const (
+	Holds      = verify.Holds
+	Differs    = verify.Differs
+	Unreadable = "unreadable"
+)
+
+// Verdict says whether a bundle still computes what was trained.
+type Verdict struct {
+	Status    string               `json:"status"`
+	Runtimes  []verify.RuntimeInfo `json:"runtimes"`
+	Sets      []SetVerdict         `json:"sets"`
+	WorstAbs  float64              `json:"worst_abs"`
+	WorstRow  int                  `json:"worst_row"`
+	Tolerance float64              `json:"tolerance"`
+	Layer     string               `json:"layer,omitempty"`
+	Position  string               `json:"position,omitempty"`
+	Reason    string               `json:"reason,omitempty"`
+}
+
+// SetVerdict is what replaying one stored set showed.
+type SetVerdict struct {
+	Name     string  `json:"name"`
+	Rows     int     `json:"rows"`
+	WorstAbs float64 `json:"worst_abs"`
+	WorstRow int     `json:"worst_row"`
+}
+
+// encode returns v as indented JSON with a final line feed.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	err := e.Encode(v)
+	return b.Bytes(), err
+}
+
+// decode reads one JSON value and nothing after it.
+func decode(b []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(b))
+	if err := d.Decode(v); err != nil {
+		return err
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return errors.New("something follows the value")
+	}
+	return nil
+}
+
+// local reports whether a name from a file stays inside the bundle.
+func local(name string) bool {
+	return name != "" && len(name) < 256 && name == path.Clean(name) && !path.IsAbs(name) && name != "." && name != ".." &&
+		!strings.HasPrefix(name, "../") && !strings.ContainsAny(name, "\\:\x00")
+}
+
+// validate returns what is wrong with a verification.json that may be hostile.
+func (v *verification) validate() error {
+	switch {
+	case v.Format != Format:
+		return fmt.Errorf("format %d is not %d, the one this version reads", v.Format, Format)
+	case v.Report == nil || v.Files == nil:
+		return errors.New("parts are missing")
+	case len(v.Files) > maxFiles || len(v.Stored) > maxFiles || len(v.Layers) > maxFiles*100:
+		return errors.New("it lists too much")
+	case len(v.Stored) == 0:
+		return errors.New("it lists no test sets")
+	}
+	for name, sum := range v.Files {
+		if !local(name) || len(sum) != 64 {
+			return fmt.Errorf("entry %q of files is malformed", name)
+		}
+	}
+	for _, name := range []string{modelFile, dataFile, layersFile, trainingFile} {
+		if v.Files[name] == "" {
+			return fmt.Errorf("it does not list %s", name)
+		}
+	}
+	for _, s := range v.Stored {
+		if !local(s.Folder) || !strings.HasPrefix(s.Folder, setPrefix) || strings.Contains(s.Folder, "/") {
+			return fmt.Errorf("test set %q is malformed", s.Folder)
+		}
+		for _, name := range append(v.files(s.Folder, "input", len(v.Inputs)), v.files(s.Folder, "output", len(v.Results))...) {
+			if v.Files[name] == "" {
+				return fmt.Errorf("it does not list %s", name)
+			}
+		}
+	}
+	return nil
+}
+
+// files returns the names of a set's tensors.
+func (v *verification) files(folder, kind string, n int) []string {
+	out := make([]string, n)
+	for i := range out {
+		out[i] = fmt.Sprintf("%s/%s_%d.pb", folder, kind, i)
+	}
+	return out
+}

@@ -1,0 +1,172 @@
+package bundle
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/export/verify"
+	"github.com/lamina-ml/lamina/internal/random"
+	"github.com/lamina-ml/lamina/runtime/dataset"
+)
+
+// Rows of the stored sets.
+const (
+	givenRows   = 64
+	spannedRows = 32
+	layerRows   = 8
+)
+
+// maxElems bounds the elements of one stored input.
+const maxElems = maxTensor / 8
+
+// span is the range of a column's features; one number stands for all features.
+type span struct{ min, max []float64 }
+
+// head is the first n rows of a source.
+type head struct {
+	dataset.Source
+	n int
+}
+
+func (h head) Len() int { return h.n }
+
+// given returns the first rows of the user's source as the inputs need them.
+func given(inputs []*ir.Value, src dataset.Source) (verify.Set, error) {
+	set := verify.Set{Name: "given rows", In: map[string]*ir.Tensor{}}
+	if src == nil {
+		return set, fmt.Errorf("bundle: there are no rows to replay; pass the test data")
+	}
+	if e, ok := src.(interface{ Err() error }); ok {
+		if err := e.Err(); err != nil {
+			return set, fmt.Errorf("bundle: %w", err)
+		}
+	}
+	set.Rows = min(src.Len(), givenRows)
+	if set.Rows <= 0 {
+		return set, fmt.Errorf("bundle: the data have no rows")
+	}
+	t, err := dataset.Collect(head{src, set.Rows})
+	if err != nil {
+		return set, fmt.Errorf("bundle: %w", err)
+	}
+	for _, v := range inputs {
+		col, err := column(v, t.Columns())
+		if err != nil {
+			return set, err
+		}
+		shape := v.Type.Shape.Bind(set.Rows)
+		x := &ir.Tensor{DType: v.Type.DType, Shape: shape}
+		switch v.Type.DType {
+		case ir.F32:
+			x.F32 = append([]float32{}, t.F32(col.Name)...)
+		case ir.F64:
+			x.F64 = make([]float64, ir.Elems(shape))
+			for i, y := range t.F32(col.Name) {
+				x.F64[i] = float64(y)
+			}
+		case ir.I64:
+			x.I64 = append([]int64{}, t.I64(col.Name)...)
+		}
+		if err := x.Check(); err != nil {
+			return set, fmt.Errorf("bundle: column %q: %w", col.Name, err)
+		}
+		set.In[v.Name] = x
+	}
+	return set, nil
+}
+
+// column finds the column that feeds an input.
+func column(v *ir.Value, cols []dataset.Column) (dataset.Column, error) {
+	if !v.Type.Shape.RowWise() {
+		return dataset.Column{}, fmt.Errorf("bundle: input %q is %s; only inputs with the batch first can be fed from rows", v.Name, v.Type)
+	}
+	var has []string
+	for _, c := range cols {
+		has = append(has, c.String())
+		if c.Name != v.Name {
+			continue
+		}
+		dtype := map[ir.DType]dataset.DType{ir.F32: dataset.F32, ir.F64: dataset.F32, ir.I64: dataset.I64}[v.Type.DType]
+		width := ir.Type{Shape: v.Type.Shape[1:]}.Shape.Elems(1)
+		if dtype != c.DType || width != c.Width() {
+			return c, fmt.Errorf("bundle: input %q is %s but the column of that name is %s", v.Name, v.Type, c)
+		}
+		if width > maxElems/givenRows {
+			return c, fmt.Errorf("bundle: input %q has %d elements a row; a stored set takes at most %d", v.Name, width, maxElems/givenRows)
+		}
+		return c, nil
+	}
+	return dataset.Column{}, fmt.Errorf("bundle: the data have no column for input %q (%s); they have %s", v.Name, v.Type, strings.Join(has, ", "))
+}
+
+// spanned returns seeded rows spread over the range that training saw, feature by
+// feature. A feature that never moved takes the range of its column, so that
+// every input has a part in the result and no weight hides behind a constant 0.
+func spanned(inputs []*ir.Value, spans map[string]span, like verify.Set) verify.Set {
+	set := verify.Set{Name: "spanned rows", Rows: spannedRows, In: map[string]*ir.Tensor{}}
+	for k, v := range inputs {
+		x := ir.NewTensor(v.Type.DType, v.Type.Shape.Bind(spannedRows)...)
+		width := x.Len() / spannedRows
+		key := random.New(0).DeriveString("bundle").Derive(uint64(k))
+		s := measured(like.In[v.Name], like.Rows)
+		if r, ok := spans[v.Name]; ok && len(r.min) == len(r.max) && (len(r.min) == width || len(r.min) == 1) {
+			s = r
+		}
+		lo, hi := overall(s)
+		for i := range x.Len() {
+			a, b := s.min[i%width%len(s.min)], s.max[i%width%len(s.max)]
+			if !(a < b) {
+				a, b = lo, hi
+			}
+			u := key.Float64(uint64(i))
+			switch v.Type.DType {
+			case ir.F32:
+				x.F32[i] = float32(a + (b-a)*u)
+				if x.F32[i] == 0 {
+					x.F32[i] = float32(b)
+				}
+			case ir.F64:
+				x.F64[i] = a + (b-a)*u
+			case ir.I64: // an index: never outside what was seen
+				a, b = s.min[i%width%len(s.min)], s.max[i%width%len(s.max)]
+				x.I64[i] = int64(math.Floor(a + (b-a+1)*u))
+				x.I64[i] = max(min(x.I64[i], int64(b)), int64(a))
+			case ir.Bool:
+				x.Bool[i] = u < 0.5
+			}
+		}
+		set.In[v.Name] = x
+	}
+	return set
+}
+
+// measured returns the range of each feature of the rows themselves.
+func measured(t *ir.Tensor, rows int) span {
+	width := max(t.Len()/max(rows, 1), 1)
+	s := span{make([]float64, width), make([]float64, width)}
+	for i := range t.Len() {
+		x, j := t.At(i), i%width
+		if i < width {
+			s.min[j], s.max[j] = x, x
+		}
+		s.min[j], s.max[j] = min(s.min[j], x), max(s.max[j], x)
+	}
+	return s
+}
+
+// overall returns the range of all features together, never empty or unbounded.
+func overall(s span) (lo, hi float64) {
+	lo, hi = math.Inf(1), math.Inf(-1)
+	for i := range s.min {
+		lo, hi = min(lo, s.min[i]), max(hi, s.max[i])
+	}
+	if !(lo < hi) || math.IsInf(lo, 0) || math.IsInf(hi, 0) {
+		if math.IsInf(lo, 0) || math.IsInf(hi, 0) || math.IsNaN(lo) {
+			lo, hi = 0, 0
+		}
+		return lo - 1, hi + 1
+	}
+	return lo, hi
+}

@@ -1,0 +1,245 @@
+package bundle
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"path/filepath"
+	"slices"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+	onnxexport "github.com/lamina-ml/lamina/export"
+	"github.com/lamina-ml/lamina/export/verify"
+	"github.com/lamina-ml/lamina/runtime/dataset"
+	"github.com/lamina-ml/lamina/runtime/engine"
+)
+
+// Write exports net, runs the file on the runtimes, compares, and writes the
+// bundle as folder dir. rows are the user's: the first 64 become test_data_set_0,
+// columns feed the inputs of the same name.
+//
+// The folder appears whole or not at all; a bundle that was there is kept until
+// the new one is in its place. If the file differs from what was trained, nothing
+// is written and the error is a *verify.MismatchError that names the layer and
+// its line. Without a runtime the files go to dir+".unverified" and the error
+// wraps ErrUnverified.
+//
+// Other errors: those of the export, of the rows, of ctx; dir exists and is no
+// bundle; a folder that cannot be written.
+func Write(ctx context.Context, dir string, net *engine.Net, rows dataset.Source, runtimes ...verify.Runtime) (*Report, error) {
+	if net == nil {
+		return nil, errors.New("bundle: there is no trained function")
+	}
+	if err := net.Err(); err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	place, err := newPlace(dir)
+	if err != nil {
+		return nil, err
+	}
+	model, err := onnxexport.BuildNet(net, onnxexport.Options{})
+	if err != nil {
+		return nil, err
+	}
+	w := &writer{net: net, model: model, inputs: verify.Inputs(net.Graph())}
+	if err := w.sets(ctx, rows); err != nil {
+		return nil, err
+	}
+	rep, err := verify.Verify(ctx, verify.Subject{Graph: net.Graph(), Params: net.Params(), Model: model.Bytes,
+		Taps: model.Taps, Run: net.Run, Sets: []verify.Set{w.stored[0].set, w.stored[1].set}}, runtimes...)
+	why, unverified := err, errors.Is(err, verify.ErrUnavailable)
+	if err != nil && !unverified {
+		return nil, fmt.Errorf("bundle: %w", err)
+	}
+	out := &Report{Dir: place.dir, Rows: w.stored[0].set.Rows, Verification: rep}
+	if unverified {
+		rep = &verify.Report{Status: "unverified", Reason: "no runtime could be had"}
+		out.Dir += Unverified
+	} else if err := rep.Err(); err != nil {
+		return nil, fmt.Errorf("bundle: %s was not written: %w", filepath.Base(place.dir), err)
+	}
+	files, err := w.files(rep)
+	if err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := place.put(out.Dir, files); err != nil {
+		return nil, err
+	}
+	out.Tolerance = w.atol
+	out.Files = slices.Sorted(maps.Keys(files))
+	for _, b := range files {
+		out.Bytes += int64(len(b))
+	}
+	if unverified {
+		return out, fmt.Errorf("bundle: %w: the files are in %s; install onnxruntime and export again: %w", ErrUnverified, out.Dir, why)
+	}
+	return out, nil
+}
+
+// writer gathers what a bundle holds.
+type writer struct {
+	net    *engine.Net
+	model  *onnxexport.Model
+	inputs []*ir.Value
+	stored []stored
+	atol   float64
+	byOut  map[string]float64
+	layers []layer
+	values map[string]*ir.Tensor
+}
+
+// stored is a set with what the trained function gives for it.
+type stored struct {
+	set  verify.Set
+	want map[string]*ir.Tensor
+}
+
+// sets makes the two stored sets, their results, their tolerances, and the
+// layers' values.
+func (w *writer) sets(ctx context.Context, rows dataset.Source) error {
+	first, err := given(w.inputs, rows)
+	if err != nil {
+		return err
+	}
+	spans := map[string]span{}
+	for name, r := range w.net.Record().Columns {
+		spans[name] = span{r.Min, r.Max}
+	}
+	w.byOut = map[string]float64{}
+	g := w.net.Graph()
+	for k, set := range []verify.Set{first, spanned(w.inputs, spans, first)} {
+		want, err := w.net.Run(ctx, set.In)
+		if err != nil {
+			return fmt.Errorf("bundle: running what was trained on the %s: %w", set.Name, err)
+		}
+		est, err := w.bound(set.In, set.Rows)
+		if err != nil {
+			return err
+		}
+		for _, v := range g.Outputs {
+			tol, e := 0.0, est[v]
+			for i := range e.Value.Len() {
+				if t := e.Tolerance(i); !math.IsInf(t, 0) {
+					tol = max(tol, t)
+				}
+			}
+			w.byOut[v.Name] = max(w.byOut[v.Name], tol)
+			w.atol = max(w.atol, tol)
+		}
+		w.stored = append(w.stored, stored{set, want})
+		if k == 1 {
+			w.takeLayers(est)
+		}
+	}
+	return nil
+}
+
+func (w *writer) bound(in map[string]*ir.Tensor, rows int) (map[*ir.Value]verify.Estimate, error) {
+	g := w.net.Graph()
+	feed := maps.Clone(in)
+	params := w.net.Params()
+	for _, v := range g.Params {
+		feed[v.Name] = &ir.Tensor{DType: ir.F32, Shape: v.Type.Shape.Bind(0), F32: params[v.Name]}
+	}
+	for _, s := range g.State {
+		feed[s.In.Name] = &ir.Tensor{DType: ir.F32, Shape: s.In.Type.Shape.Bind(0), F32: params[s.In.Name]}
+	}
+	for _, v := range g.Inputs {
+		if feed[v.Name] == nil { // no output needs it
+			feed[v.Name] = ir.NewTensor(v.Type.DType, v.Type.Shape.Bind(rows)...)
+		}
+	}
+	return verify.Bound(g, &ir.Env{Rows: rows, UpdateRows: rows}, feed)
+}
+
+// takeLayers keeps the last value of each layer for the first rows.
+func (w *writer) takeLayers(est map[*ir.Value]verify.Estimate) {
+	last := map[string]int{}
+	for i, t := range w.model.Taps {
+		last[t.Layer] = i
+	}
+	w.values = map[string]*ir.Tensor{}
+	for i, t := range w.model.Taps {
+		e, ok := est[t.IR]
+		if !ok || t.Layer == "" || last[t.Layer] != i || !t.IR.Type.DType.Float() || !t.IR.Type.Shape.RowWise() {
+			continue
+		}
+		shape := t.IR.Type.Shape.Bind(layerRows)
+		n := ir.Elems(shape)
+		l := layer{Name: t.Layer, Position: t.Pos, Value: t.Value}
+		for i := range n {
+			if tol := e.Tolerance(i); !math.IsInf(tol, 0) {
+				l.Tolerance = max(l.Tolerance, tol)
+			}
+		}
+		w.values[t.Layer] = &ir.Tensor{DType: ir.F64, Shape: shape, F64: e.Value.F64[:n]}
+		w.layers = append(w.layers, l)
+	}
+}
+
+// files returns the contents of every file by name.
+func (w *writer) files(rep *verify.Report) (map[string][]byte, error) {
+	files := map[string][]byte{modelFile: w.model.Bytes}
+	ver := &verification{Format: Format, Report: rep, Outputs: w.byOut, Layers: w.layers, Files: map[string]string{}}
+	for _, v := range w.inputs {
+		ver.Inputs = append(ver.Inputs, v.Name)
+	}
+	for _, v := range w.net.Graph().Outputs {
+		ver.Results = append(ver.Results, v.Name)
+	}
+	for k, s := range w.stored {
+		folder := fmt.Sprintf("%s%d", setPrefix, k)
+		ver.Stored = append(ver.Stored, storedSet{folder, s.set.Name, s.set.Rows})
+		for _, part := range []struct {
+			kind  string
+			names []string
+			from  map[string]*ir.Tensor
+		}{{"input", ver.Inputs, s.set.In}, {"output", ver.Results, s.want}} {
+			for i, file := range ver.files(folder, part.kind, len(part.names)) {
+				p, err := onnxexport.Tensor(part.names[i], part.from[part.names[i]])
+				if err != nil {
+					return nil, fmt.Errorf("bundle: %s %q: %w", part.kind, part.names[i], err)
+				}
+				if files[file], err = p.Marshal(); err != nil {
+					return nil, fmt.Errorf("bundle: %w", err)
+				}
+			}
+		}
+	}
+	var err error
+	if files[layersFile], err = packLayers(w.layers, w.values); err != nil {
+		return nil, fmt.Errorf("bundle: %s: %w", layersFile, err)
+	}
+	if files[dataFile], err = encode(tolerances{ATol: w.atol}); err != nil {
+		return nil, fmt.Errorf("bundle: %s: %w", dataFile, err)
+	}
+	type training struct {
+		Format int `json:"format"`
+		engine.Record
+	}
+	if files[trainingFile], err = encode(training{Format, w.net.Record()}); err != nil {
+		return nil, fmt.Errorf("bundle: %s: %w", trainingFile, err)
+	}
+	for name, b := range files {
+		ver.Files[name] = digest(b)
+	}
+	if files[verificationFile], err = encode(ver); err != nil {
+		return nil, fmt.Errorf("bundle: %s: %w", verificationFile, err)
+	}
+	return files, nil
+}
+
+func digest(b []byte) string {
+	h := sha256.Sum256(b)
+	return hex.EncodeToString(h[:])
+}
