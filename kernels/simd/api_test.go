@@ -10,6 +10,12 @@ import (
 )
 
 func TestSelect(t *testing.T) {
+	if err := EnvError(); err != nil {
+		t.Error(err)
+	}
+	if _, err := choose("mmx"); err == nil {
+		t.Error("a start with LAMINA_KERNEL=mmx has no error")
+	}
 	old := selected.Load()
 	defer selected.Store(old)
 	for _, name := range []string{"sse2", "f32gemm_9x9_avx2", "AVX2"} {

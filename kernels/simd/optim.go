@@ -39,6 +39,12 @@ func orOne(s float32) float32 {
 	return s
 }
 
+// AdamStep is one update's constants, computed once for many slices: bias correction costs two powers.
+type AdamStep struct{ c adamConsts }
+
+// Prepare computes the constants of the update p describes.
+func (p AdamParams) Prepare() AdamStep { return AdamStep{p.consts()} }
+
 // Adam updates weights w and moments m and v from gradient g, each element on its own, so that a range may be split
 // anywhere (Kingma and Ba 2015; decoupled decay: Loshchilov and Hutter 2019):
 //
@@ -48,14 +54,18 @@ func orOne(s float32) float32 {
 // with only one of the two decays in effect. Square root and division are exact. It works on len(w) elements and panics
 // when another slice is shorter.
 func Adam(w, g, m, v []float32, p AdamParams) {
+	s := p.Prepare()
+	s.Update(w, g, m, v)
+}
+
+// Update is Adam with prepared constants.
+func (s *AdamStep) Update(w, g, m, v []float32) {
 	need("g", g, len(w))
 	need("m", m, len(w))
 	need("v", v, len(w))
-	if len(w) == 0 {
-		return
+	if len(w) > 0 {
+		callAdam(selected.Load().isa[opAdam], w, g[:len(w)], m[:len(w)], v[:len(w)], &s.c)
 	}
-	c := p.consts()
-	callAdam(selected.Load().isa[opAdam], w, g[:len(w)], m[:len(w)], v[:len(w)], &c)
 }
 
 func sqrt32(x float32) float32 { return float32(math.Sqrt(float64(x))) }
