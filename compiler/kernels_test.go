@@ -1,0 +1,93 @@
+package compiler
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
+	"github.com/lamina-ml/lamina/internal/opcase"
+	"github.com/lamina-ml/lamina/runtime/engine"
+)
+
+// TestKernels runs the case files of all ops, one node each, through lower and
+// the engine, by whatever kernel the engine has, and compares with the reference
+// meaning of the rounded operands.
+func TestKernels(t *testing.T) {
+	cases, err := opcase.Load("../testdata/ops")
+	if err != nil || len(cases) == 0 {
+		t.Fatalf("%d cases: %v", len(cases), err)
+	}
+	fast := map[string]bool{}
+	for _, c := range cases {
+		if c.Error != "" {
+			continue
+		}
+		t.Run(c.File+"/"+c.Name, func(t *testing.T) {
+			g, err := c.Graph(ops.ByName)
+			if err != nil {
+				t.Fatal(err)
+			}
+			env := c.Env
+			if env.Rows == 0 {
+				env.Rows = 1
+			}
+			fed, oracle := engine.Feed{}, map[string]*ir.Tensor{}
+			for i, v := range g.Inputs {
+				x := c.In[i].Tensor.To(v.Type.DType)
+				fed[v.Name], oracle[v.Name] = x, x
+			}
+			if env.UpdateRows == 0 {
+				env.UpdateRows = env.Rows
+			}
+			vals, err := ir.Evaluate(g, &env, oracle)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, err := lower(g, lowerOptions{rows: env.Rows + 3})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, grain := range []int{1, 100} {
+				q := cutBy(p, grain)
+				e, _ := engineOf(t, q, fed, 2)
+				for id := range q.Steps {
+					if k := e.Kernel(id); k != "reference" {
+						fast[c.File] = true
+					}
+				}
+				u := &engine.Update{UpdateRows: env.UpdateRows, FirstRow: env.FirstRow, Seed: env.Seed, Step: env.Update}
+				if err := e.Run(fed, env.Rows, u); err != nil {
+					t.Fatal(err)
+				}
+				for _, v := range g.Outputs {
+					if d := differs(e.Output(v.Name), vals[v]); d != "" {
+						t.Errorf("%s with tasks of %d: %s", v.Name, grain, d)
+					}
+				}
+			}
+		})
+	}
+	if len(fast) < 35 {
+		t.Errorf("only %d ops have a kernel", len(fast))
+	}
+}
+
+// differs compares a result in its dtype with the oracle's.
+func differs(got, want *ir.Tensor) string {
+	if got == nil || fmt.Sprint(got.Shape) != fmt.Sprint(want.Shape) {
+		return fmt.Sprintf("got %+v, want shape %v", got, want.Shape)
+	}
+	for i := range want.Len() {
+		a, b := got.At(i), want.At(i)
+		if got.DType == ir.F32 {
+			b = float64(float32(b))
+		}
+		if a == b || a != a && b != b || math.Abs(a-b) <= 4e-6*math.Max(math.Abs(b), 1e-3) {
+			continue
+		}
+		return fmt.Sprintf("element %d: got %v, want %v", i, a, b)
+	}
+	return ""
+}
