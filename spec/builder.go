@@ -115,7 +115,8 @@ func container(kind, name string) Base {
 
 func (st *state) rename(name string) {
 	if rule := checkName(name); rule != "" {
-		st.fail(&mistake{st: st, at: callers(1), rule: text("%s: %s", st.kind, rule)})
+		at := callers(1)
+		st.fail(&mistake{st: st, at: at, made: at, rule: text("%s: %s", st.kind, rule)})
 		return
 	}
 	st.name = name
@@ -240,7 +241,6 @@ func (b *Builder) weights() {
 
 // borrow returns a parameter of another layer.
 func (b *Builder) borrow(p *param) *ir.Value {
-	b.sp = union(p.st.sp, b.sp)
 	b.p.borrowed = append(b.p.borrowed, p)
 	b.weights()
 	return p.v

@@ -124,6 +124,7 @@ func (l *TiedLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 	if len(of.places) == 0 {
 		return b.Errorf("the layer made at %s was not placed yet, so it has no weights to tie to", of.made.pos())
 	}
+	b.sp = union(of.sp, b.sp) // with the mistakes that may follow here
 	p := of.params["w"]
 	if p == nil {
 		return bad() // follows from the mistake in the other layer

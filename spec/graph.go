@@ -19,7 +19,13 @@ type Param struct {
 	Layer string // path of the layer that owns it
 	Pos   ir.Pos // where that was made
 	Decay bool   // weight decay applies: true for matrices, false for biases
+
+	id *param
 }
+
+// Same reports whether both are one parameter of one layer, and not only of one
+// name: two declarations may use the same names.
+func (p Param) Same(q Param) bool { return p.id != nil && p.id == q.id }
 
 // Initial returns the parameter's elements at the start of a run with that root
 // key, a function of key, name and shape alone.
@@ -195,7 +201,7 @@ func (x *extract) run(outs []*output) {
 			name := x.unique(p.st.path + "/" + p.name)
 			x.g.Params = append(x.g.Params, x.copy(p.v, name))
 			x.params = append(x.params, Param{Name: name, Type: p.v.Type, Init: p.init,
-				Layer: p.st.path, Pos: p.st.made.pos(), Decay: p.v.Type.Rank() > 1})
+				Layer: p.st.path, Pos: p.st.made.pos(), Decay: p.v.Type.Rank() > 1, id: p})
 		}
 	}
 	for _, n := range x.s.nodes {

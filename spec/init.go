@@ -51,61 +51,48 @@ func fans(shape []int) (in, out int) {
 	return shape[1] * k, shape[0] * k
 }
 
-// uniform draws from (-limit, limit).
-type uniform struct {
-	name  string
-	limit func(in, out int) float64
+// scaled draws with mean 0 and variance gain/in, or gain/(in+out) if both.
+type scaled struct {
+	name    string
+	gain    float64
+	both    bool
+	uniform bool
 }
 
-func (u uniform) Name() string { return u.name }
+func (s scaled) Name() string { return s.name }
 
-func (u uniform) Fill(key random.Key, shape []int, dst []float32) {
-	limit := u.limit(fans(shape))
-	for i := range dst {
-		dst[i] = float32((2*key.Float64(uint64(i)) - 1) * limit)
+func (s scaled) Fill(key random.Key, shape []int, dst []float32) {
+	in, out := fans(shape)
+	if s.both {
+		in += out
 	}
-}
-
-// normal draws with mean 0 and a standard deviation.
-type normal struct {
-	name string
-	std  func(in, out int) float64
-}
-
-func (n normal) Name() string { return n.name }
-
-func (n normal) Fill(key random.Key, shape []int, dst []float32) {
-	std := n.std(fans(shape))
+	std := math.Sqrt(s.gain / float64(in))
 	for i := range dst {
-		dst[i] = float32(key.Normal(uint64(i)) * std)
+		if s.uniform {
+			dst[i] = float32((2*key.Float64(uint64(i)) - 1) * math.Sqrt(3) * std)
+		} else {
+			dst[i] = float32(key.Normal(uint64(i)) * std)
+		}
 	}
 }
 
 // Glorot draws uniformly from ±√(6/(in+out)): Glorot and Bengio, "Understanding
 // the difficulty of training deep feedforward neural networks", 2010. It is the
 // default of dense layers.
-func Glorot() Init {
-	return uniform{"Glorot", func(in, out int) float64 { return math.Sqrt(6 / float64(in+out)) }}
-}
+func Glorot() Init { return scaled{name: "Glorot", gain: 2, both: true, uniform: true} }
 
 // GlorotNormal draws normally with variance 2/(in+out): Glorot and Bengio,
 // "Understanding the difficulty of training deep feedforward neural networks",
 // 2010.
-func GlorotNormal() Init {
-	return normal{"GlorotNormal", func(in, out int) float64 { return math.Sqrt(2 / float64(in+out)) }}
-}
+func GlorotNormal() Init { return scaled{name: "GlorotNormal", gain: 2, both: true} }
 
 // He draws normally with variance 2/in, for ReLU: He, Zhang, Ren and Sun,
 // "Delving deep into rectifiers", 2015.
-func He() Init {
-	return normal{"He", func(in, _ int) float64 { return math.Sqrt(2 / float64(in)) }}
-}
+func He() Init { return scaled{name: "He", gain: 2} }
 
 // LeCun draws normally with variance 1/in, for tanh and SELU: LeCun, Bottou, Orr
 // and Müller, "Efficient BackProp", 1998.
-func LeCun() Init {
-	return normal{"LeCun", func(in, _ int) float64 { return math.Sqrt(1 / float64(in)) }}
-}
+func LeCun() Init { return scaled{name: "LeCun", gain: 1} }
 
 type orthogonal struct{}
 

@@ -38,6 +38,9 @@ func (l *MirrorLayer) args() string {
 	if isNil(l.of) {
 		return "the layer to be mirrored is nil"
 	}
+	if stateOf(l.of) == nil {
+		return "the layer to be mirrored was not made by its constructor"
+	}
 	return ""
 }
 
@@ -47,12 +50,10 @@ func (l *MirrorLayer) parts() []Layer { return l.layers }
 func (l *MirrorLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 	if l.layers == nil {
 		of := stateOf(l.of)
-		if of == nil {
-			return bad() // reported where the encoder is placed
-		}
 		if len(of.places) == 0 {
 			return b.Errorf("the layer made at %s was not placed yet, so it has no shapes to mirror", of.made.pos())
 		}
+		b.sp = union(of.sp, b.sp) // with the mistakes that may follow here
 		layers, rule := l.images()
 		if rule != "" {
 			return b.Errorf("%s", rule)

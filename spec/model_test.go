@@ -326,3 +326,57 @@ func TestInitial(t *testing.T) {
 		}
 	}
 }
+
+func TestSame(t *testing.T) {
+	a, b := digits(), digits()
+	_, ps, err := spec.GraphOf("g", a.Tap("code"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range ps {
+		if !p.Same(a.Params()[i]) || p.Same(b.Params()[i]) || p.Same(spec.Param{}) {
+			t.Errorf("%s: Same takes it for another", p.Name)
+		}
+	}
+}
+
+// TestFollowUps has one mistake, from which much else follows.
+func TestFollowUps(t *testing.T) {
+	enc := spec.Sequential("encoder", spec.Dense(10), spec.ReLU(), spec.Dense(-3), spec.Tanh())
+	ae := spec.Autoencoder("m", spec.Input("x", 20), enc, spec.Mirror("decoder", enc).Tied())
+	y := spec.Input("b", 20).Then(enc, spec.Softmax(0), spec.Flatten())
+	z := spec.Input("c", 3).Then(spec.Mirror("other", enc))
+	code := ae.Tap("code")
+	spec.NewModel("n", spec.MSE(spec.Add(y, z), spec.Concat(0, y, code)), spec.MAE(y, z).Weight(2))
+	_, _, err := spec.GraphOf("g", y, z, code, ae.Tap("other"))
+	for _, err := range []error{ae.Err(), y.Err(), err} {
+		e, ok := err.(interface{ Unwrap() []error })
+		if !ok || len(e.Unwrap()) != 1 || !strings.Contains(err.Error(), "units must be positive, got -3") {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+// TestNames has explicit names between numbered ones, and layers on two inputs
+// that only meet later.
+func TestNames(t *testing.T) {
+	a, b := spec.Input("a", 3), spec.Input("b", 3)
+	shared := spec.Dense(3)
+	ya := a.Then(spec.Dense(3), spec.Dense(3).Named("dense3"))
+	yb := b.Then(spec.Dense(3), spec.Layers(spec.Dense(3), spec.Layers(spec.Dense(3))), shared)
+	m := spec.NewModel("m", spec.MSE(spec.Add(ya, yb), a.Then(shared)))
+	want := "dense1/w dense1/b dense3/w dense3/b dense2/w dense2/b dense4/w dense4/b dense5/w dense5/b dense6/w dense6/b"
+	if got := paramNames(m.Params()); got != want {
+		t.Errorf("got  %s\nwant %s (%v)", got, want, m.Err())
+	}
+	// Names stay when a further branch joins, which numbers its own behind them.
+	c := spec.Input("c", 3).Then(spec.Dense(3))
+	_, ps, err := spec.GraphOf("g", spec.Add(c, yb))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := paramNames(ps); got != "dense2/w dense2/b dense4/w dense4/b dense5/w dense5/b dense6/w dense6/b dense7/w dense7/b" &&
+		got != "dense7/w dense7/b dense2/w dense2/b dense4/w dense4/b dense5/w dense5/b dense6/w dense6/b" {
+		t.Errorf("got %s", got)
+	}
+}

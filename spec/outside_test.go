@@ -22,10 +22,16 @@ func TestOutside(t *testing.T) {
 	if err := os.WriteFile(work, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("go", "test", "-vet=off", ".")
-	cmd.Dir = glu
-	cmd.Env = append(os.Environ(), "GOWORK="+work, "GOFLAGS=", "GOPROXY=off")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("go test: %v\n%s", err, out)
+	run := func(args ...string) string {
+		cmd := exec.Command("go", args...)
+		cmd.Dir = glu
+		cmd.Env = append(os.Environ(), "GOWORK="+work, "GOFLAGS=", "GOPROXY=off")
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Errorf("go %v: %v\n%s", args, err, out)
+		}
+		return string(out)
 	}
+	run("test", "-vet=off", ".")
+	golden(t, "show.golden", run("run", "-ldflags=-s -w", "./show"))
 }

@@ -58,7 +58,9 @@ func (v *Value) Then(l ...Layer) *Value {
 	at := callers(0)
 	v = whole(v, at, "Then")
 	out := *v
-	out.name = ""
+	if len(l) > 0 {
+		out.name = ""
+	}
 	for i, layer := range l {
 		var w *ir.Value
 		out.sp, w = place(out.sp, out.scope, layer, i+1, len(l), []*ir.Value{out.v}, at, false)
