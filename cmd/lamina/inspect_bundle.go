@@ -107,7 +107,7 @@ func printRecord(w io.Writer, key string, record map[string]any) {
 		row(w, key, "none")
 		return
 	}
-	row(w, key, "")
+	fmt.Fprintf(w, "  %s\n", key)
 	for i, k := range slices.Sorted(maps.Keys(record)) {
 		if i == maxLines {
 			return
