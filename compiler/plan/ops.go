@@ -36,6 +36,12 @@ func (RowSum) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 	return []*ir.Tensor{out}, nil
 }
 
+// Cost counts one addition for each element.
+func (RowSum) Cost(in, out []ir.Type, rows int) (flops, bytes int64) {
+	n, m := int64(in[0].Shape.Elems(rows)), int64(out[0].Shape.Elems(rows))
+	return n, n*int64(in[0].DType.Size()) + 8*m
+}
+
 // Total is the second half: the sum of the row sums, rows ascending, divided by
 // the number of elements if Mean is set.
 type Total struct {

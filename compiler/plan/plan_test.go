@@ -1,0 +1,190 @@
+package plan_test
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/plan"
+)
+
+var update = flag.Bool("update", false, "rewrite the text in testdata")
+
+// twice is an op of the tests: each element of x doubled.
+type twice struct {
+	By float64 `attr:"by"`
+}
+
+func (twice) Name() string                                  { return "Twice" }
+func (twice) Infer(in []ir.Type) ([]ir.Type, error)         { return in[:1], nil }
+func (twice) InPlace() int                                  { return 0 }
+func (twice) Split([]ir.Type, ir.Type) ([]ir.Access, bool)  { return []ir.Access{ir.Axis0}, true }
+func (twice) Cost([]ir.Type, []ir.Type, int) (int64, int64) { return 1000, 10 }
+
+// turn is an op of the tests: the transpose of a matrix.
+type turn struct{}
+
+func (turn) Name() string { return "Turn" }
+func (turn) Infer(in []ir.Type) ([]ir.Type, error) {
+	return []ir.Type{ir.T(in[0].DType, in[0].Shape[1], in[0].Shape[0])}, nil
+}
+
+const (
+	x, w, wt, a, b, rows, loss, grad = 0, 1, 2, 3, 4, 5, 6, 7
+)
+
+// sample is a plan with every part: a twin made once, a group of rows whose
+// second value takes the place of the first, a loss, a tile group, an update.
+func sample() *plan.Plan {
+	f32 := func(dims ...ir.Dim) ir.Type { return ir.T(ir.F32, dims...) }
+	n, m := ir.Rows(), ir.Fixed(4)
+	p := &plan.Plan{
+		Name: "sample", Rows: 8, Loss: loss, ArenaBytes: 512,
+		Inputs:   []plan.Port{{Name: "x", Buffer: x}},
+		Outputs:  []plan.Port{{Name: "loss", Buffer: loss}},
+		Segments: []plan.Segment{{Name: "w", Layer: "dense", Shape: []int{8, 4}, Decay: true}},
+		Buffers: []plan.Buffer{
+			x:    {Name: "x", Type: f32(n, m), Kind: plan.Input, Alias: -1},
+			w:    {Name: "w", Type: f32(ir.Fixed(8), m), Kind: plan.Param, Alias: -1},
+			wt:   {Name: "w.T", Type: f32(m, ir.Fixed(8)), Kind: plan.Kept, Alias: -1},
+			a:    {Name: "a", Type: f32(n, m), Kind: plan.Arena, Offset: 128, Alias: -1},
+			b:    {Name: "b", Type: f32(n, m), Kind: plan.Arena, Offset: 128, Alias: -1},
+			rows: {Name: "rows", Type: ir.T(ir.F64, n), Kind: plan.Arena, Offset: 256, Alias: -1},
+			loss: {Name: "loss", Type: f32(), Kind: plan.Kept, Offset: 320, Alias: -1},
+			grad: {Name: "grad", Type: f32(ir.Fixed(8), m), Kind: plan.Arena, Offset: 384, Alias: -1},
+		},
+		Steps: []plan.Step{
+			{Op: turn{}, In: []int{w}, Out: []int{wt}, Access: []ir.Access{ir.Whole}, Param: -1, Layer: "dense"},
+			{Op: twice{2}, In: []int{x}, Out: []int{a}, Access: []ir.Access{ir.Axis0}, Param: -1, Layer: "dense"},
+			{Op: twice{3}, In: []int{a}, Out: []int{b}, Access: []ir.Access{ir.Axis0}, Param: -1, Layer: "dense",
+				Pos: ir.Pos{Made: ir.Frame{File: "main.go", Line: 14}}},
+			{Op: plan.RowSum{}, In: []int{b}, Out: []int{rows}, Access: []ir.Access{ir.Axis0}, Param: -1},
+			{Op: plan.Total{Mean: true, Row: 4, To: ir.F32}, In: []int{rows}, Out: []int{loss}, Access: []ir.Access{ir.Whole}, Param: -1},
+			{Op: twice{1}, In: []int{w}, Out: []int{grad}, Access: []ir.Access{ir.Axis0}, Param: -1},
+			{In: []int{grad}, Out: []int{w}, Access: []ir.Access{ir.Axis0}, Param: 0, Layer: "dense"},
+		},
+		Phases: []plan.Phase{
+			{Once: true, Tail: []int{0}},
+			{Groups: []plan.Group{{Length: n, Grain: 2, Steps: []int{1, 2, 3}}}, Tail: []int{4}},
+			{Groups: []plan.Group{{Length: ir.Fixed(8), Grain: 3, Steps: []int{5, 6}}}},
+		},
+	}
+	return p
+}
+
+func TestFormat(t *testing.T) {
+	p := sample()
+	if err := plan.Verify(p); err != nil {
+		t.Fatal(err)
+	}
+	got := plan.Format(p) + "\n" + plan.Explain(p, func(int) string { return "kernel" })
+	file := filepath.Join("testdata", "sample.txt")
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil || got != string(want) {
+		t.Errorf("the text is\n%s\nwant that of %s (%v)", got, file, err)
+	}
+}
+
+func TestVerify(t *testing.T) {
+	tail := func(p *plan.Plan) *plan.Step { return &p.Steps[len(p.Steps)-1] }
+	for _, c := range []struct {
+		name, want string
+		damage     func(p *plan.Plan)
+	}{
+		{"no rows", "capacity", func(p *plan.Plan) { p.Rows = 0 }},
+		{"two buffers at one place", "share bytes", func(p *plan.Plan) { p.Buffers[rows].Offset = 128 }},
+		{"place taken before the last use", "share bytes", func(p *plan.Plan) { p.Steps[3].In[0] = a }},
+		{"one buffer shifted within the group", "share bytes", func(p *plan.Plan) { p.Buffers[b].Offset = 192 }},
+		{"kept value overwritten", "share bytes", func(p *plan.Plan) { p.Buffers[grad].Offset = 0 }},
+		{"loss overwritten", "share bytes", func(p *plan.Plan) { p.Buffers[grad].Offset = 320 }},
+		{"end of the arena", "leaves the arena", func(p *plan.Plan) { p.ArenaBytes = 511 }},
+		{"alignment", "aligned", func(p *plan.Plan) { p.Buffers[grad].Offset = 392 - 4 }},
+		{"update before the loss", "before the loss is known", func(p *plan.Plan) {
+			p.Phases[1].Groups, p.Phases = append(p.Phases[1].Groups, p.Phases[2].Groups...), p.Phases[:2]
+		}},
+		{"update while the parameter is read whole", "still reads it", func(p *plan.Plan) { p.Steps[5].Access[0] = ir.Whole }},
+		{"update of another segment", "segment", func(p *plan.Plan) { p.Segments[0].Shape = []int{4, 8} }},
+		{"gradient of another type", "updated by", func(p *plan.Plan) { tail(p).In[0] = wt }},
+		{"slices of other tasks", "other tasks", func(p *plan.Plan) { p.Steps[2].Access[0] = ir.Whole }},
+		{"slices without the length", "no axis 0", func(p *plan.Plan) { p.Phases[1].Groups[0].Length = ir.Fixed(4) }},
+		{"order", "before it is made", func(p *plan.Plan) { slices.Reverse(p.Phases[1].Groups[0].Steps) }},
+		{"once on what changes", "run once", func(p *plan.Plan) { p.Phases[1].Once = true }},
+		{"once and not kept", "not kept", func(p *plan.Plan) { p.Buffers[wt].Kind = plan.Arena }},
+		{"types", "the op makes", func(p *plan.Plan) { p.Buffers[b].Type.DType = ir.I64 }},
+		{"made twice", "made twice", func(p *plan.Plan) { p.Steps[2].Out[0] = a }},
+		{"input written", "it is input", func(p *plan.Plan) { p.Steps[2].Out[0] = x }},
+		{"parameter written by an op", "by an op", func(p *plan.Plan) { p.Steps[5].In[0], p.Steps[5].Out[0] = w, w }},
+		{"no such buffer", "does not exist", func(p *plan.Plan) { p.Steps[2].In[0] = 99 }},
+		{"no such step", "listed twice", func(p *plan.Plan) { p.Phases[1].Tail[0] = 99 }},
+		{"step twice", "listed twice", func(p *plan.Plan) { p.Phases[1].Tail[0] = 2 }},
+		{"step left out", "in no phase", func(p *plan.Plan) { p.Phases[2].Groups[0].Steps = []int{5} }},
+		{"grain", "grain 0", func(p *plan.Plan) { p.Phases[1].Groups[0].Grain = 0 }},
+		{"output not kept", "not kept", func(p *plan.Plan) { p.Outputs[0].Buffer = b }},
+		{"output never made", "share bytes", func(p *plan.Plan) { p.Buffers[b].Kind = plan.Kept }},
+		{"loss no scalar", "no float scalar", func(p *plan.Plan) { p.Loss = b }},
+		{"port", "no buffer", func(p *plan.Plan) { p.Inputs[0].Buffer = -1 }},
+		{"alias", "alias of", func(p *plan.Plan) { p.Buffers[x].Alias = 0 }},
+		{"segments", "overlaps", func(p *plan.Plan) { p.Segments = append(p.Segments, plan.Segment{Name: "v", Shape: []int{1}}) }},
+		{"constant", "does not hold", func(p *plan.Plan) { p.Buffers[x].Kind = plan.Const }},
+	} {
+		p := sample()
+		c.damage(p)
+		if err := plan.Verify(p); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error is %v, want %q in it", c.name, err, c.want)
+		}
+	}
+}
+
+func TestLayout(t *testing.T) {
+	segs := []plan.Segment{{Name: "a", Shape: []int{3}}, {Name: "b", Shape: []int{4, 4}}, {Name: "c"}}
+	if n := plan.Layout(segs); n != 48 || segs[1].Offset != 16 || segs[2].Offset != 32 {
+		t.Errorf("%d elements, %+v", n, segs)
+	}
+}
+
+// TestInternalOps evaluates the ops that only plans have.
+func TestInternalOps(t *testing.T) {
+	m := &ir.Tensor{DType: ir.F64, Shape: []int{2, 3}, F64: []float64{1, 2, 3, 4, 5, 6}}
+	start := &ir.Tensor{DType: ir.F64, Shape: []int{3}, F64: []float64{10, 20, 30}}
+	for _, c := range []struct {
+		op   ir.Op
+		in   []*ir.Tensor
+		want []float64
+	}{
+		{plan.RowSum{}, []*ir.Tensor{m}, []float64{6, 15}},
+		{plan.Total{Mean: true, Row: 2, To: ir.F32}, []*ir.Tensor{start}, []float64{10}},
+		{plan.Total{Row: 2, To: ir.F32}, []*ir.Tensor{start}, []float64{60}},
+		{plan.ContinueSum{}, []*ir.Tensor{m, start}, []float64{15, 27, 39}},
+		{plan.StoreGrad{}, []*ir.Tensor{start}, []float64{10, 20, 30}},
+		{plan.Assign{}, []*ir.Tensor{start}, []float64{10, 20, 30}},
+	} {
+		types := make([]ir.Type, len(c.in))
+		for i := range c.in {
+			types[i] = c.in[i].Type()
+		}
+		if _, err := c.op.Infer(types); err != nil {
+			t.Errorf("%s: %v", c.op.Name(), err)
+		}
+		got, err := c.op.(ir.Evaluator).Eval(nil, c.in)
+		if err != nil || !slices.Equal(got[0].F64, c.want) {
+			t.Errorf("%s gives %v, want %v (%v)", c.op.Name(), got[0].F64, c.want, err)
+		}
+	}
+	if start.F64[0] != 10 {
+		t.Error("an operand was changed")
+	}
+	for _, op := range []ir.Op{plan.RowSum{}, plan.Total{}, plan.ContinueSum{}} {
+		if _, err := op.Infer([]ir.Type{ir.T(ir.I64)}); err == nil {
+			t.Errorf("%s takes i64[]", op.Name())
+		}
+	}
+}
