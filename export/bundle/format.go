@@ -45,7 +45,8 @@ var ErrUnverified = errors.New("the export was not executed and compared")
 // or cannot be read.
 var ErrUnreadable = errors.New("the bundle cannot be read")
 
-// tolerances is data.json: the file in which a test runner of ONNX finds them.
+// tolerances is data.json, where a test runner of ONNX looks for them: of all sets
+// at the top, of one set in its folder.
 type tolerances struct {
 	RTol float64 `json:"rtol"`
 	ATol float64 `json:"atol"`
@@ -170,7 +171,8 @@ func (v *verification) validate() error {
 		if !local(s.Folder) || !strings.HasPrefix(s.Folder, setPrefix) || strings.Contains(s.Folder, "/") {
 			return fmt.Errorf("test set %q is malformed", s.Folder)
 		}
-		for _, name := range append(v.files(s.Folder, "input", len(v.Inputs)), v.files(s.Folder, "output", len(v.Results))...) {
+		parts := append(v.files(s.Folder, "input", len(v.Inputs)), v.files(s.Folder, "output", len(v.Results))...)
+		for _, name := range append(parts, s.Folder+"/"+dataFile) {
 			if v.Files[name] == "" {
 				return fmt.Errorf("it does not list %s", name)
 			}

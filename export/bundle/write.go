@@ -102,6 +102,7 @@ type writer struct {
 type stored struct {
 	set  verify.Set
 	want map[string]*ir.Tensor
+	atol float64
 }
 
 // sets makes the two stored sets, their results, their tolerances, and the
@@ -126,6 +127,7 @@ func (w *writer) sets(ctx context.Context, rows dataset.Source) error {
 		if err != nil {
 			return err
 		}
+		widest := 0.0
 		for _, v := range g.Outputs {
 			tol, e := 0.0, est[v]
 			for i := range e.Value.Len() {
@@ -134,9 +136,10 @@ func (w *writer) sets(ctx context.Context, rows dataset.Source) error {
 				}
 			}
 			w.byOut[v.Name] = max(w.byOut[v.Name], tol)
-			w.atol = max(w.atol, tol)
+			widest = max(widest, tol)
 		}
-		w.stored = append(w.stored, stored{set, want})
+		w.atol = max(w.atol, widest)
+		w.stored = append(w.stored, stored{set, want, widest})
 		if k == 1 {
 			w.takeLayers(est)
 		}
@@ -200,6 +203,11 @@ func (w *writer) files(rep *verify.Report) (map[string][]byte, error) {
 	for k, s := range w.stored {
 		folder := fmt.Sprintf("%s%d", setPrefix, k)
 		ver.Stored = append(ver.Stored, storedSet{folder, s.set.Name, s.set.Rows})
+		b, err := encode(tolerances{ATol: s.atol})
+		if err != nil {
+			return nil, fmt.Errorf("bundle: %w", err)
+		}
+		files[folder+"/"+dataFile] = b
 		for _, part := range []struct {
 			kind  string
 			names []string
