@@ -139,6 +139,9 @@ func (l *lowering) roots() error {
 	}
 	plan.Layout(l.p.States)
 	for i, s := range l.g.State {
+		if s.When != ir.EachStep {
+			return fmt.Errorf("state %q changes after the update; a plan holds state that changes at each step", s.In.Name)
+		}
 		if s.In.Type.DType != ir.F32 || s.In.Type.Shape.Symbolic() {
 			return fmt.Errorf("state %q is %v, must be f32 of known lengths", s.In.Name, s.In.Type)
 		}

@@ -1,7 +1,6 @@
 package compiler
 
 import (
-	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -10,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/compiler/plan"
 	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/runtime/optim"
@@ -406,5 +406,40 @@ func TestNonFiniteLoss(t *testing.T) {
 	if err != nil || where == nil || where.Layer != "encoder" {
 		t.Errorf("first value that is not finite: %+v, %v", where, err)
 	}
-	_ = fmt.Sprint(where)
+}
+
+// TestState runs a graph that counts and sums what it has seen.
+func TestState(t *testing.T) {
+	b := ir.NewBuilder("sum")
+	x := b.Input("x", ir.T(ir.F32, ir.Rows(), ir.Fixed(3)))
+	s := &ir.Value{Name: "seen", Type: ir.T(ir.F32, ir.Fixed(3)), Kind: ir.StateValue}
+	b.Graph.State = []ir.StateVar{{In: s, When: ir.EachStep}}
+	y := b.Op(ops.Add{}, x, s)
+	y.Name = "y"
+	b.Output(y)
+	b.Graph.State[0].Out = b.Op(ops.Add{}, s, b.Op(ops.ReduceSum{Axes: ir.MakeAxes(0)}, x))
+	if b.Err() != nil {
+		t.Fatal(b.Err())
+	}
+	p, err := lower(b.Graph, lowerOptions{rows: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := engine.Feed{"x": {DType: ir.F32, Shape: []int{2, 3}, F32: []float32{1, 2, 3, 4, 5, 6}}}
+	e, store := engineOf(t, p, in, 2)
+	for i, u := range []*engine.Update{{}, nil, {}} {
+		if err := e.Run(in, 2, u); err != nil {
+			t.Fatal(err)
+		}
+		if want := []float32{1, 6, 6}[i]; e.Output("y").F32[0] != want {
+			t.Errorf("run %d: y is %v, want %v first", i, e.Output("y").F32, want)
+		}
+	}
+	if got := store.State("seen"); !slices.Equal(got, []float32{10, 14, 18}) {
+		t.Errorf("state is %v", got)
+	}
+	b.Graph.State[0].When = ir.AfterUpdate
+	if _, err := lower(b.Graph, lowerOptions{rows: 4}); err == nil {
+		t.Error("a state that changes after the update is taken")
+	}
 }

@@ -58,6 +58,9 @@ func NewNet(g *ir.Graph, p *plan.Plan, params map[string][]float32, rec Record) 
 		n.mixes = n.mixes || mixesRows(p, &p.Steps[i])
 	}
 	for _, port := range p.Inputs {
+		if s := p.Buffers[port.Buffer].Type.Shape; len(s) > 1 && s[1:].Symbolic() {
+			n.mixes = true // its rows are not contiguous
+		}
 		n.inputs = append(n.inputs, &ir.Value{Name: port.Name, Type: p.Buffers[port.Buffer].Type})
 	}
 	n.lanes = make(chan *lane, max(runtime.GOMAXPROCS(0), 1))
