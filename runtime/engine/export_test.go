@@ -1,0 +1,37 @@
+package engine
+
+import "github.com/lamina-ml/lamina/compiler/plan"
+
+// NewReference is New with every step run by its op's reference meaning where it
+// has one that plans share with graphs.
+func NewReference(p *plan.Plan, s *Store, o Options) (*Engine, error) {
+	e, err := New(p, s, o)
+	if err != nil {
+		return nil, err
+	}
+	swap := func(st *boundStep) {
+		step := &p.Steps[st.id]
+		if e.changesStore(st.id) {
+			return
+		}
+		b := &binding{e: e, p: p, s: step}
+		for _, i := range step.In {
+			b.in, b.inT = append(b.in, &e.views[i]), append(b.inT, p.Buffers[i].Type)
+		}
+		for _, i := range step.Out {
+			b.out, b.outT = append(b.out, &e.views[i]), append(b.outT, p.Buffers[i].Type)
+		}
+		st.run, st.name = b.fallback(), "reference"
+	}
+	for i := range e.phases {
+		for j := range e.phases[i].groups {
+			for k := range e.phases[i].groups[j].steps {
+				swap(&e.phases[i].groups[j].steps[k])
+			}
+		}
+		for k := range e.phases[i].tail {
+			swap(&e.phases[i].tail[k])
+		}
+	}
+	return e, nil
+}
