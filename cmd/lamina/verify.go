@@ -1,0 +1,62 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lamina-ml/lamina/export/bundle"
+	"github.com/lamina-ml/lamina/export/verify/ort"
+)
+
+func verifyCommand() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "verify BUNDLE",
+		Short: "Replay a bundle's stored test sets on onnxruntime",
+		Long: `Replays every stored test set of a bundle on onnxruntime and says whether the
+file still computes what was trained.
+
+Exit status: 0 it holds, 1 it differs or was altered, 2 it cannot be read or run.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			v, err := bundle.Verify(c.Context(), args[0], ort.Runtime())
+			if asJSON {
+				if err := json.NewEncoder(c.OutOrStdout()).Encode(v); err != nil {
+					return err
+				}
+			}
+			if err != nil {
+				return &exit{exitUnreadable, err}
+			}
+			if v.Status != bundle.Holds {
+				return &exit{exitDiffers, fmt.Errorf("%s: %s", args[0], verdict(v))}
+			}
+			if !asJSON {
+				fmt.Fprintf(c.OutOrStdout(), "%s: %s\n", args[0], verdict(v))
+			}
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+// verdict says in words what replaying a bundle showed.
+func verdict(v *bundle.Verdict) string {
+	if v.Status != bundle.Holds {
+		s := "it does not compute what was trained: " + v.Reason
+		if v.Layer != "" {
+			s += fmt.Sprintf("\nfirst difference: layer %q %s", v.Layer, v.Position)
+		}
+		return s
+	}
+	var names []string
+	for _, r := range v.Runtimes {
+		names = append(names, r.Name+" "+r.Version)
+	}
+	return fmt.Sprintf("it computes what was trained: %d stored sets on %s, worst difference %.2g in row %d, tolerance %.2g",
+		len(v.Sets), strings.Join(names, " and "), v.WorstAbs, v.WorstRow, v.Tolerance)
+}
