@@ -3,6 +3,7 @@ package train
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math"
 	"strings"
@@ -34,6 +35,8 @@ type Options struct {
 	Dir             string       // folder of checkpoint and log; "" keeps neither
 	CheckpointEvery int          // updates between checkpoints besides those of each epoch's end; 0 for none
 	Progress        Progress     // nil is silent
+	Dump            io.Writer    // gets the graph after the pass DumpAfter; nil for none
+	DumpAfter       string       // name of a pass, or "all"
 	Log             *slog.Logger // slog.Default, which gets warnings; epochs are Debug
 }
 

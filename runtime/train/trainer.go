@@ -66,7 +66,7 @@ func New(ctx context.Context, m *spec.Model, rows dataset.Source, o Options) (*T
 	if err := o.check(m); err != nil {
 		return nil, err
 	}
-	prog, err := compiler.Compile(m, compiler.Options{Rows: o.Batch, StoreGrads: o.stored()})
+	prog, err := compiler.Compile(m, compiler.Options{Rows: o.Batch, StoreGrads: o.stored(), Dump: o.Dump, DumpAfter: o.DumpAfter})
 	if err != nil {
 		return nil, err
 	}
@@ -176,7 +176,17 @@ func (t *Trainer) Resumed() (epochs int, ok bool) { return t.cursor.Epoch, t.res
 
 // Explain describes the compiled program: phases, tasks, kernels, buffers,
 // bytes and floating-point operations.
-func (t *Trainer) Explain() string { return t.prog.Explain() }
+func (t *Trainer) Explain() string {
+	return t.prog.ExplainWith(func(p *plan.Plan, step int) string {
+		switch {
+		case p == t.prog.Train:
+			return t.engine.Kernel(step)
+		case t.eval != nil:
+			return t.eval.losses.engine.Kernel(step)
+		}
+		return ""
+	})
+}
 
 // Epochs trains and yields each epoch when it is finished. The loop may be left
 // at any time; Done returns what there is then. It ends by itself after

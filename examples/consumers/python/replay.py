@@ -44,10 +44,10 @@ def replay(bundle):
     sets = sorted(bundle.glob("test_data_set_*"))
     if not sets:
         raise ValueError(f"no test_data_set_* in {bundle}")
+    tolerance = json.loads((bundle / "data.json").read_text())
+    rtol, atol = tolerance["rtol"], tolerance["atol"]
     holds = True
     for folder in sets:
-        tolerance = json.loads((folder / "data.json").read_text())
-        rtol, atol = tolerance["rtol"], tolerance["atol"]
         feed = dict(zip(inputs, tensors(folder, "input", len(inputs))))
         want = tensors(folder, "output", len(outputs))
         bad = []
