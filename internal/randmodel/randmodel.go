@@ -16,6 +16,7 @@ type Model struct {
 	Outputs []*spec.Value // named values to ship
 	Columns []dataset.Column
 	classes int
+	shares  map[string]bool // columns in [0, 1]
 	key     random.Key
 }
 
@@ -23,7 +24,6 @@ type Model struct {
 type maker struct {
 	key random.Key
 	i   uint64
-	n   int
 }
 
 func (m *maker) below(n int) int {
@@ -31,71 +31,160 @@ func (m *maker) below(n int) int {
 	return int(m.key.Uint64N(m.i, uint64(n)))
 }
 
+// one is true once in n.
+func (m *maker) one(n int) bool { return m.below(n) == 0 }
+
+// width is mostly small, at times at the edges of vectors and tiles.
+func (m *maker) width() int {
+	if m.one(4) {
+		return []int{15, 16, 17, 31, 33, 48}[m.below(6)]
+	}
+	return 2 + m.below(8)
+}
+
 // New returns the model of a seed.
 func New(seed uint64) *Model {
 	key := random.New(seed).DeriveString("randmodel")
 	m := &maker{key: key}
-	r := &Model{key: key, classes: 2 + m.below(4)}
-	width := 2 + m.below(7)
-	x := r.input("x", width)
-	code := 2 + m.below(4)
-	enc := spec.Sequential("encoder", m.stack(1+m.below(2), code)...)
-	z := x.Then(enc)
+	r := &Model{key: key, classes: 2 + m.below(4), shares: map[string]bool{}}
 
-	var losses []*spec.Loss
-	if m.below(2) == 0 { // a second input through the same or another encoder
+	dims := []int{m.width()}
+	if m.one(4) {
+		dims = []int{2 + m.below(3), 2 + m.below(5)}
+	}
+	code := 2 + m.below(4)
+	if m.one(6) {
+		code = 16 + m.below(2)
+	}
+	x := r.input("x", dims...)
+	enc := spec.Sequential("encoder", m.encoder(dims, code)...)
+	z := x.Then(enc)
+	if m.one(2) { // a second input through the same or another encoder
 		var w *spec.Value
-		if m.below(2) == 0 {
-			w = r.input("x2", width).Then(enc)
+		if m.one(2) {
+			w = r.input("x2", dims...).Then(enc)
 		} else {
-			w = r.input("x2", 3+m.below(4)).Then(spec.Sequential("side", m.stack(1, code)...))
+			w = r.input("x2", m.width()).Then(spec.Sequential("side", m.stack(1, code)...))
 		}
-		switch m.below(4) {
-		case 0:
-			z = spec.Add(z, w)
-		case 1:
-			z = spec.Sub(z, w)
-		case 2:
-			z = spec.Mul(z, w)
-		default:
-			z = spec.Concat(0, z, w).Then(spec.Dense(code).Named("merge"))
-		}
+		z = m.join(z, w, code)
 	}
-	if m.below(3) == 0 {
-		z = z.Then(spec.Residual("res", spec.Dense(code), spec.Tanh()))
-	}
-	if m.below(4) == 0 {
-		z = z.Then(spec.L2Normalize())
-	}
-	z = z.Named("code")
+	z = m.middle(z, code).Named("code")
 	r.Outputs = append(r.Outputs, z)
-	if m.below(2) == 0 {
-		y := z.Then(spec.Mirror("decoder", enc).Tied()).Named("reconstruction")
-		losses = append(losses, m.regression(y, x))
-		r.Outputs = append(r.Outputs, y)
-	} else {
-		y := z.Then(spec.Sequential("decoder", append(m.stack(1, 3), spec.Dense(width))...)).Named("reconstruction")
-		losses = append(losses, m.regression(y, x))
-	}
-	if m.below(2) == 0 {
+
+	y := z.Then(m.decoder(enc, dims)).Named("reconstruction")
+	losses := []*spec.Loss{m.regression(y, x)}
+	r.Outputs = append(r.Outputs, y)
+	if m.one(2) {
 		r.Columns = append(r.Columns, dataset.Column{Name: "label", DType: dataset.I64})
 		logits := z.Then(spec.Dense(r.classes).Named("head"))
 		losses = append(losses, spec.CrossEntropy(logits, spec.Labels("label", r.classes)).Weight(0.5))
 		r.Outputs = append(r.Outputs, logits.Then(spec.Softmax(-1)).Named("probabilities"))
 	}
+	if m.one(4) {
+		r.shares["share"] = true
+		n := m.width()
+		logits := z.Then(spec.Dense(n).Named("gate"))
+		losses = append(losses, spec.BinaryCrossEntropy(logits, r.input("share", n)).Weight(1.5))
+		r.Outputs = append(r.Outputs, logits.Then(spec.Sigmoid()).Named("shares"))
+	}
 	r.Model = spec.NewModel(fmt.Sprintf("random%d", seed), losses...)
 	return r
 }
 
-func (r *Model) input(name string, width int) *spec.Value {
-	r.Columns = append(r.Columns, dataset.Column{Name: name, DType: dataset.F32, Shape: []int{width}})
-	return spec.Input(name, width)
+func (r *Model) input(name string, dims ...int) *spec.Value {
+	r.Columns = append(r.Columns, dataset.Column{Name: name, DType: dataset.F32, Shape: dims})
+	return spec.Input(name, dims...)
+}
+
+// encoder is a stack that has a mirror image.
+func (m *maker) encoder(dims []int, code int) []spec.Layer {
+	var l []spec.Layer
+	if len(dims) > 1 {
+		if m.one(2) { // the rows of a matrix through one layer
+			l = append(l, spec.Dense(m.width()), m.activation())
+		}
+		l = append(l, spec.Flatten())
+	}
+	return append(l, m.stack(1+m.below(2), code)...)
+}
+
+func (m *maker) decoder(enc spec.Layer, dims []int) spec.Layer {
+	mirror := spec.Mirror("decoder", enc)
+	switch m.below(5) {
+	case 0, 1:
+		return mirror.Tied()
+	case 2:
+		return mirror
+	}
+	n := 1
+	for _, d := range dims {
+		n *= d
+	}
+	l := append(m.stack(1, 3), m.dense(n))
+	if len(dims) > 1 {
+		l = append(l, spec.Reshape(dims...))
+	}
+	return spec.Sequential("decoder", l...)
+}
+
+// join makes f32[N code] of two.
+func (m *maker) join(z, w *spec.Value, code int) *spec.Value {
+	switch m.below(6) {
+	case 0:
+		return spec.Add(z, w)
+	case 1:
+		return spec.Sub(z, w)
+	case 2:
+		return spec.Mul(z, w)
+	case 3: // one number a row, broadcast
+		return spec.Mul(z, w.Then(spec.Dense(1).Named("scale"), spec.Sigmoid()))
+	case 4: // how each feature of one goes with each of the other
+		p := spec.MatMul(z.Then(spec.Reshape(code, 1)), w.Then(spec.Reshape(1, code)))
+		if m.one(2) {
+			p = p.Then(spec.Softmax(-1))
+			return spec.MatMul(p, z.Then(spec.Reshape(code, 1))).Then(spec.Reshape(code))
+		}
+		return p.Then(spec.Flatten(), spec.Dense(code).Named("merge"))
+	}
+	return spec.Concat(0, z, w, z).Then(spec.Dense(code).Named("merge"))
+}
+
+// middle passes the code through layers that keep its width.
+func (m *maker) middle(z *spec.Value, code int) *spec.Value {
+	if m.one(3) {
+		z = z.Then(spec.Residual("res", spec.Dense(code), m.activation()))
+	}
+	if m.one(4) {
+		z = z.Then(spec.Repeat("block", 1+m.below(3), func(int) spec.Layer {
+			return spec.Layers(spec.Dense(code), spec.Tanh())
+		}))
+	}
+	if m.one(4) { // the same weights twice in one chain
+		d := spec.Dense(code).Named("again")
+		z = z.Then(d, m.activation(), spec.Shared(d))
+	}
+	if m.one(4) { // back and forth through one tensor
+		d := spec.Dense(m.width()).Named("out")
+		z = z.Then(d, m.activation(), spec.Tied(d).Named("back"))
+	}
+	if m.one(5) {
+		d := spec.Dense(code).Named("valve")
+		z = z.Then(spec.Func("gated", func(x *spec.Value) *spec.Value {
+			return spec.Mul(x, x.Then(d, spec.Sigmoid()))
+		}))
+	}
+	if m.one(4) {
+		// Near a vector of zeros unit length has gradients of 1e12, and training
+		// leaves weights with which rounding decides everything.
+		z = z.Then(spec.Softplus(), spec.L2Normalize())
+	}
+	return z
 }
 
 func (m *maker) stack(layers, out int) []spec.Layer {
 	var l []spec.Layer
 	for range layers {
-		l = append(l, spec.Dense(2+m.below(9)), m.activation())
+		l = append(l, m.dense(m.width()), m.activation())
 		switch m.below(6) {
 		case 0:
 			l = append(l, spec.Dropout(0.25))
@@ -103,24 +192,43 @@ func (m *maker) stack(layers, out int) []spec.Layer {
 			l = append(l, spec.Layers(spec.Flatten()))
 		}
 	}
-	return append(l, spec.Dense(out), m.activation())
+	return append(l, m.dense(out), m.activation())
+}
+
+func (m *maker) dense(units int) spec.Layer {
+	d := spec.Dense(units)
+	switch m.below(8) {
+	case 0:
+		return d.NoBias()
+	case 1:
+		return d.Init(spec.He()).BiasInit(spec.Constant(0.1))
+	case 2:
+		return d.Init(spec.LeCun())
+	case 3:
+		return d.Init(spec.Orthogonal())
+	}
+	return d
 }
 
 func (m *maker) activation() spec.Layer {
-	switch m.below(10) {
+	switch m.below(12) {
 	case 0:
 		return spec.LeakyReLU()
 	case 1:
-		return spec.ELU()
+		return spec.LeakyReLU().Alpha(0.3)
 	case 2:
-		return spec.SELU()
+		return spec.ELU()
 	case 3:
-		return spec.GELU()
+		return spec.ELU().Alpha(0.5)
 	case 4:
-		return spec.Sigmoid()
+		return spec.SELU()
 	case 5:
-		return spec.Tanh()
+		return spec.GELU()
 	case 6:
+		return spec.Sigmoid()
+	case 7:
+		return spec.Tanh()
+	case 8:
 		return spec.Softplus()
 	}
 	return spec.ReLU()
@@ -149,7 +257,9 @@ func (r *Model) Rows(n int) *dataset.Table {
 			x := row.F32Slice(c.Name)
 			for j := range x {
 				i++
-				x[j] = float32(r.key.Normal(i))
+				if x[j] = float32(r.key.Normal(i)); r.shares[c.Name] {
+					x[j] = float32(r.key.Uint64N(i, 5)) / 4
+				}
 			}
 		}
 	}, r.Columns...)

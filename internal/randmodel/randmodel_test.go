@@ -29,7 +29,7 @@ func TestModelsAreSoundAndVaried(t *testing.T) {
 			names[n.Op.Name()] = true
 		}
 	}
-	if len(names) < 18 {
+	if len(names) < 28 {
 		t.Fatalf("only %d kinds of ops occur: %v", len(names), names)
 	}
 }
