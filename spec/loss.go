@@ -79,6 +79,32 @@ func newLoss(kind string, prediction, target *Value, rule func(p, t *ir.Value) s
 	return &Loss{sp: v.sp, v: v.v, st: base.st, weight: 1}
 }
 
+// ownLoss is the mean of what a user computed.
+type ownLoss struct{ Base }
+
+// Build returns the mean.
+func (*ownLoss) Build(b *Builder, x ...*ir.Value) *ir.Value {
+	if t := x[0].Type; t.DType != ir.F32 || !t.Shape.RowWise() {
+		return b.Errorf("the value must be f32[N …], a number for each row or each of its elements, got %s", t)
+	}
+	return mean(b, x[0])
+}
+
+// NewLoss makes a loss of one's own: the mean of value f32[N …] over the rows,
+// and within a row over its elements. The kind names it, as a layer's does:
+// "logcosh" gives loss/logcosh1. Mistakes: the kind is no name, the value has
+// another type.
+func NewLoss(kind string, value *Value) *Loss {
+	base := newBase(kind)
+	base.st.loss = true
+	if rule := checkName(kind); rule != "" {
+		base.st.kind = "loss"
+		base.st.early = append(base.st.early, &mistake{at: base.st.made, made: base.st.made, op: text("NewLoss"), rule: text("kind: %s", rule)})
+	}
+	v := apply(callers(0), "NewLoss", &ownLoss{base}, []*Value{value})
+	return &Loss{sp: v.sp, v: v.v, st: base.st, weight: 1}
+}
+
 func sameType(p, t *ir.Value) string {
 	if !p.Type.Equal(t.Type) {
 		return fmt.Sprintf("prediction and target must have one type, got %s and %s", p.Type, t.Type)

@@ -32,6 +32,7 @@ const module = "github.com/lamina-ml/lamina/"
 // user's behalf.
 func inside(function string) bool {
 	return strings.HasPrefix(function, module+"spec.") ||
+		strings.HasPrefix(function, module+"spec/spectest.") ||
 		strings.HasPrefix(function, module+"runtime/pretrain.")
 }
 
