@@ -71,7 +71,7 @@ func Compare(got, want *ir.Tensor, est Estimate) Diff {
 				}
 			}
 			if e > tol {
-				d.miss(i, row, e, fmt.Sprintf("%.9g instead of %.9g, off by %.3g where %.3g is allowed", x, y, e, tol), &worst, e/tol)
+				d.miss(i, row, e, fmt.Sprintf("%.9g instead of %.9g, off by %.3g where %.3g is allowed", x, y, e, tol), &worst, e/(tol+math.SmallestNonzeroFloat32))
 			}
 		}
 	}
