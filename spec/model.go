@@ -206,3 +206,15 @@ func (m *Model) Hash() string {
 	}
 	return ir.Hash(m.graph)
 }
+
+// Limits returns the bound of each integer input by name: the data must be in
+// [0, bound). Inputs without one are left out.
+func (m *Model) Limits() map[string]int {
+	limits := map[string]int{}
+	for _, in := range m.sp.find().inputs {
+		if in.limit > 0 {
+			limits[in.name] = in.limit
+		}
+	}
+	return limits
+}

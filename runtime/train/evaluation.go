@@ -37,7 +37,7 @@ func newEvaluation(t *Trainer, src dataset.Source, losses bool) (*evaluation, er
 	}
 	if losses {
 		e.losses = &part{}
-		if e.losses.feed, err = newFeed(t.prog.Eval, src); err != nil {
+		if e.losses.feed, err = newFeed(t.prog.Eval, src, t.model.Limits()); err != nil {
 			return nil, err
 		}
 		if e.losses.engine, err = engine.New(t.prog.Eval, t.store, engine.Options{Workers: t.opt.Workers}); err != nil {
@@ -69,7 +69,7 @@ func newEvaluation(t *Trainer, src dataset.Source, losses bool) (*evaluation, er
 		return nil, fmt.Errorf("train: metrics: %w", err)
 	}
 	e.metrics = &part{}
-	if e.metrics.feed, err = newFeed(pl, src); err != nil {
+	if e.metrics.feed, err = newFeed(pl, src, t.model.Limits()); err != nil {
 		return nil, err
 	}
 	e.metrics.engine, err = engine.New(pl, t.store, engine.Options{Workers: t.opt.Workers})
@@ -95,7 +95,11 @@ func (e *evaluation) run(ctx context.Context) (Values, error) {
 		}
 		rows += float64(b.Rows)
 		if e.losses != nil {
-			if err := e.losses.engine.Run(e.losses.feed.take(b), b.Rows, nil); err != nil {
+			in, err := e.losses.feed.take(b)
+			if err != nil {
+				return Values{}, err
+			}
+			if err := e.losses.engine.Run(in, b.Rows, nil); err != nil {
 				return Values{}, err
 			}
 			for i, name := range e.names {
@@ -105,7 +109,11 @@ func (e *evaluation) run(ctx context.Context) (Values, error) {
 		if e.metrics == nil {
 			continue
 		}
-		if err := e.metrics.engine.Run(e.metrics.feed.take(b), b.Rows, nil); err != nil {
+		in, err := e.metrics.feed.take(b)
+		if err != nil {
+			return Values{}, err
+		}
+		if err := e.metrics.engine.Run(in, b.Rows, nil); err != nil {
 			return Values{}, err
 		}
 		for i, name := range e.outputs {

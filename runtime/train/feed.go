@@ -14,20 +14,21 @@ import (
 
 // feed shows batches to a plan: each input takes the column of its name.
 type feed struct {
-	in    engine.Feed
-	ports []string
+	in     engine.Feed
+	ports  []string
+	limits map[string]int // of integer inputs: the values are below
 }
 
 // newFeed holds the plan's inputs against the columns.
 //
 // Errors: an input without a column; a column of another type or shape. All are
 // told at once.
-func newFeed(p *plan.Plan, src dataset.Source) (*feed, error) {
+func newFeed(p *plan.Plan, src dataset.Source, limits map[string]int) (*feed, error) {
 	if src == nil {
 		return nil, errors.New("train: there are no rows: the source is nil")
 	}
 	cols := src.Columns()
-	f := &feed{in: engine.Feed{}}
+	f := &feed{in: engine.Feed{}, limits: limits}
 	var errs []error
 	for _, port := range p.Inputs {
 		typ := p.Buffers[port.Buffer].Type
@@ -60,15 +61,26 @@ func columnNames(cols []dataset.Column) string {
 }
 
 // take shows one batch.
-func (f *feed) take(b dataset.Batch) engine.Feed {
+//
+// Errors: a label or token that its input does not allow, with its row.
+func (f *feed) take(b dataset.Batch) (engine.Feed, error) {
 	for _, name := range f.ports {
 		t := f.in[name]
 		t.Shape[0] = b.Rows
 		if t.DType == ir.F32 {
 			t.F32 = b.F32(name)
-		} else {
-			t.I64 = b.I64(name)
+			continue
+		}
+		t.I64 = b.I64(name)
+		limit, ok := f.limits[name]
+		if !ok {
+			continue
+		}
+		for i, v := range t.I64 {
+			if v < 0 || v >= int64(limit) {
+				return nil, fmt.Errorf("train: row %d: column %q is %d; the model's input takes 0 to %d", b.Index[i*b.Rows/len(t.I64)], name, v, limit-1)
+			}
 		}
 	}
-	return f.in
+	return f.in, nil
 }

@@ -38,7 +38,10 @@ func (t *Trainer) step(ctx context.Context) (more bool, err error) {
 		if !ok {
 			return false, errors.New("train: the source has fewer rows than it said")
 		}
-		in := t.feed.take(b)
+		in, err := t.feed.take(b)
+		if err != nil {
+			return false, err
+		}
 		if err := t.engine.Run(in, b.Rows, u); err != nil {
 			return false, t.explain(err, in, b.Rows)
 		}

@@ -308,6 +308,8 @@ func TestRefusals(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(damaged, checkpointName), []byte("LAMINACK"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	badLabel := dataset.From([]int64{0, 4}, func(y int64, row dataset.Row) { row.F32("x", make([]float32, 12)...); row.I64("y", y) },
+		rows(1).Columns()...)
 	narrow := dataset.From([]int{1, 2}, func(_ int, row dataset.Row) { row.F32("x", 1, 2); row.I64("y", 1) })
 	for name, c := range map[string]struct {
 		m    *spec.Model
@@ -325,6 +327,7 @@ func TestRefusals(t *testing.T) {
 		"clip":           {o: func(o *Options) { o.ClipNorm = math.NaN() }, want: "ClipNorm"},
 		"group":          {o: func(o *Options) { o.Optimizer = optim.Adam(1).Group("nowhere", 2) }, want: "nowhere"},
 		"column missing": {m: other, src: rows(10), want: `"x2"`},
+		"label":          {src: badLabel, want: `row 1: column "y" is 4; the model's input takes 0 to 3`},
 		"column width":   {src: narrow, want: "f32[12], got f32[2]"},
 		"no rows":        {src: (*dataset.Table)(nil), want: "nil"},
 		"other model":    {m: other, src: rows(10).Join(rows(10).Rename("x", "x2").Rename("y", "z")), o: func(o *Options) { o.Dir = used.Dir }, want: "model hash"},
@@ -389,6 +392,9 @@ func TestNetComputesWhatWasTrained(t *testing.T) {
 	stranger := r.Net(spec.Input("x", 12).Then(spec.Dense(2)))
 	if err := stranger.Err(); err == nil || !strings.Contains(err.Error(), "was not trained") {
 		t.Fatalf("a layer that was not trained: %v", err)
+	}
+	if twin := r.Net(model().Tap("code")); twin.Err() == nil {
+		t.Fatal("another model's layers of the same names passed for trained ones")
 	}
 	if r.Net().Err() == nil {
 		t.Fatal("a Net without values")

@@ -111,7 +111,7 @@ func (t *Trainer) prepare(ctx context.Context) (err error) {
 	if t.batches, err = dataset.NewBatches(t.rows, t.opt.Batch, random.New(t.opt.Seed).DeriveString("shuffle"), !t.opt.InOrder); err != nil {
 		return err
 	}
-	if t.feed, err = newFeed(t.prog.Train, t.rows); err != nil {
+	if t.feed, err = newFeed(t.prog.Train, t.rows, t.model.Limits()); err != nil {
 		return err
 	}
 	t.store = engine.NewStore(t.prog.Train.Segments, t.opt.Optimizer.Slots(), t.prog.Train.States...)
@@ -149,9 +149,8 @@ func (t *Trainer) factor(s plan.Segment) float64 {
 
 // initialize fills the parameters: a function of the seed and each one's name.
 func initialize(s *engine.Store, params []spec.Param, seed uint64) {
-	key := random.New(seed).DeriveString("init")
 	for _, p := range params {
-		p.Init.Fill(key.DeriveString(p.Name), p.Type.Shape.Bind(1), s.Param(p.Name))
+		copy(s.Param(p.Name), p.Initial(random.New(seed)))
 	}
 	s.Touch()
 }
