@@ -1,0 +1,199 @@
+package lamina_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/lamina-ml/lamina/export/verify/ort"
+)
+
+// blocks returns README.md's fenced blocks of a language.
+func blocks(t *testing.T, language string) []string {
+	t.Helper()
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []string
+	for _, m := range regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```$").FindAllStringSubmatch(string(text), -1) {
+		list = append(list, m[1])
+	}
+	if len(list) == 0 {
+		t.Fatalf("README.md has no block of %s", language)
+	}
+	return list
+}
+
+// commands returns the lines of a block of commands, without comments.
+func commands(block string) []string {
+	var list []string
+	for line := range strings.Lines(block) {
+		line, _, _ = strings.Cut(line, " # ")
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			list = append(list, line)
+		}
+	}
+	return list
+}
+
+// short returns what the test runs for a command that takes long or cannot run
+// inside a test.
+func short(command string) string {
+	switch command {
+	case "make demo":
+		return "make -C \"$CHECKOUT\" --dry-run demo | grep -q 'bin/lamina demo ' && bin/lamina demo --epochs 1"
+	case "make test":
+		return "make -C \"$CHECKOUT\" --dry-run test"
+	case "make build", "make deps":
+		return "make -C \"$CHECKOUT\" --dry-run " + strings.TrimPrefix(command, "make ")
+	}
+	return command
+}
+
+func needRuntime(t *testing.T) {
+	t.Helper()
+	if _, err := ort.Runtime().Version(); err != nil {
+		if os.Getenv("LAMINA_REQUIRE_ORT") == "1" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+}
+
+// checkout returns a folder that looks like this one to the commands and keeps
+// what they write out of it.
+func checkout(t *testing.T) string {
+	t.Helper()
+	root, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for _, name := range []string{".cache", "examples", "go.mod"} { // by go.mod the command finds .cache
+		if err := os.Symlink(filepath.Join(root, name), filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(dir, "bin", "lamina"), "./cmd/lamina").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return dir
+}
+
+func sh(t *testing.T, dir, command string) string {
+	t.Helper()
+	root, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := exec.CommandContext(t.Context(), "sh", "-ec", command)
+	c.Dir, c.Env = dir, append(os.Environ(), "CHECKOUT="+root, "LAMINA_DATA=")
+	out, err := c.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", command, err, out)
+	}
+	return string(out)
+}
+
+// TestReadmeCommands runs every command of README.md, in order, but those of
+// the program's own module.
+func TestReadmeCommands(t *testing.T) {
+	needRuntime(t)
+	dir := checkout(t)
+	for _, block := range blocks(t, "sh") {
+		if strings.Contains(block, "go mod init") {
+			continue
+		}
+		for _, command := range commands(block) {
+			if strings.Contains(command, ".cache/python/bin/python") {
+				if _, err := os.Stat(filepath.Join(".cache", "python", "bin", "python")); err != nil {
+					if os.Getenv("LAMINA_REQUIRE_PYTHON") == "1" {
+						t.Fatal("no Python environment in .cache/python; run make deps")
+					}
+					t.Logf("no Python environment in .cache/python; run make deps: %s is not run, nor what follows it", command)
+					break
+				}
+			}
+			t.Logf("$ %s\n%s", command, sh(t, dir, short(command)))
+		}
+	}
+	for _, name := range []string{"encoder/model.onnx", "reconstructions.png", "loss.png", "metrics.json"} {
+		if fi, err := os.Stat(filepath.Join(dir, "out", "demo", filepath.FromSlash(name))); err != nil || fi.Size() == 0 {
+			t.Errorf("the demo did not write %s: %v", name, err)
+		}
+	}
+}
+
+// TestReadmeProgram follows README.md to a program in a new module.
+func TestReadmeProgram(t *testing.T) {
+	needRuntime(t)
+	program := blocks(t, "go")[0]
+	want, err := os.ReadFile(filepath.Join("examples", "quickstart", "main.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if program != string(want) {
+		t.Fatal("README.md's program is not examples/quickstart/main.go")
+	}
+	if n := strings.Count(program, "\n"); n > 25 {
+		t.Errorf("the program has %d lines", n)
+	}
+
+	root, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	parent := t.TempDir()
+	if err := os.Symlink(root, filepath.Join(parent, "lamina")); err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(parent, "mine")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	program = strings.Replace(program, "Epochs: 20", "Epochs: 1", 1)
+	if err := os.WriteFile(filepath.Join(dir, "main.go"), []byte(program), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	ran := false
+	for _, block := range blocks(t, "sh") {
+		if !strings.Contains(block, "go mod init") {
+			continue
+		}
+		ran = true
+		// One shell, since a variable is set for the commands that follow.
+		script := strings.Join(commands(block), "\n")
+		t.Logf("%s\n%s", script, sh(t, dir, script))
+	}
+	if !ran {
+		t.Fatal("README.md does not say how to make a module")
+	}
+	if _, err := os.Stat(filepath.Join(dir, "out", "encoder", "verification.json")); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestReadmePlaces checks that what README.md links to is there.
+func TestReadmePlaces(t *testing.T) {
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	links := regexp.MustCompile(`\]\(([^)#]+)\)`).FindAllStringSubmatch(string(text), -1)
+	if len(links) == 0 {
+		t.Fatal("README.md links to nothing")
+	}
+	for _, m := range links {
+		if strings.Contains(m[1], "://") {
+			continue
+		}
+		if _, err := os.Stat(filepath.FromSlash(m[1])); err != nil {
+			t.Errorf("README.md links to %s: %v", m[1], err)
+		}
+	}
+}
