@@ -270,6 +270,25 @@ a = Mul(layer/Mul_2, layer/Add)
 	}
 }
 
+func TestFrozenBatch(t *testing.T) {
+	g := build(func(b *ir.Builder, x *ir.Value) []*ir.Value {
+		s := append(ir.Shape{ir.Rows()}, ir.ShapeOf(2, 3)...)
+		return []*ir.Value{b.Op(ops.Reshape{Shape: ir.MakeDims(s)}, x)}
+	}, 6)
+	m := export(t, g, nil, Options{Batch: 4})
+	dims := m.Graph.Output[0].Type.GetTensorType().Shape.Dim
+	if d := dims[0].GetDimValue(); len(dims) != 3 || d != 4 {
+		t.Errorf("output %v", dims)
+	}
+	if s := fmt.Sprint(m.Graph.Initializer[0].Int64Data); s != "[4 2 3]" {
+		t.Errorf("shape %s", s)
+	}
+	m = export(t, g, nil, Options{})
+	if s := fmt.Sprint(m.Graph.Initializer[0].Int64Data); s != "[0 2 3]" {
+		t.Errorf("shape %s", s)
+	}
+}
+
 func TestErrors(t *testing.T) {
 	g := build(func(b *ir.Builder, x *ir.Value) []*ir.Value {
 		return []*ir.Value{b.Op(ops.ReluGrad{}, x, x)}

@@ -30,8 +30,9 @@ const (
 	maxJSON   = 16 << 20
 	maxModel  = 1<<31 - 1
 	maxTensor = 1 << 30
-	maxLayers = 1 << 30
+	maxLayers = 1 << 28
 	maxFiles  = 10_000
+	maxPorts  = 1000
 )
 
 // Unverified is appended to the folder's name when no runtime could be had.
@@ -152,7 +153,7 @@ func (v *verification) validate() error {
 		return fmt.Errorf("format %d is not %d, the one this version reads", v.Format, Format)
 	case v.Report == nil || v.Files == nil:
 		return errors.New("parts are missing")
-	case len(v.Files) > maxFiles || len(v.Stored) > maxFiles || len(v.Layers) > maxFiles*100:
+	case len(v.Files) > maxFiles || len(v.Stored) > maxFiles || len(v.Layers) > maxFiles*100 || len(v.Inputs) > maxPorts || len(v.Results) > maxPorts:
 		return errors.New("it lists too much")
 	case len(v.Stored) == 0:
 		return errors.New("it lists no test sets")

@@ -5,20 +5,24 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"reflect"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/internal/npywrite"
 	"github.com/sbinet/npyio/npy"
-	"github.com/sbinet/npyio/npz"
 )
 
 // packLayers returns an npz of the tensors, float32 whatever their dtype, under
 // their layer's name.
 func packLayers(layers []layer, values map[string]*ir.Tensor) ([]byte, error) {
 	var b bytes.Buffer
-	w := npz.NewWriter(&b)
+	w := zip.NewWriter(&b)
 	for _, l := range layers {
-		if err := w.Write(l.Name+".npy", array(values[l.Name])); err != nil {
+		f, err := w.Create(l.Name + ".npy")
+		if err != nil {
+			return nil, err
+		}
+		t := values[l.Name].To(ir.F32)
+		if err := npywrite.Write(f, t.Shape, t.F32); err != nil {
 			return nil, err
 		}
 	}
@@ -26,29 +30,6 @@ func packLayers(layers []layer, values map[string]*ir.Tensor) ([]byte, error) {
 		return nil, err
 	}
 	return b.Bytes(), nil
-}
-
-// array returns t as nested arrays, which is how npyio learns a shape.
-func array(t *ir.Tensor) any {
-	typ := reflect.TypeFor[float32]()
-	for i := len(t.Shape) - 1; i >= 0; i-- {
-		typ = reflect.ArrayOf(t.Shape[i], typ)
-	}
-	v := reflect.New(typ).Elem()
-	i := 0
-	var put func(v reflect.Value)
-	put = func(v reflect.Value) {
-		if v.Kind() == reflect.Float32 {
-			v.SetFloat(float64(float32(t.At(i))))
-			i++
-			return
-		}
-		for k := range v.Len() {
-			put(v.Index(k))
-		}
-	}
-	put(v)
-	return v.Interface()
 }
 
 // unpackLayers reads an npz that may be hostile: the sizes its headers claim are

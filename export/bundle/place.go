@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/lamina-ml/lamina/internal/atomicfile"
 )
 
 // place is where a folder goes.
@@ -84,14 +86,14 @@ func (p *place) put(dir string, files map[string][]byte) (err error) {
 		}
 	}
 	for f := range folders {
-		if err := syncDir(f); err != nil {
+		if err := atomicfile.SyncDir(f); err != nil {
 			return fmt.Errorf("bundle: %w", err)
 		}
 	}
 	if err := swap(tmp, dir); err != nil {
 		return fmt.Errorf("bundle: %w", err)
 	}
-	return syncDir(p.parent)
+	return atomicfile.SyncDir(p.parent)
 }
 
 // swap renames tmp to dir. A folder cannot be renamed over one that has files, so
@@ -129,18 +131,4 @@ func writeFile(path string, b []byte) error {
 		err = f.Sync()
 	}
 	return errors.Join(err, f.Close())
-}
-
-// syncDir makes the names in a folder last. Where folders cannot be synced that
-// is not an error.
-func syncDir(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := f.Sync(); err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, fs.ErrInvalid) {
-		return err
-	}
-	return nil
 }

@@ -118,7 +118,10 @@ func (r *reader) verify(ctx context.Context, dir string, runtimes []verify.Runti
 		}
 	}
 	if len(r.v.Runtimes) == 0 && r.v.Status == Holds {
-		return fmt.Errorf("bundle: no runtime could be used: %w", errors.Join(append(missing, verify.ErrUnavailable)...))
+		if len(missing) == 0 {
+			missing = []error{verify.ErrUnavailable}
+		}
+		return fmt.Errorf("bundle: %w", errors.Join(missing...))
 	}
 	return nil
 }

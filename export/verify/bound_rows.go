@@ -6,7 +6,8 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 )
 
-// line is the elements along one axis: first, first+step, …, n of them.
+// lines calls f for each line of elements along one axis: first, first+step, …, n
+// of them.
 func lines(shape []int, axis int, f func(first, step, n int)) {
 	if axis < 0 {
 		axis += len(shape)

@@ -3,6 +3,8 @@ package verify
 import (
 	"fmt"
 	"math"
+	goruntime "runtime"
+	"sync"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 )
@@ -38,12 +40,29 @@ func (c *chain) overflows(d ir.DType) bool {
 	return d == ir.F32 && c.parts > math.MaxFloat32*math.MaxFloat32/4 && finite(c.sum)
 }
 
-// product bounds c[m,n] = a[m,k] b[k,n], with variances that may be nil.
+// product bounds c[m,n] = a[m,k] b[k,n], with variances that may be nil, its rows
+// spread over the processors.
 func product(d ir.DType, m, k, n int, a, sa, b, sb, out, s []float64) {
+	workers := min(goruntime.GOMAXPROCS(0), m)
+	if m*k*n < 1<<16 {
+		workers = 1
+	}
+	if workers <= 1 {
+		productRows(d, 0, m, k, n, a, sa, b, sb, out, s)
+		return
+	}
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() { productRows(d, m*w/workers, m*(w+1)/workers, k, n, a, sa, b, sb, out, s) })
+	}
+	wg.Wait()
+}
+
+func productRows(d ir.DType, lo, hi, k, n int, a, sa, b, sb, out, s []float64) {
 	u, f := unit(d), floor(d)
 	sums := make([]chain, n)
 	vars := make([]float64, n)
-	for i := range m {
+	for i := lo; i < hi; i++ {
 		clear(sums)
 		clear(vars)
 		for p := range k {

@@ -204,7 +204,7 @@ func TestMistakes(t *testing.T) {
 		"width":     {Subject{Graph: b.Graph, Model: []byte{1}, Sets: set(ir.NewTensor(ir.F32, 2, 4))}, "is f32[2 3], got f32[2 4]"},
 		"dtype":     {Subject{Graph: b.Graph, Model: []byte{1}, Sets: set(ir.NewTensor(ir.F64, 2, 3))}, "got f64[2 3]"},
 		"no row":    {Subject{Graph: b.Graph, Model: []byte{1}, Sets: []Set{{Name: "s"}}}, "has 0 rows"},
-		"no engine": {Subject{Graph: b.Graph, Model: []byte{1}}, "no runtime could be used"},
+		"no engine": {Subject{Graph: b.Graph, Model: []byte{1}}, "runtime is not available"},
 	} {
 		if _, err := Verify(context.Background(), c.s); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)

@@ -45,7 +45,10 @@ func Verify(ctx context.Context, s Subject, runtimes ...Runtime) (*Report, error
 		missing = append(missing, err)
 	}
 	if len(open) == 0 {
-		return nil, fmt.Errorf("verify: no runtime could be used: %w", errors.Join(append(missing, ErrUnavailable)...))
+		if len(missing) == 0 {
+			missing = []error{ErrUnavailable}
+		}
+		return nil, fmt.Errorf("verify: %w", errors.Join(missing...))
 	}
 	v := &run{s: &s, r: r, params: tensors(&s), open: open, apart: rowsApart(s.Graph)}
 	for _, set := range s.Sets {
