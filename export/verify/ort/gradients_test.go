@@ -1,0 +1,136 @@
+package ort_test
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/lamina-ml/lamina/compiler"
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/export/verify"
+	"github.com/lamina-ml/lamina/internal/randmodel"
+	"github.com/lamina-ml/lamina/internal/random"
+	"github.com/lamina-ml/lamina/runtime/dataset"
+	"github.com/lamina-ml/lamina/runtime/engine"
+)
+
+// TestModelGradients holds losses and gradients of the training plan of random
+// declared models against the float64 reference, dropout included, in batches
+// that do and do not fill the plan.
+func TestModelGradients(t *testing.T) {
+	var sum slopes
+	for seed := range uint64(200) {
+		gradients(t, seed, &sum)
+	}
+	slices.Sort(sum.relative)
+	median := sum.relative[len(sum.relative)/2]
+	t.Logf("%d elements of losses and gradients, %d left open; worst ratio to tolerance %.2f (seed %d); tolerance over largest element: median %.1e",
+		sum.elements, sum.open, sum.worst.ratio, sum.worst.seed, median)
+	if sum.open*20 > sum.elements || median > 1e-4 {
+		t.Errorf("the tolerance says too little")
+	}
+}
+
+// slopes sums up what was compared.
+type slopes struct {
+	elements, open int // open is what rounding alone decides
+	worst          worst
+	relative       []float64 // greatest tolerance of a tensor over its greatest element
+}
+
+func gradients(t *testing.T, seed uint64, sum *slopes) {
+	t.Helper()
+	m := randmodel.New(seed)
+	p, err := compiler.Compile(m.Model, compiler.Options{Rows: 16, StoreGrads: true})
+	if err != nil {
+		t.Fatalf("seed %d: %v", seed, err)
+	}
+	g, err := m.Graph()
+	if err == nil {
+		g, err = compiler.Gradient(g, "loss")
+	}
+	if err != nil {
+		t.Fatalf("seed %d: %v", seed, err)
+	}
+	s := engine.NewStore(p.Train.Segments, nil, p.Train.States...)
+	in := map[string]*ir.Tensor{}
+	for _, q := range p.Params {
+		w := s.Param(q.Name)
+		copy(w, q.Initial(random.New(seed)))
+		for i := range w { // biases too
+			w[i] += float32(0.1 * random.New(seed).DeriveString(q.Name).Normal(uint64(i)))
+		}
+		in[q.Name] = &ir.Tensor{DType: ir.F32, Shape: q.Type.Shape.Bind(0), F32: w}
+	}
+	e, err := engine.New(p.Train, s, engine.Options{Workers: 2})
+	if err != nil {
+		t.Fatalf("seed %d: %v", seed, err)
+	}
+	defer e.Close()
+	for _, rows := range []int{16, 5} {
+		table, feed := m.Rows(rows), engine.Feed{}
+		for _, c := range m.Columns {
+			x := &ir.Tensor{DType: ir.F32, Shape: append([]int{rows}, c.Shape...), F32: table.F32(c.Name)}
+			if c.DType == dataset.I64 {
+				x = &ir.Tensor{DType: ir.I64, Shape: x.Shape, I64: table.I64(c.Name)}
+			}
+			in[c.Name], feed[c.Name] = x, x
+		}
+		if err := e.Run(feed, rows, &engine.Update{Seed: seed, Step: 3}); err != nil {
+			t.Fatalf("seed %d, %d rows: %v", seed, rows, err)
+		}
+		want, err := verify.Bound(g, &ir.Env{Rows: rows, UpdateRows: rows, Seed: seed, Update: 3}, in)
+		if err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		got := map[string][]float32{}
+		for _, name := range p.Losses {
+			y := e.Output(name)
+			if y == nil {
+				t.Fatalf("seed %d: there is no loss %q", seed, name)
+			}
+			got[name] = y.F32
+		}
+		for _, q := range p.Params {
+			got["grad/"+q.Name] = s.Grad(q.Name)
+		}
+		for _, out := range g.Outputs {
+			if x, ok := got[out.Name]; ok {
+				sum.compare(t, seed, fmt.Sprintf("%q of %d rows", out.Name, rows), x, want[out])
+				delete(got, out.Name)
+			}
+		}
+		if len(got) > 0 {
+			t.Errorf("seed %d: the reference lacks outputs: %v", seed, got)
+		}
+	}
+}
+
+func (s *slopes) compare(t *testing.T, seed uint64, name string, got []float32, want verify.Estimate) {
+	t.Helper()
+	if len(got) != want.Value.Len() {
+		t.Fatalf("seed %d: %s has %d elements, want %d", seed, name, len(got), want.Value.Len())
+	}
+	greatest, largest := 0.0, 0.0
+	for i, x := range got {
+		s.elements++
+		tol, y := want.Tolerance(i), want.Value.At(i)
+		if math.IsInf(tol, 1) {
+			s.open++
+			continue
+		}
+		greatest, largest = max(greatest, tol), max(largest, math.Abs(y))
+		d := math.Abs(float64(x) - y)
+		switch {
+		case !(d <= tol):
+			t.Errorf("seed %d: %s: element %d is %v, %v by the reference: off by %.3g where %.3g is allowed", seed, name, i, x, y, d, tol)
+			return
+		case d > 0:
+			s.worst.note(d/tol, seed)
+		}
+	}
+	if largest > 0 {
+		s.relative = append(s.relative, greatest/largest)
+	}
+}
