@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"regexp"
 	"strings"
 
 	"github.com/lamina-ml/lamina/export/verify"
@@ -118,14 +119,23 @@ type SetVerdict struct {
 	WorstRow int     `json:"worst_row"`
 }
 
-// encode returns v as indented JSON with a final line feed.
+// encode returns v as indented JSON with a final line feed, lists of numbers on
+// one line.
 func encode(v any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
-	err := e.Encode(v)
-	return b.Bytes(), err
+	if err := e.Encode(v); err != nil {
+		return nil, err
+	}
+	// A string in JSON has no line feed, so this matches nothing inside one.
+	numbers := regexp.MustCompile(`\[\n[-+0-9.eE,\s]*\]`)
+	return numbers.ReplaceAllFunc(b.Bytes(), func(list []byte) []byte {
+		list = bytes.Join(bytes.Fields(list), []byte(" "))
+		list = bytes.Replace(list, []byte("[ "), []byte("["), 1)
+		return bytes.Replace(list, []byte(" ]"), []byte("]"), 1)
+	}), nil
 }
 
 // decode reads one JSON value and nothing after it.

@@ -75,3 +75,11 @@ func FuzzLayers(f *testing.F) {
 		}
 	})
 }
+
+func TestEncode(t *testing.T) {
+	b, err := encode(map[string]any{"a": []float64{1, -2.5, 1e-30}, "b": []string{"[\n1,\n2]"}, "c": []int{}})
+	want := "{\n  \"a\": [1, -2.5, 1e-30],\n  \"b\": [\n    \"[\\n1,\\n2]\"\n  ],\n  \"c\": []\n}\n"
+	if err != nil || string(b) != want {
+		t.Errorf("%s, %v", b, err)
+	}
+}
