@@ -59,26 +59,32 @@ func (l *lowering) phases() {
 	}
 }
 
-// work estimates a group's multiply-adds at capacity.
+// work estimates a group's floating-point operations at capacity.
 func (l *lowering) work(g *plan.Group) int {
 	n := 0
 	for _, id := range g.Steps {
 		s := &l.p.Steps[id]
-		out := l.p.Buffers[s.Out[0]].Type.Shape.Elems(l.o.rows)
-		k := 1
-		for _, b := range s.In {
-			// A product's inner length shows as elements per element of the result.
-			k = max(k, l.p.Buffers[b].Type.Shape.Elems(l.o.rows)/max(out, 1))
+		out := l.p.Buffers[s.Out[0]].Type
+		c, ok := s.Op.(ir.Coster)
+		if !ok {
+			n += updateWork * out.Shape.Elems(l.o.rows)
+			continue
 		}
-		n += out * k
+		in := make([]ir.Type, len(s.In))
+		for i, b := range s.In {
+			in[i] = l.p.Buffers[b].Type
+		}
+		flops, _ := c.Cost(in, []ir.Type{out}, l.o.rows)
+		n += int(flops) + out.Shape.Elems(l.o.rows)
 	}
 	return n
 }
 
 const (
-	taskCount = 16      // tasks a group is cut in, if its work is worth it
-	taskWork  = 1 << 14 // least work of a task
-	taskUnit  = 8       // grains are multiples of it, so that kernels meet few edges
+	taskCount  = 8       // tasks a group is cut in, if its work is worth it
+	taskWork   = 1 << 17 // least operations of a task
+	updateWork = 8       // operations of an update of one weight
+	taskUnit   = 8       // grains are multiples of it, so that kernels meet few edges
 )
 
 // grain returns the units of length a task takes. Results do not depend on it.

@@ -111,7 +111,7 @@ func (l *lowering) roots() error {
 		known[s.Name] = s
 	}
 	segs := append([]plan.Segment{}, l.o.segments...)
-	if segs == nil {
+	if l.o.segments == nil {
 		for _, v := range l.g.Params {
 			segs = append(segs, plan.Segment{Name: v.Name, Shape: v.Type.Shape.Bind(1), Decay: v.Type.Rank() > 1})
 		}
@@ -276,7 +276,7 @@ func (l *lowering) place1(s plan.Step, once bool) {
 		}
 	}
 	sliced := false
-	if sp, ok := s.Op.(ir.Splitter); ok && len(s.Out) == 1 && out.Rank() > 0 && out.Shape[0] != ir.Fixed(1) {
+	if sp, ok := s.Op.(ir.Splitter); ok && len(s.Out) == 1 && out.Rank() > 0 && out.Shape[0] != ir.Fixed(1) && out.Shape[0].N > 0 {
 		s.Access, sliced = sp.Split(types, out)
 		sliced = sliced && len(s.Access) == len(s.In)
 	}

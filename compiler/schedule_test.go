@@ -443,3 +443,49 @@ func TestState(t *testing.T) {
 		t.Error("a state that changes after the update is taken")
 	}
 }
+
+// TestPlainOutputs runs graphs whose outputs are inputs, parameters, constants
+// and reshapes of them, and lengths that are not the batch.
+func TestPlainOutputs(t *testing.T) {
+	b := ir.NewBuilder("plain")
+	x := b.Input("x", ir.T(ir.F32, ir.Rows(), ir.Fixed(4)))
+	w := b.Param("w", ir.T(ir.F32, ir.Fixed(4), ir.Fixed(2)))
+	out := func(name string, v *ir.Value) {
+		v.Name = name
+		b.Output(v)
+	}
+	b.Output(x)
+	b.Output(w)
+	out("same", b.Op(ops.Identity{}, x))
+	out("long", b.Op(ops.Reshape{Shape: ir.MakeDims(ir.Shape{{N: 4, Sym: ir.Batch}})}, x))
+	h := b.Op(ops.MatMul{}, x, w)
+	out("halves", b.Op(ops.Reshape{Shape: ir.MakeDims(ir.Shape{{N: 2, Sym: ir.Batch}})}, h))
+	out("twice", b.Op(ops.Add{}, b.Graph.Outputs[len(b.Graph.Outputs)-1], b.Graph.Outputs[len(b.Graph.Outputs)-1]))
+	out("turned", b.Op(ops.Transpose{Perm: ir.MakeAxes(1, 0)}, h))
+	out("gram", b.Op(ops.Gemm{TransB: true}, h, h))
+	out("one", b.Op(ops.Add{}, b.Const(ir.F32, 1), b.Const(ir.F32, 2)))
+	out("ww", b.Op(ops.Gemm{TransA: true}, w, w))
+	if b.Err() != nil {
+		t.Fatal(b.Err())
+	}
+	p, err := lower(b.Graph, lowerOptions{rows: 40})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, rows := range []int{40, 1, 9} {
+		env := &ir.Env{Rows: rows}
+		fed, wide := narrowed(feed(b.Graph, env, 1))
+		want := results(t, b.Graph, env, wide)
+		for _, workers := range []int{1, 3, 9} {
+			e, _ := engineOf(t, p, fed, workers)
+			if err := e.Run(fed, rows, nil); err != nil {
+				t.Fatal(err)
+			}
+			for name, w := range want {
+				if d := differs(e.Output(name), w); d != "" {
+					t.Errorf("%s, %d rows: %s", name, rows, d)
+				}
+			}
+		}
+	}
+}

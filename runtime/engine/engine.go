@@ -135,7 +135,7 @@ func newEngine(p *plan.Plan, s *Store, o Options, apart bool) (*Engine, error) {
 		b := boundPhase{once: ph.Once}
 		for j := range ph.Groups {
 			g := &ph.Groups[j]
-			bg := boundGroup{length: g.Length, grain: g.Grain, whole: g.Whole()}
+			bg := boundGroup{length: g.Length, grain: finer(g, p.Rows, o.Workers), whole: g.Whole()}
 			for _, id := range g.Steps {
 				st, err := e.bind(id)
 				if err != nil {
@@ -170,6 +170,17 @@ func newEngine(p *plan.Plan, s *Store, o Options, apart bool) (*Engine, error) {
 	}
 	e.pool.start(e.ctxs)
 	return e, nil
+}
+
+// finer returns the grain of a group, cut further if there would be fewer than
+// two tasks for each of many workers. Results do not depend on it.
+func finer(g *plan.Group, rows, workers int) int {
+	const unit = 8 // kernels work on several rows at once
+	if workers <= 4 {
+		return g.Grain
+	}
+	n := (g.Length.Bind(rows) + 2*workers - 1) / (2 * workers)
+	return min(g.Grain, (n+unit-1)/unit*unit)
 }
 
 func (e *Engine) findLoss(i int, ph *plan.Phase) {
