@@ -35,3 +35,8 @@ func NewReference(p *plan.Plan, s *Store, o Options) (*Engine, error) {
 	}
 	return e, nil
 }
+
+// Break makes the first step of the last phase panic.
+func (e *Engine) Break() {
+	e.phases[len(e.phases)-1].groups[0].steps[0].run = func(*ctx, int, int) { panic("broken") }
+}

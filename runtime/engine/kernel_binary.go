@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"math"
+
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/kernels/simd"
 )
@@ -26,6 +28,8 @@ func binaryOps(name string) (binaryOp, bool) {
 		return binaryOp{elementwise(func(x, y float32) float32 { return max(x, y) }), nil, nil}, true
 	case "Min":
 		return binaryOp{elementwise(func(x, y float32) float32 { return min(x, y) }), nil, nil}, true
+	case "Pow":
+		return binaryOp{elementwise(func(x, y float32) float32 { return float32(math.Pow(float64(x), float64(y))) }), nil, nil}, true
 	case "ReluGrad":
 		return binaryOp{simd.ReluGrad, nil, nil}, true
 	case "SigmoidGrad":

@@ -150,3 +150,30 @@ func oneHotKernel(b *binding) (kernel, string) {
 		}
 	}, "one_hot"
 }
+
+// castKernel converts indices and truth values to float32.
+func castKernel(b *binding) (kernel, string) {
+	w, ok := width(b.outT[0])
+	if !ok || b.outT[0].DType != ir.F32 {
+		return nil, ""
+	}
+	x, y := b.in[0], b.out[0]
+	switch b.inT[0].DType {
+	case ir.I64:
+		return func(_ *ctx, lo, hi int) {
+			for i := lo * w; i < hi*w; i++ {
+				y.f32[i] = float32(x.i64[i])
+			}
+		}, "convert"
+	case ir.Bool:
+		return func(_ *ctx, lo, hi int) {
+			for i := lo * w; i < hi*w; i++ {
+				y.f32[i] = 0
+				if x.b[i] {
+					y.f32[i] = 1
+				}
+			}
+		}, "convert"
+	}
+	return nil, ""
+}

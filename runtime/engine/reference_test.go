@@ -2,7 +2,9 @@ package engine_test
 
 import (
 	"math"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/lamina-ml/lamina/compiler"
 	"github.com/lamina-ml/lamina/runtime/engine"
@@ -79,5 +81,45 @@ func TestTouch(t *testing.T) {
 	}
 	if want := f.Output("loss").F32[0]; second != want || second == first {
 		t.Errorf("loss %v after a change, %v on a new engine, %v before", second, want, first)
+	}
+}
+
+// TestWorkersWake lets the workers park between runs.
+func TestWorkersWake(t *testing.T) {
+	p := autoencoder(t, 150, 40, 10, compiler.Options{Rows: 96})
+	e, _ := start(t, p.Eval, 4, nil)
+	in := engine.Feed{"x": rowsOf(96, 150)}
+	var want float32
+	for i := range 30 {
+		if i%3 == 0 {
+			time.Sleep(5 * time.Millisecond)
+		}
+		if err := e.Run(in, 96, nil); err != nil {
+			t.Fatal(err)
+		}
+		got := e.Output("loss").F32[0]
+		if i == 0 {
+			want = got
+		}
+		if got != want {
+			t.Fatalf("run %d gives %v, the first %v", i, got, want)
+		}
+	}
+}
+
+// TestPanicIsAnError breaks a kernel: the run fails, the next one too, and the
+// workers are there to be closed.
+func TestPanicIsAnError(t *testing.T) {
+	p := autoencoder(t, 150, 40, 10, compiler.Options{Rows: 96})
+	e, _ := start(t, p.Eval, 3, nil)
+	e.Break()
+	for range 2 {
+		err := e.Run(engine.Feed{"x": rowsOf(96, 150)}, 96, nil)
+		if err == nil || !strings.Contains(err.Error(), "internal error") {
+			t.Errorf("error is %v", err)
+		}
+	}
+	if e.Output("loss") != nil {
+		t.Error("a failed run has outputs")
 	}
 }

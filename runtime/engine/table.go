@@ -9,7 +9,7 @@ func maker(op string) makeKernel {
 	switch op {
 	case "Gemm", "GemmRelu", "MatMul":
 		return gemm
-	case "Add", "Sub", "Mul", "Div", "Max", "Min", "ReluGrad", "SigmoidGrad", "TanhGrad":
+	case "Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "ReluGrad", "SigmoidGrad", "TanhGrad":
 		return binaryKernel
 	case "Greater", "Less", "Equal":
 		return compareKernel
@@ -44,6 +44,8 @@ func maker(op string) makeKernel {
 		return storeGradKernel
 	case "Bernoulli":
 		return bernoulliKernel
+	case "Cast":
+		return castKernel
 	case "OneHot":
 		return oneHotKernel
 	}
