@@ -20,7 +20,7 @@ import (
 // that do and do not fill the plan.
 func TestModelGradients(t *testing.T) {
 	var sum slopes
-	for seed := range uint64(200) {
+	for seed := range uint64(models(t)) {
 		gradients(t, seed, &sum)
 	}
 	slices.Sort(sum.relative)

@@ -24,18 +24,25 @@ import (
 	"github.com/lamina-ml/lamina/runtime/train"
 )
 
+// models is how many random models to take: LAMINA_MODELS, or 200.
+func models(t *testing.T) int {
+	t.Helper()
+	s := os.Getenv("LAMINA_MODELS")
+	if s == "" {
+		return 200
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 {
+		t.Fatalf("LAMINA_MODELS is %q, must be a positive number", s)
+	}
+	return n
+}
+
 // TestModels takes random declared models the whole way: train on batches of
 // which the last is ragged, run on the engine, export, run on onnxruntime, and
-// read the text form back. LAMINA_MODELS is their number, 200 if not set.
+// read the text form back.
 func TestModels(t *testing.T) {
-	count := 200
-	if s := os.Getenv("LAMINA_MODELS"); s != "" {
-		n, err := strconv.Atoi(s)
-		if err != nil || n < 1 {
-			t.Fatalf("LAMINA_MODELS is %q, must be a positive number", s)
-		}
-		count = n
-	}
+	count := models(t)
 	rt := ort.Runtime()
 	if _, err := rt.Version(); err != nil {
 		if os.Getenv("LAMINA_REQUIRE_ORT") == "1" {
