@@ -2,7 +2,6 @@ package dataset
 
 import (
 	"fmt"
-	"runtime"
 	"strings"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
@@ -12,38 +11,10 @@ import (
 // where it was made.
 func (t *Table) with(format string, a ...any) *Table {
 	method, rule, _ := strings.Cut(fmt.Sprintf(format, a...), ": ")
-	e := &ir.Error{Op: "dataset: " + method, Rule: rule}
-	e.Made, e.From = position()
+	at := ir.Here(func(f string) bool { return strings.HasPrefix(f, inside) })
+	e := &ir.Error{Op: "dataset: " + method, Rule: rule, Made: at.Made, From: at.From}
 	return &Table{cols: t.cols, err: e}
 }
 
-// position returns the first frame outside this package, and the frame that called it unless that is not the user's.
-func position() (made, from ir.Frame) {
-	const inside = "github.com/lamina-ml/lamina/runtime/dataset."
-	var pcs [16]uintptr
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])
-	for more := true; more; {
-		var f runtime.Frame
-		f, more = frames.Next()
-		switch {
-		case f.Function == "" || strings.HasPrefix(f.Function, inside):
-		case strings.HasPrefix(f.Function, "runtime.") || strings.HasPrefix(f.Function, "testing."):
-			return made, from
-		case made.IsZero():
-			made = frame(f)
-		default:
-			return made, frame(f)
-		}
-	}
-	return made, from
-}
-
-// frame keeps the import path: the function's name up to the first dot after the last slash.
-func frame(f runtime.Frame) ir.Frame {
-	pkg := f.Function
-	slash := strings.LastIndexByte(pkg, '/') + 1
-	if dot := strings.IndexByte(pkg[slash:], '.'); dot >= 0 {
-		pkg = pkg[:slash+dot]
-	}
-	return ir.Frame{File: f.File, Pkg: pkg, Line: f.Line}
-}
+// inside begins the names of this package's functions.
+const inside = "github.com/lamina-ml/lamina/runtime/dataset."

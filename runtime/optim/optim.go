@@ -14,7 +14,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"runtime"
 	"strings"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
@@ -85,7 +84,7 @@ func makeCommon(kind string, rate float64) common {
 
 // mistake keeps an error with the line of the caller outside this package.
 func (c *common) mistake(format string, a ...any) {
-	c.mistakes = append(c.mistakes, here().err(c.kind, fmt.Sprintf(format, a...)))
+	c.mistakes = append(c.mistakes, mistake(here(), c.kind, fmt.Sprintf(format, a...)))
 }
 
 func (c *common) positive(what string, v float64) {
@@ -179,44 +178,11 @@ func (c *common) describe(options map[string]float64) Description {
 	return d
 }
 
-const pkg = "github.com/lamina-ml/lamina/runtime/optim."
-
-// at is where the user wrote something: the first frame outside this package, and that frame's caller.
-type at struct{ made, from ir.Frame }
-
-func (a at) err(kind, rule string) error {
-	return &ir.Error{Made: a.made, From: a.from, Op: kind, Rule: rule}
+// here is where the user wrote the call under way.
+func here() ir.Pos {
+	return ir.Here(func(f string) bool { return strings.HasPrefix(f, "github.com/lamina-ml/lamina/runtime/optim.") })
 }
 
-func here() (a at) {
-	var pcs [16]uintptr
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])
-	for {
-		f, more := frames.Next()
-		if f.Function != "" && !strings.HasPrefix(f.Function, pkg) {
-			a.made = frame(f)
-			if more {
-				if f, _ = frames.Next(); !strings.HasPrefix(f.Function, "runtime.") && !strings.HasPrefix(f.Function, "testing.") {
-					a.from = frame(f)
-				}
-			}
-			return a
-		}
-		if !more {
-			return a
-		}
-	}
-}
-
-// frame keeps the import path: the function's name up to the first dot after the last slash.
-func frame(f runtime.Frame) ir.Frame {
-	if f.Function == "" {
-		return ir.Frame{}
-	}
-	p := f.Function
-	slash := strings.LastIndexByte(p, '/') + 1
-	if dot := strings.IndexByte(p[slash:], '.'); dot >= 0 {
-		p = p[:slash+dot]
-	}
-	return ir.Frame{File: f.File, Pkg: p, Line: f.Line}
+func mistake(at ir.Pos, kind, rule string) error {
+	return &ir.Error{Made: at.Made, From: at.From, Op: kind, Rule: rule}
 }

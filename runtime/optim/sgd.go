@@ -3,6 +3,7 @@ package optim
 import (
 	"errors"
 
+	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/kernels/simd"
 )
 
@@ -17,7 +18,7 @@ type SGDOptimizer struct {
 	common
 	momentum, l2 float64
 	nesterov     bool
-	lookAhead    at // where Nesterov was called
+	lookAhead    ir.Pos // where Nesterov was called
 }
 
 // SGD returns gradient descent with a learning rate. Errors: the rate is not positive and finite.
@@ -56,7 +57,7 @@ func (o *SGDOptimizer) Group(pattern string, factor float64) *SGDOptimizer {
 func (o *SGDOptimizer) Err() error {
 	err := o.common.Err()
 	if o.nesterov && o.momentum == 0 {
-		err = errors.Join(err, o.lookAhead.err(o.kind, "Nesterov needs a momentum: write .Momentum(0.9)"))
+		err = errors.Join(err, mistake(o.lookAhead, o.kind, "Nesterov needs a momentum: write .Momentum(0.9)"))
 	}
 	return err
 }
