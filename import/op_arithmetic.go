@@ -1,0 +1,283 @@
+package onnximport
+
+import (
+	"math"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
+)
+
+// arithmetic lists the elementwise operators on numbers.
+func arithmetic() map[string]row {
+	return map[string]row{
+		"Add":  {min: 2, max: 2, lower: elementwise(ops.Add{}, addLength)},
+		"Sub":  {min: 2, max: 2, lower: elementwise(ops.Sub{}, subLength)},
+		"Mul":  {min: 2, max: 2, lower: elementwise(ops.Mul{}, mulLength)},
+		"Div":  {min: 2, max: 2, lower: elementwise(ops.Div{}, divLength)},
+		"Mod":  {min: 2, max: 2, lower: mod},
+		"Pow":  {min: 2, max: 2, lower: pow},
+		"Max":  {min: 1, max: -1, lower: chain(ops.Max{}, false)},
+		"Min":  {min: 1, max: -1, lower: chain(ops.Min{}, false)},
+		"Sum":  {min: 1, max: -1, lower: chain(ops.Add{}, false)},
+		"Mean": {min: 1, max: -1, lower: chain(ops.Add{}, true)},
+		"Clip": {min: 1, max: 3, lower: clip},
+	}
+}
+
+// elementwise is op on floats; on integers that are known it is computed by f.
+func elementwise(op ir.Op, f func(a, b ir.Dim) (ir.Dim, bool)) func(c *call) []*value {
+	return func(c *call) []*value {
+		a, b := c.x(0), c.x(1)
+		if c.err == nil && typ(a).DType == ir.I64 && typ(b).DType == ir.I64 {
+			return c.one(c.integers(a, b, f))
+		}
+		return c.one(c.op(op, c.floats(0), c.floats(1)))
+	}
+}
+
+// mod is only known integers; it takes the sign of the divisor unless fmod says
+// otherwise.
+func mod(c *call) []*value {
+	fmod := c.flag("fmod", false)
+	a, b := c.x(0), c.x(1)
+	if c.err == nil && (typ(a).DType != ir.I64 || typ(b).DType != ir.I64) {
+		return c.one(c.cannot("elements are %v", typ(a).DType))
+	}
+	return c.one(c.integers(a, b, func(a, b ir.Dim) (ir.Dim, bool) {
+		if a.Symbolic() || b.Symbolic() || b.N == 0 {
+			return ir.Dim{}, false
+		}
+		r := a.N % b.N
+		if !fmod && r != 0 && (r < 0) != (b.N < 0) {
+			r += b.N
+		}
+		return ir.Fixed(r), true
+	}))
+}
+
+// maxInteger bounds integers computed while reading, so that none overflows.
+const maxInteger = 1 << 53
+
+func inRange(n int) (ir.Dim, bool) {
+	return ir.Fixed(n), n >= -maxInteger && n <= maxInteger
+}
+
+func addLength(a, b ir.Dim) (ir.Dim, bool) {
+	switch {
+	case !a.Symbolic() && !b.Symbolic():
+		return inRange(a.N + b.N)
+	case b == ir.Fixed(0):
+		return a, true
+	case a == ir.Fixed(0):
+		return b, true
+	case a.Sym == b.Sym:
+		return ir.Dim{N: a.N + b.N, Sym: a.Sym}, a.N < maxInteger && b.N < maxInteger
+	}
+	return ir.Dim{}, false
+}
+
+func subLength(a, b ir.Dim) (ir.Dim, bool) {
+	switch {
+	case !a.Symbolic() && !b.Symbolic():
+		return inRange(a.N - b.N)
+	case a == b:
+		return ir.Fixed(0), true
+	case b == ir.Fixed(0):
+		return a, true
+	}
+	return ir.Dim{}, false
+}
+
+func mulLength(a, b ir.Dim) (ir.Dim, bool) {
+	hi, lo := abs(a.N), abs(b.N)
+	if a.Symbolic() && b.Symbolic() || lo != 0 && hi > maxInteger/lo {
+		return ir.Dim{}, false
+	}
+	p := ir.Dim{N: a.N * b.N, Sym: a.Sym + b.Sym}
+	if p.Symbolic() && p.N <= 0 {
+		return ir.Dim{}, false
+	}
+	return p, true
+}
+
+func abs(n int) int {
+	if n < 0 {
+		return -n
+	}
+	return n
+}
+
+func divLength(a, b ir.Dim) (ir.Dim, bool) {
+	switch {
+	case b.Symbolic() && a.Sym == b.Sym && a.N%b.N == 0:
+		return ir.Fixed(a.N / b.N), true
+	case b.Symbolic() || b.N == 0 || a.Symbolic() && (b.N < 0 || a.N%b.N != 0):
+		return ir.Dim{}, false
+	}
+	return ir.Dim{N: a.N / b.N, Sym: a.Sym}, true
+}
+
+// integers computes f elementwise on integers that are known, lengths of the
+// batch among them.
+func (c *call) integers(a, b *value, f func(a, b ir.Dim) (ir.Dim, bool)) *value {
+	if a.t != nil && b.t != nil {
+		return c.tensors(a.t, b.t, f)
+	}
+	if a.t == nil && a.dims == nil || b.t == nil && b.dims == nil {
+		return c.cannot("elements are integers that depend on the inputs")
+	}
+	x, y := c.asLengths(a), c.asLengths(b)
+	n := max(len(x), len(y))
+	if c.err != nil || len(x) != n && len(x) != 1 || len(y) != n && len(y) != 1 {
+		return c.failf("lists of %d and %d lengths do not broadcast", len(x), len(y))
+	}
+	out := &value{dims: make([]ir.Dim, n), rank0: rank(a) == 0 && rank(b) == 0}
+	for i := range out.dims {
+		d, ok := f(x[min(i, len(x)-1)], y[min(i, len(y)-1)])
+		if !ok {
+			return c.cannot("computes with the number of rows")
+		}
+		out.dims[i] = d
+	}
+	return c.settled(out)
+}
+
+// asLengths returns a known integer value of rank 0 or 1 as lengths.
+func (c *call) asLengths(v *value) []ir.Dim {
+	if v.dims != nil {
+		return v.dims
+	}
+	if v.t == nil || v.t.DType != ir.I64 || len(v.t.Shape) > 1 || v.t.Len() > ir.MaxRank {
+		c.cannot("computes with the number of rows")
+		return nil
+	}
+	out := make([]ir.Dim, v.t.Len())
+	for i, n := range v.t.I64 {
+		if n < -maxInteger || n > maxInteger {
+			c.failf("holds %d, which is no length", n)
+		}
+		out[i] = ir.Fixed(int(n))
+	}
+	return out
+}
+
+// settled turns lengths that are all fixed into a constant.
+func (c *call) settled(v *value) *value {
+	t := &ir.Tensor{DType: ir.I64, Shape: []int{len(v.dims)}, I64: make([]int64, len(v.dims))}
+	if v.rank0 {
+		t.Shape = []int{}
+	}
+	for i, d := range v.dims {
+		if d.Symbolic() {
+			return v
+		}
+		t.I64[i] = int64(d.N)
+	}
+	return &value{t: t}
+}
+
+func (c *call) tensors(a, b *ir.Tensor, f func(a, b ir.Dim) (ir.Dim, bool)) *value {
+	// The shape rule is that of any elementwise op.
+	out, err := ops.Equal{}.Infer([]ir.Type{a.Type(), b.Type()})
+	if err != nil {
+		return c.fail(err)
+	}
+	shape, n, err := lengths(ints64(out[0].Shape.Bind(1)), c.im.limits.Elements)
+	if err != nil {
+		return c.fail(err)
+	}
+	if !c.spend(n) {
+		return c.fail(c.err)
+	}
+	t := ir.NewTensor(ir.I64, shape...)
+	ia, ib := strided(a.Shape, shape), strided(b.Shape, shape)
+	at := make([]int, len(shape))
+	for i := range t.I64 {
+		pa, pb := 0, 0
+		for k, j := range at {
+			pa, pb = pa+j*ia[k], pb+j*ib[k]
+		}
+		x, y := a.I64[pa], b.I64[pb]
+		if x < -maxInteger || x > maxInteger || y < -maxInteger || y > maxInteger {
+			return c.cannot("computes with integers as large as %d", max(x, y))
+		}
+		d, ok := f(ir.Fixed(int(x)), ir.Fixed(int(y)))
+		if !ok {
+			return c.failf("has no result for %d and %d", x, y)
+		}
+		t.I64[i] = int64(d.N)
+		for k := len(at) - 1; k >= 0; k-- {
+			if at[k]++; at[k] < shape[k] {
+				break
+			}
+			at[k] = 0
+		}
+	}
+	return &value{t: t}
+}
+
+func ints64(list []int) []int64 {
+	out := make([]int64, len(list))
+	for i, n := range list {
+		out[i] = int64(n)
+	}
+	return out
+}
+
+// strided returns the steps through a tensor of shape s for each axis of the
+// shape it broadcasts to.
+func strided(s, to []int) []int {
+	out := make([]int, len(to))
+	n := 1
+	for i := len(s) - 1; i >= 0; i-- {
+		if s[i] > 1 {
+			out[len(to)-len(s)+i] = n
+		}
+		n *= s[i]
+	}
+	return out
+}
+
+// pow converts an exponent of another type, as ONNX does.
+func pow(c *call) []*value {
+	x, y := c.floats(0), c.x(1)
+	if c.err == nil && typ(y).DType != typ(x).DType {
+		if typ(y).DType == ir.F64 {
+			return c.one(c.cannot("an exponent of f64 for a base of f32"))
+		}
+		y = c.op(ops.Cast{To: typ(x).DType}, y)
+	}
+	return c.one(c.op(ops.Pow{}, x, y))
+}
+
+// chain applies a binary op to all operands from the left.
+func chain(op ir.Op, mean bool) func(c *call) []*value {
+	return func(c *call) []*value {
+		v := c.floats(0)
+		for i := 1; i < len(c.in); i++ {
+			v = c.op(op, v, c.floats(i))
+		}
+		if mean {
+			v = c.op(ops.Div{}, v, c.like(v, float64(len(c.in))))
+		}
+		return c.one(v)
+	}
+}
+
+// clip is Max with the lower bound, then Min with the upper one.
+func clip(c *call) []*value {
+	v := c.floats(0)
+	for i, op := range []ir.Op{ops.Max{}, ops.Min{}} {
+		if !c.has(i + 1) {
+			continue
+		}
+		if c.err == nil && typ(c.in[i+1]).Shape.Elems(1) != 1 {
+			return c.one(c.failf("a bound is %v, must be a scalar", typ(c.in[i+1])))
+		}
+		if b := c.in[i+1]; b.t != nil && math.IsInf(b.t.At(0), 2*i-1) {
+			continue // no bound
+		}
+		v = c.op(op, v, c.in[i+1])
+	}
+	return c.one(v)
+}

@@ -1,0 +1,117 @@
+package onnximport
+
+import (
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
+)
+
+// norms lists the normalisations, as they are for inference.
+func norms() map[string]row {
+	return map[string]row{
+		"BatchNormalization":    {min: 5, max: 5, lower: batchNorm},
+		"InstanceNormalization": {min: 3, max: 3, lower: instanceNorm},
+		"LayerNormalization":    {min: 2, max: 3, since: 17, lower: layerNorm},
+		"RMSNormalization":      {min: 2, max: 2, since: 23, lower: rmsNorm},
+	}
+}
+
+// channels gives a value of one length per channel the rank of x, the channel
+// being axis 1.
+func (c *call) channels(i int, x *value) *value {
+	v := c.floats(i)
+	if c.err != nil {
+		return c.fail(c.err)
+	}
+	if rank(v) != 1 || rank(x) < 2 || typ(v).Shape[0] != typ(x).Shape[1] {
+		return c.failf("input %d is %v, must have the length of axis 1 of x, which is %v", i+1, typ(v), typ(x))
+	}
+	s := make(ir.Shape, rank(x)-1)
+	for k := range s {
+		s[k] = ir.Fixed(1)
+	}
+	s[0] = typ(v).Shape[0]
+	return c.op(ops.Reshape{Shape: ir.MakeDims(s)}, v)
+}
+
+// batchNorm is (x-mean)/sqrt(var+epsilon)*scale + b per channel.
+func batchNorm(c *call) []*value {
+	eps := c.float("epsilon", 1e-5)
+	c.float("momentum", 0.9)
+	if c.int("training_mode", 0) != 0 {
+		return c.one(c.cannot("training_mode is set"))
+	}
+	x := c.floats(0)
+	scale, b, mean, variance := c.channels(1, x), c.channels(2, x), c.channels(3, x), c.channels(4, x)
+	dev := c.op(ops.Sqrt{}, c.op(ops.Add{}, variance, c.like(x, eps)))
+	y := c.op(ops.Mul{}, c.op(ops.Sub{}, x, mean), c.op(ops.Div{}, scale, dev))
+	return c.one(c.op(ops.Add{}, y, b))
+}
+
+// standardize returns x with mean 0 and variance 1 over the axes, the mean and
+// one over the deviation.
+func (c *call) standardize(x *value, axes ir.Axes, eps float64) (y, mean, inverse *value) {
+	mean = c.op(ops.ReduceMean{Axes: axes, Keep: true}, x)
+	d := c.op(ops.Sub{}, x, mean)
+	inverse = c.inverseRoot(d, axes, eps)
+	return c.op(ops.Mul{}, d, inverse), mean, inverse
+}
+
+// inverseRoot is 1/sqrt(mean(x*x) + epsilon) over the axes.
+func (c *call) inverseRoot(x *value, axes ir.Axes, eps float64) *value {
+	m := c.op(ops.ReduceMean{Axes: axes, Keep: true}, c.op(ops.Mul{}, x, x))
+	return c.op(ops.Reciprocal{}, c.op(ops.Sqrt{}, c.op(ops.Add{}, m, c.like(x, eps))))
+}
+
+func instanceNorm(c *call) []*value {
+	eps, x := c.float("epsilon", 1e-5), c.floats(0)
+	scale, b := c.channels(1, x), c.channels(2, x)
+	axes := ir.Axes{}
+	for a := 2; a < rank(x); a++ {
+		axes.At[axes.Len] = a
+		axes.Len++
+	}
+	if c.err == nil && axes.Len == 0 {
+		return c.one(c.failf("x is %v, must have 3 axes or more", typ(x)))
+	}
+	y, _, _ := c.standardize(x, axes, eps)
+	return c.one(c.op(ops.Add{}, c.op(ops.Mul{}, y, scale), b))
+}
+
+// from returns the axes from the attribute axis on.
+func (c *call) from(x *value) ir.Axes {
+	axes := ir.Axes{}
+	for a := c.axis(c.int("axis", -1), rank(x)); a < rank(x); a++ {
+		axes.At[axes.Len] = a
+		axes.Len++
+	}
+	if t := c.int("stash_type", elemFloat); t != elemFloat {
+		c.cannot("stash_type %d", t)
+	}
+	return axes
+}
+
+func layerNorm(c *call) []*value {
+	eps, x := c.float("epsilon", 1e-5), c.floats(0)
+	axes := c.from(x)
+	y, mean, inverse := c.standardize(x, axes, eps)
+	y = c.affine(x, y)
+	return []*value{y, mean, inverse}
+}
+
+func rmsNorm(c *call) []*value {
+	eps, x := c.float("epsilon", 1e-5), c.floats(0)
+	axes := c.from(x)
+	return c.one(c.affine(x, c.op(ops.Mul{}, x, c.inverseRoot(x, axes, eps))))
+}
+
+// affine multiplies by operand 1 and adds operand 2, which broadcast to x.
+func (c *call) affine(x, y *value) *value {
+	y = c.op(ops.Mul{}, y, c.floats(1))
+	if c.has(2) {
+		y = c.op(ops.Add{}, y, c.floats(2))
+	}
+	if c.err == nil && !typ(y).Equal(typ(x)) {
+		return c.failf("scale and bias do not broadcast to x, which is %v", typ(x))
+	}
+	return y
+}

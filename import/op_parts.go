@@ -1,0 +1,203 @@
+package onnximport
+
+import (
+	"math"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
+)
+
+// parts lists the operators that take parts of a value.
+func parts() map[string]row {
+	return map[string]row{
+		"Slice":  {min: 3, max: 5, lower: slice},
+		"Split":  {min: 1, max: 2, lower: split},
+		"Gather": {min: 2, max: 2, lower: gather},
+	}
+}
+
+// cut returns [lo,hi) of x along an axis.
+func (c *call) cut(x *value, axis, lo, hi int) *value {
+	if c.err == nil && x.dims != nil {
+		if x.rank0 || lo < 0 || hi > len(x.dims) || lo > hi {
+			return c.failf("[%d, %d) is not within %d lengths", lo, hi, len(x.dims))
+		}
+		return c.settled(&value{dims: append([]ir.Dim{}, x.dims[lo:hi]...)})
+	}
+	return c.op(ops.Slice{Axis: axis, Start: lo, End: hi}, x)
+}
+
+func slice(c *call) []*value {
+	x := c.x(0)
+	starts, ends := c.ints(1, "starts"), c.ints(2, "ends")
+	axes := []int64{}
+	if c.has(3) {
+		axes = c.ints(3, "axes")
+	} else {
+		for i := range starts {
+			axes = append(axes, int64(i))
+		}
+	}
+	steps := make([]int64, len(starts))
+	for i := range steps {
+		steps[i] = 1
+	}
+	if c.has(4) {
+		steps = c.ints(4, "steps")
+	}
+	if c.err == nil && (len(ends) != len(starts) || len(axes) != len(starts) || len(steps) != len(starts)) {
+		return c.one(c.failf("%d starts, %d ends, %d axes and %d steps do not go together", len(starts), len(ends), len(axes), len(steps)))
+	}
+	if c.axes(axes, rank(x)); c.err != nil {
+		return nil
+	}
+	for i, a := range axes {
+		if steps[i] != 1 {
+			return c.one(c.cannot("a step other than 1"))
+		}
+		axis := c.axis(a, rank(x))
+		if d := typ(x).Shape[axis]; d.Symbolic() {
+			if starts[i] != 0 || ends[i] < math.MaxInt32 {
+				return c.one(c.cannot("slices the batch"))
+			}
+			continue
+		}
+		n := c.fixed(x, axis)
+		lo := clampIndex(starts[i], n)
+		hi := max(lo, clampIndex(ends[i], n))
+		if lo != 0 || hi != n {
+			x = c.cut(x, axis, lo, hi)
+		}
+		if c.err != nil {
+			return nil
+		}
+	}
+	return c.one(x)
+}
+
+func clampIndex(i int64, n int) int {
+	if i < 0 {
+		i += int64(n)
+	}
+	return int(max(0, min(i, int64(n))))
+}
+
+// split takes its lengths from an operand, else divides as evenly as the
+// opset's rule says.
+func split(c *call) []*value {
+	x := c.x(0)
+	axis := c.axis(c.int("axis", 0), rank(x))
+	if c.err != nil {
+		return nil
+	}
+	n, outs := c.fixed(x, axis), len(c.n.Output)
+	var sizes []int64
+	switch {
+	case c.has(1):
+		sizes = c.ints(1, "split")
+	case c.im.opset >= 18:
+		k := c.int("num_outputs", 0)
+		if c.err == nil && (k < 1 || int(k) != outs) {
+			return c.one(c.failf("num_outputs is %d, the node has %d", k, outs))
+		}
+		part := (int64(n) + int64(outs) - 1) / int64(outs)
+		for i := range outs {
+			sizes = append(sizes, max(0, min(part, int64(n)-int64(i)*part)))
+		}
+	default:
+		if n%outs != 0 {
+			return c.one(c.failf("a length of %d does not divide into %d parts", n, outs))
+		}
+		for range outs {
+			sizes = append(sizes, int64(n/outs))
+		}
+	}
+	if c.err == nil && len(sizes) != outs {
+		return c.one(c.failf("split has %d lengths, the node %d outputs", len(sizes), outs))
+	}
+	var parts []*value
+	at := int64(0)
+	for _, k := range sizes {
+		if k < 0 || k > int64(n)-at {
+			return c.one(c.failf("the parts %d do not fill a length of %d", sizes, n))
+		}
+		parts = append(parts, c.cut(x, axis, int(at), int(at+k)))
+		at += k
+	}
+	if at != int64(n) {
+		return c.one(c.failf("the parts %d do not fill a length of %d", sizes, n))
+	}
+	return parts
+}
+
+// The greatest number of parts a Gather of known indices may have, and of rows a
+// table may have that is read by one-hot rows.
+const (
+	maxGathered = 256
+	maxTable    = 1 << 16
+)
+
+// gather is a join of slices where the indices are known, and else the product
+// of one-hot rows with a table that is.
+func gather(c *call) []*value {
+	x, idx := c.x(0), c.x(1)
+	axis := c.axis(c.int("axis", 0), rank(x))
+	if c.err != nil {
+		return nil
+	}
+	if typ(idx).DType != ir.I64 {
+		return c.one(c.failf("indices are %v, must be integers", typ(idx)))
+	}
+	if idx.t == nil {
+		return c.one(c.lookup(x, idx, axis))
+	}
+	s := typ(x).Shape
+	n := c.fixed(x, axis)
+	list := idx.t.I64
+	if len(list) > maxGathered {
+		return c.one(c.cannot("%d indices, at most %d are possible", len(list), maxGathered))
+	}
+	if len(list) == 0 {
+		return c.one(c.cannot("no indices"))
+	}
+	var runs []*value
+	for i := 0; i < len(list) && c.err == nil; {
+		lo, ok := index(list[i], n)
+		if !ok {
+			return c.one(c.failf("index %d is outside a length of %d", list[i], n))
+		}
+		k := 1
+		for i+k < len(list) {
+			if next, ok := index(list[i+k], n); !ok || next != lo+k {
+				break
+			}
+			k++
+		}
+		runs = append(runs, c.cut(x, axis, lo, lo+k))
+		i += k
+	}
+	y := c.join(runs, axis)
+	out := append(ir.Shape{}, s[:axis]...)
+	out = append(append(out, ir.ShapeOf(idx.t.Shape...)...), s[axis+1:]...)
+	return c.one(c.view(y, out))
+}
+
+func index(i int64, n int) (int, bool) {
+	if i < 0 {
+		i += int64(n)
+	}
+	return int(i), i >= 0 && i < int64(n)
+}
+
+// lookup reads rows of a table by indices that depend on the inputs. An index
+// outside the table gives zeros, where ONNX leaves it undefined.
+func (c *call) lookup(table, idx *value, axis int) *value {
+	t := table.t
+	if t == nil || t.DType != ir.F32 || axis != 0 || len(t.Shape) != 2 {
+		return c.cannot("indices that depend on the inputs, into other than a constant matrix of f32 along axis 0")
+	}
+	if t.Shape[0] < 1 || t.Shape[0] > maxTable || !finite(t) {
+		return c.cannot("indices that depend on the inputs, into a table of %d rows or with elements that are not finite", t.Shape[0])
+	}
+	return c.op(ops.MatMul{}, c.op(ops.OneHot{Depth: t.Shape[0]}, idx), table)
+}
