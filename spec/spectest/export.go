@@ -74,7 +74,7 @@ func (s *subject) run(net *engine.Net, x *ir.Tensor) *ir.Tensor {
 // export writes a bundle, which executes and compares the file.
 func (s *subject) export(net *engine.Net) {
 	s.Helper()
-	rows, err := s.data()
+	rows, err := s.data(64)
 	if err != nil {
 		s.Error(err)
 		return

@@ -103,7 +103,18 @@ type recorder struct {
 
 func (r *recorder) Helper()                        {}
 func (r *recorder) Errorf(format string, a ...any) { fmt.Fprintf(&r.report, format+"\n", a...) }
+func (r *recorder) Logf(format string, a ...any)   { fmt.Fprintf(&r.report, format+"\n", a...) }
 func (r *recorder) Error(a ...any)                 { fmt.Fprintln(&r.report, a...) }
+
+// TestTasks holds that a small layer is trained with work for three workers.
+func TestTasks(t *testing.T) {
+	r := &recorder{TB: t}
+	spectest.Layer(r, func() spec.Layer { return spec.Tanh() }, 2)
+	var rows, batch, tasks int
+	if _, err := fmt.Sscanf(r.report.String(), "training on %d rows in batches of %d, up to %d tasks", &rows, &batch, &tasks); err != nil || tasks < 3 {
+		t.Errorf("%v: %s", err, r.report.String())
+	}
+}
 
 // TestLayerFails holds that each thing looked at can fail.
 func TestLayerFails(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"github.com/lamina-ml/lamina/compiler"
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/internal/random"
 	"github.com/lamina-ml/lamina/runtime/dataset"
@@ -18,10 +19,34 @@ import (
 )
 
 const (
-	trainRows = 84 // not a multiple of the batch
-	batch     = 32
-	epochs    = 3
+	epochs   = 3
+	workers  = 3
+	maxBatch = 1 << 15
+	maxElems = 1 << 21 // of a batch
 )
+
+// size chooses the rows of a batch so that there is a task for every worker: a
+// small layer needs many. It returns the least batch if none does.
+func (s *subject) size() (batch, tasks int, err error) {
+	const least = 32
+	width := ir.Elems(s.input) + ir.Elems(s.target)
+	for batch = least; batch <= maxBatch && (batch == least || batch*width <= maxElems); batch *= 2 {
+		p, err := compiler.Compile(s.model, compiler.Options{Rows: batch})
+		if err != nil {
+			return 0, 0, err
+		}
+		tasks = 0
+		for _, phase := range p.Train.Phases {
+			for _, g := range phase.Groups {
+				tasks = max(tasks, g.Tasks(batch))
+			}
+		}
+		if tasks >= workers {
+			return batch, tasks, nil
+		}
+	}
+	return least, 1, nil
+}
 
 // tensors returns rows of "input", normal, and of "target", from 0 to 1.
 func (s *subject) tensors(rows int) map[string]*ir.Tensor {
@@ -37,16 +62,16 @@ func (s *subject) tensors(rows int) map[string]*ir.Tensor {
 	return map[string]*ir.Tensor{"input": x, "target": t}
 }
 
-// data are the same rows as a table.
-func (s *subject) data() (*dataset.Table, error) {
-	in := s.tensors(trainRows)
+// data are such rows as a table.
+func (s *subject) data(rows int) (*dataset.Table, error) {
+	in := s.tensors(rows)
 	column := func(name string, dims []int) dataset.Data {
 		return dataset.Data{Column: dataset.Column{Name: name, DType: dataset.F32, Shape: slices.Clone(dims)}, F32: in[name].To(ir.F32).F32}
 	}
 	return dataset.NewTable(column("input", s.input), column("target", s.target))
 }
 
-func options(workers int) train.Options {
+func options(batch, workers int) train.Options {
 	return train.Options{Optimizer: optim.Adam(1e-2), Epochs: epochs, Batch: batch, Seed: 17, Workers: workers,
 		KeepLast: true, Log: slog.New(slog.DiscardHandler)}
 }
@@ -55,27 +80,33 @@ func options(workers int) train.Options {
 // the trained layer, nil for a loss and after a failure.
 func (s *subject) training() *engine.Net {
 	s.Helper()
-	rows, err := s.data()
-	if err != nil {
-		s.Error(err)
-		return nil
-	}
-	ctx := s.Context()
-	one, err := train.Fit(ctx, s.model, rows, options(1))
+	batch, tasks, err := s.size()
 	if err != nil {
 		s.Errorf("training: %v", err)
 		return nil
 	}
-	three, err := train.Fit(ctx, s.model, rows, options(3))
+	rows, err := s.data(2*batch + batch/2 + 1) // the last batch is another one
 	if err != nil {
-		s.Errorf("training with 3 workers: %v", err)
+		s.Error(err)
+		return nil
+	}
+	s.Logf("training on %d rows in batches of %d, up to %d tasks at once", rows.Len(), batch, tasks)
+	ctx := s.Context()
+	one, err := train.Fit(ctx, s.model, rows, options(batch, 1))
+	if err != nil {
+		s.Errorf("training: %v", err)
+		return nil
+	}
+	three, err := train.Fit(ctx, s.model, rows, options(batch, workers))
+	if err != nil {
+		s.Errorf("training with %d workers: %v", workers, err)
 		return nil
 	}
 	want := s.bits(one)
 	if d := difference(s.bits(three), want); d != "" {
-		s.Errorf("3 workers give other bits than 1: %s", d)
+		s.Errorf("%d workers give other bits than 1: %s", workers, d)
 	}
-	s.resume(rows, want)
+	s.resume(rows, batch, want)
 	if s.output == nil {
 		return nil
 	}
@@ -88,14 +119,15 @@ func (s *subject) training() *engine.Net {
 }
 
 // resume interrupts a training amid an epoch and goes on from its checkpoint.
-func (s *subject) resume(rows *dataset.Table, want []string) {
+func (s *subject) resume(rows *dataset.Table, batch int, want []string) {
 	s.Helper()
-	o := options(2)
+	o := options(batch, 2)
 	o.Dir, o.CheckpointEvery = s.TempDir(), 1
 	ctx, cancel := context.WithCancel(s.Context())
 	defer cancel()
 	// Opening the training reads all rows once, for their hash.
-	_, err := train.Fit(ctx, s.model, &interrupting{Table: rows, after: 2*trainRows + batch, stop: cancel}, o)
+	after := int64(2*rows.Len() + batch)
+	_, err := train.Fit(ctx, s.model, &interrupting{Table: rows, after: after, stop: cancel}, o)
 	if !errors.Is(err, train.ErrInterrupted) {
 		s.Errorf("an interrupted training returned %v", err)
 		return
