@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 
-	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/kernels/simd"
 	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/runtime/optim"
@@ -107,37 +105,14 @@ func (t *Trainer) firstNonFinite(in engine.Feed, rows int) string {
 	if in == nil {
 		return "the gradients are too large for float32"
 	}
-	g := t.prog.Graph
-	feed := map[string]*ir.Tensor{}
-	for name, x := range in {
-		feed[name] = x
-	}
-	for _, p := range t.prog.Params {
-		feed[p.Name] = &ir.Tensor{DType: ir.F32, Shape: p.Type.Shape.Bind(1), F32: t.store.Param(p.Name)}
-	}
-	env := &ir.Env{Rows: rows, UpdateRows: rows, Seed: t.opt.Seed, Update: uint64(t.cursor.Update)}
-	vals, err := ir.Evaluate(g, env, feed)
-	if err != nil {
+	f, err := engine.FirstNonFinite(t.prog.Train, t.store, in, rows, &t.update)
+	switch {
+	case err != nil:
 		return err.Error()
+	case f == nil:
+		return "no layer's value is without bounds by itself"
 	}
-	for _, n := range g.Nodes {
-		for _, v := range n.Out {
-			if v.Type.DType.Float() && !within(vals[v]) {
-				return (&ir.Error{Layer: n.Layer, Made: n.Pos.Made, From: n.Pos.From, Op: n.Op.Name(), Rule: "the first value that is not finite is made here"}).Error()
-			}
-		}
-	}
-	return "no layer's value overflows in float64"
-}
-
-// within reports whether every element is a finite float32.
-func within(t *ir.Tensor) bool {
-	for i := range t.Len() {
-		if x := t.At(i); !(math.Abs(x) <= math.MaxFloat32) {
-			return false
-		}
-	}
-	return true
+	return "the first value that is not finite is made by " + f.String()
 }
 
 // badParam returns the first parameter that is not finite, or "".

@@ -294,6 +294,18 @@ func TestLossThatBecomesNaN(t *testing.T) {
 	}
 }
 
+// The layer that overflows is named with the line of its declaration.
+func TestFirstLayerThatOverflows(t *testing.T) {
+	x := spec.Input("x", 12)
+	big := spec.Dense(4).Init(spec.Constant(1e30)).Named("big")
+	y := x.Then(spec.Dense(12).Init(spec.Constant(1e30)).Named("large"), big, spec.Dense(12).Named("last"))
+	m := spec.NewModel("m", spec.MSE(y, x))
+	_, err := Fit(context.Background(), m, rows(40), Options{Optimizer: optim.SGD(1e-3), Epochs: 1})
+	if err == nil || !strings.Contains(err.Error(), `"big" (train_test.go:`) {
+		t.Fatalf("got %v", err)
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	ctx := context.Background()
 	other := spec.NewModel("points", spec.MSE(spec.Input("x", 12).Then(spec.Dense(12)), spec.Input("x2", 12)))
