@@ -121,8 +121,9 @@ func demo(c *cobra.Command, f demoFlags) error {
 		_, err := fmt.Fprint(c.OutOrStdout(), t.Explain())
 		return err
 	}
-	if n, ok := t.Resumed(); ok && !f.quiet {
-		fmt.Fprintf(c.ErrOrStderr(), "digits: goes on after epoch %d\n", n)
+	done, ok := t.Resumed()
+	if ok && !f.quiet {
+		fmt.Fprintf(c.ErrOrStderr(), "digits: goes on after epoch %d\n", done)
 	}
 	lap("compile")
 	for range t.Epochs(ctx) {
@@ -134,7 +135,9 @@ func demo(c *cobra.Command, f demoFlags) error {
 	last := fit.Last()
 	m.TrainMSE, m.TestMSE = last.Train.Loss, last.Valid.Loss
 	lap("train")
-	m.Rate = float64(data.Train.Len()) * float64(len(fit.History)) / m.Seconds["train"]
+	if n := len(fit.History) - done; n > 0 {
+		m.Rate = float64(data.Train.Len()) * float64(n) / m.Seconds["train"]
+	}
 
 	report, err := bundle.Write(ctx, filepath.Join(f.out, "encoder"), fit.Net(ae.Tap("code")), data.Test, ort.Runtime())
 	if err != nil {

@@ -108,6 +108,10 @@ func readIDX(path string) (*array, error) {
 
 // open opens a data file and tells its size.
 func open(path string) (*os.File, int64, error) {
+	// Looked at before it is opened: opening a named pipe waits for a writer.
+	if st, err := os.Stat(path); err == nil && !st.Mode().IsRegular() {
+		return nil, 0, fmt.Errorf("dataset: %s is not a regular file", path)
+	}
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, 0, fmt.Errorf("dataset: there is no file %s; check the path, or use dataset.Digits(), which needs none: %w", path, fs.ErrNotExist)
@@ -116,9 +120,6 @@ func open(path string) (*os.File, int64, error) {
 		return nil, 0, fmt.Errorf("dataset: %w", err)
 	}
 	st, err := f.Stat()
-	if err == nil && !st.Mode().IsRegular() {
-		err = fmt.Errorf("%s is not a regular file", path)
-	}
 	if err == nil && st.Size() == 0 {
 		err = fmt.Errorf("%s: %w: the file has no bytes", path, ErrEmpty)
 	}
