@@ -1,5 +1,5 @@
-# Needs Go, a C compiler, python3 with pip, and the package registries. Once
-# deps has run, everything here works offline.
+# Needs Go, a C compiler, python3 with pip, and the package registries; make test
+# also cmake and a C++ compiler. Once deps has run, everything here works offline.
 
 SHELL   := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -49,7 +49,8 @@ $(STAMP):
 test bench fuzz: export LAMINA_ONNXRUNTIME ?= $(VENV)
 test: export LAMINA_REQUIRE_ORT := 1
 test: export LAMINA_REQUIRE_PYTHON := 1
-test: deps ## every test, the real onnxruntime and Python consumer included
+test: export LAMINA_REQUIRE_CPP := 1
+test: deps ## every test, the real onnxruntime and the consumers in Python and C++ included
 	$(GO) vet ./...
 	CGO_ENABLED=0 $(GO) build ./...
 	$(GO) test ./...
