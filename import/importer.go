@@ -1,6 +1,7 @@
 package onnximport
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -60,7 +61,7 @@ func (im *importer) model() (*Model, error) {
 	if im.operators(); len(im.bad.Ops) > 0 {
 		return nil, im.bad.sorted()
 	}
-	im.b = ir.NewBuilder(im.g.Name)
+	im.b = ir.NewBuilder(cmp.Or(im.g.Name, "graph"))
 	im.values = map[string]*value{}
 	im.params = map[string]*ir.Tensor{}
 	im.reserve()

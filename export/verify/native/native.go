@@ -23,11 +23,13 @@ import (
 // Version is the version that reports name.
 const Version = "0.1.0"
 
-// The rows that run in one part, and the scratch memory that a model may ask
-// for. A model that needs more for one row is refused.
+// The rows that run in one part, the scratch memory that a model may ask for,
+// and the nodes of its graph: the time of compiling grows with their square. A
+// model that needs more is refused.
 const (
 	capacity     = 256
 	scratchBytes = 1 << 30
+	maxNodes     = 1 << 12
 )
 
 type runtime struct{}
@@ -44,8 +46,8 @@ func (runtime) Version() (string, error) { return Version, nil }
 // Open reads, compiles and binds a model. The Session also is a
 // verify.Inspector.
 //
-// Errors: those of onnximport.Decode and compiler.CompileGraph; a model whose
-// scratch memory exceeds 1 GiB for one row.
+// Errors: those of onnximport.Decode and compiler.CompileGraph; a model of more
+// than 4096 nodes, or whose scratch memory exceeds 1 GiB.
 func (runtime) Open(model []byte) (s verify.Session, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -71,23 +73,21 @@ func (runtime) Open(model []byte) (s verify.Session, err error) {
 
 // fit compiles for as many rows as the scratch memory allows.
 func fit(g *ir.Graph) (*plan.Plan, error) {
-	need := 0
-	for _, rows := range []int{1, capacity} {
-		p, err := compiler.CompileGraph(g, compiler.Options{Rows: rows})
-		if err != nil {
-			return nil, err
-		}
-		if p.ArenaBytes <= scratchBytes {
-			if need = p.ArenaBytes; rows == capacity {
-				return p, nil
-			}
-			continue
-		}
-		if rows == 1 {
-			return nil, fmt.Errorf("one row needs %d bytes of scratch memory, the limit is %d", p.ArenaBytes, scratchBytes)
-		}
+	if len(g.Nodes) > maxNodes {
+		return nil, fmt.Errorf("the model becomes %d nodes, at most %d are compiled here", len(g.Nodes), maxNodes)
 	}
-	return compiler.CompileGraph(g, compiler.Options{Rows: max(1, min(capacity, scratchBytes/2/max(need, 1)))})
+	p, err := compiler.CompileGraph(g, compiler.Options{Rows: capacity})
+	if err != nil || p.ArenaBytes <= scratchBytes {
+		return p, err
+	}
+	rows := max(1, int(float64(capacity)*scratchBytes/float64(p.ArenaBytes)))
+	if p, err = compiler.CompileGraph(g, compiler.Options{Rows: rows}); err != nil {
+		return nil, err
+	}
+	if p.ArenaBytes > scratchBytes {
+		return nil, fmt.Errorf("%d rows need %d bytes of scratch memory, the limit is %d", rows, p.ArenaBytes, scratchBytes)
+	}
+	return p, nil
 }
 
 type session struct {
