@@ -3,10 +3,12 @@ package atomicfile
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // Write makes path hold what write writes. It writes a temporary file in the
@@ -18,7 +20,7 @@ func Write(path string, write func(w io.Writer) error) (err error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fmt.Errorf("cannot make the folder of %s: %w", path, err)
 	}
-	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".tmp-*")
+	f, err := os.CreateTemp(dir, tempPrefix(path)+"*")
 	if err != nil {
 		return fmt.Errorf("cannot write %s: %w", path, err)
 	}
@@ -49,6 +51,36 @@ func Write(path string, write func(w io.Writer) error) (err error) {
 		return err
 	}
 	return SyncDir(dir)
+}
+
+// tempPrefix begins the names of the temporary files of path.
+func tempPrefix(path string) string { return "." + filepath.Base(path) + ".tmp-" }
+
+// Try makes and removes a temporary file of path, so that a folder that cannot
+// be written is known before there is anything to write.
+func Try(path string) error {
+	f, err := os.CreateTemp(filepath.Dir(path), tempPrefix(path)+"*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+// Clean removes the temporary files that writers of path left when they were
+// killed. No other may be writing path then.
+func Clean(path string) error {
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), tempPrefix(path)) && e.Type().IsRegular() {
+			if err := os.Remove(filepath.Join(filepath.Dir(path), e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // SyncDir makes renames in the folder last. Systems that cannot sync a folder
