@@ -85,9 +85,17 @@ type header struct {
 
 // Write writes the checkpoint to path, whole or not at all.
 //
-// Errors: a tensor whose data do not fill its shape; the folder cannot be
-// written; the disk is full. The file that was there stays then.
+// Errors: those of Encode; the folder cannot be written; the disk is full. The
+// file that was there stays then.
 func Write(path string, f *File) error {
+	return atomicfile.Write(path, func(w io.Writer) error { return Encode(w, f) })
+}
+
+// Encode writes the checkpoint's bytes.
+//
+// Errors: a tensor whose data do not fill its shape; a header above 64 MB; the
+// writer's.
+func Encode(out io.Writer, f *File) error {
 	for _, t := range f.Tensors {
 		if n, ok := elems(t.Shape); !ok || n != int64(len(t.Data)) {
 			return fmt.Errorf("checkpoint: tensor %q of shape %v holds %d elements", t.Name, t.Shape, len(t.Data))
@@ -100,35 +108,33 @@ func Write(path string, f *File) error {
 	if len(head) > maxHeader {
 		return fmt.Errorf("checkpoint: header of %d bytes is above the limit of %d", len(head), maxHeader)
 	}
-	return atomicfile.Write(path, func(out io.Writer) error {
-		sum := sha256.New()
-		w := io.MultiWriter(out, sum)
-		fixed := append([]byte(magic), 0, 0, 0, 0, 0, 0, 0, 0)
-		binary.LittleEndian.PutUint32(fixed[8:], Version)
-		binary.LittleEndian.PutUint32(fixed[12:], uint32(len(head)))
-		if _, err := w.Write(fixed); err != nil {
-			return err
-		}
-		if _, err := w.Write(head); err != nil {
-			return err
-		}
-		buf := make([]byte, 0, 1<<16)
-		for _, t := range f.Tensors {
-			for data := t.Data; len(data) > 0; {
-				n := min(len(data), cap(buf)/4)
-				buf = buf[:0]
-				for _, x := range data[:n] {
-					buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(x))
-				}
-				if _, err := w.Write(buf); err != nil {
-					return err
-				}
-				data = data[n:]
-			}
-		}
-		_, err := out.Write(sum.Sum(nil))
+	sum := sha256.New()
+	w := io.MultiWriter(out, sum)
+	fixed := append([]byte(magic), 0, 0, 0, 0, 0, 0, 0, 0)
+	binary.LittleEndian.PutUint32(fixed[8:], Version)
+	binary.LittleEndian.PutUint32(fixed[12:], uint32(len(head)))
+	if _, err := w.Write(fixed); err != nil {
 		return err
-	})
+	}
+	if _, err := w.Write(head); err != nil {
+		return err
+	}
+	buf := make([]byte, 0, 1<<16)
+	for _, t := range f.Tensors {
+		for data := t.Data; len(data) > 0; {
+			n := min(len(data), cap(buf)/4)
+			buf = buf[:0]
+			for _, x := range data[:n] {
+				buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(x))
+			}
+			if _, err := w.Write(buf); err != nil {
+				return err
+			}
+			data = data[n:]
+		}
+	}
+	_, err = out.Write(sum.Sum(nil))
+	return err
 }
 
 // ErrNotCheckpoint is wrapped by the error for a file that is no checkpoint, or
