@@ -1,8 +1,10 @@
 package train
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"os"
 	"sort"
 
 	"github.com/lamina-ml/lamina/internal/atomicfile"
@@ -58,11 +60,9 @@ func (e *Epoch) metric(name string) float64 { return e.measured().Metrics[name] 
 // judged is the loss that early stopping and the best weights go by.
 func (e *Epoch) judged() float64 { return e.measured().Loss }
 
-// logName is the JSON-lines log in Options.Dir: one Epoch a line.
-const logName = "log.jsonl"
-
 // writeLog makes the file hold the history, whole or not at all, so that after
-// a resume it is that of a run never interrupted.
+// a resume it is that of a run never interrupted. A file that does is left
+// alone.
 func writeLog(path string, history []Epoch) error {
 	var b []byte
 	for _, e := range history {
@@ -71,6 +71,9 @@ func writeLog(path string, history []Epoch) error {
 			return fmt.Errorf("train: log: %w", err)
 		}
 		b = append(append(b, line...), '\n')
+	}
+	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, b) {
+		return nil
 	}
 	return atomicfile.WriteBytes(path, b)
 }

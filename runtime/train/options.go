@@ -32,7 +32,7 @@ type Options struct {
 
 	ClipNorm float64 // greatest L2 norm of an update's gradient; 0 does not clip
 
-	Dir             string       // folder of checkpoint and log; "" keeps neither
+	Dir             string       // folder of checkpoint and log, for one training at a time; "" keeps neither
 	CheckpointEvery int          // updates between checkpoints besides those of each epoch's end; 0 for none
 	Progress        Progress     // nil is silent
 	Dump            io.Writer    // gets the graph after the pass DumpAfter; nil for none

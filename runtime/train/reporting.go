@@ -8,8 +8,8 @@ const every = 100 * time.Millisecond
 // reporting turns steps into events.
 type reporting struct {
 	to      Reporter
-	last    time.Time
-	started time.Time // of the run, and the rows trained since
+	last    time.Duration // on the trainer's clock
+	started time.Duration // of the run, and the rows trained since
 	rows    int64
 }
 
@@ -18,7 +18,7 @@ func (r *reporting) start(t *Trainer) {
 		return
 	}
 	r.to = t.opt.Progress()
-	r.started = time.Now()
+	r.started, r.rows = t.clock.elapsed(), 0
 	r.last = r.started
 }
 
@@ -34,8 +34,8 @@ func (r *reporting) step(t *Trainer, rows int) {
 	if r.to == nil {
 		return
 	}
-	now := time.Now()
-	if now.Sub(r.last) < every {
+	now := t.clock.elapsed()
+	if now-r.last < every {
 		return
 	}
 	r.last = now
@@ -46,22 +46,17 @@ func (r *reporting) epoch(t *Trainer, e Epoch) {
 	if r.to == nil {
 		return
 	}
-	now := time.Now()
+	now := t.clock.elapsed()
 	r.last = now
 	ev := r.event(t, now)
 	ev.Epoch, ev.Step, ev.Done, ev.Loss = e.Number, ev.Steps, &e, e.Train.Loss
 	r.to.Report(ev)
 }
 
-func (r *reporting) event(t *Trainer, now time.Time) Event {
+func (r *reporting) event(t *Trainer, now time.Duration) Event {
 	e := Event{Name: t.prog.Name, Epoch: t.cursor.Epoch + 1, Epochs: t.opt.Epochs, Step: t.cursor.Step,
 		Steps: t.batches.Steps(), Loss: t.means().Loss}
-	if spent := now.Sub(r.started).Seconds(); spent > 0 {
-		e.Rate = float64(r.rows) / spent
-	}
-	if e.Rate > 0 {
-		left := int64(t.opt.Epochs-t.cursor.Epoch)*int64(t.batches.Len()) - int64(t.state.Rows)
-		e.Left = time.Duration(float64(max(left, 0)) / e.Rate * float64(time.Second))
-	}
+	e.Rate = perSecond(r.rows, now-r.started)
+	e.Left = timeFor(int64(t.opt.Epochs-t.cursor.Epoch)*int64(t.batches.Len())-int64(t.state.Rows), e.Rate)
 	return e
 }

@@ -12,9 +12,6 @@ import (
 	"github.com/lamina-ml/lamina/runtime/optim"
 )
 
-// checkpointName is the checkpoint in Options.Dir.
-const checkpointName = "checkpoint.lamina"
-
 const (
 	slotPrefix = "slot/"
 	bestPrefix = "best/"
@@ -79,15 +76,11 @@ func (t *Trainer) save() error {
 			f.Tensors = append(f.Tensors, checkpoint.Tensor{Name: bestPrefix + p.Name, Shape: shape, Data: b})
 		}
 	}
-	if err := checkpoint.Write(filepath.Join(t.opt.Dir, checkpointName), f); err != nil {
-		return err
-	}
-	t.saved, t.savedEpoch = true, t.cursor.Epoch
-	return writeLog(filepath.Join(t.opt.Dir, logName), t.state.History)
+	return t.write(f)
 }
 
-// load goes on from the checkpoint in Options.Dir, if there is one. It changes
-// nothing unless all of it fits.
+// load goes on from the checkpoint in Options.Dir, if there is one, and makes
+// the log agree with it. It changes nothing unless all of it fits.
 func (t *Trainer) load() error {
 	if t.opt.Dir == "" {
 		return nil
@@ -178,6 +171,9 @@ func (t *Trainer) adopt(path string, f *checkpoint.File, s state) error {
 	t.store.Touch()
 	t.best, t.state, t.cursor, t.resumed = best, s, f.Cursor, true
 	t.saved, t.savedEpoch = true, f.Cursor.Epoch
+	if err := writeLog(filepath.Join(t.opt.Dir, logName), s.History); err != nil {
+		return t.notWritten("log", f, err)
+	}
 	return nil
 }
 

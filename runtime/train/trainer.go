@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"iter"
 	"maps"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -47,8 +46,12 @@ type Trainer struct {
 	saved      bool // whether there is a checkpoint, and of which epoch
 	savedEpoch int
 	hash       string
+	clock      clock
 	report     reporting
 	err        error
+
+	unlock          func() error // gives Options.Dir back, nil without
+	writeCheckpoint func(path string, f *checkpoint.File) error
 
 	sumNames []string  // outputs that are summed: the whole loss, then each loss
 	sums     []float64 // of the update under way
@@ -61,7 +64,8 @@ type Trainer struct {
 //
 // Errors: every mistake of the declaration and of the options, joined, before
 // any row is read; rows that lack an input's column; a folder that cannot be
-// written; a checkpoint of another model or run.
+// written or that another training, which is not closed, uses; a checkpoint of
+// another model or run.
 func New(ctx context.Context, m *spec.Model, rows dataset.Source, o Options) (*Trainer, error) {
 	if err := o.check(m); err != nil {
 		return nil, err
@@ -73,7 +77,8 @@ func New(ctx context.Context, m *spec.Model, rows dataset.Source, o Options) (*T
 	if err := o.checkGroups(prog.Params); err != nil {
 		return nil, err
 	}
-	t := &Trainer{model: m, opt: o, prog: prog, rows: rows, best: map[string][]float32{}, schedule: o.Optimizer.Plan()}
+	t := &Trainer{model: m, opt: o, prog: prog, rows: rows, best: map[string][]float32{}, schedule: o.Optimizer.Plan(),
+		clock: clock{read: time.Now}, writeCheckpoint: checkpoint.Write}
 	if s, ok := t.schedule.(optim.StatefulSchedule); ok {
 		t.schedule = s.Start()
 	}
@@ -103,10 +108,8 @@ func (o *Options) checkGroups(params []spec.Param) error {
 }
 
 func (t *Trainer) prepare(ctx context.Context) (err error) {
-	if t.opt.Dir != "" {
-		if err := writable(t.opt.Dir); err != nil {
-			return err
-		}
+	if err := t.openFolder(); err != nil {
+		return err
 	}
 	if t.batches, err = dataset.NewBatches(t.rows, t.opt.Batch, random.New(t.opt.Seed).DeriveString("shuffle"), !t.opt.InOrder); err != nil {
 		return err
@@ -153,20 +156,6 @@ func initialize(s *engine.Store, params []spec.Param, seed uint64) {
 		copy(s.Param(p.Name), p.Initial(random.New(seed)))
 	}
 	s.Touch()
-}
-
-// writable makes the folder and tries it, so that a long training does not end
-// at its first checkpoint.
-func writable(dir string) error {
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return fmt.Errorf("train: the folder for checkpoints cannot be made: %w", err)
-	}
-	f, err := os.CreateTemp(dir, ".try-*")
-	if err != nil {
-		return fmt.Errorf("train: the folder for checkpoints cannot be written: %w", err)
-	}
-	f.Close()
-	return os.Remove(f.Name())
 }
 
 // Resumed reports whether the training goes on from a checkpoint, and the
@@ -233,7 +222,7 @@ func (t *Trainer) interrupted(ctx context.Context, err error) error {
 
 // epoch trains to the end of the epoch under way.
 func (t *Trainer) epoch(ctx context.Context) (Epoch, error) {
-	started, before := time.Now(), t.state.Rows
+	started, before := t.clock.elapsed(), t.state.Rows
 	if err := t.batches.Seek(t.cursor.Epoch, t.cursor.Step); err != nil {
 		return Epoch{}, err
 	}
@@ -248,8 +237,8 @@ func (t *Trainer) epoch(ctx context.Context) (Epoch, error) {
 		}
 	}
 	e := Epoch{Number: t.cursor.Epoch + 1, Updates: t.cursor.Update, Rows: t.state.Rows, Rate: t.state.Rate, Train: t.means()}
-	e.Seconds = time.Since(started).Seconds()
-	e.RowsPerSecond = float64(t.state.Rows-before) / max(e.Seconds, 1e-9)
+	spent := t.clock.elapsed() - started
+	e.Seconds, e.RowsPerSecond = spent.Seconds(), perSecond(int64(t.state.Rows-before), spent)
 	var err error
 	switch {
 	case t.eval != nil:
@@ -317,7 +306,7 @@ func (t *Trainer) lastGood() string {
 	return fmt.Sprintf("; the last good checkpoint is %s, of epoch %d", filepath.Join(t.opt.Dir, checkpointName), t.savedEpoch)
 }
 
-// Close frees the workers. Done does so too.
+// Close frees the workers and Options.Dir. Done does so too.
 func (t *Trainer) Close() {
 	if t.batches != nil {
 		t.batches.Close()
@@ -329,6 +318,12 @@ func (t *Trainer) Close() {
 		if e != nil {
 			e.close()
 		}
+	}
+	if t.unlock != nil {
+		if err := t.unlock(); err != nil {
+			t.opt.Log.Warn("train: the lock of the folder is not given back before the process ends", "dir", t.opt.Dir, "err", err)
+		}
+		t.unlock = nil
 	}
 	t.done = true
 }
