@@ -15,7 +15,7 @@ var levels = []struct {
 	names string
 }{
 	{6, "cmd/ examples/ spec/spectest kernels/simd/gen runtime/dataset/digits/gen"},
-	{5, "export/bundle runtime/pretrain export/verify/ort"},
+	{5, "export/bundle runtime/pretrain export/verify/ort export/verify/native"},
 	{4, "export/verify runtime/train"},
 	{3, "compiler export import"},
 	{2, "spec runtime/engine runtime/checkpoint"},
