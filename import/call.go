@@ -158,8 +158,8 @@ func (c *call) op(op ir.Op, in ...*value) *value {
 		}
 		n *= int64(d.N)
 	}
-	if known && !out[0].DType.Float() && !out[0].Shape.Symbolic() {
-		return c.fold(op, types, in, n)
+	if known && !out[0].DType.Float() && !out[0].Shape.Symbolic() && c.cheap(in, n) {
+		return c.fold(op, types, in)
 	}
 	args := make([]*ir.Value, len(in))
 	for i, v := range in {
@@ -174,14 +174,25 @@ func (c *call) op(op ir.Op, in ...*value) *value {
 	return &value{v: v}
 }
 
-// fold evaluates an op on known operands.
-func (c *call) fold(op ir.Op, types []ir.Type, in []*value, n int64) *value {
+// maxFold is the greatest number of elements that one op is evaluated on while
+// reading; what is larger becomes a node.
+const maxFold = 1 << 16
+
+// cheap reports whether an op with a result of n elements is evaluated while
+// reading, and counts it.
+func (c *call) cheap(in []*value, n int64) bool {
 	for _, v := range in {
 		n += int64(v.t.Len())
 	}
-	if !c.spend(n) {
-		return c.fail(c.err)
+	if n > maxFold || n > int64(c.im.limits.Folded-c.im.folded) {
+		return false
 	}
+	c.im.folded += int(n)
+	return true
+}
+
+// fold evaluates an op on known operands.
+func (c *call) fold(op ir.Op, types []ir.Type, in []*value) *value {
 	args := make([]*ir.Tensor, len(in))
 	for i, v := range in {
 		if args[i] = v.t; v.t.DType == ir.F32 {

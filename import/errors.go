@@ -19,7 +19,7 @@ type UnsupportedOp struct {
 	Domain string // empty for the default domain
 	Type   string
 	Why    string
-	Nodes  []string // as NodeName names them, in file order
+	Nodes  []string // names in quotes, or what the node makes; in file order
 }
 
 const (

@@ -48,18 +48,19 @@ func (o *outside) read(p *onnxpb.TensorProto, want int64) ([]byte, error) {
 	if o.left -= want; o.left < 0 {
 		return nil, errors.New("together with the others lies outside the file with more bytes than the limit")
 	}
-	f, err := o.root.Open(location)
-	if err != nil {
-		return nil, fmt.Errorf("lies in %s: %w", quote(at["location"]), pathless(err))
-	}
-	defer f.Close()
-	info, err := f.Stat()
+	// Opening what is not a file, such as a pipe, may wait for ever.
+	info, err := o.root.Stat(location)
 	if err != nil {
 		return nil, fmt.Errorf("lies in %s: %w", quote(at["location"]), pathless(err))
 	}
 	if !info.Mode().IsRegular() || offset > info.Size() || want > info.Size()-offset {
 		return nil, fmt.Errorf("lies at bytes %d to %d of %s, which is no file of that length", offset, offset+want, quote(at["location"]))
 	}
+	f, err := o.root.Open(location)
+	if err != nil {
+		return nil, fmt.Errorf("lies in %s: %w", quote(at["location"]), pathless(err))
+	}
+	defer f.Close()
 	b := make([]byte, want)
 	if _, err := io.ReadFull(io.NewSectionReader(f, offset, want), b); err != nil {
 		return nil, fmt.Errorf("lies in %s: %w", quote(at["location"]), pathless(err))

@@ -72,12 +72,7 @@ func (m *Model) ParamData() map[string][]float32 {
 // Errors: those of Decode, and of the file system.
 func Open(path string) (*Model, error) {
 	l := Limits{}.withDefaults()
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
+	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
 	}
@@ -87,6 +82,11 @@ func Open(path string) (*Model, error) {
 	if info.Size() > l.Bytes {
 		return nil, fmt.Errorf("onnx: %s has %d bytes, the limit is %d", path, info.Size(), l.Bytes)
 	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
 	data := make([]byte, info.Size())
 	if _, err := io.ReadFull(f, data); err != nil {
 		return nil, fmt.Errorf("onnx: %s: %w", path, err)
