@@ -26,14 +26,11 @@ const maxAxes = 64
 //
 // Errors: the data do not fill the shape; more than 64 axes; those of w.
 func Write[T Element](w io.Writer, shape []int, data []T) error {
-	if len(shape) > maxAxes {
-		return fmt.Errorf("npy: %d axes; NumPy reads at most %d", len(shape), maxAxes)
+	if err := check(shape); err != nil {
+		return err
 	}
 	n := 1
 	for _, d := range shape {
-		if d < 0 {
-			return fmt.Errorf("npy: shape %v has a negative length", shape)
-		}
 		n *= d
 	}
 	if n != len(data) {
