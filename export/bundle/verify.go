@@ -43,6 +43,7 @@ type reader struct {
 	v       *Verdict
 	root    *os.Root
 	ver     *verification
+	digest  string   // of verificationFile
 	altered []string // files that are not those that were written
 	model   []byte
 	sets    []replayed
@@ -58,25 +59,37 @@ func unreadable(format string, a ...any) error {
 	return fmt.Errorf("%w: %w", ErrUnreadable, fmt.Errorf(format, a...))
 }
 
-func (r *reader) verify(ctx context.Context, dir string, runtimes []verify.Runtime) error {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
+// start opens the folder, reads what says what is in it, and holds the files
+// against it. The root must be closed.
+func (r *reader) start(ctx context.Context, dir string) error {
+	var err error
+	if r.root, err = os.OpenRoot(dir); err != nil {
 		return unreadable("%w", err)
 	}
-	defer root.Close()
-	r.root = root
 	b, err := r.read(verificationFile, maxJSON)
 	if err != nil {
 		return unreadable("%w", err)
 	}
-	r.ver = &verification{}
+	r.ver, r.digest = &verification{}, digest(b)
 	if err := decode(b, r.ver); err != nil {
 		return unreadable("%s: %w", verificationFile, err)
 	}
 	if err := r.ver.validate(); err != nil {
 		return unreadable("%s: %w", verificationFile, err)
 	}
-	if err := r.hashes(ctx); err != nil {
+	return r.hashes(ctx)
+}
+
+func (r *reader) close() {
+	if r.root != nil {
+		r.root.Close()
+	}
+}
+
+func (r *reader) verify(ctx context.Context, dir string, runtimes []verify.Runtime) error {
+	defer r.close()
+	err := r.start(ctx, dir)
+	if err != nil {
 		return err
 	}
 	if r.model, err = r.read(modelFile, maxModel); err != nil {
@@ -92,11 +105,7 @@ func (r *reader) verify(ctx context.Context, dir string, runtimes []verify.Runti
 		}
 	}
 	if len(r.altered) > 0 {
-		r.v.Status = Differs
-		r.v.Reason = r.altered[0] + " is not the file that was written"
-		if n := len(r.altered) - 1; n > 0 {
-			r.v.Reason += fmt.Sprintf(" (nor are %d others)", n)
-		}
+		r.v.Status, r.v.Reason = Differs, r.alterations()
 	}
 	for _, s := range r.ver.Stored {
 		set, err := r.set(s)
@@ -124,6 +133,15 @@ func (r *reader) verify(ctx context.Context, dir string, runtimes []verify.Runti
 		return fmt.Errorf("bundle: %w", errors.Join(missing...))
 	}
 	return nil
+}
+
+// alterations says which files were altered.
+func (r *reader) alterations() string {
+	s := r.altered[0] + " is not the file that was written"
+	if n := len(r.altered) - 1; n > 0 {
+		s += fmt.Sprintf(" (nor are %d others)", n)
+	}
+	return s
 }
 
 // read returns a file of at most limit bytes.
