@@ -79,6 +79,6 @@ LAMINA_KERNEL    kernel set or kernel to use; see lamina cpu`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(demoCommand(), verifyCommand(), inspectCommand(), runCommand(), opsCommand(), cpuCommand())
+	root.AddCommand(demoCommand(), verifyCommand(), inspectCommand(), runCommand(), encodeCommand(), diffCommand(), opsCommand(), cpuCommand())
 	return root
 }

@@ -1,0 +1,347 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/export/bundle"
+	"github.com/lamina-ml/lamina/export/verify"
+	"github.com/lamina-ml/lamina/kernels/simd"
+	"github.com/lamina-ml/lamina/runtime/dataset"
+	"github.com/lamina-ml/lamina/runtime/engine"
+)
+
+type encodeFlags struct {
+	inputs []string
+	output string
+	every  int64
+	quiet  bool
+}
+
+func encodeCommand() *cobra.Command {
+	var f encodeFlags
+	c := &cobra.Command{
+		Use:   "encode BUNDLE --input x.npy --output z.npy",
+		Short: "Encode any number of rows with a bundle, from and to .npy files",
+		Long: `Runs the rows of an .npy file through a bundle's model on Lamina's own engine.
+The bundle's files are held against their hashes and its stored test sets are
+replayed first.
+
+The first axis of the file is the rows, in any number: they are read in parts,
+so the memory does not grow with them. Floats of 16, 32 and 64 bits are encoded
+as float32; every value must be finite. The output appears whole or not at all.
+Until then the rows that are done are in the folder OUTPUT.partial, with a
+record of what they were made of; the same command goes on from there after an
+interruption, a kill or a crash, and begins anew if anything is another.`,
+		Example: `  lamina encode out/demo/encoder --input x.npy --output z.npy
+  lamina encode pair --input a=left.npy --input b=right.npy --output score=s.npy`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error { return encode(c, args[0], f) },
+	}
+	c.Flags().StringArrayVar(&f.inputs, "input", nil, "`[NAME=]FILE` to read; repeat it when there are several")
+	c.Flags().StringVar(&f.output, "output", "", "`[NAME=]FILE` to write")
+	c.Flags().Int64Var(&f.every, "every", 0, "rows between two records of how far it is; 0 is about one a second")
+	c.Flags().BoolVar(&f.quiet, "quiet", false, "no progress line")
+	return c
+}
+
+func encode(c *cobra.Command, dir string, f encodeFlags) error {
+	if f.every < 0 {
+		return fmt.Errorf("--every is %d; give a number of rows, or 0", f.every)
+	}
+	o, err := bundle.Load(c.Context(), dir)
+	if err != nil {
+		return err
+	}
+	e := &encoder{net: o.Net, every: f.every, progress: newMeter(c.ErrOrStderr(), f.quiet)}
+	defer e.close()
+	if err := e.bind(f); err != nil {
+		return err
+	}
+	key := encodeKey{Format: encodeFormat, Bundle: o.Digest, Version: version, Kernels: simd.Active(), Output: e.out.Name}
+	for _, in := range e.in {
+		key.Inputs = append(key.Inputs, encodeInput{in.port, in.rows.Type(), in.rows.Column().Shape, in.rows.Len()})
+	}
+	p, err := openPartial(e.path, key, e.rows, e.out.Type)
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	if err := e.resume(c.Context(), p); err != nil {
+		return err
+	}
+	if err := e.run(c.Context(), p); err != nil {
+		if c.Context().Err() != nil && errors.Is(err, c.Context().Err()) {
+			return fmt.Errorf("interrupted; %d of %d rows are kept in %s: run the same again to go on", p.state.Rows, e.rows, p.dir)
+		}
+		return err
+	}
+	if err := p.finish(); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.OutOrStdout(), "%s: %s%v %s\n", e.path, e.out.Type.DType, ir.ShapeOf(shapeOf(e.out.Type, e.rows)...), clean(e.out.Name))
+	return nil
+}
+
+// encoder runs files through a Net.
+type encoder struct {
+	net      *engine.Net
+	in       []encodedInput
+	out      *ir.Value
+	path     string
+	rows     int64
+	every    int64
+	part     int // rows of one call
+	progress *meter
+
+	feed, codes map[string]*ir.Tensor
+}
+
+// encodedInput is an input and the file that feeds it.
+type encodedInput struct {
+	port  string
+	file  string
+	rows  *dataset.NPYRows
+	raw   []byte     // of the rows of one call
+	whole *ir.Tensor // room for them
+}
+
+// maxPart bounds the bytes of the inputs and outputs of one call.
+const maxPart = 16 << 20
+
+// bind opens the files and holds them against the signature.
+func (e *encoder) bind(f encodeFlags) error {
+	ins, outs := netPorts(e.net)
+	from, err := assign("input", f.inputs, ins)
+	if err != nil {
+		return err
+	}
+	if len(from) < len(ins) {
+		return fmt.Errorf("%d of the model's %d inputs are given; it has %s", len(from), len(ins), portNames(ins))
+	}
+	if f.output == "" {
+		return errors.New("nowhere to write: give --output FILE.npy")
+	}
+	to, err := assign("output", []string{f.output}, outs)
+	if err != nil {
+		return err
+	}
+	e.path = to[0].file
+	if err := notAnInput(e.path, from); err != nil {
+		return err
+	}
+	rowBytes := 0
+	for _, v := range e.net.Graph().Outputs {
+		if !v.Type.Shape.RowWise() {
+			return fmt.Errorf("output %q is %s: rows cannot be encoded in parts", clean(v.Name), v.Type)
+		}
+		if v.Name == to[0].port.Name {
+			e.out = v
+		}
+		rowBytes += v.Type.Shape.Elems(1) * v.Type.DType.Size()
+	}
+	for i, v := range e.net.Inputs() {
+		if !v.Type.Shape.RowWise() {
+			return fmt.Errorf("input %q is %s: rows cannot be encoded in parts", clean(v.Name), v.Type)
+		}
+		var in encodedInput
+		for _, a := range from {
+			if a.port.Name == v.Name {
+				in = encodedInput{port: v.Name, file: a.file}
+			}
+		}
+		if in.rows, err = openInput(in.file, v); err != nil {
+			return err
+		}
+		e.in = append(e.in, in)
+		if n := in.rows.Len(); i > 0 && n != e.rows {
+			return fmt.Errorf("%s has %d rows, %s has %d; all inputs must have as many", in.file, n, e.in[0].file, e.rows)
+		}
+		e.rows = in.rows.Len()
+		rowBytes += v.Type.Shape.Elems(1) * v.Type.DType.Size()
+	}
+	if len(e.in) == 0 {
+		return errors.New("the model has no input, so there are no rows to encode")
+	}
+	e.part = min(e.net.Capacity()*runtime.GOMAXPROCS(0), max(maxPart/rowBytes, 1))
+	e.feed, e.codes = map[string]*ir.Tensor{}, map[string]*ir.Tensor{}
+	for i, v := range e.net.Inputs() {
+		e.in[i].whole = ir.NewTensor(v.Type.DType, v.Type.Shape.Bind(e.part)...)
+		e.feed[v.Name] = &ir.Tensor{}
+	}
+	return nil
+}
+
+// notAnInput refuses to put the output in an input's place.
+func notAnInput(path string, from []assignment) error {
+	out, err := os.Stat(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if !out.Mode().IsRegular() {
+		return fmt.Errorf("%s: not a regular file, so it cannot be replaced", path)
+	}
+	for _, a := range from {
+		if in, err := os.Stat(a.file); err == nil && os.SameFile(in, out) {
+			return fmt.Errorf("%s: the output is the input %q too; name another file", path, clean(a.port.Name))
+		}
+	}
+	return nil
+}
+
+// openInput opens a file of rows that fit an input.
+func openInput(file string, v *ir.Value) (*dataset.NPYRows, error) {
+	r, err := dataset.OpenNPY(file, v.Name)
+	if err != nil {
+		return nil, err
+	}
+	c := r.Column()
+	want := v.Type.Shape[1:].Bind(0)
+	fits := len(c.Shape) == len(want)
+	for i := range want {
+		fits = fits && c.Shape[i] == want[i]
+	}
+	switch {
+	case !fits:
+		err = fmt.Errorf("%s: its rows have the shape %v, but those of input %q have %v", file, c.Shape, clean(v.Name), want)
+	case v.Type.DType == ir.F32 && c.DType != dataset.F32:
+		err = fmt.Errorf("%s: it holds integers (%s), but input %q is f32; save it as float32", file, r.Type(), clean(v.Name))
+	case v.Type.DType == ir.I64 && c.DType != dataset.I64:
+		err = fmt.Errorf("%s: it holds floats (%s), but input %q is i64; save it as integers", file, r.Type(), clean(v.Name))
+	case v.Type.DType != ir.F32 && v.Type.DType != ir.I64:
+		err = fmt.Errorf("%s: input %q is %s, which this command cannot give; f32 and i64 it can", file, clean(v.Name), v.Type.DType)
+	}
+	if err != nil {
+		r.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+// netPorts returns a Net's inputs and outputs as assign wants them.
+func netPorts(net *engine.Net) (ins, outs []verify.Port) {
+	list := func(values []*ir.Value) (ports []verify.Port) {
+		for _, v := range values {
+			ports = append(ports, verify.Port{Name: v.Name, Elem: v.Type.DType.String()})
+		}
+		return ports
+	}
+	return list(net.Inputs()), list(net.Graph().Outputs)
+}
+
+func (e *encoder) close() {
+	for _, in := range e.in {
+		in.rows.Close()
+	}
+}
+
+// resume reads the rows that are done once more and begins anew if they are
+// others.
+func (e *encoder) resume(ctx context.Context, p *partial) error {
+	if p.state.Rows == 0 {
+		return nil
+	}
+	e.progress.say("%s: goes on after row %d of %d", e.path, p.state.Rows, e.rows)
+	for at := int64(0); at < p.state.Rows; {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("interrupted: run the same again to go on: %w", err)
+		}
+		n := int(min(int64(e.part), p.state.Rows-at))
+		for _, in := range e.in {
+			b, err := in.rows.Read(n, nil, nil)
+			if err != nil {
+				return err
+			}
+			p.seen(in.port, b)
+		}
+		at += int64(n)
+	}
+	if p.resumes() {
+		return nil
+	}
+	e.progress.say("%s: begins anew: the input is another than the one that rows were made of", e.path)
+	for _, in := range e.in {
+		if err := in.rows.SeekRow(0); err != nil {
+			return err
+		}
+	}
+	return p.restart()
+}
+
+// run encodes the rows that are not done.
+func (e *encoder) run(ctx context.Context, p *partial) error {
+	for at := p.state.Rows; at < e.rows; {
+		n := int(min(int64(e.part), e.rows-at))
+		err := ctx.Err()
+		if err == nil {
+			err = e.read(n)
+		}
+		if err == nil {
+			err = e.call(ctx, n)
+		}
+		if err != nil {
+			return errors.Join(err, p.record(at)) // what is done is not lost
+		}
+		for i := range e.in {
+			p.seen(e.in[i].port, e.in[i].raw)
+		}
+		if err := p.add(e.codes[e.out.Name]); err != nil {
+			return err
+		}
+		at += int64(n)
+		if e.every > 0 && at-p.state.Rows >= e.every || e.every == 0 && p.due() {
+			if err := p.record(at); err != nil {
+				return err
+			}
+		}
+		e.progress.rows(e.path, at, e.rows)
+	}
+	return nil
+}
+
+// read reads the next n rows of every input.
+func (e *encoder) read(n int) (err error) {
+	for i := range e.in {
+		in := &e.in[i]
+		t := rowsOf(e.feed[in.port], in.whole, n)
+		if in.raw, err = in.rows.Read(n, t.F32, t.I64); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// call runs n rows into the outputs, which stay from call to call.
+func (e *encoder) call(ctx context.Context, n int) error {
+	for _, v := range e.net.Graph().Outputs {
+		if t := e.codes[v.Name]; t == nil || t.Shape[0] != n {
+			e.codes[v.Name] = ir.NewTensor(v.Type.DType, v.Type.Shape.Bind(n)...)
+		}
+	}
+	return e.net.RunInto(ctx, e.feed, e.codes)
+}
+
+// rowsOf makes t the first n rows of whole.
+func rowsOf(t, whole *ir.Tensor, n int) *ir.Tensor {
+	t.DType = whole.DType
+	t.Shape = append(append(t.Shape[:0], n), whole.Shape[1:]...)
+	k := ir.Elems(t.Shape)
+	if whole.DType == ir.F32 {
+		t.F32 = whole.F32[:k]
+	} else {
+		t.I64 = whole.I64[:k]
+	}
+	return t
+}
+
+// shapeOf is a row-wise type's shape for that many rows.
+func shapeOf(t ir.Type, rows int64) []int { return t.Shape.Bind(int(rows)) }

@@ -1,0 +1,403 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lamina-ml/lamina/compiler"
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
+	"github.com/lamina-ml/lamina/export/bundle"
+	"github.com/lamina-ml/lamina/export/verify/native"
+	"github.com/lamina-ml/lamina/internal/atomicfile"
+	"github.com/lamina-ml/lamina/internal/npywrite"
+	"github.com/lamina-ml/lamina/runtime/dataset"
+	"github.com/lamina-ml/lamina/runtime/engine"
+)
+
+// golden is a bundle x f32[N 784] -> code f32[N 30].
+var golden = filepath.Join("..", "..", "testdata", "bundles", "demo-v1")
+
+// ship writes the function of g as a bundle, verified by Lamina's own execution.
+func ship(t *testing.T, g *ir.Graph, params map[string][]float32) string {
+	t.Helper()
+	p, err := compiler.CompileGraph(g, compiler.Options{Rows: 64})
+	if err != nil {
+		t.Fatal(err)
+	}
+	net, err := engine.NewNet(g, p, params, engine.Record{Seed: 3, Metrics: map[string]float64{"valid/loss": 0.5}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cols []dataset.Column
+	for _, v := range g.Inputs {
+		cols = append(cols, dataset.Column{Name: v.Name, DType: dataset.F32, Shape: v.Type.Shape[1:].Bind(0)})
+	}
+	r := rand.New(rand.NewPCG(8, 9))
+	rows := dataset.From(make([]int, 40), func(_ int, row dataset.Row) {
+		for _, c := range cols {
+			for i, x := 0, row.F32Slice(c.Name); i < len(x); i++ {
+				x[i] = float32(r.Float64())
+			}
+		}
+	}, cols...)
+	dir := filepath.Join(t.TempDir(), "bundle")
+	if _, err := bundle.Write(t.Context(), dir, net, rows, native.Runtime()); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// variant is the golden bundle with other weights.
+func variant(t *testing.T, change func(name string, w []float32)) string {
+	t.Helper()
+	net, err := bundle.Open(t.Context(), golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	params := map[string][]float32{}
+	for name, w := range net.Params() {
+		params[name] = append([]float32{}, w...)
+		change(name, params[name])
+	}
+	return ship(t, net.Graph(), params)
+}
+
+// pair is a bundle of two inputs and two outputs.
+func pair(t *testing.T) string {
+	t.Helper()
+	b := ir.NewBuilder("pair")
+	left := b.Input("a", ir.T(ir.F32, ir.Rows(), ir.Fixed(2), ir.Fixed(3)))
+	right := b.Input("b", ir.T(ir.F32, ir.Rows(), ir.Fixed(2), ir.Fixed(3)))
+	total, product := b.Op(ops.Add{}, left, right), b.Op(ops.Mul{}, left, right)
+	total.Name, product.Name = "total", "product"
+	b.Output(total)
+	b.Output(product)
+	if err := b.Err(); err != nil {
+		t.Fatal(err)
+	}
+	g, err := compiler.Front(b.Graph, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ship(t, g, nil)
+}
+
+func randomRows(n, width int) []float32 {
+	r := rand.New(rand.NewPCG(1, 2))
+	x := make([]float32, n*width)
+	for i := range x {
+		x[i] = float32(r.Float64())
+	}
+	return x
+}
+
+// wantCodes checks a file against the codes of a Net for x.
+func wantCodes(t *testing.T, file, dir string, x []float32) {
+	t.Helper()
+	net, err := bundle.Open(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := len(x) / 784
+	want, err := net.Run(t.Context(), map[string]*ir.Tensor{"x": {DType: ir.F32, Shape: []int{n, 784}, F32: x}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file2 bytes.Buffer
+	if err := npywrite.Write(&file2, []int{n, 30}, want["code"].F32); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, file2.Bytes()) {
+		t.Errorf("%s has not the bits of the Net", filepath.Base(file))
+	}
+}
+
+func wantOnly(t *testing.T, dir string, names ...string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range entries {
+		got = append(got, e.Name())
+	}
+	if strings.Join(got, " ") != strings.Join(names, " ") {
+		t.Errorf("the folder holds %v, want %v", got, names)
+	}
+}
+
+func TestEncode(t *testing.T) {
+	for _, n := range []int{0, 1, 3000} {
+		x := randomRows(n, 784)
+		dir := t.TempDir()
+		z := filepath.Join(dir, "z.npy")
+		r := lamina(t, nil, "encode", golden, "--input", saveNPY(t, []int{n, 784}, x...), "--output", z)
+		if r.status != 0 || !strings.Contains(r.stdout, fmt.Sprintf("z.npy: f32[%d 30] code", n)) {
+			t.Fatalf("%+v", r)
+		}
+		if n > 0 && !strings.Contains(r.stderr, fmt.Sprintf("%d of %d rows, 100%%", n, n)) {
+			t.Errorf("progress %q", r.stderr)
+		}
+		wantOnly(t, dir, "z.npy")
+		wantCodes(t, z, golden, x)
+	}
+}
+
+func TestEncodeSeveral(t *testing.T) {
+	dir := pair(t)
+	a := saveNPY(t, []int{2, 2, 3}, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12.0)
+	b := saveNPY(t, []int{2, 2, 3}, make([]float32, 12)...)
+	z := filepath.Join(t.TempDir(), "z.npy")
+	r := lamina(t, nil, "encode", dir, "--input", "b="+b, "--input", "a="+a, "--output", "total="+z, "--quiet")
+	if r.status != 0 || r.stderr != "" {
+		t.Fatalf("%+v", r)
+	}
+	got, err := dataset.NPY(z, "z")
+	if err != nil || got.Len() != 2 || got.F32("z")[11] != 12 {
+		t.Errorf("%v, %v", got.F32("z"), err)
+	}
+	three := saveNPY(t, []int{3, 2, 3}, make([]float32, 18)...)
+	wantError(t, lamina(t, nil, "encode", dir, "--input", "b="+b, "--input", "a="+three, "--output", "total="+z), "2 rows", "3")
+	wantError(t, lamina(t, nil, "encode", dir, "--input", "b="+b, "--input", "a="+a, "--output", z), "NAME=FILE", `"total"`)
+	wantError(t, lamina(t, nil, "encode", dir, "--input", "b="+b, "--output", "total="+z), "1 of the model's 2 inputs")
+}
+
+func TestEncodeRefuses(t *testing.T) {
+	x := saveNPY(t, []int{2, 784}, randomRows(2, 784)...)
+	bad := randomRows(600, 784)
+	bad[599*784+5] = float32(math.Inf(1))
+	dir := t.TempDir()
+	z := filepath.Join(dir, "z.npy")
+	honest, err := os.ReadFile(x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lies := saveBytes(t, "lies.npy", bytes.Replace(honest, []byte("(2, 784), }  "), []byte("(99, 784), } "), 1))
+	altered := filepath.Join(t.TempDir(), "b")
+	if err := os.CopyFS(altered, os.DirFS(golden)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(altered, "training.json"), []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		args  []string
+		words []string
+	}{
+		"no bundle":      {[]string{dir, "--input", x, "--output", z}, []string{"cannot be read", "verification.json"}},
+		"altered":        {[]string{altered, "--input", x, "--output", z}, []string{"training.json is not the file"}},
+		"wrong width":    {[]string{golden, "--input", saveNPY(t, []int{1, 3}, 1, 2, float32(3)), "--output", z}, []string{"[3]", "[784]"}},
+		"integers":       {[]string{golden, "--input", saveNPY(t, []int{1, 784}, make([]int64, 784)...), "--output", z}, []string{"float32"}},
+		"header lies":    {[]string{golden, "--input", lies, "--output", z}, []string{"[99 784]"}},
+		"absent":         {[]string{golden, "--input", filepath.Join(dir, "no.npy"), "--output", z}, []string{"no.npy"}},
+		"no input":       {[]string{golden, "--output", z}, []string{"0 of the model's 1 inputs"}},
+		"no output":      {[]string{golden, "--input", x}, []string{"--output"}},
+		"onto the input": {[]string{golden, "--input", x, "--output", x}, []string{"name another file"}},
+		"onto a folder":  {[]string{golden, "--input", x, "--output", dir}, []string{"not a regular file"}},
+		"below a file":   {[]string{golden, "--input", x, "--output", filepath.Join(x, "z.npy")}, []string{"x.npy"}},
+		"every":          {[]string{golden, "--input", x, "--output", z, "--every", "-1"}, []string{"--every"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			wantError(t, lamina(t, nil, append([]string{"encode"}, c.args...)...), c.words...)
+		})
+	}
+	wantOnly(t, dir)
+
+	// What is not finite is found on the way: rows before it are kept, no output is.
+	r := lamina(t, []string{"GOMAXPROCS=1"}, "encode", golden, "--input", saveNPY(t, []int{600, 784}, bad...), "--output", z)
+	wantError(t, r, "row 599, value 5", "not finite")
+	wantOnly(t, dir, "z.npy.partial")
+
+	foreign := filepath.Join(dir, "y.npy.partial")
+	if err := os.MkdirAll(foreign, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(foreign, "letter.txt"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, lamina(t, nil, "encode", golden, "--input", x, "--output", filepath.Join(dir, "y.npy")), "letter.txt", "remove it")
+	wantOnly(t, foreign, "letter.txt")
+}
+
+// stateOf returns how many rows a partial folder says are done.
+func stateOf(partial string) int64 {
+	var s encodeState
+	b, err := os.ReadFile(filepath.Join(partial, partialState))
+	if err != nil || json.Unmarshal(b, &s) != nil {
+		return 0
+	}
+	return s.Rows
+}
+
+// killed starts an encode, kills it once more rows are recorded than there were,
+// and reports whether that came before its end.
+func killed(t *testing.T, z string, args ...string) bool {
+	t.Helper()
+	before := stateOf(z + partialSuffix)
+	c := exec.CommandContext(t.Context(), os.Args[0], args...)
+	c.Env = append(os.Environ(), asCommand+"=1", "GOMAXPROCS=1")
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- c.Wait() }()
+	for {
+		select {
+		case <-done:
+			return false
+		case <-time.After(time.Millisecond):
+			if stateOf(z+partialSuffix) > before {
+				c.Process.Kill()
+				<-done
+				return !c.ProcessState.Exited()
+			}
+		}
+	}
+}
+
+// An encode that is killed over and over gives the same bytes as one that is not.
+func TestEncodeKilled(t *testing.T) {
+	const n = 8000
+	x := randomRows(n, 784)
+	file := saveNPY(t, []int{n, 784}, x...)
+	dir := t.TempDir()
+	z := filepath.Join(dir, "z.npy")
+	args := []string{"encode", golden, "--input", file, "--output", z, "--every", "1"}
+	kills := 0
+	for ; kills < 5 && killed(t, z, args...); kills++ {
+		wantOnly(t, dir, "z.npy.partial")
+	}
+	if kills == 0 {
+		t.Fatal("it was never killed")
+	}
+	done := stateOf(z + partialSuffix)
+	if kills == 5 {
+		r := lamina(t, nil, args...)
+		if r.status != 0 || !strings.Contains(r.stderr, fmt.Sprintf("goes on after row %d of %d", done, n)) {
+			t.Fatalf("%d kills, %d rows done: %+v", kills, done, r)
+		}
+	}
+	wantOnly(t, dir, "z.npy")
+	wantCodes(t, z, golden, x)
+}
+
+// What was begun is only gone on from when nothing is another.
+func TestEncodeBeginsAnew(t *testing.T) {
+	other := variant(t, func(name string, w []float32) { w[0]++ })
+	const n = 2000
+	for name, c := range map[string]struct {
+		change func(t *testing.T, x []float32, partial string)
+		bundle string
+		says   string
+	}{
+		"another bundle": {func(*testing.T, []float32, string) {}, other, ""},
+		"another row":    {func(_ *testing.T, x []float32, _ string) { x[3] = 0.25 }, golden, "begins anew"},
+		"a later row":    {func(_ *testing.T, x []float32, _ string) { x[len(x)-1] = 0.25 }, golden, "goes on"},
+		"another result": {func(t *testing.T, _ []float32, partial string) { flip(t, filepath.Join(partial, partialRows), 500) }, golden, "begins anew"},
+		"rows gone":      {func(t *testing.T, _ []float32, partial string) { os.Truncate(filepath.Join(partial, partialRows), 300) }, golden, "begins anew"},
+		"no state": {func(t *testing.T, _ []float32, partial string) {
+			os.WriteFile(filepath.Join(partial, partialState), []byte("{"), 0o600)
+		}, golden, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := randomRows(n, 784)
+			file := saveNPY(t, []int{n, 784}, x...)
+			z := filepath.Join(t.TempDir(), "z.npy")
+			if !killed(t, z, "encode", golden, "--input", file, "--output", z, "--every", "1") {
+				t.Fatal("it was not killed")
+			}
+			c.change(t, x, z+partialSuffix)
+			var b bytes.Buffer
+			if err := npywrite.Write(&b, []int{n, 784}, x); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(file, b.Bytes(), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			r := lamina(t, nil, "encode", c.bundle, "--input", file, "--output", z)
+			if r.status != 0 || !strings.Contains(r.stderr, c.says) || c.says == "" && strings.Contains(r.stderr, "goes on") {
+				t.Fatalf("%+v", r)
+			}
+			wantCodes(t, z, c.bundle, x)
+		})
+	}
+}
+
+func flip(t *testing.T, file string, at int64) {
+	t.Helper()
+	f, err := os.OpenFile(file, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	b := []byte{0}
+	if _, err := f.ReadAt(b, at); err != nil {
+		t.Fatal(err)
+	}
+	b[0] ^= 1
+	if _, err := f.WriteAt(b, at); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestEncodeTwice(t *testing.T) {
+	z := filepath.Join(t.TempDir(), "z.npy")
+	if err := os.Mkdir(z+partialSuffix, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	unlock, err := atomicfile.Lock(filepath.Join(z+partialSuffix, partialLock))
+	if err != nil {
+		t.Skip(err)
+	}
+	x := saveNPY(t, []int{2, 784}, randomRows(2, 784)...)
+	wantError(t, lamina(t, nil, "encode", golden, "--input", x, "--output", z), "another process")
+	if err := unlock(); err != nil {
+		t.Fatal(err)
+	}
+	if r := lamina(t, nil, "encode", golden, "--input", x, "--output", z); r.status != 0 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// The memory does not grow with the rows: here 190 MB of them.
+func TestEncodeInBoundedMemory(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the most memory a process had is read as Linux tells it")
+	}
+	peak := func(n int) int64 {
+		var head bytes.Buffer
+		if err := npywrite.Begin[float32](&head, []int{n, 784}); err != nil {
+			t.Fatal(err)
+		}
+		file := saveBytes(t, "x.npy", head.Bytes())
+		if err := os.Truncate(file, int64(head.Len()+n*784*4)); err != nil {
+			t.Fatal(err)
+		}
+		c := exec.CommandContext(t.Context(), os.Args[0], "encode", golden, "--input", file, "--output", filepath.Join(t.TempDir(), "z.npy"))
+		c.Env = append(os.Environ(), asCommand+"=1")
+		if out, err := c.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		return maxRSS(c.ProcessState)
+	}
+	small, large := peak(2000), peak(60_000)
+	if large > small+24<<20 {
+		t.Errorf("2,000 rows took %d bytes, 60,000 took %d", small, large)
+	}
+}
