@@ -1,0 +1,101 @@
+package lamina_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// quiet reports whether the packages of a folder must print nothing, never end
+// the process, keep no init functions and catch no signals.
+func quiet(dir string) bool {
+	for _, p := range []string{"cmd", "examples", "kernels/simd/gen", "runtime/dataset/digits/gen", "."} {
+		if dir == p || strings.HasPrefix(dir, p+"/") && p != "." {
+			return false
+		}
+	}
+	return true
+}
+
+// forbidden lists calls that a library may not make.
+var forbidden = map[string]string{
+	"os.Exit": "ends the process", "log.Fatal": "ends the process", "log.Fatalf": "ends the process",
+	"fmt.Print": "prints", "fmt.Println": "prints", "fmt.Printf": "prints", "log.Print": "prints", "log.Printf": "prints", "log.Println": "prints",
+	"signal.Notify": "catches signals", "signal.NotifyContext": "catches signals", "signal.Ignore": "catches signals",
+	"os.Getwd": "depends on the folder",
+}
+
+// allowed lists the places where a forbidden call is what the user asked for by
+// name.
+var allowed = map[string]string{
+	"runtime/train/signal.go": "signal.NotifyContext",
+	"export/verify/ort":       "os.Getwd", // looks for the library
+}
+
+func TestLibrariesAreQuiet(t *testing.T) {
+	seen := 0
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (strings.HasPrefix(d.Name(), ".") && path != "." || d.Name() == "testdata") {
+			return filepath.SkipDir
+		}
+		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || !quiet(filepath.ToSlash(filepath.Dir(path))) {
+			return nil
+		}
+		seen++
+		set := token.NewFileSet()
+		f, err := parser.ParseFile(set, path, nil, 0)
+		if err != nil {
+			return err
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.FuncDecl:
+				if n.Recv == nil && n.Name.Name == "init" && !strings.HasSuffix(path, ".pb.go") {
+					t.Errorf("%s: an init function", set.Position(n.Pos()))
+				}
+			case *ast.SelectorExpr:
+				pkg, ok := n.X.(*ast.Ident)
+				if !ok {
+					return true
+				}
+				name := pkg.Name + "." + n.Sel.Name
+				what, bad := forbidden[name]
+				slash := filepath.ToSlash(path)
+				if bad && allowed[slash] != name && allowed[filepath.ToSlash(filepath.Dir(path))] != name {
+					t.Errorf("%s: %s %s", set.Position(n.Pos()), name, what)
+				}
+			}
+			return true
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if seen < 50 {
+		t.Fatalf("only %d files were read", seen)
+	}
+}
+
+// Every platform that is promised must compile, without cgo.
+func TestCrossBuilds(t *testing.T) {
+	if testing.Short() {
+		t.Skip("cross builds take a while: run without -short")
+	}
+	for _, target := range []string{"linux/amd64", "linux/arm64", "darwin/arm64", "windows/amd64"} {
+		goos, arch, _ := strings.Cut(target, "/")
+		c := exec.Command("go", "build", "./...")
+		c.Env = append(c.Environ(), "GOOS="+goos, "GOARCH="+arch, "CGO_ENABLED=0")
+		if out, err := c.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", target, err, out)
+		}
+	}
+}
