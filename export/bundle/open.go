@@ -19,6 +19,7 @@ const (
 	maxRowArena = 1 << 30   // bytes of values of as few rows as possible
 	maxTraining = 64 << 20  // bytes of training.json
 	maxElements = 1 << 28   // of any value, the batch counted as one row
+	maxNodes    = 1 << 12   // compiling takes longer than in proportion to them
 )
 
 // ErrDiffers is wrapped by the errors of Open and Load for a bundle that is not
@@ -163,6 +164,9 @@ func compiled(m *onnximport.Model, rec engine.Record) (net *engine.Net, err erro
 			net, err = nil, fmt.Errorf("internal error: %v", p)
 		}
 	}()
+	if n := len(m.Graph.Nodes); n > maxNodes {
+		return nil, fmt.Errorf("the model becomes %d nodes, at most %d are compiled here", n, maxNodes)
+	}
 	g, err := compiler.Front(m.Graph, true)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -94,6 +95,7 @@ type Engine struct {
 
 	counts  []int // tasks up to and including each group of the current phase
 	current *boundPhase
+	context context.Context // of the caller of a Net, nil for others; its end stops the run
 	err     atomic.Pointer[error]
 	norm    norm
 	ctxs    []*ctx

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"context"
 	"errors"
 	"runtime"
 	"sync"
@@ -131,5 +132,43 @@ func TestLiveKeepsWhatWorks(t *testing.T) {
 	m, _ := net(t, 8)
 	if old, err := none.Swap(m); err != nil || old != n || none.Load() != m {
 		t.Errorf("swapped %v, %v", old, err)
+	}
+}
+
+// countdown is a context that ends when it has been asked n times.
+type countdown struct {
+	context.Context
+	n atomic.Int64
+}
+
+func (c *countdown) Err() error {
+	if c.n.Add(-1) < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// A run ends between two tasks, not only between two parts, and the Net goes on to
+// give what it gave.
+func TestNetStopsWithinAPart(t *testing.T) {
+	n, g := net(t, 8)
+	in := map[string]*ir.Tensor{"x": rowsOf(5, 30)}
+	want, err := n.Run(t.Context(), in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &countdown{Context: t.Context()}
+	c.n.Store(1) // the part begins, its first task does not
+	if _, err := n.Run(c, in); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+	for range 2 * runtime.GOMAXPROCS(0) { // the engine that was stopped too
+		got, err := n.Run(t.Context(), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name := g.Outputs[0].Name; !equal(got[name].F32, want[name].F32) {
+			t.Fatal("other bits after a run that was stopped")
+		}
 	}
 }

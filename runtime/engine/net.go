@@ -125,7 +125,7 @@ func (n *Net) Record() Record { return n.rec }
 // Run computes the outputs, by name, for inputs by name. Inputs have the batch
 // as their first axis, all with the same number of rows; floats may be F32 or
 // F64. Any number of rows is split into parts of the plan's capacity that run on
-// as many goroutines as there are processors.
+// as many goroutines as there are processors. It returns soon after ctx ends.
 //
 // Errors: an input that is absent, of another type or shape; the context's; more
 // rows than the capacity for a function whose rows depend on each other.
@@ -280,7 +280,10 @@ func (n *Net) part(ctx context.Context, in, out map[string]*ir.Tensor, lo, hi in
 			show(t, in[v.Name], 0, in[v.Name].Len())
 		}
 	}
-	if err := l.e.Run(l.feed, hi-lo, nil); err != nil {
+	l.e.context = ctx
+	err := l.e.Run(l.feed, hi-lo, nil)
+	l.e.context = nil
+	if err != nil {
 		return err
 	}
 	for _, o := range n.p.Outputs {

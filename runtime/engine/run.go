@@ -21,7 +21,7 @@ func (e *Engine) runPhase(ph *boundPhase) {
 // runTask executes all steps of a group on one slice.
 func (e *Engine) runTask(c *ctx, i int) {
 	defer e.recover()
-	if e.err.Load() != nil {
+	if e.stopped() {
 		return
 	}
 	j, first := 0, 0
@@ -47,6 +47,9 @@ func (e *Engine) runTask(c *ctx, i int) {
 func (e *Engine) runTail(ph *boundPhase) {
 	defer e.recover()
 	for k := range ph.tail {
+		if e.stopped() {
+			return
+		}
 		s := &ph.tail[k]
 		if s.update && !e.updates(s) {
 			continue
@@ -58,6 +61,18 @@ func (e *Engine) runTail(ph *boundPhase) {
 // updates reports whether this run performs a step that changes the store.
 func (e *Engine) updates(s *boundStep) bool {
 	return e.u.Opt != nil || e.train && e.p.Steps[s.id].Op != nil
+}
+
+// stopped reports whether the run has failed or its context has ended.
+func (e *Engine) stopped() bool {
+	if e.err.Load() != nil {
+		return true
+	}
+	if e.context == nil || e.context.Err() == nil {
+		return false
+	}
+	e.fail(e.context.Err())
+	return true
 }
 
 // fail records the first error of a run.
