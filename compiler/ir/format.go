@@ -22,6 +22,17 @@ func Format(g *Graph) string { return format(g, true) }
 // made of.
 func Text(g *Graph) string { return format(g, false) }
 
+// TextVersion is the version of the text form that Format writes; Parse reads it
+// and older ones.
+const TextVersion = 1
+
+// fileWord begins the line of the version.
+const fileWord = "lamina"
+
+// File returns what is kept of a graph on disk: the line "lamina 1" with the
+// version, then Text. No hash takes the line in.
+func File(g *Graph) string { return fmt.Sprintf("%s %d\n%s", fileWord, TextVersion, Text(g)) }
+
 // Hash returns the SHA-256 of Text in hexadecimal.
 func Hash(g *Graph) string {
 	h := sha256.Sum256([]byte(Text(g)))

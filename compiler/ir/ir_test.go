@@ -186,6 +186,7 @@ func TestParseErrors(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add(Format(sample()))
 	f.Add("g (f32[N] x) => (x) {}")
+	f.Add("lamina 1\ng (f32[N] x) => (x) {}")
 	files, _ := filepath.Glob("../../testdata/passes/*/*.txt")
 	for _, name := range files {
 		if b, err := os.ReadFile(name); err == nil {

@@ -10,16 +10,20 @@ import (
 // MaxText is the greatest length of a text form that Parse reads.
 const MaxText = 64 << 20
 
-// Parse reads a text form. ops finds an op by name. The graph that comes back
-// is verified; Format of it gives the text again.
+// Parse reads a text form, with or without the line of its version (see File).
+// ops finds an op by name. The graph that comes back is verified; Format of it
+// gives the text again.
 //
-// Errors: line:column: rule: what came.
+// Errors: line:column: rule: what came; a text of a newer version.
 func Parse(src string, ops func(name string) (Op, bool)) (*Graph, error) {
 	if len(src) > MaxText {
 		return nil, fmt.Errorf("text form of %d bytes is above the limit of %d", len(src), MaxText)
 	}
 	p := &parser{lexer: lexer{src: src}, ops: ops, g: &Graph{Data: map[*Value]*Tensor{}}, vals: map[string]*Value{}}
 	if err := p.next(); err != nil {
+		return nil, err
+	}
+	if err := p.version(); err != nil {
 		return nil, err
 	}
 	if err := p.graph(); err != nil {
@@ -29,6 +33,30 @@ func Parse(src string, ops func(name string) (Op, bool)) (*Graph, error) {
 		return nil, err
 	}
 	return p.g, nil
+}
+
+// version takes the line of the version, if the text has one. A graph named
+// lamina is no such line: a parenthesis follows its name.
+func (p *parser) version() error {
+	if p.tok.kind != 'w' || p.tok.text != fileWord {
+		return nil
+	}
+	before := p.lexer
+	if err := p.next(); err != nil {
+		return err
+	}
+	if p.tok.kind != 'w' {
+		p.lexer = before
+		return nil
+	}
+	v, err := strconv.ParseUint(p.tok.text, 10, 31)
+	switch {
+	case err != nil || v == 0 || p.tok.text[0] == '0':
+		return p.errorf("the version of the text form is a number from 1, got %q", p.tok.text)
+	case v > TextVersion:
+		return p.errorf("the text form has version %d, newer than %d: use a newer Lamina", v, TextVersion)
+	}
+	return p.next()
 }
 
 type parser struct {

@@ -45,7 +45,7 @@ func newRecord(r *Result) (engine.Record, error) {
 		Seed: r.settings.Seed, DataHash: r.hash, Rows: r.rows.Len(), Columns: columns, Metrics: metrics,
 		Phases: []engine.Phase{{Name: r.prog.Name, Epochs: len(r.History), Updates: r.Last().Updates,
 			Batch: r.settings.Batch, Optimizer: r.settings.Optimizer, Metrics: metrics}},
-		SpecText: ir.Text(r.prog.Graph), ModelHash: r.prog.Hash, Kernels: kernels(),
+		SpecText: ir.File(r.prog.Graph), ModelHash: r.prog.Hash, Kernels: kernels(),
 		Versions: map[string]string{"lamina": moduleVersion()},
 	}, nil
 }
