@@ -19,9 +19,6 @@ func cpuCommand() *cobra.Command {
 		Short: "Print what the machine has, which kernels are used, and its peak measured now",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := simd.EnvError(); err != nil {
-				return err
-			}
 			cpu, peak := simd.CPU(), simd.PeakFMA(100*time.Millisecond)
 			if asJSON {
 				return json.NewEncoder(c.OutOrStdout()).Encode(map[string]any{

@@ -119,6 +119,11 @@ func TestDemoInterrupted(t *testing.T) {
 	}
 }
 
+func TestUnknownKernel(t *testing.T) {
+	r := lamina(t, []string{"LAMINA_KERNEL=frob"}, "demo", "--epochs", "1", "--out", t.TempDir())
+	wantError(t, r, "frob", "avx2")
+}
+
 func TestCommandLine(t *testing.T) {
 	t.Setenv("LAMINA_DATA", "")
 	file := filepath.Join(t.TempDir(), "file")

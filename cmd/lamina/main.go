@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/lamina-ml/lamina/kernels/simd"
 	"github.com/lamina-ml/lamina/runtime/train"
 )
 
@@ -72,12 +73,15 @@ func command() *cobra.Command {
 		Long: `Lamina trains encoders natively on the CPU, exports them to ONNX, and proves
 on onnxruntime that the exported file computes what was trained.
 
-LAMINA_DATA      folder of IDX data files (gzip or not) used instead of the embedded slice
+LAMINA_DATA         folder of IDX data files (gzip or not) used instead of the embedded slice
 LAMINA_ONNXRUNTIME  file or folder of the onnxruntime library
-LAMINA_KERNEL    kernel set or kernel to use; see lamina cpu`,
-		Version:       version,
-		SilenceUsage:  true,
-		SilenceErrors: true,
+LAMINA_KERNEL       kernel set or kernel to use; see lamina cpu
+LAMINA_DUMP         compiler pass after which demo prints the graph`,
+		Version: version,
+		// A kernel that was asked for and cannot be had must not go unnoticed.
+		PersistentPreRunE: func(*cobra.Command, []string) error { return simd.EnvError() },
+		SilenceUsage:      true,
+		SilenceErrors:     true,
 	}
 	root.AddCommand(demoCommand(), verifyCommand(), inspectCommand(), runCommand(), encodeCommand(), diffCommand(), opsCommand(), cpuCommand())
 	return root
