@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -337,6 +338,38 @@ func TestEncodeBeginsAnew(t *testing.T) {
 			wantCodes(t, z, c.bundle, x)
 		})
 	}
+}
+
+// An interrupted encode says how to go on, and what it did is kept.
+func TestEncodeInterrupted(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("there is no SIGTERM to send on Windows")
+	}
+	const n = 8000
+	x := randomRows(n, 784)
+	file := saveNPY(t, []int{n, 784}, x...)
+	z := filepath.Join(t.TempDir(), "z.npy")
+	args := []string{"encode", golden, "--input", file, "--output", z, "--every", "1"}
+	var errs bytes.Buffer
+	c := exec.CommandContext(t.Context(), os.Args[0], args...)
+	c.Env, c.Stderr = append(os.Environ(), asCommand+"=1", "GOMAXPROCS=1"), &errs
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for waited := 0; stateOf(z+partialSuffix) == 0 && waited < 10_000; waited++ {
+		time.Sleep(time.Millisecond)
+	}
+	c.Process.Signal(syscall.SIGTERM)
+	if err := c.Wait(); err == nil || c.ProcessState.ExitCode() != exitUnreadable {
+		t.Fatalf("%v: %s", err, errs.String())
+	}
+	if want := fmt.Sprintf("%d of %d rows are kept", stateOf(z+partialSuffix), n); !strings.Contains(errs.String(), want) {
+		t.Errorf("stderr %q does not say %q", errs.String(), want)
+	}
+	if r := lamina(t, nil, args...); r.status != 0 || !strings.Contains(r.stderr, "goes on after row") {
+		t.Errorf("%+v", r)
+	}
+	wantCodes(t, z, golden, x)
 }
 
 func flip(t *testing.T, file string, at int64) {
