@@ -34,11 +34,13 @@ func (im *importer) call(n *onnxpb.NodeProto, s step) (*call, row, error) {
 			return nil, r, fmt.Errorf("attribute %s is given twice", quote(a.Name))
 		case a.RefAttrName != "":
 			return nil, r, fmt.Errorf("attribute %s refers to one of a function, outside a function", quote(a.Name))
+		case !single(a):
+			return nil, r, fmt.Errorf("attribute %s of type %v holds something else", quote(a.Name), a.Type)
 		}
 		c.attrs[a.Name] = a
 	}
 	names := s.in
-	for len(names) > 0 && names[len(names)-1] == "" {
+	for r.max >= 0 && len(names) > 0 && names[len(names)-1] == "" {
 		names = names[:len(names)-1]
 	}
 	if len(names) < r.min || r.max >= 0 && len(names) > r.max {
@@ -47,7 +49,7 @@ func (im *importer) call(n *onnxpb.NodeProto, s step) (*call, row, error) {
 	lost := false
 	for i, name := range names {
 		if name == "" {
-			if i < r.min {
+			if i < r.min || r.max < 0 {
 				return nil, r, fmt.Errorf("input %d is left out", i+1)
 			}
 			c.in = append(c.in, nil)
@@ -64,6 +66,31 @@ func (im *importer) call(n *onnxpb.NodeProto, s step) (*call, row, error) {
 		return nil, r, errLost
 	}
 	return c, r, nil
+}
+
+// single reports whether an attribute holds nothing but a value of its type.
+func single(a *onnxpb.AttributeProto) bool {
+	for t, set := range map[onnxpb.AttributeProto_AttributeType]bool{
+		onnxpb.AttributeProto_FLOAT:          a.F != 0,
+		onnxpb.AttributeProto_INT:            a.I != 0,
+		onnxpb.AttributeProto_STRING:         len(a.S) > 0,
+		onnxpb.AttributeProto_TENSOR:         a.T != nil,
+		onnxpb.AttributeProto_GRAPH:          a.G != nil,
+		onnxpb.AttributeProto_SPARSE_TENSOR:  a.SparseTensor != nil,
+		onnxpb.AttributeProto_TYPE_PROTO:     a.Tp != nil,
+		onnxpb.AttributeProto_FLOATS:         len(a.Floats) > 0,
+		onnxpb.AttributeProto_INTS:           len(a.Ints) > 0,
+		onnxpb.AttributeProto_STRINGS:        len(a.Strings) > 0,
+		onnxpb.AttributeProto_TENSORS:        len(a.Tensors) > 0,
+		onnxpb.AttributeProto_GRAPHS:         len(a.Graphs) > 0,
+		onnxpb.AttributeProto_SPARSE_TENSORS: len(a.SparseTensors) > 0,
+		onnxpb.AttributeProto_TYPE_PROTOS:    len(a.TypeProtos) > 0,
+	} {
+		if set && t != a.Type {
+			return false
+		}
+	}
+	return true
 }
 
 // use returns a value as one of the graph.

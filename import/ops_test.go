@@ -97,16 +97,19 @@ func (f *file) bytes(t testing.TB, outputs ...string) []byte {
 
 var x23 = []float32{1, -2, 3, 4, 5, -6}
 
-// TestOperators gives x f32[N 3], the rows 1 -2 3 and 4 5 -6, to one form of an
-// operator each; the wanted numbers were worked out by hand.
-func TestOperators(t *testing.T) {
+// form is one form of an operator, given x f32[N 3] with the rows 1 -2 3 and
+// 4 5 -6.
+type form struct {
+	name  string
+	opset int64
+	f     func(*file) *file
+	want  []float32
+}
+
+// forms have results that were worked out by hand.
+func forms() []form {
 	w := []float32{1, 2, 0, 1, -1, 0} // [3 2]
-	for _, c := range []struct {
-		name  string
-		opset int64
-		f     func(*file) *file
-		want  []float32
-	}{
+	return []form{
 		{"Gemm", 13, func(f *file) *file {
 			return f.floats("w", []int64{3, 2}, w...).floats("c", []int64{2}, 10, 20).node("y = Gemm(x,w,c)")
 		}, []float32{8, 20, 20, 33}},
@@ -192,15 +195,26 @@ func TestOperators(t *testing.T) {
 		{"LayerNormalization", 17, func(f *file) *file {
 			return f.floats("s", []int64{3}, 1, 1, 2).floats("b", []int64{3}, 0, 0, 1).node("y = LayerNormalization(x,s,b)", "epsilon", 0.0)
 		}, []float32{.16222142, -1.2977714, 3.2710999, .6040404, .8053873, -1.8188556}},
-	} {
+	}
+}
+
+func (c form) file(t testing.TB) []byte {
+	return c.f(newFile(c.opset).input("x", "batch", 3)).bytes(t, "y")
+}
+
+func rows23() map[string]*ir.Tensor {
+	return map[string]*ir.Tensor{"x": {DType: ir.F32, Shape: []int{2, 3}, F32: x23}}
+}
+
+func TestOperators(t *testing.T) {
+	for _, c := range forms() {
 		t.Run(c.name, func(t *testing.T) {
-			data := c.f(newFile(c.opset).input("x", "batch", 3)).bytes(t, "y")
-			s, err := native.Runtime().Open(data)
+			s, err := native.Runtime().Open(c.file(t))
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer s.Close()
-			out, err := s.Run(t.Context(), map[string]*ir.Tensor{"x": {DType: ir.F32, Shape: []int{2, 3}, F32: x23}})
+			out, err := s.Run(t.Context(), rows23())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -213,6 +227,30 @@ func TestOperators(t *testing.T) {
 				t.Errorf("%v: got %v, want %v", err, y.F32, c.want)
 			}
 		})
+	}
+}
+
+// TestStrict has attributes and operands that an operator does not have.
+func TestStrict(t *testing.T) {
+	for _, c := range []struct {
+		f    *file
+		want string
+	}{
+		{newFile(17).node("y = Relu(x)", "alpha", 1.0), "is not one of Relu at opset 17"},
+		{newFile(17).node("y = Elu(x)", "alpha", 1), "is of type INT, must be FLOAT"},
+		{newFile(17).node("y = Max(x,)"), "input 2 is left out"},
+		{newFile(17).node("y = Add(x,)"), "has 1 inputs, 2 are needed"},
+		{newFile(17).node("y = Relu(x,x)"), "has 2 inputs, 1 are needed"},
+		{newFile(18).node("y = ReduceMean(x)", "axes", []int64{1}), "is not one of ReduceMean at opset 18"},
+		{newFile(17).ints("a", 1).node("y = ReduceMean(x,a)"), "at opset 17 they are an attribute"},
+		{newFile(17).node("y = Softmax(x)", "axis", 2), "axis 2 does not exist"},
+		{newFile(17).floats("w", []int64{4, 2}, 1, 2, 3, 4, 5, 6, 7, 8).node("y = MatMul(x,w)"), "x's last axis is 3 but w's first axis is 4"},
+		{newFile(17).ints("s", 1, 3).node("y = Reshape(x,s)"), "x does not have the elements"},
+	} {
+		_, err := onnximport.Decode(context.Background(), c.f.input("x", "N", 3).bytes(t, "y"), onnximport.Limits{})
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("got %v, want %q", err, c.want)
+		}
 	}
 }
 
@@ -256,7 +294,7 @@ func TestAliases(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := s.Run(t.Context(), map[string]*ir.Tensor{"x": {DType: ir.F32, Shape: []int{2, 3}, F32: x23}})
+	out, err := s.Run(t.Context(), rows23())
 	if err != nil {
 		t.Fatal(err)
 	}
