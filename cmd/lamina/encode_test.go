@@ -19,7 +19,7 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/export/bundle"
-	"github.com/lamina-ml/lamina/export/verify/native"
+	"github.com/lamina-ml/lamina/export/verify/ort"
 	"github.com/lamina-ml/lamina/internal/atomicfile"
 	"github.com/lamina-ml/lamina/internal/npywrite"
 	"github.com/lamina-ml/lamina/runtime/dataset"
@@ -29,7 +29,7 @@ import (
 // golden is a bundle x f32[N 784] -> code f32[N 30].
 var golden = filepath.Join("..", "..", "testdata", "bundles", "demo-v1")
 
-// ship writes the function of g as a bundle, verified by Lamina's own execution.
+// ship writes the function of g as a bundle, verified.
 func ship(t *testing.T, g *ir.Graph, params map[string][]float32) string {
 	t.Helper()
 	p, err := compiler.CompileGraph(g, compiler.Options{Rows: 64})
@@ -53,7 +53,8 @@ func ship(t *testing.T, g *ir.Graph, params map[string][]float32) string {
 		}
 	}, cols...)
 	dir := filepath.Join(t.TempDir(), "bundle")
-	if _, err := bundle.Write(t.Context(), dir, net, rows, native.Runtime()); err != nil {
+	needRuntime(t)
+	if _, err := bundle.Write(t.Context(), dir, net, rows, ort.Runtime()); err != nil {
 		t.Fatal(err)
 	}
 	return dir

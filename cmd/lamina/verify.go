@@ -15,11 +15,13 @@ func verifyCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "verify BUNDLE",
-		Short: "Replay a bundle's stored test sets on onnxruntime",
-		Long: `Replays every stored test set of a bundle on onnxruntime and says whether the
-file still computes what was trained.
+		Short: "Replay a bundle's stored test sets on Lamina and onnxruntime",
+		Long: `Replays every stored test set of a bundle on Lamina's own runtime and on
+onnxruntime, and says whether the file still computes what was trained. Without
+onnxruntime Lamina's runtime speaks alone, and the verdict says so.
 
-Exit status: 0 it holds, 1 it differs or was altered, 2 it cannot be read or run.`,
+Exit status, by the runtimes that spoke: 0 it holds, 1 it differs or was altered,
+2 it cannot be read or run.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			v, err := bundle.Verify(c.Context(), args[0], ort.Runtime())
@@ -57,6 +59,10 @@ func verdict(v *bundle.Verdict) string {
 	for _, r := range v.Runtimes {
 		names = append(names, r.Name+" "+r.Version)
 	}
-	return fmt.Sprintf("it computes what was trained: %d stored sets on %s, worst difference %.2g in row %d, tolerance %.2g",
+	s := fmt.Sprintf("it computes what was trained: %d stored sets on %s, worst difference %.2g in row %d, tolerance %.2g",
 		len(v.Sets), strings.Join(names, " and "), v.WorstAbs, v.WorstRow, v.Tolerance)
+	if len(v.Missing) > 0 {
+		s += "\nno other runtime spoke: " + strings.Join(v.Missing, "; ")
+	}
+	return s
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/export/bundle"
 	"github.com/lamina-ml/lamina/export/verify"
+	"github.com/lamina-ml/lamina/export/verify/native"
 	"github.com/lamina-ml/lamina/export/verify/ort"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
 	"github.com/lamina-ml/lamina/runtime/dataset"
@@ -130,7 +131,7 @@ func TestWriteAndVerify(t *testing.T) {
 		t.Fatal(err)
 	}
 	only(t, filepath.Dir(dir), "encoder")
-	want := []string{"data.json", "layers.npz", "model.onnx", "test_data_set_0/data.json", "test_data_set_0/input_0.pb", "test_data_set_0/output_0.pb",
+	want := []string{"bounds.npz", "data.json", "layers.npz", "model.onnx", "test_data_set_0/data.json", "test_data_set_0/input_0.pb", "test_data_set_0/output_0.pb",
 		"test_data_set_1/data.json", "test_data_set_1/input_0.pb", "test_data_set_1/output_0.pb", "training.json", "verification.json"}
 	if strings.Join(rep.Files, " ") != strings.Join(want, " ") {
 		t.Errorf("files %v", rep.Files)
@@ -139,8 +140,22 @@ func TestWriteAndVerify(t *testing.T) {
 		t.Errorf("report %+v", rep)
 	}
 	v, err := bundle.Verify(t.Context(), dir, rt)
-	if err != nil || v.Status != bundle.Holds || len(v.Sets) != 2 || v.WorstAbs > v.Tolerance || v.Tolerance <= 0 {
+	if err != nil || v.Status != bundle.Holds || len(v.Sets) != 2 || v.WorstAbs > v.Tolerance || v.Tolerance <= 0 || v.HardRows < 20 {
 		t.Errorf("verdict %+v, %v", v, err)
+	}
+	if spoke(v.Runtimes) != "lamina onnxruntime" || spoke(rep.Verification.Runtimes) != "lamina onnxruntime" || rep.Verification.Trained == nil {
+		t.Errorf("runtimes %+v, of the export %+v", v.Runtimes, rep.Verification)
+	}
+	var ver struct {
+		Trained  verify.RuntimeInfo
+		Runtimes []verify.RuntimeInfo
+	}
+	b, err := os.ReadFile(filepath.Join(dir, "verification.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(b, &ver); err != nil || ver.Trained.Name != "training engine" || spoke(ver.Runtimes) != "lamina onnxruntime" {
+		t.Errorf("verification.json names %+v, %v", ver, err)
 	}
 	host, _ := os.Hostname()
 	for _, f := range rep.Files {
@@ -161,6 +176,15 @@ func TestWriteAndVerify(t *testing.T) {
 			t.Fatalf("element %d of the spanned rows is 0", i)
 		}
 	}
+}
+
+// spoke returns the names of runtimes.
+func spoke(list []verify.RuntimeInfo) string {
+	var names []string
+	for _, rt := range list {
+		names = append(names, rt.Name)
+	}
+	return strings.Join(names, " ")
 }
 
 func tensor(t testing.TB, path string) *onnxpb.TensorProto {
@@ -228,13 +252,38 @@ func TestUnverified(t *testing.T) {
 		t.Errorf("%+v, %v", rep, err)
 	}
 	only(t, filepath.Dir(dir), "encoder.unverified")
-	rep, err = bundle.Write(t.Context(), dir, encoder(t), rows(3), absent{})
-	if !errors.Is(err, bundle.ErrUnverified) || !errors.Is(err, verify.ErrUnavailable) || rep == nil {
-		t.Errorf("%+v, %v", rep, err)
+	for _, rt := range []verify.Runtime{absent{}, native.Runtime()} { // Lamina's own is no second opinion
+		rep, err = bundle.Write(t.Context(), dir, encoder(t), rows(3), rt)
+		if !errors.Is(err, bundle.ErrUnverified) || !errors.Is(err, verify.ErrUnavailable) || rep == nil ||
+			rep.Verification.Status != "unverified" || spoke(rep.Verification.Runtimes) != "lamina" {
+			t.Errorf("%s: %+v, %v", rt.Name(), rep, err)
+		}
 	}
 	only(t, filepath.Dir(dir), "encoder.unverified")
-	if _, err := bundle.Verify(t.Context(), dir+".unverified", absent{}); !errors.Is(err, verify.ErrUnavailable) {
-		t.Errorf("verify without a runtime: %v", err)
+	v, err := bundle.Verify(t.Context(), dir+".unverified", absent{})
+	if err != nil || v.Status != bundle.Holds || spoke(v.Runtimes) != "lamina" || len(v.Missing) != 1 {
+		t.Errorf("verify without another runtime: %+v, %v", v, err)
+	}
+}
+
+// TestVerifyWithoutAnother finds faults by Lamina's own runtime alone.
+func TestVerifyWithoutAnother(t *testing.T) {
+	for name, f := range map[string]func(m *onnxpb.ModelProto){
+		"weight": weight,
+		"relu":   func(m *onnxpb.ModelProto) { m.Graph.Node[1].OpType = "Tanh" },
+	} {
+		dir := filepath.Join(t.TempDir(), "encoder")
+		if _, err := bundle.Write(t.Context(), dir, encoder(t), rows(9)); !errors.Is(err, bundle.ErrUnverified) {
+			t.Fatal(err)
+		}
+		dir += bundle.Unverified
+		editModel(t, dir, f)
+		for _, numbers := range []bool{false, true} {
+			v, err := bundle.VerifyWith(t.Context(), dir, bundle.VerifyOptions{NumbersOnly: numbers}, absent{})
+			if err != nil || v.Status != bundle.Differs || spoke(v.Runtimes) != "lamina" || v.Layer == "" || strings.Contains(v.Reason, "is not the file") == numbers {
+				t.Errorf("%s: %+v, %v", name, v, err)
+			}
+		}
 	}
 }
 

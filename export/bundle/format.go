@@ -21,6 +21,7 @@ const (
 	modelFile        = "model.onnx"
 	dataFile         = "data.json"
 	layersFile       = "layers.npz"
+	boundsFile       = "bounds.npz" // bundles of before have none
 	verificationFile = "verification.json"
 	trainingFile     = "training.json"
 	setPrefix        = "test_data_set_"
@@ -32,15 +33,17 @@ const (
 	maxModel  = 1<<31 - 1
 	maxTensor = 1 << 30
 	maxLayers = 1 << 28
+	maxBounds = 1 << 29
 	maxFiles  = 10_000
 	maxPorts  = 1000
 )
 
-// Unverified is appended to the folder's name when no runtime could be had.
+// Unverified is appended to the folder's name when no runtime but Lamina's own
+// could be had.
 const Unverified = ".unverified"
 
-// ErrUnverified is wrapped by the error of Write when no runtime could be had:
-// what was written is no bundle.
+// ErrUnverified is wrapped by the error of Write when no runtime but Lamina's own
+// could be had: what was written is no bundle.
 var ErrUnverified = errors.New("the export was not executed and compared")
 
 // ErrUnreadable is wrapped by the error of Verify for a folder that is no bundle
@@ -86,7 +89,7 @@ type Report struct {
 	Dir          string         // the folder; Unverified is part of the name if it was not verified
 	Rows         int            // rows of the first test set
 	Tolerance    float64        // greatest tolerance of an element
-	Verification *verify.Report // nil if no runtime could be had
+	Verification *verify.Report // of Lamina's own runtime alone if no other could be had
 	Files        []string       // relative to Dir, sorted
 	Bytes        int64
 }
@@ -101,8 +104,10 @@ const (
 // Verdict says whether a bundle still computes what was trained.
 type Verdict struct {
 	Status    string               `json:"status"`
-	Runtimes  []verify.RuntimeInfo `json:"runtimes"`
+	Runtimes  []verify.RuntimeInfo `json:"runtimes"`          // those that spoke
+	Missing   []string             `json:"missing,omitempty"` // why others could not
 	Sets      []SetVerdict         `json:"sets"`
+	HardRows  int                  `json:"hard_rows"` // rows made to break a file that were held too
 	WorstAbs  float64              `json:"worst_abs"`
 	WorstRow  int                  `json:"worst_row"`
 	Tolerance float64              `json:"tolerance"`

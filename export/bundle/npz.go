@@ -11,19 +11,36 @@ import (
 	"github.com/sbinet/npyio/npy"
 )
 
-// packLayers returns an npz of the tensors, float32 whatever their dtype, under
-// their layer's name.
-func packLayers(layers []layer, values map[string]*ir.Tensor) ([]byte, error) {
+// arrays are the tensors of an npz in their order.
+type arrays struct {
+	names   []string
+	tensors []*ir.Tensor
+}
+
+func (a *arrays) add(name string, t *ir.Tensor) {
+	a.names, a.tensors = append(a.names, name), append(a.tensors, t)
+}
+
+// pack returns the npz, float64 stored as float32.
+func (a *arrays) pack() ([]byte, error) {
 	var b bytes.Buffer
 	w := zip.NewWriter(&b)
-	for _, l := range layers {
-		f, err := w.Create(l.Name + ".npy")
+	for i, t := range a.tensors {
+		f, err := w.Create(a.names[i] + ".npy")
 		if err != nil {
 			return nil, err
 		}
-		t := values[l.Name].To(ir.F32)
-		if err := npywrite.Write(f, t.Shape, t.F32); err != nil {
-			return nil, err
+		switch t.DType {
+		case ir.I64:
+			err = npywrite.Write(f, t.Shape, t.I64)
+		case ir.Bool:
+			err = npywrite.Write(f, t.Shape, t.Bool)
+		default:
+			t = t.To(ir.F32)
+			err = npywrite.Write(f, t.Shape, t.F32)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("array %q: %w", a.names[i], err)
 		}
 	}
 	if err := w.Close(); err != nil {
@@ -32,9 +49,9 @@ func packLayers(layers []layer, values map[string]*ir.Tensor) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// unpackLayers reads an npz that may be hostile: the sizes its headers claim are
+// unpack reads an npz that may be hostile: the sizes its headers claim are
 // held against limit and against what is there.
-func unpackLayers(b []byte, limit int64) (map[string]*ir.Tensor, error) {
+func unpack(b []byte, limit int64) (map[string]*ir.Tensor, error) {
 	z, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
 	if err != nil {
 		return nil, err
@@ -88,12 +105,25 @@ func unpackArray(f *zip.File, limit int64) (t *ir.Tensor, n int64, err error) {
 		}
 		elems *= int64(d)
 	}
-	if len(shape) > ir.MaxRank || r.Header.Descr.Type != "<f4" || r.Header.Descr.Fortran || elems*4 > int64(len(raw)) {
+	kinds := map[string]struct {
+		dtype ir.DType
+		size  int64
+	}{"<f4": {ir.F32, 4}, "<i8": {ir.I64, 8}, "|b1": {ir.Bool, 1}}
+	kind, ok := kinds[r.Header.Descr.Type]
+	if len(shape) > ir.MaxRank || !ok || r.Header.Descr.Fortran || elems*kind.size > int64(len(raw)) {
 		return nil, 0, fmt.Errorf("shape %v of type %s does not fit the data", shape, r.Header.Descr.Type)
 	}
-	t = &ir.Tensor{DType: ir.F32, Shape: append([]int{}, shape...), F32: make([]float32, elems)}
+	t = ir.NewTensor(kind.dtype, append([]int{}, shape...)...)
 	if elems > 0 {
-		if err := r.Read(&t.F32); err != nil {
+		switch kind.dtype {
+		case ir.F32:
+			err = r.Read(&t.F32)
+		case ir.I64:
+			err = r.Read(&t.I64)
+		default:
+			err = r.Read(&t.Bool)
+		}
+		if err != nil {
 			return nil, 0, err
 		}
 	}

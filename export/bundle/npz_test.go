@@ -15,21 +15,27 @@ func TestLayersRoundTrip(t *testing.T) {
 		"a/b": {DType: ir.F64, Shape: []int{2, 3}, F64: []float64{1, 2, 3, 4, 5, 6}},
 		"c":   {DType: ir.F32, Shape: []int{2, 1, 2}, F32: []float32{1, 2, 3, 4}},
 		"d":   {DType: ir.F32, Shape: []int{4}, F32: []float32{1, 2, 3, 4}},
+		"i":   {DType: ir.I64, Shape: []int{2}, I64: []int64{-1, 1 << 60}},
+		"t":   {DType: ir.Bool, Shape: []int{1, 3}, Bool: []bool{true, false, true}},
 	}
-	b, err := packLayers([]layer{{Name: "a/b"}, {Name: "c"}, {Name: "d"}}, in)
+	var a arrays
+	for name, x := range in {
+		a.add(name, x)
+	}
+	b, err := a.pack()
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := unpackLayers(b, 1<<20)
+	out, err := unpack(b, 1<<20)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, x := range in {
-		if y := out[name]; y == nil || fmt.Sprint(y.Shape, y.F32) != fmt.Sprint(x.Shape, x.To(ir.F32).F32) {
+		if y := out[name]; y == nil || fmt.Sprint(y.Shape, y.F32, y.I64, y.Bool) != fmt.Sprint(x.Shape, x.To(y.DType).F32, x.I64, x.Bool) {
 			t.Errorf("%s: %v became %v", name, x, y)
 		}
 	}
-	if _, err := unpackLayers(b, 100); err == nil {
+	if _, err := unpack(b, 100); err == nil {
 		t.Error("the limit does not hold")
 	}
 }
@@ -47,15 +53,15 @@ func npzOf(header string, data []byte) []byte {
 func TestHostileLayers(t *testing.T) {
 	for _, shape := range []string{"(1000000000, 1000000000)", "(-1,)", "(9223372036854775807,)", "(5,)", "(1,1,1,1,1,1,1,1,1)", ""} {
 		h := "{'descr': '<f4', 'fortran_order': False, 'shape': " + shape + ", }\n"
-		if _, err := unpackLayers(npzOf(h, make([]byte, 16)), 1<<20); err == nil {
+		if _, err := unpack(npzOf(h, make([]byte, 16)), 1<<20); err == nil {
 			t.Errorf("shape %s is accepted", shape)
 		}
 	}
 	h := "{'descr': '<f8', 'fortran_order': False, 'shape': (2,), }\n"
-	if _, err := unpackLayers(npzOf(h, make([]byte, 16)), 1<<20); err == nil || !strings.Contains(err.Error(), "<f8") {
+	if _, err := unpack(npzOf(h, make([]byte, 16)), 1<<20); err == nil || !strings.Contains(err.Error(), "<f8") {
 		t.Errorf("another type: %v", err)
 	}
-	if _, err := unpackLayers(npzOf(strings.Repeat("x", 70), nil), 1<<20); err == nil {
+	if _, err := unpack(npzOf(strings.Repeat("x", 70), nil), 1<<20); err == nil {
 		t.Error("a header that is none is accepted")
 	}
 }
@@ -64,7 +70,7 @@ func FuzzLayers(f *testing.F) {
 	f.Add(npzOf("{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }\n", make([]byte, 8)))
 	f.Add([]byte("PK\x03\x04"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		out, err := unpackLayers(b, 1<<16)
+		out, err := unpack(b, 1<<16)
 		if err != nil {
 			return
 		}

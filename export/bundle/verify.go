@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math"
 	"os"
 	"slices"
 
@@ -18,18 +17,32 @@ import (
 	"github.com/lamina-ml/lamina/internal/onnxpb"
 )
 
+// VerifyOptions says what Verify holds.
+type VerifyOptions struct {
+	// NumbersOnly leaves the hashes aside: a file that was rewritten is accepted
+	// if it gives the stored numbers.
+	NumbersOnly bool
+}
+
 // Verify says whether the bundle in dir still computes what was trained: it holds
-// every file against its hash and replays every stored set on the runtimes.
+// every file against its hash and replays every stored set on Lamina's own runtime,
+// whether named or not, and on those given. The verdict has the runtimes that
+// spoke; one that cannot be had is among Missing.
 //
-// A file that was altered, a node that is gone, a set that was edited give the
-// status differs, with the first layer that shows it where one does. What is no
-// bundle gives the status unreadable and an error that wraps ErrUnreadable; a
-// machine without a runtime gives one that wraps verify.ErrUnavailable. The
-// folder may be hostile: sizes are held against limits before anything is read,
-// and no name in it leads out of it.
+// A file that was altered, a node that is gone, a set that was edited, a model
+// that one runtime runs and another refuses give the status differs, with the
+// first layer that shows it where one does. What is no bundle, or runs nowhere,
+// gives the status unreadable and an error that wraps ErrUnreadable. The folder
+// may be hostile: sizes are held against limits before anything is read, and no
+// name in it leads out of it.
 func Verify(ctx context.Context, dir string, runtimes ...verify.Runtime) (*Verdict, error) {
+	return VerifyWith(ctx, dir, VerifyOptions{}, runtimes...)
+}
+
+// VerifyWith is Verify with options.
+func VerifyWith(ctx context.Context, dir string, o VerifyOptions, runtimes ...verify.Runtime) (*Verdict, error) {
 	v := &Verdict{Status: Holds, Runtimes: []verify.RuntimeInfo{}, Sets: []SetVerdict{}}
-	r := &reader{v: v, budget: maxTensor}
+	r := &reader{v: v, budget: maxTensor, numbersOnly: o.NumbersOnly}
 	err := r.verify(ctx, dir, runtimes)
 	if err != nil {
 		v.Status, v.Reason = Unreadable, err.Error()
@@ -40,14 +53,19 @@ func Verify(ctx context.Context, dir string, runtimes ...verify.Runtime) (*Verdi
 
 // reader verifies one folder.
 type reader struct {
-	v       *Verdict
-	root    *os.Root
-	ver     *verification
-	digest  string   // of verificationFile
-	altered []string // files that are not those that were written
-	model   []byte
-	sets    []replayed
-	budget  int64 // bytes of tensors that may still be read
+	v         *Verdict
+	root      *os.Root
+	ver       *verification
+	digest    string   // of verificationFile
+	altered   []string // files that are not those that were written
+	model     []byte
+	sets      []replayed
+	bounds    map[string]*ir.Tensor // of boundsFile
+	refused   []error               // of runtimes that cannot run the model
+	differing string                // the output that was found to differ first
+	budget    int64                 // bytes of tensors that may still be read
+
+	numbersOnly bool
 }
 
 type replayed struct {
@@ -76,6 +94,9 @@ func (r *reader) start(ctx context.Context, dir string) error {
 	}
 	if err := r.ver.validate(); err != nil {
 		return unreadable("%s: %w", verificationFile, err)
+	}
+	if r.numbersOnly {
+		return nil
 	}
 	return r.hashes(ctx)
 }
@@ -107,30 +128,73 @@ func (r *reader) verify(ctx context.Context, dir string, runtimes []verify.Runti
 	if len(r.altered) > 0 {
 		r.v.Status, r.v.Reason = Differs, r.alterations()
 	}
+	if err := r.stored(); err != nil {
+		return err
+	}
+	spoke := 0
+	for _, rt := range executions(runtimes) {
+		ok, err := r.replay(ctx, rt, m)
+		switch {
+		case errors.Is(err, verify.ErrUnavailable):
+			r.v.Missing = append(r.v.Missing, err.Error())
+		case err != nil:
+			return err
+		case ok:
+			spoke++
+		}
+	}
+	if len(r.refused) == 0 {
+		return nil
+	}
+	if spoke == 0 && r.v.Status == Holds {
+		return unreadable("%w", errors.Join(r.refused...))
+	}
+	return r.disagree(ctx, m)
+}
+
+// stored reads the sets and the bounds.
+func (r *reader) stored() error {
+	known := func(err error) error {
+		if r.v.Status == Differs { // by its hash
+			return nil
+		}
+		return unreadable("%w", err)
+	}
 	for _, s := range r.ver.Stored {
 		set, err := r.set(s)
 		if err != nil {
-			if r.v.Status == Differs { // known by its hash
-				continue
+			if err = known(err); err != nil {
+				return err
 			}
-			return unreadable("%w", err)
+			continue
 		}
 		r.sets = append(r.sets, set)
 	}
-	var missing []error
-	for _, rt := range runtimes {
-		err := r.replay(ctx, rt, m)
-		if errors.Is(err, verify.ErrUnavailable) {
-			missing = append(missing, err)
-		} else if err != nil {
-			return err
-		}
+	if err := r.readBounds(); err != nil {
+		return known(err)
 	}
-	if len(r.v.Runtimes) == 0 && r.v.Status == Holds {
-		if len(missing) == 0 {
-			missing = []error{verify.ErrUnavailable}
-		}
-		return fmt.Errorf("bundle: %w", errors.Join(missing...))
+	set, ok, err := r.hardRows()
+	if err != nil {
+		return known(err)
+	}
+	if ok {
+		r.sets = append(r.sets, set)
+		r.v.HardRows = set.Rows
+	}
+	return nil
+}
+
+// readBounds reads boundsFile; bundles of before have none.
+func (r *reader) readBounds() error {
+	if r.ver.Files[boundsFile] == "" {
+		return nil
+	}
+	b, err := r.read(boundsFile, maxBounds)
+	if err == nil {
+		r.bounds, err = unpack(b, maxBounds)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", boundsFile, err)
 	}
 	return nil
 }
@@ -247,146 +311,4 @@ func (r *reader) set(s storedSet) (replayed, error) {
 		}
 	}
 	return out, nil
-}
-
-// replay runs every set on one runtime.
-func (r *reader) replay(ctx context.Context, rt verify.Runtime, m *onnxpb.ModelProto) error {
-	version, err := rt.Version()
-	if err != nil {
-		return err
-	}
-	s, err := rt.Open(r.model)
-	if err != nil {
-		if r.v.Status == Differs && !errors.Is(err, verify.ErrUnavailable) {
-			r.v.Runtimes = append(r.v.Runtimes, verify.RuntimeInfo{Name: rt.Name(), Version: version})
-			r.v.Reason += fmt.Sprintf("; %s refuses it: %v", rt.Name(), err)
-			r.missingNode(m)
-			return nil
-		}
-		if errors.Is(err, verify.ErrUnavailable) {
-			return err
-		}
-		return unreadable("%s refuses %s: %w", rt.Name(), modelFile, err)
-	}
-	defer s.Close()
-	r.v.Runtimes = append(r.v.Runtimes, verify.RuntimeInfo{Name: rt.Name(), Version: version})
-	for _, set := range r.sets {
-		got, err := s.Run(ctx, set.in)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if err != nil {
-			if r.v.Status == Differs {
-				r.v.Reason += fmt.Sprintf("; %s cannot run set %q: %v", rt.Name(), set.Name, err)
-				continue
-			}
-			return unreadable("%s cannot run set %q: %w", rt.Name(), set.Name, err)
-		}
-		r.compare(rt, set, got)
-	}
-	if r.v.Status == Differs && (len(r.altered) == 0 || r.altered[0] == modelFile) && r.v.Layer == "" {
-		return r.locate(ctx, rt, m)
-	}
-	return nil
-}
-
-// compare holds the results of one set against what was stored.
-func (r *reader) compare(rt verify.Runtime, set replayed, got map[string]*ir.Tensor) {
-	sv := SetVerdict{Name: set.Folder, Rows: set.Rows}
-	for _, name := range r.ver.Results {
-		want := set.want[name]
-		tol := r.ver.Outputs[name]
-		d := verify.Compare(got[name], want, flat(want, tol))
-		if d.WorstAbs > sv.WorstAbs {
-			sv.WorstAbs, sv.WorstRow = d.WorstAbs, d.Row
-		}
-		r.v.Tolerance = max(r.v.Tolerance, tol)
-		if d.Bad > 0 && r.v.Status == Holds {
-			r.v.Status = Differs
-			r.v.Reason = fmt.Sprintf("%s, %s, output %q: %s", rt.Name(), set.Folder, name, d.First)
-		}
-	}
-	if sv.WorstAbs >= r.v.WorstAbs {
-		r.v.WorstAbs, r.v.WorstRow = sv.WorstAbs, sv.WorstRow
-	}
-	for i := range r.v.Sets { // another runtime had this set before
-		if r.v.Sets[i].Name == sv.Name {
-			if sv.WorstAbs > r.v.Sets[i].WorstAbs {
-				r.v.Sets[i] = sv
-			}
-			return
-		}
-	}
-	r.v.Sets = append(r.v.Sets, sv)
-}
-
-// flat is an estimate that allows every element the same tolerance.
-func flat(t *ir.Tensor, tol float64) verify.Estimate {
-	e := verify.Estimate{Value: t, Var: make([]float64, t.Len())}
-	if !(tol >= 0) || math.IsInf(tol, 0) {
-		tol = 0
-	}
-	for i := range e.Var {
-		e.Var[i] = tol * tol / (2 * verify.Sigmas * verify.Sigmas) * (1 + 1e-12)
-	}
-	return e
-}
-
-// locate finds the first layer whose output for the stored rows is another.
-func (r *reader) locate(ctx context.Context, rt verify.Runtime, m *onnxpb.ModelProto) error {
-	b, err := r.read(layersFile, maxLayers)
-	if err != nil {
-		return nil // it is among the altered
-	}
-	wants, err := unpackLayers(b, maxLayers)
-	if err != nil || len(r.sets) == 0 {
-		return nil
-	}
-	set := r.sets[len(r.sets)-1] // layersFile holds the first rows of the last set
-	if set.Folder != r.ver.Stored[len(r.ver.Stored)-1].Folder {
-		return nil
-	}
-	var taps []onnxexport.Tap
-	for _, l := range r.ver.Layers {
-		taps = append(taps, onnxexport.Tap{Layer: l.Name, Pos: l.Position, Value: l.Value})
-	}
-	values, err := verify.Values(ctx, rt, r.model, set.in, taps)
-	if err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		r.missingNode(m)
-		return nil
-	}
-	for _, l := range r.ver.Layers {
-		got, want := values[l.Value], wants[l.Name]
-		if want == nil {
-			continue
-		}
-		if got != nil && len(got.Shape) > 0 && len(want.Shape) > 0 && got.Shape[0] > want.Shape[0] && got.DType.Float() {
-			cut := got.To(ir.F32)
-			got = &ir.Tensor{DType: ir.F32, Shape: append([]int{want.Shape[0]}, got.Shape[1:]...)}
-			got.F32 = cut.F32[:min(ir.Elems(got.Shape), len(cut.F32))]
-		}
-		if verify.Compare(got, want, flat(want, l.Tolerance)).Bad > 0 {
-			r.v.Layer, r.v.Position = l.Name, l.Position
-			return nil
-		}
-	}
-	return nil
-}
-
-// missingNode names the first layer whose value no node makes any more.
-func (r *reader) missingNode(m *onnxpb.ModelProto) {
-	made := map[string]bool{}
-	for _, n := range m.GetGraph().GetNode() {
-		for _, s := range n.GetOutput() {
-			made[s] = true
-		}
-	}
-	for _, l := range r.ver.Layers {
-		if !made[l.Value] && r.v.Layer == "" {
-			r.v.Layer, r.v.Position = l.Name, l.Position
-		}
-	}
 }

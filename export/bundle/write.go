@@ -18,15 +18,15 @@ import (
 	"github.com/lamina-ml/lamina/runtime/engine"
 )
 
-// Write exports net, runs the file on the runtimes, compares, and writes the
-// bundle as folder dir. rows are the user's: the first 64 become test_data_set_0,
+// Write exports net, runs the file on Lamina's own runtime, whether named or not,
+// and on those given, compares with net itself, and writes the bundle as folder dir. rows are the user's: the first 64 become test_data_set_0,
 // columns feed the inputs of the same name.
 //
 // The folder appears whole or not at all; a bundle that was there is kept until
 // the new one is in its place. If the file differs from what was trained, nothing
 // is written and the error is a *verify.MismatchError that names the layer and
-// its line. Without a runtime the files go to dir+".unverified" and the error
-// wraps ErrUnverified.
+// its line. Without a runtime besides Lamina's own the files go to
+// dir+".unverified" and the error wraps ErrUnverified.
 //
 // Other errors: those of the export, of the rows, of ctx; dir exists and is no
 // bundle; a folder that cannot be written.
@@ -52,20 +52,21 @@ func Write(ctx context.Context, dir string, net *engine.Net, rows dataset.Source
 	if err := w.sets(ctx, rows); err != nil {
 		return nil, err
 	}
-	rep, err := verify.Verify(ctx, verify.Subject{Graph: net.Graph(), Params: net.Params(), Model: model.Bytes,
-		Taps: model.Taps, Run: net.Run, Sets: []verify.Set{w.stored[0].set, w.stored[1].set}}, runtimes...)
-	why, unverified := err, errors.Is(err, verify.ErrUnavailable)
-	if err != nil && !unverified {
+	rep, err := verify.Verify(ctx, verify.Subject{Graph: net.Graph(), Params: net.Params(), Model: model.Bytes, Taps: model.Taps,
+		Run: net.Run, Trained: trained(), Sets: []verify.Set{w.stored[0].set, w.stored[1].set}}, executions(runtimes)...)
+	if err != nil {
 		return nil, fmt.Errorf("bundle: %w", err)
 	}
-	out := &Report{Dir: place.dir, Rows: w.stored[0].set.Rows, Verification: rep}
-	if unverified {
-		rep = &verify.Report{Status: "unverified", Reason: "no runtime could be had"}
-		out.Dir += Unverified
-	} else if err := rep.Err(); err != nil {
+	if err := rep.Err(); err != nil {
 		return nil, fmt.Errorf("bundle: %s was not written: %w", filepath.Base(place.dir), err)
 	}
-	files, err := w.files(rep)
+	out := &Report{Dir: place.dir, Rows: w.stored[0].set.Rows, Verification: rep}
+	unverified := !independent(rep.Runtimes)
+	if unverified {
+		rep.Status, rep.Reason = "unverified", "no runtime besides Lamina's own could be had"
+		out.Dir += Unverified
+	}
+	files, err := w.files(ctx, rep)
 	if err != nil {
 		return nil, err
 	}
@@ -81,6 +82,10 @@ func Write(ctx context.Context, dir string, net *engine.Net, rows dataset.Source
 		out.Bytes += int64(len(b))
 	}
 	if unverified {
+		why := errors.Join(rep.Missing...)
+		if why == nil {
+			why = verify.ErrUnavailable
+		}
 		return out, fmt.Errorf("bundle: %w: the files are in %s; install onnxruntime and export again: %w", ErrUnverified, out.Dir, why)
 	}
 	return out, nil
@@ -95,7 +100,11 @@ type writer struct {
 	atol   float64
 	byOut  map[string]float64
 	layers []layer
-	values map[string]*ir.Tensor
+	taps   []*ir.Value // of the layers
+	values []*ir.Tensor
+	inner  []*ir.Tensor // tolerances of values
+
+	tolerances []map[string]*ir.Tensor // of the stored sets' outputs
 }
 
 // stored is a set with what the trained function gives for it.
@@ -127,9 +136,10 @@ func (w *writer) sets(ctx context.Context, rows dataset.Source) error {
 		if err != nil {
 			return err
 		}
-		widest := 0.0
+		widest, tols := 0.0, map[string]*ir.Tensor{}
 		for _, v := range g.Outputs {
 			tol, e := 0.0, est[v]
+			tols[v.Name] = tolerance(e, e.Value.Shape)
 			for i := range e.Value.Len() {
 				if t := e.Tolerance(i); !math.IsInf(t, 0) {
 					tol = max(tol, t)
@@ -140,6 +150,7 @@ func (w *writer) sets(ctx context.Context, rows dataset.Source) error {
 		}
 		w.atol = max(w.atol, widest)
 		w.stored = append(w.stored, stored{set, want, widest})
+		w.tolerances = append(w.tolerances, tols)
 		if k == 1 {
 			w.takeLayers(est)
 		}
@@ -171,7 +182,6 @@ func (w *writer) takeLayers(est map[*ir.Value]verify.Estimate) {
 	for i, t := range w.model.Taps {
 		last[t.Layer] = i
 	}
-	w.values = map[string]*ir.Tensor{}
 	for i, t := range w.model.Taps {
 		e, ok := est[t.IR]
 		if !ok || t.Layer == "" || last[t.Layer] != i || !t.IR.Type.DType.Float() || !t.IR.Type.Shape.RowWise() {
@@ -185,13 +195,14 @@ func (w *writer) takeLayers(est map[*ir.Value]verify.Estimate) {
 				l.Tolerance = max(l.Tolerance, tol)
 			}
 		}
-		w.values[t.Layer] = &ir.Tensor{DType: ir.F64, Shape: shape, F64: e.Value.F64[:n]}
-		w.layers = append(w.layers, l)
+		w.values = append(w.values, &ir.Tensor{DType: ir.F64, Shape: shape, F64: e.Value.F64[:n]})
+		w.inner = append(w.inner, tolerance(e, shape))
+		w.layers, w.taps = append(w.layers, l), append(w.taps, t.IR)
 	}
 }
 
 // files returns the contents of every file by name.
-func (w *writer) files(rep *verify.Report) (map[string][]byte, error) {
+func (w *writer) files(ctx context.Context, rep *verify.Report) (map[string][]byte, error) {
 	files := map[string][]byte{modelFile: w.model.Bytes}
 	ver := &verification{Format: Format, Report: rep, Outputs: w.byOut, Layers: w.layers, Files: map[string]string{}}
 	for _, v := range w.inputs {
@@ -225,8 +236,15 @@ func (w *writer) files(rep *verify.Report) (map[string][]byte, error) {
 		}
 	}
 	var err error
-	if files[layersFile], err = packLayers(w.layers, w.values); err != nil {
+	var inner arrays
+	for i, l := range w.layers {
+		inner.add(l.Name, w.values[i])
+	}
+	if files[layersFile], err = inner.pack(); err != nil {
 		return nil, fmt.Errorf("bundle: %s: %w", layersFile, err)
+	}
+	if files[boundsFile], err = w.bounds(ctx, ver); err != nil {
+		return nil, err
 	}
 	if files[dataFile], err = encode(tolerances{ATol: w.atol}); err != nil {
 		return nil, fmt.Errorf("bundle: %s: %w", dataFile, err)

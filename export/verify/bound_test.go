@@ -183,7 +183,7 @@ func TestRowsApart(t *testing.T) {
 		if err := b.Err(); err != nil {
 			t.Fatal(err)
 		}
-		if got := rowsApart(b.Graph); got != c.want {
+		if got := RowsApart(b.Graph); got != c.want {
 			t.Errorf("%s: %v", name, got)
 		}
 	}

@@ -36,7 +36,8 @@ type SetReport struct {
 // and Tolerance speak of the sets the caller gave; Sets has the others too.
 type Report struct {
 	Status       string        `json:"status"`
-	Runtimes     []RuntimeInfo `json:"runtimes"`
+	Trained      *RuntimeInfo  `json:"trained,omitempty"` // the execution that the runtimes are held against
+	Runtimes     []RuntimeInfo `json:"runtimes"`          // those that ran the file
 	Rows         int           `json:"rows"`
 	Batches      []int         `json:"batches"`
 	WorstAbs     float64       `json:"worst_abs"`
@@ -48,6 +49,10 @@ type Report struct {
 	Layer        string        `json:"layer,omitempty"`
 	Position     string        `json:"position,omitempty"`
 	Reason       string        `json:"reason,omitempty"`
+
+	// Missing says why each of the runtimes that could not be had is absent. It
+	// is not written, for it may tell of this machine.
+	Missing []error `json:"-"`
 }
 
 // MismatchError says that a file computes something else than was trained, and

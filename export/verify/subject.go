@@ -22,6 +22,8 @@ type Subject struct {
 	// Run is the trained function; nil compares with the float64 reference.
 	Run func(ctx context.Context, in map[string]*ir.Tensor) (map[string]*ir.Tensor, error)
 
+	Trained *RuntimeInfo // what reports call Run; nil: they do not name it
+
 	// Sets are the rows the report speaks of; the inputs chosen to break the file
 	// come on top.
 	Sets []Set
@@ -122,10 +124,11 @@ func take(t *ir.Tensor, v *ir.Value, rows, n int) *ir.Tensor {
 	return out
 }
 
-// madeUp returns the sets chosen to break a file: numbers that cancel, vanish,
-// overflow or are none. Integers and truth values, whose meaning is an index, are
-// those of the first given set.
-func (s *Subject) madeUp() []Set {
+// MadeUp returns the sets that Verify runs besides those it is given, chosen to
+// break a file: 64 rows each of numbers that cancel, vanish, overflow or are none,
+// for every input of g that an output depends on. Integers and truth values, whose
+// meaning is an index, are those of the first of sets.
+func MadeUp(g *ir.Graph, sets []Set) []Set {
 	plain := func(f func(i int) float64) func(row, i int) float64 { return func(_, i int) float64 { return f(i) } }
 	kinds := []struct {
 		name string
@@ -139,7 +142,7 @@ func (s *Subject) madeUp() []Set {
 		{"denormal", plain(func(i int) float64 { return sign(4, uint64(i)) * 1e-40 * float64(1+i%3) })},
 		{"not finite", notFinite},
 	}
-	inputs := Inputs(s.Graph)
+	inputs := Inputs(g)
 	if len(inputs) == 0 {
 		return nil
 	}
@@ -158,8 +161,8 @@ func (s *Subject) madeUp() []Set {
 				for i := range t.F64 {
 					t.F64[i] = k.fill(i/width, i)
 				}
-			case len(s.Sets) > 0:
-				t = take(s.Sets[0].In[v.Name], v, s.Sets[0].Rows, pool)
+			case len(sets) > 0:
+				t = take(sets[0].In[v.Name], v, sets[0].Rows, pool)
 			}
 			set.In[v.Name] = t
 		}

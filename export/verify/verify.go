@@ -21,14 +21,13 @@ func Verify(ctx context.Context, s Subject, runtimes ...Runtime) (*Report, error
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	r := &Report{Status: Holds}
+	r := &Report{Status: Holds, Trained: s.Trained}
 	var open []opened
 	defer func() {
 		for _, o := range open {
 			o.session.Close()
 		}
 	}()
-	var missing []error
 	for _, rt := range runtimes {
 		version, err := rt.Version()
 		if err == nil {
@@ -42,21 +41,21 @@ func Verify(ctx context.Context, s Subject, runtimes ...Runtime) (*Report, error
 		if !errors.Is(err, ErrUnavailable) {
 			return nil, fmt.Errorf("verify: %s refuses the model: %w", rt.Name(), err)
 		}
-		missing = append(missing, err)
+		r.Missing = append(r.Missing, err)
 	}
 	if len(open) == 0 {
-		if len(missing) == 0 {
-			missing = []error{ErrUnavailable}
+		if len(r.Missing) == 0 {
+			r.Missing = []error{ErrUnavailable}
 		}
-		return nil, fmt.Errorf("verify: %w", errors.Join(missing...))
+		return nil, fmt.Errorf("verify: %w", errors.Join(r.Missing...))
 	}
-	v := &run{s: &s, r: r, params: tensors(&s), open: open, apart: rowsApart(s.Graph)}
+	v := &run{s: &s, r: r, params: tensors(&s), open: open, apart: RowsApart(s.Graph)}
 	for _, set := range s.Sets {
 		if done, err := v.set(ctx, set, true); done || err != nil {
 			return finish(r, err)
 		}
 	}
-	for _, set := range s.madeUp() {
+	for _, set := range MadeUp(s.Graph, s.Sets) {
 		if done, err := v.set(ctx, set, false); done || err != nil {
 			return finish(r, err)
 		}
@@ -267,9 +266,9 @@ func rowsOf(e Estimate, t ir.Type, n int) Estimate {
 	return out
 }
 
-// rowsApart reports whether no row of any value depends on another row of the
+// RowsApart reports whether no row of any value depends on another row of the
 // batch, so that the first rows of a batch are what those rows give alone.
-func rowsApart(g *ir.Graph) bool {
+func RowsApart(g *ir.Graph) bool {
 	batch := func(t ir.Type) bool { return t.Shape.Symbolic() }
 	for _, n := range g.Nodes {
 		any := false
