@@ -93,7 +93,7 @@ func activeValues(g *ir.Graph) map[*ir.Value]bool {
 // or looks only at its operand's shape.
 func constantOp(op ir.Op) bool {
 	switch op.(type) {
-	case ops.StopGradient, ops.Bernoulli, ops.Extent:
+	case ops.StopGradient, ops.Bernoulli, ops.RandomNormal, ops.Extent:
 		return true
 	}
 	return false

@@ -48,8 +48,8 @@ func foldable(g *ir.Graph, n *ir.Node) bool {
 	switch op := n.Op.(type) {
 	case ops.Extent:
 		return !op.Of.Shape().Symbolic()
-	case ops.Bernoulli, ops.Dropout:
-		return false // drawn anew in each update
+	case ops.Drawn:
+		return false // anew in each update
 	case ops.Identity, ops.StopGradient:
 		return false // the first is a name, the second has a purpose
 	}

@@ -5,12 +5,11 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ops"
 )
 
-// freeze turns a model into the function that ships: Dropout and StopGradient,
-// which exist in training only, become their operand.
+// freeze turns a model into the function that ships: what exists in training
+// only, as Dropout, noise and StopGradient, becomes its operand.
 func freeze(g *ir.Graph, _ *state) error {
 	_, err := rewrite(g, func(_ *ir.Builder, n *ir.Node) []*ir.Value {
-		switch n.Op.(type) {
-		case ops.Dropout, ops.StopGradient:
+		if ops.TrainingOnly(n.Op) {
 			return n.In[:1]
 		}
 		return nil

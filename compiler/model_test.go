@@ -60,7 +60,8 @@ func TestCompileAutoencoder(t *testing.T) {
 func TestCompileEverything(t *testing.T) {
 	hidden := func() []spec.Layer {
 		return []spec.Layer{spec.ReLU(), spec.LeakyReLU(), spec.ELU(), spec.SELU(), spec.GELU(), spec.Sigmoid(), spec.Tanh(), spec.Softplus(),
-			spec.Softmax(-1), spec.Dropout(0.3), spec.Layers(spec.Reshape(2, 2), spec.Flatten()), spec.L2Normalize()}
+			spec.Softmax(-1), spec.Dropout(0.3), spec.MaskingNoise(0.3), spec.GaussianNoise(0.2), spec.SaltAndPepper(0.2).Range(-1, 1),
+			spec.Layers(spec.Reshape(2, 2), spec.Flatten()), spec.L2Normalize()}
 	}
 	losses := map[string]func(y, x *spec.Value) *spec.Loss{
 		"mse":   spec.MSE,

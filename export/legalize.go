@@ -97,8 +97,7 @@ func legalize(g *ir.Graph, opset int) (*prepared, error) {
 
 // emit appends op, or what it means, and returns its results.
 func (l *legalizer) emit(home *ir.Node, op ir.Op, in []*ir.Value, depth int) ([]*ir.Value, error) {
-	switch op.(type) {
-	case ops.Identity, ops.Dropout, ops.StopGradient:
+	if op == (ops.Identity{}) || ops.TrainingOnly(op) {
 		return in[:1], nil
 	}
 	b := l.b

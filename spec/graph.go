@@ -246,15 +246,9 @@ func (x *extract) node(n *ir.Node) {
 // random numbers the streams of random ops by their place in the graph, so that
 // no two uses of a layer draw the same numbers.
 func (x *extract) random(op ir.Op) ir.Op {
-	switch o := op.(type) {
-	case ops.Dropout:
+	if o, ok := op.(ops.Drawn); ok {
 		x.stream++
-		o.Stream = x.stream
-		return o
-	case ops.Bernoulli:
-		x.stream++
-		o.Stream = x.stream
-		return o
+		return o.WithStream(x.stream)
 	}
 	return op
 }

@@ -20,6 +20,7 @@ func TestNamed(t *testing.T) {
 	for i, l := range []any{
 		spec.Dense(4), spec.Tied(tied), spec.ReLU(), spec.SELU(), spec.GELU(), spec.Sigmoid(), spec.Tanh(), spec.Softplus(),
 		spec.LeakyReLU(), spec.ELU(), spec.Softmax(0), spec.Dropout(0), spec.Flatten(), spec.Reshape(2, 2), spec.L2Normalize(),
+		spec.MaskingNoise(0), spec.GaussianNoise(0), spec.SaltAndPepper(0),
 		spec.Sequential("s", spec.ReLU()), spec.Residual("r", spec.ReLU()), spec.Mirror("m", tied),
 		spec.Func("f", func(x *spec.Value) *spec.Value { return x.Then(spec.ReLU()) }),
 	} {
@@ -70,6 +71,9 @@ func TestMeaning(t *testing.T) {
 		{"Reshape", spec.Reshape(4), in},
 		{"Flatten", spec.Flatten(), in},
 		{"Dropout(0)", spec.Dropout(0), in},
+		{"MaskingNoise(0)", spec.MaskingNoise(0), in},
+		{"GaussianNoise(0)", spec.GaussianNoise(0), in},
+		{"SaltAndPepper(0)", spec.SaltAndPepper(0), in},
 		{"Layers", spec.Layers(spec.ReLU(), spec.Tanh()), each(func(x float64) float64 { return math.Tanh(relu(x)) })},
 		{"Shared", spec.Shared(spec.ReLU()), each(relu)},
 		{"Sequential", spec.Sequential("s"), in},

@@ -18,8 +18,8 @@ type MirrorLayer struct {
 // reverse. A stage is a dense layer and the activations that follow it; the
 // image of a stage undoes the layer and is followed by the activations of the
 // stage before it, so the last image is linear: 784-100-30 with ReLU after each
-// becomes 30-100 ReLU, 100-784. Flatten and Reshape are undone, Dropout is left
-// out. The encoder must have been placed before.
+// becomes 30-100 ReLU, 100-784. Flatten and Reshape are undone, Dropout and noise
+// are left out. The encoder must have been placed before.
 //
 // Weights are new ones, initialized as the encoder's, unless Tied is given.
 // Mistakes: the encoder was not placed yet, or holds a layer without an image.
@@ -106,7 +106,7 @@ func (l *MirrorLayer) images() (out []Layer, rule string) {
 			image = Reshape(lengths(x.from)...)
 		case *ReshapeLayer:
 			image = Reshape(lengths(x.from)...)
-		case *DropoutLayer:
+		case *DropoutLayer, *MaskingNoiseLayer, *GaussianNoiseLayer, *SaltAndPepperLayer:
 			return true
 		case interface{ copy() Layer }:
 			last := &stages[len(stages)-1]

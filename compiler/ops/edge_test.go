@@ -129,6 +129,78 @@ func TestBernoulli(t *testing.T) {
 	}
 }
 
+// TestRandomNormal checks mean and variance, and that Fill gives in float32 what
+// Eval gives, from any place on.
+func TestRandomNormal(t *testing.T) {
+	const n = 20000
+	op := ops.RandomNormal{Stream: 1}
+	env := &ir.Env{Rows: n, Seed: 4, Update: 6}
+	y := eval(t, op, env, []ir.Type{ir.T(ir.F32, ir.Rows())}, []*ir.Tensor{ir.NewTensor(ir.F64, n)})
+	sum, squares := 0.0, 0.0
+	for _, v := range y.F64 {
+		sum, squares = sum+v, squares+v*v
+	}
+	if m := sum / n; math.Abs(m) > 5/math.Sqrt(n) {
+		t.Errorf("the mean is %v", m)
+	}
+	if v := squares / n; math.Abs(v-1) > 5*math.Sqrt(2.0/n) {
+		t.Errorf("the variance is %v", v)
+	}
+	for _, first := range []int{0, 1, 7} {
+		dst := make([]float32, 50)
+		op.Fill(op.Key(env.Seed, env.Update), uint64(first), dst)
+		for i, v := range dst {
+			if v != float32(y.F64[first+i]) {
+				t.Fatalf("Fill from %d: element %d is %v, Eval gives %v", first, i, v, y.F64[first+i])
+			}
+		}
+	}
+}
+
+// TestSaltAndPepperCoin checks that which value an element takes does not depend
+// on whether it takes one.
+func TestSaltAndPepperCoin(t *testing.T) {
+	const n = 20000
+	env := &ir.Env{Rows: n, Seed: 4, Update: 6}
+	x := ir.NewTensor(ir.F64, n)
+	for i := range x.F64 {
+		x.F64[i] = 0.25
+	}
+	low, high := 0, 0
+	for _, v := range expand(t, ops.SaltAndPepper{Rate: 0.4, Low: -1, High: 2, Stream: 5}, env, x).F64 {
+		switch v {
+		case -1:
+			low++
+		case 2:
+			high++
+		case 0.25:
+		default:
+			t.Fatalf("an element is %v", v)
+		}
+	}
+	for what, k := range map[string]int{"low": low, "high": high} {
+		if sigma := math.Sqrt(n * 0.2 * 0.8); math.Abs(float64(k)-n*0.2) > 5*sigma {
+			t.Errorf("%d of %d elements are %s", k, n, what)
+		}
+	}
+}
+
+// expand evaluates an op that decomposes on one operand f32[N].
+func expand(t *testing.T, op ir.Op, env *ir.Env, x *ir.Tensor) *ir.Tensor {
+	t.Helper()
+	b := ir.NewBuilder("g")
+	y := b.Op(op, b.Input("x", ir.T(ir.F32, ir.Rows())))
+	b.Output(y)
+	if err := b.Err(); err != nil {
+		t.Fatal(err)
+	}
+	vals, err := ir.Evaluate(b.Graph, env, map[string]*ir.Tensor{"x": x})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return vals[y]
+}
+
 // TestDecompositions checks that what an op decomposes into has the op's type.
 func TestDecompositions(t *testing.T) {
 	r := draw{rand.New(rand.NewPCG(11, 12))}

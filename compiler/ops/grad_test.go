@@ -100,6 +100,9 @@ var samples = []sample{
 	{ops.LogSoftmax{Axis: 0}, "f32[N 3]", ""},
 	{ops.Cast{To: ir.F64}, "f32[N 3]", ""},
 	{ops.Dropout{Rate: 0.5, Stream: 4}, "f32[N 3]", ""},
+	{ops.MaskingNoise{Rate: 0.5, Stream: 4}, "f32[N 3]", ""},
+	{ops.GaussianNoise{SD: 0.5, Stream: 4}, "f32[N 3]", ""},
+	{ops.SaltAndPepper{Rate: 0.5, High: 1, Stream: 4}, "f32[N 3]", ""},
 }
 
 // TestGradients holds every gradient to central differences, for three batches.

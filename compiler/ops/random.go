@@ -36,6 +36,9 @@ func inferRate(in []ir.Type, rate float64) ([]ir.Type, error) {
 // Infer returns x's type; Rate must be in [0, 1).
 func (op Bernoulli) Infer(in []ir.Type) ([]ir.Type, error) { return inferRate(in, op.Rate) }
 
+// WithStream implements [Drawn].
+func (op Bernoulli) WithStream(stream uint64) ir.Op { op.Stream = stream; return op }
+
 // Key returns the stream of one update.
 func (op Bernoulli) Key(seed, update uint64) random.Key {
 	return random.New(seed).DeriveString("bernoulli").Derive(op.Stream, update)
@@ -98,6 +101,9 @@ func (Dropout) ONNX() ir.ONNX { return ir.ONNX{Why: "for inference it is its ope
 
 // Infer returns x's type; Rate must be in [0, 1).
 func (op Dropout) Infer(in []ir.Type) ([]ir.Type, error) { return inferRate(in, op.Rate) }
+
+// WithStream implements [Drawn].
+func (op Dropout) WithStream(stream uint64) ir.Op { op.Stream = stream; return op }
 
 // Decompose is the meaning.
 func (op Dropout) Decompose(b *ir.Builder, in []*ir.Value) []*ir.Value {

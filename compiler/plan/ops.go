@@ -137,7 +137,14 @@ func (Assign) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) { return in
 // ShapeOnly reports whether an op reads its operands' shapes and never their
 // elements, so that it need not wait for them.
 func ShapeOnly(op ir.Op) bool {
-	return op != nil && (op.Name() == "Extent" || op.Name() == "Bernoulli")
+	if op == nil {
+		return false
+	}
+	switch op.Name() {
+	case "Extent", "Bernoulli", "RandomNormal":
+		return true
+	}
+	return false
 }
 
 // InPlace returns the operand whose memory the step's first result may take, or

@@ -110,9 +110,12 @@ func storeGradKernel(b *binding) (kernel, string) {
 	}, "store"
 }
 
-// bernoulliKernel draws a mask.
-func bernoulliKernel(b *binding) (kernel, string) {
-	op, ok := b.s.Op.(ops.Bernoulli)
+// drawKernel draws random numbers.
+func drawKernel(b *binding) (kernel, string) {
+	op, ok := b.s.Op.(interface {
+		Key(seed, update uint64) random.Key
+		Fill(k random.Key, first uint64, dst []float32)
+	})
 	w, ok2 := width(b.outT[0])
 	if !ok || !ok2 || !b.all(ir.F32) {
 		return nil, ""
@@ -124,8 +127,7 @@ func bernoulliKernel(b *binding) (kernel, string) {
 		if batch {
 			first = (e.env.FirstRow + lo) * w
 		}
-		var k random.Key = op.Key(e.env.Seed, e.env.Update)
-		op.Fill(k, uint64(first), y.f32[lo*w:hi*w])
+		op.Fill(op.Key(e.env.Seed, e.env.Update), uint64(first), y.f32[lo*w:hi*w])
 	}, "philox"
 }
 

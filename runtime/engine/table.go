@@ -42,8 +42,8 @@ func maker(op string) makeKernel {
 		return copyKernel
 	case "StoreGrad":
 		return storeGradKernel
-	case "Bernoulli":
-		return bernoulliKernel
+	case "Bernoulli", "RandomNormal":
+		return drawKernel
 	case "Cast":
 		return castKernel
 	case "OneHot":

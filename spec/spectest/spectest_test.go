@@ -40,9 +40,12 @@ func TestLayer(t *testing.T) {
 		layer func() spec.Layer
 		dims  []int
 	}{
-		"gated":            {func() spec.Layer { return of(gated) }, []int{5}},
-		"matrix":           {func() spec.Layer { return of(gated) }, []int{2, 4}},
-		"dense":            {func() spec.Layer { return spec.Dense(3) }, []int{5}},
+		"gated":  {func() spec.Layer { return of(gated) }, []int{5}},
+		"matrix": {func() spec.Layer { return of(gated) }, []int{2, 4}},
+		"dense":  {func() spec.Layer { return spec.Dense(3) }, []int{5}},
+		"noise": {func() spec.Layer {
+			return spec.Layers(spec.MaskingNoise(0.3), spec.Dense(4), spec.Tanh(), spec.GaussianNoise(0.1), spec.SaltAndPepper(0.2).Range(-1, 1))
+		}, []int{5}},
 		"dropout":          {func() spec.Layer { return spec.Layers(spec.Dense(4), spec.ReLU(), spec.Dropout(0.3)) }, []int{5}},
 		"reshape":          {func() spec.Layer { return spec.Reshape(2, 3) }, []int{6}},
 		"number":           {func() spec.Layer { return spec.Tanh() }, nil},

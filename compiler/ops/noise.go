@@ -1,0 +1,186 @@
+package ops
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/internal/random"
+)
+
+// Drawn is an op that draws random numbers.
+type Drawn interface {
+	ir.Op
+	// WithStream returns the op drawing from that stream; no two ops of a graph
+	// should draw from one.
+	WithStream(stream uint64) ir.Op
+}
+
+// TrainingOnly reports whether an op exists in training only: for inference it
+// is its first operand.
+func TrainingOnly(op ir.Op) bool {
+	switch op.(type) {
+	case Dropout, MaskingNoise, GaussianNoise, SaltAndPepper, StopGradient:
+		return true
+	}
+	return false
+}
+
+// RandomNormal is draws of the normal distribution with mean 0 and variance 1,
+// in x's type. Their numbers in the stream are those of Bernoulli.
+type RandomNormal struct {
+	Stream uint64 `attr:"stream"`
+}
+
+// Name returns RandomNormal.
+func (RandomNormal) Name() string { return "RandomNormal" }
+
+// ONNX says why there is no counterpart.
+func (RandomNormal) ONNX() ir.ONNX { return ir.ONNX{Why: "ONNX fixes no random stream"} }
+
+// Infer returns x's type.
+func (RandomNormal) Infer(in []ir.Type) ([]ir.Type, error) {
+	if err := floats(in, "x"); err != nil {
+		return nil, err
+	}
+	return result(in[0].DType, in[0].Shape.Clone())
+}
+
+// WithStream implements [Drawn].
+func (op RandomNormal) WithStream(stream uint64) ir.Op { op.Stream = stream; return op }
+
+// Key returns the stream of one update.
+func (op RandomNormal) Key(seed, update uint64) random.Key {
+	return random.New(seed).DeriveString("normal").Derive(op.Stream, update)
+}
+
+// Fill sets dst to the elements from draw first on.
+func (RandomNormal) Fill(k random.Key, first uint64, dst []float32) { k.FillNormal32(dst, first) }
+
+// Eval is the reference meaning.
+func (op RandomNormal) Eval(env *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
+	out := ir.NewTensor(ir.F64, in[0].Shape...)
+	k, first := op.Key(env.Seed, env.Update), uint64(0)
+	if len(in[0].Shape) > 0 {
+		first = uint64(env.FirstRow) * uint64(ir.Elems(in[0].Shape[1:]))
+	}
+	for i := range out.F64 {
+		out.F64[i] = k.Normal(first + uint64(i))
+	}
+	return one(out)
+}
+
+// WhyNoGradient gives the reason.
+func (RandomNormal) WhyNoGradient() string { return "the draws do not depend on x" }
+
+// Split states that rows stay apart.
+func (RandomNormal) Split(in []ir.Type, out ir.Type) ([]ir.Access, bool) {
+	return splitBroadcast(in, out)
+}
+
+// Cost counts one draw for each element; x is not read.
+func (RandomNormal) Cost(_, out []ir.Type, rows int) (flops, bytes int64) {
+	return count(out, rows), traffic(nil, out, rows)
+}
+
+// MaskingNoise is x with elements set to 0, each with probability Rate, and the
+// others left as they are; for inference it is x (Vincent, Larochelle and others
+// 2010, masking noise).
+type MaskingNoise struct {
+	pointwise
+	Rate   float64 `attr:"rate"`
+	Stream uint64  `attr:"stream"`
+}
+
+// Name returns MaskingNoise.
+func (MaskingNoise) Name() string { return "MaskingNoise" }
+
+// ONNX says why there is no counterpart.
+func (MaskingNoise) ONNX() ir.ONNX { return ir.ONNX{Why: "for inference it is its operand"} }
+
+// Infer returns x's type; Rate must be in [0, 1).
+func (op MaskingNoise) Infer(in []ir.Type) ([]ir.Type, error) { return inferRate(in, op.Rate) }
+
+// WithStream implements [Drawn].
+func (op MaskingNoise) WithStream(stream uint64) ir.Op { op.Stream = stream; return op }
+
+// Decompose is the meaning.
+func (op MaskingNoise) Decompose(b *ir.Builder, in []*ir.Value) []*ir.Value {
+	zero := b.Const(in[0].Type.DType, 0)
+	return []*ir.Value{b.Op(Where{}, kept(b, in[0], op.Rate, op.Stream), in[0], zero)}
+}
+
+// kept is true where a mask leaves x alone.
+func kept(b *ir.Builder, x *ir.Value, rate float64, stream uint64) *ir.Value {
+	return b.Op(Greater{}, b.Op(Bernoulli{Rate: rate, Stream: stream}, x), b.Const(x.Type.DType, 0))
+}
+
+// GaussianNoise is x plus normal draws with standard deviation SD; for inference
+// it is x (Vincent, Larochelle and others 2010).
+type GaussianNoise struct {
+	pointwise
+	SD     float64 `attr:"sd"`
+	Stream uint64  `attr:"stream"`
+}
+
+// Name returns GaussianNoise.
+func (GaussianNoise) Name() string { return "GaussianNoise" }
+
+// ONNX says why there is no counterpart.
+func (GaussianNoise) ONNX() ir.ONNX { return ir.ONNX{Why: "for inference it is its operand"} }
+
+// Infer returns x's type; SD must be finite and not negative.
+func (op GaussianNoise) Infer(in []ir.Type) ([]ir.Type, error) {
+	if err := floats(in, "x"); err != nil {
+		return nil, err
+	}
+	if !(op.SD >= 0) || math.IsInf(op.SD, 0) {
+		return nil, fmt.Errorf("sd is %v, it must be finite and at least 0 (x is %v)", op.SD, in[0])
+	}
+	return result(in[0].DType, in[0].Shape.Clone())
+}
+
+// WithStream implements [Drawn].
+func (op GaussianNoise) WithStream(stream uint64) ir.Op { op.Stream = stream; return op }
+
+// Decompose is the meaning.
+func (op GaussianNoise) Decompose(b *ir.Builder, in []*ir.Value) []*ir.Value {
+	noise := b.Op(Mul{}, b.Op(RandomNormal{Stream: op.Stream}, in[0]), b.Const(in[0].Type.DType, op.SD))
+	return []*ir.Value{b.Op(Add{}, in[0], noise)}
+}
+
+// SaltAndPepper is x with elements set to Low or High, each with probability Rate
+// and either with the same chance; for inference it is x (Vincent, Larochelle and
+// others 2010).
+type SaltAndPepper struct {
+	pointwise
+	Rate   float64 `attr:"rate"`
+	Low    float64 `attr:"low"`
+	High   float64 `attr:"high"`
+	Stream uint64  `attr:"stream"`
+}
+
+// Name returns SaltAndPepper.
+func (SaltAndPepper) Name() string { return "SaltAndPepper" }
+
+// ONNX says why there is no counterpart.
+func (SaltAndPepper) ONNX() ir.ONNX { return ir.ONNX{Why: "for inference it is its operand"} }
+
+// Infer returns x's type; Rate must be in [0, 1), Low and High finite.
+func (op SaltAndPepper) Infer(in []ir.Type) ([]ir.Type, error) {
+	if math.IsNaN(op.Low-op.High) || math.IsInf(op.Low-op.High, 0) {
+		return nil, fmt.Errorf("low is %v and high %v, they must be finite (x is %v)", op.Low, op.High, in)
+	}
+	return inferRate(in, op.Rate)
+}
+
+// WithStream implements [Drawn].
+func (op SaltAndPepper) WithStream(stream uint64) ir.Op { op.Stream = stream; return op }
+
+// Decompose is the meaning. The coin is drawn from the complement of the stream,
+// which no other op has: streams are numbered from 1.
+func (op SaltAndPepper) Decompose(b *ir.Builder, in []*ir.Value) []*ir.Value {
+	d := in[0].Type.DType
+	coin := b.Op(Where{}, kept(b, in[0], 0.5, ^op.Stream), b.Const(d, op.High), b.Const(d, op.Low))
+	return []*ir.Value{b.Op(Where{}, kept(b, in[0], op.Rate, op.Stream), in[0], coin)}
+}
