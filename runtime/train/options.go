@@ -22,6 +22,7 @@ type Options struct {
 	Accumulate int             // steps an update, their gradients averaged over all rows; 1
 	Workers    int             // goroutines; GOMAXPROCS. No result depends on it
 	Seed       uint64          // of initial weights, shuffling and dropout
+	InitFrom   []From          // tensors that parameters start from; none. A checkpoint in Dir comes before it
 	InOrder    bool            // take the rows as they come instead of shuffling each epoch
 
 	Valid    dataset.Source // rows for validation after each epoch; none
@@ -127,6 +128,8 @@ type Settings struct {
 	MinDelta   float64 `json:"min_delta,omitempty"`
 	KeepLast   bool    `json:"keep_last,omitempty"`
 	ClipNorm   float64 `json:"clip_norm,omitempty"`
+
+	InitFrom []InitReport `json:"init_from,omitempty"`
 }
 
 func (o *Options) settings() Settings {

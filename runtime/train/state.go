@@ -113,6 +113,9 @@ func (t *Trainer) load() error {
 	if was, is := sameBits(s.Settings), sameBits(t.opt.settings()); was != is {
 		return refuse("settings", was, is)
 	}
+	if err := t.sameStart(path, s.Settings.InitFrom); err != nil {
+		return err
+	}
 	hash, err := t.dataHash()
 	if err != nil {
 		return err
@@ -169,6 +172,9 @@ func (t *Trainer) adopt(path string, f *checkpoint.File, s state) error {
 		copy(m.dst, m.src)
 	}
 	t.store.Touch()
+	start := s.Settings.InitFrom
+	s.Settings = t.opt.settings() // how long it goes on may have changed
+	s.Settings.InitFrom = start
 	t.best, t.state, t.cursor, t.resumed = best, s, f.Cursor, true
 	t.saved, t.savedEpoch = true, f.Cursor.Epoch
 	if err := writeLog(filepath.Join(t.opt.Dir, logName), s.History); err != nil {
@@ -192,9 +198,10 @@ func (t *Trainer) keepSchedule() error {
 }
 
 // sameBits is the part of the settings that a resumed run may not change; more
-// epochs and another patience only go on for longer.
+// epochs and another patience only go on for longer, and sameStart looks at where
+// it started.
 func sameBits(s Settings) string {
-	s.Epochs, s.Patience, s.KeepLast = 0, 0, false
+	s.Epochs, s.Patience, s.KeepLast, s.InitFrom = 0, 0, false, nil
 	var plain any // read back, so that a struct and the map it became agree
 	b, err := json.Marshal(s)
 	if err == nil {

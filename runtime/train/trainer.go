@@ -65,7 +65,7 @@ type Trainer struct {
 // Errors: every mistake of the declaration and of the options, joined, before
 // any row is read; rows that lack an input's column; a folder that cannot be
 // written or that another training, which is not closed, uses; a checkpoint of
-// another model or run.
+// another model or run; tensors of Options.InitFrom that cannot be loaded.
 func New(ctx context.Context, m *spec.Model, rows dataset.Source, o Options) (*Trainer, error) {
 	if err := o.check(m); err != nil {
 		return nil, err
@@ -138,6 +138,9 @@ func (t *Trainer) prepare(ctx context.Context) (err error) {
 		}
 	}
 	t.state.Settings = t.opt.settings()
+	if err := t.initFrom(); err != nil {
+		return err
+	}
 	return t.load()
 }
 

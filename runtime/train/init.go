@@ -1,0 +1,292 @@
+package train
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/runtime/checkpoint"
+	"github.com/lamina-ml/lamina/runtime/engine"
+	"github.com/lamina-ml/lamina/runtime/optim"
+)
+
+// Tensors are named arrays that parameters may start from, such as those of
+// CheckpointTensors and NetTensors. They are only read, and while New runs.
+type Tensors interface {
+	Names() []string
+	// Tensor returns an array in row-major order, false if there is none of that
+	// name.
+	Tensor(name string) (shape []int, data []float32, ok bool)
+}
+
+// From makes the parameters that Pattern names (see optim.Match; "*" is all) start
+// from tensors of the same names instead of from their initializers. The
+// optimizer's state starts from zero.
+//
+//	old, err := train.NetTensors(net) // of bundle.Open
+//	train.Options{InitFrom: []train.From{{Tensors: old, Pattern: "encoder"}}}
+type From struct {
+	Tensors Tensors
+	Pattern string
+}
+
+// InitReport says what one From of Options.InitFrom did. Names are in the model's
+// order, those that the model does not have behind it in the source's.
+type InitReport struct {
+	Pattern string    `json:"pattern"`
+	Loaded  []string  `json:"loaded"`            // parameters that start from the source
+	Skipped []Skipped `json:"skipped,omitempty"` // tensors of the source that match the pattern and fit no parameter
+	Missing []string  `json:"missing,omitempty"` // parameters that match the pattern and are not in the source
+	Hash    string    `json:"hash"`              // SHA-256 of what was loaded: names, shapes, bits
+}
+
+// Skipped is a tensor that was not loaded.
+type Skipped struct {
+	Name string `json:"name"`
+	Why  string `json:"why"`
+}
+
+// String returns the report in one line for each list.
+func (r InitReport) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%q: %d loaded: %s", r.Pattern, len(r.Loaded), strings.Join(r.Loaded, ", "))
+	if len(r.Skipped) > 0 {
+		fmt.Fprintf(&b, "\n%d skipped: %s", len(r.Skipped), skips(r.Skipped))
+	}
+	if len(r.Missing) > 0 {
+		fmt.Fprintf(&b, "\n%d missing: %s", len(r.Missing), strings.Join(r.Missing, ", "))
+	}
+	return b.String()
+}
+
+func skips(list []Skipped) string {
+	var s []string
+	for _, x := range list {
+		s = append(s, fmt.Sprintf("%q (%s)", x.Name, x.Why))
+	}
+	return strings.Join(s, ", ")
+}
+
+// InitReports says what Options.InitFrom did, one report for each entry. Of a
+// resumed training they are those of its start.
+func (t *Trainer) InitReports() []InitReport { return slices.Clone(t.state.Settings.InitFrom) }
+
+// InitReports is that of the Trainer.
+func (r *Result) InitReports() []InitReport { return slices.Clone(r.settings.InitFrom) }
+
+// initFrom loads what Options.InitFrom asks for, in order; a later entry wins. It
+// changes no parameter unless all entries can be loaded.
+//
+// Errors: no source; a pattern that is malformed, or by which nothing is loaded; a
+// source whose data do not fill their shape or are not finite.
+func (t *Trainer) initFrom() error {
+	type move struct {
+		name string
+		src  []float32
+	}
+	var moves []move
+	for i, f := range t.opt.InitFrom {
+		wrong := func(err error) error { return fmt.Errorf("train: Options.InitFrom[%d], %q: %w", i, f.Pattern, err) }
+		if f.Tensors == nil {
+			return wrong(errors.New("it has no tensors"))
+		}
+		if err := optim.CheckPattern(f.Pattern); err != nil {
+			return wrong(err)
+		}
+		report, src, err := t.matching(f)
+		if err != nil {
+			return wrong(err)
+		}
+		for k, name := range report.Loaded {
+			moves = append(moves, move{name, src[k]})
+		}
+		t.state.Settings.InitFrom = append(t.state.Settings.InitFrom, report)
+	}
+	for _, m := range moves {
+		copy(t.store.Param(m.name), m.src)
+	}
+	t.store.Touch()
+	return nil
+}
+
+// matching finds the source's tensor for every parameter that the pattern names.
+func (t *Trainer) matching(f From) (InitReport, [][]float32, error) {
+	r := InitReport{Pattern: f.Pattern}
+	var data [][]float32
+	sum := sha256.New()
+	own := map[string]bool{}
+	matched := 0
+	for _, p := range t.prog.Params {
+		own[p.Name] = true
+		if !optim.Match(f.Pattern, p.Name) {
+			continue
+		}
+		matched++
+		shape, x, ok := f.Tensors.Tensor(p.Name)
+		want := p.Type.Shape.Bind(1)
+		switch {
+		case !ok:
+			r.Missing = append(r.Missing, p.Name)
+			continue
+		case !slices.Equal(shape, want):
+			r.Skipped = append(r.Skipped, Skipped{p.Name, fmt.Sprintf("its shape is %v, the parameter's %v", shape, want)})
+			continue
+		case len(x) != len(t.store.Param(p.Name)):
+			return r, nil, fmt.Errorf("tensor %q of shape %v holds %d elements", p.Name, shape, len(x))
+		}
+		fmt.Fprintf(sum, "%q %v\n", p.Name, shape)
+		for i, v := range x {
+			if !finite(float64(v)) {
+				return r, nil, fmt.Errorf("tensor %q is not finite: element %d is %v", p.Name, i, v)
+			}
+		}
+		hashFloats(sum.Write, x)
+		r.Loaded, data = append(r.Loaded, p.Name), append(data, x)
+	}
+	there := 0
+	for _, name := range f.Tensors.Names() {
+		if !optim.Match(f.Pattern, name) {
+			continue
+		}
+		there++
+		if !own[name] {
+			own[name] = true // once, if the source has it twice
+			r.Skipped = append(r.Skipped, Skipped{name, "the model has no parameter of this name"})
+		}
+	}
+	r.Hash = hex.EncodeToString(sum.Sum(nil))
+	switch {
+	case matched == 0 && there == 0:
+		return r, nil, errors.New("the pattern matches no parameter of the model and no tensor of the source; parameters are named as in Model.Summary")
+	case matched == 0:
+		return r, nil, fmt.Errorf("the pattern matches no parameter of the model; the source has %s", few(skips(r.Skipped)))
+	case there == 0:
+		return r, nil, fmt.Errorf("the pattern matches no tensor of the source; the model has %s", few(strings.Join(r.Missing, ", ")))
+	case len(r.Loaded) == 0:
+		return r, nil, fmt.Errorf("nothing that matches can be loaded; skipped: %s", few(skips(r.Skipped)))
+	}
+	return r, data, nil
+}
+
+// few cuts a list for a message.
+func few(s string) string {
+	const most = 500
+	if len(s) > most {
+		return strings.ToValidUTF8(s[:most], "") + "…"
+	}
+	return s
+}
+
+func hashFloats(write func([]byte) (int, error), data []float32) {
+	var buf [4096]byte
+	for len(data) > 0 {
+		n := min(len(data), len(buf)/4)
+		for i, x := range data[:n] {
+			binary.LittleEndian.PutUint32(buf[4*i:], math.Float32bits(x))
+		}
+		_, _ = write(buf[:4*n]) // a hash returns no error
+		data = data[n:]
+	}
+}
+
+// sameStart refuses to go on from a checkpoint whose training started from other
+// tensors than those given now. None given is no contradiction: the checkpoint has
+// all that counts.
+func (t *Trainer) sameStart(path string, was []InitReport) error {
+	now := t.state.Settings.InitFrom
+	if len(now) == 0 || slices.EqualFunc(was, now, func(a, b InitReport) bool { return a.Pattern == b.Pattern && a.Hash == b.Hash }) {
+		return nil
+	}
+	say := func(list []InitReport) string {
+		s := []string{}
+		for _, r := range list {
+			s = append(s, fmt.Sprintf("%q of %s", r.Pattern, short(r.Hash)))
+		}
+		if len(s) == 0 {
+			return "the initializers alone"
+		}
+		return strings.Join(s, ", ")
+	}
+	return fmt.Errorf("train: %s: its training started from %s, this one starts from %s: use another Dir, or the InitFrom it was written with, or none",
+		path, say(was), say(now))
+}
+
+// CheckpointTensors returns the parameters of a checkpoint, those of the best
+// epoch if it keeps them: what its training would have shipped.
+func CheckpointTensors(f *checkpoint.File) Tensors {
+	all := map[string]*checkpoint.Tensor{}
+	if f == nil {
+		f = &checkpoint.File{}
+	}
+	for i := range f.Tensors {
+		all[f.Tensors[i].Name] = &f.Tensors[i]
+	}
+	out := &named{byName: map[string]*checkpoint.Tensor{}}
+	for i := range f.Tensors {
+		x := &f.Tensors[i]
+		if of := stateOf(x.Name); of != "" && all[of] != nil {
+			continue
+		}
+		name := x.Name
+		if b := all[bestPrefix+name]; b != nil {
+			x = b
+		}
+		out.names = append(out.names, name)
+		out.byName[name] = x
+	}
+	return out
+}
+
+// stateOf returns the parameter that a tensor of a checkpoint belongs to, "" if it
+// is none of the optimizer's and of the best epoch's.
+func stateOf(name string) string {
+	if of, ok := strings.CutPrefix(name, bestPrefix); ok {
+		return of
+	}
+	if slot, ok := strings.CutPrefix(name, slotPrefix); ok {
+		_, of, _ := strings.Cut(slot, "/")
+		return of
+	}
+	return ""
+}
+
+// NetTensors returns the parameters of a trained function, such as one that
+// bundle.Open read.
+//
+// Errors: that of the Net.
+func NetTensors(n *engine.Net) (Tensors, error) {
+	if err := n.Err(); err != nil {
+		return nil, fmt.Errorf("train: %w", err)
+	}
+	out := &named{byName: map[string]*checkpoint.Tensor{}}
+	data := n.Params()
+	for _, v := range n.Graph().Params {
+		if x, ok := data[v.Name]; ok && v.Type.DType == ir.F32 {
+			out.names = append(out.names, v.Name)
+			out.byName[v.Name] = &checkpoint.Tensor{Name: v.Name, Shape: v.Type.Shape.Bind(1), Data: x}
+		}
+	}
+	return out, nil
+}
+
+// named is Tensors by a map.
+type named struct {
+	names  []string
+	byName map[string]*checkpoint.Tensor
+}
+
+func (s *named) Names() []string { return slices.Clone(s.names) }
+
+func (s *named) Tensor(name string) (shape []int, data []float32, ok bool) {
+	x := s.byName[name]
+	if x == nil {
+		return nil, nil, false
+	}
+	return x.Shape, x.Data, true
+}
