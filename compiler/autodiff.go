@@ -8,8 +8,8 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ops"
 )
 
-// autodiff appends the gradient of the loss with respect to every parameter, as
-// outputs grad/NAME in the order of Params. It is reverse mode over the graph:
+// autodiff appends the gradient of the loss with respect to every parameter that
+// is not frozen, as outputs grad/NAME in the order of Params. It is reverse mode over the graph:
 // each node's VJP is asked once, when the gradients of all its readers are
 // known, and a value read several times sums its gradients in graph order.
 func autodiff(g *ir.Graph, s *state) error {
@@ -20,7 +20,7 @@ func autodiff(g *ir.Graph, s *state) error {
 	if err != nil {
 		return err
 	}
-	d := &reverse{b: ir.Extend(g), active: activeValues(g), parts: map[*ir.Value][]*ir.Value{}}
+	d := &reverse{b: ir.Extend(g), active: activeValues(g, s.opt.Frozen), parts: map[*ir.Value][]*ir.Value{}}
 	forward := append([]*ir.Node{}, g.Nodes...)
 	d.parts[loss] = []*ir.Value{d.b.Const(loss.Type.DType, 1)}
 	for i := len(forward) - 1; i >= 0; i-- {
@@ -35,7 +35,12 @@ func autodiff(g *ir.Graph, s *state) error {
 		}
 	}
 	kept := outputSet(g)
+	frozen := 0
 	for _, p := range g.Params {
+		if s.opt.Frozen[p.Name] {
+			frozen++
+			continue
+		}
 		if !p.Type.DType.Float() {
 			return fmt.Errorf("parameter %q is %s: only floats can be trained", p.Name, p.Type)
 		}
@@ -53,6 +58,9 @@ func autodiff(g *ir.Graph, s *state) error {
 		}
 		grad = keepName(d.b, named, grad, kept)
 		d.b.Output(grad)
+	}
+	if frozen > 0 {
+		s.note("%d of %d parameters are frozen", frozen, len(g.Params))
 	}
 	s.differentiated = true
 	return d.b.Err()
@@ -72,11 +80,11 @@ func lossOutput(g *ir.Graph, name string) (*ir.Value, error) {
 	return nil, fmt.Errorf("graph %q has no output named %q to take the gradient of", g.Name, name)
 }
 
-// activeValues returns the floats that depend on a parameter.
-func activeValues(g *ir.Graph) map[*ir.Value]bool {
+// activeValues returns the floats that depend on a parameter that is trained.
+func activeValues(g *ir.Graph, frozen map[string]bool) map[*ir.Value]bool {
 	active := map[*ir.Value]bool{}
 	for _, p := range g.Params {
-		active[p] = true
+		active[p] = !frozen[p.Name]
 	}
 	for _, n := range g.Nodes {
 		if constantOp(n.Op) || !anyOf(n.In, active) {

@@ -17,6 +17,9 @@ type Options struct {
 	// StoreGrads keeps the gradients, for clipping and accumulation, where
 	// otherwise each is used for the update as soon as a tile of it is made.
 	StoreGrads bool
+	// Frozen names parameters of a model that are not trained: they get no
+	// gradient, and nothing is traced back where only they would need it.
+	Frozen map[string]bool
 	// Dump receives the text form after the pass named by DumpAfter, or after
 	// every pass if that is "all".
 	Dump      io.Writer

@@ -2,6 +2,7 @@ package compiler
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
@@ -30,13 +31,19 @@ type Program struct {
 //
 // Errors: all mistakes of the declaration, joined, each an *ir.Error with its
 // layer and line; *PassError, as a parameter that no loss reaches;
-// *InternalError; a capacity that is not positive.
+// *InternalError; a capacity that is not positive; a frozen parameter that the
+// model does not have.
 func Compile(m *spec.Model, o Options) (*Program, error) {
 	g, err := m.Graph()
 	if err != nil {
 		return nil, err
 	}
 	params := m.Params()
+	for name := range o.Frozen {
+		if !slices.ContainsFunc(params, func(p spec.Param) bool { return p.Name == name }) {
+			return nil, fmt.Errorf("compiler: the frozen parameter %q is none of model %q", name, m.Name())
+		}
+	}
 	t, err := compileTwin(g, segments(params), o)
 	if err != nil {
 		return nil, err

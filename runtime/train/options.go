@@ -23,6 +23,7 @@ type Options struct {
 	Workers    int             // goroutines; GOMAXPROCS. No result depends on it
 	Seed       uint64          // of initial weights, shuffling and dropout
 	InitFrom   []From          // tensors that parameters start from; none. A checkpoint in Dir comes before it
+	Freeze     []string        // patterns of parameters that are not trained (see optim.Match); none
 	InOrder    bool            // take the rows as they come instead of shuffling each epoch
 
 	Valid    dataset.Source // rows for validation after each epoch; none
@@ -129,10 +130,11 @@ type Settings struct {
 	KeepLast   bool    `json:"keep_last,omitempty"`
 	ClipNorm   float64 `json:"clip_norm,omitempty"`
 
+	Freeze   []string     `json:"freeze,omitempty"`
 	InitFrom []InitReport `json:"init_from,omitempty"`
 }
 
 func (o *Options) settings() Settings {
 	return Settings{Optimizer: o.Optimizer.Describe(), Batch: o.Batch, Accumulate: o.Accumulate, Seed: o.Seed,
-		InOrder: o.InOrder, Epochs: o.Epochs, Patience: o.Patience, MinDelta: o.MinDelta, KeepLast: o.KeepLast, ClipNorm: o.ClipNorm}
+		InOrder: o.InOrder, Epochs: o.Epochs, Patience: o.Patience, MinDelta: o.MinDelta, KeepLast: o.KeepLast, ClipNorm: o.ClipNorm, Freeze: o.Freeze}
 }

@@ -69,7 +69,7 @@ func (t *Trainer) save() error {
 	for _, p := range t.prog.Params {
 		shape := p.Type.Shape.Bind(1)
 		f.Tensors = append(f.Tensors, checkpoint.Tensor{Name: p.Name, Shape: shape, Data: t.store.Param(p.Name)})
-		for _, slot := range t.opt.Optimizer.Slots() {
+		for _, slot := range t.slots(p.Name) {
 			f.Tensors = append(f.Tensors, checkpoint.Tensor{Name: slotPrefix + slot + "/" + p.Name, Shape: shape, Data: t.store.Slot(slot, p.Name)})
 		}
 		if b, ok := t.best[p.Name]; ok {
@@ -135,7 +135,6 @@ func (t *Trainer) load() error {
 
 // adopt takes over the tensors and the state of a checkpoint that fits.
 func (t *Trainer) adopt(path string, f *checkpoint.File, s state) error {
-	slots := t.opt.Optimizer.Slots()
 	type move struct{ dst, src []float32 }
 	var moves []move
 	best := map[string][]float32{}
@@ -153,7 +152,7 @@ func (t *Trainer) adopt(path string, f *checkpoint.File, s state) error {
 			return err
 		}
 		moves = append(moves, move{dst, src})
-		for _, slot := range slots {
+		for _, slot := range t.slots(p.Name) {
 			if src, err = find(slotPrefix+slot+"/"+p.Name, len(dst)); err != nil {
 				return err
 			}

@@ -29,6 +29,7 @@ type Trainer struct {
 	opt   Options
 	prog  *compiler.Program
 
+	frozen   map[string]bool // parameters that are not trained
 	store    *engine.Store
 	engine   *engine.Engine
 	update   engine.Update
@@ -70,14 +71,18 @@ func New(ctx context.Context, m *spec.Model, rows dataset.Source, o Options) (*T
 	if err := o.check(m); err != nil {
 		return nil, err
 	}
-	prog, err := compiler.Compile(m, compiler.Options{Rows: o.Batch, StoreGrads: o.stored(), Dump: o.Dump, DumpAfter: o.DumpAfter})
+	frozen, err := o.frozen(m.Params())
+	if err != nil {
+		return nil, err
+	}
+	prog, err := compiler.Compile(m, compiler.Options{Rows: o.Batch, StoreGrads: o.stored(), Frozen: frozen, Dump: o.Dump, DumpAfter: o.DumpAfter})
 	if err != nil {
 		return nil, err
 	}
 	if err := o.checkGroups(prog.Params); err != nil {
 		return nil, err
 	}
-	t := &Trainer{model: m, opt: o, prog: prog, rows: rows, best: map[string][]float32{}, schedule: o.Optimizer.Plan(),
+	t := &Trainer{model: m, opt: o, prog: prog, frozen: frozen, rows: rows, best: map[string][]float32{}, schedule: o.Optimizer.Plan(),
 		clock: clock{read: time.Now}, writeCheckpoint: checkpoint.Write}
 	if s, ok := t.schedule.(optim.StatefulSchedule); ok {
 		t.schedule = s.Start()
