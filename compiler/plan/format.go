@@ -35,8 +35,7 @@ func text(p *Plan, kernel func(int) string) string {
 	w.WriteString("\n")
 	var flops, bytes int64
 	line := func(id int) {
-		s := &p.Steps[id]
-		f, b := p.cost(s)
+		f, b := p.Cost(id)
 		flops, bytes = flops+f, bytes+b
 		fmt.Fprintf(&w, "\t\t%s\n", p.line(id, kernel, f))
 	}
@@ -143,8 +142,10 @@ func attributes(op ir.Op) string {
 	return "<" + strings.Join(parts, ", ") + ">"
 }
 
-// cost returns the arithmetic and the bytes of a step at capacity.
-func (p *Plan) cost(s *Step) (flops, bytes int64) {
+// Cost returns the floating-point operations of a step at capacity, and the bytes
+// of its operands and results.
+func (p *Plan) Cost(step int) (flops, bytes int64) {
+	s := &p.Steps[step]
 	var in, out []ir.Type
 	for _, b := range s.In {
 		in = append(in, p.Buffers[b].Type)

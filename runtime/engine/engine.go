@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"runtime"
 	"sync/atomic"
+	"time"
 	"unsafe"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
@@ -18,7 +19,8 @@ import (
 
 // Options are the choices of an engine.
 type Options struct {
-	Workers int // goroutines that take tasks, the caller of Run included; 0 means GOMAXPROCS
+	Workers int  // goroutines that take tasks, the caller of Run included; 0 means GOMAXPROCS
+	Profile bool // measure each step, for Times; it costs two readings of the clock a task and step
 }
 
 // Feed holds the inputs of a run by name, in the dtype of the port.
@@ -108,6 +110,7 @@ type ctx struct {
 	e     *Engine
 	slots [][]float32
 	tmp   []float32
+	times []time.Duration // of each step, if they are measured
 }
 
 // New binds a plan to a store and starts the workers. The engine must be closed.
@@ -165,6 +168,9 @@ func newEngine(p *plan.Plan, s *Store, o Options, apart bool) (*Engine, error) {
 	e.norm.init(e)
 	for range o.Workers {
 		c := &ctx{e: e, slots: make([][]float32, len(s.slots)), tmp: aligned(scratchFor(p))}
+		if o.Profile {
+			c.times = make([]time.Duration, len(p.Steps))
+		}
 		e.ctxs = append(e.ctxs, c)
 	}
 	for _, out := range p.Outputs {
@@ -174,14 +180,18 @@ func newEngine(p *plan.Plan, s *Store, o Options, apart bool) (*Engine, error) {
 	return e, nil
 }
 
-// finer returns the grain of a group, cut further if there would be fewer than
-// two tasks for each of many workers. Results do not depend on it.
+// finer returns the grain of a group, cut further if there would be fewer tasks
+// than workers, or fewer than two for each of many. Results do not depend on it.
 func finer(g *plan.Group, rows, workers int) int {
 	const unit = 8 // kernels work on several rows at once
-	if workers <= 4 {
+	tasks := workers
+	if workers > 4 {
+		tasks = 2 * workers
+	}
+	n := (g.Length.Bind(rows) + tasks - 1) / tasks
+	if workers <= 4 && (g.Tasks(rows) >= workers || g.Tasks(rows) == 1) {
 		return g.Grain
 	}
-	n := (g.Length.Bind(rows) + 2*workers - 1) / (2 * workers)
 	return min(g.Grain, (n+unit-1)/unit*unit)
 }
 

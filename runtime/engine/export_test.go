@@ -1,6 +1,9 @@
 package engine
 
-import "github.com/lamina-ml/lamina/compiler/plan"
+import (
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/plan"
+)
 
 // NewReference is New with every step run by its op's reference meaning where it
 // has one that plans share with graphs.
@@ -39,4 +42,9 @@ func NewReference(p *plan.Plan, s *Store, o Options) (*Engine, error) {
 // Break makes the first step of the last phase panic.
 func (e *Engine) Break() {
 	e.phases[len(e.phases)-1].groups[0].steps[0].run = func(*ctx, int, int) { panic("broken") }
+}
+
+// Finer returns what an engine makes of the grain of a group of fixed length.
+func Finer(grain, length, workers int) int {
+	return finer(&plan.Group{Length: ir.Fixed(length), Grain: grain}, 1, workers)
 }

@@ -1,6 +1,9 @@
 package engine
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // runPhase executes the groups of a phase by all workers, then its tail.
 func (e *Engine) runPhase(ph *boundPhase) {
@@ -40,7 +43,7 @@ func (e *Engine) runTask(c *ctx, i int) {
 		if s.update && !e.updates(s) {
 			continue
 		}
-		s.run(c, lo, hi)
+		c.run(s, lo, hi)
 	}
 }
 
@@ -54,8 +57,40 @@ func (e *Engine) runTail(ph *boundPhase) {
 		if s.update && !e.updates(s) {
 			continue
 		}
-		s.run(e.ctxs[0], 0, s.units.Bind(e.rows))
+		e.ctxs[0].run(s, 0, s.units.Bind(e.rows))
 	}
+}
+
+// run executes a step on a slice.
+func (c *ctx) run(s *boundStep, lo, hi int) {
+	if c.times == nil {
+		s.run(c, lo, hi)
+		return
+	}
+	start := time.Now()
+	s.run(c, lo, hi)
+	c.times[s.id] += time.Since(start)
+}
+
+// Times sets dst to the time spent in each step of the plan since the last call,
+// of all workers together, and returns it; dst is made when it is too short. It
+// is nil unless the engine was made with Profile. Run must not be under way.
+func (e *Engine) Times(dst []time.Duration) []time.Duration {
+	if e.ctxs[0].times == nil {
+		return nil
+	}
+	if len(dst) < len(e.p.Steps) {
+		dst = make([]time.Duration, len(e.p.Steps))
+	}
+	dst = dst[:len(e.p.Steps)]
+	clear(dst)
+	for _, c := range e.ctxs {
+		for i, t := range c.times {
+			dst[i] += t
+		}
+		clear(c.times)
+	}
+	return dst
 }
 
 // updates reports whether this run performs a step that changes the store.
