@@ -55,8 +55,26 @@ func (l *lowering) phases() {
 			g := &l.p.Phases[i].Groups[j]
 			work[g] = l.work(g)
 			g.Grain = grain(g.Length, l.o.rows, work[g])
+			if l.shared(g) > cachedBytes {
+				g.Grain = max(g.Grain, min(streamRows, g.Length.Bind(l.o.rows)))
+			}
 		}
 	}
+}
+
+// shared returns the bytes that every task of a group reads.
+func (l *lowering) shared(g *plan.Group) int {
+	n, seen := 0, map[int]bool{}
+	for _, id := range g.Steps {
+		s := &l.p.Steps[id]
+		for i, b := range s.In {
+			if r := l.p.Root(b); s.Access[i] == ir.Whole && !seen[r] && !shapeOnly(s.Op) {
+				seen[r] = true
+				n += l.p.Buffers[r].Bytes(l.o.rows)
+			}
+		}
+	}
+	return n
 }
 
 // work estimates a group's floating-point operations at capacity.
@@ -85,6 +103,9 @@ const (
 	taskWork   = 1 << 17 // least operations of a task
 	updateWork = 8       // operations of an update of one weight
 	taskUnit   = 8       // grains are multiples of it, so that kernels meet few edges
+
+	cachedBytes = 4 << 20 // operands of all tasks that a task finds near
+	streamRows  = 128     // least units of a task that brings more than that from afar
 )
 
 // grain returns the units of length a task takes. Results do not depend on it.
