@@ -79,7 +79,7 @@ func (l *lexer) scan(c byte) error {
 		l.tok.kind, l.tok.text = 'p', "=>"
 	case strings.IndexByte("()[]{}<>=,", c) >= 0:
 		l.at++
-		l.tok.kind, l.tok.text = 'p', string(c)
+		l.tok.kind, l.tok.text = 'p', l.src[start:l.at]
 	default:
 		return l.errorf("character %q has no meaning here", c)
 	}

@@ -8,7 +8,14 @@ import (
 )
 
 // MaxText is the greatest length of a text form that Parse reads.
-const MaxText = 64 << 20
+const MaxText = 16 << 20
+
+// Limits of a graph that Parse reads, so that its memory is bounded by 64 MB and
+// four times the text.
+const (
+	maxValues = 1 << 15
+	maxUses   = 1 << 16 // operands, outputs and what state becomes, together
+)
 
 // Parse reads a text form, with or without the line of its version (see File).
 // ops finds an op by name. The graph that comes back is verified; Format of it
@@ -64,6 +71,7 @@ type parser struct {
 	ops  func(string) (Op, bool)
 	g    *Graph
 	vals map[string]*Value
+	uses int
 }
 
 func (p *parser) is(text string) bool { return p.tok.kind == 'p' && p.tok.text == text }
@@ -96,6 +104,14 @@ func (p *parser) name() (string, error) {
 	}
 	s := p.tok.text
 	return s, p.next()
+}
+
+// use reads the name of a value that is made elsewhere.
+func (p *parser) use() (string, error) {
+	if p.uses++; p.uses > maxUses {
+		return "", p.errorf("more than %d uses of values", maxUses)
+	}
+	return p.name()
 }
 
 // list reads items between open and close, separated by commas.
@@ -133,7 +149,7 @@ func (p *parser) graph() (err error) {
 	}
 	var outputs []string
 	err = p.list("(", ")", func() error {
-		s, err := p.name()
+		s, err := p.use()
 		outputs = append(outputs, s)
 		return err
 	})
@@ -200,6 +216,9 @@ func (p *parser) define(k Kind) (*Value, error) {
 	}
 	if p.vals[name] != nil {
 		return nil, fmt.Errorf("%d:%d: two values are named %q", at.line, at.col, name)
+	}
+	if len(p.vals) == maxValues {
+		return nil, fmt.Errorf("%d:%d: more than %d values", at.line, at.col, maxValues)
 	}
 	v := &Value{Name: name, Type: t, Kind: k}
 	p.vals[name] = v
@@ -290,6 +309,7 @@ func (p *parser) constant() error {
 	if t.DType.Float() {
 		t.DType = F64
 	}
+	p.reserve(t)
 	err = p.list("{", "}", func() error {
 		if p.tok.kind != 'w' {
 			return p.errorf("expected an element, got %s", p.tok.describe())
@@ -324,6 +344,30 @@ func (p *parser) constant() error {
 	return nil
 }
 
+// reserve makes room for as many elements as the shape says and the rest of the
+// text can hold: each takes two characters.
+func (p *parser) reserve(t *Tensor) {
+	n, room := 1, (len(p.src)-p.at)/2
+	for _, d := range t.Shape {
+		if d == 0 {
+			return
+		}
+		if n > room/d {
+			n = room
+			break
+		}
+		n *= d
+	}
+	switch t.DType {
+	case F64:
+		t.F64 = make([]float64, 0, n)
+	case I64:
+		t.I64 = make([]int64, 0, n)
+	case Bool:
+		t.Bool = make([]bool, 0, n)
+	}
+}
+
 // state reads one state variable and returns the name of what it becomes.
 func (p *parser) state() (string, error) {
 	v, err := p.define(StateValue)
@@ -333,7 +377,7 @@ func (p *parser) state() (string, error) {
 	if err := p.expect("=>"); err != nil {
 		return "", err
 	}
-	out, err := p.name()
+	out, err := p.use()
 	if err != nil {
 		return "", err
 	}
@@ -376,7 +420,7 @@ func (p *parser) node() error {
 	line := p.line
 	err = p.list("(", ")", func() error {
 		at := p.tok
-		s, err := p.name()
+		s, err := p.use()
 		if err != nil {
 			return err
 		}

@@ -29,6 +29,10 @@ const (
 	magic     = "LAMINACK"
 	maxHeader = 64 << 20
 	sumLen    = sha256.Size
+
+	// Of what takes more memory than its bytes in the header.
+	maxTensors = 1 << 16
+	maxRank    = 32
 )
 
 // Tensor is one named array of float32.
@@ -80,7 +84,45 @@ func (f *File) Tensor(name string) *Tensor {
 
 type header struct {
 	Header
-	Tensors []Tensor `json:"tensors"`
+	Tensors tensors `json:"tensors"`
+}
+
+// tensors is a list that is read item by item, so that its length is known before
+// it is allocated.
+type tensors []Tensor
+
+// UnmarshalJSON reads the list.
+func (ts *tensors) UnmarshalJSON(b []byte) error {
+	d := json.NewDecoder(bytes.NewReader(b))
+	if t, err := d.Token(); err != nil || t != json.Delim('[') {
+		return errors.New("the tensors are no list")
+	}
+	*ts = tensors{}
+	for d.More() {
+		if len(*ts) == maxTensors {
+			return fmt.Errorf("more than %d tensors", maxTensors)
+		}
+		var t struct {
+			Name  string `json:"name"`
+			Shape dims   `json:"shape"`
+		}
+		if err := d.Decode(&t); err != nil {
+			return err
+		}
+		*ts = append(*ts, Tensor{Name: t.Name, Shape: t.Shape})
+	}
+	return nil
+}
+
+// dims is a shape that is counted before it is read.
+type dims []int
+
+// UnmarshalJSON reads the shape.
+func (s *dims) UnmarshalJSON(b []byte) error {
+	if bytes.Count(b, []byte(",")) >= maxRank {
+		return fmt.Errorf("a shape of more than %d lengths", maxRank)
+	}
+	return json.Unmarshal(b, (*[]int)(s))
 }
 
 // Write writes the checkpoint to path, whole or not at all.
@@ -93,10 +135,16 @@ func Write(path string, f *File) error {
 
 // Encode writes the checkpoint's bytes.
 //
-// Errors: a tensor whose data do not fill its shape; a header above 64 MB; the
-// writer's.
+// Errors: a tensor whose data do not fill its shape; more than 65,536 tensors or
+// 32 axes; a header above 64 MB; the writer's.
 func Encode(out io.Writer, f *File) error {
+	if len(f.Tensors) > maxTensors {
+		return fmt.Errorf("checkpoint: %d tensors are above the limit of %d", len(f.Tensors), maxTensors)
+	}
 	for _, t := range f.Tensors {
+		if len(t.Shape) > maxRank {
+			return fmt.Errorf("checkpoint: tensor %q has %d axes, above the limit of %d", t.Name, len(t.Shape), maxRank)
+		}
 		if n, ok := elems(t.Shape); !ok || n != int64(len(t.Data)) {
 			return fmt.Errorf("checkpoint: tensor %q of shape %v holds %d elements", t.Name, t.Shape, len(t.Data))
 		}

@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -29,7 +30,7 @@ type CSVGroup struct {
 	Fields []string
 }
 
-// CSV reads a CSV file (RFC 4180) whose first line names the fields.
+// CSV reads a CSV file (RFC 4180) whose first line names the fields, at most 131,072 of them.
 // Errors name the line: a line with more or fewer fields than the header, a field that is empty, not a number or not
 // finite, a label that is not a whole number, a field that the header lacks or has twice.
 func CSV(path string, o CSVOptions) (*Table, error) {
@@ -52,11 +53,12 @@ type packed struct {
 }
 
 func decodeCSV(r io.Reader, o CSVOptions) (*Table, error) {
-	in := csv.NewReader(bufio.NewReaderSize(skipBOM(r), 1<<16))
-	in.ReuseRecord = true
+	comma := ','
 	if o.Comma != 0 {
-		in.Comma = o.Comma
+		comma = o.Comma
 	}
+	in := csv.NewReader(bufio.NewReaderSize(&narrow{r: skipBOM(r), comma: comma}, 1<<16))
+	in.ReuseRecord, in.Comma = true, comma
 	header, err := in.Read()
 	if err == io.EOF {
 		return nil, fmt.Errorf("%w: there is no header", ErrEmpty)
@@ -86,7 +88,7 @@ func decodeCSV(r io.Reader, o CSVOptions) (*Table, error) {
 					line, _ := in.FieldPos(f)
 					return nil, fmt.Errorf("line %d: field %q: %w", line, header[f], err)
 				}
-				c.F32 = append(c.F32, v)
+				c.F32 = doubled(c.F32, v)
 			}
 		}
 		if label >= 0 {
@@ -95,7 +97,7 @@ func decodeCSV(r io.Reader, o CSVOptions) (*Table, error) {
 				line, _ := in.FieldPos(label)
 				return nil, fmt.Errorf("line %d: label %q: %q is not a whole number", line, header[label], clip(record[label]))
 			}
-			y.I64 = append(y.I64, v)
+			y.I64 = doubled(y.I64, v)
 		}
 	}
 	var data []Data
@@ -106,6 +108,39 @@ func decodeCSV(r io.Reader, o CSVOptions) (*Table, error) {
 		data = append(data, y)
 	}
 	return NewTable(data...)
+}
+
+// maxFields is the greatest number of fields of a line. Reading a line takes far more memory than its bytes.
+const maxFields = 1 << 17
+
+// narrow is a reader that refuses a line of too many fields before anyone parts it.
+type narrow struct {
+	r      io.Reader
+	comma  rune
+	commas int // of the line under way, those within quotes too
+}
+
+func (n *narrow) Read(b []byte) (int, error) {
+	k, err := n.r.Read(b)
+	last := string(n.comma)
+	last = last[len(last)-1:] // of several bytes, so that a boundary between two reads does not matter
+	for line := range bytes.Lines(b[:k]) {
+		if n.commas += bytes.Count(line, []byte(last)); n.commas >= maxFields {
+			return 0, fmt.Errorf("a line has more than %d fields; keep rows as wide as that in .npy files", maxFields)
+		}
+		if line[len(line)-1] == '\n' {
+			n.commas = 0
+		}
+	}
+	return k, err
+}
+
+// doubled appends, and doubles a slice that is full: what many appends allocate stays twice what they keep.
+func doubled[T any](s []T, v T) []T {
+	if len(s) == cap(s) {
+		s = slices.Grow(s, len(s)+8)
+	}
+	return append(s, v)
 }
 
 // plan finds the fields of every column.

@@ -55,6 +55,12 @@ func TestBadCSV(t *testing.T) {
 		_, err := CSV(file(t, "data.csv", []byte(c.text)), c.o)
 		wantError(t, err, append(c.parts, "data.csv")...)
 	}
+	for _, comma := range []rune{',', ';', '→'} {
+		for n, want := range map[int]string{1<<17 - 1: "two fields are named", 1 << 17: "more than 131072 fields"} {
+			_, err := CSV(file(t, "wide.csv", []byte("x"+strings.Repeat(string(comma), n))), CSVOptions{Comma: comma})
+			wantError(t, err, want)
+		}
+	}
 	_, err := CSV("no/such.csv", CSVOptions{})
 	wantError(t, err, "there is no file")
 }

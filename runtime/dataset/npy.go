@@ -117,12 +117,12 @@ func decodeNPY(r io.Reader, size, stored int64, column string) (Data, error) {
 		return Data{}, err
 	}
 	d := Data{Column: Column{Name: column, Shape: shape[1:], DType: F32}}
+	if h.Descr.Fortran && len(shape) > 1 {
+		raw = cOrder(raw, elem, shape)
+	}
 	d.F32, d.I64 = npyValues(raw, kind, elem, order)
 	if d.I64 != nil {
 		d.DType = I64
-	}
-	if h.Descr.Fortran && len(shape) > 1 {
-		d.F32, d.I64 = cOrder(d.F32, shape), cOrder(d.I64, shape)
 	}
 	return d, nil
 }
@@ -225,13 +225,10 @@ func half(h uint16) float32 {
 	return math.Float32frombits(sign | (exp+112)<<23 | frac<<13)
 }
 
-// cOrder turns values whose first axis runs fastest into values whose last axis does.
-func cOrder[T any](v []T, shape []int) []T {
-	if v == nil {
-		return nil
-	}
-	out := make([]T, len(v))
-	index := make([]int, len(shape)) // of v's element, first axis fastest
+// cOrder turns elements of some bytes whose first axis runs fastest into elements whose last axis does.
+func cOrder(raw []byte, elem int, shape []int) []byte {
+	out := make([]byte, len(raw))
+	index := make([]int, len(shape)) // of raw's element, first axis fastest
 	strides := make([]int, len(shape))
 	step := 1
 	for i := len(shape) - 1; i >= 0; i-- {
@@ -239,8 +236,8 @@ func cOrder[T any](v []T, shape []int) []T {
 		step *= shape[i]
 	}
 	at := 0
-	for _, x := range v {
-		out[at] = x
+	for from := 0; from < len(raw); from += elem {
+		copy(out[at*elem:(at+1)*elem], raw[from:])
 		for i := range index {
 			index[i]++
 			at += strides[i]
