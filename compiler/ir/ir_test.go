@@ -39,8 +39,13 @@ func (probe) Eval(_ *Env, in []*Tensor) ([]*Tensor, error) {
 // pair gives two results and means two probes.
 type pair struct{}
 
-func (pair) Name() string                    { return "Pair" }
-func (pair) Infer(in []Type) ([]Type, error) { return []Type{in[0], in[0]}, nil }
+func (pair) Name() string { return "Pair" }
+func (pair) Infer(in []Type) ([]Type, error) {
+	if len(in) != 1 {
+		return nil, fmt.Errorf("one operand, got %d", len(in))
+	}
+	return []Type{in[0], in[0]}, nil
+}
 func (pair) Decompose(b *Builder, in []*Value) []*Value {
 	x := b.Op(probe{}, in[0])
 	return []*Value{x, b.Op(probe{}, x)}
