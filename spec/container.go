@@ -11,11 +11,13 @@ import (
 type SequentialLayer struct {
 	Base
 	layers []Layer
+
+	tied, untied *MirrorLayer // of MirrorOf
 }
 
 // Sequential is layers in a row under one name.
 func Sequential(name string, l ...Layer) *SequentialLayer {
-	return &SequentialLayer{container("Sequential", name), append([]Layer{}, l...)}
+	return &SequentialLayer{Base: container("Sequential", name), layers: append([]Layer{}, l...)}
 }
 
 // Named gives the container another name.

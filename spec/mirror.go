@@ -12,6 +12,7 @@ type MirrorLayer struct {
 	of     Layer
 	tied   bool
 	layers []Layer // made at the first place
+	stages []stage // of layers, from the input on
 }
 
 // Mirror is the decoder to an encoder: its dense layers and activations in
@@ -66,10 +67,13 @@ func (l *MirrorLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 	return chain(b, l.layers, x[0])
 }
 
-// stage is a layer that has an image, and the activations behind it.
+// stage is a layer that has an image, copies of the activations behind it, and of
+// those behind the stage before.
 type stage struct {
-	image Layer
-	acts  []Layer
+	of     Layer
+	image  Layer
+	acts   []Layer
+	before []Layer
 }
 
 // images returns the layers of the mirror, or why there are none. It is empty
@@ -116,7 +120,7 @@ func (l *MirrorLayer) images() (out []Layer, rule string) {
 			rule = fmt.Sprintf("a layer of kind %s has no mirror image", x.base().st.kind)
 			return false
 		}
-		stages = append(stages, stage{image: image})
+		stages = append(stages, stage{of: x.(Layer), image: image})
 		return true
 	}
 	if !visit(l.of) {
@@ -128,9 +132,11 @@ func (l *MirrorLayer) images() (out []Layer, rule string) {
 	for i := len(stages) - 1; i > 0; i-- {
 		out = append(out, stages[i].image)
 		if i > 1 {
-			out = append(out, stages[i-1].acts...)
+			stages[i].before = stages[i-1].acts
+			out = append(out, stages[i].before...)
 		}
 	}
+	l.stages = stages[1:]
 	for _, x := range out {
 		x.base().st.made = l.st.made
 	}

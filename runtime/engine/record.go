@@ -23,10 +23,16 @@ type Range struct {
 
 // Phase is one phase of a training.
 type Phase struct {
-	Name      string             `json:"name"`
+	Name      string             `json:"name"` // of the model
 	Epochs    int                `json:"epochs"`
 	Updates   int64              `json:"updates,omitempty"`
 	Batch     int                `json:"batch,omitempty"`
+	Rows      int                `json:"rows,omitempty"`      // trained on
+	DataHash  string             `json:"data_hash,omitempty"` // of them
+	Seed      uint64             `json:"seed,omitempty"`
+	Layers    []string           `json:"layers,omitempty"` // that were trained
+	Frozen    []string           `json:"frozen,omitempty"` // patterns of those that were not
+	Noise     string             `json:"noise,omitempty"`
 	Optimizer any                `json:"optimizer,omitempty"` // as the optimizer describes itself
 	Metrics   map[string]float64 `json:"metrics,omitempty"`
 }

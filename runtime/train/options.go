@@ -134,6 +134,23 @@ type Settings struct {
 	InitFrom []InitReport `json:"init_from,omitempty"`
 }
 
+// Check returns every mistake of the options and of the model they are to train,
+// joined, as New does. It reads no row.
+func (o Options) Check(m *spec.Model) error {
+	if err := o.check(m); err != nil {
+		return err
+	}
+	_, err := o.frozen(m.Params())
+	return errors.Join(err, o.checkGroups(m.Params()))
+}
+
+// Settings returns the options that decide a run's bits, defaults filled in. They
+// must have passed Check.
+func (o Options) Settings(m *spec.Model) Settings {
+	_ = o.check(m) // fills the defaults in
+	return o.settings()
+}
+
 func (o *Options) settings() Settings {
 	return Settings{Optimizer: o.Optimizer.Describe(), Batch: o.Batch, Accumulate: o.Accumulate, Seed: o.Seed,
 		InOrder: o.InOrder, Epochs: o.Epochs, Patience: o.Patience, MinDelta: o.MinDelta, KeepLast: o.KeepLast, ClipNorm: o.ClipNorm, Freeze: o.Freeze}

@@ -11,12 +11,13 @@ import (
 
 // newRecord returns the facts of the training that ship with it.
 func newRecord(r *Result) (engine.Record, error) {
-	if r.hash == "" {
-		h, err := dataset.Hash(r.rows)
-		if err != nil {
-			return engine.Record{}, err
-		}
-		r.hash = h
+	hash, err := r.dataHash()
+	if err != nil {
+		return engine.Record{}, err
+	}
+	own, err := r.phase()
+	if err != nil {
+		return engine.Record{}, err
 	}
 	ranges, err := dataset.Ranges(r.rows)
 	if err != nil {
@@ -26,6 +27,32 @@ func newRecord(r *Result) (engine.Record, error) {
 	for _, c := range ranges {
 		columns[c.Column] = engine.Range{Min: c.Min, Max: c.Max}
 	}
+	var phases []engine.Phase
+	for _, e := range r.earlier {
+		phases = append(phases, e.Phase)
+	}
+	return engine.Record{
+		Seed: r.settings.Seed, DataHash: hash, Rows: r.rows.Len(), Columns: columns, Metrics: own.Metrics,
+		Phases:   append(phases, own),
+		SpecText: ir.File(r.prog.Graph), ModelHash: r.prog.Hash, Kernels: kernels(),
+		Versions: map[string]string{"lamina": moduleVersion()},
+	}, nil
+}
+
+// dataHash is the hash of the rows, computed when first needed.
+func (r *Result) dataHash() (string, error) {
+	if r.hash == "" {
+		h, err := dataset.Hash(r.rows)
+		if err != nil {
+			return "", err
+		}
+		r.hash = h
+	}
+	return r.hash, nil
+}
+
+// metrics are those of the weights that the result has.
+func (r *Result) metrics() map[string]float64 {
 	last := r.shipped()
 	metrics := map[string]float64{"train/loss": last.Train.Loss}
 	add := func(prefix string, v Values) {
@@ -41,13 +68,7 @@ func newRecord(r *Result) (engine.Record, error) {
 		metrics["valid/loss"] = last.Valid.Loss
 		add("valid/", last.Valid)
 	}
-	return engine.Record{
-		Seed: r.settings.Seed, DataHash: r.hash, Rows: r.rows.Len(), Columns: columns, Metrics: metrics,
-		Phases: []engine.Phase{{Name: r.prog.Name, Epochs: len(r.History), Updates: r.Last().Updates,
-			Batch: r.settings.Batch, Optimizer: r.settings.Optimizer, Metrics: metrics}},
-		SpecText: ir.File(r.prog.Graph), ModelHash: r.prog.Hash, Kernels: kernels(),
-		Versions: map[string]string{"lamina": moduleVersion()},
-	}, nil
+	return metrics
 }
 
 // shipped returns the epoch whose weights the result has.

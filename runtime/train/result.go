@@ -2,7 +2,6 @@ package train
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/lamina-ml/lamina/compiler"
 	"github.com/lamina-ml/lamina/runtime/dataset"
@@ -21,6 +20,9 @@ type Result struct {
 	rows     dataset.Source
 	settings Settings
 	hash     string
+
+	earlier []Earlier     // phases of the program before this one
+	own     *engine.Phase // of this one; nil for what it knows itself
 }
 
 // Last returns the last epoch, the zero Epoch if none was trained.
@@ -59,8 +61,8 @@ func (r *Result) net(values []*spec.Value) (*engine.Net, error) {
 	}
 	own := map[string][]float32{}
 	for _, p := range params {
-		w, ok := r.params[p.Name]
-		if !ok || !r.trained(p) {
+		w, ok := r.value(p)
+		if !ok {
 			return nil, &spec.Error{Layer: p.Layer, Made: p.Pos.Made, From: p.Pos.From, Op: "Net",
 				Rule: fmt.Sprintf("parameter %q was not trained: the layer is not part of model %q", p.Name, r.prog.Name)}
 		}
@@ -78,10 +80,4 @@ func (r *Result) net(values []*spec.Value) (*engine.Net, error) {
 		return nil, err
 	}
 	return engine.NewNet(g, pl, own, rec)
-}
-
-// trained reports whether the parameter is the model's own, not another layer's
-// of the same name.
-func (r *Result) trained(p spec.Param) bool {
-	return slices.ContainsFunc(r.prog.Params, func(q spec.Param) bool { return q.Name == p.Name && q.Same(p) })
 }

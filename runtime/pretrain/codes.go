@@ -1,0 +1,199 @@
+package pretrain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/lamina-ml/lamina/compiler"
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/internal/atomicfile"
+	"github.com/lamina-ml/lamina/internal/npywrite"
+	"github.com/lamina-ml/lamina/internal/random"
+	"github.com/lamina-ml/lamina/runtime/dataset"
+	"github.com/lamina-ml/lamina/runtime/engine"
+	"github.com/lamina-ml/lamina/spec"
+)
+
+// Files of codes in a phase's folder.
+const (
+	codesName = "codes.npy"
+	validName = "codes-valid.npy"
+)
+
+// codeRows is the rows that are computed at a time.
+const codeRows = 256
+
+// codes are the rows of a stage: what the layers below give.
+type codes struct {
+	dataset.Source
+	file *dataset.NPYRows // nil in memory
+	path string
+}
+
+// close removes the file, if there is one.
+func (c *codes) close() error {
+	if c == nil || c.file == nil {
+		return nil
+	}
+	return errors.Join(c.file.Close(), os.Remove(c.path))
+}
+
+// below is the function that the layers below a stage are.
+func (r *run) below(v *spec.Value) (*engine.Net, error) {
+	g, params, err := spec.GraphOf("codes", v)
+	if err != nil {
+		return nil, err
+	}
+	values := map[string][]float32{}
+	for _, p := range params {
+		w, ok := r.value(p)
+		if !ok {
+			return nil, fmt.Errorf("parameter %q was not trained by a phase before", p.Name)
+		}
+		values[p.Name] = w
+	}
+	if g, err = compiler.Front(g, true); err != nil {
+		return nil, err
+	}
+	pl, err := compiler.CompileGraph(g, compiler.Options{Rows: codeRows})
+	if err != nil {
+		return nil, err
+	}
+	return engine.NewNet(g, pl, values, engine.Record{})
+}
+
+// codes computes the rows of a stage, once: in memory if they fit the budget, else
+// in a file of that name in dir.
+func (r *run) codes(ctx context.Context, st *step, rows dataset.Source, dir, name string) (*codes, error) {
+	net, err := r.below(st.below)
+	if err != nil {
+		return nil, err
+	}
+	if err := columnsFit(net, rows); err != nil {
+		return nil, err
+	}
+	out := net.Graph().Outputs[0]
+	shape := out.Type.Shape[1:].Bind(1)
+	width, n := ir.Elems(shape), rows.Len()
+	if bytes := int64(n) * int64(width) * 4; bytes > r.opt.Memory {
+		return r.codesFile(ctx, st, net, rows, dir, name, shape, bytes)
+	}
+	data := make([]float32, 0, n*width)
+	err = each(ctx, net, rows, func(part []float32) error {
+		data = append(data, part...)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	t, err := dataset.NewTable(dataset.Data{Column: dataset.Column{Name: st.column, DType: dataset.F32, Shape: shape}, F32: data})
+	if err != nil {
+		return nil, err
+	}
+	return &codes{Source: t}, nil
+}
+
+// codesFile is codes on disk. The file is whole or not there.
+func (r *run) codesFile(ctx context.Context, st *step, net *engine.Net, rows dataset.Source, dir, name string, shape []int, bytes int64) (_ *codes, err error) {
+	if dir == "" {
+		if r.scratch == "" {
+			if r.scratch, err = os.MkdirTemp("", "lamina-codes-*"); err != nil {
+				return nil, err
+			}
+		}
+		dir = r.scratch
+	}
+	path := filepath.Join(dir, name)
+	err = os.MkdirAll(dir, 0o777)
+	if err == nil {
+		err = atomicfile.Clean(path)
+	}
+	if err == nil {
+		err = r.write(path, func(w io.Writer) error {
+			if err := npywrite.Begin[float32](w, append([]int{rows.Len()}, shape...)); err != nil {
+				return err
+			}
+			return each(ctx, net, rows, func(part []float32) error { return npywrite.Append(w, part) })
+		})
+	}
+	if err != nil {
+		do := "mend this, or raise Options.Memory"
+		if atomicfile.IsFull(err) {
+			do = fmt.Sprintf("the disk is full: free %d MB, or raise Options.Memory to keep them in memory", bytes>>20+1)
+		}
+		return nil, fmt.Errorf("the codes of %d rows, %d MB, cannot be written: %w; %s", rows.Len(), bytes>>20, err, do)
+	}
+	f, err := dataset.OpenNPY(path, st.column)
+	if err != nil {
+		return nil, err
+	}
+	return &codes{Source: &npySource{f}, file: f, path: path}, nil
+}
+
+// npySource reads the rows of a file in any order.
+type npySource struct{ f *dataset.NPYRows }
+
+func (s *npySource) Len() int                  { return int(s.f.Len()) }
+func (s *npySource) Columns() []dataset.Column { return []dataset.Column{s.f.Column()} }
+
+func (s *npySource) Row(i int, row dataset.Row) error {
+	if err := s.f.SeekRow(int64(i)); err != nil {
+		return err
+	}
+	_, err := s.f.Read(1, row.F32Slice(s.f.Column().Name), nil)
+	return err
+}
+
+// columnsFit says which inputs of the function the rows have no column for.
+func columnsFit(net *engine.Net, rows dataset.Source) error {
+	var errs []error
+	cols := rows.Columns()
+	for _, in := range net.Inputs() {
+		want := in.Type.Shape[1:].Bind(1)
+		i := slices.IndexFunc(cols, func(c dataset.Column) bool { return c.Name == in.Name })
+		if i < 0 || string(cols[i].DType) != in.Type.DType.String() || !slices.Equal(cols[i].Shape, want) {
+			errs = append(errs, fmt.Errorf("input %q is %s, so the rows need a column of that name and type; they have %v", in.Name, in.Type, cols))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// each runs the function over all rows, in order, a part at a time.
+func each(ctx context.Context, net *engine.Net, rows dataset.Source, part func([]float32) error) error {
+	batches, err := dataset.NewBatches(rows, codeRows, random.Key{}, false)
+	if err != nil {
+		return err
+	}
+	if err := batches.Epoch(0); err != nil {
+		return err
+	}
+	defer batches.Close()
+	for {
+		b, ok, err := batches.Next(ctx)
+		if err != nil || !ok {
+			return err
+		}
+		in := map[string]*ir.Tensor{}
+		for _, v := range net.Inputs() {
+			t := &ir.Tensor{DType: v.Type.DType, Shape: append([]int{b.Rows}, v.Type.Shape[1:].Bind(1)...)}
+			if t.DType == ir.F32 {
+				t.F32 = b.F32(v.Name)
+			} else {
+				t.I64 = b.I64(v.Name)
+			}
+			in[v.Name] = t
+		}
+		out, err := net.Run(ctx, in)
+		if err != nil {
+			return err
+		}
+		if err := part(out[net.Graph().Outputs[0].Name].F32); err != nil {
+			return err
+		}
+	}
+}

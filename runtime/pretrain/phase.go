@@ -1,0 +1,149 @@
+package pretrain
+
+import (
+	"strings"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/runtime/dataset"
+	"github.com/lamina-ml/lamina/runtime/train"
+	"github.com/lamina-ml/lamina/spec"
+)
+
+// Phase is a part of a program: made by [Greedy], [EndToEnd] or [Fit].
+type Phase interface {
+	// steps returns the trainings that the phase is, in order.
+	steps(p *Program) []step
+	// made is where the user wrote it.
+	made() ir.Pos
+}
+
+// step is one training.
+type step struct {
+	name   string
+	model  *spec.Model
+	rows   dataset.Source
+	opt    train.Options
+	below  *spec.Value // what the training's rows are made of; nil for rows as they are
+	column string      // that below becomes
+	layers string      // for the table
+	unit   string      // input whose values must be in [0, 1], "" for none
+	under  []string    // layers of the stack that have been trained before
+}
+
+// FitPhase is made by [Fit].
+type FitPhase struct {
+	at    ir.Pos
+	model *spec.Model
+	rows  dataset.Source
+	opt   train.Options
+}
+
+// Fit trains a model on rows, as train.Fit does, from what the phases before left
+// of its parameters. Options.Dir and Progress are the program's.
+func Fit(model *spec.Model, rows dataset.Source, o train.Options) *FitPhase {
+	return &FitPhase{here(), model, rows, o}
+}
+
+func (f *FitPhase) steps(p *Program) []step {
+	if f == nil {
+		p.fail("a Fit phase is nil")
+		return nil
+	}
+	if f.model == nil {
+		p.fail("Fit: the model is nil")
+		return nil
+	}
+	return []step{{name: f.model.Name(), model: f.model, rows: f.rows, opt: f.opt, layers: tops(f.model, f.opt.Freeze)}}
+}
+
+// StackPhase is made by [Greedy] and [EndToEnd].
+type StackPhase struct {
+	at      ir.Pos
+	greedy  bool
+	x       *spec.Value
+	stack   *spec.SequentialLayer
+	rows    dataset.Source
+	opt     train.Options
+	noise   spec.Layer
+	corrupt bool
+	untied  bool
+	loss    func(prediction, target *spec.Value) *spec.Loss
+	cross   bool
+	decoder *spec.MirrorLayer
+}
+
+// Greedy trains a stack layer by layer (Bengio, Lamblin, Popovici and Larochelle
+// 2007; with Corrupt: Vincent, Larochelle and others 2010): stage k is an
+// autoencoder of the k-th Dense layer, with what follows it, and its mirror image.
+// Its rows are the codes that the stages below give for x without noise, computed
+// once when the stage begins; they are its target too, so that the noise is on its
+// own input alone. Options hold for each stage.
+//
+// The decoder is the layer's transpose, tied, with a bias of its own, followed by
+// the activations of the stage below; the first one is linear. The loss is
+// spec.MSE. Mistakes: a layer has no mirror image; those of spec.Divide.
+func Greedy(x *spec.Value, stack *spec.SequentialLayer, rows dataset.Source, o train.Options) *StackPhase {
+	return &StackPhase{at: here(), greedy: true, x: x, stack: stack, rows: rows, opt: o, loss: spec.MSE}
+}
+
+// EndToEnd trains a stack and its mirror at once, as one autoencoder. After Greedy
+// of the same stack, tied or not as this, it goes on with the decoders that the
+// stages trained: pretraining, unrolling and fine-tuning of Hinton and
+// Salakhutdinov 2006.
+func EndToEnd(x *spec.Value, stack *spec.SequentialLayer, rows dataset.Source, o train.Options) *StackPhase {
+	return &StackPhase{at: here(), x: x, stack: stack, rows: rows, opt: o, loss: spec.MSE}
+}
+
+// Corrupt puts noise on the input of each stage: spec.MaskingNoise,
+// spec.GaussianNoise, spec.SaltAndPepper or spec.Dropout. The target stays clean.
+func (s *StackPhase) Corrupt(noise spec.Layer) *StackPhase {
+	return s.set(func() { s.noise, s.corrupt = noise, true })
+}
+
+// Untied gives the decoders weights of their own.
+func (s *StackPhase) Untied() *StackPhase { return s.set(func() { s.untied = true }) }
+
+// Decoder makes the stages train the layers of this mirror of the stack, so that a
+// model declared with it finds them trained. Tied or not is the mirror's.
+func (s *StackPhase) Decoder(mirror *spec.MirrorLayer) *StackPhase {
+	return s.set(func() { s.decoder = mirror })
+}
+
+// Loss sets the loss of prediction and target, which is spec.MSE if not set.
+func (s *StackPhase) Loss(f func(prediction, target *spec.Value) *spec.Loss) *StackPhase {
+	return s.set(func() { s.loss, s.cross = f, false })
+}
+
+// CrossEntropy sets the loss to the cross-entropy of the target and the sigmoid of
+// the decoder's last Dense layer (Vincent et al. 2010). Targets must be in [0, 1]:
+// the rows, and the codes of a stage below, which must end in a Sigmoid.
+func (s *StackPhase) CrossEntropy() *StackPhase {
+	return s.set(func() { s.loss, s.cross = spec.BinaryCrossEntropy, true })
+}
+
+// set changes a phase that is not nil; NewProgram tells of one that is.
+func (s *StackPhase) set(f func()) *StackPhase {
+	if s != nil {
+		f()
+	}
+	return s
+}
+
+func (f *FitPhase) made() ir.Pos {
+	if f == nil {
+		return ir.Pos{}
+	}
+	return f.at
+}
+
+func (s *StackPhase) made() ir.Pos {
+	if s == nil {
+		return ir.Pos{}
+	}
+	return s.at
+}
+
+// here is where the user wrote the call under way.
+func here() ir.Pos {
+	return ir.Here(func(f string) bool { return strings.HasPrefix(f, "github.com/lamina-ml/lamina/runtime/pretrain.") })
+}

@@ -1,0 +1,189 @@
+package pretrain
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
+	"github.com/lamina-ml/lamina/runtime/optim"
+	"github.com/lamina-ml/lamina/spec"
+)
+
+// Program is a sequence of phases over shared layers. It is made by [NewProgram]
+// and may be run any number of times.
+type Program struct {
+	name    string
+	list    []step
+	current Phase // whose mistakes are being found
+	errs    []error
+	said    map[string]bool
+}
+
+// NewProgram makes a program of phases, which run in order. Mistakes are kept and
+// told, all at once, by Err and Run.
+func NewProgram(name string, phases ...Phase) *Program {
+	p := &Program{name: name, said: map[string]bool{}}
+	if name == "" || strings.ContainsAny(name, "\n\r\t") {
+		p.fail("a program needs a plain name, got %q", name)
+	}
+	if len(phases) == 0 {
+		p.fail("program %q has no phase", name)
+	}
+	for i, ph := range phases {
+		if ph == nil || reflect.ValueOf(ph).Kind() == reflect.Pointer && reflect.ValueOf(ph).IsNil() {
+			p.fail("phase %d of %d of program %q is nil", i+1, len(phases), name)
+			continue
+		}
+		p.current = ph
+		for _, st := range ph.steps(p) {
+			p.check(&st)
+			p.list = append(p.list, st)
+		}
+		p.current = nil
+	}
+	return p
+}
+
+// check finds the mistakes of one training before anything runs.
+func (p *Program) check(st *step) {
+	if st.rows == nil || reflect.ValueOf(st.rows).Kind() == reflect.Pointer && reflect.ValueOf(st.rows).IsNil() {
+		p.fail("%s: there are no rows: the source is nil", st.name)
+	}
+	if st.opt.Dir != "" {
+		p.fail("%s: its Options.Dir is %q, but a program gives each phase a folder inside its own: set the Dir of pretrain.Options", st.name, st.opt.Dir)
+	}
+	if err := st.opt.Check(st.model); err != nil {
+		for _, e := range apart(err) {
+			p.add(e)
+		}
+	}
+}
+
+// apart returns the errors that were joined.
+func apart(err error) []error {
+	if j, ok := err.(interface{ Unwrap() []error }); ok {
+		var out []error
+		for _, e := range j.Unwrap() {
+			out = append(out, apart(e)...)
+		}
+		return out
+	}
+	return []error{err}
+}
+
+// add keeps a mistake, once, and reports whether there was one.
+func (p *Program) add(err error) bool {
+	if err == nil {
+		return false
+	}
+	for _, e := range apart(err) {
+		var known *ir.Error
+		if !errors.As(e, &known) && p.current != nil {
+			at := p.current.made()
+			e = &located{at, e}
+		}
+		if !p.said[e.Error()] {
+			p.said[e.Error()] = true
+			p.errs = append(p.errs, e)
+		}
+	}
+	return true
+}
+
+// located is an error at the line where a phase was made.
+type located struct {
+	at  ir.Pos
+	err error
+}
+
+func (l *located) Error() string {
+	if l.at.IsZero() {
+		return l.err.Error()
+	}
+	return l.at.String() + ": " + l.err.Error()
+}
+
+func (l *located) Unwrap() error { return l.err }
+
+func (p *Program) fail(format string, a ...any) { p.add(fmt.Errorf("pretrain: "+format, a...)) }
+
+// Err returns every mistake of the program, joined, or nil.
+func (p *Program) Err() error {
+	if p == nil {
+		return errors.New("pretrain: the program is nil")
+	}
+	return errors.Join(p.errs...)
+}
+
+// Name returns the program's name.
+func (p *Program) Name() string { return p.name }
+
+// String returns the program as a table, or its mistakes.
+func (p *Program) String() string {
+	if err := p.Err(); err != nil {
+		return err.Error()
+	}
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "phase\t\tlayers\trows\tepochs\toptimizer\tnoise\tfrozen")
+	for i := range p.list {
+		st := &p.list[i]
+		rows := fmt.Sprint(st.rows.Len())
+		if st.below != nil {
+			rows += " codes"
+		}
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n", i+1, st.name, st.layers, rows, st.opt.Epochs,
+			optimizer(st.opt.Optimizer), noiseOf(st.model), strings.Join(st.frozen(), ", "))
+	}
+	w.Flush()
+	lines := strings.Split(strings.TrimRight(b.String(), "\n"), "\n")
+	for i := range lines {
+		lines[i] = strings.TrimRight(lines[i], " ")
+	}
+	return fmt.Sprintf("program %s\n%s\n", p.name, strings.Join(lines, "\n"))
+}
+
+// frozen names what a step leaves alone: patterns, and the stages below.
+func (s *step) frozen() []string { return append(append([]string{}, s.opt.Freeze...), s.under...) }
+
+func optimizer(o optim.Optimizer) string {
+	s := fmt.Sprintf("%s %v", o.Name(), o.Rate())
+	if d, ok := o.Describe().(optim.Description); ok {
+		for _, g := range d.Groups {
+			s += fmt.Sprintf(", %s ×%v", g.Pattern, g.Factor)
+		}
+	}
+	return s
+}
+
+// noiseOf lists the noise of a model's training, each kind once.
+func noiseOf(m *spec.Model) string {
+	g, err := m.Graph()
+	if err != nil {
+		return ""
+	}
+	var list []string
+	seen := map[string]bool{}
+	for _, n := range g.Nodes {
+		s := ""
+		switch op := n.Op.(type) {
+		case ops.Dropout:
+			s = fmt.Sprintf("Dropout(%v)", op.Rate)
+		case ops.MaskingNoise:
+			s = fmt.Sprintf("MaskingNoise(%v)", op.Rate)
+		case ops.GaussianNoise:
+			s = fmt.Sprintf("GaussianNoise(%v)", op.SD)
+		case ops.SaltAndPepper:
+			s = fmt.Sprintf("SaltAndPepper(%v)", op.Rate)
+		}
+		if s != "" && !seen[s] {
+			seen[s] = true
+			list = append(list, s)
+		}
+	}
+	return strings.Join(list, ", ")
+}

@@ -1,0 +1,220 @@
+package pretrain
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/lamina-ml/lamina/internal/atomicfile"
+	"github.com/lamina-ml/lamina/runtime/checkpoint"
+	"github.com/lamina-ml/lamina/runtime/engine"
+	"github.com/lamina-ml/lamina/runtime/train"
+)
+
+// Files in Options.Dir.
+const (
+	recordName = "program.json"
+	lockName   = ".lock"
+	leftName   = "finished.lamina" // in a phase's folder: what it left
+)
+
+// record is program.json: the program that the folder belongs to, and how far it
+// is.
+type record struct {
+	Program  string        `json:"program"`
+	Hash     string        `json:"hash"` // of all phases
+	Finished int           `json:"finished"`
+	Phases   []phaseRecord `json:"phases"`
+}
+
+type phaseRecord struct {
+	Name string `json:"name"`
+	phaseText
+	Hash string `json:"hash"` // of the rest
+}
+
+// phaseText is what a phase's bits depend on.
+type phaseText struct {
+	Model    string         `json:"model"`           // hash of its text form
+	Below    string         `json:"below,omitempty"` // the same of what its rows are codes of
+	Data     string         `json:"data"`            // hash of the rows
+	Valid    string         `json:"valid,omitempty"`
+	Settings train.Settings `json:"settings"`
+}
+
+// open makes the folder this run's own.
+func (r *run) open() (unlock func() error, err error) {
+	if err := os.MkdirAll(r.opt.Dir, 0o777); err != nil {
+		return nil, fmt.Errorf("pretrain: the folder of the program cannot be made: %w; choose another Options.Dir", err)
+	}
+	unlock, err = atomicfile.Lock(filepath.Join(r.opt.Dir, lockName))
+	switch {
+	case errors.Is(err, atomicfile.ErrLocked):
+		return nil, fmt.Errorf("pretrain: another run uses the folder %s: it is %w; wait for its end or choose another Options.Dir", r.opt.Dir, err)
+	case errors.Is(err, errors.ErrUnsupported):
+		return func() error { return nil }, nil // train warns of it
+	case err != nil:
+		return nil, fmt.Errorf("pretrain: the folder of the program cannot be written: %w; choose another Options.Dir", err)
+	}
+	return unlock, nil
+}
+
+// folder is where phase i keeps its files.
+func (r *run) folder(i int) string {
+	return filepath.Join(r.opt.Dir, fmt.Sprintf("%02d-%s", i+1, r.p.list[i].name))
+}
+
+// describeAll returns the record of a run that has not begun.
+func (r *run) describeAll() (record, error) {
+	rec := record{Program: r.p.name}
+	all := sha256.New()
+	for i := range r.p.list {
+		st := &r.p.list[i]
+		var t phaseText
+		var errs [3]error
+		t.Model = st.model.Hash()
+		t.Below, errs[0] = textHash(st.below)
+		t.Data, errs[1] = r.rowsHash(st.rows)
+		t.Valid, errs[2] = r.rowsHash(st.opt.Valid)
+		if err := errors.Join(errs[:]...); err != nil {
+			return rec, fmt.Errorf("pretrain: phase %d, %s: %w", i+1, st.name, err)
+		}
+		t.Settings = st.opt.Settings(st.model)
+		raw, err := json.Marshal(t)
+		if err != nil {
+			return rec, fmt.Errorf("pretrain: %w", err)
+		}
+		sum := sha256.Sum256(raw)
+		all.Write(sum[:])
+		rec.Phases = append(rec.Phases, phaseRecord{Name: st.name, phaseText: t, Hash: hex.EncodeToString(sum[:])})
+	}
+	rec.Hash = hex.EncodeToString(all.Sum(nil))
+	return rec, nil
+}
+
+// resume returns how many phases are finished, and writes the record of a run that
+// begins.
+func (r *run) resume() (finished int, err error) {
+	now, err := r.describeAll()
+	if err != nil {
+		return 0, err
+	}
+	r.rec = now
+	path := filepath.Join(r.opt.Dir, recordName)
+	raw, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return 0, r.record(now)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("pretrain: %w", err)
+	}
+	var was record
+	if err := json.Unmarshal(raw, &was); err != nil || was.Finished < 0 || was.Finished > len(was.Phases) {
+		return 0, fmt.Errorf("pretrain: %s is not the record of a program (%v): use another Options.Dir, or delete the folder", path, err)
+	}
+	if was.Program != now.Program {
+		return 0, fmt.Errorf("pretrain: the folder %s is of the program %q, this one is %q: use another Options.Dir", r.opt.Dir, was.Program, now.Program)
+	}
+	if err := differ(was, now); err != nil {
+		return 0, fmt.Errorf("pretrain: %s: %w: use another Options.Dir, or the program it was written with", r.opt.Dir, err)
+	}
+	return was.Finished, nil
+}
+
+// differ says in which phase two programs differ, and in what.
+func differ(was, now record) error {
+	for i := range min(len(was.Phases), len(now.Phases)) {
+		a, b := was.Phases[i], now.Phases[i]
+		if a.Name == b.Name && a.Hash == b.Hash {
+			continue
+		}
+		return fmt.Errorf("phase %d of the program has changed since it began: %s", i+1, difference(a, b))
+	}
+	if len(was.Phases) != len(now.Phases) {
+		return fmt.Errorf("the program had %d phases when it began, it has %d now", len(was.Phases), len(now.Phases))
+	}
+	return nil
+}
+
+func difference(a, b phaseRecord) string {
+	short := func(x any) string {
+		raw, err := json.Marshal(x)
+		if err != nil {
+			return fmt.Sprint(x)
+		}
+		return string(raw)
+	}
+	switch {
+	case a.Name != b.Name:
+		return fmt.Sprintf("it was %s, it is %s", a.Name, b.Name)
+	case a.Model != b.Model:
+		return fmt.Sprintf("the model of %s is another one", a.Name)
+	case a.Below != b.Below:
+		return fmt.Sprintf("the layers below %s are other ones", a.Name)
+	case a.Data != b.Data:
+		return fmt.Sprintf("the rows of %s are other ones", a.Name)
+	case a.Valid != b.Valid:
+		return fmt.Sprintf("the validation rows of %s are other ones", a.Name)
+	}
+	return fmt.Sprintf("the options of %s were %s, they are %s", a.Name, short(a.Settings), short(b.Settings))
+}
+
+// record writes program.json.
+func (r *run) record(rec record) error {
+	raw, err := json.MarshalIndent(rec, "", "  ")
+	if err == nil {
+		err = atomicfile.WriteBytes(filepath.Join(r.opt.Dir, recordName), append(raw, '\n'))
+	}
+	if err != nil {
+		return fmt.Errorf("pretrain: %w", err)
+	}
+	return nil
+}
+
+// finish writes what phase i left, and then that it is finished.
+func (r *run) finish(i int, e train.Earlier) error {
+	raw, err := json.Marshal(e.Phase)
+	if err != nil {
+		return err
+	}
+	f := &checkpoint.File{Header: checkpoint.Header{Model: e.Phase.Name, ModelHash: r.p.list[i].model.Hash(), Seed: e.Phase.Seed,
+		DataHash: e.Phase.DataHash, Cursor: checkpoint.Cursor{Epoch: e.Phase.Epochs, Update: e.Phase.Updates}, Trainer: raw}}
+	for _, p := range e.Params {
+		f.Tensors = append(f.Tensors, checkpoint.Tensor{Name: p.Name, Shape: p.Type.Shape.Bind(1), Data: e.Values[p.Name]})
+	}
+	if err := checkpoint.Write(filepath.Join(r.folder(i), leftName), f); err != nil {
+		return err
+	}
+	r.rec.Finished = i + 1
+	return r.record(r.rec)
+}
+
+// read returns what phase i left.
+func (r *run) read(i int) (train.Earlier, error) {
+	path := filepath.Join(r.folder(i), leftName)
+	f, err := checkpoint.Read(path)
+	if err != nil {
+		return train.Earlier{}, err
+	}
+	m := r.p.list[i].model
+	e := train.Earlier{Params: m.Params(), Values: map[string][]float32{}}
+	var p engine.Phase
+	if err := json.Unmarshal(f.Trainer, &p); err != nil || f.ModelHash != m.Hash() {
+		return e, fmt.Errorf("%s: %w: it is not what the phase left", path, checkpoint.ErrNotCheckpoint)
+	}
+	e.Phase = p
+	e.Phase.Optimizer = r.p.list[i].opt.Optimizer.Describe() // the same, as resume has seen, in its own type
+	for _, q := range e.Params {
+		t := f.Tensor(q.Name)
+		if t == nil || !slices.Equal(t.Shape, q.Type.Shape.Bind(1)) {
+			return e, fmt.Errorf("%s: %w: tensor %q is missing or of another shape", path, checkpoint.ErrNotCheckpoint, q.Name)
+		}
+		e.Values[q.Name] = t.Data
+	}
+	return e, nil
+}

@@ -1,0 +1,269 @@
+package pretrain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/internal/atomicfile"
+	"github.com/lamina-ml/lamina/runtime/dataset"
+	"github.com/lamina-ml/lamina/runtime/train"
+	"github.com/lamina-ml/lamina/spec"
+)
+
+// Options says how to run a program. The zero value of a field is the default
+// named beside it.
+type Options struct {
+	Dir      string         // folder of the program, a folder inside for each phase; "" keeps nothing
+	Progress train.Progress // of phases that have none of their own; nil is silent
+	Memory   int64          // bytes of codes kept in memory, more go to a file; 1 GB
+	Log      *slog.Logger   // of phases that have none of their own
+}
+
+const defaultMemory = 1 << 30
+
+// run is one run of a program.
+type run struct {
+	p    *Program
+	opt  Options
+	done []train.Earlier           // phases that are finished
+	mem  map[dataset.Source]string // hashes of rows
+	rec  record
+
+	scratch string // folder of codes without Options.Dir, "" until it is needed
+	write   func(path string, write func(io.Writer) error) error
+}
+
+// Run runs the phases in order and returns the result of the last one. Its Nets
+// compute values of any layer that some phase trained, and their record lists every
+// phase.
+//
+// With Options.Dir, a run that ended early goes on where it stopped; phases that
+// are finished are not run again.
+//
+// Errors: every mistake of the program; those of train.Fit, with the phase;
+// train.ErrInterrupted, wrapped; a folder with another program, or with this one
+// changed, and then which phase differs; a folder that another run uses.
+func (p *Program) Run(ctx context.Context, o Options) (*train.Result, error) {
+	if err := p.Err(); err != nil {
+		return nil, err
+	}
+	if o.Memory < 0 {
+		return nil, fmt.Errorf("pretrain: Options.Memory must be 0 or more bytes, got %d", o.Memory)
+	}
+	if o.Memory == 0 {
+		o.Memory = defaultMemory
+	}
+	return (&run{p: p, opt: o, mem: map[dataset.Source]string{}, write: atomicfile.Write}).all(ctx)
+}
+
+func (r *run) all(ctx context.Context) (_ *train.Result, err error) {
+	defer func() {
+		if r.scratch != "" {
+			err = errors.Join(err, os.RemoveAll(r.scratch))
+		}
+	}()
+	finished := 0
+	if r.opt.Dir != "" {
+		unlock, err := r.open()
+		if err != nil {
+			return nil, err
+		}
+		defer unlock()
+		if finished, err = r.resume(); err != nil {
+			return nil, err
+		}
+	}
+	return r.phases(ctx, finished)
+}
+
+// phases runs what is left. The last one always gives its result; if it is
+// finished its trainer finds nothing to do.
+func (r *run) phases(ctx context.Context, finished int) (*train.Result, error) {
+	for i := range r.p.list {
+		st := &r.p.list[i]
+		where := func(err error) error {
+			return fmt.Errorf("pretrain: phase %d of %d, %s: %w", i+1, len(r.p.list), st.name, err)
+		}
+		last := i == len(r.p.list)-1
+		if i < finished && !last {
+			e, err := r.read(i)
+			if err != nil {
+				return nil, where(err)
+			}
+			r.done = append(r.done, e)
+			continue
+		}
+		res, e, err := r.phase(ctx, i)
+		if err != nil {
+			return nil, where(err)
+		}
+		e.Phase.Layers, e.Phase.Noise, e.Phase.Frozen = strings.Split(st.layers, ", "), noiseOf(st.model), st.frozen()
+		if r.opt.Dir != "" && i >= finished {
+			if err := r.finish(i, e); err != nil {
+				return nil, where(err)
+			}
+		}
+		if last {
+			return res.After(st.rows, e.Phase, r.done...), nil
+		}
+		r.done = append(r.done, e)
+	}
+	return nil, errors.New("pretrain: the program has no phase")
+}
+
+// phase runs one training, from what the phases before left.
+func (r *run) phase(ctx context.Context, i int) (res *train.Result, e train.Earlier, err error) {
+	st := &r.p.list[i]
+	o := st.opt
+	if r.opt.Dir != "" {
+		o.Dir = r.folder(i)
+		for _, name := range []string{codesName, validName} { // of a run that was killed
+			path := filepath.Join(o.Dir, name)
+			if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+				return nil, e, err
+			}
+		}
+	}
+	if o.Progress == nil {
+		o.Progress = r.opt.Progress
+	}
+	if o.Log == nil {
+		o.Log = r.opt.Log
+	}
+	if st.unit != "" {
+		if err := inUnit(st.rows, st.unit); err != nil {
+			return nil, e, err
+		}
+	}
+	if start := r.start(st.model); start != nil {
+		o.InitFrom = append(append([]train.From{}, o.InitFrom...), train.From{Tensors: start, Pattern: "*"})
+	}
+	rows := st.rows
+	if st.below != nil {
+		c, err := r.codes(ctx, st, rows, o.Dir, codesName)
+		if err != nil {
+			return nil, e, r.stopped(ctx, err)
+		}
+		defer func() { err = errors.Join(err, c.close()) }()
+		rows = c
+		if o.Valid != nil {
+			v, err := r.codes(ctx, st, o.Valid, o.Dir, validName)
+			if err != nil {
+				return nil, e, r.stopped(ctx, fmt.Errorf("Options.Valid: %w", err))
+			}
+			defer func() { err = errors.Join(err, v.close()) }()
+			o.Valid = v
+		}
+	}
+	if res, err = train.Fit(ctx, st.model, rows, o); err != nil {
+		return nil, e, err
+	}
+	e, err = res.Earlier() // while the codes are there
+	return res, e, err
+}
+
+// stopped makes the end of the context an interruption.
+func (r *run) stopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return fmt.Errorf("%w while codes were computed: run the same again to go on: %w", train.ErrInterrupted, err)
+	}
+	return err
+}
+
+// value returns what the phases so far left of a parameter.
+func (r *run) value(p spec.Param) ([]float32, bool) {
+	for i := len(r.done) - 1; i >= 0; i-- {
+		for _, q := range r.done[i].Params {
+			if q.Same(p) {
+				return r.done[i].Values[q.Name], true
+			}
+		}
+	}
+	return nil, false
+}
+
+// start returns what the phases so far left of a model's parameters, nil for
+// nothing.
+func (r *run) start(m *spec.Model) train.Tensors {
+	t := &tensors{shape: map[string][]int{}, data: map[string][]float32{}}
+	for _, p := range m.Params() {
+		if w, ok := r.value(p); ok {
+			t.names = append(t.names, p.Name)
+			t.shape[p.Name], t.data[p.Name] = p.Type.Shape.Bind(1), w
+		}
+	}
+	if len(t.names) == 0 {
+		return nil
+	}
+	return t
+}
+
+type tensors struct {
+	names []string
+	shape map[string][]int
+	data  map[string][]float32
+}
+
+func (t *tensors) Names() []string { return t.names }
+
+func (t *tensors) Tensor(name string) (shape []int, data []float32, ok bool) {
+	data, ok = t.data[name]
+	return t.shape[name], data, ok
+}
+
+// inUnit refuses rows with values outside [0, 1].
+func inUnit(rows dataset.Source, column string) error {
+	ranges, err := dataset.Ranges(rows)
+	if err != nil {
+		return err
+	}
+	for _, c := range ranges {
+		if c.Column != column {
+			continue
+		}
+		for i := range c.Min {
+			if c.Min[i] < 0 || c.Max[i] > 1 {
+				return fmt.Errorf("column %q has values from %v to %v at %d; CrossEntropy needs them in [0, 1]: scale the data, or leave CrossEntropy out", column, c.Min[i], c.Max[i], i)
+			}
+		}
+	}
+	return nil
+}
+
+// rowsHash is dataset.Hash, once for each source.
+func (r *run) rowsHash(src dataset.Source) (string, error) {
+	if src == nil {
+		return "", nil
+	}
+	known := reflect.TypeOf(src).Comparable()
+	if known {
+		if h, ok := r.mem[src]; ok {
+			return h, nil
+		}
+	}
+	h, err := dataset.Hash(src)
+	if known && err == nil {
+		r.mem[src] = h
+	}
+	return h, err
+}
+
+// textHash is the hash of a step's function below its rows.
+func textHash(v *spec.Value) (string, error) {
+	if v == nil {
+		return "", nil
+	}
+	g, _, err := spec.GraphOf("below", v)
+	if err != nil {
+		return "", err
+	}
+	return ir.Hash(g), nil
+}

@@ -1,0 +1,75 @@
+package train
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/lamina-ml/lamina/runtime/dataset"
+	"github.com/lamina-ml/lamina/runtime/engine"
+	"github.com/lamina-ml/lamina/spec"
+)
+
+// Earlier is what a phase of a longer program leaves to the phases after it.
+type Earlier struct {
+	Params []spec.Param
+	Values map[string][]float32 // of Params, by name
+	Phase  engine.Phase
+}
+
+// Earlier returns what r leaves to phases after it. Names and shapes are those of
+// the model; the values are copies.
+func (r *Result) Earlier() (Earlier, error) {
+	p, err := r.phase()
+	if err != nil {
+		return Earlier{}, err
+	}
+	e := Earlier{Params: slices.Clone(r.prog.Params), Values: map[string][]float32{}, Phase: p}
+	for name, v := range r.params {
+		e.Values[name] = slices.Clone(v)
+	}
+	return e, nil
+}
+
+// After returns r as the last phase of a program. Its Nets also have the
+// parameters that earlier phases trained and no later one did, and their record
+// lists every phase, own for r itself. rows are the data that the program was
+// given, which may be other ones than r was trained on.
+func (r *Result) After(rows dataset.Source, own engine.Phase, earlier ...Earlier) *Result {
+	out := *r
+	out.params = maps.Clone(r.params)
+	out.earlier = append(slices.Clone(r.earlier), earlier...)
+	out.own, out.rows, out.hash = &own, rows, ""
+	return &out
+}
+
+// value returns the elements of a parameter: the result's own, else those of the
+// last phase before that has it.
+func (r *Result) value(p spec.Param) ([]float32, bool) {
+	if w, ok := r.params[p.Name]; ok && same(r.prog.Params, p) {
+		return w, true
+	}
+	for i := len(r.earlier) - 1; i >= 0; i-- {
+		e := &r.earlier[i]
+		if w, ok := e.Values[p.Name]; ok && same(e.Params, p) {
+			return w, true
+		}
+	}
+	return nil, false
+}
+
+// same reports whether the parameter is one of these, not another layer's of the
+// same name.
+func same(params []spec.Param, p spec.Param) bool {
+	return slices.ContainsFunc(params, func(q spec.Param) bool { return q.Name == p.Name && q.Same(p) })
+}
+
+// phase is the record of the training itself.
+func (r *Result) phase() (engine.Phase, error) {
+	if r.own != nil {
+		return *r.own, nil
+	}
+	hash, err := r.dataHash()
+	return engine.Phase{Name: r.prog.Name, Epochs: len(r.History), Updates: r.Last().Updates, Batch: r.settings.Batch,
+		Rows: r.rows.Len(), DataHash: hash, Seed: r.settings.Seed, Frozen: r.settings.Freeze,
+		Optimizer: r.settings.Optimizer, Metrics: r.metrics()}, err
+}
