@@ -81,6 +81,7 @@ type layer struct {
 	Name      string  `json:"name"`
 	Position  string  `json:"position,omitempty"`
 	Value     string  `json:"value"`
+	Array     string  `json:"array,omitempty"` // its name in layers.npz if that is not Name: an earlier use of the layer
 	Tolerance float64 `json:"tolerance"`
 }
 
@@ -122,6 +123,14 @@ type SetVerdict struct {
 	Rows     int     `json:"rows"`
 	WorstAbs float64 `json:"worst_abs"`
 	WorstRow int     `json:"worst_row"`
+}
+
+// array returns the layer's name in layersFile.
+func (l layer) array() string {
+	if l.Array != "" {
+		return l.Array
+	}
+	return l.Name
 }
 
 // encode returns v as indented JSON with a final line feed, lists of numbers on

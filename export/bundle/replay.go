@@ -144,22 +144,25 @@ func (r *reader) locate(ctx context.Context, rt verify.Runtime, m *onnxpb.ModelP
 	for _, l := range r.ver.Layers {
 		taps = append(taps, onnxexport.Tap{Layer: l.Name, Pos: l.Position, Value: l.Value})
 	}
+	shown, err := verify.Shown(rt, r.model, taps)
+	if err != nil {
+		r.missingNode(m)
+		return ctx.Err()
+	}
+	defer shown.Close()
 	differs := make([]bool, len(r.ver.Layers))
 	for _, set := range r.sets {
 		// layersFile holds the first rows of the last stored set.
 		if set.Folder != hardSet && set.Folder != r.ver.Stored[len(r.ver.Stored)-1].Folder {
 			continue
 		}
-		values, err := verify.Values(ctx, rt, r.model, set.in, taps)
+		values, err := shown.Run(ctx, set.in)
 		if err != nil {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
 			r.missingNode(m)
-			return nil
+			return ctx.Err()
 		}
 		for i, l := range r.ver.Layers {
-			want, tol := wants[l.Name], r.bounds[fmt.Sprintf(layerBound, i)]
+			want, tol := wants[l.array()], r.bounds[fmt.Sprintf(layerBound, i)]
 			if set.Folder == hardSet {
 				want, tol = r.bounds[fmt.Sprintf(hardLayer, i)], r.bounds[fmt.Sprintf(hardInner, i)]
 			}

@@ -176,20 +176,27 @@ func (w *writer) bound(in map[string]*ir.Tensor, rows int) (map[*ir.Value]verify
 	return verify.Bound(g, &ir.Env{Rows: rows, UpdateRows: rows}, feed)
 }
 
-// takeLayers keeps the last value of each layer for the first rows.
+// takeLayers keeps the last value of each use of a layer for the first rows.
 func (w *writer) takeLayers(est map[*ir.Value]verify.Estimate) {
 	last := map[string]int{}
 	for i, t := range w.model.Taps {
 		last[t.Layer] = i
 	}
+	uses := map[string]int{}
 	for i, t := range w.model.Taps {
+		if i+1 < len(w.model.Taps) && w.model.Taps[i+1].Layer == t.Layer {
+			continue
+		}
 		e, ok := est[t.IR]
-		if !ok || t.Layer == "" || last[t.Layer] != i || !t.IR.Type.DType.Float() || !t.IR.Type.Shape.RowWise() {
+		if !ok || t.Layer == "" || !t.IR.Type.DType.Float() || !t.IR.Type.Shape.RowWise() {
 			continue
 		}
 		shape := t.IR.Type.Shape.Bind(layerRows)
 		n := ir.Elems(shape)
 		l := layer{Name: t.Layer, Position: t.Pos, Value: t.Value}
+		if uses[t.Layer]++; last[t.Layer] != i {
+			l.Array = fmt.Sprintf("%s#%d", t.Layer, uses[t.Layer])
+		}
 		for i := range n {
 			if tol := e.Tolerance(i); !math.IsInf(tol, 0) {
 				l.Tolerance = max(l.Tolerance, tol)
@@ -238,7 +245,7 @@ func (w *writer) files(ctx context.Context, rep *verify.Report) (map[string][]by
 	var err error
 	var inner arrays
 	for i, l := range w.layers {
-		inner.add(l.Name, w.values[i])
+		inner.add(l.array(), w.values[i])
 	}
 	if files[layersFile], err = inner.pack(); err != nil {
 		return nil, fmt.Errorf("bundle: %s: %w", layersFile, err)

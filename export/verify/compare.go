@@ -47,7 +47,7 @@ func Compare(got, want *ir.Tensor, est Estimate) Diff {
 		x, y := got.At(i), want.At(i)
 		if got.DType == ir.I64 {
 			if got.I64[i] != want.I64[i] {
-				d.miss(i, row, math.Abs(x-y), fmt.Sprintf("%d instead of %d", got.I64[i], want.I64[i]), &worst, math.Inf(1))
+				d.miss(i, row, &worst, math.Inf(1), "%d instead of %d", got.I64[i], want.I64[i])
 			}
 			continue
 		}
@@ -59,7 +59,7 @@ func Compare(got, want *ir.Tensor, est Estimate) Diff {
 				d.Tolerance = max(d.Tolerance, tol)
 			}
 		case !finite(x) || !finite(y):
-			d.miss(i, row, 0, fmt.Sprintf("%v instead of %v", x, y), &worst, math.Inf(1))
+			d.miss(i, row, &worst, math.Inf(1), "%v instead of %v", x, y)
 		default:
 			d.Largest = max(d.Largest, math.Abs(y))
 			d.Tolerance = max(d.Tolerance, tol)
@@ -71,18 +71,19 @@ func Compare(got, want *ir.Tensor, est Estimate) Diff {
 				}
 			}
 			if e > tol {
-				d.miss(i, row, e, fmt.Sprintf("%.9g instead of %.9g, off by %.3g where %.3g is allowed", x, y, e, tol), &worst, e/(tol+math.SmallestNonzeroFloat32))
+				d.miss(i, row, &worst, e/(tol+math.SmallestNonzeroFloat32), "%.9g instead of %.9g, off by %.3g where %.3g is allowed", x, y, e, tol)
 			}
 		}
 	}
 	return d
 }
 
-func (d *Diff) miss(i, row int, e float64, what string, worst *float64, ratio float64) {
+// miss notes element i, and describes it if its ratio is the worst yet.
+func (d *Diff) miss(i, row int, worst *float64, ratio float64, what string, a ...any) {
 	d.Bad++
 	if d.Bad == 1 || ratio > *worst {
 		*worst = ratio
 		d.Row, d.Element = i/row, i%row
-		d.First = fmt.Sprintf("row %d, element %d: %s", i/row, i%row, what)
+		d.First = fmt.Sprintf("row %d, element %d: ", i/row, i%row) + fmt.Sprintf(what, a...)
 	}
 }

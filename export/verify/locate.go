@@ -89,6 +89,19 @@ func firstDifference(ctx context.Context, rt Runtime, model []byte, in map[strin
 //
 // Errors: a model that cannot be read or run.
 func Values(ctx context.Context, rt Runtime, model []byte, in map[string]*ir.Tensor, taps []onnxexport.Tap) (map[string]*ir.Tensor, error) {
+	s, err := Shown(rt, model, taps)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	return s.Run(ctx, in)
+}
+
+// Shown opens model with the value of every tap made an output. Taps whose value
+// the file does not have are passed over.
+//
+// Errors: a model that cannot be read.
+func Shown(rt Runtime, model []byte, taps []onnxexport.Tap) (Session, error) {
 	m := &onnxpb.ModelProto{}
 	if err := m.Unmarshal(model); err != nil {
 		return nil, fmt.Errorf("verify: reading the model: %w", err)
@@ -126,6 +139,5 @@ func Values(ctx context.Context, rt Runtime, model []byte, in map[string]*ir.Ten
 	if err != nil {
 		return nil, fmt.Errorf("verify: %s refuses the model with its inner values shown: %w", rt.Name(), err)
 	}
-	defer s.Close()
-	return s.Run(ctx, in)
+	return s, nil
 }
