@@ -211,6 +211,9 @@ func (m *Model) Hash() string {
 // [0, bound). Inputs without one are left out.
 func (m *Model) Limits() map[string]int {
 	limits := map[string]int{}
+	if m == nil || m.sp == nil {
+		return limits
+	}
 	for _, in := range m.sp.find().inputs {
 		if in.limit > 0 {
 			limits[in.name] = in.limit

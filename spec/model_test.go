@@ -380,3 +380,11 @@ func TestNames(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+func TestNoModelHasNoLimits(t *testing.T) {
+	for what, m := range map[string]*spec.Model{"nil": nil, "zero": {}} {
+		if l := m.Limits(); len(l) != 0 || m.Err() == nil {
+			t.Errorf("%s: limits %v, error %v", what, l, m.Err())
+		}
+	}
+}

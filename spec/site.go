@@ -30,7 +30,8 @@ const module = "github.com/lamina-ml/lamina/"
 func inside(function string) bool {
 	return strings.HasPrefix(function, module+"spec.") ||
 		strings.HasPrefix(function, module+"spec/spectest.") ||
-		strings.HasPrefix(function, module+"runtime/pretrain.")
+		strings.HasPrefix(function, module+"runtime/pretrain.") ||
+		strings.HasPrefix(function, module+"runtime/train.(*Result).") // Net
 }
 
 // pos returns the first frame outside and the next one after it.

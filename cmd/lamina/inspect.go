@@ -91,15 +91,15 @@ func inspect(path string) (*inspection, error) {
 // and reading it as a model says why.
 func isCheckpoint(path string) bool {
 	const magic = "LAMINACK"
+	// Opening a pipe would wait for somebody to write to it.
+	if fi, err := os.Stat(path); err != nil || !fi.Mode().IsRegular() {
+		return false
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return false
 	}
 	defer f.Close()
-	fi, err := f.Stat()
-	if err != nil || !fi.Mode().IsRegular() {
-		return false
-	}
 	head := make([]byte, len(magic))
 	_, err = io.ReadFull(f, head)
 	return err == nil && string(head) == magic

@@ -195,17 +195,21 @@ var ErrNotCheckpoint = errors.New("not a whole checkpoint")
 // Errors: the file is missing, is no checkpoint, was cut or altered
 // (ErrNotCheckpoint), or has a newer format.
 func Read(path string) (*File, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("checkpoint: %w", err)
-	}
-	defer f.Close()
-	st, err := f.Stat()
+	// Looked at before it is opened: opening a named pipe waits for a writer.
+	st, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("checkpoint: %w", err)
 	}
 	if !st.Mode().IsRegular() {
 		return nil, fmt.Errorf("checkpoint %s: %w: it is no regular file", path, ErrNotCheckpoint)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint: %w", err)
+	}
+	defer f.Close()
+	if st, err = f.Stat(); err != nil {
+		return nil, fmt.Errorf("checkpoint: %w", err)
 	}
 	c, err := decode(f, st.Size())
 	if err != nil {

@@ -101,6 +101,9 @@ func NewBatches(src Source, batch int, key random.Key, shuffle bool) (*Batches, 
 	if err := checkMemory(cols, rows, buffered); err != nil {
 		return nil, err
 	}
+	if b.n > maxBytes/8 {
+		return nil, fmt.Errorf("dataset: %d rows are too many to be ordered in memory; the limit is %d", b.n, maxBytes/8)
+	}
 	for i := range b.bufs {
 		buf := &buffer{index: make([]int, rows), cols: makeColumns(cols, rows)}
 		buf.w = newWriter(buf.cols)

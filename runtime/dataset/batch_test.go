@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -288,4 +290,26 @@ func TestCloseEndsTheGoroutine(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	t.Errorf("%d goroutines, %d before", runtime.NumGoroutine(), before)
+}
+
+// endless says it has more rows than can be ordered.
+type endless struct{ plain }
+
+func (endless) Len() int { return math.MaxInt }
+
+func TestTooManyRows(t *testing.T) {
+	_, err := NewBatches(endless{plain{numbers(t, 5, 3)}}, 5, random.New(1), true)
+	if err == nil || !strings.Contains(err.Error(), "too many to be ordered") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestNilTable(t *testing.T) {
+	var none *Table
+	if err := none.Err(); err == nil || none.Len() != 0 {
+		t.Errorf("a nil table has the error %v and %d rows", err, none.Len())
+	}
+	if _, err := NewBatches(none, 5, random.New(1), true); err == nil || !strings.Contains(err.Error(), "nil") {
+		t.Errorf("got %v", err)
+	}
 }

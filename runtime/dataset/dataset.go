@@ -75,6 +75,8 @@ const (
 // ErrEmpty is returned, wrapped, for data without rows or without columns.
 var ErrEmpty = errors.New("the data are empty")
 
+var errNilTable = errors.New("dataset: the table is nil")
+
 // checkColumns refuses what no source may have.
 func checkColumns(cols []Column) error {
 	if len(cols) == 0 {
@@ -112,7 +114,7 @@ func checkSource(src Source) ([]Column, error) {
 		return nil, errors.New("dataset: the source is nil")
 	}
 	if t, ok := src.(*Table); ok && t == nil {
-		return nil, errors.New("dataset: the table is nil")
+		return nil, errNilTable
 	}
 	if e, ok := src.(interface{ Err() error }); ok {
 		if err := e.Err(); err != nil {

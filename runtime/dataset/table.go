@@ -175,11 +175,16 @@ func (f rowFunc) Columns() []Column        { return f.cols }
 func (f rowFunc) Row(i int, row Row) error { return f.fill(i, row) }
 
 // Err returns the first mistake made on the way to this table.
-func (t *Table) Err() error { return t.err }
+func (t *Table) Err() error {
+	if t == nil {
+		return errNilTable
+	}
+	return t.err
+}
 
 // Len implements [Source]; it is 0 after a mistake.
 func (t *Table) Len() int {
-	if t.err != nil {
+	if t.Err() != nil {
 		return 0
 	}
 	return t.n

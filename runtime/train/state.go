@@ -1,6 +1,7 @@
 package train
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -55,7 +56,7 @@ func (t *Trainer) save() error {
 	if err := t.keepSchedule(); err != nil {
 		return err
 	}
-	hash, err := t.dataHash()
+	hash, err := t.dataHash(context.Background())
 	if err != nil {
 		return err
 	}
@@ -81,7 +82,7 @@ func (t *Trainer) save() error {
 
 // load goes on from the checkpoint in Options.Dir, if there is one, and makes
 // the log agree with it. It changes nothing unless all of it fits.
-func (t *Trainer) load() error {
+func (t *Trainer) load(ctx context.Context) error {
 	if t.opt.Dir == "" {
 		return nil
 	}
@@ -116,7 +117,7 @@ func (t *Trainer) load() error {
 	if err := t.sameStart(path, s.Settings.InitFrom); err != nil {
 		return err
 	}
-	hash, err := t.dataHash()
+	hash, err := t.dataHash(ctx)
 	if err != nil {
 		return err
 	}

@@ -146,7 +146,11 @@ func (t *Trainer) prepare(ctx context.Context) (err error) {
 	if err := t.initFrom(); err != nil {
 		return err
 	}
-	return t.load()
+	if err := t.load(ctx); err != nil || t.opt.Dir == "" {
+		return err
+	}
+	_, err = t.dataHash(ctx) // now, so that an interruption need not wait for all rows
+	return err
 }
 
 // factor is the multiplier of a parameter's learning rate.
@@ -294,10 +298,30 @@ func (t *Trainer) keepBest() {
 	}
 }
 
+// until is a source whose reading ends with ctx.
+type until struct {
+	dataset.Source
+	ctx context.Context
+}
+
+func (u until) Row(i int, row dataset.Row) error {
+	if err := u.ctx.Err(); err != nil {
+		return err
+	}
+	return u.Source.Row(i, row)
+}
+
 // dataHash returns the hash of the training rows, computed when first needed.
-func (t *Trainer) dataHash() (string, error) {
+func (t *Trainer) dataHash(ctx context.Context) (string, error) {
 	if t.hash == "" {
-		h, err := dataset.Hash(t.rows)
+		rows := t.rows
+		if _, inMemory := rows.(*dataset.Table); !inMemory {
+			rows = until{rows, ctx}
+		}
+		h, err := dataset.Hash(rows)
+		if cause := ctx.Err(); cause != nil && errors.Is(err, cause) {
+			return "", fmt.Errorf("train: %w while the rows were read for the checkpoint's hash; no checkpoint was written or changed: %w", ErrInterrupted, cause)
+		}
 		if err != nil {
 			return "", err
 		}
