@@ -11,29 +11,32 @@ import (
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/export/verify"
-	"github.com/lamina-ml/lamina/export/verify/ort"
 	"github.com/lamina-ml/lamina/internal/atomicfile"
 	"github.com/lamina-ml/lamina/internal/npywrite"
-	"github.com/lamina-ml/lamina/runtime/dataset"
 )
 
 func runCommand() *cobra.Command {
-	var inputs, outputs []string
+	var f runFlags
 	c := &cobra.Command{
-		Use:   "run MODEL --input FILE.npy --output FILE.npy",
-		Short: "Run an ONNX model on onnxruntime, from and to .npy files",
-		Long: `Runs an ONNX file, or the model of a bundle's folder, on onnxruntime.
+		Use:   "run MODEL --input FILE --output FILE.npy",
+		Short: "Run an ONNX model on onnxruntime or Lamina's own engine",
+		Long: `Runs an ONNX file, or the model of a bundle's folder, on onnxruntime, on Lamina's
+own importer and engine, or on both; then the outputs are onnxruntime's and the
+greatest difference of each is printed.
 
-The first axis of an .npy file is the batch. Floating-point files go to inputs
-of float32, files of integers and booleans to the others; every value must be
-finite. Outputs are written whole or not at all.`,
+Inputs are .npy files, or .pb files as in an ONNX test set. The first axis of an
+.npy file is the batch. Floating-point files go to inputs of float32, files of
+integers and booleans to the others; every value of an .npy file must be finite.
+Outputs are written whole or not at all.`,
 		Example: `  lamina run model.onnx --input x.npy --output y.npy
   lamina run model.onnx --input a=left.npy --input b=right.npy --output score=s.npy`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error { return runModel(c, args[0], inputs, outputs) },
+		RunE: func(c *cobra.Command, args []string) error { return runModel(c, args[0], f) },
 	}
-	c.Flags().StringArrayVar(&inputs, "input", nil, "`[NAME=]FILE` to read; repeat it when there are several")
-	c.Flags().StringArrayVar(&outputs, "output", nil, "`[NAME=]FILE` to write; repeat it for several")
+	c.Flags().StringVar(&f.engine, "engine", onORT, "onnxruntime, lamina or both")
+	c.Flags().StringVar(&f.all, "all", "", "`FILE.npz` for every value that the model computes")
+	c.Flags().StringArrayVar(&f.inputs, "input", nil, "`[NAME=]FILE` to read; repeat it when there are several")
+	c.Flags().StringArrayVar(&f.outputs, "output", nil, "`[NAME=]FILE` to write; repeat it for several")
 	return c
 }
 
@@ -43,16 +46,25 @@ type ported interface {
 	verify.Inspector
 }
 
-func runModel(c *cobra.Command, path string, inputs, outputs []string) (err error) {
+type runFlags struct {
+	inputs, outputs []string
+	engine, all     string
+}
+
+func runModel(c *cobra.Command, path string, f runFlags) (err error) {
+	engines, err := engines(f.engine)
+	if err != nil {
+		return err
+	}
 	model, err := modelPath(path)
 	if err != nil {
 		return err
 	}
-	_, b, err := readModel(model)
+	proto, b, err := readModel(model)
 	if err != nil {
 		return err
 	}
-	opened, err := ort.Runtime().Open(b)
+	opened, err := engines[0].Open(b)
 	if err != nil {
 		return fmt.Errorf("%s: %w", model, err)
 	}
@@ -61,19 +73,19 @@ func runModel(c *cobra.Command, path string, inputs, outputs []string) (err erro
 	if !ok {
 		return fmt.Errorf("%s: the runtime does not say what the inputs are", model)
 	}
-	from, err := assign("input", inputs, s.Inputs())
+	from, err := assign("input", f.inputs, s.Inputs())
 	if err != nil {
 		return err
 	}
-	to, err := assign("output", outputs, s.Outputs())
+	to, err := assign("output", f.outputs, s.Outputs())
 	if err != nil {
 		return err
 	}
 	if len(from) < len(s.Inputs()) {
 		return fmt.Errorf("%d of the model's %d inputs are given; it has %s", len(from), len(s.Inputs()), portNames(s.Inputs()))
 	}
-	if len(to) == 0 {
-		return errors.New("nowhere to write: give --output FILE.npy")
+	if len(to) == 0 && f.all == "" {
+		return errors.New("nowhere to write: give --output FILE.npy, or --all FILE.npz")
 	}
 	in := map[string]*ir.Tensor{}
 	for _, a := range from {
@@ -84,6 +96,16 @@ func runModel(c *cobra.Command, path string, inputs, outputs []string) (err erro
 	out, err := s.Run(c.Context(), in)
 	if err != nil {
 		return err
+	}
+	if len(engines) > 1 {
+		if err := runSecond(c, engines, b, in, out); err != nil {
+			return err
+		}
+	}
+	if f.all != "" {
+		if err := writeAll(c, engines[0], proto, in, f.all); err != nil {
+			return err
+		}
 	}
 	for _, a := range to {
 		t := out[a.port.Name]
@@ -142,17 +164,17 @@ func portNames(ports []verify.Port) string {
 
 // readInput reads a file as what the port wants.
 func readInput(file string, p verify.Port) (*ir.Tensor, error) {
-	const column = "x"
-	table, err := dataset.NPY(file, column)
+	read := readNPY
+	if strings.HasSuffix(file, ".pb") {
+		read = readPB
+	}
+	t, err := read(file)
 	if err != nil {
 		return nil, err
 	}
-	c := table.Columns()[0]
-	t := &ir.Tensor{DType: ir.F32, Shape: append([]int{table.Len()}, c.Shape...), F32: table.F32(column)}
-	if c.DType == dataset.I64 {
-		t.DType, t.I64 = ir.I64, table.I64(column)
-	}
 	switch {
+	case p.Elem == "bool" && t.DType == ir.Bool:
+		return t, nil
 	case p.Elem == "f32" && t.DType == ir.F32, isInteger(p.Elem) && t.DType == ir.I64:
 		return t, nil
 	case p.Elem == "bool" && t.DType == ir.I64:

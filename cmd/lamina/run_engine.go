@@ -1,0 +1,178 @@
+package main
+
+import (
+	"archive/zip"
+	"context"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+	onnxexport "github.com/lamina-ml/lamina/export"
+	"github.com/lamina-ml/lamina/export/verify"
+	"github.com/lamina-ml/lamina/export/verify/native"
+	"github.com/lamina-ml/lamina/export/verify/ort"
+	"github.com/lamina-ml/lamina/internal/atomicfile"
+	"github.com/lamina-ml/lamina/internal/onnxpb"
+	"github.com/lamina-ml/lamina/runtime/dataset"
+)
+
+// The values of --engine.
+const (
+	onORT    = "onnxruntime"
+	onLamina = "lamina"
+	onBoth   = "both"
+)
+
+// engines returns the runtimes of --engine; the first one's outputs are written.
+func engines(name string) ([]verify.Runtime, error) {
+	switch name {
+	case onORT:
+		return []verify.Runtime{ort.Runtime()}, nil
+	case onLamina:
+		return []verify.Runtime{native.Runtime()}, nil
+	case onBoth:
+		return []verify.Runtime{ort.Runtime(), native.Runtime()}, nil
+	}
+	return nil, fmt.Errorf("--engine is %s, %s or %s, got %q", onORT, onLamina, onBoth, clean(name))
+}
+
+// runSecond runs the model on the second engine and prints how far its outputs
+// are from those of the first.
+func runSecond(c *cobra.Command, engines []verify.Runtime, model []byte, in, first map[string]*ir.Tensor) error {
+	second, err := runOnce(c.Context(), engines[1], model, in)
+	if err != nil {
+		return err
+	}
+	for _, name := range sortedNames(first) {
+		a, b := first[name], second[name]
+		if b == nil || !slices.Equal(a.Shape, b.Shape) {
+			return &exit{exitDiffers, fmt.Errorf("output %q has another shape on %s than on %s", clean(name), engines[1].Name(), engines[0].Name())}
+		}
+		worst, at := 0.0, 0
+		for i := range a.Len() {
+			x, y := a.At(i), b.At(i)
+			if d := math.Abs(x - y); d > worst || math.IsNaN(x) != math.IsNaN(y) {
+				worst, at = d, i
+			}
+		}
+		fmt.Fprintf(c.OutOrStdout(), "%s: %s and %s differ by at most %.3g, in element %d\n", clean(name), engines[0].Name(), engines[1].Name(), worst, at)
+	}
+	return nil
+}
+
+func runOnce(ctx context.Context, rt verify.Runtime, model []byte, in map[string]*ir.Tensor) (map[string]*ir.Tensor, error) {
+	s, err := rt.Open(model)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	return s.Run(ctx, in)
+}
+
+func sortedNames(m map[string]*ir.Tensor) []string {
+	var names []string
+	for name := range m {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// writeAll writes every value that the nodes make as arrays of an .npz file.
+func writeAll(c *cobra.Command, rt verify.Runtime, m *onnxpb.ModelProto, in map[string]*ir.Tensor, file string) error {
+	g := m.GetGraph()
+	typed := map[string]bool{"": true} // an output left out
+	for _, x := range g.GetValueInfo() {
+		typed[x.Name] = true
+	}
+	var taps []onnxexport.Tap
+	for _, n := range g.GetNode() {
+		for _, v := range n.Output {
+			taps = append(taps, onnxexport.Tap{Layer: n.Name, Value: v})
+			if !typed[v] { // the engines infer the type
+				typed[v] = true
+				g.ValueInfo = append(g.ValueInfo, &onnxpb.ValueInfoProto{Name: v})
+			}
+		}
+	}
+	model, err := m.Marshal()
+	if err != nil {
+		return err
+	}
+	values, err := verify.Values(c.Context(), rt, model, in, taps)
+	if err != nil {
+		return err
+	}
+	err = atomicfile.Write(file, func(w io.Writer) error {
+		z := zip.NewWriter(w)
+		for _, name := range sortedNames(values) {
+			f, err := z.Create(arrayName(name) + ".npy")
+			if err != nil {
+				return err
+			}
+			if err := writeNPY(f, values[name]); err != nil {
+				return fmt.Errorf("value %q: %w", clean(name), err)
+			}
+		}
+		return z.Close()
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.OutOrStdout(), "%s: %d values\n", file, len(values))
+	return nil
+}
+
+// arrayName is a value's name without what would lead out of a folder that the
+// archive is unpacked in.
+func arrayName(name string) string {
+	parts := strings.FieldsFunc(name, func(r rune) bool { return r == '/' || r == '\\' })
+	parts = slices.DeleteFunc(parts, func(p string) bool { return p == "." || p == ".." })
+	return strings.Join(parts, "/")
+}
+
+func readNPY(file string) (*ir.Tensor, error) {
+	const column = "x"
+	table, err := dataset.NPY(file, column)
+	if err != nil {
+		return nil, err
+	}
+	c := table.Columns()[0]
+	t := &ir.Tensor{DType: ir.F32, Shape: append([]int{table.Len()}, c.Shape...), F32: table.F32(column)}
+	if c.DType == dataset.I64 {
+		t.DType, t.I64 = ir.I64, table.I64(column)
+	}
+	return t, nil
+}
+
+// maxPB bounds a tensor file, before it is read.
+const maxPB = 1 << 30
+
+func readPB(file string) (*ir.Tensor, error) {
+	st, err := os.Stat(file)
+	if err != nil {
+		return nil, err
+	}
+	if !st.Mode().IsRegular() || st.Size() > maxPB {
+		return nil, fmt.Errorf("%s: a tensor is a regular file of at most %d bytes", file, maxPB)
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	p, err := onnxpb.UnmarshalTensor(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: not a tensor: %w", file, err)
+	}
+	t, err := onnxexport.ParseTensor(p)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return t, nil
+}
