@@ -433,3 +433,33 @@ func section(t *testing.T, path, name, want string) {
 		t.Fatal(err)
 	}
 }
+
+// TestEquivalentRewrites wants files of the same function accepted when only the
+// numbers are asked, and refused by their hash.
+func TestEquivalentRewrites(t *testing.T) {
+	rt := runtime(t)
+	for _, s := range faultyModels(t)[:6] {
+		for name, rewrite := range map[string]func(m *onnxpb.ModelProto){
+			"identities":             faults.Identities,
+			"initializers reordered": faults.Reorder,
+			"both":                   func(m *onnxpb.ModelProto) { faults.Identities(m); faults.Reorder(m) },
+		} {
+			m := read(t, s.model)
+			rewrite(m)
+			b, err := m.Marshal()
+			if err != nil {
+				t.Fatal(err)
+			}
+			put(t, s.dir, "model.onnx", b)
+			if v, err := bundle.VerifyWith(t.Context(), s.dir, bundle.VerifyOptions{NumbersOnly: true}, rt); err != nil || v.Status != bundle.Holds {
+				t.Errorf("%s: %s: %+v, %v", s.name, name, v, err)
+			}
+			if string(b) == string(s.model) {
+				continue // nothing to reorder
+			}
+			if v, err := bundle.Verify(t.Context(), s.dir, rt); err != nil || v.Status != bundle.Differs {
+				t.Errorf("%s: %s, with hashes: %+v, %v", s.name, name, v, err)
+			}
+		}
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"syscall"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	onnxexport "github.com/lamina-ml/lamina/export"
@@ -80,7 +81,14 @@ func unreadable(format string, a ...any) error {
 // start opens the folder, reads what says what is in it, and holds the files
 // against it. The root must be closed.
 func (r *reader) start(ctx context.Context, dir string) error {
-	var err error
+	// Looked at before it is opened: opening a named pipe waits for a writer.
+	fi, err := os.Stat(dir)
+	if err == nil && !fi.IsDir() {
+		err = &os.PathError{Op: "open", Path: dir, Err: syscall.ENOTDIR}
+	}
+	if err != nil {
+		return unreadable("%w", err)
+	}
 	if r.root, err = os.OpenRoot(dir); err != nil {
 		return unreadable("%w", err)
 	}

@@ -298,7 +298,7 @@ type endless struct{ plain }
 func (endless) Len() int { return math.MaxInt }
 
 func TestTooManyRows(t *testing.T) {
-	_, err := NewBatches(endless{plain{numbers(t, 5, 3)}}, 5, random.New(1), true)
+	_, err := NewBatches(endless{plain{numbers(t, 5, 3)}}, 5, key, true)
 	if err == nil || !strings.Contains(err.Error(), "too many to be ordered") {
 		t.Errorf("got %v", err)
 	}
@@ -309,7 +309,7 @@ func TestNilTable(t *testing.T) {
 	if err := none.Err(); err == nil || none.Len() != 0 {
 		t.Errorf("a nil table has the error %v and %d rows", err, none.Len())
 	}
-	if _, err := NewBatches(none, 5, random.New(1), true); err == nil || !strings.Contains(err.Error(), "nil") {
+	if _, err := NewBatches(none, 5, key, true); err == nil || !strings.Contains(err.Error(), "nil") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -55,3 +55,14 @@ func TestNetMistakePosition(t *testing.T) {
 		}
 	}
 }
+
+// A metric with a loss's name would replace it in the record of the training.
+func TestMetricNamedAsALoss(t *testing.T) {
+	x := spec.Input("q", 2)
+	for _, name := range []string{"loss", "loss/mse1"} {
+		o := options()
+		o.Metrics = []Metric{{Name: name, Value: x}}
+		_, err := New(context.Background(), model(), rows(10), o)
+		wantError(t, err, name, "has the name of a loss")
+	}
+}

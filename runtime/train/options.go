@@ -99,6 +99,8 @@ func (o *Options) check(m *spec.Model) error {
 		switch {
 		case x.Name == "" || strings.ContainsAny(x.Name, "\n\r\t"):
 			bad("metric %d needs a plain name, got %q", i+1, x.Name)
+		case x.Name == "loss" || strings.HasPrefix(x.Name, "loss/"):
+			bad("metric %q has the name of a loss, whose record it would replace; give it another", x.Name)
 		case seen[x.Name]:
 			bad("two metrics are named %q", x.Name)
 		case x.Value == nil:
