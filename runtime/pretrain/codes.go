@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 
 	"github.com/lamina-ml/lamina/compiler"
 	"github.com/lamina-ml/lamina/compiler/ir"
@@ -132,16 +133,22 @@ func (r *run) codesFile(ctx context.Context, st *step, net *engine.Net, rows dat
 	if err != nil {
 		return nil, err
 	}
-	return &codes{Source: &npySource{f}, file: f, path: path}, nil
+	return &codes{Source: &npySource{f: f}, file: f, path: path}, nil
 }
 
-// npySource reads the rows of a file in any order.
-type npySource struct{ f *dataset.NPYRows }
+// npySource reads the rows of a file in any order. The file has one place to read
+// at, and a source may be hashed while batches are read ahead.
+type npySource struct {
+	mu sync.Mutex
+	f  *dataset.NPYRows
+}
 
 func (s *npySource) Len() int                  { return int(s.f.Len()) }
 func (s *npySource) Columns() []dataset.Column { return []dataset.Column{s.f.Column()} }
 
 func (s *npySource) Row(i int, row dataset.Row) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if err := s.f.SeekRow(int64(i)); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package pretrain
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,12 +13,14 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/internal/npywrite"
 	"github.com/lamina-ml/lamina/internal/random"
 	"github.com/lamina-ml/lamina/runtime/checkpoint"
 	"github.com/lamina-ml/lamina/runtime/dataset"
@@ -309,6 +312,42 @@ func TestCodesOnDisk(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// TestCodesFileIsShared hashes a file of codes from several goroutines at once.
+func TestCodesFileIsShared(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.npy")
+	const n = 500
+	data := make([]float32, n*3)
+	for i := range data {
+		data[i] = float32(i)
+	}
+	var b bytes.Buffer
+	if err := npywrite.Write(&b, []int{n, 3}, data); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := dataset.OpenNPY(path, "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	src := &npySource{f: f}
+	want, err := dataset.Hash(src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			if got, err := dataset.Hash(src); err != nil || got != want {
+				t.Errorf("got %s, %v, want %s", got, err, want)
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func TestFullDisk(t *testing.T) {
