@@ -190,7 +190,7 @@ type outcome struct {
 // TestFaults puts the faults of a broken exporter into files and wants every one
 // refused that matters: see export/README.md, which has the table.
 func TestFaults(t *testing.T) {
-	models := faultyModels(t)
+	models := faultyModels(t, faultModels)
 	kinds := faults.Kinds()
 	type job struct {
 		kind string
@@ -265,8 +265,8 @@ func read(t *testing.T, b []byte) *onnxpb.ModelProto {
 	return m
 }
 
-// faultyModels ships the models that faults are put into.
-func faultyModels(t *testing.T) []*shipped {
+// faultyModels ships n models that faults are put into, three or more.
+func faultyModels(t *testing.T, n int) []*shipped {
 	t.Helper()
 	enc := spec.Sequential("encoder", spec.Dense(100), spec.ReLU(), spec.Dense(30), spec.ReLU())
 	code := spec.Input("x", 784).Then(enc).Named("code")
@@ -290,7 +290,7 @@ func faultyModels(t *testing.T) []*shipped {
 		shipValues(t, "tied", pictures(40), ae.Tap("code"), ae.Tap("reconstruction")),
 		ship(t, pictures(6, 6), g, params),
 	}
-	for seed := uint64(0); len(models) < faultModels; seed++ {
+	for seed := uint64(0); len(models) < n; seed++ {
 		m := randmodel.New(seed)
 		models = append(models, shipValues(t, m.Name(), m.Rows(64), m.Outputs...))
 	}
@@ -438,7 +438,7 @@ func section(t *testing.T, path, name, want string) {
 // numbers are asked, and refused by their hash.
 func TestEquivalentRewrites(t *testing.T) {
 	rt := runtime(t)
-	for _, s := range faultyModels(t)[:6] {
+	for _, s := range faultyModels(t, 6) {
 		for name, rewrite := range map[string]func(m *onnxpb.ModelProto){
 			"identities":             faults.Identities,
 			"initializers reordered": faults.Reorder,
