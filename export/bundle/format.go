@@ -192,7 +192,12 @@ func (v *verification) validate() error {
 			return fmt.Errorf("it does not list %s", name)
 		}
 	}
+	seen := map[string]bool{}
 	for _, s := range v.Stored {
+		if seen[s.Folder] { // or a small file would ask for a huge replay
+			return fmt.Errorf("test set %q is listed twice", s.Folder)
+		}
+		seen[s.Folder] = true
 		if !local(s.Folder) || !strings.HasPrefix(s.Folder, setPrefix) || strings.Contains(s.Folder, "/") {
 			return fmt.Errorf("test set %q is malformed", s.Folder)
 		}
