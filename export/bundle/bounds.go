@@ -73,37 +73,82 @@ func variance(tol float64) float64 {
 	return tol * tol / (2 * verify.Sigmas * verify.Sigmas) * (1 + 1e-12)
 }
 
-// hard picks rows of every kind that is made up to break a file.
-func hard(g *ir.Graph, like verify.Set) (verify.Set, bool) {
-	out := verify.Set{Name: hardSet, In: map[string]*ir.Tensor{}}
+// maxHard bounds the elements that the hard rows have in inputs and outputs, and
+// those that they have in layers.
+const maxHard = 1 << 22
+
+// hard returns the rows that are made up to break a file, every different one if
+// maxHard allows. The first lead of them are some of every kind.
+func hard(g *ir.Graph, like verify.Set) (out verify.Set, lead int, ok bool) {
+	out = verify.Set{Name: hardSet, In: map[string]*ir.Tensor{}}
 	if !verify.RowsApart(g) {
-		return out, false
+		return out, 0, false
 	}
 	inputs := verify.Inputs(g)
-	for _, v := range slices.Concat(inputs, g.Outputs) {
-		if v.Type.DType == ir.F64 { // the file has float32
-			return out, false
-		}
+	ports := slices.Concat(inputs, g.Outputs)
+	if slices.ContainsFunc(ports, func(v *ir.Value) bool { return v.Type.DType == ir.F64 }) { // the file has float32
+		return out, 0, false
 	}
-	for _, set := range verify.MadeUp(g, []verify.Set{like}) {
-		n := map[string]int{"zeros": 1, "ones": 1, "not finite": 8}[set.Name]
-		if n == 0 {
-			n = 4
-		}
-		n = min(n, set.Rows)
-		for _, v := range inputs {
-			t, all := firstRows(set.In[v.Name], n), out.In[v.Name]
-			if all == nil {
-				all = &ir.Tensor{DType: t.DType, Shape: append([]int{0}, t.Shape[1:]...)}
-				out.In[v.Name] = all
+	left := maxHard / width(ports)
+	add := func(set verify.Set, from, to int) {
+		to = min(to, set.Rows, from+left)
+		for row := from; row < to; row++ {
+			for _, v := range inputs {
+				out.In[v.Name] = appendRow(out.In[v.Name], set.In[v.Name], row)
 			}
-			all.Shape[0] += n
-			all.F32, all.F64 = append(all.F32, t.F32...), append(all.F64, t.F64...)
-			all.I64, all.Bool = append(all.I64, t.I64...), append(all.Bool, t.Bool...)
+			out.Rows++
+			left--
 		}
-		out.Rows += n
 	}
-	return out, out.Rows > 0
+	// The rows of zeros are all the same, as are those of ones; the rows that are
+	// not finite change their kind from one to the next.
+	first := func(set verify.Set) int {
+		switch set.Name {
+		case "zeros", "ones":
+			return 1
+		case "not finite":
+			return 8
+		}
+		return 4
+	}
+	sets := verify.MadeUp(g, []verify.Set{like})
+	for _, set := range sets {
+		add(set, 0, first(set))
+	}
+	lead = out.Rows
+	for _, set := range sets {
+		if first(set) > 1 {
+			add(set, first(set), set.Rows)
+		}
+	}
+	return out, lead, out.Rows > 0
+}
+
+// width is the number of elements that a row has in all the values.
+func width(values []*ir.Value) int {
+	n := 0
+	for _, v := range values {
+		n += v.Type.Shape.Elems(1)
+	}
+	return max(n, 1)
+}
+
+// appendRow appends one row of t to all, which it makes if it is nil.
+func appendRow(all, t *ir.Tensor, row int) *ir.Tensor {
+	if all == nil {
+		all = &ir.Tensor{DType: t.DType, Shape: append([]int{0}, t.Shape[1:]...)}
+	}
+	n := ir.Elems(t.Shape[1:])
+	all.Shape[0]++
+	switch t.DType {
+	case ir.F32:
+		all.F32 = append(all.F32, t.F32[row*n:(row+1)*n]...)
+	case ir.I64:
+		all.I64 = append(all.I64, t.I64[row*n:(row+1)*n]...)
+	case ir.Bool:
+		all.Bool = append(all.Bool, t.Bool[row*n:(row+1)*n]...)
+	}
+	return all
 }
 
 // firstRows returns the first n rows.
@@ -137,7 +182,7 @@ func (w *writer) bounds(ctx context.Context, ver *verification) ([]byte, error) 
 	for i := range w.layers {
 		all.add(fmt.Sprintf(layerBound, i), w.inner[i])
 	}
-	set, ok := hard(w.net.Graph(), w.stored[0].set)
+	set, lead, ok := hard(w.net.Graph(), w.stored[0].set)
 	if !ok {
 		return all.pack()
 	}
@@ -156,9 +201,11 @@ func (w *writer) bounds(ctx context.Context, ver *verification) ([]byte, error) 
 		all.add(fmt.Sprintf(hardOutput, i), want[v.Name])
 		all.add(fmt.Sprintf(hardBound, i), tolerance(est[v], want[v.Name].Shape))
 	}
+	lead = min(lead, maxHard/width(w.taps))
 	for i, v := range w.taps {
-		all.add(fmt.Sprintf(hardLayer, i), est[v].Value.To(v.Type.DType))
-		all.add(fmt.Sprintf(hardInner, i), tolerance(est[v], est[v].Value.Shape))
+		t := firstRows(est[v].Value, lead)
+		all.add(fmt.Sprintf(hardLayer, i), t.To(v.Type.DType))
+		all.add(fmt.Sprintf(hardInner, i), tolerance(est[v], t.Shape))
 	}
 	return all.pack()
 }
