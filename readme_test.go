@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/lamina-ml/lamina/export/verify/ort"
+	"github.com/lamina-ml/lamina/internal/orttest"
 )
 
 // blocks returns README.md's fenced blocks of a language.
@@ -54,16 +54,6 @@ func short(command string) string {
 	return command
 }
 
-func needRuntime(t *testing.T) {
-	t.Helper()
-	if _, err := ort.Runtime().Version(); err != nil {
-		if os.Getenv("LAMINA_REQUIRE_ORT") == "1" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
-}
-
 // checkout returns a folder that looks like this one to the commands and keeps
 // what they write out of it.
 func checkout(t *testing.T) string {
@@ -103,7 +93,7 @@ func sh(t *testing.T, dir, command string) string {
 // TestReadmeCommands runs every command of README.md, in order, but those of
 // the program's own module.
 func TestReadmeCommands(t *testing.T) {
-	needRuntime(t)
+	orttest.Runtime(t)
 	dir := checkout(t)
 	for _, block := range blocks(t, "sh") {
 		if strings.Contains(block, "go mod init") {
@@ -131,7 +121,7 @@ func TestReadmeCommands(t *testing.T) {
 
 // TestReadmeProgram follows README.md to a program in a new module.
 func TestReadmeProgram(t *testing.T) {
-	needRuntime(t)
+	orttest.Runtime(t)
 	if _, err := os.Stat(filepath.Join(".cache", "python")); err != nil {
 		t.Skip("no .cache/python, which README.md's commands use; run make deps")
 	}

@@ -22,10 +22,10 @@ var levels = []struct {
 	{2, "spec runtime/engine runtime/checkpoint"},
 	{1, "compiler/ops compiler/plan runtime/optim runtime/dataset"},
 	{0, "compiler/ir kernels/simd internal/onnxpb runtime/dataset/digits"},
-	{6, "internal/opcase internal/randmodel internal/faults"}, // for tests only
+	{6, "internal/opcase internal/orttest internal/randmodel internal/faults"}, // for tests only
 	// Anyone may import what else is internal.
 	{-1, "internal/"},
-	{-2, "internal/random internal/atomicfile"},
+	{-2, "internal/random internal/atomicfile internal/regular"},
 }
 
 // levelOf returns the level of a package by its path below the module.

@@ -10,10 +10,12 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/lamina-ml/lamina/internal/orttest"
 )
 
 func TestDemo(t *testing.T) {
-	needRuntime(t)
+	orttest.Runtime(t)
 	t.Setenv("LAMINA_DATA", "")
 	dir := t.TempDir()
 	var out, errs bytes.Buffer
@@ -80,7 +82,7 @@ func checkVerdict(t *testing.T, bundle string, code int, status string) {
 
 // An interrupted demo writes a checkpoint, says how to go on, and goes on.
 func TestDemoInterrupted(t *testing.T) {
-	needRuntime(t)
+	orttest.Runtime(t)
 	if os.Getenv("LAMINA_TEST_DEMO") != "" {
 		os.Exit(run([]string{"demo", "--out", os.Getenv("LAMINA_TEST_DEMO"), "--epochs", "400"}, os.Stdout, os.Stderr))
 	}

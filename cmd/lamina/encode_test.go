@@ -22,6 +22,7 @@ import (
 	"github.com/lamina-ml/lamina/export/verify/ort"
 	"github.com/lamina-ml/lamina/internal/atomicfile"
 	"github.com/lamina-ml/lamina/internal/npywrite"
+	"github.com/lamina-ml/lamina/internal/orttest"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/engine"
 )
@@ -53,7 +54,7 @@ func ship(t *testing.T, g *ir.Graph, params map[string][]float32) string {
 		}
 	}, cols...)
 	dir := filepath.Join(t.TempDir(), "bundle")
-	needRuntime(t)
+	orttest.Runtime(t)
 	if _, err := bundle.Write(t.Context(), dir, net, rows, ort.Runtime()); err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/lamina-ml/lamina/internal/onnxpb"
+	"github.com/lamina-ml/lamina/internal/orttest"
 )
 
 // chain is y = relu(x·w) with an inner value whose type the file does not state
@@ -20,7 +21,7 @@ func chain() *onnxpb.ModelProto {
 }
 
 func TestRunEngines(t *testing.T) {
-	needRuntime(t)
+	orttest.Runtime(t)
 	dir := t.TempDir()
 	tensor := &onnxpb.TensorProto{Name: "x", DataType: int32(onnxpb.TensorProto_FLOAT), Dims: []int64{2, 2}, FloatData: []float32{1, -2, 3, 4}}
 	b, err := tensor.Marshal()

@@ -13,9 +13,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/lamina-ml/lamina/export/verify/ort"
 	"github.com/lamina-ml/lamina/internal/npywrite"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
+	"github.com/lamina-ml/lamina/internal/orttest"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 )
 
@@ -70,16 +70,6 @@ func wantError(t *testing.T, r result, words ...string) {
 		if !strings.Contains(r.stderr, w) {
 			t.Errorf("stderr does not mention %q:\n%s", w, r.stderr)
 		}
-	}
-}
-
-func needRuntime(t *testing.T) {
-	t.Helper()
-	if _, err := ort.Runtime().Version(); err != nil {
-		if os.Getenv("LAMINA_REQUIRE_ORT") == "1" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
 	}
 }
 
@@ -162,7 +152,7 @@ func saveNPY[T npywrite.Element](t *testing.T, shape []int, data ...T) string {
 }
 
 func TestRun(t *testing.T) {
-	needRuntime(t)
+	orttest.Runtime(t)
 	path := save(t, linear())
 	x := saveNPY(t, []int{2, 2}, float32(1), 0, 2, 1)
 	y := filepath.Join(t.TempDir(), "new", "y.npy")
@@ -185,7 +175,7 @@ func TestRun(t *testing.T) {
 }
 
 func TestRunSeveral(t *testing.T) {
-	needRuntime(t)
+	orttest.Runtime(t)
 	path := save(t, joined())
 	a := saveNPY(t, []int{1, 2, 2}, int64(1), 2, 3, 4)
 	b := saveNPY(t, []int{1, 2, 2}, int64(4), 3, 2, -1)
@@ -210,7 +200,7 @@ func TestRunSeveral(t *testing.T) {
 }
 
 func TestRunRefuses(t *testing.T) {
-	needRuntime(t)
+	orttest.Runtime(t)
 	one, two := save(t, linear()), save(t, joined())
 	x := saveNPY(t, []int{1, 2}, float32(1), 2)
 	whole := saveNPY(t, []int{1, 2}, int64(1), 2)

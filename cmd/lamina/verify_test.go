@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/lamina-ml/lamina/export/bundle"
+	"github.com/lamina-ml/lamina/internal/orttest"
 )
 
 // TestVerifyWithoutOnnxruntime replays on Lamina's own runtime alone and says so.
@@ -42,7 +43,7 @@ func TestVerifyWithoutOnnxruntime(t *testing.T) {
 
 // TestVerifyNamesRuntimes wants both runtimes in words and as JSON.
 func TestVerifyNamesRuntimes(t *testing.T) {
-	needRuntime(t)
+	orttest.Runtime(t)
 	r := lamina(t, nil, "verify", golden)
 	if r.status != 0 || !strings.Contains(r.stdout, "on lamina ") || !strings.Contains(r.stdout, " and onnxruntime ") || strings.Contains(r.stdout, "no other") {
 		t.Errorf("%+v", r)

@@ -10,18 +10,14 @@ import (
 
 	"github.com/lamina-ml/lamina/export/bundle"
 	"github.com/lamina-ml/lamina/export/verify/ort"
+	"github.com/lamina-ml/lamina/internal/orttest"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 )
 
 // TestDenoising runs the program for one epoch on a slice of the rows and replays
 // the bundle. So short a training already restores more than it spoils.
 func TestDenoising(t *testing.T) {
-	if _, err := ort.Runtime().Version(); err != nil {
-		if os.Getenv("LAMINA_REQUIRE_ORT") == "1" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
+	orttest.Runtime(t)
 	digits, dir := dataset.Digits(), t.TempDir()
 	var out bytes.Buffer
 	if err := run(t.Context(), &out, dir, digits.Train.Head(2000), digits.Test.Head(100), 1, nil); err != nil {

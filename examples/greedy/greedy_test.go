@@ -10,18 +10,14 @@ import (
 
 	"github.com/lamina-ml/lamina/export/bundle"
 	"github.com/lamina-ml/lamina/export/verify/ort"
+	"github.com/lamina-ml/lamina/internal/orttest"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 )
 
 // TestGreedy runs the program for one epoch on a slice of the rows, again in the
 // same folder, and replays the bundle.
 func TestGreedy(t *testing.T) {
-	if _, err := ort.Runtime().Version(); err != nil {
-		if os.Getenv("LAMINA_REQUIRE_ORT") == "1" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
+	orttest.Runtime(t)
 	digits, dir := dataset.Digits(), t.TempDir()
 	var out bytes.Buffer
 	for range 2 {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/lamina-ml/lamina/export/bundle"
 	"github.com/lamina-ml/lamina/export/verify/ort"
+	"github.com/lamina-ml/lamina/internal/orttest"
 )
 
 // environment gives what runs in another module the onnxruntime of this one.
@@ -56,12 +57,7 @@ func TestExtend(t *testing.T) {
 
 // TestExtendProgram runs the program for a few epochs and replays its bundle.
 func TestExtendProgram(t *testing.T) {
-	if _, err := ort.Runtime().Version(); err != nil {
-		if os.Getenv("LAMINA_REQUIRE_ORT") == "1" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
+	orttest.Runtime(t)
 	tmp := t.TempDir()
 	exe, dir := filepath.Join(tmp, "extend"), filepath.Join(tmp, "bundle")
 	run(t, filepath.Join("..", "extend"), "go", "build", "-o", exe, ".")

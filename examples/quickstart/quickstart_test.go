@@ -10,17 +10,13 @@ import (
 
 	"github.com/lamina-ml/lamina/export/bundle"
 	"github.com/lamina-ml/lamina/export/verify/ort"
+	"github.com/lamina-ml/lamina/internal/orttest"
 )
 
 // TestQuickstart runs the program as it stands, but for one epoch, and replays
 // the bundle it writes.
 func TestQuickstart(t *testing.T) {
-	if _, err := ort.Runtime().Version(); err != nil {
-		if os.Getenv("LAMINA_REQUIRE_ORT") == "1" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
+	orttest.Runtime(t)
 	program, err := os.ReadFile("main.go")
 	if err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/lamina-ml/lamina/export/bundle"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
+	"github.com/lamina-ml/lamina/internal/orttest"
 )
 
 func put(t *testing.T, dir, name string, b []byte) {
@@ -33,7 +34,7 @@ func weight(m *onnxpb.ModelProto) {
 }
 
 func TestAltered(t *testing.T) {
-	rt := runtime(t)
+	rt := orttest.Runtime(t)
 	for name, c := range map[string]struct {
 		alter  func(t *testing.T, dir string)
 		status string

@@ -17,24 +17,11 @@ import (
 	"github.com/lamina-ml/lamina/export/bundle"
 	"github.com/lamina-ml/lamina/export/verify"
 	"github.com/lamina-ml/lamina/export/verify/native"
-	"github.com/lamina-ml/lamina/export/verify/ort"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
+	"github.com/lamina-ml/lamina/internal/orttest"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/engine"
 )
-
-// runtime returns onnxruntime, or skips.
-func runtime(t testing.TB) verify.Runtime {
-	t.Helper()
-	rt := ort.Runtime()
-	if _, err := rt.Version(); err != nil {
-		if os.Getenv("LAMINA_REQUIRE_ORT") == "1" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
-	return rt
-}
 
 // encoder is a trained function x f32[N 20] -> code f32[N 5].
 func encoder(t testing.TB) *engine.Net {
@@ -102,7 +89,7 @@ func rows(n int) dataset.Source {
 func write(t testing.TB) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "encoder")
-	if _, err := bundle.Write(t.Context(), dir, encoder(t), rows(100), runtime(t)); err != nil {
+	if _, err := bundle.Write(t.Context(), dir, encoder(t), rows(100), orttest.Runtime(t)); err != nil {
 		t.Fatal(err)
 	}
 	return dir
@@ -124,7 +111,7 @@ func only(t *testing.T, parent string, want ...string) {
 }
 
 func TestWriteAndVerify(t *testing.T) {
-	rt := runtime(t)
+	rt := orttest.Runtime(t)
 	dir := filepath.Join(t.TempDir(), "encoder")
 	rep, err := bundle.Write(t.Context(), dir, encoder(t), rows(100), rt)
 	if err != nil {
@@ -225,7 +212,7 @@ func TestReplaces(t *testing.T) {
 	if err := os.WriteFile(stray, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := bundle.Write(t.Context(), dir, encoder(t), rows(3), runtime(t)); err != nil {
+	if _, err := bundle.Write(t.Context(), dir, encoder(t), rows(3), orttest.Runtime(t)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(stray); err == nil {
@@ -239,7 +226,7 @@ func TestReplaces(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(other, "a.txt"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := bundle.Write(t.Context(), other, encoder(t), rows(3), runtime(t)); err == nil || !strings.Contains(err.Error(), "is no bundle") {
+	if _, err := bundle.Write(t.Context(), other, encoder(t), rows(3), orttest.Runtime(t)); err == nil || !strings.Contains(err.Error(), "is no bundle") {
 		t.Errorf("a folder of the user's is replaced: %v", err)
 	}
 	only(t, other, "a.txt")
@@ -314,7 +301,7 @@ func (l liar) Open(model []byte) (verify.Session, error) {
 }
 
 func TestMismatchWritesNothing(t *testing.T) {
-	rt := runtime(t)
+	rt := orttest.Runtime(t)
 	dir := filepath.Join(t.TempDir(), "encoder")
 	_, err := bundle.Write(t.Context(), dir, encoder(t), rows(3), liar{rt})
 	var e *verify.MismatchError
@@ -325,7 +312,7 @@ func TestMismatchWritesNothing(t *testing.T) {
 }
 
 func TestWriteErrors(t *testing.T) {
-	rt := runtime(t)
+	rt := orttest.Runtime(t)
 	net := encoder(t)
 	wide := dataset.From(make([]int, 3), func(_ int, row dataset.Row) { row.F32("x", make([]float32, 7)...) })
 	none := dataset.From(make([]int, 3), func(_ int, row dataset.Row) { row.F32("z", 1) })

@@ -19,6 +19,7 @@ import (
 	onnximport "github.com/lamina-ml/lamina/import"
 	"github.com/lamina-ml/lamina/internal/faults"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
+	"github.com/lamina-ml/lamina/internal/orttest"
 	"github.com/lamina-ml/lamina/internal/randmodel"
 	"github.com/lamina-ml/lamina/internal/random"
 	"github.com/lamina-ml/lamina/runtime/dataset"
@@ -86,7 +87,7 @@ func ship(t *testing.T, rows dataset.Source, g *ir.Graph, params map[string][]fl
 		t.Fatal(err)
 	}
 	s := &shipped{name: g.Name, dir: filepath.Join(t.TempDir(), "bundle")}
-	if _, err := bundle.Write(t.Context(), s.dir, net, rows, runtime(t)); err != nil {
+	if _, err := bundle.Write(t.Context(), s.dir, net, rows, orttest.Runtime(t)); err != nil {
 		t.Fatalf("%s: %v", g.Name, err)
 	}
 	if s.model, err = os.ReadFile(filepath.Join(s.dir, "model.onnx")); err != nil {
@@ -217,7 +218,7 @@ func TestFaults(t *testing.T) {
 	}
 	var mu sync.Mutex
 	var all []outcome
-	rt := runtime(t)
+	rt := orttest.Runtime(t)
 	t.Run("models", func(t *testing.T) {
 		for i, s := range models {
 			t.Run(s.name, func(t *testing.T) {
@@ -437,7 +438,7 @@ func section(t *testing.T, path, name, want string) {
 // TestEquivalentRewrites wants files of the same function accepted when only the
 // numbers are asked, and refused by their hash.
 func TestEquivalentRewrites(t *testing.T) {
-	rt := runtime(t)
+	rt := orttest.Runtime(t)
 	for _, s := range faultyModels(t, 6) {
 		for name, rewrite := range map[string]func(m *onnxpb.ModelProto){
 			"identities":             faults.Identities,

@@ -14,6 +14,7 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/export/bundle"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
+	"github.com/lamina-ml/lamina/internal/orttest"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/optim"
 	"github.com/lamina-ml/lamina/runtime/train"
@@ -50,7 +51,7 @@ func sameBits(got, want map[string]*ir.Tensor) error {
 // bundle, in batches of 1 to 300 rows, the bits that training's own evaluation gives
 // all the rows at once.
 func TestOpenHasTheBitsOfTraining(t *testing.T) {
-	rt := runtime(t)
+	rt := orttest.Runtime(t)
 	r := rand.New(rand.NewPCG(3, 4))
 	const n = 300
 	table := dataset.From(make([]int, n), func(_ int, row dataset.Row) {

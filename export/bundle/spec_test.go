@@ -8,6 +8,7 @@ import (
 	"github.com/lamina-ml/lamina/compiler"
 	"github.com/lamina-ml/lamina/export/bundle"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
+	"github.com/lamina-ml/lamina/internal/orttest"
 	"github.com/lamina-ml/lamina/internal/random"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/engine"
@@ -43,7 +44,7 @@ func declared(t *testing.T, values ...*spec.Value) *engine.Net {
 // output that is an input, shared and tied layers, everything that a layer's
 // kind can do to the file.
 func TestDeclaredModels(t *testing.T) {
-	rt := runtime(t)
+	rt := orttest.Runtime(t)
 	enc := spec.Sequential("encoder", spec.Dense(12), spec.Dropout(0.3), spec.ReLU(), spec.Dense(4))
 	ae := spec.Autoencoder("digits", spec.Input("x", 10), enc, spec.Mirror("decoder", enc).Tied())
 	a, z := spec.Input("a", 6), spec.Input("z", 6)

@@ -6,12 +6,13 @@ import (
 	"testing"
 
 	"github.com/lamina-ml/lamina/export/bundle"
+	"github.com/lamina-ml/lamina/internal/orttest"
 )
 
 // TestFirstVersion verifies the bundle of format version 1 where it lies, which
 // every later version must.
 func TestFirstVersion(t *testing.T) {
-	rt := runtime(t)
+	rt := orttest.Runtime(t)
 	v, err := bundle.Verify(context.Background(), filepath.Join("..", "..", "testdata", "bundles", "demo-v1"), rt)
 	if err != nil {
 		t.Fatal(err)

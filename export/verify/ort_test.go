@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
 	"strings"
 	"testing"
 
@@ -14,22 +13,9 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ops"
 	onnxexport "github.com/lamina-ml/lamina/export"
 	"github.com/lamina-ml/lamina/export/verify"
-	"github.com/lamina-ml/lamina/export/verify/ort"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
+	"github.com/lamina-ml/lamina/internal/orttest"
 )
-
-// runtime returns onnxruntime, or skips.
-func runtime(t *testing.T) verify.Runtime {
-	t.Helper()
-	rt := ort.Runtime()
-	if _, err := rt.Version(); err != nil {
-		if os.Getenv("LAMINA_REQUIRE_ORT") == "1" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
-	return rt
-}
 
 func rows(dims ...int) ir.Type {
 	return ir.Type{DType: ir.F32, Shape: append(ir.Shape{ir.Rows()}, ir.ShapeOf(dims...)...)}
@@ -111,7 +97,7 @@ func subject(t *testing.T, g *ir.Graph, seed uint64) verify.Subject {
 }
 
 func TestEncoderWithinBound(t *testing.T) {
-	rt := runtime(t)
+	rt := orttest.Runtime(t)
 	for seed := range uint64(5) {
 		r, err := verify.Verify(t.Context(), subject(t, encoder(), seed), rt)
 		if err != nil {
@@ -142,7 +128,7 @@ func TestEncoderWithinBound(t *testing.T) {
 
 // TestEveryOp runs each op that has a counterpart in ONNX alone.
 func TestEveryOp(t *testing.T) {
-	rt := runtime(t)
+	rt := orttest.Runtime(t)
 	dims := func(s ...int) ir.Dims { return ir.MakeDims(rows(s...).Shape) }
 	unary := []ir.Op{ops.Neg{}, ops.Abs{}, ops.Sign{}, ops.Exp{}, ops.Log{}, ops.Erf{}, ops.Reciprocal{}, ops.Sqrt{},
 		ops.Relu{}, ops.LeakyRelu{Alpha: 0.1}, ops.Elu{Alpha: 0.7}, ops.Selu{}, ops.Gelu{}, ops.Sigmoid{}, ops.Tanh{}, ops.Softplus{},
@@ -240,7 +226,7 @@ func check(t *testing.T, rt verify.Runtime, name string, b *ir.Builder, opset in
 
 // TestLocates changes one weight of the file and expects its layer.
 func TestLocates(t *testing.T) {
-	rt := runtime(t)
+	rt := orttest.Runtime(t)
 	for _, taps := range []bool{true, false} {
 		for k, layer := range []string{"encoder/dense1", "encoder/dense1", "encoder/dense2"} {
 			s := subject(t, encoder(), 1)
@@ -270,7 +256,7 @@ func TestLocates(t *testing.T) {
 
 // TestTrainedFunctionDiffers says so when it is not the file that is wrong.
 func TestTrainedFunctionDiffers(t *testing.T) {
-	rt := runtime(t)
+	rt := orttest.Runtime(t)
 	s := subject(t, encoder(), 1)
 	s.Run = func(_ context.Context, in map[string]*ir.Tensor) (map[string]*ir.Tensor, error) {
 		return map[string]*ir.Tensor{"code": ir.NewTensor(ir.F32, in["x"].Shape[0], 30)}, nil
@@ -285,7 +271,7 @@ func TestTrainedFunctionDiffers(t *testing.T) {
 }
 
 func TestRandomBytes(t *testing.T) {
-	rt := runtime(t)
+	rt := orttest.Runtime(t)
 	s := subject(t, encoder(), 1)
 	s.Model = []byte("these are no model at all")
 	if _, err := verify.Verify(t.Context(), s, rt); err == nil || errors.Is(err, verify.ErrUnavailable) {

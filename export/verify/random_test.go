@@ -9,6 +9,7 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ops"
 	onnxexport "github.com/lamina-ml/lamina/export"
 	"github.com/lamina-ml/lamina/export/verify"
+	"github.com/lamina-ml/lamina/internal/orttest"
 )
 
 // randomGraph is a chain of layers with branches, residuals, tied and shared
@@ -64,7 +65,7 @@ func randomGraph(seed uint64) *ir.Graph {
 
 // TestRandomModels holds files of random graphs against the reference.
 func TestRandomModels(t *testing.T) {
-	rt := runtime(t)
+	rt := orttest.Runtime(t)
 	tightest := 0.0
 	for seed := range uint64(60) {
 		g := randomGraph(seed)

@@ -22,24 +22,12 @@ import (
 	"github.com/lamina-ml/lamina/export/verify"
 	"github.com/lamina-ml/lamina/export/verify/ort"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
+	"github.com/lamina-ml/lamina/internal/orttest"
 )
-
-// loaded returns the runtime, or skips the test where there is no library.
-func loaded(t testing.TB) verify.Runtime {
-	t.Helper()
-	r := ort.Runtime()
-	if _, err := r.Version(); err != nil {
-		if os.Getenv("LAMINA_REQUIRE_ORT") == "1" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
-	return r
-}
 
 func open(t testing.TB, model []byte) verify.Session {
 	t.Helper()
-	s, err := loaded(t).Open(model)
+	s, err := orttest.Runtime(t).Open(model)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -244,7 +232,7 @@ func TestUnreadableOutput(t *testing.T) {
 }
 
 func TestNotAModel(t *testing.T) {
-	r := loaded(t)
+	r := orttest.Runtime(t)
 	rng := rand.New(rand.NewPCG(1, 2))
 	good := mlp(t)
 	models := [][]byte{nil, {}, []byte("not a model"), good[:len(good)-7]}
