@@ -11,6 +11,7 @@ import (
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
+	"github.com/lamina-ml/lamina/internal/regular"
 )
 
 // The opsets of the default domain and the IR versions that are read.
@@ -72,22 +73,15 @@ func (m *Model) ParamData() map[string][]float32 {
 // Errors: those of Decode, and of the file system.
 func Open(path string) (*Model, error) {
 	l := Limits{}.withDefaults()
-	info, err := os.Stat(path)
+	f, size, err := regular.Open(path)
 	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("onnx: %s is not a file", path)
-	}
-	if info.Size() > l.Bytes {
-		return nil, fmt.Errorf("onnx: %s has %d bytes, the limit is %d", path, info.Size(), l.Bytes)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("onnx: %w", err)
 	}
 	defer f.Close()
-	data := make([]byte, info.Size())
+	if size > l.Bytes {
+		return nil, fmt.Errorf("onnx: %s has %d bytes, the limit is %d", path, size, l.Bytes)
+	}
+	data := make([]byte, size)
 	if _, err := io.ReadFull(f, data); err != nil {
 		return nil, fmt.Errorf("onnx: %s: %w", path, err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lamina-ml/lamina/internal/onnxpb"
+	"github.com/lamina-ml/lamina/internal/regular"
 	"github.com/lamina-ml/lamina/runtime/checkpoint"
 )
 
@@ -91,11 +92,7 @@ func inspect(path string) (*inspection, error) {
 // and reading it as a model says why.
 func isCheckpoint(path string) bool {
 	const magic = "LAMINACK"
-	// Opening a pipe would wait for somebody to write to it.
-	if fi, err := os.Stat(path); err != nil || !fi.Mode().IsRegular() {
-		return false
-	}
-	f, err := os.Open(path)
+	f, _, err := regular.Open(path)
 	if err != nil {
 		return false
 	}
@@ -124,24 +121,16 @@ func readModel(path string) (*onnxpb.ModelProto, []byte, error) {
 
 // readFile reads a regular file of at most limit bytes.
 func readFile(path string, limit int64) ([]byte, error) {
-	// Opening a pipe would wait for somebody to write to it.
-	fi, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !fi.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: not a regular file", path)
-	}
-	if fi.Size() == 0 {
-		return nil, fmt.Errorf("%s: the file is empty", path)
-	}
-	f, err := os.Open(path)
+	f, length, err := regular.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	if length == 0 {
+		return nil, fmt.Errorf("%s: the file is empty", path)
+	}
 	tooLong := fmt.Errorf("%s: more than the %s that can be read", path, size(limit))
-	if fi.Size() > limit {
+	if length > limit {
 		return nil, tooLong
 	}
 	b, err := io.ReadAll(io.LimitReader(f, limit+1))

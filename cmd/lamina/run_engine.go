@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"slices"
 	"strings"
 
@@ -155,14 +154,7 @@ func readNPY(file string) (*ir.Tensor, error) {
 const maxPB = 1 << 30
 
 func readPB(file string) (*ir.Tensor, error) {
-	st, err := os.Stat(file)
-	if err != nil {
-		return nil, err
-	}
-	if !st.Mode().IsRegular() || st.Size() > maxPB {
-		return nil, fmt.Errorf("%s: a tensor is a regular file of at most %d bytes", file, maxPB)
-	}
-	b, err := os.ReadFile(file)
+	b, err := readFile(file, maxPB)
 	if err != nil {
 		return nil, err
 	}

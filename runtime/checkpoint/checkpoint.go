@@ -17,9 +17,9 @@ import (
 	"hash"
 	"io"
 	"math"
-	"os"
 
 	"github.com/lamina-ml/lamina/internal/atomicfile"
+	"github.com/lamina-ml/lamina/internal/regular"
 )
 
 // Version is the format this package writes; it reads this and older ones.
@@ -195,23 +195,15 @@ var ErrNotCheckpoint = errors.New("not a whole checkpoint")
 // Errors: the file is missing, is no checkpoint, was cut or altered
 // (ErrNotCheckpoint), or has a newer format.
 func Read(path string) (*File, error) {
-	// Looked at before it is opened: opening a named pipe waits for a writer.
-	st, err := os.Stat(path)
-	if err != nil {
-		return nil, fmt.Errorf("checkpoint: %w", err)
+	f, size, err := regular.Open(path)
+	if errors.Is(err, regular.ErrNot) {
+		return nil, fmt.Errorf("checkpoint: %w: %w", ErrNotCheckpoint, err)
 	}
-	if !st.Mode().IsRegular() {
-		return nil, fmt.Errorf("checkpoint %s: %w: it is no regular file", path, ErrNotCheckpoint)
-	}
-	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("checkpoint: %w", err)
 	}
 	defer f.Close()
-	if st, err = f.Stat(); err != nil {
-		return nil, fmt.Errorf("checkpoint: %w", err)
-	}
-	c, err := decode(f, st.Size())
+	c, err := decode(f, size)
 	if err != nil {
 		return nil, fmt.Errorf("checkpoint %s: %w", path, err)
 	}

@@ -13,6 +13,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/lamina-ml/lamina/internal/regular"
 )
 
 const (
@@ -108,26 +110,18 @@ func readIDX(path string) (*array, error) {
 
 // open opens a data file and tells its size.
 func open(path string) (*os.File, int64, error) {
-	// Looked at before it is opened: opening a named pipe waits for a writer.
-	if st, err := os.Stat(path); err == nil && !st.Mode().IsRegular() {
-		return nil, 0, fmt.Errorf("dataset: %s is not a regular file", path)
-	}
-	f, err := os.Open(path)
+	f, size, err := regular.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, 0, fmt.Errorf("dataset: there is no file %s; check the path, or use dataset.Digits(), which needs none: %w", path, fs.ErrNotExist)
 	}
 	if err != nil {
 		return nil, 0, fmt.Errorf("dataset: %w", err)
 	}
-	st, err := f.Stat()
-	if err == nil && st.Size() == 0 {
-		err = fmt.Errorf("%s: %w: the file has no bytes", path, ErrEmpty)
-	}
-	if err != nil {
+	if size == 0 {
 		f.Close()
-		return nil, 0, fmt.Errorf("dataset: %w", err)
+		return nil, 0, fmt.Errorf("dataset: %s: %w: the file has no bytes", path, ErrEmpty)
 	}
-	return f, st.Size(), nil
+	return f, size, nil
 }
 
 // decodeIDX reads an IDX file of size bytes, unpacked if it is gzip. What is allocated is bounded by the bytes that
