@@ -23,11 +23,6 @@ func (d *dice) n(n int) int {
 	return int(d.key.Uint64N(d.i, uint64(n)))
 }
 
-func (d *dice) normal() float64 {
-	d.i++
-	return d.key.Normal(d.i)
-}
-
 // randomModel returns a model with two inputs, branches, a dense layer on both
 // branches, a tied layer, a dropout and a tap; its outputs are loss and tap.
 func randomModel(seed uint64) *ir.Graph {

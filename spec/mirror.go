@@ -120,7 +120,7 @@ func (l *MirrorLayer) images() (out []Layer, rule string) {
 			rule = fmt.Sprintf("a layer of kind %s has no mirror image", x.base().st.kind)
 			return false
 		}
-		stages = append(stages, stage{of: x.(Layer), image: image})
+		stages = append(stages, stage{of: x, image: image})
 		return true
 	}
 	if !visit(l.of) {

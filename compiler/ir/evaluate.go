@@ -1,6 +1,9 @@
 package ir
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // EvalOp returns what op means for these operands: by its reference meaning, or
 // by that of the ops it decomposes into. Float operands must be F64. types are
@@ -49,10 +52,10 @@ func Evaluate(g *Graph, env *Env, in map[string]*Tensor) (map[*Value]*Tensor, er
 		if err := t.Check(); err != nil {
 			return fmt.Errorf("%s: %q: %w", g.Name, v.Name, err)
 		}
-		if want := env.Bind(v.Type.Shape); !sameInts(want, t.Shape) {
+		if want := env.Bind(v.Type.Shape); !slices.Equal(want, t.Shape) {
 			return fmt.Errorf("%s: %q: shape must be %v (%s), got %v", g.Name, v.Name, want, v.Type, t.Shape)
 		}
-		vals[v] = oracle(t)
+		vals[v] = t.Widen()
 		return nil
 	}
 	for _, v := range g.Inputs {
@@ -71,7 +74,7 @@ func Evaluate(g *Graph, env *Env, in map[string]*Tensor) (map[*Value]*Tensor, er
 		}
 	}
 	for v, t := range g.Data {
-		vals[v] = oracle(t)
+		vals[v] = t.Widen()
 	}
 	for _, n := range g.Nodes {
 		args := make([]*Tensor, len(n.In))
@@ -90,31 +93,11 @@ func Evaluate(g *Graph, env *Env, in map[string]*Tensor) (map[*Value]*Tensor, er
 			return nil, fmt.Errorf("%s: %s gave %d results for %d values", g.Name, n.Op.Name(), len(out), len(n.Out))
 		}
 		for i, v := range n.Out {
-			if want := env.Bind(v.Type.Shape); !sameInts(want, out[i].Shape) {
+			if want := env.Bind(v.Type.Shape); !slices.Equal(want, out[i].Shape) {
 				return nil, fmt.Errorf("%s: %s gave shape %v for %q, which is %s", g.Name, n.Op.Name(), out[i].Shape, v.Name, v.Type)
 			}
 			vals[v] = out[i]
 		}
 	}
 	return vals, nil
-}
-
-// oracle widens floats to F64.
-func oracle(t *Tensor) *Tensor {
-	if t.DType == F32 {
-		return t.To(F64)
-	}
-	return t
-}
-
-func sameInts(a, b []int) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i] != b[i] {
-			return false
-		}
-	}
-	return true
 }

@@ -110,6 +110,15 @@ func (t *Tensor) To(d DType) *Tensor {
 	return out
 }
 
+// Widen returns floats as F64, in which references are computed: the tensor
+// itself unless it is F32.
+func (t *Tensor) Widen() *Tensor {
+	if t.DType == F32 {
+		return t.To(F64)
+	}
+	return t
+}
+
 // At returns element i, in row-major order, as a float64.
 func (t *Tensor) At(i int) float64 {
 	switch t.DType {

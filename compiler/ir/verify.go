@@ -3,6 +3,7 @@ package ir
 import (
 	"fmt"
 	"reflect"
+	"slices"
 )
 
 // Verify checks everything the passes rely on: every value made once and before
@@ -56,7 +57,7 @@ func Verify(g *Graph) error {
 		if err := t.Check(); err != nil {
 			return fmt.Errorf("verify %s: constant %q: %w", g.Name, v.Name, err)
 		}
-		if v.Type.Shape.Symbolic() || !sameInts(v.Type.Shape.Bind(0), t.Shape) {
+		if v.Type.Shape.Symbolic() || !slices.Equal(v.Type.Shape.Bind(0), t.Shape) {
 			return fmt.Errorf("verify %s: constant %q is %s but its tensor has shape %v", g.Name, v.Name, v.Type, t.Shape)
 		}
 		if v.Type.DType.Float() != t.DType.Float() || !t.DType.Float() && v.Type.DType != t.DType {

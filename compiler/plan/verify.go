@@ -36,7 +36,6 @@ type checker struct {
 	p     *Plan
 	made  map[int]spot // root buffer to the step that writes it
 	reads map[int][]reader
-	errs  []error
 }
 
 type reader struct {

@@ -3,6 +3,7 @@ package verify
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
@@ -46,10 +47,10 @@ func Bound(g *ir.Graph, env *ir.Env, in map[string]*ir.Tensor) (map[*ir.Value]Es
 		if err := t.Check(); err != nil {
 			return fmt.Errorf("verify: %q: %w", v.Name, err)
 		}
-		if want := env.Bind(v.Type.Shape); !equalInts(want, t.Shape) {
+		if want := env.Bind(v.Type.Shape); !slices.Equal(want, t.Shape) {
 			return fmt.Errorf("verify: %q must have shape %v (%s), got %v", v.Name, want, v.Type, t.Shape)
 		}
-		vals[v] = Estimate{Value: widen(t)}
+		vals[v] = Estimate{Value: t.Widen()}
 		return nil
 	}
 	leaves := append(append([]*ir.Value{}, g.Inputs...), g.Params...)
@@ -62,9 +63,9 @@ func Bound(g *ir.Graph, env *ir.Env, in map[string]*ir.Tensor) (map[*ir.Value]Es
 		}
 	}
 	for v, t := range g.Data {
-		x := widen(t)
+		x := t.Widen()
 		if v.Type.DType == ir.F32 { // the file holds the constant rounded
-			x = widen(x.To(ir.F32))
+			x = x.To(ir.F32).Widen()
 		}
 		vals[v] = Estimate{Value: x}
 	}
@@ -171,7 +172,7 @@ func (c *call) value(in ...*ir.Tensor) (*ir.Tensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	if want := c.env.Bind(c.node.Out[0].Type.Shape); !equalInts(want, out[0].Shape) {
+	if want := c.env.Bind(c.node.Out[0].Type.Shape); !slices.Equal(want, out[0].Shape) {
 		return nil, fmt.Errorf("gave shape %v for %s", out[0].Shape, c.node.Out[0].Type)
 	}
 	// Results may share an operand's elements, which settle would change.
@@ -239,7 +240,7 @@ func (c *call) decompose(op ir.Decomposer) ([]Estimate, error) {
 		return nil, err
 	}
 	for v, t := range b.Graph.Data {
-		vals[v] = Estimate{Value: widen(t)}
+		vals[v] = Estimate{Value: t.Widen()}
 	}
 	if err := walk(b.Graph, c.env, vals); err != nil {
 		return nil, err
@@ -340,24 +341,4 @@ func sign(pattern, i uint64) float64 {
 		return 1
 	}
 	return -1
-}
-
-// widen returns floats as F64, sharing what is F64 already.
-func widen(t *ir.Tensor) *ir.Tensor {
-	if t.DType == ir.F32 {
-		return t.To(ir.F64)
-	}
-	return t
-}
-
-func equalInts(a, b []int) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i] != b[i] {
-			return false
-		}
-	}
-	return true
 }

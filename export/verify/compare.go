@@ -3,6 +3,7 @@ package verify
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 )
@@ -30,7 +31,7 @@ func Compare(got, want *ir.Tensor, est Estimate) Diff {
 		d.Bad, d.First = 1, "the output is missing"
 		return d
 	}
-	if got.DType != want.DType || !equalInts(got.Shape, want.Shape) || est.Value == nil || est.Value.Len() != want.Len() || got.Len() != want.Len() {
+	if got.DType != want.DType || !slices.Equal(got.Shape, want.Shape) || est.Value == nil || est.Value.Len() != want.Len() || got.Len() != want.Len() {
 		d.Bad, d.First = 1, fmt.Sprintf("the output is %s, %s was wanted", got.Type(), want.Type())
 		return d
 	}

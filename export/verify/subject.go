@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sort"
 	"strings"
 
@@ -62,7 +63,7 @@ func (s *Subject) check() error {
 			if err := t.Check(); err != nil {
 				return fmt.Errorf("verify: set %q: input %q: %w", set.Name, v.Name, err)
 			}
-			if want := v.Type.Shape.Bind(set.Rows); t.DType != v.Type.DType || !equalInts(want, t.Shape) {
+			if want := v.Type.Shape.Bind(set.Rows); t.DType != v.Type.DType || !slices.Equal(want, t.Shape) {
 				return fmt.Errorf("verify: set %q: input %q is %s, got %s", set.Name, v.Name, ir.Type{DType: v.Type.DType, Shape: ir.ShapeOf(want...)}, t.Type())
 			}
 		}

@@ -450,16 +450,6 @@ func (e *Engine) Kernel(step int) string {
 	return ""
 }
 
-// Kernels returns the names of the kernels that a plan's steps are bound to, for
-// plan.Explain, without a store of its own.
-func Kernels(p *plan.Plan) (func(step int) string, error) {
-	e, err := New(p, NewStore(p.Segments, nil, p.States...), Options{Workers: 1})
-	if err != nil {
-		return nil, err
-	}
-	return e.Kernel, nil
-}
-
 // Plan returns the plan.
 func (e *Engine) Plan() *plan.Plan { return e.p }
 

@@ -119,7 +119,7 @@ func (e *evaluation) run(ctx context.Context) (Values, error) {
 		for i, name := range e.outputs {
 			x := e.metrics.engine.Output(name)
 			metric[i] += sum(x)
-			counts[i] += float64(x.Shape[0] * (ir.Elems(x.Shape) / max(x.Shape[0], 1)))
+			counts[i] += float64(ir.Elems(x.Shape))
 		}
 	}
 	v := valuesOf(e.names, loss, rows)
