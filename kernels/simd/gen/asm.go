@@ -57,6 +57,14 @@ func (a *asm) text(op, args string, size int) {
 	a.consts = map[string]string{}
 }
 
+// stub writes the Go declarations of the kernels so far, and the switches that choose among them.
+func (a *asm) stub(out *bytes.Buffer) {
+	for _, s := range a.stubs {
+		fmt.Fprintf(out, "\n//go:noescape\n%s\n", s)
+	}
+	out.WriteString(a.switches)
+}
+
 // ret closes a function.
 func (a *asm) ret() {
 	a.p("VZEROUPPER")

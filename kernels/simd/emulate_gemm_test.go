@@ -1,0 +1,77 @@
+package simd
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+)
+
+// TestEmulatedGemm runs the text of every tile, both sets, against the generic kernel.
+func TestEmulatedGemm(t *testing.T) {
+	for _, set := range []isa{isaAVX2, isaAVX512} {
+		p := parseProgram(t, fmt.Sprintf("gemm_%v_amd64.s", set))
+		lanes := map[isa]int{isaAVX2: 8, isaAVX512: 16}[set]
+		if len(p.code) != len(tiles(set)) {
+			t.Errorf("%v: %d tiles in the table, %d kernels in the file", set, len(tiles(set)), len(p.code))
+		}
+		rng := rand.New(rand.NewPCG(4, uint64(set)))
+		for _, tile := range tiles(set) {
+			for trial := range 8 {
+				mr, nr := tile[0], tile[1]
+				fn := fmt.Sprintf("f32gemm_%dx%d_%v", mr, nr, set)
+				count := 1 + trial%3
+				last := (nr-1)%lanes + 1 // the last vector of an AVX-512 tile may be a half
+				cut := 0
+				if trial > 2 {
+					cut = rng.IntN(last)
+				}
+				m, n, k := mr*count, nr-cut, []int{0, 1, 2, 7}[rng.IntN(4)]
+				rsa, csa := k+1, 1
+				if trial%2 == 1 {
+					rsa, csa = 1, m+2
+				}
+				a := testValues(rng, max(0, (m-1)*rsa+(k-1)*csa+1))
+				ldb, ldc := n+rng.IntN(3), n+rng.IntN(3)
+				b := testValues(rng, max(0, (k-1)*ldb+n))
+				c := testValues(rng, (m-1)*ldc+n)
+				if trial%4 > 1 {
+					a, b, c = normals(rng, len(a)), normals(rng, len(b)), normals(rng, len(c))
+				}
+				e := Epilogue{Relu: trial&1 != 0}
+				if trial&2 != 0 {
+					e.Bias = normals(rng, n)
+				}
+				mc := newMachine(p)
+				at := func(x []float32) (uint64, int) { return mc.place("", floatBytes(x)), len(mc.mem) - 1 }
+				pa, _ := at(a)
+				pb, _ := at(b)
+				pc, ic := at(c)
+				var bias, flags uint64
+				if e.Bias != nil {
+					bias, _ = at(e.Bias)
+				}
+				accumulate := trial&4 != 0
+				if accumulate {
+					flags = 1
+				}
+				if e.Relu {
+					flags |= 2
+				}
+				live := uint64(last - cut)
+				if set == isaAVX512 {
+					live = 1<<live - 1
+				}
+				var args []byte
+				for _, v := range []uint64{pa, uint64(4 * rsa), uint64(4 * csa), pb, uint64(4 * ldb), pc, uint64(4 * ldc), bias, uint64(k), uint64(count), live, flags} {
+					args = binary.LittleEndian.AppendUint64(args, v)
+				}
+				if err := mc.run(fn, mc.place("args", args)); err != nil {
+					t.Fatal(err)
+				}
+				gemmGo(m, n, k, a, rsa, csa, b, ldb, c, ldc, accumulate, e)
+				sameBits(t, fmt.Sprintf("%s m=%d n=%d k=%d", fn, m, n, k), bytesFloats(mc.mem[ic].data), c)
+			}
+		}
+	}
+}

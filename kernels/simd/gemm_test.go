@@ -1,0 +1,123 @@
+package simd
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+)
+
+// TestGemmSets runs larger shapes, where panels and tiles combine, in every set.
+func TestGemmSets(t *testing.T) {
+	for _, set := range []isa{isaAVX2, isaAVX512} {
+		t.Run(set.String(), func(t *testing.T) {
+			use(t, set.String(), set.String(), available(set))
+			rng := rand.New(rand.NewPCG(6, uint64(set)))
+			for range 30 {
+				checkGemmShape(t, rng, rng.IntN(68), rng.IntN(200), rng.IntN(150))
+			}
+		})
+	}
+}
+
+func checkGemm(t *testing.T, rng *rand.Rand) {
+	t.Helper()
+	checkGemmShape(t, rng, rng.IntN(24), rng.IntN(68), rng.IntN(24))
+}
+
+func checkGemmShape(t *testing.T, rng *rand.Rand, m, n, k int) {
+	t.Helper()
+	rsa, csa := k+rng.IntN(3), 1
+	switch rng.IntN(3) {
+	case 1:
+		rsa, csa = 1, m+rng.IntN(3)
+	case 2:
+		rsa, csa = 2*k+1, 2
+	}
+	ldb, ldc := n+rng.IntN(4), n+rng.IntN(4)
+	fill := normals
+	if rng.IntN(4) == 0 {
+		fill = testValues
+	}
+	size := func(rows, cols, rs, cs int) int {
+		if rows == 0 || cols == 0 {
+			return 0
+		}
+		return (rows-1)*rs + (cols-1)*cs + 1
+	}
+	a := fill(rng, size(m, k, rsa, csa))
+	b := fill(rng, size(k, n, ldb, 1))
+	c := guard(rng, size(m, n, ldc, 1))
+	for i := range m { // gaps between rows stay canaries
+		copy(c.mid[i*ldc:][:n], fill(rng, n))
+		if n == 0 {
+			break
+		}
+	}
+	want := append([]float32(nil), c.mid...)
+	e := Epilogue{Relu: rng.IntN(2) == 0}
+	if rng.IntN(2) == 0 {
+		e.Bias = normals(rng, n)
+	}
+	accumulate := rng.IntN(2) == 0
+	what := fmt.Sprintf("m=%d n=%d k=%d rsa=%d csa=%d ldb=%d ldc=%d accumulate=%v bias=%v relu=%v", m, n, k, rsa, csa, ldb, ldc, accumulate, e.Bias != nil, e.Relu)
+	Gemm(m, n, k, a, rsa, csa, b, ldb, c.mid, ldc, accumulate, e)
+	if m > 0 && n > 0 {
+		gemmGo(m, n, k, a, rsa, csa, b, ldb, want, ldc, accumulate, e)
+	}
+	sameBits(t, what, c.mid, want)
+	c.check(t, what)
+}
+
+// TestGemmReference holds the product to float64: k roundings of at most half a unit of the running magnitude.
+func TestGemmReference(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 7))
+	for range 40 {
+		m, n, k := 1+rng.IntN(20), 1+rng.IntN(68), rng.IntN(300)
+		a, b, c := normals(rng, m*k), normals(rng, k*n), normals(rng, m*n)
+		start := append([]float32(nil), c...)
+		bias := normals(rng, n)
+		Gemm(m, n, k, a, 1, m, b, n, c, n, true, Epilogue{Bias: bias, Relu: true})
+		for i := range m {
+			for j := range n {
+				v := float64(start[i*n+j])
+				size := math.Abs(v)
+				for p := range k {
+					x := float64(a[i+p*m]) * float64(b[p*n+j])
+					v += x
+					size += math.Abs(x)
+				}
+				v = max(0, v+float64(bias[j]))
+				size += math.Abs(float64(bias[j]))
+				if d := math.Abs(float64(c[i*n+j]) - v); d > float64(k+2)*0x1p-24*size {
+					t.Fatalf("m=%d n=%d k=%d: [%d %d] is %g, want %g", m, n, k, i, j, c[i*n+j], v)
+				}
+			}
+		}
+	}
+}
+
+// TestGemmIndependence: a row's bits do not depend on the rows and columns beside it, nor on where its chain is interrupted.
+func TestGemmIndependence(t *testing.T) {
+	rng := rand.New(rand.NewPCG(8, 8))
+	const m, n, k = 23, 61, 131
+	a, b := normals(rng, m*k), normals(rng, k*n)
+	c := make([]float32, m*n)
+	Gemm(m, n, k, a, k, 1, b, n, c, n, false, Epilogue{})
+	row := make([]float32, n)
+	for i := range m {
+		Gemm(1, n, k, a[i*k:], k, 1, b, n, row, n, false, Epilogue{})
+		sameBits(t, "one row", row, c[i*n:][:n])
+	}
+	d := make([]float32, m*n)
+	for p := 0; p < k; p += 50 {
+		Gemm(m, n, min(50, k-p), a[p:], k, 1, b[p*n:], n, d, n, p > 0, Epilogue{})
+	}
+	sameBits(t, "three stretches of k", d, c)
+	at, bt, ct := make([]float32, m*k), make([]float32, k*n), make([]float32, m*n)
+	Transpose(m, k, a, k, at, m)
+	Transpose(k, n, b, n, bt, k)
+	Gemm(n, m, k, bt, k, 1, at, m, ct, m, false, Epilogue{})
+	Transpose(n, m, ct, m, d, n)
+	sameBits(t, "transposed product", d, c)
+}
