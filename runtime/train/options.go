@@ -37,6 +37,7 @@ type Options struct {
 	Dir             string       // folder of checkpoint and log, for one training at a time; "" keeps neither
 	CheckpointEvery int          // updates between checkpoints besides those of each epoch's end; 0 for none
 	Progress        Progress     // nil is silent
+	AfterUpdate     func(Update) // called after every update by the goroutine that trains; nil for none
 	Dump            io.Writer    // gets the graph after the pass DumpAfter; nil for none
 	DumpAfter       string       // name of a pass, or "all"
 	Log             *slog.Logger // slog.Default, which gets warnings; epochs are Debug
@@ -47,6 +48,13 @@ type Options struct {
 type Metric struct {
 	Name  string
 	Value *spec.Value
+}
+
+// Update is an update that was just made.
+type Update struct {
+	Number int64   // from 1, over all epochs
+	Rows   int     // that its gradient is the mean of
+	Loss   float64 // mean over those rows, before the update
 }
 
 const (

@@ -64,6 +64,9 @@ func (t *Trainer) step(ctx context.Context) (more bool, err error) {
 	t.cursor.Step += runs
 	t.cursor.Update++
 	t.report.step(t, rows)
+	if t.opt.AfterUpdate != nil {
+		t.opt.AfterUpdate(Update{Number: t.cursor.Update, Rows: rows, Loss: t.sums[0] / float64(rows)})
+	}
 	if every := t.opt.CheckpointEvery; every > 0 && t.cursor.Update%int64(every) == 0 && t.cursor.Step < t.batches.Steps() {
 		return true, t.save()
 	}
