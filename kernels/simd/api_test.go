@@ -203,6 +203,7 @@ func TestShortSlicesPanic(t *testing.T) {
 		"stride":  func() { Gemm(2, 2, 2, s, -1, 1, s, 2, s, 2, false, Epilogue{}) },
 		"huge":    func() { Gemm(3, 1, 1, s, math.MaxInt/2+1, 1, s, 2, s, 1, false, Epilogue{}) },
 		"bias":    func() { Gemm(2, 2, 2, s, 2, 1, s, 2, s, 2, false, Epilogue{Bias: s[:1]}) },
+		"mask":    func() { Gemm(2, 2, 2, s, 2, 1, s, 2, s, 2, false, Epilogue{Mask: s[:3], LDMask: 2}) },
 		"unary":   func() { Exp(s, s[:3]) },
 		"binary":  func() { Add(s, s, s[:3]) },
 		"row":     func() { AddRow(s, s, s[:3]) },
@@ -226,7 +227,7 @@ func TestNoAllocation(t *testing.T) {
 			use(t, set, set, true)
 			if n := testing.AllocsPerRun(20, func() {
 				var a, b, c, d [80]float32 // on the stack: nothing may make them escape
-				Gemm(5, 9, 7, a[:], 7, 1, b[:], 9, c[:], 9, true, Epilogue{Bias: d[:], Relu: true})
+				Gemm(5, 9, 7, a[:], 7, 1, b[:], 9, c[:], 9, true, Epilogue{Bias: d[:], Relu: true, Mask: d[:], LDMask: 9})
 				Transpose(8, 9, a[:], 9, b[:], 8)
 				Relu(a[:], b[:])
 				Exp(a[:], b[:])

@@ -23,9 +23,9 @@
 //   - Chain. c[i][j] is one ascending chain acc = fma(a[i][p], b[p][j], acc) over p = 0 … k-1, each step rounded once to
 //     float32. acc starts at +0, or at the stored c[i][j] when accumulating. Stopping at some p and continuing later by
 //     accumulating gives the same bits. They do not depend on m, n, tile, strides or kernel set.
-//   - Epilogue. After the whole chain: plus bias[j], then max(·, 0), then one store.
+//   - Epilogue. After the whole chain: plus bias[j], then max(·, 0), then 0 where the mask is at most 0, then one store.
 //   - k = 0. The chain is its start: 0 or the stored C, then the epilogue. A and B are not read.
-//   - Read: exactly the m·k, k·n and n elements of A, B and the bias; C only when accumulating. Written: exactly the m·n
+//   - Read: exactly the elements of A, B, the bias and the mask; C only when accumulating. Written: exactly the m·n
 //     elements of C; gaps between its rows keep their bits. An element of C may be written twice, with the same bits.
 //   - NaN and Inf follow IEEE 754; which NaN results from several is not promised. Rectifiers keep NaN and -0.
 //     Subnormals are computed, never flushed.

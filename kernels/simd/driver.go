@@ -3,7 +3,7 @@
 package simd
 
 // gemmArgs is what a micro-kernel reads. It computes tiles tiles of MR by NR, going down A and C, of which it advances
-// a, c and tiles in place. Strides are in bytes.
+// a, c, mask and tiles in place. Strides are in bytes.
 type gemmArgs struct {
 	a        *float32
 	rsa, csa uintptr
@@ -14,8 +14,10 @@ type gemmArgs struct {
 	bias     *float32 // nil for none
 	k        int
 	tiles    int
-	live     uint64 // columns of the last vector that exist: a count for AVX2, a bit mask for AVX-512
-	flags    uint64 // gemmAccumulate, gemmRelu
+	live     uint64   // columns of the last vector that exist: a count for AVX2, a bit mask for AVX-512
+	flags    uint64   // gemmAccumulate, gemmRelu
+	mask     *float32 // nil for none
+	ldMask   uintptr
 }
 
 const (
@@ -33,7 +35,7 @@ func gemmPanels(s *selection, m, n, k int, a []float32, rsa, csa int, b []float3
 		gemmGo(m, n, k, a, rsa, csa, b, ldb, c, ldc, accumulate, e)
 		return
 	}
-	p := gemmArgs{rsa: 4 * uintptr(rsa), csa: 4 * uintptr(csa), ldb: 4 * uintptr(ldb), ldc: 4 * uintptr(ldc), k: k}
+	p := gemmArgs{rsa: 4 * uintptr(rsa), csa: 4 * uintptr(csa), ldb: 4 * uintptr(ldb), ldc: 4 * uintptr(ldc), k: k, ldMask: 4 * uintptr(e.LDMask)}
 	if accumulate {
 		p.flags |= gemmAccumulate
 	}
@@ -63,6 +65,9 @@ func gemmPanels(s *selection, m, n, k int, a []float32, rsa, csa int, b []float3
 				p.a, p.b = &a[i*rsa], &b[j]
 			}
 			p.c, p.tiles = &c[i*ldc+j], tiles
+			if e.Mask != nil {
+				p.mask = &e.Mask[i*e.LDMask+j]
+			}
 			if set == isaAVX512 {
 				gemmTile_avx512(rows, nr, &p)
 			} else {

@@ -11,7 +11,7 @@ import (
 // TestArgs holds the structs to the offsets the generator uses.
 func TestArgs(t *testing.T) {
 	args := reflect.TypeFor[gemmArgs]()
-	names := []string{"a", "rsa", "csa", "b", "ldb", "c", "ldc", "bias", "k", "tiles", "live", "flags"}
+	names := []string{"a", "rsa", "csa", "b", "ldb", "c", "ldc", "bias", "k", "tiles", "live", "flags", "mask", "ldMask"}
 	if args.NumField() != len(names) {
 		t.Fatalf("gemmArgs has %d fields, want %d", args.NumField(), len(names))
 	}

@@ -42,14 +42,21 @@ func TestEmulatedGemm(t *testing.T) {
 				if trial&2 != 0 {
 					e.Bias = normals(rng, n)
 				}
+				if rng.IntN(2) == 0 {
+					e.LDMask = n + rng.IntN(3)
+					e.Mask = testValues(rng, (m-1)*e.LDMask+n)
+				}
 				mc := newMachine(p)
 				at := func(x []float32) (uint64, int) { return mc.place("", floatBytes(x)), len(mc.mem) - 1 }
 				pa, _ := at(a)
 				pb, _ := at(b)
 				pc, ic := at(c)
-				var bias, flags uint64
+				var bias, mask, flags uint64
 				if e.Bias != nil {
 					bias, _ = at(e.Bias)
+				}
+				if e.Mask != nil {
+					mask, _ = at(e.Mask)
 				}
 				accumulate := trial&4 != 0
 				if accumulate {
@@ -63,7 +70,7 @@ func TestEmulatedGemm(t *testing.T) {
 					live = 1<<live - 1
 				}
 				var args []byte
-				for _, v := range []uint64{pa, uint64(4 * rsa), uint64(4 * csa), pb, uint64(4 * ldb), pc, uint64(4 * ldc), bias, uint64(k), uint64(count), live, flags} {
+				for _, v := range []uint64{pa, uint64(4 * rsa), uint64(4 * csa), pb, uint64(4 * ldb), pc, uint64(4 * ldc), bias, uint64(k), uint64(count), live, flags, mask, uint64(4 * e.LDMask)} {
 					args = binary.LittleEndian.AppendUint64(args, v)
 				}
 				if err := mc.run(fn, mc.place("args", args)); err != nil {

@@ -5,10 +5,13 @@ import (
 	"math/bits"
 )
 
-// Epilogue is what Gemm does to an element after its whole chain, before the store: first the bias, then the rectifier.
+// Epilogue is what Gemm does to an element after its whole chain, before the store: first the bias, then the rectifier,
+// then the mask.
 type Epilogue struct {
-	Bias []float32 // one value per column of C, added; nil means none
-	Relu bool      // max(v, 0); a NaN stays a NaN, a -0 stays a -0
+	Bias   []float32 // one value per column of C, added; nil means none
+	Relu   bool      // max(v, 0); a NaN stays a NaN, a -0 stays a -0
+	Mask   []float32 // y of ReluGrad, [m n]: an element becomes 0 where its y <= 0 and is kept where y is NaN; nil means none
+	LDMask int       // elements from row to row of Mask
 }
 
 // Gemm computes C = A·B, or C + A·B, for A [m k], B [k n] and C [m n].
@@ -17,7 +20,7 @@ type Epilogue struct {
 // row-major A, (1, lda) its transpose. Rows of B and C are contiguous, ldb and ldc elements apart. Each element of C is
 // one ascending chain of fused multiply-adds over k that starts at 0, or at the stored C when accumulate is set; the
 // result does not depend on m, n, the strides or the kernel set. With k = 0 the chain is its start. Nothing outside the
-// m by n elements of C is written, nothing outside the operands read. C must not overlap A, B or the bias.
+// m by n elements of C is written, nothing outside the operands read. C must not overlap A, B, the bias or the mask.
 //
 // Gemm panics, as an index out of range does, when a slice is shorter than its shape and strides say.
 func Gemm(m, n, k int, a []float32, rsa, csa int, b []float32, ldb int, c []float32, ldc int, accumulate bool, e Epilogue) {
@@ -35,6 +38,9 @@ func Gemm(m, n, k int, a []float32, rsa, csa int, b []float32, ldb int, c []floa
 	}
 	if e.Bias != nil && len(e.Bias) < n {
 		panic(fmt.Sprintf("simd: bias has %d values for %d columns", len(e.Bias), n))
+	}
+	if e.Mask != nil {
+		needStrides("the mask", m, n, e.LDMask, 1, len(e.Mask))
 	}
 	s := selected.Load()
 	gemmPanels(s, m, n, k, a, rsa, csa, b, ldb, c, ldc, accumulate, e)
@@ -75,6 +81,9 @@ func gemmGo(m, n, k int, a []float32, rsa, csa int, b []float32, ldb int, c []fl
 				}
 				if e.Relu {
 					acc[t] = relu(acc[t])
+				}
+				if e.Mask != nil && e.Mask[i*e.LDMask+j+t] <= 0 {
+					acc[t] = 0
 				}
 			}
 			copy(row[j:], acc[:w])

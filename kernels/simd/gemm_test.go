@@ -59,8 +59,12 @@ func checkGemmShape(t *testing.T, rng *rand.Rand, m, n, k int) {
 	if rng.IntN(2) == 0 {
 		e.Bias = normals(rng, n)
 	}
+	if rng.IntN(2) == 0 {
+		e.LDMask = n + rng.IntN(4)
+		e.Mask = testValues(rng, size(m, n, e.LDMask, 1))
+	}
 	accumulate := rng.IntN(2) == 0
-	what := fmt.Sprintf("m=%d n=%d k=%d rsa=%d csa=%d ldb=%d ldc=%d accumulate=%v bias=%v relu=%v", m, n, k, rsa, csa, ldb, ldc, accumulate, e.Bias != nil, e.Relu)
+	what := fmt.Sprintf("m=%d n=%d k=%d rsa=%d csa=%d ldb=%d ldc=%d accumulate=%v bias=%v relu=%v mask=%v", m, n, k, rsa, csa, ldb, ldc, accumulate, e.Bias != nil, e.Relu, e.Mask != nil)
 	Gemm(m, n, k, a, rsa, csa, b, ldb, c.mid, ldc, accumulate, e)
 	if m > 0 && n > 0 {
 		gemmGo(m, n, k, a, rsa, csa, b, ldb, want, ldc, accumulate, e)
@@ -94,6 +98,25 @@ func TestGemmReference(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestGemmMask: the mask makes a product what ReluGrad makes of its result, NaN and zeros included.
+func TestGemmMask(t *testing.T) {
+	for _, set := range Available() {
+		t.Run(set, func(t *testing.T) {
+			use(t, set, set, true)
+			rng := rand.New(rand.NewPCG(12, 12))
+			const m, n, k, ld = 13, 27, 9, 30
+			a, b, y := testValues(rng, m*k), normals(rng, k*n), testValues(rng, m*ld)
+			got, want := make([]float32, m*n), make([]float32, m*n)
+			Gemm(m, n, k, a, k, 1, b, n, got, n, false, Epilogue{Mask: y, LDMask: ld})
+			Gemm(m, n, k, a, k, 1, b, n, want, n, false, Epilogue{})
+			for i := range m {
+				ReluGrad(want[i*n:][:n], want[i*n:][:n], y[i*ld:][:n])
+			}
+			sameBits(t, "masked", got, want)
+		})
 	}
 }
 

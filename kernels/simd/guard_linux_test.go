@@ -46,6 +46,7 @@ func TestGuardPages(t *testing.T) {
 				m, n, k := 1+rng.IntN(20), 1+rng.IntN(68), 1+rng.IntN(20)
 				a, b, c := normals(rng, m*k), normals(rng, k*n), normals(rng, m*n)
 				e := Epilogue{Bias: edge(t, normals(rng, n), end)}
+				e.Mask, e.LDMask = edge(t, normals(rng, m*n), end), n
 				got := edge(t, c, end)
 				rsa, csa := k, 1
 				if trial%3 == 0 {

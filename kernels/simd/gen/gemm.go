@@ -16,6 +16,8 @@ const (
 	argTiles
 	argLive
 	argFlags
+	argMask
+	argLDMask
 )
 
 // gemmFamily writes every tile of the set and the switch that calls them.
@@ -125,7 +127,7 @@ func (a *asm) gemm(mr, nr int) {
 	// AVX2 has the tile twice: with the last vector whole, and through VMASKMOVPS.
 	tile := func(full bool) {
 		next, zero, ready := a.fresh("tile"), a.fresh("zero"), a.fresh("ready")
-		loop, done, noBias, noRelu := a.fresh("k"), a.fresh("done"), a.fresh("nobias"), a.fresh("norelu")
+		loop, done, noBias, noRelu, noMask := a.fresh("k"), a.fresh("done"), a.fresh("nobias"), a.fresh("norelu"), a.fresh("nomask")
 		a.at(next)
 		a.p("MOVQ %d(DI), R10", argC)
 		a.p("TESTQ $1, %d(DI)", argFlags)
@@ -202,6 +204,30 @@ func (a *asm) gemm(mr, nr int) {
 		a.zero(0)
 		each(func(i, v int) { a.p("VMAXPS %s, %s, %s", acc(i, v), reg(0, v), acc(i, v)) })
 		a.at(noRelu)
+		a.p("MOVQ %d(DI), SI", argMask)
+		a.p("TESTQ SI, SI")
+		a.p("JZ %s", noMask)
+		a.p("MOVQ %d(DI), AX", argLDMask)
+		a.p("LEAQ (AX)(AX*2), R8")
+		if mr > 4 {
+			a.p("LEAQ (SI)(AX*4), R13")
+		}
+		a.zero(1)
+		each(func(i, v int) {
+			ld(row(i, "SI", "R13", "AX", "R8", v*a.bytes()), v, reg(0, v), full)
+			if a.wide() {
+				a.p("VCMPPS $18, %s, %s, K2", reg(1, v), reg(0, v))
+				a.p("VMOVAPS %s, K2, %s", reg(1, v), acc(i, v))
+			} else {
+				a.p("VCMPPS $18, Y1, Y0, Y0")
+				a.p("VANDNPS %s, Y0, %s", acc(i, v), acc(i, v))
+			}
+		})
+		a.p("IMUL3Q $%d, AX, DX", mr)
+		a.p("ADDQ DX, %d(DI)", argMask)
+		a.p("MOVQ %d(DI), AX", argRSA)
+		a.p("LEAQ (AX)(AX*2), R8")
+		a.at(noMask)
 		if mr > 4 {
 			a.p("LEAQ (R10)(R11*4), R13")
 		}
