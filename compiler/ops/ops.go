@@ -17,7 +17,7 @@ func All() []ir.Op {
 		MatMul{}, Gemm{}, GemmRelu{},
 		Softmax{}, LogSoftmax{},
 		OneHot{}, Cast{},
-		Bernoulli{}, RandomNormal{}, Dropout{}, MaskingNoise{}, GaussianNoise{}, SaltAndPepper{},
+		Bernoulli{}, RandomNormal{}, Sample{}, Dropout{}, MaskingNoise{}, GaussianNoise{}, SaltAndPepper{},
 	}
 }
 

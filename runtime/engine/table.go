@@ -44,6 +44,8 @@ func maker(op string) makeKernel {
 		return storeGradKernel
 	case "Bernoulli", "RandomNormal":
 		return drawKernel
+	case "Sample":
+		return sampleKernel
 	case "Cast":
 		return castKernel
 	case "OneHot":

@@ -1,0 +1,78 @@
+package ops
+
+import (
+	"math"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/internal/random"
+)
+
+// Sample is bits in p's type: 1 with probability p and 0 otherwise, so never for
+// p of 0 and always for p of 1; for inference it is p, its mean. The draws are the
+// uniform ones of Bernoulli, each compared with its p.
+type Sample struct {
+	Stream uint64 `attr:"stream"`
+}
+
+// Name returns Sample.
+func (Sample) Name() string { return "Sample" }
+
+// ONNX says why there is no counterpart.
+func (Sample) ONNX() ir.ONNX { return ir.ONNX{Why: "for inference it is its operand"} }
+
+// Infer returns p's type.
+func (Sample) Infer(in []ir.Type) ([]ir.Type, error) {
+	if err := floats(in, "p"); err != nil {
+		return nil, err
+	}
+	return result(in[0].DType, in[0].Shape.Clone())
+}
+
+// WithStream implements [Drawn].
+func (op Sample) WithStream(stream uint64) ir.Op { op.Stream = stream; return op }
+
+// Key returns the stream of one update.
+func (op Sample) Key(seed, update uint64) random.Key {
+	return random.New(seed).DeriveString("sample").Derive(op.Stream, update)
+}
+
+// Bits sets dst to 1 where a draw, from draw first on, is below p, and to 0
+// elsewhere; tmp has room for the draws.
+func (Sample) Bits(k random.Key, first uint64, dst, p, tmp []float32) {
+	tmp = tmp[:len(dst)]
+	k.FillFloat32(tmp, first)
+	const one = 0x3f800000
+	for i, u := range tmp {
+		below := math.Float32bits(u-p[i]) >> 31 // the sign; a branch would be guessed wrong half of the time
+		dst[i] = math.Float32frombits(-below & one)
+	}
+}
+
+// Eval is the reference meaning.
+func (op Sample) Eval(env *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
+	out := ir.NewTensor(ir.F64, in[0].Shape...)
+	k, first := op.Key(env.Seed, env.Update), uint64(0)
+	if len(in[0].Shape) > 0 {
+		first = uint64(env.FirstRow) * uint64(ir.Elems(in[0].Shape[1:]))
+	}
+	for i, p := range in[0].F64 {
+		if float64(k.Float32(first+uint64(i))) < p {
+			out.F64[i] = 1
+		}
+	}
+	return one(out)
+}
+
+// WhyNoGradient gives the reason.
+func (Sample) WhyNoGradient() string { return "a bit is 0 or 1 and changes with p by leaps alone" }
+
+// Split states that rows stay apart.
+func (Sample) Split(in []ir.Type, out ir.Type) ([]ir.Access, bool) { return splitBroadcast(in, out) }
+
+// InPlace states that the bits may overwrite p.
+func (Sample) InPlace() int { return 0 }
+
+// Cost counts a draw and a comparison for each element.
+func (Sample) Cost(in, out []ir.Type, rows int) (flops, bytes int64) {
+	return 2 * count(out, rows), traffic(in, out, rows)
+}
