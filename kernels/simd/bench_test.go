@@ -63,6 +63,11 @@ func BenchmarkVector(b *testing.B) {
 		{"add", func() { Add(y, x, z) }},
 		{"addrow100", func() { AddRow(y[:16300], x[:16300], z[:100]) }},
 		{"dot", func() { z[0] = Dot(x, y) }},
+		{"squarederror784", func() {
+			for i := 0; i+784 <= n; i += 784 {
+				z[0] = float32(SquaredError(y[i:i+784], x[i:i+784], w[i:i+784], 0.1))
+			}
+		}},
 		{"colsums100", func() { ColumnSums(163, 100, x, 100, z, false) }},
 		{"transpose128", func() { Transpose(128, 128, x, 128, y, 128) }},
 		{"adam", func() { Adam(w, x, y, z, AdamParams{LR: 1e-3, Beta1: .9, Beta2: .999, Eps: 1e-8, Step: 10}) }},

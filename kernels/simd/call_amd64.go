@@ -57,6 +57,23 @@ func callReduce(i isa, o op, l *[16]float32, x, y []float32) {
 	}
 }
 
+// callSquaredError takes whole blocks of 16, at least one; dst may be empty.
+func callSquaredError(i isa, l *[16]float32, dst, y, t []float32, s float32) {
+	if i == isaGo {
+		squaredErrorGo(l, dst, y, t, s)
+		return
+	}
+	var p *float32
+	if len(dst) != 0 {
+		p = &dst[0]
+	}
+	if i == isaAVX512 {
+		f32squarederror_avx512(&l[0], p, &y[0], &t[0], len(y), s)
+	} else {
+		f32squarederror_avx2(&l[0], p, &y[0], &t[0], len(y), s)
+	}
+}
+
 // callColSums takes at least one row and one column.
 func callColSums(i isa, rows int, x []float32, ldx int, dst []float32) {
 	switch i {

@@ -8,10 +8,13 @@ func gemmPanels(_ *selection, m, n, k int, a []float32, rsa, csa int, b []float3
 	gemmGo(m, n, k, a, rsa, csa, b, ldb, c, ldc, accumulate, e)
 }
 
-func callUnary(_ isa, o op, dst, src []float32)                        { unaryGo(o, dst, src) }
-func callBinary(_ isa, o op, dst, a, b []float32)                      { binaryGo(o, dst, a, b) }
-func callScalar(_ isa, o op, dst, a []float32, s float32)              { scalarGo(o, dst, a, s) }
-func callReduce(_ isa, o op, l *[16]float32, x, y []float32)           { reduceGo(o, l, x, y) }
+func callUnary(_ isa, o op, dst, src []float32)              { unaryGo(o, dst, src) }
+func callBinary(_ isa, o op, dst, a, b []float32)            { binaryGo(o, dst, a, b) }
+func callScalar(_ isa, o op, dst, a []float32, s float32)    { scalarGo(o, dst, a, s) }
+func callReduce(_ isa, o op, l *[16]float32, x, y []float32) { reduceGo(o, l, x, y) }
+func callSquaredError(_ isa, l *[16]float32, dst, y, t []float32, s float32) {
+	squaredErrorGo(l, dst, y, t, s)
+}
 func callColSums(_ isa, rows int, x []float32, ldx int, dst []float32) { colSumsGo(rows, x, ldx, dst) }
 func callAdam(_ isa, w, g, m, v []float32, c *adamConsts)              { adamGo(w, g, m, v, c) }
 func callSGD(_ isa, w, g, vel []float32, c *sgdConsts)                 { sgdGo(w, g, vel, c) }

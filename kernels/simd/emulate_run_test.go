@@ -97,6 +97,14 @@ func TestEmulatedVector(t *testing.T) {
 					reduceGo(o, &want, x[:whole], y[:whole])
 					sameBits(t, fn(o), emulated(t, p, fn(o), [][]float32{lanes, x[:whole], y[:whole]}, whole)[0], want[:])
 				}
+				var lanes [16]float32
+				d, want2 := append([]float32(nil), z[:whole]...), make([]float32, whole)
+				squaredErrorGo(&lanes, want2, x[:whole], y[:whole], 0.3)
+				start := make([]float32, 16)
+				got := emulated(t, p, fn(opSquaredError), [][]float32{start, d, x[:whole], y[:whole]}, whole, float32(0.3))
+				sameBits(t, fn(opSquaredError), got[0], lanes[:])
+				sameBits(t, fn(opSquaredError), got[1], want2)
+				sameBits(t, fn(opSquaredError), emulated(t, p, fn(opSquaredError), [][]float32{start, nil, x[:whole], y[:whole]}, whole, float32(0.3))[0], lanes[:])
 			}
 			rows := 1 + n%5
 			ldx := n + 3

@@ -73,6 +73,9 @@ func TestGuardPages(t *testing.T) {
 				if s := Sum(y) + Dot(y, z) + SumSquaredDiff(y, z); s != s {
 					t.Error(fmt.Sprint("a sum of finite numbers is ", s))
 				}
+				if s := SquaredError(x, y, z, 2) + SquaredError(nil, y, z, 2); s != s {
+					t.Error("an error of finite numbers is NaN")
+				}
 				ColumnSums(1, n, y, n, x, true)
 				Adam(x, y, z, w, AdamParams{Beta1: .9, Beta2: .999, Eps: 1, Step: 1})
 				SGD(x, y, z, SGDParams{Momentum: .9})

@@ -108,6 +108,18 @@ func checkVector(t *testing.T, rng *rand.Rand, o op, n int) {
 		}
 		sameBits(t, what, []float32{reduce(o, x, y)}, l[:1])
 		return
+	case o == opSquaredError:
+		x, y = normals(rng, n), normals(rng, n)
+		if rng.IntN(2) == 0 {
+			copy(dst.mid, x)
+			x = dst.mid
+		}
+		Sub(want, x, y)
+		square := make([]float32, n)
+		Mul(square, want, want)
+		MulScalar(want, want, 0.3)
+		sums := []float32{float32(SquaredError(nil, x, y, 0.3)), float32(SquaredError(dst.mid, x, y, 0.3))}
+		sameBits(t, what, sums, []float32{float32(LineSum(square)), float32(LineSum(square))})
 	case o == opColSums:
 		rows, ldx := rng.IntN(6), n+rng.IntN(3)
 		x = testValues(rng, rows*ldx)

@@ -41,6 +41,7 @@ const (
 	opSum
 	opDot
 	opSquaredDiff
+	opSquaredError
 	opColSums
 	opAdam
 	opSGD
@@ -51,7 +52,7 @@ const (
 
 func (o op) String() string {
 	return [...]string{"gemm", "relu", "exp", "sigmoid", "tanh", "add", "sub", "mul", "div", "relugrad", "sigmoidgrad",
-		"tanhgrad", "addscalar", "mulscalar", "axpy", "sum", "dot", "squareddiff", "colsums", "adam", "sgd", "rmsprop", "transpose"}[o]
+		"tanhgrad", "addscalar", "mulscalar", "axpy", "sum", "dot", "squareddiff", "squarederror", "colsums", "adam", "sgd", "rmsprop", "transpose"}[o]
 }
 
 // Variant is one row of the kernel table.

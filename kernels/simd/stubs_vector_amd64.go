@@ -56,6 +56,9 @@ func f32dot_avx2(lanes, x, y *float32, n int)
 func f32squareddiff_avx2(lanes, x, y *float32, n int)
 
 //go:noescape
+func f32squarederror_avx2(lanes, dst, y, t *float32, n int, s float32)
+
+//go:noescape
 func f32colsums_avx2(dst, x *float32, ldx, rows, cols int)
 
 //go:noescape
@@ -177,6 +180,9 @@ func f32dot_avx512(lanes, x, y *float32, n int)
 
 //go:noescape
 func f32squareddiff_avx512(lanes, x, y *float32, n int)
+
+//go:noescape
+func f32squarederror_avx512(lanes, dst, y, t *float32, n int, s float32)
 
 //go:noescape
 func f32colsums_avx512(dst, x *float32, ldx, rows, cols int)

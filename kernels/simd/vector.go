@@ -109,12 +109,7 @@ func reduce(o op, x, y []float32) float32 {
 		x, y = x[whole:], y[whole:]
 	}
 	reduceGo(o, &l, x, y)
-	for h := 8; h > 0; h >>= 1 {
-		for i := 0; i < h; i++ {
-			l[i] += l[i+h]
-		}
-	}
-	return l[0]
+	return halves(&l)
 }
 
 // Sum adds x in 16 lanes (element i in lane i mod 16), then the lanes as a balanced tree. The sum of nothing is 0.

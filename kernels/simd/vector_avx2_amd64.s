@@ -1123,6 +1123,57 @@ loop53:
 	VZEROUPPER
 	RET
 
+// func f32squarederror_avx2(lanes, dst, y, t *float32, n int, s float32)
+TEXT ·f32squarederror_avx2(SB), NOSPLIT, $0-44
+	MOVQ lanes+0(FP), R8
+	MOVQ dst+8(FP), DI
+	MOVQ y+16(FP), SI
+	MOVQ t+24(FP), DX
+	MOVQ n+32(FP), CX
+	VBROADCASTSS s+40(FP), Y12
+	VMOVUPS 0(R8), Y0
+	VMOVUPS 32(R8), Y1
+	TESTQ DI, DI
+	JZ sums54
+loop56:
+	VMOVUPS 0(SI), Y4
+	VSUBPS 0(DX), Y4, Y4
+	VMULPS Y4, Y4, Y8
+	VADDPS Y8, Y0, Y0
+	VMULPS Y12, Y4, Y4
+	VMOVUPS Y4, 0(DI)
+	VMOVUPS 32(SI), Y5
+	VSUBPS 32(DX), Y5, Y5
+	VMULPS Y5, Y5, Y9
+	VADDPS Y9, Y1, Y1
+	VMULPS Y12, Y5, Y5
+	VMOVUPS Y5, 32(DI)
+	ADDQ $64, DI
+	ADDQ $64, SI
+	ADDQ $64, DX
+	SUBQ $16, CX
+	JGT loop56
+	JMP done55
+sums54:
+loop57:
+	VMOVUPS 0(SI), Y4
+	VSUBPS 0(DX), Y4, Y4
+	VMULPS Y4, Y4, Y8
+	VADDPS Y8, Y0, Y0
+	VMOVUPS 32(SI), Y5
+	VSUBPS 32(DX), Y5, Y5
+	VMULPS Y5, Y5, Y9
+	VADDPS Y9, Y1, Y1
+	ADDQ $64, SI
+	ADDQ $64, DX
+	SUBQ $16, CX
+	JGT loop57
+done55:
+	VMOVUPS Y0, 0(R8)
+	VMOVUPS Y1, 32(R8)
+	VZEROUPPER
+	RET
+
 // func f32colsums_avx2(dst, x *float32, ldx, rows, cols int)
 TEXT ·f32colsums_avx2(SB), NOSPLIT, $0-40
 	MOVQ dst+0(FP), DI
@@ -1130,23 +1181,23 @@ TEXT ·f32colsums_avx2(SB), NOSPLIT, $0-40
 	MOVQ ldx+16(FP), BX
 	MOVQ rows+24(FP), R8
 	MOVQ cols+32(FP), CX
-strip55:
+strip59:
 	CMPQ CX, $32
-	JLT next56
+	JLT next60
 	VMOVUPS 0(DI), Y0
 	VMOVUPS 32(DI), Y1
 	VMOVUPS 64(DI), Y2
 	VMOVUPS 96(DI), Y3
 	MOVQ SI, DX
 	MOVQ R8, R9
-row57:
+row61:
 	VADDPS 0(DX), Y0, Y0
 	VADDPS 32(DX), Y1, Y1
 	VADDPS 64(DX), Y2, Y2
 	VADDPS 96(DX), Y3, Y3
 	ADDQ BX, DX
 	DECQ R9
-	JNZ row57
+	JNZ row61
 	VMOVUPS Y0, 0(DI)
 	VMOVUPS Y1, 32(DI)
 	VMOVUPS Y2, 64(DI)
@@ -1154,27 +1205,27 @@ row57:
 	ADDQ $128, DI
 	ADDQ $128, SI
 	SUBQ $32, CX
-	JMP strip55
-next56:
-strip58:
+	JMP strip59
+next60:
+strip62:
 	CMPQ CX, $8
-	JLT next59
+	JLT next63
 	VMOVUPS 0(DI), Y0
 	MOVQ SI, DX
 	MOVQ R8, R9
-row60:
+row64:
 	VADDPS 0(DX), Y0, Y0
 	ADDQ BX, DX
 	DECQ R9
-	JNZ row60
+	JNZ row64
 	VMOVUPS Y0, 0(DI)
 	ADDQ $32, DI
 	ADDQ $32, SI
 	SUBQ $8, CX
-	JMP strip58
-next59:
+	JMP strip62
+next63:
 	TESTQ CX, CX
-	JZ done54
+	JZ done58
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -1182,14 +1233,14 @@ next59:
 	VMASKMOVPS (DI), Y15, Y0
 	MOVQ SI, DX
 	MOVQ R8, R9
-row61:
+row65:
 	VMASKMOVPS (DX), Y15, Y4
 	VADDPS Y4, Y0, Y0
 	ADDQ BX, DX
 	DECQ R9
-	JNZ row61
+	JNZ row65
 	VMASKMOVPS Y0, Y15, (DI)
-done54:
+done58:
 	VZEROUPPER
 	RET
 
@@ -1212,9 +1263,9 @@ TEXT ·f32adam_avx2(SB), NOSPLIT, $0-48
 	VBROADCASTSS 32(R8), Y13
 	VBROADCASTSS 36(R8), Y14
 	SUBQ $8, CX
-	JLT tail62
+	JLT tail66
 	PCALIGN $32
-loop64:
+loop68:
 	VMOVUPS (DI), Y0
 	VMOVUPS (SI), Y1
 	VMULPS Y5, Y1, Y1
@@ -1239,10 +1290,10 @@ loop64:
 	ADDQ $32, DX
 	ADDQ $32, BX
 	SUBQ $8, CX
-	JGE loop64
-tail62:
+	JGE loop68
+tail66:
 	ADDQ $8, CX
-	JZ done63
+	JZ done67
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -1266,7 +1317,7 @@ tail62:
 	VMULPS Y13, Y0, Y0
 	VFMADD231PS Y4, Y14, Y0
 	VMASKMOVPS Y0, Y15, (DI)
-done63:
+done67:
 	VZEROUPPER
 	RET
 
@@ -1282,13 +1333,13 @@ TEXT ·f32sgd_avx2(SB), NOSPLIT, $0-40
 	VBROADCASTSS 8(R8), Y10
 	VBROADCASTSS 12(R8), Y11
 	TESTQ DX, DX
-	JZ plain66
+	JZ plain70
 	CMPQ 16(R8), $0
-	JNE nesterov65
+	JNE nesterov69
 	SUBQ $8, CX
-	JLT tail68
+	JLT tail72
 	PCALIGN $32
-loop70:
+loop74:
 	VMOVUPS (DI), Y0
 	VMOVUPS (SI), Y1
 	VMULPS Y8, Y1, Y1
@@ -1302,10 +1353,10 @@ loop70:
 	ADDQ $32, SI
 	ADDQ $32, DX
 	SUBQ $8, CX
-	JGE loop70
-tail68:
+	JGE loop74
+tail72:
 	ADDQ $8, CX
-	JZ done69
+	JZ done73
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -1319,13 +1370,13 @@ tail68:
 	VMASKMOVPS Y2, Y15, (DX)
 	VFMADD231PS Y2, Y11, Y0
 	VMASKMOVPS Y0, Y15, (DI)
-done69:
-	JMP done67
-nesterov65:
+done73:
+	JMP done71
+nesterov69:
 	SUBQ $8, CX
-	JLT tail71
+	JLT tail75
 	PCALIGN $32
-loop73:
+loop77:
 	VMOVUPS (DI), Y0
 	VMOVUPS (SI), Y1
 	VMULPS Y8, Y1, Y1
@@ -1340,10 +1391,10 @@ loop73:
 	ADDQ $32, SI
 	ADDQ $32, DX
 	SUBQ $8, CX
-	JGE loop73
-tail71:
+	JGE loop77
+tail75:
 	ADDQ $8, CX
-	JZ done72
+	JZ done76
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -1358,13 +1409,13 @@ tail71:
 	VFMADD213PS Y1, Y10, Y2
 	VFMADD231PS Y2, Y11, Y0
 	VMASKMOVPS Y0, Y15, (DI)
-done72:
-	JMP done67
-plain66:
+done76:
+	JMP done71
+plain70:
 	SUBQ $8, CX
-	JLT tail74
+	JLT tail78
 	PCALIGN $32
-loop76:
+loop80:
 	VMOVUPS (DI), Y0
 	VMOVUPS (SI), Y1
 	VMULPS Y8, Y1, Y1
@@ -1374,10 +1425,10 @@ loop76:
 	ADDQ $32, DI
 	ADDQ $32, SI
 	SUBQ $8, CX
-	JGE loop76
-tail74:
+	JGE loop80
+tail78:
 	ADDQ $8, CX
-	JZ done75
+	JZ done79
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -1388,8 +1439,8 @@ tail74:
 	VFMADD231PS Y9, Y0, Y1
 	VFMADD231PS Y1, Y11, Y0
 	VMASKMOVPS Y0, Y15, (DI)
-done75:
-done67:
+done79:
+done71:
 	VZEROUPPER
 	RET
 
@@ -1407,9 +1458,9 @@ TEXT ·f32rmsprop_avx2(SB), NOSPLIT, $0-40
 	VBROADCASTSS 16(R8), Y12
 	VBROADCASTSS 20(R8), Y13
 	SUBQ $8, CX
-	JLT tail77
+	JLT tail81
 	PCALIGN $32
-loop79:
+loop83:
 	VMOVUPS (DI), Y0
 	VMOVUPS (SI), Y1
 	VMULPS Y8, Y1, Y1
@@ -1428,10 +1479,10 @@ loop79:
 	ADDQ $32, SI
 	ADDQ $32, DX
 	SUBQ $8, CX
-	JGE loop79
-tail77:
+	JGE loop83
+tail81:
 	ADDQ $8, CX
-	JZ done78
+	JZ done82
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -1450,7 +1501,7 @@ tail77:
 	VDIVPS Y3, Y1, Y1
 	VFMADD231PS Y1, Y13, Y0
 	VMASKMOVPS Y0, Y15, (DI)
-done78:
+done82:
 	VZEROUPPER
 	RET
 
@@ -1463,7 +1514,7 @@ TEXT ·f32transpose_avx2(SB), NOSPLIT, $0-40
 	MOVQ blocks+32(FP), CX
 	LEAQ (AX)(AX*2), R8
 	LEAQ (BX)(BX*2), R9
-block80:
+block84:
 	LEAQ (SI)(AX*4), DX
 	LEAQ (DI)(BX*4), R10
 	VMOVUPS (SI), X0
@@ -1509,7 +1560,7 @@ block80:
 	LEAQ (SI)(AX*8), SI
 	ADDQ $32, DI
 	DECQ CX
-	JNZ block80
+	JNZ block84
 	VZEROUPPER
 	RET
 
@@ -1531,7 +1582,7 @@ TEXT ·f32peak_avx2(SB), NOSPLIT, $0-8
 	VXORPS Y12, Y12, Y12
 	VXORPS Y13, Y13, Y13
 	PCALIGN $32
-loop81:
+loop85:
 	VFMADD231PS Y12, Y13, Y0
 	VFMADD231PS Y12, Y13, Y1
 	VFMADD231PS Y12, Y13, Y2
@@ -1545,6 +1596,6 @@ loop81:
 	VFMADD231PS Y12, Y13, Y10
 	VFMADD231PS Y12, Y13, Y11
 	DECQ CX
-	JNZ loop81
+	JNZ loop85
 	VZEROUPPER
 	RET

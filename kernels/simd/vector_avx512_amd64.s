@@ -1288,6 +1288,45 @@ loop53:
 	VZEROUPPER
 	RET
 
+// func f32squarederror_avx512(lanes, dst, y, t *float32, n int, s float32)
+TEXT ·f32squarederror_avx512(SB), NOSPLIT, $0-44
+	MOVQ lanes+0(FP), R8
+	MOVQ dst+8(FP), DI
+	MOVQ y+16(FP), SI
+	MOVQ t+24(FP), DX
+	MOVQ n+32(FP), CX
+	VBROADCASTSS s+40(FP), Z12
+	VMOVUPS 0(R8), Z0
+	TESTQ DI, DI
+	JZ sums54
+loop56:
+	VMOVUPS 0(SI), Z4
+	VSUBPS 0(DX), Z4, Z4
+	VMULPS Z4, Z4, Z8
+	VADDPS Z8, Z0, Z0
+	VMULPS Z12, Z4, Z4
+	VMOVUPS Z4, 0(DI)
+	ADDQ $64, DI
+	ADDQ $64, SI
+	ADDQ $64, DX
+	SUBQ $16, CX
+	JGT loop56
+	JMP done55
+sums54:
+loop57:
+	VMOVUPS 0(SI), Z4
+	VSUBPS 0(DX), Z4, Z4
+	VMULPS Z4, Z4, Z8
+	VADDPS Z8, Z0, Z0
+	ADDQ $64, SI
+	ADDQ $64, DX
+	SUBQ $16, CX
+	JGT loop57
+done55:
+	VMOVUPS Z0, 0(R8)
+	VZEROUPPER
+	RET
+
 // func f32colsums_avx512(dst, x *float32, ldx, rows, cols int)
 TEXT ·f32colsums_avx512(SB), NOSPLIT, $0-40
 	MOVQ dst+0(FP), DI
@@ -1295,23 +1334,23 @@ TEXT ·f32colsums_avx512(SB), NOSPLIT, $0-40
 	MOVQ ldx+16(FP), BX
 	MOVQ rows+24(FP), R8
 	MOVQ cols+32(FP), CX
-strip55:
+strip59:
 	CMPQ CX, $64
-	JLT next56
+	JLT next60
 	VMOVUPS 0(DI), Z0
 	VMOVUPS 64(DI), Z1
 	VMOVUPS 128(DI), Z2
 	VMOVUPS 192(DI), Z3
 	MOVQ SI, DX
 	MOVQ R8, R9
-row57:
+row61:
 	VADDPS 0(DX), Z0, Z0
 	VADDPS 64(DX), Z1, Z1
 	VADDPS 128(DX), Z2, Z2
 	VADDPS 192(DX), Z3, Z3
 	ADDQ BX, DX
 	DECQ R9
-	JNZ row57
+	JNZ row61
 	VMOVUPS Z0, 0(DI)
 	VMOVUPS Z1, 64(DI)
 	VMOVUPS Z2, 128(DI)
@@ -1319,27 +1358,27 @@ row57:
 	ADDQ $256, DI
 	ADDQ $256, SI
 	SUBQ $64, CX
-	JMP strip55
-next56:
-strip58:
+	JMP strip59
+next60:
+strip62:
 	CMPQ CX, $16
-	JLT next59
+	JLT next63
 	VMOVUPS 0(DI), Z0
 	MOVQ SI, DX
 	MOVQ R8, R9
-row60:
+row64:
 	VADDPS 0(DX), Z0, Z0
 	ADDQ BX, DX
 	DECQ R9
-	JNZ row60
+	JNZ row64
 	VMOVUPS Z0, 0(DI)
 	ADDQ $64, DI
 	ADDQ $64, SI
 	SUBQ $16, CX
-	JMP strip58
-next59:
+	JMP strip62
+next63:
 	TESTQ CX, CX
-	JZ done54
+	JZ done58
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -1347,14 +1386,14 @@ next59:
 	VMOVUPS.Z (DI), K1, Z0
 	MOVQ SI, DX
 	MOVQ R8, R9
-row61:
+row65:
 	VMOVUPS.Z (DX), K1, Z4
 	VADDPS Z4, Z0, Z0
 	ADDQ BX, DX
 	DECQ R9
-	JNZ row61
+	JNZ row65
 	VMOVUPS Z0, K1, (DI)
-done54:
+done58:
 	VZEROUPPER
 	RET
 
@@ -1377,9 +1416,9 @@ TEXT ·f32adam_avx512(SB), NOSPLIT, $0-48
 	VBROADCASTSS 32(R8), Z13
 	VBROADCASTSS 36(R8), Z14
 	SUBQ $16, CX
-	JLT tail62
+	JLT tail66
 	PCALIGN $32
-loop64:
+loop68:
 	VMOVUPS (DI), Z0
 	VMOVUPS (SI), Z1
 	VMULPS Z5, Z1, Z1
@@ -1404,10 +1443,10 @@ loop64:
 	ADDQ $64, DX
 	ADDQ $64, BX
 	SUBQ $16, CX
-	JGE loop64
-tail62:
+	JGE loop68
+tail66:
 	ADDQ $16, CX
-	JZ done63
+	JZ done67
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -1431,7 +1470,7 @@ tail62:
 	VMULPS Z13, Z0, Z0
 	VFMADD231PS Z4, Z14, Z0
 	VMOVUPS Z0, K1, (DI)
-done63:
+done67:
 	VZEROUPPER
 	RET
 
@@ -1447,13 +1486,13 @@ TEXT ·f32sgd_avx512(SB), NOSPLIT, $0-40
 	VBROADCASTSS 8(R8), Z10
 	VBROADCASTSS 12(R8), Z11
 	TESTQ DX, DX
-	JZ plain66
+	JZ plain70
 	CMPQ 16(R8), $0
-	JNE nesterov65
+	JNE nesterov69
 	SUBQ $16, CX
-	JLT tail68
+	JLT tail72
 	PCALIGN $32
-loop70:
+loop74:
 	VMOVUPS (DI), Z0
 	VMOVUPS (SI), Z1
 	VMULPS Z8, Z1, Z1
@@ -1467,10 +1506,10 @@ loop70:
 	ADDQ $64, SI
 	ADDQ $64, DX
 	SUBQ $16, CX
-	JGE loop70
-tail68:
+	JGE loop74
+tail72:
 	ADDQ $16, CX
-	JZ done69
+	JZ done73
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -1484,13 +1523,13 @@ tail68:
 	VMOVUPS Z2, K1, (DX)
 	VFMADD231PS Z2, Z11, Z0
 	VMOVUPS Z0, K1, (DI)
-done69:
-	JMP done67
-nesterov65:
+done73:
+	JMP done71
+nesterov69:
 	SUBQ $16, CX
-	JLT tail71
+	JLT tail75
 	PCALIGN $32
-loop73:
+loop77:
 	VMOVUPS (DI), Z0
 	VMOVUPS (SI), Z1
 	VMULPS Z8, Z1, Z1
@@ -1505,10 +1544,10 @@ loop73:
 	ADDQ $64, SI
 	ADDQ $64, DX
 	SUBQ $16, CX
-	JGE loop73
-tail71:
+	JGE loop77
+tail75:
 	ADDQ $16, CX
-	JZ done72
+	JZ done76
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -1523,13 +1562,13 @@ tail71:
 	VFMADD213PS Z1, Z10, Z2
 	VFMADD231PS Z2, Z11, Z0
 	VMOVUPS Z0, K1, (DI)
-done72:
-	JMP done67
-plain66:
+done76:
+	JMP done71
+plain70:
 	SUBQ $16, CX
-	JLT tail74
+	JLT tail78
 	PCALIGN $32
-loop76:
+loop80:
 	VMOVUPS (DI), Z0
 	VMOVUPS (SI), Z1
 	VMULPS Z8, Z1, Z1
@@ -1539,10 +1578,10 @@ loop76:
 	ADDQ $64, DI
 	ADDQ $64, SI
 	SUBQ $16, CX
-	JGE loop76
-tail74:
+	JGE loop80
+tail78:
 	ADDQ $16, CX
-	JZ done75
+	JZ done79
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -1553,8 +1592,8 @@ tail74:
 	VFMADD231PS Z9, Z0, Z1
 	VFMADD231PS Z1, Z11, Z0
 	VMOVUPS Z0, K1, (DI)
-done75:
-done67:
+done79:
+done71:
 	VZEROUPPER
 	RET
 
@@ -1572,9 +1611,9 @@ TEXT ·f32rmsprop_avx512(SB), NOSPLIT, $0-40
 	VBROADCASTSS 16(R8), Z12
 	VBROADCASTSS 20(R8), Z13
 	SUBQ $16, CX
-	JLT tail77
+	JLT tail81
 	PCALIGN $32
-loop79:
+loop83:
 	VMOVUPS (DI), Z0
 	VMOVUPS (SI), Z1
 	VMULPS Z8, Z1, Z1
@@ -1593,10 +1632,10 @@ loop79:
 	ADDQ $64, SI
 	ADDQ $64, DX
 	SUBQ $16, CX
-	JGE loop79
-tail77:
+	JGE loop83
+tail81:
 	ADDQ $16, CX
-	JZ done78
+	JZ done82
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -1615,7 +1654,7 @@ tail77:
 	VDIVPS Z3, Z1, Z1
 	VFMADD231PS Z1, Z13, Z0
 	VMOVUPS Z0, K1, (DI)
-done78:
+done82:
 	VZEROUPPER
 	RET
 
@@ -1628,7 +1667,7 @@ TEXT ·f32transpose_avx512(SB), NOSPLIT, $0-40
 	MOVQ blocks+32(FP), CX
 	LEAQ (AX)(AX*2), R8
 	LEAQ (BX)(BX*2), R9
-block80:
+block84:
 	LEAQ (SI)(AX*4), DX
 	LEAQ (DI)(BX*4), R10
 	VMOVUPS (SI), X0
@@ -1674,7 +1713,7 @@ block80:
 	LEAQ (SI)(AX*8), SI
 	ADDQ $32, DI
 	DECQ CX
-	JNZ block80
+	JNZ block84
 	VZEROUPPER
 	RET
 
@@ -1696,7 +1735,7 @@ TEXT ·f32peak_avx512(SB), NOSPLIT, $0-8
 	VPXORD Z12, Z12, Z12
 	VPXORD Z13, Z13, Z13
 	PCALIGN $32
-loop81:
+loop85:
 	VFMADD231PS Z12, Z13, Z0
 	VFMADD231PS Z12, Z13, Z1
 	VFMADD231PS Z12, Z13, Z2
@@ -1710,6 +1749,6 @@ loop81:
 	VFMADD231PS Z12, Z13, Z10
 	VFMADD231PS Z12, Z13, Z11
 	DECQ CX
-	JNZ loop81
+	JNZ loop85
 	VZEROUPPER
 	RET

@@ -65,6 +65,7 @@ func (a *asm) vectorFamily() {
 		}},
 	})
 	a.reductions()
+	a.squaredError()
 	a.colSums()
 	a.optimizers()
 	a.transpose()
