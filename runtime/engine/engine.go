@@ -85,6 +85,8 @@ type Engine struct {
 	phases []boundPhase
 	lossAt int // phase after which the loss is known
 
+	inputAliases []int // buffers that are inputs under another shape
+
 	env     ir.Env
 	rows    int
 	u       Update
@@ -110,6 +112,7 @@ type ctx struct {
 	e     *Engine
 	slots [][]float32
 	tmp   []float32
+	keys  []uint64 // of a row in order
 	times []time.Duration // of each step, if they are measured
 }
 
@@ -226,6 +229,9 @@ func (e *Engine) bindViews(apart bool) {
 		switch {
 		case b.Alias >= 0:
 			*v = e.views[b.Alias]
+			if b.Kind == plan.Input {
+				e.inputAliases = append(e.inputAliases, i)
+			}
 		case b.Kind == plan.Arena && apart:
 			mem := aligned((n*b.Type.DType.Size() + 3) / 4)
 			v.at(unsafe.Pointer(unsafe.SliceData(mem)), b.Type.DType, n)
@@ -305,6 +311,11 @@ func (e *Engine) Run(in Feed, rows int, u *Update) error {
 	if err := e.feed(in, rows); err != nil {
 		return err
 	}
+	return e.execute(rows, u)
+}
+
+// execute runs the plan on inputs that are shown already.
+func (e *Engine) execute(rows int, u *Update) error {
 	e.rows, e.u, e.train = rows, e.random, u != nil
 	if u != nil {
 		e.u = *u
@@ -386,12 +397,15 @@ func (e *Engine) feed(in Feed, rows int) error {
 		}
 		e.views[port.Buffer] = view{t.F32, t.F64, t.I64, t.Bool}
 	}
-	for i := range e.p.Buffers {
-		if b := &e.p.Buffers[i]; b.Kind == plan.Input && b.Alias >= 0 {
-			e.views[i] = e.views[b.Alias]
-		}
-	}
+	e.reshape()
 	return nil
+}
+
+// reshape shows the inputs under their other shapes.
+func (e *Engine) reshape() {
+	for _, i := range e.inputAliases {
+		e.views[i] = e.views[e.p.Buffers[i].Alias]
+	}
 }
 
 // scalar returns element 0 of a float buffer.

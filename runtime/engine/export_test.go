@@ -48,3 +48,6 @@ func (e *Engine) Break() {
 func Finer(grain, length, workers int) int {
 	return finer(&plan.Group{Length: ir.Fixed(length), Grain: grain}, 1, workers)
 }
+
+// Packed returns the number of right operands that are in panels.
+func (n *Net) Packed() int { return len(n.s.packs.of) }

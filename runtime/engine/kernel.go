@@ -24,6 +24,9 @@ func (b *binding) kernel() (kernel, string) {
 	if b.s.Op == nil {
 		return b.update(), "update"
 	}
+	if k, name := packedGemm(b); k != nil {
+		return k, name
+	}
 	if mk := maker(b.s.Op.Name()); mk != nil {
 		if k, name := mk(b); k != nil {
 			return k, name

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/plan"
@@ -21,15 +22,11 @@ type Net struct {
 	p      *plan.Plan
 	s      *Store
 	rec    Record
-	mixes  bool // some result depends on more than its own row
-	lanes  chan *lane
+	mixes  bool        // some result depends on more than its own row
 	inputs []*ir.Value // of the plan, in port order
-}
 
-// lane is an engine of one worker, with the parts of the inputs it is shown.
-type lane struct {
-	e    *Engine
-	feed Feed
+	warm  atomic.Pointer[Engine] // the one that calls after each other use, nil while it is in use
+	lanes chan *Engine           // as many more as there are processors, nil until they are needed
 }
 
 // NewNet returns the function that plan p computes with these parameters; g is
@@ -51,6 +48,7 @@ func NewNet(g *ir.Graph, p *plan.Plan, params map[string][]float32, rec Record) 
 		}
 		copy(n.s.Param(seg.Name), w)
 	}
+	n.s.freeze()
 	for i := range p.Steps {
 		if p.Steps[i].Param >= 0 {
 			return nil, fmt.Errorf("engine: plan %q is one for training; compile the graph for inference", p.Name)
@@ -63,14 +61,14 @@ func NewNet(g *ir.Graph, p *plan.Plan, params map[string][]float32, rec Record) 
 		}
 		n.inputs = append(n.inputs, &ir.Value{Name: port.Name, Type: p.Buffers[port.Buffer].Type})
 	}
-	n.lanes = make(chan *lane, max(runtime.GOMAXPROCS(0), 1))
-	first, err := n.lane()
+	e, err := n.lane()
 	if err != nil {
 		return nil, err
 	}
-	n.lanes <- first
+	n.warm.Store(e)
+	n.lanes = make(chan *Engine, max(runtime.GOMAXPROCS(0), 1))
 	for len(n.lanes) < cap(n.lanes) {
-		n.lanes <- nil // made when it is needed
+		n.lanes <- nil
 	}
 	return n, nil
 }
@@ -258,81 +256,88 @@ func (n *Net) part(ctx context.Context, in, out map[string]*ir.Tensor, lo, hi in
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	var l *lane
+	if e := n.warm.Swap(nil); e != nil {
+		defer n.warm.Store(e)
+		return n.runOn(e, ctx, in, out, lo, hi)
+	}
+	var e *Engine
 	select {
-	case l = <-n.lanes:
+	case e = <-n.lanes:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	defer func() { n.lanes <- l }()
-	if l == nil {
+	defer func() { n.lanes <- e }()
+	if e == nil {
 		made, err := n.lane()
 		if err != nil {
 			return err
 		}
-		l = made
+		e = made
 	}
-	for _, v := range n.inputs {
-		t := l.feed[v.Name]
-		if v.Type.Shape.Symbolic() {
-			show(t, in[v.Name], v.Type.Shape.Elems(lo), v.Type.Shape.Elems(hi))
-		} else {
-			show(t, in[v.Name], 0, in[v.Name].Len())
-		}
-	}
-	l.e.context = ctx
-	err := l.e.Run(l.feed, hi-lo, nil)
-	l.e.context = nil
-	if err != nil {
-		return err
-	}
-	for _, o := range n.p.Outputs {
-		from := 0
-		if s := n.p.Buffers[o.Buffer].Type.Shape; s.Symbolic() {
-			from = s.Elems(lo)
-		}
-		src, dst := l.e.Output(o.Name), out[o.Name]
-		switch dst.DType {
-		case ir.F32:
-			copy(dst.F32[from:], src.F32)
-		case ir.F64:
-			copy(dst.F64[from:], src.F64)
-		case ir.I64:
-			copy(dst.I64[from:], src.I64)
-		case ir.Bool:
-			copy(dst.Bool[from:], src.Bool)
-		}
-	}
-	return nil
+	return n.runOn(e, ctx, in, out, lo, hi)
 }
 
-// show makes t the elements [from,to) of u.
-func show(t, u *ir.Tensor, from, to int) {
-	t.DType = u.DType
-	switch u.DType {
-	case ir.F32:
-		t.F32 = u.F32[from:to]
-	case ir.F64:
-		t.F64 = u.F64[from:to]
-	case ir.I64:
-		t.I64 = u.I64[from:to]
-	case ir.Bool:
-		t.Bool = u.Bool[from:to]
+// runOn computes rows [lo,hi) by an engine that nobody else uses meanwhile.
+func (n *Net) runOn(e *Engine, ctx context.Context, in, out map[string]*ir.Tensor, lo, hi int) error {
+	for i, v := range n.inputs {
+		t := in[v.Name]
+		from, to := 0, t.Len()
+		if v.Type.Shape.Symbolic() {
+			from, to = v.Type.Shape.Elems(lo), v.Type.Shape.Elems(hi)
+		}
+		e.views[n.p.Inputs[i].Buffer] = part(t, from, to)
 	}
+	e.reshape()
+	e.context = ctx
+	err := e.execute(hi-lo, nil)
+	e.context = nil
+	if err == nil {
+		n.result(e, out, lo, hi)
+	}
+	for _, port := range n.p.Inputs {
+		e.views[port.Buffer] = view{} // the caller's memory is not kept
+	}
+	e.reshape()
+	return err
+}
+
+// result copies what an engine made of rows [lo,hi).
+func (n *Net) result(e *Engine, out map[string]*ir.Tensor, lo, hi int) {
+	for i := range n.p.Outputs {
+		o := &n.p.Outputs[i]
+		s := n.p.Buffers[o.Buffer].Type.Shape
+		v, dst, from, elems := &e.views[o.Buffer], out[o.Name], 0, s.Elems(hi-lo)
+		if s.Symbolic() {
+			from = s.Elems(lo)
+		}
+		switch dst.DType {
+		case ir.F32:
+			copy(dst.F32[from:], v.f32[:elems])
+		case ir.F64:
+			copy(dst.F64[from:], v.f64[:elems])
+		case ir.I64:
+			copy(dst.I64[from:], v.i64[:elems])
+		case ir.Bool:
+			copy(dst.Bool[from:], v.b[:elems])
+		}
+	}
+}
+
+// part returns the elements [from,to) of t.
+func part(t *ir.Tensor, from, to int) view {
+	switch t.DType {
+	case ir.F32:
+		return view{f32: t.F32[from:to]}
+	case ir.F64:
+		return view{f64: t.F64[from:to]}
+	case ir.I64:
+		return view{i64: t.I64[from:to]}
+	}
+	return view{b: t.Bool[from:to]}
 }
 
 // lane returns a new engine. One worker has no goroutine, so it needs no closing.
-func (n *Net) lane() (*lane, error) {
-	e, err := New(n.p, n.s, Options{Workers: 1})
-	if err != nil {
-		return nil, err
-	}
-	l := &lane{e: e, feed: Feed{}}
-	for _, v := range n.inputs {
-		l.feed[v.Name] = &ir.Tensor{}
-	}
-	return l, nil
-}
+func (n *Net) lane() (*Engine, error) { return New(n.p, n.s, Options{Workers: 1}) }
 
 // Inputs returns the names and types of the inputs, in order.
 func (n *Net) Inputs() []*ir.Value { return slices.Clone(n.inputs) }

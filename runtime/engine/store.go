@@ -23,6 +23,7 @@ type Store struct {
 	state   []float32
 	slots   [][]float32
 	version atomic.Uint64
+	packs   *packs // of a store whose parameters never change again, else nil
 }
 
 // NewStore returns a store of zeros. slots names the values that the optimizer

@@ -1,0 +1,150 @@
+package engine
+
+import (
+	"sync"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
+	"github.com/lamina-ml/lamina/compiler/plan"
+	"github.com/lamina-ml/lamina/kernels/simd"
+)
+
+// packedColumns is the width of a panel: what the kernel of one row keeps in
+// registers, so that it reads a panel once and from end to end.
+const packedColumns = 64
+
+// panel is some columns of a right operand, each row behind the other.
+type panel struct {
+	first, width int
+	w            []float32 // [k width]
+}
+
+// packs holds the right operands of the products of a store whose parameters
+// never change again, made when the first engine asks for them.
+type packs struct {
+	mu sync.Mutex
+	of map[packKey][]panel
+}
+
+type packKey struct {
+	param  string
+	turned bool
+}
+
+// freeze says that the parameters will not change again.
+func (s *Store) freeze() { s.packs = &packs{of: map[packKey][]panel{}} }
+
+// get returns the panels of a parameter of this shape, or of its transpose.
+func (p *packs) get(s *Store, seg *plan.Segment, turned bool) []panel {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	key := packKey{seg.Name, turned}
+	made, ok := p.of[key]
+	if !ok {
+		made = pack(s.part(s.params, seg.Name), seg.Shape[0], seg.Shape[1], turned)
+		p.of[key] = made
+	}
+	return made
+}
+
+// pack cuts w [k n], or w [n k] if it is to be turned, into panels. The last one
+// goes back over columns of the one before if that makes whole vectors.
+func pack(w []float32, rows, cols int, turned bool) []panel {
+	const vector = 8
+	k, n := rows, cols
+	if turned {
+		k, n = cols, rows
+	}
+	var out []panel
+	for j := 0; j < n; j += packedColumns {
+		width := min(packedColumns, n-j)
+		if whole := (width + vector - 1) / vector * vector; whole <= n {
+			width = whole
+		}
+		p := panel{min(j, n-width), width, aligned(k * width)}
+		if turned {
+			simd.Transpose(width, k, w[p.first*k:], k, p.w, width)
+		} else {
+			for i := range k {
+				copy(p.w[i*width:][:width], w[i*n+p.first:])
+			}
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+// packedGemm is the product with a parameter that never changes again, or with
+// its transpose: its panels are read in place of it. The chains are those of gemm.
+func packedGemm(b *binding) (kernel, string) {
+	if b.e.s.packs == nil || !b.all(ir.F32) {
+		return nil, ""
+	}
+	turned, relu, name := false, false, "gemm_packed"
+	switch op := b.s.Op.(type) {
+	case ops.Gemm:
+		if op.TransA {
+			return nil, ""
+		}
+		turned = op.TransB
+	case ops.GemmRelu:
+		if op.TransA {
+			return nil, ""
+		}
+		turned, relu = op.TransB, true
+	case ops.MatMul:
+		if b.inT[0].Rank() != 2 {
+			return nil, ""
+		}
+	default:
+		return nil, ""
+	}
+	w := b.s.In[1]
+	if from := b.p.Buffers[w]; from.Kind != plan.Param {
+		if w = transposed(b.p, w); w < 0 {
+			return nil, ""
+		}
+		turned = !turned
+	}
+	from := &b.p.Buffers[w]
+	if from.Alias >= 0 || from.Type.Rank() != 2 || from.Type.Shape.Elems(1) == 0 {
+		return nil, ""
+	}
+	var bias *view
+	if len(b.in) == 3 {
+		if bias = b.in[2]; b.inT[2].Rank() != 1 {
+			return nil, ""
+		}
+		name += "_bias"
+	}
+	if relu {
+		name += "_relu"
+	}
+	seg := b.e.s.index[b.e.segment(from.Offset, b.p.Segments)]
+	panels := b.e.s.packs.get(b.e.s, &b.e.s.segs[seg], turned)
+	x, y := b.in[0], b.out[0]
+	k, n := b.inT[0].Shape[1].Bind(1), b.outT[0].Shape[1].Bind(1)
+	return func(c *ctx, lo, hi int) {
+		a, dst, ep := x.f32[lo*k:hi*k], y.f32[lo*n:hi*n], simd.Epilogue{Relu: relu}
+		for i := range panels {
+			p := &panels[i]
+			if bias != nil {
+				ep.Bias = bias.f32[p.first:n]
+			}
+			simd.Gemm(hi-lo, p.width, k, a, k, 1, p.w, p.width, dst[min(p.first, len(dst)):], n, false, ep)
+		}
+	}, name
+}
+
+// transposed returns the parameter whose transpose buffer i is, or -1.
+func transposed(p *plan.Plan, i int) int {
+	for j := range p.Steps {
+		s := &p.Steps[j]
+		if s.Op != nil && len(s.Out) == 1 && s.Out[0] == i && len(s.In) == 1 && p.Buffers[s.In[0]].Kind == plan.Param {
+			if op, ok := s.Op.(ops.Transpose); ok && op.Perm == ir.MakeAxes(1, 0) {
+				return s.In[0]
+			}
+		}
+	}
+	return -1
+}
