@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 
+	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/export/verify"
 )
 
@@ -27,3 +28,17 @@ func unavailable() error {
 	}
 	return fmt.Errorf("onnxruntime: %w: built without cgo; install a C compiler and build with CGO_ENABLED=1", verify.ErrUnavailable)
 }
+
+// Bound is a model with tensors of the caller's; this build cannot make one.
+type Bound struct{}
+
+// Bind fails with an error that wraps verify.ErrUnavailable.
+func Bind([]byte, int, map[string]*ir.Tensor, map[string]*ir.Tensor) (*Bound, error) {
+	return nil, unavailable()
+}
+
+// Run fails like Bind.
+func (*Bound) Run() error { return unavailable() }
+
+// Close does nothing.
+func (*Bound) Close() error { return nil }

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lamina-ml/lamina/compiler"
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/internal/random"
+	"github.com/lamina-ml/lamina/kernels/simd"
+	"github.com/lamina-ml/lamina/runtime/dataset"
+	"github.com/lamina-ml/lamina/runtime/engine"
+)
+
+// profileStep is what one step of a plan costs.
+type profileStep struct {
+	Kernel string  `json:"kernel"`
+	Layer  string  `json:"layer,omitempty"`
+	Result string  `json:"result"`
+	US     float64 `json:"us"` // the median of many runs, summed over the workers
+	Share  float64 `json:"share"`
+	FLOPs  int64   `json:"flops"`
+	Bytes  int64   `json:"bytes"` // of operands and results
+	GFLOPS float64 `json:"gflops"`
+	GBPerS float64 `json:"gb_per_s"`
+	OfPeak float64 `json:"of_peak"`
+}
+
+// profile is where the time of a work's step goes.
+type profile struct {
+	Work       string        `json:"work"`
+	Threads    int           `json:"threads"`
+	Batch      int           `json:"batch"`
+	Kernels    string        `json:"kernels"`
+	US         float64       `json:"us"`          // of a whole run, the median
+	InSteps    float64       `json:"in_steps"`    // share of the workers' time that is in steps
+	PeakGFLOPS float64       `json:"peak_gflops"` // of one core
+	OfPeak     float64       `json:"of_peak"`
+	Steps      []profileStep `json:"steps"`
+}
+
+func benchProfile(c *cobra.Command, w *benchWork, f benchTrainFlags) error {
+	p, err := profileTraining(c, w, f)
+	if err != nil {
+		return err
+	}
+	if f.json {
+		return json.NewEncoder(c.OutOrStdout()).Encode(p)
+	}
+	return printProfile(c.OutOrStdout(), p)
+}
+
+// profileTraining runs the plan's steps on one batch that stays in place, with a
+// clock around each.
+func profileTraining(c *cobra.Command, w *benchWork, f benchTrainFlags) (*profile, error) {
+	prog, err := compiler.Compile(w.model(), compiler.Options{Rows: f.batch})
+	if err != nil {
+		return nil, err
+	}
+	plan := prog.Train
+	s := engine.NewStore(plan.Segments, w.optim.Slots(), plan.States...)
+	for _, q := range prog.Params {
+		copy(s.Param(q.Name), q.Initial(random.New(0)))
+	}
+	s.Touch()
+	e, err := engine.New(plan, s, engine.Options{Workers: f.threads, Profile: true})
+	if err != nil {
+		return nil, err
+	}
+	defer e.Close()
+	rows, err := w.rows(f.batch)
+	if err != nil {
+		return nil, err
+	}
+	batches, err := dataset.NewBatches(rows, f.batch, random.New(0), true)
+	if err != nil {
+		return nil, err
+	}
+	defer batches.Close()
+	if err := batches.Seek(0, 0); err != nil {
+		return nil, err
+	}
+	b, _, err := batches.Next(c.Context())
+	if err != nil {
+		return nil, err
+	}
+	in := engine.Feed{"x": {DType: ir.F32, Shape: []int{f.batch, w.width}, F32: b.F32("x")}}
+	u := engine.Update{Opt: w.optim, Rate: float32(w.optim.Rate())}
+
+	var (
+		runs, peaks []float64
+		times       []time.Duration
+		steps       = make([][]float64, len(plan.Steps))
+		began       = time.Now()
+	)
+	for u.T = 1; u.T < 10 || time.Since(began) < f.duration(); u.T++ {
+		if err := c.Context().Err(); err != nil {
+			return nil, err
+		}
+		u.Step = uint64(u.T)
+		at := time.Now()
+		if err := e.Run(in, f.batch, &u); err != nil {
+			return nil, err
+		}
+		d := time.Since(at)
+		if len(runs) == maxProfiled {
+			continue
+		}
+		runs = append(runs, float64(d.Nanoseconds())/1e3)
+		times = e.Times(times)
+		for i, t := range times {
+			steps[i] = append(steps[i], float64(t.Nanoseconds())/1e3)
+		}
+		if u.T%64 == 1 {
+			peaks = append(peaks, peakOf(1, peakSample))
+		}
+	}
+	p := &profile{Work: w.name, Threads: f.threads, Batch: f.batch, Kernels: simd.Active(), US: median(runs), PeakGFLOPS: median(peaks)}
+	sum, flops := 0.0, int64(0)
+	for i := range plan.Steps {
+		st := &plan.Steps[i]
+		out := &plan.Buffers[st.Out[0]]
+		row := profileStep{Kernel: e.Kernel(i), Layer: st.Layer, Result: fmt.Sprintf("%s %v", out.Name, out.Type), US: median(steps[i])}
+		row.FLOPs, row.Bytes = plan.Cost(i)
+		if row.US > 0 {
+			row.GFLOPS, row.GBPerS = float64(row.FLOPs)/row.US/1e3, float64(row.Bytes)/row.US/1e3
+		}
+		row.OfPeak = ratio(row.GFLOPS, p.PeakGFLOPS)
+		sum, flops = sum+row.US, flops+row.FLOPs
+		p.Steps = append(p.Steps, row)
+	}
+	for i := range p.Steps {
+		p.Steps[i].Share = ratio(p.Steps[i].US, sum)
+	}
+	p.InSteps = ratio(sum, p.US*float64(f.threads))
+	p.OfPeak = ratio(float64(flops)/p.US/1e3, p.PeakGFLOPS*float64(f.threads))
+	slices.SortStableFunc(p.Steps, func(a, b profileStep) int { return cmp.Compare(b.US, a.US) })
+	return p, nil
+}
+
+// maxProfiled bounds the runs that are kept.
+const maxProfiled = 1 << 16
+
+func printProfile(out io.Writer, p *profile) error {
+	fmt.Fprintf(out, "%s, batch %d, %d threads, %s kernels: %.1f us a run, %.0f %% of it in steps; %.0f %% of %.1f GFLOP/s a core\n\n",
+		p.Work, p.Batch, p.Threads, p.Kernels, p.US, 100*p.InSteps, 100*p.OfPeak, p.PeakGFLOPS)
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "us\t%\tMFLOP\tkB\tGFLOP/s\tGB/s\tof peak\tkernel\tresult\t")
+	for _, s := range p.Steps {
+		fmt.Fprintf(t, "%.1f\t%.1f\t%.2f\t%.0f\t%.1f\t%.1f\t%.0f %%\t%s\t%s\t\n", s.US, 100*s.Share, float64(s.FLOPs)/1e6, float64(s.Bytes)/1e3,
+			s.GFLOPS, s.GBPerS, 100*s.OfPeak, s.Kernel, s.Result)
+	}
+	return t.Flush()
+}

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lamina-ml/lamina/kernels/simd"
+	"github.com/lamina-ml/lamina/runtime/train"
+)
+
+// benchResult is the line of a measurement. Other frameworks' programs print the
+// same fields.
+type benchResult struct {
+	Peer        string     `json:"peer"`
+	Mode        string     `json:"mode"` // the kernel set
+	Work        string     `json:"work"`
+	Threads     int        `json:"threads"`
+	Batch       int        `json:"batch"`
+	SamplesPerS float64    `json:"samples_per_s"` // median of bursts
+	Best        float64    `json:"best"`
+	USPerStep   float64    `json:"us_per_step"`
+	GFLOPS      float64    `json:"gflops"`
+	FirstStepS  float64    `json:"first_step_s"` // from the start of the process
+	PeakRSSMB   float64    `json:"peak_rss_mb"`
+	Loss        [2]float64 `json:"loss"` // of the first step and of the last
+	PeakGFLOPS  float64    `json:"peak_gflops"`
+	OfPeak      float64    `json:"of_peak"`
+}
+
+type benchTrainFlags struct {
+	benchFlags
+	work    string
+	batch   int
+	profile bool
+}
+
+func benchTrainCommand() *cobra.Command {
+	var f benchTrainFlags
+	c := &cobra.Command{
+		Use:   "train",
+		Short: "Measure the training steps of a work",
+		Long: `Trains on uniform random rows in memory and measures whole steps: the shuffled
+batch is gathered, the loss and its gradients are computed, the weights updated.
+The figures are medians over bursts of 100 ms.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return benchTrain(c, f) },
+	}
+	c.Long += "\n"
+	for _, w := range benchWorks {
+		c.Long += fmt.Sprintf("\n  %-8s %s; batch %d", w.name, w.about, w.batch)
+	}
+	c.Flags().StringVar(&f.work, "work", "tied-ae", "what to train")
+	c.Flags().IntVar(&f.threads, "threads", runtime.GOMAXPROCS(0), "goroutines that work")
+	c.Flags().IntVar(&f.batch, "batch", 0, "rows a step; 0 is the work's own")
+	c.Flags().Float64Var(&f.seconds, "seconds", 5, "how long to measure")
+	c.Flags().BoolVar(&f.profile, "profile", false, "print the time, operations, bytes and share of the peak of each step of the plan")
+	c.Flags().BoolVar(&f.json, "json", false, "print one line of JSON")
+	return c
+}
+
+func benchTrain(c *cobra.Command, f benchTrainFlags) error {
+	w, err := findWork(f.work)
+	if err := errors.Join(err, f.check()); err != nil {
+		return err
+	}
+	if f.batch == 0 {
+		f.batch = w.batch
+	}
+	if f.batch < 1 || f.batch > benchRows {
+		return fmt.Errorf("--batch must be from 1 to %d, got %d", benchRows, f.batch)
+	}
+	if f.profile {
+		return benchProfile(c, w, f)
+	}
+	r, err := measureTraining(c.Context(), w, f)
+	if err != nil {
+		return err
+	}
+	if f.json {
+		return json.NewEncoder(c.OutOrStdout()).Encode(r)
+	}
+	out := c.OutOrStdout()
+	fmt.Fprintf(out, "%s, batch %d, %d threads, %s kernels\n", r.Work, r.Batch, r.Threads, r.Mode)
+	fmt.Fprintf(out, "  %-12s %.0f samples/s, best %.0f; %.1f us a step\n", "speed", r.SamplesPerS, r.Best, r.USPerStep)
+	fmt.Fprintf(out, "  %-12s %.1f of %.1f GFLOP/s, %.0f %%\n", "of the peak", r.GFLOPS, r.PeakGFLOPS, 100*r.OfPeak)
+	fmt.Fprintf(out, "  %-12s %.3f s from the start of the process\n", "first step", r.FirstStepS)
+	fmt.Fprintf(out, "  %-12s %.0f MB at most, %.1f of it the rows\n", "memory", r.PeakRSSMB, float64(benchRows*w.width*4)/(1<<20))
+	return nil
+}
+
+// burst is the time over which one rate is taken.
+const burst = 100 * time.Millisecond
+
+// warmUp is the number of steps after the first that are not measured.
+const warmUp = 5
+
+// measureTraining trains until f.seconds of bursts are measured.
+func measureTraining(ctx context.Context, w *benchWork, f benchTrainFlags) (r benchResult, err error) {
+	rows, err := w.rows(f.batch)
+	if err != nil {
+		return r, err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var (
+		first        time.Time
+		began        time.Time // of the burst under way
+		inBurst      int
+		rates, peaks []float64
+		measured     time.Duration
+		firstLoss    float64
+		last         train.Update
+	)
+	o := train.Options{Optimizer: w.optim, Epochs: math.MaxInt32 / 4, Batch: f.batch, Workers: f.threads, KeepLast: true}
+	o.AfterUpdate = func(u train.Update) {
+		switch {
+		case u.Number == 1:
+			first, firstLoss = time.Now(), u.Loss
+		case u.Number == 1+warmUp:
+			peaks = append(peaks, peakOf(f.threads, peakSample))
+			began = time.Now()
+		case u.Number > 1+warmUp:
+			inBurst += u.Rows
+			d := time.Since(began)
+			if d < burst {
+				return
+			}
+			rates = append(rates, float64(inBurst)/d.Seconds())
+			peaks = append(peaks, peakOf(f.threads, peakSample))
+			if measured += d; measured >= f.duration() {
+				last = u
+				stop()
+			}
+			inBurst, began = 0, time.Now()
+		}
+	}
+	t, err := train.New(ctx, w.model(), rows, o)
+	if err != nil {
+		return r, err
+	}
+	for range t.Epochs(ctx) {
+	}
+	if _, err := t.Done(); err != nil && (last.Number == 0 || !errors.Is(err, train.ErrInterrupted)) {
+		return r, err
+	}
+	r = benchResult{Peer: "lamina", Mode: simd.Active(), Work: w.name, Threads: f.threads, Batch: f.batch, Loss: [2]float64{firstLoss, last.Loss}}
+	r.Best = slices.Max(rates)
+	r.SamplesPerS, r.PeakGFLOPS = median(rates), median(peaks)
+	r.USPerStep = 1e6 * float64(f.batch) / r.SamplesPerS
+	r.GFLOPS = r.SamplesPerS * float64(w.macs) * 2 / 1e9
+	r.OfPeak = ratio(r.GFLOPS, r.PeakGFLOPS)
+	r.FirstStepS = first.Sub(started()).Seconds()
+	r.PeakRSSMB = float64(peakMemory()) / (1 << 20)
+	return r, nil
+}
+
+// initialized is when the program's own code began.
+var initialized = time.Now()
+
+// started returns when the process was started: PEER_STARTED, in Unix seconds,
+// where the one who starts it knows better than the system does.
+func started() time.Time {
+	if s, err := strconv.ParseFloat(os.Getenv("PEER_STARTED"), 64); err == nil && s > 0 && s < 1e11 {
+		return time.UnixMicro(int64(math.Round(s * 1e6)))
+	}
+	if at, ok := processStart(); ok && at.Before(initialized) {
+		return at
+	}
+	return initialized
+}
