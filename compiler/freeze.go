@@ -6,7 +6,8 @@ import (
 )
 
 // freeze turns a model into the function that ships: what exists in training
-// only, as Dropout, noise and StopGradient, becomes its operand.
+// only, as Dropout, noise and StopGradient, becomes its operand, and state stays as it
+// is.
 func freeze(g *ir.Graph, _ *state) error {
 	_, err := rewrite(g, func(_ *ir.Builder, n *ir.Node) []*ir.Value {
 		if ops.TrainingOnly(n.Op) {
@@ -14,6 +15,9 @@ func freeze(g *ir.Graph, _ *state) error {
 		}
 		return nil
 	})
+	for i := range g.State {
+		g.State[i].Out = g.State[i].In
+	}
 	sweep(g)
 	return err
 }

@@ -395,6 +395,9 @@ func (l *lowering) outputs() error {
 		}
 	}
 	for _, s := range l.g.State {
+		if s.Out == s.In {
+			continue // in an evaluation
+		}
 		in, out := l.buf[s.In], l.buf[s.Out]
 		st := plan.Step{Op: plan.Assign{}, In: []int{out}, Out: []int{in}, Access: []ir.Access{ir.Whole}, Param: -1}
 		l.steps = append(l.steps, pending{step: st, at: l.last | 1, length: ir.Fixed(1)})

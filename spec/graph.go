@@ -112,6 +112,7 @@ type extract struct {
 	s      *space
 	g      *ir.Graph
 	params []Param
+	states []State
 	paths  map[*state]string // of losses
 	value  map[*ir.Value]*ir.Value
 	names  map[string]bool
@@ -157,7 +158,7 @@ func (x *extract) check(outs []*output) bool {
 	for i, o := range outs {
 		roots[i] = o.v
 	}
-	x.need = ancestry(roots)
+	x.need = x.s.withStates(roots)
 	before := len(x.s.mistakes)
 	type use struct {
 		v  *ir.Value
@@ -204,9 +205,11 @@ func (x *extract) run(outs []*output) {
 				Layer: p.st.path, Pos: p.st.made.pos(), Decay: p.v.Type.Rank() > 1, id: p})
 		}
 	}
+	x.enter()
 	for _, n := range x.s.nodes {
 		x.node(n)
 	}
+	x.become()
 	x.outputs(outs)
 }
 

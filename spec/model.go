@@ -14,6 +14,7 @@ type Model struct {
 	taps   map[string]*Value
 	graph  *ir.Graph
 	params []Param
+	states []State
 	places []*placement // in the order of the summary
 	kept   map[*ir.Value]*ir.Value
 }
@@ -125,7 +126,7 @@ func (m *Model) assemble(losses []*Loss, whole bool) {
 		return
 	}
 	x.run(outs)
-	m.graph, m.params, m.kept = x.g, x.params, x.value
+	m.graph, m.params, m.states, m.kept = x.g, x.params, x.states, x.value
 	m.places = append([]*placement{}, s.top...)
 }
 

@@ -15,6 +15,7 @@ type space struct {
 	made     map[*ir.Node]*placement
 	inputs   []*input
 	params   []*param
+	states   []*stateVar
 	data     map[*ir.Value]*ir.Tensor
 	owned    map[*ir.Value]bool
 	taps     []*tap
@@ -81,6 +82,7 @@ func union(a, b *space) *space {
 	a.nodes = append(a.nodes, b.nodes...)
 	a.inputs = append(a.inputs, b.inputs...)
 	a.params = append(a.params, b.params...)
+	a.states = append(a.states, b.states...)
 	a.taps = append(a.taps, b.taps...)
 	a.mistakes = append(a.mistakes, b.mistakes...)
 	for n, p := range b.made {

@@ -59,6 +59,9 @@ func (r *Result) net(values []*spec.Value) (*engine.Net, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(g.State) > 0 {
+		return nil, fmt.Errorf("train: Net: the values depend on the state variable %q, which exists in training only", g.State[0].In.Name)
+	}
 	own := map[string][]float32{}
 	for _, p := range params {
 		w, ok := r.value(p)

@@ -14,8 +14,9 @@ import (
 )
 
 const (
-	slotPrefix = "slot/"
-	bestPrefix = "best/"
+	slotPrefix  = "slot/"
+	bestPrefix  = "best/"
+	statePrefix = "state/"
 )
 
 // state is what a resumed training must know besides tensors and cursor.
@@ -76,6 +77,9 @@ func (t *Trainer) save() error {
 		if b, ok := t.best[p.Name]; ok {
 			f.Tensors = append(f.Tensors, checkpoint.Tensor{Name: bestPrefix + p.Name, Shape: shape, Data: b})
 		}
+	}
+	for _, s := range t.model.States() {
+		f.Tensors = append(f.Tensors, checkpoint.Tensor{Name: statePrefix + s.Name, Shape: s.Type.Shape.Bind(1), Data: t.store.State(s.Name)})
 	}
 	return t.write(f)
 }
@@ -162,6 +166,14 @@ func (t *Trainer) adopt(path string, f *checkpoint.File, s state) error {
 		if x := f.Tensor(bestPrefix + p.Name); x != nil && len(x.Data) == len(dst) {
 			best[p.Name] = x.Data
 		}
+	}
+	for _, v := range t.model.States() {
+		dst := t.store.State(v.Name)
+		src, err := find(statePrefix+v.Name, len(dst))
+		if err != nil {
+			return err
+		}
+		moves = append(moves, move{dst, src})
 	}
 	if st, ok := t.schedule.(optim.StatefulSchedule); ok {
 		if err := st.UnmarshalState(s.Schedule); err != nil {

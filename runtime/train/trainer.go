@@ -124,6 +124,9 @@ func (t *Trainer) prepare(ctx context.Context) (err error) {
 	}
 	t.store = engine.NewStore(t.prog.Train.Segments, t.opt.Optimizer.Slots(), t.prog.Train.States...)
 	initialize(t.store, t.prog.Params, t.opt.Seed)
+	for _, s := range t.model.States() {
+		copy(t.store.State(s.Name), s.Initial(random.New(t.opt.Seed)))
+	}
 	if t.engine, err = engine.New(t.prog.Train, t.store, engine.Options{Workers: t.opt.Workers}); err != nil {
 		return err
 	}

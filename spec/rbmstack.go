@@ -1,0 +1,74 @@
+package spec
+
+import (
+	"fmt"
+
+	"github.com/lamina-ml/lamina/compiler/ops"
+)
+
+// RBMs returns the machine of each Dense layer of a stack, from the input on: with
+// the mirror's Tied layers it makes a deep belief net (Hinton, Osindero and Teh
+// 2006). Hidden units are bits where a Sigmoid follows the layer and linear where
+// nothing does; the visible units of a machine are the hidden ones of that below,
+// those of the first are bits (see [Boltzmann.Gaussian]). Both must have been
+// placed.
+//
+// Errors, each an *Error: those of [Divide]; the mirror is not tied; something else
+// than one Sigmoid follows a layer; the layer above a linear one.
+func RBMs(stack *SequentialLayer, mirror *MirrorLayer) ([]*Boltzmann, error) {
+	at := callers(0)
+	parts, err := Divide(stack, mirror)
+	if err != nil {
+		return nil, err
+	}
+	refuse := func(layer, format string, a ...any) ([]*Boltzmann, error) {
+		p := at.pos()
+		return nil, &Error{Layer: layer, Made: p.Made, From: p.From, Op: "RBM", Rule: fmt.Sprintf(format, a...)}
+	}
+	if !mirror.tied {
+		return refuse(NameOf(mirror), "an RBM's decoder has the transposed weights of its encoder, so the mirror must be Tied; to train weights of their own afterwards, unfold")
+	}
+	var out []*Boltzmann
+	for k, s := range parts.Stages {
+		hidden, ok := s.Encode[0].(*DenseLayer)
+		if !ok || len(s.Decode) == 0 {
+			return refuse(s.Name, "the layer has no mirror image")
+		}
+		visible, ok := s.Decode[0].(*TiedLayer)
+		if !ok {
+			return refuse(s.Name, "its mirror image is no Tied layer")
+		}
+		m := RBM(hidden, visible)
+		switch rest := s.Encode[1:]; {
+		case len(rest) == 0:
+			m.Linear()
+			if k+1 < len(parts.Stages) {
+				return refuse(parts.Stages[k+1].Name, "the units below it, of %s, are linear, so its visible units would be real numbers of any variance; put a Sigmoid behind that layer", s.Name)
+			}
+		case len(rest) > 1 || !isSigmoid(rest[0]):
+			return refuse(s.Name, "%s follows it; the hidden units of an RBM are bits, with one Sigmoid behind the Dense layer, or linear, with nothing behind it", kinds(rest))
+		}
+		out = append(out, m)
+	}
+	if len(out) == 0 {
+		return refuse(NameOf(stack), "the stack holds no Dense layer")
+	}
+	return out, nil
+}
+
+func isSigmoid(l Layer) bool {
+	a, ok := l.(*ActivationLayer)
+	return ok && a.op == (ops.Sigmoid{})
+}
+
+// kinds names layers.
+func kinds(list []Layer) string {
+	s := ""
+	for i, l := range list {
+		if i > 0 {
+			s += " and "
+		}
+		s += stateOf(l).kind
+	}
+	return s
+}

@@ -1,0 +1,141 @@
+package spec
+
+import (
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/internal/random"
+)
+
+// State is what is known of a state variable besides its elements: a value that a
+// training changes at each step and that no gradient reaches.
+type State struct {
+	Name string // path of the layer and the state's name
+	Type ir.Type
+	Init Init
+}
+
+// Initial returns the elements at the start of a run with that root key.
+func (s State) Initial(root random.Key) []float32 {
+	shape := s.Type.Shape.Bind(1)
+	dst := make([]float32, ir.Elems(shape))
+	s.Init.Fill(root.DeriveString("state").DeriveString(s.Name), shape, dst)
+	return dst
+}
+
+// stateVar is a state variable of a layer.
+type stateVar struct {
+	in, next *ir.Value
+	st       *state
+	name     string
+	init     Init
+}
+
+// State returns the layer's state variable of that name, f32 of the given lengths:
+// a new one at the first place of the layer, the same one at every other. Lengths
+// must be positive. What it becomes is set by Becomes; until then it stays as it
+// is. In evaluations and in what ships no state changes.
+func (b *Builder) State(name string, init Init, dims ...int) *ir.Value {
+	if b.failed {
+		return bad()
+	}
+	if rule := checkName(name); rule != "" {
+		return b.Errorf("state: %s", rule)
+	}
+	s := b.sp.find()
+	want := ir.T(ir.F32, ir.ShapeOf(dims...)...)
+	for _, x := range s.states {
+		if x.st != b.p.st || x.name != name {
+			continue
+		}
+		if !x.in.Type.Equal(want) {
+			return b.Errorf("state %q is %s, but %s is needed here", name, x.in.Type, want)
+		}
+		return x.in
+	}
+	if rule := checkDims(dims, ir.MaxRank); rule != "" {
+		return b.Errorf("state %q: %s", name, rule)
+	}
+	if rule := checkInit(init); rule != "" {
+		return b.Errorf("state %q: %s", name, rule)
+	}
+	v := s.own(&ir.Value{Type: want, Kind: ir.StateValue})
+	s.states = append(s.states, &stateVar{in: v, st: b.p.st, name: name, init: init})
+	return v
+}
+
+// Becomes sets the value that a state variable of this layer has at the next step.
+// Mistakes: it is none of State, is set already, or has another type.
+func (b *Builder) Becomes(st, next *ir.Value) {
+	if b.failed || isBad(st) || isBad(next) {
+		return
+	}
+	for _, x := range b.sp.find().states {
+		switch {
+		case x.in != st:
+		case next.Kind == ir.StateValue:
+			b.Errorf("state %q: its next value must be computed, and not a state variable as it is", x.name)
+			return
+		case x.next != nil:
+			b.Errorf("state %q is given a next value twice", x.name)
+			return
+		case !x.in.Type.Equal(next.Type):
+			b.Errorf("state %q is %s, its next value %s", x.name, x.in.Type, next.Type)
+			return
+		default:
+			x.next = next
+			return
+		}
+	}
+	b.Errorf("Becomes: the value is no state variable")
+}
+
+// withStates returns the values that the roots depend on, and what the state
+// variables among them become.
+func (s *space) withStates(roots []*ir.Value) map[*ir.Value]bool {
+	for {
+		need := ancestry(roots)
+		n := len(roots)
+		for _, x := range s.states {
+			if need[x.in] && x.next != nil && !need[x.next] {
+				roots = append(roots, x.next)
+			}
+		}
+		if len(roots) == n {
+			return need
+		}
+	}
+}
+
+// enter appends the state variables that are needed; what they become follows when
+// the nodes are there.
+func (x *extract) enter() {
+	for _, v := range x.s.states {
+		if x.need[v.in] {
+			name := x.unique(v.st.path + "/" + v.name)
+			in := x.copy(v.in, name)
+			x.g.State = append(x.g.State, ir.StateVar{In: in, Out: in})
+			x.states = append(x.states, State{Name: name, Type: in.Type, Init: v.init})
+		}
+	}
+}
+
+func (x *extract) become() {
+	i := 0
+	for _, v := range x.s.states {
+		if !x.need[v.in] {
+			continue
+		}
+		if v.next != nil {
+			x.g.State[i].Out = x.operand(v.next)
+		}
+		i++
+	}
+}
+
+// States returns the model's state variables in the order of the graph; none after
+// a mistake.
+func (m *Model) States() []State {
+	if m == nil {
+		return nil
+	}
+	return append([]State{}, m.states...)
+}
