@@ -22,10 +22,10 @@ ifeq ($(origin DATA),command line)
 export LAMINA_DATA := $(abspath $(DATA))
 endif
 
-.PHONY: help build deps test demo bench fuzz clean
+.PHONY: help build deps test demo bench yardstick fuzz clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/lamina
 	$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/lamina ./cmd/lamina
@@ -60,6 +60,10 @@ demo: build deps ## train, export and verify the demo (DATA=DIR for the full IDX
 
 bench: ## run the benchmarks (BENCH=regexp)
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+yardstick: build ## measure the published numbers (DATA=DIR: the full MNIST; goes on; ROW=keras-tied: anew)
+	bin/lamina yardstick $(or $(ROW),all) $(if $(ROW),--again) --results testdata/yardsticks --work out/yardsticks
+	bin/lamina yardstick --table README.md --results testdata/yardsticks
 
 # Up to Go 1.26 the end of FUZZTIME itself may be reported as a failure, without a
 # failing input: go.dev/issue/75804.

@@ -15,7 +15,7 @@ var levels = []struct {
 	names string
 }{
 	{7, "cmd/ examples/ spec/spectest kernels/simd/gen runtime/dataset/digits/gen"},
-	{6, "export/bundle"},
+	{6, "export/bundle internal/yardstick"},
 	{5, "runtime/pretrain export/verify/ort export/verify/native"},
 	{4, "export/verify runtime/train"},
 	{3, "compiler export import"},

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lamina-ml/lamina/internal/atomicfile"
+	"github.com/lamina-ml/lamina/internal/yardstick"
+	"github.com/lamina-ml/lamina/kernels/simd"
+	"github.com/lamina-ml/lamina/runtime/train"
+)
+
+type yardstickFlags struct {
+	data, results, work, table string
+	workers                    int
+	json, again, quiet         bool
+}
+
+func yardstickCommand() *cobra.Command {
+	var f yardstickFlags
+	c := &cobra.Command{
+		Use:   "yardstick [NAME...]",
+		Short: "Measure a published number: run one row of the yardsticks, one cell of it, or all",
+		Long: `Trains what a paper's table was made of and prints our number beside the
+published one. Without NAME it lists the rows and their cells.
+
+With --results a cell that was measured before, with the same settings on the
+same data, is not measured again. With --work a run that was interrupted or
+killed goes on in the middle of a training.`,
+		Example: `  lamina yardstick pca30 --json
+  lamina yardstick sdae/rot/SDAE-3 --data DIR --work out/yardstick
+  lamina yardstick keras-tied --results testdata/yardsticks --again
+  lamina yardstick --table README.md --results testdata/yardsticks`,
+		RunE: func(c *cobra.Command, args []string) error { return runYardstick(c, f, args) },
+	}
+	c.Flags().StringVar(&f.data, "data", os.Getenv("LAMINA_DATA"), "folder of the MNIST IDX files; default LAMINA_DATA, else the embedded slice")
+	c.Flags().StringVar(&f.results, "results", "", "folder that keeps the results, a file for each row")
+	c.Flags().StringVar(&f.work, "work", "", "folder of the trainings under way")
+	c.Flags().StringVar(&f.table, "table", "", "write the table of the kept results into this page, and measure nothing")
+	c.Flags().IntVar(&f.workers, "workers", 0, "goroutines; 0 is one a core")
+	c.Flags().BoolVar(&f.json, "json", false, "print the results as JSON: an object, or an array for several cells")
+	c.Flags().BoolVar(&f.again, "again", false, "measure also what has a result")
+	c.Flags().BoolVar(&f.quiet, "quiet", false, "no progress line")
+	return c
+}
+
+func runYardstick(c *cobra.Command, f yardstickFlags, args []string) error {
+	out := c.OutOrStdout()
+	switch {
+	case f.table != "" && len(args) > 0:
+		return fmt.Errorf("--table writes the table of all results: leave %s out", strings.Join(args, " "))
+	case f.table != "":
+		return yardstickTable(f)
+	case len(args) == 0:
+		return listYardsticks(out, f.json)
+	}
+	var cells []yardstick.Cell
+	for _, name := range args {
+		found := yardstick.Find(name)
+		if name == "all" {
+			for _, r := range yardstick.Rows() {
+				found = append(found, r.Cells...)
+			}
+		}
+		if len(found) == 0 {
+			var names []string
+			for _, r := range yardstick.Rows() {
+				names = append(names, r.Name)
+			}
+			return fmt.Errorf("there is no yardstick %q: there are %s and all; lamina yardstick lists their cells", name, strings.Join(names, ", "))
+		}
+		cells = append(cells, found...)
+	}
+	data, name, err := digits(f.data)
+	if err != nil {
+		return err
+	}
+	o := yardstick.Options{Digits: data, Data: fmt.Sprintf("%s, %d rows to train and %d to test", name, data.Train.Len(), data.Test.Len()),
+		Machine: machine(), Results: f.results, Work: f.work, Again: f.again, Workers: f.workers}
+	if !f.quiet {
+		o.Progress = train.BarTo(c.ErrOrStderr())
+	}
+	if !f.json {
+		o.Report = func(r yardstick.Result, kept bool) { printYardstick(out, r, kept) }
+	}
+	list, err := yardstick.Run(c.Context(), cells, o)
+	if err != nil {
+		return err
+	}
+	if !f.json {
+		return nil
+	}
+	var x any = list
+	if len(list) == 1 {
+		x = list[0]
+	}
+	return printJSON(out, x)
+}
+
+func printJSON(out io.Writer, x any) error {
+	e := json.NewEncoder(out)
+	e.SetIndent("", "  ")
+	return e.Encode(x)
+}
+
+func printYardstick(out io.Writer, r yardstick.Result, kept bool) {
+	s := fmt.Sprintf("%-28s %8.5g", r.Name, r.Value)
+	if r.Seeds > 1 {
+		s += fmt.Sprintf(" ± %.2g, %d seeds", r.Std, r.Seeds)
+	}
+	if r.Published > 0 {
+		s += fmt.Sprintf("  published %.5g", r.Published)
+	}
+	if r.Reached != nil {
+		s += map[bool]string{true: "  reaches", false: "  misses"}[*r.Reached] + fmt.Sprintf(" %.5g", r.Target)
+	}
+	s += fmt.Sprintf("  %.1f s", r.WallS)
+	if kept {
+		s += "  as kept of " + r.Date
+	}
+	fmt.Fprintln(out, s)
+}
+
+// listYardsticks prints what there is to run.
+func listYardsticks(out io.Writer, asJSON bool) error {
+	type row struct {
+		Name      string  `json:"name"`
+		Metric    string  `json:"metric"`
+		Published float64 `json:"published,omitempty"`
+		Target    float64 `json:"target,omitempty"`
+		Seeds     int     `json:"seeds"`
+	}
+	var list []row
+	for _, r := range yardstick.Rows() {
+		for _, c := range r.Cells {
+			list = append(list, row{c.Name, c.Metric, c.Published, c.Target, c.Seeds})
+		}
+	}
+	if asJSON {
+		return printJSON(out, list)
+	}
+	for _, r := range list {
+		fmt.Fprintf(out, "%-28s published %-7.5g %s\n", r.Name, r.Published, r.Metric)
+	}
+	return nil
+}
+
+// yardstickTable writes the table of kept results into a page.
+func yardstickTable(f yardstickFlags) error {
+	if f.results == "" {
+		return fmt.Errorf("--table needs --results, the folder of the results")
+	}
+	all, err := yardstick.Load(f.results)
+	if err != nil {
+		return err
+	}
+	page, err := os.ReadFile(f.table)
+	if err != nil {
+		return err
+	}
+	if page, err = yardstick.Place(page, all); err != nil {
+		return fmt.Errorf("%s: %w", f.table, err)
+	}
+	return atomicfile.WriteBytes(f.table, page)
+}
+
+// machine describes what this runs on, without its name.
+func machine() string {
+	model := runtime.GOARCH
+	if raw, err := os.ReadFile(filepath.FromSlash("/proc/cpuinfo")); err == nil {
+		for line := range strings.Lines(string(raw)) {
+			if k, v, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(k) == "model name" {
+				model = strings.TrimSpace(v)
+				break
+			}
+		}
+	}
+	return fmt.Sprintf("%s, %d cores, %s kernels, %.0f GFLOP/s a core", model, runtime.GOMAXPROCS(0), simd.Active(), simd.PeakFMA(100*time.Millisecond))
+}

@@ -1,0 +1,109 @@
+package yardstick
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/lamina-ml/lamina/runtime/optim"
+	"github.com/lamina-ml/lamina/runtime/pretrain"
+	"github.com/lamina-ml/lamina/runtime/train"
+	"github.com/lamina-ml/lamina/spec"
+)
+
+// pretraining says how each layer of a stack is pretrained.
+type pretraining struct {
+	Kind     string  `json:"kind"`            // none, denoising, rbm
+	Noise    float64 `json:"noise,omitempty"` // masked share of a stage's input
+	Epochs   int     `json:"epochs,omitempty"`
+	Rate     float64 `json:"rate,omitempty"`
+	CodeRate float64 `json:"code_rate,omitempty"` // of the linear code layer
+	Batch    int     `json:"batch,omitempty"`
+}
+
+// tuning says how a whole net is trained, by Adam with a rate that falls to zero
+// along a cosine.
+type tuning struct {
+	Epochs int     `json:"epochs"`
+	Rate   float64 `json:"rate"`
+	Batch  int     `json:"batch"`
+	Loss   string  `json:"loss,omitempty"` // of a reconstruction: mse or cross-entropy
+}
+
+func (t tuning) options(in *input) train.Options {
+	return train.Options{Optimizer: optim.Adam(t.Rate).Schedule(optim.Cosine(1)), Epochs: t.Epochs, Batch: t.Batch, Seed: in.seed, Workers: in.workers, KeepLast: true}
+}
+
+// autoencoder is a deep autoencoder, pretrained or not, on all training digits,
+// and its squared error on the test digits.
+type autoencoder struct {
+	Units    []int       `json:"units"` // of the encoder; the last is the linear code
+	Unit     string      `json:"unit"`  // sigmoid or relu
+	Pretrain pretraining `json:"pretrain"`
+	Tune     tuning      `json:"tune"`
+}
+
+func (a autoencoder) measure(ctx context.Context, in *input) (n numbers, err error) {
+	x := spec.Input("x", side*side)
+	enc := stack(a.Units, a.Unit, true)
+	dec := spec.MirrorOf(enc, false)
+	code := x.Then(enc)
+	logits := code.Then(dec)
+	restored := logits.Then(spec.Sigmoid()).Named("restored")
+	loss := spec.BinaryCrossEntropy(logits, x)
+	if a.Tune.Loss == "mse" {
+		loss = spec.MSE(restored, x)
+	}
+	m := spec.NewModel("ae30", loss)
+
+	var phases []pretrain.Phase
+	switch p := a.Pretrain; p.Kind {
+	case "none":
+	case "denoising":
+		phases = append(phases, pretrain.Greedy(x, enc, in.digits.Train, train.Options{Optimizer: optim.Adam(p.Rate), Epochs: p.Epochs, Batch: p.Batch,
+			Seed: in.seed, Workers: in.workers}).Corrupt(spec.MaskingNoise(p.Noise)).Untied().Loss(stageLoss))
+	default:
+		return n, fmt.Errorf("yardstick: no pretraining is named %q", p.Kind)
+	}
+	phases = append(phases, pretrain.Fit(m, in.digits.Train, a.Tune.options(in)))
+	fit, err := in.run(ctx, pretrain.NewProgram("ae30", phases...))
+	if err != nil {
+		return n, err
+	}
+	net := fit.Net(restored)
+	if n.value, err = squaredError(ctx, net, in.digits.Test); err != nil {
+		return n, err
+	}
+	tr, err := squaredError(ctx, net, in.digits.Train)
+	n.also = map[string]float64{"train": tr}
+	return n, err
+}
+
+// stageLoss is the cross-entropy of pixels, of which the first stage's decoder gives
+// the logits as that of the whole net does, and the squared error of codes.
+func stageLoss(prediction, target *spec.Value) *spec.Loss {
+	if target.Dim(0) == side*side {
+		return spec.BinaryCrossEntropy(prediction, target)
+	}
+	return spec.MSE(prediction, target)
+}
+
+// stack is dense layers with units of one kind between them; the last one is
+// linear if it is a code.
+func stack(units []int, kind string, code bool) *spec.SequentialLayer {
+	var layers []spec.Layer
+	for i, n := range units {
+		d := spec.Dense(n)
+		if kind == "relu" {
+			d.Init(spec.He())
+		}
+		layers = append(layers, d)
+		switch {
+		case code && i == len(units)-1:
+		case kind == "relu":
+			layers = append(layers, spec.ReLU())
+		default:
+			layers = append(layers, spec.Sigmoid())
+		}
+	}
+	return spec.Sequential("encoder", layers...)
+}

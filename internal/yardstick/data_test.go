@@ -1,0 +1,92 @@
+package yardstick
+
+import (
+	"math"
+	"slices"
+	"testing"
+)
+
+func TestRotate(t *testing.T) {
+	src := make([]float32, side*side)
+	src[3*side+10], src[14*side+20] = 1, 0.5
+	dst := make([]float32, side*side)
+	rotate(dst, src, 0)
+	if !slices.Equal(dst, src) {
+		t.Error("a turn by 0 changes the picture")
+	}
+	near := func(r, q int, want float64) {
+		t.Helper()
+		if got := float64(dst[r*side+q]); math.Abs(got-want) > 1e-6 {
+			t.Errorf("(%d, %d) is %v, want %v", r, q, got, want)
+		}
+	}
+	rotate(dst, src, math.Pi)
+	near(24, 17, 1)
+	near(13, 7, 0.5)
+	rotate(dst, src, math.Pi/2)
+	sum := 0.0
+	for _, v := range dst {
+		sum += float64(v)
+	}
+	if math.Abs(sum-1.5) > 1e-4 {
+		t.Errorf("a quarter turn leaves %v of 1.5", sum)
+	}
+}
+
+// The parts of a variation share no row, differ by nothing but what they say, and
+// are the same every time.
+func TestVariation(t *testing.T) {
+	digits := few(200, 100)
+	basic, err := variation(digits, "basic", 150, 50, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Of 300 distinct digits the three parts must hold every one once.
+	seen := map[string]int{}
+	for _, tab := range []interface {
+		F32(string) []float32
+		Len() int
+	}{basic.train, basic.valid, basic.test} {
+		x := tab.F32("x")
+		for i := range tab.Len() {
+			b := make([]byte, 0, side*side)
+			for _, v := range x[i*side*side:][:side*side] {
+				b = append(b, byte(math.Round(float64(v)*255)))
+			}
+			seen[string(b)]++
+		}
+	}
+	if len(seen) != 300 {
+		t.Errorf("%d digits in 300 rows", len(seen))
+	}
+	for _, name := range []string{"rot", "bg-rand"} {
+		v, err := variation(digits, name, 150, 50, 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, _ := variation(digits, name, 150, 50, 100)
+		if a, b := v.test.F32("x"), again.test.F32("x"); !slices.Equal(a, b) || slices.Equal(a, basic.test.F32("x")) {
+			t.Errorf("%s: not the same twice, or the digits as they are", name)
+		}
+		if !slices.Equal(v.train.I64("y"), basic.train.I64("y")) {
+			t.Errorf("%s: labels moved", name)
+		}
+		for i, p := range v.train.F32("x") {
+			if p < 0 || p > 1 || name == "bg-rand" && p < basic.train.F32("x")[i] {
+				t.Fatalf("%s: pixel %d is %v", name, i, p)
+			}
+		}
+	}
+	bg, _ := variation(digits, "bg-rand", 150, 50, 100)
+	mean := 0.0
+	for i, v := range bg.train.F32("x") {
+		if basic.train.F32("x")[i] == 0 {
+			mean += float64(v)
+		} else {
+			mean += 0.5
+		}
+	}
+	if mean /= float64(150 * side * side); math.Abs(mean-0.5) > 0.01 {
+		t.Errorf("the background's mean is %v", mean)
+	}
+}

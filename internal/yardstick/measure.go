@@ -1,0 +1,102 @@
+package yardstick
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/runtime/dataset"
+	"github.com/lamina-ml/lamina/runtime/engine"
+	"github.com/lamina-ml/lamina/runtime/pretrain"
+	"github.com/lamina-ml/lamina/runtime/train"
+)
+
+// input is what a recipe is measured on.
+type input struct {
+	digits   *dataset.Split
+	seed     uint64
+	workers  int
+	dir      string // of checkpoints, "" for none
+	progress train.Progress
+}
+
+// numbers are what a recipe gives: the cell's value, and others by name.
+type numbers struct {
+	value float64
+	also  map[string]float64
+}
+
+// recipe measures one cell. It encodes to JSON, which is all that its numbers
+// depend on besides the data and the seed.
+type recipe interface {
+	measure(ctx context.Context, in *input) (numbers, error)
+}
+
+// run runs a program of phases in the recipe's folder.
+func (in *input) run(ctx context.Context, p *pretrain.Program) (*train.Result, error) {
+	return p.Run(ctx, pretrain.Options{Dir: in.dir, Progress: in.progress})
+}
+
+// each calls part with the outputs of the net for the rows of x, some at a time,
+// in order.
+func each(ctx context.Context, net *engine.Net, x []float32, part func(first int, y []float32)) error {
+	const rows = 2000
+	if err := net.Err(); err != nil {
+		return err
+	}
+	width := ir.Elems(net.Inputs()[0].Type.Shape[1:].Bind(1))
+	name, out := net.Inputs()[0].Name, net.Graph().Outputs[0].Name
+	for i := 0; i*width < len(x); i += rows {
+		n := min(rows, len(x)/width-i)
+		y, err := net.Run(ctx, map[string]*ir.Tensor{name: {DType: ir.F32, Shape: []int{n, width}, F32: x[i*width:][:n*width]}})
+		if err != nil {
+			return err
+		}
+		part(i, y[out].F32)
+	}
+	return nil
+}
+
+// errorRate is the percentage of rows whose greatest output is not that of the
+// label.
+func errorRate(ctx context.Context, net *engine.Net, rows *dataset.Table) (float64, error) {
+	labels, wrong := rows.I64("y"), 0
+	if len(labels) == 0 {
+		return 0, fmt.Errorf("yardstick: the rows have no labels: %w", rows.Err())
+	}
+	classes := 0
+	err := each(ctx, net, rows.F32("x"), func(first int, y []float32) {
+		if classes == 0 {
+			classes = len(y) / min(len(labels), 2000)
+		}
+		for i := range len(y) / classes {
+			best, z := 0, y[i*classes:][:classes]
+			for j := range z {
+				if z[j] > z[best] {
+					best = j
+				}
+			}
+			if int64(best) != labels[first+i] {
+				wrong++
+			}
+		}
+	})
+	return 100 * float64(wrong) / float64(len(labels)), err
+}
+
+// squaredError is the mean over rows of the squared differences between the net's
+// outputs and its inputs, summed over a row.
+func squaredError(ctx context.Context, net *engine.Net, rows *dataset.Table) (float64, error) {
+	x, sum := rows.F32("x"), 0.0
+	width := 0
+	err := each(ctx, net, x, func(first int, y []float32) {
+		if width == 0 {
+			width = len(x) / rows.Len()
+		}
+		for i, v := range x[first*width:][:len(y)] {
+			d := float64(v) - float64(y[i])
+			sum += d * d
+		}
+	})
+	return sum / float64(rows.Len()), err
+}

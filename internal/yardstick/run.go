@@ -1,0 +1,256 @@
+package yardstick
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lamina-ml/lamina/internal/atomicfile"
+	"github.com/lamina-ml/lamina/runtime/dataset"
+	"github.com/lamina-ml/lamina/runtime/train"
+)
+
+// Options says how to run cells.
+type Options struct {
+	Digits   *dataset.Split
+	Data     string         // what the digits are, for the results
+	Machine  string         // for the results
+	Results  string         // folder where results are kept and found; "" keeps none
+	Work     string         // folder of trainings under way; "" keeps none
+	Again    bool           // run also the cells that have a result
+	Workers  int            // goroutines; GOMAXPROCS
+	Progress train.Progress // of trainings; nil is silent
+	Report   func(r Result, kept bool)
+}
+
+// Run measures cells, one after the other, and returns a result for each. With
+// Results a cell that was measured with the same settings on the same data is not
+// measured again, and each result is written when it is there. With Work a run that
+// was interrupted or killed goes on in the middle of a training.
+//
+// Errors: those of the trainings, with the cell; a folder that cannot be read or
+// written; train.ErrInterrupted, wrapped.
+func Run(ctx context.Context, cells []Cell, o Options) ([]Result, error) {
+	if o.Digits == nil {
+		return nil, errors.New("yardstick: Options.Digits is nil")
+	}
+	known := map[string]Result{}
+	if o.Results != "" {
+		var err error
+		if known, err = Load(o.Results); err != nil {
+			return nil, err
+		}
+	}
+	var list []Result
+	for _, c := range cells {
+		r, kept := known[c.Name]
+		if kept = kept && !o.Again && r.same(c, o.Data); !kept {
+			var err error
+			if r, err = measure(ctx, c, o); err != nil {
+				return list, fmt.Errorf("yardstick %s: %w", c.Name, err)
+			}
+			known[c.Name] = r
+			if o.Results != "" {
+				if err := save(o.Results, RowOf(c.Name), known); err != nil {
+					return list, err
+				}
+			}
+		}
+		if o.Report != nil {
+			o.Report(r, kept)
+		}
+		list = append(list, r)
+	}
+	return list, nil
+}
+
+// outcome is what one seed gave, as a file of the work folder holds it.
+type outcome struct {
+	Value float64            `json:"value"`
+	Also  map[string]float64 `json:"also,omitempty"`
+	WallS float64            `json:"wall_s"`
+}
+
+// measure runs every seed of a cell.
+func measure(ctx context.Context, c Cell, o Options) (Result, error) {
+	r := Result{Name: c.Name, Metric: c.Metric, Published: c.Published, Target: c.Target, Seeds: c.Seeds, Also: map[string]float64{},
+		AlsoPub: c.Also, WallPub: c.Seconds, Differs: c.Differs, Settings: c.Settings(), Data: o.Data, Machine: o.Machine}
+	folder := ""
+	if o.Work != "" {
+		sum := sha256.Sum256(append([]byte(o.Data), r.Settings...)) // another recipe's checkpoints are another folder's
+		folder = filepath.Join(o.Work, strings.ReplaceAll(c.Name, "/", "-")+"-"+hex.EncodeToString(sum[:4]))
+	}
+	var walls []float64
+	also := map[string][]float64{}
+	for seed := range c.Seeds {
+		dir := ""
+		if folder != "" {
+			dir = filepath.Join(folder, fmt.Sprintf("seed%d", seed))
+		}
+		x, err := once(ctx, c, o, uint64(seed), dir)
+		if err != nil {
+			return r, fmt.Errorf("seed %d: %w", seed, err)
+		}
+		r.Values, walls = append(r.Values, x.Value), append(walls, x.WallS)
+		for k, v := range x.Also {
+			also[k] = append(also[k], v)
+		}
+	}
+	for k, v := range also {
+		r.Also[k] = median(v)
+	}
+	r.Value, r.Std, r.WallS = median(r.Values), deviation(r.Values), math.Round(10*median(walls))/10
+	if c.Target > 0 {
+		reached := r.Value <= c.Target
+		r.Reached = &reached
+	}
+	r.Date = time.Now().UTC().Format(time.DateOnly)
+	if folder != "" {
+		return r, os.RemoveAll(folder)
+	}
+	return r, nil
+}
+
+// once is one seed of a cell.
+func once(ctx context.Context, c Cell, o Options, seed uint64, dir string) (x outcome, err error) {
+	in := &input{digits: o.Digits, seed: seed, workers: o.Workers, progress: o.Progress}
+	w := &watch{start: time.Now()}
+	done := ""
+	if dir != "" {
+		done = filepath.Join(dir, "outcome.json")
+		if raw, err := os.ReadFile(done); err == nil && json.Unmarshal(raw, &x) == nil {
+			return x, nil
+		}
+		in.dir, w.path = filepath.Join(dir, "training"), filepath.Join(dir, "seconds.json")
+		if err := w.load(); err != nil {
+			return x, err
+		}
+		in.progress = w.progress(o.Progress)
+	}
+	n, err := c.how.measure(ctx, in)
+	if err != nil {
+		return x, err
+	}
+	x = outcome{Value: rounded(n.value), Also: map[string]float64{}, WallS: w.seconds()}
+	for k, v := range n.also {
+		x.Also[k] = rounded(v)
+	}
+	if !finite(x) {
+		return x, fmt.Errorf("a number is not finite: %+v", n)
+	}
+	if done != "" {
+		raw, err := json.Marshal(x)
+		if err != nil {
+			return x, err
+		}
+		return x, atomicfile.WriteBytes(done, raw)
+	}
+	return x, nil
+}
+
+func finite(x outcome) bool {
+	ok := !math.IsNaN(x.Value) && !math.IsInf(x.Value, 0)
+	for _, v := range x.Also {
+		ok = ok && !math.IsNaN(v) && !math.IsInf(v, 0)
+	}
+	return ok
+}
+
+// watch counts the seconds of a seed over all the processes that worked on it: it
+// writes them down at each epoch's end.
+type watch struct {
+	start time.Time
+	past  float64
+	path  string
+}
+
+func (w *watch) seconds() float64 { return w.past + time.Since(w.start).Seconds() }
+
+func (w *watch) load() error {
+	raw, err := os.ReadFile(w.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if json.Unmarshal(raw, &w.past) != nil || !(w.past >= 0) {
+		return fmt.Errorf("%s does not hold seconds; delete the folder", w.path)
+	}
+	return nil
+}
+
+// progress adds the writing to what is reported.
+func (w *watch) progress(p train.Progress) train.Progress {
+	return func() train.Reporter {
+		r := &counting{watch: w}
+		if p != nil {
+			r.next = p()
+		}
+		return r
+	}
+}
+
+type counting struct {
+	watch *watch
+	next  train.Reporter
+}
+
+// Report implements [train.Reporter].
+func (c *counting) Report(e train.Event) {
+	if e.Done != nil {
+		// A clock is not worth a training: what cannot be written is not counted.
+		if raw, err := json.Marshal(c.watch.seconds()); err == nil {
+			_ = atomicfile.WriteBytes(c.watch.path, raw)
+		}
+	}
+	if c.next != nil {
+		c.next.Report(e)
+	}
+}
+
+// Close implements [train.Reporter].
+func (c *counting) Close() {
+	if c.next != nil {
+		c.next.Close()
+	}
+}
+
+// rounded drops what is no number but noise of the last bits.
+func rounded(x float64) float64 { return math.Round(x*1e6) / 1e6 }
+
+func median(x []float64) float64 {
+	if len(x) == 0 {
+		return 0
+	}
+	s := slices.Sorted(slices.Values(x))
+	if n := len(s); n%2 == 0 {
+		return rounded((s[n/2-1] + s[n/2]) / 2)
+	}
+	return s[len(s)/2]
+}
+
+// deviation is the standard deviation of a sample, 0 for one value.
+func deviation(x []float64) float64 {
+	if len(x) < 2 {
+		return 0
+	}
+	mean, sum := 0.0, 0.0
+	for _, v := range x {
+		mean += v / float64(len(x))
+	}
+	for _, v := range x {
+		sum += (v - mean) * (v - mean)
+	}
+	return rounded(math.Sqrt(sum / float64(len(x)-1)))
+}

@@ -1,0 +1,82 @@
+package yardstick
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/lamina-ml/lamina/runtime/dataset"
+)
+
+// few is a slice of the embedded digits.
+func few(train, test int) *dataset.Split {
+	d := dataset.Digits()
+	pick := func(t *dataset.Table, n int) *dataset.Table { return t.Balanced("y", n, 1) }
+	return &dataset.Split{Train: pick(d.Train, train), Test: pick(d.Test, test)}
+}
+
+// TestRecipes measures each kind of cell in small. The bounds lie between what a
+// right program gives, noted beside them, and what is left when a gradient is wrong
+// or a phase does not train: chance is 90 % of wrong rows, the mean picture a squared
+// error of 52.
+func TestRecipes(t *testing.T) {
+	digits := few(2000, 500)
+	units := []int{128, 64}
+	rows := sizes{1500, 300, 600}
+	quick := tuning{Epochs: 8, Rate: 2e-3, Batch: 20}
+	mse := tuning{Epochs: 5, Rate: 2e-3, Batch: 20, Loss: "mse"}
+	frozen := tuning{Epochs: 1, Rate: 1e-9, Batch: 50, Loss: "mse"} // nothing but the pretraining
+	sgd := descent{Epochs: 5, Rate: 0.1, Momentum: 0.9, Batch: 20}
+	for _, c := range []struct {
+		name string
+		how  recipe
+		most float64
+	}{
+		{"pca30", components{30}, 20},
+		{"ae30/direct", autoencoder{[]int{128, 30}, "relu", pretraining{Kind: "none"}, mse}, 25},
+		{"ae30/denoising", autoencoder{[]int{128, 30}, "relu", pretraining{Kind: "denoising", Noise: 0.1, Epochs: 4, Rate: 2e-3, Batch: 20}, frozen}, 40},
+		{"ae30/denoising, tuned", autoencoder{[]int{128, 30}, "relu", pretraining{Kind: "denoising", Noise: 0.1, Epochs: 3, Rate: 2e-3, Batch: 20}, mse}, 25},
+		{"keras-tied", tied{[]int{100, 30}, 6, 50, 1e-3}, 0.03},
+		{"sdae/basic/SAE-3", classifier{"basic", rows, units, pretraining{Kind: "autoencoder", Epochs: 3, Rate: 2e-3, Batch: 20}, quick}, 18},
+		{"sdae/rot/SDAE-3", classifier{"rot", rows, units, pretraining{Kind: "denoising", Noise: 0.2, Epochs: 3, Rate: 2e-3, Batch: 20}, quick}, 60},
+		{"sdae/bg-rand/SDAE-3", classifier{"bg-rand", rows, units, pretraining{Kind: "denoising", Noise: 0.2, Epochs: 3, Rate: 2e-3, Batch: 20}, quick}, 60},
+		{"bengio2007/shallow-none", greedy{"none", units[:1], 300, sgd, sgd}, 18},
+		{"bengio2007/deep-supervised", greedy{"supervised", units, 300, sgd, sgd}, 18},
+		{"bengio2007/deep-auto-associator", greedy{"auto-associator", units, 300, sgd, sgd}, 18},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			n, err := c.how.measure(t.Context(), &input{digits: digits})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("%.5g %v", n.value, n.also)
+			if !(n.value > 0 && n.value < c.most) {
+				t.Errorf("%.5g, want at most %v", n.value, c.most)
+			}
+			for k, v := range n.also {
+				if !(v >= 0 && v < 1.2*c.most) {
+					t.Errorf("%s is %v", k, v)
+				}
+			}
+			if raw, err := json.Marshal(c.how); err != nil || len(raw) < 10 {
+				t.Errorf("settings %s: %v", raw, err)
+			}
+		})
+	}
+}
+
+// A recipe that names what does not exist is refused, not run without it.
+func TestRecipeMistakes(t *testing.T) {
+	digits := few(100, 50)
+	for _, how := range []recipe{
+		autoencoder{Units: []int{8, 4}, Pretrain: pretraining{Kind: "frob"}, Tune: tuning{Epochs: 1, Rate: 1e-3}},
+		classifier{Data: "basic", Rows: sizes{50, 20, 30}, Units: []int{8}, Pretrain: pretraining{Kind: "frob"}, Tune: tuning{Epochs: 1, Rate: 1e-3}},
+		classifier{Data: "frob", Rows: sizes{50, 20, 30}, Units: []int{8}, Pretrain: pretraining{Kind: "none"}, Tune: tuning{Epochs: 1, Rate: 1e-3}},
+		classifier{Data: "basic", Rows: sizes{100, 100, 100}, Units: []int{8}, Pretrain: pretraining{Kind: "none"}, Tune: tuning{Epochs: 1, Rate: 1e-3}},
+		greedy{Kind: "frob", Units: []int{8}, Valid: 20, Tune: descent{Epochs: 1, Rate: 0.1}},
+		greedy{Kind: "none", Units: []int{8}, Valid: 200, Tune: descent{Epochs: 1, Rate: 0.1}},
+	} {
+		if _, err := how.measure(t.Context(), &input{digits: digits}); err == nil {
+			t.Errorf("%+v was measured", how)
+		}
+	}
+}
