@@ -301,5 +301,14 @@ func (c *checker) node(n *onnxpb.NodeProto, stated map[string]vtype) error {
 	if u := stated[n.Output[0]]; !t.equal(u) {
 		return fmt.Errorf("makes %s, the file states %s", t, u)
 	}
+	for _, s := range n.Output[1:] { // only TopK has a second result
+		u := vtype{int32(onnxpb.TensorProto_INT64), t.dims}
+		if !u.equal(stated[s]) {
+			return fmt.Errorf("makes %s, the file states %s", u, stated[s])
+		}
+		if err := c.define(s, "node", u); err != nil {
+			return err
+		}
+	}
 	return c.define(n.Output[0], "node", t)
 }

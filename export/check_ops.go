@@ -90,6 +90,8 @@ func (c *checker) infer(k *call) (vtype, error) {
 		return k.reduce()
 	case "ArgMax":
 		return k.argMax()
+	case "TopK":
+		return k.topK()
 	case "OneHot":
 		return k.oneHot()
 	case "Shape":
@@ -239,6 +241,24 @@ func (k *call) argMax() (vtype, error) {
 		return vtype{}, err
 	}
 	return vtype{int32(onnxpb.TensorProto_INT64), drop(k.in[0].dims, map[int]bool{a: true}, k.int("keepdims", 1) != 0)}, nil
+}
+
+// topK gives the type of the elements; that of the indices is theirs with i64.
+func (k *call) topK() (vtype, error) {
+	if err := k.operands(2, 2); err != nil {
+		return vtype{}, err
+	}
+	a, err := k.axis(k.int("axis", -1), len(k.in[0].dims))
+	if err != nil {
+		return vtype{}, err
+	}
+	n := k.c.ints[k.n.Input[1]]
+	if d := k.in[0].dims[a]; len(n) != 1 || n[0] < 1 || d.sym != "" || n[0] > d.n || len(k.n.Output) != 2 {
+		return vtype{}, fmt.Errorf("k is %v of %s, and there must be two results", n, k.in[0])
+	}
+	d := append([]length{}, k.in[0].dims...)
+	d[a] = length{n: n[0]}
+	return vtype{k.in[0].elem, d}, nil
 }
 
 func (k *call) oneHot() (vtype, error) {

@@ -173,7 +173,7 @@ func needed(g *ir.Graph) map[*ir.Value]bool {
 		n := g.Nodes[i]
 		if neededNode(n, need) {
 			for j, v := range n.In {
-				if _, drops := n.Op.(ops.Dropout); drops && j > 0 {
+				if ops.TrainingOnly(n.Op) && j > 0 {
 					continue
 				}
 				need[v] = true

@@ -51,6 +51,8 @@ func (w *writer) lower(n *ir.Node) error {
 		s, err = w.reduce(n, "ReduceMax", op.Axes, op.Keep, 18)
 	case ops.ArgMax:
 		s, err = w.argMax(n, op)
+	case ops.TopK:
+		s, err = w.topK(n, op)
 	case ops.OneHot:
 		s, err = w.oneHot(n, op)
 	default:

@@ -156,6 +156,25 @@ func (w *writer) argMax(n *ir.Node, op ops.ArgMax) (string, error) {
 		[]*onnxpb.AttributeProto{attrInt("axis", int64(op.Axis)), attrInt("keepdims", keep)}, x), nil
 }
 
+// topK writes a node whose second result is the indices.
+func (w *writer) topK(n *ir.Node, op ops.TopK) (string, error) {
+	x, err := w.use(n.In[0])
+	if err != nil {
+		return "", err
+	}
+	largest := int64(0)
+	if op.Largest {
+		largest = 1
+	}
+	t := n.In[0].Type
+	elems := w.fresh(ir.Type{DType: t.DType, Shape: n.Out[0].Type.Shape})
+	s := w.fresh(n.Out[0].Type)
+	p := &onnxpb.NodeProto{OpType: "TopK", Input: []string{x, w.ints("k", int64(op.K))}, Output: []string{elems, s},
+		Attribute: []*onnxpb.AttributeProto{attrInt("axis", int64(op.Axis)), attrInt("largest", largest), attrInt("sorted", 1)}}
+	w.nodes = append(w.nodes, emitted{p, n})
+	return s, nil
+}
+
 func (w *writer) oneHot(n *ir.Node, op ops.OneHot) (string, error) {
 	x, err := w.use(n.In[0])
 	if err != nil {

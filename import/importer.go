@@ -29,9 +29,26 @@ type importer struct {
 	batch  string // name of the batch length, once it is known
 	opened bool   // some input has the batch
 	params map[string]*ir.Tensor
+	reads  map[string]bool // names that something reads, once it was asked for
 	folded int // elements computed while reading
 	bad    Unsupported
 	errs   []error
+}
+
+// isRead reports whether a node or an output of the graph reads the value.
+func (im *importer) isRead(name string) bool {
+	if im.reads == nil {
+		im.reads = map[string]bool{}
+		for _, n := range im.g.Node {
+			for _, s := range n.Input {
+				im.reads[s] = true
+			}
+		}
+		for _, v := range im.g.Output {
+			im.reads[v.Name] = true
+		}
+	}
+	return im.reads[name]
 }
 
 // value is what is known of a value of the file.

@@ -7,7 +7,39 @@ import (
 
 // selections lists the operators on indices.
 func selections() map[string]row {
-	return map[string]row{"OneHot": {min: 3, max: 3, lower: oneHot}}
+	return map[string]row{
+		"OneHot": {min: 3, max: 3, lower: oneHot},
+		"TopK":   {min: 2, max: 2, lower: topK},
+	}
+}
+
+// topK gives the elements and their indices. The order that sorted = 0 leaves open
+// is that of sorted = 1 here.
+func topK(c *call) []*value {
+	x, k := c.x(0), c.known(1, "k")
+	axis := c.axis(c.int("axis", -1), rank(x))
+	largest := c.flag("largest", true)
+	c.flag("sorted", true)
+	if c.err != nil {
+		return nil
+	}
+	n := c.fixed(x, axis)
+	if c.err == nil && (k != float64(int(k)) || k < 1 || int(k) > n) {
+		return c.one(c.failf("k is %v, must be a whole number from 1 to %d, the length of axis %d", k, n, axis))
+	}
+	at := c.op(ops.TopK{K: int(k), Axis: axis, Largest: largest}, x)
+	if c.err != nil || len(c.n.Output) != 2 || !c.im.isRead(c.n.Output[0]) {
+		return []*value{at, at} // the first is read by nobody
+	}
+	if r := rank(x); axis != r-1 || r == ir.MaxRank || !typ(x).DType.Float() {
+		return c.one(c.cannot("the elements themselves, and not only their indices, along another axis than the last"))
+	}
+	hot := c.op(ops.OneHot{Depth: n}, at)
+	row := typ(x).Shape.Clone()
+	row = append(row[:axis:axis], ir.Fixed(1), ir.Fixed(n))
+	wide := c.op(ops.Reshape{Shape: ir.MakeDims(row)}, x)
+	chosen := c.op(ops.Where{}, c.op(ops.Greater{}, hot, c.like(hot, 0)), wide, c.like(wide, 0))
+	return []*value{c.op(ops.ReduceSum{Axes: ir.MakeAxes(axis + 1)}, chosen), at}
 }
 
 // maxClasses bounds the classes of a one-hot value.

@@ -181,6 +181,10 @@ func forms() []form {
 		{"ArgMax OneHot", 13, func(f *file) *file {
 			return f.node("a = ArgMax(x)", "axis", 1, "keepdims", 0).scalar("d", 3).floats("v", []int64{2}, -1, 2).node("y = OneHot(a,d,v)")
 		}, []float32{-1, -1, 2, -1, 2, -1}},
+		{"TopK", 13, func(f *file) *file { return f.ints("k", 2).node("y,i = TopK(x,k)") }, []float32{3, 1, 5, 4}},
+		{"TopK indices", 13, func(f *file) *file {
+			return f.ints("k", 2).node("v,i = TopK(x,k)", "axis", 1, "largest", 0).node("y = Cast(i)", "to", 1)
+		}, []float32{1, 0, 2, 0}},
 		{"Gather known", 13, func(f *file) *file { return f.ints("i", 2, -3).node("y = Gather(x,i)", "axis", 1) }, []float32{3, 1, -6, 4}},
 		{"Gather rows of a table", 13, func(f *file) *file {
 			return f.node("a = ArgMax(x)", "axis", 1, "keepdims", 0).floats("e", []int64{3, 2}, 1, 2, 3, 4, 5, 6).node("y = Gather(e,a)")

@@ -103,6 +103,8 @@ var samples = []sample{
 	{ops.MaskingNoise{Rate: 0.5, Stream: 4}, "f32[N 3]", ""},
 	{ops.GaussianNoise{SD: 0.5, Stream: 4}, "f32[N 3]", ""},
 	{ops.SaltAndPepper{Rate: 0.5, High: 1, Stream: 4}, "f32[N 3]", ""},
+	{ops.Reparameterize{Stream: 4}, "f32[N 3] f32[N 3]", ""},
+	{ops.Emphasis{Hit: 2, Rest: 0.5, Rate: 0.5, Stream: 4}, "f32[N 3] f32[N 3]", ""},
 }
 
 // TestGradients holds every gradient to central differences, for three batches.

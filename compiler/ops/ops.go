@@ -13,11 +13,11 @@ func All() []ir.Op {
 		Relu{}, LeakyRelu{}, Elu{}, Selu{}, Gelu{}, Sigmoid{}, Tanh{}, Softplus{},
 		ReluGrad{}, SigmoidGrad{}, TanhGrad{},
 		Transpose{}, Reshape{}, Flatten{}, Expand{}, Concat{}, Slice{}, Pad{},
-		ReduceSum{}, ReduceMean{}, ReduceMax{}, Extent{}, ArgMax{},
+		ReduceSum{}, ReduceMean{}, ReduceMax{}, Extent{}, ArgMax{}, TopK{},
 		MatMul{}, Gemm{}, GemmRelu{},
 		Softmax{}, LogSoftmax{},
 		OneHot{}, Cast{},
-		Bernoulli{}, RandomNormal{}, Sample{}, Dropout{}, MaskingNoise{}, GaussianNoise{}, SaltAndPepper{},
+		Bernoulli{}, RandomNormal{}, Sample{}, Dropout{}, MaskingNoise{}, GaussianNoise{}, SaltAndPepper{}, Reparameterize{}, Emphasis{},
 	}
 }
 

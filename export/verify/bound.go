@@ -184,7 +184,7 @@ func (c *call) value(in ...*ir.Tensor) (*ir.Tensor, error) {
 func (c *call) run() ([]Estimate, error) {
 	one := func(e Estimate, err error) ([]Estimate, error) { return []Estimate{e}, err }
 	switch op := c.node.Op.(type) {
-	case ops.Identity, ops.StopGradient, ops.Dropout, ops.MaskingNoise, ops.GaussianNoise, ops.SaltAndPepper:
+	case ops.Identity, ops.StopGradient, ops.Dropout, ops.MaskingNoise, ops.GaussianNoise, ops.SaltAndPepper, ops.Reparameterize, ops.Emphasis:
 		return []Estimate{{c.in[0].Value.Clone(), append([]float64(nil), c.in[0].Var...)}}, nil
 	case ops.Transpose, ops.Reshape, ops.Flatten, ops.Expand, ops.Concat, ops.Slice, ops.Pad:
 		return one(c.moved())
@@ -215,6 +215,8 @@ func (c *call) run() ([]Estimate, error) {
 		return one(c.softmax(op.Axis, true))
 	case ops.ArgMax:
 		return one(c.argMax(op.Axis))
+	case ops.TopK:
+		return one(c.topK(op))
 	case ops.OneHot:
 		return one(c.oneHot(op.Depth))
 	case ops.Extent:

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
 )
 
 // lines calls f for each line of elements along one axis: first, first+step, …, n
@@ -110,6 +111,79 @@ func (c *call) argMax(axis int) (Estimate, error) {
 		i++
 	})
 	return e, nil
+}
+
+// topK leaves the places open that elements nearer than their errors could swap.
+// Of integers, which are such places themselves when ranks are computed, the
+// inverse is known up to the length of the run that is open: its variance is such
+// that a comparison with a rank outside the run holds.
+func (c *call) topK(op ops.TopK) (Estimate, error) {
+	v, err := c.value()
+	if err != nil {
+		return Estimate{}, err
+	}
+	e, x := Estimate{Value: v}, c.in[0]
+	if x.Var == nil {
+		return e, nil
+	}
+	all := op
+	all.K = x.Value.Shape[op.Axis]
+	order, err := ir.EvalOp(c.env, all, []ir.Type{c.node.In[0].Type}, []*ir.Tensor{x.Value})
+	if err != nil {
+		return Estimate{}, err
+	}
+	inner := ir.Elems(x.Value.Shape[op.Axis+1:])
+	i := 0
+	lines(x.Value.Shape, op.Axis, func(first, step, n int) {
+		at := func(k int) int { return first + int(order[0].At(first+k*step))*step }
+		out := func(k int) int { return i/inner*inner*op.K + i%inner + k*inner }
+		i++
+		if x.Value.DType != ir.F64 {
+			c.inverse(&e, x, op.K, first, step, n, out)
+			return
+		}
+		for k := range min(op.K, n-1) {
+			p, q := at(k), at(k+1)
+			s := x.at(p) + x.at(q)
+			d := math.Abs(x.Value.F64[p] - x.Value.F64[q])
+			if s > 0 && !(d > Sigmas*math.Sqrt(s)) {
+				e.unknown(out(k))
+				if k+1 < op.K {
+					e.unknown(out(k + 1))
+				}
+			}
+		}
+	})
+	return e, nil
+}
+
+// inverse bounds the order of a line of integers some of which are open.
+func (c *call) inverse(e *Estimate, x Estimate, keep, first, step, n int, out func(int) int) {
+	if keep != n {
+		for k := range keep {
+			e.unknown(out(k))
+		}
+		return
+	}
+	for lo := 0; lo < n; lo++ {
+		if x.at(first+lo*step) == 0 {
+			continue
+		}
+		hi := lo
+		for hi+1 < n && x.at(first+(hi+1)*step) > 0 {
+			hi++
+		}
+		for k := lo; k <= hi; k++ {
+			j := int(x.Value.At(first + k*step))
+			if j < 0 || j >= n {
+				continue
+			}
+			e.unknown(out(j))
+			r := float64(hi-lo) / Sigmas
+			e.Var[out(j)] = r * r
+		}
+		lo = hi
+	}
 }
 
 // oneHot leaves a row open if its index is.

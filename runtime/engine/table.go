@@ -50,6 +50,8 @@ func maker(op string) makeKernel {
 		return castKernel
 	case "OneHot":
 		return oneHotKernel
+	case "TopK":
+		return topKKernel
 	}
 	return nil
 }
