@@ -31,6 +31,7 @@ type Feed map[string]*ir.Tensor
 type Update struct {
 	Opt        optim.Optimizer // nil: parameters are not updated
 	T          int64           // number of the update, from 1, for the optimizer
+	Epoch      int             // under way, from 0, for the optimizer
 	Rate       float32         // learning rate
 	Rates      []float32       // learning rate of each segment of the store, in place of Rate
 	Scale      float32         // multiplies the gradients; 0 means 1
@@ -112,7 +113,7 @@ type ctx struct {
 	e     *Engine
 	slots [][]float32
 	tmp   []float32
-	keys  []uint64 // of a row in order
+	keys  []uint64        // of a row in order
 	times []time.Duration // of each step, if they are measured
 }
 

@@ -63,5 +63,5 @@ func (c *ctx) update(seg, lo, hi int, w, g []float32) {
 	for i, s := range e.s.slots {
 		c.slots[i] = s[sg.Offset+lo : sg.Offset+hi]
 	}
-	u.Opt.Update(optim.Step{LR: rate, Decay: sg.Decay, T: u.T, Scale: u.Scale}, w[lo:hi], g[lo:hi], c.slots)
+	u.Opt.Update(optim.Step{LR: rate, Decay: sg.Decay, T: u.T, Epoch: u.Epoch, Scale: u.Scale}, w[lo:hi], g[lo:hi], c.slots)
 }

@@ -48,6 +48,7 @@ type Step struct {
 	LR    float32 // the rate after schedule and groups
 	Decay bool    // whether the parameter is subject to weight decay; biases and normalisations are not
 	T     int64   // number of the update, from 1
+	Epoch int     // under way, from 0
 	Scale float32 // multiplies the gradient before anything else: the factor of a clipped norm, say; 0 means 1
 }
 

@@ -17,6 +17,9 @@ import (
 type SGDOptimizer struct {
 	common
 	momentum, l2 float64
+	early        float64 // momentum of the first epochs
+	until        int     // their number
+	earlyAt      ir.Pos  // where EarlyMomentum was called
 	nesterov     bool
 	lookAhead    ir.Pos // where Nesterov was called
 }
@@ -28,6 +31,17 @@ func SGD(rate float64) *SGDOptimizer { return &SGDOptimizer{common: makeCommon("
 func (o *SGDOptimizer) Momentum(mu float64) *SGDOptimizer {
 	o.fraction("momentum", mu)
 	o.momentum = mu
+	return o
+}
+
+// EarlyMomentum sets another μ, in [0, 1), for the first epochs, as RBMs begin with 0.5 and go on with 0.9 after five
+// (Hinton 2010, section 9). Errors: mu is not in [0, 1); epochs is not positive; (of Err) the momentum is zero.
+func (o *SGDOptimizer) EarlyMomentum(mu float64, epochs int) *SGDOptimizer {
+	o.fraction("early momentum", mu)
+	if epochs <= 0 {
+		o.mistake("the early momentum needs a positive number of epochs, got %d", epochs)
+	}
+	o.early, o.until, o.earlyAt = mu, epochs, here()
 	return o
 }
 
@@ -56,6 +70,9 @@ func (o *SGDOptimizer) Group(pattern string, factor float64) *SGDOptimizer {
 // Err returns every mistake of the declaration, joined.
 func (o *SGDOptimizer) Err() error {
 	err := o.common.Err()
+	if o.until > 0 && o.momentum == 0 {
+		err = errors.Join(err, mistake(o.earlyAt, o.kind, "EarlyMomentum needs a momentum for the epochs after it: write .Momentum(0.9)"))
+	}
 	if o.nesterov && o.momentum == 0 {
 		err = errors.Join(err, mistake(o.lookAhead, o.kind, "Nesterov needs a momentum: write .Momentum(0.9)"))
 	}
@@ -78,6 +95,9 @@ func (o *SGDOptimizer) Update(s Step, w, g []float32, slots [][]float32) {
 		return
 	}
 	p.Momentum, p.Nesterov = float32(o.momentum), o.nesterov
+	if s.Epoch < o.until {
+		p.Momentum = float32(o.early)
+	}
 	simd.SGD(w, g, slots[0], p)
 }
 
@@ -86,6 +106,9 @@ func (o *SGDOptimizer) Describe() any {
 	m := map[string]float64{"momentum": o.momentum, "decay": o.l2, "nesterov": 0}
 	if o.nesterov {
 		m["nesterov"] = 1
+	}
+	if o.until > 0 {
+		m["early_momentum"], m["early_epochs"] = o.early, float64(o.until)
 	}
 	return o.describe(m)
 }

@@ -26,7 +26,7 @@ func (t *Trainer) step(ctx context.Context) (more bool, err error) {
 	t.rates()
 	u := &t.update
 	u.T, u.Step, u.UpdateRows, u.FirstRow, u.Seed = t.cursor.Update+1, uint64(t.cursor.Update), rows, 0, t.opt.Seed
-	u.Opt, u.Accumulate = t.opt.Optimizer, false
+	u.Opt, u.Accumulate, u.Epoch = t.opt.Optimizer, false, t.cursor.Epoch
 	clear(t.sums)
 	for range runs {
 		b, ok, err := t.batches.Next(ctx)
