@@ -14,7 +14,7 @@ type gemmArgs struct {
 	bias     *float32 // nil for none
 	k        int
 	tiles    int
-	live     uint64   // columns of the last vector that exist: a count for AVX2, a bit mask for AVX-512
+	live     uint64   // where the columns end: see panel
 	flags    uint64   // gemmAccumulate, gemmRelu
 	mask     *float32 // nil for none
 	ldMask   uintptr
@@ -25,10 +25,13 @@ const (
 	gemmRelu
 )
 
-// smallK is the depth up to which four rows beat eight: the stores of one tile overlap the loads of the next.
+// tallRows is the height of AVX2's tile of four columns: half vectors, of which only many fill the unit.
+const tallRows = 12
+
+// smallK is the depth up to which four rows beat eight in AVX-512: the stores of one tile overlap the loads of the next.
 const smallK = 64
 
-// gemmPanels cuts C into panels of columns of nearly equal width, and each panel into tiles of rows.
+// gemmPanels cuts C into panels of columns, and each panel into tiles of rows.
 func gemmPanels(s *selection, m, n, k int, a []float32, rsa, csa int, b []float32, ldb int, c []float32, ldc int, accumulate bool, e Epilogue) {
 	set := s.isa[opGemm]
 	if set == isaGo {
@@ -42,25 +45,19 @@ func gemmPanels(s *selection, m, n, k int, a []float32, rsa, csa int, b []float3
 	if e.Relu {
 		p.flags |= gemmRelu
 	}
-	mr, widest := s.mr, s.nr
-	if m == 1 {
-		mr, widest = 1, s.nrOne
-	}
-	if set == isaAVX512 && k <= smallK && s.nr == 48 {
-		mr = min(mr, 4)
-	}
+	mr, limit := s.tile(m, k)
 	for j := 0; j < n; {
-		width, nr := panel(set, n-j, widest)
-		if back := nr - width; set == isaAVX2 && back > 0 && j >= back && !accumulate {
-			// Computing some columns twice, to the same bits, is cheaper than masks are before AVX-512.
-			j, width = j-back, nr
-		}
-		p.live = live(set, width, nr)
+		width, nr, live := panel(set, n-j, limit)
+		p.live = live
 		if e.Bias != nil {
 			p.bias = &e.Bias[j]
 		}
+		most := mr
+		if nr == 4 && !s.forced {
+			most = tallRows
+		}
 		for i := 0; i < m; {
-			rows, tiles := rowTiles(m-i, mr)
+			rows, tiles := rowTiles(m-i, most)
 			if k > 0 {
 				p.a, p.b = &a[i*rsa], &b[j]
 			}
@@ -79,25 +76,60 @@ func gemmPanels(s *selection, m, n, k int, a []float32, rsa, csa int, b []float3
 	}
 }
 
-// panel says how to begin on n columns with panels of at most limit: the columns of the first panel, and the width of the
-// tile that holds them. The panels to come are of nearly equal width, in whole vectors but for the last.
-func panel(set isa, n, limit int) (width, nr int) {
-	vector := 8
-	if set == isaAVX512 && limit%16 == 0 {
-		vector = 16
+// tile is the largest tile for m rows and chains of k steps.
+func (s *selection) tile(m, k int) (mr, nr int) {
+	switch {
+	case s.forced || m > 3 && (s.isa[opGemm] == isaAVX2 || k > smallK):
+		return s.mr, s.nr
+	case s.isa[opGemm] == isaAVX2:
+		return m, [...]int{64, 32, 24}[m-1]
+	case m == 1:
+		return 1, 128
+	}
+	return 4, s.nr
+}
+
+// panel says how to begin on n columns with panels of at most limit: the columns of the first panel, the tile that holds
+// them, and gemmArgs.live for it.
+//
+// AVX-512 masks the last vector, and live is the mask. AVX2's masks are slow: there the last vector begins so early that it
+// ends at the last column, and live is its offset in bytes; what two vectors compute has the same bits. Fewer than four
+// columns are masked, and live is their number.
+func panel(set isa, n, limit int) (width, nr int, live uint64) {
+	if set == isaAVX512 {
+		width, nr = evenPanel(n, limit, 16)
+		return width, nr, 1<<(width-(nr-1)&^15) - 1
+	}
+	switch {
+	case limit > 16:
+		width, _ = evenPanel(n, limit, 8)
+	case n >= limit+4 || n <= limit:
+		width = min(n, limit)
+	case limit > 4:
+		width = limit - 4 // which leaves at least five
+	default:
+		width = limit
+	}
+	switch {
+	case width <= 4:
+		return width, 4, uint64(width)
+	case width < 8:
+		return width, 7, uint64(4 * (width - 4))
+	case width > 8 && width <= 12:
+		return width, 12, uint64(4 * (width - 4))
+	}
+	return width, (width + 7) &^ 7, uint64(4 * (width - 8))
+}
+
+// evenPanel cuts n columns into panels of nearly equal width, in whole vectors but for the last.
+func evenPanel(n, limit, vector int) (width, nr int) {
+	if limit%vector != 0 {
+		vector = 8
 	}
 	vectors := (n + vector - 1) / vector
 	panels := (vectors*vector + limit - 1) / limit
 	width = min((vectors+panels-1)/panels*vector, n)
 	return width, (width + 7) &^ 7
-}
-
-// live is gemmArgs.live for a panel of width columns in a tile of nr; the last vector of an AVX-512 tile may be a half.
-func live(set isa, width, nr int) uint64 {
-	if set == isaAVX512 {
-		return 1<<(width-(nr-1)&^15) - 1
-	}
-	return uint64(width - (nr - 8))
 }
 
 // rowTiles says how to begin on m rows with tiles of at most mr: so many rows, so many tiles. Tiles of one or two rows

@@ -3,6 +3,7 @@
 package simd
 
 import (
+	"fmt"
 	"math/bits"
 	"reflect"
 	"testing"
@@ -28,7 +29,6 @@ func TestArgs(t *testing.T) {
 // TestPanels: for every tile as the limit, panels and row tiles cover C once, with tiles that exist and masks that fit.
 func TestPanels(t *testing.T) {
 	for _, set := range []isa{isaAVX2, isaAVX512} {
-		lanes := map[isa]int{isaAVX2: 8, isaAVX512: 16}[set]
 		exists := map[[2]int]bool{}
 		for _, tile := range tiles(set) {
 			exists[tile] = true
@@ -36,16 +36,18 @@ func TestPanels(t *testing.T) {
 		for limit := range exists {
 			for n := 1; n < 200; n++ {
 				for left := n; left > 0; {
-					width, nr := panel(set, left, limit[1])
-					if width < 1 || width > left || nr > limit[1] || !exists[[2]int{limit[0], nr}] {
-						t.Fatalf("%v, limit %v: %d columns begin with %d in a tile of %d", set, limit, left, width, nr)
+					width, nr, live := panel(set, left, limit[1])
+					what := fmt.Sprintf("%v, limit %v: %d columns begin with %d in a tile of %d, live %d", set, limit, left, width, nr, live)
+					if width < 1 || width > left || nr > limit[1] {
+						t.Fatal(what)
 					}
-					last := int(live(set, width, nr))
-					if set == isaAVX512 {
-						last = bits.Len64(live(set, width, nr))
+					for rows := range limit[0] {
+						if !exists[[2]int{rows + 1, nr}] {
+							t.Fatalf("%s: no tile of %d rows", what, rows+1)
+						}
 					}
-					if whole := (nr - 1) / lanes * lanes; last < 1 || whole+last != width {
-						t.Fatalf("%v: %d columns in a tile of %d leave %d live", set, width, nr, last)
+					if first, end := liveColumns(set, nr, live); first > nr-1 || end != width {
+						t.Fatalf("%s: the last vector is %d to %d", what, first, end)
 					}
 					left -= width
 				}
@@ -59,4 +61,20 @@ func TestPanels(t *testing.T) {
 			}
 		}
 	}
+}
+
+// liveColumns says at which column the last vector of a tile begins and where it ends.
+func liveColumns(set isa, nr int, live uint64) (first, end int) {
+	switch {
+	case set == isaAVX512:
+		first = (nr - 1) &^ 15
+		return first, first + bits.Len64(live)
+	case nr == 4:
+		return 0, int(live)
+	case nr == 8:
+		return 0, 8
+	case nr == 7 || nr == 12:
+		return int(live / 4), int(live/4) + 4
+	}
+	return int(live / 4), int(live/4) + 8
 }

@@ -11,7 +11,6 @@ import (
 func TestEmulatedGemm(t *testing.T) {
 	for _, set := range []isa{isaAVX2, isaAVX512} {
 		p := parseProgram(t, fmt.Sprintf("gemm_%v_amd64.s", set))
-		lanes := map[isa]int{isaAVX2: 8, isaAVX512: 16}[set]
 		if len(p.code) != len(tiles(set)) {
 			t.Errorf("%v: %d tiles in the table, %d kernels in the file", set, len(tiles(set)), len(p.code))
 		}
@@ -21,12 +20,11 @@ func TestEmulatedGemm(t *testing.T) {
 				mr, nr := tile[0], tile[1]
 				fn := fmt.Sprintf("f32gemm_%dx%d_%v", mr, nr, set)
 				count := 1 + trial%3
-				last := (nr-1)%lanes + 1 // the last vector of an AVX-512 tile may be a half
-				cut := 0
+				n := nr
 				if trial > 2 {
-					cut = rng.IntN(last)
+					n -= rng.IntN(columnsLess(set, nr))
 				}
-				m, n, k := mr*count, nr-cut, []int{0, 1, 2, 7}[rng.IntN(4)]
+				m, k := mr*count, []int{0, 1, 2, 7}[rng.IntN(4)]
 				rsa, csa := k+1, 1
 				if trial%2 == 1 {
 					rsa, csa = 1, m+2
@@ -65,9 +63,9 @@ func TestEmulatedGemm(t *testing.T) {
 				if e.Relu {
 					flags |= 2
 				}
-				live := uint64(last - cut)
-				if set == isaAVX512 {
-					live = 1<<live - 1
+				_, tile, live := panel(set, n, nr)
+				if tile != nr {
+					t.Fatalf("%v: %d columns do not use a tile of %d", set, n, nr)
 				}
 				var args []byte
 				for _, v := range []uint64{pa, uint64(4 * rsa), uint64(4 * csa), pb, uint64(4 * ldb), pc, uint64(4 * ldc), bias, uint64(k), uint64(count), live, flags, mask, uint64(4 * e.LDMask)} {
@@ -81,4 +79,16 @@ func TestEmulatedGemm(t *testing.T) {
 			}
 		}
 	}
+}
+
+// columnsLess is how many widths, nr and below, use a tile of nr columns.
+func columnsLess(set isa, nr int) int {
+	n := 1
+	for n < nr {
+		if _, tile, _ := panel(set, nr-n, nr); tile != nr {
+			break
+		}
+		n++
+	}
+	return n
 }

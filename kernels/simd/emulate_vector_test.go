@@ -61,7 +61,7 @@ func (m *machine) vector(in instruction) {
 		set(func(i int) uint32 { return x(0, i) })
 	case "VMASKMOVPS":
 		if dst.kind == 'm' {
-			for i := range 8 {
+			for i := range a[0].lanes {
 				if m.vec[a[1].reg][i]>>31 != 0 {
 					binary.LittleEndian.PutUint32(m.at(m.addr(dst)+4*uint64(i), 4), m.vec[a[0].reg][i])
 				}

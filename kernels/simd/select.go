@@ -85,22 +85,32 @@ func Variants() []Variant {
 	return rows
 }
 
-// tiles lists the GEMM tiles of a set, rows by columns, the one to prefer last. One row goes wider.
+// tiles lists the GEMM tiles of a set, rows by columns, the one to prefer last. Few rows go wider, few columns higher.
 func tiles(i isa) (t [][2]int) {
-	rows, cols, one := 1, 4, 4
-	switch i {
-	case isaAVX512:
-		rows, cols, one = 8, 48, 128
-	case isaAVX2:
-		rows, cols, one = 6, 16, 64
-	}
-	step := min(8, cols)
-	for nr := step; nr <= one; nr += step {
-		t = append(t, [2]int{1, nr})
-	}
-	for mr := 2; mr <= rows; mr++ {
-		for nr := step; nr <= cols; nr += step {
+	rows := func(mr int, widths ...int) {
+		for _, nr := range widths {
 			t = append(t, [2]int{mr, nr})
+		}
+	}
+	switch i {
+	case isaGo:
+		rows(1, 4)
+	case isaAVX512:
+		for nr := 56; nr <= 128; nr += 8 {
+			rows(1, nr)
+		}
+		for mr := 1; mr <= 8; mr++ {
+			rows(mr, 8, 16, 24, 32, 40, 48)
+		}
+	case isaAVX2:
+		rows(1, 24, 32, 40, 48, 56, 64)
+		rows(2, 24, 32)
+		rows(3, 24)
+		for mr := 7; mr <= 12; mr++ {
+			rows(mr, 4)
+		}
+		for mr := 1; mr <= 6; mr++ {
+			rows(mr, 4, 7, 8, 12, 16)
 		}
 	}
 	return t
@@ -110,8 +120,8 @@ func tiles(i isa) (t [][2]int) {
 type selection struct {
 	name   string
 	isa    [numOps]isa
-	mr, nr int // the largest GEMM tile
-	nrOne  int // the widest tile of one row
+	mr, nr int  // the largest GEMM tile
+	forced bool // no other tile may be larger in any direction
 }
 
 // selected is the choice in use; replaced as a whole, so that calls in flight finish with the one they began with.
@@ -142,11 +152,6 @@ func whole(i isa) *selection {
 	}
 	t := tiles(i)
 	s.mr, s.nr = t[len(t)-1][0], t[len(t)-1][1]
-	for _, tile := range t {
-		if tile[0] == 1 {
-			s.nrOne = tile[1]
-		}
-	}
 	return s
 }
 
@@ -173,7 +178,7 @@ func choose(name string) (*selection, error) {
 		}
 		s.isa[r.op] = r.isa
 		if r.op == opGemm {
-			s.mr, s.nr, s.nrOne = r.MR, r.NR, r.NR
+			s.mr, s.nr, s.forced = r.MR, r.NR, true
 		}
 		return s, nil
 	}

@@ -5,7 +5,16 @@
 package simd
 
 //go:noescape
+func f32gemm_1x4_avx2(p *gemmArgs)
+
+//go:noescape
+func f32gemm_1x7_avx2(p *gemmArgs)
+
+//go:noescape
 func f32gemm_1x8_avx2(p *gemmArgs)
+
+//go:noescape
+func f32gemm_1x12_avx2(p *gemmArgs)
 
 //go:noescape
 func f32gemm_1x16_avx2(p *gemmArgs)
@@ -29,73 +38,199 @@ func f32gemm_1x56_avx2(p *gemmArgs)
 func f32gemm_1x64_avx2(p *gemmArgs)
 
 //go:noescape
+func f32gemm_2x4_avx2(p *gemmArgs)
+
+//go:noescape
+func f32gemm_2x7_avx2(p *gemmArgs)
+
+//go:noescape
 func f32gemm_2x8_avx2(p *gemmArgs)
+
+//go:noescape
+func f32gemm_2x12_avx2(p *gemmArgs)
 
 //go:noescape
 func f32gemm_2x16_avx2(p *gemmArgs)
 
 //go:noescape
+func f32gemm_2x24_avx2(p *gemmArgs)
+
+//go:noescape
+func f32gemm_2x32_avx2(p *gemmArgs)
+
+//go:noescape
+func f32gemm_3x4_avx2(p *gemmArgs)
+
+//go:noescape
+func f32gemm_3x7_avx2(p *gemmArgs)
+
+//go:noescape
 func f32gemm_3x8_avx2(p *gemmArgs)
+
+//go:noescape
+func f32gemm_3x12_avx2(p *gemmArgs)
 
 //go:noescape
 func f32gemm_3x16_avx2(p *gemmArgs)
 
 //go:noescape
+func f32gemm_3x24_avx2(p *gemmArgs)
+
+//go:noescape
+func f32gemm_4x4_avx2(p *gemmArgs)
+
+//go:noescape
+func f32gemm_4x7_avx2(p *gemmArgs)
+
+//go:noescape
 func f32gemm_4x8_avx2(p *gemmArgs)
+
+//go:noescape
+func f32gemm_4x12_avx2(p *gemmArgs)
 
 //go:noescape
 func f32gemm_4x16_avx2(p *gemmArgs)
 
 //go:noescape
+func f32gemm_5x4_avx2(p *gemmArgs)
+
+//go:noescape
+func f32gemm_5x7_avx2(p *gemmArgs)
+
+//go:noescape
 func f32gemm_5x8_avx2(p *gemmArgs)
+
+//go:noescape
+func f32gemm_5x12_avx2(p *gemmArgs)
 
 //go:noescape
 func f32gemm_5x16_avx2(p *gemmArgs)
 
 //go:noescape
+func f32gemm_6x4_avx2(p *gemmArgs)
+
+//go:noescape
+func f32gemm_6x7_avx2(p *gemmArgs)
+
+//go:noescape
 func f32gemm_6x8_avx2(p *gemmArgs)
+
+//go:noescape
+func f32gemm_6x12_avx2(p *gemmArgs)
 
 //go:noescape
 func f32gemm_6x16_avx2(p *gemmArgs)
 
+//go:noescape
+func f32gemm_7x4_avx2(p *gemmArgs)
+
+//go:noescape
+func f32gemm_8x4_avx2(p *gemmArgs)
+
+//go:noescape
+func f32gemm_9x4_avx2(p *gemmArgs)
+
+//go:noescape
+func f32gemm_10x4_avx2(p *gemmArgs)
+
+//go:noescape
+func f32gemm_11x4_avx2(p *gemmArgs)
+
+//go:noescape
+func f32gemm_12x4_avx2(p *gemmArgs)
+
 func gemmTile_avx2(mr, nr int, p *gemmArgs) {
-	switch mr<<5 | nr>>3 {
-	case 1<<5 | 1:
+	switch mr<<8 | nr {
+	case 1<<8 | 4:
+		f32gemm_1x4_avx2(p)
+	case 1<<8 | 7:
+		f32gemm_1x7_avx2(p)
+	case 1<<8 | 8:
 		f32gemm_1x8_avx2(p)
-	case 1<<5 | 2:
+	case 1<<8 | 12:
+		f32gemm_1x12_avx2(p)
+	case 1<<8 | 16:
 		f32gemm_1x16_avx2(p)
-	case 1<<5 | 3:
+	case 1<<8 | 24:
 		f32gemm_1x24_avx2(p)
-	case 1<<5 | 4:
+	case 1<<8 | 32:
 		f32gemm_1x32_avx2(p)
-	case 1<<5 | 5:
+	case 1<<8 | 40:
 		f32gemm_1x40_avx2(p)
-	case 1<<5 | 6:
+	case 1<<8 | 48:
 		f32gemm_1x48_avx2(p)
-	case 1<<5 | 7:
+	case 1<<8 | 56:
 		f32gemm_1x56_avx2(p)
-	case 1<<5 | 8:
+	case 1<<8 | 64:
 		f32gemm_1x64_avx2(p)
-	case 2<<5 | 1:
+	case 2<<8 | 4:
+		f32gemm_2x4_avx2(p)
+	case 2<<8 | 7:
+		f32gemm_2x7_avx2(p)
+	case 2<<8 | 8:
 		f32gemm_2x8_avx2(p)
-	case 2<<5 | 2:
+	case 2<<8 | 12:
+		f32gemm_2x12_avx2(p)
+	case 2<<8 | 16:
 		f32gemm_2x16_avx2(p)
-	case 3<<5 | 1:
+	case 2<<8 | 24:
+		f32gemm_2x24_avx2(p)
+	case 2<<8 | 32:
+		f32gemm_2x32_avx2(p)
+	case 3<<8 | 4:
+		f32gemm_3x4_avx2(p)
+	case 3<<8 | 7:
+		f32gemm_3x7_avx2(p)
+	case 3<<8 | 8:
 		f32gemm_3x8_avx2(p)
-	case 3<<5 | 2:
+	case 3<<8 | 12:
+		f32gemm_3x12_avx2(p)
+	case 3<<8 | 16:
 		f32gemm_3x16_avx2(p)
-	case 4<<5 | 1:
+	case 3<<8 | 24:
+		f32gemm_3x24_avx2(p)
+	case 4<<8 | 4:
+		f32gemm_4x4_avx2(p)
+	case 4<<8 | 7:
+		f32gemm_4x7_avx2(p)
+	case 4<<8 | 8:
 		f32gemm_4x8_avx2(p)
-	case 4<<5 | 2:
+	case 4<<8 | 12:
+		f32gemm_4x12_avx2(p)
+	case 4<<8 | 16:
 		f32gemm_4x16_avx2(p)
-	case 5<<5 | 1:
+	case 5<<8 | 4:
+		f32gemm_5x4_avx2(p)
+	case 5<<8 | 7:
+		f32gemm_5x7_avx2(p)
+	case 5<<8 | 8:
 		f32gemm_5x8_avx2(p)
-	case 5<<5 | 2:
+	case 5<<8 | 12:
+		f32gemm_5x12_avx2(p)
+	case 5<<8 | 16:
 		f32gemm_5x16_avx2(p)
-	case 6<<5 | 1:
+	case 6<<8 | 4:
+		f32gemm_6x4_avx2(p)
+	case 6<<8 | 7:
+		f32gemm_6x7_avx2(p)
+	case 6<<8 | 8:
 		f32gemm_6x8_avx2(p)
-	case 6<<5 | 2:
+	case 6<<8 | 12:
+		f32gemm_6x12_avx2(p)
+	case 6<<8 | 16:
 		f32gemm_6x16_avx2(p)
+	case 7<<8 | 4:
+		f32gemm_7x4_avx2(p)
+	case 8<<8 | 4:
+		f32gemm_8x4_avx2(p)
+	case 9<<8 | 4:
+		f32gemm_9x4_avx2(p)
+	case 10<<8 | 4:
+		f32gemm_10x4_avx2(p)
+	case 11<<8 | 4:
+		f32gemm_11x4_avx2(p)
+	case 12<<8 | 4:
+		f32gemm_12x4_avx2(p)
 	}
 }
 
@@ -274,122 +409,122 @@ func f32gemm_8x40_avx512(p *gemmArgs)
 func f32gemm_8x48_avx512(p *gemmArgs)
 
 func gemmTile_avx512(mr, nr int, p *gemmArgs) {
-	switch mr<<5 | nr>>3 {
-	case 1<<5 | 1:
+	switch mr<<8 | nr {
+	case 1<<8 | 8:
 		f32gemm_1x8_avx512(p)
-	case 1<<5 | 2:
+	case 1<<8 | 16:
 		f32gemm_1x16_avx512(p)
-	case 1<<5 | 3:
+	case 1<<8 | 24:
 		f32gemm_1x24_avx512(p)
-	case 1<<5 | 4:
+	case 1<<8 | 32:
 		f32gemm_1x32_avx512(p)
-	case 1<<5 | 5:
+	case 1<<8 | 40:
 		f32gemm_1x40_avx512(p)
-	case 1<<5 | 6:
+	case 1<<8 | 48:
 		f32gemm_1x48_avx512(p)
-	case 1<<5 | 7:
+	case 1<<8 | 56:
 		f32gemm_1x56_avx512(p)
-	case 1<<5 | 8:
+	case 1<<8 | 64:
 		f32gemm_1x64_avx512(p)
-	case 1<<5 | 9:
+	case 1<<8 | 72:
 		f32gemm_1x72_avx512(p)
-	case 1<<5 | 10:
+	case 1<<8 | 80:
 		f32gemm_1x80_avx512(p)
-	case 1<<5 | 11:
+	case 1<<8 | 88:
 		f32gemm_1x88_avx512(p)
-	case 1<<5 | 12:
+	case 1<<8 | 96:
 		f32gemm_1x96_avx512(p)
-	case 1<<5 | 13:
+	case 1<<8 | 104:
 		f32gemm_1x104_avx512(p)
-	case 1<<5 | 14:
+	case 1<<8 | 112:
 		f32gemm_1x112_avx512(p)
-	case 1<<5 | 15:
+	case 1<<8 | 120:
 		f32gemm_1x120_avx512(p)
-	case 1<<5 | 16:
+	case 1<<8 | 128:
 		f32gemm_1x128_avx512(p)
-	case 2<<5 | 1:
+	case 2<<8 | 8:
 		f32gemm_2x8_avx512(p)
-	case 2<<5 | 2:
+	case 2<<8 | 16:
 		f32gemm_2x16_avx512(p)
-	case 2<<5 | 3:
+	case 2<<8 | 24:
 		f32gemm_2x24_avx512(p)
-	case 2<<5 | 4:
+	case 2<<8 | 32:
 		f32gemm_2x32_avx512(p)
-	case 2<<5 | 5:
+	case 2<<8 | 40:
 		f32gemm_2x40_avx512(p)
-	case 2<<5 | 6:
+	case 2<<8 | 48:
 		f32gemm_2x48_avx512(p)
-	case 3<<5 | 1:
+	case 3<<8 | 8:
 		f32gemm_3x8_avx512(p)
-	case 3<<5 | 2:
+	case 3<<8 | 16:
 		f32gemm_3x16_avx512(p)
-	case 3<<5 | 3:
+	case 3<<8 | 24:
 		f32gemm_3x24_avx512(p)
-	case 3<<5 | 4:
+	case 3<<8 | 32:
 		f32gemm_3x32_avx512(p)
-	case 3<<5 | 5:
+	case 3<<8 | 40:
 		f32gemm_3x40_avx512(p)
-	case 3<<5 | 6:
+	case 3<<8 | 48:
 		f32gemm_3x48_avx512(p)
-	case 4<<5 | 1:
+	case 4<<8 | 8:
 		f32gemm_4x8_avx512(p)
-	case 4<<5 | 2:
+	case 4<<8 | 16:
 		f32gemm_4x16_avx512(p)
-	case 4<<5 | 3:
+	case 4<<8 | 24:
 		f32gemm_4x24_avx512(p)
-	case 4<<5 | 4:
+	case 4<<8 | 32:
 		f32gemm_4x32_avx512(p)
-	case 4<<5 | 5:
+	case 4<<8 | 40:
 		f32gemm_4x40_avx512(p)
-	case 4<<5 | 6:
+	case 4<<8 | 48:
 		f32gemm_4x48_avx512(p)
-	case 5<<5 | 1:
+	case 5<<8 | 8:
 		f32gemm_5x8_avx512(p)
-	case 5<<5 | 2:
+	case 5<<8 | 16:
 		f32gemm_5x16_avx512(p)
-	case 5<<5 | 3:
+	case 5<<8 | 24:
 		f32gemm_5x24_avx512(p)
-	case 5<<5 | 4:
+	case 5<<8 | 32:
 		f32gemm_5x32_avx512(p)
-	case 5<<5 | 5:
+	case 5<<8 | 40:
 		f32gemm_5x40_avx512(p)
-	case 5<<5 | 6:
+	case 5<<8 | 48:
 		f32gemm_5x48_avx512(p)
-	case 6<<5 | 1:
+	case 6<<8 | 8:
 		f32gemm_6x8_avx512(p)
-	case 6<<5 | 2:
+	case 6<<8 | 16:
 		f32gemm_6x16_avx512(p)
-	case 6<<5 | 3:
+	case 6<<8 | 24:
 		f32gemm_6x24_avx512(p)
-	case 6<<5 | 4:
+	case 6<<8 | 32:
 		f32gemm_6x32_avx512(p)
-	case 6<<5 | 5:
+	case 6<<8 | 40:
 		f32gemm_6x40_avx512(p)
-	case 6<<5 | 6:
+	case 6<<8 | 48:
 		f32gemm_6x48_avx512(p)
-	case 7<<5 | 1:
+	case 7<<8 | 8:
 		f32gemm_7x8_avx512(p)
-	case 7<<5 | 2:
+	case 7<<8 | 16:
 		f32gemm_7x16_avx512(p)
-	case 7<<5 | 3:
+	case 7<<8 | 24:
 		f32gemm_7x24_avx512(p)
-	case 7<<5 | 4:
+	case 7<<8 | 32:
 		f32gemm_7x32_avx512(p)
-	case 7<<5 | 5:
+	case 7<<8 | 40:
 		f32gemm_7x40_avx512(p)
-	case 7<<5 | 6:
+	case 7<<8 | 48:
 		f32gemm_7x48_avx512(p)
-	case 8<<5 | 1:
+	case 8<<8 | 8:
 		f32gemm_8x8_avx512(p)
-	case 8<<5 | 2:
+	case 8<<8 | 16:
 		f32gemm_8x16_avx512(p)
-	case 8<<5 | 3:
+	case 8<<8 | 24:
 		f32gemm_8x24_avx512(p)
-	case 8<<5 | 4:
+	case 8<<8 | 32:
 		f32gemm_8x32_avx512(p)
-	case 8<<5 | 5:
+	case 8<<8 | 40:
 		f32gemm_8x40_avx512(p)
-	case 8<<5 | 6:
+	case 8<<8 | 48:
 		f32gemm_8x48_avx512(p)
 	}
 }

@@ -22,22 +22,37 @@ const (
 
 // gemmFamily writes every tile of the set and the switch that calls them.
 func (a *asm) gemmFamily() {
-	rows, cols, one := 6, 16, 64
-	if a.wide() {
-		rows, cols, one = 8, 48, 128
-	}
-	sw := fmt.Sprintf("\nfunc gemmTile_%s(mr, nr int, p *gemmArgs) {\n\tswitch mr<<5 | nr>>3 {\n", a.name)
-	for mr := 1; mr <= rows; mr++ {
-		most := cols
-		if mr == 1 {
-			most = one // a single row needs more columns to hide the latency of its chains
-		}
-		for nr := 8; nr <= most; nr += 8 {
-			a.gemm(mr, nr)
-			sw += fmt.Sprintf("\tcase %d<<5 | %d:\n\t\tf32gemm_%dx%d_%s(p)\n", mr, nr/8, mr, nr, a.name)
+	sw := fmt.Sprintf("\nfunc gemmTile_%s(mr, nr int, p *gemmArgs) {\n\tswitch mr<<8 | nr {\n", a.name)
+	for mr := 1; mr <= 12; mr++ {
+		for nr := 1; nr <= 128; nr++ {
+			if widths := a.tile(mr, nr); widths != nil {
+				a.gemm(mr, nr, widths)
+				sw += fmt.Sprintf("\tcase %d<<8 | %d:\n\t\tf32gemm_%dx%d_%s(p)\n", mr, nr, mr, nr, a.name)
+			}
 		}
 	}
 	a.switches += sw + "\t}\n}\n"
+}
+
+// tile returns the lanes of each vector of a row of an mr by nr tile; nil when the set has none. Few rows go wider, to
+// hide the latency of their chains. The last vector of AVX2 begins so early that it ends at the last column.
+func (i *isa) tile(mr, nr int) (widths []int) {
+	switch {
+	case i.wide() && (nr%8 != 0 || mr > 8 || mr > 1 && nr > 48):
+		return nil
+	case i.wide() || nr%8 == 0 && (mr <= 6 && nr <= 16 || mr <= 3 && nr <= []int{64, 32, 24}[mr-1]):
+		for left := nr; left > 0; left -= i.lanes {
+			widths = append(widths, min(left, i.lanes))
+		}
+		return widths
+	case nr == 4:
+		return []int{4}
+	case nr == 7 && mr <= 6:
+		return []int{4, 4}
+	case nr == 12 && mr <= 6:
+		return []int{8, 4}
+	}
+	return nil
 }
 
 // row addresses row i: rows 0-3 from base, rows 4-7 from base4, strides and three strides in registers.
@@ -58,53 +73,94 @@ func row(i int, base, base4, stride, three string, disp int) string {
 	return fmt.Sprintf("%s(%s)", d, base)
 }
 
-// gemm writes one mr by nr tile. It walks down p.tiles tiles of A and C.
-func (a *asm) gemm(mr, nr int) {
-	vecs := (nr + a.lanes - 1) / a.lanes
-	acc0 := 4
-	if a.wide() {
-		acc0 = 8
+// gemmTile is the tile being written.
+type gemmTile struct {
+	*asm
+	mr     int
+	widths []int // lanes of each vector of a row
+	acc0   int   // register of the first accumulator
+	few    bool  // two or three rows and many columns: A is kept in registers, not B
+	direct bool  // one row: no register is used twice, B comes straight from memory
+	masked bool  // the last vector has only the columns that gemmArgs.live says
+}
+
+// vec names register n as part of column vector v.
+func (t *gemmTile) vec(n, v int) string { return fmt.Sprintf("%c%d", "XYZ"[t.widths[v]/8], n) }
+
+func (t *gemmTile) acc(i, v int) string { return t.vec(t.acc0+i*len(t.widths)+v, v) }
+
+func (t *gemmTile) last(v int) bool { return v == len(t.widths)-1 }
+
+// slides says whether vector v begins gemmArgs.live bytes after the first column, which R14 holds.
+func (t *gemmTile) slides(v int) bool { return !t.wide() && v > 0 && t.last(v) }
+
+// ld and st touch only live columns.
+func (t *gemmTile) ld(addr string, v, dst int) {
+	switch {
+	case !t.masked || !t.last(v):
+		t.p("VMOVUPS %s, %s", addr, t.vec(dst, v))
+	case t.wide():
+		t.p("VMOVUPS.Z %s, K1, %s", addr, t.vec(dst, v))
+	default:
+		t.p("VMASKMOVPS %s, %s, %s", addr, t.vec(3, v), t.vec(dst, v))
 	}
-	half := a.wide() && nr%16 == 8
-	// reg names register n as part of column vector v: the last may be a half.
-	reg := func(n, v int) string {
-		if half && v == vecs-1 {
-			return fmt.Sprintf("Y%d", n)
+}
+
+func (t *gemmTile) st(i, v int, addr string) {
+	switch {
+	case !t.masked || !t.last(v):
+		t.p("VMOVUPS %s, %s", t.acc(i, v), addr)
+	case t.wide():
+		t.p("VMOVUPS %s, K1, %s", t.acc(i, v), addr)
+	default:
+		t.p("VMASKMOVPS %s, %s, %s", t.acc(i, v), t.vec(3, v), addr)
+	}
+}
+
+// matrix runs f for every vector of the rows of the matrix at base, which it may move.
+func (t *gemmTile) matrix(base, stride, three string, f func(i, v int, addr string)) {
+	t.bases(base, stride)
+	for v := range t.widths {
+		disp := v * t.bytes()
+		if t.slides(v) {
+			disp = 0
+			t.p("ADDQ R14, %s", base)
+			if t.mr > 4 {
+				t.p("ADDQ R14, R13")
+			}
 		}
-		return a.r(n)
-	}
-	acc := func(i, v int) string { return reg(acc0+i*vecs+v, v) }
-	aRow := func(i int) string { return row(i, "SI", "R13", "AX", "R8", 0) }
-	cRow := func(i, v int) string { return row(i, "R10", "R13", "R11", "R12", v*a.bytes()) }
-	each := func(f func(i, v int)) {
-		for i := range mr {
-			for v := range vecs {
-				f(i, v)
+		for i := range t.mr {
+			if i >= 8 {
+				f(i, v, row(i-8, "R14", "", stride, three, disp))
+			} else {
+				f(i, v, row(i, base, "R13", stride, three, disp))
 			}
 		}
 	}
-	// ld and st touch only live columns: the last vector goes through the mask.
-	ld := func(addr string, v int, dst string, full bool) {
-		switch {
-		case full || v < vecs-1:
-			a.p("VMOVUPS %s, %s", addr, dst)
-		case a.wide():
-			a.p("VMOVUPS.Z %s, K1, %s", addr, dst)
-		default:
-			a.p("VMASKMOVPS %s, Y3, %s", addr, dst)
-		}
-	}
-	st := func(src string, v int, addr string, full bool) {
-		switch {
-		case full || v < vecs-1:
-			a.p("VMOVUPS %s, %s", src, addr)
-		case a.wide():
-			a.p("VMOVUPS %s, K1, %s", src, addr)
-		default:
-			a.p("VMASKMOVPS %s, Y3, %s", src, addr)
-		}
-	}
+}
 
+// bases points R13 and R14 at rows 4 and 8 of the matrix at base.
+func (t *gemmTile) bases(base, stride string) {
+	if t.mr > 4 {
+		t.p("LEAQ (%s)(%s*4), R13", base, stride)
+	}
+	if t.mr > 8 {
+		t.p("LEAQ (%s)(%s*8), R14", base, stride)
+	}
+}
+
+// inRow addresses vector v of the row at DX.
+func (t *gemmTile) inRow(v int) string {
+	if t.slides(v) {
+		return "(DX)(R14*1)"
+	}
+	return fmt.Sprintf("%d(DX)", v*t.bytes())
+}
+
+// gemm writes one mr by nr tile. It walks down p.tiles tiles of A and C.
+func (a *asm) gemm(mr, nr int, widths []int) {
+	vecs := len(widths)
+	t := &gemmTile{asm: a, mr: mr, widths: widths, acc0: 4, few: !a.wide() && (mr == 2 || mr == 3) && vecs > 2, direct: mr == 1 && vecs > 2}
 	a.text(fmt.Sprintf("gemm_%dx%d", mr, nr), "p *gemmArgs", 8)
 	a.p("MOVQ p+0(FP), DI")
 	a.p("MOVQ %d(DI), AX", argRSA)
@@ -113,144 +169,174 @@ func (a *asm) gemm(mr, nr int) {
 	a.p("MOVQ %d(DI), R11", argLDC)
 	a.p("LEAQ (AX)(AX*2), R8")
 	a.p("LEAQ (R11)(R11*2), R12")
-	direct := mr == 1 && vecs > 2 // B straight from memory: no register is used twice
-	masked := ""
-	if a.wide() {
+	switch {
+	case a.wide():
+		t.acc0, t.masked = 8, true
 		a.p("KMOVW %d(DI), K1", argLive)
-	} else {
+		t.loop()
+	case nr == 4: // twice: whole, and through a mask
 		a.use("lanes")
-		masked = a.fresh("masked")
+		masked := a.fresh("masked")
 		a.p("MOVQ %d(DI), CX", argLive)
-		a.p("CMPQ CX, $8")
+		a.p("CMPQ CX, $4")
 		a.p("JNE %s", masked)
+		t.loop()
+		a.at(masked)
+		a.p("LEAQ lanes<>+32(SB), DX")
+		a.p("SHLQ $2, CX")
+		a.p("SUBQ CX, DX")
+		a.p("VMOVUPS (DX), X3")
+		t.masked = true
+		t.loop()
+	default:
+		if vecs > 1 {
+			a.p("MOVQ %d(DI), R14", argLive)
+		}
+		t.loop()
 	}
-	// AVX2 has the tile twice: with the last vector whole, and through VMASKMOVPS.
-	tile := func(full bool) {
-		next, zero, ready := a.fresh("tile"), a.fresh("zero"), a.fresh("ready")
-		loop, done, noBias, noRelu, noMask := a.fresh("k"), a.fresh("done"), a.fresh("nobias"), a.fresh("norelu"), a.fresh("nomask")
-		a.at(next)
-		a.p("MOVQ %d(DI), R10", argC)
-		a.p("TESTQ $1, %d(DI)", argFlags)
-		a.p("JZ %s", zero)
-		if mr > 4 {
-			a.p("LEAQ (R10)(R11*4), R13")
+}
+
+// loop writes the loop over tiles.
+func (t *gemmTile) loop() {
+	next, zero, ready := t.fresh("tile"), t.fresh("zero"), t.fresh("ready")
+	k, done := t.fresh("k"), t.fresh("done")
+	t.at(next)
+	t.p("TESTQ $1, %d(DI)", argFlags)
+	t.p("JZ %s", zero)
+	t.p("MOVQ %d(DI), R10", argC)
+	t.matrix("R10", "R11", "R12", func(i, v int, addr string) { t.ld(addr, v, t.acc0+i*len(t.widths)+v) })
+	t.p("JMP %s", ready)
+	t.at(zero)
+	for n := range t.mr * len(t.widths) {
+		t.zero(t.acc0 + n)
+	}
+	t.at(ready)
+	t.p("MOVQ %d(DI), SI", argA)
+	t.p("MOVQ %d(DI), DX", argB)
+	t.p("MOVQ %d(DI), CX", argK)
+	t.p("TESTQ CX, CX")
+	t.p("JZ %s", done)
+	t.bases("SI", "AX")
+	t.p("PCALIGN $32")
+	t.at(k)
+	t.step()
+	t.p("DECQ CX")
+	t.p("JNZ %s", k)
+	t.at(done)
+	t.epilogue()
+	t.p("MOVQ %d(DI), R10", argC)
+	t.matrix("R10", "R11", "R12", t.st)
+	t.p("IMUL3Q $%d, R11, DX", t.mr)
+	t.p("ADDQ DX, %d(DI)", argC)
+	t.p("IMUL3Q $%d, AX, DX", t.mr)
+	t.p("ADDQ DX, %d(DI)", argA)
+	t.p("DECQ %d(DI)", argTiles)
+	t.p("JNZ %s", next)
+	t.ret()
+}
+
+// step writes one step of every chain.
+func (t *gemmTile) step() {
+	vecs := len(t.widths)
+	a := func(i int) string {
+		if i >= 8 {
+			return row(i-8, "R14", "", "AX", "R8", 0)
 		}
-		each(func(i, v int) { ld(cRow(i, v), v, acc(i, v), full) })
-		a.p("JMP %s", ready)
-		a.at(zero)
-		each(func(i, v int) { a.zero(acc0 + i*vecs + v) })
-		a.at(ready)
-		a.p("MOVQ %d(DI), SI", argA)
-		a.p("MOVQ %d(DI), DX", argB)
-		a.p("MOVQ %d(DI), CX", argK)
-		a.p("TESTQ CX, CX")
-		a.p("JZ %s", done)
-		if mr > 4 {
-			a.p("LEAQ (SI)(AX*4), R13")
-		}
-		a.p("PCALIGN $32")
-		a.at(loop)
-		bAt := func(v int) string { return fmt.Sprintf("%d(DX)", v*a.bytes()) }
-		if direct {
-			a.p("VBROADCASTSS (SI), %s", a.r(2))
-			for v := range vecs - 1 {
-				a.p("VFMADD231PS %s, %s, %s", bAt(v), a.r(2), acc(0, v))
+		return row(i, "SI", "R13", "AX", "R8", 0)
+	}
+	switch {
+	case t.direct:
+		t.p("VBROADCASTSS (SI), %s", t.r(2))
+		for v := range vecs {
+			if t.masked && t.last(v) {
+				t.ld(t.inRow(v), v, 0)
+				t.p("VFMADD231PS %s, %s, %s", t.vec(0, v), t.vec(2, v), t.acc(0, v))
+			} else {
+				t.p("VFMADD231PS %s, %s, %s", t.inRow(v), t.vec(2, v), t.acc(0, v))
 			}
-			ld(bAt(vecs-1), vecs-1, reg(0, vecs-1), full)
-			a.p("VFMADD231PS %s, %s, %s", reg(0, vecs-1), reg(2, vecs-1), acc(0, vecs-1))
+		}
+	case t.few:
+		for i := range t.mr {
+			t.p("VBROADCASTSS %s, %s", a(i), t.r(i))
 		}
 		for v := range vecs {
-			if !direct {
-				ld(bAt(v), v, reg(v, v), full)
+			t.ld(t.inRow(v), v, 3)
+			for i := range t.mr {
+				t.p("VFMADD231PS %s, %s, %s", t.vec(i, v), t.vec(3, v), t.acc(i, v))
 			}
 		}
-		for i := range mr {
-			if direct {
-				break
-			}
-			if a.wide() && vecs == 1 { // a register broadcast that feeds one FMA would bind
-				a.p("VFMADD231PS.BCST %s, %s, %s", aRow(i), reg(0, 0), acc(i, 0))
+	default:
+		for v := range vecs {
+			t.ld(t.inRow(v), v, v)
+		}
+		for i := range t.mr {
+			if t.wide() && vecs == 1 { // a register broadcast that feeds one FMA would bind
+				t.p("VFMADD231PS.BCST %s, %s, %s", a(i), t.vec(0, 0), t.acc(i, 0))
 				continue
 			}
-			b := 2
-			if a.wide() {
-				b = 3 + i%4
+			x := 2
+			if t.wide() {
+				x = 3 + i%4
 			}
-			a.p("VBROADCASTSS %s, %s", aRow(i), a.r(b))
+			t.p("VBROADCASTSS %s, %s", a(i), t.vec(x, 0))
 			for v := range vecs {
-				a.p("VFMADD231PS %s, %s, %s", reg(b, v), reg(v, v), acc(i, v))
+				t.p("VFMADD231PS %s, %s, %s", t.vec(x, v), t.vec(v, v), t.acc(i, v))
 			}
 		}
-		a.p("ADDQ BX, SI")
-		if mr > 4 {
-			a.p("ADDQ BX, R13")
-		}
-		a.p("ADDQ R9, DX")
-		a.p("DECQ CX")
-		a.p("JNZ %s", loop)
-		a.at(done)
-		a.p("MOVQ %d(DI), DX", argBias)
-		a.p("TESTQ DX, DX")
-		a.p("JZ %s", noBias)
-		for v := range vecs {
-			ld(bAt(v), v, reg(0, v), full)
-			for i := range mr {
-				a.p("VADDPS %s, %s, %s", reg(0, v), acc(i, v), acc(i, v))
-			}
-		}
-		a.at(noBias)
-		a.p("TESTQ $2, %d(DI)", argFlags)
-		a.p("JZ %s", noRelu)
-		a.zero(0)
-		each(func(i, v int) { a.p("VMAXPS %s, %s, %s", acc(i, v), reg(0, v), acc(i, v)) })
-		a.at(noRelu)
-		a.p("MOVQ %d(DI), SI", argMask)
-		a.p("TESTQ SI, SI")
-		a.p("JZ %s", noMask)
-		a.p("MOVQ %d(DI), AX", argLDMask)
-		a.p("LEAQ (AX)(AX*2), R8")
-		if mr > 4 {
-			a.p("LEAQ (SI)(AX*4), R13")
-		}
-		a.zero(1)
-		each(func(i, v int) {
-			ld(row(i, "SI", "R13", "AX", "R8", v*a.bytes()), v, reg(0, v), full)
-			if a.wide() {
-				a.p("VCMPPS $18, %s, %s, K2", reg(1, v), reg(0, v))
-				a.p("VMOVAPS %s, K2, %s", reg(1, v), acc(i, v))
-			} else {
-				a.p("VCMPPS $18, Y1, Y0, Y0")
-				a.p("VANDNPS %s, Y0, %s", acc(i, v), acc(i, v))
-			}
-		})
-		a.p("IMUL3Q $%d, AX, DX", mr)
-		a.p("ADDQ DX, %d(DI)", argMask)
-		a.p("MOVQ %d(DI), AX", argRSA)
-		a.p("LEAQ (AX)(AX*2), R8")
-		a.at(noMask)
-		if mr > 4 {
-			a.p("LEAQ (R10)(R11*4), R13")
-		}
-		each(func(i, v int) { st(acc(i, v), v, cRow(i, v), full) })
-		a.p("IMUL3Q $%d, R11, DX", mr)
-		a.p("ADDQ DX, %d(DI)", argC)
-		a.p("IMUL3Q $%d, AX, DX", mr)
-		a.p("ADDQ DX, %d(DI)", argA)
-		a.p("DECQ %d(DI)", argTiles)
-		a.p("JNZ %s", next)
-		a.ret()
 	}
-	if a.wide() {
-		tile(false)
-		return
+	t.p("ADDQ BX, SI")
+	if t.mr > 4 {
+		t.p("ADDQ BX, R13")
 	}
-	tile(true)
-	a.at(masked)
-	a.p("LEAQ lanes<>+32(SB), DX")
-	a.p("SHLQ $2, CX")
-	a.p("SUBQ CX, DX")
-	a.p("VMOVUPS (DX), Y3")
-	tile(false)
+	if t.mr > 8 {
+		t.p("ADDQ BX, R14")
+	}
+	t.p("ADDQ R9, DX")
+}
+
+// epilogue writes bias, rectifier and mask.
+func (t *gemmTile) epilogue() {
+	noBias, noRelu, noMask := t.fresh("nobias"), t.fresh("norelu"), t.fresh("nomask")
+	t.p("MOVQ %d(DI), DX", argBias)
+	t.p("TESTQ DX, DX")
+	t.p("JZ %s", noBias)
+	for v := range t.widths {
+		t.ld(t.inRow(v), v, 0)
+		for i := range t.mr {
+			t.p("VADDPS %s, %s, %s", t.vec(0, v), t.acc(i, v), t.acc(i, v))
+		}
+	}
+	t.at(noBias)
+	t.p("TESTQ $2, %d(DI)", argFlags)
+	t.p("JZ %s", noRelu)
+	t.zero(0)
+	for v := range t.widths {
+		for i := range t.mr {
+			t.p("VMAXPS %s, %s, %s", t.acc(i, v), t.vec(0, v), t.acc(i, v))
+		}
+	}
+	t.at(noRelu)
+	t.p("MOVQ %d(DI), SI", argMask)
+	t.p("TESTQ SI, SI")
+	t.p("JZ %s", noMask)
+	t.p("MOVQ %d(DI), AX", argLDMask)
+	t.p("LEAQ (AX)(AX*2), R8")
+	t.zero(1)
+	t.matrix("SI", "AX", "R8", func(i, v int, addr string) {
+		t.ld(addr, v, 0)
+		if t.wide() {
+			t.p("VCMPPS $18, %s, %s, K2", t.vec(1, v), t.vec(0, v))
+			t.p("VMOVAPS %s, K2, %s", t.vec(1, v), t.acc(i, v))
+		} else {
+			t.p("VCMPPS $18, %s, %s, %s", t.vec(1, v), t.vec(0, v), t.vec(0, v))
+			t.p("VANDNPS %s, %s, %s", t.acc(i, v), t.vec(0, v), t.acc(i, v))
+		}
+	})
+	t.p("IMUL3Q $%d, AX, DX", t.mr)
+	t.p("ADDQ DX, %d(DI)", argMask)
+	t.p("MOVQ %d(DI), AX", argRSA)
+	t.p("LEAQ (AX)(AX*2), R8")
+	t.at(noMask)
 }
 
 func (a *asm) zero(n int) {
