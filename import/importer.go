@@ -30,7 +30,7 @@ type importer struct {
 	opened bool   // some input has the batch
 	params map[string]*ir.Tensor
 	reads  map[string]bool // names that something reads, once it was asked for
-	folded int // elements computed while reading
+	folded int             // elements computed while reading
 	bad    Unsupported
 	errs   []error
 }
