@@ -107,6 +107,41 @@ func (k Key) normals(block uint64) (float64, float64) {
 	return r * cos, r * sin
 }
 
+// Block returns block i of the stream as two halves: draws 4i to 4i+3 of Uint32, low word first.
+func (k Key) Block(i uint64) (lo, hi uint64) { return philox(i, k.tweak, k.key) }
+
+// Words returns what the stream depends on: Philox's key and the upper half of its counter, whose lower half is the
+// number of the block.
+func (k Key) Words() (key, tweak uint64) { return k.key, k.tweak }
+
+// Normal32 returns draw i of the normal distribution with mean 0 and variance 1 made of single-precision uniforms (Box
+// and Muller 1958), two from each half of a block: with words w, t of the half,
+//
+//	u = float32((w>>1)·2^-31 + 2^-32), w>>1 first rounded to float32;  r = √(-2·ln u), at most 6.67
+//	draws r·cos(2π·t/2^32) and r·sin(2π·t/2^32), the angle within a quadrant of the 32 first rounded to float32
+//
+// The value is that of exact arithmetic after these roundings, to the precision of float64.
+func (k Key) Normal32(i uint64) float64 {
+	half, b := philox(i>>2, k.tweak, k.key)
+	if i&2 != 0 {
+		half = b
+	}
+	r, angle := polar32(half)
+	sin, cos := math.Sincos(angle)
+	if i&1 != 0 {
+		return r * sin
+	}
+	return r * cos
+}
+
+// polar32 returns radius and angle of the two normal draws of half a block.
+func polar32(half uint64) (r, angle float64) {
+	w, t := uint32(half), uint32(half>>32)+1<<29
+	u := float32(float64(float32(int32(w>>1)))*0x1p-31 + 0x1p-32)
+	z := float64(float32(int32(t&(1<<30-1)) - 1<<29))
+	return math.Sqrt(-2 * math.Log(float64(u))), (math.Pi / 2) * (float64(t>>30) + z*0x1p-30)
+}
+
 // FillFloat32 sets dst[j] to Float32(i+j).
 func (k Key) FillFloat32(dst []float32, i uint64) {
 	for len(dst) > 0 && i&3 != 0 {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/lamina-ml/lamina/internal/random"
 )
 
 // BenchmarkGemm prints GFLOP/s and the share of the FMA peak measured beside each shape, in the set LAMINA_KERNEL names.
@@ -49,6 +51,7 @@ func BenchmarkGemm(b *testing.B) {
 func BenchmarkVector(b *testing.B) {
 	const n = 16384
 	w, x, y, z := make([]float32, n), make([]float32, n), make([]float32, n), make([]float32, n)
+	key := random.New(1)
 	for i := range x {
 		x[i] = float32(i%37)/10 - 1.8
 	}
@@ -68,6 +71,11 @@ func BenchmarkVector(b *testing.B) {
 				z[0] = float32(SquaredError(y[i:i+784], x[i:i+784], w[i:i+784], 0.1))
 			}
 		}},
+		{"uniform", func() { Uniform(y, key, 0) }},
+		{"keep", func() { Keep(y, x, key, 0, 0.5) }},
+		{"saltandpepper", func() { SaltAndPepper(y, x, key, key.Derive(1), 0, 0.5, 0, 1) }},
+		{"sample", func() { Sample(y, x, key, 0) }},
+		{"addnormal", func() { AddNormal(y, x, key, 0, 0.5) }},
 		{"colsums100", func() { ColumnSums(163, 100, x, 100, z, false) }},
 		{"transpose128", func() { Transpose(128, 128, x, 128, y, 128) }},
 		{"adam", func() { Adam(w, x, y, z, AdamParams{LR: 1e-3, Beta1: .9, Beta2: .999, Eps: 1e-8, Step: 10}) }},

@@ -2,6 +2,8 @@
 
 package simd
 
+import "unsafe"
+
 func available(i isa) bool {
 	switch i {
 	case isaAVX512:
@@ -83,6 +85,20 @@ func callColSums(i isa, rows int, x []float32, ldx int, dst []float32) {
 		f32colsums_avx2(&dst[0], &x[0], 4*ldx, rows, len(dst))
 	default:
 		colSumsGo(rows, x, ldx, dst)
+	}
+}
+
+// callRandom takes whole units of drawUnit draws, at least one; x and y may be nil where the op does not read them.
+func callRandom(i isa, o op, dst, x, y []float32, c *randomConsts) {
+	if i == isaGo {
+		randomGo(o, dst, x, y, c)
+		return
+	}
+	px, py := unsafe.SliceData(x), unsafe.SliceData(y)
+	if i == isaAVX512 {
+		vectorRandom_avx512(o, &dst[0], px, py, len(dst), c)
+	} else {
+		vectorRandom_avx2(o, &dst[0], px, py, len(dst), c)
 	}
 }
 

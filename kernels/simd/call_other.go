@@ -16,6 +16,7 @@ func callSquaredError(_ isa, l *[16]float32, dst, y, t []float32, s float32) {
 	squaredErrorGo(l, dst, y, t, s)
 }
 func callColSums(_ isa, rows int, x []float32, ldx int, dst []float32) { colSumsGo(rows, x, ldx, dst) }
+func callRandom(_ isa, o op, dst, x, y []float32, c *randomConsts)     { randomGo(o, dst, x, y, c) }
 func callAdam(_ isa, w, g, m, v []float32, c *adamConsts)              { adamGo(w, g, m, v, c) }
 func callSGD(_ isa, w, g, vel []float32, c *sgdConsts)                 { sgdGo(w, g, vel, c) }
 func callRMSProp(_ isa, w, g, v []float32, c *rmsConsts)               { rmsPropGo(w, g, v, c) }

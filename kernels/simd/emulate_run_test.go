@@ -120,6 +120,19 @@ func TestEmulatedVector(t *testing.T) {
 				sameBits(t, fn(opTranspose), emulated(t, p, fn(opTranspose), [][]float32{dst, src}, 4*(n+1), 4*(n-8), n/8)[0], want)
 			}
 
+			units := drawUnit * (1 + n%3)
+			u, v2, v3 := probabilities(rng, units), testValues(rng, units), testValues(rng, units)
+			rc := drawConsts(rng)
+			for o := opUniform; o <= opAddNormal; o++ {
+				want := make([]float32, units)
+				src := u
+				if o != opSample {
+					src = v2
+				}
+				randomGo(o, want, src, v3, &rc)
+				sameBits(t, fn(o), emulated(t, p, fn(o), [][]float32{u, src, v3}, units, constBytes(&rc))[0], want)
+			}
+
 			w, g, m, v := normals(rng, n), normals(rng, n), normals(rng, n), squares(rng, n)
 			c := AdamParams{LR: 1e-2, Beta1: .9, Beta2: .999, Eps: 1e-8, Decay: .1, Decoupled: n%2 == 0, Step: 3, Scale: .5}.consts()
 			got := emulated(t, p, fn(opAdam), [][]float32{w, g, m, v}, n, floatBytes([]float32{c.scale, c.decay, c.beta1, c.grow1, c.beta2, c.grow2, c.rootFix, c.eps, c.keep, c.negStep}))

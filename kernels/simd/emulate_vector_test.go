@@ -125,38 +125,56 @@ func (m *machine) vector(in instruction) {
 		ints(func(x, y uint32) uint32 { return x + y })
 	case "VPSUBD":
 		ints(func(x, y uint32) uint32 { return x - y })
-	case "VXORPS", "VPXORD":
+	case "VPADDQ", "VPMULUDQ", "VPSRLQ", "VPSLLQ", "VPUNPCKLQDQ", "VPUNPCKHQDQ", "VPBROADCASTQ":
+		var out [16]uint32
+		for i := 0; i < lanes; i += 2 {
+			v := m.quad(name, a, i)
+			out[i], out[i+1] = uint32(v), uint32(v>>32)
+		}
+		m.vec[dst.reg] = out
+	case "VPBROADCASTD":
+		set(func(int) uint32 { return m.lane(a[0], 0, true) })
+	case "VPBLENDD": // the second source where the immediate has a bit
+		set(func(i int) uint32 {
+			if a[0].imm>>i&1 != 0 {
+				return x(1, i)
+			}
+			return x(2, i)
+		})
+	case "VPSHUFD":
+		set(func(i int) uint32 { return x(1, i&^3+int(a[0].imm>>(2*(i&3))&3)) })
+	case "VPTERNLOGD":
+		if a[0].imm != 150 {
+			panic("unknown table")
+		}
+		set(func(i int) uint32 { return x(1, i) ^ x(2, i) ^ x(3, i) })
+	case "VCVTDQ2PS":
+		set(func(i int) uint32 { return u32(float32(int32(x(0, i)))) })
+	case "VPCMPGTD":
+		m.compare(dst, a[1].lanes, func(i int) bool { return int32(x(1, i)) > int32(x(0, i)) })
+	case "VXORPS", "VPXOR", "VPXORD":
 		ints(func(x, y uint32) uint32 { return x ^ y })
-	case "VORPS", "VPORD":
+	case "VORPS", "VPOR", "VPORD":
 		ints(func(x, y uint32) uint32 { return x | y })
-	case "VANDPS", "VPANDD":
+	case "VANDPS", "VPAND", "VPANDD":
 		ints(func(x, y uint32) uint32 { return x & y })
-	case "VANDNPS":
+	case "VANDNPS", "VPANDN":
 		ints(func(x, y uint32) uint32 { return ^x & y })
 	case "VPSLLD":
 		set(func(i int) uint32 { return x(1, i) << a[0].imm })
+	case "VPSRLD":
+		set(func(i int) uint32 { return x(1, i) >> a[0].imm })
 	case "VPSRAD":
 		set(func(i int) uint32 { return uint32(int32(x(1, i)) >> a[0].imm) })
 	case "VCMPPS":
-		if a[0].imm != 18 {
+		holds, ok := map[int64]func(x, y float32) bool{
+			17: func(x, y float32) bool { return x < y },
+			18: func(x, y float32) bool { return x <= y },
+		}[a[0].imm]
+		if !ok {
 			panic("unknown predicate")
 		}
-		le := func(i int) bool { return fx(2, i) <= fx(1, i) }
-		if dst.kind == 'k' {
-			m.k[dst.reg] = 0
-			for i := range a[2].lanes {
-				if le(i) {
-					m.k[dst.reg] |= 1 << i
-				}
-			}
-			return
-		}
-		set(func(i int) uint32 {
-			if le(i) {
-				return ^uint32(0)
-			}
-			return 0
-		})
+		m.compare(dst, a[2].lanes, func(i int) bool { return holds(fx(2, i), fx(1, i)) })
 	case "VBLENDVPS": // a1 where the sign of a0 is set, else a2; Go: mask, second source, first source, dst
 		set(func(i int) uint32 {
 			if x(0, i)>>31 != 0 {
@@ -172,4 +190,42 @@ func (m *machine) vector(in instruction) {
 	default:
 		panic("unknown instruction")
 	}
+}
+
+// compare writes a comparison of lanes into a mask register, or as all ones into a vector.
+func (m *machine) compare(dst operand, lanes int, holds func(i int) bool) {
+	var bits uint64
+	for i := range lanes {
+		if holds(i) {
+			bits |= 1 << i
+		}
+	}
+	if dst.kind == 'k' {
+		m.k[dst.reg] = bits
+		return
+	}
+	var out [16]uint32
+	for i := range lanes {
+		out[i] = -uint32(bits >> i & 1)
+	}
+	m.vec[dst.reg] = out
+}
+
+// quad computes the 64-bit lane whose low word is i.
+func (m *machine) quad(name string, a []operand, i int) uint64 {
+	q := func(n, i int) uint64 { return uint64(m.lane(a[n], i, false)) | uint64(m.lane(a[n], i+1, false))<<32 }
+	switch name {
+	case "VPADDQ":
+		return q(1, i) + q(0, i)
+	case "VPMULUDQ":
+		return uint64(m.lane(a[1], i, false)) * uint64(m.lane(a[0], i, false))
+	case "VPSRLQ":
+		return q(1, i) >> a[0].imm
+	case "VPSLLQ":
+		return q(1, i) << a[0].imm
+	case "VPBROADCASTQ":
+		return q(0, 0)
+	}
+	half := map[string]int{"VPUNPCKHQDQ": 2}[name] // a word of each source, within each 128 bits
+	return q(1-i%4/2, i&^3+half)
 }

@@ -6,6 +6,8 @@ import (
 	"syscall"
 	"testing"
 	"unsafe"
+
+	"github.com/lamina-ml/lamina/internal/random"
 )
 
 // edge returns a copy of x that ends, or begins, at a page that faults when touched.
@@ -57,7 +59,7 @@ func TestGuardPages(t *testing.T) {
 				sameBits(t, "gemm", got, c)
 				Transpose(m, n, got, n, edge(t, c, end), m)
 			}
-			for n := 1; n < 50; n++ {
+			for n := 1; n < 140; n++ {
 				end := n%2 == 0
 				at := func() []float32 { return edge(t, normals(rng, n), end) }
 				x, y, z, w := at(), at(), at(), at()
@@ -76,6 +78,14 @@ func TestGuardPages(t *testing.T) {
 				if s := SquaredError(x, y, z, 2) + SquaredError(nil, y, z, 2); s != s {
 					t.Error("an error of finite numbers is NaN")
 				}
+				k := random.New(uint64(n))
+				Uniform(x, k, 3)
+				Choose(x, k, 4, 0.5, 0, 1)
+				Keep(x, y, k, 3, 0.5)
+				SaltAndPepper(x, y, k, k.Derive(1), 4, 0.5, 0, 1)
+				Sample(x, y, k, 3)
+				Normal(x, k, 4)
+				AddNormal(x, y, k, 4, 2)
 				ColumnSums(1, n, y, n, x, true)
 				Adam(x, y, z, w, AdamParams{Beta1: .9, Beta2: .999, Eps: 1, Step: 1})
 				SGD(x, y, z, SGDParams{Momentum: .9})

@@ -131,6 +131,9 @@ func checkVector(t *testing.T, rng *rand.Rand, o op, n int) {
 		if n > 0 {
 			colSumsGo(rows, x, max(ldx, 1), want)
 		}
+	case o >= opUniform && o <= opAddNormal:
+		checkDraws(t, rng, o, dst)
+		return
 	default:
 		checkOptimizer(t, rng, o, n)
 		return

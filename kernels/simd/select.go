@@ -43,6 +43,13 @@ const (
 	opSquaredDiff
 	opSquaredError
 	opColSums
+	opUniform
+	opChoose
+	opKeep
+	opReplace
+	opSample
+	opNormal
+	opAddNormal
 	opAdam
 	opSGD
 	opRMSProp
@@ -52,7 +59,8 @@ const (
 
 func (o op) String() string {
 	return [...]string{"gemm", "relu", "exp", "sigmoid", "tanh", "add", "sub", "mul", "div", "relugrad", "sigmoidgrad",
-		"tanhgrad", "addscalar", "mulscalar", "axpy", "sum", "dot", "squareddiff", "squarederror", "colsums", "adam", "sgd", "rmsprop", "transpose"}[o]
+		"tanhgrad", "addscalar", "mulscalar", "axpy", "sum", "dot", "squareddiff", "squarederror", "colsums",
+		"uniform", "choose", "keep", "replace", "sample", "normal", "addnormal", "adam", "sgd", "rmsprop", "transpose"}[o]
 }
 
 // Variant is one row of the kernel table.

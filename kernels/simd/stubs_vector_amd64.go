@@ -62,6 +62,27 @@ func f32squarederror_avx2(lanes, dst, y, t *float32, n int, s float32)
 func f32colsums_avx2(dst, x *float32, ldx, rows, cols int)
 
 //go:noescape
+func f32uniform_avx2(dst, x, y *float32, n int, c *randomConsts)
+
+//go:noescape
+func f32choose_avx2(dst, x, y *float32, n int, c *randomConsts)
+
+//go:noescape
+func f32keep_avx2(dst, x, y *float32, n int, c *randomConsts)
+
+//go:noescape
+func f32replace_avx2(dst, x, y *float32, n int, c *randomConsts)
+
+//go:noescape
+func f32sample_avx2(dst, x, y *float32, n int, c *randomConsts)
+
+//go:noescape
+func f32normal_avx2(dst, x, y *float32, n int, c *randomConsts)
+
+//go:noescape
+func f32addnormal_avx2(dst, x, y *float32, n int, c *randomConsts)
+
+//go:noescape
 func f32adam_avx2(w, d, m, v *float32, n int, c *adamConsts)
 
 //go:noescape
@@ -130,6 +151,25 @@ func vectorReduce_avx2(o op, lanes, x, y *float32, n int) {
 	}
 }
 
+func vectorRandom_avx2(o op, dst, x, y *float32, n int, c *randomConsts) {
+	switch o {
+	case opUniform:
+		f32uniform_avx2(dst, x, y, n, c)
+	case opChoose:
+		f32choose_avx2(dst, x, y, n, c)
+	case opKeep:
+		f32keep_avx2(dst, x, y, n, c)
+	case opReplace:
+		f32replace_avx2(dst, x, y, n, c)
+	case opSample:
+		f32sample_avx2(dst, x, y, n, c)
+	case opNormal:
+		f32normal_avx2(dst, x, y, n, c)
+	case opAddNormal:
+		f32addnormal_avx2(dst, x, y, n, c)
+	}
+}
+
 //go:noescape
 func f32relu_avx512(dst, src *float32, n int)
 
@@ -186,6 +226,27 @@ func f32squarederror_avx512(lanes, dst, y, t *float32, n int, s float32)
 
 //go:noescape
 func f32colsums_avx512(dst, x *float32, ldx, rows, cols int)
+
+//go:noescape
+func f32uniform_avx512(dst, x, y *float32, n int, c *randomConsts)
+
+//go:noescape
+func f32choose_avx512(dst, x, y *float32, n int, c *randomConsts)
+
+//go:noescape
+func f32keep_avx512(dst, x, y *float32, n int, c *randomConsts)
+
+//go:noescape
+func f32replace_avx512(dst, x, y *float32, n int, c *randomConsts)
+
+//go:noescape
+func f32sample_avx512(dst, x, y *float32, n int, c *randomConsts)
+
+//go:noescape
+func f32normal_avx512(dst, x, y *float32, n int, c *randomConsts)
+
+//go:noescape
+func f32addnormal_avx512(dst, x, y *float32, n int, c *randomConsts)
 
 //go:noescape
 func f32adam_avx512(w, d, m, v *float32, n int, c *adamConsts)
@@ -253,5 +314,24 @@ func vectorReduce_avx512(o op, lanes, x, y *float32, n int) {
 		f32dot_avx512(lanes, x, y, n)
 	case opSquaredDiff:
 		f32squareddiff_avx512(lanes, x, y, n)
+	}
+}
+
+func vectorRandom_avx512(o op, dst, x, y *float32, n int, c *randomConsts) {
+	switch o {
+	case opUniform:
+		f32uniform_avx512(dst, x, y, n, c)
+	case opChoose:
+		f32choose_avx512(dst, x, y, n, c)
+	case opKeep:
+		f32keep_avx512(dst, x, y, n, c)
+	case opReplace:
+		f32replace_avx512(dst, x, y, n, c)
+	case opSample:
+		f32sample_avx512(dst, x, y, n, c)
+	case opNormal:
+		f32normal_avx512(dst, x, y, n, c)
+	case opAddNormal:
+		f32addnormal_avx512(dst, x, y, n, c)
 	}
 }

@@ -103,6 +103,16 @@ var values = map[string]uint32{
 	"expLo": f(-104), "expHi": f(89), "tanhLo": f(-40),
 	"c0": f(0.5), "c1": f(0.1666666716337204), "c2": f(0.041666463017463684), "c3": f(0.00833331048488617),
 	"c4": f(0.0013933685841038823), "c5": f(0.00019891030387952924),
+
+	"m0": 0xd2511f53, "m1": 0xcd9e8d57,
+	"unit24": f(0x1p-24), "unit30": f(0x1p-30), "unit31": f(0x1p-31), "unit32": f(0x1p-32),
+	"eighth": 1 << 29, "quarter": 1 << 30, "low30": 1<<30 - 1, "minusTwo": f(-2), "minusHalf": f(-0.5),
+	"sin0": f(1.5707963705062866), "sin1": f(-0.6459634900093079), "sin2": f(0.07968022674322128), "sin3": f(-0.004602177068591118),
+	"cos1": f(-1.2337005138397217), "cos2": f(0.25366926193237305), "cos3": f(-0.020860308781266212), "cos4": f(0.0009040605509653687),
+
+	"twoThirds": f(0x1.555556p-1), "mantissa": 1<<23 - 1, "ln2High": f(0x1.62e4p-1), "ln2Low": f(0x1.7f7d1cp-20),
+	"log0": f(0.33333244919776917), "log1": f(-0.24999716877937317), "log2": f(0.2000904679298401), "log3": f(-0.1668444275856018),
+	"log4": f(0.14025302231311798), "log5": f(-0.12127146869897842), "log6": f(0.13898387551307678), "log7": f(-0.13146142661571503),
 }
 
 func f(x float32) uint32 { return math.Float32bits(x) }
@@ -156,8 +166,16 @@ func (a *asm) file() []byte {
 			continue
 		}
 		out.WriteString("\n")
+		value, ok := values[name]
+		pattern := patterns[name]
+		if !ok && pattern == nil {
+			panic("no constant is named " + name)
+		}
 		for i := 0; i < a.lanes; i++ {
-			fmt.Fprintf(&out, "DATA %s<>+%d(SB)/4, $0x%08x\n", name, 4*i, values[name])
+			if pattern != nil {
+				value = pattern(a.isa, i)
+			}
+			fmt.Fprintf(&out, "DATA %s<>+%d(SB)/4, $0x%08x\n", name, 4*i, value)
 		}
 		fmt.Fprintf(&out, "GLOBL %s<>(SB), RODATA|NOPTR, $%d\n", name, a.bytes())
 	}

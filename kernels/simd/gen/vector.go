@@ -67,6 +67,7 @@ func (a *asm) vectorFamily() {
 	a.reductions()
 	a.squaredError()
 	a.colSums()
+	a.random()
 	a.optimizers()
 	a.transpose()
 	a.peak()
@@ -113,6 +114,7 @@ var goOp = map[string]string{
 	"relu": "opRelu", "exp": "opExp", "sigmoid": "opSigmoid", "tanh": "opTanh", "add": "opAdd", "sub": "opSub", "mul": "opMul", "div": "opDiv",
 	"relugrad": "opReluGrad", "sigmoidgrad": "opSigmoidGrad", "tanhgrad": "opTanhGrad",
 	"addscalar": "opAddScalar", "mulscalar": "opMulScalar", "axpy": "opAxpy", "sum": "opSum", "dot": "opDot", "squareddiff": "opSquaredDiff",
+	"uniform": "opUniform", "choose": "opChoose", "keep": "opKeep", "replace": "opReplace", "sample": "opSample", "normal": "opNormal", "addnormal": "opAddNormal",
 }
 
 // args loads 8-byte arguments, in order, into registers.
