@@ -28,7 +28,9 @@ type Boltzmann struct {
 	visible          *TiedLayer
 	gaussian, linear bool
 	sampled          bool
-	steps, chains    int
+	steps            int
+	chains           int // of persist
+	persist          bool
 	target, cost     float64
 	sparse           bool
 }
@@ -60,7 +62,10 @@ func (m *Boltzmann) CD(steps int) *Boltzmann { m.steps = steps; return m }
 // Persistent makes vk come from chains that go on from step to step instead of
 // beginning at the data (Tieleman 2008). What is kept is the chains' hidden units;
 // they begin at 0.
-func (m *Boltzmann) Persistent(chains int) *Boltzmann { m.chains = chains; return m }
+func (m *Boltzmann) Persistent(chains int) *Boltzmann {
+	m.chains, m.persist = chains, true
+	return m
+}
 
 // Sparse adds cost times the cross-entropy between target, the share of the rows
 // for which a hidden bit should be 1, and its mean over the rows of a step
@@ -81,8 +86,8 @@ func (m *Boltzmann) rule() string {
 		return "both layers need a bias: leave NoBias out"
 	case m.steps < 1 || m.steps > 1000:
 		return fmt.Sprintf("the number of Gibbs steps must be in [1, 1000], got %d", m.steps)
-	case m.chains < 0 || m.chains > 1<<16:
-		return fmt.Sprintf("the number of chains must be in [0, %d], got %d", 1<<16, m.chains)
+	case m.persist && (m.chains < 1 || m.chains > 1<<16):
+		return fmt.Sprintf("the number of chains must be in [1, %d], got %d", 1<<16, m.chains)
 	case m.gaussian && m.linear:
 		return "visible and hidden units cannot both be real numbers: the energy of large weights has no lower bound; put a Sigmoid behind the layer"
 	case m.sampled && m.gaussian:
@@ -179,7 +184,7 @@ func (m *Boltzmann) Losses(v *Value) []*Loss {
 		return &Loss{sp: out.sp, v: out.v, st: out.by, weight: w}
 	}
 	var list []*Loss
-	if m != nil && m.chains > 0 {
+	if m != nil && m.persist {
 		list = append(list, loss("Contrast", 1, []*Value{v}, (*gibbs).persistent))
 	} else {
 		vk := m.reconstruction(at, v)

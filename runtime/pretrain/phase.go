@@ -9,7 +9,7 @@ import (
 	"github.com/lamina-ml/lamina/spec"
 )
 
-// Phase is a part of a program: made by [Greedy], [EndToEnd] or [Fit].
+// Phase is a part of a program: made by [Greedy], [RBM], [EndToEnd] or [Fit].
 type Phase interface {
 	// steps returns the trainings that the phase is, in order.
 	steps(p *Program) []step
@@ -28,6 +28,19 @@ type step struct {
 	layers string      // for the table
 	unit   string      // input whose values must be in [0, 1], "" for none
 	under  []string    // layers of the stack that have been trained before
+
+	how    string                // of an RBM, in place of noise
+	bits   bool                  // the rows' values must be in [0, 1]
+	scaled bool                  // they should have mean 0 and variance 1
+	stack  *spec.SequentialLayer // of a stage,
+	mirror *spec.MirrorLayer     // with the mirror that it trains
+	unfold map[string]source     // parameters that start from others
+}
+
+// source is where a parameter of an unfolded decoder starts from.
+type source struct {
+	of         spec.Param
+	transposed bool
 }
 
 // FitPhase is made by [Fit].
@@ -67,6 +80,7 @@ type StackPhase struct {
 	noise   spec.Layer
 	corrupt bool
 	untied  bool
+	unfold  bool
 	loss    func(prediction, target *spec.Value) *spec.Loss
 	cross   bool
 	decoder *spec.MirrorLayer
@@ -102,6 +116,11 @@ func (s *StackPhase) Corrupt(noise spec.Layer) *StackPhase {
 
 // Untied gives the decoders weights of their own.
 func (s *StackPhase) Untied() *StackPhase { return s.set(func() { s.untied = true }) }
+
+// Unfold gives the decoders of EndToEnd weights of their own that start from what
+// the stages of an RBM or Greedy phase before it trained: the transposed weights,
+// and the decoders' biases (Hinton and Salakhutdinov 2006, unrolling).
+func (s *StackPhase) Unfold() *StackPhase { return s.set(func() { s.untied, s.unfold = true, true }) }
 
 // Decoder makes the stages train the layers of this mirror of the stack, so that a
 // model declared with it finds them trained. Tied or not is the mirror's.

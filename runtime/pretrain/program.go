@@ -137,7 +137,7 @@ func (p *Program) String() string {
 			rows += " codes"
 		}
 		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n", i+1, st.name, st.layers, rows, st.opt.Epochs,
-			optimizer(st.opt.Optimizer), noiseOf(st.model), strings.Join(st.frozen(), ", "))
+			optimizer(st.opt.Optimizer), st.noise(), strings.Join(st.frozen(), ", "))
 	}
 	w.Flush()
 	lines := strings.Split(strings.TrimRight(b.String(), "\n"), "\n")
@@ -158,6 +158,14 @@ func optimizer(o optim.Optimizer) string {
 		}
 	}
 	return s
+}
+
+// noise is what the table and the record say of a step's draws.
+func (s *step) noise() string {
+	if s.how != "" {
+		return s.how
+	}
+	return noiseOf(s.model)
 }
 
 // noiseOf lists the noise of a model's training, each kind once.

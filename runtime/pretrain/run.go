@@ -105,7 +105,7 @@ func (r *run) phases(ctx context.Context, finished int) (*train.Result, error) {
 		if err != nil {
 			return nil, where(err)
 		}
-		e.Phase.Layers, e.Phase.Noise, e.Phase.Frozen = strings.Split(st.layers, ", "), noiseOf(st.model), st.frozen()
+		e.Phase.Layers, e.Phase.Noise, e.Phase.Frozen = strings.Split(st.layers, ", "), st.noise(), st.frozen()
 		if r.opt.Dir != "" && i >= finished {
 			if err := r.finish(i, e); err != nil {
 				return nil, where(err)
@@ -143,7 +143,7 @@ func (r *run) phase(ctx context.Context, i int) (res *train.Result, e train.Earl
 			return nil, e, err
 		}
 	}
-	if start := r.start(st.model); start != nil {
+	if start := r.start(st); start != nil {
 		o.InitFrom = append(append([]train.From{}, o.InitFrom...), train.From{Tensors: start, Pattern: "*"})
 	}
 	rows := st.rows
@@ -162,6 +162,9 @@ func (r *run) phase(ctx context.Context, i int) (res *train.Result, e train.Earl
 			defer func() { err = errors.Join(err, v.close()) }()
 			o.Valid = v
 		}
+	}
+	if err := st.look(ctx, rows, o); err != nil {
+		return nil, e, r.stopped(ctx, err)
 	}
 	if res, err = train.Fit(ctx, st.model, rows, o); err != nil {
 		return nil, e, err
@@ -192,10 +195,14 @@ func (r *run) value(p spec.Param) ([]float32, bool) {
 
 // start returns what the phases so far left of a model's parameters, nil for
 // nothing.
-func (r *run) start(m *spec.Model) train.Tensors {
+func (r *run) start(st *step) train.Tensors {
 	t := &tensors{shape: map[string][]int{}, data: map[string][]float32{}}
-	for _, p := range m.Params() {
-		if w, ok := r.value(p); ok {
+	for _, p := range st.model.Params() {
+		w, ok := r.value(p)
+		if from, unfolded := st.unfold[p.Name]; unfolded && !ok {
+			w, ok = r.unfolded(from)
+		}
+		if ok {
 			t.names = append(t.names, p.Name)
 			t.shape[p.Name], t.data[p.Name] = p.Type.Shape.Bind(1), w
 		}

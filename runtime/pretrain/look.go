@@ -1,0 +1,120 @@
+package pretrain
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math"
+	"slices"
+
+	"github.com/lamina-ml/lamina/internal/random"
+	"github.com/lamina-ml/lamina/runtime/dataset"
+	"github.com/lamina-ml/lamina/runtime/train"
+)
+
+// look refuses rows that are not what an RBM's visible units stand for, and warns of
+// real numbers that are not scaled.
+func (s *step) look(ctx context.Context, rows dataset.Source, o train.Options) error {
+	if !s.bits && !s.scaled {
+		return nil
+	}
+	for _, src := range []dataset.Source{rows, o.Valid} {
+		if src == nil || !slices.ContainsFunc(src.Columns(), func(c dataset.Column) bool { return c.Name == s.column && c.DType == dataset.F32 }) {
+			continue // train.New says so
+		}
+		m := &moments{}
+		if err := s.scan(ctx, src, m); err != nil {
+			return err
+		}
+		if s.scaled && src == rows {
+			if what := m.unscaled(); what != "" {
+				logger(o).Warn("pretrain: "+s.name+": Gaussian units have mean 0 and variance 1, the data have not, so the training may diverge or learn nothing; subtract each place's mean and divide by its standard deviation",
+					"column", s.column, "found", what)
+			}
+		}
+	}
+	return nil
+}
+
+func logger(o train.Options) *slog.Logger {
+	if o.Log != nil {
+		return o.Log
+	}
+	return slog.Default()
+}
+
+// scan reads every row in order, and ends at a value that cannot be a probability.
+func (s *step) scan(ctx context.Context, src dataset.Source, m *moments) error {
+	batches, err := dataset.NewBatches(src, codeRows, random.Key{}, false)
+	if err != nil {
+		return err
+	}
+	if err := batches.Epoch(0); err != nil {
+		return err
+	}
+	defer batches.Close()
+	for row := 0; ; {
+		b, ok, err := batches.Next(ctx)
+		if err != nil || !ok {
+			return err
+		}
+		x := b.F32(s.column)
+		if s.scaled {
+			m.add(x, b.Rows)
+		}
+		for i, v := range x {
+			if s.bits && !(v >= 0 && v <= 1) {
+				w := len(x) / b.Rows
+				return fmt.Errorf("row %d, column %q, place %d is %v; the visible units of a Bernoulli RBM are probabilities in [0, 1]: scale the data into it, or write Gaussian() for real numbers",
+					row+i/w, s.column, i%w, v)
+			}
+		}
+		row += b.Rows
+	}
+}
+
+// moments are sums over the rows, for each place of a column.
+type moments struct {
+	n         float64
+	sum, sum2 []float64
+}
+
+func (m *moments) add(x []float32, rows int) {
+	w := len(x) / rows
+	if m.sum == nil {
+		m.sum, m.sum2 = make([]float64, w), make([]float64, w)
+	}
+	for i, v := range x {
+		m.sum[i%w] += float64(v)
+		m.sum2[i%w] += float64(v) * float64(v)
+	}
+	m.n += float64(rows)
+}
+
+// Bounds of what counts as scaled, for the means over the places that vary.
+const (
+	maxMean  = 0.5 // of the absolute mean
+	leastVar = 0.5
+	mostVar  = 2
+)
+
+// unscaled says how the places' means and variances differ from 0 and 1, "" if they
+// do not.
+func (m *moments) unscaled() string {
+	var mean, variance, k float64
+	for i := range m.sum {
+		mu := m.sum[i] / m.n
+		v := m.sum2[i]/m.n - mu*mu
+		if v <= 1e-12*mu*mu {
+			continue // it is constant
+		}
+		mean, variance, k = mean+math.Abs(mu), variance+v, k+1
+	}
+	if k == 0 {
+		return "no place varies"
+	}
+	if mean /= k; mean <= maxMean && variance/k >= leastVar && variance/k <= mostVar {
+		return ""
+	}
+	return fmt.Sprintf("a mean of %.3g and a variance of %.3g, averaged over the places", mean, variance/k)
+}

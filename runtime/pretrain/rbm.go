@@ -1,0 +1,209 @@
+package pretrain
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/runtime/dataset"
+	"github.com/lamina-ml/lamina/runtime/train"
+	"github.com/lamina-ml/lamina/spec"
+)
+
+// RBMPhase is made by [RBM].
+type RBMPhase struct {
+	at       ir.Pos
+	x        *spec.Value
+	stack    *spec.SequentialLayer
+	rows     dataset.Source
+	opt      train.Options
+	stages   map[int]train.Options
+	decoder  *spec.MirrorLayer
+	gaussian bool
+	sampled  bool
+	gibbs    int
+	chains   int
+	persist  bool
+	target   float64
+	cost     float64
+	sparse   bool
+}
+
+// RBM trains a stack layer by layer as restricted Boltzmann machines (Hinton 2002;
+// Hinton, Osindero and Teh 2006): a deep belief net. Stage k trains the weights and
+// hidden biases of the k-th Dense layer and the biases of its image in the stack's
+// own tied mirror, on what the stages below give for x, computed once when the stage
+// begins. Hidden units are bits where a Sigmoid follows the layer, and linear where
+// nothing does; visible units are bits, whose data are probabilities in [0, 1].
+//
+// Afterwards Fit trains a classifier on the stack, and EndToEnd the unrolled
+// autoencoder, with tied weights or, with Unfold, weights of its own.
+//
+// Options hold for each stage; Stage gives one its own. The loss F(v0) - F(vk) says
+// nothing of how far the training is, so the last weights are kept, not those of the
+// best validation loss; look at loss/reconstruction1, and at [FreeEnergyGap].
+// Mistakes: those of spec.RBMs.
+func RBM(x *spec.Value, stack *spec.SequentialLayer, rows dataset.Source, o train.Options) *RBMPhase {
+	return &RBMPhase{at: here(), x: x, stack: stack, rows: rows, opt: o, gibbs: 1, stages: map[int]train.Options{}}
+}
+
+// Stage sets the options of stage k, from 1: linear units need a rate a hundredth of
+// that of bits.
+func (s *RBMPhase) Stage(k int, o train.Options) *RBMPhase {
+	return s.set(func() { s.stages[k] = o })
+}
+
+// Gaussian makes the visible units of the first stage real numbers of unit variance
+// (see spec.Boltzmann.Gaussian).
+func (s *RBMPhase) Gaussian() *RBMPhase { return s.set(func() { s.gaussian = true }) }
+
+// Sampled makes the stages above the first learn from bits, drawn anew at each step
+// from the probabilities that the stages below give.
+func (s *RBMPhase) Sampled() *RBMPhase { return s.set(func() { s.sampled = true }) }
+
+// CD sets the number of Gibbs steps; it is 1 if not set.
+func (s *RBMPhase) CD(steps int) *RBMPhase { return s.set(func() { s.gibbs = steps }) }
+
+// Persistent makes each stage keep that many chains (Tieleman 2008).
+func (s *RBMPhase) Persistent(chains int) *RBMPhase {
+	return s.set(func() { s.chains, s.persist = chains, true })
+}
+
+// Sparse sets a target for the mean of hidden bits (see spec.Boltzmann.Sparse).
+func (s *RBMPhase) Sparse(target, cost float64) *RBMPhase {
+	return s.set(func() { s.target, s.cost, s.sparse = target, cost, true })
+}
+
+// Decoder makes the stages train the biases of this mirror of the stack, which must
+// be tied.
+func (s *RBMPhase) Decoder(mirror *spec.MirrorLayer) *RBMPhase {
+	return s.set(func() { s.decoder = mirror })
+}
+
+func (s *RBMPhase) set(f func()) *RBMPhase {
+	if s != nil {
+		f()
+	}
+	return s
+}
+
+func (s *RBMPhase) made() ir.Pos {
+	if s == nil {
+		return ir.Pos{}
+	}
+	return s.at
+}
+
+// steps declares the models of the stages.
+func (s *RBMPhase) steps(p *Program) []step {
+	switch {
+	case s == nil:
+		p.fail("an RBM phase is nil")
+		return nil
+	case s.x == nil || s.stack == nil:
+		p.fail("RBM: the value and the stack must not be nil")
+		return nil
+	}
+	code := s.x.Then(s.stack)
+	if p.add(code.Err()) {
+		return nil
+	}
+	mirror := s.decoder
+	if mirror == nil {
+		mirror = spec.MirrorOf(s.stack, true)
+	}
+	if p.add(code.Then(mirror).Err()) {
+		return nil
+	}
+	machines, err := spec.RBMs(s.stack, mirror)
+	if p.add(err) {
+		return nil
+	}
+	stack, err := spec.Divide(s.stack, mirror)
+	if p.add(err) {
+		return nil
+	}
+	for k := range s.stages {
+		if k < 1 || k > len(machines) {
+			p.fail("RBM: Stage: the stack has stages 1 to %d, got %d", len(machines), k)
+		}
+	}
+	below := s.x.Then(stack.Before...)
+	var under []string
+	var out []step
+	for k, stage := range stack.Stages {
+		o, own := s.stages[k+1]
+		if !own {
+			o = s.opt
+		}
+		st := step{name: fmt.Sprintf("%s-rbm%d", spec.NameOf(s.stack), k+1), rows: s.rows, opt: o, below: below, column: "code",
+			under: slices.Clone(under), stack: s.stack, mirror: mirror, layers: stage.Name + ", " + stage.Mirror}
+		if in := inputOf(below); in != "" {
+			st.below, st.column = nil, in
+		}
+		t := below.Type()
+		if t.DType != ir.F32 || t.Rank() != 2 || t.Shape[1:].Symbolic() {
+			p.fail("RBM: stage %d: its input must be f32[N …] of rank 2, got %s; put a spec.Flatten before the first Dense layer", k+1, t)
+			return nil
+		}
+		m := machines[k].CD(s.gibbs)
+		if s.persist {
+			m.Persistent(s.chains)
+		}
+		if s.sparse && !endsLinear(stage) {
+			m.Sparse(s.target, s.cost)
+		}
+		st.how = fmt.Sprintf("CD-%d", s.gibbs)
+		if s.persist {
+			st.how = fmt.Sprintf("PCD-%d, %d chains", s.gibbs, s.chains)
+		}
+		if s.sampled && k > 0 {
+			m.Sampled()
+			st.how += ", sampled"
+		}
+		if k == 0 && s.gaussian {
+			m.Gaussian()
+			st.scaled = true
+		} else if k == 0 {
+			st.bits = true
+		}
+		if !s.fits(p, k, &st) {
+			return nil
+		}
+		v := spec.Input(st.column, t.Shape[1:].Bind(1)...)
+		st.model = spec.NewModel(st.name, m.Losses(v)...)
+		if p.add(st.model.Err()) {
+			return nil
+		}
+		out = append(out, st)
+		below = below.Then(stage.Encode...)
+		under = append(under, stage.Name)
+	}
+	return out
+}
+
+func endsLinear(s spec.Stage) bool { return len(s.Encode) == 1 }
+
+// fits refuses options that an RBM cannot honour, and makes it keep the last
+// weights.
+func (s *RBMPhase) fits(p *Program, k int, st *step) bool {
+	o := &st.opt
+	switch {
+	case len(o.Freeze) > 0:
+		p.fail("RBM: Options.Freeze is %q, but a stage trains one layer; leave it out", o.Freeze)
+	case len(o.Metrics) > 0:
+		p.fail("RBM: Options.Metrics must be empty: the rows of a stage are codes")
+	case len(o.InitFrom) > 0:
+		p.fail("RBM: Options.InitFrom must be empty; put a Fit or EndToEnd that has it before")
+	case o.Patience > 0:
+		p.fail("RBM: Options.Patience is %d, but the loss of an RBM does not say when it is best; set Epochs", o.Patience)
+	case o.Accumulate > 1 && s.persist:
+		p.fail("RBM: Options.Accumulate is %d, but persistent chains go on at each step and not at each update; leave it out", o.Accumulate)
+	case o.Accumulate > 1 && s.sparse:
+		p.fail("RBM: Options.Accumulate is %d, but Sparse takes the mean over the rows of a step and not of an update; leave it out", o.Accumulate)
+	default:
+		o.KeepLast = true
+		return true
+	}
+	return false
+}
