@@ -7,10 +7,19 @@ import (
 
 // fuse joins what one kernel does in one go. A product of matrices becomes a
 // Gemm that reads its operands transposed where a Transpose stood; a row bias
-// and then a Relu go into its stores; the gradients of a weight used twice
-// become one chain, the first being where the second starts.
+// and then a Relu go into its stores, or the mask of a Relu's gradient; products
+// of one type that are added become one chain, the first being where the second
+// starts; a squared error becomes one step with its gradient.
 func fuse(g *ir.Graph, _ *state) error {
-	for _, f := range []func(*ir.Builder, *ir.Node, func(*ir.Value) bool) *ir.Value{fuseGemm, fuseAdd, fuseRelu} {
+	return fuseBy(g, []fusion{fuseGemm, fuseBias, fuseSum, fuseRelu, fuseReluGrad})
+}
+
+// fusion returns what takes a node's place, or nil; once reports whether nothing
+// but the node reads a value.
+type fusion func(b *ir.Builder, n *ir.Node, once func(*ir.Value) bool) *ir.Value
+
+func fuseBy(g *ir.Graph, fusions []fusion) error {
+	for _, f := range fusions {
 		uses := map[*ir.Value]int{}
 		for v, ns := range g.Uses() {
 			uses[v] = len(ns)
@@ -33,7 +42,7 @@ func fuse(g *ir.Graph, _ *state) error {
 		}
 		sweep(g)
 	}
-	return nil
+	return fuseSquaredError(g)
 }
 
 // fuseGemm turns a product of two matrices into a Gemm and lets a Gemm read
@@ -55,35 +64,50 @@ func fuseGemm(b *ir.Builder, n *ir.Node, _ func(*ir.Value) bool) *ir.Value {
 	return b.Op(op, in...)
 }
 
-// fuseAdd puts the other operand of an Add into a Gemm that nothing else reads:
-// a row bias, or the chain of another weight gradient.
-func fuseAdd(b *ir.Builder, n *ir.Node, once func(*ir.Value) bool) *ir.Value {
+// fuseBias puts a row bias into the Gemm that it is added to and that nothing
+// else reads.
+func fuseBias(b *ir.Builder, n *ir.Node, once func(*ir.Value) bool) *ir.Value {
 	if n.Op != (ops.Add{}) {
 		return nil
 	}
-	open := func(v *ir.Value) (ops.Gemm, bool) {
-		if v.Def == nil || !once(v) {
-			return ops.Gemm{}, false
+	for i, v := range n.In {
+		if op, ok := open(v, once); ok && isRow(n.In[1-i].Type, v.Type) {
+			return gemmAt(b, v.Def, op, n.In[1-i])
 		}
-		op, ok := v.Def.Op.(ops.Gemm)
-		return op, ok && len(v.Def.In) == 2
 	}
-	first, second := n.In[0], n.In[1]
-	if op, ok := open(first); ok && isRow(second.Type, first.Type) {
-		return gemmAt(b, first.Def, op, second)
-	}
-	if op, ok := open(second); ok && isRow(first.Type, second.Type) {
-		return gemmAt(b, second.Def, op, first)
-	}
-	op, ok := open(second)
-	if !ok || first.Def == nil || !first.Type.Equal(second.Type) {
+	return nil
+}
+
+// fuseSum starts the chains of one Gemm where those of another end that it is
+// added to: one sum over both, with fewer roundings than two that are added.
+func fuseSum(b *ir.Builder, n *ir.Node, once func(*ir.Value) bool) *ir.Value {
+	if n.Op != (ops.Add{}) {
 		return nil
 	}
-	start, ok := first.Def.Op.(ops.Gemm)
-	if ok && once(first) && isWeightGradient(op) && isWeightGradient(start) {
+	first, second := n.In[0], n.In[1]
+	op, ok := open(second, once)
+	if !ok || first.Def == nil || !once(first) || !first.Type.Equal(second.Type) {
+		return nil
+	}
+	if start, ok := first.Def.Op.(ops.Gemm); ok && start.TransA == op.TransA && matrixStart(first.Def) {
 		return gemmAt(b, second.Def, op, first)
 	}
 	return nil
+}
+
+// open returns the Gemm without a third operand that makes v, if v is read once.
+func open(v *ir.Value, once func(*ir.Value) bool) (ops.Gemm, bool) {
+	if v.Def == nil || !once(v) {
+		return ops.Gemm{}, false
+	}
+	op, ok := v.Def.Op.(ops.Gemm)
+	return op, ok && len(v.Def.In) == 2
+}
+
+// matrixStart reports whether a Gemm's chains start at 0 or at a matrix, so that
+// another's may start at its result.
+func matrixStart(n *ir.Node) bool {
+	return len(n.In) == 2 || n.In[2].Type.Equal(n.Out[0].Type)
 }
 
 // fuseRelu puts a Relu into the Gemm with a row bias that only it reads.
@@ -111,5 +135,18 @@ func isRow(c, t ir.Type) bool {
 	return c.DType == t.DType && c.Rank() == 1 && t.Rank() == 2 && c.Shape[0] == t.Shape[1]
 }
 
-// isWeightGradient reports whether a Gemm sums over the rows of both operands.
-func isWeightGradient(op ops.Gemm) bool { return op.TransA && !op.TransB }
+// fuseReluGrad puts the mask of a Relu's gradient into the Gemm without a bias
+// that only it reads.
+func fuseReluGrad(b *ir.Builder, n *ir.Node, once func(*ir.Value) bool) *ir.Value {
+	if n.Op != (ops.ReluGrad{}) || n.In[0].Def == nil || !once(n.In[0]) || n.In[0] == n.In[1] {
+		return nil
+	}
+	product := n.In[0].Def
+	op, ok := product.Op.(ops.Gemm)
+	if !ok || !matrixStart(product) {
+		return nil
+	}
+	b.Layer, b.Pos = product.Layer, product.Pos
+	in := []*ir.Value{product.In[0], product.In[1], n.In[1]}
+	return b.Op(ops.GemmReluGrad(op), append(in, product.In[2:]...)...)
+}

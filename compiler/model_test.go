@@ -40,9 +40,10 @@ func TestCompileAutoencoder(t *testing.T) {
 		}
 	}
 	// Three hidden layers with Relu and the output forward; backward three input
-	// gradients and four products for two weights. The square, its gradient and
-	// the scale of that, which is a scalar.
-	if count["GemmRelu"] != 3 || count["Gemm"] != 8 || count["MatMul"] != 0 || count["ReluGrad"] != 3 || count["Mul"] != 3 || count["Expand"] != 0 {
+	// gradients and four products for two weights. The squared error with its
+	// gradient, and the scale of that, which is a scalar.
+	if count["GemmRelu"] != 3 || count["GemmReluGrad"] != 3 || count["Gemm"] != 5 || count["MatMul"] != 0 || count["ReluGrad"] != 0 ||
+		count["SquaredError"] != 1 || count["Mul"] != 1 || count["Expand"] != 0 {
 		t.Errorf("steps are %v\n%s", count, plan.Format(p.Train))
 	}
 	for _, want := range []string{"model digits", "training passes: infer, canonical", "autodiff", "GemmRelu", "plan digits", "evaluation passes: infer, freeze"} {

@@ -276,7 +276,7 @@ func (l *lowering) place1(s plan.Step, once bool) {
 		}
 	}
 	sliced := false
-	if sp, ok := s.Op.(ir.Splitter); ok && len(s.Out) == 1 && out.Rank() > 0 && out.Shape[0] != ir.Fixed(1) && out.Shape[0].N > 0 {
+	if sp, ok := s.Op.(ir.Splitter); ok && l.oneAxis(s.Out) && out.Shape[0] != ir.Fixed(1) && out.Shape[0].N > 0 {
 		s.Access, sliced = sp.Split(types, out)
 		sliced = sliced && len(s.Access) == len(s.In)
 	}
@@ -294,6 +294,17 @@ func (l *lowering) place1(s plan.Step, once bool) {
 		pend.at = l.earliest(s, pend.length, 0, once)
 	}
 	l.put(pend, sliced)
+}
+
+// oneAxis reports whether all buffers have the same axis 0.
+func (l *lowering) oneAxis(buffers []int) bool {
+	first := l.p.Buffers[buffers[0]].Type
+	for _, b := range buffers {
+		if t := l.p.Buffers[b].Type; t.Rank() == 0 || t.Shape[0] != first.Shape[0] {
+			return false
+		}
+	}
+	return true
 }
 
 // put records a step and where its results are.

@@ -96,7 +96,7 @@ func TestTiedDense(t *testing.T) {
 			count[s.Op.Name()]++
 		}
 	}
-	if count["MatMul"] != 0 || count["GemmRelu"] != 1 || count["Gemm"] != 4 {
+	if count["MatMul"] != 0 || count["GemmRelu"] != 1 || count["GemmReluGrad"] != 1 || count["Gemm"] != 3 {
 		t.Errorf("steps are %v\n%s", count, text)
 	}
 	// The square, its gradient, and the scale of that: 2 over the elements.

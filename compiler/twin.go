@@ -52,6 +52,8 @@ func straight(op ir.Op) (ir.Op, bool) {
 		return ops.Gemm{TransA: o.TransA}, o.TransB
 	case ops.GemmRelu:
 		return ops.GemmRelu{TransA: o.TransA}, o.TransB
+	case ops.GemmReluGrad:
+		return ops.GemmReluGrad{TransA: o.TransA}, o.TransB
 	}
 	return op, false
 }

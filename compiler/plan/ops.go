@@ -154,8 +154,13 @@ func (p *Plan) InPlace(s *Step) int {
 	i, product := -1, false
 	if o, ok := s.Op.(ir.InPlacer); ok {
 		i = o.InPlace()
-	} else if s.Op != nil && s.Op.Name() == "Gemm" {
-		i, product = 2, true
+	} else if s.Op != nil {
+		switch s.Op.Name() {
+		case "Gemm":
+			i, product = 2, true
+		case "GemmReluGrad":
+			i, product = 3, true
+		}
 	}
 	if i < 0 || i >= len(s.In) || !p.Buffers[s.In[i]].Type.Equal(p.Buffers[s.Out[0]].Type) {
 		return -1

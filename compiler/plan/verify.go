@@ -273,7 +273,7 @@ func (c *checker) operand(at spot, s *Step, i, b int) error {
 func (c *checker) results(at spot, s *Step) error {
 	for _, b := range s.Out {
 		buf := &c.p.Buffers[b]
-		if !at.tail && !at.group.Whole() && (len(s.Out) != 1 || buf.Type.Rank() == 0 || buf.Type.Shape[0] != at.group.Length) {
+		if !at.tail && !at.group.Whole() && (buf.Type.Rank() == 0 || buf.Type.Shape[0] != at.group.Length) {
 			return fmt.Errorf("result %s %v cannot be made in slices of %v", buf.Name, buf.Type, at.group.Length)
 		}
 		if _, ok := c.made[b]; ok || buf.Alias >= 0 {

@@ -28,7 +28,7 @@ var works = []struct {
 }{
 	{"tied", []int{784, 100, 30}, true, 256},
 	{"deep", []int{784, 1000, 500, 250, 30}, false, 256},
-	{"tiny", []int{16, 8, 4}, false, 32},
+	{"tiny", []int{32, 16, 4}, false, 32},
 }
 
 // work compiles the autoencoder of these widths for training.

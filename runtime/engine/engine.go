@@ -484,7 +484,7 @@ func scratchFor(p *plan.Plan) int {
 			n = max(n, 2*w)
 		}
 		switch s.Op.(type) {
-		case ops.Gemm, ops.GemmRelu:
+		case ops.Gemm, ops.GemmRelu, ops.GemmReluGrad:
 			n = max(n, p.Buffers[s.In[1]].Type.Shape.Elems(p.Rows))
 		}
 	}

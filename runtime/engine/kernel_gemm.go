@@ -6,17 +6,23 @@ import (
 	"github.com/lamina-ml/lamina/kernels/simd"
 )
 
-// gemm is a product of matrices, with a row bias, a rectifier, or a matrix where
-// the chains start. The right operand must have contiguous rows: one that is
+// gemm is a product of matrices, with a row bias, a rectifier, a rectifier's
+// mask, or a matrix where the chains start. The right operand must have contiguous rows: one that is
 // taken transposed is turned in the worker's scratch, unless the compiler did
 // that once for all.
 func gemm(b *binding) (kernel, string) {
 	var transA, transB, relu bool
+	var bias, mask, start *view
 	switch op := b.s.Op.(type) {
 	case ops.Gemm:
 		transA, transB = op.TransA, op.TransB
 	case ops.GemmRelu:
 		transA, transB, relu = op.TransA, op.TransB, true
+	case ops.GemmReluGrad:
+		transA, transB, mask = op.TransA, op.TransB, b.in[2]
+		if len(b.in) == 4 {
+			start = b.in[3]
+		}
 	case ops.MatMul:
 		if b.inT[0].Rank() != 2 || b.inT[1].Rank() != 2 {
 			return nil, ""
@@ -29,8 +35,7 @@ func gemm(b *binding) (kernel, string) {
 	}
 	e, x, w, y := b.e, b.in[0], b.in[1], b.out[0]
 	xT, wT := b.inT[0].Shape, b.inT[1].Shape
-	var bias, start *view
-	if len(b.in) == 3 {
+	if len(b.in) == 3 && mask == nil {
 		if b.inT[2].Rank() == 1 {
 			bias = b.in[2]
 		} else {
@@ -59,6 +64,9 @@ func gemm(b *binding) (kernel, string) {
 	case start != nil:
 		name += "_chain"
 	}
+	if mask != nil {
+		name += "_mask"
+	}
 	return func(c *ctx, lo, hi int) {
 		n, k := wT[nAxis].Bind(e.rows), xT[kAxis].Bind(e.rows)
 		cols := xT[1].Bind(e.rows)
@@ -75,6 +83,9 @@ func gemm(b *binding) (kernel, string) {
 		ep := simd.Epilogue{Relu: relu}
 		if bias != nil {
 			ep.Bias = bias.f32[:n]
+		}
+		if mask != nil {
+			ep.Mask, ep.LDMask = mask.f32[lo*n:hi*n], n
 		}
 		if start != nil && n > 0 && hi > lo && &start.f32[lo*n] != &dst[0] {
 			copy(dst, start.f32[lo*n:hi*n])

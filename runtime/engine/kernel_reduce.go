@@ -105,7 +105,7 @@ func (b *binding) innerSums(in ir.Shape, first, last int, mean bool) kernel {
 	if w := in[1:].Elems(1); first == 1 && last == len(in)-1 {
 		return func(_ *ctx, lo, hi int) {
 			for u := lo; u < hi; u++ {
-				s := lineSum(x.f32[u*w:][:w])
+				s := simd.LineSum(x.f32[u*w:][:w])
 				if mean {
 					s /= float64(w)
 				}
@@ -131,18 +131,6 @@ func (b *binding) innerSums(in ir.Shape, first, last int, mean bool) kernel {
 	}
 }
 
-// shortLine is the number of elements up to which sixteen lanes of float32 are
-// precise enough for a sum.
-const shortLine = 4096
-
-// lineSum adds in an order that depends on the length only.
-func lineSum(x []float32) float64 {
-	if len(x) <= shortLine {
-		return float64(simd.Sum(x))
-	}
-	return simd.SumFloat64(x)
-}
-
 // rowSumKernel adds each unit in float64.
 func rowSumKernel(b *binding) (kernel, string) {
 	w, ok := width(b.inT[0])
@@ -152,7 +140,7 @@ func rowSumKernel(b *binding) (kernel, string) {
 	x, y := b.in[0], b.out[0]
 	return func(_ *ctx, lo, hi int) {
 		for u := lo; u < hi; u++ {
-			y.f64[u] = lineSum(x.f32[u*w:][:w])
+			y.f64[u] = simd.LineSum(x.f32[u*w:][:w])
 		}
 	}, "row_sums_f64"
 }

@@ -7,8 +7,10 @@ type makeKernel func(b *binding) (kernel, string)
 // its reference meaning.
 func maker(op string) makeKernel {
 	switch op {
-	case "Gemm", "GemmRelu", "MatMul":
+	case "Gemm", "GemmRelu", "GemmReluGrad", "MatMul":
 		return gemm
+	case "SquaredError":
+		return squaredErrorKernel
 	case "Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "ReluGrad", "SigmoidGrad", "TanhGrad":
 		return binaryKernel
 	case "Greater", "Less", "Equal":
