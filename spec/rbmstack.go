@@ -72,3 +72,19 @@ func kinds(list []Layer) string {
 	}
 	return s
 }
+
+// RBMModel is the model of one machine of bits alone: that of a stack of one Dense
+// layer, x wide and units wide, with the stack's name. [RBMs] gives machines of a
+// stack that goes on.
+func RBMModel(name string, x *Value, units int) *Model {
+	stack := Sequential(name, Dense(units), Sigmoid())
+	mirror := MirrorOf(stack, true)
+	if v := whole(x, callers(0), "RBMModel").Then(stack, mirror); v.Err() != nil {
+		return NewModel(name, MSE(v, v)) // which tells the mistakes
+	}
+	machines, err := RBMs(stack, mirror)
+	if err != nil {
+		return nil // there is no such stack
+	}
+	return NewModel(name, machines[0].Losses(x)...)
+}

@@ -38,6 +38,8 @@ var benchWorks = []benchWork{
 			enc := spec.Sequential("encoder", spec.Dense(16), spec.ReLU(), spec.Dense(4), spec.ReLU())
 			return spec.Autoencoder("tiny-ae", spec.Input("x", 32), enc, spec.Mirror("decoder", enc))
 		}, optim.Adam(1e-3)},
+	{"rbm", "a contrastive divergence step of a 784-500 RBM of bits, SGD", 784, 100,
+		5 * 784 * 500, func() *spec.Model { return spec.RBMModel("rbm", spec.Input("x", 784), 500) }, optim.SGD(0.1)},
 }
 
 func findWork(name string) (*benchWork, error) {
