@@ -10,9 +10,11 @@ import (
 	"github.com/lamina-ml/lamina/spec"
 )
 
-// pretraining says how each layer of a stack is pretrained.
+// pretraining says how each layer of a stack is pretrained: autoencoders by Adam,
+// machines by CD-1, momentum 0.5 in the first five epochs and 0.9 after them, and a
+// weight decay of 0.0002.
 type pretraining struct {
-	Kind     string  `json:"kind"`            // none, denoising, rbm
+	Kind     string  `json:"kind"`            // none, autoencoder, denoising or rbm
 	Noise    float64 `json:"noise,omitempty"` // masked share of a stage's input
 	Epochs   int     `json:"epochs,omitempty"`
 	Rate     float64 `json:"rate,omitempty"`
@@ -29,6 +31,14 @@ type tuning struct {
 	Loss   string  `json:"loss,omitempty"` // of a reconstruction: mse or cross-entropy
 }
 
+func (p pretraining) options(in *input) train.Options {
+	o := train.Options{Optimizer: optim.Adam(p.Rate), Epochs: p.Epochs, Batch: p.Batch, Seed: in.seed, Workers: in.workers, KeepLast: true}
+	if p.Kind == "rbm" { // as Hinton and Salakhutdinov 2006
+		o.Optimizer = optim.SGD(p.Rate).Momentum(0.9).EarlyMomentum(0.5, 5).Decay(2e-4)
+	}
+	return o
+}
+
 func (t tuning) options(in *input) train.Options {
 	return train.Options{Optimizer: optim.Adam(t.Rate).Schedule(optim.Cosine(1)), Epochs: t.Epochs, Batch: t.Batch, Seed: in.seed, Workers: in.workers, KeepLast: true}
 }
@@ -43,29 +53,27 @@ type autoencoder struct {
 }
 
 func (a autoencoder) measure(ctx context.Context, in *input) (n numbers, err error) {
-	x := spec.Input("x", side*side)
+	x, rows := spec.Input("x", side*side), in.digits.Train
 	enc := stack(a.Units, a.Unit, true)
-	dec := spec.MirrorOf(enc, false)
-	code := x.Then(enc)
-	logits := code.Then(dec)
-	restored := logits.Then(spec.Sigmoid()).Named("restored")
-	loss := spec.BinaryCrossEntropy(logits, x)
-	if a.Tune.Loss == "mse" {
-		loss = spec.MSE(restored, x)
-	}
-	m := spec.NewModel("ae30", loss)
+	restored := x.Then(enc, spec.MirrorOf(enc, false), spec.Sigmoid()).Named("restored")
+	whole := pretrain.EndToEnd(x, enc, rows, a.Tune.options(in)).Loss(a.Tune.loss)
 
 	var phases []pretrain.Phase
 	switch p := a.Pretrain; p.Kind {
 	case "none":
+		whole.Untied()
 	case "denoising":
-		phases = append(phases, pretrain.Greedy(x, enc, in.digits.Train, train.Options{Optimizer: optim.Adam(p.Rate), Epochs: p.Epochs, Batch: p.Batch,
-			Seed: in.seed, Workers: in.workers}).Corrupt(spec.MaskingNoise(p.Noise)).Untied().Loss(stageLoss))
+		whole.Untied()
+		phases = append(phases, pretrain.Greedy(x, enc, rows, p.options(in)).Corrupt(spec.MaskingNoise(p.Noise)).Untied().Loss(stageLoss))
+	case "rbm":
+		whole.Unfold()
+		code := p
+		code.Rate = p.CodeRate
+		phases = append(phases, pretrain.RBM(x, enc, rows, p.options(in)).Stage(len(a.Units), code.options(in)))
 	default:
 		return n, fmt.Errorf("yardstick: no pretraining is named %q", p.Kind)
 	}
-	phases = append(phases, pretrain.Fit(m, in.digits.Train, a.Tune.options(in)))
-	fit, err := in.run(ctx, pretrain.NewProgram("ae30", phases...))
+	fit, err := in.run(ctx, pretrain.NewProgram("ae30", append(phases, whole)...))
 	if err != nil {
 		return n, err
 	}
@@ -73,9 +81,17 @@ func (a autoencoder) measure(ctx context.Context, in *input) (n numbers, err err
 	if n.value, err = squaredError(ctx, net, in.digits.Test); err != nil {
 		return n, err
 	}
-	tr, err := squaredError(ctx, net, in.digits.Train)
+	tr, err := squaredError(ctx, net, rows)
 	n.also = map[string]float64{"train": tr}
 	return n, err
+}
+
+// loss is that of a reconstruction whose prediction is the logits of pixels.
+func (t tuning) loss(prediction, target *spec.Value) *spec.Loss {
+	if t.Loss == "mse" {
+		return spec.MSE(prediction.Then(spec.Sigmoid()), target)
+	}
+	return spec.BinaryCrossEntropy(prediction, target)
 }
 
 // stageLoss is the cross-entropy of pixels, of which the first stage's decoder gives

@@ -74,6 +74,8 @@ func (g greedy) measure(ctx context.Context, in *input) (n numbers, err error) {
 	case "none":
 	case "auto-associator":
 		phases = append(phases, pretrain.Greedy(x, enc, data.train, g.Pretrain.options(in)).CrossEntropy())
+	case "rbm":
+		phases = append(phases, pretrain.RBM(x, enc, data.train, g.Pretrain.options(in)))
 	case "supervised":
 		phases = g.supervised(x, labels, enc, layers, data.train, in)
 	default:

@@ -59,9 +59,15 @@ func Load(dir string) (map[string]Result, error) {
 	return all, nil
 }
 
-// save writes the results of one row, in the order of its cells.
-func save(dir, row string, all map[string]Result) error {
-	list := []Result{}
+// save puts a result among those of its row, as they are in the folder now, in the
+// order of the cells.
+func save(dir string, r Result) error {
+	all, err := Load(dir)
+	if err != nil {
+		return err
+	}
+	all[r.Name] = r
+	row, list := RowOf(r.Name), []Result{}
 	for _, c := range Find(row) {
 		if x, ok := all[c.Name]; ok {
 			list = append(list, x)

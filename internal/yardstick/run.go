@@ -59,9 +59,8 @@ func Run(ctx context.Context, cells []Cell, o Options) ([]Result, error) {
 			if r, err = measure(ctx, c, o); err != nil {
 				return list, fmt.Errorf("yardstick %s: %w", c.Name, err)
 			}
-			known[c.Name] = r
 			if o.Results != "" {
-				if err := save(o.Results, RowOf(c.Name), known); err != nil {
+				if err := save(o.Results, r); err != nil {
 					return list, err
 				}
 			}

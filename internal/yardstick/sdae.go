@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/lamina-ml/lamina/runtime/optim"
 	"github.com/lamina-ml/lamina/runtime/pretrain"
 	"github.com/lamina-ml/lamina/runtime/train"
 	"github.com/lamina-ml/lamina/spec"
@@ -41,12 +40,13 @@ func (c classifier) measure(ctx context.Context, in *input) (n numbers, err erro
 	switch p := c.Pretrain; p.Kind {
 	case "none":
 	case "autoencoder", "denoising":
-		g := pretrain.Greedy(x, enc, data.train, train.Options{Optimizer: optim.Adam(p.Rate), Epochs: p.Epochs, Batch: p.Batch,
-			Seed: in.seed, Workers: in.workers}).CrossEntropy()
+		g := pretrain.Greedy(x, enc, data.train, p.options(in)).CrossEntropy()
 		if p.Noise > 0 {
 			g = g.Corrupt(spec.MaskingNoise(p.Noise))
 		}
 		phases = append(phases, g)
+	case "rbm":
+		phases = append(phases, pretrain.RBM(x, enc, data.train, p.options(in)))
 	default:
 		return n, fmt.Errorf("yardstick: no pretraining is named %q", p.Kind)
 	}

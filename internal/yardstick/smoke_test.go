@@ -35,12 +35,15 @@ func TestRecipes(t *testing.T) {
 		{"ae30/direct", autoencoder{[]int{128, 30}, "relu", pretraining{Kind: "none"}, mse}, 25},
 		{"ae30/denoising", autoencoder{[]int{128, 30}, "relu", pretraining{Kind: "denoising", Noise: 0.1, Epochs: 4, Rate: 2e-3, Batch: 20}, frozen}, 40},
 		{"ae30/denoising, tuned", autoencoder{[]int{128, 30}, "relu", pretraining{Kind: "denoising", Noise: 0.1, Epochs: 3, Rate: 2e-3, Batch: 20}, mse}, 25},
+		{"ae30/rbm", autoencoder{[]int{128, 30}, "sigmoid", pretraining{Kind: "rbm", Epochs: 5, Rate: 0.05, CodeRate: 1e-3, Batch: 20}, mse}, 25},
 		{"keras-tied", tied{[]int{100, 30}, 6, 50, 1e-3}, 0.03},
 		{"sdae/basic/SAE-3", classifier{"basic", rows, units, pretraining{Kind: "autoencoder", Epochs: 3, Rate: 2e-3, Batch: 20}, quick}, 18},
 		{"sdae/rot/SDAE-3", classifier{"rot", rows, units, pretraining{Kind: "denoising", Noise: 0.2, Epochs: 3, Rate: 2e-3, Batch: 20}, quick}, 60},
 		{"sdae/bg-rand/SDAE-3", classifier{"bg-rand", rows, units, pretraining{Kind: "denoising", Noise: 0.2, Epochs: 3, Rate: 2e-3, Batch: 20}, quick}, 60},
+		{"sdae/basic/DBN-3", classifier{"basic", rows, units, pretraining{Kind: "rbm", Epochs: 4, Rate: 0.05, Batch: 20}, quick}, 18},
 		{"bengio2007/shallow-none", greedy{"none", units[:1], 300, sgd, sgd}, 18},
 		{"bengio2007/deep-supervised", greedy{"supervised", units, 300, sgd, sgd}, 18},
+		{"bengio2007/dbn", greedy{"rbm", units, 300, descent{Epochs: 4, Rate: 0.05, Batch: 20}, sgd}, 18},
 		{"bengio2007/deep-auto-associator", greedy{"auto-associator", units, 300, sgd, sgd}, 18},
 	} {
 		t.Run(c.name, func(t *testing.T) {
