@@ -27,7 +27,8 @@ func TrainingOnly(op ir.Op) bool {
 }
 
 // RandomNormal is draws of the normal distribution with mean 0 and variance 1,
-// in x's type. Their numbers in the stream are those of Bernoulli.
+// in x's type, those of random.Key.Normal32. Their numbers in the stream are those
+// of Bernoulli.
 type RandomNormal struct {
 	Stream uint64 `attr:"stream"`
 }
@@ -54,18 +55,12 @@ func (op RandomNormal) Key(seed, update uint64) random.Key {
 	return random.New(seed).DeriveString("normal").Derive(op.Stream, update)
 }
 
-// Fill sets dst to the elements from draw first on.
-func (RandomNormal) Fill(k random.Key, first uint64, dst []float32) { k.FillNormal32(dst, first) }
-
 // Eval is the reference meaning.
 func (op RandomNormal) Eval(env *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 	out := ir.NewTensor(ir.F64, in[0].Shape...)
-	k, first := op.Key(env.Seed, env.Update), uint64(0)
-	if len(in[0].Shape) > 0 {
-		first = uint64(env.FirstRow) * uint64(ir.Elems(in[0].Shape[1:]))
-	}
+	k, first := op.Key(env.Seed, env.Update), firstDraw(env, in[0].Shape)
 	for i := range out.F64 {
-		out.F64[i] = k.Normal(first + uint64(i))
+		out.F64[i] = k.Normal32(first + uint64(i))
 	}
 	return one(out)
 }
@@ -104,10 +99,30 @@ func (op MaskingNoise) Infer(in []ir.Type) ([]ir.Type, error) { return inferRate
 // WithStream implements [Drawn].
 func (op MaskingNoise) WithStream(stream uint64) ir.Op { op.Stream = stream; return op }
 
-// Decompose is the meaning.
-func (op MaskingNoise) Decompose(b *ir.Builder, in []*ir.Value) []*ir.Value {
-	zero := b.Const(in[0].Type.DType, 0)
-	return []*ir.Value{b.Op(Where{}, kept(b, in[0], op.Rate, op.Stream), in[0], zero)}
+// Key returns the stream of one update, that of Bernoulli.
+func (op MaskingNoise) Key(seed, update uint64) random.Key {
+	return Bernoulli{Stream: op.Stream}.Key(seed, update)
+}
+
+// Eval is the reference meaning.
+func (op MaskingNoise) Eval(env *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
+	return corrupt(env, in[0], op.Key(env.Seed, env.Update), op.Rate, func(uint64) float64 { return 0 })
+}
+
+// VJP gives the same noise on dy.
+func (op MaskingNoise) VJP(b *ir.Builder, _ *ir.Node, dout []*ir.Value) []*ir.Value {
+	return []*ir.Value{b.Op(op, dout[0])}
+}
+
+// corrupt is x with other elements where the draws are below rate.
+func corrupt(env *ir.Env, x *ir.Tensor, k random.Key, rate float64, other func(i uint64) float64) ([]*ir.Tensor, error) {
+	out, first, below := x.Clone(), firstDraw(env, x.Shape), float32(rate)
+	for i := range out.F64 {
+		if n := first + uint64(i); k.Float32(n) < below {
+			out.F64[i] = other(n)
+		}
+	}
+	return one(out)
 }
 
 // kept is true where a mask leaves x alone.
@@ -143,11 +158,22 @@ func (op GaussianNoise) Infer(in []ir.Type) ([]ir.Type, error) {
 // WithStream implements [Drawn].
 func (op GaussianNoise) WithStream(stream uint64) ir.Op { op.Stream = stream; return op }
 
-// Decompose is the meaning.
-func (op GaussianNoise) Decompose(b *ir.Builder, in []*ir.Value) []*ir.Value {
-	noise := b.Op(Mul{}, b.Op(RandomNormal{Stream: op.Stream}, in[0]), b.Const(in[0].Type.DType, op.SD))
-	return []*ir.Value{b.Op(Add{}, in[0], noise)}
+// Key returns the stream of one update, that of RandomNormal.
+func (op GaussianNoise) Key(seed, update uint64) random.Key {
+	return RandomNormal{op.Stream}.Key(seed, update)
 }
+
+// Eval is the reference meaning.
+func (op GaussianNoise) Eval(env *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
+	out, k, first := in[0].Clone(), op.Key(env.Seed, env.Update), firstDraw(env, in[0].Shape)
+	for i := range out.F64 {
+		out.F64[i] += op.SD * k.Normal32(first+uint64(i))
+	}
+	return one(out)
+}
+
+// VJP gives dy.
+func (GaussianNoise) VJP(_ *ir.Builder, _ *ir.Node, dout []*ir.Value) []*ir.Value { return dout }
 
 // SaltAndPepper is x with elements set to Low or High, each with probability Rate
 // and either with the same chance; for inference it is x (Vincent, Larochelle and
@@ -177,10 +203,24 @@ func (op SaltAndPepper) Infer(in []ir.Type) ([]ir.Type, error) {
 // WithStream implements [Drawn].
 func (op SaltAndPepper) WithStream(stream uint64) ir.Op { op.Stream = stream; return op }
 
-// Decompose is the meaning. The coin is drawn from the complement of the stream,
-// which no other op has: streams are numbered from 1.
-func (op SaltAndPepper) Decompose(b *ir.Builder, in []*ir.Value) []*ir.Value {
-	d := in[0].Type.DType
-	coin := b.Op(Where{}, kept(b, in[0], 0.5, ^op.Stream), b.Const(d, op.High), b.Const(d, op.Low))
-	return []*ir.Value{b.Op(Where{}, kept(b, in[0], op.Rate, op.Stream), in[0], coin)}
+// Keys returns the streams of one update: that of Bernoulli, and of the coin, the
+// complement, which no other op has: streams are numbered from 1.
+func (op SaltAndPepper) Keys(seed, update uint64) (noise, coin random.Key) {
+	return Bernoulli{Stream: op.Stream}.Key(seed, update), Bernoulli{Stream: ^op.Stream}.Key(seed, update)
+}
+
+// Eval is the reference meaning.
+func (op SaltAndPepper) Eval(env *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
+	noise, coin := op.Keys(env.Seed, env.Update)
+	return corrupt(env, in[0], noise, op.Rate, func(i uint64) float64 {
+		if coin.Float32(i) < 0.5 {
+			return op.Low
+		}
+		return op.High
+	})
+}
+
+// VJP gives dy where x was left alone.
+func (op SaltAndPepper) VJP(b *ir.Builder, _ *ir.Node, dout []*ir.Value) []*ir.Value {
+	return []*ir.Value{b.Op(MaskingNoise{Rate: op.Rate, Stream: op.Stream}, dout[0])}
 }

@@ -44,26 +44,19 @@ func (op Bernoulli) Key(seed, update uint64) random.Key {
 	return random.New(seed).DeriveString("bernoulli").Derive(op.Stream, update)
 }
 
-// Fill sets dst to the mask's elements from draw first on.
-func (op Bernoulli) Fill(k random.Key, first uint64, dst []float32) {
-	k.FillFloat32(dst, first)
-	rate, kept := float32(op.Rate), float32(1/(1-op.Rate))
-	for i, u := range dst {
-		dst[i] = 0
-		if u >= rate {
-			dst[i] = kept
-		}
+// firstDraw returns the number of the draw of a tensor's first element.
+func firstDraw(env *ir.Env, shape []int) uint64 {
+	if len(shape) == 0 {
+		return 0
 	}
+	return uint64(env.FirstRow) * uint64(ir.Elems(shape[1:]))
 }
 
 // Eval is the reference meaning.
 func (op Bernoulli) Eval(env *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 	out := ir.NewTensor(ir.F64, in[0].Shape...)
 	k := op.Key(env.Seed, env.Update)
-	first, rate, kept := uint64(0), float32(op.Rate), 1/(1-op.Rate)
-	if len(in[0].Shape) > 0 {
-		first = uint64(env.FirstRow) * uint64(ir.Elems(in[0].Shape[1:]))
-	}
+	first, rate, kept := firstDraw(env, in[0].Shape), float32(op.Rate), 1/(1-op.Rate)
 	for i := range out.F64 {
 		if k.Float32(first+uint64(i)) >= rate {
 			out.F64[i] = kept

@@ -1,8 +1,6 @@
 package ops
 
 import (
-	"math"
-
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/internal/random"
 )
@@ -36,25 +34,10 @@ func (op Sample) Key(seed, update uint64) random.Key {
 	return random.New(seed).DeriveString("sample").Derive(op.Stream, update)
 }
 
-// Bits sets dst to 1 where a draw, from draw first on, is below p, and to 0
-// elsewhere; tmp has room for the draws.
-func (Sample) Bits(k random.Key, first uint64, dst, p, tmp []float32) {
-	tmp = tmp[:len(dst)]
-	k.FillFloat32(tmp, first)
-	const one = 0x3f800000
-	for i, u := range tmp {
-		below := math.Float32bits(u-p[i]) >> 31 // the sign; a branch would be guessed wrong half of the time
-		dst[i] = math.Float32frombits(-below & one)
-	}
-}
-
 // Eval is the reference meaning.
 func (op Sample) Eval(env *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 	out := ir.NewTensor(ir.F64, in[0].Shape...)
-	k, first := op.Key(env.Seed, env.Update), uint64(0)
-	if len(in[0].Shape) > 0 {
-		first = uint64(env.FirstRow) * uint64(ir.Elems(in[0].Shape[1:]))
-	}
+	k, first := op.Key(env.Seed, env.Update), firstDraw(env, in[0].Shape)
 	for i, p := range in[0].F64 {
 		if float64(k.Float32(first+uint64(i))) < p {
 			out.F64[i] = 1

@@ -7,8 +7,8 @@
 //	keep := masks.Float32(i) < p
 //
 // The generator is Philox4x32 with ten rounds (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy
-// as 1, 2, 3", SC 2011). Integers and uniform floats have the same bits on every platform; [Key.Normal] uses
-// package math, which may differ in the last bit of a float64 between architectures.
+// as 1, 2, 3", SC 2011). Integers and uniform floats have the same bits on every platform; [Key.Normal] and
+// [Key.Normal32] use package math, which may differ in the last bit of a float64 between architectures.
 //
 // Kinds of draws of one key are cut from the same blocks: Uint64, Float64 and Normal at one index are not
 // independent of each other. Derive a key for each purpose.
@@ -91,20 +91,14 @@ func (k Key) Uint64N(i, n uint64) uint64 {
 
 // Normal returns draw i of the normal distribution with mean 0 and variance 1 (Box and Muller 1958).
 func (k Key) Normal(i uint64) float64 {
-	c, s := k.normals(i >> 1)
-	if i&1 != 0 {
-		return s
-	}
-	return c
-}
-
-// normals returns the two normal draws of a block.
-func (k Key) normals(block uint64) (float64, float64) {
-	a, b := philox(block, k.tweak, k.key)
+	a, b := philox(i>>1, k.tweak, k.key)
 	u := 1 - float64(a>>11)*0x1p-53 // in (0, 1], so the logarithm is finite
 	r := math.Sqrt(-2 * math.Log(u))
 	sin, cos := math.Sincos(2 * math.Pi * (float64(b>>11) * 0x1p-53))
-	return r * cos, r * sin
+	if i&1 != 0 {
+		return r * sin
+	}
+	return r * cos
 }
 
 // Block returns block i of the stream as two halves: draws 4i to 4i+3 of Uint32, low word first.
@@ -160,18 +154,10 @@ func (k Key) FillFloat32(dst []float32, i uint64) {
 	}
 }
 
-// FillNormal32 sets dst[j] to float32(Normal(i+j)).
+// FillNormal32 sets dst[j] to float32(Normal32(i+j)).
 func (k Key) FillNormal32(dst []float32, i uint64) {
-	if len(dst) > 0 && i&1 != 0 {
-		dst[0] = float32(k.Normal(i))
-		dst, i = dst[1:], i+1
-	}
-	for ; len(dst) >= 2; dst, i = dst[2:], i+2 {
-		a, b := k.normals(i >> 1)
-		dst[0], dst[1] = float32(a), float32(b)
-	}
-	if len(dst) > 0 {
-		dst[0] = float32(k.Normal(i))
+	for j := range dst {
+		dst[j] = float32(k.Normal32(i + uint64(j)))
 	}
 }
 

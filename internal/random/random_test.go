@@ -63,7 +63,7 @@ func TestFillEqualsDraws(t *testing.T) {
 				if want := k.Float32(i + uint64(j)); u[j] != want {
 					t.Fatalf("FillFloat32(%d values from %d)[%d] = %v, want %v", n, i, j, u[j], want)
 				}
-				if want := float32(k.Normal(i + uint64(j))); z[j] != want {
+				if want := float32(k.Normal32(i + uint64(j))); z[j] != want {
 					t.Fatalf("FillNormal32(%d values from %d)[%d] = %v, want %v", n, i, j, z[j], want)
 				}
 			}
@@ -74,26 +74,38 @@ func TestFillEqualsDraws(t *testing.T) {
 func TestDistributions(t *testing.T) {
 	const n = 200_000
 	k := New(11)
-	var u, u32, m1, m2, m4 float64
+	var u, u32 float64
+	var m [2][5]float64 // sums of powers of Normal and Normal32, the last of the product of neighbours
 	for i := range uint64(n) {
 		f, g := k.Float64(i), k.Float32(i)
 		if f < 0 || f >= 1 || g < 0 || g >= 1 {
 			t.Fatalf("draw %d: %v, %v outside [0, 1)", i, f, g)
 		}
-		z := k.Normal(i)
-		u, u32, m1, m2, m4 = u+f, u32+float64(g), m1+z, m2+z*z, m4+z*z*z*z
+		u, u32 = u+f, u32+float64(g)
+		for j, normal := range []func(uint64) float64{k.Normal, k.Normal32} {
+			z := normal(i)
+			m[j][0], m[j][1], m[j][2], m[j][3] = m[j][0]+z, m[j][1]+z*z, m[j][2]+z*z*z, m[j][3]+z*z*z*z
+			m[j][4] += z * normal(i+1)
+		}
 	}
-	for _, c := range []struct {
+	type moment struct {
 		name      string
 		got, want float64
 		deviation float64 // of one draw
-	}{
+	}
+	checks := []moment{
 		{"mean of Float64", u / n, 0.5, math.Sqrt(1. / 12)},
 		{"mean of Float32", u32 / n, 0.5, math.Sqrt(1. / 12)},
-		{"mean of Normal", m1 / n, 0, 1},
-		{"variance of Normal", m2 / n, 1, math.Sqrt2},
-		{"fourth moment of Normal", m4 / n, 3, math.Sqrt(96)},
-	} {
+	}
+	for j, name := range []string{"Normal", "Normal32"} {
+		checks = append(checks,
+			moment{"mean of " + name, m[j][0] / n, 0, 1},
+			moment{"variance of " + name, m[j][1] / n, 1, math.Sqrt2},
+			moment{"third moment of " + name, m[j][2] / n, 0, math.Sqrt(15)},
+			moment{"fourth moment of " + name, m[j][3] / n, 3, math.Sqrt(96)},
+			moment{"correlation of neighbours of " + name, m[j][4] / n, 0, 1})
+	}
+	for _, c := range checks {
 		if tol := 4 * c.deviation / math.Sqrt(n); math.Abs(c.got-c.want) > tol {
 			t.Errorf("%s = %v, want %v ± %v", c.name, c.got, c.want, tol)
 		}

@@ -4,7 +4,6 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/compiler/plan"
-	"github.com/lamina-ml/lamina/internal/random"
 	"github.com/lamina-ml/lamina/kernels/simd"
 )
 
@@ -108,27 +107,6 @@ func storeGradKernel(b *binding) (kernel, string) {
 			copy(dst, src)
 		}
 	}, "store"
-}
-
-// drawKernel draws random numbers.
-func drawKernel(b *binding) (kernel, string) {
-	op, ok := b.s.Op.(interface {
-		Key(seed, update uint64) random.Key
-		Fill(k random.Key, first uint64, dst []float32)
-	})
-	w, ok2 := width(b.outT[0])
-	if !ok || !ok2 || !b.all(ir.F32) {
-		return nil, ""
-	}
-	e, y := b.e, b.out[0]
-	batch := b.outT[0].Rank() > 0
-	return func(_ *ctx, lo, hi int) {
-		first := 0
-		if batch {
-			first = (e.env.FirstRow + lo) * w
-		}
-		op.Fill(op.Key(e.env.Seed, e.env.Update), uint64(first), y.f32[lo*w:hi*w])
-	}, "philox"
 }
 
 // oneHotKernel writes rows that are 1 at an index.

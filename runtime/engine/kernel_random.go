@@ -1,0 +1,69 @@
+package engine
+
+import (
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
+	"github.com/lamina-ml/lamina/kernels/simd"
+)
+
+// randomKernel is an op that draws. The draws of an element have the number of
+// its place in the whole update, so they do not depend on how rows are divided.
+func randomKernel(b *binding) (kernel, string) {
+	w, ok := width(b.outT[0])
+	if !ok || !b.all(ir.F32) {
+		return nil, ""
+	}
+	env, x, y := &b.e.env, b.in[0], b.out[0]
+	fill := drawing(b.s.Op)
+	if fill == nil {
+		return nil, ""
+	}
+	batch := b.outT[0].Rank() > 0
+	return func(_ *ctx, lo, hi int) {
+		first := 0
+		if batch {
+			first = (env.FirstRow + lo) * w
+		}
+		var src []float32
+		if x.f32 != nil { // masks look at its shape only: it may not have been made
+			src = x.f32[lo*w : hi*w]
+		}
+		fill(env, y.f32[lo*w:hi*w], src, uint64(first))
+	}, "philox"
+}
+
+// drawing returns what an op makes of x and the draws from first on.
+func drawing(op ir.Op) func(env *ir.Env, dst, x []float32, first uint64) {
+	switch op := op.(type) {
+	case ops.Bernoulli:
+		rate, kept := float32(op.Rate), float32(1/(1-op.Rate))
+		return func(env *ir.Env, dst, _ []float32, first uint64) {
+			simd.Choose(dst, op.Key(env.Seed, env.Update), first, rate, 0, kept)
+		}
+	case ops.RandomNormal:
+		return func(env *ir.Env, dst, _ []float32, first uint64) {
+			simd.Normal(dst, op.Key(env.Seed, env.Update), first)
+		}
+	case ops.Sample:
+		return func(env *ir.Env, dst, p []float32, first uint64) {
+			simd.Sample(dst, p, op.Key(env.Seed, env.Update), first)
+		}
+	case ops.MaskingNoise:
+		rate := float32(op.Rate)
+		return func(env *ir.Env, dst, x []float32, first uint64) {
+			simd.Keep(dst, x, op.Key(env.Seed, env.Update), first, rate)
+		}
+	case ops.GaussianNoise:
+		sd := float32(op.SD)
+		return func(env *ir.Env, dst, x []float32, first uint64) {
+			simd.AddNormal(dst, x, op.Key(env.Seed, env.Update), first, sd)
+		}
+	case ops.SaltAndPepper:
+		rate, low, high := float32(op.Rate), float32(op.Low), float32(op.High)
+		return func(env *ir.Env, dst, x []float32, first uint64) {
+			noise, coin := op.Keys(env.Seed, env.Update)
+			simd.SaltAndPepper(dst, x, noise, coin, first, rate, low, high)
+		}
+	}
+	return nil
+}
