@@ -9,7 +9,8 @@ import (
 // Gemm that reads its operands transposed where a Transpose stood; a row bias
 // and then a Relu go into its stores, or the mask of a Relu's gradient; products
 // of one type that are added become one chain, the first being where the second
-// starts; a squared error becomes one step with its gradient.
+// starts; a squared error becomes one step with its gradient, and so does a sum of
+// softplus.
 func fuse(g *ir.Graph, _ *state) error {
 	return fuseBy(g, []fusion{fuseGemm, fuseBias, fuseSum, fuseRelu, fuseReluGrad})
 }
@@ -41,6 +42,9 @@ func fuseBy(g *ir.Graph, fusions []fusion) error {
 			return err
 		}
 		sweep(g)
+	}
+	if err := fuseSoftplus(g); err != nil {
+		return err
 	}
 	return fuseSquaredError(g)
 }

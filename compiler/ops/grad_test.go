@@ -96,6 +96,7 @@ var samples = []sample{
 	{ops.GemmRelu{TransB: true}, "f32[N 3] f32[2 3] f32[2]", "positive"},
 	{ops.GemmReluGrad{TransB: true}, "f32[N 3] f32[2 3] f32[N 2]", "apart"},
 	{ops.GemmReluGrad{}, "f32[N 3] f32[3 2] f32[N 2] f32[N 2]", "apart"},
+	{ops.SoftplusSum{}, "f32[N 3]", ""},
 	{ops.SquaredError{}, "f32[N 3] f32[N 3] f32[]", ""},
 	{ops.SquaredError{}, "f32[N 3 2] f32[N 3 2] f32[]", ""},
 	{ops.Softmax{Axis: 1}, "f32[N 3]", ""},

@@ -14,7 +14,7 @@ func All() []ir.Op {
 		ReluGrad{}, SigmoidGrad{}, TanhGrad{},
 		Transpose{}, Reshape{}, Flatten{}, Expand{}, Concat{}, Slice{}, Pad{},
 		ReduceSum{}, ReduceMean{}, ReduceMax{}, Extent{}, ArgMax{}, TopK{},
-		MatMul{}, Gemm{}, GemmRelu{}, GemmReluGrad{}, SquaredError{},
+		MatMul{}, Gemm{}, GemmRelu{}, GemmReluGrad{}, SquaredError{}, SoftplusSum{},
 		Softmax{}, LogSoftmax{},
 		OneHot{}, Cast{},
 		Bernoulli{}, RandomNormal{}, Sample{}, Dropout{}, MaskingNoise{}, GaussianNoise{}, SaltAndPepper{}, Reparameterize{}, Emphasis{},

@@ -103,8 +103,6 @@ func elementOp(op ir.Op) func(x float64) float64 {
 			}
 			return ops.SeluGamma * ops.SeluAlpha * math.Expm1(x)
 		}
-	case ops.Softplus:
-		return func(x float64) float64 { return max(x, 0) + math.Log1p(math.Exp(-math.Abs(x))) }
 	case ops.Gelu:
 		return func(x float64) float64 { return 0.5 * x * (1 + math.Erf(x/math.Sqrt2)) }
 	}

@@ -18,8 +18,12 @@ func maker(op string) makeKernel {
 	case "Where":
 		return whereKernel
 	case "Relu", "Sigmoid", "Tanh", "Exp", "Log", "Neg", "Abs", "Sign", "Sqrt", "Erf", "Reciprocal",
-		"LeakyRelu", "Elu", "Selu", "Softplus", "Gelu":
+		"LeakyRelu", "Elu", "Selu", "Gelu":
 		return unaryKernel
+	case "Softplus":
+		return softplusKernel
+	case "SoftplusSum":
+		return softplusSumKernel
 	case "ReduceSum", "ReduceMean":
 		return reduceKernel
 	case "ContinueSum":
