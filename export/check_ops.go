@@ -20,8 +20,12 @@ func (k *call) operands(lo, hi int) error {
 	if len(k.in) < lo || len(k.in) > hi {
 		return fmt.Errorf("takes %d to %d operands, got %d", lo, hi, len(k.in))
 	}
-	if len(k.n.Output) != 1 {
-		return fmt.Errorf("makes one result, got %d", len(k.n.Output))
+	results := 1
+	if k.n.OpType == "TopK" {
+		results = 2
+	}
+	if len(k.n.Output) != results {
+		return fmt.Errorf("makes %d results, got %d", results, len(k.n.Output))
 	}
 	return nil
 }
@@ -253,8 +257,8 @@ func (k *call) topK() (vtype, error) {
 		return vtype{}, err
 	}
 	n := k.c.ints[k.n.Input[1]]
-	if d := k.in[0].dims[a]; len(n) != 1 || n[0] < 1 || d.sym != "" || n[0] > d.n || len(k.n.Output) != 2 {
-		return vtype{}, fmt.Errorf("k is %v of %s, and there must be two results", n, k.in[0])
+	if d := k.in[0].dims[a]; len(n) != 1 || n[0] < 1 || d.sym != "" || n[0] > d.n {
+		return vtype{}, fmt.Errorf("k is %v, and x is %s", n, k.in[0])
 	}
 	d := append([]length{}, k.in[0].dims...)
 	d[a] = length{n: n[0]}

@@ -14,6 +14,9 @@ type DenseLayer struct {
 	noBias   bool
 	init     Init
 	biasInit Init
+
+	w *DenseLayer // whose weights, transposed, and
+	b *TiedLayer  // whose biases it starts with; nil for those of the initializers
 }
 
 // Dense is a fully connected layer, y = x·w + b.
@@ -52,7 +55,22 @@ func (l *DenseLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 		return b.Errorf("%s", rule)
 	}
 	w := b.Param("w", l.init, x[0].Type.Last(), l.units)
-	return addBias(b, b.Op(ops.MatMul{}, x[0], w), !l.noBias, l.biasInit, l.units)
+	y := addBias(b, b.Op(ops.MatMul{}, x[0], w), !l.noBias, l.biasInit, l.units)
+	if l.w != nil {
+		startLike(l.st.params["w"], l.w.st.params["w"])
+	}
+	if l.b != nil {
+		startLike(l.st.params["b"], l.b.st.params["b"])
+	}
+	return y
+}
+
+// startLike makes p start as a copy of q, if both are there and fit.
+func startLike(p, q *param) {
+	if p == nil || q == nil || p.v.Type.Shape.Elems(1) != q.v.Type.Shape.Elems(1) || p.v.Type.Shape[0] != q.v.Type.Shape[q.v.Type.Rank()-1] {
+		return
+	}
+	p.like = q
 }
 
 // features returns the rule that the operand of a dense layer breaks, or "".

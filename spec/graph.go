@@ -30,9 +30,39 @@ func (p Param) Same(q Param) bool { return p.id != nil && p.id == q.id }
 // Initial returns the parameter's elements at the start of a run with that root
 // key, a function of key, name and shape alone.
 func (p Param) Initial(root random.Key) []float32 {
+	if of, ok := p.Like(); ok {
+		return p.FromLike(of.Initial(root))
+	}
 	shape := p.Type.Shape.Bind(1)
 	dst := make([]float32, ir.Elems(shape))
 	p.Init.Fill(root.DeriveString("init").DeriveString(p.Name), shape, dst)
+	return dst
+}
+
+// Like returns the parameter as whose copy this one starts, if there is one: that
+// of the layer that a [Mirror] or [Untie] made its layer of.
+func (p Param) Like() (of Param, ok bool) {
+	if p.id == nil || p.id.like == nil {
+		return Param{}, false
+	}
+	q := p.id.like
+	return Param{Name: q.st.path + "/" + q.name, Type: q.v.Type, Init: q.init, Layer: q.st.path,
+		Pos: q.st.made.pos(), Decay: q.v.Type.Rank() > 1, id: q}, true
+}
+
+// FromLike returns what this parameter starts with when the one of [Param.Like] has
+// these elements: the same, transposed if they are a matrix.
+func (p Param) FromLike(of []float32) []float32 {
+	if p.Type.Rank() != 2 {
+		return append([]float32{}, of...)
+	}
+	rows, cols := p.Type.Shape[0].N, p.Type.Shape[1].N
+	dst := make([]float32, len(of))
+	for i := range rows {
+		for j := range cols {
+			dst[i*cols+j] = of[j*rows+i]
+		}
+	}
 	return dst
 }
 
@@ -120,12 +150,14 @@ type extract struct {
 	label  map[*ir.Value]string // the first name of each output
 	next   int
 	stream uint64
+	drawn  map[*ir.Node]uint64 // stream of each node that others follow
 	finish func(map[*ir.Value]*ir.Value) *ir.Value
 }
 
 func newExtract(s *space, name string) *extract {
 	return &extract{s: s, g: &ir.Graph{Name: name, Data: map[*ir.Value]*ir.Tensor{}},
-		paths: map[*state]string{}, value: map[*ir.Value]*ir.Value{}, names: map[string]bool{}, label: map[*ir.Value]string{}}
+		paths: map[*state]string{}, value: map[*ir.Value]*ir.Value{}, names: map[string]bool{}, label: map[*ir.Value]string{},
+		drawn: map[*ir.Node]uint64{}}
 }
 
 // ancestry returns the values that the roots depend on, themselves included.
@@ -226,7 +258,7 @@ func (x *extract) node(n *ir.Node) {
 	if !ok {
 		layer = p.path()
 	}
-	m := &ir.Node{ID: len(x.g.Nodes) + 1, Op: x.random(n.Op), Layer: layer, Pos: p.st.made.pos()}
+	m := &ir.Node{ID: len(x.g.Nodes) + 1, Op: x.random(n), Layer: layer, Pos: p.st.made.pos()}
 	for _, v := range n.In {
 		m.In = append(m.In, x.operand(v))
 	}
@@ -247,13 +279,19 @@ func (x *extract) node(n *ir.Node) {
 }
 
 // random numbers the streams of random ops by their place in the graph, so that
-// no two uses of a layer draw the same numbers.
-func (x *extract) random(op ir.Op) ir.Op {
-	if o, ok := op.(ops.Drawn); ok {
-		x.stream++
-		return o.WithStream(x.stream)
+// no two uses of a layer draw the same numbers. One that follows another has its
+// stream.
+func (x *extract) random(n *ir.Node) ir.Op {
+	o, ok := n.Op.(ops.Drawn)
+	if !ok {
+		return n.Op
 	}
-	return op
+	if of := x.s.follows[n]; of != nil {
+		return o.WithStream(x.drawn[of])
+	}
+	x.stream++
+	x.drawn[n] = x.stream
+	return o.WithStream(x.stream)
 }
 
 func (x *extract) operand(v *ir.Value) *ir.Value {

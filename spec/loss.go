@@ -15,6 +15,10 @@ type Loss struct {
 	st     *state
 	weight float64
 	placed site // in a model
+
+	elems *ir.Value // of which it is the mean, nil for a penalty
+	unit  *ir.Value // target that must be in [0, 1]; nil for none
+	mixes bool      // it is no mean over rows that stand by themselves
 }
 
 // Weight multiplies the loss in the total. It is 1 if not set. The loss is
@@ -44,6 +48,7 @@ type lossLayer struct {
 	Base
 	rule  func(prediction, target *ir.Value) string
 	build func(b *Builder, prediction, target *ir.Value) *ir.Value // of each element, or of each row
+	elems *ir.Value
 }
 
 // Build returns the mean.
@@ -51,7 +56,8 @@ func (l *lossLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 	if rule := l.rule(x[0], x[1]); rule != "" {
 		return b.Errorf("%s", rule)
 	}
-	return mean(b, l.build(b, x[0], x[1]))
+	l.elems = l.build(b, x[0], x[1])
+	return mean(b, l.elems)
 }
 
 // mean returns the mean of all elements, along the rows first and then over
@@ -75,8 +81,9 @@ func newLoss(kind string, prediction, target *Value, rule func(p, t *ir.Value) s
 	at := callers(1)
 	base := newBase(kind)
 	base.st.loss = true
-	v := apply(at, "loss "+kind, &lossLayer{base, rule, build}, []*Value{prediction, target})
-	return &Loss{sp: v.sp, v: v.v, st: base.st, weight: 1}
+	l := &lossLayer{Base: base, rule: rule, build: build}
+	v := apply(at, "loss "+kind, l, []*Value{prediction, target})
+	return &Loss{sp: v.sp, v: v.v, st: base.st, weight: 1, elems: l.elems}
 }
 
 // ownLoss is the mean of what a user computed.
@@ -102,7 +109,7 @@ func NewLoss(kind string, value *Value) *Loss {
 		base.st.early = append(base.st.early, &mistake{at: base.st.made, made: base.st.made, op: text("NewLoss"), rule: text("kind: %s", rule)})
 	}
 	v := apply(callers(0), "NewLoss", &ownLoss{base}, []*Value{value})
-	return &Loss{sp: v.sp, v: v.v, st: base.st, weight: 1}
+	return &Loss{sp: v.sp, v: v.v, st: base.st, weight: 1, elems: whole(value, base.st.made, "NewLoss").v}
 }
 
 func sameType(p, t *ir.Value) string {
@@ -151,7 +158,8 @@ func Huber(prediction, target *Value, delta float64) *Loss {
 }
 
 // BinaryCrossEntropy is the mean of -t·log σ(z) - (1-t)·log(1-σ(z)) for logits
-// z, not probabilities, and targets t in [0, 1], computed without overflow.
+// z, not probabilities, and targets t in [0, 1], computed without overflow. A
+// target that is an input is looked at in training: a row outside is an error.
 // Mistakes: the two have different types, the prediction comes from a Sigmoid.
 func BinaryCrossEntropy(logits, target *Value) *Loss {
 	rule := func(p, t *ir.Value) string {
@@ -160,9 +168,13 @@ func BinaryCrossEntropy(logits, target *Value) *Loss {
 		}
 		return sameType(p, t)
 	}
-	return newLoss("BinaryCrossEntropy", logits, target, rule, func(b *Builder, z, t *ir.Value) *ir.Value {
+	l := newLoss("BinaryCrossEntropy", logits, target, rule, func(b *Builder, z, t *ir.Value) *ir.Value {
 		return b.Op(ops.Sub{}, b.Op(ops.Softplus{}, z), b.Op(ops.Mul{}, z, t))
 	})
+	if target != nil {
+		l.unit = target.v
+	}
+	return l
 }
 
 // CrossEntropy is the mean of -log softmax(z) at the label, for logits z

@@ -11,21 +11,37 @@ type MirrorLayer struct {
 	Base
 	of     Layer
 	tied   bool
-	layers []Layer // made at the first place
-	stages []stage // of layers, from the input on
+	from   *MirrorLayer // whose biases an untied one starts with; nil for none
+	layers []Layer      // made at the first place
+	stages []stage      // of layers, from the input on
 }
 
 // Mirror is the decoder to an encoder: its dense layers and activations in
 // reverse. A stage is a dense layer and the activations that follow it; the
 // image of a stage undoes the layer and is followed by the activations of the
 // stage before it, so the last image is linear: 784-100-30 with ReLU after each
-// becomes 30-100 ReLU, 100-784. Flatten and Reshape are undone, Dropout and noise
-// are left out. The encoder must have been placed before.
+// becomes 30-100 ReLU, 100-784. Flatten and Reshape are undone, Dropout, noise and
+// KSparse are left out. The encoder must have been placed before.
 //
-// Weights are new ones, initialized as the encoder's, unless Tied is given.
-// Mistakes: the encoder was not placed yet, or holds a layer without an image.
+// Weights are new ones that start as the encoder's, transposed, and then go their
+// own way, unless Tied is given. Mistakes: the encoder was not placed yet, or
+// holds a layer without an image.
 func Mirror(name string, encoder Layer) *MirrorLayer {
 	return &MirrorLayer{Base: container("Mirror", name), of: encoder}
+}
+
+// Untie is a tied mirror with weights of its own: the decoder to go on with after
+// pretraining, when encoder and decoder shall part (Hinton and Salakhutdinov 2006,
+// who unroll a stack into an autoencoder and fine-tune both halves). In a program of
+// package pretrain it starts with what the phases before left of the encoder's
+// weights, transposed, and of the tied mirror's biases; without one, as both do.
+// Mistakes: the mirror is not tied, or was not placed yet.
+func Untie(name string, tied *MirrorLayer) *MirrorLayer {
+	l := &MirrorLayer{Base: container("Untie", name), from: tied}
+	if tied != nil {
+		l.of = tied.of
+	}
+	return l
 }
 
 // Named gives the container another name.
@@ -36,6 +52,18 @@ func (l *MirrorLayer) Named(name string) *MirrorLayer { return named(l, name) }
 func (l *MirrorLayer) Tied() *MirrorLayer { return option(l, "Tied", func() { l.tied = true }) }
 
 func (l *MirrorLayer) args() string {
+	if l.st.kind == "Untie" {
+		switch {
+		case l.from == nil || l.from.st == nil:
+			return "needs a mirror made by spec.Mirror"
+		case l.tied:
+			return "Tied after Untie: place the mirror itself"
+		case !l.from.tied:
+			return "the mirror has weights of its own already"
+		case len(l.from.layers) == 0:
+			return fmt.Sprintf("the mirror made at %s was not placed yet, so it has nothing to start from", l.from.st.made.pos())
+		}
+	}
 	if isNil(l.of) {
 		return "the layer to be mirrored is nil"
 	}
@@ -110,7 +138,7 @@ func (l *MirrorLayer) images() (out []Layer, rule string) {
 			image = Reshape(lengths(x.from)...)
 		case *ReshapeLayer:
 			image = Reshape(lengths(x.from)...)
-		case *DropoutLayer, *MaskingNoiseLayer, *GaussianNoiseLayer, *SaltAndPepperLayer:
+		case *DropoutLayer, *MaskingNoiseLayer, *GaussianNoiseLayer, *SaltAndPepperLayer, *KSparseLayer:
 			return true
 		case interface{ copy() Layer }:
 			last := &stages[len(stages)-1]
@@ -147,5 +175,13 @@ func (l *MirrorLayer) dense(of *DenseLayer, units int) Layer {
 	if l.tied {
 		return &TiedLayer{Base: newBase("Tied"), of: of, noBias: of.noBias, biasInit: of.biasInit}
 	}
-	return &DenseLayer{Base: newBase("Dense"), units: units, noBias: of.noBias, init: of.init, biasInit: of.biasInit}
+	d := &DenseLayer{Base: newBase("Dense"), units: units, noBias: of.noBias, init: of.init, biasInit: of.biasInit, w: of}
+	if l.from != nil {
+		for _, s := range l.from.stages {
+			if t, ok := s.image.(*TiedLayer); ok && s.of == Layer(of) {
+				d.b = t
+			}
+		}
+	}
+	return d
 }

@@ -1,6 +1,8 @@
 package spec
 
 import (
+	"slices"
+
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
 )
@@ -15,6 +17,8 @@ type Model struct {
 	graph  *ir.Graph
 	params []Param
 	states []State
+	unit   []string     // inputs whose values must be in [0, 1]
+	mixing []string     // kinds of the losses that mix rows
 	places []*placement // in the order of the summary
 	kept   map[*ir.Value]*ir.Value
 }
@@ -128,6 +132,24 @@ func (m *Model) assemble(losses []*Loss, whole bool) {
 	x.run(outs)
 	m.graph, m.params, m.states, m.kept = x.g, x.params, x.states, x.value
 	m.places = append([]*placement{}, s.top...)
+	for _, l := range losses {
+		if l.mixes && !slices.Contains(m.mixing, l.st.kind) {
+			m.mixing = append(m.mixing, l.st.kind)
+		}
+		for _, in := range s.inputs {
+			if l.unit != nil && in.v == shipped(l.unit) && !slices.Contains(m.unit, in.name) {
+				m.unit = append(m.unit, in.name)
+			}
+		}
+	}
+}
+
+// shipped returns what a value is without what exists in training only.
+func shipped(v *ir.Value) *ir.Value {
+	for v.Def != nil && (v.Def.Op == (ops.Identity{}) || ops.TrainingOnly(v.Def.Op)) {
+		v = v.Def.In[0]
+	}
+	return v
 }
 
 // Name returns the model's name.
@@ -221,4 +243,22 @@ func (m *Model) Limits() map[string]int {
 		}
 	}
 	return limits
+}
+
+// UnitInputs returns the names of the float inputs whose values must be in [0, 1]:
+// the targets of [BinaryCrossEntropy].
+func (m *Model) UnitInputs() []string {
+	if m == nil {
+		return nil
+	}
+	return append([]string{}, m.unit...)
+}
+
+// MixesRows returns the kinds of the losses that are no mean over rows which stand
+// by themselves, as [KLSparsity] is none.
+func (m *Model) MixesRows() []string {
+	if m == nil {
+		return nil
+	}
+	return append([]string{}, m.mixing...)
 }

@@ -13,6 +13,7 @@ type space struct {
 	used     map[string]*state // names at the top
 	nodes    []*ir.Node        // in topological order
 	made     map[*ir.Node]*placement
+	follows  map[*ir.Node]*ir.Node // a random op to one that draws the same numbers
 	inputs   []*input
 	params   []*param
 	states   []*stateVar
@@ -42,14 +43,16 @@ type param struct {
 	st   *state
 	name string
 	init Init
+	like *param // whose first elements, turned if it is a matrix, it starts with
 }
 
 func newSpace() *space {
 	return &space{
-		used:  map[string]*state{},
-		made:  map[*ir.Node]*placement{},
-		data:  map[*ir.Value]*ir.Tensor{},
-		owned: map[*ir.Value]bool{},
+		used:    map[string]*state{},
+		made:    map[*ir.Node]*placement{},
+		follows: map[*ir.Node]*ir.Node{},
+		data:    map[*ir.Value]*ir.Tensor{},
+		owned:   map[*ir.Value]bool{},
 	}
 }
 
@@ -87,6 +90,9 @@ func union(a, b *space) *space {
 	a.mistakes = append(a.mistakes, b.mistakes...)
 	for n, p := range b.made {
 		a.made[n] = p
+	}
+	for n, m := range b.follows {
+		a.follows[n] = m
 	}
 	for v, t := range b.data {
 		a.data[v] = t

@@ -26,7 +26,8 @@ func NameOf(l Layer) string {
 
 // MirrorOf returns a stack's own mirror, tied or untied, for what needs a decoder
 // that nobody declared. It is made at the first call, so that all who ask train
-// the same one. Its name is the stack's with -mirror or -mirror-untied behind.
+// the same one. Its name is the stack's with -mirror or -mirror-untied behind. The
+// untied one starts with the biases of the tied one, if that was made before.
 func MirrorOf(stack *SequentialLayer, tied bool) *MirrorLayer {
 	if stack == nil || stack.st == nil {
 		return Mirror("mirror", stack) // which tells the mistake when it is placed
@@ -39,6 +40,7 @@ func MirrorOf(stack *SequentialLayer, tied bool) *MirrorLayer {
 	}
 	if stack.untied == nil {
 		stack.untied = Mirror(stack.st.name+"-mirror-untied", stack)
+		stack.untied.from = stack.tied
 	}
 	return stack.untied
 }

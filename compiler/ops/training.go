@@ -79,6 +79,9 @@ func (op Emphasis) Infer(in []ir.Type) ([]ir.Type, error) {
 	return t, nil
 }
 
+// WithStream implements [Drawn]; the stream is that of the noise.
+func (op Emphasis) WithStream(stream uint64) ir.Op { op.Stream = stream; return op }
+
 // Decompose is the meaning. The mask is that of the noise itself, so that it is
 // drawn once.
 func (op Emphasis) Decompose(b *ir.Builder, in []*ir.Value) []*ir.Value {

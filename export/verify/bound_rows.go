@@ -136,7 +136,8 @@ func (c *call) topK(op ops.TopK) (Estimate, error) {
 	i := 0
 	lines(x.Value.Shape, op.Axis, func(first, step, n int) {
 		at := func(k int) int { return first + int(order[0].At(first+k*step))*step }
-		out := func(k int) int { return i/inner*inner*op.K + i%inner + k*inner }
+		base := i/inner*inner*op.K + i%inner
+		out := func(k int) int { return base + k*inner }
 		i++
 		if x.Value.DType != ir.F64 {
 			c.inverse(&e, x, op.K, first, step, n, out)

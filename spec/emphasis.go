@@ -1,0 +1,95 @@
+package spec
+
+import (
+	"fmt"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
+)
+
+// emphasisLayer weighs the elements of a loss.
+type emphasisLayer struct {
+	Base
+	hit, rest float64
+}
+
+// Build takes the elements of the loss and the corrupted value.
+func (l *emphasisLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
+	if rule := finite("the weight of corrupted elements", l.hit); rule != "" || l.hit < 0 {
+		return b.Errorf("the weight of corrupted elements must be finite and at least 0, got %v", l.hit)
+	}
+	if rule := finite("the weight of the others", l.rest); rule != "" || l.rest < 0 {
+		return b.Errorf("the weight of the others must be finite and at least 0, got %v", l.rest)
+	}
+	if l.hit == 0 && l.rest == 0 {
+		return b.Errorf("the weights are both 0, so nothing would be trained")
+	}
+	elems, noisy := x[0], x[1]
+	rate, rule := corruption(noisy)
+	if rule != "" {
+		return b.Errorf("%s", rule)
+	}
+	if !reaches([]*ir.Value{elems}, []*ir.Value{noisy}) {
+		return b.Errorf("the loss does not depend on the corrupted value")
+	}
+	if !elems.Type.Equal(noisy.Type) {
+		return b.Errorf("the loss has elements %s but the corrupted value is %s, so they are not those of one another", elems.Type, noisy.Type)
+	}
+	v := b.Op(ops.Emphasis{Hit: l.hit, Rest: l.rest, Rate: rate}, elems, noisy.Def.In[0])
+	if !isBad(v) {
+		b.sp.find().follows[v.Def] = noisy.Def
+	}
+	return mean(b, v)
+}
+
+// corruption returns the share of the elements that a noise changes.
+func corruption(noisy *ir.Value) (rate float64, rule string) {
+	if noisy.Def != nil {
+		switch op := noisy.Def.Op.(type) {
+		case ops.MaskingNoise:
+			return op.Rate, ""
+		case ops.SaltAndPepper:
+			return op.Rate, ""
+		case ops.Dropout:
+			return op.Rate, ""
+		case ops.GaussianNoise:
+			return 0, "GaussianNoise corrupts every element, so there are none to tell apart"
+		}
+	}
+	return 0, fmt.Sprintf("the corrupted value must be the result of MaskingNoise, SaltAndPepper or Dropout, got %s", origin(noisy))
+}
+
+// Emphasis multiplies the loss of an element by alpha where the noise corrupted it
+// and by beta where it did not (Vincent, Larochelle and others 2010, section 4.3);
+// beta 0 is full emphasis. An element is corrupted if the noise's draw says so, also
+// one that had the value it was set to. noisy is the result of the noise, of the
+// loss's shape. In evaluations there is no noise and the loss is the plain mean.
+// Mistakes: noisy is not the result of MaskingNoise, SaltAndPepper or Dropout, has
+// another shape than the loss, or is no part of it; a weight is negative, or both
+// are 0; the loss is given to a model already, or is a penalty.
+func (l *Loss) Emphasis(noisy *Value, alpha, beta float64) *Loss {
+	if l == nil || l.sp == nil {
+		return l // reported by NewModel
+	}
+	at := callers(0)
+	rule := ""
+	switch {
+	case l.placed != nil:
+		rule = "Emphasis after the loss was given to a model at " + l.placed.pos().Made.String()
+	case l.elems == nil && !isBad(l.v):
+		rule = "Emphasis of a loss that has no elements"
+	}
+	if rule != "" {
+		l.sp.fail(&mistake{at: at, made: at, op: text("loss %s", l.st.kind), rule: text("%s", rule)})
+		return l
+	}
+	base := newBase(l.st.kind)
+	base.st.loss, base.st.made = true, at
+	elems := &Value{sp: l.sp, v: l.elems}
+	if l.elems == nil {
+		elems.v = bad()
+	}
+	v := apply(at, "Emphasis", &emphasisLayer{base, alpha, beta}, []*Value{elems, noisy})
+	l.sp, l.v, l.st = v.sp, v.v, base.st
+	return l
+}

@@ -1,0 +1,62 @@
+package spec
+
+import (
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
+)
+
+// Reparameterize draws a code from a normal distribution, z = mean +
+// exp(logvar/2)·ε with ε standard normal, so that gradients reach both (Kingma and
+// Welling 2014, section 2.4). It draws in training only: what ships computes mean.
+// Mistakes: the two have different types.
+func Reparameterize(mean, logvar *Value) *Value {
+	return join("Reparameterize", joinOp(ops.Reparameterize{}), mean, logvar)
+}
+
+// KLNormal is the divergence of a normal distribution with independent elements
+// from the unit normal, ½·Σ(mean² + exp(logvar) - 1 - logvar): the sum over the
+// elements of a code, mean over the rows (Kingma and Welling 2014, appendix B).
+// Mistakes: the two have different types.
+func KLNormal(mean, logvar *Value) *Loss {
+	return penalty("KLNormal", func(b *Builder, x ...*ir.Value) *ir.Value {
+		m, s := x[0], x[1]
+		if !m.Type.Equal(s.Type) {
+			return b.Errorf("mean and logvar must have one type, got %s and %s", m.Type, s.Type)
+		}
+		v := b.Op(ops.Sub{}, b.Op(ops.Exp{}, s), s)
+		v = b.Op(ops.Add{}, b.Op(ops.Mul{}, m, m), b.Op(ops.Sub{}, v, b.Const(1)))
+		return rowMean(b, b.Op(ops.Mul{}, v, b.Const(0.5)))
+	}, mean, logvar)
+}
+
+// Variational is the variational autoencoder of data in [0, 1] (Kingma and Welling
+// 2014; with another beta than 1, Higgins et al. 2017). Dense layers named mean and
+// logvar, latent wide, are put on the encoder; the decoder gives logits of the
+// input's shape. What is made small is the negative evidence bound of a row in nats:
+// the cross-entropy summed over the elements, and beta times the divergence.
+//
+// Its taps are "mean" and "logvar", "code", which is drawn in training and the mean
+// elsewhere, and "reconstruction", in [0, 1]. Mistakes: latent is not positive, beta
+// is negative or not finite.
+func Variational(name string, input *Value, encoder Layer, latent int, decoder Layer, beta float64) *Model {
+	at := callers(0)
+	input = whole(input, at, "Variational")
+	if beta < 0 || finite("beta", beta) != "" {
+		input.sp.fail(&mistake{at: at, made: at, op: text("Variational"), rule: text("beta must be finite and at least 0, got %v", beta)})
+	}
+	h := input.Then(encoder)
+	mean := h.Then(Dense(latent).Named("mean")).Named("mean")
+	logvar := h.Then(Dense(latent).Named("logvar")).Named("logvar")
+	z := Reparameterize(mean, logvar).Named("code")
+	logits := z.Then(decoder)
+	logits.Then(Sigmoid()).Named("reconstruction")
+	elems := 1.0
+	if t := input.Type(); t.Rank() > 1 && !t.Shape[1:].Symbolic() {
+		elems = float64(t.Shape[1:].Elems(1))
+	}
+	losses := []*Loss{BinaryCrossEntropy(logits, input).Weight(elems), KLNormal(mean, logvar)}
+	if finite("beta", beta) == "" {
+		losses[1].Weight(beta)
+	}
+	return newModel(at, name, losses)
+}
