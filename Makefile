@@ -22,10 +22,10 @@ ifeq ($(origin DATA),command line)
 export LAMINA_DATA := $(abspath $(DATA))
 endif
 
-.PHONY: help build deps test demo bench yardstick fuzz clean
+.PHONY: help build deps test test-arm64 run-arm64 demo bench yardstick fuzz clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/lamina
 	$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/lamina ./cmd/lamina
@@ -54,6 +54,19 @@ test: deps ## every test, the real onnxruntime and the consumers in Python and C
 	$(GO) vet ./...
 	CGO_ENABLED=0 $(GO) build ./...
 	$(GO) test ./...
+
+# The kernels of arm64, emulated where the machine is another one.
+QEMU = $(shell command -v qemu-aarch64-static || command -v qemu-aarch64)
+test-arm64: export LAMINA_REQUIRE_KERNELS := neon
+test-arm64: ## the tests of the kernels and the engine on arm64, in user-mode emulation (Debian's qemu-user-static)
+	if [[ $$($(GO) env GOHOSTARCH) != arm64 && -z "$(QEMU)" ]]; then \
+	  if [[ $$(id -u) == 0 ]]; then apt-get update -qq && apt-get install -qq -y --no-install-recommends qemu-user-static >/dev/null; \
+	  else echo 'test-arm64 needs qemu-aarch64: apt-get install qemu-user-static' >&2; exit 1; fi; \
+	fi
+	$(MAKE) --no-print-directory run-arm64
+
+run-arm64:
+	GOARCH=arm64 CGO_ENABLED=0 $(GO) test -count=1 $(if $(QEMU),-exec $(QEMU)) ./kernels/simd/ ./runtime/engine
 
 demo: build deps ## train, export and verify the demo (DATA=DIR for the full IDX files)
 	bin/lamina demo --out $(OUT)

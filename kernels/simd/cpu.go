@@ -12,6 +12,7 @@ type Features struct {
 	Cores    int    // logical CPUs this process may use
 	AVX2     bool   // AVX2 and FMA, with the state saved by the operating system
 	AVX512   bool   // AVX-512 F, DQ, BW and VL, with the state saved by the operating system
+	NEON     bool   // always, on arm64
 	MaxLanes int    // float32 lanes of the widest kernel set available
 }
 
@@ -19,7 +20,7 @@ type Features struct {
 func CPU() Features {
 	f := cpuid()
 	f.Arch, f.Cores = runtime.GOARCH, runtime.NumCPU()
-	f.MaxLanes = [...]int{1, 8, 16}[best()]
+	f.MaxLanes = [...]int{1, 8, 16, 4}[best()]
 	return f
 }
 

@@ -1,3 +1,5 @@
+//go:build amd64 && !noasm
+
 package simd
 
 import (
@@ -217,7 +219,6 @@ func (m *machine) lane(o operand, i int, broadcast bool) uint32 {
 }
 
 func f32(b uint32) float32 { return math.Float32frombits(b) }
-func u32(f float32) uint32 { return math.Float32bits(f) }
 
 // run executes one function with 8-byte arguments.
 func (m *machine) run(fn string, args ...uint64) (err error) {

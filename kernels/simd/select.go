@@ -14,10 +14,14 @@ const (
 	isaGo isa = iota
 	isaAVX2
 	isaAVX512
+	isaNEON
 	numISA
 )
 
-func (i isa) String() string { return [...]string{"go", "avx2", "avx512"}[i] }
+func (i isa) String() string { return [...]string{"go", "avx2", "avx512", "neon"}[i] }
+
+// has reports whether the set has a kernel of its own for an operation; where it has none, the portable one works.
+func (i isa) has(o op) bool { return i != isaNEON || o < opUniform || o > opAddNormal }
 
 // op is a row's operation: one dispatch column.
 type op uint8
@@ -67,7 +71,7 @@ func (o op) String() string {
 type Variant struct {
 	Name      string // <dtype><op>_<MR>x<NR>_<isa> for GEMM, <dtype><op>_<isa> for the rest; a value of LAMINA_KERNEL
 	Op        string // gemm, exp, adam, …
-	ISA       string // go, avx2 or avx512
+	ISA       string // go, avx2, avx512 or neon
 	MR, NR    int    // a GEMM row's tile; 0 otherwise
 	Available bool   // this build has it and this CPU runs it
 
@@ -83,6 +87,9 @@ func Variants() []Variant {
 			rows = append(rows, Variant{Name: fmt.Sprintf("f32gemm_%dx%d_%v", t[0], t[1], i), MR: t[0], NR: t[1], op: opGemm, isa: i})
 		}
 		for o := opGemm + 1; o < numOps; o++ {
+			if !i.has(o) {
+				continue
+			}
 			rows = append(rows, Variant{Name: fmt.Sprintf("f32%v_%v", o, i), op: o, isa: i})
 		}
 	}
@@ -120,6 +127,11 @@ func tiles(i isa) (t [][2]int) {
 		for mr := 1; mr <= 6; mr++ {
 			rows(mr, 4, 7, 8, 12, 16)
 		}
+	case isaNEON:
+		rows(1, 16, 20, 24, 28, 32)
+		for mr := 1; mr <= 8; mr++ {
+			rows(mr, 4, 8, 12)
+		}
 	}
 	return t
 }
@@ -156,7 +168,9 @@ func best() isa {
 func whole(i isa) *selection {
 	s := &selection{name: i.String()}
 	for o := range s.isa {
-		s.isa[o] = i
+		if i.has(op(o)) {
+			s.isa[o] = i
+		}
 	}
 	t := tiles(i)
 	s.mr, s.nr = t[len(t)-1][0], t[len(t)-1][1]
@@ -204,7 +218,7 @@ func Available() []string {
 	return names
 }
 
-// Select makes a set (go, avx2, avx512) or one row of Variants, for its operation, the choice for calls from now on;
+// Select makes a set (go, avx2, avx512, neon) or one row of Variants, for its operation, the choice for calls from now on;
 // the empty name is the best set. An unknown or unavailable name is an error and changes nothing.
 func Select(name string) error {
 	s, err := choose(name)
@@ -214,7 +228,7 @@ func Select(name string) error {
 	return err
 }
 
-// Active returns the short name of the set in use: go, avx2 or avx512. Forcing one row does not change it.
+// Active returns the short name of the set in use: go, avx2, avx512 or neon. Forcing one row does not change it.
 func Active() string { return selected.Load().name }
 
 // EnvError returns what was wrong with the value of LAMINA_KERNEL at start, or nil; the best set is then in use.

@@ -53,3 +53,5 @@ func sameBits(t *testing.T, what string, got, want []float32) {
 		}
 	}
 }
+
+func u32(f float32) uint32 { return math.Float32bits(f) }

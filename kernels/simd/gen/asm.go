@@ -10,6 +10,7 @@ import (
 // isa describes one instruction set to the templates.
 type isa struct {
 	name  string
+	arch  string // GOARCH
 	lanes int    // float32 per vector
 	reg   string // register prefix of a whole vector
 	temps int    // first register that may hold a constant; below are those of two interleaved bodies
@@ -17,8 +18,9 @@ type isa struct {
 }
 
 var (
-	avx2   = &isa{name: "avx2", lanes: 8, reg: "Y", temps: 12, last: 14} // Y15 is the tail mask
-	avx512 = &isa{name: "avx512", lanes: 16, reg: "Z", temps: 12, last: 31}
+	avx2   = &isa{name: "avx2", arch: "amd64", lanes: 8, reg: "Y", temps: 12, last: 14} // Y15 is the tail mask
+	avx512 = &isa{name: "avx512", arch: "amd64", lanes: 16, reg: "Z", temps: 12, last: 31}
+	neon   = &isa{name: "neon", arch: "arm64", lanes: 4, reg: "V"}
 )
 
 func (i *isa) wide() bool { return i == avx512 }
@@ -151,7 +153,7 @@ func (a *asm) c(name string) string {
 // file assembles header, constants and functions.
 func (a *asm) file() []byte {
 	var out bytes.Buffer
-	out.WriteString(warning + "#include \"textflag.h\"\n")
+	out.WriteString(warning(a.arch) + "#include \"textflag.h\"\n")
 	for _, name := range a.data {
 		if name == "lanes" {
 			out.WriteString("\n// lanes+32-4n masks the first n of 8 lanes.\n")
