@@ -128,6 +128,9 @@ func simpler(g *ir.Graph, b *ir.Builder, n *ir.Node) *ir.Value {
 			return b.Op(op, v)
 		}
 	case ops.Neg:
+		if v := through[ops.Expand](x); v != nil {
+			return b.Op(x.Def.Op, b.Op(ops.Neg{}, v)) // fewer elements, and a reader may take the scalar
+		}
 		return through[ops.Neg](x)
 	case ops.Add, ops.Sub, ops.Mul, ops.Div, ops.Pow, ops.Max, ops.Min:
 		return unexpanded(b, n)

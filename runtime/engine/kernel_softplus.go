@@ -14,52 +14,42 @@ func softplusSumKernel(b *binding) (kernel, string) {
 		return nil, ""
 	}
 	x, y, sum := b.in[0], b.out[0], b.out[1]
-	return func(_ *ctx, lo, hi int) {
+	return func(c *ctx, lo, hi int) {
+		tmp := c.scratch(w)
 		for u := lo; u < hi; u++ {
 			in, h := x.f32[u*w:][:w], y.f32[u*w:][:w]
 			simd.Sigmoid(h, in)
-			sum.f32[u] = float32(softplusSum(in, h))
+			sum.f32[u] = float32(softplusSum(in, h, tmp))
 		}
 	}, "sigmoid_softplus_sum"
 }
 
 // softplusSum adds softplus(x) for h = sigmoid(x). It is max(x, 0) - log σ(|x|),
-// σ(|x|) is 1/2 + |h - 1/2|, at least 1/2, and the logarithms of many are that of
-// their product.
-func softplusSum(x, h []float32) float64 {
-	const most = 512 // factors, whose product is at least 2^-512
-	var s [4]float64
-	total := 0.0
-	for len(x) > 0 {
-		n := min(len(x), most)
-		p := [4]float64{1, 1, 1, 1}
-		i := 0
-		for ; i+4 <= n; i += 4 {
-			a, b := x[i:i+4:i+4], h[i:i+4:i+4]
-			s[0] += positive(a[0])
-			s[1] += positive(a[1])
-			s[2] += positive(a[2])
-			s[3] += positive(a[3])
-			p[0] *= 0.5 + math.Abs(float64(b[0])-0.5)
-			p[1] *= 0.5 + math.Abs(float64(b[1])-0.5)
-			p[2] *= 0.5 + math.Abs(float64(b[2])-0.5)
-			p[3] *= 0.5 + math.Abs(float64(b[3])-0.5)
+// σ(|x|) is the greater of h and 1-h, at least 1/2, and the logarithms of many are
+// that of their product: the halves of the row are multiplied until a product has
+// some sixty factors.
+func softplusSum(x, h, tmp []float32) float64 {
+	const halvings = 6
+	m := tmp[:len(x)]
+	simd.Relu(m, x)
+	total := simd.LineSum(m)
+	simd.MulScalar(m, h, -2)
+	simd.AddScalar(m, m, 1)
+	simd.Relu(m, m)
+	simd.Add(m, m, h) // h + max(1-2h, 0)
+	for range halvings {
+		n := len(m) / 2
+		if n == 0 {
+			break
 		}
-		for ; i < n; i++ {
-			s[0] += positive(x[i])
-			p[0] *= 0.5 + math.Abs(float64(h[i])-0.5)
+		if len(m)%2 != 0 {
+			m[0] *= m[2*n]
 		}
-		total -= math.Log(p[0] * p[1] * p[2] * p[3])
-		x, h = x[n:], h[n:]
+		simd.Mul(m[:n], m[:n], m[n:2*n])
+		m = m[:n]
 	}
-	return total + (s[0] + s[1]) + (s[2] + s[3])
-}
-
-// positive is max(x, 0), and NaN for NaN or without a sign; a branch would be
-// guessed wrong half of the time.
-func positive(x float32) float64 {
-	b := math.Float32bits(x)
-	return float64(math.Float32frombits(b &^ uint32(int32(b)>>31)))
+	simd.Log(m, m)
+	return total - simd.LineSum(m)
 }
 
 // softplus is max(x, 0) + log1p(e) for e = exp(-|x|), where log1p(e) is log u, u
