@@ -27,6 +27,8 @@ type Options struct {
 	// Permute, if not 0, seeds a random order of the nodes before each pass.
 	// Results do not depend on it; tests set it to see that.
 	Permute uint64
+
+	spread bool // treat the model as a large one; tests set it, so that small ones meet every kind of task
 }
 
 // Front returns the graph that export and every stage after it start from: ops
@@ -74,7 +76,7 @@ func CompileGraph(g *ir.Graph, o Options) (*plan.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.finish(h, lowerOptions{rows: o.Rows, segments: segmentsOf(h)})
+	return s.finish(h, lowerOptions{rows: o.Rows, segments: segmentsOf(h), spread: o.spread})
 }
 
 // segmentsOf describes the parameters of a graph that comes without a model.

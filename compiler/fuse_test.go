@@ -25,7 +25,7 @@ func fusedBy(t *testing.T, g *ir.Graph, o Options, run func(*ir.Graph, *state) e
 	if err := s.run(h, front); err != nil {
 		t.Fatal(err)
 	}
-	p, err := s.finish(h, lowerOptions{rows: o.Rows, segments: segmentsOf(g), train: true, storeGrads: o.StoreGrads, loss: lossName})
+	p, err := s.finish(h, lowerOptions{rows: o.Rows, segments: segmentsOf(g), train: true, storeGrads: o.StoreGrads, loss: lossName, spread: o.spread})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func TestFusionKeepsBits(t *testing.T) {
 	for seed := range uint64(12) {
 		g := fusible(t, seed)
 		for _, store := range []bool{false, true} {
-			o := Options{Rows: 19, StoreGrads: store}
+			o := Options{Rows: 19, StoreGrads: store, spread: seed%3 != 0}
 			parts := fusedBy(t, g, o, apart)
 			whole := fusedBy(t, g, o, joined)
 			if len(whole.Steps) >= len(parts.Steps) {

@@ -51,6 +51,7 @@ func (l *lowering) phases() {
 		ph.Groups[j].Steps = append(ph.Groups[j].Steps, id)
 	}
 	for i := range l.p.Phases {
+		all, tasks := 0, 0
 		for j := range l.p.Phases[i].Groups {
 			g := &l.p.Phases[i].Groups[j]
 			work[g] = l.work(g)
@@ -58,7 +59,9 @@ func (l *lowering) phases() {
 			if l.shared(g) > cachedBytes {
 				g.Grain = max(g.Grain, min(streamRows, g.Length.Bind(l.o.rows)))
 			}
+			all, tasks = all+work[g], tasks+g.Tasks(l.o.rows)
 		}
+		l.p.Phases[i].Alone = !l.o.spread && tasks > 1 && all <= aloneWork
 	}
 }
 
@@ -101,6 +104,7 @@ func (l *lowering) work(g *plan.Group) int {
 const (
 	taskCount  = 8       // tasks a group is cut in, if its work is worth it
 	taskWork   = 1 << 17 // least operations of a task
+	aloneWork  = 1 << 18 // most operations of a phase that one worker does alone
 	updateWork = 8       // operations of an update of one weight
 	taskUnit   = 8       // grains are multiples of it, so that kernels meet few edges
 
@@ -116,10 +120,12 @@ func grain(length ir.Dim, rows, work int) int {
 	return max((g+taskUnit-1)/taskUnit*taskUnit, 1)
 }
 
-// unit is something that takes one place in the arena: a buffer, or a bin of
-// buffers that live one after the other inside a group.
+// unit is something that takes one place in the arena: a buffer, a bin of
+// buffers that live one after the other inside a group, or gradients that are
+// neighbours as their parameters are.
 type unit struct {
 	buffers  []int
+	at       []int // of each buffer in the unit, nil for the beginning
 	size     int
 	from, to slot
 	offset   int
@@ -138,7 +144,7 @@ type home struct {
 // memory gives every buffer of the arena its offset.
 func (l *lowering) memory() error {
 	homes := l.homes()
-	var units []*unit
+	units, placed := l.neighbours(homes)
 	l.contexts(func(context int, _ slot, g *plan.Group, steps []int) {
 		var bins []*unit
 		var pitches, ends []int
@@ -146,7 +152,7 @@ func (l *lowering) memory() error {
 			s := &l.p.Steps[id]
 			for _, b := range s.Out {
 				h := &homes[b]
-				if !l.p.Buffers[b].Kind.InArena() || !h.made {
+				if !l.p.Buffers[b].Kind.InArena() || !h.made || placed[b] {
 					continue
 				}
 				if !h.local {
@@ -190,6 +196,29 @@ func (l *lowering) memory() error {
 		}
 	}
 	return nil
+}
+
+// neighbours returns a unit for each update of several parameters: their
+// gradients, as far from each other as the parameters are in the store. placed
+// holds the buffers in them.
+func (l *lowering) neighbours(homes []home) (units []*unit, placed map[int]bool) {
+	placed = map[int]bool{}
+	for i := range l.p.Steps {
+		s := &l.p.Steps[i]
+		if !s.Update() || len(s.In) < 2 {
+			continue
+		}
+		u := &unit{from: homes[s.In[0]].from}
+		for j, b := range s.In {
+			at := 4 * (l.p.Segments[s.Param+j].Offset - l.p.Segments[s.Param].Offset)
+			u.buffers, u.at = append(u.buffers, b), append(u.at, at)
+			u.size = at + l.p.Buffers[b].Bytes(l.o.rows)
+			u.from, u.to = min(u.from, homes[b].from), max(u.to, homes[b].to)
+			placed[b] = true
+		}
+		units = append(units, u)
+	}
+	return units, placed
 }
 
 func (l *lowering) unit(b int, h *home) *unit {
@@ -285,8 +314,11 @@ func (l *lowering) pack(units []*unit) {
 			u.offset = max(u.offset, (q.offset+q.size+plan.Align-1)/plan.Align*plan.Align)
 		}
 		placed = append(placed, u)
-		for _, b := range u.buffers {
+		for i, b := range u.buffers {
 			l.p.Buffers[b].Offset = u.offset
+			if u.at != nil {
+				l.p.Buffers[b].Offset += u.at[i]
+			}
 		}
 		l.p.ArenaBytes = max(l.p.ArenaBytes, u.offset+size)
 	}

@@ -15,6 +15,7 @@ type lowerOptions struct {
 	train      bool           // outputs named "grad/"+parameter become updates
 	storeGrads bool           // … or are stored
 	loss       string         // output that must be finite before updates begin
+	spread     bool           // even little work is cut into tasks
 }
 
 // gradPrefix begins the name of an output that is a parameter's gradient.
@@ -42,7 +43,7 @@ type lowering struct {
 	buf       map[*ir.Value]int
 	place     map[int]place // by buffer
 	steps     []pending
-	reads     map[int][]read // of parameters, by root buffer
+	reads     map[int][]read // of parameters, state and what is made once, by root buffer
 	params    map[*ir.Value]int
 	grads     map[*ir.Value]int      // stored gradients, by parameter
 	starts    map[*ir.Node]*ir.Value // where the chain of a parameter's gradient begins
@@ -179,11 +180,12 @@ func reshapes(op ir.Op) bool {
 	return false
 }
 
-// paramsOnly returns the nodes that depend on parameters and constants alone.
+// paramsOnly returns the nodes that depend on parameters, constants and the rows
+// of an update alone.
 func (l *lowering) paramsOnly() map[*ir.Node]bool {
 	fixed := map[*ir.Node]bool{}
 	for _, n := range l.g.Nodes {
-		ok := !shapeOnly(n.Op)
+		ok := !shapeOnly(n.Op) || plan.Sized(n.Op)
 		for _, v := range n.In {
 			switch v.Kind {
 			case ir.ParamValue, ir.DataValue:
@@ -317,7 +319,7 @@ func (l *lowering) put(pend pending, sliced bool) {
 		if pend.once {
 			break // before everything else
 		}
-		if r := l.p.Root(b); l.p.Buffers[r].Kind == plan.Param || l.p.Buffers[r].Kind == plan.State {
+		if r := l.p.Root(b); l.place[r].once || l.p.Buffers[r].Kind == plan.Param || l.p.Buffers[r].Kind == plan.State {
 			l.reads[r] = append(l.reads[r], read{pend.at, pend.length, pend.step.Access[i]})
 		}
 	}
@@ -397,13 +399,8 @@ func (l *lowering) outputs() error {
 	if l.o.loss != "" && l.p.Loss < 0 {
 		return fmt.Errorf("no output is named %q", l.o.loss)
 	}
-	for _, v := range l.g.Params {
-		if b, ok := grads[v.Name]; ok {
-			if !l.p.Buffers[b].Type.Equal(v.Type) {
-				return fmt.Errorf("the gradient of %q is %v, the parameter %v", v.Name, l.p.Buffers[b].Type, v.Type)
-			}
-			l.update(v, b)
-		}
+	if err := l.updates(grads); err != nil {
+		return err
 	}
 	for _, s := range l.g.State {
 		if s.Out == s.In {
@@ -414,48 +411,4 @@ func (l *lowering) outputs() error {
 		l.steps = append(l.steps, pending{step: st, at: l.last | 1, length: ir.Fixed(1)})
 	}
 	return nil
-}
-
-// update ends a parameter's gradient with its update, in the same tasks if
-// nothing else still reads the parameter and the loss is known.
-func (l *lowering) update(v *ir.Value, grad int) {
-	b := l.buf[v]
-	length := ir.Fixed(1)
-	if v.Type.Rank() > 0 {
-		length = v.Type.Shape[0]
-	}
-	s := plan.Step{In: []int{grad}, Out: []int{b}, Access: []ir.Access{ir.Axis0}, Param: l.params[v]}
-	if length == ir.Fixed(1) {
-		s.Access[0] = ir.Whole
-	}
-	var from slot
-	if l.o.storeGrads {
-		s.Op = plan.StoreGrad{Continued: l.continued[v]}
-		s.Out = []int{l.gradOf(v)}
-	} else {
-		if l.p.Loss >= 0 {
-			if at := l.available(l.p.Loss, false).at; at >= 0 {
-				from = at - at%2 + 2
-			}
-		}
-		for _, r := range l.reads[b] {
-			switch {
-			case r.at < 0:
-			case r.length == length && r.access == ir.Axis0 && r.at%2 == 0:
-				from = max(from, r.at)
-			default:
-				from = max(from, r.at-r.at%2+2)
-			}
-		}
-	}
-	for _, q := range l.steps {
-		for i, out := range q.step.Out {
-			if out == grad && i == 0 {
-				s.Layer, s.Pos = q.step.Layer, q.step.Pos
-			}
-		}
-	}
-	at := l.earliest(s, length, from, false)
-	l.steps = append(l.steps, pending{step: s, at: at, length: length, work: 3 * v.Type.Shape.Elems(1)})
-	l.last = max(l.last, at)
 }

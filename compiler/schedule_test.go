@@ -42,8 +42,10 @@ func engineOf(t *testing.T, p *plan.Plan, in engine.Feed, workers int, slots ...
 	return e, s
 }
 
+// trained compiles a model as if it were a large one.
 func trained(t *testing.T, seed uint64, o Options) (*ir.Graph, *twin) {
 	t.Helper()
+	o.spread = true
 	g := randomModel(seed)
 	if seed == 0 {
 		g = tiedAutoencoder()
@@ -156,6 +158,13 @@ func TestSameBits(t *testing.T) {
 		if !sameBits(steps(t, g, apart.train, seed, 2), want) {
 			t.Errorf("seed %d: stored gradients give other bits", seed)
 		}
+		small, err := compileTwin(g, segmentsOf(g), Options{Rows: 19})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !sameBits(steps(t, g, small.train, seed, 2), want) {
+			t.Errorf("seed %d: one update of all parameters gives other bits", seed)
+		}
 		_, large := trained(t, seed, Options{Rows: 64})
 		if !sameBits(steps(t, g, large.train, seed, 2), want) {
 			t.Errorf("seed %d: another capacity gives other bits", seed)
@@ -245,11 +254,22 @@ func TestAccumulation(t *testing.T) {
 	}
 }
 
-// TestTiedPlan holds the plan of a tied autoencoder.
+// TestTiedPlan holds the plan of a tied autoencoder, as it is and as that of a
+// large model.
 func TestTiedPlan(t *testing.T) {
-	_, tw := trained(t, 0, Options{Rows: 64})
-	file := filepath.Join("testdata", "plan_tied.txt")
-	got := plan.Format(tw.train)
+	g, tw := trained(t, 0, Options{Rows: 64})
+	holdPlan(t, "plan_tied.txt", tw.train)
+	tw, err := compileTwin(g, segmentsOf(g), Options{Rows: 64})
+	if err != nil {
+		t.Fatal(err)
+	}
+	holdPlan(t, "plan_tied_small.txt", tw.train)
+}
+
+func holdPlan(t *testing.T, name string, p *plan.Plan) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
+	got := plan.Format(p)
 	if *update {
 		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
 			t.Fatal(err)

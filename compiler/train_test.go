@@ -19,8 +19,10 @@ func TestTwin(t *testing.T) {
 			}
 			updated := map[int]int{}
 			for _, s := range tw.train.Steps {
-				if s.Param >= 0 {
-					updated[s.Param]++
+				for i := range s.Out {
+					if s.Param >= 0 {
+						updated[s.Param+i]++
+					}
 				}
 				if s.Update() == store && s.Param >= 0 {
 					t.Errorf("seed %d: a parameter is updated %v where gradients are stored %v", seed, s.Update(), store)

@@ -43,7 +43,10 @@ func text(p *Plan, kernel func(int) string) string {
 		ph := &p.Phases[i]
 		fmt.Fprintf(&w, "phase %d", i)
 		if ph.Once {
-			w.WriteString(" (once per update)")
+			w.WriteString(" (once per change)")
+		}
+		if ph.Alone {
+			w.WriteString(" (one worker)")
 		}
 		w.WriteString("\n")
 		for j := range ph.Groups {
@@ -103,6 +106,10 @@ func (p *Plan) line(id int, kernel func(int) string, flops int64) string {
 		}
 	}
 	w.WriteString(")")
+	for i, b := range s.Twins {
+		w.WriteString([]string{", and with it ", ", "}[min(i, 1)])
+		w.WriteString(p.Buffers[b].Name)
+	}
 	if kernel != nil {
 		fmt.Fprintf(&w, "  [%s, %d FLOP]", kernel(id), flops)
 	}

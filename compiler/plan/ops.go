@@ -147,6 +147,9 @@ func ShapeOnly(op ir.Op) bool {
 	return false
 }
 
+// Sized reports whether an op depends on nothing but the rows of the update.
+func Sized(op ir.Op) bool { return op != nil && op.Name() == "Extent" }
+
 // InPlace returns the operand whose memory the step's first result may take, or
 // -1. The op states which; it must have the result's type. A Gemm may take that
 // of the matrix its chains start from.

@@ -47,14 +47,16 @@ type Buffer struct {
 // Bytes returns the size at rows rows.
 func (b *Buffer) Bytes(rows int) int { return b.Type.Shape.Elems(rows) * b.Type.DType.Size() }
 
-// Step is one op on buffers, or the update of a parameter: then Op is nil, In
-// holds the gradient, Out the parameter, and Param is the segment's index.
+// Step is one op on buffers, or the update of parameters: then Op is nil, In
+// holds the gradients, Out the parameters, and Param is the first one's segment;
+// the others' follow it.
 type Step struct {
 	Op     ir.Op
 	In     []int
 	Out    []int
 	Access []ir.Access // which part of each operand a slice needs
 	Param  int         // -1 unless the step is an update or stores a gradient
+	Twins  []int       // of an update: transposes of its parameters, made once and made again by it
 	Layer  string
 	Pos    ir.Pos
 }
@@ -80,10 +82,12 @@ func (g *Group) Tasks(rows int) int {
 }
 
 // Phase is a set of independent groups, a barrier, and what one worker does
-// after it. A phase marked Once depends on parameters and constants only and is
-// run once per change of the parameters.
+// after it. A phase marked Once depends on parameters, constants and the rows of
+// an update only, and is run once per change of them. One marked Alone is too
+// little work to be shared: the worker that does the tail does all of it.
 type Phase struct {
 	Once   bool
+	Alone  bool
 	Groups []Group
 	Tail   []int
 }

@@ -28,10 +28,19 @@ func (twice) Cost([]ir.Type, []ir.Type, int) (int64, int64) { return 1000, 10 }
 // turn is an op of the tests: the transpose of a matrix.
 type turn struct{}
 
-func (turn) Name() string { return "Turn" }
+func (turn) Name() string { return "Transpose" }
 func (turn) Infer(in []ir.Type) ([]ir.Type, error) {
 	return []ir.Type{ir.T(in[0].DType, in[0].Shape[1], in[0].Shape[0])}, nil
 }
+
+// turned is turn under another name, drawn under that of a random op.
+type (
+	turned struct{ turn }
+	drawn  struct{ turn }
+)
+
+func (turned) Name() string { return "Turned" }
+func (drawn) Name() string  { return "RandomNormal" }
 
 const (
 	x, w, wt, a, b, rows, loss, grad = 0, 1, 2, 3, 4, 5, 6, 7
@@ -65,7 +74,7 @@ func sample() *plan.Plan {
 			{Op: plan.RowSum{}, In: []int{b}, Out: []int{rows}, Access: []ir.Access{ir.Axis0}, Param: -1},
 			{Op: plan.Total{Mean: true, Row: 4, To: ir.F32}, In: []int{rows}, Out: []int{loss}, Access: []ir.Access{ir.Whole}, Param: -1},
 			{Op: twice{1}, In: []int{w}, Out: []int{grad}, Access: []ir.Access{ir.Axis0}, Param: -1},
-			{In: []int{grad}, Out: []int{w}, Access: []ir.Access{ir.Axis0}, Param: 0, Layer: "dense"},
+			{In: []int{grad}, Out: []int{w}, Access: []ir.Access{ir.Axis0}, Param: 0, Twins: []int{wt}, Layer: "dense"},
 		},
 		Phases: []plan.Phase{
 			{Once: true, Tail: []int{0}},
@@ -119,6 +128,13 @@ func TestVerify(t *testing.T) {
 		{"order", "before it is made", func(p *plan.Plan) { slices.Reverse(p.Phases[1].Groups[0].Steps) }},
 		{"once on what changes", "run once", func(p *plan.Plan) { p.Phases[1].Once = true }},
 		{"once and not kept", "not kept", func(p *plan.Plan) { p.Buffers[wt].Kind = plan.Arena }},
+		{"once on what is drawn", "from run to run", func(p *plan.Plan) { p.Steps[0].Op = drawn{} }},
+		{"twin that is not made once", "not made once", func(p *plan.Plan) { tail(p).Twins[0] = grad }},
+		{"no such twin", "not made once", func(p *plan.Plan) { tail(p).Twins[0] = 99 }},
+		{"twin of an op", "only an update", func(p *plan.Plan) { p.Steps[5].Twins = []int{wt} }},
+		{"twin that is no transpose", "no transpose", func(p *plan.Plan) { p.Steps[0].Op = turned{} }},
+		{"twin that is still read", "still reads", func(p *plan.Plan) { p.Steps[5].Op, p.Steps[5].In[0], p.Steps[5].Access[0] = turn{}, wt, ir.Axis1 }},
+		{"two gradients for a parameter", "one gradient", func(p *plan.Plan) { tail(p).In, tail(p).Access = []int{grad, grad}, make([]ir.Access, 2) }},
 		{"types", "the op makes", func(p *plan.Plan) { p.Buffers[b].Type.DType = ir.I64 }},
 		{"made twice", "made twice", func(p *plan.Plan) { p.Steps[2].Out[0] = a }},
 		{"input written", "it is input", func(p *plan.Plan) { p.Steps[2].Out[0] = x }},

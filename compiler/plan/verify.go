@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 )
@@ -34,7 +35,8 @@ func (a spot) before(b spot) bool {
 // checker recomputes from the steps alone what the planner must have respected.
 type checker struct {
 	p     *Plan
-	made  map[int]spot // root buffer to the step that writes it
+	made  map[int]spot // root buffer to where it is written
+	maker map[int]int  // and by which step
 	reads map[int][]reader
 }
 
@@ -51,7 +53,7 @@ type reader struct {
 // slices, parameters updated while they are read or before the loss is known,
 // and buffers that share bytes at the same time.
 func Verify(p *Plan) error {
-	c := &checker{p: p, made: map[int]spot{}, reads: map[int][]reader{}}
+	c := &checker{p: p, made: map[int]spot{}, maker: map[int]int{}, reads: map[int][]reader{}}
 	if err := c.structure(); err != nil {
 		return err
 	}
@@ -168,6 +170,9 @@ func (c *checker) walk() error {
 		if err := c.types(s); err != nil {
 			return err
 		}
+		if at.once && ShapeOnly(s.Op) && !Sized(s.Op) {
+			return fmt.Errorf("it differs from run to run but is in a phase that is run once")
+		}
 		for i, b := range s.In {
 			if ShapeOnly(s.Op) {
 				break
@@ -183,7 +188,7 @@ func (c *checker) walk() error {
 			root := c.p.Root(b)
 			c.reads[root] = append(c.reads[root], r)
 		}
-		return c.results(at, s)
+		return c.results(at, id, s)
 	})
 	if err != nil {
 		return err
@@ -205,14 +210,19 @@ func (c *checker) types(s *Step) error {
 		in[i] = c.p.Buffers[b].Type
 	}
 	if s.Op == nil {
-		if len(s.In) != 1 || len(s.Out) != 1 || s.Param < 0 || s.Param >= len(c.p.Segments) {
-			return fmt.Errorf("an update has one gradient and one parameter")
+		if len(s.In) < 1 || len(s.Out) != len(s.In) || s.Param < 0 || s.Param+len(s.In) > len(c.p.Segments) {
+			return fmt.Errorf("an update has one gradient for each parameter")
 		}
-		b, seg := &c.p.Buffers[s.Out[0]], &c.p.Segments[s.Param]
-		if b.Kind != Param || b.Offset != seg.Offset || !b.Type.Equal(in[0]) || !b.Type.Shape.Equal(ir.ShapeOf(seg.Shape...)) {
-			return fmt.Errorf("%s %v is updated by %v, segment %s%v", b.Name, b.Type, in[0], seg.Name, seg.Shape)
+		for i := range in {
+			b, seg := &c.p.Buffers[s.Out[i]], &c.p.Segments[s.Param+i]
+			if b.Kind != Param || b.Offset != seg.Offset || !b.Type.Equal(in[i]) || !b.Type.Shape.Equal(ir.ShapeOf(seg.Shape...)) {
+				return fmt.Errorf("%s %v is updated by %v, segment %s%v", b.Name, b.Type, in[i], seg.Name, seg.Shape)
+			}
 		}
 		return nil
+	}
+	if len(s.Twins) > 0 {
+		return fmt.Errorf("only an update makes twins again")
 	}
 	out, err := s.Op.Infer(in)
 	if err != nil {
@@ -270,7 +280,7 @@ func (c *checker) operand(at spot, s *Step, i, b int) error {
 	return nil
 }
 
-func (c *checker) results(at spot, s *Step) error {
+func (c *checker) results(at spot, id int, s *Step) error {
 	for _, b := range s.Out {
 		buf := &c.p.Buffers[b]
 		if !at.tail && !at.group.Whole() && (buf.Type.Rank() == 0 || buf.Type.Shape[0] != at.group.Length) {
@@ -301,7 +311,7 @@ func (c *checker) results(at spot, s *Step) error {
 		if at.once && buf.Kind != Kept {
 			return fmt.Errorf("%s is made once but not kept", buf.Name)
 		}
-		c.made[b] = at
+		c.made[b], c.maker[b] = at, id
 	}
 	return nil
 }
@@ -310,24 +320,58 @@ func (c *checker) results(at spot, s *Step) error {
 // parameter after the loss.
 func (c *checker) updates() error {
 	return c.each(func(at spot, id int, s *Step) error {
-		b := s.Out[0]
-		if k := c.p.Buffers[b].Kind; k != Param && k != State && k != Grad {
+		if k := c.p.Buffers[s.Out[0]].Kind; k != Param && k != State && k != Grad {
 			return nil
 		}
-		for _, r := range c.reads[b] {
-			inside := r.at.sameList(at) && r.at.pos < at.pos && r.access == ir.Axis0
-			if !r.at.once && !r.at.before(at) && !inside {
-				return fmt.Errorf("%s changes while step %d still reads it", c.p.Buffers[b].Name, r.step)
+		for _, b := range s.Out {
+			for _, r := range c.reads[b] {
+				inside := r.at.sameList(at) && r.at.pos < at.pos && r.access == ir.Axis0
+				if !r.at.once && !r.at.before(at) && !inside {
+					return fmt.Errorf("%s changes while step %d still reads it", c.p.Buffers[b].Name, r.step)
+				}
+			}
+		}
+		for _, t := range s.Twins {
+			if err := c.twin(at, s, t); err != nil {
+				return err
 			}
 		}
 		if s.Op == nil && c.p.Loss >= 0 {
 			def, ok := c.made[c.p.Root(c.p.Loss)]
 			if ok && def.phase >= at.phase && !def.once {
-				return fmt.Errorf("%s is updated before the loss is known", c.p.Buffers[b].Name)
+				return fmt.Errorf("%s is updated before the loss is known", c.p.Buffers[s.Out[0]].Name)
 			}
 		}
 		return nil
 	})
+}
+
+// twin checks that buffer b is the transpose of a parameter that the update s
+// changes, and that nothing reads it any more.
+func (c *checker) twin(at spot, s *Step, b int) error {
+	if b < 0 || b >= len(c.p.Buffers) || !c.made[b].once || c.p.Buffers[b].Alias >= 0 {
+		return fmt.Errorf("twin %d is not made once", b)
+	}
+	def, name := &c.p.Steps[c.maker[b]], c.p.Buffers[b].Name
+	if !turns(c.p, def) || !slices.Contains(s.Out, def.In[0]) {
+		return fmt.Errorf("%s is no transpose of what is updated", name)
+	}
+	for _, r := range c.reads[b] {
+		if !r.at.once && !r.at.before(at) {
+			return fmt.Errorf("%s changes while step %d still reads it", name, r.step)
+		}
+	}
+	return nil
+}
+
+// turns reports whether a step transposes a matrix. One whose lengths are equal
+// shows it by the columns that its slices need.
+func turns(p *Plan, s *Step) bool {
+	if s.Op == nil || s.Op.Name() != "Transpose" {
+		return false
+	}
+	in, out := p.Buffers[s.In[0]].Type.Shape, p.Buffers[s.Out[0]].Type.Shape
+	return len(in) == 2 && in[0] == out[1] && in[1] == out[0] && (in[0] != in[1] || in[0] == ir.Fixed(1) || s.Access[0] == ir.Axis1)
 }
 
 // span is the lifetime of a buffer of the arena.

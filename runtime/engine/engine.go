@@ -74,6 +74,7 @@ type boundGroup struct {
 
 type boundPhase struct {
 	once   bool
+	alone  bool // run by one worker
 	groups []boundGroup
 	tail   []boundStep
 }
@@ -95,6 +96,9 @@ type Engine struct {
 	random  Update          // stands in for the update in an evaluation that repeats a training run
 	checked optim.Optimizer // fits the store's slots
 	version uint64          // of the parameters that the phases run once have seen
+	sized   int             // rows of the update that they have seen
+	turned  map[int]int     // parameter of each twin that an update makes again
+	lasting bool            // an update leaves nothing of those phases to be made again
 	ran     bool
 	outs    map[string]*ir.Tensor
 
@@ -138,10 +142,11 @@ func newEngine(p *plan.Plan, s *Store, o Options, apart bool) (*Engine, error) {
 	}
 	e := &Engine{p: p, s: s, lossAt: -1, outs: map[string]*ir.Tensor{}}
 	e.bindViews(apart)
+	e.findTwins()
 	widest := 1
 	for i := range p.Phases {
 		ph := &p.Phases[i]
-		b := boundPhase{once: ph.Once}
+		b := boundPhase{once: ph.Once, alone: ph.Alone}
 		for j := range ph.Groups {
 			g := &ph.Groups[j]
 			bg := boundGroup{length: g.Length, grain: finer(g, p.Rows, o.Workers), whole: g.Whole()}
@@ -334,8 +339,10 @@ func (e *Engine) execute(rows int, u *Update) error {
 		clear(e.s.grads) // where chains start
 	}
 	version := e.s.version.Load()
+	stale := e.version != version || e.sized != e.u.UpdateRows
+	e.sized = e.u.UpdateRows
 	for i := range e.phases {
-		if ph := &e.phases[i]; !ph.once || e.version != version {
+		if ph := &e.phases[i]; !ph.once || stale {
 			e.runPhase(ph)
 		}
 		if err := e.err.Load(); err != nil {
@@ -351,7 +358,9 @@ func (e *Engine) execute(rows int, u *Update) error {
 	}
 	e.version = version
 	if e.u.Opt != nil && !e.p.StoreGrads {
-		e.s.Touch()
+		if now := e.s.version.Add(1); e.lasting && now == version+1 {
+			e.version = now
+		}
 	}
 	e.ran = true
 	return nil

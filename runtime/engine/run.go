@@ -15,7 +15,13 @@ func (e *Engine) runPhase(ph *boundPhase) {
 		total += (g.length.Bind(e.rows) + g.grain - 1) / g.grain
 		e.counts = append(e.counts, total)
 	}
-	e.parallel(total, e.task)
+	if ph.alone {
+		for i := range total {
+			e.runTask(e.ctxs[0], i)
+		}
+	} else {
+		e.parallel(total, e.task)
+	}
 	if len(ph.tail) > 0 && e.err.Load() == nil {
 		e.runTail(ph)
 	}
