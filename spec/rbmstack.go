@@ -26,7 +26,7 @@ func RBMs(stack *SequentialLayer, mirror *MirrorLayer) ([]*Boltzmann, error) {
 		return nil, &Error{Layer: layer, Made: p.Made, From: p.From, Op: "RBM", Rule: fmt.Sprintf(format, a...)}
 	}
 	if !mirror.tied {
-		return refuse(NameOf(mirror), "an RBM's decoder has the transposed weights of its encoder, so the mirror must be Tied; to train weights of their own afterwards, unfold")
+		return refuse(NameOf(mirror), "an RBM's decoder has the transposed weights of its encoder, so the mirror must be Tied; to go on with weights of its own afterwards, see spec.Untie")
 	}
 	var out []*Boltzmann
 	for k, s := range parts.Stages {

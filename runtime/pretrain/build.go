@@ -33,9 +33,6 @@ func (s *StackPhase) steps(p *Program) []step {
 	case s.greedy && len(s.opt.Freeze) > 0:
 		p.fail("Greedy: Options.Freeze is %q, but a stage trains one layer; leave it out", s.opt.Freeze)
 		return nil
-	case s.greedy && s.unfold:
-		p.fail("Greedy: Unfold is for EndToEnd, after the stages were trained with tied weights; Untied gives each stage a decoder of its own")
-		return nil
 	case len(s.opt.Metrics) > 0 && s.greedy:
 		p.fail("Greedy: Options.Metrics must be empty: the rows of a stage are codes")
 		return nil
@@ -50,7 +47,7 @@ func (s *StackPhase) steps(p *Program) []step {
 	mirror := s.decoder
 	if mirror == nil {
 		mirror = spec.MirrorOf(s.stack, !s.untied)
-	} else if s.untied && !s.unfold {
+	} else if s.untied {
 		p.fail("%s: Untied and Decoder: whether it is tied is the decoder's", kind)
 		return nil
 	}
@@ -68,7 +65,7 @@ func (s *StackPhase) steps(p *Program) []step {
 	if !s.greedy {
 		return s.whole(p, stack, mirror)
 	}
-	return s.stages(p, stack, mirror)
+	return s.stages(p, stack)
 }
 
 // whole declares the autoencoder of the whole stack.
@@ -83,12 +80,6 @@ func (s *StackPhase) whole(p *Program, stack *spec.Stack, mirror *spec.MirrorLay
 		return nil
 	}
 	st := step{name: m.Name(), model: m, rows: s.rows, opt: s.opt, layers: tops(m, s.opt.Freeze)}
-	if s.unfold {
-		var ok bool
-		if st.unfold, ok = s.sources(p, stack, m); !ok {
-			return nil
-		}
-	}
 	if s.cross {
 		st.unit = inputOf(s.x)
 		if st.unit == "" {
@@ -99,12 +90,12 @@ func (s *StackPhase) whole(p *Program, stack *spec.Stack, mirror *spec.MirrorLay
 }
 
 // stages declares the autoencoder of each stage on the codes below it.
-func (s *StackPhase) stages(p *Program, stack *spec.Stack, mirror *spec.MirrorLayer) (out []step) {
+func (s *StackPhase) stages(p *Program, stack *spec.Stack) (out []step) {
 	below := s.x.Then(stack.Before...)
 	name := spec.NameOf(s.stack)
 	var under []string
 	for k, stage := range stack.Stages {
-		st := step{name: fmt.Sprintf("%s-stage%d", name, k+1), rows: s.rows, opt: s.opt, below: below, column: "code", under: slices.Clone(under), stack: s.stack, mirror: mirror}
+		st := step{name: fmt.Sprintf("%s-stage%d", name, k+1), rows: s.rows, opt: s.opt, below: below, column: "code", under: slices.Clone(under)}
 		if in := inputOf(below); in != "" {
 			st.below, st.column = nil, in
 		}

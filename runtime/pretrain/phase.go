@@ -29,18 +29,9 @@ type step struct {
 	unit   string      // input whose values must be in [0, 1], "" for none
 	under  []string    // layers of the stack that have been trained before
 
-	how    string                // of an RBM, in place of noise
-	bits   bool                  // the rows' values must be in [0, 1]
-	scaled bool                  // they should have mean 0 and variance 1
-	stack  *spec.SequentialLayer // of a stage,
-	mirror *spec.MirrorLayer     // with the mirror that it trains
-	unfold map[string]source     // parameters that start from others
-}
-
-// source is where a parameter of an unfolded decoder starts from.
-type source struct {
-	of         spec.Param
-	transposed bool
+	how    string // of an RBM, in place of noise
+	bits   bool   // the rows' values must be in [0, 1]
+	scaled bool   // they should have mean 0 and variance 1
 }
 
 // FitPhase is made by [Fit].
@@ -80,7 +71,6 @@ type StackPhase struct {
 	noise   spec.Layer
 	corrupt bool
 	untied  bool
-	unfold  bool
 	loss    func(prediction, target *spec.Value) *spec.Loss
 	cross   bool
 	decoder *spec.MirrorLayer
@@ -114,13 +104,10 @@ func (s *StackPhase) Corrupt(noise spec.Layer) *StackPhase {
 	return s.set(func() { s.noise, s.corrupt = noise, true })
 }
 
-// Untied gives the decoders weights of their own.
+// Untied gives the decoders weights of their own. In EndToEnd, after RBM or Greedy
+// trained tied ones, they start from these: the transposed weights and the decoders'
+// biases (Hinton and Salakhutdinov 2006, unrolling; see spec.Untie).
 func (s *StackPhase) Untied() *StackPhase { return s.set(func() { s.untied = true }) }
-
-// Unfold gives the decoders of EndToEnd weights of their own that start from what
-// the stages of an RBM or Greedy phase before it trained: the transposed weights,
-// and the decoders' biases (Hinton and Salakhutdinov 2006, unrolling).
-func (s *StackPhase) Unfold() *StackPhase { return s.set(func() { s.untied, s.unfold = true, true }) }
 
 // Decoder makes the stages train the layers of this mirror of the stack, so that a
 // model declared with it finds them trained. Tied or not is the mirror's.

@@ -37,7 +37,7 @@ type RBMPhase struct {
 // nothing does; visible units are bits, whose data are probabilities in [0, 1].
 //
 // Afterwards Fit trains a classifier on the stack, and EndToEnd the unrolled
-// autoencoder, with tied weights or, with Unfold, weights of its own.
+// autoencoder, with tied weights or, with Untied, weights of its own that start from these.
 //
 // Options hold for each stage; Stage gives one its own. The loss F(v0) - F(vk) says
 // nothing of how far the training is, so the last weights are kept, not those of the
@@ -137,7 +137,7 @@ func (s *RBMPhase) steps(p *Program) []step {
 			o = s.opt
 		}
 		st := step{name: fmt.Sprintf("%s-rbm%d", spec.NameOf(s.stack), k+1), rows: s.rows, opt: o, below: below, column: "code",
-			under: slices.Clone(under), stack: s.stack, mirror: mirror, layers: stage.Name + ", " + stage.Mirror}
+			under: slices.Clone(under), layers: stage.Name + ", " + stage.Mirror}
 		if in := inputOf(below); in != "" {
 			st.below, st.column = nil, in
 		}

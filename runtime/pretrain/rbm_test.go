@@ -19,7 +19,7 @@ func belief(change ...func(*plan, *RBMPhase, *StackPhase)) *plan {
 	linear := o
 	linear.Optimizer = optim.SGD(0.01).Momentum(0.9)
 	machines := RBM(p.x, p.enc, rows(100), o).Stage(3, linear)
-	whole := EndToEnd(p.x, p.enc, rows(100), options()).CrossEntropy().Unfold()
+	whole := EndToEnd(p.x, p.enc, rows(100), options()).CrossEntropy().Untied()
 	for _, f := range change {
 		f(p, machines, whole)
 	}

@@ -44,7 +44,6 @@ type phaseText struct {
 	Below    string         `json:"below,omitempty"` // the same of what its rows are codes of
 	Data     string         `json:"data"`            // hash of the rows
 	Valid    string         `json:"valid,omitempty"`
-	Unfold   bool           `json:"unfold,omitempty"`
 	Settings train.Settings `json:"settings"`
 }
 
@@ -85,7 +84,7 @@ func (r *run) describeAll() (record, error) {
 		if err := errors.Join(errs[:]...); err != nil {
 			return rec, fmt.Errorf("pretrain: phase %d, %s: %w", i+1, st.name, err)
 		}
-		t.Settings, t.Unfold = st.opt.Settings(st.model), len(st.unfold) > 0
+		t.Settings = st.opt.Settings(st.model)
 		raw, err := json.Marshal(t)
 		if err != nil {
 			return rec, fmt.Errorf("pretrain: %w", err)
@@ -161,9 +160,6 @@ func difference(a, b phaseRecord) string {
 		return fmt.Sprintf("the rows of %s are other ones", a.Name)
 	case a.Valid != b.Valid:
 		return fmt.Sprintf("the validation rows of %s are other ones", a.Name)
-	}
-	if a.Unfold != b.Unfold {
-		return fmt.Sprintf("the decoders of %s start from %s", a.Name, map[bool]string{true: "what the stages trained", false: "initializers"}[b.Unfold])
 	}
 	return fmt.Sprintf("the options of %s were %s, they are %s", a.Name, short(a.Settings), short(b.Settings))
 }

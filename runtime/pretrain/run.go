@@ -143,7 +143,7 @@ func (r *run) phase(ctx context.Context, i int) (res *train.Result, e train.Earl
 			return nil, e, err
 		}
 	}
-	if start := r.start(st); start != nil {
+	if start := r.start(st.model); start != nil {
 		o.InitFrom = append(append([]train.From{}, o.InitFrom...), train.From{Tensors: start, Pattern: "*"})
 	}
 	rows := st.rows
@@ -193,16 +193,29 @@ func (r *run) value(p spec.Param) ([]float32, bool) {
 	return nil, false
 }
 
+// begin returns what a parameter starts from: what the phases so far left of it, or
+// of the one as whose copy it starts.
+func (r *run) begin(p spec.Param) ([]float32, bool) {
+	if w, ok := r.value(p); ok {
+		return w, true
+	}
+	of, ok := p.Like()
+	if !ok {
+		return nil, false
+	}
+	w, ok := r.begin(of)
+	if !ok {
+		return nil, false
+	}
+	return p.FromLike(w), true
+}
+
 // start returns what the phases so far left of a model's parameters, nil for
 // nothing.
-func (r *run) start(st *step) train.Tensors {
+func (r *run) start(m *spec.Model) train.Tensors {
 	t := &tensors{shape: map[string][]int{}, data: map[string][]float32{}}
-	for _, p := range st.model.Params() {
-		w, ok := r.value(p)
-		if from, unfolded := st.unfold[p.Name]; unfolded && !ok {
-			w, ok = r.unfolded(from)
-		}
-		if ok {
+	for _, p := range m.Params() {
+		if w, ok := r.begin(p); ok {
 			t.names = append(t.names, p.Name)
 			t.shape[p.Name], t.data[p.Name] = p.Type.Shape.Bind(1), w
 		}
