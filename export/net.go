@@ -1,6 +1,7 @@
 package onnxexport
 
 import (
+	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
@@ -42,6 +43,11 @@ func provenance(r engine.Record, given map[string]string) map[string]string {
 	}
 	if r.Rows > 0 {
 		m["rows"] = strconv.Itoa(r.Rows)
+	}
+	if len(r.Classes) > 0 {
+		if b, err := json.Marshal(r.Classes); err == nil {
+			m["classes"] = string(b)
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Versions)) {
 		m["version."+name] = r.Versions[name]

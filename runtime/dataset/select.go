@@ -152,6 +152,19 @@ func (t *Table) Select(rows []int) *Table {
 	return t.view(v)
 }
 
+// maxChosen bounds the numbers that Chosen lists.
+const maxChosen = 1 << 16
+
+// Chosen returns the numbers of the rows that were chosen from the table that was read, as Balanced and Split do, for
+// a record of them. It is nil for a source of all rows, for one that is no Table, and for more than 65,536 rows.
+func Chosen(src Source) []int {
+	t, ok := src.(*Table)
+	if !ok || t == nil || t.rows == nil || t.n > maxChosen {
+		return nil
+	}
+	return t.Rows()
+}
+
 // Balanced returns n rows, drawn by seed, with as many of each value of a column of labels; they are in the
 // table's order, and Rows tells which they are. With the same seed a smaller draw is part of a larger one.
 // Errors: the column is not of single int64; n is no multiple of the number of classes, or a class has too few rows.

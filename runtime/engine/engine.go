@@ -34,6 +34,7 @@ type Update struct {
 	Epoch      int             // under way, from 0, for the optimizer
 	Rate       float32         // learning rate
 	Rates      []float32       // learning rate of each segment of the store, in place of Rate
+	Decays     []float32       // what multiplies the weight decay of each; nil for 1
 	Scale      float32         // multiplies the gradients; 0 means 1
 	Accumulate bool            // add to the stored gradients instead of replacing them
 	UpdateRows int             // rows of the whole update; 0 means those of the run
@@ -373,6 +374,9 @@ func (e *Engine) checkUpdate() error {
 	}
 	if u.Rates != nil && len(u.Rates) != len(e.s.segs) {
 		return fmt.Errorf("engine: %d rates for %d parameters", len(u.Rates), len(e.s.segs))
+	}
+	if u.Decays != nil && len(u.Decays) != len(e.s.segs) {
+		return fmt.Errorf("engine: %d factors of the decay for %d parameters", len(u.Decays), len(e.s.segs))
 	}
 	if u.Opt == nil {
 		return nil

@@ -116,7 +116,12 @@ func (e *Engine) step(seg int) optim.Step {
 	if e.u.Rates != nil {
 		rate = e.u.Rates[seg]
 	}
-	return optim.Step{LR: rate, Decay: e.s.segs[seg].Decay, T: e.u.T, Epoch: e.u.Epoch, Scale: e.u.Scale}
+	decay, share := e.s.segs[seg].Decay, float32(0)
+	if e.u.Decays != nil {
+		share = e.u.Decays[seg]
+		decay = decay && share != 0
+	}
+	return optim.Step{LR: rate, Decay: decay, Share: share, T: e.u.T, Epoch: e.u.Epoch, Scale: e.u.Scale}
 }
 
 // update changes the elements [lo,hi) of a segment whose weights are w and

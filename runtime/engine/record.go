@@ -7,6 +7,8 @@ type Record struct {
 	DataHash  string             `json:"data_hash,omitempty"`  // of the training rows
 	Rows      int                `json:"rows,omitempty"`       // of the training data
 	Columns   map[string]Range   `json:"columns,omitempty"`    // by name, over the training rows
+	Classes   []string           `json:"classes,omitempty"`    // names of the labels' values, in order
+	Program   string             `json:"program,omitempty"`    // the phases as a table
 	Metrics   map[string]float64 `json:"metrics,omitempty"`    // of the parameters that ship
 	Phases    []Phase            `json:"phases,omitempty"`     // in order
 	SpecText  string             `json:"spec,omitempty"`       // the model's text form
@@ -28,6 +30,7 @@ type Phase struct {
 	Updates   int64              `json:"updates,omitempty"`
 	Batch     int                `json:"batch,omitempty"`
 	Rows      int                `json:"rows,omitempty"`      // trained on
+	Chosen    []int              `json:"chosen,omitempty"`    // numbers of rows that were chosen from a table, such as a draw of few labels
 	DataHash  string             `json:"data_hash,omitempty"` // of them
 	Seed      uint64             `json:"seed,omitempty"`
 	Layers    []string           `json:"layers,omitempty"` // that were trained

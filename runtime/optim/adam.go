@@ -51,6 +51,16 @@ func (o *AdamOptimizer) Group(pattern string, factor float64) *AdamOptimizer {
 	return o
 }
 
+// GroupDecay multiplies the weight decay by factor for the layers that pattern names; 0 is none.
+func (o *AdamOptimizer) GroupDecay(pattern string, factor float64) *AdamOptimizer {
+	o.addDecay(pattern, factor)
+	return o
+}
+
+// LayerDecay multiplies the rate by factor once for each layer that the model uses after a layer: discriminative
+// fine-tuning (Howard and Ruder 2018, whose factor is 1/2.6). Groups multiply what comes of it.
+func (o *AdamOptimizer) LayerDecay(factor float64) *AdamOptimizer { o.setLayer(factor); return o }
+
 // Slots implements [Optimizer].
 func (o *AdamOptimizer) Slots() []string { return []string{"m", "v"} }
 

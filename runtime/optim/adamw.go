@@ -44,6 +44,20 @@ func (o *AdamWOptimizer) Group(pattern string, factor float64) *AdamWOptimizer {
 	return o
 }
 
+// GroupDecay multiplies the weight decay by factor for the layers that pattern names; 0 is none. Errors: the rate times the
+// decay comes above 1.
+func (o *AdamWOptimizer) GroupDecay(pattern string, factor float64) *AdamWOptimizer {
+	o.addDecay(pattern, factor)
+	if o.rate*o.decay*factor > 1 {
+		o.mistake("group %q: rate times decay must be at most 1, got %v times %v times %v", pattern, o.rate, o.decay, factor)
+	}
+	return o
+}
+
+// LayerDecay multiplies the rate by factor once for each layer that the model uses after a layer: discriminative
+// fine-tuning (Howard and Ruder 2018, whose factor is 1/2.6). Groups multiply what comes of it.
+func (o *AdamWOptimizer) LayerDecay(factor float64) *AdamWOptimizer { o.setLayer(factor); return o }
+
 // Slots implements [Optimizer].
 func (o *AdamWOptimizer) Slots() []string { return []string{"m", "v"} }
 

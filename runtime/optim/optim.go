@@ -37,6 +37,10 @@ type Optimizer interface {
 	// Factor is the rate's multiplier for a layer or parameter by its path, and whether a group names it.
 	// The last group that matches counts.
 	Factor(layer string) (float64, bool)
+	// DecayFactor is the same of the weight decay.
+	DecayFactor(layer string) (float64, bool)
+	// LayerFactor multiplies the rate once for each layer above one; it is 1 if not set.
+	LayerFactor() float64
 	// Patterns lists the patterns of the groups, so that one that matches nothing can be told.
 	Patterns() []string
 	// Describe returns plain data that encodes to JSON.
@@ -47,6 +51,7 @@ type Optimizer interface {
 type Step struct {
 	LR    float32 // the rate after schedule and groups
 	Decay bool    // whether the parameter is subject to weight decay; biases and normalisations are not
+	Share float32 // multiplies the decay; 0 means 1
 	T     int64   // number of the update, from 1
 	Epoch int     // under way, from 0
 	Scale float32 // multiplies the gradient before anything else: the factor of a clipped norm, say; 0 means 1
@@ -54,8 +59,11 @@ type Step struct {
 
 // decay is d for a parameter that is subject to it.
 func (s Step) decay(d float64) float32 {
-	if !s.Decay {
+	switch {
+	case !s.Decay:
 		return 0
+	case s.Share != 0:
+		return float32(d * float64(s.Share))
 	}
 	return float32(d)
 }
@@ -66,10 +74,12 @@ type common struct {
 	rate     float64
 	schedule Schedule
 	groups   []Group
+	decays   []Group
+	layer    float64 // 0 for 1
 	mistakes []error
 }
 
-// Group is a multiplier of the rate for the layers that a pattern names.
+// Group is a multiplier of the rate, or of the decay, for the layers that a pattern names.
 type Group struct {
 	Pattern string  `json:"pattern"`
 	Factor  float64 `json:"factor"`
@@ -120,13 +130,29 @@ func (c *common) setSchedule(s Schedule) {
 }
 
 func (c *common) addGroup(pattern string, factor float64) {
+	c.checkGroup(pattern, factor)
+	c.groups = append(c.groups, Group{pattern, factor})
+}
+
+func (c *common) addDecay(pattern string, factor float64) {
+	c.checkGroup(pattern, factor)
+	c.decays = append(c.decays, Group{pattern, factor})
+}
+
+func (c *common) checkGroup(pattern string, factor float64) {
 	if err := CheckPattern(pattern); err != nil {
 		c.mistake("group %q: %v", pattern, err)
 	}
 	if !(factor >= 0) || math.IsInf(factor, 0) {
 		c.mistake("group %q: the factor must be zero or positive, and finite, got %v", pattern, factor)
 	}
-	c.groups = append(c.groups, Group{pattern, factor})
+}
+
+func (c *common) setLayer(factor float64) {
+	if !(factor > 0 && factor <= 1) {
+		c.mistake("the factor of a layer must be in (0, 1], got %v", factor)
+	}
+	c.layer = factor
 }
 
 // Name implements [Optimizer].
@@ -142,10 +168,24 @@ func (c *common) Rate() float64 { return c.rate }
 func (c *common) Plan() Schedule { return c.schedule }
 
 // Factor is the rate's multiplier for a layer, and whether a group names it.
-func (c *common) Factor(layer string) (float64, bool) {
-	for i := len(c.groups) - 1; i >= 0; i-- {
-		if Match(c.groups[i].Pattern, layer) {
-			return c.groups[i].Factor, true
+func (c *common) Factor(layer string) (float64, bool) { return last(c.groups, layer) }
+
+// DecayFactor is the decay's multiplier for a layer, and whether a group names it.
+func (c *common) DecayFactor(layer string) (float64, bool) { return last(c.decays, layer) }
+
+// LayerFactor multiplies the rate once for each layer above one.
+func (c *common) LayerFactor() float64 {
+	if c.layer == 0 {
+		return 1
+	}
+	return c.layer
+}
+
+// last returns the factor of the last group that names the layer.
+func last(groups []Group, layer string) (float64, bool) {
+	for i := len(groups) - 1; i >= 0; i-- {
+		if Match(groups[i].Pattern, layer) {
+			return groups[i].Factor, true
 		}
 	}
 	return 1, false
@@ -154,7 +194,7 @@ func (c *common) Factor(layer string) (float64, bool) {
 // Patterns lists the patterns of the groups.
 func (c *common) Patterns() []string {
 	var p []string
-	for _, g := range c.groups {
+	for _, g := range append(append([]Group{}, c.groups...), c.decays...) {
 		p = append(p, g.Pattern)
 	}
 	return p
@@ -167,10 +207,12 @@ type Description struct {
 	Options  map[string]float64 `json:"options,omitempty"`
 	Schedule any                `json:"schedule"`
 	Groups   []Group            `json:"groups,omitempty"`
+	Decays   []Group            `json:"decay_groups,omitempty"`
+	Layer    float64            `json:"layer_factor,omitempty"`
 }
 
 func (c *common) describe(options map[string]float64) Description {
-	d := Description{Name: c.kind, Rate: c.rate, Options: options, Groups: c.groups}
+	d := Description{Name: c.kind, Rate: c.rate, Options: options, Groups: c.groups, Decays: c.decays, Layer: c.layer}
 	if s, ok := c.schedule.(interface{ Describe() any }); ok {
 		d.Schedule = s.Describe()
 	} else {

@@ -259,14 +259,14 @@ func TestOptionsReturnTheReceiver(t *testing.T) {
 		for i := range typ.NumMethod() {
 			m := typ.Method(i)
 			switch m.Name {
-			case "Name", "Err", "Slots", "Update", "Rate", "Plan", "Factor", "Patterns", "Describe":
+			case "Name", "Err", "Slots", "Update", "Rate", "Plan", "Factor", "DecayFactor", "LayerFactor", "Decays", "Patterns", "Describe":
 				continue
 			}
 			if m.Type.NumOut() != 1 || m.Type.Out(0) != typ {
 				t.Errorf("%v.%s does not return its receiver's type", typ, m.Name)
 			}
 		}
-		for _, need := range []string{"Schedule", "Group"} {
+		for _, need := range []string{"Schedule", "Group", "GroupDecay", "LayerDecay"} {
 			if _, ok := typ.MethodByName(need); !ok {
 				t.Errorf("%v has no %s", typ, need)
 			}

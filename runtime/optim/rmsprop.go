@@ -49,6 +49,16 @@ func (o *RMSPropOptimizer) Group(pattern string, factor float64) *RMSPropOptimiz
 	return o
 }
 
+// GroupDecay multiplies the weight decay by factor for the layers that pattern names; 0 is none.
+func (o *RMSPropOptimizer) GroupDecay(pattern string, factor float64) *RMSPropOptimizer {
+	o.addDecay(pattern, factor)
+	return o
+}
+
+// LayerDecay multiplies the rate by factor once for each layer that the model uses after a layer: discriminative
+// fine-tuning (Howard and Ruder 2018, whose factor is 1/2.6). Groups multiply what comes of it.
+func (o *RMSPropOptimizer) LayerDecay(factor float64) *RMSPropOptimizer { o.setLayer(factor); return o }
+
 // Slots implements [Optimizer].
 func (o *RMSPropOptimizer) Slots() []string { return []string{"v"} }
 

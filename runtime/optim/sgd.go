@@ -67,6 +67,16 @@ func (o *SGDOptimizer) Group(pattern string, factor float64) *SGDOptimizer {
 	return o
 }
 
+// GroupDecay multiplies the weight decay by factor for the layers that pattern names; 0 is none.
+func (o *SGDOptimizer) GroupDecay(pattern string, factor float64) *SGDOptimizer {
+	o.addDecay(pattern, factor)
+	return o
+}
+
+// LayerDecay multiplies the rate by factor once for each layer that the model uses after a layer: discriminative
+// fine-tuning (Howard and Ruder 2018, whose factor is 1/2.6). Groups multiply what comes of it.
+func (o *SGDOptimizer) LayerDecay(factor float64) *SGDOptimizer { o.setLayer(factor); return o }
+
 // Err returns every mistake of the declaration, joined.
 func (o *SGDOptimizer) Err() error {
 	err := o.common.Err()

@@ -37,7 +37,7 @@ func newEvaluation(t *Trainer, src dataset.Source, losses bool) (*evaluation, er
 	}
 	if losses {
 		e.losses = &part{}
-		if e.losses.feed, err = newFeed(t.prog.Eval, src, t.model.Limits()); err != nil {
+		if e.losses.feed, err = newFeed(t.prog.Eval, src, t.model); err != nil {
 			return nil, err
 		}
 		if e.losses.engine, err = engine.New(t.prog.Eval, t.store, engine.Options{Workers: t.opt.Workers}); err != nil {
@@ -69,7 +69,7 @@ func newEvaluation(t *Trainer, src dataset.Source, losses bool) (*evaluation, er
 		return nil, fmt.Errorf("train: metrics: %w", err)
 	}
 	e.metrics = &part{}
-	if e.metrics.feed, err = newFeed(pl, src, t.model.Limits()); err != nil {
+	if e.metrics.feed, err = newFeed(pl, src, t.model); err != nil {
 		return nil, err
 	}
 	e.metrics.engine, err = engine.New(pl, t.store, engine.Options{Workers: t.opt.Workers})
@@ -120,6 +120,11 @@ func (e *evaluation) run(ctx context.Context) (Values, error) {
 			x := e.metrics.engine.Output(name)
 			metric[i] += sum(x)
 			counts[i] += float64(ir.Elems(x.Shape))
+		}
+	}
+	for _, p := range []*part{e.losses, e.metrics} {
+		if p != nil {
+			p.feed.known = true
 		}
 	}
 	v := valuesOf(e.names, loss, rows)

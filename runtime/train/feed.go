@@ -10,6 +10,7 @@ import (
 	"github.com/lamina-ml/lamina/compiler/plan"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/engine"
+	"github.com/lamina-ml/lamina/spec"
 )
 
 // feed shows batches to a plan: each input takes the column of its name.
@@ -17,18 +18,20 @@ type feed struct {
 	in     engine.Feed
 	ports  []string
 	limits map[string]int // of integer inputs: the values are below
+	unit   []string       // inputs whose values must be in [0, 1]
+	known  bool           // every row was looked at
 }
 
 // newFeed holds the plan's inputs against the columns.
 //
 // Errors: an input without a column; a column of another type or shape. All are
 // told at once.
-func newFeed(p *plan.Plan, src dataset.Source, limits map[string]int) (*feed, error) {
+func newFeed(p *plan.Plan, src dataset.Source, m *spec.Model) (*feed, error) {
 	if src == nil {
 		return nil, errors.New("train: there are no rows: the source is nil")
 	}
 	cols := src.Columns()
-	f := &feed{in: engine.Feed{}, limits: limits}
+	f := &feed{in: engine.Feed{}, limits: m.Limits(), unit: m.UnitInputs()}
 	var errs []error
 	for _, port := range p.Inputs {
 		typ := p.Buffers[port.Buffer].Type
@@ -62,13 +65,19 @@ func columnNames(cols []dataset.Column) string {
 
 // take shows one batch.
 //
-// Errors: a label or token that its input does not allow, with its row.
+// Errors: a label or token that its input does not allow, or a target of
+// BinaryCrossEntropy outside [0, 1], with its row.
 func (f *feed) take(b dataset.Batch) (engine.Feed, error) {
 	for _, name := range f.ports {
 		t := f.in[name]
 		t.Shape[0] = b.Rows
 		if t.DType == ir.F32 {
 			t.F32 = b.F32(name)
+			if !f.known && slices.Contains(f.unit, name) {
+				if err := inUnit(b, name, t.F32); err != nil {
+					return nil, err
+				}
+			}
 			continue
 		}
 		t.I64 = b.I64(name)
@@ -83,4 +92,16 @@ func (f *feed) take(b dataset.Batch) (engine.Feed, error) {
 		}
 	}
 	return f.in, nil
+}
+
+// inUnit refuses values outside [0, 1].
+func inUnit(b dataset.Batch, name string, x []float32) error {
+	for i, v := range x {
+		if !(v >= 0 && v <= 1) {
+			w := len(x) / b.Rows
+			return fmt.Errorf("train: row %d: column %q is %v at %d; it is the target of BinaryCrossEntropy, which is a probability in [0, 1]: scale the data, or take another loss",
+				b.Index[i/w], name, v, i%w)
+		}
+	}
+	return nil
 }

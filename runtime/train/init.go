@@ -80,8 +80,9 @@ func (t *Trainer) InitReports() []InitReport { return slices.Clone(t.state.Setti
 // InitReports is that of the Trainer.
 func (r *Result) InitReports() []InitReport { return slices.Clone(r.settings.InitFrom) }
 
-// initFrom loads what Options.InitFrom asks for, in order; a later entry wins. It
-// changes no parameter unless all entries can be loaded.
+// initFrom loads what Options.InitFrom asks for, in order; a later entry wins. A
+// parameter that starts as the copy of one that is loaded, and is not itself,
+// follows it. It changes no parameter unless all entries can be loaded.
 //
 // Errors: no source; a pattern that is malformed, or by which nothing is loaded; a
 // source whose data do not fill their shape or are not finite.
@@ -108,8 +109,15 @@ func (t *Trainer) initFrom() error {
 		}
 		t.state.Settings.InitFrom = append(t.state.Settings.InitFrom, report)
 	}
+	loaded := map[string]bool{}
 	for _, m := range moves {
 		copy(t.store.Param(m.name), m.src)
+		loaded[m.name] = true
+	}
+	for _, p := range t.prog.Params { // a mirror starts as its encoder does
+		if of, ok := p.Like(); ok && loaded[of.Name] && !loaded[p.Name] {
+			copy(t.store.Param(p.Name), p.FromLike(t.store.Param(of.Name)))
+		}
 	}
 	t.store.Touch()
 	return nil

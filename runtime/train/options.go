@@ -5,8 +5,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"math"
+	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/optim"
@@ -31,6 +35,7 @@ type Options struct {
 	MinDelta float64        // by how much a loss must fall to be better
 	KeepLast bool           // keep the last weights, not those of the best validation loss
 	Metrics  []Metric       // measured on the validation rows, or on the training rows if there are none
+	Classes  []string       // names of the labels' values, in order, for the record and what ships; none
 
 	ClipNorm float64 // greatest L2 norm of an update's gradient; 0 does not clip
 
@@ -102,6 +107,12 @@ func (o *Options) check(m *spec.Model) error {
 	if o.Patience > 0 && o.Valid == nil {
 		bad("Options.Patience needs Options.Valid: there is no validation loss to wait for")
 	}
+	if mixed := m.MixesRows(); o.Accumulate > 1 && len(mixed) > 0 {
+		bad("Options.Accumulate is %d, but %s takes the mean over the rows of a step and not of an update; leave it out", o.Accumulate, strings.Join(mixed, ", "))
+	}
+	if err := checkClasses(o.Classes, m.Limits()); err != nil {
+		errs = append(errs, err)
+	}
 	seen := map[string]bool{}
 	for i, x := range o.Metrics {
 		switch {
@@ -126,6 +137,29 @@ func (o *Options) check(m *spec.Model) error {
 	return errors.Join(errs...)
 }
 
+// checkClasses refuses names that are not those of a label's values.
+func checkClasses(names []string, limits map[string]int) error {
+	if len(names) == 0 {
+		return nil
+	}
+	seen := map[string]bool{}
+	for i, s := range names {
+		switch {
+		case strings.TrimSpace(s) == "" || strings.ContainsFunc(s, unicode.IsControl) || !utf8.ValidString(s):
+			return fmt.Errorf("train: Options.Classes: name %d needs to be plain text, got %q", i, s)
+		case seen[s]:
+			return fmt.Errorf("train: Options.Classes: two classes are named %q", s)
+		}
+		seen[s] = true
+	}
+	for _, input := range slices.Sorted(maps.Keys(limits)) {
+		if limits[input] == len(names) {
+			return nil
+		}
+	}
+	return fmt.Errorf("train: Options.Classes has %d names, but the model has no labels of as many values; its integer inputs have %v", len(names), limits)
+}
+
 // Settings are the options that decide a run's bits, as training.json and the
 // checkpoint hold them.
 type Settings struct {
@@ -142,6 +176,7 @@ type Settings struct {
 
 	Freeze   []string     `json:"freeze,omitempty"`
 	InitFrom []InitReport `json:"init_from,omitempty"`
+	Classes  []string     `json:"classes,omitempty"`
 }
 
 // Check returns every mistake of the options and of the model they are to train,
@@ -163,5 +198,5 @@ func (o Options) Settings(m *spec.Model) Settings {
 
 func (o *Options) settings() Settings {
 	return Settings{Optimizer: o.Optimizer.Describe(), Batch: o.Batch, Accumulate: o.Accumulate, Seed: o.Seed,
-		InOrder: o.InOrder, Epochs: o.Epochs, Patience: o.Patience, MinDelta: o.MinDelta, KeepLast: o.KeepLast, ClipNorm: o.ClipNorm, Freeze: o.Freeze}
+		InOrder: o.InOrder, Epochs: o.Epochs, Patience: o.Patience, MinDelta: o.MinDelta, KeepLast: o.KeepLast, ClipNorm: o.ClipNorm, Freeze: o.Freeze, Classes: o.Classes}
 }

@@ -70,6 +70,6 @@ func (r *Result) phase() (engine.Phase, error) {
 	}
 	hash, err := r.dataHash()
 	return engine.Phase{Name: r.prog.Name, Epochs: len(r.History), Updates: r.Last().Updates, Batch: r.settings.Batch,
-		Rows: r.rows.Len(), DataHash: hash, Seed: r.settings.Seed, Frozen: r.settings.Freeze,
+		Rows: r.rows.Len(), Chosen: dataset.Chosen(r.rows), DataHash: hash, Seed: r.settings.Seed, Frozen: r.settings.Freeze,
 		Optimizer: r.settings.Optimizer, Metrics: r.metrics()}, err
 }

@@ -33,6 +33,7 @@ func newRecord(r *Result) (engine.Record, error) {
 	}
 	return engine.Record{
 		Seed: r.settings.Seed, DataHash: hash, Rows: r.rows.Len(), Columns: columns, Metrics: own.Metrics,
+		Classes: r.settings.Classes, Program: r.program,
 		Phases:   append(phases, own),
 		SpecText: ir.File(r.prog.Graph), ModelHash: r.prog.Hash, Kernels: kernels(),
 		Versions: map[string]string{"lamina": moduleVersion()},

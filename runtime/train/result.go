@@ -23,6 +23,7 @@ type Result struct {
 
 	earlier []Earlier     // phases of the program before this one
 	own     *engine.Phase // of this one; nil for what it knows itself
+	program string        // all phases as a table
 }
 
 // Last returns the last epoch, the zero Epoch if none was trained.

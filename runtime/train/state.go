@@ -213,7 +213,7 @@ func (t *Trainer) keepSchedule() error {
 // epochs and another patience only go on for longer, and sameStart looks at where
 // it started.
 func sameBits(s Settings) string {
-	s.Epochs, s.Patience, s.KeepLast, s.InitFrom = 0, 0, false, nil
+	s.Epochs, s.Patience, s.KeepLast, s.InitFrom, s.Classes = 0, 0, false, nil, nil
 	var plain any // read back, so that a struct and the map it became agree
 	b, err := json.Marshal(s)
 	if err == nil {

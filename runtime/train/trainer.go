@@ -97,21 +97,6 @@ func New(ctx context.Context, m *spec.Model, rows dataset.Source, o Options) (*T
 // stored reports whether an update needs the whole gradient in memory.
 func (o *Options) stored() bool { return o.ClipNorm > 0 || o.Accumulate > 1 }
 
-// checkGroups refuses a pattern that matches no layer.
-func (o *Options) checkGroups(params []spec.Param) error {
-	var errs []error
-	for _, pattern := range o.Optimizer.Patterns() {
-		hit := false
-		for _, p := range params {
-			hit = hit || optim.Match(pattern, p.Layer) || optim.Match(pattern, p.Name)
-		}
-		if !hit {
-			errs = append(errs, fmt.Errorf("train: group %q matches no layer; the layers are those of Model.Summary", pattern))
-		}
-	}
-	return errors.Join(errs...)
-}
-
 func (t *Trainer) prepare(ctx context.Context) (err error) {
 	if err := t.openFolder(); err != nil {
 		return err
@@ -119,7 +104,7 @@ func (t *Trainer) prepare(ctx context.Context) (err error) {
 	if t.batches, err = dataset.NewBatches(t.rows, t.opt.Batch, random.New(t.opt.Seed).DeriveString("shuffle"), !t.opt.InOrder); err != nil {
 		return err
 	}
-	if t.feed, err = newFeed(t.prog.Train, t.rows, t.model.Limits()); err != nil {
+	if t.feed, err = newFeed(t.prog.Train, t.rows, t.model); err != nil {
 		return err
 	}
 	t.store = engine.NewStore(t.prog.Train.Segments, t.opt.Optimizer.Slots(), t.prog.Train.States...)
@@ -132,10 +117,7 @@ func (t *Trainer) prepare(ctx context.Context) (err error) {
 	}
 	t.sumNames = t.prog.Losses
 	t.sums = make([]float64, len(t.sumNames))
-	for _, seg := range t.store.Segments() {
-		t.factors = append(t.factors, t.factor(seg))
-	}
-	t.update.Rates = make([]float32, len(t.factors))
+	t.group()
 	if t.opt.Valid != nil {
 		if t.eval, err = newEvaluation(t, t.opt.Valid, true); err != nil {
 			return fmt.Errorf("Options.Valid: %w", err)
@@ -154,15 +136,6 @@ func (t *Trainer) prepare(ctx context.Context) (err error) {
 	}
 	_, err = t.dataHash(ctx) // now, so that an interruption need not wait for all rows
 	return err
-}
-
-// factor is the multiplier of a parameter's learning rate.
-func (t *Trainer) factor(s plan.Segment) float64 {
-	if f, ok := t.opt.Optimizer.Factor(s.Name); ok {
-		return f
-	}
-	f, _ := t.opt.Optimizer.Factor(s.Layer)
-	return f
 }
 
 // initialize fills the parameters: a function of the seed and each one's name.
@@ -237,7 +210,7 @@ func (t *Trainer) interrupted(ctx context.Context, err error) error {
 
 // epoch trains to the end of the epoch under way.
 func (t *Trainer) epoch(ctx context.Context) (Epoch, error) {
-	started, before := t.clock.elapsed(), t.state.Rows
+	started, before, from := t.clock.elapsed(), t.state.Rows, t.cursor.Step
 	if err := t.batches.Seek(t.cursor.Epoch, t.cursor.Step); err != nil {
 		return Epoch{}, err
 	}
@@ -251,6 +224,7 @@ func (t *Trainer) epoch(ctx context.Context) (Epoch, error) {
 			break
 		}
 	}
+	t.feed.known = t.feed.known || from == 0
 	e := Epoch{Number: t.cursor.Epoch + 1, Updates: t.cursor.Update, Rows: t.state.Rows, Rate: t.state.Rate, Train: t.means()}
 	spent := t.clock.elapsed() - started
 	e.Seconds, e.RowsPerSecond = spent.Seconds(), perSecond(int64(t.state.Rows-before), spent)
