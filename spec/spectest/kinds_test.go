@@ -32,15 +32,17 @@ func TestKinds(t *testing.T) {
 		}
 	}
 	for name, loss := range map[string]func(p, q *spec.Value) *spec.Loss{
-		"l1":       func(p, _ *spec.Value) *spec.Loss { return spec.L1(hidden(p, spec.Tanh())) },
-		"kl":       func(p, _ *spec.Value) *spec.Loss { return spec.KLSparsity(hidden(p, spec.Sigmoid()), 0.1) },
-		"sigmoid":  func(p, _ *spec.Value) *spec.Loss { return spec.Contractive(hidden(p, spec.Sigmoid())) },
-		"tanh":     func(p, _ *spec.Value) *spec.Loss { return spec.Contractive(hidden(p, spec.Tanh())) },
-		"unbiased": func(p, _ *spec.Value) *spec.Loss { return spec.Contractive(p.Then(spec.Dense(4).NoBias(), spec.Sigmoid())) },
-		"normal":   func(p, _ *spec.Value) *spec.Loss { return spec.KLNormal(p.Then(spec.Dense(3)), p.Then(spec.Dense(3))) },
-		"masking":  emphasis(func() spec.Layer { return spec.MaskingNoise(0.4) }),
-		"pepper":   emphasis(func() spec.Layer { return spec.SaltAndPepper(0.4) }),
-		"dropout":  emphasis(func() spec.Layer { return spec.Dropout(0.4) }),
+		"l1":      func(p, _ *spec.Value) *spec.Loss { return spec.L1(hidden(p, spec.Tanh())) },
+		"kl":      func(p, _ *spec.Value) *spec.Loss { return spec.KLSparsity(hidden(p, spec.Sigmoid()), 0.1) },
+		"sigmoid": func(p, _ *spec.Value) *spec.Loss { return spec.Contractive(hidden(p, spec.Sigmoid())) },
+		"tanh":    func(p, _ *spec.Value) *spec.Loss { return spec.Contractive(hidden(p, spec.Tanh())) },
+		"unbiased": func(p, _ *spec.Value) *spec.Loss {
+			return spec.Contractive(p.Then(spec.Dense(4).NoBias(), spec.Sigmoid()))
+		},
+		"normal":  func(p, _ *spec.Value) *spec.Loss { return spec.KLNormal(p.Then(spec.Dense(3)), p.Then(spec.Dense(3))) },
+		"masking": emphasis(func() spec.Layer { return spec.MaskingNoise(0.4) }),
+		"pepper":  emphasis(func() spec.Layer { return spec.SaltAndPepper(0.4) }),
+		"dropout": emphasis(func() spec.Layer { return spec.Dropout(0.4) }),
 		"cross-entropy": func(p, q *spec.Value) *spec.Loss {
 			noisy := p.Then(spec.MaskingNoise(0.4))
 			return spec.BinaryCrossEntropy(noisy.Then(spec.Dense(6)), q).Emphasis(noisy, 1, 0)
