@@ -314,3 +314,27 @@ func (g *gibbs) sparsity(v []*ir.Value) *ir.Value {
 	kl := g.b.Op(ops.Sub{}, ce, g.b.Const(entropy))
 	return g.b.Op(ops.ReduceSum{Axes: ir.MakeAxes(0)}, kl)
 }
+
+// Params returns the machine's parameters: W f32[visible hidden], the hidden and
+// the visible biases. Mistakes: the layers were not placed.
+func (m *Boltzmann) Params() (w, hidden, visible Param, err error) {
+	if rule := m.rule(); rule != "" {
+		return w, hidden, visible, &Error{Op: "RBM", Rule: rule}
+	}
+	find := func(st *state, name string) Param {
+		p := st.params[name]
+		if p == nil {
+			pos := st.made.pos()
+			err = &Error{Made: pos.Made, From: pos.From, Op: "RBM", Rule: "the layers of the machine were not placed yet, or with a mistake"}
+			return Param{}
+		}
+		p.st.sp.find().resolve()
+		return Param{Name: st.path + "/" + name, Type: p.v.Type, Init: p.init, Layer: st.path, Pos: st.made.pos(), Decay: p.v.Type.Rank() > 1, id: p}
+	}
+	w, hidden, visible = find(m.hidden.st, "w"), find(m.hidden.st, "b"), find(m.visible.st, "b")
+	return w, hidden, visible, err
+}
+
+// Units reports whether the visible units are real numbers and the hidden ones
+// linear; both are bits otherwise.
+func (m *Boltzmann) Units() (gaussian, linear bool) { return m.gaussian, m.linear }

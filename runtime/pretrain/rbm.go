@@ -108,14 +108,11 @@ func (s *RBMPhase) steps(p *Program) []step {
 	if p.add(code.Err()) {
 		return nil
 	}
-	mirror := s.decoder
-	if mirror == nil {
-		mirror = spec.MirrorOf(s.stack, true)
-	}
+	mirror := s.mirror()
 	if p.add(code.Then(mirror).Err()) {
 		return nil
 	}
-	machines, err := spec.RBMs(s.stack, mirror)
+	machines, err := s.machines()
 	if p.add(err) {
 		return nil
 	}
@@ -146,27 +143,15 @@ func (s *RBMPhase) steps(p *Program) []step {
 			p.fail("RBM: stage %d: its input must be f32[N …] of rank 2, got %s; put a spec.Flatten before the first Dense layer", k+1, t)
 			return nil
 		}
-		m := machines[k].CD(s.gibbs)
-		if s.persist {
-			m.Persistent(s.chains)
-		}
-		if s.sparse && !endsLinear(stage) {
-			m.Sparse(s.target, s.cost)
-		}
+		m := machines[k]
 		st.how = fmt.Sprintf("CD-%d", s.gibbs)
 		if s.persist {
 			st.how = fmt.Sprintf("PCD-%d, %d chains", s.gibbs, s.chains)
 		}
 		if s.sampled && k > 0 {
-			m.Sampled()
 			st.how += ", sampled"
 		}
-		if k == 0 && s.gaussian {
-			m.Gaussian()
-			st.scaled = true
-		} else if k == 0 {
-			st.bits = true
-		}
+		st.scaled, st.bits = k == 0 && s.gaussian, k == 0 && !s.gaussian
 		if !s.fits(p, k, &st) {
 			return nil
 		}
@@ -182,7 +167,33 @@ func (s *RBMPhase) steps(p *Program) []step {
 	return out
 }
 
-func endsLinear(s spec.Stage) bool { return len(s.Encode) == 1 }
+func (s *RBMPhase) mirror() *spec.MirrorLayer {
+	if s.decoder != nil {
+		return s.decoder
+	}
+	return spec.MirrorOf(s.stack, true)
+}
+
+// machines returns the machines of the stages, which must have been placed.
+func (s *RBMPhase) machines() ([]*spec.Boltzmann, error) {
+	list, err := spec.RBMs(s.stack, s.mirror())
+	for k, m := range list {
+		m.CD(s.gibbs)
+		if s.persist {
+			m.Persistent(s.chains)
+		}
+		if _, linear := m.Units(); s.sparse && !linear {
+			m.Sparse(s.target, s.cost)
+		}
+		if s.sampled && k > 0 {
+			m.Sampled()
+		}
+		if s.gaussian && k == 0 {
+			m.Gaussian()
+		}
+	}
+	return list, err
+}
 
 // fits refuses options that an RBM cannot honour, and makes it keep the last
 // weights.

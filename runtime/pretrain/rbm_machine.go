@@ -1,0 +1,323 @@
+package pretrain
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/lamina-ml/lamina/internal/random"
+	"github.com/lamina-ml/lamina/kernels/simd"
+	"github.com/lamina-ml/lamina/runtime/train"
+	"github.com/lamina-ml/lamina/spec"
+)
+
+// Machine is a trained restricted Boltzmann machine as plain numbers, for what is
+// measured on it and drawn from it. Rows of units are given one behind the other.
+// Its methods may run at the same time.
+type Machine struct {
+	Visible, Hidden  int  // numbers of units
+	Gaussian, Linear bool // units that are real numbers, as of spec.Boltzmann
+
+	w, wt []float32 // [Visible Hidden], and transposed
+	b, c  []float32 // visible and hidden biases
+}
+
+// NewMachine returns a machine with the weights that a training left. After a deep
+// belief net was trained further they are no longer those of an RBM.
+//
+// Errors: its layers were not trained.
+func NewMachine(r *train.Result, m *spec.Boltzmann) (*Machine, error) {
+	w, c, b, err := m.Params()
+	if err != nil {
+		return nil, err
+	}
+	net := r.Net(m.FreeEnergy(spec.Input("v", w.Type.Shape[0].N)))
+	if err := net.Err(); err != nil {
+		return nil, err
+	}
+	gaussian, linear := m.Units()
+	p := net.Params()
+	return newMachine(w.Type.Shape[0].N, w.Type.Shape[1].N, gaussian, linear, p[w.Name], p[b.Name], p[c.Name])
+}
+
+// Machines returns the machine of each stage, from the input on, with the weights
+// that a training left: see [NewMachine].
+func (s *RBMPhase) Machines(r *train.Result) ([]*Machine, error) {
+	if s == nil || s.stack == nil || r == nil {
+		return nil, errors.New("pretrain: Machines: the phase, its stack and the result must not be nil")
+	}
+	list, err := s.machines()
+	if err != nil {
+		return nil, err
+	}
+	out := make([]*Machine, len(list))
+	for i, m := range list {
+		if out[i], err = NewMachine(r, m); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func newMachine(visible, hidden int, gaussian, linear bool, w, b, c []float32) (*Machine, error) {
+	if len(w) != visible*hidden || len(b) != visible || len(c) != hidden || visible == 0 || hidden == 0 {
+		return nil, fmt.Errorf("pretrain: a machine of %d and %d units has %d weights and %d and %d biases", visible, hidden, len(w), len(b), len(c))
+	}
+	m := &Machine{Visible: visible, Hidden: hidden, Gaussian: gaussian, Linear: linear, w: w, b: b, c: c, wt: make([]float32, len(w))}
+	simd.Transpose(visible, hidden, w, hidden, m.wt, visible)
+	return m, nil
+}
+
+// rowsOf returns how many rows of a width x holds.
+func rowsOf(x []float32, width int) (int, error) {
+	if len(x) == 0 || len(x)%width != 0 {
+		return 0, fmt.Errorf("pretrain: rows of %d units are needed, got %d values", width, len(x))
+	}
+	return len(x) / width, nil
+}
+
+// up sets x to v·W + c for n rows.
+func (m *Machine) up(n int, v, x []float32) {
+	simd.Gemm(n, m.Hidden, m.Visible, v, m.Visible, 1, m.w, m.Hidden, x, m.Hidden, false, simd.Epilogue{Bias: m.c})
+}
+
+// down sets y to h·Wᵀ + b for n rows.
+func (m *Machine) down(n int, h, y []float32) {
+	simd.Gemm(n, m.Visible, m.Hidden, h, m.Hidden, 1, m.wt, m.Visible, y, m.Visible, false, simd.Epilogue{Bias: m.b})
+}
+
+// HiddenMeans returns the means of the hidden units for rows of visible ones.
+// Errors: v holds no whole rows.
+func (m *Machine) HiddenMeans(v []float32) ([]float32, error) {
+	n, err := rowsOf(v, m.Visible)
+	if err != nil {
+		return nil, err
+	}
+	x := make([]float32, n*m.Hidden)
+	m.up(n, v, x)
+	if !m.Linear {
+		simd.Sigmoid(x, x)
+	}
+	return x, nil
+}
+
+// VisibleMeans returns the means of the visible units for rows of hidden ones.
+// Errors: h holds no whole rows.
+func (m *Machine) VisibleMeans(h []float32) ([]float32, error) {
+	n, err := rowsOf(h, m.Hidden)
+	if err != nil {
+		return nil, err
+	}
+	y := make([]float32, n*m.Visible)
+	m.down(n, h, y)
+	if !m.Gaussian {
+		simd.Sigmoid(y, y)
+	}
+	return y, nil
+}
+
+// FreeEnergy returns F of each row, as spec.Boltzmann.FreeEnergy.
+// Errors: v holds no whole rows.
+func (m *Machine) FreeEnergy(v []float32) ([]float64, error) {
+	n, err := rowsOf(v, m.Visible)
+	if err != nil {
+		return nil, err
+	}
+	x := make([]float32, n*m.Hidden)
+	m.up(n, v, x)
+	out := make([]float64, n)
+	for i := range out {
+		out[i] = m.visiblePart(v[i*m.Visible:][:m.Visible]) - m.hiddenPart(x[i*m.Hidden:][:m.Hidden])
+	}
+	return out, nil
+}
+
+func (m *Machine) visiblePart(v []float32) (s float64) {
+	for i, x := range v {
+		if m.Gaussian {
+			d := float64(x) - float64(m.b[i])
+			s += d * d / 2
+		} else {
+			s -= float64(x) * float64(m.b[i])
+		}
+	}
+	return s
+}
+
+func (m *Machine) hiddenPart(x []float32) (s float64) {
+	for _, v := range x {
+		if m.Linear {
+			s += float64(v) * float64(v) / 2
+		} else {
+			s += softplus(float64(v))
+		}
+	}
+	return s
+}
+
+func softplus(x float64) float64 { return max(x, 0) + math.Log1p(math.Exp(-math.Abs(x))) }
+
+// ReconstructionError returns the squared error between rows and their
+// reconstruction from the means of the hidden units: summed over the visible units,
+// the mean over the rows (Hinton 2010, section 5, on what it is good for).
+// Errors: v holds no whole rows.
+func (m *Machine) ReconstructionError(v []float32) (float64, error) {
+	h, err := m.HiddenMeans(v)
+	if err != nil {
+		return 0, err
+	}
+	y, err := m.VisibleMeans(h)
+	if err != nil {
+		return 0, err
+	}
+	s := 0.0
+	for i := range v {
+		d := float64(y[i]) - float64(v[i])
+		s += d * d
+	}
+	return s / float64(len(v)/m.Visible), nil
+}
+
+// FreeEnergyGap returns the mean free energy of held-out rows less that of training
+// rows. Near 0 the machine has not begun to overfit; what counts is whether it grows
+// from epoch to epoch (Hinton 2010, section 6).
+// Errors: one of the two holds no whole rows.
+func (m *Machine) FreeEnergyGap(training, held []float32) (float64, error) {
+	var means [2]float64
+	for i, v := range [][]float32{training, held} {
+		f, err := m.FreeEnergy(v)
+		if err != nil {
+			return 0, err
+		}
+		for _, x := range f {
+			means[i] += x / float64(len(f))
+		}
+	}
+	return means[1] - means[0], nil
+}
+
+// PseudoLikelihood returns the mean over the rows of the logarithm of the
+// pseudo-likelihood, the sum over the visible bits of log p(bit | the others) (Besag
+// 1975), estimated without bias from one bit of each row, which seed draws. Rows are
+// rounded to bits.
+// Errors: v holds no whole rows; the visible units are no bits.
+func (m *Machine) PseudoLikelihood(v []float32, seed uint64) (float64, error) {
+	if m.Gaussian {
+		return 0, errors.New("pretrain: PseudoLikelihood is of visible bits; these units are real numbers")
+	}
+	n, err := rowsOf(v, m.Visible)
+	if err != nil {
+		return 0, err
+	}
+	bits := make([]float32, len(v))
+	for i, x := range v {
+		if x >= 0.5 {
+			bits[i] = 1
+		}
+	}
+	flipped := append([]float32{}, bits...)
+	key := random.New(seed).DeriveString("pseudolikelihood")
+	for r := range n {
+		i := r*m.Visible + int(key.Uint64N(uint64(r), uint64(m.Visible)))
+		flipped[i] = 1 - flipped[i]
+	}
+	f, err := m.FreeEnergy(bits)
+	if err != nil {
+		return 0, err
+	}
+	g, err := m.FreeEnergy(flipped)
+	if err != nil {
+		return 0, err
+	}
+	s := 0.0
+	for r := range f {
+		s -= softplus(f[r] - g[r]) // log σ(F(flipped) - F)
+	}
+	return s * float64(m.Visible) / float64(n), nil
+}
+
+// LogLikelihood returns the mean of log p over rows for a logarithm of the
+// partition function, as [Machine.LogZ] and [Machine.AIS] give it.
+// Errors: v holds no whole rows.
+func (m *Machine) LogLikelihood(v []float32, logZ float64) (float64, error) {
+	f, err := m.FreeEnergy(v)
+	if err != nil {
+		return 0, err
+	}
+	s := 0.0
+	for _, x := range f {
+		s -= x / float64(len(f))
+	}
+	return s - logZ, nil
+}
+
+// maxExact is the number of bits whose states are all visited.
+const maxExact = 24
+
+// LogZ returns the logarithm of the partition function, the sum or integral of
+// exp(-F) over the visible units, by visiting every state of one layer of bits.
+// Errors: both layers are of more than 24 bits, or of none.
+func (m *Machine) LogZ() (float64, error) {
+	hidden := !m.Linear && m.Hidden <= maxExact && (m.Hidden <= m.Visible || m.Gaussian || m.Visible > maxExact)
+	switch {
+	case hidden:
+		// Σ_h exp(c·h) times the sum over v, of which every unit stands for itself.
+		return states(m.Hidden, func(h []float64) float64 {
+			s := 0.0
+			for j, x := range h {
+				s += x * float64(m.c[j])
+			}
+			for i := range m.Visible {
+				y := 0.0
+				for j, x := range h {
+					y += x * float64(m.w[i*m.Hidden+j])
+				}
+				b := float64(m.b[i])
+				if m.Gaussian {
+					s += y*b + y*y/2 + math.Log(2*math.Pi)/2
+				} else {
+					s += softplus(b + y)
+				}
+			}
+			return s
+		}), nil
+	case !m.Gaussian && m.Visible <= maxExact:
+		return states(m.Visible, func(v []float64) float64 {
+			s := 0.0
+			for i, x := range v {
+				s += x * float64(m.b[i])
+			}
+			for j := range m.Hidden {
+				x := float64(m.c[j])
+				for i, y := range v {
+					x += y * float64(m.w[i*m.Hidden+j])
+				}
+				if m.Linear {
+					s += x * x / 2
+				} else {
+					s += softplus(x)
+				}
+			}
+			return s
+		}), nil
+	}
+	return 0, fmt.Errorf("pretrain: LogZ visits every state of one layer of at most %d bits; here are %d visible and %d hidden units: use AIS", maxExact, m.Visible, m.Hidden)
+}
+
+// states returns the logarithm of the sum of exp(f) over all states of n bits.
+func states(n int, f func(bits []float64) float64) float64 {
+	bits := make([]float64, n)
+	top, sum := math.Inf(-1), 0.0
+	for s := range 1 << n {
+		for i := range bits {
+			bits[i] = float64(s >> i & 1)
+		}
+		if v := f(bits); v > top {
+			sum = sum*math.Exp(top-v) + 1
+			top = v
+		} else {
+			sum += math.Exp(v - top)
+		}
+	}
+	return top + math.Log(sum)
+}
