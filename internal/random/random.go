@@ -173,9 +173,18 @@ func (k Key) PermInto(dst []int) {
 	for i := range dst {
 		dst[i] = i
 	}
-	for i := len(dst) - 1; i > 0; i-- {
+	i := len(dst) - 1
+	if i > 0 && i&1 == 0 {
 		j := k.Uint64N(uint64(i), uint64(i)+1)
 		dst[i], dst[j] = dst[j], dst[i]
+		i--
+	}
+	for ; i > 0; i -= 2 { // one block has the draws of i and i-1
+		lo, hi := philox(uint64(i)>>1, k.tweak, k.key)
+		j, _ := bits.Mul64(hi, uint64(i)+1)
+		dst[i], dst[j] = dst[j], dst[i]
+		j, _ = bits.Mul64(lo, uint64(i))
+		dst[i-1], dst[j] = dst[j], dst[i-1]
 	}
 }
 

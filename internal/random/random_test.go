@@ -2,6 +2,7 @@ package random
 
 import (
 	"math"
+	"slices"
 	"testing"
 )
 
@@ -108,6 +109,25 @@ func TestDistributions(t *testing.T) {
 	for _, c := range checks {
 		if tol := 4 * c.deviation / math.Sqrt(n); math.Abs(c.got-c.want) > tol {
 			t.Errorf("%s = %v, want %v ± %v", c.name, c.got, c.want, tol)
+		}
+	}
+}
+
+// TestPermDraws holds Perm against its definition: element i changes places with
+// one of those up to it, by draw i, from the last down.
+func TestPermDraws(t *testing.T) {
+	for n := range 40 {
+		k := New(uint64(n))
+		want := make([]int, n)
+		for i := range want {
+			want[i] = i
+		}
+		for i := n - 1; i > 0; i-- {
+			j := k.Uint64N(uint64(i), uint64(i)+1)
+			want[i], want[j] = want[j], want[i]
+		}
+		if got := k.Perm(n); !slices.Equal(got, want) {
+			t.Errorf("Perm(%d) is %v, want %v", n, got, want)
 		}
 	}
 }

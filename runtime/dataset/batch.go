@@ -13,19 +13,21 @@ const buffered = 3
 // Batches cuts a source into batches, epoch after epoch. The order of an epoch is a pure function of the key and
 // the epoch's number, so a training that goes on at a [Position] sees the rows it would have seen.
 //
-// A goroutine of its own reads ahead, bounded by three batches of memory; after the first batches of the first
-// epoch a batch allocates nothing. Batches is for one goroutine. Close it when an epoch is left before its end.
+// A goroutine of its own reads ahead, bounded by three batches of memory. Of a [Table], whose rows lie in memory,
+// nothing is read ahead: a column is gathered when it is asked for, or in parts by [Batch.Gather] where they are
+// used. After the first batches of the first epoch a batch allocates nothing. Batches is for one goroutine. Close it
+// when an epoch is left before its end.
 type Batches struct {
 	src     Source
-	table   *Table // the source if it is one: rows are copied straight from memory
+	table   *Table // the source if it is one: rows are copied straight from memory, by whoever needs them
 	n, size int
 	key     random.Key
 	shuffle bool
 
 	pos     Position
 	order   []int
-	ordered int // epoch of order, -1 before the first
-	bufs    [buffered]*buffer
+	ordered int               // epoch of order, -1 before the first
+	bufs    [buffered]*buffer // one of a table
 	held    *buffer
 	run     *run
 }
@@ -43,6 +45,32 @@ type buffer struct {
 	cols  []column
 	w     *writer
 	err   error
+
+	from []column // of a table, else nil: what the columns are gathered from
+	at   []int    // the rows' places there
+	have []bool   // which columns are gathered
+}
+
+// column returns the column of that name and type as values in a row, or nil.
+func (b *buffer) column(name string, d DType) *column {
+	if b == nil {
+		return nil
+	}
+	for i := range b.cols {
+		c := &b.cols[i]
+		if c.Name != name || c.DType != d {
+			continue
+		}
+		if b.from != nil && !b.have[i] {
+			if c.f32 == nil && c.i64 == nil {
+				*c = makeColumn(c.Column, len(b.index))
+			}
+			gather(c, &b.from[i], b.at)
+			b.have[i] = true
+		}
+		return c
+	}
+	return nil
 }
 
 // run is one goroutine reading ahead from one position.
@@ -61,28 +89,36 @@ type Batch struct {
 
 // F32 returns the values of a column of float32, [Rows width]; nil if there is none of that name.
 func (b Batch) F32(name string) []float32 {
-	if b.buf == nil {
-		return nil
-	}
-	for i := range b.buf.cols {
-		if c := &b.buf.cols[i]; c.Name == name && c.DType == F32 {
-			return c.f32[:b.Rows*c.width]
-		}
+	if c := b.buf.column(name, F32); c != nil {
+		return c.f32[:b.Rows*c.width]
 	}
 	return nil
 }
 
 // I64 returns the values of a column of int64, [Rows width]; nil if there is none of that name.
 func (b Batch) I64(name string) []int64 {
-	if b.buf == nil {
-		return nil
-	}
-	for i := range b.buf.cols {
-		if c := &b.buf.cols[i]; c.Name == name && c.DType == I64 {
-			return c.i64[:b.Rows*c.width]
-		}
+	if c := b.buf.column(name, I64); c != nil {
+		return c.i64[:b.Rows*c.width]
 	}
 	return nil
+}
+
+// Gather copies rows [lo,hi) of a column of float32 to dst, [hi-lo width]. It may be called by several goroutines at
+// once, and not by one while another calls F32 or I64. It does nothing if there is no such column.
+func (b Batch) Gather(name string, lo, hi int, dst []float32) {
+	if b.buf == nil {
+		return
+	}
+	for i := range b.buf.cols {
+		c := &b.buf.cols[i]
+		switch {
+		case c.Name != name || c.DType != F32:
+		case b.buf.from == nil:
+			copy(dst, c.f32[lo*c.width:hi*c.width])
+		default:
+			gather(&column{Column: c.Column, width: c.width, f32: dst}, &b.buf.from[i], b.buf.at[lo:hi])
+		}
+	}
 }
 
 // NewBatches returns the batches of a source, at the first of epoch 0. The rows are shuffled by key in each epoch,
@@ -104,6 +140,18 @@ func NewBatches(src Source, batch int, key random.Key, shuffle bool) (*Batches, 
 	if b.n > maxBytes/8 {
 		return nil, fmt.Errorf("dataset: %d rows are too many to be ordered in memory; the limit is %d", b.n, maxBytes/8)
 	}
+	if b.table != nil {
+		buf := &buffer{index: make([]int, rows), from: b.table.cols, have: make([]bool, len(cols)), cols: make([]column, len(cols))}
+		for i, c := range cols {
+			buf.cols[i] = column{Column: c, width: c.Width()}
+		}
+		buf.at = buf.index
+		if b.table.rows != nil {
+			buf.at = make([]int, rows)
+		}
+		b.bufs[0] = buf
+		return b, nil
+	}
 	for i := range b.bufs {
 		buf := &buffer{index: make([]int, rows), cols: makeColumns(cols, rows)}
 		buf.w = newWriter(buf.cols)
@@ -111,6 +159,9 @@ func NewBatches(src Source, batch int, key random.Key, shuffle bool) (*Batches, 
 	}
 	return b, nil
 }
+
+// InMemory reports whether the rows lie in memory, so that Gather takes them from there.
+func (b *Batches) InMemory() bool { return b.table != nil }
 
 // Steps is the number of batches in an epoch.
 func (b *Batches) Steps() int { return (b.n-1)/b.size + 1 }
@@ -150,6 +201,9 @@ func (b *Batches) Next(ctx context.Context) (Batch, bool, error) {
 	if b.pos.Step >= b.Steps() {
 		b.stop()
 		return Batch{}, false, nil
+	}
+	if b.table != nil {
+		return b.show(), true, nil
 	}
 	if b.held != nil {
 		b.run.free <- b.held
@@ -195,12 +249,31 @@ func (r *run) next(ctx context.Context) (*buffer, error) {
 	}
 }
 
-// start reads ahead from the position.
-func (b *Batches) start(ctx context.Context) {
+// show makes the next rows of a table the batch, without copying them.
+func (b *Batches) show() Batch {
+	b.arrange()
+	buf, lo := b.bufs[0], b.pos.Step*b.size
+	buf.rows = copy(buf.index, b.order[lo:min(lo+b.size, b.n)])
+	buf.at = buf.at[:buf.rows]
+	if b.table.rows != nil {
+		for i, r := range buf.index[:buf.rows] {
+			buf.at[i] = b.table.rows[r]
+		}
+	}
+	clear(buf.have)
+	b.pos.Step++
+	return Batch{Rows: buf.rows, Index: buf.index[:buf.rows], buf: buf}
+}
+
+// arrange makes order that of the position's epoch.
+func (b *Batches) arrange() {
 	if b.order == nil {
 		b.order = make([]int, b.n)
 	}
-	if b.shuffle && b.ordered != b.pos.Epoch {
+	if b.ordered == b.pos.Epoch {
+		return
+	}
+	if b.shuffle {
 		b.key.Derive(uint64(b.pos.Epoch)).PermInto(b.order)
 	} else if b.ordered < 0 {
 		for i := range b.order {
@@ -208,6 +281,11 @@ func (b *Batches) start(ctx context.Context) {
 		}
 	}
 	b.ordered = b.pos.Epoch
+}
+
+// start reads ahead from the position.
+func (b *Batches) start(ctx context.Context) {
+	b.arrange()
 	ctx, cancel := context.WithCancel(ctx)
 	r := &run{
 		free: make(chan *buffer, buffered), ready: make(chan *buffer, buffered),
@@ -253,21 +331,9 @@ func (b *Batches) fill(buf *buffer, step int) {
 	lo := step * b.size
 	rows := b.order[lo:min(lo+b.size, b.n)]
 	buf.rows, buf.err = copy(buf.index, rows), nil
-	if b.table == nil {
-		for at, i := range rows {
-			if buf.err = read(b.src, i, at, buf.w, buf.cols); buf.err != nil {
-				return
-			}
-		}
-		return
-	}
-	if b.table.rows != nil {
-		for i, r := range rows {
-			buf.index[i] = b.table.rows[r]
+	for at, i := range rows {
+		if buf.err = read(b.src, i, at, buf.w, buf.cols); buf.err != nil {
+			return
 		}
 	}
-	for j := range buf.cols {
-		gather(&buf.cols[j], &b.table.cols[j], buf.index[:len(rows)])
-	}
-	copy(buf.index, rows)
 }

@@ -71,6 +71,7 @@ type boundGroup struct {
 	grain  int
 	whole  bool
 	steps  []boundStep
+	gather []*gathered // the inputs whose rows its tasks fetch before their steps
 }
 
 type boundPhase struct {
@@ -89,6 +90,7 @@ type Engine struct {
 	lossAt int // phase after which the loss is known
 
 	inputAliases []int // buffers that are inputs under another shape
+	gathered     []*gathered
 
 	env     ir.Env
 	rows    int
@@ -401,6 +403,10 @@ func (e *Engine) checkUpdate() error {
 func (e *Engine) feed(in Feed, rows int) error {
 	for _, port := range e.p.Inputs {
 		b := &e.p.Buffers[port.Buffer]
+		if g := e.gathers(port.Buffer); g != nil {
+			g.show(e, rows)
+			continue
+		}
 		t := in[port.Name]
 		if t == nil {
 			return fmt.Errorf("engine: plan %q: no input %q (%v)", e.p.Name, port.Name, b.Type)

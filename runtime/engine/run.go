@@ -41,6 +41,9 @@ func (e *Engine) runTask(c *ctx, i int) {
 	g := &e.current.groups[j]
 	lo := (i - first) * g.grain
 	hi := min(lo+g.grain, g.length.Bind(e.rows))
+	for _, x := range g.gather {
+		x.take(lo, hi)
+	}
 	for k := range g.steps {
 		s := &g.steps[k]
 		if g.whole {

@@ -43,6 +43,9 @@ func newEvaluation(t *Trainer, src dataset.Source, losses bool) (*evaluation, er
 		if e.losses.engine, err = engine.New(t.prog.Eval, t.store, engine.Options{Workers: t.opt.Workers}); err != nil {
 			return nil, err
 		}
+		if err := e.losses.feed.gather(e.losses.engine, e.batches); err != nil {
+			return nil, err
+		}
 	}
 	if len(e.metric) == 0 {
 		return e, nil
@@ -72,8 +75,10 @@ func newEvaluation(t *Trainer, src dataset.Source, losses bool) (*evaluation, er
 	if e.metrics.feed, err = newFeed(pl, src, t.model); err != nil {
 		return nil, err
 	}
-	e.metrics.engine, err = engine.New(pl, t.store, engine.Options{Workers: t.opt.Workers})
-	return e, err
+	if e.metrics.engine, err = engine.New(pl, t.store, engine.Options{Workers: t.opt.Workers}); err != nil {
+		return nil, err
+	}
+	return e, e.metrics.feed.gather(e.metrics.engine, e.batches)
 }
 
 // run measures. Sums are in float64 and in the order of the rows.

@@ -16,10 +16,11 @@ import (
 // feed shows batches to a plan: each input takes the column of its name.
 type feed struct {
 	in     engine.Feed
-	ports  []string
+	ports  []string       // that are shown; the engine gathers the others itself
 	limits map[string]int // of integer inputs: the values are below
 	unit   []string       // inputs whose values must be in [0, 1]
 	known  bool           // every row was looked at
+	batch  dataset.Batch  // the one shown last
 }
 
 // newFeed holds the plan's inputs against the columns.
@@ -55,6 +56,36 @@ func newFeed(p *plan.Plan, src dataset.Source, m *spec.Model) (*feed, error) {
 	return f, errors.Join(errs...)
 }
 
+// gather makes an engine take rows of float32 from memory itself, if that is
+// where the batches have them.
+func (f *feed) gather(e *engine.Engine, b *dataset.Batches) error {
+	if !b.InMemory() {
+		return nil
+	}
+	var shown []string
+	for _, name := range f.ports {
+		if f.in[name].DType != ir.F32 {
+			shown = append(shown, name)
+			continue
+		}
+		if err := e.Gather(name, func(lo, hi int, dst []float32) { f.batch.Gather(name, lo, hi, dst) }); err != nil {
+			return err
+		}
+	}
+	f.ports = shown
+	return nil
+}
+
+// whole returns the batch shown last with every input in it.
+func (f *feed) whole() engine.Feed {
+	for name, t := range f.in {
+		if t.Shape[0] = f.batch.Rows; t.DType == ir.F32 {
+			t.F32 = f.batch.F32(name)
+		}
+	}
+	return f.in
+}
+
 func columnNames(cols []dataset.Column) string {
 	var names []string
 	for _, c := range cols {
@@ -68,16 +99,19 @@ func columnNames(cols []dataset.Column) string {
 // Errors: a label or token that its input does not allow, or a target of
 // BinaryCrossEntropy outside [0, 1], with its row.
 func (f *feed) take(b dataset.Batch) (engine.Feed, error) {
+	f.batch = b
+	if !f.known {
+		for _, name := range f.unit {
+			if err := inUnit(b, name, b.F32(name)); err != nil {
+				return nil, err
+			}
+		}
+	}
 	for _, name := range f.ports {
 		t := f.in[name]
 		t.Shape[0] = b.Rows
 		if t.DType == ir.F32 {
 			t.F32 = b.F32(name)
-			if !f.known && slices.Contains(f.unit, name) {
-				if err := inUnit(b, name, t.F32); err != nil {
-					return nil, err
-				}
-			}
 			continue
 		}
 		t.I64 = b.I64(name)

@@ -41,7 +41,7 @@ func (t *Trainer) step(ctx context.Context) (more bool, err error) {
 			return false, err
 		}
 		if err := t.engine.Run(in, b.Rows, u); err != nil {
-			return false, t.explain(err, in, b.Rows)
+			return false, t.explain(err, t.feed.whole(), b.Rows)
 		}
 		for i, name := range t.sumNames {
 			t.sums[i] += float64(t.engine.Output(name).F32[0]) * float64(b.Rows)

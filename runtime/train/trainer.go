@@ -115,6 +115,9 @@ func (t *Trainer) prepare(ctx context.Context) (err error) {
 	if t.engine, err = engine.New(t.prog.Train, t.store, engine.Options{Workers: t.opt.Workers}); err != nil {
 		return err
 	}
+	if err := t.feed.gather(t.engine, t.batches); err != nil {
+		return err
+	}
 	t.sumNames = t.prog.Losses
 	t.sums = make([]float64, len(t.sumNames))
 	t.group()
