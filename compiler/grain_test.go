@@ -13,7 +13,8 @@ func TestGrainOfRows(t *testing.T) {
 	for _, c := range []struct {
 		hidden, rows, want int
 	}{
-		{100, 256, 32},
+		{100, 256, 64},
+		{100, 96, 48},
 		{1600, 256, 128}, // 784 by 1600, and its twin: 10 MB
 		{1600, 4096, 512},
 		{1600, 100, 100},

@@ -106,6 +106,7 @@ const (
 	taskWork   = 1 << 17 // least operations of a task
 	aloneWork  = 1 << 18 // most operations of a phase that one worker does alone
 	updateWork = 8       // operations of an update of one weight
+	taskRows   = 64      // least units of a task, but for half of all: with fewer, tiles cut short weigh
 	taskUnit   = 8       // grains are multiples of it, so that kernels meet few edges
 
 	cachedBytes = 4 << 20 // operands of all tasks that a task finds near
@@ -117,6 +118,7 @@ func grain(length ir.Dim, rows, work int) int {
 	n := length.Bind(rows)
 	tasks := min(taskCount, max(1, work/taskWork))
 	g := (n + tasks - 1) / tasks
+	g = max(g, min(taskRows, (n+1)/2))
 	return max((g+taskUnit-1)/taskUnit*taskUnit, 1)
 }
 

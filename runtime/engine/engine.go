@@ -192,18 +192,19 @@ func newEngine(p *plan.Plan, s *Store, o Options, apart bool) (*Engine, error) {
 	return e, nil
 }
 
-// finer returns the grain of a group, cut further if there would be fewer tasks
-// than workers, or fewer than two for each of many. Results do not depend on it.
+// finer returns the grain of a group, cut so that each worker gets as much as the
+// others, and each of many at least two tasks. Results do not depend on it.
 func finer(g *plan.Group, rows, workers int) int {
 	const unit = 8 // kernels work on several rows at once
-	tasks := workers
-	if workers > 4 {
-		tasks = 2 * workers
-	}
-	n := (g.Length.Bind(rows) + tasks - 1) / tasks
-	if workers <= 4 && (g.Tasks(rows) >= workers || g.Tasks(rows) == 1) {
+	tasks := g.Tasks(rows)
+	if tasks <= 1 {
 		return g.Grain
 	}
+	rounds := (tasks + workers - 1) / workers
+	if workers > 4 {
+		rounds = max(rounds, 2)
+	}
+	n := (g.Length.Bind(rows) + rounds*workers - 1) / (rounds * workers)
 	return min(g.Grain, (n+unit-1)/unit*unit)
 }
 
