@@ -18,7 +18,7 @@ var levels = []struct {
 	{6, "export/bundle internal/yardstick"},
 	{5, "runtime/pretrain export/verify/ort export/verify/native"},
 	{4, "export/verify runtime/train"},
-	{3, "compiler export import"},
+	{3, "compiler export import runtime/evaluate"},
 	{2, "spec runtime/engine runtime/checkpoint"},
 	{1, "compiler/ops compiler/plan runtime/optim runtime/dataset"},
 	{0, "compiler/ir kernels/simd internal/onnxpb runtime/dataset/digits"},
