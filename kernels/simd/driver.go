@@ -2,8 +2,9 @@
 
 package simd
 
-// gemmArgs is what a micro-kernel reads. It computes tiles tiles of MR by NR, going down A and C, of which it advances
-// a, c, mask and tiles in place. Strides are in bytes.
+import "unsafe"
+
+// gemmArgs is what a micro-kernel reads. It computes tiles tiles of MR by NR, going down A and C. Strides are in bytes.
 type gemmArgs struct {
 	a        *float32
 	rsa, csa uintptr
@@ -18,6 +19,9 @@ type gemmArgs struct {
 	flags    uint64   // gemmAccumulate, gemmRelu
 	mask     *float32 // nil for none
 	ldMask   uintptr
+	at       [3]uintptr // the kernel's: where its tile of A, C and the mask begins
+	far      uintptr    // what the first tile fetches into the cache, ldFar bytes from row to row; 0 for nothing
+	ldFar    uintptr
 }
 
 const (
@@ -31,13 +35,72 @@ const tallRows = 12
 // smallK is the depth up to which four rows beat eight in AVX-512: the stores of one tile overlap the loads of the next.
 const smallK = 64
 
-// gemmPanels cuts C into panels of columns, and each panel into tiles of rows.
+// gemmPanels computes C in one block when the operands are small, else in blocks that the caches hold.
 func gemmPanels(s *selection, m, n, k int, a []float32, rsa, csa int, b []float32, ldb int, c []float32, ldc int, accumulate bool, e Epilogue) {
 	set := s.isa[opGemm]
-	if set == isaGo {
+	switch {
+	case set == isaGo:
 		gemmGo(m, n, k, a, rsa, csa, b, ldb, c, ldc, accumulate, e)
-		return
+	case k >= aliasK && m >= packRows && (ldb%aliasStride == 0 || csa%aliasStride == 0 && csa > 0):
+		gemmPacked(s, m, n, k, a, rsa, csa, b, ldb, c, ldc, accumulate, e)
+	case k > blockK || m*k > blockA:
+		gemmBlocks(s, m, n, k, a, rsa, csa, b, ldb, c, ldc, accumulate, e, nil, nil)
+	default:
+		gemmBlock(s, m, n, k, a, rsa, csa, b, ldb, c, ldc, accumulate, e, nil)
 	}
+}
+
+// gemmPacked is gemmBlocks with copies of A and B on its stack: rows of B near each other, those of Aᵀ likewise.
+//
+//go:noinline
+func gemmPacked(s *selection, m, n, k int, a []float32, rsa, csa int, b []float32, ldb int, c []float32, ldc int, accumulate bool, e Epilogue) {
+	var bufA [packA]float32
+	var bufB [packK * 48]float32
+	gemmBlocks(s, m, n, k, a, rsa, csa, b, ldb, c, ldc, accumulate, e, bufA[:], bufB[:])
+}
+
+// gemmBlocks computes C by blocks of rows and of steps. With buffers it packs B, and A where its rows are columns.
+func gemmBlocks(s *selection, m, n, k int, a []float32, rsa, csa int, b []float32, ldb int, c []float32, ldc int, accumulate bool, e Epilogue, bufA, bufB []float32) {
+	mostK, mostA := blockK, blockA
+	if bufB != nil {
+		mostK, mostA = packK, packA
+	}
+	steps := even(k, mostK, 1)
+	height := even(m, mostA/steps, tallRows)
+	for p := 0; p < k; p += steps {
+		kb := min(steps, k-p)
+		var last Epilogue
+		if p+kb == k {
+			last = e
+		}
+		for i := 0; i < m; i += height {
+			rows := min(height, m-i)
+			ai, rs, cs := a[i*rsa+p*csa:], rsa, csa
+			if bufA != nil && rsa == 1 {
+				for q := range kb {
+					copy(bufA[q*rows:][:rows], ai[q*csa:])
+				}
+				ai, cs = bufA, rows
+			}
+			ep := last
+			if ep.Mask != nil {
+				ep.Mask = ep.Mask[i*ep.LDMask:]
+			}
+			gemmBlock(s, rows, n, kb, ai, rs, cs, b[p*ldb:], ldb, c[i*ldc:], ldc, accumulate || p > 0, ep, bufB)
+		}
+	}
+}
+
+// even is the size of the pieces, nearly equal, that n is cut into: a multiple of unit, at most most or one unit.
+func even(n, most, unit int) int {
+	most = max(unit, most/unit*unit)
+	pieces := (n + most - 1) / most
+	return min(n, ((n+pieces-1)/pieces+unit-1)/unit*unit)
+}
+
+// gemmBlock cuts C into panels of columns, and each panel into tiles of rows. It packs B when it has a buffer.
+func gemmBlock(s *selection, m, n, k int, a []float32, rsa, csa int, b []float32, ldb int, c []float32, ldc int, accumulate bool, e Epilogue, pack []float32) {
+	set := s.isa[opGemm]
 	p := gemmArgs{rsa: 4 * uintptr(rsa), csa: 4 * uintptr(csa), ldb: 4 * uintptr(ldb), ldc: 4 * uintptr(ldc), k: k, ldMask: 4 * uintptr(e.LDMask)}
 	if accumulate {
 		p.flags |= gemmAccumulate
@@ -45,12 +108,23 @@ func gemmPanels(s *selection, m, n, k int, a []float32, rsa, csa int, b []float3
 	if e.Relu {
 		p.flags |= gemmRelu
 	}
+	ahead := k*n > blockA
 	mr, limit := s.tile(m, k)
 	for j := 0; j < n; {
 		width, nr, live := panel(set, n-j, limit)
 		p.live = live
 		if e.Bias != nil {
 			p.bias = &e.Bias[j]
+		}
+		if k > 0 {
+			p.b, p.ldb = &b[j], 4*uintptr(ldb)
+			if ahead && j+width < n {
+				p.far, p.ldFar = uintptr(unsafe.Pointer(&b[j+width])), p.ldb
+			}
+			if pack != nil && width == nr && nr%16 == 0 {
+				packPanel(set, pack, nr, &b[j], ldb, k)
+				p.b, p.ldb = &pack[0], 4*uintptr(nr)
+			}
 		}
 		most := mr
 		if nr == 4 && !s.forced {
@@ -59,7 +133,7 @@ func gemmPanels(s *selection, m, n, k int, a []float32, rsa, csa int, b []float3
 		for i := 0; i < m; {
 			rows, tiles := rowTiles(m-i, most)
 			if k > 0 {
-				p.a, p.b = &a[i*rsa], &b[j]
+				p.a = &a[i*rsa]
 			}
 			p.c, p.tiles = &c[i*ldc+j], tiles
 			if e.Mask != nil {
@@ -130,6 +204,18 @@ func evenPanel(n, limit, vector int) (width, nr int) {
 	panels := (vectors*vector + limit - 1) / limit
 	width = min((vectors+panels-1)/panels*vector, n)
 	return width, (width + 7) &^ 7
+}
+
+// packPanel copies k rows of nr columns, a multiple of 16, to the start of dst.
+func packPanel(set isa, dst []float32, nr int, b *float32, ldb, k int) {
+	for j := 0; j < nr; j += 16 {
+		src := (*float32)(unsafe.Add(unsafe.Pointer(b), 4*j))
+		if set == isaAVX512 {
+			f32pack16_avx512(&dst[j], 4*nr, src, 4*ldb, k)
+		} else {
+			f32pack16_avx2(&dst[j], 4*nr, src, 4*ldb, k)
+		}
+	}
 }
 
 // rowTiles says how to begin on m rows with tiles of at most mr: so many rows, so many tiles. Tiles of one or two rows

@@ -12,14 +12,17 @@ import (
 // TestArgs holds the structs to the offsets the generator uses.
 func TestArgs(t *testing.T) {
 	args := reflect.TypeFor[gemmArgs]()
-	names := []string{"a", "rsa", "csa", "b", "ldb", "c", "ldc", "bias", "k", "tiles", "live", "flags", "mask", "ldMask"}
+	names := []string{"a", "rsa", "csa", "b", "ldb", "c", "ldc", "bias", "k", "tiles", "live", "flags", "mask", "ldMask", "at", "far", "ldFar"}
 	if args.NumField() != len(names) {
 		t.Fatalf("gemmArgs has %d fields, want %d", args.NumField(), len(names))
 	}
+	at := uintptr(0)
 	for i, name := range names {
-		if f := args.Field(i); f.Name != name || f.Offset != uintptr(8*i) {
-			t.Errorf("field %d is %s at %d, want %s at %d", i, f.Name, f.Offset, name, 8*i)
+		f := args.Field(i)
+		if f.Name != name || f.Offset != at {
+			t.Errorf("field %d is %s at %d, want %s at %d", i, f.Name, f.Offset, name, at)
 		}
+		at += f.Type.Size()
 	}
 	if f, _ := reflect.TypeFor[sgdConsts]().FieldByName("nesterov"); f.Offset != 16 {
 		t.Errorf("sgdConsts.nesterov at %d, want 16", f.Offset)

@@ -13,7 +13,15 @@ import (
 func TestEmulatedGemm(t *testing.T) {
 	for _, set := range []isa{isaAVX2, isaAVX512} {
 		p := parseProgram(t, fmt.Sprintf("gemm_%v_amd64.s", set))
-		if len(p.code) != len(tiles(set)) {
+		pack := fmt.Sprintf("f32pack16_%v", set)
+		src := normals(rand.New(rand.NewPCG(1, 1)), 3*21+16)
+		want := make([]float32, 3*18+16)
+		for i := range 4 {
+			copy(want[18*i:][:16], src[21*i:])
+		}
+		got := make([]float32, len(want))
+		sameBits(t, pack, emulatedStrided(t, p, pack, got, 4*18, src, 4*21, 4), want)
+		if len(p.code) != len(tiles(set))+1 {
 			t.Errorf("%v: %d tiles in the table, %d kernels in the file", set, len(tiles(set)), len(p.code))
 		}
 		rng := rand.New(rand.NewPCG(4, uint64(set)))
@@ -69,8 +77,9 @@ func TestEmulatedGemm(t *testing.T) {
 				if tile != nr {
 					t.Fatalf("%v: %d columns do not use a tile of %d", set, n, nr)
 				}
+				far := uint64(trial % 2) // anywhere
 				var args []byte
-				for _, v := range []uint64{pa, uint64(4 * rsa), uint64(4 * csa), pb, uint64(4 * ldb), pc, uint64(4 * ldc), bias, uint64(k), uint64(count), live, flags, mask, uint64(4 * e.LDMask)} {
+				for _, v := range []uint64{pa, uint64(4 * rsa), uint64(4 * csa), pb, uint64(4 * ldb), pc, uint64(4 * ldc), bias, uint64(k), uint64(count), live, flags, mask, uint64(4 * e.LDMask), 0, 0, 0, far, 64} {
 					args = binary.LittleEndian.AppendUint64(args, v)
 				}
 				if err := mc.run(fn, mc.place("args", args)); err != nil {
@@ -93,4 +102,15 @@ func columnsLess(set isa, nr int) int {
 		n++
 	}
 	return n
+}
+
+// emulatedStrided runs a kernel with the arguments dst, its stride, src, its stride, rows, and returns dst.
+func emulatedStrided(t *testing.T, p *program, fn string, dst []float32, ldd int, src []float32, lds, rows int) []float32 {
+	t.Helper()
+	m := newMachine(p)
+	out := floatBytes(dst)
+	if err := m.run(fn, m.place("dst", out), uint64(ldd), m.place("src", floatBytes(src)), uint64(lds), uint64(rows)); err != nil {
+		t.Fatal(err)
+	}
+	return bytesFloats(out)
 }

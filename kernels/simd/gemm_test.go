@@ -34,7 +34,11 @@ func checkGemmShape(t *testing.T, rng *rand.Rand, m, n, k int) {
 	case 2:
 		rsa, csa = 2*k+1, 2
 	}
-	ldb, ldc := n+rng.IntN(4), n+rng.IntN(4)
+	checkGemmStrides(t, rng, m, n, k, rsa, csa, n+rng.IntN(4), n+rng.IntN(4))
+}
+
+func checkGemmStrides(t *testing.T, rng *rand.Rand, m, n, k, rsa, csa, ldb, ldc int) {
+	t.Helper()
 	fill := normals
 	if rng.IntN(4) == 0 {
 		fill = testValues
@@ -71,6 +75,62 @@ func checkGemmShape(t *testing.T, rng *rand.Rand, m, n, k int) {
 	}
 	sameBits(t, what, c.mid, want)
 	c.check(t, what)
+}
+
+// TestGemmBlocks runs shapes that are cut into blocks of rows and steps, packed when their strides are powers of two.
+func TestGemmBlocks(t *testing.T) {
+	for _, set := range []isa{isaAVX2, isaAVX512} {
+		t.Run(set.String(), func(t *testing.T) {
+			use(t, set.String(), set.String(), available(set))
+			rng := rand.New(rand.NewPCG(13, uint64(set)))
+			for trial := range 16 {
+				m, n, k := 1+rng.IntN(60), 1+rng.IntN(60), blockK+rng.IntN(2*blockK)
+				if trial%4 == 0 {
+					m, n, k = blockA/150+rng.IntN(50), 1+rng.IntN(20), 150
+				}
+				rsa, csa := k, 1
+				if trial%2 == 0 {
+					rsa, csa = 1, m+trial%3
+				}
+				checkGemmStrides(t, rng, m, n, k, rsa, csa, n, n)
+				k = aliasK + rng.IntN(2*packK)
+				m = packRows + rng.IntN(160)
+				switch trial % 3 {
+				case 0:
+					checkGemmStrides(t, rng, m, n, k, k, 1, aliasStride, n)
+				case 1:
+					checkGemmStrides(t, rng, m, n, k, 1, 2*aliasStride, n, n)
+				case 2:
+					checkGemmStrides(t, rng, m, n, k, 2, aliasStride, aliasStride, n)
+				}
+			}
+		})
+	}
+}
+
+// FuzzGemm holds any shape and strides, in the set in use, to the generic kernel.
+func FuzzGemm(f *testing.F) {
+	f.Add(uint64(1), 5, 30, 7, 0, 1, 2, 3)
+	f.Add(uint64(2), 40, 21, 600, 1, 0, 0, 0)
+	f.Add(uint64(3), 30, 100, 200, 2, 3, 412, 1)
+	f.Fuzz(func(t *testing.T, seed uint64, m, n, k, layout, padA, padB, padC int) {
+		for _, v := range []int{m, n, k, layout, padA, padB, padC} {
+			if v < 0 || v > 1000 {
+				t.Skip()
+			}
+		}
+		if m*n*k > 1<<20 {
+			t.Skip()
+		}
+		rsa, csa := k+padA, 1
+		switch layout % 3 {
+		case 1:
+			rsa, csa = 1, m+padA
+		case 2:
+			rsa, csa = 2*k+padA, 2
+		}
+		checkGemmStrides(t, rand.New(rand.NewPCG(seed, 1)), m, n, k, rsa, csa, n+padB, n+padC)
+	})
 }
 
 // TestGemmReference holds the product to float64: k roundings of at most half a unit of the running magnitude.

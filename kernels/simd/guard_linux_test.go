@@ -46,6 +46,12 @@ func TestGuardPages(t *testing.T) {
 			for trial := range 120 {
 				end := trial%2 == 0
 				m, n, k := 1+rng.IntN(20), 1+rng.IntN(68), 1+rng.IntN(20)
+				if trial < 4 { // blocks, and packed operands
+					m, k = 24+m, blockK+k
+					if trial < 2 {
+						n = aliasStride
+					}
+				}
 				a, b, c := normals(rng, m*k), normals(rng, k*n), normals(rng, m*n)
 				e := Epilogue{Bias: edge(t, normals(rng, n), end)}
 				e.Mask, e.LDMask = edge(t, normals(rng, m*n), end), n

@@ -139,6 +139,9 @@ func f32gemm_11x4_avx2(p *gemmArgs)
 //go:noescape
 func f32gemm_12x4_avx2(p *gemmArgs)
 
+//go:noescape
+func f32pack16_avx2(dst *float32, ldd int, src *float32, lds, k int)
+
 func gemmTile_avx2(mr, nr int, p *gemmArgs) {
 	switch mr<<8 | nr {
 	case 1<<8 | 4:
@@ -407,6 +410,9 @@ func f32gemm_8x40_avx512(p *gemmArgs)
 
 //go:noescape
 func f32gemm_8x48_avx512(p *gemmArgs)
+
+//go:noescape
+func f32pack16_avx512(dst *float32, ldd int, src *float32, lds, k int)
 
 func gemmTile_avx512(mr, nr int, p *gemmArgs) {
 	switch mr<<8 | nr {

@@ -18,6 +18,11 @@ const (
 	argFlags
 	argMask
 	argLDMask
+	argTileA
+	argTileC
+	argTileMask
+	argFar
+	argLDFar
 )
 
 // gemmFamily writes every tile of the set and the switch that calls them.
@@ -31,6 +36,7 @@ func (a *asm) gemmFamily() {
 			}
 		}
 	}
+	a.pack()
 	a.switches += sw + "\t}\n}\n"
 }
 
@@ -76,7 +82,7 @@ func row(i int, base, base4, stride, three string, disp int) string {
 // gemmTile is the tile being written.
 type gemmTile struct {
 	*asm
-	mr     int
+	mr, nr int
 	widths []int // lanes of each vector of a row
 	acc0   int   // register of the first accumulator
 	few    bool  // two or three rows and many columns: A is kept in registers, not B
@@ -160,7 +166,7 @@ func (t *gemmTile) inRow(v int) string {
 // gemm writes one mr by nr tile. It walks down p.tiles tiles of A and C.
 func (a *asm) gemm(mr, nr int, widths []int) {
 	vecs := len(widths)
-	t := &gemmTile{asm: a, mr: mr, widths: widths, acc0: 4, few: !a.wide() && (mr == 2 || mr == 3) && vecs > 2, direct: mr == 1 && vecs > 2}
+	t := &gemmTile{asm: a, mr: mr, nr: nr, widths: widths, acc0: 4, few: !a.wide() && (mr == 2 || mr == 3) && vecs > 2, direct: mr == 1 && vecs > 2}
 	a.text(fmt.Sprintf("gemm_%dx%d", mr, nr), "p *gemmArgs", 8)
 	a.p("MOVQ p+0(FP), DI")
 	a.p("MOVQ %d(DI), AX", argRSA)
@@ -169,6 +175,10 @@ func (a *asm) gemm(mr, nr int, widths []int) {
 	a.p("MOVQ %d(DI), R11", argLDC)
 	a.p("LEAQ (AX)(AX*2), R8")
 	a.p("LEAQ (R11)(R11*2), R12")
+	for _, arg := range [][2]int{{argA, argTileA}, {argC, argTileC}, {argMask, argTileMask}} {
+		a.p("MOVQ %d(DI), DX", arg[0])
+		a.p("MOVQ DX, %d(DI)", arg[1])
+	}
 	switch {
 	case a.wide():
 		t.acc0, t.masked = 8, true
@@ -203,7 +213,7 @@ func (t *gemmTile) loop() {
 	t.at(next)
 	t.p("TESTQ $1, %d(DI)", argFlags)
 	t.p("JZ %s", zero)
-	t.p("MOVQ %d(DI), R10", argC)
+	t.p("MOVQ %d(DI), R10", argTileC)
 	t.matrix("R10", "R11", "R12", func(i, v int, addr string) { t.ld(addr, v, t.acc0+i*len(t.widths)+v) })
 	t.p("JMP %s", ready)
 	t.at(zero)
@@ -211,28 +221,56 @@ func (t *gemmTile) loop() {
 		t.zero(t.acc0 + n)
 	}
 	t.at(ready)
-	t.p("MOVQ %d(DI), SI", argA)
+	t.p("MOVQ %d(DI), SI", argTileA)
 	t.p("MOVQ %d(DI), DX", argB)
 	t.p("MOVQ %d(DI), CX", argK)
 	t.p("TESTQ CX, CX")
 	t.p("JZ %s", done)
 	t.bases("SI", "AX")
-	t.p("PCALIGN $32")
-	t.at(k)
-	t.step()
-	t.p("DECQ CX")
-	t.p("JNZ %s", k)
+	if t.reuses() {
+		far := t.fresh("far")
+		t.p("MOVQ %d(DI), R10", argFar)
+		t.p("TESTQ R10, R10")
+		t.p("JNZ %s", far)
+		t.chains(k, false)
+		t.p("JMP %s", done)
+		t.at(far) // the first tile fetches what the next panel will read
+		t.p("MOVQ $0, %d(DI)", argFar)
+		t.p("MOVQ %d(DI), R12", argLDFar)
+		t.chains(t.fresh("k"), true)
+		t.p("LEAQ (R11)(R11*2), R12")
+	} else {
+		t.chains(k, false)
+	}
 	t.at(done)
 	t.epilogue()
-	t.p("MOVQ %d(DI), R10", argC)
+	t.p("MOVQ %d(DI), R10", argTileC)
 	t.matrix("R10", "R11", "R12", t.st)
 	t.p("IMUL3Q $%d, R11, DX", t.mr)
-	t.p("ADDQ DX, %d(DI)", argC)
+	t.p("ADDQ DX, %d(DI)", argTileC)
 	t.p("IMUL3Q $%d, AX, DX", t.mr)
-	t.p("ADDQ DX, %d(DI)", argA)
+	t.p("ADDQ DX, %d(DI)", argTileA)
 	t.p("DECQ %d(DI)", argTiles)
 	t.p("JNZ %s", next)
 	t.ret()
+}
+
+// reuses says whether a tile is one of many that read the same panel of B.
+func (t *gemmTile) reuses() bool { return t.mr > 3 && t.nr > 12 }
+
+// chains writes the loop over k.
+func (t *gemmTile) chains(k string, far bool) {
+	t.p("PCALIGN $32")
+	t.at(k)
+	t.step()
+	if far {
+		for d := 0; d < 4*t.nr; d += 64 {
+			t.p("PREFETCHT0 %d(R10)", d)
+		}
+		t.p("ADDQ R12, R10")
+	}
+	t.p("DECQ CX")
+	t.p("JNZ %s", k)
 }
 
 // step writes one step of every chain.
@@ -316,7 +354,7 @@ func (t *gemmTile) epilogue() {
 		}
 	}
 	t.at(noRelu)
-	t.p("MOVQ %d(DI), SI", argMask)
+	t.p("MOVQ %d(DI), SI", argTileMask)
 	t.p("TESTQ SI, SI")
 	t.p("JZ %s", noMask)
 	t.p("MOVQ %d(DI), AX", argLDMask)
@@ -333,10 +371,34 @@ func (t *gemmTile) epilogue() {
 		}
 	})
 	t.p("IMUL3Q $%d, AX, DX", t.mr)
-	t.p("ADDQ DX, %d(DI)", argMask)
+	t.p("ADDQ DX, %d(DI)", argTileMask)
 	t.p("MOVQ %d(DI), AX", argRSA)
 	t.p("LEAQ (AX)(AX*2), R8")
 	t.at(noMask)
+}
+
+// pack copies strips of 16 columns of a matrix, k rows, which need not be near each other in memory, to rows ldd bytes apart.
+func (a *asm) pack() {
+	a.text("pack16", "dst *float32, ldd int, src *float32, lds, k int", 40)
+	a.p("MOVQ dst+0(FP), DI")
+	a.p("MOVQ ldd+8(FP), R8")
+	a.p("MOVQ src+16(FP), SI")
+	a.p("MOVQ lds+24(FP), R9")
+	a.p("MOVQ k+32(FP), CX")
+	loop := a.fresh("pack")
+	a.at(loop)
+	a.p("PREFETCHT0 (SI)(R9*8)")
+	for d := 0; d < 64; d += a.bytes() {
+		a.p("VMOVUPS %d(SI), %s", d, a.r(d/a.bytes()))
+	}
+	for d := 0; d < 64; d += a.bytes() {
+		a.p("VMOVUPS %s, %d(DI)", a.r(d/a.bytes()), d)
+	}
+	a.p("ADDQ R9, SI")
+	a.p("ADDQ R8, DI")
+	a.p("DECQ CX")
+	a.p("JNZ %s", loop)
+	a.ret()
 }
 
 func (a *asm) zero(n int) {
