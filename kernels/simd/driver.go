@@ -91,13 +91,6 @@ func gemmBlocks(s *selection, m, n, k int, a []float32, rsa, csa int, b []float3
 	}
 }
 
-// even is the size of the pieces, nearly equal, that n is cut into: a multiple of unit, at most most or one unit.
-func even(n, most, unit int) int {
-	most = max(unit, most/unit*unit)
-	pieces := (n + most - 1) / most
-	return min(n, ((n+pieces-1)/pieces+unit-1)/unit*unit)
-}
-
 // gemmBlock cuts C into panels of columns, and each panel into tiles of rows. It packs B when it has a buffer.
 func gemmBlock(s *selection, m, n, k int, a []float32, rsa, csa int, b []float32, ldb int, c []float32, ldc int, accumulate bool, e Epilogue, pack []float32) {
 	set := s.isa[opGemm]
@@ -163,49 +156,6 @@ func (s *selection) tile(m, k int) (mr, nr int) {
 	return 4, s.nr
 }
 
-// panel says how to begin on n columns with panels of at most limit: the columns of the first panel, the tile that holds
-// them, and gemmArgs.live for it.
-//
-// AVX-512 masks the last vector, and live is the mask. AVX2's masks are slow: there the last vector begins so early that it
-// ends at the last column, and live is its offset in bytes; what two vectors compute has the same bits. Fewer than four
-// columns are masked, and live is their number.
-func panel(set isa, n, limit int) (width, nr int, live uint64) {
-	if set == isaAVX512 {
-		width, nr = evenPanel(n, limit, 16)
-		return width, nr, 1<<(width-(nr-1)&^15) - 1
-	}
-	switch {
-	case limit > 16:
-		width, _ = evenPanel(n, limit, 8)
-	case n >= limit+4 || n <= limit:
-		width = min(n, limit)
-	case limit > 4:
-		width = limit - 4 // which leaves at least five
-	default:
-		width = limit
-	}
-	switch {
-	case width <= 4:
-		return width, 4, uint64(width)
-	case width < 8:
-		return width, 7, uint64(4 * (width - 4))
-	case width > 8 && width <= 12:
-		return width, 12, uint64(4 * (width - 4))
-	}
-	return width, (width + 7) &^ 7, uint64(4 * (width - 8))
-}
-
-// evenPanel cuts n columns into panels of nearly equal width, in whole vectors but for the last.
-func evenPanel(n, limit, vector int) (width, nr int) {
-	if limit%vector != 0 {
-		vector = 8
-	}
-	vectors := (n + vector - 1) / vector
-	panels := (vectors*vector + limit - 1) / limit
-	width = min((vectors+panels-1)/panels*vector, n)
-	return width, (width + 7) &^ 7
-}
-
 // packPanel copies k rows of nr columns, a multiple of 16, to the start of dst.
 func packPanel(set isa, dst []float32, nr int, b *float32, ldb, k int) {
 	for j := 0; j < nr; j += 16 {
@@ -216,20 +166,6 @@ func packPanel(set isa, dst []float32, nr int, b *float32, ldb, k int) {
 			f32pack16_avx2(&dst[j], 4*nr, src, 4*ldb, k)
 		}
 	}
-}
-
-// rowTiles says how to begin on m rows with tiles of at most mr: so many rows, so many tiles. Tiles of one or two rows
-// are bound by loads of B, so a small remainder is evened out with the last whole tile: 9 is 5 and 4, not 8 and 1.
-func rowTiles(m, mr int) (rows, tiles int) {
-	switch whole, rest := m/mr, m%mr; {
-	case rest == 0 || 2*rest > mr && whole > 0:
-		return mr, whole
-	case whole == 0:
-		return m, 1
-	case whole > 1:
-		return mr, whole - 1
-	}
-	return (m + 1) / 2, 1
 }
 
 // callTranspose does whole blocks of 8 by 8 in the kernel, down one strip of columns after another, and the edges in Go.

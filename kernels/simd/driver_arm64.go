@@ -86,19 +86,6 @@ func evenPanel(n, limit int) int {
 	return width
 }
 
-// rowTiles says how to begin on m rows with tiles of at most mr: so many rows, so many tiles.
-func rowTiles(m, mr int) (rows, tiles int) {
-	switch whole, rest := m/mr, m%mr; {
-	case rest == 0 || 2*rest > mr && whole > 0:
-		return mr, whole
-	case whole == 0:
-		return m, 1
-	case whole > 1:
-		return mr, whole - 1
-	}
-	return (m + 1) / 2, 1
-}
-
 // callTranspose does whole blocks of 4 by 4 in the kernel, down one strip of columns after another, and the edges in Go.
 func callTranspose(set isa, rows, cols int, src []float32, lds int, dst []float32, ldd int) {
 	r, c := rows&^3, cols&^3

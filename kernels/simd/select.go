@@ -100,42 +100,6 @@ func Variants() []Variant {
 	return rows
 }
 
-// tiles lists the GEMM tiles of a set, rows by columns, the one to prefer last. Few rows go wider, few columns higher.
-func tiles(i isa) (t [][2]int) {
-	rows := func(mr int, widths ...int) {
-		for _, nr := range widths {
-			t = append(t, [2]int{mr, nr})
-		}
-	}
-	switch i {
-	case isaGo:
-		rows(1, 4)
-	case isaAVX512:
-		for nr := 56; nr <= 128; nr += 8 {
-			rows(1, nr)
-		}
-		for mr := 1; mr <= 8; mr++ {
-			rows(mr, 8, 16, 24, 32, 40, 48)
-		}
-	case isaAVX2:
-		rows(1, 24, 32, 40, 48, 56, 64)
-		rows(2, 24, 32)
-		rows(3, 24)
-		for mr := 7; mr <= 12; mr++ {
-			rows(mr, 4)
-		}
-		for mr := 1; mr <= 6; mr++ {
-			rows(mr, 4, 7, 8, 12, 16)
-		}
-	case isaNEON:
-		rows(1, 16, 20, 24, 28, 32)
-		for mr := 1; mr <= 8; mr++ {
-			rows(mr, 4, 8, 12)
-		}
-	}
-	return t
-}
-
 // selection is an immutable choice of a row per operation.
 type selection struct {
 	name   string
