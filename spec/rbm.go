@@ -67,9 +67,8 @@ func (m *Boltzmann) Persistent(chains int) *Boltzmann {
 	return m
 }
 
-// Sparse adds cost times the cross-entropy between target, the share of the rows
-// for which a hidden bit should be 1, and its mean over the rows of a step
-// (Hinton 2010, section 11).
+// Sparse adds cost times [KLSparsity] of the hidden bits' probabilities, target being
+// the share of the rows for which one should be 1 (Hinton 2010, section 11).
 func (m *Boltzmann) Sparse(target, cost float64) *Boltzmann {
 	m.target, m.cost, m.sparse = target, cost, true
 	return m
@@ -110,18 +109,19 @@ type machineLayer struct {
 	build func(g *gibbs, x []*ir.Value) *ir.Value
 }
 
-func (l *machineLayer) args() string { return l.m.rule() }
-
 // Build computes it.
 func (l *machineLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
+	if rule := l.m.rule(); rule != "" {
+		return b.fail("RBM", text("%s", rule))
+	}
 	for _, v := range x {
 		if v.Type.DType != ir.F32 || v.Type.Rank() != 2 {
-			return b.Errorf("an RBM's units must be f32[N …] of rank 2, got %s", v.Type)
+			return b.fail("RBM", text("the units must be f32[N …] of rank 2, got %s", v.Type))
 		}
 	}
 	hidden, visible := l.m.hidden.st, l.m.visible.st
 	if len(hidden.places) == 0 || len(visible.places) == 0 {
-		return b.Errorf("the layers of the machine were not placed yet: place the stack and its mirror on an input before")
+		return b.fail("RBM", text("its layers were not placed yet: place the stack and its mirror on an input before"))
 	}
 	b.sp = union(union(hidden.sp, visible.sp), b.sp)
 	b.sp.resolve()
@@ -195,7 +195,7 @@ func (m *Boltzmann) Losses(v *Value) []*Loss {
 		}))
 	}
 	if m != nil && m.sparse {
-		list = append(list, loss("Sparsity", m.cost, []*Value{v}, (*gibbs).sparsity))
+		list = append(list, KLSparsity(m.Hidden(v), m.target).Weight(m.cost))
 	}
 	return list
 }
@@ -299,20 +299,6 @@ func (g *gibbs) persistent(v []*ir.Value) *ir.Value {
 	}
 	g.b.Becomes(h, next)
 	return g.b.Op(ops.Sub{}, mean(g.b, g.goodness(vk)), mean(g.b, g.goodness(v[0])))
-}
-
-// sparsity is the sum over hidden units of the cross-entropy between target and
-// the unit's mean over the rows, less its least value.
-func (g *gibbs) sparsity(v []*ir.Value) *ir.Value {
-	t := g.m.target
-	q := g.b.Op(ops.ReduceMean{Axes: ir.MakeAxes(0)}, g.hidden(g.up(v[0])))
-	least := g.b.Const(1e-6) // a unit that is always off has a finite cost
-	on := g.b.Op(ops.Log{}, g.b.Op(ops.Max{}, q, least))
-	off := g.b.Op(ops.Log{}, g.b.Op(ops.Max{}, g.b.Op(ops.Sub{}, g.b.Const(1), q), least))
-	ce := g.b.Op(ops.Add{}, g.b.Op(ops.Mul{}, on, g.b.Const(-t)), g.b.Op(ops.Mul{}, off, g.b.Const(t-1)))
-	entropy := -t*math.Log(t) - (1-t)*math.Log(1-t)
-	kl := g.b.Op(ops.Sub{}, ce, g.b.Const(entropy))
-	return g.b.Op(ops.ReduceSum{Axes: ir.MakeAxes(0)}, kl)
 }
 
 // Params returns the machine's parameters: W f32[visible hidden], the hidden and

@@ -208,10 +208,6 @@ func (s *RBMPhase) fits(p *Program, k int, st *step) bool {
 		p.fail("RBM: Options.InitFrom must be empty; put a Fit or EndToEnd that has it before")
 	case o.Patience > 0:
 		p.fail("RBM: Options.Patience is %d, but the loss of an RBM does not say when it is best; set Epochs", o.Patience)
-	case o.Accumulate > 1 && s.persist:
-		p.fail("RBM: Options.Accumulate is %d, but persistent chains go on at each step and not at each update; leave it out", o.Accumulate)
-	case o.Accumulate > 1 && s.sparse:
-		p.fail("RBM: Options.Accumulate is %d, but Sparse takes the mean over the rows of a step and not of an update; leave it out", o.Accumulate)
 	default:
 		o.KeepLast = true
 		return true

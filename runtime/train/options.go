@@ -107,6 +107,9 @@ func (o *Options) check(m *spec.Model) error {
 	if o.Patience > 0 && o.Valid == nil {
 		bad("Options.Patience needs Options.Valid: there is no validation loss to wait for")
 	}
+	if states := m.States(); o.Accumulate > 1 && len(states) > 0 {
+		bad("Options.Accumulate is %d, but the state %q goes on at each step and not at each update; leave it out", o.Accumulate, states[0].Name)
+	}
 	if mixed := m.MixesRows(); o.Accumulate > 1 && len(mixed) > 0 {
 		bad("Options.Accumulate is %d, but %s takes the mean over the rows of a step and not of an update; leave it out", o.Accumulate, strings.Join(mixed, ", "))
 	}
