@@ -62,6 +62,9 @@ func unitsOff(got float32, want float64) float64 {
 		}
 		return math.Inf(1)
 	}
+	if got != got {
+		return math.Inf(1)
+	}
 	a := float32(math.Abs(float64(w)))
 	return math.Abs(float64(got)-want) / float64(math.Float32frombits(math.Float32bits(a)+1)-a)
 }
@@ -81,6 +84,17 @@ func TestAccuracy(t *testing.T) {
 			return 1 / (1 + math.Exp(-x))
 		}, 2.5},
 		{"tanh", Tanh, math.Tanh, 2.5},
+		{"log", Log, math.Log, 2},
+		{"erf", Erf, math.Erf, 1.5},
+		{"softplus", Softplus, func(x float64) float64 { return max(x, 0) + math.Log1p(math.Exp(-math.Abs(x))) }, 2.5},
+		{"sqrt", Sqrt, math.Sqrt, 0.5},
+		{"abs", Abs, math.Abs, 0},
+		{"elu", func(dst, src []float32) { Elu(dst, src, 1) }, func(x float64) float64 {
+			if x > 0 {
+				return x
+			}
+			return math.Expm1(x)
+		}, 2.5},
 	} {
 		const stride = 4099 // over every exponent and both signs, NaN included
 		x := make([]float32, 0, 1<<32/stride+1)

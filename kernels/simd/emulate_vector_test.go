@@ -170,7 +170,10 @@ func (m *machine) vector(in instruction) {
 		set(func(i int) uint32 { return uint32(int32(x(1, i)) >> a[0].imm) })
 	case "VCMPPS":
 		holds, ok := map[int64]func(x, y float32) bool{
+			0:  func(x, y float32) bool { return x == y },
 			17: func(x, y float32) bool { return x < y },
+			21: func(x, y float32) bool { return !(x < y) },
+			30: func(x, y float32) bool { return x > y },
 			18: func(x, y float32) bool { return x <= y },
 		}[a[0].imm]
 		if !ok {

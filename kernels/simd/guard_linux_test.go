@@ -69,13 +69,13 @@ func TestGuardPages(t *testing.T) {
 				end := n%2 == 0
 				at := func() []float32 { return edge(t, normals(rng, n), end) }
 				x, y, z, w := at(), at(), at(), at()
-				for o := opRelu; o <= opTanh; o++ {
+				for o := opRelu; o <= opAbs; o++ {
 					map1(o, x, y)
 				}
 				for o := opAdd; o <= opTanhGrad; o++ {
 					map2(o, x, y, z)
 				}
-				for o := opAddScalar; o <= opAxpy; o++ {
+				for o := opAddScalar; o <= opElu; o++ {
 					mapScalar(o, x, y, 2)
 				}
 				if s := Sum(y) + Dot(y, z) + SumSquaredDiff(y, z); s != s {

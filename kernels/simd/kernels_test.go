@@ -88,13 +88,13 @@ func checkVector(t *testing.T, rng *rand.Rand, o op, n int) {
 	copy(dst.mid, testValues(rng, n))
 	want := append([]float32(nil), dst.mid...)
 	switch {
-	case o <= opTanh:
+	case o <= opAbs:
 		map1(o, dst.mid, x)
 		unaryGo(o, want, x)
 	case o <= opTanhGrad:
 		map2(o, dst.mid, x, y)
 		binaryGo(o, want, x, y)
-	case o <= opAxpy:
+	case o <= opElu:
 		mapScalar(o, dst.mid, x, 0.3)
 		scalarGo(o, want, x, 0.3)
 	case o <= opSquaredDiff:

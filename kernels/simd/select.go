@@ -21,7 +21,16 @@ const (
 func (i isa) String() string { return [...]string{"go", "avx2", "avx512", "neon"}[i] }
 
 // has reports whether the set has a kernel of its own for an operation; where it has none, the portable one works.
-func (i isa) has(o op) bool { return i != isaNEON || o < opUniform || o > opAddNormal }
+func (i isa) has(o op) bool {
+	if i != isaNEON {
+		return true
+	}
+	switch o {
+	case opLog, opErf, opSoftplus, opSqrt, opAbs, opMax, opMin, opLeakyRelu, opElu:
+		return false
+	}
+	return o < opUniform || o > opAddNormal
+}
 
 // op is a row's operation: one dispatch column.
 type op uint8
@@ -32,16 +41,25 @@ const (
 	opExp
 	opSigmoid
 	opTanh
+	opLog
+	opErf
+	opSoftplus
+	opSqrt
+	opAbs
 	opAdd
 	opSub
 	opMul
 	opDiv
+	opMax
+	opMin
 	opReluGrad
 	opSigmoidGrad
 	opTanhGrad
 	opAddScalar
 	opMulScalar
 	opAxpy
+	opLeakyRelu
+	opElu
 	opSum
 	opDot
 	opSquaredDiff
@@ -62,8 +80,9 @@ const (
 )
 
 func (o op) String() string {
-	return [...]string{"gemm", "relu", "exp", "sigmoid", "tanh", "add", "sub", "mul", "div", "relugrad", "sigmoidgrad",
-		"tanhgrad", "addscalar", "mulscalar", "axpy", "sum", "dot", "squareddiff", "squarederror", "colsums",
+	return [...]string{"gemm", "relu", "exp", "sigmoid", "tanh", "log", "erf", "softplus", "sqrt", "abs",
+		"add", "sub", "mul", "div", "max", "min", "relugrad", "sigmoidgrad",
+		"tanhgrad", "addscalar", "mulscalar", "axpy", "leakyrelu", "elu", "sum", "dot", "squareddiff", "squarederror", "colsums",
 		"uniform", "choose", "keep", "replace", "sample", "normal", "addnormal", "adam", "sgd", "rmsprop", "transpose"}[o]
 }
 

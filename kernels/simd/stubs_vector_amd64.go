@@ -17,6 +17,21 @@ func f32sigmoid_avx2(dst, src *float32, n int)
 func f32tanh_avx2(dst, src *float32, n int)
 
 //go:noescape
+func f32log_avx2(dst, src *float32, n int)
+
+//go:noescape
+func f32erf_avx2(dst, src *float32, n int)
+
+//go:noescape
+func f32softplus_avx2(dst, src *float32, n int)
+
+//go:noescape
+func f32sqrt_avx2(dst, src *float32, n int)
+
+//go:noescape
+func f32abs_avx2(dst, src *float32, n int)
+
+//go:noescape
 func f32add_avx2(dst, a, b *float32, n int)
 
 //go:noescape
@@ -27,6 +42,12 @@ func f32mul_avx2(dst, a, b *float32, n int)
 
 //go:noescape
 func f32div_avx2(dst, a, b *float32, n int)
+
+//go:noescape
+func f32max_avx2(dst, a, b *float32, n int)
+
+//go:noescape
+func f32min_avx2(dst, a, b *float32, n int)
 
 //go:noescape
 func f32relugrad_avx2(dst, a, b *float32, n int)
@@ -45,6 +66,12 @@ func f32mulscalar_avx2(dst, a *float32, n int, s float32)
 
 //go:noescape
 func f32axpy_avx2(dst, a *float32, n int, s float32)
+
+//go:noescape
+func f32leakyrelu_avx2(dst, a *float32, n int, s float32)
+
+//go:noescape
+func f32elu_avx2(dst, a *float32, n int, s float32)
 
 //go:noescape
 func f32sum_avx2(lanes, x, y *float32, n int)
@@ -107,6 +134,16 @@ func vectorUnary_avx2(o op, dst, src *float32, n int) {
 		f32sigmoid_avx2(dst, src, n)
 	case opTanh:
 		f32tanh_avx2(dst, src, n)
+	case opLog:
+		f32log_avx2(dst, src, n)
+	case opErf:
+		f32erf_avx2(dst, src, n)
+	case opSoftplus:
+		f32softplus_avx2(dst, src, n)
+	case opSqrt:
+		f32sqrt_avx2(dst, src, n)
+	case opAbs:
+		f32abs_avx2(dst, src, n)
 	}
 }
 
@@ -120,6 +157,10 @@ func vectorBinary_avx2(o op, dst, a, b *float32, n int) {
 		f32mul_avx2(dst, a, b, n)
 	case opDiv:
 		f32div_avx2(dst, a, b, n)
+	case opMax:
+		f32max_avx2(dst, a, b, n)
+	case opMin:
+		f32min_avx2(dst, a, b, n)
 	case opReluGrad:
 		f32relugrad_avx2(dst, a, b, n)
 	case opSigmoidGrad:
@@ -137,6 +178,10 @@ func vectorScalar_avx2(o op, dst, a *float32, n int, s float32) {
 		f32mulscalar_avx2(dst, a, n, s)
 	case opAxpy:
 		f32axpy_avx2(dst, a, n, s)
+	case opLeakyRelu:
+		f32leakyrelu_avx2(dst, a, n, s)
+	case opElu:
+		f32elu_avx2(dst, a, n, s)
 	}
 }
 
@@ -183,6 +228,21 @@ func f32sigmoid_avx512(dst, src *float32, n int)
 func f32tanh_avx512(dst, src *float32, n int)
 
 //go:noescape
+func f32log_avx512(dst, src *float32, n int)
+
+//go:noescape
+func f32erf_avx512(dst, src *float32, n int)
+
+//go:noescape
+func f32softplus_avx512(dst, src *float32, n int)
+
+//go:noescape
+func f32sqrt_avx512(dst, src *float32, n int)
+
+//go:noescape
+func f32abs_avx512(dst, src *float32, n int)
+
+//go:noescape
 func f32add_avx512(dst, a, b *float32, n int)
 
 //go:noescape
@@ -193,6 +253,12 @@ func f32mul_avx512(dst, a, b *float32, n int)
 
 //go:noescape
 func f32div_avx512(dst, a, b *float32, n int)
+
+//go:noescape
+func f32max_avx512(dst, a, b *float32, n int)
+
+//go:noescape
+func f32min_avx512(dst, a, b *float32, n int)
 
 //go:noescape
 func f32relugrad_avx512(dst, a, b *float32, n int)
@@ -211,6 +277,12 @@ func f32mulscalar_avx512(dst, a *float32, n int, s float32)
 
 //go:noescape
 func f32axpy_avx512(dst, a *float32, n int, s float32)
+
+//go:noescape
+func f32leakyrelu_avx512(dst, a *float32, n int, s float32)
+
+//go:noescape
+func f32elu_avx512(dst, a *float32, n int, s float32)
 
 //go:noescape
 func f32sum_avx512(lanes, x, y *float32, n int)
@@ -273,6 +345,16 @@ func vectorUnary_avx512(o op, dst, src *float32, n int) {
 		f32sigmoid_avx512(dst, src, n)
 	case opTanh:
 		f32tanh_avx512(dst, src, n)
+	case opLog:
+		f32log_avx512(dst, src, n)
+	case opErf:
+		f32erf_avx512(dst, src, n)
+	case opSoftplus:
+		f32softplus_avx512(dst, src, n)
+	case opSqrt:
+		f32sqrt_avx512(dst, src, n)
+	case opAbs:
+		f32abs_avx512(dst, src, n)
 	}
 }
 
@@ -286,6 +368,10 @@ func vectorBinary_avx512(o op, dst, a, b *float32, n int) {
 		f32mul_avx512(dst, a, b, n)
 	case opDiv:
 		f32div_avx512(dst, a, b, n)
+	case opMax:
+		f32max_avx512(dst, a, b, n)
+	case opMin:
+		f32min_avx512(dst, a, b, n)
 	case opReluGrad:
 		f32relugrad_avx512(dst, a, b, n)
 	case opSigmoidGrad:
@@ -303,6 +389,10 @@ func vectorScalar_avx512(o op, dst, a *float32, n int, s float32) {
 		f32mulscalar_avx512(dst, a, n, s)
 	case opAxpy:
 		f32axpy_avx512(dst, a, n, s)
+	case opLeakyRelu:
+		f32leakyrelu_avx512(dst, a, n, s)
+	case opElu:
+		f32elu_avx512(dst, a, n, s)
 	}
 }
 

@@ -1,9 +1,6 @@
 package simd
 
-import (
-	"fmt"
-	"math"
-)
+import "fmt"
 
 // need panics unless a slice has n elements.
 func need(what string, s []float32, n int) {
@@ -47,13 +44,33 @@ func Sigmoid(dst, src []float32) { map1(opSigmoid, dst, src) }
 // Tanh sets dst[i] to tanh(src[i]) within 2.5 ULP; the sign of zero is kept.
 func Tanh(dst, src []float32) { map1(opTanh, dst, src) }
 
-// Log sets dst[i] to the natural logarithm of src[i], computed in float64: plain Go, the same in every kernel set of one platform.
-func Log(dst, src []float32) {
-	need("src", src, len(dst))
-	for i := range dst {
-		dst[i] = float32(math.Log(float64(src[i])))
-	}
-}
+// Log sets dst[i] to the natural logarithm of src[i] within 2 ULP, subnormal operands included: -Inf for either zero,
+// NaN below.
+func Log(dst, src []float32) { map1(opLog, dst, src) }
+
+// Erf sets dst[i] to the error function of src[i] within 1.5 ULP; the sign of zero is kept.
+func Erf(dst, src []float32) { map1(opErf, dst, src) }
+
+// Softplus sets dst[i] to log(1+e^src[i]) within 2.5 ULP, subnormal results included.
+func Softplus(dst, src []float32) { map1(opSoftplus, dst, src) }
+
+// Sqrt sets dst[i] to the square root of src[i], correctly rounded: NaN below zero.
+func Sqrt(dst, src []float32) { map1(opSqrt, dst, src) }
+
+// Abs sets dst[i] to |src[i]|.
+func Abs(dst, src []float32) { map1(opAbs, dst, src) }
+
+// LeakyRelu sets dst[i] to a[i], times alpha where its sign is set.
+func LeakyRelu(dst, a []float32, alpha float32) { mapScalar(opLeakyRelu, dst, a, alpha) }
+
+// Elu sets dst[i] to a[i], or to alpha·(e^a[i]-1) where its sign is set, that exponential less one within 2.5 ULP.
+func Elu(dst, a []float32, alpha float32) { mapScalar(opElu, dst, a, alpha) }
+
+// Max sets dst[i] to the greater of a[i] and b[i], NaN if one is; -0 is below +0.
+func Max(dst, a, b []float32) { map2(opMax, dst, a, b) }
+
+// Min sets dst[i] to the lesser of a[i] and b[i], NaN if one is; -0 is below +0.
+func Min(dst, a, b []float32) { map2(opMin, dst, a, b) }
 
 // ReluGrad sets dst[i] to dy[i] where y[i] > 0 or is NaN, else to 0; y is Relu's result or its argument.
 func ReluGrad(dst, dy, y []float32) { map2(opReluGrad, dst, dy, y) }

@@ -213,85 +213,35 @@ DATA abs<>+24(SB)/4, $0x7fffffff
 DATA abs<>+28(SB)/4, $0x7fffffff
 GLOBL abs<>(SB), RODATA|NOPTR, $32
 
-DATA m0<>+0(SB)/4, $0xd2511f53
-DATA m0<>+4(SB)/4, $0xd2511f53
-DATA m0<>+8(SB)/4, $0xd2511f53
-DATA m0<>+12(SB)/4, $0xd2511f53
-DATA m0<>+16(SB)/4, $0xd2511f53
-DATA m0<>+20(SB)/4, $0xd2511f53
-DATA m0<>+24(SB)/4, $0xd2511f53
-DATA m0<>+28(SB)/4, $0xd2511f53
-GLOBL m0<>(SB), RODATA|NOPTR, $32
+DATA minNormal<>+0(SB)/4, $0x00800000
+DATA minNormal<>+4(SB)/4, $0x00800000
+DATA minNormal<>+8(SB)/4, $0x00800000
+DATA minNormal<>+12(SB)/4, $0x00800000
+DATA minNormal<>+16(SB)/4, $0x00800000
+DATA minNormal<>+20(SB)/4, $0x00800000
+DATA minNormal<>+24(SB)/4, $0x00800000
+DATA minNormal<>+28(SB)/4, $0x00800000
+GLOBL minNormal<>(SB), RODATA|NOPTR, $32
 
-DATA m1<>+0(SB)/4, $0xcd9e8d57
-DATA m1<>+4(SB)/4, $0xcd9e8d57
-DATA m1<>+8(SB)/4, $0xcd9e8d57
-DATA m1<>+12(SB)/4, $0xcd9e8d57
-DATA m1<>+16(SB)/4, $0xcd9e8d57
-DATA m1<>+20(SB)/4, $0xcd9e8d57
-DATA m1<>+24(SB)/4, $0xcd9e8d57
-DATA m1<>+28(SB)/4, $0xcd9e8d57
-GLOBL m1<>(SB), RODATA|NOPTR, $32
+DATA two23<>+0(SB)/4, $0x4b000000
+DATA two23<>+4(SB)/4, $0x4b000000
+DATA two23<>+8(SB)/4, $0x4b000000
+DATA two23<>+12(SB)/4, $0x4b000000
+DATA two23<>+16(SB)/4, $0x4b000000
+DATA two23<>+20(SB)/4, $0x4b000000
+DATA two23<>+24(SB)/4, $0x4b000000
+DATA two23<>+28(SB)/4, $0x4b000000
+GLOBL two23<>(SB), RODATA|NOPTR, $32
 
-DATA order<>+0(SB)/4, $0x00000000
-DATA order<>+4(SB)/4, $0x00000000
-DATA order<>+8(SB)/4, $0x00000002
-DATA order<>+12(SB)/4, $0x00000000
-DATA order<>+16(SB)/4, $0x00000001
-DATA order<>+20(SB)/4, $0x00000000
-DATA order<>+24(SB)/4, $0x00000003
-DATA order<>+28(SB)/4, $0x00000000
-GLOBL order<>(SB), RODATA|NOPTR, $32
-
-DATA group<>+0(SB)/4, $0x00000004
-DATA group<>+4(SB)/4, $0x00000000
-DATA group<>+8(SB)/4, $0x00000004
-DATA group<>+12(SB)/4, $0x00000000
-DATA group<>+16(SB)/4, $0x00000004
-DATA group<>+20(SB)/4, $0x00000000
-DATA group<>+24(SB)/4, $0x00000004
-DATA group<>+28(SB)/4, $0x00000000
-GLOBL group<>(SB), RODATA|NOPTR, $32
-
-DATA both<>+0(SB)/4, $0x00000008
-DATA both<>+4(SB)/4, $0x00000000
-DATA both<>+8(SB)/4, $0x00000008
-DATA both<>+12(SB)/4, $0x00000000
-DATA both<>+16(SB)/4, $0x00000008
-DATA both<>+20(SB)/4, $0x00000000
-DATA both<>+24(SB)/4, $0x00000008
-DATA both<>+28(SB)/4, $0x00000000
-GLOBL both<>(SB), RODATA|NOPTR, $32
-
-DATA unit24<>+0(SB)/4, $0x33800000
-DATA unit24<>+4(SB)/4, $0x33800000
-DATA unit24<>+8(SB)/4, $0x33800000
-DATA unit24<>+12(SB)/4, $0x33800000
-DATA unit24<>+16(SB)/4, $0x33800000
-DATA unit24<>+20(SB)/4, $0x33800000
-DATA unit24<>+24(SB)/4, $0x33800000
-DATA unit24<>+28(SB)/4, $0x33800000
-GLOBL unit24<>(SB), RODATA|NOPTR, $32
-
-DATA unit31<>+0(SB)/4, $0x30000000
-DATA unit31<>+4(SB)/4, $0x30000000
-DATA unit31<>+8(SB)/4, $0x30000000
-DATA unit31<>+12(SB)/4, $0x30000000
-DATA unit31<>+16(SB)/4, $0x30000000
-DATA unit31<>+20(SB)/4, $0x30000000
-DATA unit31<>+24(SB)/4, $0x30000000
-DATA unit31<>+28(SB)/4, $0x30000000
-GLOBL unit31<>(SB), RODATA|NOPTR, $32
-
-DATA unit32<>+0(SB)/4, $0x2f800000
-DATA unit32<>+4(SB)/4, $0x2f800000
-DATA unit32<>+8(SB)/4, $0x2f800000
-DATA unit32<>+12(SB)/4, $0x2f800000
-DATA unit32<>+16(SB)/4, $0x2f800000
-DATA unit32<>+20(SB)/4, $0x2f800000
-DATA unit32<>+24(SB)/4, $0x2f800000
-DATA unit32<>+28(SB)/4, $0x2f800000
-GLOBL unit32<>(SB), RODATA|NOPTR, $32
+DATA twentyThree<>+0(SB)/4, $0x41b80000
+DATA twentyThree<>+4(SB)/4, $0x41b80000
+DATA twentyThree<>+8(SB)/4, $0x41b80000
+DATA twentyThree<>+12(SB)/4, $0x41b80000
+DATA twentyThree<>+16(SB)/4, $0x41b80000
+DATA twentyThree<>+20(SB)/4, $0x41b80000
+DATA twentyThree<>+24(SB)/4, $0x41b80000
+DATA twentyThree<>+28(SB)/4, $0x41b80000
+GLOBL twentyThree<>(SB), RODATA|NOPTR, $32
 
 DATA twoThirds<>+0(SB)/4, $0x3f2aaaab
 DATA twoThirds<>+4(SB)/4, $0x3f2aaaab
@@ -422,6 +372,376 @@ DATA ln2High<>+20(SB)/4, $0x3f317200
 DATA ln2High<>+24(SB)/4, $0x3f317200
 DATA ln2High<>+28(SB)/4, $0x3f317200
 GLOBL ln2High<>(SB), RODATA|NOPTR, $32
+
+DATA infinity<>+0(SB)/4, $0x7f800000
+DATA infinity<>+4(SB)/4, $0x7f800000
+DATA infinity<>+8(SB)/4, $0x7f800000
+DATA infinity<>+12(SB)/4, $0x7f800000
+DATA infinity<>+16(SB)/4, $0x7f800000
+DATA infinity<>+20(SB)/4, $0x7f800000
+DATA infinity<>+24(SB)/4, $0x7f800000
+DATA infinity<>+28(SB)/4, $0x7f800000
+GLOBL infinity<>(SB), RODATA|NOPTR, $32
+
+DATA nan<>+0(SB)/4, $0x7fc00000
+DATA nan<>+4(SB)/4, $0x7fc00000
+DATA nan<>+8(SB)/4, $0x7fc00000
+DATA nan<>+12(SB)/4, $0x7fc00000
+DATA nan<>+16(SB)/4, $0x7fc00000
+DATA nan<>+20(SB)/4, $0x7fc00000
+DATA nan<>+24(SB)/4, $0x7fc00000
+DATA nan<>+28(SB)/4, $0x7fc00000
+GLOBL nan<>(SB), RODATA|NOPTR, $32
+
+DATA minusInfinity<>+0(SB)/4, $0xff800000
+DATA minusInfinity<>+4(SB)/4, $0xff800000
+DATA minusInfinity<>+8(SB)/4, $0xff800000
+DATA minusInfinity<>+12(SB)/4, $0xff800000
+DATA minusInfinity<>+16(SB)/4, $0xff800000
+DATA minusInfinity<>+20(SB)/4, $0xff800000
+DATA minusInfinity<>+24(SB)/4, $0xff800000
+DATA minusInfinity<>+28(SB)/4, $0xff800000
+GLOBL minusInfinity<>(SB), RODATA|NOPTR, $32
+
+DATA four<>+0(SB)/4, $0x40800000
+DATA four<>+4(SB)/4, $0x40800000
+DATA four<>+8(SB)/4, $0x40800000
+DATA four<>+12(SB)/4, $0x40800000
+DATA four<>+16(SB)/4, $0x40800000
+DATA four<>+20(SB)/4, $0x40800000
+DATA four<>+24(SB)/4, $0x40800000
+DATA four<>+28(SB)/4, $0x40800000
+GLOBL four<>(SB), RODATA|NOPTR, $32
+
+DATA erfc5<>+0(SB)/4, $0x395fbd49
+DATA erfc5<>+4(SB)/4, $0x395fbd49
+DATA erfc5<>+8(SB)/4, $0x395fbd49
+DATA erfc5<>+12(SB)/4, $0x395fbd49
+DATA erfc5<>+16(SB)/4, $0x395fbd49
+DATA erfc5<>+20(SB)/4, $0x395fbd49
+DATA erfc5<>+24(SB)/4, $0x395fbd49
+DATA erfc5<>+28(SB)/4, $0x395fbd49
+GLOBL erfc5<>(SB), RODATA|NOPTR, $32
+
+DATA erfc4<>+0(SB)/4, $0xbb525d3a
+DATA erfc4<>+4(SB)/4, $0xbb525d3a
+DATA erfc4<>+8(SB)/4, $0xbb525d3a
+DATA erfc4<>+12(SB)/4, $0xbb525d3a
+DATA erfc4<>+16(SB)/4, $0xbb525d3a
+DATA erfc4<>+20(SB)/4, $0xbb525d3a
+DATA erfc4<>+24(SB)/4, $0xbb525d3a
+DATA erfc4<>+28(SB)/4, $0xbb525d3a
+GLOBL erfc4<>(SB), RODATA|NOPTR, $32
+
+DATA erfc3<>+0(SB)/4, $0x3cbb6196
+DATA erfc3<>+4(SB)/4, $0x3cbb6196
+DATA erfc3<>+8(SB)/4, $0x3cbb6196
+DATA erfc3<>+12(SB)/4, $0x3cbb6196
+DATA erfc3<>+16(SB)/4, $0x3cbb6196
+DATA erfc3<>+20(SB)/4, $0x3cbb6196
+DATA erfc3<>+24(SB)/4, $0x3cbb6196
+DATA erfc3<>+28(SB)/4, $0x3cbb6196
+GLOBL erfc3<>(SB), RODATA|NOPTR, $32
+
+DATA erfc2<>+0(SB)/4, $0xbdd78622
+DATA erfc2<>+4(SB)/4, $0xbdd78622
+DATA erfc2<>+8(SB)/4, $0xbdd78622
+DATA erfc2<>+12(SB)/4, $0xbdd78622
+DATA erfc2<>+16(SB)/4, $0xbdd78622
+DATA erfc2<>+20(SB)/4, $0xbdd78622
+DATA erfc2<>+24(SB)/4, $0xbdd78622
+DATA erfc2<>+28(SB)/4, $0xbdd78622
+GLOBL erfc2<>(SB), RODATA|NOPTR, $32
+
+DATA erfc1<>+0(SB)/4, $0xbf22bfb7
+DATA erfc1<>+4(SB)/4, $0xbf22bfb7
+DATA erfc1<>+8(SB)/4, $0xbf22bfb7
+DATA erfc1<>+12(SB)/4, $0xbf22bfb7
+DATA erfc1<>+16(SB)/4, $0xbf22bfb7
+DATA erfc1<>+20(SB)/4, $0xbf22bfb7
+DATA erfc1<>+24(SB)/4, $0xbf22bfb7
+DATA erfc1<>+28(SB)/4, $0xbf22bfb7
+GLOBL erfc1<>(SB), RODATA|NOPTR, $32
+
+DATA erfc0<>+0(SB)/4, $0xbf9072f8
+DATA erfc0<>+4(SB)/4, $0xbf9072f8
+DATA erfc0<>+8(SB)/4, $0xbf9072f8
+DATA erfc0<>+12(SB)/4, $0xbf9072f8
+DATA erfc0<>+16(SB)/4, $0xbf9072f8
+DATA erfc0<>+20(SB)/4, $0xbf9072f8
+DATA erfc0<>+24(SB)/4, $0xbf9072f8
+DATA erfc0<>+28(SB)/4, $0xbf9072f8
+GLOBL erfc0<>(SB), RODATA|NOPTR, $32
+
+DATA erf6<>+0(SB)/4, $0x38ad6195
+DATA erf6<>+4(SB)/4, $0x38ad6195
+DATA erf6<>+8(SB)/4, $0x38ad6195
+DATA erf6<>+12(SB)/4, $0x38ad6195
+DATA erf6<>+16(SB)/4, $0x38ad6195
+DATA erf6<>+20(SB)/4, $0x38ad6195
+DATA erf6<>+24(SB)/4, $0x38ad6195
+DATA erf6<>+28(SB)/4, $0x38ad6195
+GLOBL erf6<>(SB), RODATA|NOPTR, $32
+
+DATA erf5<>+0(SB)/4, $0xba54cf7a
+DATA erf5<>+4(SB)/4, $0xba54cf7a
+DATA erf5<>+8(SB)/4, $0xba54cf7a
+DATA erf5<>+12(SB)/4, $0xba54cf7a
+DATA erf5<>+16(SB)/4, $0xba54cf7a
+DATA erf5<>+20(SB)/4, $0xba54cf7a
+DATA erf5<>+24(SB)/4, $0xba54cf7a
+DATA erf5<>+28(SB)/4, $0xba54cf7a
+GLOBL erf5<>(SB), RODATA|NOPTR, $32
+
+DATA erf4<>+0(SB)/4, $0x3baa5af2
+DATA erf4<>+4(SB)/4, $0x3baa5af2
+DATA erf4<>+8(SB)/4, $0x3baa5af2
+DATA erf4<>+12(SB)/4, $0x3baa5af2
+DATA erf4<>+16(SB)/4, $0x3baa5af2
+DATA erf4<>+20(SB)/4, $0x3baa5af2
+DATA erf4<>+24(SB)/4, $0x3baa5af2
+DATA erf4<>+28(SB)/4, $0x3baa5af2
+GLOBL erf4<>(SB), RODATA|NOPTR, $32
+
+DATA erf3<>+0(SB)/4, $0xbcdc065a
+DATA erf3<>+4(SB)/4, $0xbcdc065a
+DATA erf3<>+8(SB)/4, $0xbcdc065a
+DATA erf3<>+12(SB)/4, $0xbcdc065a
+DATA erf3<>+16(SB)/4, $0xbcdc065a
+DATA erf3<>+20(SB)/4, $0xbcdc065a
+DATA erf3<>+24(SB)/4, $0xbcdc065a
+DATA erf3<>+28(SB)/4, $0xbcdc065a
+GLOBL erf3<>(SB), RODATA|NOPTR, $32
+
+DATA erf2<>+0(SB)/4, $0x3de716fa
+DATA erf2<>+4(SB)/4, $0x3de716fa
+DATA erf2<>+8(SB)/4, $0x3de716fa
+DATA erf2<>+12(SB)/4, $0x3de716fa
+DATA erf2<>+16(SB)/4, $0x3de716fa
+DATA erf2<>+20(SB)/4, $0x3de716fa
+DATA erf2<>+24(SB)/4, $0x3de716fa
+DATA erf2<>+28(SB)/4, $0x3de716fa
+GLOBL erf2<>(SB), RODATA|NOPTR, $32
+
+DATA erf1<>+0(SB)/4, $0xbec093a1
+DATA erf1<>+4(SB)/4, $0xbec093a1
+DATA erf1<>+8(SB)/4, $0xbec093a1
+DATA erf1<>+12(SB)/4, $0xbec093a1
+DATA erf1<>+16(SB)/4, $0xbec093a1
+DATA erf1<>+20(SB)/4, $0xbec093a1
+DATA erf1<>+24(SB)/4, $0xbec093a1
+DATA erf1<>+28(SB)/4, $0xbec093a1
+GLOBL erf1<>(SB), RODATA|NOPTR, $32
+
+DATA erf0<>+0(SB)/4, $0x3e0375d4
+DATA erf0<>+4(SB)/4, $0x3e0375d4
+DATA erf0<>+8(SB)/4, $0x3e0375d4
+DATA erf0<>+12(SB)/4, $0x3e0375d4
+DATA erf0<>+16(SB)/4, $0x3e0375d4
+DATA erf0<>+20(SB)/4, $0x3e0375d4
+DATA erf0<>+24(SB)/4, $0x3e0375d4
+DATA erf0<>+28(SB)/4, $0x3e0375d4
+GLOBL erf0<>(SB), RODATA|NOPTR, $32
+
+DATA erfEdge<>+0(SB)/4, $0x3f700000
+DATA erfEdge<>+4(SB)/4, $0x3f700000
+DATA erfEdge<>+8(SB)/4, $0x3f700000
+DATA erfEdge<>+12(SB)/4, $0x3f700000
+DATA erfEdge<>+16(SB)/4, $0x3f700000
+DATA erfEdge<>+20(SB)/4, $0x3f700000
+DATA erfEdge<>+24(SB)/4, $0x3f700000
+DATA erfEdge<>+28(SB)/4, $0x3f700000
+GLOBL erfEdge<>(SB), RODATA|NOPTR, $32
+
+DATA log1p10<>+0(SB)/4, $0x3b050d7f
+DATA log1p10<>+4(SB)/4, $0x3b050d7f
+DATA log1p10<>+8(SB)/4, $0x3b050d7f
+DATA log1p10<>+12(SB)/4, $0x3b050d7f
+DATA log1p10<>+16(SB)/4, $0x3b050d7f
+DATA log1p10<>+20(SB)/4, $0x3b050d7f
+DATA log1p10<>+24(SB)/4, $0x3b050d7f
+DATA log1p10<>+28(SB)/4, $0x3b050d7f
+GLOBL log1p10<>(SB), RODATA|NOPTR, $32
+
+DATA log1p9<>+0(SB)/4, $0xbc5baae2
+DATA log1p9<>+4(SB)/4, $0xbc5baae2
+DATA log1p9<>+8(SB)/4, $0xbc5baae2
+DATA log1p9<>+12(SB)/4, $0xbc5baae2
+DATA log1p9<>+16(SB)/4, $0xbc5baae2
+DATA log1p9<>+20(SB)/4, $0xbc5baae2
+DATA log1p9<>+24(SB)/4, $0xbc5baae2
+DATA log1p9<>+28(SB)/4, $0xbc5baae2
+GLOBL log1p9<>(SB), RODATA|NOPTR, $32
+
+DATA log1p8<>+0(SB)/4, $0x3d29e4e1
+DATA log1p8<>+4(SB)/4, $0x3d29e4e1
+DATA log1p8<>+8(SB)/4, $0x3d29e4e1
+DATA log1p8<>+12(SB)/4, $0x3d29e4e1
+DATA log1p8<>+16(SB)/4, $0x3d29e4e1
+DATA log1p8<>+20(SB)/4, $0x3d29e4e1
+DATA log1p8<>+24(SB)/4, $0x3d29e4e1
+DATA log1p8<>+28(SB)/4, $0x3d29e4e1
+GLOBL log1p8<>(SB), RODATA|NOPTR, $32
+
+DATA log1p7<>+0(SB)/4, $0xbda8d71c
+DATA log1p7<>+4(SB)/4, $0xbda8d71c
+DATA log1p7<>+8(SB)/4, $0xbda8d71c
+DATA log1p7<>+12(SB)/4, $0xbda8d71c
+DATA log1p7<>+16(SB)/4, $0xbda8d71c
+DATA log1p7<>+20(SB)/4, $0xbda8d71c
+DATA log1p7<>+24(SB)/4, $0xbda8d71c
+DATA log1p7<>+28(SB)/4, $0xbda8d71c
+GLOBL log1p7<>(SB), RODATA|NOPTR, $32
+
+DATA log1p6<>+0(SB)/4, $0x3dfe544c
+DATA log1p6<>+4(SB)/4, $0x3dfe544c
+DATA log1p6<>+8(SB)/4, $0x3dfe544c
+DATA log1p6<>+12(SB)/4, $0x3dfe544c
+DATA log1p6<>+16(SB)/4, $0x3dfe544c
+DATA log1p6<>+20(SB)/4, $0x3dfe544c
+DATA log1p6<>+24(SB)/4, $0x3dfe544c
+DATA log1p6<>+28(SB)/4, $0x3dfe544c
+GLOBL log1p6<>(SB), RODATA|NOPTR, $32
+
+DATA log1p5<>+0(SB)/4, $0xbe24ec17
+DATA log1p5<>+4(SB)/4, $0xbe24ec17
+DATA log1p5<>+8(SB)/4, $0xbe24ec17
+DATA log1p5<>+12(SB)/4, $0xbe24ec17
+DATA log1p5<>+16(SB)/4, $0xbe24ec17
+DATA log1p5<>+20(SB)/4, $0xbe24ec17
+DATA log1p5<>+24(SB)/4, $0xbe24ec17
+DATA log1p5<>+28(SB)/4, $0xbe24ec17
+GLOBL log1p5<>(SB), RODATA|NOPTR, $32
+
+DATA log1p4<>+0(SB)/4, $0x3e4bae66
+DATA log1p4<>+4(SB)/4, $0x3e4bae66
+DATA log1p4<>+8(SB)/4, $0x3e4bae66
+DATA log1p4<>+12(SB)/4, $0x3e4bae66
+DATA log1p4<>+16(SB)/4, $0x3e4bae66
+DATA log1p4<>+20(SB)/4, $0x3e4bae66
+DATA log1p4<>+24(SB)/4, $0x3e4bae66
+DATA log1p4<>+28(SB)/4, $0x3e4bae66
+GLOBL log1p4<>(SB), RODATA|NOPTR, $32
+
+DATA log1p3<>+0(SB)/4, $0xbe7fdea2
+DATA log1p3<>+4(SB)/4, $0xbe7fdea2
+DATA log1p3<>+8(SB)/4, $0xbe7fdea2
+DATA log1p3<>+12(SB)/4, $0xbe7fdea2
+DATA log1p3<>+16(SB)/4, $0xbe7fdea2
+DATA log1p3<>+20(SB)/4, $0xbe7fdea2
+DATA log1p3<>+24(SB)/4, $0xbe7fdea2
+DATA log1p3<>+28(SB)/4, $0xbe7fdea2
+GLOBL log1p3<>(SB), RODATA|NOPTR, $32
+
+DATA log1p2<>+0(SB)/4, $0x3eaaa9a7
+DATA log1p2<>+4(SB)/4, $0x3eaaa9a7
+DATA log1p2<>+8(SB)/4, $0x3eaaa9a7
+DATA log1p2<>+12(SB)/4, $0x3eaaa9a7
+DATA log1p2<>+16(SB)/4, $0x3eaaa9a7
+DATA log1p2<>+20(SB)/4, $0x3eaaa9a7
+DATA log1p2<>+24(SB)/4, $0x3eaaa9a7
+DATA log1p2<>+28(SB)/4, $0x3eaaa9a7
+GLOBL log1p2<>(SB), RODATA|NOPTR, $32
+
+DATA log1p1<>+0(SB)/4, $0xbefffffa
+DATA log1p1<>+4(SB)/4, $0xbefffffa
+DATA log1p1<>+8(SB)/4, $0xbefffffa
+DATA log1p1<>+12(SB)/4, $0xbefffffa
+DATA log1p1<>+16(SB)/4, $0xbefffffa
+DATA log1p1<>+20(SB)/4, $0xbefffffa
+DATA log1p1<>+24(SB)/4, $0xbefffffa
+DATA log1p1<>+28(SB)/4, $0xbefffffa
+GLOBL log1p1<>(SB), RODATA|NOPTR, $32
+
+DATA log1p0<>+0(SB)/4, $0x3f800000
+DATA log1p0<>+4(SB)/4, $0x3f800000
+DATA log1p0<>+8(SB)/4, $0x3f800000
+DATA log1p0<>+12(SB)/4, $0x3f800000
+DATA log1p0<>+16(SB)/4, $0x3f800000
+DATA log1p0<>+20(SB)/4, $0x3f800000
+DATA log1p0<>+24(SB)/4, $0x3f800000
+DATA log1p0<>+28(SB)/4, $0x3f800000
+GLOBL log1p0<>(SB), RODATA|NOPTR, $32
+
+DATA m0<>+0(SB)/4, $0xd2511f53
+DATA m0<>+4(SB)/4, $0xd2511f53
+DATA m0<>+8(SB)/4, $0xd2511f53
+DATA m0<>+12(SB)/4, $0xd2511f53
+DATA m0<>+16(SB)/4, $0xd2511f53
+DATA m0<>+20(SB)/4, $0xd2511f53
+DATA m0<>+24(SB)/4, $0xd2511f53
+DATA m0<>+28(SB)/4, $0xd2511f53
+GLOBL m0<>(SB), RODATA|NOPTR, $32
+
+DATA m1<>+0(SB)/4, $0xcd9e8d57
+DATA m1<>+4(SB)/4, $0xcd9e8d57
+DATA m1<>+8(SB)/4, $0xcd9e8d57
+DATA m1<>+12(SB)/4, $0xcd9e8d57
+DATA m1<>+16(SB)/4, $0xcd9e8d57
+DATA m1<>+20(SB)/4, $0xcd9e8d57
+DATA m1<>+24(SB)/4, $0xcd9e8d57
+DATA m1<>+28(SB)/4, $0xcd9e8d57
+GLOBL m1<>(SB), RODATA|NOPTR, $32
+
+DATA order<>+0(SB)/4, $0x00000000
+DATA order<>+4(SB)/4, $0x00000000
+DATA order<>+8(SB)/4, $0x00000002
+DATA order<>+12(SB)/4, $0x00000000
+DATA order<>+16(SB)/4, $0x00000001
+DATA order<>+20(SB)/4, $0x00000000
+DATA order<>+24(SB)/4, $0x00000003
+DATA order<>+28(SB)/4, $0x00000000
+GLOBL order<>(SB), RODATA|NOPTR, $32
+
+DATA group<>+0(SB)/4, $0x00000004
+DATA group<>+4(SB)/4, $0x00000000
+DATA group<>+8(SB)/4, $0x00000004
+DATA group<>+12(SB)/4, $0x00000000
+DATA group<>+16(SB)/4, $0x00000004
+DATA group<>+20(SB)/4, $0x00000000
+DATA group<>+24(SB)/4, $0x00000004
+DATA group<>+28(SB)/4, $0x00000000
+GLOBL group<>(SB), RODATA|NOPTR, $32
+
+DATA both<>+0(SB)/4, $0x00000008
+DATA both<>+4(SB)/4, $0x00000000
+DATA both<>+8(SB)/4, $0x00000008
+DATA both<>+12(SB)/4, $0x00000000
+DATA both<>+16(SB)/4, $0x00000008
+DATA both<>+20(SB)/4, $0x00000000
+DATA both<>+24(SB)/4, $0x00000008
+DATA both<>+28(SB)/4, $0x00000000
+GLOBL both<>(SB), RODATA|NOPTR, $32
+
+DATA unit24<>+0(SB)/4, $0x33800000
+DATA unit24<>+4(SB)/4, $0x33800000
+DATA unit24<>+8(SB)/4, $0x33800000
+DATA unit24<>+12(SB)/4, $0x33800000
+DATA unit24<>+16(SB)/4, $0x33800000
+DATA unit24<>+20(SB)/4, $0x33800000
+DATA unit24<>+24(SB)/4, $0x33800000
+DATA unit24<>+28(SB)/4, $0x33800000
+GLOBL unit24<>(SB), RODATA|NOPTR, $32
+
+DATA unit31<>+0(SB)/4, $0x30000000
+DATA unit31<>+4(SB)/4, $0x30000000
+DATA unit31<>+8(SB)/4, $0x30000000
+DATA unit31<>+12(SB)/4, $0x30000000
+DATA unit31<>+16(SB)/4, $0x30000000
+DATA unit31<>+20(SB)/4, $0x30000000
+DATA unit31<>+24(SB)/4, $0x30000000
+DATA unit31<>+28(SB)/4, $0x30000000
+GLOBL unit31<>(SB), RODATA|NOPTR, $32
+
+DATA unit32<>+0(SB)/4, $0x2f800000
+DATA unit32<>+4(SB)/4, $0x2f800000
+DATA unit32<>+8(SB)/4, $0x2f800000
+DATA unit32<>+12(SB)/4, $0x2f800000
+DATA unit32<>+16(SB)/4, $0x2f800000
+DATA unit32<>+20(SB)/4, $0x2f800000
+DATA unit32<>+24(SB)/4, $0x2f800000
+DATA unit32<>+28(SB)/4, $0x2f800000
+GLOBL unit32<>(SB), RODATA|NOPTR, $32
 
 DATA minusTwo<>+0(SB)/4, $0xc0000000
 DATA minusTwo<>+4(SB)/4, $0xc0000000
@@ -1051,6 +1371,682 @@ done19:
 	VZEROUPPER
 	RET
 
+// func f32log_avx2(dst, src *float32, n int)
+TEXT ·f32log_avx2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ n+16(FP), CX
+	SUBQ $16, CX
+	JLT rest21
+	PCALIGN $32
+loop22:
+	VMOVUPS (SI), Y0
+	VMOVUPS 32(SI), Y6
+	VCMPPS $17, minNormal<>(SB), Y0, Y1
+	VCMPPS $17, minNormal<>(SB), Y6, Y7
+	VMULPS two23<>(SB), Y0, Y2
+	VMULPS two23<>(SB), Y6, Y8
+	VBLENDVPS Y1, Y2, Y0, Y0
+	VBLENDVPS Y7, Y8, Y6, Y6
+	VANDPS twentyThree<>(SB), Y1, Y1
+	VANDPS twentyThree<>(SB), Y7, Y7
+	VPSUBD twoThirds<>(SB), Y0, Y0
+	VPSUBD twoThirds<>(SB), Y6, Y6
+	VPSRAD $23, Y0, Y2
+	VPSRAD $23, Y6, Y8
+	VPAND mantissa<>(SB), Y0, Y0
+	VPAND mantissa<>(SB), Y6, Y6
+	VPADDD twoThirds<>(SB), Y0, Y0
+	VPADDD twoThirds<>(SB), Y6, Y6
+	VCVTDQ2PS Y2, Y2
+	VCVTDQ2PS Y8, Y8
+	VSUBPS Y1, Y2, Y2
+	VSUBPS Y7, Y8, Y8
+	VSUBPS one<>(SB), Y0, Y0
+	VSUBPS one<>(SB), Y6, Y6
+	VMOVUPS log7<>(SB), Y3
+	VMOVUPS log7<>(SB), Y9
+	VFMADD213PS log6<>(SB), Y0, Y3
+	VFMADD213PS log6<>(SB), Y6, Y9
+	VFMADD213PS log5<>(SB), Y0, Y3
+	VFMADD213PS log5<>(SB), Y6, Y9
+	VFMADD213PS log4<>(SB), Y0, Y3
+	VFMADD213PS log4<>(SB), Y6, Y9
+	VFMADD213PS log3<>(SB), Y0, Y3
+	VFMADD213PS log3<>(SB), Y6, Y9
+	VFMADD213PS log2<>(SB), Y0, Y3
+	VFMADD213PS log2<>(SB), Y6, Y9
+	VFMADD213PS log1<>(SB), Y0, Y3
+	VFMADD213PS log1<>(SB), Y6, Y9
+	VFMADD213PS log0<>(SB), Y0, Y3
+	VFMADD213PS log0<>(SB), Y6, Y9
+	VFMADD213PS minusHalf<>(SB), Y0, Y3
+	VFMADD213PS minusHalf<>(SB), Y6, Y9
+	VMULPS Y0, Y0, Y4
+	VMULPS Y6, Y6, Y10
+	VMULPS ln2Low<>(SB), Y2, Y5
+	VMULPS ln2Low<>(SB), Y8, Y11
+	VFMADD213PS Y5, Y4, Y3
+	VFMADD213PS Y11, Y10, Y9
+	VFMADD231PS ln2High<>(SB), Y2, Y0
+	VFMADD231PS ln2High<>(SB), Y8, Y6
+	VADDPS Y3, Y0, Y0
+	VADDPS Y9, Y6, Y6
+	VMOVUPS (SI), Y1
+	VMOVUPS 32(SI), Y7
+	VCMPPS $21, infinity<>(SB), Y1, Y2
+	VCMPPS $21, infinity<>(SB), Y7, Y8
+	VBLENDVPS Y2, Y1, Y0, Y0
+	VBLENDVPS Y8, Y7, Y6, Y6
+	VCMPPS $17, zero<>(SB), Y1, Y2
+	VCMPPS $17, zero<>(SB), Y7, Y8
+	VBLENDVPS Y2, nan<>(SB), Y0, Y0
+	VBLENDVPS Y8, nan<>(SB), Y6, Y6
+	VCMPPS $0, zero<>(SB), Y1, Y2
+	VCMPPS $0, zero<>(SB), Y7, Y8
+	VBLENDVPS Y2, minusInfinity<>(SB), Y0, Y0
+	VBLENDVPS Y8, minusInfinity<>(SB), Y6, Y6
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y6, 32(DI)
+	ADDQ $64, DI
+	ADDQ $64, SI
+	SUBQ $16, CX
+	JGE loop22
+rest21:
+	ADDQ $16, CX
+	SUBQ $8, CX
+	JLT tail23
+	PCALIGN $32
+loop25:
+	VMOVUPS (SI), Y0
+	VCMPPS $17, minNormal<>(SB), Y0, Y1
+	VMULPS two23<>(SB), Y0, Y2
+	VBLENDVPS Y1, Y2, Y0, Y0
+	VANDPS twentyThree<>(SB), Y1, Y1
+	VPSUBD twoThirds<>(SB), Y0, Y0
+	VPSRAD $23, Y0, Y2
+	VPAND mantissa<>(SB), Y0, Y0
+	VPADDD twoThirds<>(SB), Y0, Y0
+	VCVTDQ2PS Y2, Y2
+	VSUBPS Y1, Y2, Y2
+	VSUBPS one<>(SB), Y0, Y0
+	VMOVUPS log7<>(SB), Y3
+	VFMADD213PS log6<>(SB), Y0, Y3
+	VFMADD213PS log5<>(SB), Y0, Y3
+	VFMADD213PS log4<>(SB), Y0, Y3
+	VFMADD213PS log3<>(SB), Y0, Y3
+	VFMADD213PS log2<>(SB), Y0, Y3
+	VFMADD213PS log1<>(SB), Y0, Y3
+	VFMADD213PS log0<>(SB), Y0, Y3
+	VFMADD213PS minusHalf<>(SB), Y0, Y3
+	VMULPS Y0, Y0, Y4
+	VMULPS ln2Low<>(SB), Y2, Y5
+	VFMADD213PS Y5, Y4, Y3
+	VFMADD231PS ln2High<>(SB), Y2, Y0
+	VADDPS Y3, Y0, Y0
+	VMOVUPS (SI), Y1
+	VCMPPS $21, infinity<>(SB), Y1, Y2
+	VBLENDVPS Y2, Y1, Y0, Y0
+	VCMPPS $17, zero<>(SB), Y1, Y2
+	VBLENDVPS Y2, nan<>(SB), Y0, Y0
+	VCMPPS $0, zero<>(SB), Y1, Y2
+	VBLENDVPS Y2, minusInfinity<>(SB), Y0, Y0
+	VMOVUPS Y0, (DI)
+	ADDQ $32, DI
+	ADDQ $32, SI
+	SUBQ $8, CX
+	JGE loop25
+tail23:
+	ADDQ $8, CX
+	JZ done24
+	LEAQ lanes<>+32(SB), AX
+	SHLQ $2, CX
+	SUBQ CX, AX
+	VMOVUPS (AX), Y15
+	VMASKMOVPS (SI), Y15, Y0
+	VCMPPS $17, minNormal<>(SB), Y0, Y1
+	VMULPS two23<>(SB), Y0, Y2
+	VBLENDVPS Y1, Y2, Y0, Y0
+	VANDPS twentyThree<>(SB), Y1, Y1
+	VPSUBD twoThirds<>(SB), Y0, Y0
+	VPSRAD $23, Y0, Y2
+	VPAND mantissa<>(SB), Y0, Y0
+	VPADDD twoThirds<>(SB), Y0, Y0
+	VCVTDQ2PS Y2, Y2
+	VSUBPS Y1, Y2, Y2
+	VSUBPS one<>(SB), Y0, Y0
+	VMOVUPS log7<>(SB), Y3
+	VFMADD213PS log6<>(SB), Y0, Y3
+	VFMADD213PS log5<>(SB), Y0, Y3
+	VFMADD213PS log4<>(SB), Y0, Y3
+	VFMADD213PS log3<>(SB), Y0, Y3
+	VFMADD213PS log2<>(SB), Y0, Y3
+	VFMADD213PS log1<>(SB), Y0, Y3
+	VFMADD213PS log0<>(SB), Y0, Y3
+	VFMADD213PS minusHalf<>(SB), Y0, Y3
+	VMULPS Y0, Y0, Y4
+	VMULPS ln2Low<>(SB), Y2, Y5
+	VFMADD213PS Y5, Y4, Y3
+	VFMADD231PS ln2High<>(SB), Y2, Y0
+	VADDPS Y3, Y0, Y0
+	VMASKMOVPS (SI), Y15, Y1
+	VCMPPS $21, infinity<>(SB), Y1, Y2
+	VBLENDVPS Y2, Y1, Y0, Y0
+	VCMPPS $17, zero<>(SB), Y1, Y2
+	VBLENDVPS Y2, nan<>(SB), Y0, Y0
+	VCMPPS $0, zero<>(SB), Y1, Y2
+	VBLENDVPS Y2, minusInfinity<>(SB), Y0, Y0
+	VMASKMOVPS Y0, Y15, (DI)
+done24:
+	VZEROUPPER
+	RET
+
+// func f32erf_avx2(dst, src *float32, n int)
+TEXT ·f32erf_avx2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ n+16(FP), CX
+	VMOVUPS four<>(SB), Y12
+	VMOVUPS magic<>(SB), Y13
+	SUBQ $16, CX
+	JLT rest26
+	PCALIGN $32
+loop27:
+	VMOVUPS (SI), Y5
+	VMOVUPS 32(SI), Y11
+	VANDPS abs<>(SB), Y5, Y5
+	VANDPS abs<>(SB), Y11, Y11
+	VMINPS Y5, Y12, Y0
+	VMINPS Y11, Y12, Y6
+	VMOVUPS erfc5<>(SB), Y1
+	VMOVUPS erfc5<>(SB), Y7
+	VFMADD213PS erfc4<>(SB), Y0, Y1
+	VFMADD213PS erfc4<>(SB), Y6, Y7
+	VFMADD213PS erfc3<>(SB), Y0, Y1
+	VFMADD213PS erfc3<>(SB), Y6, Y7
+	VFMADD213PS erfc2<>(SB), Y0, Y1
+	VFMADD213PS erfc2<>(SB), Y6, Y7
+	VFMADD213PS erfc1<>(SB), Y0, Y1
+	VFMADD213PS erfc1<>(SB), Y6, Y7
+	VFMADD213PS erfc0<>(SB), Y0, Y1
+	VFMADD213PS erfc0<>(SB), Y6, Y7
+	VMULPS Y1, Y0, Y0
+	VMULPS Y7, Y6, Y6
+	VMOVAPS Y0, Y2
+	VMOVAPS Y6, Y8
+	VFMADD132PS log2e<>(SB), Y13, Y2
+	VFMADD132PS log2e<>(SB), Y13, Y8
+	VSUBPS Y13, Y2, Y3
+	VSUBPS Y13, Y8, Y9
+	VPSUBD Y13, Y2, Y2
+	VPSUBD Y13, Y8, Y8
+	VFNMADD231PS ln2Hi<>(SB), Y3, Y0
+	VFNMADD231PS ln2Hi<>(SB), Y9, Y6
+	VFNMADD231PS ln2Lo<>(SB), Y3, Y0
+	VFNMADD231PS ln2Lo<>(SB), Y9, Y6
+	VMOVUPS c5<>(SB), Y1
+	VMOVUPS c5<>(SB), Y7
+	VFMADD213PS c4<>(SB), Y0, Y1
+	VFMADD213PS c4<>(SB), Y6, Y7
+	VFMADD213PS c3<>(SB), Y0, Y1
+	VFMADD213PS c3<>(SB), Y6, Y7
+	VFMADD213PS c2<>(SB), Y0, Y1
+	VFMADD213PS c2<>(SB), Y6, Y7
+	VFMADD213PS c1<>(SB), Y0, Y1
+	VFMADD213PS c1<>(SB), Y6, Y7
+	VFMADD213PS c0<>(SB), Y0, Y1
+	VFMADD213PS c0<>(SB), Y6, Y7
+	VMULPS Y0, Y0, Y4
+	VMULPS Y6, Y6, Y10
+	VFMADD213PS Y0, Y4, Y1
+	VFMADD213PS Y6, Y10, Y7
+	VPADDD bias<>(SB), Y2, Y2
+	VPADDD bias<>(SB), Y8, Y8
+	VPSLLD $23, Y2, Y2
+	VPSLLD $23, Y8, Y8
+	VSUBPS one<>(SB), Y2, Y3
+	VSUBPS one<>(SB), Y8, Y9
+	VFMADD213PS Y3, Y2, Y1
+	VFMADD213PS Y9, Y8, Y7
+	VMULPS Y5, Y5, Y2
+	VMULPS Y11, Y11, Y8
+	VMOVUPS erf6<>(SB), Y3
+	VMOVUPS erf6<>(SB), Y9
+	VFMADD213PS erf5<>(SB), Y2, Y3
+	VFMADD213PS erf5<>(SB), Y8, Y9
+	VFMADD213PS erf4<>(SB), Y2, Y3
+	VFMADD213PS erf4<>(SB), Y8, Y9
+	VFMADD213PS erf3<>(SB), Y2, Y3
+	VFMADD213PS erf3<>(SB), Y8, Y9
+	VFMADD213PS erf2<>(SB), Y2, Y3
+	VFMADD213PS erf2<>(SB), Y8, Y9
+	VFMADD213PS erf1<>(SB), Y2, Y3
+	VFMADD213PS erf1<>(SB), Y8, Y9
+	VFMADD213PS erf0<>(SB), Y2, Y3
+	VFMADD213PS erf0<>(SB), Y8, Y9
+	VFMADD213PS Y5, Y5, Y3
+	VFMADD213PS Y11, Y11, Y9
+	VCMPPS $30, erfEdge<>(SB), Y5, Y4
+	VCMPPS $30, erfEdge<>(SB), Y11, Y10
+	VBLENDVPS Y4, Y1, Y3, Y3
+	VBLENDVPS Y10, Y7, Y9, Y9
+	VMOVUPS (SI), Y1
+	VMOVUPS 32(SI), Y7
+	VANDPS abs<>(SB), Y3, Y3
+	VANDPS abs<>(SB), Y9, Y9
+	VANDPS sign<>(SB), Y1, Y1
+	VANDPS sign<>(SB), Y7, Y7
+	VORPS Y1, Y3, Y3
+	VORPS Y7, Y9, Y9
+	VMOVUPS Y3, (DI)
+	VMOVUPS Y9, 32(DI)
+	ADDQ $64, DI
+	ADDQ $64, SI
+	SUBQ $16, CX
+	JGE loop27
+rest26:
+	ADDQ $16, CX
+	SUBQ $8, CX
+	JLT tail28
+	PCALIGN $32
+loop30:
+	VMOVUPS (SI), Y5
+	VANDPS abs<>(SB), Y5, Y5
+	VMINPS Y5, Y12, Y0
+	VMOVUPS erfc5<>(SB), Y1
+	VFMADD213PS erfc4<>(SB), Y0, Y1
+	VFMADD213PS erfc3<>(SB), Y0, Y1
+	VFMADD213PS erfc2<>(SB), Y0, Y1
+	VFMADD213PS erfc1<>(SB), Y0, Y1
+	VFMADD213PS erfc0<>(SB), Y0, Y1
+	VMULPS Y1, Y0, Y0
+	VMOVAPS Y0, Y2
+	VFMADD132PS log2e<>(SB), Y13, Y2
+	VSUBPS Y13, Y2, Y3
+	VPSUBD Y13, Y2, Y2
+	VFNMADD231PS ln2Hi<>(SB), Y3, Y0
+	VFNMADD231PS ln2Lo<>(SB), Y3, Y0
+	VMOVUPS c5<>(SB), Y1
+	VFMADD213PS c4<>(SB), Y0, Y1
+	VFMADD213PS c3<>(SB), Y0, Y1
+	VFMADD213PS c2<>(SB), Y0, Y1
+	VFMADD213PS c1<>(SB), Y0, Y1
+	VFMADD213PS c0<>(SB), Y0, Y1
+	VMULPS Y0, Y0, Y4
+	VFMADD213PS Y0, Y4, Y1
+	VPADDD bias<>(SB), Y2, Y2
+	VPSLLD $23, Y2, Y2
+	VSUBPS one<>(SB), Y2, Y3
+	VFMADD213PS Y3, Y2, Y1
+	VMULPS Y5, Y5, Y2
+	VMOVUPS erf6<>(SB), Y3
+	VFMADD213PS erf5<>(SB), Y2, Y3
+	VFMADD213PS erf4<>(SB), Y2, Y3
+	VFMADD213PS erf3<>(SB), Y2, Y3
+	VFMADD213PS erf2<>(SB), Y2, Y3
+	VFMADD213PS erf1<>(SB), Y2, Y3
+	VFMADD213PS erf0<>(SB), Y2, Y3
+	VFMADD213PS Y5, Y5, Y3
+	VCMPPS $30, erfEdge<>(SB), Y5, Y4
+	VBLENDVPS Y4, Y1, Y3, Y3
+	VMOVUPS (SI), Y1
+	VANDPS abs<>(SB), Y3, Y3
+	VANDPS sign<>(SB), Y1, Y1
+	VORPS Y1, Y3, Y3
+	VMOVUPS Y3, (DI)
+	ADDQ $32, DI
+	ADDQ $32, SI
+	SUBQ $8, CX
+	JGE loop30
+tail28:
+	ADDQ $8, CX
+	JZ done29
+	LEAQ lanes<>+32(SB), AX
+	SHLQ $2, CX
+	SUBQ CX, AX
+	VMOVUPS (AX), Y15
+	VMASKMOVPS (SI), Y15, Y5
+	VANDPS abs<>(SB), Y5, Y5
+	VMINPS Y5, Y12, Y0
+	VMOVUPS erfc5<>(SB), Y1
+	VFMADD213PS erfc4<>(SB), Y0, Y1
+	VFMADD213PS erfc3<>(SB), Y0, Y1
+	VFMADD213PS erfc2<>(SB), Y0, Y1
+	VFMADD213PS erfc1<>(SB), Y0, Y1
+	VFMADD213PS erfc0<>(SB), Y0, Y1
+	VMULPS Y1, Y0, Y0
+	VMOVAPS Y0, Y2
+	VFMADD132PS log2e<>(SB), Y13, Y2
+	VSUBPS Y13, Y2, Y3
+	VPSUBD Y13, Y2, Y2
+	VFNMADD231PS ln2Hi<>(SB), Y3, Y0
+	VFNMADD231PS ln2Lo<>(SB), Y3, Y0
+	VMOVUPS c5<>(SB), Y1
+	VFMADD213PS c4<>(SB), Y0, Y1
+	VFMADD213PS c3<>(SB), Y0, Y1
+	VFMADD213PS c2<>(SB), Y0, Y1
+	VFMADD213PS c1<>(SB), Y0, Y1
+	VFMADD213PS c0<>(SB), Y0, Y1
+	VMULPS Y0, Y0, Y4
+	VFMADD213PS Y0, Y4, Y1
+	VPADDD bias<>(SB), Y2, Y2
+	VPSLLD $23, Y2, Y2
+	VSUBPS one<>(SB), Y2, Y3
+	VFMADD213PS Y3, Y2, Y1
+	VMULPS Y5, Y5, Y2
+	VMOVUPS erf6<>(SB), Y3
+	VFMADD213PS erf5<>(SB), Y2, Y3
+	VFMADD213PS erf4<>(SB), Y2, Y3
+	VFMADD213PS erf3<>(SB), Y2, Y3
+	VFMADD213PS erf2<>(SB), Y2, Y3
+	VFMADD213PS erf1<>(SB), Y2, Y3
+	VFMADD213PS erf0<>(SB), Y2, Y3
+	VFMADD213PS Y5, Y5, Y3
+	VCMPPS $30, erfEdge<>(SB), Y5, Y4
+	VBLENDVPS Y4, Y1, Y3, Y3
+	VMASKMOVPS (SI), Y15, Y1
+	VANDPS abs<>(SB), Y3, Y3
+	VANDPS sign<>(SB), Y1, Y1
+	VORPS Y1, Y3, Y3
+	VMASKMOVPS Y3, Y15, (DI)
+done29:
+	VZEROUPPER
+	RET
+
+// func f32softplus_avx2(dst, src *float32, n int)
+TEXT ·f32softplus_avx2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ n+16(FP), CX
+	VMOVUPS expLo<>(SB), Y12
+	VMOVUPS magic<>(SB), Y13
+	VMOVUPS c5<>(SB), Y14
+	SUBQ $16, CX
+	JLT rest31
+	PCALIGN $32
+loop32:
+	VMOVUPS (SI), Y5
+	VMOVUPS 32(SI), Y11
+	VORPS sign<>(SB), Y5, Y0
+	VORPS sign<>(SB), Y11, Y6
+	VMAXPS Y0, Y12, Y0
+	VMAXPS Y6, Y12, Y6
+	VMOVAPS Y0, Y2
+	VMOVAPS Y6, Y8
+	VFMADD132PS log2e<>(SB), Y13, Y2
+	VFMADD132PS log2e<>(SB), Y13, Y8
+	VSUBPS Y13, Y2, Y3
+	VSUBPS Y13, Y8, Y9
+	VPSUBD Y13, Y2, Y2
+	VPSUBD Y13, Y8, Y8
+	VFNMADD231PS ln2Hi<>(SB), Y3, Y0
+	VFNMADD231PS ln2Hi<>(SB), Y9, Y6
+	VFNMADD231PS ln2Lo<>(SB), Y3, Y0
+	VFNMADD231PS ln2Lo<>(SB), Y9, Y6
+	VMOVUPS Y14, Y1
+	VMOVUPS Y14, Y7
+	VFMADD213PS c4<>(SB), Y0, Y1
+	VFMADD213PS c4<>(SB), Y6, Y7
+	VFMADD213PS c3<>(SB), Y0, Y1
+	VFMADD213PS c3<>(SB), Y6, Y7
+	VFMADD213PS c2<>(SB), Y0, Y1
+	VFMADD213PS c2<>(SB), Y6, Y7
+	VFMADD213PS c1<>(SB), Y0, Y1
+	VFMADD213PS c1<>(SB), Y6, Y7
+	VFMADD213PS c0<>(SB), Y0, Y1
+	VFMADD213PS c0<>(SB), Y6, Y7
+	VMULPS Y0, Y0, Y4
+	VMULPS Y6, Y6, Y10
+	VFMADD213PS Y0, Y4, Y1
+	VFMADD213PS Y6, Y10, Y7
+	VADDPS one<>(SB), Y1, Y1
+	VADDPS one<>(SB), Y7, Y7
+	VPSRAD $1, Y2, Y3
+	VPSRAD $1, Y8, Y9
+	VPSUBD Y3, Y2, Y2
+	VPSUBD Y9, Y8, Y8
+	VPADDD bias<>(SB), Y3, Y3
+	VPADDD bias<>(SB), Y9, Y9
+	VPSLLD $23, Y3, Y3
+	VPSLLD $23, Y9, Y9
+	VPADDD bias<>(SB), Y2, Y2
+	VPADDD bias<>(SB), Y8, Y8
+	VPSLLD $23, Y2, Y2
+	VPSLLD $23, Y8, Y8
+	VMULPS Y3, Y1, Y1
+	VMULPS Y9, Y7, Y7
+	VMULPS Y2, Y1, Y1
+	VMULPS Y8, Y7, Y7
+	VMOVUPS log1p10<>(SB), Y2
+	VMOVUPS log1p10<>(SB), Y8
+	VFMADD213PS log1p9<>(SB), Y1, Y2
+	VFMADD213PS log1p9<>(SB), Y7, Y8
+	VFMADD213PS log1p8<>(SB), Y1, Y2
+	VFMADD213PS log1p8<>(SB), Y7, Y8
+	VFMADD213PS log1p7<>(SB), Y1, Y2
+	VFMADD213PS log1p7<>(SB), Y7, Y8
+	VFMADD213PS log1p6<>(SB), Y1, Y2
+	VFMADD213PS log1p6<>(SB), Y7, Y8
+	VFMADD213PS log1p5<>(SB), Y1, Y2
+	VFMADD213PS log1p5<>(SB), Y7, Y8
+	VFMADD213PS log1p4<>(SB), Y1, Y2
+	VFMADD213PS log1p4<>(SB), Y7, Y8
+	VFMADD213PS log1p3<>(SB), Y1, Y2
+	VFMADD213PS log1p3<>(SB), Y7, Y8
+	VFMADD213PS log1p2<>(SB), Y1, Y2
+	VFMADD213PS log1p2<>(SB), Y7, Y8
+	VFMADD213PS log1p1<>(SB), Y1, Y2
+	VFMADD213PS log1p1<>(SB), Y7, Y8
+	VFMADD213PS log1p0<>(SB), Y1, Y2
+	VFMADD213PS log1p0<>(SB), Y7, Y8
+	VXORPS Y0, Y0, Y0
+	VXORPS Y6, Y6, Y6
+	VMAXPS Y5, Y0, Y0
+	VMAXPS Y11, Y6, Y6
+	VFMADD231PS Y2, Y1, Y0
+	VFMADD231PS Y8, Y7, Y6
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y6, 32(DI)
+	ADDQ $64, DI
+	ADDQ $64, SI
+	SUBQ $16, CX
+	JGE loop32
+rest31:
+	ADDQ $16, CX
+	SUBQ $8, CX
+	JLT tail33
+	PCALIGN $32
+loop35:
+	VMOVUPS (SI), Y5
+	VORPS sign<>(SB), Y5, Y0
+	VMAXPS Y0, Y12, Y0
+	VMOVAPS Y0, Y2
+	VFMADD132PS log2e<>(SB), Y13, Y2
+	VSUBPS Y13, Y2, Y3
+	VPSUBD Y13, Y2, Y2
+	VFNMADD231PS ln2Hi<>(SB), Y3, Y0
+	VFNMADD231PS ln2Lo<>(SB), Y3, Y0
+	VMOVUPS Y14, Y1
+	VFMADD213PS c4<>(SB), Y0, Y1
+	VFMADD213PS c3<>(SB), Y0, Y1
+	VFMADD213PS c2<>(SB), Y0, Y1
+	VFMADD213PS c1<>(SB), Y0, Y1
+	VFMADD213PS c0<>(SB), Y0, Y1
+	VMULPS Y0, Y0, Y4
+	VFMADD213PS Y0, Y4, Y1
+	VADDPS one<>(SB), Y1, Y1
+	VPSRAD $1, Y2, Y3
+	VPSUBD Y3, Y2, Y2
+	VPADDD bias<>(SB), Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VPADDD bias<>(SB), Y2, Y2
+	VPSLLD $23, Y2, Y2
+	VMULPS Y3, Y1, Y1
+	VMULPS Y2, Y1, Y1
+	VMOVUPS log1p10<>(SB), Y2
+	VFMADD213PS log1p9<>(SB), Y1, Y2
+	VFMADD213PS log1p8<>(SB), Y1, Y2
+	VFMADD213PS log1p7<>(SB), Y1, Y2
+	VFMADD213PS log1p6<>(SB), Y1, Y2
+	VFMADD213PS log1p5<>(SB), Y1, Y2
+	VFMADD213PS log1p4<>(SB), Y1, Y2
+	VFMADD213PS log1p3<>(SB), Y1, Y2
+	VFMADD213PS log1p2<>(SB), Y1, Y2
+	VFMADD213PS log1p1<>(SB), Y1, Y2
+	VFMADD213PS log1p0<>(SB), Y1, Y2
+	VXORPS Y0, Y0, Y0
+	VMAXPS Y5, Y0, Y0
+	VFMADD231PS Y2, Y1, Y0
+	VMOVUPS Y0, (DI)
+	ADDQ $32, DI
+	ADDQ $32, SI
+	SUBQ $8, CX
+	JGE loop35
+tail33:
+	ADDQ $8, CX
+	JZ done34
+	LEAQ lanes<>+32(SB), AX
+	SHLQ $2, CX
+	SUBQ CX, AX
+	VMOVUPS (AX), Y15
+	VMASKMOVPS (SI), Y15, Y5
+	VORPS sign<>(SB), Y5, Y0
+	VMAXPS Y0, Y12, Y0
+	VMOVAPS Y0, Y2
+	VFMADD132PS log2e<>(SB), Y13, Y2
+	VSUBPS Y13, Y2, Y3
+	VPSUBD Y13, Y2, Y2
+	VFNMADD231PS ln2Hi<>(SB), Y3, Y0
+	VFNMADD231PS ln2Lo<>(SB), Y3, Y0
+	VMOVUPS Y14, Y1
+	VFMADD213PS c4<>(SB), Y0, Y1
+	VFMADD213PS c3<>(SB), Y0, Y1
+	VFMADD213PS c2<>(SB), Y0, Y1
+	VFMADD213PS c1<>(SB), Y0, Y1
+	VFMADD213PS c0<>(SB), Y0, Y1
+	VMULPS Y0, Y0, Y4
+	VFMADD213PS Y0, Y4, Y1
+	VADDPS one<>(SB), Y1, Y1
+	VPSRAD $1, Y2, Y3
+	VPSUBD Y3, Y2, Y2
+	VPADDD bias<>(SB), Y3, Y3
+	VPSLLD $23, Y3, Y3
+	VPADDD bias<>(SB), Y2, Y2
+	VPSLLD $23, Y2, Y2
+	VMULPS Y3, Y1, Y1
+	VMULPS Y2, Y1, Y1
+	VMOVUPS log1p10<>(SB), Y2
+	VFMADD213PS log1p9<>(SB), Y1, Y2
+	VFMADD213PS log1p8<>(SB), Y1, Y2
+	VFMADD213PS log1p7<>(SB), Y1, Y2
+	VFMADD213PS log1p6<>(SB), Y1, Y2
+	VFMADD213PS log1p5<>(SB), Y1, Y2
+	VFMADD213PS log1p4<>(SB), Y1, Y2
+	VFMADD213PS log1p3<>(SB), Y1, Y2
+	VFMADD213PS log1p2<>(SB), Y1, Y2
+	VFMADD213PS log1p1<>(SB), Y1, Y2
+	VFMADD213PS log1p0<>(SB), Y1, Y2
+	VXORPS Y0, Y0, Y0
+	VMAXPS Y5, Y0, Y0
+	VFMADD231PS Y2, Y1, Y0
+	VMASKMOVPS Y0, Y15, (DI)
+done34:
+	VZEROUPPER
+	RET
+
+// func f32sqrt_avx2(dst, src *float32, n int)
+TEXT ·f32sqrt_avx2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ n+16(FP), CX
+	SUBQ $16, CX
+	JLT rest36
+	PCALIGN $32
+loop37:
+	VMOVUPS (SI), Y0
+	VMOVUPS 32(SI), Y6
+	VSQRTPS Y0, Y0
+	VSQRTPS Y6, Y6
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y6, 32(DI)
+	ADDQ $64, DI
+	ADDQ $64, SI
+	SUBQ $16, CX
+	JGE loop37
+rest36:
+	ADDQ $16, CX
+	SUBQ $8, CX
+	JLT tail38
+	PCALIGN $32
+loop40:
+	VMOVUPS (SI), Y0
+	VSQRTPS Y0, Y0
+	VMOVUPS Y0, (DI)
+	ADDQ $32, DI
+	ADDQ $32, SI
+	SUBQ $8, CX
+	JGE loop40
+tail38:
+	ADDQ $8, CX
+	JZ done39
+	LEAQ lanes<>+32(SB), AX
+	SHLQ $2, CX
+	SUBQ CX, AX
+	VMOVUPS (AX), Y15
+	VMASKMOVPS (SI), Y15, Y0
+	VSQRTPS Y0, Y0
+	VMASKMOVPS Y0, Y15, (DI)
+done39:
+	VZEROUPPER
+	RET
+
+// func f32abs_avx2(dst, src *float32, n int)
+TEXT ·f32abs_avx2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ n+16(FP), CX
+	VMOVUPS abs<>(SB), Y12
+	SUBQ $16, CX
+	JLT rest41
+	PCALIGN $32
+loop42:
+	VMOVUPS (SI), Y0
+	VMOVUPS 32(SI), Y6
+	VANDPS Y12, Y0, Y0
+	VANDPS Y12, Y6, Y6
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y6, 32(DI)
+	ADDQ $64, DI
+	ADDQ $64, SI
+	SUBQ $16, CX
+	JGE loop42
+rest41:
+	ADDQ $16, CX
+	SUBQ $8, CX
+	JLT tail43
+	PCALIGN $32
+loop45:
+	VMOVUPS (SI), Y0
+	VANDPS Y12, Y0, Y0
+	VMOVUPS Y0, (DI)
+	ADDQ $32, DI
+	ADDQ $32, SI
+	SUBQ $8, CX
+	JGE loop45
+tail43:
+	ADDQ $8, CX
+	JZ done44
+	LEAQ lanes<>+32(SB), AX
+	SHLQ $2, CX
+	SUBQ CX, AX
+	VMOVUPS (AX), Y15
+	VMASKMOVPS (SI), Y15, Y0
+	VANDPS Y12, Y0, Y0
+	VMASKMOVPS Y0, Y15, (DI)
+done44:
+	VZEROUPPER
+	RET
+
 // func f32add_avx2(dst, a, b *float32, n int)
 TEXT ·f32add_avx2(SB), NOSPLIT, $0-32
 	MOVQ dst+0(FP), DI
@@ -1058,9 +2054,9 @@ TEXT ·f32add_avx2(SB), NOSPLIT, $0-32
 	MOVQ b+16(FP), DX
 	MOVQ n+24(FP), CX
 	SUBQ $8, CX
-	JLT tail21
+	JLT tail46
 	PCALIGN $32
-loop23:
+loop48:
 	VMOVUPS (SI), Y0
 	VMOVUPS (DX), Y1
 	VADDPS Y1, Y0, Y0
@@ -1069,10 +2065,10 @@ loop23:
 	ADDQ $32, SI
 	ADDQ $32, DX
 	SUBQ $8, CX
-	JGE loop23
-tail21:
+	JGE loop48
+tail46:
 	ADDQ $8, CX
-	JZ done22
+	JZ done47
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -1081,7 +2077,7 @@ tail21:
 	VMASKMOVPS (DX), Y15, Y1
 	VADDPS Y1, Y0, Y0
 	VMASKMOVPS Y0, Y15, (DI)
-done22:
+done47:
 	VZEROUPPER
 	RET
 
@@ -1092,9 +2088,9 @@ TEXT ·f32sub_avx2(SB), NOSPLIT, $0-32
 	MOVQ b+16(FP), DX
 	MOVQ n+24(FP), CX
 	SUBQ $8, CX
-	JLT tail24
+	JLT tail49
 	PCALIGN $32
-loop26:
+loop51:
 	VMOVUPS (SI), Y0
 	VMOVUPS (DX), Y1
 	VSUBPS Y1, Y0, Y0
@@ -1103,10 +2099,10 @@ loop26:
 	ADDQ $32, SI
 	ADDQ $32, DX
 	SUBQ $8, CX
-	JGE loop26
-tail24:
+	JGE loop51
+tail49:
 	ADDQ $8, CX
-	JZ done25
+	JZ done50
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -1115,7 +2111,7 @@ tail24:
 	VMASKMOVPS (DX), Y15, Y1
 	VSUBPS Y1, Y0, Y0
 	VMASKMOVPS Y0, Y15, (DI)
-done25:
+done50:
 	VZEROUPPER
 	RET
 
@@ -1126,9 +2122,9 @@ TEXT ·f32mul_avx2(SB), NOSPLIT, $0-32
 	MOVQ b+16(FP), DX
 	MOVQ n+24(FP), CX
 	SUBQ $8, CX
-	JLT tail27
+	JLT tail52
 	PCALIGN $32
-loop29:
+loop54:
 	VMOVUPS (SI), Y0
 	VMOVUPS (DX), Y1
 	VMULPS Y1, Y0, Y0
@@ -1137,10 +2133,10 @@ loop29:
 	ADDQ $32, SI
 	ADDQ $32, DX
 	SUBQ $8, CX
-	JGE loop29
-tail27:
+	JGE loop54
+tail52:
 	ADDQ $8, CX
-	JZ done28
+	JZ done53
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -1149,7 +2145,7 @@ tail27:
 	VMASKMOVPS (DX), Y15, Y1
 	VMULPS Y1, Y0, Y0
 	VMASKMOVPS Y0, Y15, (DI)
-done28:
+done53:
 	VZEROUPPER
 	RET
 
@@ -1160,9 +2156,9 @@ TEXT ·f32div_avx2(SB), NOSPLIT, $0-32
 	MOVQ b+16(FP), DX
 	MOVQ n+24(FP), CX
 	SUBQ $8, CX
-	JLT tail30
+	JLT tail55
 	PCALIGN $32
-loop32:
+loop57:
 	VMOVUPS (SI), Y0
 	VMOVUPS (DX), Y1
 	VDIVPS Y1, Y0, Y0
@@ -1171,10 +2167,10 @@ loop32:
 	ADDQ $32, SI
 	ADDQ $32, DX
 	SUBQ $8, CX
-	JGE loop32
-tail30:
+	JGE loop57
+tail55:
 	ADDQ $8, CX
-	JZ done31
+	JZ done56
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -1183,7 +2179,90 @@ tail30:
 	VMASKMOVPS (DX), Y15, Y1
 	VDIVPS Y1, Y0, Y0
 	VMASKMOVPS Y0, Y15, (DI)
-done31:
+done56:
+	VZEROUPPER
+	RET
+
+// func f32max_avx2(dst, a, b *float32, n int)
+TEXT ·f32max_avx2(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DI
+	MOVQ a+8(FP), SI
+	MOVQ b+16(FP), DX
+	MOVQ n+24(FP), CX
+	VMOVUPS sign<>(SB), Y12
+	SUBQ $8, CX
+	JLT tail58
+	PCALIGN $32
+loop60:
+	VMOVUPS (SI), Y0
+	VMOVUPS (DX), Y1
+	VXORPS Y12, Y0, Y0
+	VXORPS Y12, Y1, Y1
+	VMINPS Y1, Y0, Y2
+	VMINPS Y0, Y1, Y3
+	VORPS Y3, Y2, Y2
+	VXORPS Y12, Y2, Y2
+	VMOVUPS Y2, (DI)
+	ADDQ $32, DI
+	ADDQ $32, SI
+	ADDQ $32, DX
+	SUBQ $8, CX
+	JGE loop60
+tail58:
+	ADDQ $8, CX
+	JZ done59
+	LEAQ lanes<>+32(SB), AX
+	SHLQ $2, CX
+	SUBQ CX, AX
+	VMOVUPS (AX), Y15
+	VMASKMOVPS (SI), Y15, Y0
+	VMASKMOVPS (DX), Y15, Y1
+	VXORPS Y12, Y0, Y0
+	VXORPS Y12, Y1, Y1
+	VMINPS Y1, Y0, Y2
+	VMINPS Y0, Y1, Y3
+	VORPS Y3, Y2, Y2
+	VXORPS Y12, Y2, Y2
+	VMASKMOVPS Y2, Y15, (DI)
+done59:
+	VZEROUPPER
+	RET
+
+// func f32min_avx2(dst, a, b *float32, n int)
+TEXT ·f32min_avx2(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DI
+	MOVQ a+8(FP), SI
+	MOVQ b+16(FP), DX
+	MOVQ n+24(FP), CX
+	SUBQ $8, CX
+	JLT tail61
+	PCALIGN $32
+loop63:
+	VMOVUPS (SI), Y0
+	VMOVUPS (DX), Y1
+	VMINPS Y1, Y0, Y2
+	VMINPS Y0, Y1, Y3
+	VORPS Y3, Y2, Y2
+	VMOVUPS Y2, (DI)
+	ADDQ $32, DI
+	ADDQ $32, SI
+	ADDQ $32, DX
+	SUBQ $8, CX
+	JGE loop63
+tail61:
+	ADDQ $8, CX
+	JZ done62
+	LEAQ lanes<>+32(SB), AX
+	SHLQ $2, CX
+	SUBQ CX, AX
+	VMOVUPS (AX), Y15
+	VMASKMOVPS (SI), Y15, Y0
+	VMASKMOVPS (DX), Y15, Y1
+	VMINPS Y1, Y0, Y2
+	VMINPS Y0, Y1, Y3
+	VORPS Y3, Y2, Y2
+	VMASKMOVPS Y2, Y15, (DI)
+done62:
 	VZEROUPPER
 	RET
 
@@ -1195,9 +2274,9 @@ TEXT ·f32relugrad_avx2(SB), NOSPLIT, $0-32
 	MOVQ n+24(FP), CX
 	VMOVUPS zero<>(SB), Y12
 	SUBQ $8, CX
-	JLT tail33
+	JLT tail64
 	PCALIGN $32
-loop35:
+loop66:
 	VMOVUPS (SI), Y0
 	VMOVUPS (DX), Y1
 	VCMPPS $18, Y12, Y1, Y1
@@ -1207,10 +2286,10 @@ loop35:
 	ADDQ $32, SI
 	ADDQ $32, DX
 	SUBQ $8, CX
-	JGE loop35
-tail33:
+	JGE loop66
+tail64:
 	ADDQ $8, CX
-	JZ done34
+	JZ done65
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -1220,7 +2299,7 @@ tail33:
 	VCMPPS $18, Y12, Y1, Y1
 	VANDNPS Y0, Y1, Y0
 	VMASKMOVPS Y0, Y15, (DI)
-done34:
+done65:
 	VZEROUPPER
 	RET
 
@@ -1232,9 +2311,9 @@ TEXT ·f32sigmoidgrad_avx2(SB), NOSPLIT, $0-32
 	MOVQ n+24(FP), CX
 	VMOVUPS one<>(SB), Y12
 	SUBQ $8, CX
-	JLT tail36
+	JLT tail67
 	PCALIGN $32
-loop38:
+loop69:
 	VMOVUPS (SI), Y0
 	VMOVUPS (DX), Y1
 	VSUBPS Y1, Y12, Y2
@@ -1245,10 +2324,10 @@ loop38:
 	ADDQ $32, SI
 	ADDQ $32, DX
 	SUBQ $8, CX
-	JGE loop38
-tail36:
+	JGE loop69
+tail67:
 	ADDQ $8, CX
-	JZ done37
+	JZ done68
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -1259,7 +2338,7 @@ tail36:
 	VMULPS Y2, Y1, Y1
 	VMULPS Y1, Y0, Y0
 	VMASKMOVPS Y0, Y15, (DI)
-done37:
+done68:
 	VZEROUPPER
 	RET
 
@@ -1271,9 +2350,9 @@ TEXT ·f32tanhgrad_avx2(SB), NOSPLIT, $0-32
 	MOVQ n+24(FP), CX
 	VMOVUPS one<>(SB), Y12
 	SUBQ $8, CX
-	JLT tail39
+	JLT tail70
 	PCALIGN $32
-loop41:
+loop72:
 	VMOVUPS (SI), Y0
 	VMOVUPS (DX), Y1
 	VMOVAPS Y12, Y2
@@ -1284,10 +2363,10 @@ loop41:
 	ADDQ $32, SI
 	ADDQ $32, DX
 	SUBQ $8, CX
-	JGE loop41
-tail39:
+	JGE loop72
+tail70:
 	ADDQ $8, CX
-	JZ done40
+	JZ done71
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -1298,7 +2377,7 @@ tail39:
 	VFNMADD231PS Y1, Y1, Y2
 	VMULPS Y2, Y0, Y0
 	VMASKMOVPS Y0, Y15, (DI)
-done40:
+done71:
 	VZEROUPPER
 	RET
 
@@ -1309,19 +2388,19 @@ TEXT ·f32addscalar_avx2(SB), NOSPLIT, $0-28
 	MOVQ n+16(FP), CX
 	VBROADCASTSS s+24(FP), Y7
 	SUBQ $8, CX
-	JLT tail42
+	JLT tail73
 	PCALIGN $32
-loop44:
+loop75:
 	VMOVUPS (SI), Y0
 	VADDPS Y7, Y0, Y0
 	VMOVUPS Y0, (DI)
 	ADDQ $32, DI
 	ADDQ $32, SI
 	SUBQ $8, CX
-	JGE loop44
-tail42:
+	JGE loop75
+tail73:
 	ADDQ $8, CX
-	JZ done43
+	JZ done74
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -1329,7 +2408,7 @@ tail42:
 	VMASKMOVPS (SI), Y15, Y0
 	VADDPS Y7, Y0, Y0
 	VMASKMOVPS Y0, Y15, (DI)
-done43:
+done74:
 	VZEROUPPER
 	RET
 
@@ -1340,19 +2419,19 @@ TEXT ·f32mulscalar_avx2(SB), NOSPLIT, $0-28
 	MOVQ n+16(FP), CX
 	VBROADCASTSS s+24(FP), Y7
 	SUBQ $8, CX
-	JLT tail45
+	JLT tail76
 	PCALIGN $32
-loop47:
+loop78:
 	VMOVUPS (SI), Y0
 	VMULPS Y7, Y0, Y0
 	VMOVUPS Y0, (DI)
 	ADDQ $32, DI
 	ADDQ $32, SI
 	SUBQ $8, CX
-	JGE loop47
-tail45:
+	JGE loop78
+tail76:
 	ADDQ $8, CX
-	JZ done46
+	JZ done77
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -1360,7 +2439,7 @@ tail45:
 	VMASKMOVPS (SI), Y15, Y0
 	VMULPS Y7, Y0, Y0
 	VMASKMOVPS Y0, Y15, (DI)
-done46:
+done77:
 	VZEROUPPER
 	RET
 
@@ -1371,9 +2450,9 @@ TEXT ·f32axpy_avx2(SB), NOSPLIT, $0-28
 	MOVQ n+16(FP), CX
 	VBROADCASTSS s+24(FP), Y7
 	SUBQ $8, CX
-	JLT tail48
+	JLT tail79
 	PCALIGN $32
-loop50:
+loop81:
 	VMOVUPS (SI), Y0
 	VMOVUPS (DI), Y1
 	VFMADD231PS Y0, Y7, Y1
@@ -1381,10 +2460,10 @@ loop50:
 	ADDQ $32, DI
 	ADDQ $32, SI
 	SUBQ $8, CX
-	JGE loop50
-tail48:
+	JGE loop81
+tail79:
 	ADDQ $8, CX
-	JZ done49
+	JZ done80
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -1393,7 +2472,118 @@ tail48:
 	VMASKMOVPS (DI), Y15, Y1
 	VFMADD231PS Y0, Y7, Y1
 	VMASKMOVPS Y1, Y15, (DI)
-done49:
+done80:
+	VZEROUPPER
+	RET
+
+// func f32leakyrelu_avx2(dst, a *float32, n int, s float32)
+TEXT ·f32leakyrelu_avx2(SB), NOSPLIT, $0-28
+	MOVQ dst+0(FP), DI
+	MOVQ a+8(FP), SI
+	MOVQ n+16(FP), CX
+	VBROADCASTSS s+24(FP), Y7
+	SUBQ $8, CX
+	JLT tail82
+	PCALIGN $32
+loop84:
+	VMOVUPS (SI), Y0
+	VMULPS Y7, Y0, Y1
+	VBLENDVPS Y0, Y1, Y0, Y2
+	VMOVUPS Y2, (DI)
+	ADDQ $32, DI
+	ADDQ $32, SI
+	SUBQ $8, CX
+	JGE loop84
+tail82:
+	ADDQ $8, CX
+	JZ done83
+	LEAQ lanes<>+32(SB), AX
+	SHLQ $2, CX
+	SUBQ CX, AX
+	VMOVUPS (AX), Y15
+	VMASKMOVPS (SI), Y15, Y0
+	VMULPS Y7, Y0, Y1
+	VBLENDVPS Y0, Y1, Y0, Y2
+	VMASKMOVPS Y2, Y15, (DI)
+done83:
+	VZEROUPPER
+	RET
+
+// func f32elu_avx2(dst, a *float32, n int, s float32)
+TEXT ·f32elu_avx2(SB), NOSPLIT, $0-28
+	MOVQ dst+0(FP), DI
+	MOVQ a+8(FP), SI
+	MOVQ n+16(FP), CX
+	VBROADCASTSS s+24(FP), Y7
+	VMOVUPS tanhLo<>(SB), Y12
+	VMOVUPS magic<>(SB), Y13
+	VMOVUPS c5<>(SB), Y14
+	SUBQ $8, CX
+	JLT tail85
+	PCALIGN $32
+loop87:
+	VMOVUPS (SI), Y5
+	VXORPS Y6, Y6, Y6
+	VMINPS Y5, Y6, Y0
+	VMAXPS Y0, Y12, Y0
+	VMOVAPS Y0, Y2
+	VFMADD132PS log2e<>(SB), Y13, Y2
+	VSUBPS Y13, Y2, Y3
+	VPSUBD Y13, Y2, Y2
+	VFNMADD231PS ln2Hi<>(SB), Y3, Y0
+	VFNMADD231PS ln2Lo<>(SB), Y3, Y0
+	VMOVUPS Y14, Y1
+	VFMADD213PS c4<>(SB), Y0, Y1
+	VFMADD213PS c3<>(SB), Y0, Y1
+	VFMADD213PS c2<>(SB), Y0, Y1
+	VFMADD213PS c1<>(SB), Y0, Y1
+	VFMADD213PS c0<>(SB), Y0, Y1
+	VMULPS Y0, Y0, Y4
+	VFMADD213PS Y0, Y4, Y1
+	VPADDD bias<>(SB), Y2, Y2
+	VPSLLD $23, Y2, Y2
+	VSUBPS one<>(SB), Y2, Y3
+	VFMADD213PS Y3, Y2, Y1
+	VMULPS Y7, Y1, Y1
+	VBLENDVPS Y5, Y1, Y5, Y2
+	VMOVUPS Y2, (DI)
+	ADDQ $32, DI
+	ADDQ $32, SI
+	SUBQ $8, CX
+	JGE loop87
+tail85:
+	ADDQ $8, CX
+	JZ done86
+	LEAQ lanes<>+32(SB), AX
+	SHLQ $2, CX
+	SUBQ CX, AX
+	VMOVUPS (AX), Y15
+	VMASKMOVPS (SI), Y15, Y5
+	VXORPS Y6, Y6, Y6
+	VMINPS Y5, Y6, Y0
+	VMAXPS Y0, Y12, Y0
+	VMOVAPS Y0, Y2
+	VFMADD132PS log2e<>(SB), Y13, Y2
+	VSUBPS Y13, Y2, Y3
+	VPSUBD Y13, Y2, Y2
+	VFNMADD231PS ln2Hi<>(SB), Y3, Y0
+	VFNMADD231PS ln2Lo<>(SB), Y3, Y0
+	VMOVUPS Y14, Y1
+	VFMADD213PS c4<>(SB), Y0, Y1
+	VFMADD213PS c3<>(SB), Y0, Y1
+	VFMADD213PS c2<>(SB), Y0, Y1
+	VFMADD213PS c1<>(SB), Y0, Y1
+	VFMADD213PS c0<>(SB), Y0, Y1
+	VMULPS Y0, Y0, Y4
+	VFMADD213PS Y0, Y4, Y1
+	VPADDD bias<>(SB), Y2, Y2
+	VPSLLD $23, Y2, Y2
+	VSUBPS one<>(SB), Y2, Y3
+	VFMADD213PS Y3, Y2, Y1
+	VMULPS Y7, Y1, Y1
+	VBLENDVPS Y5, Y1, Y5, Y2
+	VMASKMOVPS Y2, Y15, (DI)
+done86:
 	VZEROUPPER
 	RET
 
@@ -1405,13 +2595,13 @@ TEXT ·f32sum_avx2(SB), NOSPLIT, $0-32
 	MOVQ n+24(FP), CX
 	VMOVUPS 0(DI), Y0
 	VMOVUPS 32(DI), Y1
-loop51:
+loop88:
 	VADDPS 0(SI), Y0, Y0
 	VADDPS 32(SI), Y1, Y1
 	ADDQ $64, SI
 	ADDQ $64, DX
 	SUBQ $16, CX
-	JGT loop51
+	JGT loop88
 	VMOVUPS Y0, 0(DI)
 	VMOVUPS Y1, 32(DI)
 	VZEROUPPER
@@ -1425,7 +2615,7 @@ TEXT ·f32dot_avx2(SB), NOSPLIT, $0-32
 	MOVQ n+24(FP), CX
 	VMOVUPS 0(DI), Y0
 	VMOVUPS 32(DI), Y1
-loop52:
+loop89:
 	VMOVUPS 0(SI), Y4
 	VFMADD231PS 0(DX), Y4, Y0
 	VMOVUPS 32(SI), Y5
@@ -1433,7 +2623,7 @@ loop52:
 	ADDQ $64, SI
 	ADDQ $64, DX
 	SUBQ $16, CX
-	JGT loop52
+	JGT loop89
 	VMOVUPS Y0, 0(DI)
 	VMOVUPS Y1, 32(DI)
 	VZEROUPPER
@@ -1447,7 +2637,7 @@ TEXT ·f32squareddiff_avx2(SB), NOSPLIT, $0-32
 	MOVQ n+24(FP), CX
 	VMOVUPS 0(DI), Y0
 	VMOVUPS 32(DI), Y1
-loop53:
+loop90:
 	VMOVUPS 0(SI), Y4
 	VSUBPS 0(DX), Y4, Y4
 	VFMADD231PS Y4, Y4, Y0
@@ -1457,7 +2647,7 @@ loop53:
 	ADDQ $64, SI
 	ADDQ $64, DX
 	SUBQ $16, CX
-	JGT loop53
+	JGT loop90
 	VMOVUPS Y0, 0(DI)
 	VMOVUPS Y1, 32(DI)
 	VZEROUPPER
@@ -1474,8 +2664,8 @@ TEXT ·f32squarederror_avx2(SB), NOSPLIT, $0-44
 	VMOVUPS 0(R8), Y0
 	VMOVUPS 32(R8), Y1
 	TESTQ DI, DI
-	JZ sums54
-loop56:
+	JZ sums91
+loop93:
 	VMOVUPS 0(SI), Y4
 	VSUBPS 0(DX), Y4, Y4
 	VMULPS Y4, Y4, Y8
@@ -1492,10 +2682,10 @@ loop56:
 	ADDQ $64, SI
 	ADDQ $64, DX
 	SUBQ $16, CX
-	JGT loop56
-	JMP done55
-sums54:
-loop57:
+	JGT loop93
+	JMP done92
+sums91:
+loop94:
 	VMOVUPS 0(SI), Y4
 	VSUBPS 0(DX), Y4, Y4
 	VMULPS Y4, Y4, Y8
@@ -1507,8 +2697,8 @@ loop57:
 	ADDQ $64, SI
 	ADDQ $64, DX
 	SUBQ $16, CX
-	JGT loop57
-done55:
+	JGT loop94
+done92:
 	VMOVUPS Y0, 0(R8)
 	VMOVUPS Y1, 32(R8)
 	VZEROUPPER
@@ -1521,23 +2711,23 @@ TEXT ·f32colsums_avx2(SB), NOSPLIT, $0-40
 	MOVQ ldx+16(FP), BX
 	MOVQ rows+24(FP), R8
 	MOVQ cols+32(FP), CX
-strip59:
+strip96:
 	CMPQ CX, $32
-	JLT next60
+	JLT next97
 	VMOVUPS 0(DI), Y0
 	VMOVUPS 32(DI), Y1
 	VMOVUPS 64(DI), Y2
 	VMOVUPS 96(DI), Y3
 	MOVQ SI, DX
 	MOVQ R8, R9
-row61:
+row98:
 	VADDPS 0(DX), Y0, Y0
 	VADDPS 32(DX), Y1, Y1
 	VADDPS 64(DX), Y2, Y2
 	VADDPS 96(DX), Y3, Y3
 	ADDQ BX, DX
 	DECQ R9
-	JNZ row61
+	JNZ row98
 	VMOVUPS Y0, 0(DI)
 	VMOVUPS Y1, 32(DI)
 	VMOVUPS Y2, 64(DI)
@@ -1545,27 +2735,27 @@ row61:
 	ADDQ $128, DI
 	ADDQ $128, SI
 	SUBQ $32, CX
-	JMP strip59
-next60:
-strip62:
+	JMP strip96
+next97:
+strip99:
 	CMPQ CX, $8
-	JLT next63
+	JLT next100
 	VMOVUPS 0(DI), Y0
 	MOVQ SI, DX
 	MOVQ R8, R9
-row64:
+row101:
 	VADDPS 0(DX), Y0, Y0
 	ADDQ BX, DX
 	DECQ R9
-	JNZ row64
+	JNZ row101
 	VMOVUPS Y0, 0(DI)
 	ADDQ $32, DI
 	ADDQ $32, SI
 	SUBQ $8, CX
-	JMP strip62
-next63:
+	JMP strip99
+next100:
 	TESTQ CX, CX
-	JZ done58
+	JZ done95
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -1573,14 +2763,14 @@ next63:
 	VMASKMOVPS (DI), Y15, Y0
 	MOVQ SI, DX
 	MOVQ R8, R9
-row65:
+row102:
 	VMASKMOVPS (DX), Y15, Y4
 	VADDPS Y4, Y0, Y0
 	ADDQ BX, DX
 	DECQ R9
-	JNZ row65
+	JNZ row102
 	VMASKMOVPS Y0, Y15, (DI)
-done58:
+done95:
 	VZEROUPPER
 	RET
 
@@ -1596,7 +2786,7 @@ TEXT ·f32uniform_avx2(SB), NOSPLIT, $0-40
 	VPBROADCASTQ (R8), Y15
 	VPADDQ order<>(SB), Y15, Y15
 	PCALIGN $32
-loop66:
+loop103:
 	VMOVAPS Y15, Y0
 	VPADDQ group<>(SB), Y15, Y6
 	VPSRLQ $32, Y0, Y1
@@ -1818,7 +3008,7 @@ loop66:
 	ADDQ $128, SI
 	ADDQ $128, DX
 	SUBQ $32, CX
-	JGT loop66
+	JGT loop103
 	VZEROUPPER
 	RET
 
@@ -1834,7 +3024,7 @@ TEXT ·f32choose_avx2(SB), NOSPLIT, $0-40
 	VPBROADCASTQ (R8), Y15
 	VPADDQ order<>(SB), Y15, Y15
 	PCALIGN $32
-loop67:
+loop104:
 	VMOVAPS Y15, Y0
 	VPADDQ group<>(SB), Y15, Y6
 	VPSRLQ $32, Y0, Y1
@@ -2068,7 +3258,7 @@ loop67:
 	ADDQ $128, SI
 	ADDQ $128, DX
 	SUBQ $32, CX
-	JGT loop67
+	JGT loop104
 	VZEROUPPER
 	RET
 
@@ -2084,7 +3274,7 @@ TEXT ·f32keep_avx2(SB), NOSPLIT, $0-40
 	VPBROADCASTQ (R8), Y15
 	VPADDQ order<>(SB), Y15, Y15
 	PCALIGN $32
-loop68:
+loop105:
 	VMOVAPS Y15, Y0
 	VPADDQ group<>(SB), Y15, Y6
 	VPSRLQ $32, Y0, Y1
@@ -2310,7 +3500,7 @@ loop68:
 	ADDQ $128, SI
 	ADDQ $128, DX
 	SUBQ $32, CX
-	JGT loop68
+	JGT loop105
 	VZEROUPPER
 	RET
 
@@ -2326,7 +3516,7 @@ TEXT ·f32replace_avx2(SB), NOSPLIT, $0-40
 	VPBROADCASTQ (R8), Y15
 	VPADDQ order<>(SB), Y15, Y15
 	PCALIGN $32
-loop69:
+loop106:
 	VMOVAPS Y15, Y0
 	VPADDQ group<>(SB), Y15, Y6
 	VPSRLQ $32, Y0, Y1
@@ -2560,7 +3750,7 @@ loop69:
 	ADDQ $128, SI
 	ADDQ $128, DX
 	SUBQ $32, CX
-	JGT loop69
+	JGT loop106
 	VZEROUPPER
 	RET
 
@@ -2576,7 +3766,7 @@ TEXT ·f32sample_avx2(SB), NOSPLIT, $0-40
 	VPBROADCASTQ (R8), Y15
 	VPADDQ order<>(SB), Y15, Y15
 	PCALIGN $32
-loop70:
+loop107:
 	VMOVAPS Y15, Y0
 	VPADDQ group<>(SB), Y15, Y6
 	VPSRLQ $32, Y0, Y1
@@ -2806,7 +3996,7 @@ loop70:
 	ADDQ $128, SI
 	ADDQ $128, DX
 	SUBQ $32, CX
-	JGT loop70
+	JGT loop107
 	VZEROUPPER
 	RET
 
@@ -2822,7 +4012,7 @@ TEXT ·f32normal_avx2(SB), NOSPLIT, $0-40
 	VPBROADCASTQ (R8), Y15
 	VPADDQ order<>(SB), Y15, Y15
 	PCALIGN $32
-loop71:
+loop108:
 	VMOVAPS Y15, Y0
 	VPADDQ group<>(SB), Y15, Y6
 	VPSRLQ $32, Y0, Y1
@@ -3136,7 +4326,7 @@ loop71:
 	ADDQ $128, SI
 	ADDQ $128, DX
 	SUBQ $32, CX
-	JGT loop71
+	JGT loop108
 	VZEROUPPER
 	RET
 
@@ -3152,7 +4342,7 @@ TEXT ·f32addnormal_avx2(SB), NOSPLIT, $0-40
 	VPBROADCASTQ (R8), Y15
 	VPADDQ order<>(SB), Y15, Y15
 	PCALIGN $32
-loop72:
+loop109:
 	VMOVAPS Y15, Y0
 	VPADDQ group<>(SB), Y15, Y6
 	VPSRLQ $32, Y0, Y1
@@ -3474,7 +4664,7 @@ loop72:
 	ADDQ $128, SI
 	ADDQ $128, DX
 	SUBQ $32, CX
-	JGT loop72
+	JGT loop109
 	VZEROUPPER
 	RET
 
@@ -3497,9 +4687,9 @@ TEXT ·f32adam_avx2(SB), NOSPLIT, $0-48
 	VBROADCASTSS 32(R8), Y13
 	VBROADCASTSS 36(R8), Y14
 	SUBQ $8, CX
-	JLT tail73
+	JLT tail110
 	PCALIGN $32
-loop75:
+loop112:
 	VMOVUPS (DI), Y0
 	VMOVUPS (SI), Y1
 	VMULPS Y5, Y1, Y1
@@ -3524,10 +4714,10 @@ loop75:
 	ADDQ $32, DX
 	ADDQ $32, BX
 	SUBQ $8, CX
-	JGE loop75
-tail73:
+	JGE loop112
+tail110:
 	ADDQ $8, CX
-	JZ done74
+	JZ done111
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -3551,7 +4741,7 @@ tail73:
 	VMULPS Y13, Y0, Y0
 	VFMADD231PS Y4, Y14, Y0
 	VMASKMOVPS Y0, Y15, (DI)
-done74:
+done111:
 	VZEROUPPER
 	RET
 
@@ -3567,13 +4757,13 @@ TEXT ·f32sgd_avx2(SB), NOSPLIT, $0-40
 	VBROADCASTSS 8(R8), Y10
 	VBROADCASTSS 12(R8), Y11
 	TESTQ DX, DX
-	JZ plain77
+	JZ plain114
 	CMPQ 16(R8), $0
-	JNE nesterov76
+	JNE nesterov113
 	SUBQ $8, CX
-	JLT tail79
+	JLT tail116
 	PCALIGN $32
-loop81:
+loop118:
 	VMOVUPS (DI), Y0
 	VMOVUPS (SI), Y1
 	VMULPS Y8, Y1, Y1
@@ -3587,10 +4777,10 @@ loop81:
 	ADDQ $32, SI
 	ADDQ $32, DX
 	SUBQ $8, CX
-	JGE loop81
-tail79:
+	JGE loop118
+tail116:
 	ADDQ $8, CX
-	JZ done80
+	JZ done117
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -3604,13 +4794,13 @@ tail79:
 	VMASKMOVPS Y2, Y15, (DX)
 	VFMADD231PS Y2, Y11, Y0
 	VMASKMOVPS Y0, Y15, (DI)
-done80:
-	JMP done78
-nesterov76:
+done117:
+	JMP done115
+nesterov113:
 	SUBQ $8, CX
-	JLT tail82
+	JLT tail119
 	PCALIGN $32
-loop84:
+loop121:
 	VMOVUPS (DI), Y0
 	VMOVUPS (SI), Y1
 	VMULPS Y8, Y1, Y1
@@ -3625,10 +4815,10 @@ loop84:
 	ADDQ $32, SI
 	ADDQ $32, DX
 	SUBQ $8, CX
-	JGE loop84
-tail82:
+	JGE loop121
+tail119:
 	ADDQ $8, CX
-	JZ done83
+	JZ done120
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -3643,13 +4833,13 @@ tail82:
 	VFMADD213PS Y1, Y10, Y2
 	VFMADD231PS Y2, Y11, Y0
 	VMASKMOVPS Y0, Y15, (DI)
-done83:
-	JMP done78
-plain77:
+done120:
+	JMP done115
+plain114:
 	SUBQ $8, CX
-	JLT tail85
+	JLT tail122
 	PCALIGN $32
-loop87:
+loop124:
 	VMOVUPS (DI), Y0
 	VMOVUPS (SI), Y1
 	VMULPS Y8, Y1, Y1
@@ -3659,10 +4849,10 @@ loop87:
 	ADDQ $32, DI
 	ADDQ $32, SI
 	SUBQ $8, CX
-	JGE loop87
-tail85:
+	JGE loop124
+tail122:
 	ADDQ $8, CX
-	JZ done86
+	JZ done123
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -3673,8 +4863,8 @@ tail85:
 	VFMADD231PS Y9, Y0, Y1
 	VFMADD231PS Y1, Y11, Y0
 	VMASKMOVPS Y0, Y15, (DI)
-done86:
-done78:
+done123:
+done115:
 	VZEROUPPER
 	RET
 
@@ -3692,9 +4882,9 @@ TEXT ·f32rmsprop_avx2(SB), NOSPLIT, $0-40
 	VBROADCASTSS 16(R8), Y12
 	VBROADCASTSS 20(R8), Y13
 	SUBQ $8, CX
-	JLT tail88
+	JLT tail125
 	PCALIGN $32
-loop90:
+loop127:
 	VMOVUPS (DI), Y0
 	VMOVUPS (SI), Y1
 	VMULPS Y8, Y1, Y1
@@ -3713,10 +4903,10 @@ loop90:
 	ADDQ $32, SI
 	ADDQ $32, DX
 	SUBQ $8, CX
-	JGE loop90
-tail88:
+	JGE loop127
+tail125:
 	ADDQ $8, CX
-	JZ done89
+	JZ done126
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -3735,7 +4925,7 @@ tail88:
 	VDIVPS Y3, Y1, Y1
 	VFMADD231PS Y1, Y13, Y0
 	VMASKMOVPS Y0, Y15, (DI)
-done89:
+done126:
 	VZEROUPPER
 	RET
 
@@ -3748,7 +4938,7 @@ TEXT ·f32transpose_avx2(SB), NOSPLIT, $0-40
 	MOVQ blocks+32(FP), CX
 	LEAQ (AX)(AX*2), R8
 	LEAQ (BX)(BX*2), R9
-block91:
+block128:
 	LEAQ (SI)(AX*4), DX
 	LEAQ (DI)(BX*4), R10
 	VMOVUPS (SI), X0
@@ -3794,7 +4984,7 @@ block91:
 	LEAQ (SI)(AX*8), SI
 	ADDQ $32, DI
 	DECQ CX
-	JNZ block91
+	JNZ block128
 	VZEROUPPER
 	RET
 
@@ -3816,7 +5006,7 @@ TEXT ·f32peak_avx2(SB), NOSPLIT, $0-8
 	VXORPS Y12, Y12, Y12
 	VXORPS Y13, Y13, Y13
 	PCALIGN $32
-loop92:
+loop129:
 	VFMADD231PS Y12, Y13, Y0
 	VFMADD231PS Y12, Y13, Y1
 	VFMADD231PS Y12, Y13, Y2
@@ -3830,6 +5020,6 @@ loop92:
 	VFMADD231PS Y12, Y13, Y10
 	VFMADD231PS Y12, Y13, Y11
 	DECQ CX
-	JNZ loop92
+	JNZ loop129
 	VZEROUPPER
 	RET

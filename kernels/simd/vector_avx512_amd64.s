@@ -346,149 +346,59 @@ DATA abs<>+56(SB)/4, $0x7fffffff
 DATA abs<>+60(SB)/4, $0x7fffffff
 GLOBL abs<>(SB), RODATA|NOPTR, $64
 
-DATA m0<>+0(SB)/4, $0xd2511f53
-DATA m0<>+4(SB)/4, $0xd2511f53
-DATA m0<>+8(SB)/4, $0xd2511f53
-DATA m0<>+12(SB)/4, $0xd2511f53
-DATA m0<>+16(SB)/4, $0xd2511f53
-DATA m0<>+20(SB)/4, $0xd2511f53
-DATA m0<>+24(SB)/4, $0xd2511f53
-DATA m0<>+28(SB)/4, $0xd2511f53
-DATA m0<>+32(SB)/4, $0xd2511f53
-DATA m0<>+36(SB)/4, $0xd2511f53
-DATA m0<>+40(SB)/4, $0xd2511f53
-DATA m0<>+44(SB)/4, $0xd2511f53
-DATA m0<>+48(SB)/4, $0xd2511f53
-DATA m0<>+52(SB)/4, $0xd2511f53
-DATA m0<>+56(SB)/4, $0xd2511f53
-DATA m0<>+60(SB)/4, $0xd2511f53
-GLOBL m0<>(SB), RODATA|NOPTR, $64
+DATA minNormal<>+0(SB)/4, $0x00800000
+DATA minNormal<>+4(SB)/4, $0x00800000
+DATA minNormal<>+8(SB)/4, $0x00800000
+DATA minNormal<>+12(SB)/4, $0x00800000
+DATA minNormal<>+16(SB)/4, $0x00800000
+DATA minNormal<>+20(SB)/4, $0x00800000
+DATA minNormal<>+24(SB)/4, $0x00800000
+DATA minNormal<>+28(SB)/4, $0x00800000
+DATA minNormal<>+32(SB)/4, $0x00800000
+DATA minNormal<>+36(SB)/4, $0x00800000
+DATA minNormal<>+40(SB)/4, $0x00800000
+DATA minNormal<>+44(SB)/4, $0x00800000
+DATA minNormal<>+48(SB)/4, $0x00800000
+DATA minNormal<>+52(SB)/4, $0x00800000
+DATA minNormal<>+56(SB)/4, $0x00800000
+DATA minNormal<>+60(SB)/4, $0x00800000
+GLOBL minNormal<>(SB), RODATA|NOPTR, $64
 
-DATA m1<>+0(SB)/4, $0xcd9e8d57
-DATA m1<>+4(SB)/4, $0xcd9e8d57
-DATA m1<>+8(SB)/4, $0xcd9e8d57
-DATA m1<>+12(SB)/4, $0xcd9e8d57
-DATA m1<>+16(SB)/4, $0xcd9e8d57
-DATA m1<>+20(SB)/4, $0xcd9e8d57
-DATA m1<>+24(SB)/4, $0xcd9e8d57
-DATA m1<>+28(SB)/4, $0xcd9e8d57
-DATA m1<>+32(SB)/4, $0xcd9e8d57
-DATA m1<>+36(SB)/4, $0xcd9e8d57
-DATA m1<>+40(SB)/4, $0xcd9e8d57
-DATA m1<>+44(SB)/4, $0xcd9e8d57
-DATA m1<>+48(SB)/4, $0xcd9e8d57
-DATA m1<>+52(SB)/4, $0xcd9e8d57
-DATA m1<>+56(SB)/4, $0xcd9e8d57
-DATA m1<>+60(SB)/4, $0xcd9e8d57
-GLOBL m1<>(SB), RODATA|NOPTR, $64
+DATA two23<>+0(SB)/4, $0x4b000000
+DATA two23<>+4(SB)/4, $0x4b000000
+DATA two23<>+8(SB)/4, $0x4b000000
+DATA two23<>+12(SB)/4, $0x4b000000
+DATA two23<>+16(SB)/4, $0x4b000000
+DATA two23<>+20(SB)/4, $0x4b000000
+DATA two23<>+24(SB)/4, $0x4b000000
+DATA two23<>+28(SB)/4, $0x4b000000
+DATA two23<>+32(SB)/4, $0x4b000000
+DATA two23<>+36(SB)/4, $0x4b000000
+DATA two23<>+40(SB)/4, $0x4b000000
+DATA two23<>+44(SB)/4, $0x4b000000
+DATA two23<>+48(SB)/4, $0x4b000000
+DATA two23<>+52(SB)/4, $0x4b000000
+DATA two23<>+56(SB)/4, $0x4b000000
+DATA two23<>+60(SB)/4, $0x4b000000
+GLOBL two23<>(SB), RODATA|NOPTR, $64
 
-DATA order<>+0(SB)/4, $0x00000000
-DATA order<>+4(SB)/4, $0x00000000
-DATA order<>+8(SB)/4, $0x00000004
-DATA order<>+12(SB)/4, $0x00000000
-DATA order<>+16(SB)/4, $0x00000001
-DATA order<>+20(SB)/4, $0x00000000
-DATA order<>+24(SB)/4, $0x00000005
-DATA order<>+28(SB)/4, $0x00000000
-DATA order<>+32(SB)/4, $0x00000002
-DATA order<>+36(SB)/4, $0x00000000
-DATA order<>+40(SB)/4, $0x00000006
-DATA order<>+44(SB)/4, $0x00000000
-DATA order<>+48(SB)/4, $0x00000003
-DATA order<>+52(SB)/4, $0x00000000
-DATA order<>+56(SB)/4, $0x00000007
-DATA order<>+60(SB)/4, $0x00000000
-GLOBL order<>(SB), RODATA|NOPTR, $64
-
-DATA group<>+0(SB)/4, $0x00000008
-DATA group<>+4(SB)/4, $0x00000000
-DATA group<>+8(SB)/4, $0x00000008
-DATA group<>+12(SB)/4, $0x00000000
-DATA group<>+16(SB)/4, $0x00000008
-DATA group<>+20(SB)/4, $0x00000000
-DATA group<>+24(SB)/4, $0x00000008
-DATA group<>+28(SB)/4, $0x00000000
-DATA group<>+32(SB)/4, $0x00000008
-DATA group<>+36(SB)/4, $0x00000000
-DATA group<>+40(SB)/4, $0x00000008
-DATA group<>+44(SB)/4, $0x00000000
-DATA group<>+48(SB)/4, $0x00000008
-DATA group<>+52(SB)/4, $0x00000000
-DATA group<>+56(SB)/4, $0x00000008
-DATA group<>+60(SB)/4, $0x00000000
-GLOBL group<>(SB), RODATA|NOPTR, $64
-
-DATA both<>+0(SB)/4, $0x00000010
-DATA both<>+4(SB)/4, $0x00000000
-DATA both<>+8(SB)/4, $0x00000010
-DATA both<>+12(SB)/4, $0x00000000
-DATA both<>+16(SB)/4, $0x00000010
-DATA both<>+20(SB)/4, $0x00000000
-DATA both<>+24(SB)/4, $0x00000010
-DATA both<>+28(SB)/4, $0x00000000
-DATA both<>+32(SB)/4, $0x00000010
-DATA both<>+36(SB)/4, $0x00000000
-DATA both<>+40(SB)/4, $0x00000010
-DATA both<>+44(SB)/4, $0x00000000
-DATA both<>+48(SB)/4, $0x00000010
-DATA both<>+52(SB)/4, $0x00000000
-DATA both<>+56(SB)/4, $0x00000010
-DATA both<>+60(SB)/4, $0x00000000
-GLOBL both<>(SB), RODATA|NOPTR, $64
-
-DATA unit24<>+0(SB)/4, $0x33800000
-DATA unit24<>+4(SB)/4, $0x33800000
-DATA unit24<>+8(SB)/4, $0x33800000
-DATA unit24<>+12(SB)/4, $0x33800000
-DATA unit24<>+16(SB)/4, $0x33800000
-DATA unit24<>+20(SB)/4, $0x33800000
-DATA unit24<>+24(SB)/4, $0x33800000
-DATA unit24<>+28(SB)/4, $0x33800000
-DATA unit24<>+32(SB)/4, $0x33800000
-DATA unit24<>+36(SB)/4, $0x33800000
-DATA unit24<>+40(SB)/4, $0x33800000
-DATA unit24<>+44(SB)/4, $0x33800000
-DATA unit24<>+48(SB)/4, $0x33800000
-DATA unit24<>+52(SB)/4, $0x33800000
-DATA unit24<>+56(SB)/4, $0x33800000
-DATA unit24<>+60(SB)/4, $0x33800000
-GLOBL unit24<>(SB), RODATA|NOPTR, $64
-
-DATA unit31<>+0(SB)/4, $0x30000000
-DATA unit31<>+4(SB)/4, $0x30000000
-DATA unit31<>+8(SB)/4, $0x30000000
-DATA unit31<>+12(SB)/4, $0x30000000
-DATA unit31<>+16(SB)/4, $0x30000000
-DATA unit31<>+20(SB)/4, $0x30000000
-DATA unit31<>+24(SB)/4, $0x30000000
-DATA unit31<>+28(SB)/4, $0x30000000
-DATA unit31<>+32(SB)/4, $0x30000000
-DATA unit31<>+36(SB)/4, $0x30000000
-DATA unit31<>+40(SB)/4, $0x30000000
-DATA unit31<>+44(SB)/4, $0x30000000
-DATA unit31<>+48(SB)/4, $0x30000000
-DATA unit31<>+52(SB)/4, $0x30000000
-DATA unit31<>+56(SB)/4, $0x30000000
-DATA unit31<>+60(SB)/4, $0x30000000
-GLOBL unit31<>(SB), RODATA|NOPTR, $64
-
-DATA unit32<>+0(SB)/4, $0x2f800000
-DATA unit32<>+4(SB)/4, $0x2f800000
-DATA unit32<>+8(SB)/4, $0x2f800000
-DATA unit32<>+12(SB)/4, $0x2f800000
-DATA unit32<>+16(SB)/4, $0x2f800000
-DATA unit32<>+20(SB)/4, $0x2f800000
-DATA unit32<>+24(SB)/4, $0x2f800000
-DATA unit32<>+28(SB)/4, $0x2f800000
-DATA unit32<>+32(SB)/4, $0x2f800000
-DATA unit32<>+36(SB)/4, $0x2f800000
-DATA unit32<>+40(SB)/4, $0x2f800000
-DATA unit32<>+44(SB)/4, $0x2f800000
-DATA unit32<>+48(SB)/4, $0x2f800000
-DATA unit32<>+52(SB)/4, $0x2f800000
-DATA unit32<>+56(SB)/4, $0x2f800000
-DATA unit32<>+60(SB)/4, $0x2f800000
-GLOBL unit32<>(SB), RODATA|NOPTR, $64
+DATA twentyThree<>+0(SB)/4, $0x41b80000
+DATA twentyThree<>+4(SB)/4, $0x41b80000
+DATA twentyThree<>+8(SB)/4, $0x41b80000
+DATA twentyThree<>+12(SB)/4, $0x41b80000
+DATA twentyThree<>+16(SB)/4, $0x41b80000
+DATA twentyThree<>+20(SB)/4, $0x41b80000
+DATA twentyThree<>+24(SB)/4, $0x41b80000
+DATA twentyThree<>+28(SB)/4, $0x41b80000
+DATA twentyThree<>+32(SB)/4, $0x41b80000
+DATA twentyThree<>+36(SB)/4, $0x41b80000
+DATA twentyThree<>+40(SB)/4, $0x41b80000
+DATA twentyThree<>+44(SB)/4, $0x41b80000
+DATA twentyThree<>+48(SB)/4, $0x41b80000
+DATA twentyThree<>+52(SB)/4, $0x41b80000
+DATA twentyThree<>+56(SB)/4, $0x41b80000
+DATA twentyThree<>+60(SB)/4, $0x41b80000
+GLOBL twentyThree<>(SB), RODATA|NOPTR, $64
 
 DATA twoThirds<>+0(SB)/4, $0x3f2aaaab
 DATA twoThirds<>+4(SB)/4, $0x3f2aaaab
@@ -723,6 +633,672 @@ DATA ln2High<>+52(SB)/4, $0x3f317200
 DATA ln2High<>+56(SB)/4, $0x3f317200
 DATA ln2High<>+60(SB)/4, $0x3f317200
 GLOBL ln2High<>(SB), RODATA|NOPTR, $64
+
+DATA infinity<>+0(SB)/4, $0x7f800000
+DATA infinity<>+4(SB)/4, $0x7f800000
+DATA infinity<>+8(SB)/4, $0x7f800000
+DATA infinity<>+12(SB)/4, $0x7f800000
+DATA infinity<>+16(SB)/4, $0x7f800000
+DATA infinity<>+20(SB)/4, $0x7f800000
+DATA infinity<>+24(SB)/4, $0x7f800000
+DATA infinity<>+28(SB)/4, $0x7f800000
+DATA infinity<>+32(SB)/4, $0x7f800000
+DATA infinity<>+36(SB)/4, $0x7f800000
+DATA infinity<>+40(SB)/4, $0x7f800000
+DATA infinity<>+44(SB)/4, $0x7f800000
+DATA infinity<>+48(SB)/4, $0x7f800000
+DATA infinity<>+52(SB)/4, $0x7f800000
+DATA infinity<>+56(SB)/4, $0x7f800000
+DATA infinity<>+60(SB)/4, $0x7f800000
+GLOBL infinity<>(SB), RODATA|NOPTR, $64
+
+DATA nan<>+0(SB)/4, $0x7fc00000
+DATA nan<>+4(SB)/4, $0x7fc00000
+DATA nan<>+8(SB)/4, $0x7fc00000
+DATA nan<>+12(SB)/4, $0x7fc00000
+DATA nan<>+16(SB)/4, $0x7fc00000
+DATA nan<>+20(SB)/4, $0x7fc00000
+DATA nan<>+24(SB)/4, $0x7fc00000
+DATA nan<>+28(SB)/4, $0x7fc00000
+DATA nan<>+32(SB)/4, $0x7fc00000
+DATA nan<>+36(SB)/4, $0x7fc00000
+DATA nan<>+40(SB)/4, $0x7fc00000
+DATA nan<>+44(SB)/4, $0x7fc00000
+DATA nan<>+48(SB)/4, $0x7fc00000
+DATA nan<>+52(SB)/4, $0x7fc00000
+DATA nan<>+56(SB)/4, $0x7fc00000
+DATA nan<>+60(SB)/4, $0x7fc00000
+GLOBL nan<>(SB), RODATA|NOPTR, $64
+
+DATA minusInfinity<>+0(SB)/4, $0xff800000
+DATA minusInfinity<>+4(SB)/4, $0xff800000
+DATA minusInfinity<>+8(SB)/4, $0xff800000
+DATA minusInfinity<>+12(SB)/4, $0xff800000
+DATA minusInfinity<>+16(SB)/4, $0xff800000
+DATA minusInfinity<>+20(SB)/4, $0xff800000
+DATA minusInfinity<>+24(SB)/4, $0xff800000
+DATA minusInfinity<>+28(SB)/4, $0xff800000
+DATA minusInfinity<>+32(SB)/4, $0xff800000
+DATA minusInfinity<>+36(SB)/4, $0xff800000
+DATA minusInfinity<>+40(SB)/4, $0xff800000
+DATA minusInfinity<>+44(SB)/4, $0xff800000
+DATA minusInfinity<>+48(SB)/4, $0xff800000
+DATA minusInfinity<>+52(SB)/4, $0xff800000
+DATA minusInfinity<>+56(SB)/4, $0xff800000
+DATA minusInfinity<>+60(SB)/4, $0xff800000
+GLOBL minusInfinity<>(SB), RODATA|NOPTR, $64
+
+DATA four<>+0(SB)/4, $0x40800000
+DATA four<>+4(SB)/4, $0x40800000
+DATA four<>+8(SB)/4, $0x40800000
+DATA four<>+12(SB)/4, $0x40800000
+DATA four<>+16(SB)/4, $0x40800000
+DATA four<>+20(SB)/4, $0x40800000
+DATA four<>+24(SB)/4, $0x40800000
+DATA four<>+28(SB)/4, $0x40800000
+DATA four<>+32(SB)/4, $0x40800000
+DATA four<>+36(SB)/4, $0x40800000
+DATA four<>+40(SB)/4, $0x40800000
+DATA four<>+44(SB)/4, $0x40800000
+DATA four<>+48(SB)/4, $0x40800000
+DATA four<>+52(SB)/4, $0x40800000
+DATA four<>+56(SB)/4, $0x40800000
+DATA four<>+60(SB)/4, $0x40800000
+GLOBL four<>(SB), RODATA|NOPTR, $64
+
+DATA erfc5<>+0(SB)/4, $0x395fbd49
+DATA erfc5<>+4(SB)/4, $0x395fbd49
+DATA erfc5<>+8(SB)/4, $0x395fbd49
+DATA erfc5<>+12(SB)/4, $0x395fbd49
+DATA erfc5<>+16(SB)/4, $0x395fbd49
+DATA erfc5<>+20(SB)/4, $0x395fbd49
+DATA erfc5<>+24(SB)/4, $0x395fbd49
+DATA erfc5<>+28(SB)/4, $0x395fbd49
+DATA erfc5<>+32(SB)/4, $0x395fbd49
+DATA erfc5<>+36(SB)/4, $0x395fbd49
+DATA erfc5<>+40(SB)/4, $0x395fbd49
+DATA erfc5<>+44(SB)/4, $0x395fbd49
+DATA erfc5<>+48(SB)/4, $0x395fbd49
+DATA erfc5<>+52(SB)/4, $0x395fbd49
+DATA erfc5<>+56(SB)/4, $0x395fbd49
+DATA erfc5<>+60(SB)/4, $0x395fbd49
+GLOBL erfc5<>(SB), RODATA|NOPTR, $64
+
+DATA erfc4<>+0(SB)/4, $0xbb525d3a
+DATA erfc4<>+4(SB)/4, $0xbb525d3a
+DATA erfc4<>+8(SB)/4, $0xbb525d3a
+DATA erfc4<>+12(SB)/4, $0xbb525d3a
+DATA erfc4<>+16(SB)/4, $0xbb525d3a
+DATA erfc4<>+20(SB)/4, $0xbb525d3a
+DATA erfc4<>+24(SB)/4, $0xbb525d3a
+DATA erfc4<>+28(SB)/4, $0xbb525d3a
+DATA erfc4<>+32(SB)/4, $0xbb525d3a
+DATA erfc4<>+36(SB)/4, $0xbb525d3a
+DATA erfc4<>+40(SB)/4, $0xbb525d3a
+DATA erfc4<>+44(SB)/4, $0xbb525d3a
+DATA erfc4<>+48(SB)/4, $0xbb525d3a
+DATA erfc4<>+52(SB)/4, $0xbb525d3a
+DATA erfc4<>+56(SB)/4, $0xbb525d3a
+DATA erfc4<>+60(SB)/4, $0xbb525d3a
+GLOBL erfc4<>(SB), RODATA|NOPTR, $64
+
+DATA erfc3<>+0(SB)/4, $0x3cbb6196
+DATA erfc3<>+4(SB)/4, $0x3cbb6196
+DATA erfc3<>+8(SB)/4, $0x3cbb6196
+DATA erfc3<>+12(SB)/4, $0x3cbb6196
+DATA erfc3<>+16(SB)/4, $0x3cbb6196
+DATA erfc3<>+20(SB)/4, $0x3cbb6196
+DATA erfc3<>+24(SB)/4, $0x3cbb6196
+DATA erfc3<>+28(SB)/4, $0x3cbb6196
+DATA erfc3<>+32(SB)/4, $0x3cbb6196
+DATA erfc3<>+36(SB)/4, $0x3cbb6196
+DATA erfc3<>+40(SB)/4, $0x3cbb6196
+DATA erfc3<>+44(SB)/4, $0x3cbb6196
+DATA erfc3<>+48(SB)/4, $0x3cbb6196
+DATA erfc3<>+52(SB)/4, $0x3cbb6196
+DATA erfc3<>+56(SB)/4, $0x3cbb6196
+DATA erfc3<>+60(SB)/4, $0x3cbb6196
+GLOBL erfc3<>(SB), RODATA|NOPTR, $64
+
+DATA erfc2<>+0(SB)/4, $0xbdd78622
+DATA erfc2<>+4(SB)/4, $0xbdd78622
+DATA erfc2<>+8(SB)/4, $0xbdd78622
+DATA erfc2<>+12(SB)/4, $0xbdd78622
+DATA erfc2<>+16(SB)/4, $0xbdd78622
+DATA erfc2<>+20(SB)/4, $0xbdd78622
+DATA erfc2<>+24(SB)/4, $0xbdd78622
+DATA erfc2<>+28(SB)/4, $0xbdd78622
+DATA erfc2<>+32(SB)/4, $0xbdd78622
+DATA erfc2<>+36(SB)/4, $0xbdd78622
+DATA erfc2<>+40(SB)/4, $0xbdd78622
+DATA erfc2<>+44(SB)/4, $0xbdd78622
+DATA erfc2<>+48(SB)/4, $0xbdd78622
+DATA erfc2<>+52(SB)/4, $0xbdd78622
+DATA erfc2<>+56(SB)/4, $0xbdd78622
+DATA erfc2<>+60(SB)/4, $0xbdd78622
+GLOBL erfc2<>(SB), RODATA|NOPTR, $64
+
+DATA erfc1<>+0(SB)/4, $0xbf22bfb7
+DATA erfc1<>+4(SB)/4, $0xbf22bfb7
+DATA erfc1<>+8(SB)/4, $0xbf22bfb7
+DATA erfc1<>+12(SB)/4, $0xbf22bfb7
+DATA erfc1<>+16(SB)/4, $0xbf22bfb7
+DATA erfc1<>+20(SB)/4, $0xbf22bfb7
+DATA erfc1<>+24(SB)/4, $0xbf22bfb7
+DATA erfc1<>+28(SB)/4, $0xbf22bfb7
+DATA erfc1<>+32(SB)/4, $0xbf22bfb7
+DATA erfc1<>+36(SB)/4, $0xbf22bfb7
+DATA erfc1<>+40(SB)/4, $0xbf22bfb7
+DATA erfc1<>+44(SB)/4, $0xbf22bfb7
+DATA erfc1<>+48(SB)/4, $0xbf22bfb7
+DATA erfc1<>+52(SB)/4, $0xbf22bfb7
+DATA erfc1<>+56(SB)/4, $0xbf22bfb7
+DATA erfc1<>+60(SB)/4, $0xbf22bfb7
+GLOBL erfc1<>(SB), RODATA|NOPTR, $64
+
+DATA erfc0<>+0(SB)/4, $0xbf9072f8
+DATA erfc0<>+4(SB)/4, $0xbf9072f8
+DATA erfc0<>+8(SB)/4, $0xbf9072f8
+DATA erfc0<>+12(SB)/4, $0xbf9072f8
+DATA erfc0<>+16(SB)/4, $0xbf9072f8
+DATA erfc0<>+20(SB)/4, $0xbf9072f8
+DATA erfc0<>+24(SB)/4, $0xbf9072f8
+DATA erfc0<>+28(SB)/4, $0xbf9072f8
+DATA erfc0<>+32(SB)/4, $0xbf9072f8
+DATA erfc0<>+36(SB)/4, $0xbf9072f8
+DATA erfc0<>+40(SB)/4, $0xbf9072f8
+DATA erfc0<>+44(SB)/4, $0xbf9072f8
+DATA erfc0<>+48(SB)/4, $0xbf9072f8
+DATA erfc0<>+52(SB)/4, $0xbf9072f8
+DATA erfc0<>+56(SB)/4, $0xbf9072f8
+DATA erfc0<>+60(SB)/4, $0xbf9072f8
+GLOBL erfc0<>(SB), RODATA|NOPTR, $64
+
+DATA erf6<>+0(SB)/4, $0x38ad6195
+DATA erf6<>+4(SB)/4, $0x38ad6195
+DATA erf6<>+8(SB)/4, $0x38ad6195
+DATA erf6<>+12(SB)/4, $0x38ad6195
+DATA erf6<>+16(SB)/4, $0x38ad6195
+DATA erf6<>+20(SB)/4, $0x38ad6195
+DATA erf6<>+24(SB)/4, $0x38ad6195
+DATA erf6<>+28(SB)/4, $0x38ad6195
+DATA erf6<>+32(SB)/4, $0x38ad6195
+DATA erf6<>+36(SB)/4, $0x38ad6195
+DATA erf6<>+40(SB)/4, $0x38ad6195
+DATA erf6<>+44(SB)/4, $0x38ad6195
+DATA erf6<>+48(SB)/4, $0x38ad6195
+DATA erf6<>+52(SB)/4, $0x38ad6195
+DATA erf6<>+56(SB)/4, $0x38ad6195
+DATA erf6<>+60(SB)/4, $0x38ad6195
+GLOBL erf6<>(SB), RODATA|NOPTR, $64
+
+DATA erf5<>+0(SB)/4, $0xba54cf7a
+DATA erf5<>+4(SB)/4, $0xba54cf7a
+DATA erf5<>+8(SB)/4, $0xba54cf7a
+DATA erf5<>+12(SB)/4, $0xba54cf7a
+DATA erf5<>+16(SB)/4, $0xba54cf7a
+DATA erf5<>+20(SB)/4, $0xba54cf7a
+DATA erf5<>+24(SB)/4, $0xba54cf7a
+DATA erf5<>+28(SB)/4, $0xba54cf7a
+DATA erf5<>+32(SB)/4, $0xba54cf7a
+DATA erf5<>+36(SB)/4, $0xba54cf7a
+DATA erf5<>+40(SB)/4, $0xba54cf7a
+DATA erf5<>+44(SB)/4, $0xba54cf7a
+DATA erf5<>+48(SB)/4, $0xba54cf7a
+DATA erf5<>+52(SB)/4, $0xba54cf7a
+DATA erf5<>+56(SB)/4, $0xba54cf7a
+DATA erf5<>+60(SB)/4, $0xba54cf7a
+GLOBL erf5<>(SB), RODATA|NOPTR, $64
+
+DATA erf4<>+0(SB)/4, $0x3baa5af2
+DATA erf4<>+4(SB)/4, $0x3baa5af2
+DATA erf4<>+8(SB)/4, $0x3baa5af2
+DATA erf4<>+12(SB)/4, $0x3baa5af2
+DATA erf4<>+16(SB)/4, $0x3baa5af2
+DATA erf4<>+20(SB)/4, $0x3baa5af2
+DATA erf4<>+24(SB)/4, $0x3baa5af2
+DATA erf4<>+28(SB)/4, $0x3baa5af2
+DATA erf4<>+32(SB)/4, $0x3baa5af2
+DATA erf4<>+36(SB)/4, $0x3baa5af2
+DATA erf4<>+40(SB)/4, $0x3baa5af2
+DATA erf4<>+44(SB)/4, $0x3baa5af2
+DATA erf4<>+48(SB)/4, $0x3baa5af2
+DATA erf4<>+52(SB)/4, $0x3baa5af2
+DATA erf4<>+56(SB)/4, $0x3baa5af2
+DATA erf4<>+60(SB)/4, $0x3baa5af2
+GLOBL erf4<>(SB), RODATA|NOPTR, $64
+
+DATA erf3<>+0(SB)/4, $0xbcdc065a
+DATA erf3<>+4(SB)/4, $0xbcdc065a
+DATA erf3<>+8(SB)/4, $0xbcdc065a
+DATA erf3<>+12(SB)/4, $0xbcdc065a
+DATA erf3<>+16(SB)/4, $0xbcdc065a
+DATA erf3<>+20(SB)/4, $0xbcdc065a
+DATA erf3<>+24(SB)/4, $0xbcdc065a
+DATA erf3<>+28(SB)/4, $0xbcdc065a
+DATA erf3<>+32(SB)/4, $0xbcdc065a
+DATA erf3<>+36(SB)/4, $0xbcdc065a
+DATA erf3<>+40(SB)/4, $0xbcdc065a
+DATA erf3<>+44(SB)/4, $0xbcdc065a
+DATA erf3<>+48(SB)/4, $0xbcdc065a
+DATA erf3<>+52(SB)/4, $0xbcdc065a
+DATA erf3<>+56(SB)/4, $0xbcdc065a
+DATA erf3<>+60(SB)/4, $0xbcdc065a
+GLOBL erf3<>(SB), RODATA|NOPTR, $64
+
+DATA erf2<>+0(SB)/4, $0x3de716fa
+DATA erf2<>+4(SB)/4, $0x3de716fa
+DATA erf2<>+8(SB)/4, $0x3de716fa
+DATA erf2<>+12(SB)/4, $0x3de716fa
+DATA erf2<>+16(SB)/4, $0x3de716fa
+DATA erf2<>+20(SB)/4, $0x3de716fa
+DATA erf2<>+24(SB)/4, $0x3de716fa
+DATA erf2<>+28(SB)/4, $0x3de716fa
+DATA erf2<>+32(SB)/4, $0x3de716fa
+DATA erf2<>+36(SB)/4, $0x3de716fa
+DATA erf2<>+40(SB)/4, $0x3de716fa
+DATA erf2<>+44(SB)/4, $0x3de716fa
+DATA erf2<>+48(SB)/4, $0x3de716fa
+DATA erf2<>+52(SB)/4, $0x3de716fa
+DATA erf2<>+56(SB)/4, $0x3de716fa
+DATA erf2<>+60(SB)/4, $0x3de716fa
+GLOBL erf2<>(SB), RODATA|NOPTR, $64
+
+DATA erf1<>+0(SB)/4, $0xbec093a1
+DATA erf1<>+4(SB)/4, $0xbec093a1
+DATA erf1<>+8(SB)/4, $0xbec093a1
+DATA erf1<>+12(SB)/4, $0xbec093a1
+DATA erf1<>+16(SB)/4, $0xbec093a1
+DATA erf1<>+20(SB)/4, $0xbec093a1
+DATA erf1<>+24(SB)/4, $0xbec093a1
+DATA erf1<>+28(SB)/4, $0xbec093a1
+DATA erf1<>+32(SB)/4, $0xbec093a1
+DATA erf1<>+36(SB)/4, $0xbec093a1
+DATA erf1<>+40(SB)/4, $0xbec093a1
+DATA erf1<>+44(SB)/4, $0xbec093a1
+DATA erf1<>+48(SB)/4, $0xbec093a1
+DATA erf1<>+52(SB)/4, $0xbec093a1
+DATA erf1<>+56(SB)/4, $0xbec093a1
+DATA erf1<>+60(SB)/4, $0xbec093a1
+GLOBL erf1<>(SB), RODATA|NOPTR, $64
+
+DATA erf0<>+0(SB)/4, $0x3e0375d4
+DATA erf0<>+4(SB)/4, $0x3e0375d4
+DATA erf0<>+8(SB)/4, $0x3e0375d4
+DATA erf0<>+12(SB)/4, $0x3e0375d4
+DATA erf0<>+16(SB)/4, $0x3e0375d4
+DATA erf0<>+20(SB)/4, $0x3e0375d4
+DATA erf0<>+24(SB)/4, $0x3e0375d4
+DATA erf0<>+28(SB)/4, $0x3e0375d4
+DATA erf0<>+32(SB)/4, $0x3e0375d4
+DATA erf0<>+36(SB)/4, $0x3e0375d4
+DATA erf0<>+40(SB)/4, $0x3e0375d4
+DATA erf0<>+44(SB)/4, $0x3e0375d4
+DATA erf0<>+48(SB)/4, $0x3e0375d4
+DATA erf0<>+52(SB)/4, $0x3e0375d4
+DATA erf0<>+56(SB)/4, $0x3e0375d4
+DATA erf0<>+60(SB)/4, $0x3e0375d4
+GLOBL erf0<>(SB), RODATA|NOPTR, $64
+
+DATA erfEdge<>+0(SB)/4, $0x3f700000
+DATA erfEdge<>+4(SB)/4, $0x3f700000
+DATA erfEdge<>+8(SB)/4, $0x3f700000
+DATA erfEdge<>+12(SB)/4, $0x3f700000
+DATA erfEdge<>+16(SB)/4, $0x3f700000
+DATA erfEdge<>+20(SB)/4, $0x3f700000
+DATA erfEdge<>+24(SB)/4, $0x3f700000
+DATA erfEdge<>+28(SB)/4, $0x3f700000
+DATA erfEdge<>+32(SB)/4, $0x3f700000
+DATA erfEdge<>+36(SB)/4, $0x3f700000
+DATA erfEdge<>+40(SB)/4, $0x3f700000
+DATA erfEdge<>+44(SB)/4, $0x3f700000
+DATA erfEdge<>+48(SB)/4, $0x3f700000
+DATA erfEdge<>+52(SB)/4, $0x3f700000
+DATA erfEdge<>+56(SB)/4, $0x3f700000
+DATA erfEdge<>+60(SB)/4, $0x3f700000
+GLOBL erfEdge<>(SB), RODATA|NOPTR, $64
+
+DATA log1p10<>+0(SB)/4, $0x3b050d7f
+DATA log1p10<>+4(SB)/4, $0x3b050d7f
+DATA log1p10<>+8(SB)/4, $0x3b050d7f
+DATA log1p10<>+12(SB)/4, $0x3b050d7f
+DATA log1p10<>+16(SB)/4, $0x3b050d7f
+DATA log1p10<>+20(SB)/4, $0x3b050d7f
+DATA log1p10<>+24(SB)/4, $0x3b050d7f
+DATA log1p10<>+28(SB)/4, $0x3b050d7f
+DATA log1p10<>+32(SB)/4, $0x3b050d7f
+DATA log1p10<>+36(SB)/4, $0x3b050d7f
+DATA log1p10<>+40(SB)/4, $0x3b050d7f
+DATA log1p10<>+44(SB)/4, $0x3b050d7f
+DATA log1p10<>+48(SB)/4, $0x3b050d7f
+DATA log1p10<>+52(SB)/4, $0x3b050d7f
+DATA log1p10<>+56(SB)/4, $0x3b050d7f
+DATA log1p10<>+60(SB)/4, $0x3b050d7f
+GLOBL log1p10<>(SB), RODATA|NOPTR, $64
+
+DATA log1p9<>+0(SB)/4, $0xbc5baae2
+DATA log1p9<>+4(SB)/4, $0xbc5baae2
+DATA log1p9<>+8(SB)/4, $0xbc5baae2
+DATA log1p9<>+12(SB)/4, $0xbc5baae2
+DATA log1p9<>+16(SB)/4, $0xbc5baae2
+DATA log1p9<>+20(SB)/4, $0xbc5baae2
+DATA log1p9<>+24(SB)/4, $0xbc5baae2
+DATA log1p9<>+28(SB)/4, $0xbc5baae2
+DATA log1p9<>+32(SB)/4, $0xbc5baae2
+DATA log1p9<>+36(SB)/4, $0xbc5baae2
+DATA log1p9<>+40(SB)/4, $0xbc5baae2
+DATA log1p9<>+44(SB)/4, $0xbc5baae2
+DATA log1p9<>+48(SB)/4, $0xbc5baae2
+DATA log1p9<>+52(SB)/4, $0xbc5baae2
+DATA log1p9<>+56(SB)/4, $0xbc5baae2
+DATA log1p9<>+60(SB)/4, $0xbc5baae2
+GLOBL log1p9<>(SB), RODATA|NOPTR, $64
+
+DATA log1p8<>+0(SB)/4, $0x3d29e4e1
+DATA log1p8<>+4(SB)/4, $0x3d29e4e1
+DATA log1p8<>+8(SB)/4, $0x3d29e4e1
+DATA log1p8<>+12(SB)/4, $0x3d29e4e1
+DATA log1p8<>+16(SB)/4, $0x3d29e4e1
+DATA log1p8<>+20(SB)/4, $0x3d29e4e1
+DATA log1p8<>+24(SB)/4, $0x3d29e4e1
+DATA log1p8<>+28(SB)/4, $0x3d29e4e1
+DATA log1p8<>+32(SB)/4, $0x3d29e4e1
+DATA log1p8<>+36(SB)/4, $0x3d29e4e1
+DATA log1p8<>+40(SB)/4, $0x3d29e4e1
+DATA log1p8<>+44(SB)/4, $0x3d29e4e1
+DATA log1p8<>+48(SB)/4, $0x3d29e4e1
+DATA log1p8<>+52(SB)/4, $0x3d29e4e1
+DATA log1p8<>+56(SB)/4, $0x3d29e4e1
+DATA log1p8<>+60(SB)/4, $0x3d29e4e1
+GLOBL log1p8<>(SB), RODATA|NOPTR, $64
+
+DATA log1p7<>+0(SB)/4, $0xbda8d71c
+DATA log1p7<>+4(SB)/4, $0xbda8d71c
+DATA log1p7<>+8(SB)/4, $0xbda8d71c
+DATA log1p7<>+12(SB)/4, $0xbda8d71c
+DATA log1p7<>+16(SB)/4, $0xbda8d71c
+DATA log1p7<>+20(SB)/4, $0xbda8d71c
+DATA log1p7<>+24(SB)/4, $0xbda8d71c
+DATA log1p7<>+28(SB)/4, $0xbda8d71c
+DATA log1p7<>+32(SB)/4, $0xbda8d71c
+DATA log1p7<>+36(SB)/4, $0xbda8d71c
+DATA log1p7<>+40(SB)/4, $0xbda8d71c
+DATA log1p7<>+44(SB)/4, $0xbda8d71c
+DATA log1p7<>+48(SB)/4, $0xbda8d71c
+DATA log1p7<>+52(SB)/4, $0xbda8d71c
+DATA log1p7<>+56(SB)/4, $0xbda8d71c
+DATA log1p7<>+60(SB)/4, $0xbda8d71c
+GLOBL log1p7<>(SB), RODATA|NOPTR, $64
+
+DATA log1p6<>+0(SB)/4, $0x3dfe544c
+DATA log1p6<>+4(SB)/4, $0x3dfe544c
+DATA log1p6<>+8(SB)/4, $0x3dfe544c
+DATA log1p6<>+12(SB)/4, $0x3dfe544c
+DATA log1p6<>+16(SB)/4, $0x3dfe544c
+DATA log1p6<>+20(SB)/4, $0x3dfe544c
+DATA log1p6<>+24(SB)/4, $0x3dfe544c
+DATA log1p6<>+28(SB)/4, $0x3dfe544c
+DATA log1p6<>+32(SB)/4, $0x3dfe544c
+DATA log1p6<>+36(SB)/4, $0x3dfe544c
+DATA log1p6<>+40(SB)/4, $0x3dfe544c
+DATA log1p6<>+44(SB)/4, $0x3dfe544c
+DATA log1p6<>+48(SB)/4, $0x3dfe544c
+DATA log1p6<>+52(SB)/4, $0x3dfe544c
+DATA log1p6<>+56(SB)/4, $0x3dfe544c
+DATA log1p6<>+60(SB)/4, $0x3dfe544c
+GLOBL log1p6<>(SB), RODATA|NOPTR, $64
+
+DATA log1p5<>+0(SB)/4, $0xbe24ec17
+DATA log1p5<>+4(SB)/4, $0xbe24ec17
+DATA log1p5<>+8(SB)/4, $0xbe24ec17
+DATA log1p5<>+12(SB)/4, $0xbe24ec17
+DATA log1p5<>+16(SB)/4, $0xbe24ec17
+DATA log1p5<>+20(SB)/4, $0xbe24ec17
+DATA log1p5<>+24(SB)/4, $0xbe24ec17
+DATA log1p5<>+28(SB)/4, $0xbe24ec17
+DATA log1p5<>+32(SB)/4, $0xbe24ec17
+DATA log1p5<>+36(SB)/4, $0xbe24ec17
+DATA log1p5<>+40(SB)/4, $0xbe24ec17
+DATA log1p5<>+44(SB)/4, $0xbe24ec17
+DATA log1p5<>+48(SB)/4, $0xbe24ec17
+DATA log1p5<>+52(SB)/4, $0xbe24ec17
+DATA log1p5<>+56(SB)/4, $0xbe24ec17
+DATA log1p5<>+60(SB)/4, $0xbe24ec17
+GLOBL log1p5<>(SB), RODATA|NOPTR, $64
+
+DATA log1p4<>+0(SB)/4, $0x3e4bae66
+DATA log1p4<>+4(SB)/4, $0x3e4bae66
+DATA log1p4<>+8(SB)/4, $0x3e4bae66
+DATA log1p4<>+12(SB)/4, $0x3e4bae66
+DATA log1p4<>+16(SB)/4, $0x3e4bae66
+DATA log1p4<>+20(SB)/4, $0x3e4bae66
+DATA log1p4<>+24(SB)/4, $0x3e4bae66
+DATA log1p4<>+28(SB)/4, $0x3e4bae66
+DATA log1p4<>+32(SB)/4, $0x3e4bae66
+DATA log1p4<>+36(SB)/4, $0x3e4bae66
+DATA log1p4<>+40(SB)/4, $0x3e4bae66
+DATA log1p4<>+44(SB)/4, $0x3e4bae66
+DATA log1p4<>+48(SB)/4, $0x3e4bae66
+DATA log1p4<>+52(SB)/4, $0x3e4bae66
+DATA log1p4<>+56(SB)/4, $0x3e4bae66
+DATA log1p4<>+60(SB)/4, $0x3e4bae66
+GLOBL log1p4<>(SB), RODATA|NOPTR, $64
+
+DATA log1p3<>+0(SB)/4, $0xbe7fdea2
+DATA log1p3<>+4(SB)/4, $0xbe7fdea2
+DATA log1p3<>+8(SB)/4, $0xbe7fdea2
+DATA log1p3<>+12(SB)/4, $0xbe7fdea2
+DATA log1p3<>+16(SB)/4, $0xbe7fdea2
+DATA log1p3<>+20(SB)/4, $0xbe7fdea2
+DATA log1p3<>+24(SB)/4, $0xbe7fdea2
+DATA log1p3<>+28(SB)/4, $0xbe7fdea2
+DATA log1p3<>+32(SB)/4, $0xbe7fdea2
+DATA log1p3<>+36(SB)/4, $0xbe7fdea2
+DATA log1p3<>+40(SB)/4, $0xbe7fdea2
+DATA log1p3<>+44(SB)/4, $0xbe7fdea2
+DATA log1p3<>+48(SB)/4, $0xbe7fdea2
+DATA log1p3<>+52(SB)/4, $0xbe7fdea2
+DATA log1p3<>+56(SB)/4, $0xbe7fdea2
+DATA log1p3<>+60(SB)/4, $0xbe7fdea2
+GLOBL log1p3<>(SB), RODATA|NOPTR, $64
+
+DATA log1p2<>+0(SB)/4, $0x3eaaa9a7
+DATA log1p2<>+4(SB)/4, $0x3eaaa9a7
+DATA log1p2<>+8(SB)/4, $0x3eaaa9a7
+DATA log1p2<>+12(SB)/4, $0x3eaaa9a7
+DATA log1p2<>+16(SB)/4, $0x3eaaa9a7
+DATA log1p2<>+20(SB)/4, $0x3eaaa9a7
+DATA log1p2<>+24(SB)/4, $0x3eaaa9a7
+DATA log1p2<>+28(SB)/4, $0x3eaaa9a7
+DATA log1p2<>+32(SB)/4, $0x3eaaa9a7
+DATA log1p2<>+36(SB)/4, $0x3eaaa9a7
+DATA log1p2<>+40(SB)/4, $0x3eaaa9a7
+DATA log1p2<>+44(SB)/4, $0x3eaaa9a7
+DATA log1p2<>+48(SB)/4, $0x3eaaa9a7
+DATA log1p2<>+52(SB)/4, $0x3eaaa9a7
+DATA log1p2<>+56(SB)/4, $0x3eaaa9a7
+DATA log1p2<>+60(SB)/4, $0x3eaaa9a7
+GLOBL log1p2<>(SB), RODATA|NOPTR, $64
+
+DATA log1p1<>+0(SB)/4, $0xbefffffa
+DATA log1p1<>+4(SB)/4, $0xbefffffa
+DATA log1p1<>+8(SB)/4, $0xbefffffa
+DATA log1p1<>+12(SB)/4, $0xbefffffa
+DATA log1p1<>+16(SB)/4, $0xbefffffa
+DATA log1p1<>+20(SB)/4, $0xbefffffa
+DATA log1p1<>+24(SB)/4, $0xbefffffa
+DATA log1p1<>+28(SB)/4, $0xbefffffa
+DATA log1p1<>+32(SB)/4, $0xbefffffa
+DATA log1p1<>+36(SB)/4, $0xbefffffa
+DATA log1p1<>+40(SB)/4, $0xbefffffa
+DATA log1p1<>+44(SB)/4, $0xbefffffa
+DATA log1p1<>+48(SB)/4, $0xbefffffa
+DATA log1p1<>+52(SB)/4, $0xbefffffa
+DATA log1p1<>+56(SB)/4, $0xbefffffa
+DATA log1p1<>+60(SB)/4, $0xbefffffa
+GLOBL log1p1<>(SB), RODATA|NOPTR, $64
+
+DATA log1p0<>+0(SB)/4, $0x3f800000
+DATA log1p0<>+4(SB)/4, $0x3f800000
+DATA log1p0<>+8(SB)/4, $0x3f800000
+DATA log1p0<>+12(SB)/4, $0x3f800000
+DATA log1p0<>+16(SB)/4, $0x3f800000
+DATA log1p0<>+20(SB)/4, $0x3f800000
+DATA log1p0<>+24(SB)/4, $0x3f800000
+DATA log1p0<>+28(SB)/4, $0x3f800000
+DATA log1p0<>+32(SB)/4, $0x3f800000
+DATA log1p0<>+36(SB)/4, $0x3f800000
+DATA log1p0<>+40(SB)/4, $0x3f800000
+DATA log1p0<>+44(SB)/4, $0x3f800000
+DATA log1p0<>+48(SB)/4, $0x3f800000
+DATA log1p0<>+52(SB)/4, $0x3f800000
+DATA log1p0<>+56(SB)/4, $0x3f800000
+DATA log1p0<>+60(SB)/4, $0x3f800000
+GLOBL log1p0<>(SB), RODATA|NOPTR, $64
+
+DATA m0<>+0(SB)/4, $0xd2511f53
+DATA m0<>+4(SB)/4, $0xd2511f53
+DATA m0<>+8(SB)/4, $0xd2511f53
+DATA m0<>+12(SB)/4, $0xd2511f53
+DATA m0<>+16(SB)/4, $0xd2511f53
+DATA m0<>+20(SB)/4, $0xd2511f53
+DATA m0<>+24(SB)/4, $0xd2511f53
+DATA m0<>+28(SB)/4, $0xd2511f53
+DATA m0<>+32(SB)/4, $0xd2511f53
+DATA m0<>+36(SB)/4, $0xd2511f53
+DATA m0<>+40(SB)/4, $0xd2511f53
+DATA m0<>+44(SB)/4, $0xd2511f53
+DATA m0<>+48(SB)/4, $0xd2511f53
+DATA m0<>+52(SB)/4, $0xd2511f53
+DATA m0<>+56(SB)/4, $0xd2511f53
+DATA m0<>+60(SB)/4, $0xd2511f53
+GLOBL m0<>(SB), RODATA|NOPTR, $64
+
+DATA m1<>+0(SB)/4, $0xcd9e8d57
+DATA m1<>+4(SB)/4, $0xcd9e8d57
+DATA m1<>+8(SB)/4, $0xcd9e8d57
+DATA m1<>+12(SB)/4, $0xcd9e8d57
+DATA m1<>+16(SB)/4, $0xcd9e8d57
+DATA m1<>+20(SB)/4, $0xcd9e8d57
+DATA m1<>+24(SB)/4, $0xcd9e8d57
+DATA m1<>+28(SB)/4, $0xcd9e8d57
+DATA m1<>+32(SB)/4, $0xcd9e8d57
+DATA m1<>+36(SB)/4, $0xcd9e8d57
+DATA m1<>+40(SB)/4, $0xcd9e8d57
+DATA m1<>+44(SB)/4, $0xcd9e8d57
+DATA m1<>+48(SB)/4, $0xcd9e8d57
+DATA m1<>+52(SB)/4, $0xcd9e8d57
+DATA m1<>+56(SB)/4, $0xcd9e8d57
+DATA m1<>+60(SB)/4, $0xcd9e8d57
+GLOBL m1<>(SB), RODATA|NOPTR, $64
+
+DATA order<>+0(SB)/4, $0x00000000
+DATA order<>+4(SB)/4, $0x00000000
+DATA order<>+8(SB)/4, $0x00000004
+DATA order<>+12(SB)/4, $0x00000000
+DATA order<>+16(SB)/4, $0x00000001
+DATA order<>+20(SB)/4, $0x00000000
+DATA order<>+24(SB)/4, $0x00000005
+DATA order<>+28(SB)/4, $0x00000000
+DATA order<>+32(SB)/4, $0x00000002
+DATA order<>+36(SB)/4, $0x00000000
+DATA order<>+40(SB)/4, $0x00000006
+DATA order<>+44(SB)/4, $0x00000000
+DATA order<>+48(SB)/4, $0x00000003
+DATA order<>+52(SB)/4, $0x00000000
+DATA order<>+56(SB)/4, $0x00000007
+DATA order<>+60(SB)/4, $0x00000000
+GLOBL order<>(SB), RODATA|NOPTR, $64
+
+DATA group<>+0(SB)/4, $0x00000008
+DATA group<>+4(SB)/4, $0x00000000
+DATA group<>+8(SB)/4, $0x00000008
+DATA group<>+12(SB)/4, $0x00000000
+DATA group<>+16(SB)/4, $0x00000008
+DATA group<>+20(SB)/4, $0x00000000
+DATA group<>+24(SB)/4, $0x00000008
+DATA group<>+28(SB)/4, $0x00000000
+DATA group<>+32(SB)/4, $0x00000008
+DATA group<>+36(SB)/4, $0x00000000
+DATA group<>+40(SB)/4, $0x00000008
+DATA group<>+44(SB)/4, $0x00000000
+DATA group<>+48(SB)/4, $0x00000008
+DATA group<>+52(SB)/4, $0x00000000
+DATA group<>+56(SB)/4, $0x00000008
+DATA group<>+60(SB)/4, $0x00000000
+GLOBL group<>(SB), RODATA|NOPTR, $64
+
+DATA both<>+0(SB)/4, $0x00000010
+DATA both<>+4(SB)/4, $0x00000000
+DATA both<>+8(SB)/4, $0x00000010
+DATA both<>+12(SB)/4, $0x00000000
+DATA both<>+16(SB)/4, $0x00000010
+DATA both<>+20(SB)/4, $0x00000000
+DATA both<>+24(SB)/4, $0x00000010
+DATA both<>+28(SB)/4, $0x00000000
+DATA both<>+32(SB)/4, $0x00000010
+DATA both<>+36(SB)/4, $0x00000000
+DATA both<>+40(SB)/4, $0x00000010
+DATA both<>+44(SB)/4, $0x00000000
+DATA both<>+48(SB)/4, $0x00000010
+DATA both<>+52(SB)/4, $0x00000000
+DATA both<>+56(SB)/4, $0x00000010
+DATA both<>+60(SB)/4, $0x00000000
+GLOBL both<>(SB), RODATA|NOPTR, $64
+
+DATA unit24<>+0(SB)/4, $0x33800000
+DATA unit24<>+4(SB)/4, $0x33800000
+DATA unit24<>+8(SB)/4, $0x33800000
+DATA unit24<>+12(SB)/4, $0x33800000
+DATA unit24<>+16(SB)/4, $0x33800000
+DATA unit24<>+20(SB)/4, $0x33800000
+DATA unit24<>+24(SB)/4, $0x33800000
+DATA unit24<>+28(SB)/4, $0x33800000
+DATA unit24<>+32(SB)/4, $0x33800000
+DATA unit24<>+36(SB)/4, $0x33800000
+DATA unit24<>+40(SB)/4, $0x33800000
+DATA unit24<>+44(SB)/4, $0x33800000
+DATA unit24<>+48(SB)/4, $0x33800000
+DATA unit24<>+52(SB)/4, $0x33800000
+DATA unit24<>+56(SB)/4, $0x33800000
+DATA unit24<>+60(SB)/4, $0x33800000
+GLOBL unit24<>(SB), RODATA|NOPTR, $64
+
+DATA unit31<>+0(SB)/4, $0x30000000
+DATA unit31<>+4(SB)/4, $0x30000000
+DATA unit31<>+8(SB)/4, $0x30000000
+DATA unit31<>+12(SB)/4, $0x30000000
+DATA unit31<>+16(SB)/4, $0x30000000
+DATA unit31<>+20(SB)/4, $0x30000000
+DATA unit31<>+24(SB)/4, $0x30000000
+DATA unit31<>+28(SB)/4, $0x30000000
+DATA unit31<>+32(SB)/4, $0x30000000
+DATA unit31<>+36(SB)/4, $0x30000000
+DATA unit31<>+40(SB)/4, $0x30000000
+DATA unit31<>+44(SB)/4, $0x30000000
+DATA unit31<>+48(SB)/4, $0x30000000
+DATA unit31<>+52(SB)/4, $0x30000000
+DATA unit31<>+56(SB)/4, $0x30000000
+DATA unit31<>+60(SB)/4, $0x30000000
+GLOBL unit31<>(SB), RODATA|NOPTR, $64
+
+DATA unit32<>+0(SB)/4, $0x2f800000
+DATA unit32<>+4(SB)/4, $0x2f800000
+DATA unit32<>+8(SB)/4, $0x2f800000
+DATA unit32<>+12(SB)/4, $0x2f800000
+DATA unit32<>+16(SB)/4, $0x2f800000
+DATA unit32<>+20(SB)/4, $0x2f800000
+DATA unit32<>+24(SB)/4, $0x2f800000
+DATA unit32<>+28(SB)/4, $0x2f800000
+DATA unit32<>+32(SB)/4, $0x2f800000
+DATA unit32<>+36(SB)/4, $0x2f800000
+DATA unit32<>+40(SB)/4, $0x2f800000
+DATA unit32<>+44(SB)/4, $0x2f800000
+DATA unit32<>+48(SB)/4, $0x2f800000
+DATA unit32<>+52(SB)/4, $0x2f800000
+DATA unit32<>+56(SB)/4, $0x2f800000
+DATA unit32<>+60(SB)/4, $0x2f800000
+GLOBL unit32<>(SB), RODATA|NOPTR, $64
 
 DATA minusTwo<>+0(SB)/4, $0xc0000000
 DATA minusTwo<>+4(SB)/4, $0xc0000000
@@ -1500,6 +2076,693 @@ done19:
 	VZEROUPPER
 	RET
 
+// func f32log_avx512(dst, src *float32, n int)
+TEXT ·f32log_avx512(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ n+16(FP), CX
+	SUBQ $32, CX
+	JLT rest21
+	PCALIGN $32
+loop22:
+	VMOVUPS (SI), Z0
+	VMOVUPS 64(SI), Z6
+	VCMPPS $17, minNormal<>(SB), Z0, K2
+	VCMPPS $17, minNormal<>(SB), Z6, K3
+	VMULPS two23<>(SB), Z0, Z2
+	VMULPS two23<>(SB), Z6, Z8
+	VMOVAPS Z2, K2, Z0
+	VMOVAPS Z8, K3, Z6
+	VMOVUPS.Z twentyThree<>(SB), K2, Z1
+	VMOVUPS.Z twentyThree<>(SB), K3, Z7
+	VPSUBD twoThirds<>(SB), Z0, Z0
+	VPSUBD twoThirds<>(SB), Z6, Z6
+	VPSRAD $23, Z0, Z2
+	VPSRAD $23, Z6, Z8
+	VPANDD mantissa<>(SB), Z0, Z0
+	VPANDD mantissa<>(SB), Z6, Z6
+	VPADDD twoThirds<>(SB), Z0, Z0
+	VPADDD twoThirds<>(SB), Z6, Z6
+	VCVTDQ2PS Z2, Z2
+	VCVTDQ2PS Z8, Z8
+	VSUBPS Z1, Z2, Z2
+	VSUBPS Z7, Z8, Z8
+	VSUBPS one<>(SB), Z0, Z0
+	VSUBPS one<>(SB), Z6, Z6
+	VMOVUPS log7<>(SB), Z3
+	VMOVUPS log7<>(SB), Z9
+	VFMADD213PS log6<>(SB), Z0, Z3
+	VFMADD213PS log6<>(SB), Z6, Z9
+	VFMADD213PS log5<>(SB), Z0, Z3
+	VFMADD213PS log5<>(SB), Z6, Z9
+	VFMADD213PS log4<>(SB), Z0, Z3
+	VFMADD213PS log4<>(SB), Z6, Z9
+	VFMADD213PS log3<>(SB), Z0, Z3
+	VFMADD213PS log3<>(SB), Z6, Z9
+	VFMADD213PS log2<>(SB), Z0, Z3
+	VFMADD213PS log2<>(SB), Z6, Z9
+	VFMADD213PS log1<>(SB), Z0, Z3
+	VFMADD213PS log1<>(SB), Z6, Z9
+	VFMADD213PS log0<>(SB), Z0, Z3
+	VFMADD213PS log0<>(SB), Z6, Z9
+	VFMADD213PS minusHalf<>(SB), Z0, Z3
+	VFMADD213PS minusHalf<>(SB), Z6, Z9
+	VMULPS Z0, Z0, Z4
+	VMULPS Z6, Z6, Z10
+	VMULPS ln2Low<>(SB), Z2, Z5
+	VMULPS ln2Low<>(SB), Z8, Z11
+	VFMADD213PS Z5, Z4, Z3
+	VFMADD213PS Z11, Z10, Z9
+	VFMADD231PS ln2High<>(SB), Z2, Z0
+	VFMADD231PS ln2High<>(SB), Z8, Z6
+	VADDPS Z3, Z0, Z0
+	VADDPS Z9, Z6, Z6
+	VMOVUPS (SI), Z1
+	VMOVUPS 64(SI), Z7
+	VCMPPS $21, infinity<>(SB), Z1, K2
+	VCMPPS $21, infinity<>(SB), Z7, K3
+	VMOVAPS Z1, K2, Z0
+	VMOVAPS Z7, K3, Z6
+	VCMPPS $17, zero<>(SB), Z1, K2
+	VCMPPS $17, zero<>(SB), Z7, K3
+	VMOVUPS nan<>(SB), K2, Z0
+	VMOVUPS nan<>(SB), K3, Z6
+	VCMPPS $0, zero<>(SB), Z1, K2
+	VCMPPS $0, zero<>(SB), Z7, K3
+	VMOVUPS minusInfinity<>(SB), K2, Z0
+	VMOVUPS minusInfinity<>(SB), K3, Z6
+	VMOVUPS Z0, (DI)
+	VMOVUPS Z6, 64(DI)
+	ADDQ $128, DI
+	ADDQ $128, SI
+	SUBQ $32, CX
+	JGE loop22
+rest21:
+	ADDQ $32, CX
+	SUBQ $16, CX
+	JLT tail23
+	PCALIGN $32
+loop25:
+	VMOVUPS (SI), Z0
+	VCMPPS $17, minNormal<>(SB), Z0, K2
+	VMULPS two23<>(SB), Z0, Z2
+	VMOVAPS Z2, K2, Z0
+	VMOVUPS.Z twentyThree<>(SB), K2, Z1
+	VPSUBD twoThirds<>(SB), Z0, Z0
+	VPSRAD $23, Z0, Z2
+	VPANDD mantissa<>(SB), Z0, Z0
+	VPADDD twoThirds<>(SB), Z0, Z0
+	VCVTDQ2PS Z2, Z2
+	VSUBPS Z1, Z2, Z2
+	VSUBPS one<>(SB), Z0, Z0
+	VMOVUPS log7<>(SB), Z3
+	VFMADD213PS log6<>(SB), Z0, Z3
+	VFMADD213PS log5<>(SB), Z0, Z3
+	VFMADD213PS log4<>(SB), Z0, Z3
+	VFMADD213PS log3<>(SB), Z0, Z3
+	VFMADD213PS log2<>(SB), Z0, Z3
+	VFMADD213PS log1<>(SB), Z0, Z3
+	VFMADD213PS log0<>(SB), Z0, Z3
+	VFMADD213PS minusHalf<>(SB), Z0, Z3
+	VMULPS Z0, Z0, Z4
+	VMULPS ln2Low<>(SB), Z2, Z5
+	VFMADD213PS Z5, Z4, Z3
+	VFMADD231PS ln2High<>(SB), Z2, Z0
+	VADDPS Z3, Z0, Z0
+	VMOVUPS (SI), Z1
+	VCMPPS $21, infinity<>(SB), Z1, K2
+	VMOVAPS Z1, K2, Z0
+	VCMPPS $17, zero<>(SB), Z1, K2
+	VMOVUPS nan<>(SB), K2, Z0
+	VCMPPS $0, zero<>(SB), Z1, K2
+	VMOVUPS minusInfinity<>(SB), K2, Z0
+	VMOVUPS Z0, (DI)
+	ADDQ $64, DI
+	ADDQ $64, SI
+	SUBQ $16, CX
+	JGE loop25
+tail23:
+	ADDQ $16, CX
+	JZ done24
+	MOVL $1, AX
+	SHLL CX, AX
+	DECL AX
+	KMOVW AX, K1
+	VMOVUPS.Z (SI), K1, Z0
+	VCMPPS $17, minNormal<>(SB), Z0, K2
+	VMULPS two23<>(SB), Z0, Z2
+	VMOVAPS Z2, K2, Z0
+	VMOVUPS.Z twentyThree<>(SB), K2, Z1
+	VPSUBD twoThirds<>(SB), Z0, Z0
+	VPSRAD $23, Z0, Z2
+	VPANDD mantissa<>(SB), Z0, Z0
+	VPADDD twoThirds<>(SB), Z0, Z0
+	VCVTDQ2PS Z2, Z2
+	VSUBPS Z1, Z2, Z2
+	VSUBPS one<>(SB), Z0, Z0
+	VMOVUPS log7<>(SB), Z3
+	VFMADD213PS log6<>(SB), Z0, Z3
+	VFMADD213PS log5<>(SB), Z0, Z3
+	VFMADD213PS log4<>(SB), Z0, Z3
+	VFMADD213PS log3<>(SB), Z0, Z3
+	VFMADD213PS log2<>(SB), Z0, Z3
+	VFMADD213PS log1<>(SB), Z0, Z3
+	VFMADD213PS log0<>(SB), Z0, Z3
+	VFMADD213PS minusHalf<>(SB), Z0, Z3
+	VMULPS Z0, Z0, Z4
+	VMULPS ln2Low<>(SB), Z2, Z5
+	VFMADD213PS Z5, Z4, Z3
+	VFMADD231PS ln2High<>(SB), Z2, Z0
+	VADDPS Z3, Z0, Z0
+	VMOVUPS.Z (SI), K1, Z1
+	VCMPPS $21, infinity<>(SB), Z1, K2
+	VMOVAPS Z1, K2, Z0
+	VCMPPS $17, zero<>(SB), Z1, K2
+	VMOVUPS nan<>(SB), K2, Z0
+	VCMPPS $0, zero<>(SB), Z1, K2
+	VMOVUPS minusInfinity<>(SB), K2, Z0
+	VMOVUPS Z0, K1, (DI)
+done24:
+	VZEROUPPER
+	RET
+
+// func f32erf_avx512(dst, src *float32, n int)
+TEXT ·f32erf_avx512(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ n+16(FP), CX
+	VMOVUPS four<>(SB), Z12
+	VMOVUPS magic<>(SB), Z13
+	SUBQ $32, CX
+	JLT rest26
+	PCALIGN $32
+loop27:
+	VMOVUPS (SI), Z5
+	VMOVUPS 64(SI), Z11
+	VPANDD abs<>(SB), Z5, Z5
+	VPANDD abs<>(SB), Z11, Z11
+	VMINPS Z5, Z12, Z0
+	VMINPS Z11, Z12, Z6
+	VMOVUPS erfc5<>(SB), Z1
+	VMOVUPS erfc5<>(SB), Z7
+	VFMADD213PS erfc4<>(SB), Z0, Z1
+	VFMADD213PS erfc4<>(SB), Z6, Z7
+	VFMADD213PS erfc3<>(SB), Z0, Z1
+	VFMADD213PS erfc3<>(SB), Z6, Z7
+	VFMADD213PS erfc2<>(SB), Z0, Z1
+	VFMADD213PS erfc2<>(SB), Z6, Z7
+	VFMADD213PS erfc1<>(SB), Z0, Z1
+	VFMADD213PS erfc1<>(SB), Z6, Z7
+	VFMADD213PS erfc0<>(SB), Z0, Z1
+	VFMADD213PS erfc0<>(SB), Z6, Z7
+	VMULPS Z1, Z0, Z0
+	VMULPS Z7, Z6, Z6
+	VMOVAPS Z0, Z2
+	VMOVAPS Z6, Z8
+	VFMADD132PS log2e<>(SB), Z13, Z2
+	VFMADD132PS log2e<>(SB), Z13, Z8
+	VSUBPS Z13, Z2, Z3
+	VSUBPS Z13, Z8, Z9
+	VPSUBD Z13, Z2, Z2
+	VPSUBD Z13, Z8, Z8
+	VFNMADD231PS ln2Hi<>(SB), Z3, Z0
+	VFNMADD231PS ln2Hi<>(SB), Z9, Z6
+	VFNMADD231PS ln2Lo<>(SB), Z3, Z0
+	VFNMADD231PS ln2Lo<>(SB), Z9, Z6
+	VMOVUPS c5<>(SB), Z1
+	VMOVUPS c5<>(SB), Z7
+	VFMADD213PS c4<>(SB), Z0, Z1
+	VFMADD213PS c4<>(SB), Z6, Z7
+	VFMADD213PS c3<>(SB), Z0, Z1
+	VFMADD213PS c3<>(SB), Z6, Z7
+	VFMADD213PS c2<>(SB), Z0, Z1
+	VFMADD213PS c2<>(SB), Z6, Z7
+	VFMADD213PS c1<>(SB), Z0, Z1
+	VFMADD213PS c1<>(SB), Z6, Z7
+	VFMADD213PS c0<>(SB), Z0, Z1
+	VFMADD213PS c0<>(SB), Z6, Z7
+	VMULPS Z0, Z0, Z4
+	VMULPS Z6, Z6, Z10
+	VFMADD213PS Z0, Z4, Z1
+	VFMADD213PS Z6, Z10, Z7
+	VPADDD bias<>(SB), Z2, Z2
+	VPADDD bias<>(SB), Z8, Z8
+	VPSLLD $23, Z2, Z2
+	VPSLLD $23, Z8, Z8
+	VSUBPS one<>(SB), Z2, Z3
+	VSUBPS one<>(SB), Z8, Z9
+	VFMADD213PS Z3, Z2, Z1
+	VFMADD213PS Z9, Z8, Z7
+	VMULPS Z5, Z5, Z2
+	VMULPS Z11, Z11, Z8
+	VMOVUPS erf6<>(SB), Z3
+	VMOVUPS erf6<>(SB), Z9
+	VFMADD213PS erf5<>(SB), Z2, Z3
+	VFMADD213PS erf5<>(SB), Z8, Z9
+	VFMADD213PS erf4<>(SB), Z2, Z3
+	VFMADD213PS erf4<>(SB), Z8, Z9
+	VFMADD213PS erf3<>(SB), Z2, Z3
+	VFMADD213PS erf3<>(SB), Z8, Z9
+	VFMADD213PS erf2<>(SB), Z2, Z3
+	VFMADD213PS erf2<>(SB), Z8, Z9
+	VFMADD213PS erf1<>(SB), Z2, Z3
+	VFMADD213PS erf1<>(SB), Z8, Z9
+	VFMADD213PS erf0<>(SB), Z2, Z3
+	VFMADD213PS erf0<>(SB), Z8, Z9
+	VFMADD213PS Z5, Z5, Z3
+	VFMADD213PS Z11, Z11, Z9
+	VCMPPS $30, erfEdge<>(SB), Z5, K2
+	VCMPPS $30, erfEdge<>(SB), Z11, K3
+	VMOVAPS Z1, K2, Z3
+	VMOVAPS Z7, K3, Z9
+	VMOVUPS (SI), Z1
+	VMOVUPS 64(SI), Z7
+	VPANDD abs<>(SB), Z3, Z3
+	VPANDD abs<>(SB), Z9, Z9
+	VPANDD sign<>(SB), Z1, Z1
+	VPANDD sign<>(SB), Z7, Z7
+	VPORD Z1, Z3, Z3
+	VPORD Z7, Z9, Z9
+	VMOVUPS Z3, (DI)
+	VMOVUPS Z9, 64(DI)
+	ADDQ $128, DI
+	ADDQ $128, SI
+	SUBQ $32, CX
+	JGE loop27
+rest26:
+	ADDQ $32, CX
+	SUBQ $16, CX
+	JLT tail28
+	PCALIGN $32
+loop30:
+	VMOVUPS (SI), Z5
+	VPANDD abs<>(SB), Z5, Z5
+	VMINPS Z5, Z12, Z0
+	VMOVUPS erfc5<>(SB), Z1
+	VFMADD213PS erfc4<>(SB), Z0, Z1
+	VFMADD213PS erfc3<>(SB), Z0, Z1
+	VFMADD213PS erfc2<>(SB), Z0, Z1
+	VFMADD213PS erfc1<>(SB), Z0, Z1
+	VFMADD213PS erfc0<>(SB), Z0, Z1
+	VMULPS Z1, Z0, Z0
+	VMOVAPS Z0, Z2
+	VFMADD132PS log2e<>(SB), Z13, Z2
+	VSUBPS Z13, Z2, Z3
+	VPSUBD Z13, Z2, Z2
+	VFNMADD231PS ln2Hi<>(SB), Z3, Z0
+	VFNMADD231PS ln2Lo<>(SB), Z3, Z0
+	VMOVUPS c5<>(SB), Z1
+	VFMADD213PS c4<>(SB), Z0, Z1
+	VFMADD213PS c3<>(SB), Z0, Z1
+	VFMADD213PS c2<>(SB), Z0, Z1
+	VFMADD213PS c1<>(SB), Z0, Z1
+	VFMADD213PS c0<>(SB), Z0, Z1
+	VMULPS Z0, Z0, Z4
+	VFMADD213PS Z0, Z4, Z1
+	VPADDD bias<>(SB), Z2, Z2
+	VPSLLD $23, Z2, Z2
+	VSUBPS one<>(SB), Z2, Z3
+	VFMADD213PS Z3, Z2, Z1
+	VMULPS Z5, Z5, Z2
+	VMOVUPS erf6<>(SB), Z3
+	VFMADD213PS erf5<>(SB), Z2, Z3
+	VFMADD213PS erf4<>(SB), Z2, Z3
+	VFMADD213PS erf3<>(SB), Z2, Z3
+	VFMADD213PS erf2<>(SB), Z2, Z3
+	VFMADD213PS erf1<>(SB), Z2, Z3
+	VFMADD213PS erf0<>(SB), Z2, Z3
+	VFMADD213PS Z5, Z5, Z3
+	VCMPPS $30, erfEdge<>(SB), Z5, K2
+	VMOVAPS Z1, K2, Z3
+	VMOVUPS (SI), Z1
+	VPANDD abs<>(SB), Z3, Z3
+	VPANDD sign<>(SB), Z1, Z1
+	VPORD Z1, Z3, Z3
+	VMOVUPS Z3, (DI)
+	ADDQ $64, DI
+	ADDQ $64, SI
+	SUBQ $16, CX
+	JGE loop30
+tail28:
+	ADDQ $16, CX
+	JZ done29
+	MOVL $1, AX
+	SHLL CX, AX
+	DECL AX
+	KMOVW AX, K1
+	VMOVUPS.Z (SI), K1, Z5
+	VPANDD abs<>(SB), Z5, Z5
+	VMINPS Z5, Z12, Z0
+	VMOVUPS erfc5<>(SB), Z1
+	VFMADD213PS erfc4<>(SB), Z0, Z1
+	VFMADD213PS erfc3<>(SB), Z0, Z1
+	VFMADD213PS erfc2<>(SB), Z0, Z1
+	VFMADD213PS erfc1<>(SB), Z0, Z1
+	VFMADD213PS erfc0<>(SB), Z0, Z1
+	VMULPS Z1, Z0, Z0
+	VMOVAPS Z0, Z2
+	VFMADD132PS log2e<>(SB), Z13, Z2
+	VSUBPS Z13, Z2, Z3
+	VPSUBD Z13, Z2, Z2
+	VFNMADD231PS ln2Hi<>(SB), Z3, Z0
+	VFNMADD231PS ln2Lo<>(SB), Z3, Z0
+	VMOVUPS c5<>(SB), Z1
+	VFMADD213PS c4<>(SB), Z0, Z1
+	VFMADD213PS c3<>(SB), Z0, Z1
+	VFMADD213PS c2<>(SB), Z0, Z1
+	VFMADD213PS c1<>(SB), Z0, Z1
+	VFMADD213PS c0<>(SB), Z0, Z1
+	VMULPS Z0, Z0, Z4
+	VFMADD213PS Z0, Z4, Z1
+	VPADDD bias<>(SB), Z2, Z2
+	VPSLLD $23, Z2, Z2
+	VSUBPS one<>(SB), Z2, Z3
+	VFMADD213PS Z3, Z2, Z1
+	VMULPS Z5, Z5, Z2
+	VMOVUPS erf6<>(SB), Z3
+	VFMADD213PS erf5<>(SB), Z2, Z3
+	VFMADD213PS erf4<>(SB), Z2, Z3
+	VFMADD213PS erf3<>(SB), Z2, Z3
+	VFMADD213PS erf2<>(SB), Z2, Z3
+	VFMADD213PS erf1<>(SB), Z2, Z3
+	VFMADD213PS erf0<>(SB), Z2, Z3
+	VFMADD213PS Z5, Z5, Z3
+	VCMPPS $30, erfEdge<>(SB), Z5, K2
+	VMOVAPS Z1, K2, Z3
+	VMOVUPS.Z (SI), K1, Z1
+	VPANDD abs<>(SB), Z3, Z3
+	VPANDD sign<>(SB), Z1, Z1
+	VPORD Z1, Z3, Z3
+	VMOVUPS Z3, K1, (DI)
+done29:
+	VZEROUPPER
+	RET
+
+// func f32softplus_avx512(dst, src *float32, n int)
+TEXT ·f32softplus_avx512(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ n+16(FP), CX
+	VMOVUPS expLo<>(SB), Z12
+	VMOVUPS magic<>(SB), Z13
+	VMOVUPS c5<>(SB), Z14
+	VMOVUPS log2e<>(SB), Z15
+	VMOVUPS ln2Hi<>(SB), Z16
+	VMOVUPS ln2Lo<>(SB), Z17
+	VMOVUPS c4<>(SB), Z18
+	VMOVUPS c3<>(SB), Z19
+	VMOVUPS c2<>(SB), Z20
+	VMOVUPS c1<>(SB), Z21
+	VMOVUPS c0<>(SB), Z22
+	VMOVUPS one<>(SB), Z23
+	VMOVUPS bias<>(SB), Z24
+	VMOVUPS sign<>(SB), Z25
+	SUBQ $32, CX
+	JLT rest31
+	PCALIGN $32
+loop32:
+	VMOVUPS (SI), Z5
+	VMOVUPS 64(SI), Z11
+	VPORD Z25, Z5, Z0
+	VPORD Z25, Z11, Z6
+	VMAXPS Z0, Z12, Z0
+	VMAXPS Z6, Z12, Z6
+	VMOVAPS Z0, Z2
+	VMOVAPS Z6, Z8
+	VFMADD132PS Z15, Z13, Z2
+	VFMADD132PS Z15, Z13, Z8
+	VSUBPS Z13, Z2, Z3
+	VSUBPS Z13, Z8, Z9
+	VPSUBD Z13, Z2, Z2
+	VPSUBD Z13, Z8, Z8
+	VFNMADD231PS Z16, Z3, Z0
+	VFNMADD231PS Z16, Z9, Z6
+	VFNMADD231PS Z17, Z3, Z0
+	VFNMADD231PS Z17, Z9, Z6
+	VMOVUPS Z14, Z1
+	VMOVUPS Z14, Z7
+	VFMADD213PS Z18, Z0, Z1
+	VFMADD213PS Z18, Z6, Z7
+	VFMADD213PS Z19, Z0, Z1
+	VFMADD213PS Z19, Z6, Z7
+	VFMADD213PS Z20, Z0, Z1
+	VFMADD213PS Z20, Z6, Z7
+	VFMADD213PS Z21, Z0, Z1
+	VFMADD213PS Z21, Z6, Z7
+	VFMADD213PS Z22, Z0, Z1
+	VFMADD213PS Z22, Z6, Z7
+	VMULPS Z0, Z0, Z4
+	VMULPS Z6, Z6, Z10
+	VFMADD213PS Z0, Z4, Z1
+	VFMADD213PS Z6, Z10, Z7
+	VADDPS Z23, Z1, Z1
+	VADDPS Z23, Z7, Z7
+	VPSRAD $1, Z2, Z3
+	VPSRAD $1, Z8, Z9
+	VPSUBD Z3, Z2, Z2
+	VPSUBD Z9, Z8, Z8
+	VPADDD Z24, Z3, Z3
+	VPADDD Z24, Z9, Z9
+	VPSLLD $23, Z3, Z3
+	VPSLLD $23, Z9, Z9
+	VPADDD Z24, Z2, Z2
+	VPADDD Z24, Z8, Z8
+	VPSLLD $23, Z2, Z2
+	VPSLLD $23, Z8, Z8
+	VMULPS Z3, Z1, Z1
+	VMULPS Z9, Z7, Z7
+	VMULPS Z2, Z1, Z1
+	VMULPS Z8, Z7, Z7
+	VMOVUPS log1p10<>(SB), Z2
+	VMOVUPS log1p10<>(SB), Z8
+	VFMADD213PS log1p9<>(SB), Z1, Z2
+	VFMADD213PS log1p9<>(SB), Z7, Z8
+	VFMADD213PS log1p8<>(SB), Z1, Z2
+	VFMADD213PS log1p8<>(SB), Z7, Z8
+	VFMADD213PS log1p7<>(SB), Z1, Z2
+	VFMADD213PS log1p7<>(SB), Z7, Z8
+	VFMADD213PS log1p6<>(SB), Z1, Z2
+	VFMADD213PS log1p6<>(SB), Z7, Z8
+	VFMADD213PS log1p5<>(SB), Z1, Z2
+	VFMADD213PS log1p5<>(SB), Z7, Z8
+	VFMADD213PS log1p4<>(SB), Z1, Z2
+	VFMADD213PS log1p4<>(SB), Z7, Z8
+	VFMADD213PS log1p3<>(SB), Z1, Z2
+	VFMADD213PS log1p3<>(SB), Z7, Z8
+	VFMADD213PS log1p2<>(SB), Z1, Z2
+	VFMADD213PS log1p2<>(SB), Z7, Z8
+	VFMADD213PS log1p1<>(SB), Z1, Z2
+	VFMADD213PS log1p1<>(SB), Z7, Z8
+	VFMADD213PS log1p0<>(SB), Z1, Z2
+	VFMADD213PS log1p0<>(SB), Z7, Z8
+	VPXORD Z0, Z0, Z0
+	VPXORD Z6, Z6, Z6
+	VMAXPS Z5, Z0, Z0
+	VMAXPS Z11, Z6, Z6
+	VFMADD231PS Z2, Z1, Z0
+	VFMADD231PS Z8, Z7, Z6
+	VMOVUPS Z0, (DI)
+	VMOVUPS Z6, 64(DI)
+	ADDQ $128, DI
+	ADDQ $128, SI
+	SUBQ $32, CX
+	JGE loop32
+rest31:
+	ADDQ $32, CX
+	SUBQ $16, CX
+	JLT tail33
+	PCALIGN $32
+loop35:
+	VMOVUPS (SI), Z5
+	VPORD Z25, Z5, Z0
+	VMAXPS Z0, Z12, Z0
+	VMOVAPS Z0, Z2
+	VFMADD132PS Z15, Z13, Z2
+	VSUBPS Z13, Z2, Z3
+	VPSUBD Z13, Z2, Z2
+	VFNMADD231PS Z16, Z3, Z0
+	VFNMADD231PS Z17, Z3, Z0
+	VMOVUPS Z14, Z1
+	VFMADD213PS Z18, Z0, Z1
+	VFMADD213PS Z19, Z0, Z1
+	VFMADD213PS Z20, Z0, Z1
+	VFMADD213PS Z21, Z0, Z1
+	VFMADD213PS Z22, Z0, Z1
+	VMULPS Z0, Z0, Z4
+	VFMADD213PS Z0, Z4, Z1
+	VADDPS Z23, Z1, Z1
+	VPSRAD $1, Z2, Z3
+	VPSUBD Z3, Z2, Z2
+	VPADDD Z24, Z3, Z3
+	VPSLLD $23, Z3, Z3
+	VPADDD Z24, Z2, Z2
+	VPSLLD $23, Z2, Z2
+	VMULPS Z3, Z1, Z1
+	VMULPS Z2, Z1, Z1
+	VMOVUPS log1p10<>(SB), Z2
+	VFMADD213PS log1p9<>(SB), Z1, Z2
+	VFMADD213PS log1p8<>(SB), Z1, Z2
+	VFMADD213PS log1p7<>(SB), Z1, Z2
+	VFMADD213PS log1p6<>(SB), Z1, Z2
+	VFMADD213PS log1p5<>(SB), Z1, Z2
+	VFMADD213PS log1p4<>(SB), Z1, Z2
+	VFMADD213PS log1p3<>(SB), Z1, Z2
+	VFMADD213PS log1p2<>(SB), Z1, Z2
+	VFMADD213PS log1p1<>(SB), Z1, Z2
+	VFMADD213PS log1p0<>(SB), Z1, Z2
+	VPXORD Z0, Z0, Z0
+	VMAXPS Z5, Z0, Z0
+	VFMADD231PS Z2, Z1, Z0
+	VMOVUPS Z0, (DI)
+	ADDQ $64, DI
+	ADDQ $64, SI
+	SUBQ $16, CX
+	JGE loop35
+tail33:
+	ADDQ $16, CX
+	JZ done34
+	MOVL $1, AX
+	SHLL CX, AX
+	DECL AX
+	KMOVW AX, K1
+	VMOVUPS.Z (SI), K1, Z5
+	VPORD Z25, Z5, Z0
+	VMAXPS Z0, Z12, Z0
+	VMOVAPS Z0, Z2
+	VFMADD132PS Z15, Z13, Z2
+	VSUBPS Z13, Z2, Z3
+	VPSUBD Z13, Z2, Z2
+	VFNMADD231PS Z16, Z3, Z0
+	VFNMADD231PS Z17, Z3, Z0
+	VMOVUPS Z14, Z1
+	VFMADD213PS Z18, Z0, Z1
+	VFMADD213PS Z19, Z0, Z1
+	VFMADD213PS Z20, Z0, Z1
+	VFMADD213PS Z21, Z0, Z1
+	VFMADD213PS Z22, Z0, Z1
+	VMULPS Z0, Z0, Z4
+	VFMADD213PS Z0, Z4, Z1
+	VADDPS Z23, Z1, Z1
+	VPSRAD $1, Z2, Z3
+	VPSUBD Z3, Z2, Z2
+	VPADDD Z24, Z3, Z3
+	VPSLLD $23, Z3, Z3
+	VPADDD Z24, Z2, Z2
+	VPSLLD $23, Z2, Z2
+	VMULPS Z3, Z1, Z1
+	VMULPS Z2, Z1, Z1
+	VMOVUPS log1p10<>(SB), Z2
+	VFMADD213PS log1p9<>(SB), Z1, Z2
+	VFMADD213PS log1p8<>(SB), Z1, Z2
+	VFMADD213PS log1p7<>(SB), Z1, Z2
+	VFMADD213PS log1p6<>(SB), Z1, Z2
+	VFMADD213PS log1p5<>(SB), Z1, Z2
+	VFMADD213PS log1p4<>(SB), Z1, Z2
+	VFMADD213PS log1p3<>(SB), Z1, Z2
+	VFMADD213PS log1p2<>(SB), Z1, Z2
+	VFMADD213PS log1p1<>(SB), Z1, Z2
+	VFMADD213PS log1p0<>(SB), Z1, Z2
+	VPXORD Z0, Z0, Z0
+	VMAXPS Z5, Z0, Z0
+	VFMADD231PS Z2, Z1, Z0
+	VMOVUPS Z0, K1, (DI)
+done34:
+	VZEROUPPER
+	RET
+
+// func f32sqrt_avx512(dst, src *float32, n int)
+TEXT ·f32sqrt_avx512(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ n+16(FP), CX
+	SUBQ $32, CX
+	JLT rest36
+	PCALIGN $32
+loop37:
+	VMOVUPS (SI), Z0
+	VMOVUPS 64(SI), Z6
+	VSQRTPS Z0, Z0
+	VSQRTPS Z6, Z6
+	VMOVUPS Z0, (DI)
+	VMOVUPS Z6, 64(DI)
+	ADDQ $128, DI
+	ADDQ $128, SI
+	SUBQ $32, CX
+	JGE loop37
+rest36:
+	ADDQ $32, CX
+	SUBQ $16, CX
+	JLT tail38
+	PCALIGN $32
+loop40:
+	VMOVUPS (SI), Z0
+	VSQRTPS Z0, Z0
+	VMOVUPS Z0, (DI)
+	ADDQ $64, DI
+	ADDQ $64, SI
+	SUBQ $16, CX
+	JGE loop40
+tail38:
+	ADDQ $16, CX
+	JZ done39
+	MOVL $1, AX
+	SHLL CX, AX
+	DECL AX
+	KMOVW AX, K1
+	VMOVUPS.Z (SI), K1, Z0
+	VSQRTPS Z0, Z0
+	VMOVUPS Z0, K1, (DI)
+done39:
+	VZEROUPPER
+	RET
+
+// func f32abs_avx512(dst, src *float32, n int)
+TEXT ·f32abs_avx512(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ n+16(FP), CX
+	VMOVUPS abs<>(SB), Z12
+	SUBQ $32, CX
+	JLT rest41
+	PCALIGN $32
+loop42:
+	VMOVUPS (SI), Z0
+	VMOVUPS 64(SI), Z6
+	VPANDD Z12, Z0, Z0
+	VPANDD Z12, Z6, Z6
+	VMOVUPS Z0, (DI)
+	VMOVUPS Z6, 64(DI)
+	ADDQ $128, DI
+	ADDQ $128, SI
+	SUBQ $32, CX
+	JGE loop42
+rest41:
+	ADDQ $32, CX
+	SUBQ $16, CX
+	JLT tail43
+	PCALIGN $32
+loop45:
+	VMOVUPS (SI), Z0
+	VPANDD Z12, Z0, Z0
+	VMOVUPS Z0, (DI)
+	ADDQ $64, DI
+	ADDQ $64, SI
+	SUBQ $16, CX
+	JGE loop45
+tail43:
+	ADDQ $16, CX
+	JZ done44
+	MOVL $1, AX
+	SHLL CX, AX
+	DECL AX
+	KMOVW AX, K1
+	VMOVUPS.Z (SI), K1, Z0
+	VPANDD Z12, Z0, Z0
+	VMOVUPS Z0, K1, (DI)
+done44:
+	VZEROUPPER
+	RET
+
 // func f32add_avx512(dst, a, b *float32, n int)
 TEXT ·f32add_avx512(SB), NOSPLIT, $0-32
 	MOVQ dst+0(FP), DI
@@ -1507,9 +2770,9 @@ TEXT ·f32add_avx512(SB), NOSPLIT, $0-32
 	MOVQ b+16(FP), DX
 	MOVQ n+24(FP), CX
 	SUBQ $16, CX
-	JLT tail21
+	JLT tail46
 	PCALIGN $32
-loop23:
+loop48:
 	VMOVUPS (SI), Z0
 	VMOVUPS (DX), Z1
 	VADDPS Z1, Z0, Z0
@@ -1518,10 +2781,10 @@ loop23:
 	ADDQ $64, SI
 	ADDQ $64, DX
 	SUBQ $16, CX
-	JGE loop23
-tail21:
+	JGE loop48
+tail46:
 	ADDQ $16, CX
-	JZ done22
+	JZ done47
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -1530,7 +2793,7 @@ tail21:
 	VMOVUPS.Z (DX), K1, Z1
 	VADDPS Z1, Z0, Z0
 	VMOVUPS Z0, K1, (DI)
-done22:
+done47:
 	VZEROUPPER
 	RET
 
@@ -1541,9 +2804,9 @@ TEXT ·f32sub_avx512(SB), NOSPLIT, $0-32
 	MOVQ b+16(FP), DX
 	MOVQ n+24(FP), CX
 	SUBQ $16, CX
-	JLT tail24
+	JLT tail49
 	PCALIGN $32
-loop26:
+loop51:
 	VMOVUPS (SI), Z0
 	VMOVUPS (DX), Z1
 	VSUBPS Z1, Z0, Z0
@@ -1552,10 +2815,10 @@ loop26:
 	ADDQ $64, SI
 	ADDQ $64, DX
 	SUBQ $16, CX
-	JGE loop26
-tail24:
+	JGE loop51
+tail49:
 	ADDQ $16, CX
-	JZ done25
+	JZ done50
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -1564,7 +2827,7 @@ tail24:
 	VMOVUPS.Z (DX), K1, Z1
 	VSUBPS Z1, Z0, Z0
 	VMOVUPS Z0, K1, (DI)
-done25:
+done50:
 	VZEROUPPER
 	RET
 
@@ -1575,9 +2838,9 @@ TEXT ·f32mul_avx512(SB), NOSPLIT, $0-32
 	MOVQ b+16(FP), DX
 	MOVQ n+24(FP), CX
 	SUBQ $16, CX
-	JLT tail27
+	JLT tail52
 	PCALIGN $32
-loop29:
+loop54:
 	VMOVUPS (SI), Z0
 	VMOVUPS (DX), Z1
 	VMULPS Z1, Z0, Z0
@@ -1586,10 +2849,10 @@ loop29:
 	ADDQ $64, SI
 	ADDQ $64, DX
 	SUBQ $16, CX
-	JGE loop29
-tail27:
+	JGE loop54
+tail52:
 	ADDQ $16, CX
-	JZ done28
+	JZ done53
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -1598,7 +2861,7 @@ tail27:
 	VMOVUPS.Z (DX), K1, Z1
 	VMULPS Z1, Z0, Z0
 	VMOVUPS Z0, K1, (DI)
-done28:
+done53:
 	VZEROUPPER
 	RET
 
@@ -1609,9 +2872,9 @@ TEXT ·f32div_avx512(SB), NOSPLIT, $0-32
 	MOVQ b+16(FP), DX
 	MOVQ n+24(FP), CX
 	SUBQ $16, CX
-	JLT tail30
+	JLT tail55
 	PCALIGN $32
-loop32:
+loop57:
 	VMOVUPS (SI), Z0
 	VMOVUPS (DX), Z1
 	VDIVPS Z1, Z0, Z0
@@ -1620,10 +2883,10 @@ loop32:
 	ADDQ $64, SI
 	ADDQ $64, DX
 	SUBQ $16, CX
-	JGE loop32
-tail30:
+	JGE loop57
+tail55:
 	ADDQ $16, CX
-	JZ done31
+	JZ done56
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -1632,7 +2895,90 @@ tail30:
 	VMOVUPS.Z (DX), K1, Z1
 	VDIVPS Z1, Z0, Z0
 	VMOVUPS Z0, K1, (DI)
-done31:
+done56:
+	VZEROUPPER
+	RET
+
+// func f32max_avx512(dst, a, b *float32, n int)
+TEXT ·f32max_avx512(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DI
+	MOVQ a+8(FP), SI
+	MOVQ b+16(FP), DX
+	MOVQ n+24(FP), CX
+	VMOVUPS sign<>(SB), Z12
+	SUBQ $16, CX
+	JLT tail58
+	PCALIGN $32
+loop60:
+	VMOVUPS (SI), Z0
+	VMOVUPS (DX), Z1
+	VPXORD Z12, Z0, Z0
+	VPXORD Z12, Z1, Z1
+	VMINPS Z1, Z0, Z2
+	VMINPS Z0, Z1, Z3
+	VPORD Z3, Z2, Z2
+	VPXORD Z12, Z2, Z2
+	VMOVUPS Z2, (DI)
+	ADDQ $64, DI
+	ADDQ $64, SI
+	ADDQ $64, DX
+	SUBQ $16, CX
+	JGE loop60
+tail58:
+	ADDQ $16, CX
+	JZ done59
+	MOVL $1, AX
+	SHLL CX, AX
+	DECL AX
+	KMOVW AX, K1
+	VMOVUPS.Z (SI), K1, Z0
+	VMOVUPS.Z (DX), K1, Z1
+	VPXORD Z12, Z0, Z0
+	VPXORD Z12, Z1, Z1
+	VMINPS Z1, Z0, Z2
+	VMINPS Z0, Z1, Z3
+	VPORD Z3, Z2, Z2
+	VPXORD Z12, Z2, Z2
+	VMOVUPS Z2, K1, (DI)
+done59:
+	VZEROUPPER
+	RET
+
+// func f32min_avx512(dst, a, b *float32, n int)
+TEXT ·f32min_avx512(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DI
+	MOVQ a+8(FP), SI
+	MOVQ b+16(FP), DX
+	MOVQ n+24(FP), CX
+	SUBQ $16, CX
+	JLT tail61
+	PCALIGN $32
+loop63:
+	VMOVUPS (SI), Z0
+	VMOVUPS (DX), Z1
+	VMINPS Z1, Z0, Z2
+	VMINPS Z0, Z1, Z3
+	VPORD Z3, Z2, Z2
+	VMOVUPS Z2, (DI)
+	ADDQ $64, DI
+	ADDQ $64, SI
+	ADDQ $64, DX
+	SUBQ $16, CX
+	JGE loop63
+tail61:
+	ADDQ $16, CX
+	JZ done62
+	MOVL $1, AX
+	SHLL CX, AX
+	DECL AX
+	KMOVW AX, K1
+	VMOVUPS.Z (SI), K1, Z0
+	VMOVUPS.Z (DX), K1, Z1
+	VMINPS Z1, Z0, Z2
+	VMINPS Z0, Z1, Z3
+	VPORD Z3, Z2, Z2
+	VMOVUPS Z2, K1, (DI)
+done62:
 	VZEROUPPER
 	RET
 
@@ -1644,9 +2990,9 @@ TEXT ·f32relugrad_avx512(SB), NOSPLIT, $0-32
 	MOVQ n+24(FP), CX
 	VMOVUPS zero<>(SB), Z12
 	SUBQ $16, CX
-	JLT tail33
+	JLT tail64
 	PCALIGN $32
-loop35:
+loop66:
 	VMOVUPS (SI), Z0
 	VMOVUPS (DX), Z1
 	VCMPPS $18, Z12, Z1, K2
@@ -1656,10 +3002,10 @@ loop35:
 	ADDQ $64, SI
 	ADDQ $64, DX
 	SUBQ $16, CX
-	JGE loop35
-tail33:
+	JGE loop66
+tail64:
 	ADDQ $16, CX
-	JZ done34
+	JZ done65
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -1669,7 +3015,7 @@ tail33:
 	VCMPPS $18, Z12, Z1, K2
 	VMOVAPS Z12, K2, Z0
 	VMOVUPS Z0, K1, (DI)
-done34:
+done65:
 	VZEROUPPER
 	RET
 
@@ -1681,9 +3027,9 @@ TEXT ·f32sigmoidgrad_avx512(SB), NOSPLIT, $0-32
 	MOVQ n+24(FP), CX
 	VMOVUPS one<>(SB), Z12
 	SUBQ $16, CX
-	JLT tail36
+	JLT tail67
 	PCALIGN $32
-loop38:
+loop69:
 	VMOVUPS (SI), Z0
 	VMOVUPS (DX), Z1
 	VSUBPS Z1, Z12, Z2
@@ -1694,10 +3040,10 @@ loop38:
 	ADDQ $64, SI
 	ADDQ $64, DX
 	SUBQ $16, CX
-	JGE loop38
-tail36:
+	JGE loop69
+tail67:
 	ADDQ $16, CX
-	JZ done37
+	JZ done68
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -1708,7 +3054,7 @@ tail36:
 	VMULPS Z2, Z1, Z1
 	VMULPS Z1, Z0, Z0
 	VMOVUPS Z0, K1, (DI)
-done37:
+done68:
 	VZEROUPPER
 	RET
 
@@ -1720,9 +3066,9 @@ TEXT ·f32tanhgrad_avx512(SB), NOSPLIT, $0-32
 	MOVQ n+24(FP), CX
 	VMOVUPS one<>(SB), Z12
 	SUBQ $16, CX
-	JLT tail39
+	JLT tail70
 	PCALIGN $32
-loop41:
+loop72:
 	VMOVUPS (SI), Z0
 	VMOVUPS (DX), Z1
 	VMOVAPS Z12, Z2
@@ -1733,10 +3079,10 @@ loop41:
 	ADDQ $64, SI
 	ADDQ $64, DX
 	SUBQ $16, CX
-	JGE loop41
-tail39:
+	JGE loop72
+tail70:
 	ADDQ $16, CX
-	JZ done40
+	JZ done71
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -1747,7 +3093,7 @@ tail39:
 	VFNMADD231PS Z1, Z1, Z2
 	VMULPS Z2, Z0, Z0
 	VMOVUPS Z0, K1, (DI)
-done40:
+done71:
 	VZEROUPPER
 	RET
 
@@ -1758,19 +3104,19 @@ TEXT ·f32addscalar_avx512(SB), NOSPLIT, $0-28
 	MOVQ n+16(FP), CX
 	VBROADCASTSS s+24(FP), Z7
 	SUBQ $16, CX
-	JLT tail42
+	JLT tail73
 	PCALIGN $32
-loop44:
+loop75:
 	VMOVUPS (SI), Z0
 	VADDPS Z7, Z0, Z0
 	VMOVUPS Z0, (DI)
 	ADDQ $64, DI
 	ADDQ $64, SI
 	SUBQ $16, CX
-	JGE loop44
-tail42:
+	JGE loop75
+tail73:
 	ADDQ $16, CX
-	JZ done43
+	JZ done74
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -1778,7 +3124,7 @@ tail42:
 	VMOVUPS.Z (SI), K1, Z0
 	VADDPS Z7, Z0, Z0
 	VMOVUPS Z0, K1, (DI)
-done43:
+done74:
 	VZEROUPPER
 	RET
 
@@ -1789,19 +3135,19 @@ TEXT ·f32mulscalar_avx512(SB), NOSPLIT, $0-28
 	MOVQ n+16(FP), CX
 	VBROADCASTSS s+24(FP), Z7
 	SUBQ $16, CX
-	JLT tail45
+	JLT tail76
 	PCALIGN $32
-loop47:
+loop78:
 	VMOVUPS (SI), Z0
 	VMULPS Z7, Z0, Z0
 	VMOVUPS Z0, (DI)
 	ADDQ $64, DI
 	ADDQ $64, SI
 	SUBQ $16, CX
-	JGE loop47
-tail45:
+	JGE loop78
+tail76:
 	ADDQ $16, CX
-	JZ done46
+	JZ done77
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -1809,7 +3155,7 @@ tail45:
 	VMOVUPS.Z (SI), K1, Z0
 	VMULPS Z7, Z0, Z0
 	VMOVUPS Z0, K1, (DI)
-done46:
+done77:
 	VZEROUPPER
 	RET
 
@@ -1820,9 +3166,9 @@ TEXT ·f32axpy_avx512(SB), NOSPLIT, $0-28
 	MOVQ n+16(FP), CX
 	VBROADCASTSS s+24(FP), Z7
 	SUBQ $16, CX
-	JLT tail48
+	JLT tail79
 	PCALIGN $32
-loop50:
+loop81:
 	VMOVUPS (SI), Z0
 	VMOVUPS (DI), Z1
 	VFMADD231PS Z0, Z7, Z1
@@ -1830,10 +3176,10 @@ loop50:
 	ADDQ $64, DI
 	ADDQ $64, SI
 	SUBQ $16, CX
-	JGE loop50
-tail48:
+	JGE loop81
+tail79:
 	ADDQ $16, CX
-	JZ done49
+	JZ done80
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -1842,7 +3188,137 @@ tail48:
 	VMOVUPS.Z (DI), K1, Z1
 	VFMADD231PS Z0, Z7, Z1
 	VMOVUPS Z1, K1, (DI)
-done49:
+done80:
+	VZEROUPPER
+	RET
+
+// func f32leakyrelu_avx512(dst, a *float32, n int, s float32)
+TEXT ·f32leakyrelu_avx512(SB), NOSPLIT, $0-28
+	MOVQ dst+0(FP), DI
+	MOVQ a+8(FP), SI
+	MOVQ n+16(FP), CX
+	VBROADCASTSS s+24(FP), Z7
+	SUBQ $16, CX
+	JLT tail82
+	PCALIGN $32
+loop84:
+	VMOVUPS (SI), Z0
+	VMULPS Z7, Z0, Z1
+	VPMOVD2M Z0, K2
+	VMOVAPS Z0, Z2
+	VMOVAPS Z1, K2, Z2
+	VMOVUPS Z2, (DI)
+	ADDQ $64, DI
+	ADDQ $64, SI
+	SUBQ $16, CX
+	JGE loop84
+tail82:
+	ADDQ $16, CX
+	JZ done83
+	MOVL $1, AX
+	SHLL CX, AX
+	DECL AX
+	KMOVW AX, K1
+	VMOVUPS.Z (SI), K1, Z0
+	VMULPS Z7, Z0, Z1
+	VPMOVD2M Z0, K2
+	VMOVAPS Z0, Z2
+	VMOVAPS Z1, K2, Z2
+	VMOVUPS Z2, K1, (DI)
+done83:
+	VZEROUPPER
+	RET
+
+// func f32elu_avx512(dst, a *float32, n int, s float32)
+TEXT ·f32elu_avx512(SB), NOSPLIT, $0-28
+	MOVQ dst+0(FP), DI
+	MOVQ a+8(FP), SI
+	MOVQ n+16(FP), CX
+	VBROADCASTSS s+24(FP), Z7
+	VMOVUPS tanhLo<>(SB), Z12
+	VMOVUPS magic<>(SB), Z13
+	VMOVUPS c5<>(SB), Z14
+	VMOVUPS log2e<>(SB), Z15
+	VMOVUPS ln2Hi<>(SB), Z16
+	VMOVUPS ln2Lo<>(SB), Z17
+	VMOVUPS c4<>(SB), Z18
+	VMOVUPS c3<>(SB), Z19
+	VMOVUPS c2<>(SB), Z20
+	VMOVUPS c1<>(SB), Z21
+	VMOVUPS c0<>(SB), Z22
+	VMOVUPS one<>(SB), Z23
+	VMOVUPS bias<>(SB), Z24
+	VMOVUPS sign<>(SB), Z25
+	SUBQ $16, CX
+	JLT tail85
+	PCALIGN $32
+loop87:
+	VMOVUPS (SI), Z5
+	VPXORD Z6, Z6, Z6
+	VMINPS Z5, Z6, Z0
+	VMAXPS Z0, Z12, Z0
+	VMOVAPS Z0, Z2
+	VFMADD132PS Z15, Z13, Z2
+	VSUBPS Z13, Z2, Z3
+	VPSUBD Z13, Z2, Z2
+	VFNMADD231PS Z16, Z3, Z0
+	VFNMADD231PS Z17, Z3, Z0
+	VMOVUPS Z14, Z1
+	VFMADD213PS Z18, Z0, Z1
+	VFMADD213PS Z19, Z0, Z1
+	VFMADD213PS Z20, Z0, Z1
+	VFMADD213PS Z21, Z0, Z1
+	VFMADD213PS Z22, Z0, Z1
+	VMULPS Z0, Z0, Z4
+	VFMADD213PS Z0, Z4, Z1
+	VPADDD Z24, Z2, Z2
+	VPSLLD $23, Z2, Z2
+	VSUBPS Z23, Z2, Z3
+	VFMADD213PS Z3, Z2, Z1
+	VMULPS Z7, Z1, Z1
+	VPMOVD2M Z5, K2
+	VMOVAPS Z5, Z2
+	VMOVAPS Z1, K2, Z2
+	VMOVUPS Z2, (DI)
+	ADDQ $64, DI
+	ADDQ $64, SI
+	SUBQ $16, CX
+	JGE loop87
+tail85:
+	ADDQ $16, CX
+	JZ done86
+	MOVL $1, AX
+	SHLL CX, AX
+	DECL AX
+	KMOVW AX, K1
+	VMOVUPS.Z (SI), K1, Z5
+	VPXORD Z6, Z6, Z6
+	VMINPS Z5, Z6, Z0
+	VMAXPS Z0, Z12, Z0
+	VMOVAPS Z0, Z2
+	VFMADD132PS Z15, Z13, Z2
+	VSUBPS Z13, Z2, Z3
+	VPSUBD Z13, Z2, Z2
+	VFNMADD231PS Z16, Z3, Z0
+	VFNMADD231PS Z17, Z3, Z0
+	VMOVUPS Z14, Z1
+	VFMADD213PS Z18, Z0, Z1
+	VFMADD213PS Z19, Z0, Z1
+	VFMADD213PS Z20, Z0, Z1
+	VFMADD213PS Z21, Z0, Z1
+	VFMADD213PS Z22, Z0, Z1
+	VMULPS Z0, Z0, Z4
+	VFMADD213PS Z0, Z4, Z1
+	VPADDD Z24, Z2, Z2
+	VPSLLD $23, Z2, Z2
+	VSUBPS Z23, Z2, Z3
+	VFMADD213PS Z3, Z2, Z1
+	VMULPS Z7, Z1, Z1
+	VPMOVD2M Z5, K2
+	VMOVAPS Z5, Z2
+	VMOVAPS Z1, K2, Z2
+	VMOVUPS Z2, K1, (DI)
+done86:
 	VZEROUPPER
 	RET
 
@@ -1853,12 +3329,12 @@ TEXT ·f32sum_avx512(SB), NOSPLIT, $0-32
 	MOVQ y+16(FP), DX
 	MOVQ n+24(FP), CX
 	VMOVUPS 0(DI), Z0
-loop51:
+loop88:
 	VADDPS 0(SI), Z0, Z0
 	ADDQ $64, SI
 	ADDQ $64, DX
 	SUBQ $16, CX
-	JGT loop51
+	JGT loop88
 	VMOVUPS Z0, 0(DI)
 	VZEROUPPER
 	RET
@@ -1870,13 +3346,13 @@ TEXT ·f32dot_avx512(SB), NOSPLIT, $0-32
 	MOVQ y+16(FP), DX
 	MOVQ n+24(FP), CX
 	VMOVUPS 0(DI), Z0
-loop52:
+loop89:
 	VMOVUPS 0(SI), Z4
 	VFMADD231PS 0(DX), Z4, Z0
 	ADDQ $64, SI
 	ADDQ $64, DX
 	SUBQ $16, CX
-	JGT loop52
+	JGT loop89
 	VMOVUPS Z0, 0(DI)
 	VZEROUPPER
 	RET
@@ -1888,14 +3364,14 @@ TEXT ·f32squareddiff_avx512(SB), NOSPLIT, $0-32
 	MOVQ y+16(FP), DX
 	MOVQ n+24(FP), CX
 	VMOVUPS 0(DI), Z0
-loop53:
+loop90:
 	VMOVUPS 0(SI), Z4
 	VSUBPS 0(DX), Z4, Z4
 	VFMADD231PS Z4, Z4, Z0
 	ADDQ $64, SI
 	ADDQ $64, DX
 	SUBQ $16, CX
-	JGT loop53
+	JGT loop90
 	VMOVUPS Z0, 0(DI)
 	VZEROUPPER
 	RET
@@ -1910,8 +3386,8 @@ TEXT ·f32squarederror_avx512(SB), NOSPLIT, $0-44
 	VBROADCASTSS s+40(FP), Z12
 	VMOVUPS 0(R8), Z0
 	TESTQ DI, DI
-	JZ sums54
-loop56:
+	JZ sums91
+loop93:
 	VMOVUPS 0(SI), Z4
 	VSUBPS 0(DX), Z4, Z4
 	VMULPS Z4, Z4, Z8
@@ -1922,10 +3398,10 @@ loop56:
 	ADDQ $64, SI
 	ADDQ $64, DX
 	SUBQ $16, CX
-	JGT loop56
-	JMP done55
-sums54:
-loop57:
+	JGT loop93
+	JMP done92
+sums91:
+loop94:
 	VMOVUPS 0(SI), Z4
 	VSUBPS 0(DX), Z4, Z4
 	VMULPS Z4, Z4, Z8
@@ -1933,8 +3409,8 @@ loop57:
 	ADDQ $64, SI
 	ADDQ $64, DX
 	SUBQ $16, CX
-	JGT loop57
-done55:
+	JGT loop94
+done92:
 	VMOVUPS Z0, 0(R8)
 	VZEROUPPER
 	RET
@@ -1946,23 +3422,23 @@ TEXT ·f32colsums_avx512(SB), NOSPLIT, $0-40
 	MOVQ ldx+16(FP), BX
 	MOVQ rows+24(FP), R8
 	MOVQ cols+32(FP), CX
-strip59:
+strip96:
 	CMPQ CX, $64
-	JLT next60
+	JLT next97
 	VMOVUPS 0(DI), Z0
 	VMOVUPS 64(DI), Z1
 	VMOVUPS 128(DI), Z2
 	VMOVUPS 192(DI), Z3
 	MOVQ SI, DX
 	MOVQ R8, R9
-row61:
+row98:
 	VADDPS 0(DX), Z0, Z0
 	VADDPS 64(DX), Z1, Z1
 	VADDPS 128(DX), Z2, Z2
 	VADDPS 192(DX), Z3, Z3
 	ADDQ BX, DX
 	DECQ R9
-	JNZ row61
+	JNZ row98
 	VMOVUPS Z0, 0(DI)
 	VMOVUPS Z1, 64(DI)
 	VMOVUPS Z2, 128(DI)
@@ -1970,27 +3446,27 @@ row61:
 	ADDQ $256, DI
 	ADDQ $256, SI
 	SUBQ $64, CX
-	JMP strip59
-next60:
-strip62:
+	JMP strip96
+next97:
+strip99:
 	CMPQ CX, $16
-	JLT next63
+	JLT next100
 	VMOVUPS 0(DI), Z0
 	MOVQ SI, DX
 	MOVQ R8, R9
-row64:
+row101:
 	VADDPS 0(DX), Z0, Z0
 	ADDQ BX, DX
 	DECQ R9
-	JNZ row64
+	JNZ row101
 	VMOVUPS Z0, 0(DI)
 	ADDQ $64, DI
 	ADDQ $64, SI
 	SUBQ $16, CX
-	JMP strip62
-next63:
+	JMP strip99
+next100:
 	TESTQ CX, CX
-	JZ done58
+	JZ done95
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -1998,14 +3474,14 @@ next63:
 	VMOVUPS.Z (DI), K1, Z0
 	MOVQ SI, DX
 	MOVQ R8, R9
-row65:
+row102:
 	VMOVUPS.Z (DX), K1, Z4
 	VADDPS Z4, Z0, Z0
 	ADDQ BX, DX
 	DECQ R9
-	JNZ row65
+	JNZ row102
 	VMOVUPS Z0, K1, (DI)
-done58:
+done95:
 	VZEROUPPER
 	RET
 
@@ -2023,7 +3499,7 @@ TEXT ·f32uniform_avx512(SB), NOSPLIT, $0-40
 	MOVL $0xaaaa, AX
 	KMOVW AX, K4
 	PCALIGN $32
-loop66:
+loop103:
 	VMOVAPS Z15, Z0
 	VPADDQ group<>(SB), Z15, Z6
 	VPSRLQ $32, Z0, Z1
@@ -2205,7 +3681,7 @@ loop66:
 	ADDQ $256, SI
 	ADDQ $256, DX
 	SUBQ $64, CX
-	JGT loop66
+	JGT loop103
 	VZEROUPPER
 	RET
 
@@ -2223,7 +3699,7 @@ TEXT ·f32choose_avx512(SB), NOSPLIT, $0-40
 	MOVL $0xaaaa, AX
 	KMOVW AX, K4
 	PCALIGN $32
-loop67:
+loop104:
 	VMOVAPS Z15, Z0
 	VPADDQ group<>(SB), Z15, Z6
 	VPSRLQ $32, Z0, Z1
@@ -2421,7 +3897,7 @@ loop67:
 	ADDQ $256, SI
 	ADDQ $256, DX
 	SUBQ $64, CX
-	JGT loop67
+	JGT loop104
 	VZEROUPPER
 	RET
 
@@ -2439,7 +3915,7 @@ TEXT ·f32keep_avx512(SB), NOSPLIT, $0-40
 	MOVL $0xaaaa, AX
 	KMOVW AX, K4
 	PCALIGN $32
-loop68:
+loop105:
 	VMOVAPS Z15, Z0
 	VPADDQ group<>(SB), Z15, Z6
 	VPSRLQ $32, Z0, Z1
@@ -2633,7 +4109,7 @@ loop68:
 	ADDQ $256, SI
 	ADDQ $256, DX
 	SUBQ $64, CX
-	JGT loop68
+	JGT loop105
 	VZEROUPPER
 	RET
 
@@ -2651,7 +4127,7 @@ TEXT ·f32replace_avx512(SB), NOSPLIT, $0-40
 	MOVL $0xaaaa, AX
 	KMOVW AX, K4
 	PCALIGN $32
-loop69:
+loop106:
 	VMOVAPS Z15, Z0
 	VPADDQ group<>(SB), Z15, Z6
 	VPSRLQ $32, Z0, Z1
@@ -2849,7 +4325,7 @@ loop69:
 	ADDQ $256, SI
 	ADDQ $256, DX
 	SUBQ $64, CX
-	JGT loop69
+	JGT loop106
 	VZEROUPPER
 	RET
 
@@ -2867,7 +4343,7 @@ TEXT ·f32sample_avx512(SB), NOSPLIT, $0-40
 	MOVL $0xaaaa, AX
 	KMOVW AX, K4
 	PCALIGN $32
-loop70:
+loop107:
 	VMOVAPS Z15, Z0
 	VPADDQ group<>(SB), Z15, Z6
 	VPSRLQ $32, Z0, Z1
@@ -3057,7 +4533,7 @@ loop70:
 	ADDQ $256, SI
 	ADDQ $256, DX
 	SUBQ $64, CX
-	JGT loop70
+	JGT loop107
 	VZEROUPPER
 	RET
 
@@ -3075,7 +4551,7 @@ TEXT ·f32normal_avx512(SB), NOSPLIT, $0-40
 	MOVL $0xaaaa, AX
 	KMOVW AX, K4
 	PCALIGN $32
-loop71:
+loop108:
 	VMOVAPS Z15, Z0
 	VPADDQ group<>(SB), Z15, Z6
 	VPSRLQ $32, Z0, Z1
@@ -3353,7 +4829,7 @@ loop71:
 	ADDQ $256, SI
 	ADDQ $256, DX
 	SUBQ $64, CX
-	JGT loop71
+	JGT loop108
 	VZEROUPPER
 	RET
 
@@ -3371,7 +4847,7 @@ TEXT ·f32addnormal_avx512(SB), NOSPLIT, $0-40
 	MOVL $0xaaaa, AX
 	KMOVW AX, K4
 	PCALIGN $32
-loop72:
+loop109:
 	VMOVAPS Z15, Z0
 	VPADDQ group<>(SB), Z15, Z6
 	VPSRLQ $32, Z0, Z1
@@ -3657,7 +5133,7 @@ loop72:
 	ADDQ $256, SI
 	ADDQ $256, DX
 	SUBQ $64, CX
-	JGT loop72
+	JGT loop109
 	VZEROUPPER
 	RET
 
@@ -3680,9 +5156,9 @@ TEXT ·f32adam_avx512(SB), NOSPLIT, $0-48
 	VBROADCASTSS 32(R8), Z13
 	VBROADCASTSS 36(R8), Z14
 	SUBQ $16, CX
-	JLT tail73
+	JLT tail110
 	PCALIGN $32
-loop75:
+loop112:
 	VMOVUPS (DI), Z0
 	VMOVUPS (SI), Z1
 	VMULPS Z5, Z1, Z1
@@ -3707,10 +5183,10 @@ loop75:
 	ADDQ $64, DX
 	ADDQ $64, BX
 	SUBQ $16, CX
-	JGE loop75
-tail73:
+	JGE loop112
+tail110:
 	ADDQ $16, CX
-	JZ done74
+	JZ done111
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -3734,7 +5210,7 @@ tail73:
 	VMULPS Z13, Z0, Z0
 	VFMADD231PS Z4, Z14, Z0
 	VMOVUPS Z0, K1, (DI)
-done74:
+done111:
 	VZEROUPPER
 	RET
 
@@ -3750,13 +5226,13 @@ TEXT ·f32sgd_avx512(SB), NOSPLIT, $0-40
 	VBROADCASTSS 8(R8), Z10
 	VBROADCASTSS 12(R8), Z11
 	TESTQ DX, DX
-	JZ plain77
+	JZ plain114
 	CMPQ 16(R8), $0
-	JNE nesterov76
+	JNE nesterov113
 	SUBQ $16, CX
-	JLT tail79
+	JLT tail116
 	PCALIGN $32
-loop81:
+loop118:
 	VMOVUPS (DI), Z0
 	VMOVUPS (SI), Z1
 	VMULPS Z8, Z1, Z1
@@ -3770,10 +5246,10 @@ loop81:
 	ADDQ $64, SI
 	ADDQ $64, DX
 	SUBQ $16, CX
-	JGE loop81
-tail79:
+	JGE loop118
+tail116:
 	ADDQ $16, CX
-	JZ done80
+	JZ done117
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -3787,13 +5263,13 @@ tail79:
 	VMOVUPS Z2, K1, (DX)
 	VFMADD231PS Z2, Z11, Z0
 	VMOVUPS Z0, K1, (DI)
-done80:
-	JMP done78
-nesterov76:
+done117:
+	JMP done115
+nesterov113:
 	SUBQ $16, CX
-	JLT tail82
+	JLT tail119
 	PCALIGN $32
-loop84:
+loop121:
 	VMOVUPS (DI), Z0
 	VMOVUPS (SI), Z1
 	VMULPS Z8, Z1, Z1
@@ -3808,10 +5284,10 @@ loop84:
 	ADDQ $64, SI
 	ADDQ $64, DX
 	SUBQ $16, CX
-	JGE loop84
-tail82:
+	JGE loop121
+tail119:
 	ADDQ $16, CX
-	JZ done83
+	JZ done120
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -3826,13 +5302,13 @@ tail82:
 	VFMADD213PS Z1, Z10, Z2
 	VFMADD231PS Z2, Z11, Z0
 	VMOVUPS Z0, K1, (DI)
-done83:
-	JMP done78
-plain77:
+done120:
+	JMP done115
+plain114:
 	SUBQ $16, CX
-	JLT tail85
+	JLT tail122
 	PCALIGN $32
-loop87:
+loop124:
 	VMOVUPS (DI), Z0
 	VMOVUPS (SI), Z1
 	VMULPS Z8, Z1, Z1
@@ -3842,10 +5318,10 @@ loop87:
 	ADDQ $64, DI
 	ADDQ $64, SI
 	SUBQ $16, CX
-	JGE loop87
-tail85:
+	JGE loop124
+tail122:
 	ADDQ $16, CX
-	JZ done86
+	JZ done123
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -3856,8 +5332,8 @@ tail85:
 	VFMADD231PS Z9, Z0, Z1
 	VFMADD231PS Z1, Z11, Z0
 	VMOVUPS Z0, K1, (DI)
-done86:
-done78:
+done123:
+done115:
 	VZEROUPPER
 	RET
 
@@ -3875,9 +5351,9 @@ TEXT ·f32rmsprop_avx512(SB), NOSPLIT, $0-40
 	VBROADCASTSS 16(R8), Z12
 	VBROADCASTSS 20(R8), Z13
 	SUBQ $16, CX
-	JLT tail88
+	JLT tail125
 	PCALIGN $32
-loop90:
+loop127:
 	VMOVUPS (DI), Z0
 	VMOVUPS (SI), Z1
 	VMULPS Z8, Z1, Z1
@@ -3896,10 +5372,10 @@ loop90:
 	ADDQ $64, SI
 	ADDQ $64, DX
 	SUBQ $16, CX
-	JGE loop90
-tail88:
+	JGE loop127
+tail125:
 	ADDQ $16, CX
-	JZ done89
+	JZ done126
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -3918,7 +5394,7 @@ tail88:
 	VDIVPS Z3, Z1, Z1
 	VFMADD231PS Z1, Z13, Z0
 	VMOVUPS Z0, K1, (DI)
-done89:
+done126:
 	VZEROUPPER
 	RET
 
@@ -3931,7 +5407,7 @@ TEXT ·f32transpose_avx512(SB), NOSPLIT, $0-40
 	MOVQ blocks+32(FP), CX
 	LEAQ (AX)(AX*2), R8
 	LEAQ (BX)(BX*2), R9
-block91:
+block128:
 	LEAQ (SI)(AX*4), DX
 	LEAQ (DI)(BX*4), R10
 	VMOVUPS (SI), X0
@@ -3977,7 +5453,7 @@ block91:
 	LEAQ (SI)(AX*8), SI
 	ADDQ $32, DI
 	DECQ CX
-	JNZ block91
+	JNZ block128
 	VZEROUPPER
 	RET
 
@@ -3999,7 +5475,7 @@ TEXT ·f32peak_avx512(SB), NOSPLIT, $0-8
 	VPXORD Z12, Z12, Z12
 	VPXORD Z13, Z13, Z13
 	PCALIGN $32
-loop92:
+loop129:
 	VFMADD231PS Z12, Z13, Z0
 	VFMADD231PS Z12, Z13, Z1
 	VFMADD231PS Z12, Z13, Z2
@@ -4013,6 +5489,6 @@ loop92:
 	VFMADD231PS Z12, Z13, Z10
 	VFMADD231PS Z12, Z13, Z11
 	DECQ CX
-	JNZ loop92
+	JNZ loop129
 	VZEROUPPER
 	RET

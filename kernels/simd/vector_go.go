@@ -101,6 +101,26 @@ func unaryGo(o op, dst, src []float32) {
 		for i, x := range src {
 			dst[i] = tanh(x)
 		}
+	case opLog:
+		for i, x := range src {
+			dst[i] = log(x)
+		}
+	case opErf:
+		for i, x := range src {
+			dst[i] = erf(x)
+		}
+	case opSoftplus:
+		for i, x := range src {
+			dst[i] = softplus(x)
+		}
+	case opSqrt:
+		for i, x := range src {
+			dst[i] = sqrt32(x)
+		}
+	case opAbs:
+		for i, x := range src {
+			dst[i] = math.Float32frombits(math.Float32bits(x) &^ (1 << 31))
+		}
 	case opRelu:
 		for i, x := range src {
 			dst[i] = relu(x)
@@ -126,6 +146,14 @@ func binaryGo(o op, dst, a, b []float32) {
 	case opDiv:
 		for i, x := range a {
 			dst[i] = x / b[i]
+		}
+	case opMax:
+		for i, x := range a {
+			dst[i] = max(x, b[i])
+		}
+	case opMin:
+		for i, x := range a {
+			dst[i] = min(x, b[i])
 		}
 	case opReluGrad:
 		for i, y := range b {
@@ -156,6 +184,17 @@ func scalarGo(o op, dst, a []float32, s float32) {
 	case opMulScalar:
 		for i, x := range a {
 			dst[i] = x * s
+		}
+	case opLeakyRelu:
+		for i, x := range a {
+			if math.Float32bits(x)>>31 != 0 {
+				x *= s
+			}
+			dst[i] = x
+		}
+	case opElu:
+		for i, x := range a {
+			dst[i] = elu(x, s)
 		}
 	case opAxpy:
 		for i, x := range a {

@@ -25,11 +25,11 @@ func binaryOps(name string) (binaryOp, bool) {
 	case "Div":
 		return binaryOp{simd.Div, nil, nil}, true
 	case "Max":
-		return binaryOp{elementwise(func(x, y float32) float32 { return max(x, y) }), nil, nil}, true
+		return binaryOp{simd.Max, nil, nil}, true
 	case "Min":
-		return binaryOp{elementwise(func(x, y float32) float32 { return min(x, y) }), nil, nil}, true
+		return binaryOp{simd.Min, nil, nil}, true
 	case "Pow":
-		return binaryOp{elementwise(func(x, y float32) float32 { return float32(math.Pow(float64(x), float64(y))) }), nil, nil}, true
+		return binaryOp{pow, powScalar, nil}, true
 	case "ReluGrad":
 		return binaryOp{simd.ReluGrad, nil, nil}, true
 	case "SigmoidGrad":
@@ -40,11 +40,20 @@ func binaryOps(name string) (binaryOp, bool) {
 	return binaryOp{}, false
 }
 
-func elementwise(f func(x, y float32) float32) func(dst, a, b []float32) {
-	return func(dst, a, b []float32) {
-		for i := range dst {
-			dst[i] = f(a[i], b[i])
-		}
+func pow(dst, a, b []float32) {
+	for i := range dst {
+		dst[i] = float32(math.Pow(float64(a[i]), float64(b[i])))
+	}
+}
+
+// powScalar multiplies for a square, which is the correctly rounded power.
+func powScalar(dst, a []float32, s float32) {
+	if s == 2 {
+		simd.Mul(dst, a, a)
+		return
+	}
+	for i := range dst {
+		dst[i] = float32(math.Pow(float64(a[i]), float64(s)))
 	}
 }
 
@@ -106,18 +115,21 @@ func compareKernel(b *binding) (kernel, string) {
 	switch b.s.Op.Name() {
 	case "Greater":
 		f = func(dst []bool, a, b []float32) {
+			a, b = a[:len(dst)], b[:len(dst)]
 			for i := range dst {
 				dst[i] = a[i] > b[i]
 			}
 		}
 	case "Less":
 		f = func(dst []bool, a, b []float32) {
+			a, b = a[:len(dst)], b[:len(dst)]
 			for i := range dst {
 				dst[i] = a[i] < b[i]
 			}
 		}
 	default:
 		f = func(dst []bool, a, b []float32) {
+			a, b = a[:len(dst)], b[:len(dst)]
 			for i := range dst {
 				dst[i] = a[i] == b[i]
 			}
@@ -149,14 +161,21 @@ func whereKernel(b *binding) (kernel, string) {
 		tmp := c.scratch(2 * w)
 		for u := lo; u < hi; u++ {
 			p, q := x.part(u, w, tmp), y.part(u, w, tmp[w:])
-			dst := out.f32[u*w:][:w]
-			for i, ok := range cond.b[u*w:][:w] {
-				if ok {
-					dst[i] = p[i]
-				} else {
-					dst[i] = q[i]
-				}
-			}
+			choose(out.f32[u*w:][:w], cond.b[u*w:][:w], p, q)
 		}
 	}, "where"
+}
+
+// choose takes p where cond holds and q elsewhere, without a branch, which would
+// be guessed wrong half of the time.
+func choose(dst []float32, cond []bool, p, q []float32) {
+	cond, p, q = cond[:len(dst)], p[:len(dst)], q[:len(dst)]
+	for i, ok := range cond {
+		var one uint32
+		if ok {
+			one = 1
+		}
+		x, y := math.Float32bits(p[i]), math.Float32bits(q[i])
+		dst[i] = math.Float32frombits(y ^ (x^y)&-one)
+	}
 }

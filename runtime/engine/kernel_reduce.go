@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"math"
-
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/compiler/plan"
@@ -171,37 +169,57 @@ func extentKernel(b *binding) (kernel, string) {
 	}, "extent"
 }
 
-// softmaxKernel is softmax or its logarithm along the last axis.
-func softmaxKernel(b *binding) (kernel, string) {
-	axis, log := 0, false
-	switch op := b.s.Op.(type) {
-	case ops.Softmax:
-		axis = op.Axis
-	case ops.LogSoftmax:
-		axis, log = op.Axis, true
-	}
-	s := b.inT[0].Shape
-	if axis != len(s)-1 || axis == 0 || !b.all(ir.F32) || s[1:].Symbolic() {
+// reduceMaxKernel is the greatest element of each unit, or of the lines along its
+// last axes.
+func reduceMaxKernel(b *binding) (kernel, string) {
+	op, ok := b.s.Op.(ops.ReduceMax)
+	in := b.inT[0].Shape
+	if !ok || !b.all(ir.F32) || len(in) == 0 || in[1:].Symbolic() {
 		return nil, ""
 	}
-	x, y, n := b.in[0], b.out[0], s[axis].N
-	lines := s[1:axis].Elems(1)
-	return func(c *ctx, lo, hi int) {
-		tmp := c.scratch(n)
+	first, list := len(in), op.Axes.Slice()
+	for _, a := range list {
+		first = min(first, a)
+	}
+	if first == 0 || first+len(list) != len(in) || len(list) == 0 {
+		return nil, ""
+	}
+	lines, n := in[1:first].Elems(1), in[first:].Elems(1)
+	x, y := b.in[0], b.out[0]
+	return func(_ *ctx, lo, hi int) {
 		for l := lo * lines; l < hi*lines; l++ {
-			src, dst := x.f32[l*n:][:n], y.f32[l*n:][:n]
-			top := src[0]
-			for _, v := range src[1:] {
-				top = max(top, v)
+			y.f32[l] = greatest(x.f32[l*n:][:n])
+		}
+	}, "rows"
+}
+
+// greatest is the greatest element, NaN if one is.
+func greatest(x []float32) float32 {
+	top := x[0]
+	for _, v := range x[1:] {
+		top = max(top, v)
+	}
+	return top
+}
+
+// argMaxKernel is the place of the greatest element along the last axis.
+func argMaxKernel(b *binding) (kernel, string) {
+	op, ok := b.s.Op.(ops.ArgMax)
+	in := b.inT[0].Shape
+	if !ok || b.inT[0].DType != ir.F32 || op.Axis != len(in)-1 || op.Axis == 0 || in[1:].Symbolic() {
+		return nil, ""
+	}
+	lines, n := in[1:op.Axis].Elems(1), in[op.Axis].N
+	x, y := b.in[0], b.out[0]
+	return func(_ *ctx, lo, hi int) {
+		for l := lo * lines; l < hi*lines; l++ {
+			line, best := x.f32[l*n:][:n], 0
+			for k, v := range line {
+				if top := line[best]; v > top || v != v && top == top {
+					best = k
+				}
 			}
-			simd.AddScalar(tmp, src, -top)
-			if !log {
-				simd.Exp(dst, tmp)
-				simd.MulScalar(dst, dst, float32(1/simd.SumFloat64(dst)))
-				continue
-			}
-			simd.Exp(dst, tmp)
-			simd.AddScalar(dst, tmp, -float32(math.Log(simd.SumFloat64(dst))))
+			y.i64[l] = int64(best)
 		}
 	}, "rows"
 }

@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"math"
-
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/kernels/simd"
 )
@@ -50,38 +48,4 @@ func softplusSum(x, h, tmp []float32) float64 {
 	}
 	simd.Log(m, m)
 	return total - simd.LineSum(m)
-}
-
-// softplus is max(x, 0) + log1p(e) for e = exp(-|x|), where log1p(e) is log u, u
-// being 1+e as it was rounded, and what was lost by that divided by u.
-func softplus(dst, src, tmp []float32) {
-	tmp = tmp[:2*len(dst)]
-	e, u := tmp[:len(dst)], tmp[len(dst):]
-	for i, x := range src {
-		e[i] = math.Float32frombits(math.Float32bits(x) | 1<<31)
-	}
-	simd.Exp(e, e)
-	simd.AddScalar(u, e, 1)
-	for i, x := range src {
-		b := math.Float32bits(x)
-		lost := e[i] - (u[i] - 1)
-		e[i] = math.Float32frombits(b&^uint32(int32(b)>>31)) + lost/u[i]
-	}
-	simd.Log(u, u)
-	simd.Add(dst, e, u)
-}
-
-// softplusKernel is softplus of each element.
-func softplusKernel(b *binding) (kernel, string) {
-	w, ok := width(b.outT[0])
-	if !ok || !b.all(ir.F32) {
-		return nil, ""
-	}
-	x, y := b.in[0], b.out[0]
-	return func(c *ctx, lo, hi int) {
-		tmp := c.scratch(2 * w)
-		for u := lo; u < hi; u++ {
-			softplus(y.f32[u*w:][:w], x.f32[u*w:][:w], tmp)
-		}
-	}, "vector"
 }

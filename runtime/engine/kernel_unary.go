@@ -11,100 +11,94 @@ import (
 // unaryKernel is an elementwise op of one operand.
 func unaryKernel(b *binding) (kernel, string) {
 	w, ok := width(b.outT[0])
-	if !ok || !b.all(ir.F32) {
+	f := vectorOps(b.s.Op)
+	if !ok || !b.all(ir.F32) || f == nil {
 		return nil, ""
 	}
 	x, y := b.in[0], b.out[0]
-	name := "vector"
-	f := vectorOps(b.s.Op.Name())
-	if f == nil {
-		g := elementOp(b.s.Op)
-		if g == nil {
-			return nil, ""
-		}
-		name = "elements"
-		f = func(dst, src []float32) {
-			for i := range dst {
-				dst[i] = float32(g(float64(src[i])))
-			}
-		}
-	}
 	return func(_ *ctx, lo, hi int) {
 		lo, hi = lo*w, hi*w
 		f(y.f32[lo:hi], x.f32[lo:hi])
-	}, name
+	}, "vector"
 }
 
-func vectorOps(name string) func(dst, src []float32) {
-	switch name {
-	case "Relu":
-		return simd.Relu
-	case "Sigmoid":
-		return simd.Sigmoid
-	case "Tanh":
-		return simd.Tanh
-	case "Exp":
-		return simd.Exp
-	case "Log":
-		return simd.Log
-	case "Neg":
-		return func(dst, src []float32) {
-			for i := range dst {
-				dst[i] = -src[i]
-			}
-		}
-	case "Reciprocal":
-		return func(dst, src []float32) {
-			for i := range dst {
-				dst[i] = 1 / src[i]
-			}
-		}
-	}
-	return nil
-}
-
-// elementOp returns what an op does to one element, in float64.
-func elementOp(op ir.Op) func(x float64) float64 {
+// vectorOps returns what an op does to a slice, or nil.
+func vectorOps(op ir.Op) func(dst, src []float32) {
 	switch o := op.(type) {
-	case ops.Abs:
-		return math.Abs
-	case ops.Sign:
-		return func(x float64) float64 {
-			switch {
-			case x > 0:
-				return 1
-			case x < 0:
-				return -1
-			}
-			return x
-		}
-	case ops.Sqrt:
-		return math.Sqrt
+	case ops.Relu:
+		return simd.Relu
+	case ops.Sigmoid:
+		return simd.Sigmoid
+	case ops.Tanh:
+		return simd.Tanh
+	case ops.Exp:
+		return simd.Exp
+	case ops.Log:
+		return simd.Log
 	case ops.Erf:
-		return math.Erf
-	case ops.LeakyRelu:
-		return func(x float64) float64 {
-			if x > 0 {
-				return x
-			}
-			return o.Alpha * x
-		}
-	case ops.Elu:
-		return func(x float64) float64 {
-			if x > 0 {
-				return x
-			}
-			return o.Alpha * math.Expm1(x)
-		}
-	case ops.Selu:
-		return func(x float64) float64 {
-			if x > 0 {
-				return ops.SeluGamma * x
-			}
-			return ops.SeluGamma * ops.SeluAlpha * math.Expm1(x)
-		}
+		return simd.Erf
+	case ops.Sqrt:
+		return simd.Sqrt
+	case ops.Abs:
+		return simd.Abs
+	case ops.Softplus:
+		return simd.Softplus
 	case ops.Gelu:
-		return func(x float64) float64 { return 0.5 * x * (1 + math.Erf(x/math.Sqrt2)) }
+		return gelu
+	case ops.LeakyRelu:
+		alpha := float32(o.Alpha)
+		return func(dst, src []float32) { simd.LeakyRelu(dst, src, alpha) }
+	case ops.Elu:
+		alpha := float32(o.Alpha)
+		return func(dst, src []float32) { simd.Elu(dst, src, alpha) }
+	case ops.Selu:
+		return func(dst, src []float32) {
+			simd.Elu(dst, src, float32(ops.SeluAlpha))
+			simd.MulScalar(dst, dst, float32(ops.SeluGamma))
+		}
+	case ops.Sign:
+		return sign
+	case ops.Neg:
+		return func(dst, src []float32) {
+			for i, x := range src[:len(dst)] {
+				dst[i] = -x
+			}
+		}
+	case ops.Reciprocal:
+		return func(dst, src []float32) {
+			for i, x := range src[:len(dst)] {
+				dst[i] = 1 / x
+			}
+		}
 	}
 	return nil
+}
+
+// gelu has the bits of its decomposition.
+func gelu(dst, src []float32) {
+	var phi [256]float32
+	for len(dst) > 0 {
+		n := min(len(dst), len(phi))
+		p, d, s := phi[:n], dst[:n], src[:n]
+		simd.MulScalar(p, s, float32(1/math.Sqrt2))
+		simd.Erf(p, p)
+		simd.AddScalar(p, p, 1)
+		simd.MulScalar(d, s, 0.5)
+		simd.Mul(d, d, p)
+		dst, src = dst[n:], src[n:]
+	}
+}
+
+// sign is -1, 0 or 1 without a branch, which would be guessed wrong half of the
+// time: the sign bit beside the bits of one, unless x is 0 or NaN.
+func sign(dst, src []float32) {
+	for i, x := range src[:len(dst)] {
+		b := math.Float32bits(x)
+		var ordinary uint32
+		if x < 0 || x > 0 {
+			ordinary = 1
+		}
+		one := b&(1<<31) | math.Float32bits(1)
+		dst[i] = math.Float32frombits(b ^ (b^one)&-ordinary)
+	}
 }

@@ -18,14 +18,16 @@ func maker(op string) makeKernel {
 	case "Where":
 		return whereKernel
 	case "Relu", "Sigmoid", "Tanh", "Exp", "Log", "Neg", "Abs", "Sign", "Sqrt", "Erf", "Reciprocal",
-		"LeakyRelu", "Elu", "Selu", "Gelu":
+		"LeakyRelu", "Elu", "Selu", "Softplus", "Gelu":
 		return unaryKernel
-	case "Softplus":
-		return softplusKernel
 	case "SoftplusSum":
 		return softplusSumKernel
 	case "ReduceSum", "ReduceMean":
 		return reduceKernel
+	case "ReduceMax":
+		return reduceMaxKernel
+	case "ArgMax":
+		return argMaxKernel
 	case "ContinueSum":
 		return continueSumKernel
 	case "RowSum":

@@ -4,7 +4,7 @@ import "fmt"
 
 // vectorFamily writes the elementwise kernels, reductions and optimizers of the set, and the switches that call them.
 func (a *asm) vectorFamily() {
-	a.class("Unary", "dst, src *float32, n int", 24, []kernel{
+	a.class("Unary", "dst, src *float32, n int", 24, append([]kernel{
 		{"relu", []string{"zero"}, func(m bool) {
 			a.ld("SI", 0, m)
 			a.p("VMAXPS %s, %s, %s", a.r(0), a.c("zero"), a.r(0))
@@ -19,12 +19,14 @@ func (a *asm) vectorFamily() {
 		}},
 		{"sigmoid", append([]string{"expLo", "magic", "one"}, expConsts...), func(m bool) { a.sigmoid(m) }},
 		{"tanh", append([]string{"tanhLo", "magic"}, append(expConsts, "two", "abs")...), func(m bool) { a.tanh(m) }},
-	})
+	}, a.functions()...))
 	a.class("Binary", "dst, a, b *float32, n int", 32, []kernel{
 		{"add", nil, a.arith("VADDPS")},
 		{"sub", nil, a.arith("VSUBPS")},
 		{"mul", nil, a.arith("VMULPS")},
 		{"div", nil, a.arith("VDIVPS")},
+		{"max", []string{"sign"}, a.minMax(true)},
+		{"min", nil, a.minMax(false)},
 		{"relugrad", []string{"zero"}, func(m bool) {
 			a.ld("SI", 0, m)
 			a.ld("DX", 1, m)
@@ -54,7 +56,7 @@ func (a *asm) vectorFamily() {
 			a.st(0, "DI", m)
 		}},
 	})
-	a.class("Scalar", "dst, a *float32, n int, s float32", 28, []kernel{
+	a.class("Scalar", "dst, a *float32, n int, s float32", 28, append([]kernel{
 		{"addscalar", nil, a.withScalar("VADDPS")},
 		{"mulscalar", nil, a.withScalar("VMULPS")},
 		{"axpy", nil, func(m bool) {
@@ -63,7 +65,7 @@ func (a *asm) vectorFamily() {
 			a.p("VFMADD231PS %s, %s, %s", a.r(0), a.r(7), a.r(1))
 			a.st(1, "DI", m)
 		}},
-	})
+	}, a.selections()...))
 	a.reductions()
 	a.squaredError()
 	a.colSums()
@@ -111,7 +113,8 @@ func (a *asm) class(class, args string, size int, ks []kernel) {
 }
 
 var goOp = map[string]string{
-	"relu": "opRelu", "exp": "opExp", "sigmoid": "opSigmoid", "tanh": "opTanh", "add": "opAdd", "sub": "opSub", "mul": "opMul", "div": "opDiv",
+	"relu": "opRelu", "exp": "opExp", "sigmoid": "opSigmoid", "tanh": "opTanh", "log": "opLog", "erf": "opErf", "softplus": "opSoftplus", "sqrt": "opSqrt", "abs": "opAbs",
+	"max": "opMax", "min": "opMin", "leakyrelu": "opLeakyRelu", "elu": "opElu", "add": "opAdd", "sub": "opSub", "mul": "opMul", "div": "opDiv",
 	"relugrad": "opReluGrad", "sigmoidgrad": "opSigmoidGrad", "tanhgrad": "opTanhGrad",
 	"addscalar": "opAddScalar", "mulscalar": "opMulScalar", "axpy": "opAxpy", "sum": "opSum", "dot": "opDot", "squareddiff": "opSquaredDiff",
 	"uniform": "opUniform", "choose": "opChoose", "keep": "opKeep", "replace": "opReplace", "sample": "opSample", "normal": "opNormal", "addnormal": "opAddNormal",
