@@ -49,6 +49,8 @@ type lowering struct {
 	starts    map[*ir.Node]*ir.Value // where the chain of a parameter's gradient begins
 	continued map[*ir.Value]bool     // parameters whose gradient is such a chain
 	last      slot
+	twins     map[int][]int // transposes that are made once, by the parameter's buffer
+	maker     map[int]int   // step that makes a buffer
 }
 
 type read struct {

@@ -2,7 +2,6 @@ package compiler
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
@@ -15,6 +14,7 @@ const smallModel = 4096
 
 // updates ends the gradients, which are buffers by the parameter's name.
 func (l *lowering) updates(grads map[string]int) error {
+	l.sources()
 	var run []*ir.Value // neighbours in the store, updated together
 	small := !l.o.storeGrads && !l.o.spread && l.weights() <= smallModel
 	flush := func() {
@@ -70,7 +70,7 @@ func (l *lowering) update(v *ir.Value, grad int) {
 		s.Op = plan.StoreGrad{Continued: l.continued[v]}
 		s.Out = []int{l.gradOf(v)}
 	} else {
-		s.Twins = l.twinsOf(b)
+		s.Twins = append(s.Twins, l.twins[b]...)
 		from = max(l.afterLoss(), l.unread(b, length))
 		for _, t := range s.Twins {
 			from = max(from, l.unread(t, ir.Dim{}))
@@ -90,7 +90,7 @@ func (l *lowering) updateTogether(vs []*ir.Value, grads map[string]int) {
 	for _, v := range vs {
 		b := l.buf[v]
 		s.In, s.Out, s.Access = append(s.In, grads[v.Name]), append(s.Out, b), append(s.Access, ir.Whole)
-		s.Twins = append(s.Twins, l.twinsOf(b)...)
+		s.Twins = append(s.Twins, l.twins[b]...)
 		for _, what := range append([]int{b}, s.Twins...) {
 			at = max(at, (l.unread(what, ir.Dim{})-2)|1)
 		}
@@ -129,27 +129,29 @@ func (l *lowering) unread(b int, length ir.Dim) slot {
 	return from
 }
 
-// twinsOf returns the transposes of a parameter that are made once. One that is
-// an output stays what it was in the run.
-func (l *lowering) twinsOf(param int) []int {
-	var twins []int
-	for _, q := range l.steps {
-		if !q.once || q.step.Op != (ops.Transpose{Perm: ir.MakeAxes(1, 0)}) || q.step.In[0] != param {
-			continue
-		}
-		if out := q.step.Out[0]; !slices.ContainsFunc(l.p.Outputs, func(o plan.Port) bool { return l.p.Root(o.Buffer) == out }) {
-			twins = append(twins, out)
+// sources finds the transposes of parameters that are made once, by parameter,
+// and the step that makes each buffer. A transpose that is an output is left out:
+// it stays what it was in the run.
+func (l *lowering) sources() {
+	l.twins, l.maker = map[int][]int{}, map[int]int{}
+	outputs := map[int]bool{}
+	for _, o := range l.p.Outputs {
+		outputs[l.p.Root(o.Buffer)] = true
+	}
+	for i := range l.steps {
+		q := &l.steps[i]
+		out := q.step.Out[0]
+		l.maker[out] = i
+		if q.once && q.step.Op == (ops.Transpose{Perm: ir.MakeAxes(1, 0)}) && !outputs[out] {
+			l.twins[q.step.In[0]] = append(l.twins[q.step.In[0]], out)
 		}
 	}
-	return twins
 }
 
 // origin returns the layer and line of the step that makes a buffer.
 func (l *lowering) origin(b int) (string, ir.Pos) {
-	for _, q := range l.steps {
-		if q.step.Out[0] == b {
-			return q.step.Layer, q.step.Pos
-		}
+	if i, ok := l.maker[b]; ok {
+		return l.steps[i].step.Layer, l.steps[i].step.Pos
 	}
 	return "", ir.Pos{}
 }

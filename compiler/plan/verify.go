@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -377,6 +378,7 @@ func turns(p *Plan, s *Step) bool {
 // span is the lifetime of a buffer of the arena.
 type span struct {
 	buf         int
+	lo, hi      int // bytes of the arena
 	first, last int // two moments a phase: its parallel part and its tail
 	def         spot
 	end         int  // position of the last use, if all are in the same list
@@ -393,6 +395,7 @@ func moment(at spot) int {
 
 func (c *checker) spans() []span {
 	var out []span
+	index := map[int]int{} // by buffer
 	forever := 2 * len(c.p.Phases)
 	for i := range c.p.Buffers {
 		b := &c.p.Buffers[i]
@@ -400,7 +403,7 @@ func (c *checker) spans() []span {
 		if !ok || !b.Kind.InArena() {
 			continue
 		}
-		s := span{buf: i, first: moment(def), last: moment(def), def: def, end: def.pos, inside: b.Kind == Arena, over: -1}
+		s := span{buf: i, lo: b.Offset, hi: b.Offset + b.Bytes(c.p.Rows), first: moment(def), last: moment(def), def: def, end: def.pos, inside: b.Kind == Arena, over: -1}
 		for _, r := range c.reads[i] {
 			s.last = max(s.last, moment(r.at))
 			s.end = max(s.end, r.at.pos)
@@ -413,6 +416,7 @@ func (c *checker) spans() []span {
 		if def.once {
 			s.first, s.last = 0, forever
 		}
+		index[i] = len(out)
 		out = append(out, s)
 	}
 	c.each(func(at spot, _ int, st *Step) error {
@@ -420,10 +424,8 @@ func (c *checker) spans() []span {
 		if i < 0 {
 			return nil
 		}
-		for j := range out {
-			if out[j].buf == st.Out[0] {
-				out[j].over = c.p.Root(st.In[i])
-			}
+		if j, ok := index[st.Out[0]]; ok {
+			out[j].over = c.p.Root(st.In[i])
 		}
 		return nil
 	})
@@ -434,18 +436,16 @@ func (c *checker) spans() []span {
 // slices that one task uses one after the other.
 func (c *checker) overlaps() error {
 	spans := c.spans()
+	slices.SortStableFunc(spans, func(a, b span) int { return cmp.Compare(a.lo, b.lo) })
 	for i := range spans {
-		for j := range i {
-			a, b := &spans[i], &spans[j]
-			x, y := &c.p.Buffers[a.buf], &c.p.Buffers[b.buf]
-			if x.Offset >= y.Offset+y.Bytes(c.p.Rows) || y.Offset >= x.Offset+x.Bytes(c.p.Rows) {
-				continue
-			}
-			if a.last < b.first || b.last < a.first {
+		a := &spans[i]
+		for j := i + 1; j < len(spans) && spans[j].lo < a.hi; j++ {
+			b := &spans[j]
+			if a.last < b.first || b.last < a.first || b.lo == b.hi {
 				continue
 			}
 			if !c.inTurn(a, b) && !c.inTurn(b, a) {
-				return fmt.Errorf("buffers %s and %s share bytes while both are alive", x.Name, y.Name)
+				return fmt.Errorf("buffers %s and %s share bytes while both are alive", c.p.Buffers[a.buf].Name, c.p.Buffers[b.buf].Name)
 			}
 		}
 	}
@@ -457,11 +457,10 @@ func (c *checker) inTurn(a, b *span) bool {
 	if !a.inside || !b.inside || !a.def.sameList(b.def) {
 		return false
 	}
-	x, y := &c.p.Buffers[a.buf], &c.p.Buffers[b.buf]
-	if !a.def.sequential() && (x.Offset != y.Offset || x.Bytes(c.p.Rows) != y.Bytes(c.p.Rows)) {
+	if !a.def.sequential() && (a.lo != b.lo || a.hi != b.hi) {
 		return false
 	}
-	if x.Offset != y.Offset && a.end == b.def.pos {
+	if a.lo != b.lo && a.end == b.def.pos {
 		return false
 	}
 	return a.end < b.def.pos || a.end == b.def.pos && b.over == a.buf
