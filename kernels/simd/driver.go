@@ -149,7 +149,7 @@ func (s *selection) tile(m, k int) (mr, nr int) {
 	case s.forced || m > 3 && (s.isa[opGemm] == isaAVX2 || k > smallK):
 		return s.mr, s.nr
 	case s.isa[opGemm] == isaAVX2:
-		return m, [...]int{64, 32, 24}[m-1]
+		return m, [...]int{104, 48, 32}[m-1]
 	case m == 1:
 		return 1, 128
 	}

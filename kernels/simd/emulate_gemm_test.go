@@ -34,7 +34,7 @@ func TestEmulatedGemm(t *testing.T) {
 				if trial > 2 {
 					n -= rng.IntN(columnsLess(set, nr))
 				}
-				m, k := mr*count, []int{0, 1, 2, 7}[rng.IntN(4)]
+				m, k := mr*count, []int{0, 1, 2, 7, 12}[rng.IntN(5)]
 				rsa, csa := k+1, 1
 				if trial%2 == 1 {
 					rsa, csa = 1, m+2

@@ -249,7 +249,7 @@ func (m *machine) run(fn string, args ...uint64) (err error) {
 			return nil
 		}
 		if in.name[0] == 'J' {
-			taken := map[string]bool{"JMP": true, "JZ": m.zero, "JNZ": !m.zero, "JNE": !m.zero, "JLT": m.less, "JGE": !m.less, "JGT": !m.less && !m.zero}
+			taken := map[string]bool{"JMP": true, "JZ": m.zero, "JNZ": !m.zero, "JNE": !m.zero, "JLT": m.less, "JGE": !m.less, "JLE": m.less || m.zero, "JGT": !m.less && !m.zero}
 			to, known := taken[in.name]
 			if !known {
 				panic("unknown jump")

@@ -38,6 +38,21 @@ func f32gemm_1x56_avx2(p *gemmArgs)
 func f32gemm_1x64_avx2(p *gemmArgs)
 
 //go:noescape
+func f32gemm_1x72_avx2(p *gemmArgs)
+
+//go:noescape
+func f32gemm_1x80_avx2(p *gemmArgs)
+
+//go:noescape
+func f32gemm_1x88_avx2(p *gemmArgs)
+
+//go:noescape
+func f32gemm_1x96_avx2(p *gemmArgs)
+
+//go:noescape
+func f32gemm_1x104_avx2(p *gemmArgs)
+
+//go:noescape
 func f32gemm_2x4_avx2(p *gemmArgs)
 
 //go:noescape
@@ -59,6 +74,12 @@ func f32gemm_2x24_avx2(p *gemmArgs)
 func f32gemm_2x32_avx2(p *gemmArgs)
 
 //go:noescape
+func f32gemm_2x40_avx2(p *gemmArgs)
+
+//go:noescape
+func f32gemm_2x48_avx2(p *gemmArgs)
+
+//go:noescape
 func f32gemm_3x4_avx2(p *gemmArgs)
 
 //go:noescape
@@ -75,6 +96,9 @@ func f32gemm_3x16_avx2(p *gemmArgs)
 
 //go:noescape
 func f32gemm_3x24_avx2(p *gemmArgs)
+
+//go:noescape
+func f32gemm_3x32_avx2(p *gemmArgs)
 
 //go:noescape
 func f32gemm_4x4_avx2(p *gemmArgs)
@@ -166,6 +190,16 @@ func gemmTile_avx2(mr, nr int, p *gemmArgs) {
 		f32gemm_1x56_avx2(p)
 	case 1<<8 | 64:
 		f32gemm_1x64_avx2(p)
+	case 1<<8 | 72:
+		f32gemm_1x72_avx2(p)
+	case 1<<8 | 80:
+		f32gemm_1x80_avx2(p)
+	case 1<<8 | 88:
+		f32gemm_1x88_avx2(p)
+	case 1<<8 | 96:
+		f32gemm_1x96_avx2(p)
+	case 1<<8 | 104:
+		f32gemm_1x104_avx2(p)
 	case 2<<8 | 4:
 		f32gemm_2x4_avx2(p)
 	case 2<<8 | 7:
@@ -180,6 +214,10 @@ func gemmTile_avx2(mr, nr int, p *gemmArgs) {
 		f32gemm_2x24_avx2(p)
 	case 2<<8 | 32:
 		f32gemm_2x32_avx2(p)
+	case 2<<8 | 40:
+		f32gemm_2x40_avx2(p)
+	case 2<<8 | 48:
+		f32gemm_2x48_avx2(p)
 	case 3<<8 | 4:
 		f32gemm_3x4_avx2(p)
 	case 3<<8 | 7:
@@ -192,6 +230,8 @@ func gemmTile_avx2(mr, nr int, p *gemmArgs) {
 		f32gemm_3x16_avx2(p)
 	case 3<<8 | 24:
 		f32gemm_3x24_avx2(p)
+	case 3<<8 | 32:
+		f32gemm_3x32_avx2(p)
 	case 4<<8 | 4:
 		f32gemm_4x4_avx2(p)
 	case 4<<8 | 7:

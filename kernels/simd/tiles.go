@@ -18,9 +18,9 @@ func tiles(i isa) (t [][2]int) {
 			rows(mr, 8, 16, 24, 32, 40, 48)
 		}
 	case isaAVX2:
-		rows(1, 24, 32, 40, 48, 56, 64)
-		rows(2, 24, 32)
-		rows(3, 24)
+		rows(1, 24, 32, 40, 48, 56, 64, 72, 80, 88, 96, 104)
+		rows(2, 24, 32, 40, 48)
+		rows(3, 24, 32)
 		for mr := 7; mr <= 12; mr++ {
 			rows(mr, 4)
 		}

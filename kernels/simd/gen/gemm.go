@@ -46,7 +46,7 @@ func (i *isa) tile(mr, nr int) (widths []int) {
 	switch {
 	case i.wide() && (nr%8 != 0 || mr > 8 || mr > 1 && nr > 48):
 		return nil
-	case i.wide() || nr%8 == 0 && (mr <= 6 && nr <= 16 || mr <= 3 && nr <= []int{64, 32, 24}[mr-1]):
+	case i.wide() || nr%8 == 0 && (mr <= 6 && nr <= 16 || mr <= 3 && nr <= []int{104, 48, 32}[mr-1]):
 		for left := nr; left > 0; left -= i.lanes {
 			widths = append(widths, min(left, i.lanes))
 		}
@@ -167,6 +167,9 @@ func (t *gemmTile) inRow(v int) string {
 func (a *asm) gemm(mr, nr int, widths []int) {
 	vecs := len(widths)
 	t := &gemmTile{asm: a, mr: mr, nr: nr, widths: widths, acc0: 4, few: !a.wide() && (mr == 2 || mr == 3) && vecs > 2, direct: mr == 1 && vecs > 2}
+	if t.direct {
+		t.acc0 = 3
+	}
 	a.text(fmt.Sprintf("gemm_%dx%d", mr, nr), "p *gemmArgs", 8)
 	a.p("MOVQ p+0(FP), DI")
 	a.p("MOVQ %d(DI), AX", argRSA)
@@ -209,7 +212,7 @@ func (a *asm) gemm(mr, nr int, widths []int) {
 // loop writes the loop over tiles.
 func (t *gemmTile) loop() {
 	next, zero, ready := t.fresh("tile"), t.fresh("zero"), t.fresh("ready")
-	k, done := t.fresh("k"), t.fresh("done")
+	done := t.fresh("done")
 	t.at(next)
 	t.p("TESTQ $1, %d(DI)", argFlags)
 	t.p("JZ %s", zero)
@@ -232,15 +235,15 @@ func (t *gemmTile) loop() {
 		t.p("MOVQ %d(DI), R10", argFar)
 		t.p("TESTQ R10, R10")
 		t.p("JNZ %s", far)
-		t.chains(k, false)
+		t.chains(false)
 		t.p("JMP %s", done)
 		t.at(far) // the first tile fetches what the next panel will read
 		t.p("MOVQ $0, %d(DI)", argFar)
 		t.p("MOVQ %d(DI), R12", argLDFar)
-		t.chains(t.fresh("k"), true)
+		t.chains(true)
 		t.p("LEAQ (R11)(R11*2), R12")
 	} else {
-		t.chains(k, false)
+		t.chains(false)
 	}
 	t.at(done)
 	t.epilogue()
@@ -258,19 +261,61 @@ func (t *gemmTile) loop() {
 // reuses says whether a tile is one of many that read the same panel of B.
 func (t *gemmTile) reuses() bool { return t.mr > 3 && t.nr > 12 }
 
-// chains writes the loop over k.
-func (t *gemmTile) chains(k string, far bool) {
-	t.p("PCALIGN $32")
-	t.at(k)
-	t.step()
-	if far {
+// chains writes the loop over k. With far, each step fetches a row at R10 into the cache.
+func (t *gemmTile) chains(far bool) {
+	fetch := func(format string) {
 		for d := 0; d < 4*t.nr; d += 64 {
-			t.p("PREFETCHT0 %d(R10)", d)
+			t.p("PREFETCHT0 "+format, d)
 		}
-		t.p("ADDQ R12, R10")
 	}
+	switch {
+	case far:
+		t.repeat(func() {
+			t.step()
+			fetch("%d(R10)")
+			t.p("ADDQ R12, R10")
+		})
+	case t.few || t.direct:
+		// B passes once and is fetched ahead, but never past its end: a page that is not mapped costs much.
+		rest := t.fresh("rest")
+		t.p("SUBQ $9, CX")
+		t.p("JLE %s", rest)
+		t.repeat(func() {
+			t.step()
+			fetch("%d(DX)(R9*8)") // DX is at the next row
+		})
+		t.at(rest)
+		t.p("ADDQ $9, CX")
+		t.repeat(t.step)
+	case t.mr > 3:
+		odd, end := t.fresh("odd"), t.fresh("end")
+		t.p("SUBQ $2, CX")
+		t.p("JLT %s", odd)
+		loop := t.fresh("k")
+		t.p("PCALIGN $32")
+		t.at(loop)
+		t.step()
+		t.step()
+		t.p("SUBQ $2, CX")
+		t.p("JGE %s", loop)
+		t.at(odd)
+		t.p("ADDQ $2, CX")
+		t.p("JZ %s", end)
+		t.step()
+		t.at(end)
+	default:
+		t.repeat(t.step)
+	}
+}
+
+// repeat writes a loop of CX rounds.
+func (t *gemmTile) repeat(body func()) {
+	loop := t.fresh("k")
+	t.p("PCALIGN $32")
+	t.at(loop)
+	body()
 	t.p("DECQ CX")
-	t.p("JNZ %s", k)
+	t.p("JNZ %s", loop)
 }
 
 // step writes one step of every chain.
@@ -387,7 +432,6 @@ func (a *asm) pack() {
 	a.p("MOVQ k+32(FP), CX")
 	loop := a.fresh("pack")
 	a.at(loop)
-	a.p("PREFETCHT0 (SI)(R9*8)")
 	for d := 0; d < 64; d += a.bytes() {
 		a.p("VMOVUPS %d(SI), %s", d, a.r(d/a.bytes()))
 	}
