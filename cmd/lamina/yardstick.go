@@ -183,5 +183,9 @@ func machine() string {
 			}
 		}
 	}
-	return fmt.Sprintf("%s, %d cores, %s kernels, %.0f GFLOP/s a core", model, runtime.GOMAXPROCS(0), simd.Active(), simd.PeakFMA(100*time.Millisecond))
+	cores := fmt.Sprint(runtime.GOMAXPROCS(0))
+	if n := runtime.NumCPU(); n != runtime.GOMAXPROCS(0) {
+		cores += fmt.Sprintf(" of %d", n)
+	}
+	return fmt.Sprintf("%s, %s cores, %s kernels, %.0f GFLOP/s a core", model, cores, simd.Active(), simd.PeakFMA(100*time.Millisecond))
 }

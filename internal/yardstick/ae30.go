@@ -19,6 +19,7 @@ type pretraining struct {
 	Epochs   int     `json:"epochs,omitempty"`
 	Rate     float64 `json:"rate,omitempty"`
 	CodeRate float64 `json:"code_rate,omitempty"` // of the linear code layer
+	Decay    float64 `json:"decay,omitempty"`     // of the weights of machines
 	Batch    int     `json:"batch,omitempty"`
 }
 
@@ -32,9 +33,9 @@ type tuning struct {
 }
 
 func (p pretraining) options(in *input) train.Options {
-	o := train.Options{Optimizer: optim.Adam(p.Rate), Epochs: p.Epochs, Batch: p.Batch, Seed: in.seed, Workers: in.workers, KeepLast: true}
+	o := train.Options{Optimizer: optim.Adam(p.Rate).Schedule(optim.Cosine(0)), Epochs: p.Epochs, Batch: p.Batch, Seed: in.seed, Workers: in.workers, KeepLast: true}
 	if p.Kind == "rbm" { // as Hinton and Salakhutdinov 2006
-		o.Optimizer = optim.SGD(p.Rate).Momentum(0.9).EarlyMomentum(0.5, 5).Decay(2e-4)
+		o.Optimizer = optim.SGD(p.Rate).Momentum(0.9).EarlyMomentum(0.5, 5).Decay(p.Decay).Schedule(optim.Cosine(0))
 	}
 	return o
 }
@@ -47,7 +48,7 @@ func (t tuning) options(in *input) train.Options {
 // and its squared error on the test digits.
 type autoencoder struct {
 	Units    []int       `json:"units"` // of the encoder; the last is the linear code
-	Unit     string      `json:"unit"`  // sigmoid or relu
+	Unit     string      `json:"unit"`  // sigmoid or elu
 	Pretrain pretraining `json:"pretrain"`
 	Tune     tuning      `json:"tune"`
 }
@@ -66,7 +67,7 @@ func (a autoencoder) measure(ctx context.Context, in *input) (n numbers, err err
 		whole.Untied()
 		phases = append(phases, pretrain.Greedy(x, enc, rows, p.options(in)).Corrupt(spec.MaskingNoise(p.Noise)).Untied().Loss(stageLoss))
 	case "rbm":
-		whole.Unfold()
+		whole.Untied()
 		code := p
 		code.Rate = p.CodeRate
 		phases = append(phases, pretrain.RBM(x, enc, rows, p.options(in)).Stage(len(a.Units), code.options(in)))
@@ -109,16 +110,14 @@ func stack(units []int, kind string, code bool) *spec.SequentialLayer {
 	var layers []spec.Layer
 	for i, n := range units {
 		d := spec.Dense(n)
-		if kind == "relu" {
+		unit := spec.Layer(spec.Sigmoid())
+		if kind == "elu" {
 			d.Init(spec.He())
+			unit = spec.ELU()
 		}
 		layers = append(layers, d)
-		switch {
-		case code && i == len(units)-1:
-		case kind == "relu":
-			layers = append(layers, spec.ReLU())
-		default:
-			layers = append(layers, spec.Sigmoid())
+		if !code || i < len(units)-1 {
+			layers = append(layers, unit)
 		}
 	}
 	return spec.Sequential("encoder", layers...)

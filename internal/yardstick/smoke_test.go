@@ -32,9 +32,9 @@ func TestRecipes(t *testing.T) {
 		most float64
 	}{
 		{"pca30", components{30}, 20},
-		{"ae30/direct", autoencoder{[]int{128, 30}, "relu", pretraining{Kind: "none"}, mse}, 25},
-		{"ae30/denoising", autoencoder{[]int{128, 30}, "relu", pretraining{Kind: "denoising", Noise: 0.1, Epochs: 4, Rate: 2e-3, Batch: 20}, frozen}, 40},
-		{"ae30/denoising, tuned", autoencoder{[]int{128, 30}, "relu", pretraining{Kind: "denoising", Noise: 0.1, Epochs: 3, Rate: 2e-3, Batch: 20}, mse}, 25},
+		{"ae30/direct", autoencoder{[]int{128, 30}, "elu", pretraining{Kind: "none"}, mse}, 25},
+		{"ae30/denoising", autoencoder{[]int{128, 30}, "elu", pretraining{Kind: "denoising", Noise: 0.1, Epochs: 4, Rate: 2e-3, Batch: 20}, frozen}, 40},
+		{"ae30/denoising, tuned", autoencoder{[]int{128, 30}, "elu", pretraining{Kind: "denoising", Noise: 0.1, Epochs: 3, Rate: 2e-3, Batch: 20}, mse}, 25},
 		{"ae30/rbm", autoencoder{[]int{128, 30}, "sigmoid", pretraining{Kind: "rbm", Epochs: 5, Rate: 0.05, CodeRate: 1e-3, Batch: 20}, mse}, 25},
 		{"keras-tied", tied{[]int{100, 30}, 6, 50, 1e-3}, 0.03},
 		{"sdae/basic/SAE-3", classifier{"basic", rows, units, pretraining{Kind: "autoencoder", Epochs: 3, Rate: 2e-3, Batch: 20}, quick}, 18},
