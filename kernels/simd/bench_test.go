@@ -63,6 +63,11 @@ func BenchmarkVector(b *testing.B) {
 		{"exp", func() { Exp(y, x) }},
 		{"sigmoid", func() { Sigmoid(y, x) }},
 		{"tanh", func() { Tanh(y, x) }},
+		{"log", func() { Log(y, x) }},
+		{"erf", func() { Erf(y, x) }},
+		{"softplus", func() { Softplus(y, x) }},
+		{"elu", func() { Elu(y, x, 1) }},
+		{"max", func() { Max(y, x, z) }},
 		{"add", func() { Add(y, x, z) }},
 		{"addrow100", func() { AddRow(y[:16300], x[:16300], z[:100]) }},
 		{"dot", func() { z[0] = Dot(x, y) }},
@@ -79,6 +84,7 @@ func BenchmarkVector(b *testing.B) {
 		{"colsums100", func() { ColumnSums(163, 100, x, 100, z, false) }},
 		{"transpose128", func() { Transpose(128, 128, x, 128, y, 128) }},
 		{"adam", func() { Adam(w, x, y, z, AdamParams{LR: 1e-3, Beta1: .9, Beta2: .999, Eps: 1e-8, Step: 10}) }},
+		{"rmsprop", func() { RMSProp(w, x, y, RMSPropParams{LR: 1e-3, Rho: .9, Eps: 1e-6}) }},
 		{"sgd", func() { SGD(w, x, y, SGDParams{LR: 1e-3, Momentum: .9}) }},
 	} {
 		b.Run(fmt.Sprintf("%s/%s", c.name, Active()), func(b *testing.B) {

@@ -84,6 +84,26 @@ func sliceKernel(b *binding) (kernel, string) {
 	}, "copy"
 }
 
+// padKernel puts zeros around along an axis that is not the first.
+func padKernel(b *binding) (kernel, string) {
+	op, ok := b.s.Op.(ops.Pad)
+	if !ok || op.Axis < 1 || !b.all(ir.F32) || b.inT[0].Shape[1:].Symbolic() {
+		return nil, ""
+	}
+	s := b.inT[0].Shape
+	outer, inner := s[1:op.Axis].Elems(1), s[op.Axis+1:].Elems(1)
+	from, w, line := op.Before*inner, s[op.Axis].N*inner, b.outT[0].Shape[op.Axis].N*inner
+	x, y := b.in[0], b.out[0]
+	return func(_ *ctx, lo, hi int) {
+		for l := lo * outer; l < hi*outer; l++ {
+			dst := y.f32[l*line:][:line]
+			clear(dst[:from])
+			copy(dst[from:], x.f32[l*w:][:w])
+			clear(dst[from+w:])
+		}
+	}, "copy"
+}
+
 // copyKernel copies elements.
 func copyKernel(b *binding) (kernel, string) {
 	w, ok := width(b.outT[0])

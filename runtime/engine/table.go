@@ -46,6 +46,8 @@ func maker(op string) makeKernel {
 		return concatKernel
 	case "Slice":
 		return sliceKernel
+	case "Pad":
+		return padKernel
 	case "Identity", "StopGradient", "Reshape", "Flatten", "Assign":
 		return copyKernel
 	case "StoreGrad":
