@@ -63,7 +63,7 @@ func Abs(dst, src []float32) { map1(opAbs, dst, src) }
 // LeakyRelu sets dst[i] to a[i], times alpha where its sign is set.
 func LeakyRelu(dst, a []float32, alpha float32) { mapScalar(opLeakyRelu, dst, a, alpha) }
 
-// Elu sets dst[i] to a[i], or to alpha·(e^a[i]-1) where its sign is set, that exponential less one within 2.5 ULP.
+// Elu sets dst[i] to a[i], or to alpha·(e^a[i]-1) where its sign is set, that exponential less one within 1 ULP.
 func Elu(dst, a []float32, alpha float32) { mapScalar(opElu, dst, a, alpha) }
 
 // Max sets dst[i] to the greater of a[i] and b[i], NaN if one is; -0 is below +0.
