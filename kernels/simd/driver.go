@@ -43,7 +43,7 @@ func gemmPanels(s *selection, m, n, k int, a []float32, rsa, csa int, b []float3
 		gemmGo(m, n, k, a, rsa, csa, b, ldb, c, ldc, accumulate, e)
 	case k >= aliasK && m >= packRows && (ldb%aliasStride == 0 || csa%aliasStride == 0 && csa > 0):
 		gemmPacked(s, m, n, k, a, rsa, csa, b, ldb, c, ldc, accumulate, e)
-	case k > blockK || m*k > blockA:
+	case m > 3 && (k > blockK || m*k > blockA):
 		gemmBlocks(s, m, n, k, a, rsa, csa, b, ldb, c, ldc, accumulate, e, nil, nil)
 	default:
 		gemmBlock(s, m, n, k, a, rsa, csa, b, ldb, c, ldc, accumulate, e, nil)

@@ -82,11 +82,12 @@ func evenVectors(n, limit, vector int) (width, nr int) {
 // rowTiles says how to begin on m rows with tiles of at most mr: so many rows, so many tiles. Tiles of one or two rows
 // are bound by loads of B, so a small remainder is evened out with the last whole tile: 9 is 5 and 4, not 8 and 1.
 func rowTiles(m, mr int) (rows, tiles int) {
-	switch whole, rest := m/mr, m%mr; {
-	case rest == 0 || 2*rest > mr && whole > 0:
-		return mr, whole
-	case whole == 0:
+	if m <= mr {
 		return m, 1
+	}
+	switch whole, rest := m/mr, m%mr; {
+	case rest == 0 || 2*rest > mr:
+		return mr, whole
 	case whole > 1:
 		return mr, whole - 1
 	}
