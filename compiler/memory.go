@@ -107,6 +107,7 @@ const (
 	aloneWork  = 1 << 18 // most operations of a phase that one worker does alone
 	updateWork = 8       // operations of an update of one weight
 	taskRows   = 64      // least units of a task, but for half of all: with fewer, tiles cut short weigh
+	tileUnit   = 48      // grains of long tiles are multiples of it, which is one of every kernel's rows and columns
 	taskUnit   = 8       // grains are multiples of it, so that kernels meet few edges
 
 	cachedBytes = 4 << 20 // operands of all tasks that a task finds near
@@ -118,6 +119,9 @@ func grain(length ir.Dim, rows, work int) int {
 	n := length.Bind(rows)
 	tasks := min(taskCount, max(1, work/taskWork))
 	g := (n + tasks - 1) / tasks
+	if !length.Symbolic() && tasks > 1 && n >= 4*tileUnit {
+		return max(g/tileUnit, 1) * tileUnit
+	}
 	g = max(g, min(taskRows, (n+1)/2))
 	return max((g+taskUnit-1)/taskUnit*taskUnit, 1)
 }

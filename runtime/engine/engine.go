@@ -101,6 +101,7 @@ type Engine struct {
 	version uint64          // of the parameters that the phases run once have seen
 	sized   int             // rows of the update that they have seen
 	turned  map[int]int     // parameter of each twin that an update makes again
+	stays   map[int]bool    // results that stay turned
 	lasting bool            // an update leaves nothing of those phases to be made again
 	ran     bool
 	outs    map[string]*ir.Tensor
@@ -146,6 +147,7 @@ func newEngine(p *plan.Plan, s *Store, o Options, apart bool) (*Engine, error) {
 	e := &Engine{p: p, s: s, lossAt: -1, outs: map[string]*ir.Tensor{}}
 	e.bindViews(apart)
 	e.findTwins()
+	e.findTurned()
 	widest := 1
 	for i := range p.Phases {
 		ph := &p.Phases[i]
@@ -192,20 +194,21 @@ func newEngine(p *plan.Plan, s *Store, o Options, apart bool) (*Engine, error) {
 	return e, nil
 }
 
-// finer returns the grain of a group, cut so that each worker gets as much as the
-// others, and each of many at least two tasks. Results do not depend on it.
+// finer returns the grain of a group, cut so that each worker gets about as much
+// as the others, and each of many at least two tasks. Results do not depend on it.
 func finer(g *plan.Group, rows, workers int) int {
 	const unit = 8 // kernels work on several rows at once
-	tasks := g.Tasks(rows)
-	if tasks <= 1 {
+	if g.Tasks(rows) <= 1 {
 		return g.Grain
 	}
-	rounds := (tasks + workers - 1) / workers
+	n := g.Length.Bind(rows)
+	round := g.Grain * workers
+	rounds := max(1, (n+round*3/4)/round) // a short task at the end is no round
 	if workers > 4 {
 		rounds = max(rounds, 2)
 	}
-	n := (g.Length.Bind(rows) + rounds*workers - 1) / (rounds * workers)
-	return min(g.Grain, (n+unit-1)/unit*unit)
+	share := (n + rounds*workers - 1) / (rounds * workers)
+	return min(g.Grain, (share+unit-1)/unit*unit)
 }
 
 func (e *Engine) findLoss(i int, ph *plan.Phase) {
@@ -492,7 +495,7 @@ func (e *Engine) Plan() *plan.Plan { return e.p }
 func (e *Engine) Close() { e.pool.close() }
 
 // scratchFor returns the floats a worker needs for itself: a turned operand of a
-// product, or two units of a result.
+// product, a turned tile, or two units of a result.
 func scratchFor(p *plan.Plan) int {
 	n := 0
 	for i := range p.Steps {
@@ -503,9 +506,28 @@ func scratchFor(p *plan.Plan) int {
 		if w, ok := width(p.Buffers[s.Out[0]].Type); ok {
 			n = max(n, 2*w)
 		}
-		switch s.Op.(type) {
-		case ops.Gemm, ops.GemmRelu, ops.GemmReluGrad:
+		transB := false
+		switch op := s.Op.(type) {
+		case ops.Gemm:
+			transB = op.TransB
+		case ops.GemmRelu:
+			transB = op.TransB
+		case ops.GemmReluGrad:
+			transB = op.TransB
+		}
+		if transB {
 			n = max(n, p.Buffers[s.In[1]].Type.Shape.Elems(p.Rows))
+		}
+	}
+	for i := range p.Phases {
+		for j := range p.Phases[i].Groups {
+			g := &p.Phases[i].Groups[j]
+			for _, id := range g.Steps {
+				if s := &p.Steps[id]; turns(p, s) {
+					out := p.Buffers[s.Out[0]].Type.Shape
+					n = max(n, min(g.Grain, out[0].N)*out[1].N)
+				}
+			}
 		}
 	}
 	return n

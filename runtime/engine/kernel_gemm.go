@@ -7,10 +7,13 @@ import (
 )
 
 // gemm is a product of matrices, with a row bias, a rectifier, a rectifier's
-// mask, or a matrix where the chains start. The right operand must have contiguous rows: one that is
-// taken transposed is turned in the worker's scratch, unless the compiler did
-// that once for all.
+// mask, or a matrix where the chains start. The right operand must have
+// contiguous rows: one that is taken transposed is turned in the worker's
+// scratch, unless the compiler did that once for all.
 func gemm(b *binding) (kernel, string) {
+	if turns(b.p, b.s) {
+		return turnedGemm(b)
+	}
 	var transA, transB, relu bool
 	var bias, mask, start *view
 	switch op := b.s.Op.(type) {

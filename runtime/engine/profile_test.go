@@ -47,7 +47,7 @@ func TestTimes(t *testing.T) {
 // TestFiner holds the tasks of few rows against the workers.
 func TestFiner(t *testing.T) {
 	for _, c := range []struct{ grain, rows, workers, want int }{
-		{128, 256, 1, 128}, {128, 256, 2, 128}, {128, 256, 3, 88}, {128, 256, 4, 64}, {32, 256, 4, 32}, {32, 256, 8, 16}, {128, 256, 8, 16}, {104, 100, 4, 104}, {64, 256, 3, 48}, {64, 256, 2, 64},
+		{128, 256, 1, 128}, {128, 256, 2, 128}, {128, 256, 3, 88}, {128, 256, 4, 64}, {32, 256, 4, 32}, {32, 256, 8, 16}, {128, 256, 8, 16}, {104, 100, 4, 104}, {64, 256, 3, 48}, {64, 256, 2, 64}, {96, 784, 2, 96}, {96, 1000, 2, 96}, {96, 1000, 4, 88},
 	} {
 		if got := engine.Finer(c.grain, c.rows, c.workers); got != c.want {
 			t.Errorf("grain %d, %d rows, %d workers: %d, want %d", c.grain, c.rows, c.workers, got, c.want)

@@ -1,0 +1,96 @@
+package compiler
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/plan"
+	"github.com/lamina-ml/lamina/runtime/engine"
+	"github.com/lamina-ml/lamina/spec"
+)
+
+// turnable is a model with weight gradients whose columns fill no whole vectors:
+// one of a weight used twice, and one between others of the other kind.
+func turnable(t *testing.T) *ir.Graph {
+	t.Helper()
+	enc := spec.Sequential("encoder", spec.Dense(100), spec.ReLU(), spec.Dense(70), spec.ReLU())
+	x := spec.Input("x", 110)
+	y := x.Then(enc, spec.Mirror("decoder", enc).Tied(), spec.Dense(110))
+	g, err := spec.NewModel("turnable", spec.MSE(y, x)).Graph()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+// turned counts the steps whose kernel turns its product.
+func turned(t *testing.T, p *plan.Plan, fed engine.Feed) int {
+	t.Helper()
+	e, _ := engineOf(t, p, fed, 1, "m", "v")
+	n := 0
+	for id := range p.Steps {
+		if strings.Contains(e.Kernel(id), "turned") {
+			n++
+		}
+	}
+	return n
+}
+
+// TestTurnedGradients trains by plans of many rows, whose weight gradients are
+// made turned, and of few, whose are not.
+func TestTurnedGradients(t *testing.T) {
+	g := turnable(t)
+	fed, _ := narrowed(feed(g, &ir.Env{Rows: 1, UpdateRows: 1}, 1))
+	for _, store := range []bool{false, true} {
+		few, err := compileTwin(g, segmentsOf(g), Options{Rows: 19, StoreGrads: store})
+		if err != nil {
+			t.Fatal(err)
+		}
+		many, err := compileTwin(g, segmentsOf(g), Options{Rows: 150, StoreGrads: store})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a, b := turned(t, few.train, fed), turned(t, many.train, fed); a != 0 || b != 4 {
+			t.Fatalf("%d and %d products are turned, want 0 and 4", a, b)
+		}
+		want := steps(t, g, few.train, 3, 1)
+		for _, workers := range []int{1, 2, 3, 7} {
+			for _, grain := range []int{0, 5, 48, 1000} {
+				p := many.train
+				if grain > 0 {
+					p = cutBy(p, grain)
+				}
+				if !sameBits(steps(t, g, p, 3, workers), want) {
+					t.Errorf("stored %v, %d workers, tasks of %d: turned products give other bits", store, workers, grain)
+				}
+			}
+		}
+		if store {
+			a, b := inParts(t, g, few.train), inParts(t, g, many.train)
+			for name, w := range a {
+				if !sameBits(b[name], w) {
+					t.Errorf("the gradient of %s in parts has other bits", name)
+				}
+			}
+		}
+	}
+}
+
+// inParts returns the gradients of two runs of five rows, the second continuing
+// the first.
+func inParts(t *testing.T, g *ir.Graph, p *plan.Plan) map[string][]float32 {
+	t.Helper()
+	fed, _ := narrowed(feed(g, &ir.Env{Rows: 5, UpdateRows: 10}, 8))
+	e, s := engineOf(t, p, fed, 2)
+	for i := range 2 {
+		if err := e.Run(fed, 5, &engine.Update{UpdateRows: 10, FirstRow: 5 * i, Accumulate: i > 0}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out := map[string][]float32{}
+	for _, name := range s.Names() {
+		out[name] = s.Grad(name)
+	}
+	return out
+}
