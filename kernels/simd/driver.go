@@ -41,7 +41,7 @@ func gemmPanels(s *selection, m, n, k int, a []float32, rsa, csa int, b []float3
 	switch {
 	case set == isaGo:
 		gemmGo(m, n, k, a, rsa, csa, b, ldb, c, ldc, accumulate, e)
-	case k >= aliasK && m >= packRows && (ldb%aliasStride == 0 || csa%aliasStride == 0 && csa > 0):
+	case k >= aliasK && m >= packRows && m*n*k >= packWork && (ldb%aliasStride == 0 || csa%aliasStride == 0 && csa > 0):
 		gemmPacked(s, m, n, k, a, rsa, csa, b, ldb, c, ldc, accumulate, e)
 	case m > 3 && (k > blockK || m*k > blockA):
 		gemmBlocks(s, m, n, k, a, rsa, csa, b, ldb, c, ldc, accumulate, e, nil, nil)
@@ -50,7 +50,7 @@ func gemmPanels(s *selection, m, n, k int, a []float32, rsa, csa int, b []float3
 	}
 }
 
-// gemmPacked is gemmBlocks with copies of A and B on its stack: rows of B near each other, those of Aᵀ likewise.
+// gemmPacked is gemmBlocks with copies of A and B on its stack, whose rows are near each other.
 //
 //go:noinline
 func gemmPacked(s *selection, m, n, k int, a []float32, rsa, csa int, b []float32, ldb int, c []float32, ldc int, accumulate bool, e Epilogue) {
@@ -59,7 +59,7 @@ func gemmPacked(s *selection, m, n, k int, a []float32, rsa, csa int, b []float3
 	gemmBlocks(s, m, n, k, a, rsa, csa, b, ldb, c, ldc, accumulate, e, bufA[:], bufB[:])
 }
 
-// gemmBlocks computes C by blocks of rows and of steps. With buffers it packs B, and A where its rows are columns.
+// gemmBlocks computes C by blocks of rows and of steps. With buffers it packs A and B.
 func gemmBlocks(s *selection, m, n, k int, a []float32, rsa, csa int, b []float32, ldb int, c []float32, ldc int, accumulate bool, e Epilogue, bufA, bufB []float32) {
 	mostK, mostA := blockK, blockA
 	if bufB != nil {
@@ -76,11 +76,18 @@ func gemmBlocks(s *selection, m, n, k int, a []float32, rsa, csa int, b []float3
 		for i := 0; i < m; i += height {
 			rows := min(height, m-i)
 			ai, rs, cs := a[i*rsa+p*csa:], rsa, csa
-			if bufA != nil && rsa == 1 {
+			switch {
+			case bufA == nil:
+			case rsa == 1:
 				for q := range kb {
 					copy(bufA[q*rows:][:rows], ai[q*csa:])
 				}
 				ai, cs = bufA, rows
+			case csa == 1:
+				for q := range rows {
+					copy(bufA[q*kb:][:kb], ai[q*rsa:])
+				}
+				ai, rs = bufA, kb
 			}
 			ep := last
 			if ep.Mask != nil {

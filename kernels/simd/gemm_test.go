@@ -94,14 +94,15 @@ func TestGemmBlocks(t *testing.T) {
 				}
 				checkGemmStrides(t, rng, m, n, k, rsa, csa, n, n)
 				k = aliasK + rng.IntN(2*packK)
-				m = packRows + rng.IntN(160)
+				m = packRows + rng.IntN(300)
+				n = min(packWork/(m*k)+1+rng.IntN(30), aliasStride)
 				switch trial % 3 {
 				case 0:
 					checkGemmStrides(t, rng, m, n, k, k, 1, aliasStride, n)
 				case 1:
 					checkGemmStrides(t, rng, m, n, k, 1, 2*aliasStride, n, n)
 				case 2:
-					checkGemmStrides(t, rng, m, n, k, 2, aliasStride, aliasStride, n)
+					checkGemmStrides(t, rng, m, n, k, 3*k, 3, aliasStride, n)
 				}
 			}
 		})

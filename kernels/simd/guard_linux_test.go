@@ -49,7 +49,7 @@ func TestGuardPages(t *testing.T) {
 				if trial < 4 { // blocks, and packed operands
 					m, k = 24+m, blockK+k
 					if trial < 2 {
-						n = aliasStride
+						m, n = packRows, aliasStride
 					}
 				}
 				a, b, c := normals(rng, m*k), normals(rng, k*n), normals(rng, m*n)
