@@ -76,6 +76,11 @@ func BenchmarkVector(b *testing.B) {
 				z[0] = float32(SquaredError(y[i:i+784], x[i:i+784], w[i:i+784], 0.1))
 			}
 		}},
+		{"sigmoidsoftplus500", func() {
+			for i := 0; i+500 <= n; i += 500 {
+				z[0] = float32(SigmoidSoftplus(y[i:i+500], x[i:i+500]))
+			}
+		}},
 		{"uniform", func() { Uniform(y, key, 0) }},
 		{"keep", func() { Keep(y, x, key, 0, 0.5) }},
 		{"saltandpepper", func() { SaltAndPepper(y, x, key, key.Derive(1), 0, 0.5, 0, 1) }},

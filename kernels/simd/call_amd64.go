@@ -76,6 +76,18 @@ func callSquaredError(i isa, l *[16]float32, dst, y, t []float32, s float32) {
 	}
 }
 
+// callSigmoidSoftplus takes whole blocks of 16, at least one.
+func callSigmoidSoftplus(i isa, l *[16]float32, dst, x []float32) {
+	switch i {
+	case isaAVX512:
+		f32sigmoidsoftplus_avx512(&l[0], &dst[0], &x[0], len(x))
+	case isaAVX2:
+		f32sigmoidsoftplus_avx2(&l[0], &dst[0], &x[0], len(x))
+	default:
+		sigmoidSoftplusGo(l, dst, x)
+	}
+}
+
 // callColSums takes at least one row and one column.
 func callColSums(i isa, rows int, x []float32, ldx int, dst []float32) {
 	switch i {

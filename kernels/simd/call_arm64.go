@@ -55,6 +55,22 @@ func callSquaredError(i isa, l *[16]float32, dst, y, t []float32, s float32) {
 	f32squarederror_neon(&l[0], p, &y[0], &t[0], len(y), s)
 }
 
+// callSigmoidSoftplus takes whole blocks of 16, at least one.
+func callSigmoidSoftplus(i isa, l *[16]float32, dst, x []float32) {
+	if i != isaNEON {
+		sigmoidSoftplusGo(l, dst, x)
+		return
+	}
+	var soft [256]float32
+	for len(x) > 0 {
+		n := min(len(x), len(soft))
+		vectorUnary_neon(opSoftplus, &soft[0], &x[0], n)
+		vectorUnary_neon(opSigmoid, &dst[0], &x[0], n)
+		vectorReduce_neon(opSum, &l[0], &soft[0], &soft[0], n)
+		dst, x = dst[n:], x[n:]
+	}
+}
+
 // callColSums takes at least one row and one column.
 func callColSums(i isa, rows int, x []float32, ldx int, dst []float32) {
 	n := 0

@@ -15,6 +15,7 @@ func callReduce(_ isa, o op, l *[16]float32, x, y []float32) { reduceGo(o, l, x,
 func callSquaredError(_ isa, l *[16]float32, dst, y, t []float32, s float32) {
 	squaredErrorGo(l, dst, y, t, s)
 }
+func callSigmoidSoftplus(_ isa, l *[16]float32, dst, x []float32)      { sigmoidSoftplusGo(l, dst, x) }
 func callColSums(_ isa, rows int, x []float32, ldx int, dst []float32) { colSumsGo(rows, x, ldx, dst) }
 func callRandom(_ isa, o op, dst, x, y []float32, c *randomConsts)     { randomGo(o, dst, x, y, c) }
 func callAdam(_ isa, w, g, m, v []float32, c *adamConsts)              { adamGo(w, g, m, v, c) }

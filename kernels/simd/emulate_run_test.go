@@ -73,7 +73,7 @@ func TestEmulatedVector(t *testing.T) {
 			return name
 		}
 		rng := rand.New(rand.NewPCG(3, uint64(set)))
-		for _, n := range []int{1, 3, 7, 8, 9, 15, 16, 17, 31, 33, 40, 70} {
+		for _, n := range []int{1, 3, 7, 8, 9, 15, 16, 17, 31, 33, 40, 50, 70} {
 			x, y, z := testValues(rng, n), testValues(rng, n), testValues(rng, n)
 			for o := opRelu; o <= opAbs; o++ {
 				want := make([]float32, n)
@@ -107,6 +107,14 @@ func TestEmulatedVector(t *testing.T) {
 				sameBits(t, fn(opSquaredError), got[0], lanes[:])
 				sameBits(t, fn(opSquaredError), got[1], want2)
 				sameBits(t, fn(opSquaredError), emulated(t, p, fn(opSquaredError), [][]float32{start, nil, x[:whole], y[:whole]}, whole, float32(0.3))[0], lanes[:])
+			}
+			if n >= 16 {
+				whole, want := n&^15, make([]float32, n&^15)
+				var lanes [16]float32
+				sigmoidSoftplusGo(&lanes, want, x[:whole])
+				got := emulated(t, p, fn(opSigmoidSoftplus), [][]float32{make([]float32, 16), z[:whole], x[:whole]}, whole)
+				sameBits(t, fn(opSigmoidSoftplus), got[0], lanes[:])
+				sameBits(t, fn(opSigmoidSoftplus), got[1], want)
 			}
 			rows := 1 + n%5
 			ldx := n + 3

@@ -84,6 +84,9 @@ func TestGuardPages(t *testing.T) {
 				if s := SquaredError(x, y, z, 2) + SquaredError(nil, y, z, 2); s != s {
 					t.Error("an error of finite numbers is NaN")
 				}
+				if s := SigmoidSoftplus(x, y); s != s {
+					t.Error("a softplus of finite numbers is NaN")
+				}
 				k := random.New(uint64(n))
 				Uniform(x, k, 3)
 				Choose(x, k, 4, 0.5, 0, 1)

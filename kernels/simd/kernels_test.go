@@ -120,6 +120,15 @@ func checkVector(t *testing.T, rng *rand.Rand, o op, n int) {
 		MulScalar(want, want, 0.3)
 		sums := []float32{float32(SquaredError(nil, x, y, 0.3)), float32(SquaredError(dst.mid, x, y, 0.3))}
 		sameBits(t, what, sums, []float32{float32(LineSum(square)), float32(LineSum(square))})
+	case o == opSigmoidSoftplus:
+		soft := make([]float32, n)
+		Softplus(soft, x)
+		Sigmoid(want, x)
+		if rng.IntN(2) == 0 {
+			copy(dst.mid, x)
+			x = dst.mid
+		}
+		sameBits(t, what, []float32{float32(SigmoidSoftplus(dst.mid, x))}, []float32{float32(LineSum(soft))})
 	case o == opColSums:
 		rows, ldx := rng.IntN(6), n+rng.IntN(3)
 		x = testValues(rng, rows*ldx)

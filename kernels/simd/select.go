@@ -21,16 +21,7 @@ const (
 func (i isa) String() string { return [...]string{"go", "avx2", "avx512", "neon"}[i] }
 
 // has reports whether the set has a kernel of its own for an operation; where it has none, the portable one works.
-func (i isa) has(o op) bool {
-	if i != isaNEON {
-		return true
-	}
-	switch o {
-	case opLog, opErf, opSoftplus, opSqrt, opAbs, opMax, opMin, opLeakyRelu, opElu:
-		return false
-	}
-	return o < opUniform || o > opAddNormal
-}
+func (i isa) has(o op) bool { return i != isaNEON || o < opUniform || o > opAddNormal }
 
 // op is a row's operation: one dispatch column.
 type op uint8
@@ -64,6 +55,7 @@ const (
 	opDot
 	opSquaredDiff
 	opSquaredError
+	opSigmoidSoftplus
 	opColSums
 	opUniform
 	opChoose
@@ -82,7 +74,7 @@ const (
 func (o op) String() string {
 	return [...]string{"gemm", "relu", "exp", "sigmoid", "tanh", "log", "erf", "softplus", "sqrt", "abs",
 		"add", "sub", "mul", "div", "max", "min", "relugrad", "sigmoidgrad",
-		"tanhgrad", "addscalar", "mulscalar", "axpy", "leakyrelu", "elu", "sum", "dot", "squareddiff", "squarederror", "colsums",
+		"tanhgrad", "addscalar", "mulscalar", "axpy", "leakyrelu", "elu", "sum", "dot", "squareddiff", "squarederror", "sigmoidsoftplus", "colsums",
 		"uniform", "choose", "keep", "replace", "sample", "normal", "addnormal", "adam", "sgd", "rmsprop", "transpose"}[o]
 }
 

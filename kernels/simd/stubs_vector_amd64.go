@@ -86,6 +86,9 @@ func f32squareddiff_avx2(lanes, x, y *float32, n int)
 func f32squarederror_avx2(lanes, dst, y, t *float32, n int, s float32)
 
 //go:noescape
+func f32sigmoidsoftplus_avx2(lanes, dst, x *float32, n int)
+
+//go:noescape
 func f32colsums_avx2(dst, x *float32, ldx, rows, cols int)
 
 //go:noescape
@@ -295,6 +298,9 @@ func f32squareddiff_avx512(lanes, x, y *float32, n int)
 
 //go:noescape
 func f32squarederror_avx512(lanes, dst, y, t *float32, n int, s float32)
+
+//go:noescape
+func f32sigmoidsoftplus_avx512(lanes, dst, x *float32, n int)
 
 //go:noescape
 func f32colsums_avx512(dst, x *float32, ldx, rows, cols int)

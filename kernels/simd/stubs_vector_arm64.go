@@ -17,6 +17,21 @@ func f32sigmoid_neon(dst, src *float32, n int)
 func f32tanh_neon(dst, src *float32, n int)
 
 //go:noescape
+func f32log_neon(dst, src *float32, n int)
+
+//go:noescape
+func f32erf_neon(dst, src *float32, n int)
+
+//go:noescape
+func f32softplus_neon(dst, src *float32, n int)
+
+//go:noescape
+func f32sqrt_neon(dst, src *float32, n int)
+
+//go:noescape
+func f32abs_neon(dst, src *float32, n int)
+
+//go:noescape
 func f32add_neon(dst, a, b *float32, n int)
 
 //go:noescape
@@ -27,6 +42,12 @@ func f32mul_neon(dst, a, b *float32, n int)
 
 //go:noescape
 func f32div_neon(dst, a, b *float32, n int)
+
+//go:noescape
+func f32max_neon(dst, a, b *float32, n int)
+
+//go:noescape
+func f32min_neon(dst, a, b *float32, n int)
 
 //go:noescape
 func f32relugrad_neon(dst, a, b *float32, n int)
@@ -45,6 +66,12 @@ func f32mulscalar_neon(dst, a *float32, n int, s float32)
 
 //go:noescape
 func f32axpy_neon(dst, a *float32, n int, s float32)
+
+//go:noescape
+func f32leakyrelu_neon(dst, a *float32, n int, s float32)
+
+//go:noescape
+func f32elu_neon(dst, a *float32, n int, s float32)
 
 //go:noescape
 func f32sum_neon(lanes, x, y *float32, n int)
@@ -86,6 +113,16 @@ func vectorUnary_neon(o op, dst, src *float32, n int) {
 		f32sigmoid_neon(dst, src, n)
 	case opTanh:
 		f32tanh_neon(dst, src, n)
+	case opLog:
+		f32log_neon(dst, src, n)
+	case opErf:
+		f32erf_neon(dst, src, n)
+	case opSoftplus:
+		f32softplus_neon(dst, src, n)
+	case opSqrt:
+		f32sqrt_neon(dst, src, n)
+	case opAbs:
+		f32abs_neon(dst, src, n)
 	}
 }
 
@@ -99,6 +136,10 @@ func vectorBinary_neon(o op, dst, a, b *float32, n int) {
 		f32mul_neon(dst, a, b, n)
 	case opDiv:
 		f32div_neon(dst, a, b, n)
+	case opMax:
+		f32max_neon(dst, a, b, n)
+	case opMin:
+		f32min_neon(dst, a, b, n)
 	case opReluGrad:
 		f32relugrad_neon(dst, a, b, n)
 	case opSigmoidGrad:
@@ -116,6 +157,10 @@ func vectorScalar_neon(o op, dst, a *float32, n int, s float32) {
 		f32mulscalar_neon(dst, a, n, s)
 	case opAxpy:
 		f32axpy_neon(dst, a, n, s)
+	case opLeakyRelu:
+		f32leakyrelu_neon(dst, a, n, s)
+	case opElu:
+		f32elu_neon(dst, a, n, s)
 	}
 }
 

@@ -106,6 +106,276 @@ DATA two<>+8(SB)/4, $0x40000000
 DATA two<>+12(SB)/4, $0x40000000
 GLOBL two<>(SB), RODATA|NOPTR, $16
 
+DATA minNormal<>+0(SB)/4, $0x00800000
+DATA minNormal<>+4(SB)/4, $0x00800000
+DATA minNormal<>+8(SB)/4, $0x00800000
+DATA minNormal<>+12(SB)/4, $0x00800000
+GLOBL minNormal<>(SB), RODATA|NOPTR, $16
+
+DATA two23<>+0(SB)/4, $0x4b000000
+DATA two23<>+4(SB)/4, $0x4b000000
+DATA two23<>+8(SB)/4, $0x4b000000
+DATA two23<>+12(SB)/4, $0x4b000000
+GLOBL two23<>(SB), RODATA|NOPTR, $16
+
+DATA twentyThree<>+0(SB)/4, $0x41b80000
+DATA twentyThree<>+4(SB)/4, $0x41b80000
+DATA twentyThree<>+8(SB)/4, $0x41b80000
+DATA twentyThree<>+12(SB)/4, $0x41b80000
+GLOBL twentyThree<>(SB), RODATA|NOPTR, $16
+
+DATA twoThirds<>+0(SB)/4, $0x3f2aaaab
+DATA twoThirds<>+4(SB)/4, $0x3f2aaaab
+DATA twoThirds<>+8(SB)/4, $0x3f2aaaab
+DATA twoThirds<>+12(SB)/4, $0x3f2aaaab
+GLOBL twoThirds<>(SB), RODATA|NOPTR, $16
+
+DATA mantissa<>+0(SB)/4, $0x007fffff
+DATA mantissa<>+4(SB)/4, $0x007fffff
+DATA mantissa<>+8(SB)/4, $0x007fffff
+DATA mantissa<>+12(SB)/4, $0x007fffff
+GLOBL mantissa<>(SB), RODATA|NOPTR, $16
+
+DATA log7<>+0(SB)/4, $0xbe069dd3
+DATA log7<>+4(SB)/4, $0xbe069dd3
+DATA log7<>+8(SB)/4, $0xbe069dd3
+DATA log7<>+12(SB)/4, $0xbe069dd3
+GLOBL log7<>(SB), RODATA|NOPTR, $16
+
+DATA log6<>+0(SB)/4, $0x3e0e51ca
+DATA log6<>+4(SB)/4, $0x3e0e51ca
+DATA log6<>+8(SB)/4, $0x3e0e51ca
+DATA log6<>+12(SB)/4, $0x3e0e51ca
+GLOBL log6<>(SB), RODATA|NOPTR, $16
+
+DATA log5<>+0(SB)/4, $0xbdf85d2d
+DATA log5<>+4(SB)/4, $0xbdf85d2d
+DATA log5<>+8(SB)/4, $0xbdf85d2d
+DATA log5<>+12(SB)/4, $0xbdf85d2d
+GLOBL log5<>(SB), RODATA|NOPTR, $16
+
+DATA log4<>+0(SB)/4, $0x3e0f9e7d
+DATA log4<>+4(SB)/4, $0x3e0f9e7d
+DATA log4<>+8(SB)/4, $0x3e0f9e7d
+DATA log4<>+12(SB)/4, $0x3e0f9e7d
+GLOBL log4<>(SB), RODATA|NOPTR, $16
+
+DATA log3<>+0(SB)/4, $0xbe2ad944
+DATA log3<>+4(SB)/4, $0xbe2ad944
+DATA log3<>+8(SB)/4, $0xbe2ad944
+DATA log3<>+12(SB)/4, $0xbe2ad944
+GLOBL log3<>(SB), RODATA|NOPTR, $16
+
+DATA log2<>+0(SB)/4, $0x3e4ce484
+DATA log2<>+4(SB)/4, $0x3e4ce484
+DATA log2<>+8(SB)/4, $0x3e4ce484
+DATA log2<>+12(SB)/4, $0x3e4ce484
+GLOBL log2<>(SB), RODATA|NOPTR, $16
+
+DATA log1<>+0(SB)/4, $0xbe7fff42
+DATA log1<>+4(SB)/4, $0xbe7fff42
+DATA log1<>+8(SB)/4, $0xbe7fff42
+DATA log1<>+12(SB)/4, $0xbe7fff42
+GLOBL log1<>(SB), RODATA|NOPTR, $16
+
+DATA log0<>+0(SB)/4, $0x3eaaaa8d
+DATA log0<>+4(SB)/4, $0x3eaaaa8d
+DATA log0<>+8(SB)/4, $0x3eaaaa8d
+DATA log0<>+12(SB)/4, $0x3eaaaa8d
+GLOBL log0<>(SB), RODATA|NOPTR, $16
+
+DATA minusHalf<>+0(SB)/4, $0xbf000000
+DATA minusHalf<>+4(SB)/4, $0xbf000000
+DATA minusHalf<>+8(SB)/4, $0xbf000000
+DATA minusHalf<>+12(SB)/4, $0xbf000000
+GLOBL minusHalf<>(SB), RODATA|NOPTR, $16
+
+DATA ln2High<>+0(SB)/4, $0x3f317200
+DATA ln2High<>+4(SB)/4, $0x3f317200
+DATA ln2High<>+8(SB)/4, $0x3f317200
+DATA ln2High<>+12(SB)/4, $0x3f317200
+GLOBL ln2High<>(SB), RODATA|NOPTR, $16
+
+DATA ln2Low<>+0(SB)/4, $0x35bfbe8e
+DATA ln2Low<>+4(SB)/4, $0x35bfbe8e
+DATA ln2Low<>+8(SB)/4, $0x35bfbe8e
+DATA ln2Low<>+12(SB)/4, $0x35bfbe8e
+GLOBL ln2Low<>(SB), RODATA|NOPTR, $16
+
+DATA infinity<>+0(SB)/4, $0x7f800000
+DATA infinity<>+4(SB)/4, $0x7f800000
+DATA infinity<>+8(SB)/4, $0x7f800000
+DATA infinity<>+12(SB)/4, $0x7f800000
+GLOBL infinity<>(SB), RODATA|NOPTR, $16
+
+DATA nan<>+0(SB)/4, $0x7fc00000
+DATA nan<>+4(SB)/4, $0x7fc00000
+DATA nan<>+8(SB)/4, $0x7fc00000
+DATA nan<>+12(SB)/4, $0x7fc00000
+GLOBL nan<>(SB), RODATA|NOPTR, $16
+
+DATA minusInfinity<>+0(SB)/4, $0xff800000
+DATA minusInfinity<>+4(SB)/4, $0xff800000
+DATA minusInfinity<>+8(SB)/4, $0xff800000
+DATA minusInfinity<>+12(SB)/4, $0xff800000
+GLOBL minusInfinity<>(SB), RODATA|NOPTR, $16
+
+DATA four<>+0(SB)/4, $0x40800000
+DATA four<>+4(SB)/4, $0x40800000
+DATA four<>+8(SB)/4, $0x40800000
+DATA four<>+12(SB)/4, $0x40800000
+GLOBL four<>(SB), RODATA|NOPTR, $16
+
+DATA erfEdge<>+0(SB)/4, $0x3f700000
+DATA erfEdge<>+4(SB)/4, $0x3f700000
+DATA erfEdge<>+8(SB)/4, $0x3f700000
+DATA erfEdge<>+12(SB)/4, $0x3f700000
+GLOBL erfEdge<>(SB), RODATA|NOPTR, $16
+
+DATA erfc5<>+0(SB)/4, $0x395fbd49
+DATA erfc5<>+4(SB)/4, $0x395fbd49
+DATA erfc5<>+8(SB)/4, $0x395fbd49
+DATA erfc5<>+12(SB)/4, $0x395fbd49
+GLOBL erfc5<>(SB), RODATA|NOPTR, $16
+
+DATA erfc4<>+0(SB)/4, $0xbb525d3a
+DATA erfc4<>+4(SB)/4, $0xbb525d3a
+DATA erfc4<>+8(SB)/4, $0xbb525d3a
+DATA erfc4<>+12(SB)/4, $0xbb525d3a
+GLOBL erfc4<>(SB), RODATA|NOPTR, $16
+
+DATA erfc3<>+0(SB)/4, $0x3cbb6196
+DATA erfc3<>+4(SB)/4, $0x3cbb6196
+DATA erfc3<>+8(SB)/4, $0x3cbb6196
+DATA erfc3<>+12(SB)/4, $0x3cbb6196
+GLOBL erfc3<>(SB), RODATA|NOPTR, $16
+
+DATA erfc2<>+0(SB)/4, $0xbdd78622
+DATA erfc2<>+4(SB)/4, $0xbdd78622
+DATA erfc2<>+8(SB)/4, $0xbdd78622
+DATA erfc2<>+12(SB)/4, $0xbdd78622
+GLOBL erfc2<>(SB), RODATA|NOPTR, $16
+
+DATA erfc1<>+0(SB)/4, $0xbf22bfb7
+DATA erfc1<>+4(SB)/4, $0xbf22bfb7
+DATA erfc1<>+8(SB)/4, $0xbf22bfb7
+DATA erfc1<>+12(SB)/4, $0xbf22bfb7
+GLOBL erfc1<>(SB), RODATA|NOPTR, $16
+
+DATA erfc0<>+0(SB)/4, $0xbf9072f8
+DATA erfc0<>+4(SB)/4, $0xbf9072f8
+DATA erfc0<>+8(SB)/4, $0xbf9072f8
+DATA erfc0<>+12(SB)/4, $0xbf9072f8
+GLOBL erfc0<>(SB), RODATA|NOPTR, $16
+
+DATA erf6<>+0(SB)/4, $0x38ad6195
+DATA erf6<>+4(SB)/4, $0x38ad6195
+DATA erf6<>+8(SB)/4, $0x38ad6195
+DATA erf6<>+12(SB)/4, $0x38ad6195
+GLOBL erf6<>(SB), RODATA|NOPTR, $16
+
+DATA erf5<>+0(SB)/4, $0xba54cf7a
+DATA erf5<>+4(SB)/4, $0xba54cf7a
+DATA erf5<>+8(SB)/4, $0xba54cf7a
+DATA erf5<>+12(SB)/4, $0xba54cf7a
+GLOBL erf5<>(SB), RODATA|NOPTR, $16
+
+DATA erf4<>+0(SB)/4, $0x3baa5af2
+DATA erf4<>+4(SB)/4, $0x3baa5af2
+DATA erf4<>+8(SB)/4, $0x3baa5af2
+DATA erf4<>+12(SB)/4, $0x3baa5af2
+GLOBL erf4<>(SB), RODATA|NOPTR, $16
+
+DATA erf3<>+0(SB)/4, $0xbcdc065a
+DATA erf3<>+4(SB)/4, $0xbcdc065a
+DATA erf3<>+8(SB)/4, $0xbcdc065a
+DATA erf3<>+12(SB)/4, $0xbcdc065a
+GLOBL erf3<>(SB), RODATA|NOPTR, $16
+
+DATA erf2<>+0(SB)/4, $0x3de716fa
+DATA erf2<>+4(SB)/4, $0x3de716fa
+DATA erf2<>+8(SB)/4, $0x3de716fa
+DATA erf2<>+12(SB)/4, $0x3de716fa
+GLOBL erf2<>(SB), RODATA|NOPTR, $16
+
+DATA erf1<>+0(SB)/4, $0xbec093a1
+DATA erf1<>+4(SB)/4, $0xbec093a1
+DATA erf1<>+8(SB)/4, $0xbec093a1
+DATA erf1<>+12(SB)/4, $0xbec093a1
+GLOBL erf1<>(SB), RODATA|NOPTR, $16
+
+DATA erf0<>+0(SB)/4, $0x3e0375d4
+DATA erf0<>+4(SB)/4, $0x3e0375d4
+DATA erf0<>+8(SB)/4, $0x3e0375d4
+DATA erf0<>+12(SB)/4, $0x3e0375d4
+GLOBL erf0<>(SB), RODATA|NOPTR, $16
+
+DATA log1p10<>+0(SB)/4, $0x3b050d7f
+DATA log1p10<>+4(SB)/4, $0x3b050d7f
+DATA log1p10<>+8(SB)/4, $0x3b050d7f
+DATA log1p10<>+12(SB)/4, $0x3b050d7f
+GLOBL log1p10<>(SB), RODATA|NOPTR, $16
+
+DATA log1p9<>+0(SB)/4, $0xbc5baae2
+DATA log1p9<>+4(SB)/4, $0xbc5baae2
+DATA log1p9<>+8(SB)/4, $0xbc5baae2
+DATA log1p9<>+12(SB)/4, $0xbc5baae2
+GLOBL log1p9<>(SB), RODATA|NOPTR, $16
+
+DATA log1p8<>+0(SB)/4, $0x3d29e4e1
+DATA log1p8<>+4(SB)/4, $0x3d29e4e1
+DATA log1p8<>+8(SB)/4, $0x3d29e4e1
+DATA log1p8<>+12(SB)/4, $0x3d29e4e1
+GLOBL log1p8<>(SB), RODATA|NOPTR, $16
+
+DATA log1p7<>+0(SB)/4, $0xbda8d71c
+DATA log1p7<>+4(SB)/4, $0xbda8d71c
+DATA log1p7<>+8(SB)/4, $0xbda8d71c
+DATA log1p7<>+12(SB)/4, $0xbda8d71c
+GLOBL log1p7<>(SB), RODATA|NOPTR, $16
+
+DATA log1p6<>+0(SB)/4, $0x3dfe544c
+DATA log1p6<>+4(SB)/4, $0x3dfe544c
+DATA log1p6<>+8(SB)/4, $0x3dfe544c
+DATA log1p6<>+12(SB)/4, $0x3dfe544c
+GLOBL log1p6<>(SB), RODATA|NOPTR, $16
+
+DATA log1p5<>+0(SB)/4, $0xbe24ec17
+DATA log1p5<>+4(SB)/4, $0xbe24ec17
+DATA log1p5<>+8(SB)/4, $0xbe24ec17
+DATA log1p5<>+12(SB)/4, $0xbe24ec17
+GLOBL log1p5<>(SB), RODATA|NOPTR, $16
+
+DATA log1p4<>+0(SB)/4, $0x3e4bae66
+DATA log1p4<>+4(SB)/4, $0x3e4bae66
+DATA log1p4<>+8(SB)/4, $0x3e4bae66
+DATA log1p4<>+12(SB)/4, $0x3e4bae66
+GLOBL log1p4<>(SB), RODATA|NOPTR, $16
+
+DATA log1p3<>+0(SB)/4, $0xbe7fdea2
+DATA log1p3<>+4(SB)/4, $0xbe7fdea2
+DATA log1p3<>+8(SB)/4, $0xbe7fdea2
+DATA log1p3<>+12(SB)/4, $0xbe7fdea2
+GLOBL log1p3<>(SB), RODATA|NOPTR, $16
+
+DATA log1p2<>+0(SB)/4, $0x3eaaa9a7
+DATA log1p2<>+4(SB)/4, $0x3eaaa9a7
+DATA log1p2<>+8(SB)/4, $0x3eaaa9a7
+DATA log1p2<>+12(SB)/4, $0x3eaaa9a7
+GLOBL log1p2<>(SB), RODATA|NOPTR, $16
+
+DATA log1p1<>+0(SB)/4, $0xbefffffa
+DATA log1p1<>+4(SB)/4, $0xbefffffa
+DATA log1p1<>+8(SB)/4, $0xbefffffa
+DATA log1p1<>+12(SB)/4, $0xbefffffa
+GLOBL log1p1<>(SB), RODATA|NOPTR, $16
+
+DATA log1p0<>+0(SB)/4, $0x3f800000
+DATA log1p0<>+4(SB)/4, $0x3f800000
+DATA log1p0<>+8(SB)/4, $0x3f800000
+DATA log1p0<>+12(SB)/4, $0x3f800000
+GLOBL log1p0<>(SB), RODATA|NOPTR, $16
+
 // func f32relu_neon(dst, src *float32, n int)
 TEXT ·f32relu_neon(SB), NOSPLIT, $0-24
 	MOVD dst+0(FP), R0
@@ -341,21 +611,364 @@ loop7:
 done8:
 	RET
 
+// func f32log_neon(dst, src *float32, n int)
+TEXT ·f32log_neon(SB), NOSPLIT, $0-24
+	MOVD dst+0(FP), R0
+	MOVD src+8(FP), R1
+	MOVD n+16(FP), R3
+	MOVD $minNormal<>(SB), R8
+	VLD1 (R8), [V8.S4]
+	MOVD $two23<>(SB), R8
+	VLD1 (R8), [V9.S4]
+	MOVD $twentyThree<>(SB), R8
+	VLD1 (R8), [V10.S4]
+	MOVD $twoThirds<>(SB), R8
+	VLD1 (R8), [V11.S4]
+	MOVD $mantissa<>(SB), R8
+	VLD1 (R8), [V12.S4]
+	MOVD $one<>(SB), R8
+	VLD1 (R8), [V13.S4]
+	MOVD $log7<>(SB), R8
+	VLD1 (R8), [V14.S4]
+	MOVD $log6<>(SB), R8
+	VLD1 (R8), [V15.S4]
+	MOVD $log5<>(SB), R8
+	VLD1 (R8), [V16.S4]
+	MOVD $log4<>(SB), R8
+	VLD1 (R8), [V17.S4]
+	MOVD $log3<>(SB), R8
+	VLD1 (R8), [V18.S4]
+	MOVD $log2<>(SB), R8
+	VLD1 (R8), [V19.S4]
+	MOVD $log1<>(SB), R8
+	VLD1 (R8), [V20.S4]
+	MOVD $log0<>(SB), R8
+	VLD1 (R8), [V21.S4]
+	MOVD $minusHalf<>(SB), R8
+	VLD1 (R8), [V22.S4]
+	MOVD $ln2High<>(SB), R8
+	VLD1 (R8), [V23.S4]
+	MOVD $ln2Low<>(SB), R8
+	VLD1 (R8), [V24.S4]
+	MOVD $infinity<>(SB), R8
+	VLD1 (R8), [V25.S4]
+	MOVD $nan<>(SB), R8
+	VLD1 (R8), [V26.S4]
+	MOVD $minusInfinity<>(SB), R8
+	VLD1 (R8), [V27.S4]
+loop9:
+	SUBS $4, R3, R3
+	BLT done10
+	VLD1.P 16(R1), [V5.S4]
+	WORD $0x6ea5e501 // FCMGT V5.S4, V8.S4, V1.S4
+	WORD $0x6e29dca2 // FMUL V9.S4, V5.S4, V2.S4
+	VMOV V1.B16, V3.B16
+	WORD $0x6e651c43 // BSL V5.S4, V2.S4, V3.S4
+	WORD $0x4e2a1c21 // AND V10.S4, V1.S4, V1.S4
+	VSUB V11.S4, V3.S4, V3.S4
+	WORD $0x4f290462 // SSHR $23, V3.S4, V2.S4
+	WORD $0x4e21d842 // SCVTF V2.S4, V2.S4
+	WORD $0x4ea1d442 // FSUB V1.S4, V2.S4, V2.S4
+	WORD $0x4e2c1c63 // AND V12.S4, V3.S4, V3.S4
+	VADD V11.S4, V3.S4, V3.S4
+	WORD $0x4eadd460 // FSUB V13.S4, V3.S4, V0.S4
+	VMOV V15.B16, V3.B16
+	VFMLA V0.S4, V14.S4, V3.S4
+	VMOV V16.B16, V4.B16
+	VFMLA V0.S4, V3.S4, V4.S4
+	VMOV V17.B16, V3.B16
+	VFMLA V0.S4, V4.S4, V3.S4
+	VMOV V18.B16, V4.B16
+	VFMLA V0.S4, V3.S4, V4.S4
+	VMOV V19.B16, V3.B16
+	VFMLA V0.S4, V4.S4, V3.S4
+	VMOV V20.B16, V4.B16
+	VFMLA V0.S4, V3.S4, V4.S4
+	VMOV V21.B16, V3.B16
+	VFMLA V0.S4, V4.S4, V3.S4
+	VMOV V22.B16, V4.B16
+	VFMLA V0.S4, V3.S4, V4.S4
+	WORD $0x6e20dc03 // FMUL V0.S4, V0.S4, V3.S4
+	WORD $0x6e38dc46 // FMUL V24.S4, V2.S4, V6.S4
+	VFMLA V4.S4, V3.S4, V6.S4
+	VFMLA V23.S4, V2.S4, V0.S4
+	WORD $0x4e26d400 // FADD V6.S4, V0.S4, V0.S4
+	WORD $0x6ea5e721 // FCMGT V5.S4, V25.S4, V1.S4
+	WORD $0x6e651c01 // BSL V5.S4, V0.S4, V1.S4
+	WORD $0x4ea0e8a2 // FCMLT0 V5.S4, V2.S4
+	WORD $0x6e611f42 // BSL V1.S4, V26.S4, V2.S4
+	WORD $0x4ea0d8a3 // FCMEQ0 V5.S4, V3.S4
+	WORD $0x6e621f63 // BSL V2.S4, V27.S4, V3.S4
+	VST1.P [V3.S4], 16(R0)
+	B loop9
+done10:
+	RET
+
+// func f32erf_neon(dst, src *float32, n int)
+TEXT ·f32erf_neon(SB), NOSPLIT, $0-24
+	MOVD dst+0(FP), R0
+	MOVD src+8(FP), R1
+	MOVD n+16(FP), R3
+	MOVD $four<>(SB), R8
+	VLD1 (R8), [V8.S4]
+	MOVD $erfEdge<>(SB), R8
+	VLD1 (R8), [V9.S4]
+	MOVD $sign<>(SB), R8
+	VLD1 (R8), [V10.S4]
+	MOVD $c5<>(SB), R8
+	VLD1 (R8), [V11.S4]
+	MOVD $log2e<>(SB), R8
+	VLD1 (R8), [V12.S4]
+	MOVD $ln2Hi<>(SB), R8
+	VLD1 (R8), [V13.S4]
+	MOVD $ln2Lo<>(SB), R8
+	VLD1 (R8), [V14.S4]
+	MOVD $c4<>(SB), R8
+	VLD1 (R8), [V15.S4]
+	MOVD $c3<>(SB), R8
+	VLD1 (R8), [V16.S4]
+	MOVD $c2<>(SB), R8
+	VLD1 (R8), [V17.S4]
+	MOVD $c1<>(SB), R8
+	VLD1 (R8), [V18.S4]
+	MOVD $c0<>(SB), R8
+	VLD1 (R8), [V19.S4]
+	MOVD $one<>(SB), R8
+	VLD1 (R8), [V20.S4]
+	MOVD $bias<>(SB), R8
+	VLD1 (R8), [V21.S4]
+	MOVD $magic<>(SB), R8
+	VLD1 (R8), [V22.S4]
+loop11:
+	SUBS $4, R3, R3
+	BLT done12
+	VLD1.P 16(R1), [V5.S4]
+	WORD $0x4ea0f8a6 // FABS V5.S4, V6.S4
+	WORD $0x4ea8f4c0 // FMIN V8.S4, V6.S4, V0.S4
+	MOVD $erfc5<>(SB), R8
+	VLD1 (R8), [V1.S4]
+	MOVD $erfc4<>(SB), R8
+	VLD1 (R8), [V2.S4]
+	VFMLA V0.S4, V1.S4, V2.S4
+	MOVD $erfc3<>(SB), R8
+	VLD1 (R8), [V1.S4]
+	VFMLA V0.S4, V2.S4, V1.S4
+	MOVD $erfc2<>(SB), R8
+	VLD1 (R8), [V2.S4]
+	VFMLA V0.S4, V1.S4, V2.S4
+	MOVD $erfc1<>(SB), R8
+	VLD1 (R8), [V1.S4]
+	VFMLA V0.S4, V2.S4, V1.S4
+	MOVD $erfc0<>(SB), R8
+	VLD1 (R8), [V2.S4]
+	VFMLA V0.S4, V1.S4, V2.S4
+	WORD $0x6e22dc00 // FMUL V2.S4, V0.S4, V0.S4
+	VMOV V22.B16, V2.B16
+	VFMLA V12.S4, V0.S4, V2.S4
+	WORD $0x4eb6d443 // FSUB V22.S4, V2.S4, V3.S4
+	VSUB V22.S4, V2.S4, V2.S4
+	WORD $0x4eadcc60 // FMLS V13.S4, V3.S4, V0.S4
+	WORD $0x4eaecc60 // FMLS V14.S4, V3.S4, V0.S4
+	VMOV V15.B16, V1.B16
+	VFMLA V0.S4, V11.S4, V1.S4
+	VMOV V16.B16, V4.B16
+	VFMLA V0.S4, V1.S4, V4.S4
+	VMOV V17.B16, V1.B16
+	VFMLA V0.S4, V4.S4, V1.S4
+	VMOV V18.B16, V4.B16
+	VFMLA V0.S4, V1.S4, V4.S4
+	VMOV V19.B16, V1.B16
+	VFMLA V0.S4, V4.S4, V1.S4
+	WORD $0x6e20dc03 // FMUL V0.S4, V0.S4, V3.S4
+	VFMLA V1.S4, V3.S4, V0.S4
+	VADD V21.S4, V2.S4, V2.S4
+	WORD $0x4f375442 // SHL $23, V2.S4, V2.S4
+	WORD $0x4eb4d443 // FSUB V20.S4, V2.S4, V3.S4
+	VFMLA V0.S4, V2.S4, V3.S4
+	VMOV V3.B16, V7.B16
+	WORD $0x6e26dcc0 // FMUL V6.S4, V6.S4, V0.S4
+	MOVD $erf6<>(SB), R8
+	VLD1 (R8), [V1.S4]
+	MOVD $erf5<>(SB), R8
+	VLD1 (R8), [V2.S4]
+	VFMLA V0.S4, V1.S4, V2.S4
+	MOVD $erf4<>(SB), R8
+	VLD1 (R8), [V1.S4]
+	VFMLA V0.S4, V2.S4, V1.S4
+	MOVD $erf3<>(SB), R8
+	VLD1 (R8), [V2.S4]
+	VFMLA V0.S4, V1.S4, V2.S4
+	MOVD $erf2<>(SB), R8
+	VLD1 (R8), [V1.S4]
+	VFMLA V0.S4, V2.S4, V1.S4
+	MOVD $erf1<>(SB), R8
+	VLD1 (R8), [V2.S4]
+	VFMLA V0.S4, V1.S4, V2.S4
+	MOVD $erf0<>(SB), R8
+	VLD1 (R8), [V1.S4]
+	VFMLA V0.S4, V2.S4, V1.S4
+	VMOV V6.B16, V3.B16
+	VFMLA V1.S4, V6.S4, V3.S4
+	WORD $0x6ea9e4c1 // FCMGT V9.S4, V6.S4, V1.S4
+	WORD $0x6e631ce1 // BSL V3.S4, V7.S4, V1.S4
+	VMOV V10.B16, V2.B16
+	WORD $0x6e611ca2 // BSL V1.S4, V5.S4, V2.S4
+	VST1.P [V2.S4], 16(R0)
+	B loop11
+done12:
+	RET
+
+// func f32softplus_neon(dst, src *float32, n int)
+TEXT ·f32softplus_neon(SB), NOSPLIT, $0-24
+	MOVD dst+0(FP), R0
+	MOVD src+8(FP), R1
+	MOVD n+16(FP), R3
+	MOVD $expLo<>(SB), R8
+	VLD1 (R8), [V8.S4]
+	MOVD $sign<>(SB), R8
+	VLD1 (R8), [V9.S4]
+	MOVD $c5<>(SB), R8
+	VLD1 (R8), [V10.S4]
+	MOVD $log2e<>(SB), R8
+	VLD1 (R8), [V11.S4]
+	MOVD $ln2Hi<>(SB), R8
+	VLD1 (R8), [V12.S4]
+	MOVD $ln2Lo<>(SB), R8
+	VLD1 (R8), [V13.S4]
+	MOVD $c4<>(SB), R8
+	VLD1 (R8), [V14.S4]
+	MOVD $c3<>(SB), R8
+	VLD1 (R8), [V15.S4]
+	MOVD $c2<>(SB), R8
+	VLD1 (R8), [V16.S4]
+	MOVD $c1<>(SB), R8
+	VLD1 (R8), [V17.S4]
+	MOVD $c0<>(SB), R8
+	VLD1 (R8), [V18.S4]
+	MOVD $one<>(SB), R8
+	VLD1 (R8), [V19.S4]
+	MOVD $bias<>(SB), R8
+	VLD1 (R8), [V20.S4]
+	MOVD $magic<>(SB), R8
+	VLD1 (R8), [V21.S4]
+loop13:
+	SUBS $4, R3, R3
+	BLT done14
+	VLD1.P 16(R1), [V5.S4]
+	WORD $0x4ea91ca0 // ORR V9.S4, V5.S4, V0.S4
+	WORD $0x4e28f400 // FMAX V8.S4, V0.S4, V0.S4
+	VMOV V21.B16, V2.B16
+	VFMLA V11.S4, V0.S4, V2.S4
+	WORD $0x4eb5d443 // FSUB V21.S4, V2.S4, V3.S4
+	VSUB V21.S4, V2.S4, V2.S4
+	WORD $0x4eaccc60 // FMLS V12.S4, V3.S4, V0.S4
+	WORD $0x4eadcc60 // FMLS V13.S4, V3.S4, V0.S4
+	VMOV V14.B16, V1.B16
+	VFMLA V0.S4, V10.S4, V1.S4
+	VMOV V15.B16, V4.B16
+	VFMLA V0.S4, V1.S4, V4.S4
+	VMOV V16.B16, V1.B16
+	VFMLA V0.S4, V4.S4, V1.S4
+	VMOV V17.B16, V4.B16
+	VFMLA V0.S4, V1.S4, V4.S4
+	VMOV V18.B16, V1.B16
+	VFMLA V0.S4, V4.S4, V1.S4
+	WORD $0x6e20dc03 // FMUL V0.S4, V0.S4, V3.S4
+	VFMLA V1.S4, V3.S4, V0.S4
+	WORD $0x4e33d400 // FADD V19.S4, V0.S4, V0.S4
+	WORD $0x4f3f0443 // SSHR $1, V2.S4, V3.S4
+	VSUB V3.S4, V2.S4, V2.S4
+	VADD V20.S4, V3.S4, V3.S4
+	WORD $0x4f375463 // SHL $23, V3.S4, V3.S4
+	VADD V20.S4, V2.S4, V2.S4
+	WORD $0x4f375442 // SHL $23, V2.S4, V2.S4
+	WORD $0x6e23dc00 // FMUL V3.S4, V0.S4, V0.S4
+	WORD $0x6e22dc00 // FMUL V2.S4, V0.S4, V0.S4
+	MOVD $log1p10<>(SB), R8
+	VLD1 (R8), [V1.S4]
+	MOVD $log1p9<>(SB), R8
+	VLD1 (R8), [V2.S4]
+	VFMLA V0.S4, V1.S4, V2.S4
+	MOVD $log1p8<>(SB), R8
+	VLD1 (R8), [V1.S4]
+	VFMLA V0.S4, V2.S4, V1.S4
+	MOVD $log1p7<>(SB), R8
+	VLD1 (R8), [V2.S4]
+	VFMLA V0.S4, V1.S4, V2.S4
+	MOVD $log1p6<>(SB), R8
+	VLD1 (R8), [V1.S4]
+	VFMLA V0.S4, V2.S4, V1.S4
+	MOVD $log1p5<>(SB), R8
+	VLD1 (R8), [V2.S4]
+	VFMLA V0.S4, V1.S4, V2.S4
+	MOVD $log1p4<>(SB), R8
+	VLD1 (R8), [V1.S4]
+	VFMLA V0.S4, V2.S4, V1.S4
+	MOVD $log1p3<>(SB), R8
+	VLD1 (R8), [V2.S4]
+	VFMLA V0.S4, V1.S4, V2.S4
+	MOVD $log1p2<>(SB), R8
+	VLD1 (R8), [V1.S4]
+	VFMLA V0.S4, V2.S4, V1.S4
+	MOVD $log1p1<>(SB), R8
+	VLD1 (R8), [V2.S4]
+	VFMLA V0.S4, V1.S4, V2.S4
+	MOVD $log1p0<>(SB), R8
+	VLD1 (R8), [V1.S4]
+	VFMLA V0.S4, V2.S4, V1.S4
+	WORD $0x4ea0e8a3 // FCMLT0 V5.S4, V3.S4
+	WORD $0x4e631ca3 // BIC V3.S4, V5.S4, V3.S4
+	VFMLA V1.S4, V0.S4, V3.S4
+	VST1.P [V3.S4], 16(R0)
+	B loop13
+done14:
+	RET
+
+// func f32sqrt_neon(dst, src *float32, n int)
+TEXT ·f32sqrt_neon(SB), NOSPLIT, $0-24
+	MOVD dst+0(FP), R0
+	MOVD src+8(FP), R1
+	MOVD n+16(FP), R3
+loop15:
+	SUBS $4, R3, R3
+	BLT done16
+	VLD1.P 16(R1), [V0.S4]
+	WORD $0x6ea1f800 // FSQRT V0.S4, V0.S4
+	VST1.P [V0.S4], 16(R0)
+	B loop15
+done16:
+	RET
+
+// func f32abs_neon(dst, src *float32, n int)
+TEXT ·f32abs_neon(SB), NOSPLIT, $0-24
+	MOVD dst+0(FP), R0
+	MOVD src+8(FP), R1
+	MOVD n+16(FP), R3
+loop17:
+	SUBS $4, R3, R3
+	BLT done18
+	VLD1.P 16(R1), [V0.S4]
+	WORD $0x4ea0f800 // FABS V0.S4, V0.S4
+	VST1.P [V0.S4], 16(R0)
+	B loop17
+done18:
+	RET
+
 // func f32add_neon(dst, a, b *float32, n int)
 TEXT ·f32add_neon(SB), NOSPLIT, $0-32
 	MOVD dst+0(FP), R0
 	MOVD a+8(FP), R1
 	MOVD b+16(FP), R2
 	MOVD n+24(FP), R3
-loop9:
+loop19:
 	SUBS $4, R3, R3
-	BLT done10
+	BLT done20
 	VLD1.P 16(R1), [V0.S4]
 	VLD1.P 16(R2), [V1.S4]
 	WORD $0x4e21d400 // FADD V1.S4, V0.S4, V0.S4
 	VST1.P [V0.S4], 16(R0)
-	B loop9
-done10:
+	B loop19
+done20:
 	RET
 
 // func f32sub_neon(dst, a, b *float32, n int)
@@ -364,15 +977,15 @@ TEXT ·f32sub_neon(SB), NOSPLIT, $0-32
 	MOVD a+8(FP), R1
 	MOVD b+16(FP), R2
 	MOVD n+24(FP), R3
-loop11:
+loop21:
 	SUBS $4, R3, R3
-	BLT done12
+	BLT done22
 	VLD1.P 16(R1), [V0.S4]
 	VLD1.P 16(R2), [V1.S4]
 	WORD $0x4ea1d400 // FSUB V1.S4, V0.S4, V0.S4
 	VST1.P [V0.S4], 16(R0)
-	B loop11
-done12:
+	B loop21
+done22:
 	RET
 
 // func f32mul_neon(dst, a, b *float32, n int)
@@ -381,15 +994,15 @@ TEXT ·f32mul_neon(SB), NOSPLIT, $0-32
 	MOVD a+8(FP), R1
 	MOVD b+16(FP), R2
 	MOVD n+24(FP), R3
-loop13:
+loop23:
 	SUBS $4, R3, R3
-	BLT done14
+	BLT done24
 	VLD1.P 16(R1), [V0.S4]
 	VLD1.P 16(R2), [V1.S4]
 	WORD $0x6e21dc00 // FMUL V1.S4, V0.S4, V0.S4
 	VST1.P [V0.S4], 16(R0)
-	B loop13
-done14:
+	B loop23
+done24:
 	RET
 
 // func f32div_neon(dst, a, b *float32, n int)
@@ -398,15 +1011,49 @@ TEXT ·f32div_neon(SB), NOSPLIT, $0-32
 	MOVD a+8(FP), R1
 	MOVD b+16(FP), R2
 	MOVD n+24(FP), R3
-loop15:
+loop25:
 	SUBS $4, R3, R3
-	BLT done16
+	BLT done26
 	VLD1.P 16(R1), [V0.S4]
 	VLD1.P 16(R2), [V1.S4]
 	WORD $0x6e21fc00 // FDIV V1.S4, V0.S4, V0.S4
 	VST1.P [V0.S4], 16(R0)
-	B loop15
-done16:
+	B loop25
+done26:
+	RET
+
+// func f32max_neon(dst, a, b *float32, n int)
+TEXT ·f32max_neon(SB), NOSPLIT, $0-32
+	MOVD dst+0(FP), R0
+	MOVD a+8(FP), R1
+	MOVD b+16(FP), R2
+	MOVD n+24(FP), R3
+loop27:
+	SUBS $4, R3, R3
+	BLT done28
+	VLD1.P 16(R1), [V0.S4]
+	VLD1.P 16(R2), [V1.S4]
+	WORD $0x4e21f400 // FMAX V1.S4, V0.S4, V0.S4
+	VST1.P [V0.S4], 16(R0)
+	B loop27
+done28:
+	RET
+
+// func f32min_neon(dst, a, b *float32, n int)
+TEXT ·f32min_neon(SB), NOSPLIT, $0-32
+	MOVD dst+0(FP), R0
+	MOVD a+8(FP), R1
+	MOVD b+16(FP), R2
+	MOVD n+24(FP), R3
+loop29:
+	SUBS $4, R3, R3
+	BLT done30
+	VLD1.P 16(R1), [V0.S4]
+	VLD1.P 16(R2), [V1.S4]
+	WORD $0x4ea1f400 // FMIN V1.S4, V0.S4, V0.S4
+	VST1.P [V0.S4], 16(R0)
+	B loop29
+done30:
 	RET
 
 // func f32relugrad_neon(dst, a, b *float32, n int)
@@ -415,16 +1062,16 @@ TEXT ·f32relugrad_neon(SB), NOSPLIT, $0-32
 	MOVD a+8(FP), R1
 	MOVD b+16(FP), R2
 	MOVD n+24(FP), R3
-loop17:
+loop31:
 	SUBS $4, R3, R3
-	BLT done18
+	BLT done32
 	VLD1.P 16(R1), [V0.S4]
 	VLD1.P 16(R2), [V1.S4]
 	WORD $0x6ea0d821 // FCMLE0 V1.S4, V1.S4
 	WORD $0x4e611c00 // BIC V1.S4, V0.S4, V0.S4
 	VST1.P [V0.S4], 16(R0)
-	B loop17
-done18:
+	B loop31
+done32:
 	RET
 
 // func f32sigmoidgrad_neon(dst, a, b *float32, n int)
@@ -435,17 +1082,17 @@ TEXT ·f32sigmoidgrad_neon(SB), NOSPLIT, $0-32
 	MOVD n+24(FP), R3
 	MOVD $one<>(SB), R8
 	VLD1 (R8), [V8.S4]
-loop19:
+loop33:
 	SUBS $4, R3, R3
-	BLT done20
+	BLT done34
 	VLD1.P 16(R1), [V0.S4]
 	VLD1.P 16(R2), [V1.S4]
 	WORD $0x4ea1d502 // FSUB V1.S4, V8.S4, V2.S4
 	WORD $0x6e22dc21 // FMUL V2.S4, V1.S4, V1.S4
 	WORD $0x6e21dc00 // FMUL V1.S4, V0.S4, V0.S4
 	VST1.P [V0.S4], 16(R0)
-	B loop19
-done20:
+	B loop33
+done34:
 	RET
 
 // func f32tanhgrad_neon(dst, a, b *float32, n int)
@@ -456,17 +1103,17 @@ TEXT ·f32tanhgrad_neon(SB), NOSPLIT, $0-32
 	MOVD n+24(FP), R3
 	MOVD $one<>(SB), R8
 	VLD1 (R8), [V8.S4]
-loop21:
+loop35:
 	SUBS $4, R3, R3
-	BLT done22
+	BLT done36
 	VLD1.P 16(R1), [V0.S4]
 	VLD1.P 16(R2), [V1.S4]
 	VMOV V8.B16, V2.B16
 	WORD $0x4ea1cc22 // FMLS V1.S4, V1.S4, V2.S4
 	WORD $0x6e22dc00 // FMUL V2.S4, V0.S4, V0.S4
 	VST1.P [V0.S4], 16(R0)
-	B loop21
-done22:
+	B loop35
+done36:
 	RET
 
 // func f32addscalar_neon(dst, a *float32, n int, s float32)
@@ -476,14 +1123,14 @@ TEXT ·f32addscalar_neon(SB), NOSPLIT, $0-28
 	MOVD n+16(FP), R3
 	FMOVS s+24(FP), F7
 	VDUP V7.S[0], V7.S4
-loop23:
+loop37:
 	SUBS $4, R3, R3
-	BLT done24
+	BLT done38
 	VLD1.P 16(R1), [V0.S4]
 	WORD $0x4e27d400 // FADD V7.S4, V0.S4, V0.S4
 	VST1.P [V0.S4], 16(R0)
-	B loop23
-done24:
+	B loop37
+done38:
 	RET
 
 // func f32mulscalar_neon(dst, a *float32, n int, s float32)
@@ -493,14 +1140,14 @@ TEXT ·f32mulscalar_neon(SB), NOSPLIT, $0-28
 	MOVD n+16(FP), R3
 	FMOVS s+24(FP), F7
 	VDUP V7.S[0], V7.S4
-loop25:
+loop39:
 	SUBS $4, R3, R3
-	BLT done26
+	BLT done40
 	VLD1.P 16(R1), [V0.S4]
 	WORD $0x6e27dc00 // FMUL V7.S4, V0.S4, V0.S4
 	VST1.P [V0.S4], 16(R0)
-	B loop25
-done26:
+	B loop39
+done40:
 	RET
 
 // func f32axpy_neon(dst, a *float32, n int, s float32)
@@ -510,15 +1157,104 @@ TEXT ·f32axpy_neon(SB), NOSPLIT, $0-28
 	MOVD n+16(FP), R3
 	FMOVS s+24(FP), F7
 	VDUP V7.S[0], V7.S4
-loop27:
+loop41:
 	SUBS $4, R3, R3
-	BLT done28
+	BLT done42
 	VLD1.P 16(R1), [V0.S4]
 	VLD1 (R0), [V1.S4]
 	VFMLA V0.S4, V7.S4, V1.S4
 	VST1.P [V1.S4], 16(R0)
-	B loop27
-done28:
+	B loop41
+done42:
+	RET
+
+// func f32leakyrelu_neon(dst, a *float32, n int, s float32)
+TEXT ·f32leakyrelu_neon(SB), NOSPLIT, $0-28
+	MOVD dst+0(FP), R0
+	MOVD a+8(FP), R1
+	MOVD n+16(FP), R3
+	FMOVS s+24(FP), F7
+	VDUP V7.S[0], V7.S4
+loop43:
+	SUBS $4, R3, R3
+	BLT done44
+	VLD1.P 16(R1), [V0.S4]
+	WORD $0x6e27dc01 // FMUL V7.S4, V0.S4, V1.S4
+	WORD $0x4ea0a802 // CMLT0 V0.S4, V2.S4
+	WORD $0x6e601c22 // BSL V0.S4, V1.S4, V2.S4
+	VST1.P [V2.S4], 16(R0)
+	B loop43
+done44:
+	RET
+
+// func f32elu_neon(dst, a *float32, n int, s float32)
+TEXT ·f32elu_neon(SB), NOSPLIT, $0-28
+	MOVD dst+0(FP), R0
+	MOVD a+8(FP), R1
+	MOVD n+16(FP), R3
+	FMOVS s+24(FP), F7
+	VDUP V7.S[0], V7.S4
+	MOVD $tanhLo<>(SB), R8
+	VLD1 (R8), [V8.S4]
+	MOVD $c5<>(SB), R8
+	VLD1 (R8), [V9.S4]
+	MOVD $log2e<>(SB), R8
+	VLD1 (R8), [V10.S4]
+	MOVD $ln2Hi<>(SB), R8
+	VLD1 (R8), [V11.S4]
+	MOVD $ln2Lo<>(SB), R8
+	VLD1 (R8), [V12.S4]
+	MOVD $c4<>(SB), R8
+	VLD1 (R8), [V13.S4]
+	MOVD $c3<>(SB), R8
+	VLD1 (R8), [V14.S4]
+	MOVD $c2<>(SB), R8
+	VLD1 (R8), [V15.S4]
+	MOVD $c1<>(SB), R8
+	VLD1 (R8), [V16.S4]
+	MOVD $c0<>(SB), R8
+	VLD1 (R8), [V17.S4]
+	MOVD $one<>(SB), R8
+	VLD1 (R8), [V18.S4]
+	MOVD $bias<>(SB), R8
+	VLD1 (R8), [V19.S4]
+	MOVD $magic<>(SB), R8
+	VLD1 (R8), [V20.S4]
+loop45:
+	SUBS $4, R3, R3
+	BLT done46
+	VLD1.P 16(R1), [V5.S4]
+	VEOR V6.B16, V6.B16, V6.B16
+	WORD $0x4ea6f4a0 // FMIN V6.S4, V5.S4, V0.S4
+	WORD $0x4e28f400 // FMAX V8.S4, V0.S4, V0.S4
+	VMOV V20.B16, V2.B16
+	VFMLA V10.S4, V0.S4, V2.S4
+	WORD $0x4eb4d443 // FSUB V20.S4, V2.S4, V3.S4
+	VSUB V20.S4, V2.S4, V2.S4
+	WORD $0x4eabcc60 // FMLS V11.S4, V3.S4, V0.S4
+	WORD $0x4eaccc60 // FMLS V12.S4, V3.S4, V0.S4
+	VMOV V13.B16, V1.B16
+	VFMLA V0.S4, V9.S4, V1.S4
+	VMOV V14.B16, V4.B16
+	VFMLA V0.S4, V1.S4, V4.S4
+	VMOV V15.B16, V1.B16
+	VFMLA V0.S4, V4.S4, V1.S4
+	VMOV V16.B16, V4.B16
+	VFMLA V0.S4, V1.S4, V4.S4
+	VMOV V17.B16, V1.B16
+	VFMLA V0.S4, V4.S4, V1.S4
+	WORD $0x6e20dc03 // FMUL V0.S4, V0.S4, V3.S4
+	VFMLA V1.S4, V3.S4, V0.S4
+	VADD V19.S4, V2.S4, V2.S4
+	WORD $0x4f375442 // SHL $23, V2.S4, V2.S4
+	WORD $0x4eb2d443 // FSUB V18.S4, V2.S4, V3.S4
+	VFMLA V0.S4, V2.S4, V3.S4
+	WORD $0x6e27dc63 // FMUL V7.S4, V3.S4, V3.S4
+	WORD $0x4ea0a8a2 // CMLT0 V5.S4, V2.S4
+	WORD $0x6e651c62 // BSL V5.S4, V3.S4, V2.S4
+	VST1.P [V2.S4], 16(R0)
+	B loop45
+done46:
 	RET
 
 // func f32sum_neon(lanes, x, y *float32, n int)
@@ -528,14 +1264,14 @@ TEXT ·f32sum_neon(SB), NOSPLIT, $0-32
 	MOVD y+16(FP), R2
 	MOVD n+24(FP), R3
 	VLD1 (R0), [V0.S4, V1.S4, V2.S4, V3.S4]
-loop29:
+loop47:
 	VLD1.P 64(R1), [V4.S4, V5.S4, V6.S4, V7.S4]
 	WORD $0x4e24d400 // FADD V4.S4, V0.S4, V0.S4
 	WORD $0x4e25d421 // FADD V5.S4, V1.S4, V1.S4
 	WORD $0x4e26d442 // FADD V6.S4, V2.S4, V2.S4
 	WORD $0x4e27d463 // FADD V7.S4, V3.S4, V3.S4
 	SUBS $16, R3, R3
-	BGT loop29
+	BGT loop47
 	VST1 [V0.S4, V1.S4, V2.S4, V3.S4], (R0)
 	RET
 
@@ -546,7 +1282,7 @@ TEXT ·f32dot_neon(SB), NOSPLIT, $0-32
 	MOVD y+16(FP), R2
 	MOVD n+24(FP), R3
 	VLD1 (R0), [V0.S4, V1.S4, V2.S4, V3.S4]
-loop30:
+loop48:
 	VLD1.P 64(R1), [V4.S4, V5.S4, V6.S4, V7.S4]
 	VLD1.P 64(R2), [V16.S4, V17.S4, V18.S4, V19.S4]
 	VFMLA V16.S4, V4.S4, V0.S4
@@ -554,7 +1290,7 @@ loop30:
 	VFMLA V18.S4, V6.S4, V2.S4
 	VFMLA V19.S4, V7.S4, V3.S4
 	SUBS $16, R3, R3
-	BGT loop30
+	BGT loop48
 	VST1 [V0.S4, V1.S4, V2.S4, V3.S4], (R0)
 	RET
 
@@ -565,7 +1301,7 @@ TEXT ·f32squareddiff_neon(SB), NOSPLIT, $0-32
 	MOVD y+16(FP), R2
 	MOVD n+24(FP), R3
 	VLD1 (R0), [V0.S4, V1.S4, V2.S4, V3.S4]
-loop31:
+loop49:
 	VLD1.P 64(R1), [V4.S4, V5.S4, V6.S4, V7.S4]
 	VLD1.P 64(R2), [V16.S4, V17.S4, V18.S4, V19.S4]
 	WORD $0x4eb0d484 // FSUB V16.S4, V4.S4, V4.S4
@@ -577,7 +1313,7 @@ loop31:
 	WORD $0x4eb3d4e7 // FSUB V19.S4, V7.S4, V7.S4
 	VFMLA V7.S4, V7.S4, V3.S4
 	SUBS $16, R3, R3
-	BGT loop31
+	BGT loop49
 	VST1 [V0.S4, V1.S4, V2.S4, V3.S4], (R0)
 	RET
 
@@ -591,7 +1327,7 @@ TEXT ·f32squarederror_neon(SB), NOSPLIT, $0-44
 	FMOVS s+40(FP), F12
 	VDUP V12.S[0], V12.S4
 	VLD1 (R0), [V0.S4, V1.S4, V2.S4, V3.S4]
-loop33:
+loop51:
 	VLD1.P 64(R1), [V4.S4, V5.S4, V6.S4, V7.S4]
 	VLD1.P 64(R2), [V16.S4, V17.S4, V18.S4, V19.S4]
 	WORD $0x4eb0d484 // FSUB V16.S4, V4.S4, V4.S4
@@ -606,15 +1342,15 @@ loop33:
 	WORD $0x4eb3d4e7 // FSUB V19.S4, V7.S4, V7.S4
 	WORD $0x6e27dceb // FMUL V7.S4, V7.S4, V11.S4
 	WORD $0x4e2bd463 // FADD V11.S4, V3.S4, V3.S4
-	CBZ R4, sum32
+	CBZ R4, sum50
 	WORD $0x6e2cdc84 // FMUL V12.S4, V4.S4, V4.S4
 	WORD $0x6e2cdca5 // FMUL V12.S4, V5.S4, V5.S4
 	WORD $0x6e2cdcc6 // FMUL V12.S4, V6.S4, V6.S4
 	WORD $0x6e2cdce7 // FMUL V12.S4, V7.S4, V7.S4
 	VST1.P [V4.S4, V5.S4, V6.S4, V7.S4], 64(R4)
-sum32:
+sum50:
 	SUBS $16, R3, R3
-	BGT loop33
+	BGT loop51
 	VST1 [V0.S4, V1.S4, V2.S4, V3.S4], (R0)
 	RET
 
@@ -625,13 +1361,13 @@ TEXT ·f32colsums_neon(SB), NOSPLIT, $0-40
 	MOVD ldx+16(FP), R4
 	MOVD rows+24(FP), R5
 	MOVD cols+32(FP), R3
-strip35:
+strip53:
 	SUBS $16, R3, R3
-	BLT next36
+	BLT next54
 	VLD1 (R0), [V0.S4, V1.S4, V2.S4, V3.S4]
 	MOVD R1, R6
 	MOVD R5, R7
-row37:
+row55:
 	VLD1 (R6), [V4.S4, V5.S4, V6.S4, V7.S4]
 	WORD $0x4e24d400 // FADD V4.S4, V0.S4, V0.S4
 	WORD $0x4e25d421 // FADD V5.S4, V1.S4, V1.S4
@@ -639,28 +1375,28 @@ row37:
 	WORD $0x4e27d463 // FADD V7.S4, V3.S4, V3.S4
 	ADD R4, R6
 	SUBS $1, R7, R7
-	BNE row37
+	BNE row55
 	VST1.P [V0.S4, V1.S4, V2.S4, V3.S4], 64(R0)
 	ADD $64, R1
-	B strip35
-next36:
+	B strip53
+next54:
 	ADD $16, R3
-strip38:
+strip56:
 	SUBS $4, R3, R3
-	BLT done34
+	BLT done52
 	VLD1 (R0), [V0.S4]
 	MOVD R1, R6
 	MOVD R5, R7
-row40:
+row58:
 	VLD1 (R6), [V4.S4]
 	WORD $0x4e24d400 // FADD V4.S4, V0.S4, V0.S4
 	ADD R4, R6
 	SUBS $1, R7, R7
-	BNE row40
+	BNE row58
 	VST1.P [V0.S4], 16(R0)
 	ADD $16, R1
-	B strip38
-done34:
+	B strip56
+done52:
 	RET
 
 // func f32adam_neon(w, d, m, v *float32, n int, c *adamConsts)
@@ -681,9 +1417,9 @@ TEXT ·f32adam_neon(SB), NOSPLIT, $0-48
 	VLD1R.P 4(R8), [V23.S4]
 	VLD1R.P 4(R8), [V24.S4]
 	VLD1R.P 4(R8), [V25.S4]
-loop41:
+loop59:
 	SUBS $4, R3, R3
-	BLT done42
+	BLT done60
 	VLD1 (R0), [V0.S4]
 	VLD1.P 16(R1), [V1.S4]
 	WORD $0x6e30dc21 // FMUL V16.S4, V1.S4, V1.S4
@@ -704,8 +1440,8 @@ loop41:
 	WORD $0x6e38dc00 // FMUL V24.S4, V0.S4, V0.S4
 	VFMLA V25.S4, V4.S4, V0.S4
 	VST1.P [V0.S4], 16(R0)
-	B loop41
-done42:
+	B loop59
+done60:
 	RET
 
 // func f32sgd_neon(w, d, vel *float32, n int, c *sgdConsts)
@@ -720,10 +1456,10 @@ TEXT ·f32sgd_neon(SB), NOSPLIT, $0-40
 	VLD1R.P 4(R8), [V17.S4]
 	VLD1R.P 4(R8), [V18.S4]
 	VLD1R.P 4(R8), [V19.S4]
-	CBZ R2, plain43
-loop46:
+	CBZ R2, plain61
+loop64:
 	SUBS $4, R3, R3
-	BLT done47
+	BLT done65
 	VLD1 (R0), [V0.S4]
 	VLD1.P 16(R1), [V1.S4]
 	WORD $0x6e30dc21 // FMUL V16.S4, V1.S4, V1.S4
@@ -733,28 +1469,28 @@ loop46:
 	VFMLA V18.S4, V2.S4, V3.S4
 	VST1.P [V3.S4], 16(R2)
 	VMOV V3.B16, V4.B16
-	CBZ R5, step45
+	CBZ R5, step63
 	VMOV V1.B16, V4.B16
 	VFMLA V18.S4, V3.S4, V4.S4
-step45:
+step63:
 	VFMLA V19.S4, V4.S4, V0.S4
 	VST1.P [V0.S4], 16(R0)
-	B loop46
-done47:
-	B done44
-plain43:
-loop48:
+	B loop64
+done65:
+	B done62
+plain61:
+loop66:
 	SUBS $4, R3, R3
-	BLT done49
+	BLT done67
 	VLD1 (R0), [V0.S4]
 	VLD1.P 16(R1), [V1.S4]
 	WORD $0x6e30dc21 // FMUL V16.S4, V1.S4, V1.S4
 	VFMLA V17.S4, V0.S4, V1.S4
 	VFMLA V19.S4, V1.S4, V0.S4
 	VST1.P [V0.S4], 16(R0)
-	B loop48
-done49:
-done44:
+	B loop66
+done67:
+done62:
 	RET
 
 // func f32rmsprop_neon(w, d, v *float32, n int, c *rmsConsts)
@@ -770,9 +1506,9 @@ TEXT ·f32rmsprop_neon(SB), NOSPLIT, $0-40
 	VLD1R.P 4(R8), [V19.S4]
 	VLD1R.P 4(R8), [V20.S4]
 	VLD1R.P 4(R8), [V21.S4]
-loop50:
+loop68:
 	SUBS $4, R3, R3
-	BLT done51
+	BLT done69
 	VLD1 (R0), [V0.S4]
 	VLD1.P 16(R1), [V1.S4]
 	WORD $0x6e30dc21 // FMUL V16.S4, V1.S4, V1.S4
@@ -787,8 +1523,8 @@ loop50:
 	WORD $0x6e24fc21 // FDIV V4.S4, V1.S4, V1.S4
 	VFMLA V21.S4, V1.S4, V0.S4
 	VST1.P [V0.S4], 16(R0)
-	B loop50
-done51:
+	B loop68
+done69:
 	RET
 
 // func f32transpose_neon(dst, src *float32, ldd, lds, blocks int)
@@ -798,7 +1534,7 @@ TEXT ·f32transpose_neon(SB), NOSPLIT, $0-40
 	MOVD ldd+16(FP), R4
 	MOVD lds+24(FP), R5
 	MOVD blocks+32(FP), R3
-block52:
+block70:
 	VLD1 (R1), [V0.S4]
 	ADD R5, R1
 	VLD1 (R1), [V1.S4]
@@ -826,7 +1562,7 @@ block52:
 	ADD R4, R6
 	ADD $16, R0
 	SUBS $1, R3, R3
-	BNE block52
+	BNE block70
 	RET
 
 // func f32peak_neon(n int)
@@ -858,7 +1594,7 @@ TEXT ·f32peak_neon(SB), NOSPLIT, $0-8
 	VEOR V23.B16, V23.B16, V23.B16
 	VEOR V24.B16, V24.B16, V24.B16
 	VEOR V25.B16, V25.B16, V25.B16
-loop53:
+loop71:
 	VFMLA V24.S4, V25.S4, V0.S4
 	VFMLA V24.S4, V25.S4, V1.S4
 	VFMLA V24.S4, V25.S4, V2.S4
@@ -884,5 +1620,5 @@ loop53:
 	VFMLA V24.S4, V25.S4, V22.S4
 	VFMLA V24.S4, V25.S4, V23.S4
 	SUBS $1, R3, R3
-	BNE loop53
+	BNE loop71
 	RET

@@ -77,3 +77,35 @@ func halves(l *[16]float32) float32 {
 	}
 	return l[0]
 }
+
+// SigmoidSoftplus sets dst to Sigmoid of x and returns LineSum of Softplus of x, with the bits of both, over len(x): the
+// activation of a row and its free energy. dst may be x exactly. It panics when dst is shorter.
+func SigmoidSoftplus(dst, x []float32) float64 {
+	need("dst", dst, len(x))
+	dst = dst[:len(x)]
+	isa := selected.Load().isa[opSigmoidSoftplus]
+	var s float64
+	for len(x) > 0 {
+		var l [16]float32
+		n := min(len(x), lineBlock)
+		if whole := n &^ 15; whole > 0 {
+			callSigmoidSoftplus(isa, &l, dst[:whole], x[:whole])
+		}
+		if rest := n & 15; rest > 0 {
+			var soft [16]float32
+			Softplus(soft[:rest], x[n-rest:n])
+			Sigmoid(dst[n-rest:n], x[n-rest:n])
+			reduceGo(opSum, &l, soft[:rest], nil)
+		}
+		s += float64(halves(&l))
+		dst, x = dst[n:], x[n:]
+	}
+	return s
+}
+
+func sigmoidSoftplusGo(lanes *[16]float32, dst, x []float32) {
+	for i, v := range x {
+		lanes[i&15] += softplus(v)
+		dst[i] = sigmoid(v)
+	}
+}

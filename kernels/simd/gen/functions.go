@@ -215,8 +215,14 @@ func (a *asm) erf(m bool) {
 
 // softplus is max(x, 0) + e·P(e) with e = exp(-|x|).
 func (a *asm) softplus(m bool) {
-	r := a.r
 	a.ld("SI", 5, m)
+	a.softplusParts()
+	a.st(0, "DI", m)
+}
+
+// softplusParts takes x in register 5 and leaves its softplus in 0 and exp(-|x|) in 1; it spoils 2, 3 and 4.
+func (a *asm) softplusParts() {
+	r := a.r
 	a.bits("OR", a.c("sign"), r(5), r(0))
 	a.p("VMAXPS %s, %s, %s", r(0), a.c("expLo"), r(0))
 	a.exp()
@@ -224,5 +230,4 @@ func (a *asm) softplus(m bool) {
 	a.bits("XOR", r(0), r(0), r(0))
 	a.p("VMAXPS %s, %s, %s", r(5), r(0), r(0))
 	a.p("VFMADD231PS %s, %s, %s", r(2), r(1), r(0))
-	a.st(0, "DI", m)
 }

@@ -50,3 +50,58 @@ func (a *asm) squaredError() {
 	}
 	a.ret()
 }
+
+// sigmoidSoftplus writes the sigmoid of whole blocks of 16 and folds their softplus into the lanes in memory; both are made
+// of one exponential.
+func (a *asm) sigmoidSoftplus() {
+	a.text("sigmoidsoftplus", "lanes, dst, x *float32, n int", 32)
+	a.args("lanes", "R8", "dst", "DI", "x", "SI", "n", "CX")
+	for _, name := range append([]string{"sign"}, expConsts...) {
+		a.use(name)
+	}
+	for i, name := range []string{"expLo", "magic"} {
+		a.use(name)
+		a.consts[name] = a.r(12 + i)
+		a.p("VMOVUPS %s<>(SB), %s", name, a.r(12+i))
+	}
+	acc := []string{a.r(14), a.r(15)} // of AVX-512 the first has all lanes
+	sums := acc[:16/a.lanes]
+	for v, r := range sums {
+		a.p("VMOVUPS %d(R8), %s", v*a.bytes(), r)
+	}
+	body := func() {
+		a.ld("SI", 5, false)
+		a.softplusParts()
+		a.p("VMOVUPS %s, %s", a.c("one"), a.r(2))
+		a.bySign(5, 1, 2, 3)
+		a.p("VADDPS %s, %s, %s", a.c("one"), a.r(1), a.r(1))
+		a.p("VDIVPS %s, %s, %s", a.r(1), a.r(3), a.r(3))
+		a.st(3, "DI", false)
+	}
+	add := func(v int) {
+		sum := a.r(0)
+		if v == 1 {
+			sum = fmt.Sprintf("%s%d", a.reg, a.temps/2)
+		}
+		to := sums[v%len(sums)]
+		a.p("VADDPS %s, %s, %s", sum, to, to)
+	}
+	single, done := a.fresh("single"), a.fresh("done")
+	a.blocks([]string{"DI", "SI"}, 2, single, func() {
+		a.pair(body)
+		add(0)
+		add(1)
+	})
+	a.at(single)
+	if a.wide() { // one block of an odd number of them
+		a.p("ADDQ $%d, CX", 2*a.lanes)
+		a.p("JZ %s", done)
+		body()
+		add(0)
+		a.at(done)
+	}
+	for v, r := range sums {
+		a.p("VMOVUPS %s, %d(R8)", r, v*a.bytes())
+	}
+	a.ret()
+}

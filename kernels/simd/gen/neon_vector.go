@@ -35,22 +35,37 @@ func (a *arm) vectorFamily() {
 			a.op3("ORR", a.k("sign"), 5, 0)
 			a.op3("FADD", 0, 0, 0)
 			a.op3("FMAX", a.k("tanhLo"), 0, 0)
-			a.expm1()
-			a.pow2(2)
-			a.op3("FSUB", a.k("one"), 2, 3)
-			a.fmla(0, 2, 3) // m = s·q + (s-1)
+			a.wholeExpm1()
 			a.op3("FADD", a.k("two"), 3, 1)
 			a.op3("FDIV", 1, 3, 1)
 			a.mov(a.k("sign"), 2)
 			a.op3("BSL", 1, 5, 2) // the sign of x, the rest of the quotient
 			a.st(2, "R0")
 		}},
+		{"log", []string{"minNormal", "two23", "twentyThree", "twoThirds", "mantissa", "one", "log7", "log6", "log5", "log4", "log3", "log2", "log1", "log0",
+			"minusHalf", "ln2High", "ln2Low", "infinity", "nan", "minusInfinity"}, a.log},
+		{"erf", append([]string{"four", "erfEdge", "sign"}, armExp...), a.erf},
+		{"softplus", append([]string{"expLo", "sign"}, armExp...), func() {
+			a.ld("R1", 5)
+			a.op3("ORR", a.k("sign"), 5, 0)
+			a.op3("FMAX", a.k("expLo"), 0, 0)
+			a.exp()
+			p := a.poly("log1p", 10, 0)
+			a.op2("FCMLT0", 5, 3)
+			a.op3("BIC", 3, 5, 3)
+			a.fmla(p, 0, 3) // max(x, 0) + e·P(e)
+			a.st(3, "R0")
+		}},
+		{"sqrt", nil, a.one("FSQRT")},
+		{"abs", nil, a.one("FABS")},
 	})
 	a.class("Binary", "dst, a, b *float32, n int", 32, []armKernel{
 		{"add", nil, a.arith("FADD")},
 		{"sub", nil, a.arith("FSUB")},
 		{"mul", nil, a.arith("FMUL")},
 		{"div", nil, a.arith("FDIV")},
+		{"max", nil, a.arith("FMAX")},
+		{"min", nil, a.arith("FMIN")},
 		{"relugrad", nil, func() {
 			a.ld("R1", 0)
 			a.ld("R2", 1)
@@ -83,6 +98,24 @@ func (a *arm) vectorFamily() {
 			a.ld0("R0", 1)
 			a.fmla(0, 7, 1)
 			a.st(1, "R0")
+		}},
+		{"leakyrelu", nil, func() {
+			a.ld("R1", 0)
+			a.op3("FMUL", 7, 0, 1)
+			a.op2("CMLT0", 0, 2)
+			a.op3("BSL", 0, 1, 2)
+			a.st(2, "R0")
+		}},
+		{"elu", append([]string{"tanhLo"}, armExp...), func() {
+			a.ld("R1", 5)
+			a.zero(6)
+			a.op3("FMIN", 6, 5, 0)
+			a.op3("FMAX", a.k("tanhLo"), 0, 0)
+			a.wholeExpm1()
+			a.op3("FMUL", 7, 3, 3)
+			a.op2("CMLT0", 5, 2)
+			a.op3("BSL", 5, 3, 2)
+			a.st(2, "R0")
 		}},
 	})
 	a.reductions()
@@ -168,6 +201,14 @@ func (a *arm) arith(ins string) func() {
 	}
 }
 
+func (a *arm) one(ins string) func() {
+	return func() {
+		a.ld("R1", 0)
+		a.op2(ins, 0, 0)
+		a.st(0, "R0")
+	}
+}
+
 func (a *arm) withScalar(ins string) func() {
 	return func() {
 		a.ld("R1", 0)
@@ -212,4 +253,79 @@ func (a *arm) exp() {
 	a.pow2(2)
 	a.op3("FMUL", 3, 0, 0)
 	a.op3("FMUL", 2, 0, 0)
+}
+
+// wholeExpm1 takes a clamped x in register 0 and leaves expm1(x) in 3; it spoils 0, 1, 2 and 4.
+func (a *arm) wholeExpm1() {
+	a.expm1()
+	a.pow2(2)
+	a.op3("FSUB", a.k("one"), 2, 3)
+	a.fmla(0, 2, 3) // s·q + (s-1)
+}
+
+// poly is Horner's rule with the constants name+n to name+0, fetched as they are used; it spoils 1 and 2 and returns the one
+// that holds the result.
+func (a *arm) poly(name string, n, x int) int {
+	from, to := 1, 2
+	a.constant(fmt.Sprintf("%s%d", name, n), from)
+	for k := n - 1; k >= 0; k-- {
+		a.constant(fmt.Sprintf("%s%d", name, k), to)
+		a.fmla(x, from, to)
+		from, to = to, from
+	}
+	return from
+}
+
+// log is as in functions.go.
+func (a *arm) log() {
+	a.ld("R1", 5)
+	a.op3("FCMGT", 5, a.k("minNormal"), 1)
+	a.op3("FMUL", a.k("two23"), 5, 2)
+	a.mov(1, 3)
+	a.op3("BSL", 5, 2, 3) // subnormal numbers are scaled
+	a.op3("AND", a.k("twentyThree"), 1, 1)
+	a.subi(a.k("twoThirds"), 3, 3)
+	a.sshr(23, 3, 2)
+	a.op2("SCVTF", 2, 2)
+	a.op3("FSUB", 1, 2, 2) // e
+	a.op3("AND", a.k("mantissa"), 3, 3)
+	a.addi(a.k("twoThirds"), 3, 3)
+	a.op3("FSUB", a.k("one"), 3, 0) // f
+	from, to := a.k("log7"), 3
+	for _, c := range []string{"log6", "log5", "log4", "log3", "log2", "log1", "log0", "minusHalf"} { // eight: the last is in 4
+		a.mov(a.k(c), to)
+		a.fmla(0, from, to)
+		from, to = to, 7-to
+	}
+	a.op3("FMUL", 0, 0, 3)
+	a.op3("FMUL", a.k("ln2Low"), 2, 6)
+	a.fmla(4, 3, 6)
+	a.fmla(a.k("ln2High"), 2, 0)
+	a.op3("FADD", 6, 0, 0)
+	a.op3("FCMGT", 5, a.k("infinity"), 1)
+	a.op3("BSL", 5, 0, 1) // infinity and NaN stay
+	a.op2("FCMLT0", 5, 2)
+	a.op3("BSL", 1, a.k("nan"), 2)
+	a.op2("FCMEQ0", 5, 3)
+	a.op3("BSL", 2, a.k("minusInfinity"), 3)
+	a.st(3, "R0")
+}
+
+// erf is as in functions.go.
+func (a *arm) erf() {
+	a.ld("R1", 5)
+	a.op2("FABS", 5, 6)
+	a.op3("FMIN", a.k("four"), 6, 0)
+	a.op3("FMUL", a.poly("erfc", 5, 0), 0, 0)
+	a.wholeExpm1()
+	a.mov(3, 7)
+	a.op3("FMUL", 6, 6, 0)
+	p := a.poly("erf", 6, 0)
+	a.mov(6, 3)
+	a.fmla(p, 6, 3)
+	a.op3("FCMGT", a.k("erfEdge"), 6, 1)
+	a.op3("BSL", 3, 7, 1)
+	a.mov(a.k("sign"), 2)
+	a.op3("BSL", 1, 5, 2)
+	a.st(2, "R0")
 }

@@ -68,6 +68,7 @@ func (a *asm) vectorFamily() {
 	}, a.selections()...))
 	a.reductions()
 	a.squaredError()
+	a.sigmoidSoftplus()
 	a.colSums()
 	a.random()
 	a.optimizers()
