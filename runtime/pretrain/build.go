@@ -30,6 +30,12 @@ func (s *StackPhase) steps(p *Program) []step {
 	case s.loss == nil:
 		p.fail("%s: Loss: the function is nil", kind)
 		return nil
+	case s.weighs && s.noise == nil:
+		p.fail("%s: Emphasis needs Corrupt: without noise no element is corrupted", kind)
+		return nil
+	case slices.ContainsFunc(s.penalty, func(f func(*spec.Value) *spec.Loss) bool { return f == nil }):
+		p.fail("%s: Penalty: the function is nil", kind)
+		return nil
 	case s.greedy && len(s.opt.Freeze) > 0:
 		p.fail("Greedy: Options.Freeze is %q, but a stage trains one layer; leave it out", s.opt.Freeze)
 		return nil
@@ -74,12 +80,12 @@ func (s *StackPhase) whole(p *Program, stack *spec.Stack, mirror *spec.MirrorLay
 	if s.noise != nil {
 		in = in.Then(s.noise)
 	}
-	y := in.Then(s.stack, mirror)
-	m := spec.NewModel(spec.NameOf(s.stack)+"-endtoend", s.loss(y, s.x))
+	code := in.Then(s.stack)
+	m := spec.NewModel(spec.NameOf(s.stack)+"-endtoend", s.losses(code.Then(mirror), s.x, in, code)...)
 	if p.add(m.Err()) || !p.isNoise(s.x, s.noise) {
 		return nil
 	}
-	st := step{name: m.Name(), model: m, rows: s.rows, opt: s.opt, layers: tops(m, s.opt.Freeze)}
+	st := step{name: m.Name(), model: m, rows: s.rows, opt: s.opt, layers: tops(m, s.opt.Freeze), extra: extras(m)}
 	if s.cross {
 		st.unit = inputOf(s.x)
 		if st.unit == "" {
@@ -124,7 +130,8 @@ func (s *StackPhase) stages(p *Program, stack *spec.Stack) (out []step) {
 				return nil
 			}
 		}
-		m := spec.NewModel(st.name, s.loss(in.Then(stage.Encode...).Then(decode...), clean))
+		code := in.Then(stage.Encode...)
+		m := spec.NewModel(st.name, s.losses(code.Then(decode...), clean, in, code)...)
 		if p.add(m.Err()) || !p.isNoise(clean, s.noise) {
 			return nil
 		}
@@ -134,7 +141,7 @@ func (s *StackPhase) stages(p *Program, stack *spec.Stack) (out []step) {
 				return nil
 			}
 		}
-		st.model = m
+		st.model, st.extra = m, extras(m)
 		st.layers = stage.Name
 		if stage.Mirror != "" {
 			st.layers += ", " + stage.Mirror
@@ -144,6 +151,40 @@ func (s *StackPhase) stages(p *Program, stack *spec.Stack) (out []step) {
 		under = append(under, stage.Name)
 	}
 	return out
+}
+
+// losses are that of the reconstruction y, weighed as the noise that made in of x
+// says, and those of the code.
+func (s *StackPhase) losses(y, x, in, code *spec.Value) []*spec.Loss {
+	l := s.loss(y, x)
+	if s.weighs {
+		l = l.Emphasis(in, s.alpha, s.beta)
+	}
+	out := []*spec.Loss{l}
+	for _, f := range s.penalty {
+		out = append(out, f(code))
+	}
+	return out
+}
+
+// extras names the losses of a model after the first, without their numbers.
+func extras(m *spec.Model) (kinds []string) {
+	g, err := m.Graph()
+	if err != nil {
+		return nil
+	}
+	first := true
+	for _, v := range g.Outputs {
+		kind, ok := strings.CutPrefix(v.Name, "loss/")
+		if !ok {
+			continue
+		}
+		if !first {
+			kinds = append(kinds, strings.TrimRight(kind, "0123456789"))
+		}
+		first = false
+	}
+	return kinds
 }
 
 // isNoise refuses a corruption that would also ship, or has weights. The noise has

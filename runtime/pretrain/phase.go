@@ -9,7 +9,8 @@ import (
 	"github.com/lamina-ml/lamina/spec"
 )
 
-// Phase is a part of a program: made by [Greedy], [RBM], [EndToEnd] or [Fit].
+// Phase is a part of a program: made by [Greedy], [RBM], [EndToEnd], [Fit], [Freeze],
+// [Unfreeze] or [Probe].
 type Phase interface {
 	// steps returns the trainings that the phase is, in order.
 	steps(p *Program) []step
@@ -29,9 +30,11 @@ type step struct {
 	unit   string      // input whose values must be in [0, 1], "" for none
 	under  []string    // layers of the stack that have been trained before
 
-	how    string // of an RBM, in place of noise
-	bits   bool   // the rows' values must be in [0, 1]
-	scaled bool   // they should have mean 0 and variance 1
+	probe  *ProbePhase // what is measured instead of a training; nil for one
+	extra  []string    // kinds of the losses beside the reconstruction's
+	how    string      // of an RBM, in place of noise
+	bits   bool        // the rows' values must be in [0, 1]
+	scaled bool        // they should have mean 0 and variance 1
 }
 
 // FitPhase is made by [Fit].
@@ -71,6 +74,10 @@ type StackPhase struct {
 	noise   spec.Layer
 	corrupt bool
 	untied  bool
+	alpha   float64 // of Emphasis
+	beta    float64
+	weighs  bool
+	penalty []func(code *spec.Value) *spec.Loss
 	loss    func(prediction, target *spec.Value) *spec.Loss
 	cross   bool
 	decoder *spec.MirrorLayer
@@ -102,6 +109,22 @@ func EndToEnd(x *spec.Value, stack *spec.SequentialLayer, rows dataset.Source, o
 // spec.GaussianNoise, spec.SaltAndPepper or spec.Dropout. The target stays clean.
 func (s *StackPhase) Corrupt(noise spec.Layer) *StackPhase {
 	return s.set(func() { s.noise, s.corrupt = noise, true })
+}
+
+// Emphasis multiplies the loss of the elements that the noise corrupted by alpha, and
+// of the others by beta (Vincent, Larochelle and others 2010, section 4.3); beta 0 is
+// full emphasis. It needs Corrupt with a noise that leaves some elements alone; see
+// spec.Loss.Emphasis.
+func (s *StackPhase) Emphasis(alpha, beta float64) *StackPhase {
+	return s.set(func() { s.alpha, s.beta, s.weighs = alpha, beta, true })
+}
+
+// Penalty adds a loss of the code to that of the reconstruction: of each stage's in
+// Greedy, of the whole stack's in EndToEnd. It may be given several times.
+//
+//	Penalty(func(code *spec.Value) *spec.Loss { return spec.KLSparsity(code, 0.05).Weight(0.1) })
+func (s *StackPhase) Penalty(f func(code *spec.Value) *spec.Loss) *StackPhase {
+	return s.set(func() { s.penalty = append(s.penalty, f) })
 }
 
 // Untied gives the decoders weights of their own. In EndToEnd, after RBM or Greedy

@@ -85,7 +85,7 @@ phase                     layers                                 rows       epoc
 2      encoder-stage2     encoder/dense2, encoder-mirror/tied2   100 codes  2       adam 0.003               MaskingNoise(0.25)                encoder/dense1
 3      encoder-stage3     encoder/dense3, encoder-mirror/tied1   100 codes  2       adam 0.003               MaskingNoise(0.25)                encoder/dense1, encoder/dense2
 4      encoder-endtoend   encoder, encoder-mirror                100        2       adam 0.003               GaussianNoise(0.1), Dropout(0.1)
-5      classes            encoder, head                          60         2       adam 0.001, encoder ×0.1  Dropout(0.1)                      encoder/dense1
+5      classes            encoder, head                          60         2, patience 1 adam 0.001, encoder ×0.1  Dropout(0.1)                      encoder/dense1
 `
 	got := declare().program.String()
 	squeeze := func(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
+	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/optim"
 	"github.com/lamina-ml/lamina/spec"
 )
@@ -21,6 +23,10 @@ type Program struct {
 	current Phase // whose mistakes are being found
 	errs    []error
 	said    map[string]bool
+
+	notes  []note    // of the table
+	frozen []*frozen // where the program is being read,
+	froze  []*frozen // and all there were
 }
 
 // NewProgram makes a program of phases, which run in order. Mistakes are kept and
@@ -40,18 +46,41 @@ func NewProgram(name string, phases ...Phase) *Program {
 		}
 		p.current = ph
 		for _, st := range ph.steps(p) {
+			p.freeze(ph, &st)
 			p.check(&st)
 			p.list = append(p.list, st)
 		}
 		p.current = nil
 	}
+	p.checkFrozen()
+	if p.last() < 0 && len(p.errs) == 0 {
+		p.fail("program %q trains nothing", name)
+	}
 	return p
+}
+
+// last returns the number of the last training, -1 for none.
+func (p *Program) last() int {
+	for i := len(p.list) - 1; i >= 0; i-- {
+		if p.list[i].probe == nil {
+			return i
+		}
+	}
+	return -1
+}
+
+// missing reports whether a source is nil.
+func missing(src dataset.Source) bool {
+	return src == nil || reflect.ValueOf(src).Kind() == reflect.Pointer && reflect.ValueOf(src).IsNil()
 }
 
 // check finds the mistakes of one training before anything runs.
 func (p *Program) check(st *step) {
-	if st.rows == nil || reflect.ValueOf(st.rows).Kind() == reflect.Pointer && reflect.ValueOf(st.rows).IsNil() {
+	if missing(st.rows) {
 		p.fail("%s: there are no rows: the source is nil", st.name)
+	}
+	if st.probe != nil {
+		return
 	}
 	if st.opt.Dir != "" {
 		p.fail("%s: its Options.Dir is %q, but a program gives each phase a folder inside its own: set the Dir of pretrain.Options", st.name, st.opt.Dir)
@@ -130,14 +159,8 @@ func (p *Program) String() string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "phase\t\tlayers\trows\tepochs\toptimizer\tnoise\tfrozen")
-	for i := range p.list {
-		st := &p.list[i]
-		rows := fmt.Sprint(st.rows.Len())
-		if st.below != nil {
-			rows += " codes"
-		}
-		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n", i+1, st.name, st.layers, rows, st.opt.Epochs,
-			optimizer(st.opt.Optimizer), st.noise(), strings.Join(st.frozen(), ", "))
+	for _, cells := range p.cells() {
+		fmt.Fprintln(w, strings.Join(cells, "\t"))
 	}
 	w.Flush()
 	lines := strings.Split(strings.TrimRight(b.String(), "\n"), "\n")
@@ -145,6 +168,65 @@ func (p *Program) String() string {
 		lines[i] = strings.TrimRight(lines[i], " ")
 	}
 	return fmt.Sprintf("program %s\n%s\n", p.name, strings.Join(lines, "\n"))
+}
+
+// cells are the lines of the table.
+func (p *Program) cells() (lines [][]string) {
+	notes := p.notes
+	for i := range p.list {
+		for len(notes) > 0 && notes[0].before <= i {
+			lines = append(lines, []string{"", notes[0].what, notes[0].text})
+			notes = notes[1:]
+		}
+		st := &p.list[i]
+		rows := fmt.Sprint(st.rows.Len())
+		line := []string{fmt.Sprint(i + 1), st.name, st.layers}
+		switch {
+		case st.probe != nil:
+			lines = append(lines, append(line, fmt.Sprintf("%s, tested on %d", rows, st.probe.test.Len()), "", st.probe.text()))
+			continue
+		case st.below != nil:
+			rows += " codes"
+		}
+		epochs := fmt.Sprint(st.opt.Epochs)
+		if st.opt.Patience > 0 {
+			epochs += fmt.Sprintf(", patience %d", st.opt.Patience)
+		}
+		lines = append(lines, append(line, rows, epochs, optimizer(st.opt.Optimizer), st.noise(), strings.Join(st.frozen(), ", ")))
+	}
+	for _, n := range notes {
+		lines = append(lines, []string{"", n.what, n.text})
+	}
+	return lines
+}
+
+// Diff says in which phases q differs from p, a line with - for what p has and one
+// with + for what q has; it is empty if their tables are the same. What a table does
+// not show, as the rows themselves, is compared when a program goes on: see Run.
+func (p *Program) Diff(q *Program) string {
+	var b strings.Builder
+	say := func(sign string, cells []string) {
+		var list []string
+		for _, c := range cells {
+			if c != "" {
+				list = append(list, c)
+			}
+		}
+		fmt.Fprintf(&b, "%s %s\n", sign, strings.Join(list, "  "))
+	}
+	was, is := p.cells(), q.cells()
+	for i := range max(len(was), len(is)) {
+		if i < len(was) && i < len(is) && slices.Equal(was[i], is[i]) {
+			continue
+		}
+		if i < len(was) {
+			say("-", was[i])
+		}
+		if i < len(is) {
+			say("+", is[i])
+		}
+	}
+	return b.String()
 }
 
 // frozen names what a step leaves alone: patterns, and the stages below.
@@ -156,23 +238,30 @@ func optimizer(o optim.Optimizer) string {
 		for _, g := range d.Groups {
 			s += fmt.Sprintf(", %s ×%v", g.Pattern, g.Factor)
 		}
+		for _, g := range d.Decays {
+			s += fmt.Sprintf(", decay of %s ×%v", g.Pattern, g.Factor)
+		}
+		if d.Layer != 0 {
+			s += fmt.Sprintf(", ×%v a layer", d.Layer)
+		}
 	}
 	return s
 }
 
-// noise is what the table and the record say of a step's draws.
+// noise is what the table and the record say of a step's draws, and of losses beside
+// the first.
 func (s *step) noise() string {
 	if s.how != "" {
 		return s.how
 	}
-	return noiseOf(s.model)
+	return strings.Join(append(noiseOf(s.model), s.extra...), ", ")
 }
 
 // noiseOf lists the noise of a model's training, each kind once.
-func noiseOf(m *spec.Model) string {
+func noiseOf(m *spec.Model) []string {
 	g, err := m.Graph()
 	if err != nil {
-		return ""
+		return nil
 	}
 	var list []string
 	seen := map[string]bool{}
@@ -187,11 +276,13 @@ func noiseOf(m *spec.Model) string {
 			s = fmt.Sprintf("GaussianNoise(%v)", op.SD)
 		case ops.SaltAndPepper:
 			s = fmt.Sprintf("SaltAndPepper(%v)", op.Rate)
+		case ops.Emphasis:
+			s = fmt.Sprintf("Emphasis(%v, %v)", op.Hit, op.Rest)
 		}
 		if s != "" && !seen[s] {
 			seen[s] = true
 			list = append(list, s)
 		}
 	}
-	return strings.Join(list, ", ")
+	return list
 }

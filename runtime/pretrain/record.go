@@ -43,7 +43,8 @@ type phaseText struct {
 	Model    string         `json:"model"`           // hash of its text form
 	Below    string         `json:"below,omitempty"` // the same of what its rows are codes of
 	Data     string         `json:"data"`            // hash of the rows
-	Valid    string         `json:"valid,omitempty"`
+	Valid    string         `json:"valid,omitempty"` // of a probe those that it tests on
+	Probe    string         `json:"probe,omitempty"`
 	Settings train.Settings `json:"settings"`
 }
 
@@ -77,14 +78,18 @@ func (r *run) describeAll() (record, error) {
 		st := &r.p.list[i]
 		var t phaseText
 		var errs [3]error
-		t.Model = st.model.Hash()
+		valid := st.opt.Valid
+		if st.probe != nil {
+			t.Probe, valid = st.probe.text(), st.probe.test
+		} else {
+			t.Model, t.Settings = st.model.Hash(), st.opt.Settings(st.model)
+		}
 		t.Below, errs[0] = textHash(st.below)
 		t.Data, errs[1] = r.rowsHash(st.rows)
-		t.Valid, errs[2] = r.rowsHash(st.opt.Valid)
+		t.Valid, errs[2] = r.rowsHash(valid)
 		if err := errors.Join(errs[:]...); err != nil {
 			return rec, fmt.Errorf("pretrain: phase %d, %s: %w", i+1, st.name, err)
 		}
-		t.Settings = st.opt.Settings(st.model)
 		raw, err := json.Marshal(t)
 		if err != nil {
 			return rec, fmt.Errorf("pretrain: %w", err)
@@ -152,6 +157,8 @@ func difference(a, b phaseRecord) string {
 	switch {
 	case a.Name != b.Name:
 		return fmt.Sprintf("it was %s, it is %s", a.Name, b.Name)
+	case a.Probe != b.Probe:
+		return fmt.Sprintf("%s was %q, it is %q", a.Name, a.Probe, b.Probe)
 	case a.Model != b.Model:
 		return fmt.Sprintf("the model of %s is another one", a.Name)
 	case a.Below != b.Below:
@@ -176,13 +183,24 @@ func (r *run) record(rec record) error {
 	return nil
 }
 
+// hash is the model's, that of the text of a probe.
+func (s *step) hash() string {
+	if s.probe != nil {
+		return s.probe.text()
+	}
+	return s.model.Hash()
+}
+
 // finish writes what phase i left, and then that it is finished.
 func (r *run) finish(i int, e train.Earlier) error {
 	raw, err := json.Marshal(e.Phase)
 	if err != nil {
 		return err
 	}
-	f := &checkpoint.File{Header: checkpoint.Header{Model: e.Phase.Name, ModelHash: r.p.list[i].model.Hash(), Seed: e.Phase.Seed,
+	if err := os.MkdirAll(r.folder(i), 0o777); err != nil { // a probe has had none
+		return err
+	}
+	f := &checkpoint.File{Tensors: []checkpoint.Tensor{}, Header: checkpoint.Header{Model: e.Phase.Name, ModelHash: r.p.list[i].hash(), Seed: e.Phase.Seed,
 		DataHash: e.Phase.DataHash, Cursor: checkpoint.Cursor{Epoch: e.Phase.Epochs, Update: e.Phase.Updates}, Trainer: raw}}
 	for _, p := range e.Params {
 		f.Tensors = append(f.Tensors, checkpoint.Tensor{Name: p.Name, Shape: p.Type.Shape.Bind(1), Data: e.Values[p.Name]})
@@ -201,14 +219,16 @@ func (r *run) read(i int) (train.Earlier, error) {
 	if err != nil {
 		return train.Earlier{}, err
 	}
-	m := r.p.list[i].model
-	e := train.Earlier{Params: m.Params(), Values: map[string][]float32{}}
+	st := &r.p.list[i]
+	e := train.Earlier{Params: st.model.Params(), Values: map[string][]float32{}}
 	var p engine.Phase
-	if err := json.Unmarshal(f.Trainer, &p); err != nil || f.ModelHash != m.Hash() {
+	if err := json.Unmarshal(f.Trainer, &p); err != nil || f.ModelHash != st.hash() {
 		return e, fmt.Errorf("%s: %w: it is not what the phase left", path, checkpoint.ErrNotCheckpoint)
 	}
 	e.Phase = p
-	e.Phase.Optimizer = r.p.list[i].opt.Optimizer.Describe() // the same, as resume has seen, in its own type
+	if st.probe == nil {
+		e.Phase.Optimizer = st.opt.Optimizer.Describe() // the same, as resume has seen, in its own type
+	}
 	for _, q := range e.Params {
 		t := f.Tensor(q.Name)
 		if t == nil || !slices.Equal(t.Shape, q.Type.Shape.Bind(1)) {

@@ -84,16 +84,17 @@ func (r *run) all(ctx context.Context) (_ *train.Result, err error) {
 	return r.phases(ctx, finished)
 }
 
-// phases runs what is left. The last one always gives its result; if it is
+// phases runs what is left. The last training always gives its result; if it is
 // finished its trainer finds nothing to do.
 func (r *run) phases(ctx context.Context, finished int) (*train.Result, error) {
+	last := r.p.last()
+	var result *train.Result
 	for i := range r.p.list {
 		st := &r.p.list[i]
 		where := func(err error) error {
 			return fmt.Errorf("pretrain: phase %d of %d, %s: %w", i+1, len(r.p.list), st.name, err)
 		}
-		last := i == len(r.p.list)-1
-		if i < finished && !last {
+		if i < finished && i != last {
 			e, err := r.read(i)
 			if err != nil {
 				return nil, where(err)
@@ -101,22 +102,33 @@ func (r *run) phases(ctx context.Context, finished int) (*train.Result, error) {
 			r.done = append(r.done, e)
 			continue
 		}
-		res, e, err := r.phase(ctx, i)
+		var e train.Earlier
+		var err error
+		if st.probe != nil {
+			e, err = r.probe(ctx, st)
+		} else {
+			var res *train.Result
+			if res, e, err = r.phase(ctx, i); i == last {
+				result = res
+			}
+		}
 		if err != nil {
 			return nil, where(err)
 		}
-		e.Phase.Layers, e.Phase.Noise, e.Phase.Frozen = strings.Split(st.layers, ", "), st.noise(), st.frozen()
+		if e.Phase.Layers, e.Phase.Frozen = strings.Split(st.layers, ", "), st.frozen(); st.probe == nil {
+			e.Phase.Noise, e.Phase.Chosen = st.noise(), dataset.Chosen(st.rows)
+		}
 		if r.opt.Dir != "" && i >= finished {
 			if err := r.finish(i, e); err != nil {
 				return nil, where(err)
 			}
 		}
-		if last {
-			return res.After(st.rows, e.Phase, r.done...), nil
-		}
 		r.done = append(r.done, e)
 	}
-	return nil, errors.New("pretrain: the program has no phase")
+	if result == nil {
+		return nil, errors.New("pretrain: the program has no training")
+	}
+	return result.After(r.p.String(), r.p.list[last].rows, r.done...), nil
 }
 
 // phase runs one training, from what the phases before left.

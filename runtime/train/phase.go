@@ -30,16 +30,32 @@ func (r *Result) Earlier() (Earlier, error) {
 	return e, nil
 }
 
-// After returns r as the last phase of a program. Its Nets also have the
-// parameters that earlier phases trained and no later one did, and their record
-// lists every phase, own for r itself. rows are the data that the program was
-// given, which may be other ones than r was trained on.
-func (r *Result) After(rows dataset.Source, own engine.Phase, earlier ...Earlier) *Result {
+// After returns r as the last training of a program. Its Nets also have the
+// parameters that other phases trained and r did not, and their record lists every
+// phase, r's own and what followed it included, and the program's table. rows are the
+// data that the program was given, which may be other ones than r was trained on.
+func (r *Result) After(program string, rows dataset.Source, phases ...Earlier) *Result {
 	out := *r
 	out.params = maps.Clone(r.params)
-	out.earlier = append(slices.Clone(r.earlier), earlier...)
-	out.own, out.rows, out.hash = &own, rows, ""
+	out.earlier = slices.Clone(phases)
+	out.program, out.rows, out.hash = program, rows, ""
 	return &out
+}
+
+// Phases returns the records of the program's phases, that of the training alone
+// without one.
+//
+// Errors: those of reading the rows.
+func (r *Result) Phases() ([]engine.Phase, error) {
+	var out []engine.Phase
+	for _, e := range r.earlier {
+		out = append(out, e.Phase)
+	}
+	if len(out) > 0 {
+		return out, nil
+	}
+	p, err := r.phase()
+	return []engine.Phase{p}, err
 }
 
 // value returns the elements of a parameter: the result's own, else those of the
@@ -65,9 +81,6 @@ func same(params []spec.Param, p spec.Param) bool {
 
 // phase is the record of the training itself.
 func (r *Result) phase() (engine.Phase, error) {
-	if r.own != nil {
-		return *r.own, nil
-	}
 	hash, err := r.dataHash()
 	return engine.Phase{Name: r.prog.Name, Epochs: len(r.History), Updates: r.Last().Updates, Batch: r.settings.Batch,
 		Rows: r.rows.Len(), Chosen: dataset.Chosen(r.rows), DataHash: hash, Seed: r.settings.Seed, Frozen: r.settings.Freeze,

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"maps"
 	"runtime/debug"
 	"strings"
 
@@ -15,7 +16,7 @@ func newRecord(r *Result) (engine.Record, error) {
 	if err != nil {
 		return engine.Record{}, err
 	}
-	own, err := r.phase()
+	phases, err := r.Phases()
 	if err != nil {
 		return engine.Record{}, err
 	}
@@ -27,14 +28,14 @@ func newRecord(r *Result) (engine.Record, error) {
 	for _, c := range ranges {
 		columns[c.Column] = engine.Range{Min: c.Min, Max: c.Max}
 	}
-	var phases []engine.Phase
-	for _, e := range r.earlier {
-		phases = append(phases, e.Phase)
+	metrics := r.metrics()
+	for i := len(phases) - 1; i >= 0 && phases[i].Probe != ""; i-- { // of the same parameters
+		maps.Copy(metrics, phases[i].Metrics)
 	}
 	return engine.Record{
-		Seed: r.settings.Seed, DataHash: hash, Rows: r.rows.Len(), Columns: columns, Metrics: own.Metrics,
+		Seed: r.settings.Seed, DataHash: hash, Rows: r.rows.Len(), Columns: columns, Metrics: metrics,
 		Classes: r.settings.Classes, Program: r.program,
-		Phases:   append(phases, own),
+		Phases:   phases,
 		SpecText: ir.File(r.prog.Graph), ModelHash: r.prog.Hash, Kernels: kernels(),
 		Versions: map[string]string{"lamina": moduleVersion()},
 	}, nil

@@ -21,9 +21,8 @@ type Result struct {
 	settings Settings
 	hash     string
 
-	earlier []Earlier     // phases of the program before this one
-	own     *engine.Phase // of this one; nil for what it knows itself
-	program string        // all phases as a table
+	earlier []Earlier // phases of the program, this one included; none without one
+	program string    // all phases as a table
 }
 
 // Last returns the last epoch, the zero Epoch if none was trained.
