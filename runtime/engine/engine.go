@@ -20,6 +20,7 @@ import (
 // Options are the choices of an engine.
 type Options struct {
 	Workers int  // goroutines that take tasks, the caller of Run included; 0 means GOMAXPROCS
+	Spin    Spin // what workers do that wait
 	Profile bool // measure each step, for Times; it costs two readings of the clock a task and step
 }
 
@@ -190,7 +191,7 @@ func newEngine(p *plan.Plan, s *Store, o Options, apart bool) (*Engine, error) {
 	for _, out := range p.Outputs {
 		e.outs[out.Name] = &ir.Tensor{DType: p.Buffers[out.Buffer].Type.DType, Shape: make([]int, p.Buffers[out.Buffer].Type.Rank())}
 	}
-	e.pool.start(e.ctxs)
+	e.pool.start(e.ctxs, o.Spin)
 	return e, nil
 }
 

@@ -51,3 +51,8 @@ func Finer(grain, length, workers int) int {
 
 // Packed returns the number of right operands that are in panels.
 func (n *Net) Packed() int { return len(n.s.packs.of) }
+
+// Quota and Spins are what decides whether workers spin by themselves.
+var Quota = quota
+
+func (s Spin) Spins(workers int) bool { return s.spins(workers) }

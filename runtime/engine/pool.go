@@ -11,14 +11,20 @@ import (
 // worker that comes late takes nothing and nobody waits for it.
 type pool struct {
 	word   atomic.Uint64 // job<<40 | tasks<<20 | next
+	_      [56]byte      // workers that wait read word all the time
 	done   atomic.Int64
 	closed atomic.Bool
 	fn     func(c *ctx, i int)
 	job    uint64
+	total  int64 // tasks of the job under way
+	spin   int   // plain loads before the first yield
+	yield  int   // yields before parking
 	sleep  []sleeper
+	caller sleeper
 	wg     sync.WaitGroup
 }
 
+// sleeper is where one goroutine waits.
 type sleeper struct {
 	asleep atomic.Bool
 	wake   chan struct{}
@@ -29,12 +35,16 @@ const (
 	fieldBits = 20
 	fieldMask = 1<<fieldBits - 1
 	maxTasks  = fieldMask
-	spins     = 4000 // plain loads before the first yield
-	yields    = 200  // yields before parking
+	spins     = 4000 // some microseconds
+	yields    = 1000 // some hundred microseconds, if nothing else is to be run
 )
 
 // start starts a goroutine for each context but the first.
-func (p *pool) start(ctxs []*ctx) {
+func (p *pool) start(ctxs []*ctx, s Spin) {
+	if s.spins(len(ctxs)) {
+		p.spin, p.yield = spins, yields
+	}
+	p.caller.wake = make(chan struct{}, 1)
 	p.sleep = make([]sleeper, len(ctxs)-1)
 	for i := range p.sleep {
 		p.sleep[i].wake = make(chan struct{}, 1)
@@ -49,9 +59,11 @@ func (p *pool) work(c *ctx, s *sleeper) {
 		w := p.word.Load()
 		if i, ok := p.take(w); ok {
 			p.fn(c, i)
-			p.done.Add(1)
-		} else if w == p.word.Load() {
-			p.idle(w, s)
+			if total := p.total; p.done.Add(1) == total { // read before: after the last Add it is the next job.s
+				p.caller.rouse()
+			}
+		} else if next, tasks := w&fieldMask, w>>fieldBits&fieldMask; next >= tasks {
+			p.wait(s, func() bool { return p.word.Load() != w || p.closed.Load() })
 		}
 	}
 }
@@ -65,35 +77,29 @@ func (p *pool) take(w uint64) (int, bool) {
 	return int(next), true
 }
 
-// idle returns when there is something other than w to do: it spins, then
-// yields, then parks.
-func (p *pool) idle(w uint64, s *sleeper) {
-	if w&fieldMask < w>>fieldBits&fieldMask {
-		return
-	}
-	for n := 0; n < spins+yields; n++ {
-		if p.word.Load() != w || p.closed.Load() {
+// wait returns when there is news: it spins, then yields, then parks.
+func (p *pool) wait(s *sleeper, news func() bool) {
+	for n := 0; n < p.spin+p.yield; n++ {
+		if news() {
 			return
 		}
-		if n >= spins {
+		if n >= p.spin {
 			runtime.Gosched()
 		}
 	}
-	s.asleep.Store(true)
-	if p.word.Load() != w || p.closed.Load() {
-		if s.asleep.CompareAndSwap(true, false) {
+	for !news() {
+		s.asleep.Store(true)
+		if news() && s.asleep.CompareAndSwap(true, false) {
 			return
 		}
+		<-s.wake
 	}
-	<-s.wake
 }
 
-// rouse wakes the workers that are parked.
-func (p *pool) rouse() {
-	for i := range p.sleep {
-		if s := &p.sleep[i]; s.asleep.Load() && s.asleep.CompareAndSwap(true, false) {
-			s.wake <- struct{}{}
-		}
+// rouse wakes the goroutine if it is parked.
+func (s *sleeper) rouse() {
+	if s.asleep.Load() && s.asleep.CompareAndSwap(true, false) {
+		s.wake <- struct{}{}
 	}
 }
 
@@ -107,11 +113,13 @@ func (e *Engine) parallel(total int, fn func(c *ctx, i int)) {
 		}
 		return
 	}
-	p.fn = fn
+	p.fn, p.total = fn, int64(total)
 	p.done.Store(0)
 	p.job++
 	p.word.Store(p.job<<(2*fieldBits) | uint64(total)<<fieldBits)
-	p.rouse()
+	for i := range p.sleep {
+		p.sleep[i].rouse()
+	}
 	for {
 		w := p.word.Load()
 		i, ok := p.take(w)
@@ -122,17 +130,15 @@ func (e *Engine) parallel(total int, fn func(c *ctx, i int)) {
 			break
 		}
 	}
-	for n := 0; p.done.Load() < int64(total); n++ {
-		if n >= spins {
-			runtime.Gosched()
-		}
-	}
+	p.wait(&p.caller, func() bool { return p.done.Load() == int64(total) })
 }
 
 func (p *pool) close() {
 	if p.closed.Swap(true) {
 		return
 	}
-	p.rouse()
+	for i := range p.sleep {
+		p.sleep[i].rouse()
+	}
 	p.wg.Wait()
 }

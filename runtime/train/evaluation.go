@@ -40,7 +40,7 @@ func newEvaluation(t *Trainer, src dataset.Source, losses bool) (*evaluation, er
 		if e.losses.feed, err = newFeed(t.prog.Eval, src, t.model); err != nil {
 			return nil, err
 		}
-		if e.losses.engine, err = engine.New(t.prog.Eval, t.store, engine.Options{Workers: t.opt.Workers}); err != nil {
+		if e.losses.engine, err = engine.New(t.prog.Eval, t.store, engine.Options{Workers: t.opt.Workers, Spin: t.opt.Spin}); err != nil {
 			return nil, err
 		}
 		if err := e.losses.feed.gather(e.losses.engine, e.batches); err != nil {
@@ -75,7 +75,7 @@ func newEvaluation(t *Trainer, src dataset.Source, losses bool) (*evaluation, er
 	if e.metrics.feed, err = newFeed(pl, src, t.model); err != nil {
 		return nil, err
 	}
-	if e.metrics.engine, err = engine.New(pl, t.store, engine.Options{Workers: t.opt.Workers}); err != nil {
+	if e.metrics.engine, err = engine.New(pl, t.store, engine.Options{Workers: t.opt.Workers, Spin: t.opt.Spin}); err != nil {
 		return nil, err
 	}
 	return e, e.metrics.feed.gather(e.metrics.engine, e.batches)

@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/lamina-ml/lamina/runtime/dataset"
+	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/runtime/optim"
 	"github.com/lamina-ml/lamina/spec"
 )
@@ -25,6 +26,7 @@ type Options struct {
 	Batch      int             // rows a step; 256
 	Accumulate int             // steps an update, their gradients averaged over all rows; 1
 	Workers    int             // goroutines; GOMAXPROCS. No result depends on it
+	Spin       engine.Spin     // what workers do that wait for each other; engine.SpinAuto. No result depends on it
 	Seed       uint64          // of initial weights, shuffling and dropout
 	InitFrom   []From          // tensors that parameters start from; none. A checkpoint in Dir comes before it
 	Freeze     []string        // patterns of parameters that are not trained (see optim.Match); none

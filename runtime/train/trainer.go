@@ -112,7 +112,7 @@ func (t *Trainer) prepare(ctx context.Context) (err error) {
 	for _, s := range t.model.States() {
 		copy(t.store.State(s.Name), s.Initial(random.New(t.opt.Seed)))
 	}
-	if t.engine, err = engine.New(t.prog.Train, t.store, engine.Options{Workers: t.opt.Workers}); err != nil {
+	if t.engine, err = engine.New(t.prog.Train, t.store, engine.Options{Workers: t.opt.Workers, Spin: t.opt.Spin}); err != nil {
 		return err
 	}
 	if err := t.feed.gather(t.engine, t.batches); err != nil {

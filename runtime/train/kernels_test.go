@@ -1,0 +1,100 @@
+package train
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+
+	"github.com/lamina-ml/lamina/kernels/simd"
+	"github.com/lamina-ml/lamina/runtime/dataset"
+	"github.com/lamina-ml/lamina/runtime/optim"
+	"github.com/lamina-ml/lamina/spec"
+)
+
+// TestKernelSetsTrainTheSame trains with every set of kernels this CPU runs: the
+// demo's model on its digits, with the portable set to the quality of the others,
+// and one of other layers, noises and losses. Weights and losses agree to the bit.
+func TestKernelSetsTrainTheSame(t *testing.T) {
+	active := simd.Active()
+	t.Cleanup(func() {
+		if err := simd.Select(active); err != nil {
+			t.Error(err)
+		}
+	})
+	digits := dataset.Digits().Train.Balanced("y", 260, 1)
+	works := map[string]func() (*spec.Model, dataset.Source, Options){
+		"demo": func() (*spec.Model, dataset.Source, Options) {
+			enc := spec.Sequential("encoder", spec.Dense(100), spec.ReLU(), spec.Dense(30), spec.ReLU())
+			dec := spec.Mirror("decoder", enc).Tied()
+			return spec.Autoencoder("digits", spec.Input("x", 784), enc, dec), digits, Options{Optimizer: optim.Adam(1e-3), Epochs: 4, Batch: 64}
+		},
+		"others": func() (*spec.Model, dataset.Source, Options) {
+			x := spec.Input("x", 12)
+			enc := spec.Sequential("encoder", spec.GaussianNoise(0.1), spec.Dense(21), spec.GELU(), spec.Dropout(0.2),
+				spec.Dense(9), spec.Sigmoid(), spec.Dense(5), spec.ELU(), spec.Dense(3), spec.Softplus())
+			code := x.Then(enc).Named("code")
+			y := code.Then(spec.Dense(12).Named("out"), spec.Tanh())
+			logits := code.Then(spec.Dense(4).Named("head")).Named("logits")
+			m := spec.NewModel("others", spec.MSE(y, x), spec.CrossEntropy(logits, spec.Labels("y", 4)).Weight(0.3))
+			return m, rows(150), Options{Optimizer: optim.AdamW(3e-3, 0.01).Schedule(optim.Cosine(1)), Epochs: 3, Batch: 32, ClipNorm: 1}
+		},
+	}
+	for name, work := range works {
+		t.Run(name, func(t *testing.T) {
+			want := ""
+			for _, set := range simd.Available() { // the portable one first
+				if err := simd.Select(set); err != nil {
+					t.Fatal(err)
+				}
+				m, src, o := work()
+				o.Workers, o.Log = 2, slog.New(slog.DiscardHandler)
+				r, err := Fit(context.Background(), m, src, o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				first, last := r.History[0].Train.Loss, r.Last().Train.Loss
+				if name == "demo" && !(last < 0.75*first) {
+					t.Errorf("%s: the loss goes from %v to %v", set, first, last)
+				}
+				if got := bits(r); want == "" {
+					want = got
+				} else if got != want {
+					t.Errorf("%s: other bits than %s", set, simd.Available()[0])
+				}
+			}
+			if len(simd.Available()) < 2 {
+				t.Logf("this CPU or build has one set, %v", simd.Available())
+			}
+		})
+	}
+}
+
+// TestStepAllocatesNothing takes steps, with a callback after each, through
+// several epochs' worth of batches.
+func TestStepAllocatesNothing(t *testing.T) {
+	for name, change := range map[string]func(*Options){
+		"plain":      func(*Options) {},
+		"clipped":    func(o *Options) { o.ClipNorm = 0.5 },
+		"accumulate": func(o *Options) { o.Accumulate = 2 },
+	} {
+		o := options()
+		o.Batch, o.Workers = 4, 1
+		calls := 0
+		o.AfterUpdate = func(u Update) { calls += u.Rows }
+		change(&o)
+		tr, err := New(context.Background(), model(), rows(400), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx := context.Background()
+		n := testing.AllocsPerRun(30, func() {
+			if more, err := tr.step(ctx); !more || err != nil {
+				panic(err)
+			}
+		})
+		tr.Close()
+		if n != 0 || calls == 0 {
+			t.Errorf("%s: %v allocations a step, %d rows", name, n, calls)
+		}
+	}
+}
