@@ -23,13 +23,16 @@ type pretraining struct {
 	Batch    int     `json:"batch,omitempty"`
 }
 
-// tuning says how a whole net is trained, by Adam with a rate that falls to zero
-// along a cosine.
+// tuning says how a whole net is trained, by Adam, or by SGD if Momentum or Plain
+// says so, with a rate that falls to zero along a cosine.
 type tuning struct {
-	Epochs int     `json:"epochs"`
-	Rate   float64 `json:"rate"`
-	Batch  int     `json:"batch"`
-	Loss   string  `json:"loss,omitempty"` // of a reconstruction: mse or cross-entropy
+	Epochs   int     `json:"epochs"`
+	Rate     float64 `json:"rate"`
+	Batch    int     `json:"batch"`
+	Loss     string  `json:"loss,omitempty"` // of a reconstruction: mse or cross-entropy
+	SGD      bool    `json:"sgd,omitempty"`
+	Momentum float64 `json:"momentum,omitempty"`
+	Decay    float64 `json:"decay,omitempty"` // AdamW's
 }
 
 func (p pretraining) options(in *input) train.Options {
@@ -41,7 +44,14 @@ func (p pretraining) options(in *input) train.Options {
 }
 
 func (t tuning) options(in *input) train.Options {
-	return train.Options{Optimizer: optim.Adam(t.Rate).Schedule(optim.Cosine(1)), Epochs: t.Epochs, Batch: t.Batch, Seed: in.seed, Workers: in.workers, KeepLast: true}
+	o := train.Options{Optimizer: optim.Adam(t.Rate).Schedule(optim.Cosine(1)), Epochs: t.Epochs, Batch: t.Batch, Seed: in.seed, Workers: in.workers, KeepLast: true}
+	switch {
+	case t.SGD:
+		o.Optimizer = optim.SGD(t.Rate).Momentum(t.Momentum).Schedule(optim.Cosine(1))
+	case t.Decay > 0:
+		o.Optimizer = optim.AdamW(t.Rate, t.Decay).Schedule(optim.Cosine(1))
+	}
+	return o
 }
 
 // autoencoder is a deep autoencoder, pretrained or not, on all training digits,

@@ -52,37 +52,54 @@ func kerasRow() Row {
 // sdaeRow is aimed at one published 95 % interval above each number.
 func sdaeRow() Row {
 	r := Row{Name: "sdae", Source: "Vincent et al. 2010, table 3", Metric: "test error, %",
-		Differs: "Data regenerated from MNIST with a fixed seed, 10,000 rows to train, 2,000 to choose hyper-parameters by, 50,000 to test"}
+		Differs: "Data regenerated from MNIST with a fixed seed: 10,000 rows to train, 2,000 to choose hyper-parameters by, 50,000 to test. " +
+			"Three layers of 1,000 logistic units, one seed. Adam instead of SGD but for the machines, and shortened: 8 epochs of pretraining a layer, 12 of a machine, and 15 of fine-tuning. " +
+			"Rates, batches and noise are the best on the validation rows of the few that were tried"}
 	rows := sizes{10000, 2000, 50000}
 	units := []int{1000, 1000, 1000}
-	add := func(name, data string, published float64, p pretraining, t tuning) {
+	tune := tuning{Epochs: 15, Rate: 1e-3, Batch: 20}
+	add := func(data, name string, published float64, p pretraining) {
 		r.Cells = append(r.Cells, Cell{Name: data + "/" + name, Published: published, Target: rounded(published + interval(published, rows.Test)),
-			how: classifier{data, rows, units, p, t}})
+			how: classifier{data, rows, units, p, tune}})
 	}
-	t := tuning{Epochs: 30, Rate: 5e-4, Batch: 100}
-	add("SAE-3", "basic", 3.46, pretraining{Kind: "autoencoder", Epochs: 10, Rate: 1e-3, Batch: 100}, t)
-	add("SDAE-3", "basic", 2.84, pretraining{Kind: "denoising", Noise: 0.1, Epochs: 10, Rate: 1e-3, Batch: 100}, t)
-	add("SAE-3", "rot", 10.30, pretraining{Kind: "autoencoder", Epochs: 10, Rate: 1e-3, Batch: 100}, t)
-	add("SDAE-3", "rot", 9.53, pretraining{Kind: "denoising", Noise: 0.25, Epochs: 10, Rate: 1e-3, Batch: 100}, t)
-	add("SAE-3", "bg-rand", 11.28, pretraining{Kind: "autoencoder", Epochs: 10, Rate: 1e-3, Batch: 100}, t)
-	add("SDAE-3", "bg-rand", 10.30, pretraining{Kind: "denoising", Noise: 0.4, Epochs: 10, Rate: 1e-3, Batch: 100}, t)
+	sae := pretraining{Kind: "autoencoder", Epochs: 8, Rate: 1e-3, Batch: 20}
+	dbn := pretraining{Kind: "rbm", Epochs: 12, Rate: 0.05, Decay: 2e-4, Batch: 20}
+	masked := func(noise float64) pretraining {
+		return pretraining{Kind: "denoising", Noise: noise, Epochs: 8, Rate: 1e-3, Batch: 20}
+	}
+	add("basic", "SAE-3", 3.46, sae)
+	add("basic", "DBN-3", 3.11, dbn)
+	add("basic", "SDAE-3", 2.84, masked(0.1))
+	add("rot", "SAE-3", 10.30, sae)
+	add("rot", "DBN-3", 10.30, dbn)
+	add("rot", "SDAE-3", 9.53, masked(0.25))
+	add("bg-rand", "SAE-3", 11.28, sae)
+	add("bg-rand", "DBN-3", 6.73, dbn)
+	add("bg-rand", "SDAE-3", 10.30, masked(0.4))
 	return r
 }
 
 // bengioRow is in the order of the paper's test errors.
 func bengioRow() Row {
 	r := Row{Name: "bengio2007", Source: "Bengio et al. 2007, MNIST", Metric: "test error, %", Ordered: true,
-		Differs: "Three hidden layers of 500 units, one seed"}
+		Differs: "50,000 rows to train, the last 10,000 to validate; three hidden layers of 500 logistic units, one in `shallow-none`; one seed. " +
+			"SGD with momentum 0.9, shortened: 5 epochs of pretraining a layer, 20 of fine-tuning"}
 	units := []int{500, 500, 500}
+	tune := descent{Epochs: 20, Rate: 0.1, Momentum: 0.9, Batch: 50}
+	before := tune
+	before.Epochs = 5
+	machine, associator := before, before
+	machine.Rate = 0.05
+	associator.Rate = 10 // of a loss that is the mean over 784 or 500 units, not their sum
 	add := func(name string, train, valid, test float64, how greedy) {
-		how.Valid = 10000
+		how.Valid, how.Tune = 10000, tune
 		r.Cells = append(r.Cells, Cell{Name: name, Published: test, Also: map[string]float64{"train": train, "valid": valid}, how: how})
 	}
-	t := descent{Epochs: 40, Rate: 0.1, Momentum: 0.9, Batch: 50}
-	add("deep-auto-associator", 0, 1.4, 1.4, greedy{Kind: "auto-associator", Units: units, Pretrain: t, Tune: t})
-	add("shallow-none", 0.004, 1.8, 1.9, greedy{Kind: "none", Units: units[:1], Tune: t})
-	add("deep-supervised", 0, 1.7, 2.0, greedy{Kind: "supervised", Units: units, Pretrain: t, Tune: t})
-	add("deep-none", 0.004, 2.1, 2.4, greedy{Kind: "none", Units: units, Tune: t})
+	add("dbn", 0, 1.2, 1.2, greedy{Kind: "rbm", Units: units, Pretrain: machine})
+	add("deep-auto-associator", 0, 1.4, 1.4, greedy{Kind: "auto-associator", Units: units, Pretrain: associator})
+	add("shallow-none", 0.004, 1.8, 1.9, greedy{Kind: "none", Units: units[:1]})
+	add("deep-supervised", 0, 1.7, 2.0, greedy{Kind: "supervised", Units: units, Pretrain: before})
+	add("deep-none", 0.004, 2.1, 2.4, greedy{Kind: "none", Units: units})
 	return r
 }
 

@@ -44,7 +44,7 @@ func TestRecipes(t *testing.T) {
 		{"bengio2007/shallow-none", greedy{"none", units[:1], 300, sgd, sgd}, 18},
 		{"bengio2007/deep-supervised", greedy{"supervised", units, 300, sgd, sgd}, 18},
 		{"bengio2007/dbn", greedy{"rbm", units, 300, descent{Epochs: 4, Rate: 0.05, Batch: 20}, sgd}, 18},
-		{"bengio2007/deep-auto-associator", greedy{"auto-associator", units, 300, sgd, sgd}, 18},
+		{"bengio2007/deep-auto-associator", greedy{"auto-associator", units, 300, descent{Epochs: 5, Rate: 4, Momentum: 0.9, Batch: 20}, sgd}, 18},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			n, err := c.how.measure(t.Context(), &input{digits: digits})

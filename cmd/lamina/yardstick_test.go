@@ -1,0 +1,95 @@
+package main
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/lamina-ml/lamina/internal/yardstick"
+	"github.com/lamina-ml/lamina/runtime/dataset"
+)
+
+// writeDigits makes a folder of IDX files of a few of the embedded digits.
+func writeDigits(t *testing.T, train, test int) string {
+	t.Helper()
+	dir, digits := t.TempDir(), dataset.Digits()
+	write := func(name string, n int, dims []int, data []byte) {
+		head := []byte{0, 0, 8, byte(1 + len(dims))}
+		for _, d := range append([]int{n}, dims...) {
+			head = binary.BigEndian.AppendUint32(head, uint32(d))
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), append(head, data...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	part := func(prefix string, rows *dataset.Table) {
+		var x, y []byte
+		for _, v := range rows.F32("x") {
+			x = append(x, byte(v*255+0.5))
+		}
+		for _, v := range rows.I64("y") {
+			y = append(y, byte(v))
+		}
+		write(prefix+"-images-idx3-ubyte", rows.Len(), []int{28, 28}, x)
+		write(prefix+"-labels-idx1-ubyte", rows.Len(), nil, y)
+	}
+	part("train", digits.Train.Head(train))
+	part("t10k", digits.Test.Head(test))
+	return dir
+}
+
+// A row is measured, printed as JSON, kept, and then shown as it was kept.
+func TestYardstick(t *testing.T) {
+	dir, results := writeDigits(t, 300, 50), filepath.Join(t.TempDir(), "results")
+	var out, errs strings.Builder
+	if code := run([]string{"yardstick", "pca30", "--json", "--data", dir, "--results", results}, &out, &errs); code != 0 {
+		t.Fatalf("exit %d: %s", code, errs.String())
+	}
+	var r yardstick.Result
+	if err := json.Unmarshal([]byte(out.String()), &r); err != nil {
+		t.Fatalf("%v in %s", err, out.String())
+	}
+	if r.Name != "pca30" || !(r.Value > 10 && r.Value < 20) || r.Published != 13.87 || r.Seeds != 1 || r.Metric == "" || r.Machine == "" ||
+		r.Data != "MNIST, 300 rows to train and 50 to test" || r.Reached == nil || *r.Reached != (r.Value <= r.Target) {
+		t.Errorf("result %+v", r)
+	}
+	var fields map[string]any
+	if err := json.Unmarshal([]byte(out.String()), &fields); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"name", "metric", "value", "published", "target", "seeds", "std", "wall_s"} {
+		if _, ok := fields[name]; !ok {
+			t.Errorf("no field %q in %s", name, out.String())
+		}
+	}
+	out.Reset()
+	if code := run([]string{"yardstick", "pca30", "--data", dir, "--results", results}, &out, &errs); code != 0 || !strings.Contains(out.String(), "as kept of") {
+		t.Errorf("exit %d, %q: not the kept result", code, out.String())
+	}
+	page := filepath.Join(t.TempDir(), "page.md")
+	if err := os.WriteFile(page, []byte("# Page\n<!-- yardsticks: written by lamina yardstick --table -->\n<!-- end of yardsticks -->\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code := run([]string{"yardstick", "--table", page, "--results", results}, &out, &errs); code != 0 {
+		t.Fatalf("exit %d: %s", code, errs.String())
+	}
+	if text, err := os.ReadFile(page); err != nil || !strings.Contains(string(text), "| `pca30` | 13.87 |") {
+		t.Errorf("%v: page %s", err, text)
+	}
+}
+
+func TestYardstickMistakes(t *testing.T) {
+	t.Setenv("LAMINA_DATA", "")
+	r := lamina(t, nil, "yardstick")
+	if r.status != 0 || !strings.Contains(r.stdout, "sdae/rot/SDAE-3") {
+		t.Errorf("the list: %+v", r)
+	}
+	wantError(t, lamina(t, nil, "yardstick", "frob"), "frob", "pca30", "all")
+	wantError(t, lamina(t, nil, "yardstick", "sdae/rot/SDAE-3"), "62000", "full MNIST")
+	wantError(t, lamina(t, nil, "yardstick", "pca30", "--table", "x"), "pca30")
+	wantError(t, lamina(t, nil, "yardstick", "--table", "x"), "--results")
+	wantError(t, lamina(t, nil, "yardstick", "pca30", "--data", filepath.Join(t.TempDir(), "nowhere")), "nowhere")
+}
