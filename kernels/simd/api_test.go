@@ -239,10 +239,10 @@ func TestNoAllocation(t *testing.T) {
 	for _, set := range Available() {
 		t.Run(set, func(t *testing.T) {
 			use(t, set, set, true)
-			const n = packWork / packRows / aliasK
-			big, out := make([]float32, aliasK*aliasStride), make([]float32, packRows*n)
+			const k, n = 3 * aliasK, aliasStride // packed
+			big, out := make([]float32, k*n), make([]float32, packRows*n)
 			if n := testing.AllocsPerRun(20, func() {
-				Gemm(packRows, n, aliasK, big, aliasK, 1, big, aliasStride, out, n, false, Epilogue{})
+				Gemm(packRows, n, k, big, k, 1, big, n, out, n, false, Epilogue{})
 				var a, b, c, d [80]float32 // on the stack: nothing may make them escape
 				Gemm(5, 9, 7, a[:], 7, 1, b[:], 9, c[:], 9, true, Epilogue{Bias: d[:], Relu: true, Mask: d[:], LDMask: 9})
 				Transpose(8, 9, a[:], 9, b[:], 8)

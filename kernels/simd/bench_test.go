@@ -8,45 +8,6 @@ import (
 	"github.com/lamina-ml/lamina/internal/random"
 )
 
-// BenchmarkGemm prints GFLOP/s and the share of the FMA peak measured beside each shape, in the set LAMINA_KERNEL names.
-// The rate is that of the fastest call, which other processes disturb least.
-// fwd and dw are products of one layer: X·W and Xᵀ·dY.
-func BenchmarkGemm(b *testing.B) {
-	for _, s := range []struct {
-		name    string
-		m, n, k int
-		tn      bool
-	}{
-		{"fwd_256x100x784", 256, 100, 784, false},
-		{"fwd_256x784x100", 256, 784, 100, false},
-		{"fwd_256x30x100", 256, 30, 100, false},
-		{"fwd_32x100x784", 32, 100, 784, false},
-		{"fwd_1x784x100", 1, 784, 100, false},
-		{"dw_784x100x256", 784, 100, 256, true},
-		{"dw_100x784x256", 100, 784, 256, true},
-		{"square_512x512x512", 512, 512, 512, false},
-	} {
-		b.Run(s.name+"/"+Active(), func(b *testing.B) {
-			x, y, z := make([]float32, s.m*s.k), make([]float32, s.k*s.n), make([]float32, s.m*s.n)
-			rsa, csa := s.k, 1
-			if s.tn {
-				rsa, csa = 1, s.m
-			}
-			peak := PeakFMA(40 * time.Millisecond)
-			best := time.Hour
-			for b.Loop() {
-				start := time.Now()
-				Gemm(s.m, s.n, s.k, x, rsa, csa, y, s.n, z, s.n, false, Epilogue{})
-				best = min(best, time.Since(start))
-			}
-			rate := 2 * float64(s.m*s.n*s.k) / float64(best.Nanoseconds())
-			peak = max(peak, PeakFMA(5*time.Millisecond))
-			b.ReportMetric(rate, "GFLOP/s")
-			b.ReportMetric(100*rate/peak, "%peak")
-		})
-	}
-}
-
 // BenchmarkVector prints nanoseconds per element for 16384 elements, of the fastest call.
 func BenchmarkVector(b *testing.B) {
 	const n = 16384

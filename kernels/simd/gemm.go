@@ -61,12 +61,12 @@ const (
 	blockK = 512
 	blockA = 64 << 10
 
-	aliasStride = 512     // rows this far apart share few sets of a cache, from 2 KiB on: they are packed
-	aliasK      = 192     // when there are so many of them
-	packRows    = 24      // and C has so many rows, for which one copy serves,
-	packWork    = 1 << 21 // and there are so many multiplications, against which clearing the buffers is little
-	packK       = 384     // steps of a packed block
-	packA       = blockA
+	aliasStride = 512      // rows this far apart share few sets of a cache, from 2 KiB on: they are packed
+	aliasK      = 64       // when there are so many of them
+	packRows    = 24       // and C has so many rows, for which one copy serves,
+	packWork    = 1 << 21  // and there are so many multiplications, against which clearing the buffers is little
+	packK       = 256      // steps of a packed block
+	packA       = 32 << 10 // as much as the compiler lets lie on a stack
 )
 
 // gemmGo is the generic driver and micro-kernel: one row by four columns, accumulators in registers.
