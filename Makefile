@@ -9,6 +9,10 @@ GO       ?= go
 PYTHON   ?= python3
 FUZZTIME ?= 30s
 BENCH    ?= .
+ROUNDS   ?= 3
+SECONDS  ?= 1
+WORKS    ?= tied-ae,deep-ae,tiny-ae,rbm
+PARTS    ?= train,batches,gemm,encode
 OUT      ?= out/demo
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
@@ -18,31 +22,43 @@ REQS    := examples/consumers/python/requirements.txt
 # and a fresh checkout of the same pins, with newer file times, does not.
 STAMP   := $(VENV)/.installed-$(shell cksum < $(REQS) | cut -d' ' -f1)
 
+# What make bench compares with, none of it a part of the tests. GoMLX wants a
+# newer Go than Lamina.
+PEERS      := $(CURDIR)/.cache/peers
+PEER_VENVS := torch jax keras blas
+PEER_GO    := go1.27.4
+COMPARE     = --rounds $(ROUNDS) --seconds $(SECONDS) --works $(WORKS) --parts $(PARTS)
+
 ifeq ($(origin DATA),command line)
 export LAMINA_DATA := $(abspath $(DATA))
 endif
 
-.PHONY: help build deps test test-arm64 run-arm64 demo bench yardstick fuzz clean
+.PHONY: help build deps test test-arm64 run-arm64 demo bench bench-readme bench-go bench-peers $(PEER_VENVS:%=peer-%) $(PEER_VENVS:%=venv-%) peer-gomlx peer-gemm yardstick fuzz clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/lamina
 	$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/lamina ./cmd/lamina
 
 deps: $(STAMP) ## install the pinned onnxruntime, onnx and numpy into .cache/python
 
+# venv makes a Python environment in $(1) with what $(2) pins. Debian splits
+# ensurepip off: without it the outer pip fills the environment.
+define venv
+rm -rf $(1)
+if $(PYTHON) -c 'import ensurepip' 2>/dev/null && $(PYTHON) -m venv $(1); then \
+  $(1)/bin/python -m pip install --quiet --disable-pip-version-check -r $(2); \
+else \
+  rm -rf $(1); \
+  $(PYTHON) -m venv --without-pip $(1); \
+  $(PYTHON) -m pip install --quiet --disable-pip-version-check -r $(2) \
+    --target "$$($(1)/bin/python -c 'import sysconfig; print(sysconfig.get_path("platlib"))')"; \
+fi
+endef
+
 $(STAMP):
-	rm -rf $(VENV)
-	@# Debian splits ensurepip off: without it the outer pip fills the venv.
-	if $(PYTHON) -c 'import ensurepip' 2>/dev/null && $(PYTHON) -m venv $(VENV); then \
-	  $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $(REQS); \
-	else \
-	  rm -rf $(VENV); \
-	  $(PYTHON) -m venv --without-pip $(VENV); \
-	  $(PYTHON) -m pip install --quiet --disable-pip-version-check -r $(REQS) \
-	    --target "$$($(VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("platlib"))')"; \
-	fi
+	$(call venv,$(VENV),$(REQS))
 	$(VENV)/bin/python -c 'import onnx, onnxruntime; print("onnxruntime", onnxruntime.__version__, "onnx", onnx.__version__)'
 	touch $@
 
@@ -71,8 +87,43 @@ run-arm64:
 demo: build deps ## train, export and verify the demo (DATA=DIR for the full IDX files)
 	bin/lamina demo --out $(OUT)
 
-bench: ## run the benchmarks (BENCH=regexp)
+bench: build deps ## Lamina beside every installed peer, alternating (ROUNDS=3 SECONDS=1 WORKS= PARTS=)
+	$(GO) run ./internal/peers/compare $(COMPARE)
+
+bench-readme: COMPARE += --readme README.md
+bench-readme: bench ## the same, with the table in README.md written anew
+
+bench-go: ## run the benchmarks of the Go packages (BENCH=regexp)
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+# A peer that cannot be had leaves the reason in a file, which the table shows.
+# PyTorch brings 5 GB of libraries that a CPU does not use, and does not start
+# without them.
+bench-peers: ## install the pinned peers of make bench into .cache/peers (8 GB)
+	@mkdir -p $(PEERS); \
+	for p in $(PEER_VENVS) gomlx gemm; do \
+	  echo "$$p"; \
+	  if $(MAKE) --no-print-directory "peer-$$p" >$(PEERS)/$$p.log 2>&1; then rm -f $(PEERS)/$$p.missing; \
+	  else { grep -iE 'error|not found' $(PEERS)/$$p.log || echo 'see .cache/peers/'"$$p"'.log'; } | head -n 1 | tee $(PEERS)/$$p.missing; fi; \
+	done
+
+# The copy of the pins, written last, says that the environment is whole.
+$(PEER_VENVS:%=peer-%): peer-%:
+	if ! cmp -s internal/peers/python/requirements-$*.txt $(PEERS)/$*/pins.txt; then \
+	  $(MAKE) --no-print-directory venv-$*; \
+	fi
+
+$(PEER_VENVS:%=venv-%): venv-%:
+	$(call venv,$(PEERS)/$*,internal/peers/python/requirements-$*.txt)
+	cp internal/peers/python/requirements-$*.txt $(PEERS)/$*/pins.txt
+
+peer-gomlx:
+	mkdir -p $(PEERS)/gomlx
+	cd internal/peers/gomlx && GOTOOLCHAIN=$(PEER_GO) GOEXPERIMENT=simd $(GO) build -trimpath -o $(PEERS)/gomlx/gomlx .
+
+peer-gemm:
+	mkdir -p $(PEERS)/gemm
+	$(CC) -O3 -march=native -ffp-contract=fast -o $(PEERS)/gemm/gemm internal/peers/gemm/gemm.c -ldl
 
 yardstick: build ## measure the published numbers (DATA=DIR: the full MNIST; goes on; ROW=keras-tied: anew)
 	bin/lamina yardstick $(or $(ROW),all) $(if $(ROW),--again) --results testdata/yardsticks --work out/yardsticks

@@ -1,0 +1,288 @@
+// Command compare measures Lamina and the frameworks that make bench-peers
+// installed, alternating in one run, and writes the tables. Run it from the top
+// of a checkout.
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lamina-ml/lamina/internal/atomicfile"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := command().ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// The parts that --parts chooses from.
+var parts = []string{"train", "batches", "gemm", "encode"}
+
+func command() *cobra.Command {
+	var (
+		s           setup
+		out, readme string
+		add, render bool
+		chosen      []string
+	)
+	c := &cobra.Command{
+		Use:   "compare",
+		Short: "Measure Lamina and its peers, alternating, and write the tables",
+		Long: `Measures Lamina, a peer, Lamina, the next peer and so on, for each work and
+number of threads, in several rounds. Every measurement is a line of runs.jsonl;
+the tables are made of that file and are printed and written beside it.`,
+		Args:          cobra.NoArgs,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := check(&s, chosen); err != nil {
+				return err
+			}
+			path := filepath.Join(out, "runs.jsonl")
+			if !render {
+				s.note = c.ErrOrStderr()
+				if err := session(c.Context(), &s, chosen, path, add); err != nil {
+					return err
+				}
+			}
+			list, err := load(path)
+			if err == nil && len(list) == 0 {
+				err = fmt.Errorf("%s: no measurements", path)
+			}
+			if err != nil {
+				return err
+			}
+			return publish(newest(list), out, readme, c.OutOrStdout())
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&s.lamina, "lamina", "bin/lamina", "the command that is measured")
+	f.StringVar(&s.peers, "peers", ".cache/peers", "the folder that make bench-peers filled")
+	f.StringVar(&s.python, "python", "internal/peers/python", "the folder of the peers' Python programs")
+	f.StringVar(&s.model, "model", "testdata/bundles/demo-v1/model.onnx", "the encoder whose calls are timed")
+	f.StringSliceVar(&s.works, "works", []string{"tied-ae", "deep-ae", "tiny-ae", "rbm"}, "what to train")
+	f.IntSliceVar(&s.threads, "threads", []int{1, 2}, "numbers of threads")
+	f.IntSliceVar(&s.batches, "batches", []int{32, 64, 128, 512, 1024}, "batches of tied-ae, measured with Lamina and the best peer")
+	f.IntSliceVar(&s.encode, "encode", []int{1, 16, 256}, "rows of a call of the encoder")
+	f.IntVar(&s.rounds, "rounds", 3, "times that everyone is measured")
+	f.Float64Var(&s.seconds, "seconds", 1, "how long a measurement of a training or a call takes")
+	f.StringSliceVar(&chosen, "parts", parts, "what to measure")
+	f.StringVar(&out, "out", "out/bench", "the folder of runs.jsonl and the tables")
+	f.BoolVar(&add, "add", false, "keep what runs.jsonl has and is not measured again")
+	f.BoolVar(&render, "render", false, "measure nothing, make the tables of runs.jsonl")
+	f.StringVar(&readme, "readme", "", "a file whose text between the marks of the table is replaced")
+	return c
+}
+
+// check refuses what cannot be measured before anything runs.
+func check(s *setup, chosen []string) error {
+	var errs []error
+	for _, p := range chosen {
+		if !slices.Contains(parts, p) {
+			errs = append(errs, fmt.Errorf("--parts are of %s; got %q", strings.Join(parts, ", "), p))
+		}
+	}
+	for _, n := range slices.Concat(s.threads, s.batches, s.encode) {
+		if n < 1 {
+			errs = append(errs, fmt.Errorf("threads and batches are 1 or more, got %d", n))
+		}
+	}
+	if s.rounds < 1 || s.rounds > 1000 {
+		errs = append(errs, fmt.Errorf("--rounds must be from 1 to 1000, got %d", s.rounds))
+	}
+	if !(s.seconds > 0 && s.seconds <= 600) {
+		errs = append(errs, fmt.Errorf("--seconds must be above 0 and at most 600, got %v", s.seconds))
+	}
+	return errors.Join(errs...)
+}
+
+// session measures and writes the records to a file.
+func session(ctx context.Context, s *setup, chosen []string, path string, add bool) (err error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	if s.lamina, err = filepath.Abs(s.lamina); err != nil {
+		return err
+	}
+	if s.peers, err = filepath.Abs(s.peers); err != nil {
+		return err
+	}
+	mode := os.O_CREATE | os.O_WRONLY | os.O_APPEND
+	if !add {
+		mode |= os.O_TRUNC
+	}
+	f, err := os.OpenFile(path, mode, 0o644)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	s.file, s.session = f, time.Now().UTC().Format("2006-01-02T15:04:05Z")
+	m, err := here(ctx, s)
+	if err != nil {
+		return err
+	}
+	if err := s.put(record{Part: partMachine, machine: m}); err != nil {
+		return err
+	}
+	for _, threads := range s.threads {
+		if slices.Contains(chosen, "train") {
+			for _, work := range s.works {
+				fmt.Fprintf(s.note, "%s, %d threads\n", work, threads)
+				if err := s.train(ctx, work, 0, threads, trainers); err != nil {
+					return err
+				}
+			}
+		}
+		if slices.Contains(chosen, "batches") {
+			among, err := contenders(path, threads)
+			if err != nil {
+				return err
+			}
+			for _, batch := range s.batches {
+				fmt.Fprintf(s.note, "tied-ae, batch %d, %d threads\n", batch, threads)
+				if err := s.train(ctx, "tied-ae", batch, threads, among); err != nil {
+					return err
+				}
+			}
+		}
+		if slices.Contains(chosen, "gemm") {
+			fmt.Fprintf(s.note, "products, %d threads\n", threads)
+			if err := s.gemm(ctx, threads); err != nil {
+				return err
+			}
+		}
+		if slices.Contains(chosen, "encode") {
+			fmt.Fprintf(s.note, "encoder, %d threads\n", threads)
+			if err := s.encoding(ctx, threads); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// contenders is the peer that was best at tied-ae, or every peer where nothing
+// is known yet.
+func contenders(path string, threads int) ([]peer, error) {
+	list, err := load(path)
+	if err != nil {
+		return nil, err
+	}
+	name := best(only(newest(list), partTrain, "tied-ae", 0, threads), rate)
+	for _, p := range trainers {
+		if p.name == name {
+			return []peer{p}, nil
+		}
+	}
+	return trainers, nil
+}
+
+// here describes the machine.
+func here(ctx context.Context, s *setup) (*machine, error) {
+	out, err := exec.CommandContext(ctx, s.lamina, "cpu", "--json").Output()
+	if err != nil {
+		return nil, fmt.Errorf("%s cpu: %w (make build)", s.lamina, err)
+	}
+	var cpu struct {
+		Kernels string `json:"kernels"`
+	}
+	if err := json.Unmarshal(out, &cpu); err != nil {
+		return nil, fmt.Errorf("%s cpu --json: %w", s.lamina, err)
+	}
+	m := &machine{Cores: runtime.NumCPU(), Kernels: cpu.Kernels, System: runtime.GOOS + "/" + runtime.GOARCH,
+		Seconds: s.seconds, Rounds: s.rounds, CPU: runtime.GOARCH}
+	if b, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		m.CPU = cpuName(string(b), m.CPU)
+	}
+	if b, err := os.ReadFile("/proc/loadavg"); err == nil {
+		fmt.Sscan(string(b), &m.Load)
+	}
+	if out, err := exec.CommandContext(ctx, s.lamina, "--version").Output(); err == nil {
+		if words := strings.Fields(string(out)); len(words) > 0 {
+			m.Lamina = words[len(words)-1]
+		}
+	}
+	return m, nil
+}
+
+// cpuName finds the processor's name in the text of /proc/cpuinfo, with family
+// and model: some names say little.
+func cpuName(info, otherwise string) string {
+	fields := map[string]string{}
+	for line := range strings.Lines(info) {
+		if k, v, ok := strings.Cut(line, ":"); ok && fields[strings.TrimSpace(k)] == "" {
+			fields[strings.TrimSpace(k)] = strings.TrimSpace(v)
+		}
+	}
+	name := fields["model name"]
+	if name == "" {
+		return otherwise
+	}
+	if fields["cpu family"] != "" {
+		name += fmt.Sprintf(" (family %s, model %s)", fields["cpu family"], fields["model"])
+	}
+	return name
+}
+
+// publish prints the tables with every shape, writes them to a file, and the
+// short ones into the README.
+func publish(list []record, out, readme string, w io.Writer) error {
+	full := tables(list, true)
+	if err := atomicfile.WriteBytes(filepath.Join(out, "tables.md"), []byte(full)); err != nil {
+		return err
+	}
+	if _, err := io.WriteString(w, full); err != nil {
+		return err
+	}
+	if readme == "" {
+		return nil
+	}
+	b, err := os.ReadFile(readme)
+	if err != nil {
+		return err
+	}
+	b, err = replace(b, tables(list, false))
+	if err != nil {
+		return fmt.Errorf("%s: %w", readme, err)
+	}
+	return atomicfile.WriteBytes(readme, b)
+}
+
+// The marks in a README between which the tables stand.
+const (
+	begin = "<!-- speed: written by make bench-readme -->"
+	end   = "<!-- end of speed -->"
+)
+
+// replace puts a text between the marks.
+func replace(page []byte, text string) ([]byte, error) {
+	i := bytes.Index(page, []byte(begin))
+	if i < 0 {
+		return nil, fmt.Errorf("no line %s", begin)
+	}
+	i += len(begin)
+	j := bytes.Index(page[i:], []byte(end))
+	if j < 0 {
+		return nil, fmt.Errorf("no line %s after %s", end, begin)
+	}
+	return slices.Concat(page[:i], []byte("\n"), []byte(text), page[i+j:]), nil
+}

@@ -1,0 +1,411 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+// only selects the records of one comparison.
+func only(list []record, part, work string, batch, threads int) []record {
+	var s []record
+	for _, r := range list {
+		if r.Part == part && r.Work == work && r.Batch == batch && r.Threads == threads {
+			s = append(s, r)
+		}
+	}
+	return s
+}
+
+// distinct collects what a function says of the records, in order of appearance,
+// without what is zero.
+func distinct[T comparable](list []record, of func(*record) T) []T {
+	var seen []T
+	var zero T
+	for i := range list {
+		if v := of(&list[i]); v != zero && !slices.Contains(seen, v) {
+			seen = append(seen, v)
+		}
+	}
+	return seen
+}
+
+// count writes a number with the digits that a measurement has.
+func count(v float64) string {
+	switch {
+	case v >= 1e7:
+		return fmt.Sprintf("%.1f M", v/1e6)
+	case v >= 1e6:
+		return fmt.Sprintf("%.2f M", v/1e6)
+	case v >= 1e5:
+		return fmt.Sprintf("%.0f k", v/1e3)
+	case v >= 1e3:
+		return fmt.Sprintf("%.1f k", v/1e3)
+	}
+	return fmt.Sprintf("%.0f", v)
+}
+
+// ranged is the median of n values with their range, or a dash.
+func (s spread) ranged(format func(float64) string) string {
+	if s.N == 0 {
+		return "–"
+	}
+	if s.N == 1 {
+		return format(s.Median)
+	}
+	return fmt.Sprintf("%s (%s–%s)", format(s.Median), format(s.Min), format(s.Max))
+}
+
+func factor(v float64) string  { return fmt.Sprintf("%.2f", v) }
+func percent(v float64) string { return fmt.Sprintf("%.0f %%", 100*v) }
+func micros(v float64) string  { return fmt.Sprintf("%.3g", v) }
+
+// seconds has two digits: 0.038 s, 1.6 s, 22 s.
+func seconds(v float64) string {
+	if v >= 10 {
+		return fmt.Sprintf("%.0f s", v)
+	}
+	return fmt.Sprintf("%.2g s", v)
+}
+
+// tables renders everything. full lists every product's shape.
+func tables(list []record, full bool) string {
+	var b strings.Builder
+	heading(&b, list)
+	training(&b, list)
+	batches(&b, list)
+	products(&b, list, full)
+	encodings(&b, list)
+	return b.String()
+}
+
+// heading says where, when and with what.
+func heading(b *strings.Builder, list []record) {
+	var at []record
+	for _, r := range list {
+		if r.Part == partMachine && r.machine != nil {
+			at = append(at, r)
+		}
+	}
+	for _, r := range at[max(0, len(at)-1):] {
+		m := r.machine
+		fmt.Fprintf(b, "\nMeasured on %s, %s, on %s: %d cores, %s; Lamina %s, kernels %s.\n",
+			strings.ReplaceAll(r.Session[:min(10, len(r.Session))], "T", " "), "by `make bench`", m.CPU, m.Cores, m.System, m.Lamina, m.Kernels)
+		fmt.Fprintf(b, "%d rounds of %s. ", m.Rounds, seconds(m.Seconds))
+	}
+	b.WriteString("Peers: " + versions(list) + ".\n")
+	b.WriteString("Figures are medians, in parentheses the lowest and highest. A factor is by how much Lamina is faster than that\n" +
+		"peer, of measurements taken one right after the other. The share is of the peak of float32 multiply-adds measured beside.\n")
+	peaks(b, list)
+	worst := 0.0
+	for _, r := range at {
+		if load := r.machine.Load / float64(max(1, r.machine.Cores)); load > worst {
+			worst = load
+		}
+	}
+	if quiet := 0.25; worst > quiet {
+		fmt.Fprintf(b, "\n**The machine was not quiet: %.1f processes a core ran when a session began. Absolute figures are too low; factors say more, and less with more threads.**\n", worst)
+	}
+}
+
+// versions names each peer with the version that it said.
+func versions(list []record) string {
+	var seen []string
+	for i := range list {
+		r := &list[i]
+		if r.Version == "" || r.Name == ours {
+			continue
+		}
+		name := strings.TrimSuffix(strings.TrimSuffix(r.Name, " compiled"), " XLA")
+		if s := name + " " + r.Version; !slices.Contains(seen, s) {
+			seen = append(seen, s)
+		}
+	}
+	if len(seen) == 0 {
+		return "none"
+	}
+	return strings.Join(seen, ", ")
+}
+
+// peaks tells how far the peak moved while all this was measured.
+func peaks(b *strings.Builder, list []record) {
+	for _, t := range distinct(list, func(r *record) int { return r.Threads }) {
+		var v []float64
+		for i := range list {
+			if r := &list[i]; r.Part == partTrain && r.Threads == t && r.Name == ours && r.PeakGFLOPS > 0 {
+				v = append(v, r.PeakGFLOPS)
+			}
+		}
+		if s := spreadOf(v); s.N > 0 {
+			fmt.Fprintf(b, "Peak of %s beside the trainings: %.1f GFLOP/s (%.1f–%.1f).\n", threadsOf(t), s.Median, s.Min, s.Max)
+		}
+	}
+}
+
+func threadsOf(n int) string {
+	if n == 1 {
+		return "1 thread"
+	}
+	return fmt.Sprintf("%d threads", n)
+}
+
+// row writes a row of a table.
+func row(b *strings.Builder, cells ...string) {
+	b.WriteString("| " + strings.Join(cells, " | ") + " |\n")
+}
+
+// header writes a table's first two rows: a column of names, then numbers.
+func header(b *strings.Builder, cells ...string) {
+	b.WriteByte('\n')
+	row(b, cells...)
+	b.WriteString("|---|" + strings.Repeat("---:|", len(cells)-1) + "\n")
+}
+
+// training writes a table for each work: a row for each name, three columns for
+// each number of threads.
+func training(b *strings.Builder, list []record) {
+	var all []record
+	for _, r := range list {
+		if r.Part == partTrain && r.Batch == 0 {
+			all = append(all, r)
+		}
+	}
+	threads := distinct(all, func(r *record) int { return r.Threads })
+	for _, work := range distinct(all, func(r *record) string { return r.Work }) {
+		head := []string{work}
+		for _, t := range threads {
+			head = append(head, "samples/s, "+threadsOf(t), "of peak", "factor")
+		}
+		header(b, append(head, "first step", "peak memory")...)
+		var here []record
+		for _, r := range all {
+			if r.Work == work {
+				here = append(here, r)
+			}
+		}
+		for _, name := range names(here) {
+			cells := []string{name}
+			reason := ""
+			for _, t := range threads {
+				at := only(list, partTrain, work, 0, t)
+				cells = append(cells, spreadOf(values(at, name, rate)).ranged(count),
+					spreadOf(values(at, name, func(r *record) float64 { return r.OfPeak })).middle(percent))
+				mark := spreadOf(pairs(at, name, rate)).ranged(factor)
+				if name == ours {
+					mark = ""
+				} else if name == best(at, rate) {
+					mark = "**" + mark + "**"
+				}
+				cells = append(cells, mark)
+				for i := range at {
+					if r := &at[i]; r.Name == name && r.Missing != "" {
+						reason = r.Missing
+					}
+				}
+			}
+			first := spreadOf(values(here, name, func(r *record) float64 { return r.FirstStepS }))
+			memory := spreadOf(values(here, name, func(r *record) float64 { return r.PeakRSSMB }))
+			if first.N == 0 && reason != "" {
+				cells = append([]string{name + ": " + reason}, slices.Repeat([]string{"–"}, len(cells)+1)...)
+			} else {
+				cells = append(cells, first.middle(seconds), fmt.Sprintf("%.0f MB", memory.Max))
+			}
+			row(b, cells...)
+		}
+		scaling(b, list, work, threads)
+	}
+}
+
+// middle is the median without its range.
+func (s spread) middle(format func(float64) string) string {
+	if s.N == 0 {
+		return "–"
+	}
+	return format(s.Median)
+}
+
+// scaling says how much more several threads do than one.
+func scaling(b *strings.Builder, list []record, work string, threads []int) {
+	one := spreadOf(values(only(list, partTrain, work, 0, 1), ours, rate))
+	for _, t := range threads {
+		if m := spreadOf(values(only(list, partTrain, work, 0, t), ours, rate)); t > 1 && one.N > 0 && m.N > 0 {
+			fmt.Fprintf(b, "\nLamina with %d threads over 1: %.2f.\n", t, m.Median/one.Median)
+		}
+	}
+}
+
+// batches writes a row for each batch of tied-ae.
+func batches(b *strings.Builder, list []record) {
+	var all []record
+	for _, r := range list {
+		if r.Part == partTrain && r.Batch != 0 {
+			all = append(all, r)
+		}
+	}
+	if len(all) == 0 {
+		return
+	}
+	threads := distinct(all, func(r *record) int { return r.Threads })
+	head := []string{"tied-ae, batch"}
+	for _, t := range threads {
+		head = append(head, "Lamina, "+threadsOf(t), "of peak", "best peer", "factor")
+	}
+	header(b, head...)
+	sizes := distinct(all, func(r *record) int { return r.Batch })
+	slices.Sort(sizes)
+	for _, n := range sizes {
+		cells := []string{fmt.Sprint(n)}
+		for _, t := range threads {
+			at := only(list, partTrain, "tied-ae", n, t)
+			name := best(at, rate)
+			theirs := "–"
+			if name != "" {
+				theirs = count(spreadOf(values(at, name, rate)).Median) + " " + name
+			}
+			cells = append(cells, spreadOf(values(at, ours, rate)).middle(count),
+				spreadOf(values(at, ours, func(r *record) float64 { return r.OfPeak })).middle(percent),
+				theirs, spreadOf(pairs(at, name, rate)).ranged(factor))
+		}
+		row(b, cells...)
+	}
+}
+
+// shapeResult is how a product compares to the library that is better at it.
+type shapeResult struct {
+	shape       string
+	op          string
+	m, n, k     int
+	ours        spread // GFLOP/s
+	share       float64
+	better      string
+	betterRate  float64 // GFLOP/s
+	betterShare float64
+	factor      spread
+}
+
+// shapesOf compares every shape that was measured with so many threads.
+func shapesOf(list []record, threads int) []shapeResult {
+	byShape := map[string][]record{}
+	var order []string
+	for _, r := range list {
+		if r.Part == partGEMM && r.Threads == threads && r.Shape != "" {
+			if byShape[r.Shape] == nil {
+				order = append(order, r.Shape)
+			}
+			byShape[r.Shape] = append(byShape[r.Shape], r)
+		}
+	}
+	flops := func(r *record) float64 { return r.GFLOPS }
+	share := func(r *record) float64 { return r.OfPeak }
+	var all []shapeResult
+	for _, name := range order {
+		at := byShape[name]
+		better := best(at, speed)
+		all = append(all, shapeResult{shape: name, op: at[0].Op, m: at[0].M, n: at[0].N, k: at[0].K,
+			ours: spreadOf(values(at, ours, flops)), share: spreadOf(values(at, ours, share)).Median,
+			better: better, betterRate: spreadOf(values(at, better, flops)).Median, betterShare: spreadOf(values(at, better, share)).Median,
+			factor: spreadOf(pairs(at, better, speed))})
+	}
+	return all
+}
+
+// products writes, for groups of shapes, the geometric mean of the factors to
+// the better library of each and the lowest; in full a row for every shape too.
+func products(b *strings.Builder, list []record, full bool) {
+	var all []record
+	for _, r := range list {
+		if r.Part == partGEMM {
+			all = append(all, r)
+		}
+	}
+	if len(all) == 0 {
+		return
+	}
+	threads := distinct(all, func(r *record) int { return r.Threads })
+	head := []string{"products, geometric mean of factors to the better library of each"}
+	for _, t := range threads {
+		head = append(head, threadsOf(t), "lowest")
+	}
+	header(b, head...)
+	for _, group := range append(slices.Clone(shapeGroups), "") {
+		cells := []string{"`" + group + "*`"}
+		if group == "" {
+			cells[0] = "all"
+		}
+		for _, t := range threads {
+			var factors []float64
+			lowest, least := "–", math.Inf(1)
+			for _, s := range shapesOf(list, t) {
+				if strings.HasPrefix(s.shape, group) && s.factor.N > 0 {
+					factors = append(factors, s.factor.Median)
+					if s.factor.Median < least {
+						lowest, least = fmt.Sprintf("%.2f %s", s.factor.Median, s.shape), s.factor.Median
+					}
+				}
+			}
+			mean := "–"
+			if len(factors) > 0 {
+				mean = factor(geometricMean(factors))
+			}
+			cells = append(cells, mean, lowest)
+		}
+		row(b, cells...)
+	}
+	absent(b, all)
+	if !full {
+		return
+	}
+	for _, t := range threads {
+		header(b, "shape, "+threadsOf(t), "op", "M×N×K", "Lamina GFLOP/s", "of peak", "better library", "GFLOP/s", "of peak", "factor")
+		for _, s := range shapesOf(list, t) {
+			row(b, s.shape, s.op, fmt.Sprintf("%d×%d×%d", s.m, s.n, s.k), s.ours.ranged(tenths), percent(s.share),
+				s.better, tenths(s.betterRate), percent(s.betterShare), s.factor.ranged(factor))
+		}
+	}
+}
+
+func tenths(v float64) string { return fmt.Sprintf("%.1f", v) }
+
+// absent says who was not measured, and why, each once.
+func absent(b *strings.Builder, list []record) {
+	var said []string
+	for i := range list {
+		if r := &list[i]; r.Missing != "" {
+			if s := r.Name + " was not measured: " + r.Missing + "."; !slices.Contains(said, s) {
+				said = append(said, s)
+			}
+		}
+	}
+	if len(said) > 0 {
+		b.WriteString("\n" + strings.Join(said, "\n") + "\n")
+	}
+}
+
+// encodings writes a row for each batch of the encoder.
+func encodings(b *strings.Builder, list []record) {
+	var all []record
+	for _, r := range list {
+		if r.Part == partEncode {
+			all = append(all, r)
+		}
+	}
+	if len(all) == 0 {
+		return
+	}
+	header(b, "encoder 784-100-30, µs a call", "Lamina", "onnxruntime, C API", "factor")
+	for _, t := range distinct(all, func(r *record) int { return r.Threads }) {
+		for _, n := range distinct(all, func(r *record) int { return r.Batch }) {
+			var at []record
+			for _, r := range all {
+				if r.Threads == t && r.Batch == n {
+					at = append(at, r)
+				}
+			}
+			micro := func(r *record) float64 { return r.US }
+			row(b, fmt.Sprintf("batch %d, %s", n, threadsOf(t)), spreadOf(values(at, ours, micro)).ranged(micros),
+				spreadOf(values(at, runtimes["onnxruntime"], micro)).ranged(micros), spreadOf(pairs(at, runtimes["onnxruntime"], speed)).ranged(factor))
+		}
+	}
+	absent(b, all)
+}
