@@ -13,20 +13,25 @@
 //	            └─────────┼─────────────────┘
 //	   A                  ▼
 //	  ┌─ k ─┐   ┌─────────┬─────────┬───────┐
-//	m │ MR ─┼─▶ │ MR x NR │         │  ░░░  │   ░ dead columns of the last vector: masked,
-//	  │     │   ├─────────┤    C    │  ░░░  │     neither read nor written
+//	m │ MR ─┼─▶ │ MR x NR │         │  ░░░  │   ░ dead columns of the last vector: masked
+//	  │     │   ├─────────┤    C    │  ░░░  │     (AVX-512), or it begins earlier (AVX2)
 //	  └─────┘   └─────────┴─────────┴───────┘   rows of C are ldc elements apart
 //
 // Element (i, p) of A lies at i·rsa + p·csa: (lda, 1) is a row-major A and (1, lda) its transpose, so NN and TN are one
-// kernel; NT transposes B beforehand, once per update for a weight. Nothing is packed.
+// kernel; NT transposes B beforehand, once per update for a weight.
+//
+// Operands are read where they lie. Long chains and large A are cut into blocks that the caches hold, a block of k
+// continuing the chains of the one before through C; operands whose rows lie a multiple of 2 KiB apart, which share few
+// sets of a cache, are copied block by block to the stack when the product is large. A call allocates nothing.
 //
 //   - Chain. c[i][j] is one ascending chain acc = fma(a[i][p], b[p][j], acc) over p = 0 … k-1, each step rounded once to
 //     float32. acc starts at +0, or at the stored c[i][j] when accumulating. Stopping at some p and continuing later by
 //     accumulating gives the same bits. They do not depend on m, n, tile, strides or kernel set.
 //   - Epilogue. After the whole chain: plus bias[j], then max(·, 0), then 0 where the mask is at most 0, then one store.
 //   - k = 0. The chain is its start: 0 or the stored C, then the epilogue. A and B are not read.
-//   - Read: exactly the elements of A, B, the bias and the mask; C only when accumulating. Written: exactly the m·n
-//     elements of C; gaps between its rows keep their bits. An element of C may be written twice, with the same bits.
+//   - Read: exactly the elements of A, B, the bias and the mask; of C, when accumulating, what was there, else only what an
+//     earlier block of the call wrote. Written: exactly the m·n elements of C, some more than once; gaps between its rows
+//     keep their bits.
 //   - NaN and Inf follow IEEE 754; which NaN results from several is not promised. Rectifiers keep NaN and -0.
 //     Subnormals are computed, never flushed.
 //   - Short slices and negative strides panic before anything is written.
