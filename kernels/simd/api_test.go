@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/lamina-ml/lamina/internal/random"
 )
 
 func TestSelect(t *testing.T) {
@@ -221,6 +223,12 @@ func TestShortSlicesPanic(t *testing.T) {
 		"unary":   func() { Exp(s, s[:3]) },
 		"binary":  func() { Add(s, s, s[:3]) },
 		"row":     func() { AddRow(s, s, s[:3]) },
+		"kept":    func() { Keep(s, s[:3], random.Key{}, 0, 0.5) },
+		"bits":    func() { Sample(s, s[:3], random.Key{}, 0) },
+		"pepper":  func() { SaltAndPepper(s, s[:3], random.Key{}, random.Key{}, 0, 0.5, 0, 1) },
+		"error":   func() { SquaredError(s[:3], s, s, 1) },
+		"target":  func() { SquaredError(s, s, s[:3], 1) },
+		"energy":  func() { SigmoidSoftplus(s[:3], s) },
 		"columns": func() { ColumnSums(2, 3, s, 3, s, false) },
 		"adam":    func() { Adam(s, s, s[:3], s, AdamParams{}) },
 	} {
@@ -251,7 +259,11 @@ func TestNoAllocation(t *testing.T) {
 				ReluGrad(a[:], b[:], c[:])
 				AddRow(a[:], b[:], c[:10])
 				Axpy(a[:], 2, b[:])
-				d[0] = Sum(a[:]) + Dot(a[:], b[:])
+				d[0] = Sum(a[:]) + Dot(a[:], b[:]) + float32(SquaredError(c[:], a[:], b[:], 2)+SigmoidSoftplus(c[:], a[:]))
+				k := random.New(1)
+				Choose(a[:], k, 3, 0.5, 0, 1)
+				SaltAndPepper(a[:], b[:], k, k, 3, 0.5, 0, 1)
+				AddNormal(a[:], b[:], k, 3, 0.5)
 				ColumnSums(8, 9, a[:], 9, b[:], false)
 				Adam(a[:], b[:], c[:], d[:], AdamParams{Beta1: .9, Beta2: .999, Step: 1})
 				SGD(a[:], b[:], c[:], SGDParams{})
