@@ -139,6 +139,10 @@ func newEngine(p *plan.Plan, s *Store, o Options, apart bool) (*Engine, error) {
 	if err := s.fits(p); err != nil {
 		return nil, err
 	}
+	s.room()
+	if p.StoreGrads && s.grads == nil {
+		s.grads = aligned(len(s.params))
+	}
 	if o.Workers < 0 {
 		return nil, fmt.Errorf("engine: Workers is %d, must be 0 or more", o.Workers)
 	}

@@ -56,3 +56,12 @@ func (n *Net) Packed() int { return len(n.s.packs.of) }
 var Quota = quota
 
 func (s Spin) Spins(workers int) bool { return s.spins(workers) }
+
+// SlotElems returns the elements of all slots.
+func (s *Store) SlotElems() int {
+	n := 0
+	for _, x := range s.slots {
+		n += len(x)
+	}
+	return n
+}

@@ -81,8 +81,9 @@ func (b *binding) updateAll(turn func(i, lo, hi int)) kernel {
 			for i := range all {
 				s := &all[i]
 				n := s.to - s.from
+				at := e.s.slotAt[segs[s.first]]
 				for j, slot := range e.s.slots {
-					c.slots[j] = slot[s.from:s.to]
+					c.slots[j] = slot[at : at+n]
 				}
 				e.u.Opt.Update(e.step(segs[s.first]), e.s.params[s.from:s.to], unsafe.Slice(unsafe.SliceData(in[s.first].f32), n), c.slots)
 			}
@@ -128,7 +129,7 @@ func (e *Engine) step(seg int) optim.Step {
 // gradients g.
 func (c *ctx) update(seg, lo, hi int, w, g []float32) {
 	e := c.e
-	at := e.s.segs[seg].Offset
+	at := e.s.slotAt[seg]
 	for i, s := range e.s.slots {
 		c.slots[i] = s[at+lo : at+hi]
 	}

@@ -21,7 +21,8 @@ type Store struct {
 	params  []float32
 	grads   []float32
 	state   []float32
-	slots   [][]float32
+	slots   [][]float32 // made when they are first needed, as grads are
+	slotAt  []int       // where a segment's part of each slot begins, -1 for none
 	version atomic.Uint64
 	packs   *packs // of a store whose parameters never change again, else nil
 }
@@ -31,20 +32,48 @@ type Store struct {
 func NewStore(segments []plan.Segment, slots []string, states ...plan.Segment) *Store {
 	s := &Store{segs: append([]plan.Segment{}, segments...), states: append([]plan.Segment{}, states...),
 		index: map[string]int{}, stateAt: map[string]int{}, names: append([]string{}, slots...)}
-	n := plan.Layout(s.segs)
-	s.params, s.grads = aligned(n), aligned(n)
+	s.params = aligned(plan.Layout(s.segs))
 	s.state = aligned(plan.Layout(s.states))
-	for range slots {
-		s.slots = append(s.slots, aligned(n))
-	}
 	for i := range s.segs {
 		s.index[s.segs[i].Name] = i
+		s.slotAt = append(s.slotAt, s.segs[i].Offset)
 	}
 	for i := range s.states {
 		s.stateAt[s.states[i].Name] = i
 	}
 	s.version.Store(1)
 	return s
+}
+
+// NoSlots says that these parameters are never updated, so that no slots are kept
+// for them. It must come before the first call of Slot and the first engine.
+func (s *Store) NoSlots(params map[string]bool) {
+	var kept []plan.Segment
+	for _, seg := range s.segs {
+		if !params[seg.Name] {
+			kept = append(kept, seg)
+		}
+	}
+	plan.Layout(kept)
+	for i := range s.slotAt {
+		s.slotAt[i] = -1
+	}
+	for _, seg := range kept {
+		s.slotAt[s.index[seg.Name]] = seg.Offset
+	}
+}
+
+// room makes the slots.
+func (s *Store) room() {
+	n := 0
+	for i, at := range s.slotAt {
+		if at >= 0 {
+			n = max(n, at+s.segs[i].Len())
+		}
+	}
+	for len(s.slots) < len(s.names) {
+		s.slots = append(s.slots, aligned(n))
+	}
 }
 
 // slack is the number of elements kept after every region, so that vector loads
@@ -84,15 +113,26 @@ func (s *Store) Param(name string) []float32 {
 	return s.part(s.params, name)
 }
 
-// Grad returns the stored gradient of a parameter, or nil.
-func (s *Store) Grad(name string) []float32 { return s.part(s.grads, name) }
+// Grad returns the stored gradient of a parameter, or nil; there is none before
+// an engine of a plan that stores gradients.
+func (s *Store) Grad(name string) []float32 {
+	if s.grads == nil {
+		return nil
+	}
+	return s.part(s.grads, name)
+}
 
 // Slot returns one of the optimizer's values for each weight of a parameter, or
 // nil.
 func (s *Store) Slot(slot, name string) []float32 {
+	j, ok := s.index[name]
+	if !ok || s.slotAt[j] < 0 {
+		return nil
+	}
+	s.room()
 	for i, n := range s.names {
 		if n == slot {
-			return s.part(s.slots[i], name)
+			return s.slots[i][s.slotAt[j]:][:s.segs[j].Len()]
 		}
 	}
 	return nil
@@ -147,6 +187,15 @@ func (s *Store) fits(p *plan.Plan) error {
 	}
 	if err := same("parameter", s.segs, p.Segments, s.index); err != nil {
 		return err
+	}
+	for i := range p.Steps {
+		if first := p.Steps[i].Param; first >= 0 {
+			for _, seg := range p.Segments[first : first+len(p.Steps[i].Out)] {
+				if s.slotAt[s.index[seg.Name]] < 0 {
+					return fmt.Errorf("engine: plan %q updates the parameter %q, for which the store keeps no slots", p.Name, seg.Name)
+				}
+			}
+		}
 	}
 	return same("state", s.states, p.States, s.stateAt)
 }

@@ -108,6 +108,7 @@ func (t *Trainer) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	t.store = engine.NewStore(t.prog.Train.Segments, t.opt.Optimizer.Slots(), t.prog.Train.States...)
+	t.store.NoSlots(t.frozen)
 	initialize(t.store, t.prog.Params, t.opt.Seed)
 	for _, s := range t.model.States() {
 		copy(t.store.State(s.Name), s.Initial(random.New(t.opt.Seed)))
