@@ -152,15 +152,25 @@ func gemmBlock(s *selection, m, n, k int, a []float32, rsa, csa int, b []float32
 
 // tile is the largest tile for m rows and chains of k steps.
 func (s *selection) tile(m, k int) (mr, nr int) {
-	switch {
-	case s.forced || m > 3 && (s.isa[opGemm] == isaAVX2 || k > smallK):
+	if s.forced {
 		return s.mr, s.nr
-	case s.isa[opGemm] == isaAVX2:
-		return m, [...]int{104, 48, 32}[m-1]
-	case m == 1:
-		return 1, 128
 	}
-	return 4, s.nr
+	if s.isa[opGemm] == isaAVX512 {
+		switch {
+		case m == 1:
+			return 1, 128
+		case k <= smallK:
+			return 4, s.nr
+		}
+		return s.mr, s.nr
+	}
+	switch {
+	case m < 4:
+		return m, [...]int{104, 48, 32}[m-1]
+	case m <= 32 && m%4 == 0 && k <= 128: // eight tiles of four, in one call, beat four of six and two of four
+		return 4, s.nr
+	}
+	return s.mr, s.nr
 }
 
 // packPanel copies k rows of nr columns, a multiple of 16, to the start of dst.
