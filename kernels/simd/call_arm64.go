@@ -2,6 +2,8 @@
 
 package simd
 
+import "unsafe"
+
 func available(i isa) bool { return i == isaGo || i == isaNEON }
 
 // NEON kernels take whole vectors of four elements; these make the one to three that are left.
@@ -116,7 +118,14 @@ func callRMSProp(i isa, w, g, v []float32, c *rmsConsts) {
 	rmsPropGo(w[n:], g[n:], v[n:], c)
 }
 
-func callRandom(_ isa, o op, dst, x, y []float32, c *randomConsts) { randomGo(o, dst, x, y, c) }
+// callRandom takes whole units of drawUnit draws, at least one; x and y may be nil where the op does not read them.
+func callRandom(i isa, o op, dst, x, y []float32, c *randomConsts) {
+	if i == isaNEON {
+		vectorRandom_neon(o, &dst[0], unsafe.SliceData(x), unsafe.SliceData(y), len(dst), c)
+	} else {
+		randomGo(o, dst, x, y, c)
+	}
+}
 
 // peakLoop runs n rounds of the register loop and returns its floating-point operations; 0 when the set has none.
 func peakLoop(i isa, n int) int {

@@ -52,8 +52,8 @@
 // # Draws
 //
 // What is drawn comes from the counter-based streams of package random: element i is a pure function of the key and of
-// the number of its draw, so draws may be cut anywhere. A kernel computes Philox4x32-10 in 64-bit lanes, a block of four
-// draws to a lane, and applies the draws before they leave the registers: masks, bits with given probabilities, replaced
+// the number of its draw, so draws may be cut anywhere. A kernel computes Philox4x32-10 on several blocks of four
+// draws at a time (a block to a 64-bit lane; in NEON a word of four blocks to a register) and applies the draws before they leave the registers: masks, bits with given probabilities, replaced
 // elements, normal noise. Uniform draws are those of random.Key.Float32 exactly. Where a bit of Sample differs from
 // that of an unrounded probability the draw lies within the rounding of the probability. Normal draws are random.Key.Normal32's
 // within 2e-6: Box and Muller's with the logarithm above, an exact square root, and sine and cosine of a quadrant

@@ -20,9 +20,6 @@ const (
 
 func (i isa) String() string { return [...]string{"go", "avx2", "avx512", "neon"}[i] }
 
-// has reports whether the set has a kernel of its own for an operation; where it has none, the portable one works.
-func (i isa) has(o op) bool { return i != isaNEON || o < opUniform || o > opAddNormal }
-
 // op is a row's operation: one dispatch column.
 type op uint8
 
@@ -98,9 +95,6 @@ func Variants() []Variant {
 			rows = append(rows, Variant{Name: fmt.Sprintf("f32gemm_%dx%d_%v", t[0], t[1], i), MR: t[0], NR: t[1], op: opGemm, isa: i})
 		}
 		for o := opGemm + 1; o < numOps; o++ {
-			if !i.has(o) {
-				continue
-			}
 			rows = append(rows, Variant{Name: fmt.Sprintf("f32%v_%v", o, i), op: o, isa: i})
 		}
 	}
@@ -143,9 +137,7 @@ func best() isa {
 func whole(i isa) *selection {
 	s := &selection{name: i.String()}
 	for o := range s.isa {
-		if i.has(op(o)) {
-			s.isa[o] = i
-		}
+		s.isa[o] = i
 	}
 	t := tiles(i)
 	s.mr, s.nr = t[len(t)-1][0], t[len(t)-1][1]

@@ -89,6 +89,27 @@ func f32squarederror_neon(lanes, dst, y, t *float32, n int, s float32)
 func f32colsums_neon(dst, x *float32, ldx, rows, cols int)
 
 //go:noescape
+func f32uniform_neon(dst, x, y *float32, n int, c *randomConsts)
+
+//go:noescape
+func f32choose_neon(dst, x, y *float32, n int, c *randomConsts)
+
+//go:noescape
+func f32keep_neon(dst, x, y *float32, n int, c *randomConsts)
+
+//go:noescape
+func f32replace_neon(dst, x, y *float32, n int, c *randomConsts)
+
+//go:noescape
+func f32sample_neon(dst, x, y *float32, n int, c *randomConsts)
+
+//go:noescape
+func f32normal_neon(dst, x, y *float32, n int, c *randomConsts)
+
+//go:noescape
+func f32addnormal_neon(dst, x, y *float32, n int, c *randomConsts)
+
+//go:noescape
 func f32adam_neon(w, d, m, v *float32, n int, c *adamConsts)
 
 //go:noescape
@@ -172,5 +193,24 @@ func vectorReduce_neon(o op, lanes, x, y *float32, n int) {
 		f32dot_neon(lanes, x, y, n)
 	case opSquaredDiff:
 		f32squareddiff_neon(lanes, x, y, n)
+	}
+}
+
+func vectorRandom_neon(o op, dst, x, y *float32, n int, c *randomConsts) {
+	switch o {
+	case opUniform:
+		f32uniform_neon(dst, x, y, n, c)
+	case opChoose:
+		f32choose_neon(dst, x, y, n, c)
+	case opKeep:
+		f32keep_neon(dst, x, y, n, c)
+	case opReplace:
+		f32replace_neon(dst, x, y, n, c)
+	case opSample:
+		f32sample_neon(dst, x, y, n, c)
+	case opNormal:
+		f32normal_neon(dst, x, y, n, c)
+	case opAddNormal:
+		f32addnormal_neon(dst, x, y, n, c)
 	}
 }

@@ -121,6 +121,7 @@ func (a *arm) vectorFamily() {
 	a.reductions()
 	a.squaredError()
 	a.colSums()
+	a.random()
 	a.optimizers()
 	a.transpose()
 	a.peak()
@@ -263,17 +264,13 @@ func (a *arm) wholeExpm1() {
 	a.fmla(0, 2, 3) // s·q + (s-1)
 }
 
-// poly is Horner's rule with the constants name+n to name+0, fetched as they are used; it spoils 1 and 2 and returns the one
-// that holds the result.
+// poly is Horner's rule with the constants name+n to name+0; it spoils 1 and 2 and returns the one that holds the result.
 func (a *arm) poly(name string, n, x int) int {
-	from, to := 1, 2
-	a.constant(fmt.Sprintf("%s%d", name, n), from)
-	for k := n - 1; k >= 0; k-- {
-		a.constant(fmt.Sprintf("%s%d", name, k), to)
-		a.fmla(x, from, to)
-		from, to = to, from
+	var names []string
+	for k := n; k >= 0; k-- {
+		names = append(names, fmt.Sprintf("%s%d", name, k))
 	}
-	return from
+	return a.horner(x, 1, 2, names...)
 }
 
 // log is as in functions.go.
