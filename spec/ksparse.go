@@ -33,7 +33,8 @@ func (l *KSparseLayer) args() string {
 func (l *KSparseLayer) String() string { return fmt.Sprintf("KSparse(%d)", l.k) }
 
 // Build keeps the elements whose rank is below k: the order of a row is turned into
-// ranks by ordering it once more, which ONNX can say too.
+// ranks by ordering it once more, which ONNX can say too. The border lies between two
+// ranks, so that no rounding of a rank comes near it.
 func (l *KSparseLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 	if rule := features(x[0]); rule != "" {
 		return b.Errorf("%s", rule)
@@ -48,6 +49,6 @@ func (l *KSparseLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 	}
 	order := b.Op(ops.TopK{K: n.N, Axis: last, Largest: true}, x[0])
 	rank := b.Op(ops.Cast{To: ir.F32}, b.Op(ops.TopK{K: n.N, Axis: last}, order))
-	kept := b.Op(ops.Less{}, rank, b.Const(float64(l.k)))
+	kept := b.Op(ops.Less{}, rank, b.Const(float64(l.k)-0.5))
 	return b.Op(ops.Where{}, kept, x[0], b.Const(0))
 }

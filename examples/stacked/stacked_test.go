@@ -21,7 +21,7 @@ func TestStacked(t *testing.T) {
 	digits, dir := dataset.Digits(), t.TempDir()
 	var runs [2]bytes.Buffer
 	for i := range runs {
-		if err := run(t.Context(), &runs[i], dir, digits.Train.Head(400), digits.Test.Head(100), 1, nil); err != nil {
+		if err := run(t.Context(), &runs[i], dir, digits.Train.Head(600), digits.Test.Head(100), 1, nil); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -1,0 +1,83 @@
+package engine_test
+
+import (
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/lamina-ml/lamina/compiler"
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
+	"github.com/lamina-ml/lamina/internal/random"
+	"github.com/lamina-ml/lamina/runtime/engine"
+)
+
+// TestTopK holds the sort and the inversion to the reference meaning: ties, both
+// zeros, infinities, NaN, and integers that are no permutation.
+func TestTopK(t *testing.T) {
+	const rows, n = 9, 37
+	key := random.New(8)
+	special := []float32{0, float32(math.Copysign(0, -1)), float32(math.Inf(1)), float32(math.Inf(-1)), float32(math.NaN()), 1, -1}
+	x := make([]float32, rows*n)
+	y := make([]int64, rows*n)
+	for i := range x {
+		x[i] = float32(key.Normal(uint64(i)))
+		if k := key.Uint64N(uint64(i), 3*uint64(len(special))); k < uint64(len(special)) {
+			x[i] = special[k]
+		}
+		y[i] = int64(key.Derive(1).Uint64N(uint64(i), n)) - 2 // some are below 0, some come twice
+	}
+	for i, v := range random.New(9).Perm(n) { // the first row is a permutation
+		y[i] = int64(v)
+	}
+	b := ir.NewBuilder("g")
+	in, ints := b.Input("x", ir.T(ir.F32, ir.Rows(), ir.Fixed(n))), b.Input("y", ir.T(ir.I64, ir.Rows(), ir.Fixed(n)))
+	outs := map[string]*ir.Value{
+		"most":  b.Op(ops.TopK{K: 5, Axis: 1, Largest: true}, in),
+		"least": b.Op(ops.TopK{K: n, Axis: 1}, in),
+		"order": b.Op(ops.TopK{K: n, Axis: 1}, ints),
+	}
+	for _, name := range []string{"most", "least", "order"} {
+		outs[name].Name = name
+		b.Graph.Outputs = append(b.Graph.Outputs, outs[name])
+	}
+	if err := b.Err(); err != nil {
+		t.Fatal(err)
+	}
+	feed := map[string]*ir.Tensor{"x": {DType: ir.F32, Shape: []int{rows, n}, F32: x}, "y": {DType: ir.I64, Shape: []int{rows, n}, I64: y}}
+	want, err := ir.Evaluate(b.Graph, &ir.Env{Rows: rows}, map[string]*ir.Tensor{"x": feed["x"].To(ir.F64), "y": feed["y"]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := compiler.CompileGraph(b.Graph, compiler.Options{Rows: rows})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := engine.New(p, engine.NewStore(p.Segments, nil), engine.Options{Workers: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	for id, s := range p.Steps {
+		if s.Op != nil && e.Kernel(id) == "reference" {
+			t.Errorf("%s is run by its reference meaning", s.Op.Name())
+		}
+	}
+	run := func() {
+		if err := e.Run(engine.Feed(feed), rows, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run()
+	for name, v := range outs {
+		if got := e.Output(name).I64; !slices.Equal(got, want[v].I64) {
+			t.Errorf("%s: got\n%v\nwant\n%v", name, got, want[v].I64)
+		}
+	}
+	for i := range y {
+		y[i] = int64(i % n) // all are permutations: nothing is sorted with a function
+	}
+	if a := testing.AllocsPerRun(10, run); a != 0 {
+		t.Errorf("a run allocates %v times", a)
+	}
+}
