@@ -9,14 +9,15 @@ import (
 	"github.com/lamina-ml/lamina/kernels/simd"
 )
 
-// packedColumns is the width of a panel: what the kernel of one row keeps in
-// registers, so that it reads a panel once and from end to end.
-const packedColumns = 64
+// packedColumns is the most a panel is wide: what the kernels of one row keep in
+// registers, so that they read a panel once and from end to end. An operand that
+// is no wider is read where it is.
+const packedColumns = 104
 
 // panel is some columns of a right operand, each row behind the other.
 type panel struct {
-	first, width int
-	w            []float32 // [k width]
+	first, width, ld int
+	w                []float32 // [k ld], of which width columns are there
 }
 
 // packs holds the right operands of the products of a store whose parameters
@@ -47,26 +48,27 @@ func (p *packs) get(s *Store, seg *plan.Segment, turned bool) []panel {
 	return made
 }
 
-// pack cuts w [k n], or w [n k] if it is to be turned, into panels. The last one
-// goes back over columns of the one before if that makes whole vectors.
+// pack cuts w [k n], or w [n k] if it is to be turned, into panels of nearly equal
+// width.
 func pack(w []float32, rows, cols int, turned bool) []panel {
 	const vector = 8
+	whole := func(n int) int { return (n + vector - 1) / vector * vector }
 	k, n := rows, cols
 	if turned {
 		k, n = cols, rows
 	}
+	count := (n + packedColumns - 1) / packedColumns
+	widest := whole((n + count - 1) / count)
 	var out []panel
-	for j := 0; j < n; j += packedColumns {
-		width := min(packedColumns, n-j)
-		if whole := (width + vector - 1) / vector * vector; whole <= n {
-			width = whole
-		}
-		p := panel{min(j, n-width), width, aligned(k * width)}
+	for j := 0; j < n; j += widest {
+		p := panel{first: j, width: min(widest, n-j)}
+		p.ld = whole(p.width)
+		p.w = aligned(k * p.ld)
 		if turned {
-			simd.Transpose(width, k, w[p.first*k:], k, p.w, width)
+			simd.Transpose(p.width, k, w[j*k:], k, p.w, p.ld)
 		} else {
 			for i := range k {
-				copy(p.w[i*width:][:width], w[i*n+p.first:])
+				copy(p.w[i*p.ld:][:p.width], w[i*n+j:])
 			}
 		}
 		out = append(out, p)
@@ -77,7 +79,7 @@ func pack(w []float32, rows, cols int, turned bool) []panel {
 // packedGemm is the product with a parameter that never changes again, or with
 // its transpose: its panels are read in place of it. The chains are those of gemm.
 func packedGemm(b *binding) (kernel, string) {
-	if b.e.s.packs == nil || !b.all(ir.F32) {
+	if b.e.s.packs == nil || !b.all(ir.F32) || b.outT[0].Rank() != 2 || b.outT[0].Shape[1].N <= packedColumns {
 		return nil, ""
 	}
 	turned, relu, name := false, false, "gemm_packed"
@@ -131,7 +133,7 @@ func packedGemm(b *binding) (kernel, string) {
 			if bias != nil {
 				ep.Bias = bias.f32[p.first:n]
 			}
-			simd.Gemm(hi-lo, p.width, k, a, k, 1, p.w, p.width, dst[min(p.first, len(dst)):], n, false, ep)
+			simd.Gemm(hi-lo, p.width, k, a, k, 1, p.w, p.ld, dst[min(p.first, len(dst)):], n, false, ep)
 		}
 	}, name
 }
