@@ -117,8 +117,25 @@ func printRecord(w io.Writer, key string, record map[string]any) {
 			if !strings.Contains(v, "\n") {
 				fmt.Fprintf(w, "    %s\t%s\n", clean(k), clean(v))
 			}
+		case []any: // names of classes
+			if list := words(v); list != "" {
+				fmt.Fprintf(w, "    %s\t%s\n", clean(k), clean(list))
+			}
 		case json.Number, bool:
 			fmt.Fprintf(w, "    %s\t%v\n", clean(k), v)
 		}
 	}
+}
+
+// words joins a list of strings, "" if it is none.
+func words(list []any) string {
+	var s []string
+	for _, x := range list {
+		w, ok := x.(string)
+		if !ok {
+			return ""
+		}
+		s = append(s, w)
+	}
+	return strings.Join(s, ", ")
 }

@@ -111,7 +111,7 @@ func TestInspectBundle(t *testing.T) {
 	dir := filepath.Dir(save(t, linear()))
 	for name, text := range map[string]string{
 		"verification.json": `{"status": "holds", "worst_abs": 1e-7, "sets": []}`,
-		"training.json":     `{"seed": 18446744073709551615, "spec": "several\nlines"}`,
+		"training.json":     `{"seed": 18446744073709551615, "spec": "several\nlines", "classes": ["ant", "bee\u001b[31m"], "mixed": ["wasp", 1]}`,
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
@@ -121,10 +121,13 @@ func TestInspectBundle(t *testing.T) {
 	if r.status != 0 {
 		t.Fatalf("%+v", r)
 	}
-	for _, want := range []string{"bundle, ", "model.onnx", "training.json", "holds", "1e-7", "18446744073709551615", "f32[N 2] x"} {
+	for _, want := range []string{"bundle, ", "model.onnx", "training.json", "holds", "1e-7", "18446744073709551615", "f32[N 2] x", "ant, bee�[31m"} {
 		if !strings.Contains(r.stdout, want) {
 			t.Errorf("%q is not in\n%s", want, r.stdout)
 		}
+	}
+	if strings.Contains(r.stdout, "wasp") {
+		t.Error("a list that is not of names is printed")
 	}
 	if got := inspectJSON(t, dir); got.Kind != "bundle" || len(got.Bundle.Files) != 3 || got.Bundle.Training["spec"] != "several\nlines" {
 		t.Errorf("%+v", got)
