@@ -4,6 +4,9 @@
 //
 //	optim.AdamW(1e-3, 1e-2).Group("encoder", 0.1).Schedule(optim.Cosine(5))
 //
+// Group and GroupDecay multiply the rate and the weight decay of the layers that a pattern names, LayerDecay the rate of
+// each layer by its depth.
+//
 // Mistakes are kept and told by Err. An optimizer holds hyperparameters only: the state lives in slots that the
 // caller owns, one value of every slot for each weight, zero before the first update. Update is elementwise, so a
 // range of weights may be split anywhere and updated by any number of goroutines with the same bits. The loops are
