@@ -179,13 +179,38 @@ func (k Key) PermInto(dst []int) {
 		dst[i], dst[j] = dst[j], dst[i]
 		i--
 	}
-	for ; i > 0; i -= 2 { // one block has the draws of i and i-1
-		lo, hi := philox(uint64(i)>>1, k.tweak, k.key)
+	swap := func(i int, lo, hi uint64) { // one block has the draws of i and i-1
 		j, _ := bits.Mul64(hi, uint64(i)+1)
 		dst[i], dst[j] = dst[j], dst[i]
 		j, _ = bits.Mul64(lo, uint64(i))
 		dst[i-1], dst[j] = dst[j], dst[i-1]
 	}
+	for ; i > 2; i -= 4 {
+		lo, hi, lo2, hi2 := philoxPair(uint64(i)>>1, k.tweak, k.key)
+		swap(i, lo, hi)
+		swap(i-2, lo2, hi2)
+	}
+	if i > 0 {
+		lo, hi := philox(uint64(i)>>1, k.tweak, k.key)
+		swap(i, lo, hi)
+	}
+}
+
+// philoxPair is philox of c0 and of c0-1: two chains that run beside each other.
+func philoxPair(c0, c1, key uint64) (a, b, c, d uint64) {
+	const m0, m1 = 0xD2511F53, 0xCD9E8D57
+	x0, x1, x2, x3 := uint32(c0), uint32(c0>>32), uint32(c1), uint32(c1>>32)
+	y0, y1, y2, y3 := uint32(c0-1), uint32((c0-1)>>32), x2, x3
+	k0, k1 := uint32(key), uint32(key>>32)
+	for range 10 {
+		p0, p1 := uint64(x0)*m0, uint64(x2)*m1
+		q0, q1 := uint64(y0)*m0, uint64(y2)*m1
+		x0, x1, x2, x3 = uint32(p1>>32)^x1^k0, uint32(p1), uint32(p0>>32)^x3^k1, uint32(p0)
+		y0, y1, y2, y3 = uint32(q1>>32)^y1^k0, uint32(q1), uint32(q0>>32)^y3^k1, uint32(q0)
+		k0 += 0x9E3779B9
+		k1 += 0xBB67AE85
+	}
+	return uint64(x0) | uint64(x1)<<32, uint64(x2) | uint64(x3)<<32, uint64(y0) | uint64(y1)<<32, uint64(y2) | uint64(y3)<<32
 }
 
 // philox is Philox4x32-10 on the counter (c0, c1) as two 64-bit halves, low word first.
