@@ -104,7 +104,11 @@ bench-peers: ## install the pinned peers of make bench into .cache/peers (8 GB)
 	for p in $(PEER_VENVS) gomlx gemm; do \
 	  echo "$$p"; \
 	  if $(MAKE) --no-print-directory "peer-$$p" >$(PEERS)/$$p.log 2>&1; then rm -f $(PEERS)/$$p.missing; \
-	  else { grep -iE 'error|not found' $(PEERS)/$$p.log || echo 'see .cache/peers/'"$$p"'.log'; } | head -n 1 | tee $(PEERS)/$$p.missing; fi; \
+	  else \
+	    rm -rf $(PEERS)/$$p; \
+	    { grep -E '^ERROR|error:' $(PEERS)/$$p.log || echo "see .cache/peers/$$p.log"; } | tail -n 1 | \
+	      sed -E 's/^ERROR: //; s/[(].*//; s/(OSError|Error): .*/\1/' | tee $(PEERS)/$$p.missing; \
+	  fi; \
 	done
 
 # The copy of the pins, written last, says that the environment is whole.

@@ -1,0 +1,376 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestMain makes the test's own program stand in for Lamina and for the peers'
+// interpreters where STAND_IN is set.
+func TestMain(m *testing.M) {
+	if os.Getenv("STAND_IN") != "" {
+		standIn(os.Args[1:])
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// standIn prints what a measuring program would: Lamina 100 samples/s, a peer 50
+// of which PyTorch ends at its second measurement.
+func standIn(args []string) {
+	line := func(v map[string]any) {
+		if err := json.NewEncoder(os.Stdout).Encode(v); err != nil {
+			os.Exit(3)
+		}
+	}
+	switch {
+	case args[0] == "bench" && args[1] == "train":
+		line(map[string]any{"peer": "lamina", "samples_per_s": 100, "gflops": 8, "peak_gflops": 10, "of_peak": 0.8, "first_step_s": 0.03, "peak_rss_mb": 40})
+	case args[0] == "bench" && args[1] == "encode":
+		line(map[string]any{"runtime": "lamina", "batch": 1, "threads": 1, "us": 2})
+		line(map[string]any{"runtime": "onnxruntime", "batch": 1, "threads": 1, "us": 5})
+	case strings.HasPrefix(filepath.Base(args[0]), "keras"):
+		fmt.Fprintln(os.Stderr, "ModuleNotFoundError: no keras | here")
+		os.Exit(1)
+	default:
+		b := make([]byte, 1)
+		for n := 1; ; n++ {
+			if _, err := os.Stdin.Read(b); err == io.EOF {
+				return
+			}
+			if n == 3 && strings.HasPrefix(filepath.Base(args[0]), "torch") {
+				fmt.Fprintln(os.Stderr, "out of luck")
+				os.Exit(1)
+			}
+			line(map[string]any{"peer": "x", "version": "1.2", "samples_per_s": 50, "gflops": 4, "first_step_s": 2, "peak_rss_mb": 300})
+		}
+	}
+}
+
+// stage returns a setup whose programs are stand-ins, and the records that it
+// writes.
+func stage(t *testing.T) (*setup, *bytes.Buffer) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for _, p := range []string{"torch", "jax", "keras"} {
+		bin := filepath.Join(dir, p, "bin")
+		if err := os.MkdirAll(bin, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(self, filepath.Join(bin, "python")); err != nil {
+			t.Skipf("no symbolic links: %v", err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "gomlx.missing"), []byte("needs Go 1.27\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("STAND_IN", "1")
+	var file bytes.Buffer
+	return &setup{lamina: self, peers: dir, python: "scripts", rounds: 2, seconds: 0.01, encode: []int{1}, session: "2026-01-02T03:04:05Z",
+		file: &file, note: io.Discard}, &file
+}
+
+func recordsOf(t *testing.T, b *bytes.Buffer) []record {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "runs.jsonl")
+	if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	list, err := load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// TestAlternates looks at the order of a whole comparison, with a peer that is
+// not installed, one that does not start and one that ends half-way.
+func TestAlternates(t *testing.T) {
+	s, file := stage(t)
+	if err := s.train(t.Context(), "tied-ae", 0, 2, trainers); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	list := recordsOf(t, file)
+	for _, r := range list {
+		text := fmt.Sprintf("%d %s", r.Round, r.Name)
+		if r.Missing != "" {
+			text += ": " + r.Missing
+		}
+		got = append(got, text)
+	}
+	want := []string{
+		"0 Keras: exit status 1: ModuleNotFoundError: no keras / here",
+		"0 Keras XLA: exit status 1: ModuleNotFoundError: no keras / here",
+		"0 GoMLX: not installed: needs Go 1.27",
+		"1 Lamina", "1 PyTorch", "1 Lamina", "1 PyTorch compiled", "1 Lamina", "1 JAX",
+		"2 Lamina", "2 PyTorch: exit status 1: out of luck", "2 Lamina", "2 PyTorch compiled: exit status 1: out of luck", "2 Lamina", "2 JAX",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("order\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	page := tables(list, true)
+	for _, part := range []string{
+		"| Lamina | 100 (100–100) | 80 % |  | 0.03 s | 40 MB |",
+		"| JAX | 50 (50–50) | 40 % | 2.00 (2.00–2.00) | 2 s | 300 MB |",
+		"| PyTorch | 50 | 40 % | **2.00** | 2 s | 300 MB |",
+		"| GoMLX: not installed: needs Go 1.27 | – | – | – | – | – |",
+		"Peers: PyTorch 1.2, JAX 1.2.",
+	} {
+		if !strings.Contains(page, part) {
+			t.Errorf("the page lacks %q:\n%s", part, page)
+		}
+	}
+}
+
+func TestEncoding(t *testing.T) {
+	s, file := stage(t)
+	if err := s.encoding(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	if page := tables(recordsOf(t, file), true); !strings.Contains(page, "| batch 1, 1 thread | 2 (2–2) | 5 (5–5) | 2.50 (2.50–2.50) |") {
+		t.Errorf("page:\n%s", page)
+	}
+}
+
+// TestNoPeers measures Lamina where nothing is installed.
+func TestNoPeers(t *testing.T) {
+	s, file := stage(t)
+	s.peers = t.TempDir()
+	if err := s.train(t.Context(), "rbm", 0, 1, trainers); err != nil {
+		t.Fatal(err)
+	}
+	page := tables(recordsOf(t, file), false)
+	if !strings.Contains(page, "| Lamina | 100 (100–100) |") || !strings.Contains(page, "JAX: not installed: make bench-peers") {
+		t.Errorf("page:\n%s", page)
+	}
+	if strings.Contains(page, "Keras") {
+		t.Errorf("Keras has no program for rbm, and is in the page:\n%s", page)
+	}
+}
+
+func TestSilentPeerIsLeft(t *testing.T) {
+	r, err := start(t.Context(), []string{"sleep", "60"})
+	if err != nil {
+		t.Skipf("no sleep: %v", err)
+	}
+	began := time.Now()
+	if _, err := r.measure(t.Context(), 10*time.Millisecond); err == nil || !strings.Contains(err.Error(), "no answer") {
+		t.Errorf("measure returned %v", err)
+	}
+	r.stop()
+	r.end()
+	if d := time.Since(began); d > 30*time.Second {
+		t.Errorf("it was waited for, %v", d)
+	}
+}
+
+func TestStatistics(t *testing.T) {
+	if s := spreadOf([]float64{4, 1, 3}); s != (spread{3, 1, 4, 3}) {
+		t.Errorf("spread of 3: %v", s)
+	}
+	if s := spreadOf([]float64{4, 1, 3, 2}); s != (spread{2.5, 1, 4, 4}) {
+		t.Errorf("spread of 4: %v", s)
+	}
+	if s := spreadOf(nil); s.ranged(count) != "–" {
+		t.Errorf("spread of nothing: %v", s)
+	}
+	if g := geometricMean([]float64{0.5, 2, 8}); math.Abs(g-2) > 1e-12 {
+		t.Errorf("geometric mean %v", g)
+	}
+	at := func(round int, name, beside string, rate float64) record {
+		return record{Part: partTrain, Round: round, Name: name, Beside: beside, measured: measured{SamplesPerS: rate}}
+	}
+	list := []record{
+		at(1, ours, "A", 10), at(1, "A", "", 5), at(1, ours, "B", 9), at(1, "B", "", 3),
+		at(2, ours, "A", 30), at(2, "A", "", 10), at(2, "B", "", 4), // B has no partner
+		{Part: partTrain, Round: 3, Name: "A", Missing: "ended"}, at(3, ours, "A", 20),
+	}
+	if got := pairs(list, "A", rate); !slices.Equal(got, []float64{2, 3}) {
+		t.Errorf("pairs of A: %v", got)
+	}
+	if got := pairs(list, "B", rate); !slices.Equal(got, []float64{3}) {
+		t.Errorf("pairs of B: %v", got)
+	}
+	if got := best(list, rate); got != "A" {
+		t.Errorf("best is %q", got)
+	}
+	if got := best(nil, rate); got != "" {
+		t.Errorf("best of nobody is %q", got)
+	}
+}
+
+func TestProducts(t *testing.T) {
+	var list []record
+	put := func(round int, name, beside, shape string, us float64) {
+		list = append(list, record{Part: partGEMM, Round: round, Name: name, Beside: beside,
+			measured: measured{Threads: 1, Shape: shape, Op: "NN", M: 2, N: 3, K: 4, US: us, GFLOPS: 1 / us, OfPeak: 0.5}})
+	}
+	for round := 1; round <= 2; round++ {
+		put(round, ours, "OpenBLAS", "ae32.fwd1", 2)
+		put(round, "OpenBLAS", "", "ae32.fwd1", 4)
+		put(round, ours, "oneDNN", "ae32.fwd1", 2)
+		put(round, "oneDNN", "", "ae32.fwd1", 3) // the better
+		put(round, ours, "oneDNN", "sq.s64", 8)
+		put(round, "oneDNN", "", "sq.s64", 4)
+	}
+	short, long := tables(list, false), tables(list, true)
+	for _, part := range []string{"| `ae32.*` | 1.50 | 1.50 ae32.fwd1 |", "| `tf.*` | – | – |", "| all | 0.87 | 0.50 sq.s64 |"} {
+		if !strings.Contains(short, part) {
+			t.Errorf("the short page lacks %q:\n%s", part, short)
+		}
+	}
+	row := "| ae32.fwd1 | NN | 2×3×4 | 0.5 (0.5–0.5) | 50 % | oneDNN | 0.3 | 50 % | 1.50 (1.50–1.50) |"
+	if !strings.Contains(long, row) || strings.Contains(short, row) {
+		t.Errorf("the row of a shape belongs to the long page alone:\n%s", long)
+	}
+}
+
+func TestParseMeasured(t *testing.T) {
+	m, err := parseMeasured([]byte(`{"peer":"jax","samples_per_s":1.5e5,"loss":[0.3,0.1],"unknown":1}`))
+	if err != nil || m.SamplesPerS != 1.5e5 || m.Loss != [2]float64{0.3, 0.1} {
+		t.Errorf("%+v, %v", m, err)
+	}
+	for _, bad := range []string{"", "warning: slow", `{"peer":"jax"}`, `{"samples_per_s":-1}`, `[1]`} {
+		if _, err := parseMeasured([]byte(bad)); err == nil {
+			t.Errorf("%q was taken for a measurement", bad)
+		}
+	}
+}
+
+func TestNewest(t *testing.T) {
+	at := func(session, work string, rate float64) record {
+		return record{Part: partTrain, Session: session, Name: ours, measured: measured{Work: work, SamplesPerS: rate}}
+	}
+	var b bytes.Buffer
+	for _, r := range []record{at("2026-01-01T00:00:00Z", "a", 1), at("2026-01-01T00:00:00Z", "b", 2), at("2026-02-01T00:00:00Z", "a", 3)} {
+		s := setup{session: r.Session, file: &b}
+		if err := s.put(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got []float64
+	for _, r := range newest(recordsOf(t, &b)) {
+		got = append(got, r.SamplesPerS)
+	}
+	if !slices.Equal(got, []float64{2, 3}) {
+		t.Errorf("kept %v", got)
+	}
+}
+
+func TestHeading(t *testing.T) {
+	m := machine{CPU: "AMD EPYC", Cores: 2, Kernels: "avx2", System: "linux/amd64", Load: 4, Lamina: "v1", Seconds: 1, Rounds: 3}
+	page := tables([]record{{Part: partMachine, Session: "2026-01-02T03:04:05Z", machine: &m}}, false)
+	for _, part := range []string{"2026-01-02", "AMD EPYC", "2 cores", "kernels avx2", "Lamina v1", "was not quiet: 2.0 processes a core"} {
+		if !strings.Contains(page, part) {
+			t.Errorf("the heading lacks %q:\n%s", part, page)
+		}
+	}
+	m.Load = 0.2
+	if page := tables([]record{{Part: partMachine, machine: &m}}, false); strings.Contains(page, "quiet") {
+		t.Errorf("a quiet machine is called busy:\n%s", page)
+	}
+	info := "processor\t: 0\ncpu family\t: 23\nmodel\t\t: 1\nmodel name\t: AMD EPYC\n\nprocessor\t: 1\nmodel\t\t: 7\n"
+	if got := cpuName(info, "amd64"); got != "AMD EPYC (family 23, model 1)" {
+		t.Errorf("the processor is %q", got)
+	}
+}
+
+func TestReplace(t *testing.T) {
+	got, err := replace([]byte("a\n"+begin+"\nold\n"+end+"\nb\n"), "new\n")
+	if want := "a\n" + begin + "\nnew\n" + end + "\nb\n"; err != nil || string(got) != want {
+		t.Errorf("%q, %v", got, err)
+	}
+	for _, page := range []string{"", begin, end + begin} {
+		if _, err := replace([]byte(page), "new"); err == nil {
+			t.Errorf("%q has no marks, and no error", page)
+		}
+	}
+	page, err := os.ReadFile(filepath.Join("..", "..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := replace(page, ""); err != nil {
+		t.Errorf("README.md: %v", err)
+	}
+}
+
+// TestPins checks that everything that is installed has one exact version.
+func TestPins(t *testing.T) {
+	pin := regexp.MustCompile(`^[a-z0-9-]+==[0-9][0-9.]*$`)
+	for _, dir := range []string{"torch", "jax", "keras", "blas"} {
+		b, err := os.ReadFile(filepath.Join("..", "python", "requirements-"+dir+".txt"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(b)) {
+			if line = strings.TrimSpace(line); !pin.MatchString(line) {
+				t.Errorf("requirements-%s.txt: %q pins no version", dir, line)
+			}
+		}
+	}
+	b, err := os.ReadFile(filepath.Join("..", "gomlx", "go.mod"))
+	if err != nil || !regexp.MustCompile(`github.com/gomlx/gomlx v0\.28\.\d+\n`).Match(b) {
+		t.Errorf("gomlx/go.mod pins no version of GoMLX: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join("..", "gomlx", "go.sum")); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestPrograms compiles the peers' programs as far as that needs no peer.
+func TestPrograms(t *testing.T) {
+	for _, p := range trainers {
+		if p.program == "" {
+			continue
+		}
+		if _, err := os.Stat(filepath.Join("..", "python", p.program)); err != nil {
+			t.Error(err)
+		}
+	}
+	scripts, err := filepath.Glob(filepath.Join("..", "python", "*.py"))
+	if err != nil || len(scripts) < 4 {
+		t.Fatalf("found %v, %v", scripts, err)
+	}
+	if python, err := exec.LookPath("python3"); err != nil {
+		t.Log("no python3: the programs are not compiled")
+	} else {
+		c := exec.CommandContext(t.Context(), python, append([]string{"-m", "py_compile"}, scripts...)...)
+		c.Env = append(os.Environ(), "PYTHONPYCACHEPREFIX="+t.TempDir())
+		if out, err := c.CombinedOutput(); err != nil {
+			t.Errorf("py_compile: %v\n%s", err, out)
+		}
+	}
+	if cc, err := exec.LookPath("cc"); err != nil {
+		t.Log("no C compiler: gemm.c is not compiled")
+	} else if out, err := exec.CommandContext(t.Context(), cc, "-Wall", "-Wextra", "-Werror", "-fsyntax-only", filepath.Join("..", "gemm", "gemm.c")).CombinedOutput(); err != nil {
+		t.Errorf("cc: %v\n%s", err, out)
+	}
+}
+
+func TestFlags(t *testing.T) {
+	for _, args := range [][]string{{"--rounds", "0"}, {"--seconds", "NaN"}, {"--threads", "0"}, {"--parts", "none"}, {"--render"}} {
+		c := command()
+		c.SetArgs(append(args, "--out", t.TempDir()))
+		c.SetOut(io.Discard)
+		c.SetErr(io.Discard)
+		if err := c.ExecuteContext(t.Context()); err == nil {
+			t.Errorf("%v was accepted", args)
+		}
+	}
+}
