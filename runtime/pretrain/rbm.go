@@ -133,7 +133,7 @@ func (s *RBMPhase) steps(p *Program) []step {
 		if !own {
 			o = s.opt
 		}
-		st := step{name: fmt.Sprintf("%s-rbm%d", spec.NameOf(s.stack), k+1), rows: s.rows, opt: o, below: below, column: "code",
+		st := step{name: s.name(k), rows: s.rows, opt: o, below: below, column: "code",
 			under: slices.Clone(under), layers: stage.Name + ", " + stage.Mirror}
 		if in := inputOf(below); in != "" {
 			st.below, st.column = nil, in
@@ -166,6 +166,9 @@ func (s *RBMPhase) steps(p *Program) []step {
 	}
 	return out
 }
+
+// name is that of stage k, from 0.
+func (s *RBMPhase) name(k int) string { return fmt.Sprintf("%s-rbm%d", spec.NameOf(s.stack), k+1) }
 
 func (s *RBMPhase) mirror() *spec.MirrorLayer {
 	if s.decoder != nil {

@@ -22,26 +22,9 @@ type Machine struct {
 	b, c  []float32 // visible and hidden biases
 }
 
-// NewMachine returns a machine with the weights that a training left. After a deep
-// belief net was trained further they are no longer those of an RBM.
-//
-// Errors: its layers were not trained.
-func NewMachine(r *train.Result, m *spec.Boltzmann) (*Machine, error) {
-	w, c, b, err := m.Params()
-	if err != nil {
-		return nil, err
-	}
-	net := r.Net(m.FreeEnergy(spec.Input("v", w.Type.Shape[0].N)))
-	if err := net.Err(); err != nil {
-		return nil, err
-	}
-	gaussian, linear := m.Units()
-	p := net.Params()
-	return newMachine(w.Type.Shape[0].N, w.Type.Shape[1].N, gaussian, linear, p[w.Name], p[b.Name], p[c.Name])
-}
-
 // Machines returns the machine of each stage, from the input on, with the weights
-// that a training left: see [NewMachine].
+// that the stage left, whatever trained them further in the result's program.
+// Errors: the program had no such phase.
 func (s *RBMPhase) Machines(r *train.Result) ([]*Machine, error) {
 	if s == nil || s.stack == nil || r == nil {
 		return nil, errors.New("pretrain: Machines: the phase, its stack and the result must not be nil")
@@ -52,11 +35,47 @@ func (s *RBMPhase) Machines(r *train.Result) ([]*Machine, error) {
 	}
 	out := make([]*Machine, len(list))
 	for i, m := range list {
-		if out[i], err = NewMachine(r, m); err != nil {
+		e, err := s.left(r, i)
+		if err == nil {
+			out[i], err = machineOf(e, m)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
+}
+
+// left returns what stage k left.
+func (s *RBMPhase) left(r *train.Result, k int) (train.Earlier, error) {
+	own, err := r.Earlier()
+	for _, e := range append(r.Before(), own) {
+		if err == nil && e.Phase.Name == s.name(k) {
+			return e, nil
+		}
+	}
+	if err == nil {
+		err = fmt.Errorf("pretrain: Machines: the program has no phase %s", s.name(k))
+	}
+	return train.Earlier{}, err
+}
+
+// machineOf returns the machine with the weights that a phase left.
+func machineOf(e train.Earlier, m *spec.Boltzmann) (*Machine, error) {
+	w, c, b, err := m.Params()
+	if err != nil {
+		return nil, err
+	}
+	var x [3][]float32
+	for i, p := range []spec.Param{w, b, c} {
+		for _, q := range e.Params {
+			if q.Same(p) {
+				x[i] = e.Values[q.Name]
+			}
+		}
+	}
+	gaussian, linear := m.Units()
+	return newMachine(w.Type.Shape[0].N, w.Type.Shape[1].N, gaussian, linear, x[0], x[1], x[2])
 }
 
 func newMachine(visible, hidden int, gaussian, linear bool, w, b, c []float32) (*Machine, error) {

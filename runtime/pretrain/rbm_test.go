@@ -75,7 +75,11 @@ func TestBeliefResume(t *testing.T) {
 			}
 			return err != nil
 		}
-		for n := 1; n <= 9; n += 2 { // in the middle of each of five phases
+		most := 9
+		if name == "pcd" {
+			most = 5 // the phases after the machines have no chains
+		}
+		for n := 1; n <= most; n += 2 { // in the middle of each of five phases
 			dir := t.TempDir()
 			if !stopped(dir, n) {
 				t.Fatalf("it was not stopped after epoch %d", n)

@@ -58,6 +58,9 @@ func (r *Result) Phases() ([]engine.Phase, error) {
 	return []engine.Phase{p}, err
 }
 
+// Before returns what the phases of the program before this one left, in order.
+func (r *Result) Before() []Earlier { return slices.Clone(r.earlier) }
+
 // value returns the elements of a parameter: the result's own, else those of the
 // last phase before that has it.
 func (r *Result) value(p spec.Param) ([]float32, bool) {
