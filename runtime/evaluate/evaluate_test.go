@@ -112,8 +112,8 @@ func TestKNN(t *testing.T) {
 	}
 }
 
-// TestLinear finds the optimum: two points of two classes, where the minimum of
-// log(1+exp(-2w))+l2/2·2·w² is known by bisection, and separates what is separable.
+// TestLinear puts the border between two points, separates what is separable, and
+// says what is wrong.
 func TestLinear(t *testing.T) {
 	s := set(1, []int{0, 1}, -3, 5) // -1 and 1 when scaled
 	const l2 = 0.1
