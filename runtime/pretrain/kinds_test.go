@@ -240,3 +240,48 @@ func TestKSparseStack(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestUntie goes on from tied stages with a mirror that has weights of its own: it
+// starts as what the stages left, biases too, and then drifts apart.
+func TestUntie(t *testing.T) {
+	for name, apart := range map[string]bool{"start": false, "drift": true} {
+		x := spec.Input("x", 12)
+		enc := spec.Sequential("encoder", spec.Dense(9), spec.Sigmoid(), spec.Dense(5))
+		tied := spec.Mirror("decoder", enc).Tied()
+		code := x.Then(enc)
+		code.Then(tied)
+		free := spec.Untie("free", tied)
+		m := spec.NewModel("whole", spec.MSE(code.Then(free), x))
+		o := options()
+		if o.Optimizer = optim.SGD(1e-30); apart {
+			o.Optimizer = optim.SGD(0.1)
+		}
+		dir := t.TempDir()
+		r, err := NewProgram("p", Greedy(x, enc, rows(64), options()).Decoder(tied), Fit(m, rows(64), o)).Run(context.Background(), Options{Dir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for k, of := range map[string]string{"free/dense2": "01-encoder-stage1", "free/dense1": "02-encoder-stage2"} {
+			f := left(t, dir, of)
+			var w, b []float32
+			var shape []int
+			for _, x := range f.Tensors {
+				switch {
+				case strings.HasPrefix(x.Name, "decoder/"):
+					b = x.Data
+				case strings.HasSuffix(x.Name, "/w"):
+					w, shape = x.Data, x.Shape
+				}
+			}
+			got, same := r.Param(k+"/w"), true
+			for i := range shape[0] {
+				for j := range shape[1] {
+					same = same && got[j*shape[0]+i] == w[i*shape[1]+j]
+				}
+			}
+			if same = same && slices.Equal(r.Param(k+"/b"), b); same == apart {
+				t.Errorf("%s: %s is what %s left: %v", name, k, of, same)
+			}
+		}
+	}
+}
