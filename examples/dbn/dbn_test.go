@@ -23,7 +23,7 @@ func TestDBN(t *testing.T) {
 	digits, dir := dataset.Digits(), t.TempDir()
 	var runs [2]bytes.Buffer
 	for i := range runs {
-		if err := run(t.Context(), &runs[i], dir, digits.Train.Head(800), digits.Test.Head(100), 2, 4, nil); err != nil {
+		if err := run(t.Context(), &runs[i], dir, digits.Train.Head(800), digits.Test.Head(100), 12, 5, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
