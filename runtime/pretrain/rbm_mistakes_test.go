@@ -25,7 +25,7 @@ func TestRBMMistakes(t *testing.T) {
 		return pretrain.RBM(spec.Input("x", 12), spec.Sequential("encoder", l...), data, o)
 	}
 	var none *pretrain.RBMPhase
-	loose := spec.Sequential("encoder", spec.Dense(5), spec.Sigmoid())
+	loose, unplaced := spec.Sequential("encoder", spec.Dense(5), spec.Sigmoid()), spec.Sequential("encoder", spec.Dense(5))
 	for name, c := range map[string]struct {
 		p    *pretrain.RBMPhase
 		want string
@@ -38,7 +38,7 @@ func TestRBMMistakes(t *testing.T) {
 		"linear":     {phase(nil, spec.Dense(5), spec.Dense(3)), "the units below it, of encoder/dense1, are linear"},
 		"no bias":    {phase(nil, spec.Dense(5).NoBias(), spec.Sigmoid()), "both layers need a bias"},
 		"untied":     {pretrain.RBM(spec.Input("x", 12), loose, data, options()).Decoder(spec.Mirror("d", loose)), "so the mirror must be Tied"},
-		"other":      {phase(nil).Decoder(spec.Mirror("d", loose).Tied()), "Mirror: the layer made at"},
+		"other":      {phase(nil).Decoder(spec.Mirror("d", unplaced).Tied()), "Mirror: the layer made at"},
 		"steps":      {phase(nil).CD(0), "Gibbs steps must be in [1, 1000], got 0"},
 		"chains":     {phase(nil).Persistent(0), "chains must be in [1, 65536], got 0"},
 		"target":     {phase(nil).Sparse(2, 1), "target of Sparse must be between 0 and 1, got 2"},
