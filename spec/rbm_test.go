@@ -51,7 +51,6 @@ func TestMachineMistakes(t *testing.T) {
 
 // TestRBMStacks declares stacks that are no deep belief nets.
 func TestRBMStacks(t *testing.T) {
-	x := spec.Input("x", 6)
 	for name, c := range map[string]struct {
 		layers []spec.Layer
 		untied bool
@@ -63,6 +62,7 @@ func TestRBMStacks(t *testing.T) {
 		"untied":       {[]spec.Layer{spec.Dense(4), spec.Sigmoid()}, true, "so the mirror must be Tied"},
 		"none":         {[]spec.Layer{spec.Sigmoid()}, false, "no layer that has a mirror image"},
 	} {
+		x := spec.Input("x", 6) // a mistake stays with what it was made of
 		stack := spec.Sequential(strings.ReplaceAll(name, " ", "-"), c.layers...)
 		mirror := spec.MirrorOf(stack, !c.untied)
 		err := x.Then(stack, mirror).Err()
