@@ -127,7 +127,7 @@ func estimate(logZ float64, weights []float64) AIS {
 func (m *Machine) anneal(ctx context.Context, o AISOptions, base []float32, first int, weights []float64) {
 	n, nv, nh := len(weights), m.Visible, m.Hidden
 	v, y := make([]float32, n*nv), make([]float32, n*nv)
-	x, h := make([]float32, n*nh), make([]float32, n*nh)
+	x, h, tmp := make([]float32, n*nh), make([]float32, n*nh), make([]float32, nh)
 	key := random.New(o.Seed).DeriveString("ais")
 	for r := range n {
 		simd.Sigmoid(y[r*nv:][:nv], base)
@@ -148,17 +148,17 @@ func (m *Machine) anneal(ctx context.Context, o AISOptions, base []float32, firs
 				s += float64(on) * (float64(m.b[i]) - float64(base[i]))
 			}
 			s *= beta - before
-			for _, z := range x[r*nh:][:nh] {
-				s += softplus(beta*float64(z)) - softplus(before*float64(z))
-			}
+			z, p := x[r*nh:][:nh], h[r*nh:][:nh]
+			simd.MulScalar(tmp, z, float32(before))
+			s -= simd.SigmoidSoftplus(p, tmp)
+			simd.MulScalar(tmp, z, float32(beta))
+			s += simd.SigmoidSoftplus(p, tmp) // p is the probabilities at beta
 			weights[r] += s
 		}
 		if k == o.Steps {
 			return
 		}
-		simd.MulScalar(x, x, float32(beta))
-		simd.Sigmoid(x, x)
-		draw(h, x, k, 1, nh)
+		draw(h, h, k, 1, nh)
 		m.down(n, h, y)
 		simd.MulScalar(y, y, float32(beta))
 		for r := range n {
