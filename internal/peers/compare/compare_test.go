@@ -193,6 +193,11 @@ func TestStatistics(t *testing.T) {
 	if g := geometricMean([]float64{0.5, 2, 8}); math.Abs(g-2) > 1e-12 {
 		t.Errorf("geometric mean %v", g)
 	}
+	for v, want := range map[float64]string{12440.4: "12440", 99.96: "100", 6.078: "6.08"} {
+		if got := micros(v); got != want {
+			t.Errorf("%v microseconds are written %s, want %s", v, got, want)
+		}
+	}
 	at := func(round int, name, beside string, rate float64) record {
 		return record{Part: partTrain, Round: round, Name: name, Beside: beside, measured: measured{SamplesPerS: rate}}
 	}
@@ -264,8 +269,18 @@ func TestNewest(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	s := setup{session: "2026-01-01T00:00:00Z", file: &b}
+	if err := s.put(record{Part: partMachine, Machine: &machine{CPU: "x", Cores: 2}}); err != nil {
+		t.Fatal(err)
+	}
 	var got []float64
 	for _, r := range newest(recordsOf(t, &b)) {
+		if r.Part == partMachine {
+			if *r.Machine != (machine{CPU: "x", Cores: 2}) {
+				t.Errorf("the machine came back as %+v", *r.Machine)
+			}
+			continue
+		}
 		got = append(got, r.SamplesPerS)
 	}
 	if !slices.Equal(got, []float64{2, 3}) {
@@ -275,14 +290,14 @@ func TestNewest(t *testing.T) {
 
 func TestHeading(t *testing.T) {
 	m := machine{CPU: "AMD EPYC", Cores: 2, Kernels: "avx2", System: "linux/amd64", Load: 4, Lamina: "v1", Seconds: 1, Rounds: 3}
-	page := tables([]record{{Part: partMachine, Session: "2026-01-02T03:04:05Z", machine: &m}}, false)
+	page := tables([]record{{Part: partMachine, Session: "2026-01-02T03:04:05Z", Machine: &m}}, false)
 	for _, part := range []string{"2026-01-02", "AMD EPYC", "2 cores", "kernels avx2", "Lamina v1", "was not quiet: 2.0 processes a core"} {
 		if !strings.Contains(page, part) {
 			t.Errorf("the heading lacks %q:\n%s", part, page)
 		}
 	}
 	m.Load = 0.2
-	if page := tables([]record{{Part: partMachine, machine: &m}}, false); strings.Contains(page, "quiet") {
+	if page := tables([]record{{Part: partMachine, Machine: &m}}, false); strings.Contains(page, "quiet") {
 		t.Errorf("a quiet machine is called busy:\n%s", page)
 	}
 	info := "processor\t: 0\ncpu family\t: 23\nmodel\t\t: 1\nmodel name\t: AMD EPYC\n\nprocessor\t: 1\nmodel\t\t: 7\n"

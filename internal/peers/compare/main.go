@@ -140,7 +140,7 @@ func session(ctx context.Context, s *setup, chosen []string, path string, add bo
 	if err != nil {
 		return err
 	}
-	if err := s.put(record{Part: partMachine, machine: m}); err != nil {
+	if err := s.put(record{Part: partMachine, Machine: m}); err != nil {
 		return err
 	}
 	for _, threads := range s.threads {

@@ -63,7 +63,7 @@ type record struct {
 	Beside  string `json:"beside,omitempty"`
 	Missing string `json:"missing,omitempty"` // why the peer was not measured
 	measured
-	*machine
+	Machine *machine `json:"machine,omitempty"`
 }
 
 // machine says where a session ran.

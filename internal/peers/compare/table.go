@@ -59,7 +59,14 @@ func (s spread) ranged(format func(float64) string) string {
 
 func factor(v float64) string  { return fmt.Sprintf("%.2f", v) }
 func percent(v float64) string { return fmt.Sprintf("%.0f %%", 100*v) }
-func micros(v float64) string  { return fmt.Sprintf("%.3g", v) }
+
+// micros has three digits, and all before the point.
+func micros(v float64) string {
+	if v >= 100 {
+		return fmt.Sprintf("%.0f", v)
+	}
+	return fmt.Sprintf("%.3g", v)
+}
 
 // seconds has two digits: 0.038 s, 1.6 s, 22 s.
 func seconds(v float64) string {
@@ -84,12 +91,12 @@ func tables(list []record, full bool) string {
 func heading(b *strings.Builder, list []record) {
 	var at []record
 	for _, r := range list {
-		if r.Part == partMachine && r.machine != nil {
+		if r.Part == partMachine && r.Machine != nil {
 			at = append(at, r)
 		}
 	}
 	for _, r := range at[max(0, len(at)-1):] {
-		m := r.machine
+		m := r.Machine
 		fmt.Fprintf(b, "\nMeasured on %s, %s, on %s: %d cores, %s; Lamina %s, kernels %s.\n",
 			strings.ReplaceAll(r.Session[:min(10, len(r.Session))], "T", " "), "by `make bench`", m.CPU, m.Cores, m.System, m.Lamina, m.Kernels)
 		fmt.Fprintf(b, "%d rounds of %s. ", m.Rounds, seconds(m.Seconds))
@@ -100,7 +107,7 @@ func heading(b *strings.Builder, list []record) {
 	peaks(b, list)
 	worst := 0.0
 	for _, r := range at {
-		if load := r.machine.Load / float64(max(1, r.machine.Cores)); load > worst {
+		if load := r.Machine.Load / float64(max(1, r.Machine.Cores)); load > worst {
 			worst = load
 		}
 	}
