@@ -99,7 +99,7 @@ bench-go: ## run the benchmarks of the Go packages (BENCH=regexp)
 # A peer that cannot be had leaves the reason in a file, which the table shows.
 # PyTorch brings 5 GB of libraries that a CPU does not use, and does not start
 # without them.
-bench-peers: ## install the pinned peers of make bench into .cache/peers (8 GB)
+bench-peers: ## install the pinned peers of make bench into .cache/peers (10 GB)
 	@mkdir -p $(PEERS); \
 	for p in $(PEER_VENVS) gomlx gemm; do \
 	  echo "$$p"; \
