@@ -33,6 +33,7 @@ type tuning struct {
 	SGD      bool    `json:"sgd,omitempty"`
 	Momentum float64 `json:"momentum,omitempty"`
 	Decay    float64 `json:"decay,omitempty"` // AdamW's
+	Noise    float64 `json:"noise,omitempty"` // masked share of a reconstruction's input
 }
 
 func (p pretraining) options(in *input) train.Options {
@@ -69,6 +70,9 @@ func (a autoencoder) measure(ctx context.Context, in *input) (n numbers, err err
 	restored := x.Then(enc, spec.MirrorOf(enc, false), spec.Sigmoid()).Named("restored")
 	whole := pretrain.EndToEnd(x, enc, rows, a.Tune.options(in)).Loss(a.Tune.loss)
 
+	if a.Tune.Noise > 0 {
+		whole.Corrupt(spec.MaskingNoise(a.Tune.Noise))
+	}
 	var phases []pretrain.Phase
 	switch p := a.Pretrain; p.Kind {
 	case "none":

@@ -15,17 +15,22 @@ func few(train, test int) *dataset.Split {
 }
 
 // TestRecipes measures each kind of cell in small. The bounds lie between what a
-// right program gives, noted beside them, and what is left when a gradient is wrong
-// or a phase does not train: chance is 90 % of wrong rows, the mean picture a squared
-// error of 52.
+// right program gives and what is left when a gradient is wrong or a phase does not
+// train. The deep classifiers are fine-tuned so shortly that they need their
+// pretraining: without it 58 % of the rows are wrong on basic, 86 on rot, 88 on
+// bg-rand and 90 in bengio2007. The mean picture's squared error is 52.
 func TestRecipes(t *testing.T) {
 	digits := few(2000, 500)
-	units := []int{128, 64}
+	units := []int{128, 128, 64}
 	rows := sizes{1500, 300, 600}
-	quick := tuning{Epochs: 8, Rate: 2e-3, Batch: 20}
-	mse := tuning{Epochs: 5, Rate: 2e-3, Batch: 20, Loss: "mse"}
+	quick := tuning{Epochs: 5, Rate: 0.1, Batch: 20, SGD: true, Momentum: 0.9}
+	mse := tuning{Epochs: 5, Rate: 2e-3, Batch: 20, Loss: "mse", Decay: 0.01}
 	frozen := tuning{Epochs: 1, Rate: 1e-9, Batch: 50, Loss: "mse"} // nothing but the pretraining
-	sgd := descent{Epochs: 5, Rate: 0.1, Momentum: 0.9, Batch: 20}
+	sgd := descent{Epochs: 2, Rate: 0.1, Momentum: 0.9, Batch: 20}
+	shallow := descent{Epochs: 5, Rate: 0.1, Momentum: 0.9, Batch: 20}
+	masked := pretraining{Kind: "denoising", Noise: 0.2, Epochs: 4, Rate: 2e-3, Batch: 20}
+	plain := pretraining{Kind: "autoencoder", Epochs: 4, Rate: 2e-3, Batch: 20}
+	machine := pretraining{Kind: "rbm", Epochs: 4, Rate: 0.05, CodeRate: 1e-3, Decay: 2e-4, Batch: 20}
 	for _, c := range []struct {
 		name string
 		how  recipe
@@ -33,18 +38,18 @@ func TestRecipes(t *testing.T) {
 	}{
 		{"pca30", components{30}, 20},
 		{"ae30/direct", autoencoder{[]int{128, 30}, "elu", pretraining{Kind: "none"}, mse}, 25},
-		{"ae30/denoising", autoencoder{[]int{128, 30}, "elu", pretraining{Kind: "denoising", Noise: 0.1, Epochs: 4, Rate: 2e-3, Batch: 20}, frozen}, 40},
-		{"ae30/denoising, tuned", autoencoder{[]int{128, 30}, "elu", pretraining{Kind: "denoising", Noise: 0.1, Epochs: 3, Rate: 2e-3, Batch: 20}, mse}, 25},
-		{"ae30/rbm", autoencoder{[]int{128, 30}, "sigmoid", pretraining{Kind: "rbm", Epochs: 5, Rate: 0.05, CodeRate: 1e-3, Batch: 20}, mse}, 25},
+		{"ae30/denoising", autoencoder{[]int{128, 30}, "elu", masked, frozen}, 40},
+		{"ae30/denoising, tuned", autoencoder{[]int{128, 30}, "elu", masked, mse}, 22},
+		{"ae30/rbm", autoencoder{[]int{128, 30}, "sigmoid", machine, mse}, 28},
 		{"keras-tied", tied{[]int{100, 30}, 6, 50, 1e-3}, 0.03},
-		{"sdae/basic/SAE-3", classifier{"basic", rows, units, pretraining{Kind: "autoencoder", Epochs: 3, Rate: 2e-3, Batch: 20}, quick}, 18},
-		{"sdae/rot/SDAE-3", classifier{"rot", rows, units, pretraining{Kind: "denoising", Noise: 0.2, Epochs: 3, Rate: 2e-3, Batch: 20}, quick}, 60},
-		{"sdae/bg-rand/SDAE-3", classifier{"bg-rand", rows, units, pretraining{Kind: "denoising", Noise: 0.2, Epochs: 3, Rate: 2e-3, Batch: 20}, quick}, 60},
-		{"sdae/basic/DBN-3", classifier{"basic", rows, units, pretraining{Kind: "rbm", Epochs: 4, Rate: 0.05, Batch: 20}, quick}, 18},
-		{"bengio2007/shallow-none", greedy{"none", units[:1], 300, sgd, sgd}, 18},
-		{"bengio2007/deep-supervised", greedy{"supervised", units, 300, sgd, sgd}, 18},
-		{"bengio2007/dbn", greedy{"rbm", units, 300, descent{Epochs: 4, Rate: 0.05, Batch: 20}, sgd}, 18},
-		{"bengio2007/deep-auto-associator", greedy{"auto-associator", units, 300, descent{Epochs: 5, Rate: 4, Momentum: 0.9, Batch: 20}, sgd}, 18},
+		{"sdae/basic/SAE-3", classifier{"basic", rows, units, plain, quick}, 35},
+		{"sdae/basic/DBN-3", classifier{"basic", rows, units, machine, quick}, 35},
+		{"sdae/rot/SDAE-3", classifier{"rot", rows, units, masked, quick}, 75},
+		{"sdae/bg-rand/SDAE-3", classifier{"bg-rand", rows, units, masked, quick}, 70},
+		{"bengio2007/shallow-none", greedy{"none", units[:1], 300, shallow, shallow}, 18},
+		{"bengio2007/deep-supervised", greedy{"supervised", units, 300, sgd, sgd}, 35},
+		{"bengio2007/dbn", greedy{"rbm", units, 300, descent{Epochs: 4, Rate: 0.05, Batch: 20}, sgd}, 35},
+		{"bengio2007/deep-auto-associator", greedy{"auto-associator", units, 300, descent{Epochs: 4, Rate: 4, Momentum: 0.9, Batch: 20}, sgd}, 35},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			n, err := c.how.measure(t.Context(), &input{digits: digits})

@@ -1,0 +1,42 @@
+package yardstick
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// The kept results are of the cells as they are, on the full MNIST, and README.md
+// shows them, all of them.
+func TestKeptResults(t *testing.T) {
+	root := filepath.Join("..", "..")
+	all, err := Load(filepath.Join(root, "testdata", "yardsticks"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range Rows() {
+		for _, c := range r.Cells {
+			x, ok := all[c.Name]
+			switch {
+			case !ok:
+				t.Logf("%s has no result: run make yardstick", c.Name)
+			case !x.same(c, "MNIST, 60000 rows to train and 10000 to test"):
+				t.Errorf("%s has a result of other settings, %s, or data, %s: run make yardstick", c.Name, x.Settings, x.Data)
+			}
+			delete(all, c.Name)
+		}
+	}
+	if len(all) > 0 {
+		t.Errorf("results of no cell: %v", all)
+	}
+	page, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all, err = Load(filepath.Join(root, "testdata", "yardsticks")); err != nil {
+		t.Fatal(err)
+	}
+	if want, err := Place(page, all); err != nil || string(want) != string(page) {
+		t.Errorf("README.md shows other yardsticks than testdata/yardsticks holds (%v): run lamina yardstick --table README.md --results testdata/yardsticks", err)
+	}
+}
