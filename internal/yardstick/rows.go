@@ -58,6 +58,10 @@ func sdaeRow() Row {
 	rows := sizes{10000, 2000, 50000}
 	units, tune := []int{1000, 1000, 1000}, tuning{Epochs: 15, Rate: 4e-3, Batch: 20}
 	add := func(data, name string, published float64, p pretraining) {
+		tune := tune
+		if data == "bg-rand" {
+			tune.Rate = 1e-3
+		}
 		r.Cells = append(r.Cells, Cell{Name: data + "/" + name, Published: published, Target: rounded(published + interval(published, rows.Test)),
 			how: classifier{data, rows, units, p, tune}})
 	}
