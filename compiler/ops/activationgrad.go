@@ -21,7 +21,8 @@ func (activationGrad) Infer(in []ir.Type) ([]ir.Type, error) {
 	return result(in[0].DType, in[0].Shape.Clone())
 }
 
-// ReluGrad is dy where y > 0 and 0 elsewhere.
+// ReluGrad is 0 where y is at most 0, and dy elsewhere: also where y is not a
+// number, so that what went wrong is not hidden.
 type ReluGrad struct{ activationGrad }
 
 // Name returns ReluGrad.
@@ -33,10 +34,10 @@ func (ReluGrad) ONNX() ir.ONNX { return ir.ONNX{Why: "it is part of a gradient a
 // Eval is the reference meaning.
 func (ReluGrad) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 	return apply2(in, func(dy, y float64) float64 {
-		if y > 0 {
-			return dy
+		if y <= 0 {
+			return 0
 		}
-		return 0
+		return dy
 	})
 }
 

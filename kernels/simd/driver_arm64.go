@@ -2,8 +2,7 @@
 
 package simd
 
-// gemmArgs is what a micro-kernel reads. It computes tiles tiles of MR by NR, going down A and C, of which it advances
-// a, c, mask and tiles in place. Strides are in bytes.
+// gemmArgs is what a micro-kernel reads. It computes tiles tiles of MR by NR, going down A and C. Strides are in bytes.
 type gemmArgs struct {
 	a        *float32
 	rsa, csa uintptr

@@ -71,17 +71,21 @@ func (a *arm) gemm(mr, nr int) {
 	a.p("MOVD %d(R0), R19", argFlags)
 	a.p("MOVD %d(R0), R20", argBias)
 	a.p("MOVD %d(R0), R23", argLive)
+	a.p("MOVD %d(R0), R5", argC)
+	a.p("MOVD %d(R0), R21", argMask)
+	a.p("MOVD %d(R0), R22", argLDMask)
+	a.p("MOVD %d(R0), R24", argA)
+	a.p("MOVD %d(R0), R25", argTiles)
 	next, zero, ready := a.fresh("tile"), a.fresh("zero"), a.fresh("ready")
 	loop, done, noBias, noRelu, noMask := a.fresh("k"), a.fresh("done"), a.fresh("nobias"), a.fresh("norelu"), a.fresh("nomask")
 	a.at(next)
-	a.p("MOVD %d(R0), R5", argC)
 	a.p("TBZ $0, R19, %s", zero)
 	lines("R5", "R6", func(i, v, n int) { a.p("VLD1.P %d(R9), %s", 16*n, vecs(acc(i, v), n)) })
 	a.p("B %s", ready)
 	a.at(zero)
 	each(func(i, v int) { a.zero(acc(i, v)) })
 	a.at(ready)
-	a.p("MOVD %d(R0), R10", argA)
+	a.p("MOVD R24, R10")
 	for i := 1; i < mr; i++ {
 		a.p("ADD R1, R%d, R%d", 9+i, 10+i)
 	}
@@ -128,9 +132,7 @@ func (a *arm) gemm(mr, nr int) {
 		a.op3("BIC", x, acc(i, v), acc(i, v))
 	})
 	a.at(noRelu)
-	a.p("MOVD %d(R0), R21", argMask)
 	a.p("CBZ R21, %s", noMask)
-	a.p("MOVD %d(R0), R22", argLDMask)
 	lines("R21", "R22", func(i, v, n int) {
 		a.p("VLD1.P %d(R9), %s", 16*n, vecs(0, n))
 		for j := range n {
@@ -138,23 +140,19 @@ func (a *arm) gemm(mr, nr int) {
 			a.op3("BIC", j, acc(i, v+j), acc(i, v+j))
 		}
 	})
-	a.advance(argMask, mr, "R22")
+	a.advance("R21", mr, "R22")
 	a.at(noMask)
 	lines("R5", "R6", func(i, v, n int) { a.p("VST1.P %s, %d(R9)", vecs(acc(i, v), n), 16*n) })
-	a.advance(argC, mr, "R6")
-	a.advance(argA, mr, "R1")
-	a.p("MOVD %d(R0), R8", argTiles)
-	a.p("SUBS $1, R8, R8")
-	a.p("MOVD R8, %d(R0)", argTiles)
+	a.advance("R5", mr, "R6")
+	a.advance("R24", mr, "R1")
+	a.p("SUBS $1, R25, R25")
 	a.p("BNE %s", next)
 	a.ret()
 }
 
-// advance moves a pointer of the arguments down by mr rows.
-func (a *arm) advance(arg, mr int, stride string) {
+// advance moves a pointer down by mr rows.
+func (a *arm) advance(ptr string, mr int, stride string) {
 	a.p("MOVD $%d, R8", mr)
 	a.p("MUL %s, R8, R8", stride)
-	a.p("MOVD %d(R0), R9", arg)
-	a.p("ADD R8, R9")
-	a.p("MOVD R9, %d(R0)", arg)
+	a.p("ADD R8, %s", ptr)
 }
