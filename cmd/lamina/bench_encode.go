@@ -111,6 +111,45 @@ type contender struct {
 	call    func() error
 	calls   int // of a sample
 	samples []float64
+
+	enter, leave func() error // before and after each sample, if there is something to do
+}
+
+// turn calls f between enter and leave.
+func (c *contender) turn(f func() error) error {
+	if c.enter != nil {
+		if err := c.enter(); err != nil {
+			return err
+		}
+	}
+	err := f()
+	if c.leave != nil {
+		err = errors.Join(err, c.leave())
+	}
+	return err
+}
+
+// calibrate finds the calls of a sample.
+func (c *contender) calibrate(sample time.Duration) error {
+	for c.calls = 1; ; c.calls *= 2 {
+		took, err := c.sample()
+		if err != nil {
+			return err
+		}
+		if took >= sample/2 || c.calls >= 1<<20 {
+			c.calls = max(1, int(float64(c.calls)*float64(sample)/float64(max(took, 1))))
+			return nil
+		}
+	}
+}
+
+// measure takes one sample.
+func (c *contender) measure() error {
+	took, err := c.sample()
+	if err == nil {
+		c.samples = append(c.samples, float64(took.Nanoseconds())/1e3/float64(c.calls))
+	}
+	return err
 }
 
 // encodeOnce times calls of n rows. Without an onnxruntime it returns what
@@ -125,7 +164,7 @@ func encodeOnce(ctx context.Context, m *onnximport.Model, model []byte, n int, f
 	if err != nil {
 		return nil, err
 	}
-	in, ours, theirs := map[string]*ir.Tensor{}, map[string]*ir.Tensor{}, map[string]*ir.Tensor{}
+	in, ours, outputs := map[string]*ir.Tensor{}, map[string]*ir.Tensor{}, map[string]*ir.Tensor{}
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, v := range net.Inputs() {
 		if v.Type.DType != ir.F32 {
@@ -139,16 +178,32 @@ func encodeOnce(ctx context.Context, m *onnximport.Model, model []byte, n int, f
 	}
 	for _, v := range m.Graph.Outputs {
 		ours[v.Name] = ir.NewTensor(v.Type.DType, v.Type.Shape.Bind(n)...)
-		theirs[v.Name] = ir.NewTensor(v.Type.DType, v.Type.Shape.Bind(n)...)
+		outputs[v.Name] = ir.NewTensor(v.Type.DType, v.Type.Shape.Bind(n)...)
 	}
 	all := []*contender{{name: "lamina", call: func() error { return net.RunInto(ctx, in, ours) }}}
-	bound, missing := ort.Bind(model, f.threads, in, theirs)
+	bound, missing := ort.Bind(model, f.threads, in, outputs)
 	if missing != nil && !errors.Is(missing, verify.ErrUnavailable) {
 		return nil, missing
 	}
 	if missing == nil {
-		defer bound.Close()
-		all = append(all, &contender{name: "onnxruntime", call: bound.Run})
+		theirs := &contender{name: "onnxruntime", call: func() error { return bound.Run() }}
+		if f.threads > 1 {
+			// Its threads spin while they wait for work, and would hold our processors.
+			theirs.leave = func() error { return bound.Close() }
+			theirs.enter = func() error {
+				bound, err = ort.Bind(model, f.threads, in, outputs)
+				if err != nil {
+					return err
+				}
+				return bound.Run()
+			}
+			if err := bound.Close(); err != nil {
+				return nil, err
+			}
+		} else {
+			defer bound.Close()
+		}
+		all = append(all, theirs)
 	}
 	peaks, err := alternate(ctx, all, f.duration())
 	if err != nil {
@@ -169,17 +224,8 @@ const encodeSample = 5 * time.Millisecond
 // peak beside each round.
 func alternate(ctx context.Context, all []*contender, d time.Duration) (peaks []float64, err error) {
 	for _, c := range all {
-		c.calls = 1
-		for {
-			took, err := c.sample()
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", c.name, err)
-			}
-			if took >= encodeSample/2 || c.calls >= 1<<20 {
-				c.calls = max(1, int(float64(c.calls)*float64(encodeSample)/float64(max(took, 1))))
-				break
-			}
-			c.calls *= 2
+		if err := c.turn(func() error { return c.calibrate(encodeSample) }); err != nil {
+			return nil, fmt.Errorf("%s: %w", c.name, err)
 		}
 	}
 	const least = 3
@@ -188,11 +234,9 @@ func alternate(ctx context.Context, all []*contender, d time.Duration) (peaks []
 			return nil, err
 		}
 		for _, c := range all {
-			took, err := c.sample()
-			if err != nil {
+			if err := c.turn(c.measure); err != nil {
 				return nil, fmt.Errorf("%s: %w", c.name, err)
 			}
-			c.samples = append(c.samples, float64(took.Nanoseconds())/1e3/float64(c.calls))
 		}
 		peaks = append(peaks, peakOf(1, peakSample/4))
 	}

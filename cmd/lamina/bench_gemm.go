@@ -128,20 +128,17 @@ func (s gemmShape) measure(ctx context.Context, team *team, f benchGEMMFlags) (g
 	}
 	g := &contender{name: s.name, call: func() error { s.run(team, a, b, c, turned); return nil }}
 	var peaks []float64
-	g.calls = 1
-	for took := time.Duration(0); ; g.calls *= 2 {
-		if took, _ = g.sample(); took >= gemmSample/2 || g.calls >= 1<<20 {
-			g.calls = max(1, int(float64(g.calls)*float64(gemmSample)/float64(max(took, 1))))
-			break
-		}
+	if err := g.calibrate(gemmSample); err != nil {
+		return gemmResult{}, err
 	}
 	const least = 3
 	for end := time.Now().Add(f.duration()); len(peaks) < least || time.Now().Before(end); {
 		if err := ctx.Err(); err != nil {
 			return gemmResult{}, err
 		}
-		took, _ := g.sample()
-		g.samples = append(g.samples, float64(took.Nanoseconds())/1e3/float64(g.calls))
+		if err := g.measure(); err != nil {
+			return gemmResult{}, err
+		}
 		peaks = append(peaks, peakOf(1, peakSample/20)*float64(f.threads))
 	}
 	r := gemmResult{Shape: s.name, Op: s.op, M: s.m, N: s.n, K: s.k, Threads: f.threads, Kernel: simd.Active(), US: median(g.samples), PeakGFLOPS: median(peaks)}
@@ -170,7 +167,12 @@ func (s gemmShape) run(team *team, a, b, c, turned []float32) {
 	if s.op == "TN" {
 		rsa, csa = 1, s.m
 	}
-	if s.op == "NT" {
+	switch {
+	case s.op != "NT":
+	case s.k*s.n < 1<<14: // less than it costs to share
+		simd.Transpose(s.n, s.k, b, s.k, turned, s.n)
+		b = turned
+	default:
 		team.do(s.k, 8, func(lo, hi int) {
 			simd.Transpose(s.n, hi-lo, b[lo:], s.k, turned[lo*s.n:], s.n)
 		})
