@@ -291,13 +291,13 @@ func TestNewest(t *testing.T) {
 func TestHeading(t *testing.T) {
 	m := machine{CPU: "AMD EPYC", Cores: 2, Kernels: "avx2", System: "linux/amd64", Load: 4, Lamina: "v1", Seconds: 1, Rounds: 3}
 	page := tables([]record{{Part: partMachine, Session: "2026-01-02T03:04:05Z", Machine: &m}}, false)
-	for _, part := range []string{"2026-01-02", "AMD EPYC", "2 cores", "kernels avx2", "Lamina v1", "was not quiet: 2.0 processes a core"} {
+	for _, part := range []string{"2026-01-02", "AMD EPYC", "2 cores", "kernels avx2", "Lamina v1", "load average was 2.0 a core"} {
 		if !strings.Contains(page, part) {
 			t.Errorf("the heading lacks %q:\n%s", part, page)
 		}
 	}
 	m.Load = 0.2
-	if page := tables([]record{{Part: partMachine, Machine: &m}}, false); strings.Contains(page, "quiet") {
+	if page := tables([]record{{Part: partMachine, Machine: &m}}, false); strings.Contains(page, "load average") {
 		t.Errorf("a quiet machine is called busy:\n%s", page)
 	}
 	info := "processor\t: 0\ncpu family\t: 23\nmodel\t\t: 1\nmodel name\t: AMD EPYC\n\nprocessor\t: 1\nmodel\t\t: 7\n"

@@ -117,16 +117,23 @@ func (r *record) key() string {
 }
 
 // newest keeps, of records with the same key, those of the last session that has
-// any. Sessions are named by their time, in an order that strings have.
+// any, and the machines of the sessions that are left. Sessions are named by
+// their time, in an order that strings have.
 func newest(list []record) []record {
 	last := map[string]string{}
 	for i := range list {
 		k := list[i].key()
 		last[k] = max(last[k], list[i].Session)
 	}
+	used := map[string]bool{}
+	for _, r := range list {
+		if r.Part != partMachine && r.Session == last[r.key()] {
+			used[r.Session] = true
+		}
+	}
 	var kept []record
 	for _, r := range list {
-		if r.Session == last[r.key()] {
+		if r.Part == partMachine && used[r.Session] || r.Part != partMachine && r.Session == last[r.key()] {
 			kept = append(kept, r)
 		}
 	}

@@ -87,6 +87,24 @@ func tables(list []record, full bool) string {
 	return b.String()
 }
 
+// rounds says how often and how long was measured: the least and the most where
+// the tables were made in pieces.
+func rounds(at []record) string {
+	lo, hi := *at[0].Machine, *at[0].Machine
+	for _, r := range at {
+		lo.Rounds, hi.Rounds = min(lo.Rounds, r.Machine.Rounds), max(hi.Rounds, r.Machine.Rounds)
+		lo.Seconds, hi.Seconds = min(lo.Seconds, r.Machine.Seconds), max(hi.Seconds, r.Machine.Seconds)
+	}
+	n, t := fmt.Sprint(lo.Rounds), seconds(lo.Seconds)
+	if hi.Rounds > lo.Rounds {
+		n += fmt.Sprintf(" to %d", hi.Rounds)
+	}
+	if hi.Seconds > lo.Seconds {
+		t += " to " + seconds(hi.Seconds)
+	}
+	return n + " rounds of " + t
+}
+
 // heading says where, when and with what.
 func heading(b *strings.Builder, list []record) {
 	var at []record
@@ -99,7 +117,7 @@ func heading(b *strings.Builder, list []record) {
 		m := r.Machine
 		fmt.Fprintf(b, "\nMeasured on %s, %s, on %s: %d cores, %s; Lamina %s, kernels %s.\n",
 			strings.ReplaceAll(r.Session[:min(10, len(r.Session))], "T", " "), "by `make bench`", m.CPU, m.Cores, m.System, m.Lamina, m.Kernels)
-		fmt.Fprintf(b, "%d rounds of %s. ", m.Rounds, seconds(m.Seconds))
+		fmt.Fprintf(b, "%s. ", rounds(at))
 	}
 	b.WriteString("Peers: " + versions(list) + ".\n")
 	b.WriteString("Figures are medians, in parentheses the lowest and highest. A factor is by how much Lamina is faster than that\n" +
@@ -112,7 +130,7 @@ func heading(b *strings.Builder, list []record) {
 		}
 	}
 	if quiet := 0.25; worst > quiet {
-		fmt.Fprintf(b, "\n**The machine was not quiet: %.1f processes a core ran when a session began. Absolute figures are too low; factors say more, and less with more threads.**\n", worst)
+		fmt.Fprintf(b, "\n**The load average was %.1f a core when a part of the comparison began. What ran then, unless it had just ended, lowers the absolute figures; factors say more, and less with more threads.**\n", worst)
 	}
 }
 
