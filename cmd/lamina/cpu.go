@@ -27,6 +27,9 @@ func cpuCommand() *cobra.Command {
 			w := c.OutOrStdout()
 			fmt.Fprintf(w, "cpu       %+v\nkernels   %s\npeak      %.1f GFLOP/s on one core, float32 multiply-add, measured now\n", cpu, simd.Active(), peak)
 			for _, v := range simd.Variants() {
+				if !v.Available {
+					continue
+				}
 				fmt.Fprintf(w, "          %s\n", v.Name)
 			}
 			return nil

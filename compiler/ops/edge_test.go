@@ -166,22 +166,6 @@ func TestSaltAndPepperCoin(t *testing.T) {
 	}
 }
 
-// expand evaluates an op that decomposes on one operand f32[N].
-func expand(t *testing.T, op ir.Op, env *ir.Env, x *ir.Tensor) *ir.Tensor {
-	t.Helper()
-	b := ir.NewBuilder("g")
-	y := b.Op(op, b.Input("x", ir.T(ir.F32, ir.Rows())))
-	b.Output(y)
-	if err := b.Err(); err != nil {
-		t.Fatal(err)
-	}
-	vals, err := ir.Evaluate(b.Graph, env, map[string]*ir.Tensor{"x": x})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return vals[y]
-}
-
 // TestDecompositions checks that what an op decomposes into has the op's type.
 func TestDecompositions(t *testing.T) {
 	r := draw{rand.New(rand.NewPCG(11, 12))}

@@ -30,7 +30,7 @@ func (op GemmReluGrad) Infer(in []ir.Type) ([]ir.Type, error) {
 	if err := floats(in, names...); err != nil {
 		return nil, err
 	}
-	out, err := Gemm{TransA: op.TransA, TransB: op.TransB}.Infer(in[:2])
+	out, err := Gemm(op).Infer(in[:2])
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +45,7 @@ func (op GemmReluGrad) Infer(in []ir.Type) ([]ir.Type, error) {
 // Decompose is the meaning.
 func (op GemmReluGrad) Decompose(b *ir.Builder, in []*ir.Value) []*ir.Value {
 	args := append(append([]*ir.Value{}, in[:2]...), in[3:]...)
-	return []*ir.Value{b.Op(ReluGrad{}, b.Op(Gemm{TransA: op.TransA, TransB: op.TransB}, args...), in[2])}
+	return []*ir.Value{b.Op(ReluGrad{}, b.Op(Gemm(op), args...), in[2])}
 }
 
 // Split is Gemm's; slices of y and c are those of the result.

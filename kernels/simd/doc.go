@@ -1,9 +1,9 @@
 // Package simd holds the float32 kernels of the engine: matrix product, elementwise functions, reductions, optimizers.
 //
-// Three sets of kernels compute the same bits: go, which is portable and compiled everywhere, avx2 (AVX2 and FMA) and
-// avx512 (F, DQ, BW and VL). CPUID and XGETBV choose the widest once at start; the environment variable LAMINA_KERNEL,
-// or Select, forces a set by its short name or one row of the table (Variants) by its full name. The build tag noasm
-// leaves only go. No function allocates; all are safe to call at once on outputs that do not overlap.
+// Four sets of kernels compute the same bits: go, which is portable and compiled everywhere, avx2 (AVX2 and FMA), avx512
+// (F, DQ, BW and VL), and neon on arm64. CPUID and XGETBV choose the widest once at start; the environment variable
+// LAMINA_KERNEL, or Select, forces a set by its short name or one row of the table (Variants) by its full name. The build
+// tag noasm leaves only go. No function allocates; all are safe to call at once on outputs that do not overlap.
 //
 // # The GEMM contract
 //
@@ -14,7 +14,7 @@
 //	   A                  ▼
 //	  ┌─ k ─┐   ┌─────────┬─────────┬───────┐
 //	m │ MR ─┼─▶ │ MR x NR │         │  ░░░  │   ░ dead columns of the last vector: masked
-//	  │     │   ├─────────┤    C    │  ░░░  │     (AVX-512), or it begins earlier (AVX2)
+//	  │     │   ├─────────┤    C    │  ░░░  │     (AVX-512), or it begins earlier
 //	  └─────┘   └─────────┴─────────┴───────┘   rows of C are ldc elements apart
 //
 // Element (i, p) of A lies at i·rsa + p·csa: (lda, 1) is a row-major A and (1, lda) its transpose, so NN and TN are one
