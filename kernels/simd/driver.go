@@ -121,7 +121,7 @@ func gemmBlock(s *selection, m, n, k int, a []float32, rsa, csa int, b []float32
 			if ahead && j+width < n {
 				p.far, p.ldFar = uintptr(unsafe.Pointer(&b[j+width])), p.ldb
 			}
-			if pack != nil && width == nr && nr%16 == 0 {
+			if width == nr && nr%16 == 0 && nr*k <= len(pack) { // a lone last row has wider panels than the buffer holds
 				packPanel(set, pack, nr, &b[j], ldb, k)
 				p.b, p.ldb = &pack[0], 4*uintptr(nr)
 			}

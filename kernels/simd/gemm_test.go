@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -204,4 +205,37 @@ func TestGemmIndependence(t *testing.T) {
 	Gemm(n, m, k, bt, k, 1, at, m, ct, m, false, Epilogue{})
 	Transpose(n, m, ct, m, d, n)
 	sameBits(t, "transposed product", d, c)
+}
+
+// TestGemmLastRow: products that are packed, whose last block is a single row, and
+// those of a forced row of many columns, stay within their buffers: the whole has
+// the bits of its parts.
+func TestGemmLastRow(t *testing.T) {
+	rng := rand.New(rand.NewPCG(21, 21))
+	const n, k = 512, 256
+	for _, set := range []isa{isaAVX2, isaAVX512} {
+		for _, tile := range append([][2]int{{0, 0}}, tiles(set)...) {
+			name, heights := set.String(), []int{1081, 1201}
+			if tile[0] > 1 {
+				continue
+			}
+			if tile[0] == 1 {
+				name, heights = fmt.Sprintf("f32gemm_1x%d_%v", tile[1], set), []int{64}
+			}
+			t.Run(name, func(t *testing.T) {
+				use(t, name, set.String(), available(set))
+				for _, m := range heights {
+					a, b := normals(rng, m*k), normals(rng, k*n)
+					whole, parts := make([]float32, m*n), make([]float32, m*n)
+					Gemm(m, n, k, a, k, 1, b, n, whole, n, false, Epilogue{})
+					for i := 0; i < m; i += 16 {
+						Gemm(min(16, m-i), n, k, a[i*k:], k, 1, b, n, parts[i*n:], n, false, Epilogue{})
+					}
+					if !slices.Equal(whole, parts) {
+						t.Errorf("%d rows: the whole differs from its parts", m)
+					}
+				}
+			})
+		}
+	}
 }

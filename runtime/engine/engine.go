@@ -358,6 +358,9 @@ func (e *Engine) execute(rows int, u *Update) error {
 			e.runPhase(ph)
 		}
 		if err := e.err.Load(); err != nil {
+			if e.u.Opt != nil && !e.p.StoreGrads {
+				e.s.Touch() // some parameters may have changed
+			}
 			e.version = 0
 			return *err
 		}

@@ -57,7 +57,10 @@ func (e *Engine) findTurned() {
 				if len(s.In) == 3 && made[s.In[2]] {
 					e.stays[s.In[2]] = true
 				}
-				if out := s.Out[0]; p.Buffers[out].Kind == plan.Arena && readers[out] == 1 {
+				// One that goes on from what is not turned may have its memory, and
+				// nothing is turned in place.
+				plain := len(s.In) == 3 && !made[s.In[2]]
+				if out := s.Out[0]; !plain && p.Buffers[out].Kind == plan.Arena && readers[out] == 1 {
 					made[out] = true
 				}
 			}

@@ -114,9 +114,13 @@ func (t *Trainer) initFrom() error {
 		copy(t.store.Param(m.name), m.src)
 		loaded[m.name] = true
 	}
-	for _, p := range t.prog.Params { // a mirror starts as its encoder does
-		if of, ok := p.Like(); ok && loaded[of.Name] && !loaded[p.Name] {
-			copy(t.store.Param(p.Name), p.FromLike(t.store.Param(of.Name)))
+	for more := true; more; { // a mirror starts as its encoder does, and its own mirror too
+		more = false
+		for _, p := range t.prog.Params {
+			if of, ok := p.Like(); ok && loaded[of.Name] && !loaded[p.Name] {
+				copy(t.store.Param(p.Name), p.FromLike(t.store.Param(of.Name)))
+				loaded[p.Name], more = true, true
+			}
 		}
 	}
 	t.store.Touch()
