@@ -154,3 +154,23 @@ func fuseReluGrad(b *ir.Builder, n *ir.Node, once func(*ir.Value) bool) *ir.Valu
 	in := []*ir.Value{product.In[0], product.In[1], n.In[1]}
 	return b.Op(ops.GemmReluGrad(op), append(in, product.In[2:]...)...)
 }
+
+// replaceNodes puts the nodes that were made in place of those that are gone, and
+// brings the graph in order again.
+func replaceNodes(g *ir.Graph, made []*ir.Node, gone map[*ir.Node]bool) error {
+	if len(made) == 0 {
+		return nil
+	}
+	nodes := g.Nodes
+	g.Nodes = made
+	for _, n := range nodes {
+		if !gone[n] {
+			g.Nodes = append(g.Nodes, n)
+		}
+	}
+	if err := sortNodes(g); err != nil {
+		return err
+	}
+	renumber(g)
+	return nil
+}

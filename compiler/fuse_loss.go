@@ -23,21 +23,7 @@ func fuseSquaredError(g *ir.Graph) error {
 		n.Out[0].Def, q.mean.Out[0].Def = f, f
 		made = append(made, f)
 	}
-	if len(made) == 0 {
-		return nil
-	}
-	nodes := g.Nodes
-	g.Nodes = made
-	for _, n := range nodes {
-		if !gone[n] {
-			g.Nodes = append(g.Nodes, n)
-		}
-	}
-	if err := sortNodes(g); err != nil {
-		return err
-	}
-	renumber(g)
-	return nil
+	return replaceNodes(g, made, gone)
 }
 
 // errorParts are the nodes of a squared error, whose gradient is the node asked

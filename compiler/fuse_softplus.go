@@ -34,19 +34,5 @@ func fuseSoftplus(g *ir.Graph) error {
 		h.Out[0].Def, n.Out[0].Def = f, f
 		made = append(made, f)
 	}
-	if len(made) == 0 {
-		return nil
-	}
-	nodes := g.Nodes
-	g.Nodes = made
-	for _, n := range nodes {
-		if !gone[n] {
-			g.Nodes = append(g.Nodes, n)
-		}
-	}
-	if err := sortNodes(g); err != nil {
-		return err
-	}
-	renumber(g)
-	return nil
+	return replaceNodes(g, made, gone)
 }
