@@ -337,3 +337,27 @@ func (b *Batches) fill(buf *buffer, step int) {
 		}
 	}
 }
+
+// Each calls f for all rows in order, rows at a time and fewer at the end. What f
+// is shown is valid until it returns.
+//
+// Errors: those of NewBatches, of the source and of f; the context's.
+func Each(ctx context.Context, src Source, rows int, f func(Batch) error) error {
+	batches, err := NewBatches(src, rows, random.Key{}, false)
+	if err != nil {
+		return err
+	}
+	if err := batches.Epoch(0); err != nil {
+		return err
+	}
+	defer batches.Close()
+	for {
+		b, ok, err := batches.Next(ctx)
+		if err != nil || !ok {
+			return err
+		}
+		if err := f(b); err != nil {
+			return err
+		}
+	}
+}

@@ -8,7 +8,6 @@ import (
 	"text/tabwriter"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
-	"github.com/lamina-ml/lamina/internal/random"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/engine"
 )
@@ -161,23 +160,7 @@ func each(ctx context.Context, rows dataset.Source, f func(dataset.Batch) error)
 	if rows == nil {
 		return errors.New("evaluate: there are no rows: the source is nil")
 	}
-	batches, err := dataset.NewBatches(rows, codeRows, random.Key{}, false)
-	if err != nil {
-		return err
-	}
-	if err := batches.Epoch(0); err != nil {
-		return err
-	}
-	defer batches.Close()
-	for {
-		b, ok, err := batches.Next(ctx)
-		if err != nil || !ok {
-			return err
-		}
-		if err := f(b); err != nil {
-			return err
-		}
-	}
+	return dataset.Each(ctx, rows, codeRows, f)
 }
 
 // maxClasses bounds the classes of labels: a table has the square of as many counts.

@@ -14,7 +14,6 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/internal/atomicfile"
 	"github.com/lamina-ml/lamina/internal/npywrite"
-	"github.com/lamina-ml/lamina/internal/random"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/spec"
@@ -172,19 +171,7 @@ func columnsFit(net *engine.Net, rows dataset.Source) error {
 
 // each runs the function over all rows, in order, a part at a time.
 func each(ctx context.Context, net *engine.Net, rows dataset.Source, part func([]float32) error) error {
-	batches, err := dataset.NewBatches(rows, codeRows, random.Key{}, false)
-	if err != nil {
-		return err
-	}
-	if err := batches.Epoch(0); err != nil {
-		return err
-	}
-	defer batches.Close()
-	for {
-		b, ok, err := batches.Next(ctx)
-		if err != nil || !ok {
-			return err
-		}
+	return dataset.Each(ctx, rows, codeRows, func(b dataset.Batch) error {
 		in := map[string]*ir.Tensor{}
 		for _, v := range net.Inputs() {
 			t := &ir.Tensor{DType: v.Type.DType, Shape: append([]int{b.Rows}, v.Type.Shape[1:].Bind(1)...)}
@@ -199,8 +186,6 @@ func each(ctx context.Context, net *engine.Net, rows dataset.Source, part func([
 		if err != nil {
 			return err
 		}
-		if err := part(out[net.Graph().Outputs[0].Name].F32); err != nil {
-			return err
-		}
-	}
+		return part(out[net.Graph().Outputs[0].Name].F32)
+	})
 }

@@ -7,7 +7,6 @@ import (
 	"math"
 	"slices"
 
-	"github.com/lamina-ml/lamina/internal/random"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/train"
 )
@@ -45,19 +44,8 @@ func logger(o train.Options) *slog.Logger {
 
 // scan reads every row in order, and ends at a value that cannot be a probability.
 func (s *step) scan(ctx context.Context, src dataset.Source, m *moments) error {
-	batches, err := dataset.NewBatches(src, codeRows, random.Key{}, false)
-	if err != nil {
-		return err
-	}
-	if err := batches.Epoch(0); err != nil {
-		return err
-	}
-	defer batches.Close()
-	for row := 0; ; {
-		b, ok, err := batches.Next(ctx)
-		if err != nil || !ok {
-			return err
-		}
+	row := 0
+	return dataset.Each(ctx, src, codeRows, func(b dataset.Batch) error {
 		x := b.F32(s.column)
 		if s.scaled {
 			m.add(x, b.Rows)
@@ -70,7 +58,8 @@ func (s *step) scan(ctx context.Context, src dataset.Source, m *moments) error {
 			}
 		}
 		row += b.Rows
-	}
+		return nil
+	})
 }
 
 // moments are sums over the rows, for each place of a column.
