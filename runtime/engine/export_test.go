@@ -44,6 +44,28 @@ func (e *Engine) Break() {
 	e.phases[len(e.phases)-1].groups[0].steps[0].run = func(*ctx, int, int) { panic("broken") }
 }
 
+// BreakUpdate makes a step that changes a parameter panic when it has done so.
+func (e *Engine) BreakUpdate() {
+	for i := range e.phases {
+		groups := e.phases[i].groups
+		lists := [][]boundStep{e.phases[i].tail}
+		for j := range groups {
+			lists = append(lists, groups[j].steps)
+		}
+		for _, steps := range lists {
+			for k := range steps {
+				if run := steps[k].run; steps[k].update {
+					steps[k].run = func(c *ctx, lo, hi int) {
+						run(c, lo, hi)
+						panic("broken")
+					}
+					return
+				}
+			}
+		}
+	}
+}
+
 // Finer returns what an engine makes of the grain of a group of fixed length.
 func Finer(grain, length, workers int) int {
 	return finer(&plan.Group{Length: ir.Fixed(length), Grain: grain}, 1, workers)

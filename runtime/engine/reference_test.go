@@ -2,12 +2,14 @@ package engine_test
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/lamina-ml/lamina/compiler"
 	"github.com/lamina-ml/lamina/runtime/engine"
+	"github.com/lamina-ml/lamina/runtime/optim"
 )
 
 // TestReferenceSteps runs the same plan by kernels and by reference meanings
@@ -121,5 +123,45 @@ func TestPanicIsAnError(t *testing.T) {
 	}
 	if e.Output("loss") != nil {
 		t.Error("a failed run has outputs")
+	}
+}
+
+// TestFailedUpdateIsSeen breaks an update when parameters were changed already:
+// another engine on the same store must not go on with what it
+// made of them before.
+func TestFailedUpdateIsSeen(t *testing.T) {
+	p := autoencoder(t, 20, 9, 5, compiler.Options{Rows: 24})
+	opt := optim.SGD(1)
+	e, s := start(t, p.Train, 2, opt.Slots())
+	other, err := engine.New(p.Eval, s, engine.Options{Workers: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	in := engine.Feed{"x": rowsOf(24, 20)}
+	loss := func(e *engine.Engine) float32 {
+		t.Helper()
+		if err := e.Run(in, 24, nil); err != nil {
+			t.Fatal(err)
+		}
+		return e.Output("loss").F32[0]
+	}
+	before := slices.Clone(s.All())
+	first := loss(other)
+	e.BreakUpdate()
+	if err := e.Run(in, 24, &engine.Update{Opt: opt, T: 1, Rate: 1}); err == nil {
+		t.Fatal("the update did not fail")
+	}
+	fresh, err := engine.New(p.Eval, s, engine.Options{Workers: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fresh.Close()
+	got, want := loss(other), loss(fresh)
+	if equal(s.All(), before) { // All would tell the engines
+		t.Fatal("the update failed before it changed anything")
+	}
+	if got != want || got == first {
+		t.Errorf("loss %v after a failed update, %v on a new engine, %v before", got, want, first)
 	}
 }

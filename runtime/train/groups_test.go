@@ -197,6 +197,58 @@ func TestMirrorFollows(t *testing.T) {
 	}
 }
 
+// TestMirrorOfMirrorFollows loads an encoder whose mirror has a mirror: both start
+// from what was loaded, a mirror that was loaded itself does not, and its own mirror
+// follows it.
+func TestMirrorOfMirrorFollows(t *testing.T) {
+	declare := func() *spec.Model {
+		x := spec.Input("x", 12)
+		enc := spec.Sequential("encoder", spec.Dense(5), spec.Tanh())
+		dec := spec.Mirror("decoder", enc)
+		restored := x.Then(enc, dec)
+		again := restored.Then(spec.Mirror("again", dec))
+		return spec.NewModel("m", spec.MSE(restored, x), spec.MSE(again, x.Then(enc)))
+	}
+	w, v := make([]float32, 60), make([]float32, 60)
+	random.New(3).FillNormal32(w, 0)
+	random.New(4).FillNormal32(v, 0)
+	turned := func(x []float32, rows, cols int) []float32 {
+		y := make([]float32, len(x))
+		for i := range rows {
+			for j := range cols {
+				y[j*rows+i] = x[i*cols+j]
+			}
+		}
+		return y
+	}
+	start := func(from ...From) *Trainer {
+		o := options()
+		o.InitFrom = from
+		tr, err := New(context.Background(), declare(), rows(150), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(tr.Close)
+		return tr
+	}
+	encoder := From{Tensors: (&source{}).add("encoder/dense1/w", w, 12, 5), Pattern: "*"}
+	decoder := From{Tensors: (&source{}).add("decoder/dense1/w", v, 5, 12), Pattern: "*"}
+	check := func(tr *Trainer, name string, want []float32) {
+		t.Helper()
+		if !slices.Equal(tr.store.Param(name), want) {
+			t.Errorf("%s does not start as it must", name)
+		}
+	}
+	tr := start(encoder)
+	check(tr, "encoder/dense1/w", w)
+	check(tr, "decoder/dense1/w", turned(w, 12, 5))
+	check(tr, "again/dense1/w", w)
+	tr = start(encoder, decoder)
+	check(tr, "encoder/dense1/w", w)
+	check(tr, "decoder/dense1/w", v)
+	check(tr, "again/dense1/w", turned(v, 5, 12))
+}
+
 // TestTargetsOutside names the row of a target that is no probability.
 func TestTargetsOutside(t *testing.T) {
 	x := spec.Input("x", 12)
