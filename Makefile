@@ -130,6 +130,7 @@ peer-gemm:
 	$(CC) -O3 -march=native -ffp-contract=fast -o $(PEERS)/gemm/gemm internal/peers/gemm/gemm.c -ldl
 
 yardstick: build ## measure the published numbers (DATA=DIR: the full MNIST; goes on; ROW=keras-tied: anew)
+	@[[ -n "$${LAMINA_DATA:-}" ]] || { echo 'make yardstick: DATA=DIR, the folder of the full MNIST, is wanted' >&2; exit 1; }
 	bin/lamina yardstick $(or $(ROW),all) $(if $(ROW),--again) --results testdata/yardsticks --work out/yardsticks
 	bin/lamina yardstick --table README.md --results testdata/yardsticks
 

@@ -83,8 +83,13 @@ func runYardstick(c *cobra.Command, f yardstickFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	o := yardstick.Options{Digits: data, Data: fmt.Sprintf("%s, %d rows to train and %d to test", name, data.Train.Len(), data.Test.Len()),
-		Machine: machine(), Results: f.results, Work: f.work, Again: f.again, Workers: f.workers}
+	if f.data != "" {
+		name = "other digits"
+	}
+	if name, err = yardstick.Describe(data, name); err != nil {
+		return err
+	}
+	o := yardstick.Options{Digits: data, Data: name, Machine: machine(f.workers), Results: f.results, Work: f.work, Again: f.again, Workers: f.workers}
 	if !f.quiet {
 		o.Progress = train.BarTo(c.ErrOrStderr())
 	}
@@ -132,23 +137,27 @@ func printYardstick(out io.Writer, r yardstick.Result, kept bool) {
 // listYardsticks prints what there is to run.
 func listYardsticks(out io.Writer, asJSON bool) error {
 	type row struct {
-		Name      string  `json:"name"`
-		Metric    string  `json:"metric"`
-		Published float64 `json:"published,omitempty"`
-		Target    float64 `json:"target,omitempty"`
-		Seeds     int     `json:"seeds"`
+		Name      string          `json:"name"`
+		Metric    string          `json:"metric"`
+		Published yardstick.Maybe `json:"published"`
+		Target    yardstick.Maybe `json:"target"`
+		Seeds     int             `json:"seeds"`
 	}
 	var list []row
 	for _, r := range yardstick.Rows() {
 		for _, c := range r.Cells {
-			list = append(list, row{c.Name, c.Metric, c.Published, c.Target, c.Seeds})
+			list = append(list, row{c.Name, c.Metric, yardstick.Maybe(c.Published), yardstick.Maybe(c.Target), c.Seeds})
 		}
 	}
 	if asJSON {
 		return printJSON(out, list)
 	}
 	for _, r := range list {
-		fmt.Fprintf(out, "%-28s published %-7.5g %s\n", r.Name, r.Published, r.Metric)
+		published := ""
+		if r.Published > 0 {
+			published = fmt.Sprintf("published %.5g", r.Published)
+		}
+		fmt.Fprintf(out, "%-28s %-17s %s\n", r.Name, published, r.Metric)
 	}
 	return nil
 }
@@ -172,8 +181,9 @@ func yardstickTable(f yardstickFlags) error {
 	return atomicfile.WriteBytes(f.table, page)
 }
 
-// machine describes what this runs on, without its name.
-func machine() string {
+// machine describes what this runs on, without its name, and how many of its cores
+// work.
+func machine(workers int) string {
 	model := runtime.GOARCH
 	if raw, err := os.ReadFile(filepath.FromSlash("/proc/cpuinfo")); err == nil {
 		for line := range strings.Lines(string(raw)) {
@@ -183,8 +193,12 @@ func machine() string {
 			}
 		}
 	}
-	cores := fmt.Sprint(runtime.GOMAXPROCS(0))
-	if n := runtime.NumCPU(); n != runtime.GOMAXPROCS(0) {
+	used := runtime.GOMAXPROCS(0)
+	if workers > 0 {
+		used = min(used, workers)
+	}
+	cores := fmt.Sprint(used)
+	if n := runtime.NumCPU(); n != used {
 		cores += fmt.Sprintf(" of %d", n)
 	}
 	return fmt.Sprintf("%s, %s cores, %s kernels, %.0f GFLOP/s a core", model, cores, simd.Active(), simd.PeakFMA(100*time.Millisecond))

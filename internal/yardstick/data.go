@@ -12,6 +12,33 @@ import (
 // splits are rows to train on, to choose hyper-parameters by, and to report.
 type splits struct{ train, valid, test *dataset.Table }
 
+// Hashes of the training and the test rows of MNIST, as dataset.Hash gives them.
+const (
+	mnistTrain = "6eb87a5ead38c62d473c5cd1b2f3d092d2724198d88cc0115b324ff398311636"
+	mnistTest  = "55e20ccc88de47a4a20a548503254b2c3b603d029a4690448fd1e1b8906b60a3"
+)
+
+// Describe says what the digits are, for Options.Data: those of MNIST only if they
+// are, by their hash, else by the name that is given and the hash.
+//
+// Errors: those of the rows.
+func Describe(digits *dataset.Split, name string) (string, error) {
+	train, err := digits.Train.Hash()
+	if err != nil {
+		return "", fmt.Errorf("yardstick: %w", err)
+	}
+	test, err := digits.Test.Hash()
+	if err != nil {
+		return "", fmt.Errorf("yardstick: %w", err)
+	}
+	if train == mnistTrain && test == mnistTest {
+		name = "MNIST"
+	} else {
+		name += " " + train[:8] + test[:8]
+	}
+	return fmt.Sprintf("%s, %d rows to train and %d to test", name, digits.Train.Len(), digits.Test.Len()), nil
+}
+
 // side is the width and the height of a digit.
 const side = 28
 
@@ -27,8 +54,11 @@ func pool(digits *dataset.Split) (x []float32, y []int64) {
 // out. Seeds of trainings do not change it.
 //
 //   - basic: as they are.
-//   - rot: turned about the centre by an angle uniform in [0, 2π), bilinear.
-//   - bg-rand: each pixel the greater of the digit's and a uniform draw.
+//   - rot: turned about the centre by an angle uniform in [0, 2π).
+//   - bg-rand: on a background of pixels uniform in [0, 1).
+//
+// How a turned picture is interpolated, and a digit laid on its background, the paper
+// does not say: here bilinear, and the greater of both pixels.
 func variation(digits *dataset.Split, name string, train, valid, test int) (splits, error) {
 	x, y := pool(digits)
 	if need := train + valid + test; need > len(y) {

@@ -2,8 +2,12 @@ package yardstick
 
 import (
 	"math"
+	"os"
+	"regexp"
 	"slices"
 	"testing"
+
+	"github.com/lamina-ml/lamina/runtime/dataset"
 )
 
 func TestRotate(t *testing.T) {
@@ -30,6 +34,29 @@ func TestRotate(t *testing.T) {
 	}
 	if math.Abs(sum-1.5) > 1e-4 {
 		t.Errorf("a quarter turn leaves %v of 1.5", sum)
+	}
+}
+
+// The digits are MNIST only if they are.
+func TestDescribe(t *testing.T) {
+	digits := few(20, 10)
+	name, err := Describe(digits, "some")
+	if err != nil || !regexp.MustCompile(`^some [0-9a-f]{16}, 20 rows to train and 10 to test$`).MatchString(name) {
+		t.Errorf("%q, %v", name, err)
+	}
+	digits.Test = digits.Test.Select([]int{1, 0, 2, 3, 4, 5, 6, 7, 8, 9})
+	if other, err := Describe(digits, "some"); err != nil || other == name {
+		t.Errorf("other rows have the same name %q, %v", other, err)
+	}
+	dir := os.Getenv("LAMINA_DATA")
+	if dir == "" {
+		t.Skip("set LAMINA_DATA to a folder of the full MNIST")
+	}
+	if digits, err = dataset.MNIST(dir); err != nil {
+		t.Fatal(err)
+	}
+	if name, err := Describe(digits, "some"); err != nil || name != keptData {
+		t.Errorf("%q, %v, want %q", name, err, keptData)
 	}
 }
 

@@ -6,6 +6,9 @@ import (
 	"testing"
 )
 
+// keptData is what the kept results are of.
+const keptData = "MNIST, 60000 rows to train and 10000 to test"
+
 // The kept results are of the cells as they are, on the full MNIST, and README.md
 // shows them, all of them.
 func TestKeptResults(t *testing.T) {
@@ -20,8 +23,10 @@ func TestKeptResults(t *testing.T) {
 			switch {
 			case !ok:
 				t.Logf("%s has no result: run make yardstick", c.Name)
-			case !x.same(c, "MNIST, 60000 rows to train and 10000 to test"):
+			case !x.same(c, keptData):
 				t.Errorf("%s has a result of other settings, %s, or data, %s: run make yardstick", c.Name, x.Settings, x.Data)
+			case len(x.Values) != c.Seeds || x.Value != median(x.Values) || x.Std != deviation(x.Values) || !(x.WallS > 0) || x.Machine == "" || x.Date == "":
+				t.Errorf("%s is not as it was measured: %+v", c.Name, x)
 			}
 			delete(all, c.Name)
 		}

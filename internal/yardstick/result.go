@@ -17,8 +17,8 @@ type Result struct {
 	Name      string             `json:"name"`
 	Metric    string             `json:"metric"`
 	Value     float64            `json:"value"` // the median of Values
-	Published float64            `json:"published,omitempty"`
-	Target    float64            `json:"target,omitempty"`
+	Published Maybe              `json:"published"`
+	Target    Maybe              `json:"target"`
 	Reached   *bool              `json:"reached,omitempty"` // whether Value is at most Target
 	Seeds     int                `json:"seeds"`
 	Std       float64            `json:"std"`    // of Values, 0 for one
@@ -32,6 +32,28 @@ type Result struct {
 	Data      string             `json:"data"`
 	Machine   string             `json:"machine"`
 	Date      string             `json:"date"`
+}
+
+// Maybe is a number that there may be none of: 0 is none, null in JSON.
+type Maybe float64
+
+// MarshalJSON writes the number or null.
+func (m Maybe) MarshalJSON() ([]byte, error) {
+	if m == 0 {
+		return []byte("null"), nil
+	}
+	return json.Marshal(float64(m))
+}
+
+// declare takes over what the cell says of itself: a kept result is compared with
+// what is published and aimed at now.
+func (r *Result) declare(c Cell) {
+	r.Metric, r.Published, r.Target, r.AlsoPub, r.WallPub, r.Differs = c.Metric, Maybe(c.Published), Maybe(c.Target), c.Also, c.Seconds, c.Differs
+	r.Reached = nil
+	if c.Target > 0 {
+		reached := r.Value <= c.Target
+		r.Reached = &reached
+	}
 }
 
 // Load reads the results kept in a folder, by cell; none if there is no folder.
@@ -53,6 +75,11 @@ func Load(dir string) (map[string]Result, error) {
 			return nil, fmt.Errorf("yardstick: %s is no list of results: %w; delete it to measure its cells again", path, err)
 		}
 		for _, x := range list {
+			for _, c := range r.Cells {
+				if c.Name == x.Name {
+					x.declare(c)
+				}
+			}
 			all[x.Name] = x
 		}
 	}

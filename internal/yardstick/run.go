@@ -36,7 +36,9 @@ type Options struct {
 // Run measures cells, one after the other, and returns a result for each. With
 // Results a cell that was measured with the same settings on the same data is not
 // measured again, and each result is written when it is there. With Work a run that
-// was interrupted or killed goes on in the middle of a training.
+// was interrupted or killed goes on in the middle of a training; what a cell left
+// there is removed when its result is written, or without Results when all cells are
+// measured. A cell named twice is measured once.
 //
 // Errors: those of the trainings, with the cell; a folder that cannot be read or
 // written; train.ErrInterrupted, wrapped.
@@ -50,19 +52,37 @@ func Run(ctx context.Context, cells []Cell, o Options) ([]Result, error) {
 		if known, err = Load(o.Results); err != nil {
 			return nil, err
 		}
+		// Not after hours of training.
+		if err = os.MkdirAll(o.Results, 0o755); err == nil {
+			err = atomicfile.Try(filepath.Join(o.Results, "results.json"))
+		}
+		if err != nil {
+			return nil, fmt.Errorf("yardstick: results cannot be kept in %s: %w", o.Results, err)
+		}
 	}
 	var list []Result
+	var left []string
+	seen := map[string]bool{}
 	for _, c := range cells {
+		if seen[c.Name] {
+			continue
+		}
+		seen[c.Name] = true
 		r, kept := known[c.Name]
 		if kept = kept && !o.Again && r.same(c, o.Data); !kept {
 			var err error
-			if r, err = measure(ctx, c, o); err != nil {
+			folder := o.folder(c)
+			if r, err = measure(ctx, c, o, folder); err != nil {
 				return list, fmt.Errorf("yardstick %s: %w", c.Name, err)
 			}
-			if o.Results != "" {
+			if left = append(left, folder); o.Results != "" {
 				if err := save(o.Results, r); err != nil {
 					return list, err
 				}
+				if err := remove(left...); err != nil {
+					return list, err
+				}
+				left = nil
 			}
 		}
 		if o.Report != nil {
@@ -70,7 +90,27 @@ func Run(ctx context.Context, cells []Cell, o Options) ([]Result, error) {
 		}
 		list = append(list, r)
 	}
-	return list, nil
+	return list, remove(left...) // what no file of results holds
+}
+
+// folder is where a cell's trainings are, "" for nowhere. Another recipe's
+// checkpoints are another folder's.
+func (o *Options) folder(c Cell) string {
+	if o.Work == "" {
+		return ""
+	}
+	sum := sha256.Sum256(append([]byte(o.Data), c.Settings()...))
+	return filepath.Join(o.Work, strings.ReplaceAll(c.Name, "/", "-")+"-"+hex.EncodeToString(sum[:4]))
+}
+
+func remove(folders ...string) error {
+	var errs []error
+	for _, f := range folders {
+		if f != "" {
+			errs = append(errs, os.RemoveAll(f))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // outcome is what one seed gave, as a file of the work folder holds it.
@@ -80,15 +120,9 @@ type outcome struct {
 	WallS float64            `json:"wall_s"`
 }
 
-// measure runs every seed of a cell.
-func measure(ctx context.Context, c Cell, o Options) (Result, error) {
-	r := Result{Name: c.Name, Metric: c.Metric, Published: c.Published, Target: c.Target, Seeds: c.Seeds, Also: map[string]float64{},
-		AlsoPub: c.Also, WallPub: c.Seconds, Differs: c.Differs, Settings: c.Settings(), Data: o.Data, Machine: o.Machine}
-	folder := ""
-	if o.Work != "" {
-		sum := sha256.Sum256(append([]byte(o.Data), r.Settings...)) // another recipe's checkpoints are another folder's
-		folder = filepath.Join(o.Work, strings.ReplaceAll(c.Name, "/", "-")+"-"+hex.EncodeToString(sum[:4]))
-	}
+// measure runs every seed of a cell, in a folder if there is one.
+func measure(ctx context.Context, c Cell, o Options, folder string) (Result, error) {
+	r := Result{Name: c.Name, Seeds: c.Seeds, Also: map[string]float64{}, Settings: c.Settings(), Data: o.Data, Machine: o.Machine}
 	var walls []float64
 	also := map[string][]float64{}
 	for seed := range c.Seeds {
@@ -109,14 +143,8 @@ func measure(ctx context.Context, c Cell, o Options) (Result, error) {
 		r.Also[k] = median(v)
 	}
 	r.Value, r.Std, r.WallS = median(r.Values), deviation(r.Values), math.Round(10*median(walls))/10
-	if c.Target > 0 {
-		reached := r.Value <= c.Target
-		r.Reached = &reached
-	}
 	r.Date = time.Now().UTC().Format(time.DateOnly)
-	if folder != "" {
-		return r, os.RemoveAll(folder)
-	}
+	r.declare(c)
 	return r, nil
 }
 

@@ -79,6 +79,70 @@ func TestRunKeeps(t *testing.T) {
 	}
 }
 
+// hook is a recipe that does something.
+type hook struct {
+	Number float64 `json:"number"`
+	do     func() error
+}
+
+func (h hook) measure(context.Context, *input) (numbers, error) {
+	return numbers{value: h.Number}, h.do()
+}
+
+// What a cell left in the work folder stays until its result is in a file, or until
+// all are measured where none is kept; a folder that cannot hold results is told
+// before anything is measured.
+func TestRunLosesNothing(t *testing.T) {
+	runs := 0
+	o := Options{Digits: &dataset.Split{}, Data: "rows", Results: filepath.Join(t.TempDir(), "results"), Work: t.TempDir()}
+	there := func(want int) {
+		t.Helper()
+		found, _ := filepath.Glob(filepath.Join(o.Work, "*", "seed*", "outcome.json"))
+		if len(found) != want {
+			t.Errorf("outcomes %v, want %d", found, want)
+		}
+	}
+	spoil := func() error { // the results' place is gone while the cell is measured
+		return errors.Join(os.RemoveAll(o.Results), os.WriteFile(o.Results, nil, 0o600))
+	}
+	if _, err := Run(t.Context(), []Cell{{Name: "pca30", Seeds: 1, how: hook{1, spoil}}}, o); err == nil || !strings.Contains(err.Error(), "results") {
+		t.Errorf("error is %v", err)
+	}
+	there(1)
+	if _, err := Run(t.Context(), []Cell{{Name: "ae30/rbm", Seeds: 1, how: fixed{2, &runs}}}, o); err == nil || runs != 0 {
+		t.Errorf("%d runs without a place for results: %v", runs, err)
+	}
+
+	o.Results, o.Work = "", t.TempDir()
+	cells := []Cell{{Name: "pca30", Seeds: 2, how: fixed{2, &runs}}, {Name: "ae30/rbm", Seeds: 1, how: hook{1, func() error { return errors.New("killed") }}}}
+	if _, err := Run(t.Context(), cells, o); err == nil || runs != 2 {
+		t.Errorf("%d runs: %v", runs, err)
+	}
+	there(2)
+	cells[1].how = hook{1, func() error { return nil }}
+	list, err := Run(t.Context(), append(cells, cells[0]), o)
+	if err != nil || runs != 2 || len(list) != 2 || list[0].Value != 2.5 {
+		t.Errorf("%d runs, %v: %v", runs, list, err)
+	}
+	there(0)
+}
+
+// A kept result is compared with what is published and aimed at now.
+func TestKeptIsDeclaredAnew(t *testing.T) {
+	dir := t.TempDir()
+	old := `[{"name": "pca30", "metric": "m", "value": 13.5, "published": 1, "target": 2, "reached": false, "differs": "d", "seeds": 1, "settings": {"components": 30}, "data": "rows"}]`
+	if err := os.WriteFile(filepath.Join(dir, "pca30.json"), []byte(old), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	list, err := Run(t.Context(), Find("pca30"), Options{Digits: &dataset.Split{}, Data: "rows", Results: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, c := list[0], Find("pca30")[0]; r.Value != 13.5 || float64(r.Published) != c.Published || float64(r.Target) != c.Target || !*r.Reached || r.Metric != c.Metric || r.Differs != c.Differs {
+		t.Errorf("kept %+v", r)
+	}
+}
+
 // stopper ends a context after some epochs.
 type stopper struct {
 	left *int
@@ -182,7 +246,7 @@ func TestTable(t *testing.T) {
 		"keras-tied": {Name: "keras-tied", Value: 0.0158, Target: 0.015, Reached: &no, Seeds: 5, Std: 0.0001, WallS: 6.3, WallPub: 25.5, Machine: "here", Date: "2026-01-03"},
 	}
 	for i, c := range Find("bengio2007") {
-		all[c.Name] = Result{Name: c.Name, Value: float64(i + 1), Published: c.Published, Also: map[string]float64{"train": 0}, AlsoPub: c.Also, Seeds: 1, Machine: "there", Date: "2026-01-03"}
+		all[c.Name] = Result{Name: c.Name, Value: float64(i + 1), Published: Maybe(c.Published), Also: map[string]float64{"train": 0}, AlsoPub: c.Also, Seeds: 1, Machine: "there", Date: "2026-01-03"}
 	}
 	got := Table(all)
 	for _, want := range []string{"| `pca30` | 13.87 | 13.87 | ≤ 13.87 | 12 |\n", "0.0158 (median of 5 seeds, deviation 0.0001) | ≤ 0.0150, missed | 6.3; Keras 25.5 |",

@@ -34,12 +34,12 @@ func Table(all map[string]Result) string {
 		for _, x := range got {
 			published, target := "", ""
 			if x.Published > 0 {
-				published = number(x.Published) + also(x.AlsoPub)
+				published = number(float64(x.Published)) + also(x.AlsoPub)
 			}
 			if x.Reached != nil {
-				target = "≤ " + number(x.Target) + ", missed"
+				target = "≤ " + number(float64(x.Target)) + ", missed"
 				if *x.Reached {
-					target = "≤ " + number(x.Target)
+					target = "≤ " + number(float64(x.Target))
 				}
 			}
 			ours := number(x.Value)
