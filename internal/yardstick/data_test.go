@@ -117,3 +117,54 @@ func TestVariation(t *testing.T) {
 		t.Errorf("the background's mean is %v", mean)
 	}
 }
+
+// The turns are uniform: a point of light comes to every eighth of the circle as
+// often, at the distance it has. The background is uniform too.
+func TestVariationIsUniform(t *testing.T) {
+	const rows, each = 900, 800
+	x := make([]float32, rows*side*side)
+	for i := range rows {
+		x[i*side*side+13*side+22] = 1
+	}
+	tab, err := table(x, make([]int64, rows))
+	if err != nil {
+		t.Fatal(err)
+	}
+	digits := &dataset.Split{Train: tab, Test: tab.Head(1)}
+	v, err := variation(digits, "rot", each, 50, 50)
+	if err != nil {
+		t.Fatal(err)
+	}
+	turned, counts := v.train.F32("x"), [8]int{}
+	for i := range each {
+		var r, q, sum float64
+		for j, p := range turned[i*side*side:][:side*side] {
+			r, q, sum = r+float64(p)*(float64(j/side)-13.5), q+float64(p)*(float64(j%side)-13.5), sum+float64(p)
+		}
+		if d := math.Hypot(r, q) / sum; math.Abs(d-math.Hypot(0.5, 8.5)) > 0.6 {
+			t.Fatalf("row %d: the point is %v from the centre", i, d)
+		}
+		counts[min(int((math.Atan2(r, q)/math.Pi+1)*4), 7)]++
+	}
+	for _, n := range counts { // 100 each, of a deviation of 9.4
+		if n < 60 || n > 140 {
+			t.Errorf("the turns come to eighths of the circle %v times", counts)
+			break
+		}
+	}
+	if v, err = variation(digits, "bg-rand", each, 50, 50); err != nil {
+		t.Fatal(err)
+	}
+	tenths := [10]int{}
+	for i, p := range v.train.F32("x") {
+		if i%(side*side) != 13*side+22 {
+			tenths[int(10*p)]++
+		}
+	}
+	for _, n := range tenths {
+		if want := each * (side*side - 1) / 10; math.Abs(float64(n-want)) > 0.02*float64(want) {
+			t.Errorf("the background has %v pixels in tenths", tenths)
+			break
+		}
+	}
+}
