@@ -389,3 +389,33 @@ func TestFlags(t *testing.T) {
 		}
 	}
 }
+
+// TestMistakesCostNothing: what cannot be measured is told before what was measured
+// is thrown away.
+func TestMistakesCostNothing(t *testing.T) {
+	out := t.TempDir()
+	path := filepath.Join(out, "runs.jsonl")
+	const kept = `{"part":"train","session":"2026-01-02T03:04:05Z","round":1,"name":"Lamina"}` + "\n"
+	if err := os.WriteFile(path, []byte(kept), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ arg, value, want string }{
+		{"--works", "rmb", "tied-ae, deep-ae, tiny-ae, rbm"},
+		{"--parts", "trains", "encode"},
+		{"--threads", "0", "1 or more"},
+		{"--rounds", "0", "--rounds"},
+		{"--seconds", "NaN", "--seconds"},
+		{"--lamina", filepath.Join(out, "nowhere"), "make build"},
+	} {
+		command := command()
+		command.SetArgs([]string{"--out", out, c.arg, c.value})
+		command.SetOut(io.Discard)
+		command.SetErr(io.Discard)
+		if err := command.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s %s: error is %v, want %q in it", c.arg, c.value, err, c.want)
+		}
+		if b, err := os.ReadFile(path); err != nil || string(b) != kept {
+			t.Errorf("%s %s: the file holds %q, %v", c.arg, c.value, b, err)
+		}
+	}
+}

@@ -79,7 +79,7 @@ the tables are made of that file and are printed and written beside it.`,
 	f.StringVar(&s.peers, "peers", ".cache/peers", "the folder that make bench-peers filled")
 	f.StringVar(&s.python, "python", "internal/peers/python", "the folder of the peers' Python programs")
 	f.StringVar(&s.model, "model", "testdata/bundles/demo-v1/model.onnx", "the encoder whose calls are timed")
-	f.StringSliceVar(&s.works, "works", []string{"tied-ae", "deep-ae", "tiny-ae", "rbm"}, "what to train")
+	f.StringSliceVar(&s.works, "works", works, "what to train")
 	f.IntSliceVar(&s.threads, "threads", []int{1, 2}, "numbers of threads")
 	f.IntSliceVar(&s.batches, "batches", []int{32, 64, 128, 512, 1024}, "batches of tied-ae, measured with Lamina and the best peer")
 	f.IntSliceVar(&s.encode, "encode", []int{1, 16, 256}, "rows of a call of the encoder")
@@ -106,6 +106,11 @@ func check(s *setup, chosen []string) error {
 			errs = append(errs, fmt.Errorf("threads and batches are 1 or more, got %d", n))
 		}
 	}
+	for _, w := range s.works {
+		if !slices.Contains(works, w) {
+			errs = append(errs, fmt.Errorf("--works are of %s; got %q", strings.Join(works, ", "), w))
+		}
+	}
 	if s.rounds < 1 || s.rounds > 1000 {
 		errs = append(errs, fmt.Errorf("--rounds must be from 1 to 1000, got %d", s.rounds))
 	}
@@ -126,6 +131,11 @@ func session(ctx context.Context, s *setup, chosen []string, path string, add bo
 	if s.peers, err = filepath.Abs(s.peers); err != nil {
 		return err
 	}
+	s.session = time.Now().UTC().Format("2006-01-02T15:04:05Z")
+	m, err := here(ctx, s) // before what was measured is thrown away
+	if err != nil {
+		return err
+	}
 	mode := os.O_CREATE | os.O_WRONLY | os.O_APPEND
 	if !add {
 		mode |= os.O_TRUNC
@@ -135,11 +145,7 @@ func session(ctx context.Context, s *setup, chosen []string, path string, add bo
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	s.file, s.session = f, time.Now().UTC().Format("2006-01-02T15:04:05Z")
-	m, err := here(ctx, s)
-	if err != nil {
-		return err
-	}
+	s.file = f
 	if err := s.put(record{Part: partMachine, Machine: m}); err != nil {
 		return err
 	}

@@ -21,6 +21,9 @@ type peer struct {
 
 var autoencoders = []string{"tied-ae", "deep-ae", "tiny-ae"}
 
+// works is what there is to train.
+var works = append(slices.Clone(autoencoders), "rbm")
+
 // trainers lists every peer. Adding one means adding a row here and what make
 // bench-peers installs.
 var trainers = []peer{
