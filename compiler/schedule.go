@@ -75,7 +75,7 @@ func lower(g *ir.Graph, o lowerOptions) (*plan.Plan, error) {
 	if o.rows < 1 {
 		return nil, fmt.Errorf("capacity is %d rows, must be at least 1", o.rows)
 	}
-	g = twins(g)
+	g = twins(g, o.rows, o.train)
 	l := &lowering{g: g, o: o, buf: map[*ir.Value]int{}, place: map[int]place{}, reads: map[int][]read{}, params: map[*ir.Value]int{},
 		grads: map[*ir.Value]int{}, starts: map[*ir.Node]*ir.Value{}, continued: map[*ir.Value]bool{}}
 	l.p = &plan.Plan{Name: g.Name, Rows: o.rows, StoreGrads: o.train && o.storeGrads, Loss: -1}

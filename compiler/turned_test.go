@@ -1,10 +1,12 @@
 package compiler
 
 import (
+	"math"
 	"strings"
 	"testing"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/compiler/plan"
 	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/spec"
@@ -37,8 +39,19 @@ func turned(t *testing.T, p *plan.Plan, fed engine.Feed) int {
 	return n
 }
 
+// twinsOf counts the parameters that a plan keeps transposed too.
+func twinsOf(p *plan.Plan) int {
+	n := 0
+	for i := range p.Buffers {
+		if strings.HasSuffix(p.Buffers[i].Name, ".T") {
+			n++
+		}
+	}
+	return n
+}
+
 // TestTurnedGradients trains by plans of many rows, whose weight gradients are
-// made turned, and of few, whose are not.
+// made turned and whose weights have twins, and of few, whose products turn rows.
 func TestTurnedGradients(t *testing.T) {
 	g := turnable(t)
 	fed, _ := narrowed(feed(g, &ir.Env{Rows: 1, UpdateRows: 1}, 1))
@@ -53,6 +66,9 @@ func TestTurnedGradients(t *testing.T) {
 		}
 		if a, b := turned(t, few.train, fed), turned(t, many.train, fed); a != 0 || b != 4 {
 			t.Fatalf("%d and %d products are turned, want 0 and 4", a, b)
+		}
+		if a, b := twinsOf(few.train), twinsOf(many.train); a != 0 || b != 3 {
+			t.Fatalf("%d and %d weights have twins, want 0 and 3\n%s", a, b, plan.Format(many.train))
 		}
 		want := steps(t, g, few.train, 3, 1)
 		for _, workers := range []int{1, 2, 3, 7} {
@@ -93,4 +109,49 @@ func inParts(t *testing.T, g *ir.Graph, p *plan.Plan) map[string][]float32 {
 		out[name] = s.Grad(name)
 	}
 	return out
+}
+
+// TestTurnedRows holds products whose right operand is taken transposed against the
+// reference: of few rows, which the kernel turns, and of many.
+func TestTurnedRows(t *testing.T) {
+	g, err := ir.Parse(`products (f32[N 24] x, f32[40 24] w, f32[40] b, f32[N 40] c, f32[N 40] y) => (plain, bias, relu, chain, mask, both) {
+	f32[N 40] plain = Gemm<transB = true>(x, w)
+	f32[N 40] bias = Gemm<transB = true>(x, w, b)
+	f32[N 40] relu = GemmRelu<transB = true>(x, w, b)
+	f32[N 40] chain = Gemm<transB = true>(x, w, c)
+	f32[N 40] mask = GemmReluGrad<transB = true>(x, w, y)
+	f32[N 40] both = GemmReluGrad<transB = true>(x, w, y, c)
+}
+`, ops.ByName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, rows := range []int{1, 9, 15, 16, 40} {
+		env := ir.Env{Rows: rows, UpdateRows: rows}
+		fed, oracle := narrowed(feed(g, &env, 3))
+		for _, x := range fed {
+			for i, v := range x.F32 {
+				x.F32[i] = float32(math.Round(float64(v)*8) / 8) // whose products are exact, and their sums
+			}
+		}
+		vals, err := ir.Evaluate(g, &env, oracle)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := lower(g, lowerOptions{rows: rows + 3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, grain := range []int{1, 7, 15, 100} {
+			e, _ := engineOf(t, cutBy(p, grain), fed, 2)
+			if err := e.Run(fed, rows, nil); err != nil {
+				t.Fatal(err)
+			}
+			for _, v := range g.Outputs {
+				if d := differs(e.Output(v.Name), vals[v]); d != "" {
+					t.Errorf("%d rows, tasks of %d: %s: %s", rows, grain, v.Name, d)
+				}
+			}
+		}
+	}
 }

@@ -5,12 +5,13 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ops"
 )
 
-// twins returns a copy of g in which no product reads a parameter transposed:
-// kernels want the right operand's rows contiguous, so each such parameter gets
+// twins returns a copy of g in which products read few parameters transposed:
+// kernels want the right operand's rows contiguous, so each other parameter gets
 // one transposed twin, made once per update. Results keep their bits, as each of
 // their elements is the same chain.
-func twins(g *ir.Graph) *ir.Graph {
+func twins(g *ir.Graph, rows int, train bool) *ir.Graph {
 	h, _ := g.Clone()
+	keep := untwinned(h, rows, train)
 	names, id := map[string]bool{}, 0
 	for _, v := range h.Values() {
 		names[v.Name] = true
@@ -21,7 +22,7 @@ func twins(g *ir.Graph) *ir.Graph {
 	made := map[*ir.Value]*ir.Value{}
 	var nodes []*ir.Node
 	for _, n := range h.Nodes {
-		if op, ok := straight(n.Op); ok && n.In[1].Kind == ir.ParamValue {
+		if op, ok := straight(n.Op); ok && n.In[1].Kind == ir.ParamValue && !keep[n.In[1]] {
 			w := n.In[1]
 			if made[w] == nil {
 				id++
@@ -56,4 +57,47 @@ func straight(op ir.Op) (ir.Op, bool) {
 		return ops.GemmReluGrad{TransA: o.TransA}, o.TransB
 	}
 	return op, false
+}
+
+// untwinned returns the parameters that an update changes and that are larger than
+// the rows of all products that read them transposed. For these a kernel turns the
+// rows: a twin would be written at each update, by workers in whose caches it is
+// not.
+func untwinned(g *ir.Graph, rows int, train bool) map[*ir.Value]bool {
+	keep := map[*ir.Value]bool{}
+	if !train {
+		return keep
+	}
+	moved := map[*ir.Value]int{}
+	for _, n := range g.Nodes {
+		if op, ok := straight(n.Op); ok {
+			w := n.In[1]
+			moved[w] += n.In[0].Type.Shape.Elems(rows) + n.Out[0].Type.Shape.Elems(rows)
+			if takesColumns(op) {
+				moved[w] += w.Type.Shape.Elems(rows)
+			}
+		}
+	}
+	trained := map[string]bool{}
+	for _, out := range g.Outputs {
+		trained[out.Name] = true
+	}
+	for w, n := range moved {
+		keep[w] = w.Kind == ir.ParamValue && trained[gradPrefix+w.Name] && n <= w.Type.Shape.Elems(rows)
+	}
+	return keep
+}
+
+// takesColumns reports whether a product takes its left operand transposed, whose
+// rows no kernel turns.
+func takesColumns(op ir.Op) bool {
+	switch o := op.(type) {
+	case ops.Gemm:
+		return o.TransA
+	case ops.GemmRelu:
+		return o.TransA
+	case ops.GemmReluGrad:
+		return o.TransA
+	}
+	return false
 }

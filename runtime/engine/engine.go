@@ -199,14 +199,24 @@ func newEngine(p *plan.Plan, s *Store, o Options, apart bool) (*Engine, error) {
 	return e, nil
 }
 
+// wholeRows is the most rows that a lone worker takes as one task: they are one
+// cut less, and what they make stays in its cache.
+const wholeRows = 128
+
 // finer returns the grain of a group, cut so that each worker gets about as much
 // as the others, and each of many at least two tasks. Results do not depend on it.
 func finer(g *plan.Group, rows, workers int) int {
-	const unit = 8 // kernels work on several rows at once
+	n := g.Length.Bind(rows)
+	if workers == 1 && g.Length.Symbolic() && n <= wholeRows {
+		return max(n, g.Grain)
+	}
 	if g.Tasks(rows) <= 1 {
 		return g.Grain
 	}
-	n := g.Length.Bind(rows)
+	unit := 8 // rows of a weight, of which transposes take so many at once
+	if g.Length.Symbolic() {
+		unit = 2 // rows of the batch, whose share weighs more than a tile that is cut short
+	}
 	round := g.Grain * workers
 	rounds := max(1, (n+round*3/4)/round) // a short task at the end is no round
 	if workers > 4 {

@@ -66,9 +66,14 @@ func (e *Engine) BreakUpdate() {
 	}
 }
 
-// Finer returns what an engine makes of the grain of a group of fixed length.
-func Finer(grain, length, workers int) int {
-	return finer(&plan.Group{Length: ir.Fixed(length), Grain: grain}, 1, workers)
+// Finer returns what an engine makes of the grain of a group of fixed length, or
+// of as many rows of the batch.
+func Finer(grain, length, workers int, batch bool) int {
+	g := &plan.Group{Length: ir.Fixed(length), Grain: grain}
+	if batch {
+		g.Length = ir.Rows()
+	}
+	return finer(g, length, workers)
 }
 
 // Packed returns the number of right operands that are in panels.

@@ -17,7 +17,7 @@ import (
 // TestGatherGivesTheBitsOfTheFeed trains on rows that the engine fetches and on
 // the same rows in a feed, and counts that each is fetched once.
 func TestGatherGivesTheBitsOfTheFeed(t *testing.T) {
-	const rows, width = 96, 150
+	const rows, width = 140, 150
 	p := autoencoder(t, width, 40, 10, compiler.Options{Rows: rows}).Train
 	x := rowsOf(rows, width)
 	for _, workers := range []int{1, 3} {

@@ -8,8 +8,8 @@ import (
 
 // gemm is a product of matrices, with a row bias, a rectifier, a rectifier's
 // mask, or a matrix where the chains start. The right operand must have
-// contiguous rows: one that is taken transposed is turned in the worker's
-// scratch, unless the compiler did that once for all.
+// contiguous rows: for one that is taken transposed it or the rows are turned in
+// the worker's scratch, unless the compiler did that once for all.
 func gemm(b *binding) (kernel, string) {
 	if turns(b.p, b.s) {
 		return turnedGemm(b)
@@ -77,11 +77,6 @@ func gemm(b *binding) (kernel, string) {
 		if transA {
 			a, rsa, csa = x.f32[lo:], 1, cols
 		}
-		wf := w.f32
-		if transB {
-			wf = c.scratch(n * k)
-			simd.Transpose(n, k, w.f32, k, wf, n)
-		}
 		dst := y.f32[lo*n : hi*n]
 		ep := simd.Epilogue{Relu: relu}
 		if bias != nil {
@@ -90,8 +85,21 @@ func gemm(b *binding) (kernel, string) {
 		if mask != nil {
 			ep.Mask, ep.LDMask = mask.f32[lo*n:hi*n], n
 		}
-		if start != nil && n > 0 && hi > lo && &start.f32[lo*n] != &dst[0] {
-			copy(dst, start.f32[lo*n:hi*n])
+		var from []float32
+		if start != nil {
+			from = start.f32[lo*n : hi*n]
+		}
+		if transB && !transA && (hi-lo)*(n+k) <= n*k {
+			c.turnedRows(hi-lo, n, k, a, w.f32, dst, from, ep)
+			return
+		}
+		wf := w.f32
+		if transB {
+			wf = c.scratch(n * k)
+			simd.Transpose(n, k, w.f32, k, wf, n)
+		}
+		if len(from) > 0 && &from[0] != &dst[0] {
+			copy(dst, from)
 		}
 		simd.Gemm(hi-lo, n, k, a, rsa, csa, wf, n, dst, n, start != nil, ep)
 	}, name

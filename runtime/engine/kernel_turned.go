@@ -103,3 +103,27 @@ func turnedGemm(b *binding) (kernel, string) {
 		}
 	}, name
 }
+
+// turnedRows is a product whose right operand w [n k] is taken transposed, of few
+// rows: the transpose of w·xᵀ, for which the rows are turned and not w. start,
+// bias and mask may be nil; those of rows begin at the first one of dst. It uses
+// m·(n+k) floats of the scratch.
+func (c *ctx) turnedRows(m, n, k int, x, w, dst, start []float32, ep simd.Epilogue) {
+	tmp := c.scratch(m * (n + k))
+	xt, yt := tmp[:k*m], tmp[k*m:]
+	simd.Transpose(m, k, x, k, xt, m)
+	if start != nil {
+		simd.Transpose(m, n, start, n, yt, m)
+	}
+	simd.Gemm(n, m, k, w, k, 1, xt, m, yt, m, start != nil, simd.Epilogue{})
+	simd.Transpose(n, m, yt, m, dst, n)
+	if ep.Bias != nil {
+		simd.AddRow(dst, dst, ep.Bias)
+	}
+	if ep.Relu {
+		simd.Relu(dst, dst)
+	}
+	if ep.Mask != nil {
+		simd.ReluGrad(dst, dst, ep.Mask)
+	}
+}

@@ -46,11 +46,28 @@ func TestTimes(t *testing.T) {
 
 // TestFiner holds the tasks of few rows against the workers.
 func TestFiner(t *testing.T) {
-	for _, c := range []struct{ grain, rows, workers, want int }{
-		{128, 256, 1, 128}, {128, 256, 2, 128}, {128, 256, 3, 88}, {128, 256, 4, 64}, {32, 256, 4, 32}, {32, 256, 8, 16}, {128, 256, 8, 16}, {104, 100, 4, 104}, {64, 256, 3, 48}, {64, 256, 2, 64}, {96, 784, 2, 96}, {96, 1000, 2, 96}, {96, 1000, 4, 88},
+	for _, c := range []struct{ grain, rows, workers, want, batch int }{ // batch: for rows of the batch, which are cut closer
+		{128, 256, 1, 128, 128},
+		{128, 256, 2, 128, 128},
+		{128, 256, 3, 88, 86},
+		{128, 256, 4, 64, 64},
+		{32, 256, 4, 32, 32},
+		{32, 256, 8, 16, 16},
+		{128, 256, 8, 16, 16},
+		{104, 100, 4, 104, 104},
+		{64, 256, 3, 48, 44},
+		{64, 256, 2, 64, 64},
+		{96, 784, 2, 96, 96},
+		{96, 1000, 2, 96, 96},
+		{96, 1000, 4, 88, 84},
+		{56, 100, 2, 56, 50},
+		{56, 100, 1, 56, 100}, // a worker alone takes few rows whole
+		{56, 129, 1, 48, 44},
+		{8, 3, 1, 8, 8},
 	} {
-		if got := engine.Finer(c.grain, c.rows, c.workers); got != c.want {
-			t.Errorf("grain %d, %d rows, %d workers: %d, want %d", c.grain, c.rows, c.workers, got, c.want)
+		a, b := engine.Finer(c.grain, c.rows, c.workers, false), engine.Finer(c.grain, c.rows, c.workers, true)
+		if a != c.want || b != c.batch {
+			t.Errorf("grain %d, %d rows, %d workers: %d, of the batch %d, want %d and %d", c.grain, c.rows, c.workers, a, b, c.want, c.batch)
 		}
 	}
 }
