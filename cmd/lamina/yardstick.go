@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -97,6 +98,9 @@ func runYardstick(c *cobra.Command, f yardstickFlags, args []string) error {
 		o.Report = func(r yardstick.Result, kept bool) { printYardstick(out, r, kept) }
 	}
 	list, err := yardstick.Run(c.Context(), cells, o)
+	if errors.Is(err, train.ErrInterrupted) && f.work == "" {
+		return fmt.Errorf("%w; with --work FOLDER a run goes on where one was interrupted", err)
+	}
 	if err != nil {
 		return err
 	}

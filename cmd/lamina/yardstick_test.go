@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/lamina-ml/lamina/internal/yardstick"
 	"github.com/lamina-ml/lamina/runtime/dataset"
+	"github.com/lamina-ml/lamina/runtime/train"
 )
 
 // writeDigits makes a folder of IDX files of a few of the embedded digits.
@@ -115,6 +118,20 @@ func TestYardstickFields(t *testing.T) {
 	}
 	if r = lamina(t, nil, "yardstick"); strings.Contains(r.stdout, "published 0") {
 		t.Errorf("something was published that was not:\n%s", r.stdout)
+	}
+}
+
+// An interrupted run says how the next one would go on.
+func TestYardstickInterrupted(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	dir := writeDigits(t, 300, 50)
+	for _, name := range []string{"pca30", "keras-tied"} {
+		c := command()
+		c.SetArgs([]string{"yardstick", name, "--quiet", "--data", dir})
+		if err := c.ExecuteContext(ctx); !errors.Is(err, train.ErrInterrupted) || !strings.Contains(err.Error(), "--work") {
+			t.Errorf("%s: error is %v", name, err)
+		}
 	}
 }
 

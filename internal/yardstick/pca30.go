@@ -3,8 +3,11 @@ package yardstick
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"gonum.org/v1/gonum/mat"
+
+	"github.com/lamina-ml/lamina/runtime/train"
 )
 
 // components is the squared error of a projection on the first principal
@@ -37,7 +40,7 @@ func (c components) measure(ctx context.Context, in *input) (n numbers, err erro
 	cov, sum := mat.NewDense(width, width, nil), mat.NewDense(width, width, nil)
 	for first := 0; first < rows; first += part {
 		if err := ctx.Err(); err != nil {
-			return n, err
+			return n, fmt.Errorf("%w: %w", train.ErrInterrupted, err)
 		}
 		m := centred(x, first)
 		sum.Mul(m.T(), m)
