@@ -20,7 +20,7 @@ var levels = []struct {
 	{4, "export/verify runtime/train"},
 	{3, "compiler export import runtime/evaluate"},
 	{2, "spec runtime/engine runtime/checkpoint"},
-	{1, "compiler/ops compiler/plan runtime/optim runtime/dataset"},
+	{1, "compiler/ops compiler/plan runtime/optim runtime/dataset runtime/picture"},
 	{0, "compiler/ir kernels/simd internal/onnxpb runtime/dataset/digits"},
 	{6, "internal/opcase internal/orttest internal/randmodel internal/faults"}, // for tests only
 	// Anyone may import what else is internal.
@@ -79,7 +79,7 @@ func TestLevels(t *testing.T) {
 
 func TestLevelOf(t *testing.T) {
 	for name, want := range map[string]int{"compiler": 3, "compiler/ir": 0, "cmd/lamina": 7, "examples/quickstart": 7, "export/bundle": 6, "export/verify/ort": 5,
-		"internal/picture": -1, "internal/random": -2, "internal/onnxpb": 0} {
+		"internal/npywrite": -1, "runtime/picture": 1, "internal/random": -2, "internal/onnxpb": 0} {
 		if got, ok := levelOf(name); !ok || got != want {
 			t.Errorf("level of %s is %d %v, want %d", name, got, ok, want)
 		}

@@ -15,10 +15,10 @@ import (
 	"github.com/lamina-ml/lamina/export/bundle"
 	"github.com/lamina-ml/lamina/export/verify/ort"
 	"github.com/lamina-ml/lamina/internal/atomicfile"
-	"github.com/lamina-ml/lamina/internal/picture"
 	"github.com/lamina-ml/lamina/kernels/simd"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/optim"
+	"github.com/lamina-ml/lamina/runtime/picture"
 	"github.com/lamina-ml/lamina/runtime/train"
 	"github.com/lamina-ml/lamina/spec"
 )

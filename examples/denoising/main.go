@@ -15,9 +15,9 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/export/bundle"
 	"github.com/lamina-ml/lamina/export/verify/ort"
-	"github.com/lamina-ml/lamina/internal/picture"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/optim"
+	"github.com/lamina-ml/lamina/runtime/picture"
 	"github.com/lamina-ml/lamina/runtime/train"
 	"github.com/lamina-ml/lamina/spec"
 )

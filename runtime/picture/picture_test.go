@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -47,5 +48,28 @@ func TestCurves(t *testing.T) {
 	}
 	if Curves(path, "demo", "loss", Curve{"train", nil}) == nil {
 		t.Fatal("nothing was drawn")
+	}
+}
+
+// TestLogTicks finds numbers on the axis wherever it lies: powers of ten alone leave
+// one from 11 to 60 without any.
+func TestLogTicks(t *testing.T) {
+	labels := func(lo, hi float64) (out []string) {
+		for _, tick := range logTicks(lo, hi) {
+			if tick.Label != "" {
+				out = append(out, tick.Label)
+			}
+		}
+		return out
+	}
+	for want, r := range map[string][2]float64{"20 50": {11, 60}, "0.02 0.05 0.1": {0.018, 0.11}, "200 500 1000": {110, 1000}, "0.005 0.01": {0.0041, 0.019}} {
+		if got := strings.Join(labels(r[0], r[1]), " "); got != want {
+			t.Errorf("from %v to %v: %s, want %s", r[0], r[1], got, want)
+		}
+	}
+	for lo := 1e-4; lo < 1e4; lo *= 1.07 {
+		if n := len(labels(lo, 5*lo)); n < 2 {
+			t.Errorf("from %v to %v: %d labels", lo, 5*lo, n)
+		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"image/png"
 	"io"
 	"math"
+	"strconv"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -70,7 +71,8 @@ type Curve struct {
 }
 
 // Curves draws the lines over the epochs and writes the PNG whole or not at
-// all. The axis is logarithmic if every value is positive.
+// all. The axis is logarithmic if every value is positive and the greatest is more
+// than five times the least.
 //
 // Errors: no value or one that is not finite; the file cannot be written.
 func Curves(path, title, axis string, curves ...Curve) error {
@@ -98,9 +100,9 @@ func Curves(path, title, axis string, curves ...Curve) error {
 		p.Add(line, points)
 		p.Legend.Add(c.Name, line, points)
 	}
-	if positive && hi > 2*lo {
+	if positive && hi > 5*lo {
 		p.Y.Scale = plot.LogScale{}
-		p.Y.Tick.Marker = plot.LogTicks{Prec: -1}
+		p.Y.Tick.Marker = plot.TickerFunc(logTicks)
 	}
 	canvas := vgimg.New(16*vg.Centimeter, 10*vg.Centimeter)
 	p.Draw(draw.New(canvas))
@@ -108,4 +110,27 @@ func Curves(path, title, axis string, curves ...Curve) error {
 		_, err := vgimg.PngCanvas{Canvas: canvas}.WriteTo(w)
 		return err
 	})
+}
+
+// logTicks labels 1, 2 and 5 times each power of ten, two labels at least in a range
+// of a factor of five, and marks the other multiples.
+func logTicks(lo, hi float64) (ticks []plot.Tick) {
+	if !(lo > 0) {
+		return nil
+	}
+	for e := math.Floor(math.Log10(lo)); e <= math.Ceil(math.Log10(hi)); e++ {
+		for k := 1.; k < 10; k++ {
+			// Of decimal digits: a power of ten is not exact below 1.
+			v, err := strconv.ParseFloat(fmt.Sprintf("%ve%v", k, e), 64)
+			if err != nil || v < lo || v > hi {
+				continue
+			}
+			t := plot.Tick{Value: v}
+			if k == 1 || k == 2 || k == 5 {
+				t.Label = strconv.FormatFloat(v, 'g', -1, 64)
+			}
+			ticks = append(ticks, t)
+		}
+	}
+	return ticks
 }
