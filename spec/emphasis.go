@@ -60,7 +60,7 @@ func corruption(noisy *ir.Value) (rate float64, rule string) {
 }
 
 // Emphasis multiplies the loss of an element by alpha where the noise corrupted it
-// and by beta where it did not (Vincent, Larochelle and others 2010, section 4.3);
+// and by beta where it did not (Vincent, Larochelle and others 2010);
 // beta 0 is full emphasis. An element is corrupted if the noise's draw says so, also
 // one that had the value it was set to. noisy is the result of the noise, of the
 // loss's shape. In evaluations there is no noise and the loss is the plain mean.

@@ -70,11 +70,28 @@ func TestPenalties(t *testing.T) {
 // TestContractiveIsTheJacobian compares the closed form with the norm of the
 // Jacobian by differences, and the gradient of the ReLU's with differences.
 func TestContractiveIsTheJacobian(t *testing.T) {
-	for name, act := range map[string]func() *spec.ActivationLayer{"sigmoid": spec.Sigmoid, "tanh": spec.Tanh, "relu": spec.ReLU} {
-		x := spec.Input("x", 3)
-		d := spec.Dense(4).Named("d")
-		h := x.Then(d, act(), spec.Dropout(0.5)).Named("h") // what exists in training only is looked through
-		m := spec.NewModel(name, spec.Contractive(h), spec.MSE(h.Then(spec.Dense(3).Named("out")), x))
+	for _, name := range []string{"sigmoid", "tanh", "relu", "linear", "no bias", "tied"} {
+		x, d, w := spec.Input("x", 3), spec.Dense(4).Named("d"), "d/w"
+		var layer spec.Layer = d
+		act := func() []spec.Layer { return nil }
+		switch name {
+		case "sigmoid":
+			act = func() []spec.Layer { return []spec.Layer{spec.Sigmoid()} }
+		case "tanh":
+			act = func() []spec.Layer { return []spec.Layer{spec.Tanh()} }
+		case "relu":
+			act = func() []spec.Layer { return []spec.Layer{spec.ReLU()} }
+		case "no bias":
+			d.NoBias()
+		case "tied": // to a layer from four units to three
+			act = func() []spec.Layer { return []spec.Layer{spec.Sigmoid()} }
+			of := spec.Dense(3).Named("of")
+			spec.Input("c", 4).Then(of)
+			layer, w = spec.Tied(of).Named("d"), "of/w"
+		}
+		// What exists in training only is looked through.
+		h := x.Then(layer).Then(act()...).Then(spec.Dropout(0.5)).Named("h")
+		m := spec.NewModel("m", spec.Contractive(h), spec.MSE(h.Then(spec.Dense(3).Named("out")), x))
 		key := random.New(3)
 		in := map[string]*ir.Tensor{"x": f64([]int{1, 3}, 0.3, -0.7, 0.9)}
 		for _, p := range m.Params() {
@@ -85,7 +102,7 @@ func TestContractiveIsTheJacobian(t *testing.T) {
 			}
 			in[p.Name] = v
 		}
-		out := x.Then(d, act()).Named("code")
+		out := x.Then(layer).Then(act()...).Named("code")
 		g, _, err := spec.GraphOf("code", out)
 		if err != nil {
 			t.Fatal(err)
@@ -127,12 +144,14 @@ func TestContractiveIsTheJacobian(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		found := false
 		for _, o := range grad.Outputs {
-			if o.Name != "grad/d/w" {
+			if o.Name != "grad/"+w {
 				continue
 			}
+			found = true
 			for i, got := range vals[o].F64 {
-				v := &in["d/w"].F64[i]
+				v := &in[w].F64[i]
 				old := *v
 				*v = old + step
 				up := evaluate(t, m, 1, in)["loss"].F64[0]
@@ -142,6 +161,37 @@ func TestContractiveIsTheJacobian(t *testing.T) {
 				if want := (up - down) / (2 * step); math.Abs(got-want) > 1e-6*(1+math.Abs(want)) {
 					t.Errorf("%s: gradient of w[%d] is %v, by differences %v", name, i, got, want)
 				}
+			}
+		}
+		if !found {
+			t.Errorf("%s: no gradient of %s", name, w)
+		}
+	}
+}
+
+// TestKLSparsityRevives holds the gradient along the bias of units that are hardly
+// ever on or off: ρ̂-ρ, however far. Noise behind the Sigmoid has no part in it.
+func TestKLSparsityRevives(t *testing.T) {
+	for _, bias := range []float64{-60, -14, -3, 3, 14} {
+		x := spec.Input("x", 2)
+		h := x.Then(spec.Dense(1).Named("d"), spec.Sigmoid(), spec.GaussianNoise(5))
+		g, err := spec.NewModel("m", spec.KLSparsity(h, 0.1)).Graph()
+		if err != nil {
+			t.Fatal(err)
+		}
+		grad, err := compiler.Gradient(g, "loss")
+		if err != nil {
+			t.Fatal(err)
+		}
+		vals, err := ir.Evaluate(grad, &ir.Env{Rows: 2, UpdateRows: 2}, map[string]*ir.Tensor{
+			"x": f64([]int{2, 2}, 1, 0, 0, 1), "d/w": f64([]int{2, 1}, 0, 0), "d/b": f64([]int{1}, bias)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		q := 1 / (1 + math.Exp(-bias))
+		for _, o := range grad.Outputs {
+			if o.Name == "grad/d/b" && math.Abs(vals[o].F64[0]-(q-0.1)) > 1e-8 {
+				t.Errorf("bias %v: the gradient is %v, want %v", bias, vals[o].F64[0], q-0.1)
 			}
 		}
 	}
@@ -361,8 +411,8 @@ func TestKindMistakes(t *testing.T) {
 		{spec.NewModel("m", spec.MSE(spec.Input("x", 6).Then(spec.KSparse(0)), x)), `KSparse: k must be positive, got 0`},
 		{spec.NewModel("m", spec.KLSparsity(spec.Input("x", 6).Then(spec.Dense(3), spec.Sigmoid()), 1)), `loss KLSparsity: rho must be in (0, 1), got 1`},
 		{spec.NewModel("m", spec.KLSparsity(h, 0.1)), `loss KLSparsity: the value must come from a Sigmoid, so that it is in [0, 1], got the result f32[N 3] of Add`},
-		{spec.NewModel("m", spec.Contractive(h)), `loss Contractive: the closed form holds for the Sigmoid, Tanh or ReLU of a Dense layer, got the result f32[N 3] of Add`},
-		{spec.NewModel("m", spec.Contractive(x)), `got f32[N 6] as it comes in`},
+		{spec.NewModel("m", spec.Contractive(x)), `loss Contractive: the closed form holds for a Dense layer with a Sigmoid, Tanh, ReLU or nothing behind it, got f32[N 6] as it comes in`},
+		{spec.NewModel("m", spec.Contractive(spec.Add(h, h))), `got the result f32[N 3] of Add`},
 		{spec.NewModel("m", spec.Contractive(x.Then(spec.Softplus()))), `of Softplus`},
 		{spec.NewModel("m", spec.Contractive(x.Then(spec.Sigmoid()))), `got the result f32[N 6] of Sigmoid`},
 		{spec.NewModel("m", spec.L1(spec.Labels("y", 3))), `loss L1: the value must be f32[N units…], got i64[N]`},

@@ -58,25 +58,31 @@ func L1(h *Value) *Loss {
 	}, h)
 }
 
-// klMargin keeps the mean of a unit from 0 and 1, where the divergence ends.
-const klMargin = 1e-6
+// The mean of a unit is kept from 0 and 1, where the divergence ends: by as little as
+// f32 allows, for the clamp has no gradient, and a unit that is dead must be revived.
+const (
+	klLow  = 1e-30
+	klHigh = 1 - 0x1p-24
+)
 
 // KLSparsity is the divergence of the units' mean activations from a target,
 // Σ ρ·log(ρ/ρ̂) + (1-ρ)·log((1-ρ)/(1-ρ̂)), ρ̂ being the mean of a unit over the rows
-// of a step, kept within 1e-6 and 1-1e-6 (Ng 2011, "Sparse autoencoder"; after Lee,
-// Ekanadham and Ng 2008). Steps should have many rows. Its weight in the total is
-// set by [Loss.Weight]. Mistakes: rho is not in (0, 1), h does not come from a
-// Sigmoid, so that it is no share of the time a unit is active.
+// of a step, kept within 1e-30 and 1-2^-24 (Ng 2011, "Sparse autoencoder"; after Lee,
+// Ekanadham and Ng 2008). Noise and Dropout of h are left out of it. Steps should
+// have many rows. Its weight in the total is set by [Loss.Weight]. Mistakes: rho is
+// not in (0, 1), h does not come from a Sigmoid, so that it is no share of the time a
+// unit is active.
 func KLSparsity(h *Value, rho float64) *Loss {
 	l := penalty("KLSparsity", func(b *Builder, x ...*ir.Value) *ir.Value {
 		if !(rho > 0 && rho < 1) {
 			return b.Errorf("rho must be in (0, 1), got %v", rho)
 		}
-		if v := shipped(x[0]); v.Def == nil || v.Def.Op != (ops.Sigmoid{}) {
-			return b.Errorf("the value must come from a Sigmoid, so that it is in [0, 1], got %s", origin(v))
+		h := shipped(x[0])
+		if h.Def == nil || h.Def.Op != (ops.Sigmoid{}) {
+			return b.Errorf("the value must come from a Sigmoid, so that it is in [0, 1], got %s", origin(h))
 		}
-		m := b.Op(ops.ReduceMean{Axes: ir.MakeAxes(0)}, x[0])
-		m = b.Op(ops.Min{}, b.Op(ops.Max{}, m, b.Const(klMargin)), b.Const(1-klMargin))
+		m := b.Op(ops.ReduceMean{Axes: ir.MakeAxes(0)}, h)
+		m = b.Op(ops.Min{}, b.Op(ops.Max{}, m, b.Const(klLow)), b.Const(klHigh))
 		part := func(rho float64, m *ir.Value) *ir.Value { // ρ·(log ρ - log ρ̂)
 			return b.Op(ops.Mul{}, b.Const(rho), b.Op(ops.Sub{}, b.Op(ops.Log{}, b.Const(rho)), b.Op(ops.Log{}, m)))
 		}
@@ -96,20 +102,21 @@ func origin(v *ir.Value) string {
 
 // Contractive is the squared Frobenius norm of the Jacobian of a layer's code h with
 // respect to the layer's own input, mean over the rows, in closed form (Rifai,
-// Vincent, Muller, Glorot and Bengio 2011, equation 8):
+// Vincent, Muller, Glorot and Bengio 2011):
 //
 //	Σj h'j² · Σi wij²,   h' = h(1-h) for Sigmoid, 1-h² for Tanh, [h > 0] for ReLU
 //
-// for h = s(x·w + b). Of a stack it is that of the last layer alone: a stack is
+// for h = s(x·w + b); h' is 1 where nothing follows the layer, which leaves the
+// squared weights. Of a stack it is that of the last layer alone: a stack is
 // contracted stage by stage. Its weight in the total is set by [Loss.Weight].
-// Mistakes: h is not the Sigmoid, Tanh or ReLU of a Dense or Tied layer, for which
-// alone the closed form holds.
+// Mistakes: h is not a Dense or Tied layer's result or the Sigmoid, Tanh or ReLU of
+// one, for which alone the closed form holds.
 func Contractive(h *Value) *Loss {
 	return penalty("Contractive", func(b *Builder, x ...*ir.Value) *ir.Value {
 		y := shipped(x[0])
 		w := weightsOf(y)
 		if w == nil {
-			return b.Errorf("the closed form holds for the Sigmoid, Tanh or ReLU of a Dense layer, got %s", origin(y))
+			return b.Errorf("the closed form holds for a Dense layer with a Sigmoid, Tanh, ReLU or nothing behind it, got %s", origin(y))
 		}
 		square := func(v *ir.Value) *ir.Value { return b.Op(ops.Mul{}, v, v) }
 		norms := b.Op(ops.ReduceSum{Axes: ir.MakeAxes(0)}, square(w))
@@ -119,24 +126,25 @@ func Contractive(h *Value) *Loss {
 			slope = square(b.Op(ops.Mul{}, y, b.Op(ops.Sub{}, b.Const(1), y)))
 		case ops.Tanh:
 			slope = square(b.Op(ops.Sub{}, b.Const(1), square(y)))
-		default:
+		case ops.Relu:
 			slope = b.Op(ops.Where{}, b.Op(ops.Greater{}, y, b.Const(0)), b.Const(1), b.Const(0))
+		default: // 1 for each row, so that the mean is one over rows here too
+			slope = b.Op(ops.Where{}, b.Op(ops.Greater{}, y, y), b.Const(0), b.Const(1))
 		}
 		return rowMean(b, b.Op(ops.Mul{}, slope, norms))
 	}, h)
 }
 
-// weightsOf returns w of h = s(x·w + b), nil if h is something else.
+// weightsOf returns w of h = s(x·w + b) or x·w + b, nil if h is something else.
 func weightsOf(h *ir.Value) *ir.Value {
 	if h.Def == nil {
 		return nil
 	}
+	a := h
 	switch h.Def.Op.(type) {
 	case ops.Sigmoid, ops.Tanh, ops.Relu:
-	default:
-		return nil
+		a = h.Def.In[0]
 	}
-	a := h.Def.In[0]
 	if a.Def != nil && a.Def.Op == (ops.Add{}) {
 		if bias := a.Def.In[1]; bias.Kind != ir.ParamValue || bias.Type.Rank() != 1 {
 			return nil

@@ -48,7 +48,7 @@ func (op Reparameterize) Decompose(b *ir.Builder, in []*ir.Value) []*ir.Value {
 
 // Emphasis is loss times Hit where the noise of that rate and stream on x
 // corrupted an element, times Rest elsewhere, and loss for inference (Vincent,
-// Larochelle and others 2010, section 4.3, alpha and beta).
+// Larochelle and others 2010, alpha and beta).
 type Emphasis struct {
 	pointwise
 	Hit    float64 `attr:"hit"`

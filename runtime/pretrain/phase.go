@@ -112,7 +112,7 @@ func (s *StackPhase) Corrupt(noise spec.Layer) *StackPhase {
 }
 
 // Emphasis multiplies the loss of the elements that the noise corrupted by alpha, and
-// of the others by beta (Vincent, Larochelle and others 2010, section 4.3); beta 0 is
+// of the others by beta (Vincent, Larochelle and others 2010); beta 0 is
 // full emphasis. It needs Corrupt with a noise that leaves some elements alone; see
 // spec.Loss.Emphasis.
 func (s *StackPhase) Emphasis(alpha, beta float64) *StackPhase {
