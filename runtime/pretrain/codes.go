@@ -109,19 +109,25 @@ func (r *run) codesFile(ctx context.Context, st *step, net *engine.Net, rows dat
 		dir = r.scratch
 	}
 	path := filepath.Join(dir, name)
-	err = os.MkdirAll(dir, 0o777)
-	if err == nil {
-		err = atomicfile.Clean(path)
-	}
-	if err == nil {
-		err = r.write(path, func(w io.Writer) error {
-			if err := npywrite.Begin[float32](w, append([]int{rows.Len()}, shape...)); err != nil {
-				return err
-			}
-			return each(ctx, net, rows, func(part []float32) error { return npywrite.Append(w, part) })
+	var unread error // of the rows, not of the file
+	err = r.write(path, func(w io.Writer) error {
+		if err := npywrite.Begin[float32](w, append([]int{rows.Len()}, shape...)); err != nil {
+			return err
+		}
+		var unwritten error
+		err := each(ctx, net, rows, func(part []float32) error {
+			unwritten = npywrite.Append(w, part)
+			return unwritten
 		})
-	}
-	if err != nil {
+		if unwritten == nil {
+			unread = err
+		}
+		return err
+	})
+	switch {
+	case unread != nil:
+		return nil, unread
+	case err != nil:
 		do := "mend this, or raise Options.Memory"
 		if atomicfile.IsFull(err) {
 			do = fmt.Sprintf("the disk is full: free %d MB, or raise Options.Memory to keep them in memory", bytes>>20+1)

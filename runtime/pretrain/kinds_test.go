@@ -211,6 +211,13 @@ func TestDiff(t *testing.T) {
 	if strings.Count(d, "\n") != 6 || !strings.Contains(d, "- 2  encoder-stage2  encoder/dense2, encoder-mirror/tied2  100 codes  2  ") || !strings.Contains(d, "+ 2  encoder-stage2  encoder/dense2, encoder-mirror/tied2  100 codes  3  ") {
 		t.Errorf("got\n%s", d)
 	}
+	wrong := declare(func(p *plan, s *StackPhase) { s.rows = nil }).program
+	if d := a.Diff(wrong); !strings.Contains(d, "- 1  encoder-stage1  ") || !strings.Contains(d, "stage1: there are no rows: the source is nil") {
+		t.Errorf("got\n%s", d)
+	}
+	if d := (*Program)(nil).Diff(wrong); !strings.Contains(d, "- pretrain: the program is nil") {
+		t.Errorf("got\n%s", d)
+	}
 }
 
 // TestKSparseStack pretrains and ships a stack of k-sparse codes.

@@ -11,24 +11,34 @@ import (
 	"github.com/lamina-ml/lamina/runtime/train"
 )
 
-// look refuses rows that are not what an RBM's visible units stand for, and warns of
+// look refuses rows that are no probabilities where these are needed, and warns of
 // real numbers that are not scaled.
 func (s *step) look(ctx context.Context, rows dataset.Source, o train.Options) error {
-	if !s.bits && !s.scaled {
+	column, why := s.column, "the visible units of a Bernoulli RBM are probabilities in [0, 1]: scale the data into it, or write Gaussian() for real numbers"
+	switch {
+	case s.unit != "":
+		column, why = s.unit, "CrossEntropy needs values in [0, 1]: scale the data, or leave CrossEntropy out"
+	case s.scaled:
+		why = ""
+	case !s.bits:
 		return nil
 	}
-	for _, src := range []dataset.Source{rows, o.Valid} {
-		if src == nil || !slices.ContainsFunc(src.Columns(), func(c dataset.Column) bool { return c.Name == s.column && c.DType == dataset.F32 }) {
+	for i, src := range []dataset.Source{rows, o.Valid} {
+		if missing(src) || !slices.ContainsFunc(src.Columns(), func(c dataset.Column) bool { return c.Name == column && c.DType == dataset.F32 }) {
 			continue // train.New says so
 		}
-		m := &moments{}
-		if err := s.scan(ctx, src, m); err != nil {
-			return err
-		}
-		if s.scaled && src == rows {
+		if why != "" {
+			if err := inUnit(ctx, src, column, why); err != nil {
+				return err
+			}
+		} else if i == 0 {
+			m := &moments{}
+			if err := m.of(ctx, src, column); err != nil {
+				return err
+			}
 			if what := m.unscaled(); what != "" {
 				logger(o).Warn("pretrain: "+s.name+": Gaussian units have mean 0 and variance 1, the data have not, so the training may diverge or learn nothing; subtract each place's mean and divide by its standard deviation",
-					"column", s.column, "found", what)
+					"column", column, "found", what)
 			}
 		}
 	}
@@ -42,19 +52,15 @@ func logger(o train.Options) *slog.Logger {
 	return slog.Default()
 }
 
-// scan reads every row in order, and ends at a value that cannot be a probability.
-func (s *step) scan(ctx context.Context, src dataset.Source, m *moments) error {
+// inUnit reads every row in order, and ends at a value that cannot be a probability.
+func inUnit(ctx context.Context, src dataset.Source, column, why string) error {
 	row := 0
 	return dataset.Each(ctx, src, codeRows, func(b dataset.Batch) error {
-		x := b.F32(s.column)
-		if s.scaled {
-			m.add(x, b.Rows)
-		}
+		x := b.F32(column)
 		for i, v := range x {
-			if s.bits && !(v >= 0 && v <= 1) {
+			if !(v >= 0 && v <= 1) {
 				w := len(x) / b.Rows
-				return fmt.Errorf("row %d, column %q, place %d is %v; the visible units of a Bernoulli RBM are probabilities in [0, 1]: scale the data into it, or write Gaussian() for real numbers",
-					row+i/w, s.column, i%w, v)
+				return fmt.Errorf("row %d, column %q, place %d is %v; %s", row+i/w, column, i%w, v, why)
 			}
 		}
 		row += b.Rows
@@ -66,6 +72,14 @@ func (s *step) scan(ctx context.Context, src dataset.Source, m *moments) error {
 type moments struct {
 	n         float64
 	sum, sum2 []float64
+}
+
+// of adds all rows.
+func (m *moments) of(ctx context.Context, src dataset.Source, column string) error {
+	return dataset.Each(ctx, src, codeRows, func(b dataset.Batch) error {
+		m.add(b.F32(column), b.Rows)
+		return nil
+	})
 }
 
 func (m *moments) add(x []float32, rows int) {

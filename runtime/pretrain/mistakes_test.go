@@ -144,7 +144,7 @@ func TestUnscaledCrossEntropy(t *testing.T) {
 	x, enc := spec.Input("x", 3), spec.Sequential("encoder", spec.Dense(2), spec.Sigmoid(), spec.Dense(2))
 	p := pretrain.NewProgram("p", pretrain.Greedy(x, enc, data, options()).CrossEntropy())
 	_, err := p.Run(context.Background(), pretrain.Options{})
-	if err == nil || !strings.Contains(err.Error(), `column "x" has values from -0.5 to -0.5 at 0; CrossEntropy needs them in [0, 1]: scale the data`) {
+	if err == nil || !strings.Contains(err.Error(), `row 0, column "x", place 0 is -0.5; CrossEntropy needs values in [0, 1]: scale the data`) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -402,18 +402,47 @@ func TestChanged(t *testing.T) {
 		change func(*plan, *StackPhase)
 		want   string
 	}{
-		"noise":  {func(_ *plan, s *StackPhase) { s.Corrupt(spec.MaskingNoise(0.3)) }, "phase 1 of the program has changed since it began: the model of encoder-stage1 is another one"},
+		"noise":  {func(_ *plan, s *StackPhase) { s.Corrupt(spec.MaskingNoise(0.3)) }, "phase 1 of the program has changed since it began: the model of encoder-stage1 is another one: it was \"1  encoder-stage1  encoder/dense1, encoder-mirror/tied3  100  2  adam 0.003  MaskingNoise(0.25), Dropout(0.1)\", it is \"1  encoder-stage1  encoder/dense1, encoder-mirror/tied3  100  2  adam 0.003  MaskingNoise(0.3), Dropout(0.1)\""},
 		"epochs": {func(_ *plan, s *StackPhase) { s.opt.Epochs = 3 }, `the options of encoder-stage1 were {`},
 		"rows":   {func(_ *plan, s *StackPhase) { s.rows = rows(99) }, "the rows of encoder-stage1 are other ones"},
+		"valid":  {func(_ *plan, s *StackPhase) { s.opt.Valid = rows(9) }, "the validation rows of encoder-stage1 are other ones"},
+		"seed":   {func(_ *plan, s *StackPhase) { s.opt.Seed = 6 }, "the options of encoder-stage1 were {"},
 	} {
 		_, err := declare(c.change).program.Run(context.Background(), Options{Dir: dir})
 		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "use another Options.Dir") {
 			t.Errorf("%s: got %v, want %q", name, err, c.want)
 		}
 	}
+	// What no bit depends on may change.
+	if _, err := declare(func(_ *plan, s *StackPhase) { s.opt.Workers = 1 }).program.Run(context.Background(), Options{Dir: dir, Memory: 1}); err != nil {
+		t.Error(err)
+	}
 	_, err := NewProgram("other", Fit(spec.NewModel("m", spec.MSE(spec.Input("x", 12).Then(spec.Dense(12)), spec.Input("z", 12))), rows(10), options())).
 		Run(context.Background(), Options{Dir: dir})
 	if err == nil || !strings.Contains(err.Error(), `is of the program "few-labels", this one is "other"`) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestChangedStart goes on from other tensors than a phase that is finished did.
+func TestChangedStart(t *testing.T) {
+	dir := t.TempDir()
+	run := func(b float32, pattern string) error {
+		x := spec.Input("x", 12)
+		first, second := spec.Dense(12).Named("first"), spec.Dense(12).Named("second")
+		o := options()
+		o.InitFrom = []train.From{{Pattern: pattern, Tensors: &tensors{names: []string{"first/b"},
+			shape: map[string][]int{"first/b": {12}}, data: map[string][]float32{"first/b": slices.Repeat([]float32{b}, 12)}}}}
+		_, err := NewProgram("p", Fit(spec.NewModel("a", spec.MSE(x.Then(first), x)), rows(40), o),
+			Fit(spec.NewModel("b", spec.MSE(x.Then(second), x)), rows(40), options())).Run(context.Background(), Options{Dir: dir})
+		return err
+	}
+	if err := errors.Join(run(1, "first"), run(1, "first")); err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range []error{run(2, "first"), run(1, "*")} {
+		if err == nil || !strings.Contains(err.Error(), `phase 1 of the program has changed since it began: the InitFrom of a was ["\"first\" of `) {
+			t.Errorf("got %v", err)
+		}
 	}
 }

@@ -131,9 +131,9 @@ func (r *run) probe(ctx context.Context, st *step) (train.Earlier, error) {
 	if err != nil {
 		return none, err
 	}
-	hash, err := r.rowsHash(f.known)
+	hash, err := r.rowsHash(ctx, f.known)
 	if err != nil {
-		return none, err
+		return none, r.stopped(ctx, err)
 	}
 	p := engine.Phase{Name: st.name, Rows: f.known.Len(), Chosen: dataset.Chosen(f.known), DataHash: hash, Probe: f.text(),
 		Metrics: map[string]float64{}, Confusion: map[string][][]int{}}

@@ -148,8 +148,13 @@ func (p *Program) Err() error {
 	return errors.Join(p.errs...)
 }
 
-// Name returns the program's name.
-func (p *Program) Name() string { return p.name }
+// Name returns the program's name, "" of a nil one.
+func (p *Program) Name() string {
+	if p == nil {
+		return ""
+	}
+	return p.name
+}
 
 // String returns the program as a table, or its mistakes.
 func (p *Program) String() string {
@@ -178,21 +183,7 @@ func (p *Program) cells() (lines [][]string) {
 			lines = append(lines, []string{"", notes[0].what, notes[0].text})
 			notes = notes[1:]
 		}
-		st := &p.list[i]
-		rows := fmt.Sprint(st.rows.Len())
-		line := []string{fmt.Sprint(i + 1), st.name, st.layers}
-		switch {
-		case st.probe != nil:
-			lines = append(lines, append(line, fmt.Sprintf("%s, tested on %d", rows, st.probe.test.Len()), "", st.probe.text()))
-			continue
-		case st.below != nil:
-			rows += " codes"
-		}
-		epochs := fmt.Sprint(st.opt.Epochs)
-		if st.opt.Patience > 0 {
-			epochs += fmt.Sprintf(", patience %d", st.opt.Patience)
-		}
-		lines = append(lines, append(line, rows, epochs, optimizer(st.opt.Optimizer), st.noise(), strings.Join(st.frozen(), ", ")))
+		lines = append(lines, p.list[i].line(i+1))
 	}
 	for _, n := range notes {
 		lines = append(lines, []string{"", n.what, n.text})
@@ -200,33 +191,58 @@ func (p *Program) cells() (lines [][]string) {
 	return lines
 }
 
+// line is that of a step in the table.
+func (s *step) line(number int) []string {
+	rows := fmt.Sprint(s.rows.Len())
+	line := []string{fmt.Sprint(number), s.name, s.layers}
+	switch {
+	case s.probe != nil:
+		return append(line, fmt.Sprintf("%s, tested on %d", rows, s.probe.test.Len()), "", s.probe.text())
+	case s.below != nil:
+		rows += " codes"
+	}
+	epochs := fmt.Sprint(s.opt.Epochs)
+	if s.opt.Patience > 0 {
+		epochs += fmt.Sprintf(", patience %d", s.opt.Patience)
+	}
+	return append(line, rows, epochs, optimizer(s.opt.Optimizer), s.noise(), strings.Join(s.frozen(), ", "))
+}
+
+// joined is a line of the table without its empty cells.
+func joined(line []string) string {
+	return strings.Join(slices.DeleteFunc(slices.Clone(line), func(c string) bool { return c == "" }), "  ")
+}
+
 // Diff says in which phases q differs from p, a line with - for what p has and one
 // with + for what q has; it is empty if their tables are the same. What a table does
-// not show, as the rows themselves, is compared when a program goes on: see Run.
+// not show, as the rows themselves, is compared when a program goes on: see Run. Of a
+// program with mistakes the lines are these.
 func (p *Program) Diff(q *Program) string {
+	was, is := p.lines(), q.lines()
 	var b strings.Builder
-	say := func(sign string, cells []string) {
-		var list []string
-		for _, c := range cells {
-			if c != "" {
-				list = append(list, c)
-			}
-		}
-		fmt.Fprintf(&b, "%s %s\n", sign, strings.Join(list, "  "))
-	}
-	was, is := p.cells(), q.cells()
 	for i := range max(len(was), len(is)) {
 		if i < len(was) && i < len(is) && slices.Equal(was[i], is[i]) {
 			continue
 		}
 		if i < len(was) {
-			say("-", was[i])
+			fmt.Fprintf(&b, "- %s\n", joined(was[i]))
 		}
 		if i < len(is) {
-			say("+", is[i])
+			fmt.Fprintf(&b, "+ %s\n", joined(is[i]))
 		}
 	}
 	return b.String()
+}
+
+// lines are what Diff compares.
+func (p *Program) lines() (out [][]string) {
+	if err := p.Err(); err != nil {
+		for _, e := range apart(err) {
+			out = append(out, []string{e.Error()})
+		}
+		return out
+	}
+	return p.cells()
 }
 
 // frozen names what a step leaves alone: patterns, and the stages below.

@@ -1,7 +1,9 @@
 package pretrain
 
 import (
+	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -34,6 +36,7 @@ type record struct {
 
 type phaseRecord struct {
 	Name string `json:"name"`
+	Line string `json:"line"` // of the program's table
 	phaseText
 	Hash string `json:"hash"` // of the rest
 }
@@ -45,6 +48,7 @@ type phaseText struct {
 	Data     string         `json:"data"`            // hash of the rows
 	Valid    string         `json:"valid,omitempty"` // of a probe those that it tests on
 	Probe    string         `json:"probe,omitempty"`
+	Init     []string       `json:"init,omitempty"` // patterns and hashes of Options.InitFrom
 	Settings train.Settings `json:"settings"`
 }
 
@@ -62,7 +66,29 @@ func (r *run) open() (unlock func() error, err error) {
 	case err != nil:
 		return nil, fmt.Errorf("pretrain: the folder of the program cannot be written: %w; choose another Options.Dir", err)
 	}
+	if err := atomicfile.Clean(filepath.Join(r.opt.Dir, recordName)); err != nil {
+		return nil, errors.Join(fmt.Errorf("pretrain: %w", err), unlock())
+	}
 	return unlock, nil
+}
+
+// clear removes what a run that was killed left in the folder of phase i: its codes,
+// and files that it was writing.
+func (r *run) clear(i int) error {
+	if r.opt.Dir == "" {
+		return nil
+	}
+	for _, name := range []string{codesName, validName, leftName} {
+		path := filepath.Join(r.folder(i), name)
+		err := atomicfile.Clean(path)
+		if err == nil && name != leftName {
+			err = os.Remove(path)
+		}
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 // folder is where phase i keeps its files.
@@ -71,7 +97,7 @@ func (r *run) folder(i int) string {
 }
 
 // describeAll returns the record of a run that has not begun.
-func (r *run) describeAll() (record, error) {
+func (r *run) describeAll(ctx context.Context) (record, error) {
 	rec := record{Program: r.p.name}
 	all := sha256.New()
 	for i := range r.p.list {
@@ -82,13 +108,13 @@ func (r *run) describeAll() (record, error) {
 		if st.probe != nil {
 			t.Probe, valid = st.probe.text(), st.probe.test
 		} else {
-			t.Model, t.Settings = st.model.Hash(), st.opt.Settings(st.model)
+			t.Model, t.Settings, t.Init = st.model.Hash(), st.opt.Settings(st.model), starts(st.opt.InitFrom)
 		}
 		t.Below, errs[0] = textHash(st.below)
-		t.Data, errs[1] = r.rowsHash(st.rows)
-		t.Valid, errs[2] = r.rowsHash(valid)
+		t.Data, errs[1] = r.rowsHash(ctx, st.rows)
+		t.Valid, errs[2] = r.rowsHash(ctx, valid)
 		if err := errors.Join(errs[:]...); err != nil {
-			return rec, fmt.Errorf("pretrain: phase %d, %s: %w", i+1, st.name, err)
+			return rec, fmt.Errorf("pretrain: phase %d, %s: %w", i+1, st.name, r.stopped(ctx, err))
 		}
 		raw, err := json.Marshal(t)
 		if err != nil {
@@ -96,16 +122,34 @@ func (r *run) describeAll() (record, error) {
 		}
 		sum := sha256.Sum256(raw)
 		all.Write(sum[:])
-		rec.Phases = append(rec.Phases, phaseRecord{Name: st.name, phaseText: t, Hash: hex.EncodeToString(sum[:])})
+		rec.Phases = append(rec.Phases, phaseRecord{Name: st.name, Line: joined(st.line(i + 1)), phaseText: t, Hash: hex.EncodeToString(sum[:])})
 	}
 	rec.Hash = hex.EncodeToString(all.Sum(nil))
 	return rec, nil
 }
 
+// starts tells the tensors that parameters start from.
+func starts(list []train.From) (out []string) {
+	for _, f := range list {
+		if f.Tensors == nil {
+			continue // train.New says so
+		}
+		sum := sha256.New()
+		names := slices.Sorted(slices.Values(f.Tensors.Names()))
+		for _, name := range names {
+			shape, data, _ := f.Tensors.Tensor(name)
+			fmt.Fprintf(sum, "%q %v\n", name, shape)
+			_ = binary.Write(sum, binary.LittleEndian, data) // a hash returns no error
+		}
+		out = append(out, fmt.Sprintf("%q of %s", f.Pattern, hex.EncodeToString(sum.Sum(nil))))
+	}
+	return out
+}
+
 // resume returns how many phases are finished, and writes the record of a run that
 // begins.
-func (r *run) resume() (finished int, err error) {
-	now, err := r.describeAll()
+func (r *run) resume(ctx context.Context) (finished int, err error) {
+	now, err := r.describeAll(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -120,7 +164,7 @@ func (r *run) resume() (finished int, err error) {
 	}
 	var was record
 	if err := json.Unmarshal(raw, &was); err != nil || was.Finished < 0 || was.Finished > len(was.Phases) {
-		return 0, fmt.Errorf("pretrain: %s is not the record of a program (%v): use another Options.Dir, or delete the folder", path, err)
+		return 0, fmt.Errorf("pretrain: %s is not the record of a program (%v): delete it, and the phases go on from their checkpoints, or use another Options.Dir", path, err)
 	}
 	if was.Program != now.Program {
 		return 0, fmt.Errorf("pretrain: the folder %s is of the program %q, this one is %q: use another Options.Dir", r.opt.Dir, was.Program, now.Program)
@@ -159,6 +203,8 @@ func difference(a, b phaseRecord) string {
 		return fmt.Sprintf("it was %s, it is %s", a.Name, b.Name)
 	case a.Probe != b.Probe:
 		return fmt.Sprintf("%s was %q, it is %q", a.Name, a.Probe, b.Probe)
+	case a.Model != b.Model && a.Line != b.Line:
+		return fmt.Sprintf("the model of %s is another one: it was %q, it is %q", a.Name, a.Line, b.Line)
 	case a.Model != b.Model:
 		return fmt.Sprintf("the model of %s is another one", a.Name)
 	case a.Below != b.Below:
@@ -167,6 +213,8 @@ func difference(a, b phaseRecord) string {
 		return fmt.Sprintf("the rows of %s are other ones", a.Name)
 	case a.Valid != b.Valid:
 		return fmt.Sprintf("the validation rows of %s are other ones", a.Name)
+	case !slices.Equal(a.Init, b.Init):
+		return fmt.Sprintf("the InitFrom of %s was %s, it is %s", a.Name, short(a.Init), short(b.Init))
 	}
 	return fmt.Sprintf("the options of %s were %s, they are %s", a.Name, short(a.Settings), short(b.Settings))
 }
@@ -213,7 +261,12 @@ func (r *run) finish(i int, e train.Earlier) error {
 }
 
 // read returns what phase i left.
-func (r *run) read(i int) (train.Earlier, error) {
+func (r *run) read(i int) (_ train.Earlier, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("%w; delete %s, and the phases go on from their checkpoints", err, filepath.Join(r.opt.Dir, recordName))
+		}
+	}()
 	path := filepath.Join(r.folder(i), leftName)
 	f, err := checkpoint.Read(path)
 	if err != nil {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"reflect"
 	"strings"
 
@@ -77,7 +76,7 @@ func (r *run) all(ctx context.Context) (_ *train.Result, err error) {
 			return nil, err
 		}
 		defer unlock()
-		if finished, err = r.resume(); err != nil {
+		if finished, err = r.resume(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -102,6 +101,9 @@ func (r *run) phases(ctx context.Context, finished int) (*train.Result, error) {
 			r.done = append(r.done, e)
 			continue
 		}
+		if err := r.clear(i); err != nil {
+			return nil, where(err)
+		}
 		var e train.Earlier
 		var err error
 		if st.probe != nil {
@@ -115,7 +117,10 @@ func (r *run) phases(ctx context.Context, finished int) (*train.Result, error) {
 		if err != nil {
 			return nil, where(err)
 		}
-		if e.Phase.Layers, e.Phase.Frozen = strings.Split(st.layers, ", "), st.frozen(); st.probe == nil {
+		if st.layers != "" {
+			e.Phase.Layers = strings.Split(st.layers, ", ")
+		}
+		if e.Phase.Frozen = st.frozen(); st.probe == nil {
 			e.Phase.Noise, e.Phase.Chosen = st.noise(), dataset.Chosen(st.rows)
 		}
 		if r.opt.Dir != "" && i >= finished {
@@ -137,23 +142,12 @@ func (r *run) phase(ctx context.Context, i int) (res *train.Result, e train.Earl
 	o := st.opt
 	if r.opt.Dir != "" {
 		o.Dir = r.folder(i)
-		for _, name := range []string{codesName, validName} { // of a run that was killed
-			path := filepath.Join(o.Dir, name)
-			if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-				return nil, e, err
-			}
-		}
 	}
 	if o.Progress == nil {
 		o.Progress = r.opt.Progress
 	}
 	if o.Log == nil {
 		o.Log = r.opt.Log
-	}
-	if st.unit != "" {
-		if err := inUnit(st.rows, st.unit); err != nil {
-			return nil, e, err
-		}
 	}
 	if start := r.start(st.model); start != nil {
 		o.InitFrom = append(append([]train.From{}, o.InitFrom...), train.From{Tensors: start, Pattern: "*"})
@@ -185,10 +179,11 @@ func (r *run) phase(ctx context.Context, i int) (res *train.Result, e train.Earl
 	return res, e, err
 }
 
-// stopped makes the end of the context an interruption.
+// stopped makes the end of the context, while rows were read or codes computed, an
+// interruption.
 func (r *run) stopped(ctx context.Context, err error) error {
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		return fmt.Errorf("%w while codes were computed: run the same again to go on: %w", train.ErrInterrupted, err)
+		return fmt.Errorf("%w while its rows were read: run the same again to go on: %w", train.ErrInterrupted, ctx.Err())
 	}
 	return err
 }
@@ -251,37 +246,18 @@ func (t *tensors) Tensor(name string) (shape []int, data []float32, ok bool) {
 	return t.shape[name], data, ok
 }
 
-// inUnit refuses rows with values outside [0, 1].
-func inUnit(rows dataset.Source, column string) error {
-	ranges, err := dataset.Ranges(rows)
-	if err != nil {
-		return err
-	}
-	for _, c := range ranges {
-		if c.Column != column {
-			continue
-		}
-		for i := range c.Min {
-			if c.Min[i] < 0 || c.Max[i] > 1 {
-				return fmt.Errorf("column %q has values from %v to %v at %d; CrossEntropy needs them in [0, 1]: scale the data, or leave CrossEntropy out", column, c.Min[i], c.Max[i], i)
-			}
-		}
-	}
-	return nil
-}
-
 // rowsHash is dataset.Hash, once for each source.
-func (r *run) rowsHash(src dataset.Source) (string, error) {
+func (r *run) rowsHash(ctx context.Context, src dataset.Source) (string, error) {
 	if src == nil {
 		return "", nil
 	}
-	known := reflect.TypeOf(src).Comparable()
+	known := reflect.ValueOf(src).Comparable()
 	if known {
 		if h, ok := r.mem[src]; ok {
 			return h, nil
 		}
 	}
-	h, err := dataset.Hash(src)
+	h, err := dataset.Hash(dataset.Until(ctx, src))
 	if known && err == nil {
 		r.mem[src] = h
 	}

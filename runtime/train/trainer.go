@@ -279,27 +279,10 @@ func (t *Trainer) keepBest() {
 	}
 }
 
-// until is a source whose reading ends with ctx.
-type until struct {
-	dataset.Source
-	ctx context.Context
-}
-
-func (u until) Row(i int, row dataset.Row) error {
-	if err := u.ctx.Err(); err != nil {
-		return err
-	}
-	return u.Source.Row(i, row)
-}
-
 // dataHash returns the hash of the training rows, computed when first needed.
 func (t *Trainer) dataHash(ctx context.Context) (string, error) {
 	if t.hash == "" {
-		rows := t.rows
-		if _, inMemory := rows.(*dataset.Table); !inMemory {
-			rows = until{rows, ctx}
-		}
-		h, err := dataset.Hash(rows)
+		h, err := dataset.Hash(dataset.Until(ctx, t.rows))
 		if cause := ctx.Err(); cause != nil && errors.Is(err, cause) {
 			return "", fmt.Errorf("train: %w while the rows were read for the checkpoint's hash; no checkpoint was written or changed: %w", ErrInterrupted, cause)
 		}
