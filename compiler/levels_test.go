@@ -70,6 +70,9 @@ func TestLevels(t *testing.T) {
 			if below, ok := levelOf(dep); ok && below >= level {
 				t.Errorf("%s (level %d) imports %s (level %d): only lower levels may be imported", name, level, dep, below)
 			}
+			if strings.HasPrefix(name, "examples/") && strings.HasPrefix(dep, "internal/") {
+				t.Errorf("%s imports %s: an example must compile in a module of one's own", name, dep)
+			}
 		}
 	}
 	if seen < 3 {

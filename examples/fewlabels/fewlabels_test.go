@@ -43,6 +43,9 @@ func TestFewLabels(t *testing.T) {
 	if len(rec.Classes) != 10 || rec.Classes[7] != "seven" || len(rec.Phases) != 1 || len(rec.Phases[0].Chosen) != 100 {
 		t.Errorf("the record has classes %v and phases %+v", rec.Classes, rec.Phases)
 	}
+	if start := rec.Phases[0].Start; len(start) != 1 || len(start[0].Phases) != 3 || start[0].Phases[0].Name != "encoder-stage1" || start[0].Phases[2].Metrics["linear/accuracy"] == 0 {
+		t.Errorf("the record does not say how the layers were pretrained: %+v", start)
+	}
 	model, err := os.ReadFile(filepath.Join(path, "model.onnx"))
 	if err != nil {
 		t.Fatal(err)

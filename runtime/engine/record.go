@@ -38,7 +38,16 @@ type Phase struct {
 	Noise     string             `json:"noise,omitempty"`
 	Optimizer any                `json:"optimizer,omitempty"` // as the optimizer describes itself
 	Metrics   map[string]float64 `json:"metrics,omitempty"`
+	Start     []Start            `json:"start,omitempty"` // where parameters came from, if not from initializers or the phases before
 
 	Probe     string             `json:"probe,omitempty"`     // what was measured instead of trained
 	Confusion map[string][][]int `json:"confusion,omitempty"` // of a probe, by its name: rows by true, then by predicted class
+}
+
+// Start is parameters that a phase was given instead of initializing them.
+type Start struct {
+	Pattern string   `json:"pattern"`          // that names them
+	Loaded  []string `json:"loaded"`           // their names
+	Hash    string   `json:"hash"`             // SHA-256 of names, shapes and bits
+	Phases  []Phase  `json:"phases,omitempty"` // that trained them, where that is known
 }

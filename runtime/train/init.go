@@ -44,6 +44,8 @@ type InitReport struct {
 	Skipped []Skipped `json:"skipped,omitempty"` // tensors of the source that match the pattern and fit no parameter
 	Missing []string  `json:"missing,omitempty"` // parameters that match the pattern and are not in the source
 	Hash    string    `json:"hash"`              // SHA-256 of what was loaded: names, shapes, bits
+
+	Phases []engine.Phase `json:"phases,omitempty"` // that trained the source, if it is of NetTensors
 }
 
 // Skipped is a tensor that was not loaded.
@@ -106,6 +108,9 @@ func (t *Trainer) initFrom() error {
 		}
 		for k, name := range report.Loaded {
 			moves = append(moves, move{name, src[k]})
+		}
+		if n, ok := f.Tensors.(*named); ok {
+			report.Phases = n.phases
 		}
 		t.state.Settings.InitFrom = append(t.state.Settings.InitFrom, report)
 	}
@@ -269,14 +274,14 @@ func stateOf(name string) string {
 }
 
 // NetTensors returns the parameters of a trained function, such as one that
-// bundle.Open read.
+// bundle.Open read. The record of what starts from them has the function's phases.
 //
 // Errors: that of the Net.
 func NetTensors(n *engine.Net) (Tensors, error) {
 	if err := n.Err(); err != nil {
 		return nil, fmt.Errorf("train: %w", err)
 	}
-	out := &named{byName: map[string]*checkpoint.Tensor{}}
+	out := &named{byName: map[string]*checkpoint.Tensor{}, phases: n.Record().Phases}
 	data := n.Params()
 	for _, v := range n.Graph().Params {
 		if x, ok := data[v.Name]; ok && v.Type.DType == ir.F32 {
@@ -291,6 +296,7 @@ func NetTensors(n *engine.Net) (Tensors, error) {
 type named struct {
 	names  []string
 	byName map[string]*checkpoint.Tensor
+	phases []engine.Phase
 }
 
 func (s *named) Names() []string { return slices.Clone(s.names) }

@@ -216,6 +216,19 @@ func TestInitFromCheckpointAndNet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	o = options()
+	o.InitFrom = []From{{net, "encoder"}}
+	o.Dir = t.TempDir()
+	for range 2 { // again: from its checkpoint
+		next, err := Fit(context.Background(), model(), rows(150), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p, err := next.Phases(); err != nil || len(p) != 1 || len(p[0].Start) != 1 || p[0].Start[0].Pattern != "encoder" || len(p[0].Start[0].Loaded) != 4 ||
+			len(p[0].Start[0].Hash) != 64 || len(p[0].Start[0].Phases) != 1 || p[0].Start[0].Phases[0].Metrics["valid/loss"] == 0 {
+			t.Errorf("the record does not say what the training started from: %+v, %v", p, err)
+		}
+	}
 	for name, c := range map[string]struct {
 		from From
 		want []string

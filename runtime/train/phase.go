@@ -85,7 +85,11 @@ func same(params []spec.Param, p spec.Param) bool {
 // phase is the record of the training itself.
 func (r *Result) phase() (engine.Phase, error) {
 	hash, err := r.dataHash()
+	var start []engine.Start
+	for _, i := range r.settings.InitFrom {
+		start = append(start, engine.Start{Pattern: i.Pattern, Loaded: i.Loaded, Hash: i.Hash, Phases: i.Phases})
+	}
 	return engine.Phase{Name: r.prog.Name, Epochs: len(r.History), Updates: r.Last().Updates, Batch: r.settings.Batch,
 		Rows: r.rows.Len(), Chosen: dataset.Chosen(r.rows), DataHash: hash, Seed: r.settings.Seed, Frozen: r.settings.Freeze,
-		Optimizer: r.settings.Optimizer, Metrics: r.metrics()}, err
+		Optimizer: r.settings.Optimizer, Metrics: r.metrics(), Start: start}, err
 }
