@@ -53,7 +53,7 @@ func corruption(noisy *ir.Value) (rate float64, rule string) {
 		case ops.Dropout:
 			return op.Rate, ""
 		case ops.GaussianNoise:
-			return 0, "GaussianNoise corrupts every element, so there are none to tell apart"
+			return 0, "GaussianNoise corrupts every element, so there are none to tell apart: leave Emphasis out"
 		}
 	}
 	return 0, fmt.Sprintf("the corrupted value must be the result of MaskingNoise, SaltAndPepper or Dropout, got %s", origin(noisy))

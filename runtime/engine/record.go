@@ -38,7 +38,7 @@ type Phase struct {
 	Noise     string             `json:"noise,omitempty"`
 	Optimizer any                `json:"optimizer,omitempty"` // as the optimizer describes itself
 	Metrics   map[string]float64 `json:"metrics,omitempty"`
-	Start     []Start            `json:"start,omitempty"` // where parameters came from, if not from initializers or the phases before
+	Start     []Start            `json:"start,omitempty"` // where parameters came from, if not all from initializers
 
 	Probe     string             `json:"probe,omitempty"`     // what was measured instead of trained
 	Confusion map[string][][]int `json:"confusion,omitempty"` // of a probe, by its name: rows by true, then by predicted class
