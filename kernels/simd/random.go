@@ -14,7 +14,30 @@ type randomConsts struct {
 	limit  uint32        // draws of 24 bits below it are below the rate
 	below  float32       // in place of a draw below the rate; the deviation of AddNormal
 	above  float32
-	stream random.Key // for the portable kernels
+	_      uint32
+	open   [4][8]uint64    // of the first two rounds: see opening
+	pairs  [4][2][4]uint64 // of each two rounds that follow and each key, the first round's in the high half and the second's in the low
+	stream random.Key      // for the portable kernels
+}
+
+// Philox' multipliers.
+const philox0, philox1 = 0xD2511F53, 0xCD9E8D57
+
+// of sets what depends on the stream.
+func (c *randomConsts) of(k random.Key) {
+	key, tweak := k.Words()
+	c.stream, c.tweak = k, tweak
+	k0, k1 := uint32(key), uint32(key>>32)
+	for i := range c.keys {
+		c.keys[i] = [2]uint32{k0, k1}
+		k0, k1 = k0+0x9E3779B9, k1+0xBB67AE85
+	}
+	for i := range c.pairs {
+		for j := range c.pairs[i] {
+			v := uint64(c.keys[2*i+2][j])<<32 | uint64(c.keys[2*i+3][j])
+			c.pairs[i][j] = [4]uint64{v, v, v, v}
+		}
+	}
 }
 
 // drawUnit is the number of draws that a drawing kernel makes at least.
@@ -28,9 +51,29 @@ func limit24(rate float32) uint32 {
 	return uint32(math.Ceil(float64(min(rate, 1)) * (1 << 24)))
 }
 
-// draw runs a drawing kernel for draws first to first+len(dst)-1. Kernels begin at whole blocks and make whole units, so
-// what remains at either end is made in a unit of its own.
+// opening sets what the first two rounds make of the upper half of the counter's low word and of the tweak, for all blocks
+// whose number has this upper half: with p the product of the low half, word 2 after round one is its high half xor the
+// first operand; with q the product of that, words 0 to 3 after round two are q's high half xor the second operand, q's
+// low half, p's low half xor the third, and the fourth.
+func (c *randomConsts) opening() {
+	p := philox1 * uint64(uint32(c.tweak))
+	q := philox0 * uint64(uint32(p>>32)^uint32(c.block>>32)^c.keys[0][0])
+	for i, v := range [4]uint32{uint32(c.tweak>>32) ^ c.keys[0][1], uint32(p) ^ c.keys[1][0], uint32(q>>32) ^ c.keys[1][1], uint32(q)} {
+		for j := range c.open[i] {
+			c.open[i][j] = uint64(v)
+		}
+	}
+}
+
+// draw runs a drawing kernel for draws first to first+len(dst)-1 of k.
 func draw(o op, dst, x, y []float32, k random.Key, first uint64, c randomConsts) {
+	c.of(k)
+	c.draw(o, dst, x, y, first)
+}
+
+// draw runs a drawing kernel for draws first to first+len(dst)-1. Kernels begin at whole blocks, make whole units and take
+// the number's upper half for the same in all blocks, so what remains at either end is made in a unit of its own.
+func (c *randomConsts) draw(o op, dst, x, y []float32, first uint64) {
 	if x != nil {
 		need("operand", x, len(dst))
 		x = x[:len(dst)]
@@ -38,26 +81,22 @@ func draw(o op, dst, x, y []float32, k random.Key, first uint64, c randomConsts)
 	if y != nil {
 		y = y[:len(dst)]
 	}
-	key, tweak := k.Words()
-	c.stream, c.tweak = k, tweak
-	k0, k1 := uint32(key), uint32(key>>32)
-	for i := range c.keys {
-		c.keys[i] = [2]uint32{k0, k1}
-		k0, k1 = k0+0x9E3779B9, k1+0xBB67AE85
-	}
 	isa := selected.Load().isa[o]
 	for len(dst) > 0 {
 		c.block = first >> 2
+		c.opening()
 		off := int(first & 3)
-		n := len(dst) &^ (drawUnit - 1)
-		if off == 0 && n > 0 {
-			callRandom(isa, o, dst[:n], upTo(x, n), upTo(y, n), &c)
+		alike := 4*(1<<32-c.block&(1<<32-1)) - uint64(off) // draws until the upper half of the block's number changes
+		n := int(min(uint64(len(dst)), alike))
+		if whole := n &^ (drawUnit - 1); off == 0 && whole > 0 {
+			n = whole
+			callRandom(isa, o, dst[:n], upTo(x, n), upTo(y, n), c)
 		} else {
-			n = min(drawUnit-off, len(dst))
+			n = min(drawUnit-off, n)
 			var d, p, q [drawUnit]float32
 			copy(p[off:], upTo(x, n))
 			copy(q[off:], upTo(y, n))
-			callRandom(isa, o, d[:], p[:], q[:], &c)
+			callRandom(isa, o, d[:], p[:], q[:], c)
 			copy(dst[:n], d[off:])
 		}
 		dst, x, y, first = dst[n:], from(x, n), from(y, n), first+uint64(n)
@@ -101,11 +140,15 @@ func Keep(dst, x []float32, k random.Key, first uint64, rate float32) {
 // coin is less than 1/2 or not, and to x[i] elsewhere.
 func SaltAndPepper(dst, x []float32, k, coin random.Key, first uint64, rate, low, high float32) {
 	need("x", x, len(dst))
-	var side [8 * drawUnit]float32
-	for i := 0; i < len(dst); i += len(side) {
-		n := min(len(side), len(dst)-i)
-		Choose(side[:n], coin, first+uint64(i), 0.5, low, high)
-		draw(opReplace, dst[i:i+n], x[i:i+n], side[:n], k, first+uint64(i), randomConsts{limit: limit24(rate)})
+	sides, places := randomConsts{limit: limit24(0.5), below: low, above: high}, randomConsts{limit: limit24(rate)}
+	sides.of(coin)
+	places.of(k)
+	var side [16 * drawUnit]float32
+	for i := 0; i < len(dst); {
+		n := min(len(side)-int((first+uint64(i))&3), len(dst)-i) // the next part begins at a whole block
+		sides.draw(opChoose, side[:n], nil, nil, first+uint64(i))
+		places.draw(opReplace, dst[i:i+n], x[i:i+n], side[:n], first+uint64(i))
+		i += n
 	}
 }
 

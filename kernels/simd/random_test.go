@@ -24,17 +24,12 @@ func probabilities(rng *rand.Rand, n int) []float32 {
 
 // drawConsts are those of some stream and rate.
 func drawConsts(rng *rand.Rand) randomConsts {
-	k := random.New(rng.Uint64())
-	key, tweak := k.Words()
-	c := randomConsts{block: rng.Uint64(), tweak: tweak, stream: k, limit: limit24(rng.Float32()), below: -3, above: 0.5}
+	c := randomConsts{block: rng.Uint64(), limit: limit24(rng.Float32()), below: -3, above: 0.5}
 	if rng.IntN(2) == 0 {
-		c.block |= 0xfffffffa // so that the low word overflows
+		c.block |= 0xffffff00 // high bits in every product
 	}
-	k0, k1 := uint32(key), uint32(key>>32)
-	for i := range c.keys {
-		c.keys[i] = [2]uint32{k0, k1}
-		k0, k1 = k0+0x9E3779B9, k1+0xBB67AE85
-	}
+	c.of(random.New(rng.Uint64()))
+	c.opening()
 	return c
 }
 
@@ -47,7 +42,21 @@ func constBytes(c *randomConsts) []byte {
 	}
 	b = binary.LittleEndian.AppendUint32(b, c.limit)
 	b = binary.LittleEndian.AppendUint32(b, u32(c.below))
-	return binary.LittleEndian.AppendUint32(b, u32(c.above))
+	b = binary.LittleEndian.AppendUint32(b, u32(c.above))
+	b = append(b, make([]byte, 4)...)
+	for _, lanes := range c.open {
+		for _, v := range lanes {
+			b = binary.LittleEndian.AppendUint64(b, v)
+		}
+	}
+	for _, rounds := range c.pairs {
+		for _, lanes := range rounds {
+			for _, v := range lanes {
+				b = binary.LittleEndian.AppendUint64(b, v)
+			}
+		}
+	}
+	return b
 }
 
 // checkDraws holds what a row draws, from any draw on, to the portable kernels drawing one element at a time.
@@ -101,7 +110,7 @@ func checkDraws(t *testing.T, rng *rand.Rand, o op, dst guarded) {
 
 // TestDraws holds every set to package random and to the formulas.
 func TestDraws(t *testing.T) {
-	const n, first = 1000, 1<<34 - 10
+	const n, first = 2500, 1<<34 - 10
 	k, coin := random.New(1), random.New(2)
 	p := probabilities(rand.New(rand.NewPCG(1, 2)), n)
 	x := normals(rand.New(rand.NewPCG(1, 3)), n)

@@ -9,6 +9,8 @@ const (
 	argLimit = 96 // draws below it, of 24 bits, are below the rate
 	argBelow = 100
 	argAbove = 104
+	argOpen  = 112 // four operands of the first two rounds, 64 bytes each
+	argPairs = 368 // of each two rounds from the third on, the two keys, 32 bytes each, for AVX2
 )
 
 // patterns are constants whose lanes differ, by 32-bit word.
@@ -124,28 +126,43 @@ func (a *asm) random() {
 }
 
 // philox leaves words 0 to 3 of a block in the low halves of the lanes of registers 0, 1, 2 and 3. The high halves of 0
-// and 2 hold anything: a multiplication does not read them.
+// and 2 hold anything: a multiplication does not read them. Of the first two rounds the products of what all blocks have in
+// common, the tweak and the high half of the counter, are made ahead.
 func (a *asm) philox(key, counter string) {
 	x0, x1, x2, x3, p0, p1 := 0, 1, 2, 3, 4, 5
+	open := func(i, x, dst int) { a.ibits("XOR", fmt.Sprintf("%d(R8)", argOpen+64*i), a.r(x), a.r(dst)) }
 	a.pair(func() {
 		if a.second {
 			a.p("VPADDQ group<>(SB), %s, %s", counter, a.r(x0))
+			a.p("VPMULUDQ %s, %s, %s", a.c("m0"), a.r(x0), a.r(x0))
 		} else {
-			a.p("VMOVAPS %s, %s", counter, a.r(x0))
+			a.p("VPMULUDQ %s, %s, %s", a.c("m0"), counter, a.r(x0))
 		}
-		a.p("VPSRLQ $32, %s, %s", a.r(x0), a.r(x1))
-		a.p("VPBROADCASTD %d(R8), %s", argTweak, a.r(x2))
-		a.p("VPBROADCASTD %d(R8), %s", argTweak+4, a.r(x3))
 	})
-	for round := range 10 {
+	a.pair(func() {
+		a.p("VPSHUFD $245, %s, %s", a.r(x0), a.r(x2))
+		open(0, x2, x2)
+		a.p("VPMULUDQ %s, %s, %s", a.c("m1"), a.r(x2), a.r(x1))
+		open(2, x0, x2)
+		a.p("VPSHUFD $245, %s, %s", a.r(x1), a.r(x0))
+		open(1, x0, x0)
+		a.p("VMOVUPS %d(R8), %s", argOpen+3*64, a.r(x3))
+	})
+	for round := 2; round < 10; round++ {
 		a.pair(func() {
 			a.p("VPMULUDQ %s, %s, %s", a.c("m0"), a.r(x0), a.r(p0))
 			a.p("VPMULUDQ %s, %s, %s", a.c("m1"), a.r(x2), a.r(p1))
+			if !a.wide() && round%2 == 0 { // with the low half, the next round's operand, goes that round's key
+				a.p("VPXOR %d(R8), %s, %s", argPairs+32*(round-2), a.r(p1), a.r(p1))
+				a.p("VPXOR %d(R8), %s, %s", argPairs+32*(round-1), a.r(p0), a.r(p0))
+			}
 			a.p("VPSHUFD $245, %s, %s", a.r(p1), a.r(x0)) // the high words; faster than a shift on some CPUs
 			a.p("VPSHUFD $245, %s, %s", a.r(p0), a.r(x2))
 		})
 		for half := range 2 {
-			a.p("VPBROADCASTD %d(R8), %s", argKeys+8*round+4*half, key)
+			if a.wide() {
+				a.p("VPBROADCASTD %d(R8), %s", argKeys+8*round+4*half, key)
+			}
 			a.pair(func() {
 				x, old := a.r(x0), a.r(x1)
 				if half == 1 {
@@ -154,7 +171,6 @@ func (a *asm) philox(key, counter string) {
 				if a.wide() {
 					a.p("VPTERNLOGD $150, %s, %s, %s", key, old, x)
 				} else {
-					a.p("VPXOR %s, %s, %s", key, old, old) // does not wait for the product
 					a.p("VPXOR %s, %s, %s", old, x, x)
 				}
 			})
