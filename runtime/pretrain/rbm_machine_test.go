@@ -122,6 +122,31 @@ func TestLogZ(t *testing.T) {
 	if _, err := toy(t, 25, 25, 1, false, false).LogZ(); err == nil || !strings.Contains(err.Error(), "here are 25 visible and 25 hidden units: use AIS") {
 		t.Errorf("got %v", err)
 	}
+	if _, err := toy(t, 25, 25, 1, true, false).LogZ(); err == nil || !strings.Contains(err.Error(), "there is no estimate for machines with real numbers") {
+		t.Errorf("got %v", err)
+	}
+	// A layer of more units than are multiplied before a logarithm is taken, against
+	// the sum as it stands.
+	m = toy(t, 700, 3, 1, false, false)
+	var sums []float64
+	for hs := bitsOf(3); len(hs) > 0; hs = hs[3:] {
+		s := 0.0
+		for j, h := range hs[:3] {
+			s += float64(h * m.c[j])
+		}
+		for i, b := range m.b {
+			y := float64(b)
+			for j, h := range hs[:3] {
+				y += float64(h * m.w[i*3+j])
+			}
+			s += softplus(y)
+		}
+		sums = append(sums, s)
+	}
+	if got, err = m.LogZ(); err != nil {
+		t.Fatal(err)
+	}
+	near(t, "log Z of a wide layer", got, logSum(sums), 1e-10)
 }
 
 // TestAIS holds the estimate against the exact partition function, and its bits
