@@ -28,7 +28,7 @@ func measured() *plan {
 		return spec.NewModel(name, spec.CrossEntropy(p.logits, spec.Labels("y", 4)))
 	}
 	o := options()
-	o.Optimizer = optim.AdamW(3e-3, 0.1).Group("head", 2).GroupDecay("head", 0.5).LayerDecay(0.5)
+	o.Optimizer = optim.AdamW(3e-3, 0.1).Group("head", 2).GroupDecay("head", 0.5).LayerDecay(0.5).Schedule(optim.StepDecay(10, 0.5))
 	p.program = NewProgram("measured",
 		Greedy(p.x, p.enc, rows(100), options()).Corrupt(spec.MaskingNoise(0.25)).Emphasis(1, 0).
 			Penalty(func(c *spec.Value) *spec.Loss { return spec.Contractive(c).Weight(0.1) }).
@@ -53,12 +53,16 @@ freeze encoder
 4 top head 40 2 adam 0.003 encoder
 unfreeze encoder
 freeze encoder/dense1, head/b
-5 classes encoder, head 40 2 adamw 0.003, head ×2, decay of head ×0.5, ×0.5 a layer encoder/dense1, head/b
+5 classes encoder, head 40 2 adamw 0.003, decay 0.1, step, head ×2, decay of head ×0.5, ×0.5 a layer encoder/dense1, head/b
 6 probe2 encoder 40, tested on 200 label y, linear l2 0.1, 3 neighbours
 `
 	squeeze := func(s string) string { return strings.Join(strings.Fields(s), " ") }
 	if got := measured().program.String(); squeeze(got) != squeeze(want) {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	lines := strings.Split(measured().program.String(), "\n")
+	if a, b := strings.Index(lines[1], "epochs"), strings.Index(lines[6], "2  "); a != b { // behind a note
+		t.Errorf("the epochs of phase 4 stand at %d, their heading at %d:\n%s", b, a, strings.Join(lines, "\n"))
 	}
 }
 

@@ -163,8 +163,11 @@ func (p *Program) String() string {
 	}
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "phase\t\tlayers\trows\tepochs\toptimizer\tnoise\tfrozen")
-	for _, cells := range p.cells() {
+	head := []string{"phase", "", "layers", "rows", "epochs", "optimizer", "noise", "frozen"}
+	for _, cells := range append([][]string{head}, p.cells()...) {
+		for len(cells) < len(head) { // else the columns of the lines below begin anew
+			cells = append(cells, "")
+		}
 		fmt.Fprintln(w, strings.Join(cells, "\t"))
 	}
 	w.Flush()
@@ -251,6 +254,14 @@ func (s *step) frozen() []string { return append(append([]string{}, s.opt.Freeze
 func optimizer(o optim.Optimizer) string {
 	s := fmt.Sprintf("%s %v", o.Name(), o.Rate())
 	if d, ok := o.Describe().(optim.Description); ok {
+		for _, name := range []string{"momentum", "decay"} {
+			if v := d.Options[name]; v != 0 {
+				s += fmt.Sprintf(", %s %v", name, v)
+			}
+		}
+		if m, ok := d.Schedule.(map[string]any); ok && m["name"] != "constant" {
+			s += fmt.Sprintf(", %v", m["name"])
+		}
 		for _, g := range d.Groups {
 			s += fmt.Sprintf(", %s ×%v", g.Pattern, g.Factor)
 		}

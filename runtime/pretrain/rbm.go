@@ -151,6 +151,12 @@ func (s *RBMPhase) steps(p *Program) []step {
 		if s.sampled && k > 0 {
 			st.how += ", sampled"
 		}
+		if s.gaussian && k == 0 {
+			st.how += ", Gaussian"
+		}
+		if _, linear := m.Units(); s.sparse && !linear {
+			st.how += fmt.Sprintf(", Sparse(%v, %v)", s.target, s.cost)
+		}
 		st.scaled, st.bits = k == 0 && s.gaussian, k == 0 && !s.gaussian
 		if !s.fits(p, k, &st) {
 			return nil

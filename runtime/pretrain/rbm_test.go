@@ -47,13 +47,14 @@ func sampled(_ *plan, m *RBMPhase, _ *StackPhase) { m.Sampled().Sparse(0.2, 0.1)
 func TestBeliefTable(t *testing.T) {
 	const want = `program belief
 phase                    layers                                rows       epochs  optimizer   noise  frozen
-1      encoder-rbm1      encoder/dense1, encoder-mirror/tied3  100        2       sgd 0.1     PCD-2, 10 chains
-2      encoder-rbm2      encoder/dense2, encoder-mirror/tied2  100 codes  2       sgd 0.1     PCD-2, 10 chains, sampled encoder/dense1
-3      encoder-rbm3      encoder/dense3, encoder-mirror/tied1  100 codes  2       sgd 0.01    PCD-2, 10 chains, sampled encoder/dense1, encoder/dense2
+1      encoder-rbm1      encoder/dense1, encoder-mirror/tied3  100        2       sgd 0.1, momentum 0.9, decay 0.0002 PCD-2, 10 chains, Gaussian, Sparse(0.2, 0.1)
+2      encoder-rbm2      encoder/dense2, encoder-mirror/tied2  100 codes  2       sgd 0.1, momentum 0.9, decay 0.0002 PCD-2, 10 chains, sampled, Sparse(0.2, 0.1) encoder/dense1
+3      encoder-rbm3      encoder/dense3, encoder-mirror/tied1  100 codes  2       sgd 0.01, momentum 0.9 PCD-2, 10 chains, sampled encoder/dense1, encoder/dense2
 4      encoder-endtoend  encoder, encoder-mirror-untied        100        2       adam 0.003
 5      classes           encoder, head                         60         2       adam 0.003
 `
-	got := belief(persistent, sampled).program.String()
+	gaussian := func(_ *plan, m *RBMPhase, _ *StackPhase) { m.Gaussian() }
+	got := belief(persistent, sampled, gaussian).program.String()
 	squeeze := func(s string) string { return strings.Join(strings.Fields(s), " ") }
 	if squeeze(got) != squeeze(want) {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
