@@ -167,7 +167,7 @@ func Chosen(src Source) []int {
 
 // Balanced returns n rows, drawn by seed, with as many of each value of a column of labels; they are in the
 // table's order, and Rows tells which they are. With the same seed a smaller draw is part of a larger one.
-// Errors: the column is not of single int64; n is no multiple of the number of classes, or a class has too few rows.
+// Errors: the column is not of single int64; n is no positive multiple of the number of classes, or a class has too few rows.
 func (t *Table) Balanced(column string, n int, seed uint64) *Table {
 	if t.err != nil {
 		return t
@@ -178,7 +178,7 @@ func (t *Table) Balanced(column string, n int, seed uint64) *Table {
 	}
 	per := n / len(values)
 	if per <= 0 || per*len(values) != n {
-		return t.with("Balanced: the number of rows must be a multiple of the %d classes of %q, got %d", len(values), column, n)
+		return t.with("Balanced: the number of rows must be a positive multiple of the %d classes of %q, got %d", len(values), column, n)
 	}
 	key := random.New(seed).DeriveString("balanced")
 	picked := make([]int, 0, n)

@@ -38,9 +38,13 @@ func (o *AdamWOptimizer) Epsilon(epsilon float64) *AdamWOptimizer {
 // Schedule sets how the rate changes during training; it is constant if not set.
 func (o *AdamWOptimizer) Schedule(s Schedule) *AdamWOptimizer { o.setSchedule(s); return o }
 
-// Group multiplies the rate by factor for the layers that pattern names (see [Match]).
+// Group multiplies the rate by factor for the layers that pattern names (see [Match]). Errors: the rate times the decay
+// comes above 1.
 func (o *AdamWOptimizer) Group(pattern string, factor float64) *AdamWOptimizer {
 	o.addGroup(pattern, factor)
+	if o.rate*factor*o.decay > 1 {
+		o.mistake("group %q: rate times decay must be at most 1, got %v times %v times %v", pattern, o.rate, factor, o.decay)
+	}
 	return o
 }
 

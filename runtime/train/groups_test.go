@@ -138,6 +138,7 @@ func TestGroupMistakes(t *testing.T) {
 		{optim.Adam(1e-3).LayerDecay(1.5), "the factor of a layer must be in (0, 1], got 1.5"},
 		{optim.Adam(1e-3).Group("encoder", -1), `group "encoder": the factor must be zero or positive, and finite, got -1`},
 		{optim.AdamW(1e-1, 1).GroupDecay("encoder", 100), `rate times decay must be at most 1`},
+		{optim.AdamW(1e-1, 1).Group("encoder", 100), `group "encoder": rate times decay must be at most 1, got 0.1 times 100 times 1`},
 	} {
 		o := options()
 		o.Optimizer = c.o
@@ -299,9 +300,9 @@ func TestDrawAndClasses(t *testing.T) {
 		t.Errorf("all rows are %v, %v", rec.Phases[0].Chosen, err)
 	}
 	for want, names := range map[string][]string{
-		"has 3 names, but the model has no labels of as many values": {"a", "b", "c"},
-		`two classes are named "a"`:                                  {"a", "b", "a", "c"},
-		"name 1 needs to be plain text":                              {"a", "\n", "b", "c"},
+		`has 3 names, but the model has no labels of as many values: "y" has 4`: {"a", "b", "c"},
+		`two classes are named "a"`:     {"a", "b", "a", "c"},
+		"name 1 needs to be plain text": {"a", "\n", "b", "c"},
 	} {
 		o.Classes = names
 		_, err := Fit(context.Background(), model(), rows(150), o)

@@ -157,12 +157,17 @@ func checkClasses(names []string, limits map[string]int) error {
 		}
 		seen[s] = true
 	}
+	var have []string
 	for _, input := range slices.Sorted(maps.Keys(limits)) {
 		if limits[input] == len(names) {
 			return nil
 		}
+		have = append(have, fmt.Sprintf("%q has %d", input, limits[input]))
 	}
-	return fmt.Errorf("train: Options.Classes has %d names, but the model has no labels of as many values; its integer inputs have %v", len(names), limits)
+	if len(have) == 0 {
+		return fmt.Errorf("train: Options.Classes has %d names, but the model has no labels; leave it out", len(names))
+	}
+	return fmt.Errorf("train: Options.Classes has %d names, but the model has no labels of as many values: %s", len(names), strings.Join(have, ", "))
 }
 
 // Settings are the options that decide a run's bits, as training.json and the
