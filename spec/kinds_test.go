@@ -209,6 +209,26 @@ func TestKSparse(t *testing.T) {
 			t.Fatalf("got %v", got)
 		}
 	}
+	// The gradient of the sum of the code's squares reaches w where an element is kept.
+	in := spec.Input("x", 1)
+	code := in.Then(spec.Dense(4).Named("d").NoBias(), spec.KSparse(2))
+	g, err := spec.NewModel("m", spec.NewLoss("square", spec.Mul(code, code))).Graph()
+	if err != nil {
+		t.Fatal(err)
+	}
+	grad, err := compiler.Gradient(g, "loss")
+	if err != nil {
+		t.Fatal(err)
+	}
+	vals, err := ir.Evaluate(grad, &ir.Env{Rows: 1, UpdateRows: 1}, map[string]*ir.Tensor{"x": f64([]int{1, 1}, 2), "d/w": f64([]int{1, 4}, 3, -5, 4, 3)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []float64{6, 0, 8, 0} { // 2·code·x/4
+		if got := vals[grad.Outputs[len(grad.Outputs)-1]].F64[i]; got != want {
+			t.Errorf("the gradient of w[%d] is %v, want %v", i, got, want)
+		}
+	}
 }
 
 // TestEmphasis draws one mask for the noise and for the weights of the loss.

@@ -55,8 +55,8 @@ func (m *Boltzmann) Linear() *Boltzmann { m.linear = true; return m }
 func (m *Boltzmann) Sampled() *Boltzmann { m.sampled = true; return m }
 
 // CD sets the number of Gibbs steps, from the data or of each chain; it is 1 if not
-// set. Hidden units are drawn; the visible ones are their probabilities, as Hinton
-// 2010, section 3, has it, but bits in a chain.
+// set. Hidden units are drawn; the visible ones are their means, as Hinton 2010,
+// section 3, has it, but drawn in a chain.
 func (m *Boltzmann) CD(steps int) *Boltzmann { m.steps = steps; return m }
 
 // Persistent makes vk come from chains that go on from step to step instead of
@@ -172,8 +172,8 @@ func (m *Boltzmann) reconstruction(at site, v *Value) *Value {
 // Losses returns what a model of the machine is made of: the contrast
 // F(v0) - F(vk); the squared error of the reconstruction, the mean over units,
 // which is only reported (its weight is 0), unless there are chains; and with
-// Sparse the cost. A model made of them has no other parameters than the two
-// layers'.
+// Sparse the cost. Of an input v, a model made of them has no other parameters than
+// the two layers'; what a computed v is made of would be trained too, by F(v0).
 func (m *Boltzmann) Losses(v *Value) []*Loss {
 	at := callers(0)
 	if m.rule() == "" && m.sampled {

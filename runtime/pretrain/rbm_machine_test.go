@@ -302,4 +302,77 @@ func TestSamples(t *testing.T) {
 	near(t, "a filter's scale", float64((fs[2][0]-0.5)/(fs[2][1]-0.5)), float64(m.w[0*3+2]/m.w[1*3+2]), 1e-4)
 }
 
+// TestMeasures works the measures of a machine out in float64, for every kind of
+// units.
+func TestMeasures(t *testing.T) {
+	for _, c := range []struct{ gaussian, linear bool }{{false, false}, {true, false}, {false, true}} {
+		m := toy(t, 5, 3, 0.8, c.gaussian, c.linear)
+		v := []float32{0, 1, 0.5, 1, 0, 1, 1, 0.25, 0, 1, 0, 0, 1, 0.75, 1} // three rows
+		if c.gaussian {
+			for i := range v {
+				v[i] = 3*v[i] - 1
+			}
+		}
+		energies, errors := make([]float64, 3), 0.0
+		for r := range 3 {
+			row, h := v[r*5:][:5], make([]float64, 3)
+			for j := range h {
+				x := float64(m.c[j])
+				for i, a := range row {
+					x += float64(a) * float64(m.w[i*3+j])
+				}
+				if h[j] = x; c.linear {
+					energies[r] -= x * x / 2
+				} else {
+					h[j] = 1 / (1 + math.Exp(-x))
+					energies[r] -= math.Log(1 + math.Exp(x))
+				}
+			}
+			for i, a := range row {
+				b := float64(m.b[i])
+				y := b
+				for j := range h {
+					y += h[j] * float64(m.w[i*3+j])
+				}
+				if c.gaussian {
+					energies[r] += math.Pow(float64(a)-b, 2) / 2
+				} else {
+					y = 1 / (1 + math.Exp(-y))
+					energies[r] -= float64(a) * b
+				}
+				errors += math.Pow(y-float64(a), 2) / 3
+			}
+		}
+		f, err := m.FreeEnergy(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for r, want := range energies {
+			near(t, "the free energy", f[r], want, 1e-5)
+		}
+		got, err := m.ReconstructionError(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		near(t, "the reconstruction error", got, errors, 1e-5*(1+errors))
+		if got, err = m.FreeEnergyGap(v[:10], v[10:]); err != nil {
+			t.Fatal(err)
+		}
+		near(t, "the gap", got, energies[2]-(energies[0]+energies[1])/2, 1e-5)
+		if got, err = m.LogLikelihood(v, 7); err != nil {
+			t.Fatal(err)
+		}
+		near(t, "the likelihood", got, -(energies[0]+energies[1]+energies[2])/3-7, 1e-5)
+	}
+	m := toy(t, 5, 3, 0.8, false, false)
+	for _, err := range []error{
+		second(m.FreeEnergyGap(nil, make([]float32, 5))), second(m.FreeEnergyGap(make([]float32, 5), make([]float32, 4))),
+		second(m.ReconstructionError(make([]float32, 4))), second(m.LogLikelihood(nil, 0)), second(m.PseudoLikelihood(nil, 0)),
+	} {
+		if err == nil || !strings.Contains(err.Error(), "rows of 5 units are needed") {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
 func second[T any](_ T, err error) error { return err }
