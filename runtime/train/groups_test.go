@@ -51,6 +51,9 @@ func TestGroups(t *testing.T) {
 		"by depth": {optim.SGD(0.5).LayerDecay(0.5).Group("decoder/tied1", 3),
 			map[string]float64{"encoder/dense1/w": 1. / 16, "encoder/dense1/b": 1. / 16, "encoder/dense2/w": 1. / 8, "encoder/dense2/b": 1. / 8,
 				"decoder/tied1/b": 3. / 4, "decoder/tied2/b": 1. / 2}},
+		// The only update of one epoch is the first of two that warm up.
+		"with a schedule": {optim.SGD(1).Group("encoder", 0.5).Schedule(optim.Warmup(2)),
+			map[string]float64{"encoder/dense1/w": 0.5, "encoder/dense1/b": 0.5, "encoder/dense2/w": 0.5, "encoder/dense2/b": 0.5}},
 	} {
 		got := moved(t, with(c.o))
 		for p, d := range plain {
