@@ -22,3 +22,11 @@ func (u until) Row(i int, row Row) error {
 	}
 	return u.Source.Row(i, row)
 }
+
+// Err is the source's own mistake, if it tells any.
+func (u until) Err() error {
+	if e, ok := u.Source.(interface{ Err() error }); ok {
+		return e.Err()
+	}
+	return nil
+}

@@ -2,6 +2,7 @@ package evaluate_test
 
 import (
 	"context"
+	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -55,7 +56,7 @@ func TestKNN(t *testing.T) {
 		if k == 3 {
 			want[1] = 1
 		}
-		got, err := evaluate.KNN(known, test, k)
+		got, err := evaluate.KNN(context.Background(), known, test, k)
 		if err != nil || !slices.Equal(got, want) {
 			t.Errorf("k %d: got %v, want %v, %v", k, got, want, err)
 		}
@@ -74,7 +75,7 @@ func TestKNN(t *testing.T) {
 		return s
 	}
 	a, b := big(300, 1), big(200, 2)
-	got, err := evaluate.KNN(a, b, 7)
+	got, err := evaluate.KNN(context.Background(), a, b, 7)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,11 +104,11 @@ func TestKNN(t *testing.T) {
 		}
 	}
 	for _, k := range []int{0, 6} {
-		if _, err := evaluate.KNN(known, test, k); err == nil || !strings.Contains(err.Error(), "k must be from 1 to 5") {
+		if _, err := evaluate.KNN(context.Background(), known, test, k); err == nil || !strings.Contains(err.Error(), "k must be from 1 to 5") {
 			t.Errorf("k %d: %v", k, err)
 		}
 	}
-	if _, err := evaluate.KNN(known, set(2, []int{0}, 1, 2), 1); err == nil {
+	if _, err := evaluate.KNN(context.Background(), known, set(2, []int{0}, 1, 2), 1); err == nil {
 		t.Error("codes of another length: no error")
 	}
 }
@@ -117,7 +118,7 @@ func TestKNN(t *testing.T) {
 func TestLinear(t *testing.T) {
 	s := set(1, []int{0, 1}, -3, 5) // -1 and 1 when scaled
 	const l2 = 0.1
-	p, err := evaluate.FitLinear(s, l2)
+	p, err := evaluate.FitLinear(context.Background(), s, l2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +133,7 @@ func TestLinear(t *testing.T) {
 		three.X = append(three.X, 1e4+5*float64(i%3)+key.Normal(uint64(2*i)), 7) // the second does not vary
 	}
 	three.Classes = 3
-	if p, err = evaluate.FitLinear(three, 1e-4); err != nil {
+	if p, err = evaluate.FitLinear(context.Background(), three, 1e-4); err != nil {
 		t.Fatal(err)
 	}
 	if got, err = p.Predict(three); err != nil {
@@ -142,17 +143,17 @@ func TestLinear(t *testing.T) {
 	if err != nil || c.Accuracy() < 0.97 {
 		t.Errorf("%v\n%v", err, c)
 	}
-	again, err := evaluate.FitLinear(three, 1e-4)
+	again, err := evaluate.FitLinear(context.Background(), three, 1e-4)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if second, err := again.Predict(three); err != nil || !slices.Equal(second, got) {
 		t.Error("a second fit gives something else")
 	}
-	if _, err := evaluate.FitLinear(s, -1); err == nil {
+	if _, err := evaluate.FitLinear(context.Background(), s, -1); err == nil {
 		t.Error("a negative l2: no error")
 	}
-	if _, err := evaluate.FitLinear(set(1, []int{0, 0}, 1, 2), 0); err == nil || !strings.Contains(err.Error(), "two classes") {
+	if _, err := evaluate.FitLinear(context.Background(), set(1, []int{0, 0}, 1, 2), 0); err == nil || !strings.Contains(err.Error(), "two classes") {
 		t.Errorf("one class: %v", err)
 	}
 	if _, err := p.Predict(set(1, []int{0}, 1)); err == nil {
@@ -202,5 +203,18 @@ func TestConfuse(t *testing.T) {
 		if err := f(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
+	}
+}
+
+// TestProbesEnd ends both probes with their context.
+func TestProbesEnd(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	s := set(1, []int{0, 1}, 1, 2)
+	if _, err := evaluate.FitLinear(ctx, s, 0.1); !errors.Is(err, context.Canceled) {
+		t.Errorf("linear: %v", err)
+	}
+	if _, err := evaluate.KNN(ctx, s, s, 1); !errors.Is(err, context.Canceled) {
+		t.Errorf("neighbours: %v", err)
 	}
 }

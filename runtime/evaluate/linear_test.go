@@ -1,6 +1,7 @@
 package evaluate
 
 import (
+	"context"
 	"math"
 	"testing"
 )
@@ -9,7 +10,7 @@ import (
 // weights -a and a the loss is log(1+exp(-2a)) + l2·a², least where σ(-2a) = l2·a.
 func TestLinearOptimum(t *testing.T) {
 	for _, l2 := range []float64{0.01, 0.1, 1} {
-		p, err := FitLinear(&Set{X: []float64{-3, 5}, Dim: 1, Y: []int{0, 1}, Classes: 2}, l2)
+		p, err := FitLinear(context.Background(), &Set{X: []float64{-3, 5}, Dim: 1, Y: []int{0, 1}, Classes: 2}, l2)
 		if err != nil {
 			t.Fatal(err)
 		}

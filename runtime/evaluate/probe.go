@@ -1,6 +1,7 @@
 package evaluate
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -26,8 +27,9 @@ const maxIterations = 300
 // l2/2 times the squared weights, made small by L-BFGS (Liu and Nocedal 1989) of
 // gonum. The codes' means and deviations are those of these rows.
 //
-// Errors: l2 is negative or not finite; fewer than two classes; the optimizer's.
-func FitLinear(s *Set, l2 float64) (*Linear, error) {
+// Errors: l2 is negative or not finite; fewer than two classes; the optimizer's; the
+// context's.
+func FitLinear(ctx context.Context, s *Set, l2 float64) (*Linear, error) {
 	if !(l2 >= 0) || math.IsInf(l2, 0) {
 		return nil, fmt.Errorf("evaluate: l2 must be zero or positive, and finite, got %v", l2)
 	}
@@ -74,12 +76,24 @@ func FitLinear(s *Set, l2 float64) (*Linear, error) {
 		Func: func(at []float64) float64 { return both(nil, at) },
 		Grad: func(grad, at []float64) { both(grad, at) },
 	}
-	r, err := optimize.Minimize(problem, make([]float64, d*k), &optimize.Settings{GradientThreshold: 1e-5, MajorIterations: maxIterations}, &optimize.LBFGS{})
+	r, err := optimize.Minimize(problem, make([]float64, d*k), &optimize.Settings{GradientThreshold: 1e-5, MajorIterations: maxIterations, Recorder: until{ctx}}, &optimize.LBFGS{})
+	if cause := ctx.Err(); cause != nil {
+		return nil, fmt.Errorf("evaluate: linear probe: %w", cause)
+	}
 	if r == nil {
 		return nil, fmt.Errorf("evaluate: linear probe: %w", err)
 	}
 	p.w = r.X // near enough where the line search finds no better point
 	return p, nil
+}
+
+// until ends an optimization with its context.
+type until struct{ ctx context.Context }
+
+func (until) Init() error { return nil }
+
+func (u until) Record(*optimize.Location, optimize.Operation, *optimize.Stats) error {
+	return u.ctx.Err()
 }
 
 // standard finds the means and deviations; an element that does not vary counts 0.
@@ -146,8 +160,8 @@ const knnRows = 128
 // the nearer neighbour wins; of equal distances the earlier row is nearer.
 //
 // Errors: k is not positive or above the rows that are known; the codes differ in
-// length.
-func KNN(known, test *Set, k int) ([]int, error) {
+// length; the context's.
+func KNN(ctx context.Context, known, test *Set, k int) ([]int, error) {
 	n, d := len(known.Y), known.Dim
 	switch {
 	case k < 1 || k > n:
@@ -166,6 +180,9 @@ func KNN(known, test *Set, k int) ([]int, error) {
 	order := make([]int, n)
 	out := make([]int, len(test.Y))
 	for lo := 0; lo < len(out); lo += knnRows {
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("evaluate: nearest neighbours: %w", err)
+		}
 		rows := min(knnRows, len(out)-lo)
 		c := blas64.General{Rows: rows, Cols: n, Stride: n, Data: dist[:rows*n]}
 		for i := range rows {

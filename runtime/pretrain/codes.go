@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 
 	"github.com/lamina-ml/lamina/compiler"
@@ -72,9 +71,6 @@ func (r *run) below(v *spec.Value) (*engine.Net, error) {
 func (r *run) codes(ctx context.Context, st *step, rows dataset.Source, dir, name string) (*codes, error) {
 	net, err := r.below(st.below)
 	if err != nil {
-		return nil, err
-	}
-	if err := columnsFit(net, rows); err != nil {
 		return nil, err
 	}
 	out := net.Graph().Outputs[0]
@@ -159,20 +155,6 @@ func (s *npySource) Row(i int, row dataset.Row) error {
 	}
 	_, err := s.f.Read(1, row.F32Slice(s.f.Column().Name), nil)
 	return err
-}
-
-// columnsFit says which inputs of the function the rows have no column for.
-func columnsFit(net *engine.Net, rows dataset.Source) error {
-	var errs []error
-	cols := rows.Columns()
-	for _, in := range net.Inputs() {
-		want := in.Type.Shape[1:].Bind(1)
-		i := slices.IndexFunc(cols, func(c dataset.Column) bool { return c.Name == in.Name })
-		if i < 0 || string(cols[i].DType) != in.Type.DType.String() || !slices.Equal(cols[i].Shape, want) {
-			errs = append(errs, fmt.Errorf("input %q is %s, so the rows need a column of that name and type; they have %v", in.Name, in.Type, cols))
-		}
-	}
-	return errors.Join(errs...)
 }
 
 // each runs the function over all rows, in order, a part at a time.

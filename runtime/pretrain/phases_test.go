@@ -2,6 +2,7 @@ package pretrain_test
 
 import (
 	"context"
+	"os"
 	"strings"
 	"testing"
 
@@ -85,10 +86,25 @@ func TestPhaseMistakes(t *testing.T) {
 		}
 	}
 	declare()
-	// Rows that do not fit are told when they are read.
-	p := pretrain.NewProgram("p", greedy(), pretrain.Probe(code, data, data).Label("z"))
-	if _, err := p.Run(context.Background(), pretrain.Options{}); err == nil || !strings.Contains(err.Error(), `phase 2 of 2, probe1: evaluate: the rows have no column "z"`) {
-		t.Errorf("got %v", err)
+	// Rows that do not fit are told before anything is trained.
+	o := options()
+	o.Valid = data.Rename("x", "pixels")
+	p := pretrain.NewProgram("p", greedy(), fit(), pretrain.Fit(spec.NewModel("m2", spec.CrossEntropy(head, spec.Labels("z", 4))), data, o),
+		pretrain.Probe(code, data, data).Label("z"), pretrain.Probe(code, data, data).Neighbours(41))
+	dir := t.TempDir()
+	_, err := p.Run(context.Background(), pretrain.Options{Dir: dir})
+	for _, want := range []string{
+		`phase 3 of 5, m2: input "z" is i64[N], so the rows need a column of that name and type; they have `,
+		`phase 3 of 5, m2: Options.Valid: input "x" is `,
+		`phase 4 of 5, probe1: the rows have no column "z" of one i64 a row`,
+		`phase 5 of 5, probe2: Neighbours is 41, but only 40 rows are known`,
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+	if files, err := os.ReadDir(dir); err != nil || len(files) > 0 {
+		t.Errorf("the folder holds %v, %v", files, err)
 	}
 }
 

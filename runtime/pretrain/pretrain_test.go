@@ -417,7 +417,8 @@ func TestChanged(t *testing.T) {
 	if _, err := declare(func(_ *plan, s *StackPhase) { s.opt.Workers = 1 }).program.Run(context.Background(), Options{Dir: dir, Memory: 1}); err != nil {
 		t.Error(err)
 	}
-	_, err := NewProgram("other", Fit(spec.NewModel("m", spec.MSE(spec.Input("x", 12).Then(spec.Dense(12)), spec.Input("z", 12))), rows(10), options())).
+	x := spec.Input("x", 12)
+	_, err := NewProgram("other", Fit(spec.NewModel("m", spec.MSE(x.Then(spec.Dense(12)), x)), rows(10), options())).
 		Run(context.Background(), Options{Dir: dir})
 	if err == nil || !strings.Contains(err.Error(), `is of the program "few-labels", this one is "other"`) {
 		t.Errorf("got %v", err)
@@ -444,5 +445,24 @@ func TestChangedStart(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), `phase 1 of the program has changed since it began: the InitFrom of a was ["\"first\" of `) {
 			t.Errorf("got %v", err)
 		}
+	}
+}
+
+// TestLeftoversAreRemoved has a folder as a process that was killed in a write may
+// leave it, for a run that keeps its codes in memory.
+func TestLeftoversAreRemoved(t *testing.T) {
+	p, dir := measured(), t.TempDir()
+	for _, name := range []string{".program.json.tmp-1", "01-encoder-stage1/.finished.lamina.tmp-2", "02-encoder-stage2/codes.npy",
+		"02-encoder-stage2/.codes.npy.tmp-3", "02-encoder-stage2/.codes-valid.npy.tmp-4", "03-probe1/.finished.lamina.tmp-5"} {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte("half"), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := p.program.Run(context.Background(), Options{Dir: dir}); err != nil {
+		t.Fatal(err)
+	}
+	if left := leftovers(t, dir); len(left) > 0 {
+		t.Errorf("left are %v", left)
 	}
 }

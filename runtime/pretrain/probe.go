@@ -127,9 +127,9 @@ func (r *run) probe(ctx context.Context, st *step) (train.Earlier, error) {
 	if err != nil {
 		return none, r.stopped(ctx, fmt.Errorf("test rows: %w", err))
 	}
-	linear, err := evaluate.FitLinear(known, f.l2)
+	linear, err := evaluate.FitLinear(ctx, known, f.l2)
 	if err != nil {
-		return none, err
+		return none, r.stopped(ctx, err)
 	}
 	hash, err := r.rowsHash(ctx, f.known)
 	if err != nil {
@@ -139,11 +139,11 @@ func (r *run) probe(ctx context.Context, st *step) (train.Earlier, error) {
 		Metrics: map[string]float64{}, Confusion: map[string][][]int{}}
 	for name, predict := range map[string]func() ([]int, error){
 		"linear": func() ([]int, error) { return linear.Predict(test) },
-		"knn":    func() ([]int, error) { return evaluate.KNN(known, test, f.neighbours) },
+		"knn":    func() ([]int, error) { return evaluate.KNN(ctx, known, test, f.neighbours) },
 	} {
 		y, err := predict()
 		if err != nil {
-			return none, err
+			return none, r.stopped(ctx, err)
 		}
 		c, err := test.Score(y, max(known.Classes, test.Classes), nil)
 		if err != nil {

@@ -60,6 +60,9 @@ func (p *Program) Run(ctx context.Context, o Options) (*train.Result, error) {
 	if o.Memory == 0 {
 		o.Memory = defaultMemory
 	}
+	if err := p.rowsFit(); err != nil {
+		return nil, err
+	}
 	return (&run{p: p, opt: o, mem: map[dataset.Source]string{}, write: atomicfile.Write}).all(ctx)
 }
 
@@ -183,7 +186,7 @@ func (r *run) phase(ctx context.Context, i int) (res *train.Result, e train.Earl
 // interruption.
 func (r *run) stopped(ctx context.Context, err error) error {
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		return fmt.Errorf("%w while its rows were read: run the same again to go on: %w", train.ErrInterrupted, ctx.Err())
+		return fmt.Errorf("%w before its end: run the same again to go on: %w", train.ErrInterrupted, ctx.Err())
 	}
 	return err
 }

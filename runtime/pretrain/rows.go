@@ -1,0 +1,110 @@
+package pretrain
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/runtime/dataset"
+	"github.com/lamina-ml/lamina/spec"
+)
+
+// rowsFit says which rows cannot be those of their phase, all at once and before
+// anything is trained, so that the last phase's mistake does not cost the others.
+func (p *Program) rowsFit() error {
+	var errs []error
+	for i := range p.list {
+		st := &p.list[i]
+		err := st.rowsFit()
+		for _, e := range apart(err) {
+			if e != nil {
+				errs = append(errs, fmt.Errorf("pretrain: phase %d of %d, %s: %w", i+1, len(p.list), st.name, e))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (s *step) rowsFit() error {
+	inputs, err := s.inputs()
+	if err != nil {
+		return err
+	}
+	errs := []error{columnsFit(inputs, s.rows)}
+	if s.probe == nil {
+		if !missing(s.opt.Valid) {
+			if err := columnsFit(inputs, s.opt.Valid); err != nil {
+				errs = append(errs, fmt.Errorf("Options.Valid: %w", err))
+			}
+		}
+		return errors.Join(errs...)
+	}
+	if err := columnsFit(inputs, s.probe.test); err != nil {
+		errs = append(errs, fmt.Errorf("test rows: %w", err))
+	}
+	for _, rows := range []dataset.Source{s.rows, s.probe.test} {
+		if rows.Len() > 0 && !slices.ContainsFunc(rows.Columns(), func(c dataset.Column) bool {
+			return c.Name == s.probe.label && c.DType == dataset.I64 && len(c.Shape) == 0
+		}) {
+			errs = append(errs, fmt.Errorf("the rows have no column %q of one i64 a row, they have %v; Label sets another", s.probe.label, rows.Columns()))
+			break
+		}
+	}
+	if n := s.rows.Len(); n > 0 && s.probe.neighbours > n {
+		errs = append(errs, fmt.Errorf("Neighbours is %d, but only %d rows are known", s.probe.neighbours, n))
+	}
+	return errors.Join(errs...)
+}
+
+// inputs are what the rows need a column for: those of the layers below, if the
+// step's rows are made by these, else those of the model's loss.
+func (s *step) inputs() ([]*ir.Value, error) {
+	if s.below != nil {
+		g, _, err := spec.GraphOf("below", s.below)
+		if err != nil {
+			return nil, err
+		}
+		return g.Inputs, nil
+	}
+	g, err := s.model.Graph()
+	if err != nil {
+		return nil, err
+	}
+	var inputs []*ir.Value
+	seen := map[*ir.Value]bool{}
+	for todo := []*ir.Value{g.Outputs[0]}; len(todo) > 0; {
+		v := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		switch {
+		case seen[v]:
+		case v.Def != nil:
+			todo = append(todo, v.Def.In...)
+		case v.Kind == ir.InputValue:
+			inputs = append(inputs, v)
+		}
+		seen[v] = true
+	}
+	return inputs, nil
+}
+
+// columnsFit says which inputs the rows have no column for, or that the rows
+// themselves are a mistake.
+func columnsFit(inputs []*ir.Value, rows dataset.Source) error {
+	if e, ok := rows.(interface{ Err() error }); ok && e.Err() != nil {
+		return e.Err()
+	}
+	var errs []error
+	cols := rows.Columns()
+	for _, in := range inputs {
+		if !in.Type.Shape.RowWise() {
+			continue // train.New says so
+		}
+		want := in.Type.Shape[1:].Bind(1)
+		i := slices.IndexFunc(cols, func(c dataset.Column) bool { return c.Name == in.Name })
+		if i < 0 || string(cols[i].DType) != in.Type.DType.String() || !slices.Equal(cols[i].Shape, want) {
+			errs = append(errs, fmt.Errorf("input %q is %s, so the rows need a column of that name and type; they have %v", in.Name, in.Type, cols))
+		}
+	}
+	return errors.Join(errs...)
+}
