@@ -1,7 +1,8 @@
 // Command fewlabels trains a classifier from 600 labels twice, on layers that were
 // pretrained on all rows without labels and on the same layers from scratch, for
 // several draws of the labels, and ships the pretrained one with the names of its
-// classes.
+// classes. Both ways have the same rows, rate, epochs and seed of a draw; of the rates
+// 3e-4, 1e-3 and 3e-3 the best for each leaves them as far apart.
 package main
 
 import (
