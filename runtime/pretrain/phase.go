@@ -46,7 +46,8 @@ type FitPhase struct {
 }
 
 // Fit trains a model on rows, as train.Fit does, from what the phases before left
-// of its parameters. Options.Dir and Progress are the program's.
+// of its parameters, which comes before Options.InitFrom. Options.Dir must be empty: it is
+// the program's, as Progress is without one here.
 func Fit(model *spec.Model, rows dataset.Source, o train.Options) *FitPhase {
 	return &FitPhase{here(), model, rows, o}
 }
