@@ -126,7 +126,7 @@ func TestTurnedRows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, rows := range []int{1, 9, 15, 16, 40} {
+	for _, rows := range []int{1, 9, 12, 15, 16, 40} {
 		env := ir.Env{Rows: rows, UpdateRows: rows}
 		fed, oracle := narrowed(feed(g, &env, 3))
 		for _, x := range fed {

@@ -89,7 +89,7 @@ func gemm(b *binding) (kernel, string) {
 		if start != nil {
 			from = start.f32[lo*n : hi*n]
 		}
-		if transB && !transA && (hi-lo)*(n+k) <= n*k {
+		if transB && !transA && turnedWidth(hi-lo)*(n+k) <= n*k {
 			c.turnedRows(hi-lo, n, k, a, w.f32, dst, from, ep)
 			return
 		}

@@ -104,19 +104,27 @@ func turnedGemm(b *binding) (kernel, string) {
 	}, name
 }
 
+// turnedWidth is the columns that m rows become: AVX2 has a tile for four more
+// columns than whole vectors, but none for two.
+func turnedWidth(m int) int { return (m + 3) &^ 3 }
+
 // turnedRows is a product whose right operand w [n k] is taken transposed, of few
 // rows: the transpose of w·xᵀ, for which the rows are turned and not w. start,
 // bias and mask may be nil; those of rows begin at the first one of dst. It uses
-// m·(n+k) floats of the scratch.
+// turnedWidth(m)·(n+k) floats of the scratch.
 func (c *ctx) turnedRows(m, n, k int, x, w, dst, start []float32, ep simd.Epilogue) {
-	tmp := c.scratch(m * (n + k))
-	xt, yt := tmp[:k*m], tmp[k*m:]
-	simd.Transpose(m, k, x, k, xt, m)
-	if start != nil {
-		simd.Transpose(m, n, start, n, yt, m)
+	ld := turnedWidth(m)
+	tmp := c.scratch(ld * (n + k))
+	xt, yt := tmp[:k*ld], tmp[k*ld:]
+	simd.Transpose(m, k, x, k, xt, ld)
+	for i := m; i < len(xt); i += ld {
+		clear(xt[i:][:ld-m])
 	}
-	simd.Gemm(n, m, k, w, k, 1, xt, m, yt, m, start != nil, simd.Epilogue{})
-	simd.Transpose(n, m, yt, m, dst, n)
+	if start != nil {
+		simd.Transpose(m, n, start, n, yt, ld)
+	}
+	simd.Gemm(n, ld, k, w, k, 1, xt, ld, yt, ld, start != nil, simd.Epilogue{})
+	simd.Transpose(n, m, yt, ld, dst, n)
 	if ep.Bias != nil {
 		simd.AddRow(dst, dst, ep.Bias)
 	}
