@@ -17,7 +17,8 @@ func TestGrainOfRows(t *testing.T) {
 		{100, 96, 48},
 		{1600, 256, 128}, // 784 by 1600, and its twin: 10 MB
 		{1600, 4096, 512},
-		{1600, 100, 100},
+		{1600, 200, 104},
+		{1600, 100, 56},
 	} {
 		enc := spec.Sequential("encoder", spec.Dense(c.hidden), spec.ReLU())
 		m := spec.Autoencoder("m", spec.Input("x", 784), enc, spec.Mirror("decoder", enc).Tied())

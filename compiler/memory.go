@@ -57,7 +57,8 @@ func (l *lowering) phases() {
 			work[g] = l.work(g)
 			g.Grain = grain(g.Length, l.o.rows, work[g])
 			if l.shared(g) > cachedBytes {
-				g.Grain = max(g.Grain, min(streamRows, g.Length.Bind(l.o.rows)))
+				half := (g.Length.Bind(l.o.rows) + 1) / 2 // for two workers
+				g.Grain = max(g.Grain, min(streamRows, (half+taskUnit-1)/taskUnit*taskUnit))
 			}
 			all, tasks = all+work[g], tasks+g.Tasks(l.o.rows)
 		}
@@ -111,7 +112,7 @@ const (
 	taskUnit   = 8       // grains are multiples of it, so that kernels meet few edges
 
 	cachedBytes = 4 << 20 // operands of all tasks that a task finds near
-	streamRows  = 128     // least units of a task that brings more than that from afar
+	streamRows  = 128     // least units of a task that brings more than that from afar, but for half of all
 )
 
 // grain returns the units of length a task takes. Results do not depend on it.
