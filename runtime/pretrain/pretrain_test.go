@@ -394,6 +394,24 @@ func TestSharedStart(t *testing.T) {
 	}
 }
 
+// TestChangedInitializer goes on with a layer that would start otherwise, which the
+// graph of its model does not show.
+func TestChangedInitializer(t *testing.T) {
+	dir := t.TempDir()
+	program := func(init spec.Init) *Program {
+		x := spec.Input("x", 12)
+		y := x.Then(spec.Dense(4).Init(init).Named("head"))
+		return NewProgram("p", Fit(spec.NewModel("m", spec.CrossEntropy(y, spec.Labels("y", 4))), rows(10), options()))
+	}
+	if _, err := program(spec.He()).Run(context.Background(), Options{Dir: dir}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := program(spec.Constant(0.5)).Run(context.Background(), Options{Dir: dir})
+	if want := `an initializer of m was "head/w He", it is "head/w Constant(0.5)"`; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want %q", err, want)
+	}
+}
+
 // TestChanged goes on with another program in a folder.
 func TestChanged(t *testing.T) {
 	dir := t.TempDir()

@@ -16,6 +16,7 @@ import (
 	"github.com/lamina-ml/lamina/runtime/checkpoint"
 	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/runtime/train"
+	"github.com/lamina-ml/lamina/spec"
 )
 
 // Files in Options.Dir.
@@ -48,7 +49,8 @@ type phaseText struct {
 	Data     string         `json:"data"`            // hash of the rows
 	Valid    string         `json:"valid,omitempty"` // of a probe those that it tests on
 	Probe    string         `json:"probe,omitempty"`
-	Init     []string       `json:"init,omitempty"` // patterns and hashes of Options.InitFrom
+	Init     []string       `json:"init,omitempty"` // initializers of parameters and of state
+	From     []string       `json:"from,omitempty"` // patterns and hashes of Options.InitFrom
 	Settings train.Settings `json:"settings"`
 }
 
@@ -108,7 +110,8 @@ func (r *run) describeAll(ctx context.Context) (record, error) {
 		if st.probe != nil {
 			t.Probe, valid = st.probe.text(), st.probe.test
 		} else {
-			t.Model, t.Settings, t.Init = st.model.Hash(), st.opt.Settings(st.model), starts(st.opt.InitFrom)
+			t.Model, t.Settings = st.model.Hash(), st.opt.Settings(st.model)
+			t.Init, t.From = initializers(st.model), starts(st.opt.InitFrom)
 		}
 		t.Below, errs[0] = textHash(st.below)
 		t.Data, errs[1] = r.rowsHash(ctx, st.rows)
@@ -126,6 +129,35 @@ func (r *run) describeAll(ctx context.Context) (record, error) {
 	}
 	rec.Hash = hex.EncodeToString(all.Sum(nil))
 	return rec, nil
+}
+
+// initializers tells what parameters and state start from, which the text of a graph
+// does not.
+func initializers(m *spec.Model) (out []string) {
+	for _, p := range m.Params() {
+		out = append(out, p.Name+" "+p.Init.Name())
+	}
+	for _, s := range m.States() {
+		out = append(out, s.Name+" "+s.Init.Name())
+	}
+	return out
+}
+
+// firstDifference returns the first entries in which two lists differ, "" for one that ends.
+func firstDifference(a, b []string) (x, y string) {
+	for i := range max(len(a), len(b)) {
+		x, y = "", ""
+		if i < len(a) {
+			x = a[i]
+		}
+		if i < len(b) {
+			y = b[i]
+		}
+		if x != y {
+			break
+		}
+	}
+	return x, y
 }
 
 // starts tells the tensors that parameters start from.
@@ -214,7 +246,10 @@ func difference(a, b phaseRecord) string {
 	case a.Valid != b.Valid:
 		return fmt.Sprintf("the validation rows of %s are other ones", a.Name)
 	case !slices.Equal(a.Init, b.Init):
-		return fmt.Sprintf("the InitFrom of %s was %s, it is %s", a.Name, short(a.Init), short(b.Init))
+		was, is := firstDifference(a.Init, b.Init)
+		return fmt.Sprintf("an initializer of %s was %q, it is %q", a.Name, was, is)
+	case !slices.Equal(a.From, b.From):
+		return fmt.Sprintf("the InitFrom of %s was %s, it is %s", a.Name, short(a.From), short(b.From))
 	}
 	return fmt.Sprintf("the options of %s were %s, they are %s", a.Name, short(a.Settings), short(b.Settings))
 }
