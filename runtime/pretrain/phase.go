@@ -30,11 +30,12 @@ type step struct {
 	unit   string      // input whose values must be in [0, 1], "" for none
 	under  []string    // layers of the stack that have been trained before
 
-	probe  *ProbePhase // what is measured instead of a training; nil for one
-	extra  []string    // kinds of the losses beside the reconstruction's
-	how    string      // of an RBM, in place of noise
-	bits   bool        // the rows' values must be in [0, 1]
-	scaled bool        // they should have mean 0 and variance 1
+	probe   *ProbePhase     // what is measured instead of a training; nil for one
+	extra   []string        // kinds of the losses beside the reconstruction's
+	how     string          // of an RBM, in place of noise
+	machine *spec.Boltzmann // of an RBM's stage
+	bits    bool            // the rows' values must be in [0, 1]
+	scaled  bool            // they should have mean 0 and variance 1
 }
 
 // FitPhase is made by [Fit].

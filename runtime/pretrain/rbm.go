@@ -41,7 +41,9 @@ type RBMPhase struct {
 //
 // Options hold for each stage; Stage gives one its own. The loss F(v0) - F(vk) says
 // nothing of how far the training is, so the last weights are kept, not those of the
-// best validation loss; look at loss/reconstruction1, and at [FreeEnergyGap].
+// best validation loss; look at loss/reconstruction1, and at what a stage's record says
+// when it ends: free energy, reconstruction error and pseudo-likelihood of the first
+// rows and of the validation rows, and the gap of the free energies.
 // Mistakes: those of spec.RBMs.
 func RBM(x *spec.Value, stack *spec.SequentialLayer, rows dataset.Source, o train.Options) *RBMPhase {
 	return &RBMPhase{at: here(), x: x, stack: stack, rows: rows, opt: o, gibbs: 1, stages: map[int]train.Options{}}
@@ -144,7 +146,7 @@ func (s *RBMPhase) steps(p *Program) []step {
 			return nil
 		}
 		m := machines[k]
-		st.how = fmt.Sprintf("CD-%d", s.gibbs)
+		st.machine, st.how = m, fmt.Sprintf("CD-%d", s.gibbs)
 		if s.persist {
 			st.how = fmt.Sprintf("PCD-%d, %d chains", s.gibbs, s.chains)
 		}

@@ -178,7 +178,9 @@ func (r *run) phase(ctx context.Context, i int) (res *train.Result, e train.Earl
 	if res, err = train.Fit(ctx, st.model, rows, o); err != nil {
 		return nil, e, err
 	}
-	e, err = res.Earlier() // while the codes are there
+	if e, err = res.Earlier(); err == nil && st.machine != nil { // while the codes are there
+		err = r.stopped(ctx, st.machineMetrics(ctx, e, rows, o.Valid))
+	}
 	return res, e, err
 }
 
