@@ -1,6 +1,7 @@
 package pretrain
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -277,20 +278,20 @@ const maxExact = 24
 // exp(-F) over the visible units, by visiting every state of one layer of bits: the
 // time doubles with each bit and grows with the units of the other layer: seconds for
 // 16 bits and 784 units, a quarter of an hour for 24.
-// Errors: neither layer is one of at most 24 bits.
-func (m *Machine) LogZ() (float64, error) {
+// Errors: neither layer is one of at most 24 bits; the context's.
+func (m *Machine) LogZ(ctx context.Context) (float64, error) {
 	hidden := !m.Linear && m.Hidden <= maxExact && (m.Hidden <= m.Visible || m.Gaussian || m.Visible > maxExact)
 	switch {
 	case hidden:
-		z := states(m.wt, m.c, m.b, m.Gaussian)
+		z, err := states(ctx, m.wt, m.c, m.b, m.Gaussian)
 		if m.Gaussian { // ∫exp(-½(v-b)² + v·y) = √2π·exp(½(y+b)² - ½b²)
 			for _, b := range m.b {
 				z += math.Log(2*math.Pi)/2 - float64(b)*float64(b)/2
 			}
 		}
-		return z, nil
+		return z, err
 	case !m.Gaussian && m.Visible <= maxExact:
-		return states(m.w, m.b, m.c, m.Linear), nil
+		return states(ctx, m.w, m.b, m.c, m.Linear)
 	}
 	advice := "use AIS"
 	if m.Gaussian || m.Linear {
@@ -302,7 +303,7 @@ func (m *Machine) LogZ() (float64, error) {
 // states returns the logarithm of the sum over all states of a layer of bits of
 // exp(a·bits + Σ softplus(x)) or, the other layer being real, exp(a·bits + ½‖x‖²), for
 // x = bits·w + b. From a state to the next one bit changes (Gray 1953).
-func states(w, a, b []float32, real bool) float64 {
+func states(ctx context.Context, w, a, b []float32, real bool) (float64, error) {
 	x, on := make([]float64, len(b)), make([]bool, len(a))
 	bias := 0.0 // of the bits that are on
 	for i, v := range b {
@@ -310,6 +311,9 @@ func states(w, a, b []float32, real bool) float64 {
 	}
 	top, sum := math.Inf(-1), 0.0
 	for s := uint(1); ; s++ {
+		if s%1024 == 0 && ctx.Err() != nil {
+			return 0, fmt.Errorf("pretrain: LogZ: %w", ctx.Err())
+		}
 		if v := bias + standing(x, real); v > top {
 			sum = sum*math.Exp(top-v) + 1
 			top = v
@@ -321,7 +325,7 @@ func states(w, a, b []float32, real bool) float64 {
 			k++
 		}
 		if k == len(a) {
-			return top + math.Log(sum)
+			return top + math.Log(sum), nil
 		}
 		sign := 1.0
 		if on[k] {

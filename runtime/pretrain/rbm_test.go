@@ -237,7 +237,7 @@ func TestLikelihoodRises(t *testing.T) {
 				t.Fatal(err)
 			}
 			m := list[0]
-			logZ, err := m.LogZ()
+			logZ, err := m.LogZ(context.Background())
 			if err != nil {
 				t.Fatal(err)
 			}
