@@ -2,11 +2,13 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 )
 
 // measured is the line of JSON that a measuring program prints: of a training,
@@ -137,5 +139,9 @@ func newest(list []record) []record {
 			kept = append(kept, r)
 		}
 	}
+	// In the order of the works, whichever were measured last.
+	slices.SortStableFunc(kept, func(a, b record) int {
+		return cmp.Compare(slices.Index(works, a.Work), slices.Index(works, b.Work))
+	})
 	return kept
 }
