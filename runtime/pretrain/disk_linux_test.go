@@ -7,21 +7,14 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/lamina-ml/lamina/internal/smalldisk"
 	"github.com/lamina-ml/lamina/spec"
 )
 
 // TestRealDisk has codes that are larger than the disk: the program says so, leaves
 // nothing of them, and goes on with the same bits when there is room, or memory.
 func TestRealDisk(t *testing.T) {
-	disk := t.TempDir()
-	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=1m"); err != nil {
-		t.Skipf("a small file system cannot be mounted (run as root, with the right to mount): %v", err)
-	}
-	defer func() {
-		if err := syscall.Unmount(disk, syscall.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	}()
+	disk := smalldisk.Mount(t)
 	wide := func() *plan {
 		p := &plan{x: spec.Input("x", 12)}
 		p.enc = spec.Sequential("encoder", spec.Dense(100), spec.Sigmoid(), spec.Dense(4))

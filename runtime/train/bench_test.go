@@ -36,6 +36,25 @@ func BenchmarkTiedAutoencoder(b *testing.B) {
 	}
 }
 
+// BenchmarkFrozen measures steps of a classifier trained whole, and with all layers
+// but the last one frozen, whose backward half falls away.
+func BenchmarkFrozen(b *testing.B) {
+	data := dataset.Digits().Train
+	for _, frozen := range [][]string{nil, {"encoder"}} {
+		b.Run(fmt.Sprintf("frozen=%v", frozen), func(b *testing.B) {
+			enc := spec.Sequential("encoder", spec.Dense(1000), spec.ReLU(), spec.Dense(1000), spec.ReLU(), spec.Dense(1000), spec.ReLU())
+			logits := spec.Input("x", 784).Then(enc, spec.Dense(10).Named("head"))
+			m := spec.NewModel("classes", spec.CrossEntropy(logits, spec.Labels("y", 10)))
+			t, err := New(context.Background(), m, data, Options{Optimizer: optim.Adam(1e-3), Epochs: 1 << 20, Batch: 100, Freeze: frozen})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer t.Close()
+			steps(b, t, 100)
+		})
+	}
+}
+
 // BenchmarkTinyAutoencoder measures whole training steps of 16-8-4 and back, of
 // which the arithmetic is a small part.
 func BenchmarkTinyAutoencoder(b *testing.B) {

@@ -6,19 +6,13 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+
+	"github.com/lamina-ml/lamina/internal/smalldisk"
 )
 
 // A real disk that fills while a training runs, and then one that is read-only.
 func TestRealDisk(t *testing.T) {
-	disk := t.TempDir()
-	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=1m"); err != nil {
-		t.Skipf("a small file system cannot be mounted (run as root, with the right to mount): %v", err)
-	}
-	defer func() {
-		if err := syscall.Unmount(disk, syscall.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	}()
+	disk := smalldisk.Mount(t)
 	want := bits(mustFit(t, options()))
 	o := options()
 	o.Dir = filepath.Join(disk, "run")
