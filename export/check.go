@@ -14,14 +14,22 @@ const (
 	maxRank  = 64
 )
 
-// Check returns the first rule of ONNX that m breaks. It reads nothing but the
-// message: names are unique and each is made once, before it is read; every
+// Check returns the first rule of ONNX that a file breaks. It reads nothing but
+// the file: names are unique and each is made once, before it is read; every
 // initializer is read and is as long as its dims say; every node is of an op this
 // package writes, and the types it infers are those the file states.
 //
 // It is for files this package wrote: a valid file of another producer may use
 // ops it does not know.
-func Check(m *onnxpb.ModelProto) error {
+func Check(file []byte) error {
+	m, err := onnxpb.UnmarshalModel(file)
+	if err != nil {
+		return err
+	}
+	return check(m)
+}
+
+func check(m *onnxpb.ModelProto) error {
 	c := &checker{types: map[string]vtype{}, ints: map[string][]int64{}, made: map[string]string{}, read: map[string]bool{}}
 	return c.model(m)
 }

@@ -152,11 +152,11 @@ func TestBuildTaps(t *testing.T) {
 	if want := "enc enc Add; relu code Relu; dec y Add; "; got != want {
 		t.Errorf("taps %q, want %q", got, want)
 	}
-	mp := &onnxpb.ModelProto{}
-	if err := mp.Unmarshal(m.Bytes); err != nil {
+	l, err := Layers(m.Bytes)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if l := Layers(mp); len(l) != 3 || l[2].Layer != "dec" || l[2].Value != "y" || l[2].Pos != "example.com/digits/main.go:13" {
+	if len(l) != 3 || l[2].Layer != "dec" || l[2].Value != "y" || l[2].Pos != "example.com/digits/main.go:13" {
 		t.Errorf("layers: %+v", l)
 	}
 }
@@ -344,11 +344,11 @@ func TestCheckFinds(t *testing.T) {
 	} {
 		g, p := tied()
 		m := export(t, g, p, Options{})
-		if err := Check(m); err != nil {
+		if err := Check(marshal(t, m)); err != nil {
 			t.Fatal(err)
 		}
 		c.f(m)
-		if err := Check(m); err == nil || !strings.Contains(err.Error(), c.want) {
+		if err := Check(marshal(t, m)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -362,19 +362,11 @@ func TestTensorRoundTrip(t *testing.T) {
 		{DType: ir.Bool, Shape: []int{3}, Bool: []bool{true, false, true}},
 		{DType: ir.F32, Shape: []int{0, 4}, F32: []float32{}},
 	} {
-		p, err := Tensor("x", x)
+		raw, err := MarshalTensor("x", x)
 		if err != nil {
 			t.Fatal(err)
 		}
-		raw, err := p.Marshal()
-		if err != nil {
-			t.Fatal(err)
-		}
-		q := &onnxpb.TensorProto{}
-		if err := q.Unmarshal(raw); err != nil {
-			t.Fatal(err)
-		}
-		y, err := ParseTensor(q)
+		y, err := ParseTensor(raw)
 		if err != nil || fmt.Sprint(y.Shape, y.F32, y.F64, y.I64, y.Bool) != fmt.Sprint(x.Shape, x.F32, x.F64, x.I64, x.Bool) {
 			t.Errorf("%v came back as %v (%v)", x, y, err)
 		}
@@ -387,8 +379,20 @@ func TestTensorRoundTrip(t *testing.T) {
 		{DataType: 10, Dims: []int64{1}, RawData: make([]byte, 2)},
 		{DataType: 1, Dims: []int64{1}, DataLocation: onnxpb.TensorProto_EXTERNAL},
 	} {
-		if _, err := ParseTensor(p); err == nil {
+		if _, err := ParseTensor(marshal(t, p)); err == nil {
 			t.Errorf("%v is accepted", p)
 		}
 	}
+	if _, err := ParseTensor([]byte("nothing")); err == nil {
+		t.Error("text is accepted")
+	}
+}
+
+func marshal(t *testing.T, m interface{ Marshal() ([]byte, error) }) []byte {
+	t.Helper()
+	b, err := m.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }

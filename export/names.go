@@ -145,11 +145,15 @@ func doc(n *ir.Node) string {
 }
 
 // Layers returns the last value of each layer that a file's nodes name in their
-// doc_string, in the order of those nodes.
-func Layers(m *onnxpb.ModelProto) []Tap {
+// doc_string, in the order of those nodes. It fails if the file is no ONNX model.
+func Layers(file []byte) ([]Tap, error) {
+	m, err := onnxpb.UnmarshalModel(file)
+	if err != nil {
+		return nil, err
+	}
 	g := m.GetGraph()
 	if g == nil {
-		return nil
+		return nil, nil
 	}
 	last := map[string]int{}
 	taps := make([]Tap, len(g.Node))
@@ -173,5 +177,5 @@ func Layers(m *onnxpb.ModelProto) []Tap {
 			out = append(out, t)
 		}
 	}
-	return out
+	return out, nil
 }

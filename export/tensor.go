@@ -24,8 +24,18 @@ func elemType(d ir.DType) int32 {
 	return int32(onnxpb.TensorProto_UNDEFINED)
 }
 
-// Tensor returns t as a TensorProto with raw little-endian data.
-func Tensor(name string, t *ir.Tensor) (*onnxpb.TensorProto, error) {
+// MarshalTensor returns a tensor of that name as ONNX test sets store it: a
+// serialized TensorProto with raw little-endian data. It fails if t's dtype,
+// shape and elements do not agree.
+func MarshalTensor(name string, t *ir.Tensor) ([]byte, error) {
+	p, err := tensorProto(name, t)
+	if err != nil {
+		return nil, err
+	}
+	return p.Marshal()
+}
+
+func tensorProto(name string, t *ir.Tensor) (*onnxpb.TensorProto, error) {
 	if err := t.Check(); err != nil {
 		return nil, err
 	}
@@ -65,15 +75,19 @@ func dataTensor(typ ir.Type, t *ir.Tensor) (*onnxpb.TensorProto, error) {
 	if t == nil {
 		return nil, fmt.Errorf("has no elements")
 	}
-	return Tensor("", t.To(typ.DType))
+	return tensorProto("", t.To(typ.DType))
 }
 
-// ParseTensor returns the elements of p, which may be hostile: nothing is
-// allocated that p does not itself hold.
+// ParseTensor reads a serialized TensorProto, which may be hostile: nothing is
+// allocated that it does not itself hold.
 //
-// Errors: another element type than float, double, int64 and bool; external
-// data; a length other than the dims say.
-func ParseTensor(p *onnxpb.TensorProto) (*ir.Tensor, error) {
+// Errors: no TensorProto; another element type than float, double, int64 and
+// bool; external data; a length other than the dims say.
+func ParseTensor(b []byte) (*ir.Tensor, error) {
+	p, err := onnxpb.UnmarshalTensor(b)
+	if err != nil {
+		return nil, err
+	}
 	if p.GetDataLocation() == onnxpb.TensorProto_EXTERNAL || len(p.GetExternalData()) > 0 || p.GetSegment() != nil {
 		return nil, fmt.Errorf("tensor %q: the data are outside the file", p.GetName())
 	}

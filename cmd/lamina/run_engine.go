@@ -158,11 +158,7 @@ func readPB(file string) (*ir.Tensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := onnxpb.UnmarshalTensor(b)
-	if err != nil {
-		return nil, fmt.Errorf("%s: not a tensor: %w", file, err)
-	}
-	t, err := onnxexport.ParseTensor(p)
+	t, err := onnxexport.ParseTensor(b)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}

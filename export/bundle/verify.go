@@ -307,11 +307,7 @@ func (r *reader) set(s storedSet) (replayed, error) {
 				return out, err
 			}
 			r.budget -= int64(len(b))
-			p := &onnxpb.TensorProto{}
-			if err := p.Unmarshal(b); err != nil {
-				return out, fmt.Errorf("%s is no tensor: %w", file, err)
-			}
-			t, err := onnxexport.ParseTensor(p)
+			t, err := onnxexport.ParseTensor(b)
 			if err != nil {
 				return out, fmt.Errorf("%s: %w", file, err)
 			}

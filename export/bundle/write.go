@@ -232,13 +232,11 @@ func (w *writer) files(ctx context.Context, rep *verify.Report) (map[string][]by
 			from  map[string]*ir.Tensor
 		}{{"input", ver.Inputs, s.set.In}, {"output", ver.Results, s.want}} {
 			for i, file := range ver.files(folder, part.kind, len(part.names)) {
-				p, err := onnxexport.Tensor(part.names[i], part.from[part.names[i]])
+				b, err := onnxexport.MarshalTensor(part.names[i], part.from[part.names[i]])
 				if err != nil {
 					return nil, fmt.Errorf("bundle: %s %q: %w", part.kind, part.names[i], err)
 				}
-				if files[file], err = p.Marshal(); err != nil {
-					return nil, fmt.Errorf("bundle: %w", err)
-				}
+				files[file] = b
 			}
 		}
 	}

@@ -50,8 +50,8 @@ func (v *run) explain(ctx context.Context, o opened, set Set, n int, in map[stri
 // match pairs the layers that the file's doc_strings name with the last value of
 // each layer of the graph.
 func (v *run) match() []onnxexport.Tap {
-	m := &onnxpb.ModelProto{}
-	if m.Unmarshal(v.s.Model) != nil {
+	layers, err := onnxexport.Layers(v.s.Model)
+	if err != nil {
 		return nil
 	}
 	last := map[string]*ir.Value{}
@@ -61,7 +61,7 @@ func (v *run) match() []onnxexport.Tap {
 		}
 	}
 	var taps []onnxexport.Tap
-	for _, t := range onnxexport.Layers(m) {
+	for _, t := range layers {
 		if t.IR = last[t.Layer]; t.IR != nil {
 			taps = append(taps, t)
 		}
