@@ -25,7 +25,7 @@ var levels = []struct {
 	{6, "internal/opcase internal/orttest internal/randmodel internal/faults"}, // for tests only
 	// Anyone may import what else is internal.
 	{-1, "internal/"},
-	{-2, "internal/random internal/atomicfile internal/regular"},
+	{-2, "random internal/atomicfile internal/regular"},
 }
 
 // levelOf returns the level of a package by its path below the module.
@@ -82,7 +82,7 @@ func TestLevels(t *testing.T) {
 
 func TestLevelOf(t *testing.T) {
 	for name, want := range map[string]int{"compiler": 3, "compiler/ir": 0, "cmd/lamina": 7, "examples/quickstart": 7, "export/bundle": 6, "export/verify/ort": 5,
-		"internal/npywrite": -1, "runtime/picture": 1, "internal/random": -2, "internal/onnxpb": 0} {
+		"internal/npywrite": -1, "runtime/picture": 1, "random": -2, "internal/onnxpb": 0} {
 		if got, ok := levelOf(name); !ok || got != want {
 			t.Errorf("level of %s is %d %v, want %d", name, got, ok, want)
 		}

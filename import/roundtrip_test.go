@@ -14,7 +14,7 @@ import (
 	"github.com/lamina-ml/lamina/export/verify/native"
 	onnximport "github.com/lamina-ml/lamina/import"
 	"github.com/lamina-ml/lamina/internal/randmodel"
-	"github.com/lamina-ml/lamina/internal/random"
+	"github.com/lamina-ml/lamina/random"
 	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/spec"
 )

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/lamina-ml/lamina/internal/random"
+	"github.com/lamina-ml/lamina/random"
 	"github.com/lamina-ml/lamina/spec"
 )
 

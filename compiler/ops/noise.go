@@ -5,7 +5,7 @@ import (
 	"math"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
-	"github.com/lamina-ml/lamina/internal/random"
+	"github.com/lamina-ml/lamina/random"
 )
 
 // Drawn is an op that draws random numbers.

@@ -1,5 +1,5 @@
 // Command extend trains an encoder made of what this module adds to Lamina: a
-// layer, a loss, a metric and a data source. It exports the encoder as a bundle
+// layer and its initializer, a loss, a metric and a data source. It exports the encoder as a bundle
 // and verifies that.
 package main
 
@@ -11,6 +11,7 @@ import (
 
 	"example.com/extend/glu"
 	"example.com/extend/logcosh"
+	"example.com/extend/truncated"
 	"example.com/extend/waves"
 	"example.com/extend/within"
 	"github.com/lamina-ml/lamina/export/bundle"
@@ -31,7 +32,7 @@ func main() {
 
 func run(ctx context.Context, out string, epochs int) error {
 	clean := spec.Input("clean", waves.Samples)
-	encoder := spec.Sequential("encoder", glu.New(64), glu.New(12))
+	encoder := spec.Sequential("encoder", glu.New(64).Init(truncated.Normal{SD: 0.1}), glu.New(12))
 	code := spec.Input("x", waves.Samples).Then(encoder).Named("code")
 	wave := code.Then(spec.Dense(64), spec.GELU(), spec.Dense(waves.Samples)).Named("wave")
 	m := spec.NewModel("waves", logcosh.Loss(wave, clean))

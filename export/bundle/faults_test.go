@@ -21,7 +21,7 @@ import (
 	"github.com/lamina-ml/lamina/internal/onnxpb"
 	"github.com/lamina-ml/lamina/internal/orttest"
 	"github.com/lamina-ml/lamina/internal/randmodel"
-	"github.com/lamina-ml/lamina/internal/random"
+	"github.com/lamina-ml/lamina/random"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/spec"

@@ -7,7 +7,7 @@ import (
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/export/verify"
-	"github.com/lamina-ml/lamina/internal/random"
+	"github.com/lamina-ml/lamina/random"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 )
 

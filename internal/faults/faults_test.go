@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/lamina-ml/lamina/internal/onnxpb"
-	"github.com/lamina-ml/lamina/internal/random"
+	"github.com/lamina-ml/lamina/random"
 )
 
 func small() *onnxpb.ModelProto {

@@ -5,7 +5,7 @@ import (
 	"math"
 	"slices"
 
-	"github.com/lamina-ml/lamina/internal/random"
+	"github.com/lamina-ml/lamina/random"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 )
 

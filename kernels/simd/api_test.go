@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lamina-ml/lamina/internal/random"
+	"github.com/lamina-ml/lamina/random"
 )
 
 func TestSelect(t *testing.T) {

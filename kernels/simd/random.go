@@ -3,7 +3,7 @@ package simd
 import (
 	"math"
 
-	"github.com/lamina-ml/lamina/internal/random"
+	"github.com/lamina-ml/lamina/random"
 )
 
 // randomConsts is what the drawing kernels read, in this order; gen/random.go has the same offsets.

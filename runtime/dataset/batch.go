@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/lamina-ml/lamina/internal/random"
+	"github.com/lamina-ml/lamina/random"
 )
 
 // buffered is how many batches have memory: one in use and the rest ahead.

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/lamina-ml/lamina/internal/random"
+	"github.com/lamina-ml/lamina/random"
 )
 
 // Split is data in two parts.

@@ -12,7 +12,7 @@ import (
 	"github.com/lamina-ml/lamina/compiler"
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/plan"
-	"github.com/lamina-ml/lamina/internal/random"
+	"github.com/lamina-ml/lamina/random"
 	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/runtime/optim"
 	"github.com/lamina-ml/lamina/spec"

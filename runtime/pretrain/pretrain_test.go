@@ -21,7 +21,7 @@ import (
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/internal/npywrite"
-	"github.com/lamina-ml/lamina/internal/random"
+	"github.com/lamina-ml/lamina/random"
 	"github.com/lamina-ml/lamina/runtime/checkpoint"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/optim"

@@ -19,7 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/lamina-ml/lamina/internal/atomicfile"
-	"github.com/lamina-ml/lamina/internal/random"
+	"github.com/lamina-ml/lamina/random"
 	"github.com/lamina-ml/lamina/runtime/checkpoint"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/optim"

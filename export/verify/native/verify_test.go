@@ -8,7 +8,7 @@ import (
 	"github.com/lamina-ml/lamina/export/verify"
 	"github.com/lamina-ml/lamina/export/verify/native"
 	"github.com/lamina-ml/lamina/internal/randmodel"
-	"github.com/lamina-ml/lamina/internal/random"
+	"github.com/lamina-ml/lamina/random"
 	"github.com/lamina-ml/lamina/spec"
 )
 
