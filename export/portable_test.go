@@ -5,10 +5,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/lamina-ml/lamina/internal/onnxpb"
+	"github.com/lamina-ml/lamina/internal/outside"
 )
 
 // program declares a model in a module of its own and writes its encoder.
@@ -52,27 +52,10 @@ func TestSameBytesEverywhere(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds programs; run without -short")
 	}
-	goTool, err := exec.LookPath("go")
-	if err != nil {
-		t.Skip("needs the go command: put it on PATH")
-	}
 	root, err := filepath.Abs("..")
 	if err != nil {
 		t.Fatal(err)
 	}
-	mod, err := os.ReadFile(filepath.Join(root, "go.mod"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	sums, err := os.ReadFile(filepath.Join(root, "go.sum"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	const own = "module github.com/lamina-ml/lamina\n"
-	if !strings.HasPrefix(string(mod), own) {
-		t.Fatal("go.mod does not begin with its module line")
-	}
-	text := "module example.com/digits\n\nrequire github.com/lamina-ml/lamina v0.0.0\n\nreplace github.com/lamina-ml/lamina => " + root + "\n" + string(mod[len(own):])
 	var first []byte
 	for _, c := range []struct {
 		folder string
@@ -82,18 +65,12 @@ func TestSameBytesEverywhere(t *testing.T) {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		for name, s := range map[string]string{"main.go": program, "go.mod": text, "go.sum": string(sums)} {
-			if err := os.WriteFile(filepath.Join(dir, name), []byte(s), 0o644); err != nil {
-				t.Fatal(err)
-			}
+		if err := os.WriteFile(filepath.Join(dir, "main.go"), []byte(program), 0o644); err != nil {
+			t.Fatal(err)
 		}
+		outside.Module(t, dir, "example.com/digits")
 		bin := filepath.Join(dir, "digits")
-		build := exec.Command(goTool, append(append([]string{"build", "-mod=mod"}, c.flags...), "-o", bin, ".")...)
-		build.Dir = dir
-		build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off", "GOPROXY=off")
-		if out, err := build.CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
+		outside.Go(t, dir, []string{"CGO_ENABLED=0"}, append(append([]string{"build"}, c.flags...), "-o", bin, ".")...)
 		run := exec.Command(bin)
 		run.Dir = dir
 		var stderr bytes.Buffer

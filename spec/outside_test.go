@@ -2,36 +2,19 @@ package spec_test
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/lamina-ml/lamina/internal/outside"
 )
 
 // TestOutside tests a layer that lives in a module of its own.
 func TestOutside(t *testing.T) {
-	root, err := filepath.Abs("..")
-	if err != nil {
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join("testdata", "glu"))); err != nil {
 		t.Fatal(err)
 	}
-	glu, err := filepath.Abs(filepath.Join("testdata", "glu"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	work := filepath.Join(t.TempDir(), "go.work")
-	text := "go 1.26.0\n\nuse (\n\t" + root + "\n\t" + glu + "\n)\n"
-	if err := os.WriteFile(work, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	run := func(args ...string) string {
-		cmd := exec.Command("go", args...)
-		cmd.Dir = glu
-		cmd.Env = append(os.Environ(), "GOWORK="+work, "GOFLAGS=", "GOPROXY=off")
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Errorf("go %v: %v\n%s", args, err, out)
-		}
-		return string(out)
-	}
-	run("test", "-vet=off", ".")
-	golden(t, "show.golden", run("run", "-ldflags=-s -w", "./show"))
+	outside.Module(t, dir, "example.com/glu")
+	outside.Go(t, dir, nil, "test", "-vet=off", ".")
+	golden(t, "show.golden", outside.Go(t, dir, nil, "run", "-ldflags=-s -w", "./show"))
 }
