@@ -95,7 +95,7 @@ func TestDemoInterrupted(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkpoint := filepath.Join(dir, "training", "checkpoint.lamina")
-	for range 600 {
+	for range 6000 {
 		if _, err := os.Stat(checkpoint); err == nil {
 			break
 		}

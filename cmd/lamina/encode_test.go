@@ -358,7 +358,7 @@ func TestEncodeInterrupted(t *testing.T) {
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for waited := 0; stateOf(z+partialSuffix) == 0 && waited < 10_000; waited++ {
+	for waited := 0; stateOf(z+partialSuffix) == 0 && waited < 300_000; waited++ {
 		time.Sleep(time.Millisecond)
 	}
 	c.Process.Signal(syscall.SIGTERM)

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -265,10 +264,7 @@ func TestReloadUnderLoad(t *testing.T) {
 			t.Fatal(err)
 		}
 		at := &seen[i%2] // until somebody was answered by it
-		for n, waited := at.Load(), 0; at.Load() == n && !t.Failed(); waited++ {
-			if waited > 10_000 {
-				t.Fatal("the new bundle never answers")
-			}
+		for n := at.Load(); at.Load() == n && !t.Failed(); {
 			time.Sleep(time.Millisecond)
 		}
 		if i == 3 {
@@ -385,10 +381,7 @@ func TestBusy(t *testing.T) {
 	if _, err := feed.Write(x[:8]); err != nil {
 		t.Fatal(err)
 	}
-	for range 5000 {
-		if len(s.calls) == 1 {
-			break
-		}
+	for len(s.calls) != 1 {
 		time.Sleep(time.Millisecond)
 	}
 	r, err := http.Post(url+"/encode", rawType, bytes.NewReader(x))
@@ -417,9 +410,7 @@ func TestProcess(t *testing.T) {
 	}
 	dir := filepath.Join(t.TempDir(), "live")
 	copied(t, golden, dir)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	c := exec.CommandContext(ctx, os.Args[0], "-bundle", dir, "-addr", "127.0.0.1:0")
+	c := exec.CommandContext(t.Context(), os.Args[0], "-bundle", dir, "-addr", "127.0.0.1:0")
 	c.Env = append(os.Environ(), asService+"=1")
 	pipe, err := c.StderrPipe()
 	if err != nil {

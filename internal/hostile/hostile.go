@@ -1,5 +1,7 @@
-// Package hostile tests parsers with damaged and malicious files: no panic, memory
-// bounded by the size of the file, and bounded time.
+// Package hostile tests parsers with damaged and malicious files: no panic, and
+// memory and allocations bounded by the size of the file. Time is not measured,
+// since it depends on what else the machine does; a parser that hangs meets the
+// limit of go test.
 package hostile
 
 import (
@@ -12,15 +14,15 @@ import (
 	"runtime/debug"
 	"strconv"
 	"testing"
-	"time"
 )
 
 // What reading one file may take.
 const (
-	BaseMemory = 64 << 20 // bytes, whatever the file
-	FileMemory = 4        // bytes a byte of the file
-	MaxTime    = 2 * time.Second
-	MaxMessage = 64 << 10 // bytes of an error
+	BaseMemory      = 64 << 20 // bytes, whatever the file
+	FileMemory      = 4        // bytes a byte of the file
+	BaseAllocations = 64 << 10 // whatever the file
+	FileAllocations = 4        // a byte of the file
+	MaxMessage      = 64 << 10 // bytes of an error
 )
 
 // Environment of a run.
@@ -98,26 +100,25 @@ func Findings(t *testing.T, dir string, parse func([]byte) error) {
 	}
 }
 
-// Watch parses one file and reports what it may not do: panic, allocate or take
-// too long. Memory is everything that was allocated, live or not, which is no less
-// than the peak; nothing else may run meanwhile.
+// Watch parses one file and reports what it may not do: panic, allocate too much or
+// too often, say too much, or change the file. Memory is everything that was
+// allocated, live or not, which is no less than the peak; nothing else may run
+// meanwhile.
 func Watch(t testing.TB, name string, data []byte, parse func([]byte) error) (err error) {
 	t.Helper()
 	given := bytes.Clone(data)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	start := time.Now()
 	defer func() {
-		took := time.Since(start)
 		runtime.ReadMemStats(&after)
 		if v := recover(); v != nil {
 			t.Errorf("%s: panic: %v\n%s", name, v, debug.Stack())
 		}
-		if took > MaxTime {
-			t.Errorf("%s: took %v, at most %v is allowed", name, took, MaxTime)
-		}
 		if n := after.TotalAlloc - before.TotalAlloc; n > BaseMemory+FileMemory*uint64(len(data)) {
 			t.Errorf("%s: %d bytes became %d in memory", name, len(data), n)
+		}
+		if n := after.Mallocs - before.Mallocs; n > BaseAllocations+FileAllocations*uint64(len(data)) {
+			t.Errorf("%s: %d bytes took %d allocations", name, len(data), n)
 		}
 		if err != nil && len(err.Error()) > MaxMessage {
 			t.Errorf("%s: an error of %d bytes", name, len(err.Error()))

@@ -283,7 +283,7 @@ func TestCloseEndsTheGoroutine(t *testing.T) {
 		b.Close()
 		b.Close()
 	}
-	for range 100 {
+	for range 6000 {
 		if runtime.NumGoroutine() <= before {
 			return
 		}

@@ -169,14 +169,13 @@ func TestSilentPeerIsLeft(t *testing.T) {
 	if err != nil {
 		t.Skipf("no sleep: %v", err)
 	}
-	began := time.Now()
 	if _, err := r.measure(t.Context(), 10*time.Millisecond); err == nil || !strings.Contains(err.Error(), "no answer") {
 		t.Errorf("measure returned %v", err)
 	}
 	r.stop()
 	r.end()
-	if d := time.Since(began); d > 30*time.Second {
-		t.Errorf("it was waited for, %v", d)
+	if r.cmd.ProcessState.Success() {
+		t.Error("it was waited for")
 	}
 }
 
