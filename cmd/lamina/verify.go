@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lamina-ml/lamina/export/bundle"
+	"github.com/lamina-ml/lamina/export/verify"
 	"github.com/lamina-ml/lamina/export/verify/ort"
 )
 
@@ -48,6 +49,9 @@ Exit status, by the runtimes that spoke: 0 it holds, 1 it differs or was altered
 
 // verdict says in words what replaying a bundle showed.
 func verdict(v *bundle.Verdict) string {
+	if v.Status == bundle.Undetermined {
+		return "whether it computes what was trained cannot be said: " + v.Reason
+	}
 	if v.Status != bundle.Holds {
 		s := "it does not compute what was trained: " + v.Reason
 		if v.Layer != "" {
@@ -59,8 +63,8 @@ func verdict(v *bundle.Verdict) string {
 	for _, r := range v.Runtimes {
 		names = append(names, r.Name+" "+r.Version)
 	}
-	s := fmt.Sprintf("it computes what was trained: %d stored sets on %s, worst difference %.2g in row %d, tolerance %.2g",
-		len(v.Sets), strings.Join(names, " and "), v.WorstAbs, v.WorstRow, v.Tolerance)
+	s := fmt.Sprintf("it computes what was trained: %d stored sets on %s, worst difference %.2g in row %d, tolerance %.2g, %s of each output determined",
+		len(v.Sets), strings.Join(names, " and "), v.WorstAbs, v.WorstRow, v.Tolerance, verify.Percent(v.Determined))
 	if len(v.Missing) > 0 {
 		s += "\nno other runtime spoke: " + strings.Join(v.Missing, "; ")
 	}

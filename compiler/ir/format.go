@@ -179,9 +179,13 @@ func quoteName(s string) string {
 	return s
 }
 
+// noLayer stands behind # for a node without a layer; a layer of that name is
+// quoted.
+const noLayer = "-"
+
 func layerComment(layer string) string {
 	if layer == "" {
-		return "-"
+		return noLayer
 	}
 	return quoteName(layer)
 }

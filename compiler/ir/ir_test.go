@@ -101,6 +101,25 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// TestLayerNames reads back what a layer may be called, "-" too, which without
+// quotes stands for none.
+func TestLayerNames(t *testing.T) {
+	for _, layer := range []string{"", "-", `"-"`, `"`, " ", "a b", "# a", "a\nb", "\x00", "ä", "a:1", "- main.go:3", "(from main.go:3)", `\`} {
+		for _, pos := range []Pos{{}, {Made: Frame{File: "main.go", Line: 7}}, {Made: Frame{File: "a b.go", Line: 7}, From: Frame{File: "main.go", Line: 3}}} {
+			g := sample()
+			g.Nodes[0].Layer, g.Nodes[0].Pos = layer, pos
+			text := Format(g)
+			h, err := Parse(text, byName)
+			if err != nil {
+				t.Fatalf("layer %q: %v\n%s", layer, err, text)
+			}
+			if n := h.Nodes[0]; n.Layer != layer || n.Pos.String() != pos.String() || Format(h) != text {
+				t.Errorf("layer %q at %q is read back as %q at %q", layer, pos, n.Layer, n.Pos)
+			}
+		}
+	}
+}
+
 func TestEvaluateDecomposes(t *testing.T) {
 	g := sample()
 	g.State = nil

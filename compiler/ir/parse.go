@@ -448,10 +448,7 @@ func parseComment(s string) (layer string, pos Pos) {
 	if q, err := strconv.QuotedPrefix(s); err == nil {
 		layer, _ = strconv.Unquote(q)
 		s = s[len(q):]
-	} else {
-		layer, s, _ = strings.Cut(s, " ")
-	}
-	if layer == "-" {
+	} else if layer, s, _ = strings.Cut(s, " "); layer == noLayer {
 		layer = ""
 	}
 	made, from, _ := strings.Cut(strings.TrimSpace(s), " (from ")

@@ -39,7 +39,7 @@ const (
 )
 
 // Unverified is appended to the folder's name when no runtime but Lamina's own
-// could be had.
+// could be had; Promote takes it away.
 const Unverified = ".unverified"
 
 // ErrUnverified is wrapped by the error of Write when no runtime but Lamina's own
@@ -97,9 +97,10 @@ type Report struct {
 
 // The values of Verdict.Status.
 const (
-	Holds      = verify.Holds
-	Differs    = verify.Differs
-	Unreadable = "unreadable"
+	Holds        = verify.Holds
+	Differs      = verify.Differs
+	Undetermined = verify.Undetermined
+	Unreadable   = "unreadable"
 )
 
 // Verdict says whether a bundle still computes what was trained.
@@ -112,9 +113,14 @@ type Verdict struct {
 	WorstAbs  float64              `json:"worst_abs"`
 	WorstRow  int                  `json:"worst_row"`
 	Tolerance float64              `json:"tolerance"`
-	Layer     string               `json:"layer,omitempty"`
-	Position  string               `json:"position,omitempty"`
-	Reason    string               `json:"reason,omitempty"`
+
+	// Determined is the least share of an output's elements of the first set that a
+	// comparison says something about: see verify.Determined.
+	Determined float64 `json:"determined"`
+
+	Layer    string `json:"layer,omitempty"`
+	Position string `json:"position,omitempty"`
+	Reason   string `json:"reason,omitempty"`
 }
 
 // SetVerdict is what replaying one stored set showed.

@@ -61,7 +61,7 @@ func Open(ctx context.Context, dir string) (*engine.Net, error) {
 //
 // Errors: one that wraps ErrDiffers for a file that was altered or a set that
 // gives something else; ErrUnverified for an export that was never executed and
-// compared; ErrUnreadable for what is no bundle or asks for too much memory, with
+// compared, or of which too little can be; ErrUnreadable for what is no bundle or asks for too much memory, with
 // an *onnximport.Unsupported for a model of ops that Lamina does not have; that
 // of ctx.
 func Load(ctx context.Context, dir string) (*Opened, error) {
@@ -116,10 +116,13 @@ func (r *reader) load(ctx context.Context, dir string) (*Opened, error) {
 			return nil, err
 		}
 	}
-	for _, s := range r.ver.Stored {
+	for k, s := range r.ver.Stored {
 		set, err := r.set(s)
 		if err != nil {
 			return nil, unreadable("%w", err)
+		}
+		if _, why := r.share(set); k == 0 && why != "" {
+			return nil, fmt.Errorf("%w: %s", ErrUnverified, why)
 		}
 		if err := r.repeat(ctx, o.Net, set); err != nil {
 			return nil, err

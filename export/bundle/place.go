@@ -28,6 +28,11 @@ func newPlace(dir string) (*place, error) {
 	return p, replaceable(p.dir)
 }
 
+// notWritten is why the folder was not written.
+func (p *place) notWritten(why error) error {
+	return fmt.Errorf("bundle: %s was not written: %w", filepath.Base(p.dir), why)
+}
+
 // replaceable refuses to put a folder in the place of what is no bundle.
 func replaceable(dir string) error {
 	info, err := os.Stat(dir)

@@ -107,7 +107,7 @@ func (r *reader) compare(rt verify.Runtime, set replayed, got map[string]*ir.Ten
 		if set.Folder != hardSet {
 			r.v.Tolerance = max(r.v.Tolerance, r.ver.Outputs[name])
 		}
-		if d.Bad > 0 && r.v.Status == Holds {
+		if d.Bad > 0 && (r.v.Status == Holds || r.v.Status == Undetermined) {
 			r.v.Status, r.differing = Differs, name
 			r.v.Reason = fmt.Sprintf("%s, %s, output %q: %s", rt.Name(), set.Folder, name, d.First)
 		}

@@ -32,8 +32,9 @@ type VerifyOptions struct {
 //
 // A file that was altered, a node that is gone, a set that was edited, a model
 // that one runtime runs and another refuses give the status differs, with the
-// first layer that shows it where one does. What is no bundle, or runs nowhere,
-// gives the status unreadable and an error that wraps ErrUnreadable. The folder
+// first layer that shows it where one does. If less than verify.Enough of an output
+// of the first set can be compared, the status is undetermined. What is no bundle, or
+// runs nowhere, gives the status unreadable and an error that wraps ErrUnreadable. The folder
 // may be hostile: sizes are held against limits before anything is read, and no
 // name in it leads out of it.
 func Verify(ctx context.Context, dir string, runtimes ...verify.Runtime) (*Verdict, error) {
@@ -139,6 +140,7 @@ func (r *reader) verify(ctx context.Context, dir string, runtimes []verify.Runti
 	if err := r.stored(); err != nil {
 		return err
 	}
+	r.determined()
 	spoke := 0
 	for _, rt := range executions(runtimes) {
 		ok, err := r.replay(ctx, rt, m)
@@ -190,6 +192,33 @@ func (r *reader) stored() error {
 		r.v.HardRows = set.Rows
 	}
 	return nil
+}
+
+// determined takes into the verdict how much of the first set can be compared.
+func (r *reader) determined() {
+	if len(r.sets) == 0 || r.sets[0].Folder != r.ver.Stored[0].Folder {
+		return // it was altered
+	}
+	share, why := r.share(r.sets[0])
+	r.v.Determined = share
+	if why != "" && r.v.Status == Holds {
+		r.v.Status, r.v.Reason = Undetermined, why
+	}
+}
+
+// share is the least share of an output's elements that are determined, and what
+// there is to say if that is not verify.Enough.
+func (r *reader) share(set replayed) (least float64, why string) {
+	least = 1
+	for i, name := range r.ver.Results {
+		share, _ := verify.Determined(set.want[name], r.allowed(set, i, set.want[name]))
+		if share < verify.Enough && why == "" {
+			why = fmt.Sprintf("%s, output %q: %s of its elements are determined, of %s or more were wanted",
+				set.Folder, name, verify.Percent(share), verify.Percent(verify.Enough))
+		}
+		least = min(least, share)
+	}
+	return least, why
 }
 
 // readBounds reads boundsFile; bundles of before have none.

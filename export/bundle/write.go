@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"path/filepath"
 	"slices"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
@@ -25,11 +24,13 @@ import (
 // The folder appears whole or not at all; a bundle that was there is kept until
 // the new one is in its place. If the file differs from what was trained, nothing
 // is written and the error is a *verify.MismatchError that names the layer and
-// its line. Without a runtime besides Lamina's own the files go to
-// dir+".unverified" and the error wraps ErrUnverified.
+// its line; if too little of the outputs can be compared to tell, a
+// *verify.UndeterminedError. Without a runtime besides Lamina's own the files go to
+// dir+".unverified" and the error wraps ErrUnverified: Promote makes them a bundle.
 //
-// Other errors: those of the export, of the rows, of ctx; dir exists and is no
-// bundle; a folder that cannot be written.
+// Other errors: a parameter, or an output on the given rows, that is not finite;
+// those of the export, of the rows, of ctx; dir exists and is no bundle; a folder
+// that cannot be written.
 func Write(ctx context.Context, dir string, net *engine.Net, rows dataset.Source, runtimes ...verify.Runtime) (*Report, error) {
 	if net == nil {
 		return nil, errors.New("bundle: there is no trained function")
@@ -44,6 +45,9 @@ func Write(ctx context.Context, dir string, net *engine.Net, rows dataset.Source
 	if err != nil {
 		return nil, err
 	}
+	if err := finite(net); err != nil {
+		return nil, place.notWritten(err)
+	}
 	model, err := onnxexport.BuildNet(net, onnxexport.Options{})
 	if err != nil {
 		return nil, err
@@ -52,13 +56,16 @@ func Write(ctx context.Context, dir string, net *engine.Net, rows dataset.Source
 	if err := w.sets(ctx, rows); err != nil {
 		return nil, err
 	}
+	if err := w.finite(); err != nil {
+		return nil, place.notWritten(err)
+	}
 	rep, err := verify.Verify(ctx, verify.Subject{Graph: net.Graph(), Params: net.Params(), Model: model.Bytes, Taps: model.Taps,
 		Run: net.Run, Trained: trained(), Sets: []verify.Set{w.stored[0].set, w.stored[1].set}}, executions(runtimes)...)
 	if err != nil {
 		return nil, fmt.Errorf("bundle: %w", err)
 	}
 	if err := rep.Err(); err != nil {
-		return nil, fmt.Errorf("bundle: %s was not written: %w", filepath.Base(place.dir), err)
+		return nil, place.notWritten(err)
 	}
 	out := &Report{Dir: place.dir, Rows: w.stored[0].set.Rows, Verification: rep}
 	unverified := !independent(rep.Runtimes)
@@ -86,7 +93,7 @@ func Write(ctx context.Context, dir string, net *engine.Net, rows dataset.Source
 		if why == nil {
 			why = verify.ErrUnavailable
 		}
-		return out, fmt.Errorf("bundle: %w: the files are in %s; install onnxruntime and export again: %w", ErrUnverified, out.Dir, why)
+		return out, fmt.Errorf("bundle: %w: the files are in %s; install onnxruntime and run lamina promote on it: %w", ErrUnverified, out.Dir, why)
 	}
 	return out, nil
 }
@@ -125,9 +132,11 @@ func (w *writer) sets(ctx context.Context, rows dataset.Source) error {
 	for name, r := range w.net.Record().Columns {
 		spans[name] = span{r.Min, r.Max}
 	}
+	drawn := spanned(w.inputs, spans, first)
+	drawn.Drawn = true
 	w.byOut = map[string]float64{}
 	g := w.net.Graph()
-	for k, set := range []verify.Set{first, spanned(w.inputs, spans, first)} {
+	for k, set := range []verify.Set{first, drawn} {
 		want, err := w.net.Run(ctx, set.In)
 		if err != nil {
 			return fmt.Errorf("bundle: running what was trained on the %s: %w", set.Name, err)
@@ -153,6 +162,45 @@ func (w *writer) sets(ctx context.Context, rows dataset.Source) error {
 		w.tolerances = append(w.tolerances, tols)
 		if k == 1 {
 			w.takeLayers(est)
+		}
+	}
+	return nil
+}
+
+// finite returns an error for a parameter that is not.
+func finite(net *engine.Net) error {
+	params := net.Params()
+	for _, name := range slices.Sorted(maps.Keys(params)) {
+		for i, x := range params[name] {
+			if x-x != 0 {
+				return fmt.Errorf("parameter %q holds %v at element %d", name, x, i)
+			}
+		}
+	}
+	return nil
+}
+
+// finite returns an error if an output of the given rows is not, with the first op
+// that made such a number of them.
+func (w *writer) finite() error {
+	s := w.stored[0]
+	for _, v := range w.net.Outputs() {
+		t := s.want[v.Name]
+		row := max(t.Len()/s.set.Rows, 1)
+		for i := range t.Len() {
+			x := t.At(i)
+			if x-x == 0 {
+				continue
+			}
+			err := fmt.Errorf("output %q is %v in row %d, element %d, of the given rows", v.Name, x, i/row, i%row)
+			f, ferr := w.net.FirstNonFinite(s.set.In)
+			switch {
+			case ferr != nil:
+				return errors.Join(err, ferr)
+			case f != nil:
+				return fmt.Errorf("%w; the first value that is not finite is made by %v", err, f)
+			}
+			return err
 		}
 	}
 	return nil

@@ -183,9 +183,12 @@ func (c *call) value(in ...*ir.Tensor) (*ir.Tensor, error) {
 // trial.
 func (c *call) run() ([]Estimate, error) {
 	one := func(e Estimate, err error) ([]Estimate, error) { return []Estimate{e}, err }
+	if ops.TrainingOnly(c.node.Op) {
+		return one(c.operand())
+	}
 	switch op := c.node.Op.(type) {
-	case ops.Identity, ops.StopGradient, ops.Dropout, ops.MaskingNoise, ops.GaussianNoise, ops.SaltAndPepper, ops.Reparameterize, ops.Emphasis:
-		return []Estimate{{c.in[0].Value.Clone(), append([]float64(nil), c.in[0].Var...)}}, nil
+	case ops.Identity:
+		return one(c.operand())
 	case ops.Transpose, ops.Reshape, ops.Flatten, ops.Expand, ops.Concat, ops.Slice, ops.Pad:
 		return one(c.moved())
 	case ops.Add, ops.Sub, ops.Mul, ops.Div, ops.Pow, ops.Max, ops.Min, ops.Greater, ops.Less, ops.Equal:
@@ -226,6 +229,11 @@ func (c *call) run() ([]Estimate, error) {
 		return c.decompose(op)
 	}
 	return one(c.trial())
+}
+
+// operand is the first operand as it is.
+func (c *call) operand() (Estimate, error) {
+	return Estimate{c.in[0].Value.Clone(), append([]float64(nil), c.in[0].Var...)}, nil
 }
 
 // decompose bounds what the op means.

@@ -68,6 +68,13 @@ func (c *call) unary() (Estimate, error) {
 			}
 		}
 	}
+	if ends := domainOf(c.node.Op); ends != nil && x.Var != nil {
+		for i, y := range x.Value.F64 {
+			if d := reach(x.Var[i]); x.Var[i] > 0 && ends(y-d, y+d) {
+				e.Var[i] = math.Inf(1)
+			}
+		}
+	}
 	a := accuracyOf(c.node.Op)
 	if a == (accuracy{}) {
 		return e, nil
@@ -83,6 +90,24 @@ func (c *call) unary() (Estimate, error) {
 }
 
 func finite(x float64) bool { return x-x == 0 }
+
+// reach is how far a value of that variance is followed to a place where a
+// function has no finite result.
+func reach(variance float64) float64 { return 2 * Sigmas * math.Sqrt(variance) }
+
+// domainOf returns what says whether a function has no finite result somewhere in
+// [lo, hi], nil if it has one everywhere.
+func domainOf(op ir.Op) func(lo, hi float64) bool {
+	switch op.(type) {
+	case ops.Reciprocal:
+		return func(lo, hi float64) bool { return lo <= 0 && hi >= 0 }
+	case ops.Log:
+		return func(lo, hi float64) bool { return lo <= 0 && hi >= 0 }
+	case ops.Sqrt:
+		return func(lo, hi float64) bool { return lo < 0 && hi >= 0 }
+	}
+	return nil
+}
 
 func (c *call) sign() (Estimate, error) {
 	v, err := c.value()
@@ -132,11 +157,16 @@ func (c *call) binary() (Estimate, error) {
 				s = 4*x*x*sx + 2*sx*sx
 			}
 		case ops.Div:
-			s = (sx + z*z*sy) / (y * y)
-			if sy > 0 && math.Abs(y) <= 2*Sigmas*math.Sqrt(sy) {
-				s = math.Inf(1)
+			if sy > 0 && math.Abs(y) <= reach(sy) {
+				e.Var[i] = math.Inf(1)
+				continue
 			}
+			s = (sx + z*z*sy) / (y * y)
 		case ops.Pow:
+			if openPower(x, y, sx, sy) {
+				e.Var[i] = math.Inf(1)
+				continue
+			}
 			d := func(x, y float64) float64 { r := math.Pow(x, y) - z; return r * r }
 			if sx > 0 {
 				s += max(d(x+math.Sqrt(sx), y), d(x-math.Sqrt(sx), y))
@@ -178,6 +208,14 @@ func (c *call) binary() (Estimate, error) {
 	return e, nil
 }
 
+// openPower reports whether x to the y may be without bounds or no number: beside 0
+// it is unless y is a whole number from 0 on, and of a negative number only whole
+// powers are numbers.
+func openPower(x, y, sx, sy float64) bool {
+	whole := y == math.Trunc(y) && sy == 0
+	return sx > 0 && math.Abs(x) <= reach(sx) && !(whole && y >= 0) || sy > 0 && x < 0
+}
+
 func (c *call) where() (Estimate, error) {
 	v, err := c.value()
 	if err != nil {
@@ -186,16 +224,37 @@ func (c *call) where() (Estimate, error) {
 	k, a, b := c.in[0], c.in[1], c.in[2]
 	ik, ia, ib := broadcastIndex(k.Value.Shape, v.Shape), broadcastIndex(a.Value.Shape, v.Shape), broadcastIndex(b.Value.Shape, v.Shape)
 	e := Estimate{v, make([]float64, v.Len())}
+	// What is open in one row may change together, and errors of a sum by
+	// Cauchy-Schwarz no more than √m times the root of their squares.
+	together := make([]int, 1)
+	row := v.Len()
+	if t := c.node.Out[0].Type; t.Rank() > 0 && t.Shape[0].Symbolic() && v.Shape[0] > 0 {
+		row = v.Len() / v.Shape[0]
+		together = make([]int, v.Shape[0])
+	}
+	apart := make([]float64, v.Len()) // how far the two are from each other where either may be taken, else 0
 	for i := range e.Var {
 		j, p, q := ik.next(), ia.next(), ib.next()
 		switch {
-		case k.at(j) > 0: // either may be taken
-			d := a.Value.At(p) - b.Value.At(q)
-			e.Var[i] = max(a.at(p), b.at(q)) + d*d
+		case k.at(j) > 0:
+			e.Var[i] = max(a.at(p), b.at(q))
+			if apart[i] = math.Abs(a.Value.At(p) - b.Value.At(q)); apart[i] != 0 {
+				together[i/row]++
+			}
 		case k.Value.At(j) != 0:
 			e.Var[i] = a.at(p)
 		default:
 			e.Var[i] = b.at(q)
+		}
+	}
+	for i, d := range apart {
+		switch {
+		case d == 0:
+		case !c.dtype().Float():
+			e.Var[i] = math.Inf(1)
+		default: // so that Tolerance is √m·d and that of the wider one
+			s := d*math.Sqrt(float64(together[i/row]))/(Sigmas*math.Sqrt2) + math.Sqrt(e.Var[i])
+			e.Var[i] = s * s
 		}
 	}
 	return e, nil

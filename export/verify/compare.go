@@ -79,6 +79,47 @@ func Compare(got, want *ir.Tensor, est Estimate) Diff {
 	return d
 }
 
+// Enough is the share of an output's elements on given rows that must be
+// determined for a file to hold.
+const Enough = 0.9
+
+// Determined returns the share of want's elements that a comparison within est
+// says something about, from 0 to 1. The others are those that rounding decides,
+// NaN, infinities where no element is finite, and numbers whose tolerance reaches
+// the largest of want: there zeros would pass. first is the first of the others,
+// -1 if there is none.
+func Determined(want *ir.Tensor, est Estimate) (share float64, first int) {
+	n := want.Len()
+	if n == 0 {
+		return 1, -1
+	}
+	if est.Value == nil || est.Value.Len() != n {
+		return 0, 0
+	}
+	largest, some := 0.0, false
+	for i := range n {
+		if x := math.Abs(want.At(i)); finite(x) {
+			some = true
+			largest = max(largest, x)
+		}
+	}
+	known := 0
+	first = -1
+	for i := range n {
+		x, tol := want.At(i), est.Tolerance(i)
+		ok := some && !math.IsNaN(x) && finite(tol)
+		if want.DType.Float() && largest > 0 {
+			ok = ok && tol < largest
+		}
+		if ok {
+			known++
+		} else if first < 0 {
+			first = i
+		}
+	}
+	return float64(known) / float64(n), first
+}
+
 // miss notes element i, and describes it if its ratio is the worst yet.
 func (d *Diff) miss(i, row int, worst *float64, ratio float64, what string, a ...any) {
 	d.Bad++

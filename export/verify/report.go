@@ -2,13 +2,17 @@ package verify
 
 import (
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
+	"text/tabwriter"
 )
 
 // The values of Report.Status.
 const (
-	Holds   = "holds"
-	Differs = "differs"
+	Holds        = "holds"
+	Differs      = "differs"
+	Undetermined = "undetermined" // too little of the outputs could be compared
 )
 
 // RuntimeInfo names a runtime that took part.
@@ -30,6 +34,10 @@ type SetReport struct {
 	Largest      float64 `json:"largest"`       // greatest magnitude of an output
 	Undetermined int     `json:"undetermined"`  // elements that rounding alone decides
 	NotFinite    bool    `json:"has_nonfinite"` // NaN and infinities were compared place by place
+
+	// Determined is the share of each output's elements that was compared, by
+	// [Determined]; only of sets the caller gave.
+	Determined map[string]float64 `json:"determined,omitempty"`
 }
 
 // Report is the result of Verify. Rows, Batches, WorstAbs, WorstRow, WorstElement
@@ -45,6 +53,7 @@ type Report struct {
 	WorstElement int           `json:"worst_element"`
 	Tolerance    float64       `json:"tolerance"`
 	Relative     float64       `json:"tolerance_of_largest"` // Tolerance over the largest output
+	Determined   float64       `json:"determined"`           // least share of an output's elements that was compared, over the caller's rows
 	Sets         []SetReport   `json:"sets"`
 	Layer        string        `json:"layer,omitempty"`
 	Position     string        `json:"position,omitempty"`
@@ -61,24 +70,78 @@ type MismatchError struct{ Report *Report }
 
 // Error names the layer, its position and the worst element.
 func (e *MismatchError) Error() string {
-	var b strings.Builder
-	b.WriteString("the exported file differs from what was trained")
-	if e.Report.Layer != "" {
-		fmt.Fprintf(&b, ": first at layer %q", e.Report.Layer)
-		if e.Report.Position != "" {
-			b.WriteString(" (" + e.Report.Position + ")")
-		}
+	return "the exported file differs from what was trained" + e.Report.where() + e.Report.reason()
+}
+
+// UndeterminedError says that too little of what a file computes can be compared
+// to say whether it is what was trained.
+type UndeterminedError struct{ Report *Report }
+
+// Error names the output, what of it is determined, and the first layer where too
+// little is.
+func (e *UndeterminedError) Error() string {
+	return "whether the exported file computes what was trained cannot be said" + e.Report.where() + e.Report.reason()
+}
+
+func (r *Report) where() string {
+	if r.Layer == "" {
+		return ""
 	}
-	if e.Report.Reason != "" {
-		b.WriteString(": " + e.Report.Reason)
+	s := fmt.Sprintf(": first at layer %q", r.Layer)
+	if r.Position != "" {
+		s += " (" + r.Position + ")"
+	}
+	return s
+}
+
+func (r *Report) reason() string {
+	if r.Reason == "" {
+		return ""
+	}
+	return ": " + r.Reason
+}
+
+// Err returns a *MismatchError if the file differs, an *UndeterminedError if too
+// little of it could be compared, else nil.
+func (r *Report) Err() error {
+	switch r.Status {
+	case Holds:
+		return nil
+	case Undetermined:
+		return &UndeterminedError{r}
+	}
+	return &MismatchError{r}
+}
+
+// String returns the report as lines of text: the status with its reason, the
+// runtimes, and what each set of rows showed.
+func (r *Report) String() string {
+	var b strings.Builder
+	b.WriteString(r.Status + r.where() + r.reason() + "\n")
+	var names []string
+	for _, rt := range r.Runtimes {
+		names = append(names, rt.Name+" "+rt.Version)
+	}
+	if r.Trained != nil {
+		fmt.Fprintf(&b, "%s %s against ", r.Trained.Name, r.Trained.Version)
+	}
+	fmt.Fprintf(&b, "%s, %d rows in batches of %s\n", strings.Join(names, " and "), r.Rows, strings.Trim(fmt.Sprint(r.Batches), "[]"))
+	fmt.Fprintf(&b, "worst difference %.2g, tolerance %.2g, %.2g of the largest output; %s of each output determined\n",
+		r.WorstAbs, r.Tolerance, r.Relative, Percent(r.Determined))
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "set\trows\tworst\ttolerance\tlargest\tundetermined\t")
+	for _, s := range r.Sets {
+		fmt.Fprintf(w, "%s\t%d\t%.2g\t%.2g\t%.2g\t%d\t\n", s.Name, s.Rows, s.WorstAbs, s.Tolerance, s.Largest, s.Undetermined)
+	}
+	w.Flush()
+	for _, err := range r.Missing {
+		fmt.Fprintf(&b, "did not speak: %v\n", err)
 	}
 	return b.String()
 }
 
-// Err returns a *MismatchError if the file differs, else nil.
-func (r *Report) Err() error {
-	if r.Status == Holds {
-		return nil
-	}
-	return &MismatchError{r}
+// Percent writes a share from 0 to 1 as a percentage that is 100 only if the
+// share is 1.
+func Percent(share float64) string {
+	return strconv.FormatFloat(math.Floor(share*1000)/10, 'g', -1, 64) + " %"
 }

@@ -35,6 +35,10 @@ type Set struct {
 	Name string
 	Rows int
 	In   map[string]*ir.Tensor // by input, the batch along axis 0
+
+	// Drawn rows were made, not given: they are compared like the others, and how
+	// much of them is determined is not asked.
+	Drawn bool
 }
 
 // batches are the row counts that every set is run with, besides its own.

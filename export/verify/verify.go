@@ -14,14 +14,15 @@ import (
 // with what was trained. A runtime that cannot be had is left out; without any
 // the error wraps ErrUnavailable.
 //
-// The report says whether the file holds; Report.Err makes that an error. The
+// The report says whether the file holds; Report.Err makes that an error. It holds
+// only if Enough of each output's elements on each of the given sets is determined. The
 // error returned is about what could not be done: a graph, model or set that is
 // not one, ctx.
 func Verify(ctx context.Context, s Subject, runtimes ...Runtime) (*Report, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	r := &Report{Status: Holds, Trained: s.Trained}
+	r := &Report{Status: Holds, Trained: s.Trained, Determined: 1}
 	var open []opened
 	defer func() {
 		for _, o := range open {
@@ -50,24 +51,25 @@ func Verify(ctx context.Context, s Subject, runtimes ...Runtime) (*Report, error
 		return nil, fmt.Errorf("verify: %w", errors.Join(r.Missing...))
 	}
 	v := &run{s: &s, r: r, params: tensors(&s), open: open, apart: RowsApart(s.Graph)}
-	for _, set := range s.Sets {
-		if done, err := v.set(ctx, set, true); done || err != nil {
-			return finish(r, err)
-		}
-	}
-	for _, set := range MadeUp(s.Graph, s.Sets) {
-		if done, err := v.set(ctx, set, false); done || err != nil {
-			return finish(r, err)
-		}
-	}
-	return finish(r, nil)
-}
-
-func finish(r *Report, err error) (*Report, error) {
-	if err != nil {
+	if err := v.sets(ctx); err != nil {
 		return nil, err
 	}
 	return r, nil
+}
+
+// sets runs every set until one differs.
+func (v *run) sets(ctx context.Context) error {
+	for _, set := range v.s.Sets {
+		if done, err := v.set(ctx, set, true); done || err != nil {
+			return err
+		}
+	}
+	for _, set := range MadeUp(v.s.Graph, v.s.Sets) {
+		if done, err := v.set(ctx, set, false); done || err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 type opened struct {
@@ -124,9 +126,12 @@ func (v *run) set(ctx context.Context, set Set, given bool) (done bool, err erro
 				return false, err
 			}
 		}
-		if done, err = v.batch(ctx, set, n, est, &sr); err != nil || done {
+		if done, err = v.batch(ctx, set, n, est, given, &sr); err != nil || done {
 			break
 		}
+	}
+	if err != nil {
+		return false, err
 	}
 	v.r.Sets = append(v.r.Sets, sr)
 	if given {
@@ -183,13 +188,16 @@ func (v *run) feed(set Set, n int) map[string]*ir.Tensor {
 }
 
 // batch runs n rows of the set on every runtime.
-func (v *run) batch(ctx context.Context, set Set, n int, est map[*ir.Value]Estimate, sr *SetReport) (done bool, err error) {
+func (v *run) batch(ctx context.Context, set Set, n int, est map[*ir.Value]Estimate, given bool, sr *SetReport) (done bool, err error) {
 	in := v.feed(set, n)
 	var want map[string]*ir.Tensor
 	if v.s.Run != nil {
 		if want, err = v.s.Run(ctx, in); err != nil {
 			return false, fmt.Errorf("verify: running what was trained on set %q, %d rows: %w", set.Name, n, err)
 		}
+	}
+	if given && n == set.Rows && sr.Determined == nil {
+		v.determine(set, est, want, sr)
 	}
 	for _, o := range v.open {
 		got, err := o.session.Run(ctx, in)
@@ -201,16 +209,13 @@ func (v *run) batch(ctx context.Context, set Set, n int, est map[*ir.Value]Estim
 		}
 		for _, out := range v.s.Graph.Outputs {
 			e := rowsOf(est[out], out.Type, n)
-			w := want[out.Name]
-			if v.s.Run == nil {
-				w = e.Value.To(out.Type.DType)
-			}
+			w := wanted(want, out, e)
 			d := Compare(got[out.Name], w, e)
 			sr.note(out.Name, d, w)
 			if d.Bad == 0 {
 				continue
 			}
-			v.r.Status = Differs
+			v.r.Status, v.r.Layer, v.r.Position = Differs, "", ""
 			if err := v.explain(ctx, o, set, n, in, est, out, got[out.Name], w, d); err != nil {
 				return false, err
 			}
@@ -218,6 +223,72 @@ func (v *run) batch(ctx context.Context, set Set, n int, est map[*ir.Value]Estim
 		}
 	}
 	return false, nil
+}
+
+// wanted is what out should be: that of the trained function, else the reference.
+func wanted(run map[string]*ir.Tensor, out *ir.Value, e Estimate) *ir.Tensor {
+	if run == nil {
+		return e.Value.To(out.Type.DType)
+	}
+	return run[out.Name]
+}
+
+// determine takes into the report how much of a given set can be compared.
+func (v *run) determine(set Set, est map[*ir.Value]Estimate, want map[string]*ir.Tensor, sr *SetReport) {
+	sr.Determined = map[string]float64{}
+	for _, out := range v.s.Graph.Outputs {
+		e := rowsOf(est[out], out.Type, set.Rows)
+		w := wanted(want, out, e)
+		if w == nil {
+			continue // which the comparison reports
+		}
+		share, first := Determined(w, e)
+		sr.Determined[out.Name] = share
+		if set.Drawn {
+			continue
+		}
+		v.r.Determined = min(v.r.Determined, share)
+		if share >= Enough || v.r.Status != Holds {
+			continue
+		}
+		row := max(w.Len()/max(set.Rows, 1), 1)
+		v.r.Status = Undetermined
+		v.r.Reason = fmt.Sprintf("set %q, output %q: %s of its elements are determined, of %s or more were wanted; the first that is not is row %d, element %d: %s",
+			set.Name, out.Name, Percent(share), Percent(Enough), first/row, first%row, undetermined(w, e, first))
+		if n := v.vague(est, set.Rows); n != nil {
+			v.r.Layer, v.r.Position = n.Layer, n.Pos.Portable()
+		}
+	}
+}
+
+// undetermined says why element i is not determined.
+func undetermined(want *ir.Tensor, e Estimate, i int) string {
+	x := want.At(i)
+	switch tol := e.Tolerance(i); {
+	case !finite(x):
+		return fmt.Sprintf("it is %v", x)
+	case !finite(tol):
+		return "rounding decides it"
+	default:
+		return fmt.Sprintf("it is %.3g and may be off by %.3g", x, tol)
+	}
+}
+
+// vague returns the first node too little of whose result is determined.
+func (v *run) vague(est map[*ir.Value]Estimate, rows int) *ir.Node {
+	for _, n := range v.s.Graph.Nodes {
+		for _, out := range n.Out {
+			e, ok := est[out]
+			if !ok {
+				continue
+			}
+			e = rowsOf(e, out.Type, rows)
+			if share, _ := Determined(e.Value, e); share < Enough {
+				return n
+			}
+		}
+	}
+	return nil
 }
 
 // note keeps the worst of what was seen.

@@ -17,16 +17,33 @@ type Fault struct {
 	Found float64 // its first element that is not finite
 }
 
-// String returns the layer, its position, the op and the value.
+// The ops of a Fault that no step made.
+const (
+	FaultInput = "Input"
+	FaultParam = "Param"
+)
+
+// String returns the layer, its position, the op and the value; of an input or a
+// parameter its name and the layer that reads it first.
 func (f *Fault) String() string {
-	return fmt.Sprintf("layer %q (%v): %s gave %v", f.Layer, f.Pos, f.Op, f.Found)
+	layer := fmt.Sprintf("layer %q", f.Layer)
+	if !f.Pos.IsZero() {
+		layer += fmt.Sprintf(" (%v)", f.Pos)
+	}
+	switch f.Op {
+	case FaultInput:
+		return fmt.Sprintf("input %q, which %s reads, holds %v", f.Value, layer, f.Found)
+	case FaultParam:
+		return fmt.Sprintf("parameter %q, which %s reads, holds %v", f.Value, layer, f.Found)
+	}
+	return fmt.Sprintf("%s: %s gave %v", layer, f.Op, f.Found)
 }
 
 // FirstNonFinite runs a plan once more with every value kept and returns the
 // first step, in the order of execution, with a result that is not finite, or
 // nil. An input or a parameter that is not finite comes before all steps, with
-// the op Input or Param and the layer that reads it first. Nothing in the store
-// changes.
+// the op FaultInput or FaultParam and the layer that reads it first. Nothing in the
+// store changes.
 func FirstNonFinite(p *plan.Plan, s *Store, in Feed, rows int, u *Update) (*Fault, error) {
 	e, err := newEngine(p, s, Options{Workers: 1}, true)
 	if err != nil {
@@ -51,9 +68,9 @@ func FirstNonFinite(p *plan.Plan, s *Store, in Feed, rows int, u *Update) (*Faul
 				}
 				seen[b] = true
 				if x, ok := e.bad(b); ok {
-					kind := "Input"
+					kind := FaultInput
 					if buf.Kind == plan.Param {
-						kind = "Param"
+						kind = FaultParam
 					}
 					return &Fault{st.Layer, st.Pos, kind, buf.Name, x}, nil
 				}
@@ -66,6 +83,39 @@ func FirstNonFinite(p *plan.Plan, s *Store, in Feed, rows int, u *Update) (*Faul
 					return &Fault{st.Layer, st.Pos, st.Op.Name(), p.Buffers[b].Name, x}, nil
 				}
 			}
+		}
+	}
+	return nil, nil
+}
+
+// FirstNonFinite runs the function once more, with every value kept, and returns
+// the first step with a result that is not finite, as the FirstNonFinite of a plan
+// does, or nil. in is that of Run.
+//
+// Errors: those of Run.
+func (n *Net) FirstNonFinite(in map[string]*ir.Tensor) (*Fault, error) {
+	if err := n.Err(); err != nil {
+		return nil, err
+	}
+	in = n.narrowed(in)
+	rows, err := n.rows(in)
+	if err != nil {
+		return nil, err
+	}
+	for lo := 0; lo < rows; lo += n.p.Rows {
+		hi := min(rows, lo+n.p.Rows)
+		fed := Feed{}
+		for _, v := range n.inputs {
+			t := in[v.Name]
+			from, to := 0, t.Len()
+			if v.Type.Shape.Symbolic() && rows > n.p.Rows {
+				from, to = v.Type.Shape.Elems(lo), v.Type.Shape.Elems(hi)
+			}
+			w := part(t, from, to)
+			fed[v.Name] = &ir.Tensor{DType: t.DType, Shape: v.Type.Shape.Bind(hi - lo), F32: w.f32, F64: w.f64, I64: w.i64, Bool: w.b}
+		}
+		if f, err := FirstNonFinite(n.p, n.s, fed, hi-lo, nil); f != nil || err != nil {
+			return f, err
 		}
 	}
 	return nil, nil

@@ -285,6 +285,43 @@ func TestNetAgainstReference(t *testing.T) {
 	}
 }
 
+// TestNetPorts names what goes in and comes out.
+func TestNetPorts(t *testing.T) {
+	n, g := net(t, 8)
+	if in := n.Inputs(); len(in) != 1 || in[0].Name != "x" || in[0].Type.String() != "f32[N 30]" {
+		t.Errorf("inputs %v", in)
+	}
+	out := n.Outputs()
+	if len(out) != len(g.Outputs) {
+		t.Fatalf("outputs %v, the graph has %v", out, g.Outputs)
+	}
+	for i, v := range g.Outputs {
+		if out[i].Name != v.Name || out[i].Type.String() != v.Type.String() {
+			t.Errorf("output %d is %s %v, not %s %v", i, out[i].Name, out[i].Type, v.Name, v.Type)
+		}
+	}
+	if out := engine.ErrNet(errors.New("none")).Outputs(); len(out) != 0 {
+		t.Errorf("a Net that was never made has the outputs %v", out)
+	}
+}
+
+// TestNetFirstNonFinite looks at every part of more rows than the capacity.
+func TestNetFirstNonFinite(t *testing.T) {
+	n, _ := net(t, 8)
+	x := rowsOf(21, 30)
+	if f, err := n.FirstNonFinite(map[string]*ir.Tensor{"x": x}); f != nil || err != nil {
+		t.Errorf("%v, %v", f, err)
+	}
+	x.F32[20*30] = float32(math.Inf(1))
+	f, err := n.FirstNonFinite(map[string]*ir.Tensor{"x": x})
+	if err != nil || f == nil || f.Op != engine.FaultInput || !strings.Contains(f.String(), `input "x", which layer "encoder/dense1"`) {
+		t.Errorf("%v, %v", f, err)
+	}
+	if _, err := n.FirstNonFinite(nil); err == nil {
+		t.Error("no input is no error")
+	}
+}
+
 // TestNetConcurrently calls one Net from many goroutines and wants each row's
 // bits as they are alone.
 func TestNetConcurrently(t *testing.T) {

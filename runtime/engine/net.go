@@ -131,13 +131,7 @@ func (n *Net) Run(ctx context.Context, in map[string]*ir.Tensor) (map[string]*ir
 	if err := n.Err(); err != nil {
 		return nil, err
 	}
-	fed := make(map[string]*ir.Tensor, len(in))
-	for name, t := range in {
-		if t != nil && t.DType == ir.F64 {
-			t = t.To(ir.F32)
-		}
-		fed[name] = t
-	}
+	fed := n.narrowed(in)
 	rows, err := n.rows(fed)
 	if err != nil {
 		return nil, err
@@ -148,6 +142,18 @@ func (n *Net) Run(ctx context.Context, in map[string]*ir.Tensor) (map[string]*ir
 		out[o.Name] = ir.NewTensor(t.DType, t.Shape.Bind(rows)...)
 	}
 	return out, n.run(ctx, fed, out, rows)
+}
+
+// narrowed returns the inputs with F64 as F32.
+func (n *Net) narrowed(in map[string]*ir.Tensor) map[string]*ir.Tensor {
+	fed := make(map[string]*ir.Tensor, len(in))
+	for name, t := range in {
+		if t != nil && t.DType == ir.F64 {
+			t = t.To(ir.F32)
+		}
+		fed[name] = t
+	}
+	return fed
 }
 
 // RunInto is Run into tensors of the caller's, which must have the types and
@@ -341,3 +347,15 @@ func (n *Net) lane() (*Engine, error) { return New(n.p, n.s, Options{Workers: 1}
 
 // Inputs returns the names and types of the inputs, in order.
 func (n *Net) Inputs() []*ir.Value { return slices.Clone(n.inputs) }
+
+// Outputs returns the names and types of what Run computes, in order.
+func (n *Net) Outputs() []*ir.Value {
+	if n.p == nil {
+		return nil
+	}
+	out := make([]*ir.Value, len(n.p.Outputs))
+	for i, o := range n.p.Outputs {
+		out[i] = &ir.Value{Name: o.Name, Type: n.p.Buffers[o.Buffer].Type}
+	}
+	return out
+}

@@ -110,6 +110,9 @@ func (e *evaluation) run(ctx context.Context) (Values, error) {
 			for i, name := range e.names {
 				loss[i] += float64(e.losses.engine.Output(name).F32[0]) * float64(b.Rows)
 			}
+			if !finite(loss[0]) { // what made it is still there to be found
+				return Values{Loss: loss[0]}, nil
+			}
 		}
 		if e.metrics == nil {
 			continue

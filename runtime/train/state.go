@@ -51,8 +51,8 @@ func (t *Trainer) save() error {
 		return nil
 	}
 	if name := t.badParam(); name != "" {
-		return fmt.Errorf("train: epoch %d: parameter %q is not finite after update %d; try a smaller learning rate or ClipNorm%s",
-			t.cursor.Epoch, name, t.cursor.Update, t.lastGood())
+		return fmt.Errorf("train: epoch %d: parameter %q is not finite after update %d%s%s",
+			t.cursor.Epoch, name, t.cursor.Update, t.advice(t.prog.Train, t.feed, slower), t.lastGood())
 	}
 	if err := t.keepSchedule(); err != nil {
 		return err

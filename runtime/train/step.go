@@ -3,10 +3,8 @@ package train
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/lamina-ml/lamina/kernels/simd"
-	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/runtime/optim"
 )
 
@@ -28,6 +26,7 @@ func (t *Trainer) step(ctx context.Context) (more bool, err error) {
 	u.T, u.Step, u.UpdateRows, u.FirstRow, u.Seed = t.cursor.Update+1, uint64(t.cursor.Update), rows, 0, t.opt.Seed
 	u.Opt, u.Accumulate, u.Epoch = t.opt.Optimizer, false, t.cursor.Epoch
 	clear(t.sums)
+	watched := t.watch(runs)
 	for range runs {
 		b, ok, err := t.batches.Next(ctx)
 		if err != nil {
@@ -41,7 +40,7 @@ func (t *Trainer) step(ctx context.Context) (more bool, err error) {
 			return false, err
 		}
 		if err := t.engine.Run(in, b.Rows, u); err != nil {
-			return false, t.explain(err, t.feed.whole(), b.Rows)
+			return false, t.explain(err, "loss")
 		}
 		for i, name := range t.sumNames {
 			t.sums[i] += float64(t.engine.Output(name).F32[0]) * float64(b.Rows)
@@ -51,7 +50,12 @@ func (t *Trainer) step(ctx context.Context) (more bool, err error) {
 	}
 	if t.opt.stored() {
 		if _, err := t.engine.Apply(u, t.opt.ClipNorm); err != nil {
-			return false, t.explain(err, nil, 0)
+			return false, t.explain(err, "gradient's norm")
+		}
+	}
+	if watched {
+		if err := t.settled(); err != nil {
+			return false, err
 		}
 	}
 	if t.state.Sum == nil {
@@ -83,49 +87,4 @@ func (t *Trainer) rates() {
 	for i, f := range t.factors {
 		t.update.Rates[i] = float32(t.state.Rate * f)
 	}
-}
-
-// explain turns a loss that is not finite into an error that names the epoch,
-// the step and the first layer that made a value that is not finite.
-func (t *Trainer) explain(err error, in engine.Feed, rows int) error {
-	var nf *engine.NonFinite
-	if !errors.As(err, &nf) {
-		return fmt.Errorf("train: epoch %d, step %d: %w", t.cursor.Epoch+1, t.cursor.Step+1, err)
-	}
-	what := "loss"
-	if in == nil {
-		what = "gradient's norm"
-	}
-	return fmt.Errorf("train: epoch %d, step %d: the %s is %v; %s; try a smaller learning rate or ClipNorm%s: %w",
-		t.cursor.Epoch+1, t.cursor.Step+1, what, nf.Loss, t.firstNonFinite(in, rows), t.lastGood(), err)
-}
-
-// firstNonFinite says where a value that is not finite came from.
-func (t *Trainer) firstNonFinite(in engine.Feed, rows int) string {
-	if name := t.badParam(); name != "" {
-		return fmt.Sprintf("parameter %q is not finite after update %d", name, t.cursor.Update)
-	}
-	if in == nil {
-		return "the gradients are too large for float32"
-	}
-	f, err := engine.FirstNonFinite(t.prog.Train, t.store, in, rows, &t.update)
-	switch {
-	case err != nil:
-		return err.Error()
-	case f == nil:
-		return "no layer's value is without bounds by itself"
-	}
-	return "the first value that is not finite is made by " + f.String()
-}
-
-// badParam returns the first parameter that is not finite, or "".
-func (t *Trainer) badParam() string {
-	for _, p := range t.prog.Params {
-		for _, x := range t.store.Param(p.Name) {
-			if !finite(float64(x)) {
-				return p.Name
-			}
-		}
-	}
-	return ""
 }

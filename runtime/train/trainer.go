@@ -43,6 +43,7 @@ type Trainer struct {
 	state      state
 	cursor     checkpoint.Cursor
 	best       map[string][]float32
+	before     map[string][]float32 // the parameters before an update that is watched
 	resumed    bool
 	saved      bool // whether there is a checkpoint, and of which epoch
 	savedEpoch int
@@ -135,8 +136,14 @@ func (t *Trainer) prepare(ctx context.Context) (err error) {
 	if err := t.initFrom(); err != nil {
 		return err
 	}
-	if err := t.load(ctx); err != nil || t.opt.Dir == "" {
+	if err := t.load(ctx); err != nil {
 		return err
+	}
+	if name := t.badParam(); name != "" {
+		return fmt.Errorf("train: parameter %q is not finite before the first step: its initializer, Options.InitFrom or the checkpoint gives it so", name)
+	}
+	if t.opt.Dir == "" {
+		return nil
 	}
 	_, err = t.dataHash(ctx) // now, so that an interruption need not wait for all rows
 	return err
@@ -246,11 +253,11 @@ func (t *Trainer) epoch(ctx context.Context) (Epoch, error) {
 		return Epoch{}, err
 	}
 	if e.Validated && !finite(e.Valid.Loss) {
-		return Epoch{}, fmt.Errorf("train: epoch %d: the validation loss is %v; try a smaller learning rate%s", e.Number, e.Valid.Loss, t.lastGood())
+		return Epoch{}, t.invalid(e.Valid.Loss)
 	}
 	e.Best = t.state.judge(&e, t.opt.MinDelta)
 	if e.Best && e.Validated && !t.opt.KeepLast {
-		t.keepBest()
+		t.keep(t.best)
 	}
 	if s, ok := t.schedule.(optim.StatefulSchedule); ok {
 		s.Observe(e.judged())
@@ -269,13 +276,13 @@ func (t *Trainer) epoch(ctx context.Context) (Epoch, error) {
 // means returns the mean losses of the epoch under way.
 func (t *Trainer) means() Values { return valuesOf(t.sumNames, t.state.Sum, float64(t.state.Rows)) }
 
-// keepBest copies the parameters.
-func (t *Trainer) keepBest() {
+// keep copies the parameters.
+func (t *Trainer) keep(to map[string][]float32) {
 	for _, p := range t.prog.Params {
-		if t.best[p.Name] == nil {
-			t.best[p.Name] = make([]float32, len(t.store.Param(p.Name)))
+		if to[p.Name] == nil {
+			to[p.Name] = make([]float32, len(t.store.Param(p.Name)))
 		}
-		copy(t.best[p.Name], t.store.Param(p.Name))
+		copy(to[p.Name], t.store.Param(p.Name))
 	}
 }
 
@@ -340,6 +347,13 @@ func (t *Trainer) Done() (*Result, error) {
 	}
 	if len(t.best) > 0 && !t.opt.KeepLast {
 		maps.Copy(r.params, t.best)
+	}
+	for _, p := range t.prog.Params {
+		for _, x := range r.params[p.Name] {
+			if x-x != 0 {
+				return nil, fmt.Errorf("train: parameter %q of the result is not finite", p.Name)
+			}
+		}
 	}
 	return r, nil
 }

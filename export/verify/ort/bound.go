@@ -69,6 +69,9 @@ func Bind(model []byte, threads int, in, out map[string]*ir.Tensor) (b *Bound, e
 		if p.DataType != onnxruntime.TensorElementDataTypeFloat || out[p.Name].DType != ir.F32 {
 			return b, fmt.Errorf("onnxruntime: output %q is %s, and only float32 outputs can be bound", p.Name, elem(p))
 		}
+		if in[p.Name] != nil { // the library has nothing to write there
+			return b, fmt.Errorf("onnxruntime: output %q is an input, which has its value", p.Name)
+		}
 	}
 	opts, err := options()
 	if err != nil {

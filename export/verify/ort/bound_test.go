@@ -57,7 +57,11 @@ func TestBindMistakes(t *testing.T) {
 		"no input":     {mlp(t), tensors{}, tensors{"y": f32([]int{1, 2}, 0, 0)}, `"x"`},
 		"input shape":  {mlp(t), tensors{"x": f32([]int{3, 1}, 1, 1, 1)}, tensors{"y": f32([]int{1, 2}, 0, 0)}, "[3 1]"},
 		"output dtype": {half, tensors{"x": one}, tensors{"y": one}, "f16"},
-		"no model":     {[]byte("text"), tensors{"x": one}, tensors{"y": one}, "onnxruntime"},
+		"passed on": {encode(t, &onnxpb.GraphProto{
+			Input:  []*onnxpb.ValueInfoProto{port("x", onnxpb.TensorProto_FLOAT, 1)},
+			Output: []*onnxpb.ValueInfoProto{port("x", onnxpb.TensorProto_FLOAT, 1)},
+		}), tensors{"x": one}, tensors{"x": f32([]int{1}, 9)}, "is an input"},
+		"no model": {[]byte("text"), tensors{"x": one}, tensors{"y": one}, "onnxruntime"},
 	} {
 		b, err := ort.Bind(c.model, 1, c.in, c.out)
 		if err == nil {

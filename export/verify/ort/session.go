@@ -119,26 +119,37 @@ func (s *session) Run(ctx context.Context, in map[string]*ir.Tensor) (out map[st
 		values = append(values, v)
 	}
 
-	results, err := s.run(ctx, values)
+	results, alone, err := s.run(ctx, values)
 	if err != nil {
 		return nil, err
 	}
 	defer destroy(results)
 	out = make(map[string]*ir.Tensor, len(results))
 	for i, v := range results {
+		name := s.outputs[i].Name
+		if alone[i] {
+			// An output that is an input is one where the library has nothing to write.
+			t := in[name]
+			if t == nil {
+				return nil, fmt.Errorf("onnxruntime: it gives no value for output %q", name)
+			}
+			out[name] = t.Clone()
+			continue
+		}
 		t, err := fromValue(v)
 		if err != nil {
-			return nil, fmt.Errorf("onnxruntime: output %q: %w", s.outputs[i].Name, err)
+			return nil, fmt.Errorf("onnxruntime: output %q: %w", name, err)
 		}
-		out[s.outputs[i].Name] = t
+		out[name] = t
 	}
 	return out, nil
 }
 
 // run runs the session, again where the wrapper could not know a rank: it
 // allocates every output itself but one of rank 0, which the caller has to, and
-// dims are empty both for rank 0 and for an unknown rank.
-func (s *session) run(ctx context.Context, in []onnxruntime.Value) ([]onnxruntime.Value, error) {
+// dims are empty both for rank 0 and for an unknown rank. alone says which outputs
+// are as they were made before the run.
+func (s *session) run(ctx context.Context, in []onnxruntime.Value) (out []onnxruntime.Value, alone []bool, err error) {
 	scalar := make([]bool, len(s.outputs))
 	guessed := false
 	for i, p := range s.outputs {
@@ -146,12 +157,12 @@ func (s *session) run(ctx context.Context, in []onnxruntime.Value) ([]onnxruntim
 		guessed = guessed || scalar[i]
 	}
 	for {
-		out, failed, err := s.try(ctx, in, scalar)
+		out, failed, err := s.try(ctx, in, scalar, marks[0])
 		if err == nil {
-			return out, nil
+			return s.written(ctx, in, scalar, out)
 		}
 		if ctxErr := ctx.Err(); ctxErr != nil {
-			return nil, ctxErr
+			return nil, nil, ctxErr
 		}
 		switch {
 		case failed >= 0 && !scalar[failed] && !guessed:
@@ -160,14 +171,37 @@ func (s *session) run(ctx context.Context, in []onnxruntime.Value) ([]onnxruntim
 			guessed = false
 			clear(scalar)
 		default:
-			return nil, fmt.Errorf("onnxruntime: %w", err)
+			return nil, nil, fmt.Errorf("onnxruntime: %w", err)
 		}
 	}
 }
 
+// written finds the scalars that a run left alone: they hold the mark they were
+// made with, and after another run with another mark that one.
+func (s *session) written(ctx context.Context, in []onnxruntime.Value, scalar []bool, out []onnxruntime.Value) (_ []onnxruntime.Value, alone []bool, err error) {
+	alone = make([]bool, len(out))
+	for i, v := range out {
+		alone[i] = scalar[i] && holds(v, marks[0])
+	}
+	if !slices.Contains(alone, true) {
+		return out, alone, nil
+	}
+	destroy(out)
+	if out, _, err = s.try(ctx, in, scalar, marks[1]); err != nil {
+		if ctxErr := ctx.Err(); ctxErr != nil {
+			return nil, nil, ctxErr
+		}
+		return nil, nil, fmt.Errorf("onnxruntime: %w", err)
+	}
+	for i, v := range out {
+		alone[i] = alone[i] && holds(v, marks[1])
+	}
+	return out, alone, nil
+}
+
 // try runs the session once. On an error, failed is the output that onnxruntime
 // computed and the wrapper could not take over, or -1.
-func (s *session) try(ctx context.Context, in []onnxruntime.Value, scalar []bool) (out []onnxruntime.Value, failed int, err error) {
+func (s *session) try(ctx context.Context, in []onnxruntime.Value, scalar []bool, m mark) (out []onnxruntime.Value, failed int, err error) {
 	out = make([]onnxruntime.Value, len(s.outputs))
 	keep := false
 	defer func() {
@@ -177,7 +211,7 @@ func (s *session) try(ctx context.Context, in []onnxruntime.Value, scalar []bool
 	}()
 	for i, isScalar := range scalar {
 		if isScalar {
-			if out[i], err = newScalar(s.outputs[i].DataType); err != nil {
+			if out[i], err = newScalar(s.outputs[i].DataType, m); err != nil {
 				return nil, -1, err
 			}
 		}

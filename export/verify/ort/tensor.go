@@ -130,31 +130,57 @@ func newValue[T onnxruntime.TensorData](shape []int, data []T, pin *runtime.Pinn
 	return v, nil
 }
 
-// newScalar returns room for an output of rank 0.
-func newScalar(d onnxruntime.TensorElementDataType) (onnxruntime.Value, error) {
+// mark is what an output of rank 0 is made with, so that one which the library left
+// alone can be told.
+type mark struct {
+	number int8
+	bit    bool
+}
+
+// marks are two, since either may be what a model computes.
+var marks = [2]mark{{90, true}, {37, false}}
+
+// holds reports whether v is a scalar that is the mark.
+func holds(v onnxruntime.Value, m mark) bool {
+	switch v := v.(type) {
+	case *onnxruntime.Scalar[float32]:
+		return v.GetData() == float32(m.number)
+	case *onnxruntime.Scalar[float64]:
+		return v.GetData() == float64(m.number)
+	case *onnxruntime.Scalar[bool]:
+		return v.GetData() == m.bit
+	case *onnxruntime.Scalar[int64]:
+		return v.GetData() == int64(m.number)
+	}
+	x, err := widened(v)
+	return err == nil && len(v.GetShape()) == 0 && len(x) == 1 && x[0] == int64(m.number)
+}
+
+// newScalar returns room for an output of rank 0, which holds the mark.
+func newScalar(d onnxruntime.TensorElementDataType, m mark) (onnxruntime.Value, error) {
 	switch d {
 	case onnxruntime.TensorElementDataTypeFloat:
-		return newValue(nil, []float32{0}, nil)
+		return newValue(nil, []float32{float32(m.number)}, nil)
 	case onnxruntime.TensorElementDataTypeDouble:
-		return newValue(nil, []float64{0}, nil)
+		return newValue(nil, []float64{float64(m.number)}, nil)
 	case onnxruntime.TensorElementDataTypeBool:
-		return newValue(nil, []bool{false}, nil)
+		return newValue(nil, []bool{m.bit}, nil)
 	case onnxruntime.TensorElementDataTypeInt64:
-		return newValue(nil, []int64{0}, nil)
+		return newValue(nil, []int64{int64(m.number)}, nil)
 	case onnxruntime.TensorElementDataTypeInt32:
-		return newValue(nil, []int32{0}, nil)
+		return newValue(nil, []int32{int32(m.number)}, nil)
 	case onnxruntime.TensorElementDataTypeInt16:
-		return newValue(nil, []int16{0}, nil)
+		return newValue(nil, []int16{int16(m.number)}, nil)
 	case onnxruntime.TensorElementDataTypeInt8:
-		return newValue(nil, []int8{0}, nil)
+		return newValue(nil, []int8{int8(m.number)}, nil)
 	case onnxruntime.TensorElementDataTypeUint64:
-		return newValue(nil, []uint64{0}, nil)
+		return newValue(nil, []uint64{uint64(m.number)}, nil)
 	case onnxruntime.TensorElementDataTypeUint32:
-		return newValue(nil, []uint32{0}, nil)
+		return newValue(nil, []uint32{uint32(m.number)}, nil)
 	case onnxruntime.TensorElementDataTypeUint16:
-		return newValue(nil, []uint16{0}, nil)
+		return newValue(nil, []uint16{uint16(m.number)}, nil)
 	case onnxruntime.TensorElementDataTypeUint8:
-		return newValue(nil, []uint8{0}, nil)
+		return newValue(nil, []uint8{uint8(m.number)}, nil)
 	}
 	return nil, fmt.Errorf("no scalar of type %s", elemName(d))
 }
