@@ -17,6 +17,7 @@ import (
 	"github.com/lamina-ml/lamina/export/verify/native"
 	"github.com/lamina-ml/lamina/export/verify/ort"
 	"github.com/lamina-ml/lamina/internal/atomicfile"
+	"github.com/lamina-ml/lamina/internal/onnxfile"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 )
@@ -84,8 +85,11 @@ func sortedNames(m map[string]*ir.Tensor) []string {
 }
 
 // writeAll writes every value that the nodes make as arrays of an .npz file.
-func writeAll(c *cobra.Command, rt verify.Runtime, m *onnxpb.ModelProto, in map[string]*ir.Tensor, file string) error {
-	g := m.GetGraph()
+func writeAll(c *cobra.Command, rt verify.Runtime, f *onnxfile.File, in map[string]*ir.Tensor, file string) error {
+	if _, err := f.Folder.Inline(f.Model); err != nil {
+		return fmt.Errorf("%s: %w", f.Path, err)
+	}
+	g := f.Model.GetGraph()
 	typed := map[string]bool{"": true} // an output left out
 	for _, x := range g.GetValueInfo() {
 		typed[x.Name] = true
@@ -100,7 +104,7 @@ func writeAll(c *cobra.Command, rt verify.Runtime, m *onnxpb.ModelProto, in map[
 			}
 		}
 	}
-	model, err := m.Marshal()
+	model, err := f.Model.Marshal()
 	if err != nil {
 		return err
 	}
@@ -148,6 +152,20 @@ func readNPY(file string) (*ir.Tensor, error) {
 		t.DType, t.I64 = ir.I64, table.I64(column)
 	}
 	return t, nil
+}
+
+// readDoubles reads floats as they are.
+func readDoubles(file string) (*ir.Tensor, error) {
+	shape, data, err := dataset.NPYFloat64(file)
+	if err != nil {
+		return nil, err
+	}
+	for i, x := range data {
+		if math.IsNaN(x) || math.IsInf(x, 0) {
+			return nil, fmt.Errorf("%s: element %d is %v; every value must be finite", file, i, x)
+		}
+	}
+	return &ir.Tensor{DType: ir.F64, Shape: shape, F64: data}, nil
 }
 
 // maxPB bounds a tensor file, before it is read.

@@ -122,7 +122,7 @@ func (n *Net) Record() Record { return n.rec }
 
 // Run computes the outputs, by name, for inputs by name. Inputs have the batch
 // as their first axis, all with the same number of rows; floats may be F32 or
-// F64. Any number of rows is split into parts of the plan's capacity that run on
+// F64 and are converted to the type of the input. Any number of rows is split into parts of the plan's capacity that run on
 // as many goroutines as there are processors. It returns soon after ctx ends.
 //
 // Errors: an input that is absent, of another type or shape; the context's; more
@@ -133,10 +133,15 @@ func (n *Net) Run(ctx context.Context, in map[string]*ir.Tensor) (map[string]*ir
 	}
 	fed := make(map[string]*ir.Tensor, len(in))
 	for name, t := range in {
-		if t != nil && t.DType == ir.F64 {
-			t = t.To(ir.F32)
-		}
 		fed[name] = t
+	}
+	for _, v := range n.inputs {
+		if t := fed[v.Name]; t != nil && t.DType != v.Type.DType && t.DType.Float() && v.Type.DType.Float() {
+			if err := t.Check(); err != nil {
+				return nil, fmt.Errorf("engine: input %q: %w", v.Name, err)
+			}
+			fed[v.Name] = t.To(v.Type.DType)
+		}
 	}
 	rows, err := n.rows(fed)
 	if err != nil {
