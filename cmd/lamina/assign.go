@@ -30,7 +30,7 @@ func assign(flag string, values []string, ports []verify.Port) ([]assignment, er
 			}
 		}
 		if name, _, named := strings.Cut(v, "="); at < 0 && named {
-			return nil, fmt.Errorf("--%s %s: the model has no %s %q; it has %s (a file with = in its name is given as NAME=FILE too)", flag, clean(v), flag, clean(name), portNames(ports))
+			return nil, fmt.Errorf("--%s %s: the model has no %s %q; it has %s (for a file with = in its name, write NAME=FILE)", flag, clean(v), flag, clean(name), portNames(ports))
 		}
 		if at < 0 && len(ports) != 1 {
 			return nil, fmt.Errorf("--%s %s: which %s? write NAME=FILE; the model has %s", flag, clean(v), flag, portNames(ports))

@@ -3,6 +3,7 @@ package main
 import (
 	"archive/zip"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"math"
@@ -154,18 +155,35 @@ func readNPY(file string) (*ir.Tensor, error) {
 	return t, nil
 }
 
-// readDoubles reads floats as they are.
+// readDoubles reads an .npy file, float64 without rounding.
 func readDoubles(file string) (*ir.Tensor, error) {
-	shape, data, err := dataset.NPYFloat64(file)
+	r, err := dataset.OpenNPY(file, "x")
 	if err != nil {
 		return nil, err
 	}
-	for i, x := range data {
-		if math.IsNaN(x) || math.IsInf(x, 0) {
+	defer r.Close()
+	if !strings.HasSuffix(r.Type(), "f8") || r.Len() == 0 {
+		return readNPY(file)
+	}
+	raw, err := r.Read(int(r.Len()), nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	var order binary.ByteOrder = binary.NativeEndian
+	switch r.Type()[0] {
+	case '<':
+		order = binary.LittleEndian
+	case '>':
+		order = binary.BigEndian
+	}
+	t := ir.NewTensor(ir.F64, append([]int{int(r.Len())}, r.Column().Shape...)...)
+	for i := range t.F64 {
+		t.F64[i] = math.Float64frombits(order.Uint64(raw[8*i:]))
+		if x := t.F64[i]; math.IsNaN(x) || math.IsInf(x, 0) {
 			return nil, fmt.Errorf("%s: element %d is %v; every value must be finite", file, i, x)
 		}
 	}
-	return &ir.Tensor{DType: ir.F64, Shape: shape, F64: data}, nil
+	return t, nil
 }
 
 // maxPB bounds a tensor file, before it is read.

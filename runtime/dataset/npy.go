@@ -81,94 +81,50 @@ func decodeNPZ(r io.ReaderAt, size int64) ([]Data, error) {
 	return data, nil
 }
 
-// NPYFloat64 reads an .npy file of floats as they are, where [NPY] rounds to float32: the shape, rows first, and the
-// values in C order. A value need not be finite.
-// Errors: those of [NPY] but for the values; the file holds no floats.
-func NPYFloat64(path string) (shape []int, data []float64, err error) {
-	f, size, err := open(path)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer f.Close()
-	a, err := rawNPY(f, size, size)
-	if err == nil && a.kind != 'f' {
-		err = fmt.Errorf("its type is %q; floats are needed", a.typ)
-	}
-	if err != nil {
-		return nil, nil, fmt.Errorf("dataset: %s: %w", path, err)
-	}
-	return a.shape, convert(a.raw, a.elem, func(b []byte) float64 {
-		switch a.elem {
-		case 2:
-			return float64(half(a.order.Uint16(b)))
-		case 4:
-			return float64(math.Float32frombits(a.order.Uint32(b)))
-		}
-		return math.Float64frombits(a.order.Uint64(b))
-	}), nil
-}
-
 // decodeNPY reads an .npy file of size bytes that stored bytes unpack to.
 func decodeNPY(r io.Reader, size, stored int64, column string) (Data, error) {
-	a, err := rawNPY(r, size, stored)
-	if err != nil {
-		return Data{}, err
-	}
-	d := Data{Column: Column{Name: column, Shape: a.shape[1:], DType: F32}}
-	d.F32, d.I64 = npyValues(a.raw, a.kind, a.elem, a.order)
-	if d.I64 != nil {
-		d.DType = I64
-	}
-	return d, nil
-}
-
-// npyArray is an .npy file, its elements in C order.
-type npyArray struct {
-	typ   string
-	kind  byte
-	elem  int // bytes
-	order binary.ByteOrder
-	shape []int
-	raw   []byte
-}
-
-// rawNPY reads an .npy file of size bytes that stored bytes unpack to.
-func rawNPY(r io.Reader, size, stored int64) (a npyArray, err error) {
 	in := bufio.NewReaderSize(r, 1<<16)
 	h, head, err := npyHeader(in, size)
 	if err != nil {
-		return a, err
+		return Data{}, err
 	}
-	a.typ, a.shape = h.Descr.Type, h.Descr.Shape
-	if a.kind, a.elem, a.order, err = npyType(a.typ); err != nil {
-		return a, err
+	kind, elem, order, err := npyType(h.Descr.Type)
+	if err != nil {
+		return Data{}, err
 	}
-	if len(a.shape) == 0 {
-		return a, errors.New("it holds one number; rows are needed")
+	shape := h.Descr.Shape
+	if len(shape) == 0 {
+		return Data{}, errors.New("it holds one number; rows are needed")
 	}
-	total := int64(a.elem)
-	for _, d := range a.shape {
+	total := int64(elem)
+	for _, d := range shape {
 		if d < 0 {
-			return a, fmt.Errorf("its shape %v has a negative length", a.shape)
+			return Data{}, fmt.Errorf("its shape %v has a negative length", shape)
 		}
 		if d == 0 {
-			return a, fmt.Errorf("%w: its shape is %v", ErrEmpty, a.shape)
+			return Data{}, fmt.Errorf("%w: its shape is %v", ErrEmpty, shape)
 		}
 		if total > maxFile/int64(d) {
-			return a, fmt.Errorf("its shape %v says more than %d GiB, but it has %d bytes", a.shape, maxFile>>30, size)
+			return Data{}, fmt.Errorf("its shape %v says more than %d GiB, but it has %d bytes", shape, maxFile>>30, size)
 		}
 		total *= int64(d)
 	}
 	if head+total != size {
-		return a, fmt.Errorf("its shape %v of %s says %d bytes of data, but it has %d", a.shape, a.typ, total, size-head)
+		return Data{}, fmt.Errorf("its shape %v of %s says %d bytes of data, but it has %d", shape, h.Descr.Type, total, size-head)
 	}
-	if a.raw, err = readExactly(in, total, stored); err != nil {
-		return a, err
+	raw, err := readExactly(in, total, stored)
+	if err != nil {
+		return Data{}, err
 	}
-	if h.Descr.Fortran && len(a.shape) > 1 {
-		a.raw = cOrder(a.raw, a.elem, a.shape)
+	d := Data{Column: Column{Name: column, Shape: shape[1:], DType: F32}}
+	if h.Descr.Fortran && len(shape) > 1 {
+		raw = cOrder(raw, elem, shape)
 	}
-	return a, nil
+	d.F32, d.I64 = npyValues(raw, kind, elem, order)
+	if d.I64 != nil {
+		d.DType = I64
+	}
+	return d, nil
 }
 
 const maxHeader = 1 << 16

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"runtime"
 	"slices"
 	"sync"
@@ -137,10 +138,11 @@ func (n *Net) Run(ctx context.Context, in map[string]*ir.Tensor) (map[string]*ir
 	}
 	for _, v := range n.inputs {
 		if t := fed[v.Name]; t != nil && t.DType != v.Type.DType && t.DType.Float() && v.Type.DType.Float() {
-			if err := t.Check(); err != nil {
+			c, err := converted(t, v.Type.DType)
+			if err != nil {
 				return nil, fmt.Errorf("engine: input %q: %w", v.Name, err)
 			}
-			fed[v.Name] = t.To(v.Type.DType)
+			fed[v.Name] = c
 		}
 	}
 	rows, err := n.rows(fed)
@@ -153,6 +155,20 @@ func (n *Net) Run(ctx context.Context, in map[string]*ir.Tensor) (map[string]*ir
 		out[o.Name] = ir.NewTensor(t.DType, t.Shape.Bind(rows)...)
 	}
 	return out, n.run(ctx, fed, out, rows)
+}
+
+// converted returns floats as another type of floats.
+func converted(t *ir.Tensor, d ir.DType) (*ir.Tensor, error) {
+	if err := t.Check(); err != nil {
+		return nil, err
+	}
+	out := t.To(d)
+	for i, x := range out.F32 {
+		if math.IsInf(float64(x), 0) && !math.IsInf(t.F64[i], 0) {
+			return nil, fmt.Errorf("element %d is %v, which is too large for f32", i, t.F64[i])
+		}
+	}
+	return out, nil
 }
 
 // RunInto is Run into tensors of the caller's, which must have the types and
@@ -214,9 +230,24 @@ func (n *Net) rows(in map[string]*ir.Tensor) (int, error) {
 		}
 	}
 	if rows < 0 {
-		rows = 1
+		rows = n.unread(in)
 	}
 	return rows, nil
+}
+
+// unread returns the number of rows where the plan reads no input that has them:
+// the outputs may still have the batch, as constants of its length. Without any
+// such input it is 1.
+func (n *Net) unread(in map[string]*ir.Tensor) int {
+	for _, v := range n.g.Inputs {
+		t := in[v.Name]
+		for i, d := range v.Type.Shape {
+			if d.Symbolic() && d.N > 0 && t != nil && i < len(t.Shape) {
+				return t.Shape[i] / d.N
+			}
+		}
+	}
+	return 1
 }
 
 // run splits the rows into parts.
