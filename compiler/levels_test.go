@@ -20,7 +20,7 @@ var levels = []struct {
 	{4, "export/verify runtime/train"},
 	{3, "compiler export import runtime/evaluate"},
 	{2, "spec runtime/engine runtime/checkpoint"},
-	{1, "compiler/ops compiler/plan runtime/optim runtime/dataset runtime/picture"},
+	{1, "compiler/ops compiler/plan runtime/optim runtime/dataset runtime/picture internal/onnxfile"},
 	{0, "compiler/ir kernels/simd internal/onnxpb runtime/dataset/digits"},
 	{6, "internal/opcase internal/orttest internal/randmodel internal/faults internal/outside"}, // for tests only
 	// Anyone may import what else is internal.

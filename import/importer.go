@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
+	"github.com/lamina-ml/lamina/internal/onnxfile"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
 )
 
@@ -19,36 +21,23 @@ import (
 type importer struct {
 	ctx    context.Context
 	limits Limits
-	files  outside
+	folder *onnxfile.Folder // nil for a model that came as bytes
 	proto  *onnxpb.ModelProto
 	g      *onnxpb.GraphProto
 	opset  int64
 
 	b      *ir.Builder
 	values map[string]*value
-	batch  string // name of the batch length, once it is known
-	opened bool   // some input has the batch
-	params map[string]*ir.Tensor
-	reads  map[string]bool // names that something reads, once it was asked for
-	folded int             // elements computed while reading
-	bad    Unsupported
-	errs   []error
-}
+	need   onnxfile.Need
+	wanted []*onnxpb.ValueInfoProto // the outputs that are computed
 
-// isRead reports whether a node or an output of the graph reads the value.
-func (im *importer) isRead(name string) bool {
-	if im.reads == nil {
-		im.reads = map[string]bool{}
-		for _, n := range im.g.Node {
-			for _, s := range n.Input {
-				im.reads[s] = true
-			}
-		}
-		for _, v := range im.g.Output {
-			im.reads[v.Name] = true
-		}
-	}
-	return im.reads[name]
+	batch   string // the first name of the batch's length
+	several bool   // it has others too
+	opened  bool   // some input has the batch
+	params  map[string]*ir.Tensor
+	folded  int // elements computed while reading
+	bad     Unsupported
+	errs    []error
 }
 
 // value is what is known of a value of the file.
@@ -70,9 +59,14 @@ const (
 	maxOutputs = 1 << 12
 )
 
-func (im *importer) model() (*Model, error) {
+// model reads the graph: its structure as a whole, the rest as far as the named
+// outputs need it, or all outputs if none is named.
+func (im *importer) model(outputs []string) (*Model, error) {
 	roots, err := im.structure()
 	if err != nil {
+		return nil, err
+	}
+	if err := im.choose(outputs); err != nil {
 		return nil, err
 	}
 	if im.operators(); len(im.bad.Ops) > 0 {
@@ -97,6 +91,9 @@ func (im *importer) model() (*Model, error) {
 		if err := im.ctx.Err(); err != nil {
 			return nil, err
 		}
+		if !im.need.Nodes[s.index] {
+			continue
+		}
 		im.step(s)
 		if len(im.errs) >= maxErrors {
 			break
@@ -111,7 +108,7 @@ func (im *importer) model() (*Model, error) {
 	if len(im.bad.Ops) > 0 {
 		return nil, im.bad.sorted()
 	}
-	outputs, err := im.outputs()
+	results, err := im.outputs()
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +118,7 @@ func (im *importer) model() (*Model, error) {
 	if err := ir.Verify(im.b.Graph); err != nil {
 		return nil, fmt.Errorf("internal error: %w", err)
 	}
-	return im.describe(inputs, outputs), nil
+	return im.describe(inputs, results), nil
 }
 
 // structure checks counts and names, and returns the names that exist without a
@@ -204,14 +201,37 @@ func name(s, what string) error {
 	return nil
 }
 
-// operators enters every node whose operator has no row in the table.
+// choose finds what the outputs need.
+func (im *importer) choose(outputs []string) error {
+	if err := onnxfile.CheckOutputs(im.g, outputs); err != nil {
+		return err
+	}
+	var names []string
+	for _, v := range im.g.Output {
+		if len(outputs) == 0 || slices.Contains(outputs, v.Name) {
+			im.wanted, names = append(im.wanted, v), append(names, v.Name)
+		}
+	}
+	im.need = onnxfile.Needed(im.g, names)
+	if len(outputs) == 0 {
+		for _, v := range im.g.Input { // the signature stays as it is
+			im.need.Names[v.Name] = true
+		}
+	}
+	return nil
+}
+
+// operators enters every node that is needed and whose operator has no row in the table.
 func (im *importer) operators() {
 	local := map[[2]string]bool{}
 	for _, f := range im.proto.Functions {
 		local[[2]string{f.Domain, f.Name}] = true
 	}
 	rows := table()
-	for _, n := range im.g.Node {
+	for i, n := range im.g.Node {
+		if !im.need.Nodes[i] {
+			continue
+		}
 		r, known := rows[n.OpType]
 		switch {
 		case local[[2]string{n.Domain, n.OpType}]:
@@ -249,6 +269,9 @@ func (im *importer) initializers() error {
 	for _, p := range im.g.Initializer {
 		if err := im.ctx.Err(); err != nil {
 			return err
+		}
+		if !im.need.Names[p.Name] {
+			continue
 		}
 		t, err := im.tensor(p)
 		if err != nil {
@@ -359,7 +382,7 @@ func frame(s string) ir.Frame {
 // outputs makes every declared output a value of the graph under its name.
 func (im *importer) outputs() ([]Port, error) {
 	var ports []Port
-	for _, p := range im.g.Output {
+	for _, p := range im.wanted {
 		r := im.values[p.Name]
 		v, err := im.use(r)
 		if err != nil {

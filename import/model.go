@@ -4,14 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"runtime/debug"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/internal/onnxfile"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
-	"github.com/lamina-ml/lamina/internal/regular"
 )
 
 // The opsets of the default domain and the IR versions that are read.
@@ -67,49 +64,70 @@ func (m *Model) ParamData() map[string][]float32 {
 	return out
 }
 
-// Open reads a file. Tensors that the file keeps outside itself are read from
-// its folder and from nowhere else.
+// Open reads the model at path. With outputs named, only these are computed, and
+// only what they need has to be supported; the model then has the inputs they
+// need. Tensors that the file keeps outside itself are read from its folder, as
+// ReadFile says.
 //
-// Errors: those of Decode, and of the file system.
-func Open(path string) (*Model, error) {
+// Errors: those of Decode and ReadFile.
+func Open(path string, outputs ...string) (*Model, error) {
 	l := Limits{}.withDefaults()
-	f, size, err := regular.Open(path)
+	data, err := onnxfile.Read(path, l.Bytes)
 	if err != nil {
 		return nil, fmt.Errorf("onnx: %w", err)
 	}
-	defer f.Close()
-	if size > l.Bytes {
-		return nil, fmt.Errorf("onnx: %s has %d bytes, the limit is %d", path, size, l.Bytes)
-	}
-	data := make([]byte, size)
-	if _, err := io.ReadFull(f, data); err != nil {
-		return nil, fmt.Errorf("onnx: %s: %w", path, err)
-	}
-	root, err := os.OpenRoot(filepath.Dir(path))
+	folder, err := onnxfile.OpenFolder(path, l.Bytes)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("onnx: %w", err)
 	}
-	defer root.Close()
-	m, err := decode(context.Background(), data, l, outside{root: root, left: l.Bytes})
+	defer folder.Close()
+	m, err := decode(context.Background(), data, l, folder, outputs)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return m, nil
 }
 
-// Decode reads a serialized ModelProto, which may be hostile. It returns soon
-// after ctx ends. It keeps no part of data.
+// ReadFile returns the model at path as bytes that need no other file, as Decode
+// and a verify.Runtime take them. With outputs named, it is cut to what these
+// need.
+//
+// Tensors that lie in other files are read from the model's folder and its
+// subfolders, and from nowhere else, links included. Only a model that is itself
+// a link, as download caches lay them out, may have its data in the folder that
+// its link leads to.
+//
+// Errors: those of the file system; what is no ONNX model; a data file that is
+// missing, short or outside the folder; an output that the model does not have.
+func ReadFile(path string, outputs ...string) ([]byte, error) {
+	f, err := onnxfile.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("onnx: %w", err)
+	}
+	defer f.Close()
+	data, err := f.Alone(outputs...)
+	if err != nil {
+		return nil, fmt.Errorf("onnx: %w", err)
+	}
+	return data, nil
+}
+
+// Decode reads a serialized ModelProto, which may be hostile. With outputs named,
+// it is read as by Open. Decode returns soon after ctx ends and keeps no part of
+// data.
 //
 // Errors: *Unsupported with every operator that is not supported; bytes that
 // are no model or exceed o; an opset below MinOpset or above MaxOpset; a name
 // used twice, a value that nothing makes, a cycle; a tensor whose elements are
-// not those its shape asks for, or lie outside the file; shapes that do not fit.
-func Decode(ctx context.Context, data []byte, o Limits) (*Model, error) {
-	l := o.withDefaults()
-	return decode(ctx, data, l, outside{left: l.Bytes})
+// not those its shape asks for, or lie outside the file; shapes that do not fit;
+// an output that the model does not have.
+func Decode(ctx context.Context, data []byte, o Limits, outputs ...string) (*Model, error) {
+	return decode(ctx, data, o.withDefaults(), nil, outputs)
 }
 
-func decode(ctx context.Context, data []byte, l Limits, files outside) (m *Model, err error) {
+// decode reads tensors outside the model from the folder, which is nil for a
+// model that came as bytes.
+func decode(ctx context.Context, data []byte, l Limits, folder *onnxfile.Folder, outputs []string) (m *Model, err error) {
 	// A panic of the code below is a mistake in it, never a caller's affair.
 	defer func() {
 		if r := recover(); r != nil {
@@ -123,14 +141,14 @@ func decode(ctx context.Context, data []byte, l Limits, files outside) (m *Model
 		return nil, fmt.Errorf("onnx: %d bytes, the limit is %d", len(data), l.Bytes)
 	}
 	if err := weigh(data); err != nil {
-		return nil, fmt.Errorf("onnx: not an ONNX model: %w", err)
+		return nil, fmt.Errorf("onnx: %w", onnxpb.NotModel(data, err))
 	}
 	p, err := onnxpb.UnmarshalModel(data)
+	if err == nil && p.Graph == nil {
+		err = onnxpb.NotModel(data, errors.New("the file has no graph"))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("onnx: %w", err)
-	}
-	if p.Graph == nil {
-		return nil, errors.New("onnx: the file has no graph")
 	}
 	if p.IrVersion < minIR || p.IrVersion > maxIR {
 		return nil, fmt.Errorf("onnx: IR version %d, versions %d to %d are read", p.IrVersion, minIR, maxIR)
@@ -139,8 +157,8 @@ func decode(ctx context.Context, data []byte, l Limits, files outside) (m *Model
 	if err != nil {
 		return nil, err
 	}
-	im := &importer{ctx: ctx, limits: l, files: files, proto: p, g: p.Graph, opset: opset}
-	if m, err = im.model(); err != nil {
+	im := &importer{ctx: ctx, limits: l, folder: folder, proto: p, g: p.Graph, opset: opset}
+	if m, err = im.model(outputs); err != nil {
 		var u *Unsupported
 		if errors.As(err, &u) || ctx.Err() != nil {
 			return nil, err

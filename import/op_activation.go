@@ -39,13 +39,22 @@ func selu(c *call) []*value {
 	return c.one(c.op(ops.Mul{}, c.op(ops.Elu{Alpha: alpha}, x), c.like(x, gamma)))
 }
 
-// celu is alpha*Elu(x/alpha): above 0 the two factors cancel.
+// celu is max(0, x) + min(0, alpha*(exp(x/alpha) - 1)). Elu is more exact than the
+// difference near 0, but above 0, where a negative alpha leads, it is another
+// function.
 func celu(c *call) []*value {
 	alpha, x := c.float("alpha", 1), c.floats(0)
 	if alpha == 0 {
 		return c.one(c.failf("alpha is 0"))
 	}
-	return c.one(c.op(ops.Mul{}, c.op(ops.Elu{Alpha: 1}, c.op(ops.Div{}, x, c.like(x, alpha))), c.like(x, alpha)))
+	u := c.op(ops.Div{}, x, c.like(x, alpha))
+	if alpha > 0 {
+		u = c.op(ops.Elu{Alpha: 1}, u)
+	} else {
+		u = c.op(ops.Sub{}, c.op(ops.Exp{}, u), c.like(x, 1))
+	}
+	low := c.op(ops.Min{}, c.op(ops.Mul{}, u, c.like(x, alpha)), c.like(x, 0))
+	return c.one(c.op(ops.Add{}, c.op(ops.Max{}, x, c.like(x, 0)), low))
 }
 
 func gelu(c *call) []*value {

@@ -36,12 +36,19 @@ func gemm(c *call) []*value {
 	return c.one(c.op(op, a, b, bias))
 }
 
-// bias adds beta times operand 2, if there is one, which must broadcast to y.
+// bias adds beta times operand 2, if there is one, which must broadcast to y. A
+// beta of 0 leaves it out, whatever is in it.
 func (c *call) bias(y *value, beta float64) *value {
 	if !c.has(2) || c.err != nil {
 		return y
 	}
 	b := c.floats(2)
+	if beta == 0 {
+		if out, err := (ops.Add{}).Infer([]ir.Type{typ(y), typ(b)}); c.err == nil && (err != nil || !out[0].Equal(typ(y))) {
+			return c.failf("c, which is %v, does not broadcast to the product %v", typ(b), typ(y))
+		}
+		return y
+	}
 	if beta != 1 {
 		b = c.op(ops.Mul{}, b, c.like(b, beta))
 	}

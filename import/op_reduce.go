@@ -1,6 +1,9 @@
 package onnximport
 
 import (
+	"math"
+	"slices"
+
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
 )
@@ -35,13 +38,32 @@ func mean(c *call, x *value, axes ir.Axes, keep bool) *value {
 	return c.op(ops.ReduceMean{Axes: axes, Keep: keep}, x)
 }
 
+// greatest is -Inf for no elements.
 func greatest(c *call, x *value, axes ir.Axes, keep bool) *value {
-	for _, d := range typ(x).Shape {
+	if c.err != nil {
+		return c.fail(c.err)
+	}
+	op, s := ops.ReduceMax{Axes: axes, Keep: keep}, typ(x).Shape.Clone()
+	empty := false
+	for i, d := range s {
 		if d.N == 0 {
-			return c.cannot("the greatest of no elements")
+			empty, s[i] = true, ir.Fixed(1)
 		}
 	}
-	return c.op(ops.ReduceMax{Axes: axes, Keep: keep}, x)
+	if !empty {
+		return c.op(op, x)
+	}
+	// The result's shape is that of another x, but for axes of length 0 that stay.
+	out, err := op.Infer([]ir.Type{{DType: typ(x).DType, Shape: s}})
+	if err != nil {
+		return c.fail(err)
+	}
+	for i, d := range typ(x).Shape {
+		if d.N == 0 && axes.Len > 0 && !slices.Contains(axes.Slice(), i) {
+			return c.cannot("the greatest elements of an axis of none beside others")
+		}
+	}
+	return c.expandTo(c.like(x, math.Inf(-1)), out[0].Shape)
 }
 
 func least(c *call, x *value, axes ir.Axes, keep bool) *value {
@@ -64,9 +86,12 @@ func logSum(c *call, x *value, axes ir.Axes, keep bool) *value {
 	return c.op(ops.Log{}, sum(c, x, axes, keep))
 }
 
-// logSumExp takes the greatest element out, so that no exponential overflows.
+// logSumExp takes the greatest element out, so that no exponential overflows. If
+// that is infinite nothing is taken out: the exponentials of infinities are right.
 func logSumExp(c *call, x *value, axes ir.Axes, keep bool) *value {
 	top := greatest(c, x, axes, true)
+	finite := c.op(ops.Less{}, c.op(ops.Abs{}, top), c.like(top, math.Inf(1)))
+	top = c.op(ops.Where{}, finite, top, c.like(top, 0))
 	s := c.op(ops.Log{}, sum(c, c.op(ops.Exp{}, c.op(ops.Sub{}, x, top)), axes, true))
 	y := c.op(ops.Add{}, s, top)
 	if keep || c.err != nil {
@@ -144,9 +169,40 @@ func argMax(c *call) []*value { return c.one(c.argMax(c.floats(0))) }
 // argMin of x is argMax of -x.
 func argMin(c *call) []*value { return c.one(c.argMax(c.op(ops.Neg{}, c.floats(0)))) }
 
+// argMax is the first of equal elements, or the last if the node asks for it.
 func (c *call) argMax(x *value) *value {
-	if c.flag("select_last_index", false) {
-		return c.cannot("the last of equal elements is asked for")
+	last := c.flag("select_last_index", false)
+	op := c.tagged(ops.ArgMax{Keep: true}, rank(x))
+	if last && c.err == nil {
+		x = c.lastGreatest(x, op.(ops.ArgMax).Axis)
 	}
-	return c.op(c.tagged(ops.ArgMax{Keep: true}, rank(x)), x)
+	return c.op(op, x)
+}
+
+// lastGreatest has the place along the axis where x is greatest or NaN, which
+// counts as greatest, and -1 elsewhere: its own greatest element is at the last
+// such place.
+func (c *call) lastGreatest(x *value, axis int) *value {
+	const most = 1 << 24 // the places are exact as f32
+	n := c.fixed(x, axis)
+	if c.err == nil && n > most {
+		return c.cannot("the last of more than %d elements", most)
+	}
+	places := ir.NewTensor(ir.F32, n)
+	for i := range places.F32 {
+		places.F32[i] = float32(i)
+	}
+	s := make(ir.Shape, rank(x))
+	for i := range s {
+		s[i] = ir.Fixed(1)
+	}
+	if c.err != nil {
+		return c.fail(c.err)
+	}
+	s[axis] = ir.Fixed(n)
+	number := c.op(ops.Equal{}, x, x)
+	top := c.op(ops.Equal{}, x, greatest(c, x, ir.MakeAxes(axis), true))
+	at := c.op(ops.Reshape{Shape: ir.MakeDims(s)}, &value{t: places})
+	none := c.scalar(ir.F32, -1)
+	return c.op(ops.Where{}, number, c.op(ops.Where{}, top, at, none), at)
 }

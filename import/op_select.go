@@ -28,7 +28,7 @@ func topK(c *call) []*value {
 		return c.one(c.failf("k is %v, must be a whole number from 1 to %d, the length of axis %d", k, n, axis))
 	}
 	at := c.op(ops.TopK{K: int(k), Axis: axis, Largest: largest}, x)
-	if c.err != nil || len(c.n.Output) != 2 || !c.im.isRead(c.n.Output[0]) {
+	if c.err != nil || len(c.n.Output) != 2 || !c.im.need.Names[c.n.Output[0]] {
 		return []*value{at, at} // the first is read by nobody
 	}
 	if r := rank(x); axis != r-1 || r == ir.MaxRank || !typ(x).DType.Float() {

@@ -1,6 +1,8 @@
 package onnximport
 
 import (
+	"math"
+
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
 )
@@ -78,12 +80,34 @@ func (c *call) castTo(x *value, elem int64) *value {
 			}
 		} else if from == ir.I64 || elem != elemInt32 {
 			return c.cannot("converts to %s", elemName(int32(elem)))
+		} else {
+			x = c.withinInt32(x)
 		}
 	}
 	if d == from {
 		return x
 	}
 	return c.op(ops.Cast{To: d}, x)
+}
+
+// withinInt32 puts the least i32 in the place of floats that are none, NaN among
+// them. The standard leaves open what they become; so does onnxruntime, where the
+// processor decides, and this is what those of Intel and AMD do.
+func (c *call) withinInt32(x *value) *value {
+	const least, above = math.MinInt32, math.MaxInt32 + 1
+	within := func(v float64) bool { return v > least-1 && v < above }
+	if x.t != nil { // it stays known
+		outside := false
+		for i := range x.t.Len() {
+			outside = outside || !within(x.t.At(i))
+		}
+		if !outside {
+			return x
+		}
+	}
+	low := c.like(x, least)
+	x = c.op(ops.Where{}, c.op(ops.Less{}, x, c.like(x, above)), x, low)
+	return c.op(ops.Where{}, c.op(ops.Greater{}, x, c.like(x, least-1)), x, low)
 }
 
 func castLike(c *call) []*value {

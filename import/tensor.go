@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/internal/onnxfile"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
 )
 
@@ -106,7 +107,10 @@ func (im *importer) tensor(p *onnxpb.TensorProto) (*ir.Tensor, error) {
 		if len(raw) > 0 || listed(p) > 0 {
 			return nil, fmt.Errorf("has elements both in the file and outside")
 		}
-		if raw, err = im.files.read(p, n*width(p.DataType)); err != nil {
+		if im.folder == nil {
+			return nil, onnxfile.ErrOutside
+		}
+		if raw, err = im.folder.Tensor(p, n*width(p.DataType)); err != nil {
 			return nil, err
 		}
 	} else if len(raw) == 0 && (n > 0 || listed(p) > 0) {

@@ -12,7 +12,7 @@ import (
 func (im *importer) inputs() ([]Port, error) {
 	var ports []Port
 	for _, p := range im.g.Input {
-		if im.values[p.Name] != nil {
+		if im.values[p.Name] != nil || !im.need.Names[p.Name] {
 			continue
 		}
 		port, elem, err := portOf(p)
@@ -47,24 +47,26 @@ func (im *importer) inputs() ([]Port, error) {
 	return ports, nil
 }
 
-// isBatch checks that an open length is the batch: the length of axis 0, under
-// one name in the whole file.
+// isBatch checks that an open length is the batch: that of axis 0, which inputs
+// may call by names of their own, as exporters do that number unknown lengths. On
+// another axis the batch is known by its name, if it has only one so far.
 func (im *importer) isBatch(axis int, sym string) error {
 	switch {
-	case axis == 0 && (!im.opened || im.batch == "" || sym == "" || sym == im.batch):
+	case axis == 0:
 		im.opened = true
 		if im.batch == "" {
 			im.batch = sym
 		}
+		im.several = im.several || sym != "" && sym != im.batch
 		return nil
-	case axis > 0 && im.opened && sym != "" && sym == im.batch:
+	case im.opened && !im.several && sym != "" && sym == im.batch:
 		return nil
 	}
 	what := "open"
 	if sym != "" {
 		what = "called " + quote(sym)
 	}
-	return fmt.Errorf("the length of axis %d is %s; only the batch, axis 0 under one name, may be open: fix the others when exporting", axis, what)
+	return fmt.Errorf("the length of axis %d is %s; only the batch, axis 0, may be open: fix the others when exporting", axis, what)
 }
 
 // portOf reads a declaration.

@@ -70,7 +70,7 @@ func benchEncode(c *cobra.Command, path string, f benchEncodeFlags) error {
 	if err != nil {
 		return err
 	}
-	_, b, err := readModel(file)
+	b, err := onnximport.ReadFile(file)
 	if err != nil {
 		return err
 	}

@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 	"runtime"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -18,10 +19,10 @@ import (
 )
 
 type encodeFlags struct {
-	inputs []string
-	output string
-	every  int64
-	quiet  bool
+	inputs  []string
+	outputs []string
+	every   int64
+	quiet   bool
 }
 
 func encodeCommand() *cobra.Command {
@@ -35,17 +36,18 @@ replayed first.
 
 The first axis of the file is the rows, in any number: they are read in parts,
 so the memory does not grow with them. Floats of 16, 32 and 64 bits are encoded
-as float32; every value must be finite. The output appears whole or not at all.
-Until then the rows that are done are in the folder OUTPUT.partial, with a
-record of what they were made of; the same command goes on from there after an
+as float32; every value must be finite. An output appears whole or not at all.
+Until then the rows that are done are in the folder OUTPUT.partial of each, with
+a record of what they were made of; the same command goes on from there after an
 interruption, a kill or a crash, and begins anew if anything is another.`,
 		Example: `  lamina encode out/demo/encoder --input x.npy --output z.npy
-  lamina encode pair --input a=left.npy --input b=right.npy --output score=s.npy`,
+  lamina encode pair --input a=left.npy --input b=right.npy --output score=s.npy
+  lamina encode vae --input x.npy --output mean=m.npy --output logvar=v.npy`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return encode(c, args[0], f) },
 	}
 	c.Flags().StringArrayVar(&f.inputs, "input", nil, "`[NAME=]FILE` to read; repeat it when there are several")
-	c.Flags().StringVar(&f.output, "output", "", "`[NAME=]FILE` to write")
+	c.Flags().StringArrayVar(&f.outputs, "output", nil, "`[NAME=]FILE` to write; repeat it for several")
 	c.Flags().Int64Var(&f.every, "every", 0, "rows between two records of how far it is; 0 is about one a second")
 	c.Flags().BoolVar(&f.quiet, "quiet", false, "no progress line")
 	return c
@@ -64,11 +66,14 @@ func encode(c *cobra.Command, dir string, f encodeFlags) error {
 	if err := e.bind(f); err != nil {
 		return err
 	}
-	key := encodeKey{Format: encodeFormat, Bundle: o.Digest, Version: version, Kernels: simd.Active(), Output: e.out.Name}
+	key := encodeKey{Format: encodeFormat, Bundle: o.Digest, Version: version, Kernels: simd.Active()}
+	for _, out := range e.out {
+		key.Outputs = append(key.Outputs, out.v.Name)
+	}
 	for _, in := range e.in {
 		key.Inputs = append(key.Inputs, encodeInput{in.port, in.rows.Type(), in.rows.Column().Shape, in.rows.Len()})
 	}
-	p, err := openPartial(e.path, key, e.rows, e.out.Type)
+	p, err := openPartial(e.out, key, e.rows)
 	if err != nil {
 		return err
 	}
@@ -78,14 +83,17 @@ func encode(c *cobra.Command, dir string, f encodeFlags) error {
 	}
 	if err := e.run(c.Context(), p); err != nil {
 		if c.Context().Err() != nil && errors.Is(err, c.Context().Err()) {
-			return fmt.Errorf("interrupted; %d of %d rows are kept in %s: run the same again to go on", p.state.Rows, e.rows, p.dir)
+			return fmt.Errorf("interrupted; %d of %d rows are kept in %s: run the same again to go on", p.state.Rows, e.rows, p.dir())
 		}
 		return err
 	}
 	if err := p.finish(); err != nil {
 		return err
 	}
-	fmt.Fprintf(c.OutOrStdout(), "%s: %s%v %s\n", e.path, e.out.Type.DType, ir.ShapeOf(shapeOf(e.out.Type, e.rows)...), clean(e.out.Name))
+	for _, out := range e.out {
+		t := out.v.Type
+		fmt.Fprintf(c.OutOrStdout(), "%s: %s%v %s\n", out.path, t.DType, ir.ShapeOf(shapeOf(t, e.rows)...), clean(out.v.Name))
+	}
 	return nil
 }
 
@@ -93,8 +101,7 @@ func encode(c *cobra.Command, dir string, f encodeFlags) error {
 type encoder struct {
 	net      *engine.Net
 	in       []encodedInput
-	out      *ir.Value
-	path     string
+	out      []encodedOutput // in the model's order
 	rows     int64
 	every    int64
 	part     int // rows of one call
@@ -112,6 +119,21 @@ type encodedInput struct {
 	whole *ir.Tensor // room for them
 }
 
+// encodedOutput is an output and the file that it becomes.
+type encodedOutput struct {
+	v    *ir.Value
+	path string
+}
+
+// files names what is being written.
+func (e *encoder) files() string {
+	var paths []string
+	for _, out := range e.out {
+		paths = append(paths, out.path)
+	}
+	return strings.Join(paths, ", ")
+}
+
 // maxPart bounds the bytes of the inputs and outputs of one call.
 const maxPart = 16 << 20
 
@@ -125,24 +147,27 @@ func (e *encoder) bind(f encodeFlags) error {
 	if len(from) < len(ins) {
 		return fmt.Errorf("%d of the model's %d inputs are given; it has %s", len(from), len(ins), portNames(ins))
 	}
-	if f.output == "" {
+	if len(f.outputs) == 0 {
 		return errors.New("nowhere to write: give --output FILE.npy")
 	}
-	to, err := assign("output", []string{f.output}, outs)
+	to, err := assign("output", f.outputs, outs)
 	if err != nil {
 		return err
 	}
-	e.path = to[0].file
-	if err := notAnInput(e.path, from); err != nil {
-		return err
+	for _, a := range to {
+		if err := mayWrite(a.file, from); err != nil {
+			return err
+		}
 	}
 	rowBytes := 0
 	for _, v := range e.net.Graph().Outputs {
 		if !v.Type.Shape.RowWise() {
 			return fmt.Errorf("output %q is %s: rows cannot be encoded in parts", clean(v.Name), v.Type)
 		}
-		if v.Name == to[0].port.Name {
-			e.out = v
+		for _, a := range to {
+			if a.port.Name == v.Name {
+				e.out = append(e.out, encodedOutput{v, a.file})
+			}
 		}
 		rowBytes += v.Type.Shape.Elems(1) * v.Type.DType.Size()
 	}
@@ -178,29 +203,12 @@ func (e *encoder) bind(f encodeFlags) error {
 	return nil
 }
 
-// notAnInput refuses to put the output in an input's place.
-func notAnInput(path string, from []assignment) error {
-	out, err := os.Stat(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if !out.Mode().IsRegular() {
-		return fmt.Errorf("%s: not a regular file, so it cannot be replaced", path)
-	}
-	for _, a := range from {
-		if in, err := os.Stat(a.file); err == nil && os.SameFile(in, out) {
-			return fmt.Errorf("%s: the output is the input %q too; name another file", path, clean(a.port.Name))
-		}
-	}
-	return nil
-}
-
 // openInput opens a file of rows that fit an input.
 func openInput(file string, v *ir.Value) (*dataset.NPYRows, error) {
 	r, err := dataset.OpenNPY(file, v.Name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s: there is no such file", file)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -250,7 +258,7 @@ func (e *encoder) resume(ctx context.Context, p *partial) error {
 	if p.state.Rows == 0 {
 		return nil
 	}
-	e.progress.say("%s: goes on after row %d of %d", e.path, p.state.Rows, e.rows)
+	e.progress.say("%s: goes on after row %d of %d", e.files(), p.state.Rows, e.rows)
 	for at := int64(0); at < p.state.Rows; {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("interrupted: run the same again to go on: %w", err)
@@ -265,10 +273,11 @@ func (e *encoder) resume(ctx context.Context, p *partial) error {
 		}
 		at += int64(n)
 	}
-	if p.resumes() {
+	why := p.resumes()
+	if why == "" {
 		return nil
 	}
-	e.progress.say("%s: begins anew: the input is another than the one that rows were made of", e.path)
+	e.progress.say("%s: begins anew: %s", e.files(), why)
 	for _, in := range e.in {
 		if err := in.rows.SeekRow(0); err != nil {
 			return err
@@ -279,6 +288,7 @@ func (e *encoder) resume(ctx context.Context, p *partial) error {
 
 // run encodes the rows that are not done.
 func (e *encoder) run(ctx context.Context, p *partial) error {
+	files := e.files()
 	for at := p.state.Rows; at < e.rows; {
 		n := int(min(int64(e.part), e.rows-at))
 		err := ctx.Err()
@@ -294,8 +304,10 @@ func (e *encoder) run(ctx context.Context, p *partial) error {
 		for i := range e.in {
 			p.seen(e.in[i].port, e.in[i].raw)
 		}
-		if err := p.add(e.codes[e.out.Name]); err != nil {
-			return err
+		for i, out := range e.out {
+			if err := p.out[i].add(e.codes[out.v.Name]); err != nil {
+				return err
+			}
 		}
 		at += int64(n)
 		if e.every > 0 && at-p.state.Rows >= e.every || e.every == 0 && p.due() {
@@ -303,7 +315,7 @@ func (e *encoder) run(ctx context.Context, p *partial) error {
 				return err
 			}
 		}
-		e.progress.rows(e.path, at, e.rows)
+		e.progress.rows(files, at, e.rows)
 	}
 	return nil
 }

@@ -22,7 +22,7 @@ import (
 )
 
 // encodeFormat is the version of what a partial folder holds.
-const encodeFormat = 1
+const encodeFormat = 2
 
 // Names of the files of a partial folder.
 const (
@@ -32,14 +32,14 @@ const (
 	partialLock   = "lock"
 )
 
-// encodeKey is what the bits of the output depend on, but for the input's
+// encodeKey is what the bits of the outputs depend on, but for the input's
 // elements.
 type encodeKey struct {
 	Format  int           `json:"format"`
 	Bundle  string        `json:"bundle"` // SHA-256 of its verification.json
 	Version string        `json:"version"`
 	Kernels string        `json:"kernels"`
-	Output  string        `json:"output"`
+	Outputs []string      `json:"outputs"`
 	Inputs  []encodeInput `json:"inputs"`
 }
 
@@ -51,87 +51,122 @@ type encodeInput struct {
 }
 
 // encodeState is state.json: how many rows are done, and the hashes of what they
-// were made of and of what they became.
+// were made of and of what they became. It lies in the folder of the first output
+// and speaks for all, so that they never differ in how far they are.
 type encodeState struct {
-	Key    json.RawMessage   `json:"key"`
-	Rows   int64             `json:"rows"`
-	Bytes  int64             `json:"bytes"` // of rows.npy
-	Inputs map[string]string `json:"inputs"`
-	Output string            `json:"output"`
+	Key     json.RawMessage   `json:"key"`
+	Rows    int64             `json:"rows"`
+	Inputs  map[string]string `json:"inputs"`
+	Outputs []encodedRows     `json:"outputs"` // as the key names them
 }
 
-// partial is an output that is not complete, in a folder of its own beside where
-// it will be.
+// encodedRows is what is done of one output.
+type encodedRows struct {
+	Bytes int64  `json:"bytes"` // of rows.npy
+	Hash  string `json:"hash"`  // of these bytes
+}
+
+// partial is the outputs of one command that are not complete.
 type partial struct {
+	key   []byte
+	state encodeState
+	out   []*partialOutput
+	in    map[string]hash.Hash // of the rows' bytes so far, by input
+	last  time.Time            // when the state was recorded
+}
+
+// partialOutput is one of them, in a folder of its own beside where it will be.
+type partialOutput struct {
 	path, dir string
-	key       []byte
 	shape     []int
 	dtype     ir.DType
-	state     encodeState
 
 	f      *os.File
 	w      *bufio.Writer
 	bytes  int64
-	in     map[string]hash.Hash // of the rows' bytes so far, by input
-	out    hash.Hash            // of the bytes of rows.npy so far
-	last   time.Time            // when the state was recorded
+	hash   hash.Hash // of the bytes of rows.npy so far
 	unlock func() error
 }
 
-// openPartial takes the folder, and keeps what is in it if its key is this one;
-// resumes says in the end whether it can be gone on from.
-func openPartial(path string, key encodeKey, rows int64, t ir.Type) (p *partial, err error) {
-	p = &partial{path: path, dir: path + partialSuffix, shape: shapeOf(t, rows), dtype: t.DType}
+// dir is the folder that has the record.
+func (p *partial) dir() string { return p.out[0].dir }
+
+// openPartial takes the folders, and keeps what is in them if their key is this
+// one; resumes says in the end whether it can be gone on from.
+func openPartial(outputs []encodedOutput, key encodeKey, rows int64) (*partial, error) {
+	p := &partial{}
+	if err := p.open(outputs, key, rows); err != nil {
+		p.close()
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *partial) open(outputs []encodedOutput, key encodeKey, rows int64) (err error) {
 	if p.key, err = json.Marshal(key); err != nil {
-		return nil, err
+		return err
 	}
-	if err := os.MkdirAll(p.dir, 0o777); err != nil {
-		return nil, fmt.Errorf("cannot write %s: %w", path, err)
-	}
-	entries, err := os.ReadDir(p.dir)
-	if err != nil {
-		return nil, err
-	}
-	state := filepath.Join(p.dir, partialState)
-	for _, e := range entries {
-		temporary := strings.HasPrefix(e.Name(), ".")
-		if !temporary && !slices.Contains([]string{partialRows, partialState, partialLock}, e.Name()) {
-			return nil, fmt.Errorf("%s holds %q, so it is not what an interrupted encode left; remove it or name another output", p.dir, clean(e.Name()))
+	for _, out := range outputs {
+		o := &partialOutput{path: out.path, dir: out.path + partialSuffix, shape: shapeOf(out.v.Type, rows), dtype: out.v.Type.DType}
+		p.out = append(p.out, o)
+		if err := o.open(); err != nil {
+			return err
+		}
+		if len(p.out) == 1 {
+			continue
+		}
+		// A record of this output alone does not hold for what comes into the folder.
+		if err := os.Remove(filepath.Join(o.dir, partialState)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
 		}
 	}
-	if p.unlock, err = atomicfile.Lock(filepath.Join(p.dir, partialLock)); errors.Is(err, errors.ErrUnsupported) {
-		p.unlock, err = func() error { return nil }, nil
-	}
-	if errors.Is(err, atomicfile.ErrLocked) {
-		return nil, fmt.Errorf("%s is being written by another process", path)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("cannot write %s: %w", path, err)
-	}
-	defer func() {
-		if err != nil {
-			p.close()
-		}
-	}()
-	if err := atomicfile.Clean(state); err != nil {
-		return nil, err
-	}
-	if p.f, err = os.OpenFile(filepath.Join(p.dir, partialRows), os.O_RDWR|os.O_CREATE, 0o666); err != nil {
-		return nil, err
-	}
-	p.w = bufio.NewWriterSize(io.MultiWriter(p.f, (*counter)(&p.bytes)), 1<<20)
-	if b, err := readFile(state, maxRecord); err == nil {
+	if b, err := readFile(filepath.Join(p.dir(), partialState), maxRecord); err == nil {
 		var s encodeState
 		var have bytes.Buffer
-		if json.Unmarshal(b, &s) == nil && json.Compact(&have, s.Key) == nil && bytes.Equal(have.Bytes(), p.key) && s.Rows > 0 && s.Rows <= rows {
+		if json.Unmarshal(b, &s) == nil && json.Compact(&have, s.Key) == nil && bytes.Equal(have.Bytes(), p.key) &&
+			s.Rows > 0 && s.Rows <= rows && len(s.Outputs) == len(p.out) {
 			p.state = s
 		}
 	}
 	if p.state.Rows == 0 {
-		return p, p.restart()
+		return p.restart()
 	}
 	p.reset()
-	return p, nil
+	return nil
+}
+
+// open takes the folder of one output.
+func (o *partialOutput) open() error {
+	if err := os.MkdirAll(o.dir, 0o777); err != nil {
+		return fmt.Errorf("cannot write %s: %w", o.path, err)
+	}
+	entries, err := os.ReadDir(o.dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		temporary := strings.HasPrefix(e.Name(), ".")
+		if !temporary && !slices.Contains([]string{partialRows, partialState, partialLock}, e.Name()) {
+			return fmt.Errorf("%s holds %q, so it is not what an interrupted encode left; remove it or name another output", o.dir, clean(e.Name()))
+		}
+	}
+	if o.unlock, err = atomicfile.Lock(filepath.Join(o.dir, partialLock)); errors.Is(err, errors.ErrUnsupported) {
+		o.unlock, err = func() error { return nil }, nil
+	}
+	if errors.Is(err, atomicfile.ErrLocked) {
+		return fmt.Errorf("%s is being written by another process", o.path)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot write %s: %w", o.path, err)
+	}
+	if err := atomicfile.Clean(filepath.Join(o.dir, partialState)); err != nil {
+		return err
+	}
+	if o.f, err = os.OpenFile(filepath.Join(o.dir, partialRows), os.O_RDWR|os.O_CREATE, 0o666); err != nil {
+		return err
+	}
+	o.w = bufio.NewWriterSize(io.MultiWriter(o.f, (*counter)(&o.bytes)), 1<<20)
+	return nil
 }
 
 // counter counts the bytes written to it.
@@ -143,34 +178,47 @@ func (c *counter) Write(b []byte) (int, error) {
 }
 
 func (p *partial) reset() {
-	p.in, p.out, p.last = map[string]hash.Hash{}, sha256.New(), time.Now()
+	p.in, p.last = map[string]hash.Hash{}, time.Now()
+	for _, o := range p.out {
+		o.hash = sha256.New()
+	}
 }
 
 // restart forgets the rows that are done.
 func (p *partial) restart() error {
 	p.reset()
-	p.state, p.bytes = encodeState{}, 0
-	if err := p.f.Truncate(0); err != nil {
+	p.state = encodeState{}
+	for _, o := range p.out {
+		if err := o.restart(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (o *partialOutput) restart() error {
+	o.bytes = 0
+	if err := o.f.Truncate(0); err != nil {
 		return err
 	}
-	if _, err := p.f.Seek(0, io.SeekStart); err != nil {
+	if _, err := o.f.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	switch p.dtype {
+	switch o.dtype {
 	case ir.F32:
-		return npywrite.Begin[float32](p.both(), p.shape)
+		return npywrite.Begin[float32](o.both(), o.shape)
 	case ir.F64:
-		return npywrite.Begin[float64](p.both(), p.shape)
+		return npywrite.Begin[float64](o.both(), o.shape)
 	case ir.I64:
-		return npywrite.Begin[int64](p.both(), p.shape)
+		return npywrite.Begin[int64](o.both(), o.shape)
 	case ir.Bool:
-		return npywrite.Begin[bool](p.both(), p.shape)
+		return npywrite.Begin[bool](o.both(), o.shape)
 	}
-	return fmt.Errorf("an output of type %s cannot be written", p.dtype)
+	return fmt.Errorf("an output of type %s cannot be written", o.dtype)
 }
 
 // both is the file and its hash.
-func (p *partial) both() io.Writer { return io.MultiWriter(p.w, p.out) }
+func (o *partialOutput) both() io.Writer { return io.MultiWriter(o.w, o.hash) }
 
 // seen enters the bytes of rows of an input.
 func (p *partial) seen(port string, b []byte) {
@@ -181,24 +229,24 @@ func (p *partial) seen(port string, b []byte) {
 }
 
 // add writes rows of the output.
-func (p *partial) add(t *ir.Tensor) error {
+func (o *partialOutput) add(t *ir.Tensor) error {
 	var err error
 	switch t.DType {
 	case ir.F32:
-		err = npywrite.Append(p.both(), t.F32)
+		err = npywrite.Append(o.both(), t.F32)
 	case ir.F64:
-		err = npywrite.Append(p.both(), t.F64)
+		err = npywrite.Append(o.both(), t.F64)
 	case ir.I64:
-		err = npywrite.Append(p.both(), t.I64)
+		err = npywrite.Append(o.both(), t.I64)
 	case ir.Bool:
-		err = npywrite.Append(p.both(), t.Bool)
+		err = npywrite.Append(o.both(), t.Bool)
 	}
-	return p.failed(err)
+	return o.failed(err)
 }
 
-func (p *partial) failed(err error) error {
+func (o *partialOutput) failed(err error) error {
 	if err != nil {
-		return fmt.Errorf("cannot write %s: %w", p.path, err)
+		return fmt.Errorf("cannot write %s: %w", o.path, err)
 	}
 	return nil
 }
@@ -211,10 +259,13 @@ func (p *partial) record(rows int64) error {
 	if rows == p.state.Rows {
 		return nil
 	}
-	if err := errors.Join(p.w.Flush(), p.f.Sync()); err != nil {
-		return p.failed(err)
+	s := encodeState{Key: p.key, Rows: rows, Inputs: map[string]string{}}
+	for _, o := range p.out {
+		if err := errors.Join(o.w.Flush(), o.f.Sync()); err != nil {
+			return o.failed(err)
+		}
+		s.Outputs = append(s.Outputs, encodedRows{o.bytes, sum256(o.hash)})
 	}
-	s := encodeState{Key: p.key, Rows: rows, Bytes: p.bytes, Inputs: map[string]string{}, Output: sum256(p.out)}
 	for port, h := range p.in {
 		s.Inputs[port] = sum256(h)
 	}
@@ -222,7 +273,7 @@ func (p *partial) record(rows int64) error {
 	if err != nil {
 		return err
 	}
-	if err := atomicfile.WriteBytes(filepath.Join(p.dir, partialState), append(b, '\n')); err != nil {
+	if err := atomicfile.WriteBytes(filepath.Join(p.dir(), partialState), append(b, '\n')); err != nil {
 		return err
 	}
 	p.state, p.last = s, time.Now()
@@ -231,54 +282,78 @@ func (p *partial) record(rows int64) error {
 
 func sum256(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)) }
 
-// resumes reports whether the rows seen are those that were encoded and what they
-// became is still there, and makes the file ready for the rows after them.
-func (p *partial) resumes() bool {
-	if len(p.in) != len(p.state.Inputs) {
-		return false
-	}
+// resumes returns why the rows that are done cannot be gone on from, or "" with the
+// files ready for the rows after them: the rows seen are those that were encoded,
+// and what they became is still there.
+func (p *partial) resumes() (why string) {
+	same := len(p.in) == len(p.state.Inputs)
 	for port, h := range p.in {
-		if p.state.Inputs[port] != sum256(h) {
-			return false
+		same = same && p.state.Inputs[port] == sum256(h)
+	}
+	if !same {
+		return "the input is another than the one that rows were made of"
+	}
+	for i, o := range p.out {
+		done := p.state.Outputs[i]
+		n, err := io.Copy(o.hash, io.LimitReader(o.f, done.Bytes))
+		if err == nil && (n != done.Bytes || sum256(o.hash) != done.Hash) {
+			err = errors.New("it has changed")
+		}
+		if err == nil {
+			o.bytes = done.Bytes
+			err = o.f.Truncate(o.bytes)
+		}
+		if err != nil {
+			return fmt.Sprintf("%s cannot be gone on from: %v", filepath.Join(o.dir, partialRows), err)
 		}
 	}
-	if n, err := io.Copy(p.out, io.LimitReader(p.f, p.state.Bytes)); err != nil || n != p.state.Bytes || sum256(p.out) != p.state.Output {
-		return false
-	}
-	p.bytes = p.state.Bytes
-	return p.f.Truncate(p.bytes) == nil
+	return ""
 }
 
-// finish puts the complete file in its place.
+// finish puts the complete files in their places, all of them ready before the
+// first.
 func (p *partial) finish() error {
-	if err := errors.Join(p.w.Flush(), p.f.Chmod(0o644), p.f.Sync()); err != nil {
-		return p.failed(err)
+	for _, o := range p.out {
+		if err := errors.Join(o.w.Flush(), o.f.Chmod(0o644), o.f.Sync()); err != nil {
+			return o.failed(err)
+		}
 	}
-	if err := p.f.Close(); err != nil {
-		return p.failed(err)
+	for _, o := range p.out {
+		err := o.f.Close()
+		o.f = nil
+		if err == nil {
+			err = os.Rename(filepath.Join(o.dir, partialRows), o.path)
+		}
+		if err == nil {
+			err = atomicfile.SyncDir(filepath.Dir(o.path))
+		}
+		if err != nil {
+			return o.failed(err)
+		}
 	}
-	p.f = nil
-	if err := os.Rename(filepath.Join(p.dir, partialRows), p.path); err != nil {
-		return p.failed(err)
-	}
-	if err := atomicfile.SyncDir(filepath.Dir(p.path)); err != nil {
-		return p.failed(err)
-	}
-	// The output is there: what is left of the folder harms nobody.
-	os.Remove(filepath.Join(p.dir, partialState))
+	// The outputs are there: what is left of the folders harms nobody.
+	os.Remove(filepath.Join(p.dir(), partialState))
 	p.close()
-	os.Remove(filepath.Join(p.dir, partialLock))
-	os.Remove(p.dir)
+	for _, o := range p.out {
+		os.Remove(filepath.Join(o.dir, partialLock))
+		os.Remove(o.dir)
+	}
 	return nil
 }
 
 func (p *partial) close() {
-	if p.f != nil {
-		p.f.Close()
-		p.f = nil
+	for _, o := range p.out {
+		o.close()
 	}
-	if p.unlock != nil {
-		p.unlock()
-		p.unlock = nil
+}
+
+func (o *partialOutput) close() {
+	if o.f != nil {
+		o.f.Close()
+		o.f = nil
+	}
+	if o.unlock != nil {
+		o.unlock()
+		o.unlock = nil
 	}
 }

@@ -181,6 +181,72 @@ func TestEncodeSeveral(t *testing.T) {
 	wantError(t, lamina(t, nil, "encode", dir, "--input", "b="+b, "--output", "total="+z), "1 of the model's 2 inputs")
 }
 
+// Every output that is asked for is written, with the bits of the Net.
+func TestEncodeOutputs(t *testing.T) {
+	bundle := pair(t)
+	a := saveNPY(t, []int{2, 2, 3}, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12.0)
+	dir := t.TempDir()
+	total, product := filepath.Join(dir, "total.npy"), filepath.Join(dir, "product.npy")
+	args := []string{"encode", bundle, "--input", "b=" + a, "--input", "a=" + a, "--output", "product=" + product, "--output", "total=" + total}
+	if r := lamina(t, nil, args...); r.status != 0 || !strings.Contains(r.stdout, "f32[2 2 3] product") || !strings.Contains(r.stdout, "f32[2 2 3] total") {
+		t.Fatalf("%+v", r)
+	}
+	for file, want := range map[string]float32{total: 24, product: 144} {
+		if got := floatsOf(t, file); len(got) != 12 || got[11] != want {
+			t.Errorf("%s: %v", file, got)
+		}
+	}
+	wantOnly(t, dir, "product.npy", "total.npy")
+	wantError(t, lamina(t, nil, append(args[:7:7], "product="+product, "--output", "total="+product)...), "another output's already")
+	wantError(t, lamina(t, nil, append(args[:7:7], "sum="+total)...), `the model has no output "sum"`, `"total", "product"`)
+	wantError(t, lamina(t, nil, append(args[:7:7], "total="+a)...), "name another file")
+}
+
+// An encode of two outputs that is killed over and over gives the bytes of one
+// that is not, and begins anew when the rows of either have changed.
+func TestEncodeOutputsKilled(t *testing.T) {
+	const n = 60_000
+	bundle := pair(t)
+	x := randomRows(n, 6)
+	a := saveNPY(t, []int{n, 2, 3}, x...)
+	dir := t.TempDir()
+	total, product := filepath.Join(dir, "total.npy"), filepath.Join(dir, "product.npy")
+	args := []string{"encode", bundle, "--input", "b=" + a, "--input", "a=" + a, "--output", "product=" + product, "--output", "total=" + total, "--every", "1"}
+	check := func() {
+		t.Helper()
+		wantOnly(t, dir, "product.npy", "total.npy")
+		sum, times := floatsOf(t, total), floatsOf(t, product)
+		for i, v := range x {
+			if sum[i] != v+v || times[i] != v*v {
+				t.Fatalf("element %d: %v and %v of %v", i, sum[i], times[i], v)
+			}
+		}
+	}
+	kills := 0
+	for ; kills < 4 && killed(t, total, args...); kills++ {
+		wantOnly(t, dir, "product.npy.partial", "total.npy.partial")
+	}
+	if kills == 0 {
+		t.Fatal("it was never killed")
+	}
+	if r := lamina(t, nil, args...); r.status != 0 || kills == 4 && !strings.Contains(r.stderr, "goes on after row") {
+		t.Fatalf("%d kills: %+v", kills, r)
+	}
+	check()
+	for _, file := range []string{total, product} {
+		os.Remove(total)
+		os.Remove(product)
+		if !killed(t, total, args...) {
+			t.Fatal("it was not killed")
+		}
+		flip(t, filepath.Join(file+partialSuffix, partialRows), 500)
+		if r := lamina(t, nil, args...); r.status != 0 || !strings.Contains(r.stderr, "begins anew: "+filepath.Join(file+partialSuffix, partialRows)) {
+			t.Fatalf("%+v", r)
+		}
+		check()
+	}
+}
+
 func TestEncodeRefuses(t *testing.T) {
 	x := saveNPY(t, []int{2, 784}, randomRows(2, 784)...)
 	bad := randomRows(600, 784)

@@ -12,16 +12,14 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/lamina-ml/lamina/internal/onnxpb"
+	"github.com/lamina-ml/lamina/internal/onnxfile"
 	"github.com/lamina-ml/lamina/internal/regular"
 	"github.com/lamina-ml/lamina/runtime/checkpoint"
 )
 
-// maxModel is what a file of protobuf can hold, maxRecord what a bundle's
-// records are read up to, maxLines how many rows of a list are printed without
-// --json.
+// maxRecord is what a bundle's records are read up to, maxLines how many rows of a
+// list are printed without --json.
 const (
-	maxModel  = 1<<31 - 1
 	maxRecord = 64 << 20
 	maxLines  = 60
 )
@@ -29,8 +27,8 @@ const (
 // inspection is what inspect prints: what PATH is, and the part of that name.
 type inspection struct {
 	Path       string            `json:"path"`
-	Kind       string            `json:"kind"` // model, bundle or checkpoint
-	Bytes      int64             `json:"bytes"`
+	Kind       string            `json:"kind"`  // model, bundle or checkpoint
+	Bytes      int64             `json:"bytes"` // a model's data files included
 	Model      *modelReport      `json:"model,omitempty"`
 	Bundle     *bundleReport     `json:"bundle,omitempty"`
 	Checkpoint *checkpointReport `json:"checkpoint,omitempty"`
@@ -80,11 +78,13 @@ func inspect(path string) (*inspection, error) {
 		r.Kind, r.Checkpoint = "checkpoint", reportCheckpoint(f)
 		return r, nil
 	}
-	m, b, err := readModel(path)
+	f, err := onnxfile.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	r.Kind, r.Bytes, r.Model = "model", int64(len(b)), reportModel(m)
+	defer f.Close()
+	r.Kind, r.Model = "model", reportModel(f.Model)
+	r.Bytes = int64(len(f.Data)) + r.Model.beside(f)
 	return r, nil
 }
 
@@ -100,23 +100,6 @@ func isCheckpoint(path string) bool {
 	head := make([]byte, len(magic))
 	_, err = io.ReadFull(f, head)
 	return err == nil && string(head) == magic
-}
-
-// readModel reads and decodes an ONNX file of any ops.
-func readModel(path string) (*onnxpb.ModelProto, []byte, error) {
-	b, err := readFile(path, maxModel)
-	if err != nil {
-		return nil, nil, err
-	}
-	m, err := onnxpb.UnmarshalModel(b)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", path, err)
-	}
-	// Protobuf skips fields it does not know, so other files decode to nothing.
-	if m.Graph == nil || m.IrVersion <= 0 {
-		return nil, nil, fmt.Errorf("%s: not an ONNX model, a bundle or a checkpoint: it has no graph or no IR version", path)
-	}
-	return m, b, nil
 }
 
 // readFile reads a regular file of at most limit bytes.

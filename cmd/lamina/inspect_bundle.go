@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/lamina-ml/lamina/internal/onnxfile"
 )
 
 // bundleReport is what lies beside a bundle's model. The records are passed on
@@ -34,11 +36,13 @@ func inspectBundle(dir string) (*inspection, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, _, err := readModel(path)
+	f, err := onnxfile.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	r := &inspection{Path: dir, Kind: "bundle", Model: reportModel(m), Bundle: &bundleReport{Files: []fileReport{}}}
+	defer f.Close()
+	r := &inspection{Path: dir, Kind: "bundle", Model: reportModel(f.Model), Bundle: &bundleReport{Files: []fileReport{}}}
+	r.Model.beside(f) // its files are among the folder's
 	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err

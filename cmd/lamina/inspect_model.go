@@ -6,11 +6,11 @@ import (
 	"io"
 	"maps"
 	"math"
-	"math/bits"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/lamina-ml/lamina/internal/onnxfile"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
 )
 
@@ -27,6 +27,7 @@ type modelReport struct {
 	Initializers []tensorReport    `json:"initializers"`
 	Elements     int64             `json:"initializer_elements"`
 	WeightBytes  int64             `json:"initializer_bytes"`
+	Beside       []fileReport      `json:"data_files,omitempty"`
 	Metadata     map[string]string `json:"metadata"`
 	Doc          string            `json:"doc,omitempty"`
 }
@@ -42,7 +43,7 @@ type tensorReport struct {
 	Elem     string   `json:"elem"`
 	Shape    []string `json:"shape"`
 	Elements int64    `json:"elements"` // as the shape says
-	Bytes    int64    `json:"bytes"`    // held in this file
+	Bytes    int64    `json:"bytes"`    // held in this file, or in the external one
 	External string   `json:"external,omitempty"`
 	Problem  string   `json:"problem,omitempty"`
 }
@@ -52,7 +53,7 @@ func (t tensorReport) typ() string { return typeText(t.Elem, t.Shape) }
 func (t tensorReport) note() string {
 	switch {
 	case t.Problem != "":
-		return "  " + t.Problem
+		return "  " + clean(t.Problem)
 	case t.External != "":
 		return "  in " + clean(t.External)
 	}
@@ -114,6 +115,35 @@ func reportModel(m *onnxpb.ModelProto) *modelReport {
 		r.count(f.GetNode())
 	}
 	return r
+}
+
+// beside counts the tensors that lie in other files, says what is wrong with one
+// that cannot be read, and returns the bytes of those files.
+func (r *modelReport) beside(f *onnxfile.File) (bytes int64) {
+	files := map[string]int64{}
+	for i, p := range f.Model.Graph.Initializer {
+		if p.GetDataLocation() != onnxpb.TensorProto_EXTERNAL {
+			continue
+		}
+		t := &r.Initializers[i]
+		n, ok := onnxfile.Bytes(p)
+		if !ok {
+			continue // its type or shape says so
+		}
+		at, err := f.Folder.Find(p, n)
+		if err != nil {
+			t.Problem = err.Error()
+			continue
+		}
+		t.Bytes = n
+		r.WeightBytes += n
+		files[at.File] = at.Size
+	}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		r.Beside = append(r.Beside, fileReport{name, files[name]})
+		bytes += files[name]
+	}
+	return bytes
 }
 
 func (r *modelReport) add(t tensorReport) {
@@ -189,30 +219,9 @@ func elemName(d int32) string {
 	return strings.ToLower(t.String())
 }
 
-// elemBits is the size of an element in raw_data, 0 where there is none.
-func elemBits(d int32) int64 {
-	switch onnxpb.TensorProto_DataType(d) {
-	case onnxpb.TensorProto_UINT2, onnxpb.TensorProto_INT2:
-		return 2
-	case onnxpb.TensorProto_UINT4, onnxpb.TensorProto_INT4, onnxpb.TensorProto_FLOAT4E2M1:
-		return 4
-	case onnxpb.TensorProto_FLOAT16, onnxpb.TensorProto_BFLOAT16, onnxpb.TensorProto_INT16, onnxpb.TensorProto_UINT16:
-		return 16
-	case onnxpb.TensorProto_FLOAT, onnxpb.TensorProto_INT32, onnxpb.TensorProto_UINT32:
-		return 32
-	case onnxpb.TensorProto_DOUBLE, onnxpb.TensorProto_INT64, onnxpb.TensorProto_UINT64, onnxpb.TensorProto_COMPLEX64:
-		return 64
-	case onnxpb.TensorProto_COMPLEX128:
-		return 128
-	case onnxpb.TensorProto_STRING, onnxpb.TensorProto_UNDEFINED:
-		return 0
-	}
-	return 8
-}
-
 func reportTensor(t *onnxpb.TensorProto) tensorReport {
 	r := tensorReport{Name: t.GetName(), Elem: elemName(t.GetDataType()), Shape: dims(t.GetDims())}
-	n, ok := elements(t.GetDims())
+	n, ok := onnxfile.Elements(t.GetDims())
 	if !ok {
 		r.Problem = "its shape is impossible"
 	}
@@ -230,8 +239,8 @@ func reportTensor(t *onnxpb.TensorProto) tensorReport {
 	}
 	var typed bool
 	r.Bytes, typed = held(t)
-	if b := elemBits(t.DataType); ok && !typed && b > 0 {
-		if hi, lo := bits.Mul64(uint64(n), uint64(b)); hi != 0 || (lo+7)/8 != uint64(r.Bytes) {
+	if onnxfile.Bits(t.DataType) > 0 && ok && !typed {
+		if want, ok := onnxfile.Bytes(t); !ok || want != r.Bytes {
 			r.Problem = fmt.Sprintf("its shape does not fit these %d bytes", r.Bytes)
 		}
 	}
@@ -246,22 +255,6 @@ func held(t *onnxpb.TensorProto) (n int64, typed bool) {
 		n += int64(len(s))
 	}
 	return n + int64(len(t.RawData)), n > 0
-}
-
-// elements returns the product of the lengths, if there is such a number.
-func elements(shape []int64) (int64, bool) {
-	n := uint64(1)
-	for _, d := range shape {
-		if d < 0 {
-			return 0, false
-		}
-		hi, lo := bits.Mul64(n, uint64(d))
-		if hi != 0 || lo > math.MaxInt64 {
-			return 0, false
-		}
-		n = lo
-	}
-	return int64(n), true
 }
 
 func (r *modelReport) print(w io.Writer) {
@@ -289,6 +282,13 @@ func (r *modelReport) print(w io.Writer) {
 		fmt.Fprintf(w, "    %s\t%d\n", clean(op), r.Ops[op])
 	}
 	printTensors(w, "initializers", r.Initializers)
+	for i, f := range r.Beside {
+		if i == maxLines {
+			fmt.Fprintf(w, "    … and %d more; --json has all\n", len(r.Beside)-i)
+			break
+		}
+		row(w, "data file", "%s, %s", clean(f.Name), size(f.Bytes))
+	}
 	if r.Doc != "" {
 		row(w, "doc", "%s", clean(r.Doc))
 	}

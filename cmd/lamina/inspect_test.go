@@ -86,7 +86,8 @@ func TestInspectForeignModel(t *testing.T) {
 		Nodes:   4, Ops: map[string]int{"Conv": 2, "If": 1, "com.maker.Fancy": 1},
 		Initializers: []tensorReport{
 			{Name: "w", Elem: "f32", Shape: []string{"2"}, Elements: 2, Bytes: 8},
-			{Name: "far", Elem: "f32", Shape: []string{"1000", "1000"}, Elements: 1_000_000, External: "weights.bin"},
+			{Name: "far", Elem: "f32", Shape: []string{"1000", "1000"}, Elements: 1_000_000, External: "weights.bin",
+				Problem: `lies in "weights.bin", which is not there; put it into ` + filepath.Dir(path) + ", the model's folder"},
 			{Name: "short", Elem: "f32", Shape: []string{"3"}, Elements: 3, Bytes: 8, Problem: "its shape does not fit these 8 bytes"},
 			{Name: "vast", Elem: "f32", Shape: []string{"9223372036854775807", "9223372036854775807"}, Problem: "its shape is impossible"},
 			{Name: "most", Elem: "u8", Shape: []string{"9223372036854775807"}, Elements: math.MaxInt64, Bytes: 1, Problem: "its shape does not fit these 1 bytes"},
@@ -102,7 +103,7 @@ func TestInspectForeignModel(t *testing.T) {
 	if strings.Contains(text, "\x1b") {
 		t.Errorf("a name drives the terminal: %q", text)
 	}
-	if !strings.Contains(text, "in weights.bin") {
+	if !strings.Contains(text, `lies in "weights.bin", which is not there`) {
 		t.Errorf("external weights are not named:\n%s", text)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/lamina-ml/lamina/export/verify"
 	"github.com/lamina-ml/lamina/internal/atomicfile"
 	"github.com/lamina-ml/lamina/internal/npywrite"
+	"github.com/lamina-ml/lamina/internal/onnxfile"
 )
 
 func runCommand() *cobra.Command {
@@ -25,9 +27,13 @@ own importer and engine, or on both; then the outputs are onnxruntime's and the
 greatest difference of each is printed.
 
 Inputs are .npy files, or .pb files as in an ONNX test set. The first axis of an
-.npy file is the batch. Floating-point files go to inputs of float32, files of
-integers and booleans to the others; every value of an .npy file must be finite.
-Outputs are written whole or not at all.`,
+.npy file is the batch. Floating-point files go to inputs of float32 and float64,
+files of integers and booleans to the others; every value of an .npy file must be
+finite. Outputs are written whole or not at all.
+
+Only what the outputs asked for need has to be supported, and only the inputs
+they need have to be given. Weights in files beside the model are read from its
+folder and from nowhere else.`,
 		Example: `  lamina run model.onnx --input x.npy --output y.npy
   lamina run model.onnx --input a=left.npy --input b=right.npy --output score=s.npy`,
 		Args: cobra.ExactArgs(1),
@@ -40,15 +46,26 @@ Outputs are written whole or not at all.`,
 	return c
 }
 
-// ported is a session that says what its inputs and outputs are.
-type ported interface {
-	verify.Session
-	verify.Inspector
-}
-
 type runFlags struct {
 	inputs, outputs []string
 	engine, all     string
+}
+
+// apart returns an error unless everything that is written has a place of its own.
+func (f runFlags) apart(model string, from, to []assignment) error {
+	from = append(slices.Clone(from), assignment{verify.Port{Name: "model"}, model})
+	for _, a := range to {
+		if err := mayWrite(a.file, from); err != nil {
+			return err
+		}
+		if f.all != "" && samePath(a.file, f.all) {
+			return fmt.Errorf("--all %s: the file is an output's already", clean(f.all))
+		}
+	}
+	if f.all == "" {
+		return nil
+	}
+	return mayWrite(f.all, from)
 }
 
 func runModel(c *cobra.Command, path string, f runFlags) (err error) {
@@ -56,54 +73,75 @@ func runModel(c *cobra.Command, path string, f runFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	model, err := modelPath(path)
+	path, err = modelPath(path)
 	if err != nil {
 		return err
 	}
-	proto, b, err := readModel(model)
+	file, err := onnxfile.Open(path)
 	if err != nil {
 		return err
 	}
-	opened, err := engines[0].Open(b)
-	if err != nil {
-		return fmt.Errorf("%s: %w", model, err)
-	}
-	defer func() { err = errors.Join(err, opened.Close()) }()
-	s, ok := opened.(ported)
-	if !ok {
-		return fmt.Errorf("%s: the runtime does not say what the inputs are", model)
-	}
-	from, err := assign("input", f.inputs, s.Inputs())
+	defer func() { err = errors.Join(err, file.Close()) }()
+	ins, outs := modelPorts(file.Model)
+	from, err := assign("input", f.inputs, ins)
 	if err != nil {
 		return err
 	}
-	to, err := assign("output", f.outputs, s.Outputs())
+	to, err := assign("output", f.outputs, outs)
 	if err != nil {
 		return err
-	}
-	if len(from) < len(s.Inputs()) {
-		return fmt.Errorf("%d of the model's %d inputs are given; it has %s", len(from), len(s.Inputs()), portNames(s.Inputs()))
 	}
 	if len(to) == 0 && f.all == "" {
 		return errors.New("nowhere to write: give --output FILE.npy, or --all FILE.npz")
 	}
+	if err := f.apart(path, from, to); err != nil {
+		return err
+	}
+	var wanted []string // none stands for all
+	if f.all == "" {
+		for _, a := range to {
+			wanted = append(wanted, a.port.Name)
+		}
+	}
+	model, err := file.Alone(wanted...)
+	if err != nil {
+		return err
+	}
+	s, err := engines[0].Open(model)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	needed, ok := s.(verify.Inspector)
+	if !ok {
+		return fmt.Errorf("%s: the runtime does not say what the inputs are", path)
+	}
 	in := map[string]*ir.Tensor{}
-	for _, a := range from {
-		if in[a.port.Name], err = readInput(a.file, a.port); err != nil {
+	given := 0
+	for _, p := range needed.Inputs() {
+		i := slices.IndexFunc(from, func(a assignment) bool { return a.port.Name == p.Name })
+		if i < 0 {
+			continue
+		}
+		if in[p.Name], err = readInput(from[i].file, p); err != nil {
 			return err
 		}
+		given++
+	}
+	if n := len(needed.Inputs()); given < n {
+		return fmt.Errorf("%d of the model's %d inputs are given; it has %s", given, n, portNames(needed.Inputs()))
 	}
 	out, err := s.Run(c.Context(), in)
 	if err != nil {
 		return err
 	}
 	if len(engines) > 1 {
-		if err := runSecond(c, engines, b, in, out); err != nil {
+		if err := runSecond(c, engines, model, in, out); err != nil {
 			return err
 		}
 	}
 	if f.all != "" {
-		if err := writeAll(c, engines[0], proto, in, f.all); err != nil {
+		if err := writeAll(c, engines[0], file, in, f.all); err != nil {
 			return err
 		}
 	}
@@ -117,77 +155,66 @@ func runModel(c *cobra.Command, path string, f runFlags) (err error) {
 	return nil
 }
 
-// assignment is a port and the file for it.
-type assignment struct {
-	port verify.Port
-	file string
-}
-
-// assign reads the values of a flag: NAME=FILE, or FILE alone for the only
-// port.
-func assign(flag string, values []string, ports []verify.Port) ([]assignment, error) {
-	var list []assignment
-	for _, v := range values {
-		name, file, named := strings.Cut(v, "=")
-		i := slices.IndexFunc(ports, func(p verify.Port) bool { return named && p.Name == name })
-		if i < 0 {
-			if len(ports) != 1 {
-				return nil, fmt.Errorf("--%s %s: which %s? write NAME=FILE; the model has %s", flag, clean(v), flag, portNames(ports))
-			}
-			i, file = 0, v
-		}
-		if file == "" {
-			return nil, fmt.Errorf("--%s %q names no file", flag, v)
-		}
-		if slices.ContainsFunc(list, func(a assignment) bool { return a.port.Name == ports[i].Name }) {
-			return nil, fmt.Errorf("--%s %s: %s %q has a file already", flag, clean(v), flag, clean(ports[i].Name))
-		}
-		if slices.ContainsFunc(list, func(a assignment) bool { return a.file == file }) && flag == "output" {
-			return nil, fmt.Errorf("--output %s: the file is another output's already", clean(v))
-		}
-		list = append(list, assignment{ports[i], file})
-	}
-	return list, nil
-}
-
-func portNames(ports []verify.Port) string {
-	var names []string
-	for i, p := range ports {
-		if i == maxLines {
-			names = append(names, "…")
-			break
-		}
-		names = append(names, fmt.Sprintf("%q", clean(p.Name)))
-	}
-	return strings.Join(names, ", ")
-}
-
 // readInput reads a file as what the port wants.
 func readInput(file string, p verify.Port) (*ir.Tensor, error) {
 	read := readNPY
-	if strings.HasSuffix(file, ".pb") {
+	switch {
+	case strings.HasSuffix(file, ".pb"):
 		read = readPB
+	case p.Elem == "f64":
+		read = readDoubles
 	}
 	t, err := read(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s: there is no such file", file)
+	}
 	if err != nil {
 		return nil, err
 	}
+	wants := func(what string) error {
+		return fmt.Errorf("%s: it holds %s, but input %q is %s; save it as %s", file, holds(t.DType), clean(p.Name), p.Elem, what)
+	}
 	switch {
-	case p.Elem == "bool" && t.DType == ir.Bool:
-		return t, nil
-	case p.Elem == "f32" && t.DType == ir.F32, isInteger(p.Elem) && t.DType == ir.I64:
-		return t, nil
-	case p.Elem == "bool" && t.DType == ir.I64:
+	case p.Elem == "bool":
+		if t.DType == ir.Bool {
+			return t, nil
+		}
+		if t.DType != ir.I64 {
+			return nil, wants("booleans or integers")
+		}
 		if i := slices.IndexFunc(t.I64, func(x int64) bool { return x != 0 && x != 1 }); i >= 0 {
 			return nil, fmt.Errorf("%s: input %q is bool, and element %d is %d", file, clean(p.Name), i, t.I64[i])
 		}
 		return t.To(ir.Bool), nil
+	case isInteger(p.Elem):
+		if t.DType != ir.I64 {
+			return nil, wants("integers")
+		}
+		return t, nil
+	case p.Elem == "f64":
+		if !t.DType.Float() {
+			return nil, wants("float64")
+		}
+		return t.To(ir.F64), nil
 	case p.Elem == "f32":
-		return nil, fmt.Errorf("%s: it holds integers, but input %q is f32; save it as float32", file, clean(p.Name))
-	case isInteger(p.Elem) || p.Elem == "bool":
-		return nil, fmt.Errorf("%s: it holds floats, but input %q is %s; save it as integers", file, clean(p.Name), p.Elem)
+		if t.DType != ir.F32 {
+			return nil, wants("float32")
+		}
+		return t, nil
 	}
-	return nil, fmt.Errorf("%s: input %q is %s, which this command cannot give; f32, integers and bool it can", file, clean(p.Name), p.Elem)
+	return nil, fmt.Errorf("%s: input %q is %s, which this command cannot give; f32, f64, integers and bool it can", file, clean(p.Name), p.Elem)
+}
+
+func holds(d ir.DType) string {
+	switch d {
+	case ir.I64:
+		return "integers"
+	case ir.Bool:
+		return "booleans"
+	case ir.F64:
+		return "float64"
+	}
+	return "floats"
 }
 
 func isInteger(elem string) bool {

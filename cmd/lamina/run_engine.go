@@ -3,6 +3,7 @@ package main
 import (
 	"archive/zip"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"math"
@@ -17,6 +18,7 @@ import (
 	"github.com/lamina-ml/lamina/export/verify/native"
 	"github.com/lamina-ml/lamina/export/verify/ort"
 	"github.com/lamina-ml/lamina/internal/atomicfile"
+	"github.com/lamina-ml/lamina/internal/onnxfile"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 )
@@ -84,8 +86,11 @@ func sortedNames(m map[string]*ir.Tensor) []string {
 }
 
 // writeAll writes every value that the nodes make as arrays of an .npz file.
-func writeAll(c *cobra.Command, rt verify.Runtime, m *onnxpb.ModelProto, in map[string]*ir.Tensor, file string) error {
-	g := m.GetGraph()
+func writeAll(c *cobra.Command, rt verify.Runtime, f *onnxfile.File, in map[string]*ir.Tensor, file string) error {
+	if _, err := f.Folder.Inline(f.Model); err != nil {
+		return fmt.Errorf("%s: %w", f.Path, err)
+	}
+	g := f.Model.GetGraph()
 	typed := map[string]bool{"": true} // an output left out
 	for _, x := range g.GetValueInfo() {
 		typed[x.Name] = true
@@ -100,7 +105,7 @@ func writeAll(c *cobra.Command, rt verify.Runtime, m *onnxpb.ModelProto, in map[
 			}
 		}
 	}
-	model, err := m.Marshal()
+	model, err := f.Model.Marshal()
 	if err != nil {
 		return err
 	}
@@ -146,6 +151,37 @@ func readNPY(file string) (*ir.Tensor, error) {
 	t := &ir.Tensor{DType: ir.F32, Shape: append([]int{table.Len()}, c.Shape...), F32: table.F32(column)}
 	if c.DType == dataset.I64 {
 		t.DType, t.I64 = ir.I64, table.I64(column)
+	}
+	return t, nil
+}
+
+// readDoubles reads an .npy file, float64 without rounding.
+func readDoubles(file string) (*ir.Tensor, error) {
+	r, err := dataset.OpenNPY(file, "x")
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	if !strings.HasSuffix(r.Type(), "f8") || r.Len() == 0 {
+		return readNPY(file)
+	}
+	raw, err := r.Read(int(r.Len()), nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	var order binary.ByteOrder = binary.NativeEndian
+	switch r.Type()[0] {
+	case '<':
+		order = binary.LittleEndian
+	case '>':
+		order = binary.BigEndian
+	}
+	t := ir.NewTensor(ir.F64, append([]int{int(r.Len())}, r.Column().Shape...)...)
+	for i := range t.F64 {
+		t.F64[i] = math.Float64frombits(order.Uint64(raw[8*i:]))
+		if x := t.F64[i]; math.IsNaN(x) || math.IsInf(x, 0) {
+			return nil, fmt.Errorf("%s: element %d is %v; every value must be finite", file, i, x)
+		}
 	}
 	return t, nil
 }

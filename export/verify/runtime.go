@@ -23,8 +23,9 @@ type Runtime interface {
 	Version() (string, error)
 
 	// Open prepares a serialized ModelProto. The bytes may be hostile: what is
-	// not a model the runtime accepts is an error. The error wraps
-	// ErrUnavailable if there is no runtime to ask.
+	// not a model the runtime accepts is an error, and so is one that keeps
+	// tensors in other files: onnximport.ReadFile puts them into the bytes. The
+	// error wraps ErrUnavailable if there is no runtime to ask.
 	Open(model []byte) (Session, error)
 }
 

@@ -24,7 +24,7 @@ const (
 func UnmarshalModel(b []byte) (*ModelProto, error) {
 	m := new(ModelProto)
 	if err := unmarshal(b, m); err != nil {
-		return nil, fmt.Errorf("not an ONNX model: %w", err)
+		return nil, NotModel(b, err)
 	}
 	return m, nil
 }
@@ -34,7 +34,7 @@ func UnmarshalModel(b []byte) (*ModelProto, error) {
 func UnmarshalTensor(b []byte) (*TensorProto, error) {
 	t := new(TensorProto)
 	if err := unmarshal(b, t); err != nil {
-		return nil, fmt.Errorf("not an ONNX tensor: %w", err)
+		return nil, notA("tensor", b, err)
 	}
 	return t, nil
 }

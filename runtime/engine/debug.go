@@ -97,7 +97,10 @@ func (n *Net) FirstNonFinite(in map[string]*ir.Tensor) (*Fault, error) {
 	if err := n.Err(); err != nil {
 		return nil, err
 	}
-	in = n.narrowed(in)
+	in, err := n.fit(in)
+	if err != nil {
+		return nil, err
+	}
 	rows, err := n.rows(in)
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"runtime"
 	"slices"
 	"sync"
@@ -122,7 +123,7 @@ func (n *Net) Record() Record { return n.rec }
 
 // Run computes the outputs, by name, for inputs by name. Inputs have the batch
 // as their first axis, all with the same number of rows; floats may be F32 or
-// F64. Any number of rows is split into parts of the plan's capacity that run on
+// F64 and are converted to the type of the input. Any number of rows is split into parts of the plan's capacity that run on
 // as many goroutines as there are processors. It returns soon after ctx ends.
 //
 // Errors: an input that is absent, of another type or shape; the context's; more
@@ -131,7 +132,10 @@ func (n *Net) Run(ctx context.Context, in map[string]*ir.Tensor) (map[string]*ir
 	if err := n.Err(); err != nil {
 		return nil, err
 	}
-	fed := n.narrowed(in)
+	fed, err := n.fit(in)
+	if err != nil {
+		return nil, err
+	}
 	rows, err := n.rows(fed)
 	if err != nil {
 		return nil, err
@@ -144,16 +148,36 @@ func (n *Net) Run(ctx context.Context, in map[string]*ir.Tensor) (map[string]*ir
 	return out, n.run(ctx, fed, out, rows)
 }
 
-// narrowed returns the inputs with F64 as F32.
-func (n *Net) narrowed(in map[string]*ir.Tensor) map[string]*ir.Tensor {
+// fit returns the inputs with floats in the types that the graph takes.
+func (n *Net) fit(in map[string]*ir.Tensor) (map[string]*ir.Tensor, error) {
 	fed := make(map[string]*ir.Tensor, len(in))
 	for name, t := range in {
-		if t != nil && t.DType == ir.F64 {
-			t = t.To(ir.F32)
-		}
 		fed[name] = t
 	}
-	return fed
+	for _, v := range n.inputs {
+		if t := fed[v.Name]; t != nil && t.DType != v.Type.DType && t.DType.Float() && v.Type.DType.Float() {
+			c, err := converted(t, v.Type.DType)
+			if err != nil {
+				return nil, fmt.Errorf("engine: input %q: %w", v.Name, err)
+			}
+			fed[v.Name] = c
+		}
+	}
+	return fed, nil
+}
+
+// converted returns floats as another type of floats.
+func converted(t *ir.Tensor, d ir.DType) (*ir.Tensor, error) {
+	if err := t.Check(); err != nil {
+		return nil, err
+	}
+	out := t.To(d)
+	for i, x := range out.F32 {
+		if math.IsInf(float64(x), 0) && !math.IsInf(t.F64[i], 0) {
+			return nil, fmt.Errorf("element %d is %v, which is too large for f32", i, t.F64[i])
+		}
+	}
+	return out, nil
 }
 
 // RunInto is Run into tensors of the caller's, which must have the types and
@@ -215,9 +239,24 @@ func (n *Net) rows(in map[string]*ir.Tensor) (int, error) {
 		}
 	}
 	if rows < 0 {
-		rows = 1
+		rows = n.unread(in)
 	}
 	return rows, nil
+}
+
+// unread returns the number of rows where the plan reads no input that has them:
+// the outputs may still have the batch, as constants of its length. Without any
+// such input it is 1.
+func (n *Net) unread(in map[string]*ir.Tensor) int {
+	for _, v := range n.g.Inputs {
+		t := in[v.Name]
+		for i, d := range v.Type.Shape {
+			if d.Symbolic() && d.N > 0 && t != nil && i < len(t.Shape) {
+				return t.Shape[i] / d.N
+			}
+		}
+	}
+	return 1
 }
 
 // run splits the rows into parts.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/export/verify"
+	"github.com/lamina-ml/lamina/internal/onnxfile"
 	onnxruntime "github.com/yalue/onnxruntime_go"
 )
 
@@ -27,6 +28,10 @@ type session struct {
 func open(model []byte) (*session, error) {
 	if len(model) == 0 {
 		return nil, errors.New("onnxruntime: the model is empty: 0 bytes")
+	}
+	// onnxruntime would take the data from the working folder, whoever's they are.
+	if err := onnxfile.External(model); err != nil {
+		return nil, fmt.Errorf("onnxruntime: %w", err)
 	}
 	inputs, outputs, err := onnxruntime.GetInputOutputInfoWithONNXData(model)
 	if err != nil {
