@@ -48,7 +48,7 @@ func hostileParsers(t testing.TB) map[string]hostile.Parser {
 	path := filepath.Join(t.TempDir(), "x.npy")
 	return map[string]hostile.Parser{
 		"idx": {
-			Seeds: [][]byte{idx(0x08, ramp, 12, 4, 5), idx(0x0E, ramp, 30), idx(0x0B, ramp, 60, 2), zipped(idx(0x08, ramp, 240))},
+			Seeds: [][]byte{idx(0x08, ramp, 12, 4, 5), idx(0x0E, make([]byte, 240), 30), idx(0x0B, ramp, 60, 2), zipped(idx(0x08, ramp, 240))},
 			Parse: func(b []byte) error {
 				a, err := decodeIDX(bytes.NewReader(b), int64(len(b)), false)
 				if err == nil {
@@ -81,7 +81,7 @@ func hostileParsers(t testing.TB) map[string]hostile.Parser {
 			Mend: mendZip,
 		},
 		"npy by rows": {
-			Seeds: [][]byte{f4, npyFile("<i2", "False", "(12, 10)", ramp)},
+			Seeds: [][]byte{f4, npyFile("<i2", "False", "(12, 10)", ramp), npyFile("|u1", "True", "(6, 5, 8)", ramp)},
 			Parse: func(b []byte) error {
 				if err := os.WriteFile(path, b, 0o600); err != nil {
 					t.Fatal(err)
@@ -138,6 +138,7 @@ func TestBigFiles(t *testing.T) {
 		{"npy", "bytes", npyFile("|u1", "False", "(8388608,)", make([]byte, n))},
 		{"npy", "fortran", npyFile("|u1", "True", "(4096, 2048)", make([]byte, n))},
 		{"npy", "halves", npyFile("<f2", "True", "(2048, 2048)", make([]byte, n))},
+		{"npy by rows", "fortran", npyFile("|u1", "True", "(1024, 8192)", make([]byte, n))},
 		{"npz", "deflated", npz(t, zip.Deflate, map[string][]byte{"a.npy": member, "b.npy": member, "c.npy": member})},
 	} {
 		_ = hostile.Watch(t, c.parser+", "+c.name, c.data, p[c.parser].Parse)

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -178,34 +177,33 @@ func decodeIDX(r io.Reader, size int64, mustZip bool) (*array, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.decode(raw, magic[2], binary.BigEndian)
-	return a, nil
+	return a, a.decode(raw, magic[2])
 }
 
-// decode converts raw elements of an IDX type.
-func (a *array) decode(raw []byte, kind byte, order binary.ByteOrder) {
+// decode converts raw elements of an IDX type. Errors: a number that overflows float32.
+func (a *array) decode(raw []byte, kind byte) error {
+	n := len(raw)
 	switch kind {
 	case 0x08:
 		a.u8 = raw
 	case 0x09:
-		a.i64 = convert(raw, 1, func(b []byte) int64 { return int64(int8(b[0])) })
+		a.i64 = make([]int64, n)
+		ints(a.i64, raw, true, 1, binary.BigEndian)
 	case 0x0B:
-		a.i64 = convert(raw, 2, func(b []byte) int64 { return int64(int16(order.Uint16(b))) })
+		a.i64 = make([]int64, n/2)
+		ints(a.i64, raw, true, 2, binary.BigEndian)
 	case 0x0C:
-		a.i64 = convert(raw, 4, func(b []byte) int64 { return int64(int32(order.Uint32(b))) })
+		a.i64 = make([]int64, n/4)
+		ints(a.i64, raw, true, 4, binary.BigEndian)
 	case 0x0D:
-		a.f32 = convert(raw, 4, func(b []byte) float32 { return math.Float32frombits(order.Uint32(b)) })
+		a.f32 = make([]float32, n/4)
+		floats(a.f32, raw, 4, binary.BigEndian)
 	case 0x0E:
-		a.f32 = convert(raw, 8, func(b []byte) float32 { return float32(math.Float64frombits(order.Uint64(b))) })
+		a.f32 = make([]float32, n/8)
+		e := elements{size: 8, order: binary.BigEndian}
+		return e.floats(a.f32, raw, 0, len(a.f32)/a.shape[0])
 	}
-}
-
-func convert[T any](raw []byte, size int, f func([]byte) T) []T {
-	v := make([]T, len(raw)/size)
-	for i := range v {
-		v[i] = f(raw[i*size : (i+1)*size])
-	}
-	return v
+	return nil
 }
 
 // readExactly reads the last n bytes of r. Its memory grows with what arrives, from what stored bytes may become

@@ -133,7 +133,8 @@ func Collect(src Source) (*Table, error) {
 	return t, nil
 }
 
-// From makes a table of a slice of one's own type: fill writes the columns of one element.
+// From makes a table of a slice of one's own type: fill writes the columns of one element. It is called once for each,
+// in order.
 //
 //	dataset.From(readings, func(r Reading, row dataset.Row) { row.F32("x", r.Channels[:]...) })
 //
@@ -151,16 +152,36 @@ func from(n int, fill func(int, Row) error, cols []Column) (*Table, error) {
 	if n == 0 {
 		return nil, fmt.Errorf("dataset: %w: no rows", ErrEmpty)
 	}
-	if len(cols) == 0 {
-		w := &writer{learn: true}
-		if err := read(rowFunc{fill: fill}, 0, 0, w, nil); err != nil {
+	if len(cols) > 0 {
+		return Collect(rowFunc{n, cols, fill})
+	}
+	// The first row tells the columns. It is not asked for again: fill may draw from a stream.
+	w := &writer{learn: true}
+	if err := read(rowFunc{fill: fill}, 0, 0, w, nil); err != nil {
+		return nil, err
+	}
+	for _, c := range w.cols {
+		cols = append(cols, c.Column)
+	}
+	src := rowFunc{n, cols, fill}
+	if _, err := checkSource(src); err != nil {
+		return nil, err
+	}
+	if err := checkMemory(cols, n, 1); err != nil {
+		return nil, err
+	}
+	t := &Table{n: n, cols: makeColumns(cols, n)}
+	for i := range t.cols {
+		copy(t.cols[i].f32, w.cols[i].f32)
+		copy(t.cols[i].i64, w.cols[i].i64)
+	}
+	w = newWriter(t.cols)
+	for i := 1; i < n; i++ {
+		if err := read(src, i, i, w, t.cols); err != nil {
 			return nil, err
 		}
-		for _, c := range w.cols {
-			cols = append(cols, c.Column)
-		}
 	}
-	return Collect(rowFunc{n, cols, fill})
+	return t, nil
 }
 
 // rowFunc is a Source made of a function.
