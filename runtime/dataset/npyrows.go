@@ -2,9 +2,11 @@ package dataset
 
 import (
 	"bufio"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 
 	"github.com/lamina-ml/lamina/internal/npyheader"
 )
@@ -106,7 +108,7 @@ func (r *NPYRows) Read(n int, f32 []float32, i64 []int64) ([]byte, error) {
 		r.raw = r.raw[:need]
 	}
 	if err := r.bytes(r.raw, r.next, n); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("dataset: %w", err)
 	}
 	first := r.next
 	r.next += int64(n)
@@ -129,7 +131,7 @@ func (r *NPYRows) Read(n int, f32 []float32, i64 []int64) ([]byte, error) {
 // bytes reads n rows from the given one on. It may be called by several goroutines at once.
 func (r *NPYRows) bytes(raw []byte, first int64, n int) error {
 	told := func(err error) error {
-		return fmt.Errorf("dataset: %s: %w", r.path, short(fmt.Sprintf("rows %d to %d", first, first+int64(n)-1), err))
+		return fmt.Errorf("%s: %w", r.path, short(fmt.Sprintf("rows %d to %d", first, first+int64(n)-1), err))
 	}
 	if n == 0 {
 		return nil
@@ -150,6 +152,79 @@ func (r *NPYRows) bytes(raw []byte, first int64, n int) error {
 			copy(raw[(i*r.width+to.at)*r.size:], col[i*r.size:(i+1)*r.size])
 		}
 		to.next()
+	}
+	return nil
+}
+
+// Source returns the file's rows in any order, until Close. A file in Fortran order is slow so.
+func (r *NPYRows) Source() BatchSource { return &npySource{file: r} }
+
+// npySource reads where it is told, so the file has no place that goroutines would have to share.
+type npySource struct {
+	file *NPYRows
+	raw  sync.Pool // of *[]byte, for elements that are not as they are in memory
+}
+
+func (s *npySource) Len() int          { return int(s.file.rows) }
+func (s *npySource) Columns() []Column { return []Column{s.file.col} }
+
+// File is the path of the file.
+func (s *npySource) File(string) string { return s.file.path }
+
+func (s *npySource) Row(i int, row Row) error {
+	return s.read([]int{i}, row.F32Slice, row.I64Slice)
+}
+
+func (s *npySource) Rows(index []int, dst Rows) error { return s.read(index, dst.F32, dst.I64) }
+
+// read reads rows to the places of the column. Rows that follow each other in the file are read at once.
+func (s *npySource) read(index []int, f32 func(string) []float32, i64 func(string) []int64) error {
+	r := s.file
+	var x []float32
+	var y []int64
+	if r.float {
+		x = f32(r.col.Name)
+	} else {
+		y = i64(r.col.Name)
+	}
+	if x == nil && y == nil {
+		return nil // a mistake that is told elsewhere
+	}
+	for n := 0; len(index) > 0; index = index[n:] {
+		for n = 1; n < len(index) && index[n] == index[n-1]+1; n++ {
+		}
+		if index[0] < 0 || int64(index[n-1]) >= r.rows {
+			return fmt.Errorf("%s: there is no row %d of %d", r.path, index[0], r.rows)
+		}
+		k := n * r.width
+		if r.float && r.size == 4 && littleEndian && r.order == binary.LittleEndian {
+			if err := r.bytes(memoryOf(x[:k]), int64(index[0]), n); err != nil {
+				return err
+			}
+			x = x[k:]
+			continue
+		}
+		buf, _ := s.raw.Get().(*[]byte)
+		if buf == nil || cap(*buf) < k*r.size {
+			buf = new(make([]byte, k*r.size))
+		}
+		raw := (*buf)[:k*r.size]
+		err := r.bytes(raw, int64(index[0]), n)
+		switch {
+		case err != nil:
+		case r.float:
+			if err = r.floats(x[:k], raw, int64(index[0]), r.width); err != nil {
+				err = fmt.Errorf("%s: %w", r.path, err)
+			}
+			x = x[k:]
+		default:
+			ints(y[:k], raw, r.sign, r.size, r.order)
+			y = y[k:]
+		}
+		s.raw.Put(buf)
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/lamina-ml/lamina/internal/npywrite"
 )
 
-func saved[T npywrite.Element](t *testing.T, shape []int, data ...T) string {
+func saved[T npywrite.Element](t testing.TB, shape []int, data ...T) string {
 	t.Helper()
 	var b bytes.Buffer
 	if err := npywrite.Write(&b, shape, data); err != nil {
@@ -21,7 +21,7 @@ func saved[T npywrite.Element](t *testing.T, shape []int, data ...T) string {
 	return rawFile(t, b.Bytes())
 }
 
-func rawFile(t *testing.T, b []byte) string {
+func rawFile(t testing.TB, b []byte) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "x.npy")
 	if err := os.WriteFile(path, b, 0o600); err != nil {

@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"context"
 	"fmt"
 	"slices"
 )
@@ -30,6 +31,16 @@ func makeColumn(c Column, rows int) column {
 		m.i64 = make([]int64, rows*m.width)
 	}
 	return m
+}
+
+// head is the first rows of a column.
+func (c column) head(rows int) column {
+	if c.DType == F32 {
+		c.f32 = c.f32[:rows*c.width]
+	} else {
+		c.i64 = c.i64[:rows*c.width]
+	}
+	return c
 }
 
 // checkMemory refuses what no machine holds, before any of it is asked for.
@@ -124,6 +135,12 @@ func Collect(src Source) (*Table, error) {
 		return nil, err
 	}
 	t.cols = makeColumns(cols, t.n)
+	if _, ok := src.(BatchSource); ok {
+		if err := t.collect(src); err != nil {
+			return nil, err
+		}
+		return t, nil
+	}
 	w := newWriter(t.cols)
 	for i := range t.n {
 		if err := read(src, i, i, w, t.cols); err != nil {
@@ -131,6 +148,22 @@ func Collect(src Source) (*Table, error) {
 		}
 	}
 	return t, nil
+}
+
+// collect is Collect by all processors.
+func (t *Table) collect(src Source) error {
+	width, at := 0, 0
+	for _, c := range t.cols {
+		width += c.width
+	}
+	return Each(context.Background(), src, max(scanned/4/width, 1), func(b Batch) error {
+		for _, c := range t.cols {
+			copy(c.f32[min(at*c.width, len(c.f32)):], b.F32(c.Name))
+			copy(c.i64[min(at*c.width, len(c.i64)):], b.I64(c.Name))
+		}
+		at += b.Rows
+		return nil
+	})
 }
 
 // From makes a table of a slice of one's own type: fill writes the columns of one element. It is called once for each,
@@ -291,13 +324,7 @@ func (t *Table) find(name string) *column {
 // dense returns a column whose memory is the table's rows in order.
 func (t *Table) dense(c *column) column {
 	if t.rows == nil {
-		d := *c
-		if d.DType == F32 {
-			d.f32 = d.f32[:t.n*d.width]
-		} else {
-			d.i64 = d.i64[:t.n*d.width]
-		}
-		return d
+		return c.head(t.n)
 	}
 	d := makeColumn(c.Column, t.n)
 	gather(&d, c, t.rows)

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"sync"
 
 	"github.com/lamina-ml/lamina/compiler"
 	"github.com/lamina-ml/lamina/compiler/ir"
@@ -134,27 +133,7 @@ func (r *run) codesFile(ctx context.Context, st *step, net *engine.Net, rows dat
 	if err != nil {
 		return nil, err
 	}
-	return &codes{Source: &npySource{f: f}, file: f, path: path}, nil
-}
-
-// npySource reads the rows of a file in any order. The file has one place to read
-// at, and a source may be hashed while batches are read ahead.
-type npySource struct {
-	mu sync.Mutex
-	f  *dataset.NPYRows
-}
-
-func (s *npySource) Len() int                  { return int(s.f.Len()) }
-func (s *npySource) Columns() []dataset.Column { return []dataset.Column{s.f.Column()} }
-
-func (s *npySource) Row(i int, row dataset.Row) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.f.SeekRow(int64(i)); err != nil {
-		return err
-	}
-	_, err := s.f.Read(1, row.F32Slice(s.f.Column().Name), nil)
-	return err
+	return &codes{Source: f.Source(), file: f, path: path}, nil
 }
 
 // each runs the function over all rows, in order, a part at a time.
