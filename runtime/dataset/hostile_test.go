@@ -58,9 +58,10 @@ func hostileParsers(t testing.TB) map[string]hostile.Parser {
 			},
 		},
 		"csv": {
-			Seeds: [][]byte{[]byte("a,b,y\n1,2,3\n4,-5.5,6\n\"7\",8e-3,9\n"), []byte("\xef\xbb\xbfy,b\r\n1,2\r\n" + strings.Repeat("3,4\r\n", 50))},
+			Seeds: [][]byte{[]byte("a,b,y\n1,2,3\n4,-5.5,6\n\"7\",8e-3,9\n"), []byte("\xef\xbb\xbfy,b\r\n1,2\r\n" + strings.Repeat("3,4\r\n", 50)),
+				[]byte("\xff\xfey\x00,\x00b\x00\n\x001\x00,\x002\x00\n\x00"), zipped([]byte("y,b\n1,2\n3,4\n"))},
 			Parse: func(b []byte) error {
-				_, err := decodeCSV(bytes.NewReader(b), CSVOptions{Label: "y"})
+				_, _, err := decodeCSV(bytes.NewReader(b), CSVOptions{Label: "y"})
 				return err
 			},
 		},
@@ -133,6 +134,7 @@ func TestBigFiles(t *testing.T) {
 		{"csv", "one field", []byte("y,a\n1,\"" + strings.Repeat("2\n", n/2))},
 		{"csv", "one number", []byte("y,a\n1," + strings.Repeat("2", n) + "\n")},
 		{"csv", "no numbers", []byte("y,a\n" + strings.Repeat(",", n))},
+		{"csv", "UTF-16", []byte("\xff\xfey\x00,\x00a\x00\n\x00" + strings.Repeat("1\x00,\x002\x00\n\x00", n/8))},
 		{"idx", "bytes", idx(0x08, make([]byte, n), n)},
 		{"idx", "deflated", zipped(idx(0x08, make([]byte, n), n))},
 		{"npy", "bytes", npyFile("|u1", "False", "(8388608,)", make([]byte, n))},

@@ -44,8 +44,9 @@ func IDX(values, labels string) (*Table, error) {
 		width *= d
 	}
 	x.Shape = []int{width}
-	if labels == "" {
-		return NewTable(x)
+	t, err := tableOf(values, x)
+	if err != nil || labels == "" {
+		return t, err
 	}
 	l, err := readIDX(labels)
 	if err != nil {
@@ -61,7 +62,11 @@ func IDX(values, labels string) (*Table, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dataset: %s: %w", labels, err)
 	}
-	return NewTable(x, Data{Column: Column{Name: "y", DType: I64}, I64: y})
+	u, err := tableOf(labels, Data{Column: Column{Name: "y", DType: I64}, I64: y})
+	if err != nil {
+		return nil, err
+	}
+	return t.Join(u), nil
 }
 
 // floats returns the values as float32, bytes divided by 255.
@@ -259,7 +264,7 @@ func MNIST(dir string) (*Split, error) {
 			return nil, err
 		}
 		if err := checkDigits(t); err != nil {
-			return nil, fmt.Errorf("dataset: %s: %w", images, err)
+			return nil, err
 		}
 		*part.to = t
 	}
@@ -268,11 +273,11 @@ func MNIST(dir string) (*Split, error) {
 
 func checkDigits(t *Table) error {
 	if w := t.cols[0].width; w != 784 {
-		return fmt.Errorf("pictures of MNIST are 28 by 28, 784 wide, got %d wide", w)
+		return fmt.Errorf("dataset: %s: pictures of MNIST are 28 by 28, 784 wide, got %d wide", t.File("x"), w)
 	}
 	for i, y := range t.cols[1].i64 {
 		if y < 0 || y > 9 {
-			return fmt.Errorf("the label of row %d is %d, not a digit", i, y)
+			return fmt.Errorf("dataset: %s: the label of row %d is %d, not a digit", t.File("y"), i, y)
 		}
 	}
 	return nil

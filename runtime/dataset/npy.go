@@ -27,7 +27,7 @@ func NPY(path, column string) (*Table, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dataset: %s: %w", path, err)
 	}
-	return NewTable(d)
+	return tableOf(path, d)
 }
 
 // NPZ reads an .npz file, each array a column by its name. All have as many rows.
@@ -42,7 +42,7 @@ func NPZ(path string) (*Table, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dataset: %s: %w", path, err)
 	}
-	return NewTable(data...)
+	return tableOf(path, data...)
 }
 
 func decodeNPZ(r io.ReaderAt, size int64) ([]Data, error) {

@@ -21,6 +21,7 @@ type column struct {
 	width int
 	f32   []float32
 	i64   []int64
+	file  string // that it was read from, "" for none
 }
 
 func makeColumn(c Column, rows int) column {

@@ -28,7 +28,7 @@ const codeRows = 256
 
 // codes are the rows of a stage: what the layers below give.
 type codes struct {
-	dataset.Source
+	rows dataset.Source   // itself, since a wrapper would hide that it is a Table or a BatchSource
 	file *dataset.NPYRows // nil in memory
 	path string
 }
@@ -90,7 +90,7 @@ func (r *run) codes(ctx context.Context, st *step, rows dataset.Source, dir, nam
 	if err != nil {
 		return nil, err
 	}
-	return &codes{Source: t}, nil
+	return &codes{rows: t}, nil
 }
 
 // codesFile is codes on disk. The file is whole or not there.
@@ -133,7 +133,7 @@ func (r *run) codesFile(ctx context.Context, st *step, net *engine.Net, rows dat
 	if err != nil {
 		return nil, err
 	}
-	return &codes{Source: f.Source(), file: f, path: path}, nil
+	return &codes{rows: f.Source(), file: f, path: path}, nil
 }
 
 // each runs the function over all rows, in order, a part at a time.
