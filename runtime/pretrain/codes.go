@@ -138,21 +138,7 @@ func (r *run) codesFile(ctx context.Context, st *step, net *engine.Net, rows dat
 
 // each runs the function over all rows, in order, a part at a time.
 func each(ctx context.Context, net *engine.Net, rows dataset.Source, part func([]float32) error) error {
-	return dataset.Each(ctx, rows, codeRows, func(b dataset.Batch) error {
-		in := map[string]*ir.Tensor{}
-		for _, v := range net.Inputs() {
-			t := &ir.Tensor{DType: v.Type.DType, Shape: append([]int{b.Rows}, v.Type.Shape[1:].Bind(1)...)}
-			if t.DType == ir.F32 {
-				t.F32 = b.F32(v.Name)
-			} else {
-				t.I64 = b.I64(v.Name)
-			}
-			in[v.Name] = t
-		}
-		out, err := net.Run(ctx, in)
-		if err != nil {
-			return err
-		}
+	return net.Each(ctx, rows, func(_ dataset.Batch, out map[string]*ir.Tensor) error {
 		return part(out[net.Graph().Outputs[0].Name].F32)
 	})
 }
