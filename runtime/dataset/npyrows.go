@@ -2,7 +2,6 @@ package dataset
 
 import (
 	"bufio"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -21,9 +20,13 @@ type NPYRows struct {
 	elements
 	width   int
 	head    int64
-	fortran bool // the file has the elements of a place of all rows one after the other
+	bytes   int64 // of the file
+	fortran bool  // the file has the elements of a place of all rows one after the other
 	next    int64
 	raw     []byte
+
+	mu     sync.RWMutex // held by who reads memory
+	memory []byte       // the whole file, nil for none; see Source
 }
 
 // OpenNPY opens an .npy file of the types that [NPY] reads, of any number of rows, none included. What the header
@@ -70,7 +73,7 @@ func (r *NPYRows) header(size int64, column string) error {
 	if bytes := width * int64(r.size); r.rows > (size-head)/bytes || head+r.rows*bytes != size {
 		return fmt.Errorf("its shape %v of %s is not the %d bytes of data that it has", shape, h.Type, size-head)
 	}
-	r.head, r.width = head, int(width)
+	r.head, r.bytes, r.width = head, size, int(width)
 	r.col = r.column(column, shape[1:])
 	r.fortran = h.Fortran && len(shape) > 1
 	return nil
@@ -107,7 +110,7 @@ func (r *NPYRows) Read(n int, f32 []float32, i64 []int64) ([]byte, error) {
 	} else {
 		r.raw = r.raw[:need]
 	}
-	if err := r.bytes(r.raw, r.next, n); err != nil {
+	if err := r.read(r.raw, r.next, n); err != nil {
 		return nil, fmt.Errorf("dataset: %w", err)
 	}
 	first := r.next
@@ -128,8 +131,8 @@ func (r *NPYRows) Read(n int, f32 []float32, i64 []int64) ([]byte, error) {
 	return r.raw, nil
 }
 
-// bytes reads n rows from the given one on. It may be called by several goroutines at once.
-func (r *NPYRows) bytes(raw []byte, first int64, n int) error {
+// read reads n rows from the given one on, as they are in the file. It may be called by several goroutines at once.
+func (r *NPYRows) read(raw []byte, first int64, n int) error {
 	told := func(err error) error {
 		return fmt.Errorf("%s: %w", r.path, short(fmt.Sprintf("rows %d to %d", first, first+int64(n)-1), err))
 	}
@@ -156,78 +159,11 @@ func (r *NPYRows) bytes(raw []byte, first int64, n int) error {
 	return nil
 }
 
-// Source returns the file's rows in any order, until Close. A file in Fortran order is slow so.
-func (r *NPYRows) Source() BatchSource { return &npySource{file: r} }
-
-// npySource reads where it is told, so the file has no place that goroutines would have to share.
-type npySource struct {
-	file *NPYRows
-	raw  sync.Pool // of *[]byte, for elements that are not as they are in memory
+// Close closes the file, after the reads in progress.
+func (r *NPYRows) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	err := unmap(r.memory)
+	r.memory = nil
+	return errors.Join(err, r.f.Close())
 }
-
-func (s *npySource) Len() int          { return int(s.file.rows) }
-func (s *npySource) Columns() []Column { return []Column{s.file.col} }
-
-// File is the path of the file.
-func (s *npySource) File(string) string { return s.file.path }
-
-func (s *npySource) Row(i int, row Row) error {
-	return s.read([]int{i}, row.F32Slice, row.I64Slice)
-}
-
-func (s *npySource) Rows(index []int, dst Rows) error { return s.read(index, dst.F32, dst.I64) }
-
-// read reads rows to the places of the column. Rows that follow each other in the file are read at once.
-func (s *npySource) read(index []int, f32 func(string) []float32, i64 func(string) []int64) error {
-	r := s.file
-	var x []float32
-	var y []int64
-	if r.float {
-		x = f32(r.col.Name)
-	} else {
-		y = i64(r.col.Name)
-	}
-	if x == nil && y == nil {
-		return nil // a mistake that is told elsewhere
-	}
-	for n := 0; len(index) > 0; index = index[n:] {
-		for n = 1; n < len(index) && index[n] == index[n-1]+1; n++ {
-		}
-		if index[0] < 0 || int64(index[n-1]) >= r.rows {
-			return fmt.Errorf("%s: there is no row %d of %d", r.path, index[0], r.rows)
-		}
-		k := n * r.width
-		if r.float && r.size == 4 && littleEndian && r.order == binary.LittleEndian {
-			if err := r.bytes(memoryOf(x[:k]), int64(index[0]), n); err != nil {
-				return err
-			}
-			x = x[k:]
-			continue
-		}
-		buf, _ := s.raw.Get().(*[]byte)
-		if buf == nil || cap(*buf) < k*r.size {
-			buf = new(make([]byte, k*r.size))
-		}
-		raw := (*buf)[:k*r.size]
-		err := r.bytes(raw, int64(index[0]), n)
-		switch {
-		case err != nil:
-		case r.float:
-			if err = r.floats(x[:k], raw, int64(index[0]), r.width); err != nil {
-				err = fmt.Errorf("%s: %w", r.path, err)
-			}
-			x = x[k:]
-		default:
-			ints(y[:k], raw, r.sign, r.size, r.order)
-			y = y[k:]
-		}
-		s.raw.Put(buf)
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Close closes the file.
-func (r *NPYRows) Close() error { return r.f.Close() }

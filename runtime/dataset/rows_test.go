@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -276,6 +277,23 @@ func TestNPYSourceErrors(t *testing.T) {
 	f.Close()
 	_, err = Collect(src)
 	wantError(t, err, "x.npy", "closed")
+}
+
+// A file that becomes shorter while it is read is an error and no fault.
+func TestNPYSourceBecomesShorter(t *testing.T) {
+	x := make([]float32, 1<<20)
+	path := saved(t, []int{1 << 10, 1 << 10}, x...)
+	f, err := OpenNPY(path, "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	src := f.Source()
+	if err := os.Truncate(path, 1<<12); err != nil {
+		t.Skip(err) // of a file that is in use, on some systems
+	}
+	_, err = Collect(src)
+	wantError(t, err, "x.npy", "shorter")
 }
 
 func TestHashEnds(t *testing.T) {
