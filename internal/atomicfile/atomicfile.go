@@ -8,15 +8,18 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"syscall"
 )
 
 // Write makes path hold what write writes. It writes a temporary file in the
 // same folder, syncs it, renames it over path and syncs the folder, so that a
 // crash or a full disk leaves the old file or the new one. Missing folders are
-// made.
+// made and synced too.
 func Write(path string, write func(w io.Writer) error) (err error) {
 	dir := filepath.Dir(path)
+	there := existing(dir)
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fmt.Errorf("cannot make the folder of %s: %w", path, err)
 	}
@@ -50,7 +53,23 @@ func Write(path string, write func(w io.Writer) error) (err error) {
 	if err := os.Rename(f.Name(), path); err != nil {
 		return err
 	}
-	return SyncDir(dir)
+	for ; dir != there; dir = filepath.Dir(dir) {
+		if err := SyncDir(dir); err != nil {
+			return err
+		}
+	}
+	return SyncDir(there)
+}
+
+// existing is the folder itself or the nearest one above it that is there.
+func existing(dir string) string {
+	for {
+		up := filepath.Dir(dir)
+		if _, err := os.Stat(dir); err == nil || up == dir {
+			return dir
+		}
+		dir = up
+	}
 }
 
 // tempPrefix begins the names of the temporary files of path.
@@ -83,16 +102,28 @@ func Clean(path string) error {
 	return nil
 }
 
-// SyncDir makes renames in the folder last. Systems that cannot sync a folder
-// are taken to need none.
+// SyncDir makes renames in the folder last. Systems and file systems that cannot
+// sync a folder are taken to need none.
+//
+// Errors: the folder cannot be opened; a disk that could not write.
 func SyncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil // a folder is no file there
+	}
 	d, err := os.Open(dir)
 	if err != nil {
+		return fmt.Errorf("cannot sync the folder: %w", err)
+	}
+	return errors.Join(synced(d.Sync()), d.Close())
+}
+
+// synced is what a sync of a folder gave, without what says only that the file
+// system has none.
+func synced(err error) error {
+	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
 		return nil
 	}
-	defer d.Close()
-	_ = d.Sync()
-	return nil
+	return err
 }
 
 // WriteBytes is Write of a slice.

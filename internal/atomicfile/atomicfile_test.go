@@ -5,6 +5,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
+	"syscall"
 	"testing"
 )
 
@@ -31,5 +33,31 @@ func TestWriteWholeOrNotAtAll(t *testing.T) {
 	}
 	if err := WriteBytes(filepath.Join(path, "under-a-file"), nil); err == nil {
 		t.Fatal("writing below a file was accepted")
+	}
+}
+
+func TestSyncDirTellsErrors(t *testing.T) {
+	if err := SyncDir(t.TempDir()); err != nil {
+		t.Error(err)
+	}
+	if err := SyncDir(filepath.Join(t.TempDir(), "none")); !errors.Is(err, os.ErrNotExist) && runtime.GOOS != "windows" {
+		t.Errorf("a folder that is not there: %v", err)
+	}
+	for err, told := range map[error]bool{
+		nil:             false,
+		syscall.EINVAL:  false,
+		syscall.ENOTSUP: false,
+		syscall.ENOSYS:  false,
+		syscall.EIO:     true,
+		syscall.ENOSPC:  true,
+		syscall.EDQUOT:  true,
+		syscall.EROFS:   true,
+	} {
+		if err != nil {
+			err = &os.PathError{Op: "sync", Path: "dir", Err: err}
+		}
+		if got := synced(err); (got != nil) != told {
+			t.Errorf("%v becomes %v", err, got)
+		}
 	}
 }

@@ -3,6 +3,8 @@ package dataset
 import (
 	"context"
 	"fmt"
+	"runtime"
+	"sync/atomic"
 
 	"github.com/lamina-ml/lamina/random"
 )
@@ -13,9 +15,9 @@ const buffered = 3
 // Batches cuts a source into batches, epoch after epoch. The order of an epoch is a pure function of the key and
 // the epoch's number, so a training that goes on at a [Position] sees the rows it would have seen.
 //
-// A goroutine of its own reads ahead, bounded by three batches of memory. Of a [Table], whose rows lie in memory,
-// nothing is read ahead: a column is gathered when it is asked for, or in parts by [Batch.Gather] where they are
-// used. After the first batches of the first epoch a batch allocates nothing. Batches is for one goroutine. Close it
+// Goroutines read ahead, bounded by three batches of memory: all processors of a [BatchSource], else one. Of a [Table],
+// whose rows lie in memory, nothing is read ahead: a column is gathered when it is asked for, or in parts by
+// [Batch.Gather] where they are used. After the first batches of the first epoch a batch allocates nothing. Batches is for one goroutine. Close it
 // when an epoch is left before its end.
 type Batches struct {
 	src     Source
@@ -28,6 +30,7 @@ type Batches struct {
 	order   []int
 	ordered int               // epoch of order, -1 before the first
 	bufs    [buffered]*buffer // one of a table
+	fillers []*filler         // one for each goroutine that reads
 	held    *buffer
 	run     *run
 }
@@ -43,8 +46,9 @@ type buffer struct {
 	rows  int
 	index []int
 	cols  []column
-	w     *writer
-	err   error
+	left  atomic.Int32 // pieces that are not read yet
+	full  chan *buffer // gets the buffer when none is left
+	errs  []error      // of each piece
 
 	from []column // of a table, else nil: what the columns are gathered from
 	at   []int    // the rows' places there
@@ -71,13 +75,6 @@ func (b *buffer) column(name string, d DType) *column {
 		return c
 	}
 	return nil
-}
-
-// run is one goroutine reading ahead from one position.
-type run struct {
-	free, ready chan *buffer
-	cancel      context.CancelFunc
-	done        chan struct{}
 }
 
 // Batch is one batch; it is valid until the next call of a method of its Batches.
@@ -152,10 +149,15 @@ func NewBatches(src Source, batch int, key random.Key, shuffle bool) (*Batches, 
 		b.bufs[0] = buf
 		return b, nil
 	}
+	readers := 1
+	if _, ok := src.(BatchSource); ok {
+		readers = max(runtime.GOMAXPROCS(0), 1)
+	}
 	for i := range b.bufs {
-		buf := &buffer{index: make([]int, rows), cols: makeColumns(cols, rows)}
-		buf.w = newWriter(buf.cols)
-		b.bufs[i] = buf
+		b.bufs[i] = &buffer{index: make([]int, rows), cols: makeColumns(cols, rows), full: make(chan *buffer, 1), errs: make([]error, readers)}
+	}
+	for range readers {
+		b.fillers = append(b.fillers, newFiller(src, b.bufs[0].cols, rows))
 	}
 	return b, nil
 }
@@ -222,30 +224,15 @@ func (b *Batches) Next(ctx context.Context) (Batch, bool, error) {
 			b.stop()
 			continue
 		}
-		if buf.err != nil {
-			b.stop()
-			return Batch{}, false, buf.err
+		for _, err := range buf.errs {
+			if err != nil {
+				b.stop()
+				return Batch{}, false, err
+			}
 		}
 		b.held = buf
 		b.pos.Step++
 		return Batch{Rows: buf.rows, Index: buf.index[:buf.rows], buf: buf}, true, nil
-	}
-}
-
-// next waits for a batch; it is nil if the run ended without one.
-func (r *run) next(ctx context.Context) (*buffer, error) {
-	select {
-	case buf := <-r.ready:
-		return buf, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-r.done:
-	}
-	select {
-	case buf := <-r.ready:
-		return buf, nil
-	default:
-		return nil, nil
 	}
 }
 
@@ -283,59 +270,14 @@ func (b *Batches) arrange() {
 	b.ordered = b.pos.Epoch
 }
 
-// start reads ahead from the position.
-func (b *Batches) start(ctx context.Context) {
-	b.arrange()
-	ctx, cancel := context.WithCancel(ctx)
-	r := &run{
-		free: make(chan *buffer, buffered), ready: make(chan *buffer, buffered),
-		cancel: cancel, done: make(chan struct{}),
-	}
-	for _, buf := range b.bufs {
-		r.free <- buf
-	}
-	b.run = r
-	go b.ahead(ctx, r, b.pos.Step)
-}
-
-func (b *Batches) ahead(ctx context.Context, r *run, step int) {
-	defer close(r.done)
-	for ; step < b.Steps(); step++ {
-		if ctx.Err() != nil {
-			return
-		}
-		select {
-		case buf := <-r.free:
-			b.fill(buf, step)
-			r.ready <- buf
-			if buf.err != nil {
-				return
-			}
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// stop ends the goroutine and waits for it, since it shares the buffers and the order.
+// stop ends reading ahead and waits for it, since it shares the buffers and the order.
 func (b *Batches) stop() {
 	if b.run == nil {
 		return
 	}
 	b.run.cancel()
-	<-b.run.done
+	<-b.run.idle
 	b.run, b.held = nil, nil
-}
-
-func (b *Batches) fill(buf *buffer, step int) {
-	lo := step * b.size
-	rows := b.order[lo:min(lo+b.size, b.n)]
-	buf.rows, buf.err = copy(buf.index, rows), nil
-	for at, i := range rows {
-		if buf.err = read(b.src, i, at, buf.w, buf.cols); buf.err != nil {
-			return
-		}
-	}
 }
 
 // Each calls f for all rows in order, rows at a time and fewer at the end. What f

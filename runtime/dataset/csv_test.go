@@ -1,9 +1,12 @@
 package dataset
 
 import (
+	"encoding/binary"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf16"
 )
 
 func TestCSV(t *testing.T) {
@@ -39,7 +42,7 @@ func TestBadCSV(t *testing.T) {
 		{"a,b\n1,2\n3,\n", CSVOptions{}, []string{"line 3", `"b"`, "empty"}},
 		{"a,b\n1,NaN\n", CSVOptions{}, []string{"line 2", `"b"`, "not finite"}},
 		{"a,b\n1,-inf\n", CSVOptions{}, []string{"line 2", `"b"`, "not finite"}},
-		{"a,b\n1,1e39\n", CSVOptions{}, []string{"line 2", `"b"`, "not finite in float32"}},
+		{"a,b\n1,1e39\n", CSVOptions{}, []string{"line 2", `"b"`, "1e39 overflows float32"}},
 		{"a,b\n1,two\n", CSVOptions{}, []string{"line 2", `"b"`, `"two" is not a number`}},
 		{"a,b\n1," + strings.Repeat("x", 100000) + "\n", CSVOptions{}, []string{"line 2", "xxx…"}},
 		{"a,b\n\"1\n\n\",2\n3,x\n", CSVOptions{}, []string{"line 5", `"b"`}},
@@ -70,7 +73,7 @@ func FuzzCSV(f *testing.F) {
 	f.Add("a;b\n\"1\n\";2\n", "")
 	f.Add("a,b\n1\n", "b")
 	f.Fuzz(func(t *testing.T, text, label string) {
-		tab, err := decodeCSV(strings.NewReader(text), CSVOptions{Label: label})
+		tab, _, err := decodeCSV(strings.NewReader(text), CSVOptions{Label: label})
 		if err != nil {
 			return
 		}
@@ -78,4 +81,132 @@ func FuzzCSV(f *testing.F) {
 			t.Fatalf("%d rows, %d values", tab.Len(), len(tab.F32("x")))
 		}
 	})
+}
+
+// said is a log of what CSV decides.
+type said struct{ strings.Builder }
+
+func (s *said) log() *slog.Logger {
+	return slog.New(slog.NewTextHandler(&s.Builder, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key != slog.MessageKey {
+			return slog.Attr{}
+		}
+		return a
+	}}))
+}
+
+func TestCSVHeader(t *testing.T) {
+	for name, c := range map[string]struct {
+		text    string
+		o       CSVOptions
+		options []CSVOption
+		x       []float32
+		y       []int64
+		said    string
+	}{
+		"names":              {text: "a,b\n1,2\n3,4\n", x: []float32{1, 2, 3, 4}},
+		"numbers":            {text: "5.1,3.5\n4.9,3.0\n", x: []float32{5.1, 3.5, 4.9, 3}, said: "taken for data"},
+		"one line":           {text: "5.1,3.5", x: []float32{5.1, 3.5}, said: "taken for data"},
+		"label by place":     {text: "5.1,3.5,0\n4.9,3.0,1\n", o: CSVOptions{Label: "2"}, x: []float32{5.1, 3.5, 4.9, 3}, y: []int64{0, 1}, said: "taken for data"},
+		"years":              {text: "2019,2020\n1,2\n", options: []CSVOption{Header()}, x: []float32{1, 2}},
+		"years by name":      {text: "2019,2020\n1,2\n", o: CSVOptions{Label: "2020"}, x: []float32{1}, y: []int64{2}, said: "taken for the names"},
+		"some numbers":       {text: "name,2020\n1,2\n", x: []float32{1, 2}, said: "taken for the names"},
+		"no header":          {text: "1,2\n3,4\n", options: []CSVOption{NoHeader()}, x: []float32{1, 2, 3, 4}},
+		"index":              {text: ",a,y\n0,1,0\n1,3.5,1\n", o: CSVOptions{Label: "y"}, x: []float32{1, 3.5}, y: []int64{0, 1}, said: "taken for an index"},
+		"index out of order": {text: ",a\n17,1\n3,2\n", x: []float32{1, 2}, said: "taken for an index"},
+		"index of texts":     {text: "Unnamed: 0,a\nanne,1\nbob,2\n", x: []float32{1, 2}, said: "taken for an index"},
+		"index skipped":      {text: ",a\n0,1\n1,2\n", options: []CSVOption{Skip("")}, x: []float32{1, 2}},
+		"index named":        {text: "id,a\n1,4\n2,5\n3,6\n", x: []float32{1, 4, 2, 5, 3, 6}, said: `Skip(\"id\")`},
+		"index of no header": {text: "0,4\n1,5\n2,6\n", x: []float32{0, 4, 1, 5, 2, 6}, said: `Skip(\"0\")`},
+		"no index":           {text: "id,a\n1,4\n3,5\n2,6\n", x: []float32{1, 4, 3, 5, 2, 6}},
+		"text skipped":       {text: "date,a\n2024-01-01,4\n2024-01-02,5\n", options: []CSVOption{Skip("date")}, x: []float32{4, 5}},
+		"place skipped":      {text: "anne,4\nbob,5\n", options: []CSVOption{NoHeader(), Skip("0")}, x: []float32{4, 5}},
+		"two skipped":        {text: ",a,\n1,4,\n2,5,\n", options: []CSVOption{Skip("")}, x: []float32{4, 5}},
+		"groups":             {text: ",a,b\n0,1,2\n", o: CSVOptions{Groups: []CSVGroup{{"x", []string{"b", "a"}}}}, x: []float32{2, 1}},
+		"options first":      {text: "i,a\n7,1\n", options: []CSVOption{Skip("i"), CSVOptions{}}, x: []float32{1}},
+		"float labels":       {text: "a,y\n1,2.0\n1,-3\n1,1e1\n", o: CSVOptions{Label: "y"}, x: []float32{1, 1, 1}, y: []int64{2, -3, 10}},
+	} {
+		var s said
+		c.o.Log = s.log()
+		tab, err := CSV(file(t, "data.csv", []byte(c.text)), append([]CSVOption{c.o}, append(c.options, csvOption(func(o *CSVOptions) { o.Log = s.log() }))...)...)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if !slices.Equal(tab.F32("x"), c.x) || !slices.Equal(tab.I64("y"), c.y) {
+			t.Errorf("%s: %v, %v", name, tab.F32("x"), tab.I64("y"))
+		}
+		if got := s.String(); !strings.Contains(got, c.said) || c.said == "" && got != "" {
+			t.Errorf("%s: it says %q, want %q", name, got, c.said)
+		}
+	}
+}
+
+func TestCSVHeaderMistakes(t *testing.T) {
+	for text, c := range map[string]struct {
+		options []CSVOption
+		parts   []string
+	}{
+		"1,2\n3,4\n":            {[]CSVOption{CSVOptions{Label: "y"}}, []string{`no field is named "y"`, "taken for data", `to "1"`}},
+		",a\n0.5,1\n":           {nil, []string{"line 2", "no name", `"0.5" is not a whole number`}},
+		"a,,b\n1,2,3\n":         {nil, []string{"line 1: field 1 has no name", `Skip("")`}},
+		"a,b\n1,2\n":            {[]CSVOption{Skip("c")}, []string{`no field is named "c"`, "Skip", "a, b"}},
+		"a,b,c\n1,2,3\n":        {[]CSVOption{CSVOptions{Label: "c"}, Skip("c")}, []string{`"c" is left out by Skip`}},
+		"a;b\n1;2\n":            {nil, []string{"one field only", `Comma`, `";"`}},
+		"a\tb\n1\t2\n":          {nil, []string{"one field only", `"\t"`}},
+		"a,y\n1,cat\n":          {[]CSVOption{CSVOptions{Label: "y"}}, []string{"line 2", `label "y"`, `"cat" is not a whole number`, "number the classes"}},
+		"a,y\n1,0.5\n":          {[]CSVOption{CSVOptions{Label: "y"}}, []string{`"0.5" is not a whole number`}},
+		"a,y\n1,1e300\n":        {[]CSVOption{CSVOptions{Label: "y"}}, []string{`"1e300" is not a whole number`}},
+		"a,y\n1,\n":             {[]CSVOption{CSVOptions{Label: "y"}}, []string{`"" is not a whole number`}},
+		"\xff\xfea\x00,":        {nil, []string{"truncated"}},
+		"\xff\xfe\x00\x00a\x00": {nil, []string{"UTF-32"}},
+		"a,b\n1,\x00\n":         {nil, []string{"zero bytes"}},
+		"\x1f\x8b\x08nonsense":  {nil, []string{"gzip"}},
+	} {
+		_, err := CSV(file(t, "data.csv", []byte(text)), c.options...)
+		wantError(t, err, append(c.parts, "data.csv")...)
+	}
+}
+
+// TestCSVEncodings reads one table in every form.
+func TestCSVEncodings(t *testing.T) {
+	const text = "größe,b,label\n1,2,0\n3.5,-4e2,1\n"
+	wide := func(order binary.AppendByteOrder, s string) (b []byte) {
+		for _, u := range utf16.Encode([]rune(s)) {
+			b = order.AppendUint16(b, u)
+		}
+		return b
+	}
+	long := "größe,b,label\n" + strings.Repeat("1,2,0\n3.5,-4e2,1\n", 20000)
+	for name, c := range map[string]struct {
+		file []byte
+		rows int
+	}{
+		"plain":       {[]byte(text), 2},
+		"BOM":         {[]byte("\xef\xbb\xbf" + text), 2},
+		"CRLF":        {[]byte(strings.ReplaceAll(text, "\n", "\r\n")), 2},
+		"CR":          {[]byte(strings.ReplaceAll(text, "\n", "\r")), 2},
+		"Latin-1":     {[]byte(strings.NewReplacer("ö", "\xf6", "ß", "\xdf").Replace(text)), 2},
+		"gzip":        {zipped([]byte(text)), 2},
+		"UTF-16":      {wide(binary.LittleEndian, "\ufeff"+text), 2},
+		"UTF-16 big":  {wide(binary.BigEndian, "\ufeff"+text), 2},
+		"UTF-16 bare": {wide(binary.LittleEndian, text), 2},
+		"big, bare":   {wide(binary.BigEndian, text), 2},
+		"UTF-16 long": {wide(binary.BigEndian, "\ufeff"+long), 40000},
+		"both":        {zipped(wide(binary.LittleEndian, "\ufeff"+long)), 40000},
+	} {
+		var s said
+		tab, err := CSV(file(t, "data.csv", c.file), CSVOptions{Groups: []CSVGroup{{"x", []string{"größe", "b"}}}, Label: "label", Log: s.log()})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		x, y := tab.F32("x"), tab.I64("y")
+		if tab.Len() != c.rows || !slices.Equal(x[len(x)-4:], []float32{1, 2, 3.5, -400}) || !slices.Equal(y[:2], []int64{0, 1}) {
+			t.Errorf("%s: %d rows, %v, %v", name, tab.Len(), x[:4], y[:2])
+		}
+		if name == "Latin-1" != strings.Contains(s.String(), "Latin-1") {
+			t.Errorf("%s: it says %q", name, s.String())
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -9,6 +10,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Range is the least and the greatest value of each place of a column's rows.
@@ -19,7 +21,7 @@ type Range struct {
 }
 
 // Hash returns the SHA-256 of a source's content in hexadecimal. Equal names, types, shapes and values in equal
-// order give equal hashes, wherever the data are kept; the order of the columns does not count.
+// order give equal hashes, wherever the data are kept; the order of the columns does not count. [Until] gives it an end.
 // Errors: those of the source.
 func Hash(src Source) (string, error) {
 	cols, err := checkSource(src)
@@ -31,16 +33,18 @@ func Hash(src Source) (string, error) {
 		sums[i] = sha256.New()
 		fmt.Fprintf(sums[i], "%q %s %d\n", c.Name, c.typ(), src.Len())
 	}
-	var buf []byte
-	err = scan(src, cols, func(j int, c *column) {
-		buf = buf[:0]
+	err = scan(src, cols, func(j int, c column) {
+		if littleEndian {
+			sums[j].Write(memoryOf(c.f32))
+			sums[j].Write(memoryOf(c.i64))
+			return
+		}
 		for _, v := range c.f32 {
-			buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(v))
+			sums[j].Write(binary.LittleEndian.AppendUint32(nil, math.Float32bits(v)))
 		}
 		for _, v := range c.i64 {
-			buf = binary.LittleEndian.AppendUint64(buf, uint64(v))
+			sums[j].Write(binary.LittleEndian.AppendUint64(nil, uint64(v)))
 		}
-		sums[j].Write(buf)
 	})
 	if err != nil {
 		return "", err
@@ -57,7 +61,7 @@ func Hash(src Source) (string, error) {
 	return hex.EncodeToString(total.Sum(nil)), nil
 }
 
-// Ranges returns the range of every place of every column, in the order of the columns.
+// Ranges returns the range of every place of every column, in the order of the columns. [Until] gives it an end.
 // Errors: those of the source.
 func Ranges(src Source) ([]Range, error) {
 	cols, err := checkSource(src)
@@ -72,45 +76,75 @@ func Ranges(src Source) ([]Range, error) {
 		}
 		ranges[i] = r
 	}
-	err = scan(src, cols, func(j int, c *column) {
+	err = scan(src, cols, func(j int, c column) {
 		r := ranges[j]
-		for k, v := range c.f32 {
-			r.Min[k], r.Max[k] = min(r.Min[k], float64(v)), max(r.Max[k], float64(v))
+		for at := 0; at < len(c.f32); at += c.width {
+			for k, v := range c.f32[at : at+c.width] {
+				r.Min[k], r.Max[k] = min(r.Min[k], float64(v)), max(r.Max[k], float64(v))
+			}
 		}
-		for k, v := range c.i64 {
-			r.Min[k], r.Max[k] = min(r.Min[k], float64(v)), max(r.Max[k], float64(v))
+		for at := 0; at < len(c.i64); at += c.width {
+			for k, v := range c.i64[at : at+c.width] {
+				r.Min[k], r.Max[k] = min(r.Min[k], float64(v)), max(r.Max[k], float64(v))
+			}
 		}
 	})
 	return ranges, err
 }
 
-// scan visits every row of every column in order; the column it shows holds one row.
-func scan(src Source, cols []Column, visit func(j int, c *column)) error {
+// scanned is how many bytes of the rows of a column are visited at a time, about: so often is the context looked at.
+const scanned = 1 << 20
+
+// scan visits all rows of every column in order, many at a time; the column it shows holds these alone. Columns may be
+// visited at the same time, rows of one column are not.
+func scan(src Source, cols []Column, visit func(j int, c column)) error {
+	ctx := context.Background()
+	if u, ok := src.(until); ok {
+		ctx, src = u.ctx, u.Source
+	}
 	if t, ok := src.(*Table); ok {
-		for j, c := range t.cols {
-			for i := range t.n {
-				at, row := t.at(i), c
-				if c.DType == F32 {
-					row.f32 = c.f32[at*c.width : (at+1)*c.width]
-				} else {
-					row.i64 = c.i64[at*c.width : (at+1)*c.width]
-				}
-				visit(j, &row)
-			}
+		var all sync.WaitGroup
+		for j := range t.cols {
+			all.Go(func() { t.scan(ctx, &t.cols[j], func(c column) { visit(j, c) }) })
 		}
-		return nil
+		all.Wait()
+		return ctx.Err()
 	}
-	one := makeColumns(cols, 1)
-	w := newWriter(one)
-	for i := range src.Len() {
-		if err := read(src, i, 0, w, one); err != nil {
-			return err
-		}
-		for j := range one {
-			visit(j, &one[j])
-		}
+	width := 0
+	for _, c := range cols {
+		width += c.Width()
 	}
-	return nil
+	return Each(ctx, src, max(scanned/4/width, 1), func(b Batch) error {
+		for j, c := range b.buf.cols {
+			c.f32, c.i64 = b.F32(c.Name), b.I64(c.Name)
+			visit(j, c)
+		}
+		return ctx.Err()
+	})
+}
+
+// scan visits the rows of one column, until ctx ends.
+func (t *Table) scan(ctx context.Context, c *column, visit func(column)) {
+	rows := min(max(scanned/4/c.width, 1), t.n)
+	var part column
+	if t.rows != nil {
+		part = makeColumn(c.Column, rows)
+	}
+	for lo := 0; lo < t.n && ctx.Err() == nil; lo += rows {
+		hi := min(lo+rows, t.n)
+		if t.rows != nil {
+			gather(&part, c, t.rows[lo:hi])
+			visit(part.head(hi - lo))
+			continue
+		}
+		part = *c
+		if c.DType == F32 {
+			part.f32 = c.f32[lo*c.width : hi*c.width]
+		} else {
+			part.i64 = c.i64[lo*c.width : hi*c.width]
+		}
+		visit(part)
+	}
 }
 
 // Hash is [Hash] of the table.

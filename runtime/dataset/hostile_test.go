@@ -48,7 +48,7 @@ func hostileParsers(t testing.TB) map[string]hostile.Parser {
 	path := filepath.Join(t.TempDir(), "x.npy")
 	return map[string]hostile.Parser{
 		"idx": {
-			Seeds: [][]byte{idx(0x08, ramp, 12, 4, 5), idx(0x0E, ramp, 30), idx(0x0B, ramp, 60, 2), zipped(idx(0x08, ramp, 240))},
+			Seeds: [][]byte{idx(0x08, ramp, 12, 4, 5), idx(0x0E, make([]byte, 240), 30), idx(0x0B, ramp, 60, 2), zipped(idx(0x08, ramp, 240))},
 			Parse: func(b []byte) error {
 				a, err := decodeIDX(bytes.NewReader(b), int64(len(b)), false)
 				if err == nil {
@@ -58,9 +58,10 @@ func hostileParsers(t testing.TB) map[string]hostile.Parser {
 			},
 		},
 		"csv": {
-			Seeds: [][]byte{[]byte("a,b,y\n1,2,3\n4,-5.5,6\n\"7\",8e-3,9\n"), []byte("\xef\xbb\xbfy,b\r\n1,2\r\n" + strings.Repeat("3,4\r\n", 50))},
+			Seeds: [][]byte{[]byte("a,b,y\n1,2,3\n4,-5.5,6\n\"7\",8e-3,9\n"), []byte("\xef\xbb\xbfy,b\r\n1,2\r\n" + strings.Repeat("3,4\r\n", 50)),
+				[]byte("\xff\xfey\x00,\x00b\x00\n\x001\x00,\x002\x00\n\x00"), zipped([]byte("y,b\n1,2\n3,4\n"))},
 			Parse: func(b []byte) error {
-				_, err := decodeCSV(bytes.NewReader(b), CSVOptions{Label: "y"})
+				_, _, err := decodeCSV(bytes.NewReader(b), CSVOptions{Label: "y"})
 				return err
 			},
 		},
@@ -81,7 +82,7 @@ func hostileParsers(t testing.TB) map[string]hostile.Parser {
 			Mend: mendZip,
 		},
 		"npy by rows": {
-			Seeds: [][]byte{f4, npyFile("<i2", "False", "(12, 10)", ramp)},
+			Seeds: [][]byte{f4, npyFile("<i2", "False", "(12, 10)", ramp), npyFile("|u1", "True", "(6, 5, 8)", ramp)},
 			Parse: func(b []byte) error {
 				if err := os.WriteFile(path, b, 0o600); err != nil {
 					t.Fatal(err)
@@ -133,11 +134,13 @@ func TestBigFiles(t *testing.T) {
 		{"csv", "one field", []byte("y,a\n1,\"" + strings.Repeat("2\n", n/2))},
 		{"csv", "one number", []byte("y,a\n1," + strings.Repeat("2", n) + "\n")},
 		{"csv", "no numbers", []byte("y,a\n" + strings.Repeat(",", n))},
+		{"csv", "UTF-16", []byte("\xff\xfey\x00,\x00a\x00\n\x00" + strings.Repeat("1\x00,\x002\x00\n\x00", n/8))},
 		{"idx", "bytes", idx(0x08, make([]byte, n), n)},
 		{"idx", "deflated", zipped(idx(0x08, make([]byte, n), n))},
 		{"npy", "bytes", npyFile("|u1", "False", "(8388608,)", make([]byte, n))},
 		{"npy", "fortran", npyFile("|u1", "True", "(4096, 2048)", make([]byte, n))},
 		{"npy", "halves", npyFile("<f2", "True", "(2048, 2048)", make([]byte, n))},
+		{"npy by rows", "fortran", npyFile("|u1", "True", "(1024, 8192)", make([]byte, n))},
 		{"npz", "deflated", npz(t, zip.Deflate, map[string][]byte{"a.npy": member, "b.npy": member, "c.npy": member})},
 	} {
 		_ = hostile.Watch(t, c.parser+", "+c.name, c.data, p[c.parser].Parse)

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -45,8 +44,9 @@ func IDX(values, labels string) (*Table, error) {
 		width *= d
 	}
 	x.Shape = []int{width}
-	if labels == "" {
-		return NewTable(x)
+	t, err := tableOf(values, x)
+	if err != nil || labels == "" {
+		return t, err
 	}
 	l, err := readIDX(labels)
 	if err != nil {
@@ -62,7 +62,11 @@ func IDX(values, labels string) (*Table, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dataset: %s: %w", labels, err)
 	}
-	return NewTable(x, Data{Column: Column{Name: "y", DType: I64}, I64: y})
+	u, err := tableOf(labels, Data{Column: Column{Name: "y", DType: I64}, I64: y})
+	if err != nil {
+		return nil, err
+	}
+	return t.Join(u), nil
 }
 
 // floats returns the values as float32, bytes divided by 255.
@@ -178,34 +182,33 @@ func decodeIDX(r io.Reader, size int64, mustZip bool) (*array, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.decode(raw, magic[2], binary.BigEndian)
-	return a, nil
+	return a, a.decode(raw, magic[2])
 }
 
-// decode converts raw elements of an IDX type.
-func (a *array) decode(raw []byte, kind byte, order binary.ByteOrder) {
+// decode converts raw elements of an IDX type. Errors: a number that overflows float32.
+func (a *array) decode(raw []byte, kind byte) error {
+	n := len(raw)
 	switch kind {
 	case 0x08:
 		a.u8 = raw
 	case 0x09:
-		a.i64 = convert(raw, 1, func(b []byte) int64 { return int64(int8(b[0])) })
+		a.i64 = make([]int64, n)
+		ints(a.i64, raw, true, 1, binary.BigEndian)
 	case 0x0B:
-		a.i64 = convert(raw, 2, func(b []byte) int64 { return int64(int16(order.Uint16(b))) })
+		a.i64 = make([]int64, n/2)
+		ints(a.i64, raw, true, 2, binary.BigEndian)
 	case 0x0C:
-		a.i64 = convert(raw, 4, func(b []byte) int64 { return int64(int32(order.Uint32(b))) })
+		a.i64 = make([]int64, n/4)
+		ints(a.i64, raw, true, 4, binary.BigEndian)
 	case 0x0D:
-		a.f32 = convert(raw, 4, func(b []byte) float32 { return math.Float32frombits(order.Uint32(b)) })
+		a.f32 = make([]float32, n/4)
+		floats(a.f32, raw, 4, binary.BigEndian)
 	case 0x0E:
-		a.f32 = convert(raw, 8, func(b []byte) float32 { return float32(math.Float64frombits(order.Uint64(b))) })
+		a.f32 = make([]float32, n/8)
+		e := elements{size: 8, order: binary.BigEndian}
+		return e.floats(a.f32, raw, 0, len(a.f32)/a.shape[0])
 	}
-}
-
-func convert[T any](raw []byte, size int, f func([]byte) T) []T {
-	v := make([]T, len(raw)/size)
-	for i := range v {
-		v[i] = f(raw[i*size : (i+1)*size])
-	}
-	return v
+	return nil
 }
 
 // readExactly reads the last n bytes of r. Its memory grows with what arrives, from what stored bytes may become
@@ -261,7 +264,7 @@ func MNIST(dir string) (*Split, error) {
 			return nil, err
 		}
 		if err := checkDigits(t); err != nil {
-			return nil, fmt.Errorf("dataset: %s: %w", images, err)
+			return nil, err
 		}
 		*part.to = t
 	}
@@ -270,11 +273,11 @@ func MNIST(dir string) (*Split, error) {
 
 func checkDigits(t *Table) error {
 	if w := t.cols[0].width; w != 784 {
-		return fmt.Errorf("pictures of MNIST are 28 by 28, 784 wide, got %d wide", w)
+		return fmt.Errorf("dataset: %s: pictures of MNIST are 28 by 28, 784 wide, got %d wide", t.File("x"), w)
 	}
 	for i, y := range t.cols[1].i64 {
 		if y < 0 || y > 9 {
-			return fmt.Errorf("the label of row %d is %d, not a digit", i, y)
+			return fmt.Errorf("dataset: %s: the label of row %d is %d, not a digit", t.File("y"), i, y)
 		}
 	}
 	return nil

@@ -219,3 +219,9 @@ func FuzzIDX(f *testing.F) {
 		}
 	})
 }
+
+func TestIDXOverflow(t *testing.T) {
+	big := binary.BigEndian.AppendUint64(make([]byte, 24), math.Float64bits(-1e39))
+	_, err := IDX(file(t, "x", idx(0x0E, big, 2, 2)), "")
+	wantError(t, err, "row 1, value 1: -1e+39 overflows float32")
+}

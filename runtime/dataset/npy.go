@@ -3,7 +3,6 @@ package dataset
 import (
 	"archive/zip"
 	"bufio"
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -11,7 +10,7 @@ import (
 	"math"
 	"strings"
 
-	"github.com/sbinet/npyio/npy"
+	"github.com/lamina-ml/lamina/internal/npyheader"
 )
 
 // NPY reads an .npy file as one column: its first axis is the rows, the others are the shape of one row. Floats of
@@ -28,7 +27,7 @@ func NPY(path, column string) (*Table, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dataset: %s: %w", path, err)
 	}
-	return NewTable(d)
+	return tableOf(path, d)
 }
 
 // NPZ reads an .npz file, each array a column by its name. All have as many rows.
@@ -43,7 +42,7 @@ func NPZ(path string) (*Table, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dataset: %s: %w", path, err)
 	}
-	return NewTable(data...)
+	return tableOf(path, data...)
 }
 
 func decodeNPZ(r io.ReaderAt, size int64) ([]Data, error) {
@@ -84,23 +83,20 @@ func decodeNPZ(r io.ReaderAt, size int64) ([]Data, error) {
 // decodeNPY reads an .npy file of size bytes that stored bytes unpack to.
 func decodeNPY(r io.Reader, size, stored int64, column string) (Data, error) {
 	in := bufio.NewReaderSize(r, 1<<16)
-	h, head, err := npyHeader(in, size)
+	h, head, err := npyheader.Read(in, size)
 	if err != nil {
 		return Data{}, err
 	}
-	kind, elem, order, err := npyType(h.Descr.Type)
+	e, err := npyElements(h.Type)
 	if err != nil {
 		return Data{}, err
 	}
-	shape := h.Descr.Shape
+	shape := h.Shape
 	if len(shape) == 0 {
 		return Data{}, errors.New("it holds one number; rows are needed")
 	}
-	total := int64(elem)
+	total := int64(e.size)
 	for _, d := range shape {
-		if d < 0 {
-			return Data{}, fmt.Errorf("its shape %v has a negative length", shape)
-		}
 		if d == 0 {
 			return Data{}, fmt.Errorf("%w: its shape is %v", ErrEmpty, shape)
 		}
@@ -110,143 +106,107 @@ func decodeNPY(r io.Reader, size, stored int64, column string) (Data, error) {
 		total *= int64(d)
 	}
 	if head+total != size {
-		return Data{}, fmt.Errorf("its shape %v of %s says %d bytes of data, but it has %d", shape, h.Descr.Type, total, size-head)
+		return Data{}, fmt.Errorf("its shape %v of %s says %d bytes of data, but it has %d", shape, h.Type, total, size-head)
 	}
 	raw, err := readExactly(in, total, stored)
 	if err != nil {
 		return Data{}, err
 	}
-	d := Data{Column: Column{Name: column, Shape: shape[1:], DType: F32}}
-	if h.Descr.Fortran && len(shape) > 1 {
-		raw = cOrder(raw, elem, shape)
+	d, n := Data{Column: e.column(column, shape[1:])}, len(raw)/e.size
+	if h.Fortran && len(shape) > 1 {
+		raw = cOrder(raw, e.size, shape)
 	}
-	d.F32, d.I64 = npyValues(raw, kind, elem, order)
-	if d.I64 != nil {
-		d.DType = I64
+	if d.DType == I64 {
+		d.I64 = make([]int64, n)
+		ints(d.I64, raw, e.sign, e.size, e.order)
+		return d, nil
 	}
-	return d, nil
+	d.F32 = make([]float32, n)
+	return d, e.floats(d.F32, raw, 0, n/shape[0])
 }
 
-const maxHeader = 1 << 16
-
-// npyHeader reads the header with npyio, after a check of its length and within a fence: npyio slices by what the
-// header says.
-func npyHeader(in *bufio.Reader, size int64) (h npy.Header, length int64, err error) {
-	start, err := in.Peek(10)
-	if err != nil || string(start[:6]) != "\x93NUMPY" {
-		return h, 0, errors.New("not an .npy file")
-	}
-	length = 10 + int64(binary.LittleEndian.Uint16(start[8:]))
-	if start[6] != 1 {
-		start, err = in.Peek(12)
-		if err != nil {
-			return h, 0, short("its header", err)
-		}
-		length = 12 + int64(binary.LittleEndian.Uint32(start[8:]))
-	}
-	if length > size || length > maxHeader {
-		return h, 0, fmt.Errorf("its header says it is %d bytes long; the file has %d and the limit is %d", length, size, maxHeader)
-	}
-	raw := make([]byte, length)
-	if _, err := io.ReadFull(in, raw); err != nil {
-		return h, 0, short("its header", err)
-	}
-	defer func() {
-		if p := recover(); p != nil {
-			err = errors.New("its header is not NumPy's")
-		}
-	}()
-	r, err := npy.NewReader(bytes.NewReader(raw))
-	if err != nil {
-		return h, 0, fmt.Errorf("its header cannot be read: %w", err)
-	}
-	return r.Header, length, nil
+// elements is how an .npy file has its elements.
+type elements struct {
+	typ   string // as the file says it, as in <f4
+	float bool
+	sign  bool // of integers
+	size  int  // bytes of one
+	order binary.ByteOrder
 }
 
-// npyType parses a type as in <f4: byte order, kind, bytes of an element.
-func npyType(s string) (kind byte, elem int, order binary.ByteOrder, err error) {
-	if len(s) != 3 || !strings.Contains("<>|=", s[:1]) {
-		return 0, 0, nil, fmt.Errorf("its type is %q; numbers are needed", clip(s))
+// npyElements parses a type as NumPy writes it: byte order, kind, bytes of an element. Without an order it is this
+// machine's.
+func npyElements(s string) (e elements, err error) {
+	kind := strings.TrimLeft(s, "<>|=")
+	if len(kind) != 2 || len(s)-len(kind) > 1 {
+		return e, fmt.Errorf("its type is %q; numbers are needed", clip(s))
 	}
-	switch s[1:] {
+	switch kind {
 	case "f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "b1":
 	default:
-		return 0, 0, nil, fmt.Errorf("its type is %q; float16, float32, float64, int8 to int64, uint8 to uint32 and bool can be read", s)
+		return e, fmt.Errorf("its type is %q; float16, float32, float64, int8 to int64, uint8 to uint32 and bool can be read", s)
 	}
-	order = binary.LittleEndian
-	if s[0] == '>' {
-		order = binary.BigEndian
+	e = elements{typ: s, float: kind[0] == 'f', sign: kind[0] == 'i', size: int(kind[1] - '0'), order: binary.LittleEndian}
+	if s[0] == '>' || s[0] != '<' && !littleEndian {
+		e.order = binary.BigEndian
 	}
-	return s[1], int(s[2] - '0'), order, nil
+	return e, nil
 }
 
-func npyValues(raw []byte, kind byte, elem int, order binary.ByteOrder) ([]float32, []int64) {
-	switch {
-	case kind == 'f' && elem == 2:
-		return convert(raw, 2, func(b []byte) float32 { return half(order.Uint16(b)) }), nil
-	case kind == 'f' && elem == 4:
-		return convert(raw, 4, func(b []byte) float32 { return math.Float32frombits(order.Uint32(b)) }), nil
-	case kind == 'f':
-		return convert(raw, 8, func(b []byte) float32 { return float32(math.Float64frombits(order.Uint64(b))) }), nil
+// column describes a column of rows of these elements.
+func (e elements) column(name string, shape []int) Column {
+	if e.float {
+		return Column{Name: name, DType: F32, Shape: shape}
 	}
-	signed := kind == 'i'
-	return nil, convert(raw, elem, func(b []byte) int64 {
-		switch elem {
-		case 1:
-			if signed {
-				return int64(int8(b[0]))
-			}
-			return int64(b[0])
-		case 2:
-			if signed {
-				return int64(int16(order.Uint16(b)))
-			}
-			return int64(order.Uint16(b))
-		case 4:
-			if signed {
-				return int64(int32(order.Uint32(b)))
-			}
-			return int64(order.Uint32(b))
-		}
-		return int64(order.Uint64(b))
-	})
+	return Column{Name: name, DType: I64, Shape: shape}
 }
 
-// half converts an IEEE 754 binary16, exactly.
-func half(h uint16) float32 {
-	sign, exp, frac := uint32(h>>15)<<31, uint32(h>>10)&31, uint32(h)&1023
-	switch exp {
-	case 0:
-		v := float32(frac) * 0x1p-24
-		return math.Float32frombits(math.Float32bits(v) | sign)
-	case 31:
-		return math.Float32frombits(sign | 0xff<<23 | frac<<13)
+// floats converts rows of width elements, the first of which has that number.
+// Errors: a number that overflows, with its row.
+func (e elements) floats(dst []float32, raw []byte, row int64, width int) error {
+	if i := floats(dst, raw, e.size, e.order); i >= 0 {
+		v := math.Float64frombits(e.order.Uint64(raw[8*i:]))
+		return fmt.Errorf("row %d, value %d: %w", row+int64(i/width), i%width, errOverflow(v))
 	}
-	return math.Float32frombits(sign | (exp+112)<<23 | frac<<13)
+	return nil
 }
 
 // cOrder turns elements of some bytes whose first axis runs fastest into elements whose last axis does.
 func cOrder(raw []byte, elem int, shape []int) []byte {
 	out := make([]byte, len(raw))
-	index := make([]int, len(shape)) // of raw's element, first axis fastest
-	strides := make([]int, len(shape))
-	step := 1
-	for i := len(shape) - 1; i >= 0; i-- {
-		strides[i] = step
-		step *= shape[i]
-	}
-	at := 0
+	to := newPlaces(shape)
 	for from := 0; from < len(raw); from += elem {
-		copy(out[at*elem:(at+1)*elem], raw[from:])
-		for i := range index {
-			index[i]++
-			at += strides[i]
-			if index[i] < shape[i] {
-				break
-			}
-			at -= index[i] * strides[i]
-			index[i] = 0
-		}
+		copy(out[to.at*elem:(to.at+1)*elem], raw[from:])
+		to.next()
 	}
 	return out
+}
+
+// places goes over the elements of an array, the first axis fastest, and tells their places in C order.
+type places struct {
+	at                    int
+	shape, strides, index []int
+}
+
+func newPlaces(shape []int) *places {
+	p := &places{shape: shape, strides: make([]int, len(shape)), index: make([]int, len(shape))}
+	step := 1
+	for i := len(shape) - 1; i >= 0; i-- {
+		p.strides[i] = step
+		step *= shape[i]
+	}
+	return p
+}
+
+// next goes to the next element, and from the last to the first.
+func (p *places) next() {
+	for i := range p.index {
+		p.index[i]++
+		p.at += p.strides[i]
+		if p.index[i] < p.shape[i] {
+			return
+		}
+		p.at -= p.index[i] * p.strides[i]
+		p.index[i] = 0
+	}
 }

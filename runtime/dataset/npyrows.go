@@ -2,32 +2,36 @@ package dataset
 
 import (
 	"bufio"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
-	"math"
 	"os"
+	"sync"
+
+	"github.com/lamina-ml/lamina/internal/npyheader"
 )
 
-// NPYRows reads the rows of an .npy file in turn, in memory that does not grow with the file.
+// NPYRows reads the rows of an .npy file in turn, in memory that does not grow with the file. [NPYRows.Source] reads
+// them in any order.
 type NPYRows struct {
-	f     *os.File
-	path  string
-	rows  int64
-	col   Column
-	typ   string // as the file says it
-	head  int64
-	kind  byte
-	elem  int
-	order binary.ByteOrder
-	next  int64
-	raw   []byte
+	f    *os.File
+	path string
+	rows int64
+	col  Column
+	elements
+	width   int
+	head    int64
+	bytes   int64 // of the file
+	fortran bool  // the file has the elements of a place of all rows one after the other
+	next    int64
+	raw     []byte
+
+	mu     sync.RWMutex // held by who reads memory
+	memory []byte       // the whole file, nil for none; see Source
 }
 
 // OpenNPY opens an .npy file of the types that [NPY] reads, of any number of rows, none included. What the header
 // says is held against the file's size.
-// Errors: those of [NPY] but for the values; the array is in Fortran order.
+// Errors: those of [NPY] but for the values.
 func OpenNPY(path, column string) (*NPYRows, error) {
 	f, size, err := open(path)
 	if err != nil {
@@ -42,27 +46,21 @@ func OpenNPY(path, column string) (*NPYRows, error) {
 }
 
 func (r *NPYRows) header(size int64, column string) error {
-	h, head, err := npyHeader(bufio.NewReader(r.f), size)
+	h, head, err := npyheader.Read(bufio.NewReader(r.f), size)
 	if err != nil {
 		return err
 	}
-	if r.kind, r.elem, r.order, err = npyType(h.Descr.Type); err != nil {
+	if r.elements, err = npyElements(h.Type); err != nil {
 		return err
 	}
-	shape := h.Descr.Shape
+	shape := h.Shape
 	if len(shape) == 0 {
 		return errors.New("it holds one number; rows are needed")
 	}
-	if h.Descr.Fortran && len(shape) > 1 {
-		return errors.New("its rows are not contiguous: it is in Fortran order; save numpy.ascontiguousarray of it")
-	}
+	r.rows = int64(shape[0])
 	width := int64(1)
-	for i, d := range shape {
+	for _, d := range shape[1:] {
 		switch {
-		case d < 0:
-			return fmt.Errorf("its shape %v has a negative length", shape)
-		case i == 0:
-			r.rows = int64(d)
 		case d == 0:
 			return fmt.Errorf("%w: its shape is %v", ErrEmpty, shape)
 		case width > maxWidth/int64(d):
@@ -72,15 +70,13 @@ func (r *NPYRows) header(size int64, column string) error {
 		}
 	}
 	// A row has at most maxWidth values of 8 bytes.
-	if bytes := width * int64(r.elem); r.rows > (size-head)/bytes || head+r.rows*bytes != size {
-		return fmt.Errorf("its shape %v of %s is not the %d bytes of data that it has", shape, h.Descr.Type, size-head)
+	if bytes := width * int64(r.size); r.rows > (size-head)/bytes || head+r.rows*bytes != size {
+		return fmt.Errorf("its shape %v of %s is not the %d bytes of data that it has", shape, h.Type, size-head)
 	}
-	r.head, r.typ = head, h.Descr.Type
-	r.col = Column{Name: column, DType: F32, Shape: shape[1:]}
-	if r.kind != 'f' {
-		r.col.DType = I64
-	}
-	return r.SeekRow(0)
+	r.head, r.bytes, r.width = head, size, int(width)
+	r.col = r.column(column, shape[1:])
+	r.fortran = h.Fortran && len(shape) > 1
+	return nil
 }
 
 // Len is the number of rows.
@@ -98,56 +94,76 @@ func (r *NPYRows) SeekRow(i int64) error {
 		return fmt.Errorf("dataset: %s: there is no row %d of %d", r.path, i, r.rows)
 	}
 	r.next = i
-	_, err := r.f.Seek(r.head+i*int64(r.col.Width()*r.elem), io.SeekStart)
-	return err
+	return nil
 }
 
-// Read reads the next rows, as many as fill f32, or i64 if that is what the file holds, and returns their bytes as
-// they are in the file, which the next Read overwrites. With neither slice it reads n rows' bytes alone.
+// Read reads the next rows, as many as fill f32, or i64 if that is what the file holds, and returns their bytes, row
+// by row and else as they are in the file, which the next Read overwrites. With neither slice it reads n rows' bytes
+// alone. A file in Fortran order takes a read of the disk for each place of a row, however many rows are asked for.
 // Errors: fewer rows are left; the file ends early; a value that is not finite, with its row.
 func (r *NPYRows) Read(n int, f32 []float32, i64 []int64) ([]byte, error) {
-	width := r.col.Width()
 	if n < 0 || int64(n) > r.rows-r.next {
 		return nil, fmt.Errorf("dataset: %s: %d rows are wanted after row %d of %d", r.path, n, r.next, r.rows)
 	}
-	if need := n * width * r.elem; cap(r.raw) < need {
+	if need := n * r.width * r.size; cap(r.raw) < need {
 		r.raw = make([]byte, need)
 	} else {
 		r.raw = r.raw[:need]
 	}
-	if _, err := io.ReadFull(r.f, r.raw); err != nil {
-		return nil, fmt.Errorf("dataset: %s: %w", r.path, short(fmt.Sprintf("rows %d to %d", r.next, r.next+int64(n)-1), err))
+	if err := r.read(r.raw, r.next, n); err != nil {
+		return nil, fmt.Errorf("dataset: %w", err)
 	}
 	first := r.next
 	r.next += int64(n)
 	switch {
-	case f32 != nil && r.kind == 'f' && len(f32) == n*width:
-		for i := range f32 {
-			x := r.float(r.raw[i*r.elem:])
-			if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
-				return nil, fmt.Errorf("dataset: %s: row %d, value %d: %v is not finite as float32", r.path, first+int64(i/width), i%width, x)
-			}
-			f32[i] = x
+	case f32 != nil && r.float && len(f32) == n*r.width:
+		if err := r.floats(f32, r.raw, first, r.width); err != nil {
+			return nil, fmt.Errorf("dataset: %s: %w", r.path, err)
 		}
-	case i64 != nil && r.kind != 'f' && len(i64) == n*width:
-		_, v := npyValues(r.raw, r.kind, r.elem, r.order)
-		copy(i64, v)
+		if i := notFinite(f32); i >= 0 {
+			return nil, fmt.Errorf("dataset: %s: row %d, value %d is %v; data must be finite", r.path, first+int64(i/r.width), i%r.width, f32[i])
+		}
+	case i64 != nil && !r.float && len(i64) == n*r.width:
+		ints(i64, r.raw, r.sign, r.size, r.order)
 	case f32 != nil || i64 != nil:
-		return nil, fmt.Errorf("dataset: %s: it holds %d %s of type %s in %d rows, other ones are wanted", r.path, n*width, r.col.DType, r.typ, n)
+		return nil, fmt.Errorf("dataset: %s: it holds %d %s of type %s in %d rows, other ones are wanted", r.path, n*r.width, r.col.DType, r.typ, n)
 	}
 	return r.raw, nil
 }
 
-// float is npyValues for one number.
-func (r *NPYRows) float(b []byte) float32 {
-	switch r.elem {
-	case 2:
-		return half(r.order.Uint16(b))
-	case 4:
-		return math.Float32frombits(r.order.Uint32(b))
+// read reads n rows from the given one on, as they are in the file. It may be called by several goroutines at once.
+func (r *NPYRows) read(raw []byte, first int64, n int) error {
+	told := func(err error) error {
+		return fmt.Errorf("%s: %w", r.path, short(fmt.Sprintf("rows %d to %d", first, first+int64(n)-1), err))
 	}
-	return float32(math.Float64frombits(r.order.Uint64(b)))
+	if n == 0 {
+		return nil
+	}
+	if !r.fortran {
+		if k, err := r.f.ReadAt(raw, r.head+first*int64(r.width*r.size)); k < len(raw) {
+			return told(err)
+		}
+		return nil
+	}
+	col := make([]byte, n*r.size)
+	to := newPlaces(r.col.Shape)
+	for j := range r.width {
+		if k, err := r.f.ReadAt(col, r.head+(int64(j)*r.rows+first)*int64(r.size)); k < len(col) {
+			return told(err)
+		}
+		for i := range n {
+			copy(raw[(i*r.width+to.at)*r.size:], col[i*r.size:(i+1)*r.size])
+		}
+		to.next()
+	}
+	return nil
 }
 
-// Close closes the file.
-func (r *NPYRows) Close() error { return r.f.Close() }
+// Close closes the file, after the reads in progress.
+func (r *NPYRows) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	err := unmap(r.memory)
+	r.memory = nil
+	return errors.Join(err, r.f.Close())
+}

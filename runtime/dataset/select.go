@@ -1,8 +1,10 @@
 package dataset
 
 import (
+	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/lamina-ml/lamina/random"
@@ -16,6 +18,14 @@ func (t *Table) view(rows []int) *Table { return &Table{n: len(rows), cols: t.co
 
 func (t *Table) noColumn(method, name string) *Table {
 	return t.with("%s: no column %q; the columns are %s", method, name, newWriter(t.cols).names())
+}
+
+// named is a column's name for an error, with its file.
+func (t *Table) named(column string) string {
+	if f := t.File(column); f != "" {
+		return fmt.Sprintf("%q of %s", column, f)
+	}
+	return strconv.Quote(column)
 }
 
 // bare is an error's text without the package's name.
@@ -84,7 +94,10 @@ func (t *Table) Float(column string, scale float64) *Table {
 	d := *c
 	d.DType, d.i64, d.f32 = F32, nil, make([]float32, len(c.i64))
 	for i, v := range c.i64 {
-		d.f32[i] = float32(float64(v) * scale)
+		x := float64(v) * scale
+		if d.f32[i] = float32(x); overflows(x) {
+			return t.with("Float: row %d: column %s: %v", i/c.width, t.named(column), errOverflow(fmt.Sprintf("%d times %v", v, scale)))
+		}
 	}
 	u := t.edit(c, d)
 	if err := u.checkFinite(); err != nil {
@@ -178,14 +191,14 @@ func (t *Table) Balanced(column string, n int, seed uint64) *Table {
 	}
 	per := n / len(values)
 	if per <= 0 || per*len(values) != n {
-		return t.with("Balanced: the number of rows must be a positive multiple of the %d classes of %q, got %d", len(values), column, n)
+		return t.with("Balanced: the number of rows must be a positive multiple of the %d classes of %s, got %d", len(values), t.named(column), n)
 	}
 	key := random.New(seed).DeriveString("balanced")
 	picked := make([]int, 0, n)
 	for _, v := range values {
 		rows := classes[v]
 		if len(rows) < per {
-			return t.with("Balanced: %d rows need %d of each class, but %q is %d in %d rows only", n, per, column, v, len(rows))
+			return t.with("Balanced: %d rows need %d of each class, but %s is %d in %d rows only", n, per, t.named(column), v, len(rows))
 		}
 		for _, j := range key.Derive(uint64(v)).Perm(len(rows))[:per] {
 			picked = append(picked, rows[j])
@@ -202,7 +215,7 @@ func (t *Table) classes(method, name string) (map[int64][]int, []int64, *Table) 
 		return nil, nil, t.noColumn(method, name)
 	}
 	if c.DType != I64 || c.width != 1 {
-		return nil, nil, t.with("%s: column %q is %s; labels are one i64 a row", method, name, c.typ())
+		return nil, nil, t.with("%s: column %s is %s; labels are one i64 a row", method, t.named(name), c.typ())
 	}
 	classes := map[int64][]int{}
 	var values []int64
@@ -256,7 +269,7 @@ func (t *Table) SplitBy(column string, fraction float64, seed uint64) (first, se
 	for _, v := range values {
 		rows := classes[v]
 		if len(rows) < 2 {
-			e := t.with("SplitBy: %q is %d in one row only, which cannot be on both sides", column, v)
+			e := t.with("SplitBy: %s is %d in one row only, which cannot be on both sides", t.named(column), v)
 			return e, e
 		}
 		n := cut(len(rows), fraction)

@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"context"
 	"fmt"
 	"slices"
 )
@@ -20,6 +21,7 @@ type column struct {
 	width int
 	f32   []float32
 	i64   []int64
+	file  string // that it was read from, "" for none
 }
 
 func makeColumn(c Column, rows int) column {
@@ -30,6 +32,16 @@ func makeColumn(c Column, rows int) column {
 		m.i64 = make([]int64, rows*m.width)
 	}
 	return m
+}
+
+// head is the first rows of a column.
+func (c column) head(rows int) column {
+	if c.DType == F32 {
+		c.f32 = c.f32[:rows*c.width]
+	} else {
+		c.i64 = c.i64[:rows*c.width]
+	}
+	return c
 }
 
 // checkMemory refuses what no machine holds, before any of it is asked for.
@@ -124,6 +136,12 @@ func Collect(src Source) (*Table, error) {
 		return nil, err
 	}
 	t.cols = makeColumns(cols, t.n)
+	if _, ok := src.(BatchSource); ok {
+		if err := t.collect(src); err != nil {
+			return nil, err
+		}
+		return t, nil
+	}
 	w := newWriter(t.cols)
 	for i := range t.n {
 		if err := read(src, i, i, w, t.cols); err != nil {
@@ -133,7 +151,24 @@ func Collect(src Source) (*Table, error) {
 	return t, nil
 }
 
-// From makes a table of a slice of one's own type: fill writes the columns of one element.
+// collect is Collect by all processors.
+func (t *Table) collect(src Source) error {
+	width, at := 0, 0
+	for _, c := range t.cols {
+		width += c.width
+	}
+	return Each(context.Background(), src, max(scanned/4/width, 1), func(b Batch) error {
+		for _, c := range t.cols {
+			copy(c.f32[min(at*c.width, len(c.f32)):], b.F32(c.Name))
+			copy(c.i64[min(at*c.width, len(c.i64)):], b.I64(c.Name))
+		}
+		at += b.Rows
+		return nil
+	})
+}
+
+// From makes a table of a slice of one's own type: fill writes the columns of one element. It is called once for each,
+// in order.
 //
 //	dataset.From(readings, func(r Reading, row dataset.Row) { row.F32("x", r.Channels[:]...) })
 //
@@ -151,16 +186,36 @@ func from(n int, fill func(int, Row) error, cols []Column) (*Table, error) {
 	if n == 0 {
 		return nil, fmt.Errorf("dataset: %w: no rows", ErrEmpty)
 	}
-	if len(cols) == 0 {
-		w := &writer{learn: true}
-		if err := read(rowFunc{fill: fill}, 0, 0, w, nil); err != nil {
+	if len(cols) > 0 {
+		return Collect(rowFunc{n, cols, fill})
+	}
+	// The first row tells the columns. It is not asked for again: fill may draw from a stream.
+	w := &writer{learn: true}
+	if err := read(rowFunc{fill: fill}, 0, 0, w, nil); err != nil {
+		return nil, err
+	}
+	for _, c := range w.cols {
+		cols = append(cols, c.Column)
+	}
+	src := rowFunc{n, cols, fill}
+	if _, err := checkSource(src); err != nil {
+		return nil, err
+	}
+	if err := checkMemory(cols, n, 1); err != nil {
+		return nil, err
+	}
+	t := &Table{n: n, cols: makeColumns(cols, n)}
+	for i := range t.cols {
+		copy(t.cols[i].f32, w.cols[i].f32)
+		copy(t.cols[i].i64, w.cols[i].i64)
+	}
+	w = newWriter(t.cols)
+	for i := 1; i < n; i++ {
+		if err := read(src, i, i, w, t.cols); err != nil {
 			return nil, err
 		}
-		for _, c := range w.cols {
-			cols = append(cols, c.Column)
-		}
 	}
-	return Collect(rowFunc{n, cols, fill})
+	return t, nil
 }
 
 // rowFunc is a Source made of a function.
@@ -270,13 +325,7 @@ func (t *Table) find(name string) *column {
 // dense returns a column whose memory is the table's rows in order.
 func (t *Table) dense(c *column) column {
 	if t.rows == nil {
-		d := *c
-		if d.DType == F32 {
-			d.f32 = d.f32[:t.n*d.width]
-		} else {
-			d.i64 = d.i64[:t.n*d.width]
-		}
-		return d
+		return c.head(t.n)
 	}
 	d := makeColumn(c.Column, t.n)
 	gather(&d, c, t.rows)

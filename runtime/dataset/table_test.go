@@ -241,6 +241,21 @@ func TestFrom(t *testing.T) {
 	}
 }
 
+// TestFromAsksOnce fills rows from a stream, which has each of them once.
+func TestFromAsksOnce(t *testing.T) {
+	for name, cols := range map[string][]Column{"learned": nil, "declared": {{Name: "x", DType: F32}, {Name: "y", DType: I64}}} {
+		next := 0
+		tab := From(make([]struct{}, 4), func(_ struct{}, row Row) {
+			row.F32("x", float32(next))
+			row.I64("y", int64(10*next))
+			next++
+		}, cols...)
+		if x, y := tab.F32("x"), tab.I64("y"); !slices.Equal(x, []float32{0, 1, 2, 3}) || !slices.Equal(y, []int64{0, 10, 20, 30}) || next != 4 {
+			t.Errorf("%s: %v and %v of %d calls, %v", name, x, y, next, tab.Err())
+		}
+	}
+}
+
 func TestFromMistakes(t *testing.T) {
 	rows := []int{0, 1, 2}
 	for _, c := range []struct {

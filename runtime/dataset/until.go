@@ -2,13 +2,14 @@ package dataset
 
 import "context"
 
-// Until returns the source with an end: once ctx has ended, reading a row gives the
-// error of ctx. A Table, which is read in no time, is returned as it is.
+// Until returns the source with an end: once ctx has ended, reading rows gives the error of ctx, and so do [Hash] and
+// [Ranges] of it, of a Table too.
 func Until(ctx context.Context, src Source) Source {
-	if _, inMemory := src.(*Table); inMemory {
-		return src
+	u := until{src, ctx}
+	if b, ok := src.(BatchSource); ok {
+		return untilBatch{u, b}
 	}
-	return until{src, ctx}
+	return u
 }
 
 type until struct {
@@ -29,4 +30,17 @@ func (u until) Err() error {
 		return e.Err()
 	}
 	return nil
+}
+
+// untilBatch is the end of a BatchSource.
+type untilBatch struct {
+	until
+	batch BatchSource
+}
+
+func (u untilBatch) Rows(index []int, dst Rows) error {
+	if err := u.ctx.Err(); err != nil {
+		return err
+	}
+	return u.batch.Rows(index, dst)
 }

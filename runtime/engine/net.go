@@ -140,12 +140,18 @@ func (n *Net) Run(ctx context.Context, in map[string]*ir.Tensor) (map[string]*ir
 	if err != nil {
 		return nil, err
 	}
+	out := n.outputs(rows)
+	return out, n.run(ctx, fed, out, rows)
+}
+
+// outputs makes memory for the outputs of some rows.
+func (n *Net) outputs(rows int) map[string]*ir.Tensor {
 	out := make(map[string]*ir.Tensor, len(n.p.Outputs))
 	for _, o := range n.p.Outputs {
 		t := n.p.Buffers[o.Buffer].Type
 		out[o.Name] = ir.NewTensor(t.DType, t.Shape.Bind(rows)...)
 	}
-	return out, n.run(ctx, fed, out, rows)
+	return out
 }
 
 // fit returns the inputs with floats in the types that the graph takes.
@@ -269,7 +275,7 @@ func (n *Net) run(ctx context.Context, in, out map[string]*ir.Tensor, rows int) 
 		return n.part(ctx, in, out, 0, rows)
 	}
 	if n.mixes {
-		return fmt.Errorf("engine: %d rows are more than the capacity of %d, and the rows of %q depend on each other", rows, n.p.Rows, n.p.Name)
+		return n.tooMany(rows)
 	}
 	for _, o := range n.p.Outputs {
 		if s := n.p.Buffers[o.Buffer].Type.Shape; len(s) == 0 || !s[0].Symbolic() || s[1:].Symbolic() {
@@ -294,6 +300,10 @@ func (n *Net) run(ctx context.Context, in, out map[string]*ir.Tensor, rows int) 
 		}
 	}
 	return nil
+}
+
+func (n *Net) tooMany(rows int) error {
+	return fmt.Errorf("engine: %d rows are more than the capacity of %d, and the rows of %q depend on each other", rows, n.p.Rows, n.p.Name)
 }
 
 // part computes rows [lo,hi).

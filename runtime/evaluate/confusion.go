@@ -155,19 +155,8 @@ type Set struct {
 // Row returns the code of a row.
 func (s *Set) Row(i int) []float64 { return s.X[i*s.Dim : (i+1)*s.Dim] }
 
-// each calls f for the rows in order, a part at a time.
-func each(ctx context.Context, rows dataset.Source, f func(dataset.Batch) error) error {
-	if rows == nil {
-		return errors.New("evaluate: there are no rows: the source is nil")
-	}
-	return dataset.Each(ctx, rows, codeRows, f)
-}
-
 // maxClasses bounds the classes of labels: a table has the square of as many counts.
 const maxClasses = 1 << 12
-
-// codeRows is the rows that are computed at a time.
-const codeRows = 256
 
 // Codes computes the only output f32[N …] of a net for every row, with the label's
 // column beside it.
@@ -188,27 +177,10 @@ func Codes(ctx context.Context, net *engine.Net, rows dataset.Source, label stri
 		return nil, fmt.Errorf("evaluate: the output %q must be f32[N …], got %s", outs[0].Name, t)
 	}
 	s := &Set{Dim: t.Shape[1:].Elems(1)}
-	err := each(ctx, rows, func(b dataset.Batch) error {
-		in := map[string]*ir.Tensor{}
-		for _, v := range net.Inputs() {
-			x := &ir.Tensor{DType: v.Type.DType, Shape: append([]int{b.Rows}, v.Type.Shape[1:].Bind(1)...)}
-			if x.F32, x.I64 = b.F32(v.Name), b.I64(v.Name); x.DType == ir.F32 {
-				x.I64 = nil
-			} else {
-				x.F32 = nil
-			}
-			if x.F32 == nil && x.I64 == nil {
-				return fmt.Errorf("evaluate: input %q (%s) needs a column of that name and type; the rows have %v", v.Name, v.Type, rows.Columns())
-			}
-			in[v.Name] = x
-		}
+	err := net.Each(ctx, rows, func(b dataset.Batch, out map[string]*ir.Tensor) error {
 		y := b.I64(label)
 		if len(y) != b.Rows {
 			return fmt.Errorf("evaluate: the rows have no column %q of one i64 a row; they have %v", label, rows.Columns())
-		}
-		out, err := net.Run(ctx, in)
-		if err != nil {
-			return err
 		}
 		for i, x := range out[outs[0].Name].F32 {
 			if x-x != 0 {
@@ -218,7 +190,7 @@ func Codes(ctx context.Context, net *engine.Net, rows dataset.Source, label stri
 		}
 		for i, k := range y {
 			if k < 0 || k >= maxClasses {
-				return fmt.Errorf("evaluate: row %d: the label %q is %d, it must be from 0 to %d", b.Index[i], label, k, maxClasses-1)
+				return fmt.Errorf("evaluate: %s is the label %d, it must be from 0 to %d", dataset.Place(rows, b.Index[i], label), k, maxClasses-1)
 			}
 			s.Y, s.Classes = append(s.Y, int(k)), max(s.Classes, int(k)+1)
 		}

@@ -81,10 +81,10 @@ func TestCodesRefuses(t *testing.T) {
 		v    *spec.Value
 		rows dataset.Source
 	}{
-		`row 1: the label "y" is -1`:                              {logits, table(two, []int64{0, -1})},
-		`row 1: the label "y" is 4096, it must be from 0 to 4095`: {logits, table(two, []int64{0, 4096})},
-		`has the label 3, but the output "`:                       {logits, table(two, []int64{0, 3})},
-		`row 1: the output "square" is +Inf at `:                  {spec.Mul(logits, logits).Named("square"), table([][]float32{{0, 1, 0}, {1e30, 1e30, 1e30}}, []int64{0, 2})},
+		`row 1: column "y" is the label -1`:                              {logits, table(two, []int64{0, -1})},
+		`row 1: column "y" is the label 4096, it must be from 0 to 4095`: {logits, table(two, []int64{0, 4096})},
+		`has the label 3, but the output "`:                              {logits, table(two, []int64{0, 3})},
+		`row 1: the output "square" is +Inf at `:                         {spec.Mul(logits, logits).Named("square"), table([][]float32{{0, 1, 0}, {1e30, 1e30, 1e30}}, []int64{0, 2})},
 	} {
 		if _, err := Confuse(t.Context(), fit.Net(c.v), c.rows, "y"); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"sync"
 
 	"github.com/lamina-ml/lamina/compiler"
 	"github.com/lamina-ml/lamina/compiler/ir"
@@ -29,7 +28,7 @@ const codeRows = 256
 
 // codes are the rows of a stage: what the layers below give.
 type codes struct {
-	dataset.Source
+	rows dataset.Source   // itself, since a wrapper would hide that it is a Table or a BatchSource
 	file *dataset.NPYRows // nil in memory
 	path string
 }
@@ -91,7 +90,7 @@ func (r *run) codes(ctx context.Context, st *step, rows dataset.Source, dir, nam
 	if err != nil {
 		return nil, err
 	}
-	return &codes{Source: t}, nil
+	return &codes{rows: t}, nil
 }
 
 // codesFile is codes on disk. The file is whole or not there.
@@ -134,46 +133,12 @@ func (r *run) codesFile(ctx context.Context, st *step, net *engine.Net, rows dat
 	if err != nil {
 		return nil, err
 	}
-	return &codes{Source: &npySource{f: f}, file: f, path: path}, nil
-}
-
-// npySource reads the rows of a file in any order. The file has one place to read
-// at, and a source may be hashed while batches are read ahead.
-type npySource struct {
-	mu sync.Mutex
-	f  *dataset.NPYRows
-}
-
-func (s *npySource) Len() int                  { return int(s.f.Len()) }
-func (s *npySource) Columns() []dataset.Column { return []dataset.Column{s.f.Column()} }
-
-func (s *npySource) Row(i int, row dataset.Row) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.f.SeekRow(int64(i)); err != nil {
-		return err
-	}
-	_, err := s.f.Read(1, row.F32Slice(s.f.Column().Name), nil)
-	return err
+	return &codes{rows: f.Source(), file: f, path: path}, nil
 }
 
 // each runs the function over all rows, in order, a part at a time.
 func each(ctx context.Context, net *engine.Net, rows dataset.Source, part func([]float32) error) error {
-	return dataset.Each(ctx, rows, codeRows, func(b dataset.Batch) error {
-		in := map[string]*ir.Tensor{}
-		for _, v := range net.Inputs() {
-			t := &ir.Tensor{DType: v.Type.DType, Shape: append([]int{b.Rows}, v.Type.Shape[1:].Bind(1)...)}
-			if t.DType == ir.F32 {
-				t.F32 = b.F32(v.Name)
-			} else {
-				t.I64 = b.I64(v.Name)
-			}
-			in[v.Name] = t
-		}
-		out, err := net.Run(ctx, in)
-		if err != nil {
-			return err
-		}
+	return net.Each(ctx, rows, func(_ dataset.Batch, out map[string]*ir.Tensor) error {
 		return part(out[net.Graph().Outputs[0].Name].F32)
 	})
 }

@@ -334,7 +334,7 @@ func TestCodesFileIsShared(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	src := &npySource{f: f}
+	src := f.Source()
 	want, err := dataset.Hash(src)
 	if err != nil {
 		t.Fatal(err)

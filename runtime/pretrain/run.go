@@ -162,14 +162,14 @@ func (r *run) phase(ctx context.Context, i int) (res *train.Result, e train.Earl
 			return nil, e, r.stopped(ctx, err)
 		}
 		defer func() { err = errors.Join(err, c.close()) }()
-		rows = c
+		rows = c.rows
 		if o.Valid != nil {
 			v, err := r.codes(ctx, st, o.Valid, o.Dir, validName)
 			if err != nil {
 				return nil, e, r.stopped(ctx, fmt.Errorf("Options.Valid: %w", err))
 			}
 			defer func() { err = errors.Join(err, v.close()) }()
-			o.Valid = v
+			o.Valid = v.rows
 		}
 	}
 	if err := st.look(ctx, rows, o); err != nil {

@@ -81,6 +81,14 @@ func newEvaluation(t *Trainer, src dataset.Source, losses bool) (*evaluation, er
 	return e, e.metrics.feed.gather(e.metrics.engine, e.batches)
 }
 
+// look is look at the validation rows.
+func (e *evaluation) look(ctx context.Context) error {
+	if e.metrics == nil {
+		return e.losses.feed.look(ctx)
+	}
+	return e.losses.feed.look(ctx, e.metrics.feed)
+}
+
 // run measures. Sums are in float64 and in the order of the rows.
 func (e *evaluation) run(ctx context.Context) (Values, error) {
 	if err := e.batches.Epoch(0); err != nil {
@@ -128,11 +136,6 @@ func (e *evaluation) run(ctx context.Context) (Values, error) {
 			x := e.metrics.engine.Output(name)
 			metric[i] += sum(x)
 			counts[i] += float64(ir.Elems(x.Shape))
-		}
-	}
-	for _, p := range []*part{e.losses, e.metrics} {
-		if p != nil {
-			p.feed.known = true
 		}
 	}
 	v := valuesOf(e.names, loss, rows)

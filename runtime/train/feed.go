@@ -1,6 +1,7 @@
 package train
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -15,11 +16,11 @@ import (
 
 // feed shows batches to a plan: each input takes the column of its name.
 type feed struct {
+	src    dataset.Source
 	in     engine.Feed
 	ports  []string       // that are shown; the engine gathers the others itself
 	limits map[string]int // of integer inputs: the values are below
 	unit   []string       // inputs whose values must be in [0, 1]
-	known  bool           // every row was looked at
 	batch  dataset.Batch  // the one shown last
 }
 
@@ -32,7 +33,7 @@ func newFeed(p *plan.Plan, src dataset.Source, m *spec.Model) (*feed, error) {
 		return nil, errors.New("train: there are no rows: the source is nil")
 	}
 	cols := src.Columns()
-	f := &feed{in: engine.Feed{}, limits: m.Limits(), unit: m.UnitInputs()}
+	f := &feed{src: src, in: engine.Feed{}, limits: m.Limits(), unit: m.UnitInputs()}
 	var errs []error
 	for _, port := range p.Inputs {
 		typ := p.Buffers[port.Buffer].Type
@@ -96,17 +97,9 @@ func columnNames(cols []dataset.Column) string {
 
 // take shows one batch.
 //
-// Errors: a label or token that its input does not allow, or a target of
-// BinaryCrossEntropy outside [0, 1], with its row.
+// Errors: a label or token that its input does not allow, with its row: of a source that gives other rows than look saw.
 func (f *feed) take(b dataset.Batch) (engine.Feed, error) {
 	f.batch = b
-	if !f.known {
-		for _, name := range f.unit {
-			if err := inUnit(b, name, b.F32(name)); err != nil {
-				return nil, err
-			}
-		}
-	}
 	for _, name := range f.ports {
 		t := f.in[name]
 		t.Shape[0] = b.Rows
@@ -115,26 +108,68 @@ func (f *feed) take(b dataset.Batch) (engine.Feed, error) {
 			continue
 		}
 		t.I64 = b.I64(name)
-		limit, ok := f.limits[name]
-		if !ok {
-			continue
-		}
-		for i, v := range t.I64 {
-			if v < 0 || v >= int64(limit) {
-				return nil, fmt.Errorf("train: row %d: column %q is %d; the model's input takes 0 to %d", b.Index[i*b.Rows/len(t.I64)], name, v, limit-1)
-			}
+		if err := f.inRange(b, name, t.I64); err != nil {
+			return nil, err
 		}
 	}
 	return f.in, nil
 }
 
+// lookRows is how many rows are looked at at a time.
+const lookRows = 1024
+
+// look reads all rows once, before anything is trained, if the model does not take every value, for other feeds of them too.
+// These may be nil.
+//
+// Errors: a label or token that its input does not allow, or a target of
+// BinaryCrossEntropy outside [0, 1], with its row and file; the source's and the context's.
+func (f *feed) look(ctx context.Context, more ...*feed) error {
+	var whole []string
+	for name := range f.limits {
+		if slices.ContainsFunc(append(more, f), func(f *feed) bool { return f != nil && f.in[name] != nil }) {
+			whole = append(whole, name)
+		}
+	}
+	if len(whole)+len(f.unit) == 0 {
+		return nil
+	}
+	slices.Sort(whole)
+	return dataset.Each(ctx, f.src, lookRows, func(b dataset.Batch) error {
+		for _, name := range f.unit {
+			if err := f.inUnit(b, name, b.F32(name)); err != nil {
+				return err
+			}
+		}
+		for _, name := range whole {
+			if err := f.inRange(b, name, b.I64(name)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// inRange refuses integers that an input does not take.
+func (f *feed) inRange(b dataset.Batch, name string, x []int64) error {
+	limit, ok := f.limits[name]
+	if !ok {
+		return nil
+	}
+	for i, v := range x {
+		if v < 0 || v >= int64(limit) {
+			return fmt.Errorf("train: %s is %d; the model's input takes 0 to %d", dataset.Place(f.src, b.Index[i*b.Rows/len(x)], name), v, limit-1)
+		}
+	}
+	return nil
+}
+
 // inUnit refuses values outside [0, 1].
-func inUnit(b dataset.Batch, name string, x []float32) error {
+func (f *feed) inUnit(b dataset.Batch, name string, x []float32) error {
 	for i, v := range x {
 		if !(v >= 0 && v <= 1) {
 			w := len(x) / b.Rows
-			return fmt.Errorf("train: row %d: column %q is %v at %d; it is the target of BinaryCrossEntropy, which is a probability in [0, 1]: scale the data, or take another loss",
-				b.Index[i/w], name, v, i%w)
+			return fmt.Errorf("train: %s is %v at %d; it is the target of BinaryCrossEntropy, which is a probability in [0, 1]: scale the data, or take another loss",
+				dataset.Place(f.src, b.Index[i/w], name), v, i%w)
 		}
 	}
 	return nil

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lamina-ml/lamina/internal/npywrite"
 	"github.com/lamina-ml/lamina/random"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/optim"
@@ -172,7 +173,7 @@ func TestInterruptAndResume(t *testing.T) {
 			change(&whole)
 			want := bits(mustFit(t, whole))
 			wantLog := readLog(t, whole.Dir)
-			for n := 1; n < 20; n += 3 {
+			for n := 1; n < 26; n += 3 {
 				o := options()
 				change(&o)
 				o.Dir = t.TempDir()
@@ -322,6 +323,14 @@ func TestRefusals(t *testing.T) {
 	}
 	badLabel := dataset.From([]int64{0, 4}, func(y int64, row dataset.Row) { row.F32("x", make([]float32, 12)...); row.I64("y", y) },
 		rows(1).Columns()...)
+	late := dataset.From(make([]int64, 300), func() func(int64, dataset.Row) {
+		i := 0
+		return func(_ int64, row dataset.Row) {
+			row.F32("x", make([]float32, 12)...)
+			row.I64("y", int64(i/299*4))
+			i++
+		}
+	}(), rows(1).Columns()...)
 	narrow := dataset.From([]int{1, 2}, func(_ int, row dataset.Row) { row.F32("x", 1, 2); row.I64("y", 1) })
 	for name, c := range map[string]struct {
 		m    *spec.Model
@@ -340,14 +349,22 @@ func TestRefusals(t *testing.T) {
 		"group":          {o: func(o *Options) { o.Optimizer = optim.Adam(1).Group("nowhere", 2) }, want: "nowhere"},
 		"column missing": {m: other, src: rows(10), want: `"x2"`},
 		"label":          {src: badLabel, want: `row 1: column "y" is 4; the model's input takes 0 to 3`},
-		"column width":   {src: narrow, want: "f32[12], got f32[2]"},
-		"no rows":        {src: (*dataset.Table)(nil), want: "nil"},
-		"other model":    {m: other, src: rows(10).Join(rows(10).Rename("x", "x2").Rename("y", "z")), o: func(o *Options) { o.Dir = used.Dir }, want: "model hash"},
-		"other seed":     {o: func(o *Options) { o.Dir, o.Seed = used.Dir, 6 }, want: "seed is 5, this run's is 6"},
-		"other batch":    {o: func(o *Options) { o.Dir, o.Batch = used.Dir, 16 }, want: `"batch":16`},
-		"other data":     {src: rows(149), o: func(o *Options) { o.Dir = used.Dir }, want: "data hash"},
-		"folder":         {o: func(o *Options) { o.Dir = filepath.Join(file, "sub") }, want: "folder for checkpoints"},
-		"damaged":        {o: func(o *Options) { o.Dir = damaged }, want: "not a whole checkpoint"},
+		"label at the end": {src: late, o: func(o *Options) {
+			o.AfterUpdate = func(Update) { t.Error("it was trained before all labels were looked at") }
+		},
+			want: `row 299: column "y" is 4; the model's input takes 0 to 3`},
+		"label to validate": {src: rows(10), o: func(o *Options) {
+			o.Valid, o.AfterUpdate = late, func(Update) { t.Error("it was trained before all labels were looked at") }
+		},
+			want: `Options.Valid: train: row 299: column "y" is 4`},
+		"column width": {src: narrow, want: "f32[12], got f32[2]"},
+		"no rows":      {src: (*dataset.Table)(nil), want: "nil"},
+		"other model":  {m: other, src: rows(10).Join(rows(10).Rename("x", "x2").Rename("y", "z")), o: func(o *Options) { o.Dir = used.Dir }, want: "model hash"},
+		"other seed":   {o: func(o *Options) { o.Dir, o.Seed = used.Dir, 6 }, want: "seed is 5, this run's is 6"},
+		"other batch":  {o: func(o *Options) { o.Dir, o.Batch = used.Dir, 16 }, want: `"batch":16`},
+		"other data":   {src: rows(149), o: func(o *Options) { o.Dir = used.Dir }, want: "data hash"},
+		"folder":       {o: func(o *Options) { o.Dir = filepath.Join(file, "sub") }, want: "folder for checkpoints"},
+		"damaged":      {o: func(o *Options) { o.Dir = damaged }, want: "not a whole checkpoint"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := options()
@@ -411,4 +428,26 @@ func TestNetComputesWhatWasTrained(t *testing.T) {
 	if r.Net().Err() == nil {
 		t.Fatal("a Net without values")
 	}
+}
+
+// A label that the model does not take is told with its row and its file.
+func TestLabelsFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "labels.npy")
+	var b bytes.Buffer
+	if err := npywrite.Write(&b, []int{10}, []int64{0, 1, 2, 3, 0, 1, 2, 3, 4, 1}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	labels, err := dataset.NPY(path, "y")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := rows(10).Rename("y", "other").Join(labels)
+	o := options()
+	_, err = New(context.Background(), model(), all, o)
+	wantError(t, err, `row 8: column "y" (of `+path+`) is 4`)
+	_, err = New(context.Background(), model(), all.Select([]int{0, 8}), o)
+	wantError(t, err, `row 1: column "y" (row 8 of `+path+`) is 4`)
 }

@@ -139,6 +139,9 @@ func (t *Trainer) prepare(ctx context.Context) (err error) {
 	if err := t.load(ctx); err != nil {
 		return err
 	}
+	if err := t.look(ctx); err != nil {
+		return err
+	}
 	if name := t.badParam(); name != "" {
 		return fmt.Errorf("train: parameter %q is not finite before the first step: its initializer, Options.InitFrom or the checkpoint gives it so", name)
 	}
@@ -147,6 +150,33 @@ func (t *Trainer) prepare(ctx context.Context) (err error) {
 	}
 	_, err = t.dataHash(ctx) // now, so that an interruption need not wait for all rows
 	return err
+}
+
+// look reads every row once, if the model does not take every value, so that a bad label does not wait for its batch.
+func (t *Trainer) look(ctx context.Context) error {
+	var metrics *feed
+	if t.metrics != nil {
+		metrics = t.metrics.metrics.feed
+	}
+	err := t.feed.look(ctx, metrics)
+	if err == nil && t.eval != nil {
+		if err = t.eval.look(ctx); err != nil {
+			err = fmt.Errorf("Options.Valid: %w", err)
+		}
+	}
+	return t.early(ctx, err, "looked at")
+}
+
+// early says that a context ended before there was anything to train.
+func (t *Trainer) early(ctx context.Context, err error, doing string) error {
+	cause := ctx.Err()
+	if cause == nil || !errors.Is(err, cause) {
+		return err
+	}
+	if t.opt.Dir == "" {
+		return fmt.Errorf("train: %w while the rows were %s; nothing was trained: %w", ErrInterrupted, doing, cause)
+	}
+	return fmt.Errorf("train: %w while the rows were %s; %s is as it was: %w", ErrInterrupted, doing, t.opt.Dir, cause)
 }
 
 // initialize fills the parameters: a function of the seed and each one's name.
@@ -221,7 +251,7 @@ func (t *Trainer) interrupted(ctx context.Context, err error) error {
 
 // epoch trains to the end of the epoch under way.
 func (t *Trainer) epoch(ctx context.Context) (Epoch, error) {
-	started, before, from := t.clock.elapsed(), t.state.Rows, t.cursor.Step
+	started, before := t.clock.elapsed(), t.state.Rows
 	if err := t.batches.Seek(t.cursor.Epoch, t.cursor.Step); err != nil {
 		return Epoch{}, err
 	}
@@ -235,7 +265,6 @@ func (t *Trainer) epoch(ctx context.Context) (Epoch, error) {
 			break
 		}
 	}
-	t.feed.known = t.feed.known || from == 0
 	e := Epoch{Number: t.cursor.Epoch + 1, Updates: t.cursor.Update, Rows: t.state.Rows, Rate: t.state.Rate, Train: t.means()}
 	spent := t.clock.elapsed() - started
 	e.Seconds, e.RowsPerSecond = spent.Seconds(), perSecond(int64(t.state.Rows-before), spent)
@@ -290,11 +319,8 @@ func (t *Trainer) keep(to map[string][]float32) {
 func (t *Trainer) dataHash(ctx context.Context) (string, error) {
 	if t.hash == "" {
 		h, err := dataset.Hash(dataset.Until(ctx, t.rows))
-		if cause := ctx.Err(); cause != nil && errors.Is(err, cause) {
-			return "", fmt.Errorf("train: %w while the rows were read for the checkpoint's hash; no checkpoint was written or changed: %w", ErrInterrupted, cause)
-		}
 		if err != nil {
-			return "", err
+			return "", t.early(ctx, err, "read for the checkpoint's hash")
 		}
 		t.hash = h
 	}

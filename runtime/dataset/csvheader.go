@@ -1,0 +1,196 @@
+package dataset
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// header is the names of a CSV file's fields.
+type header struct {
+	names  []string
+	line   int
+	absent bool // the first line is data, and the names are the fields' places
+	notes  []string
+}
+
+// newHeader looks whether the first line names the fields.
+func newHeader(first []string, line int, o CSVOptions) (*header, error) {
+	h := &header{line: line}
+	numbers, texts := 0, 0
+	for _, f := range first {
+		f = strings.TrimSpace(f)
+		switch {
+		case isNumber(f):
+			numbers++
+		case !missing(f):
+			texts++
+		}
+		h.names = append(h.names, f)
+	}
+	if len(first) == 1 && o.Comma == 0 {
+		for _, comma := range []string{";", "\t", "|"} {
+			if strings.Contains(first[0], comma) {
+				return nil, fmt.Errorf("line %d: it has one field only, %q; set Comma if %q parts the fields", line, clip(first[0]), comma)
+			}
+		}
+	}
+	switch {
+	case o.header == noHeader:
+		h.absent = true
+	case o.header == hasHeader:
+	case texts == 0 && numbers > 0 && !h.named(o):
+		h.absent = true
+		h.notes = append(h.notes, fmt.Sprintf("line %d is numbers, so it is taken for data and the fields are named by their places, from \"0\" to %q; Header() takes it for names", line, strconv.Itoa(len(first)-1)))
+	case numbers > 0:
+		h.notes = append(h.notes, fmt.Sprintf("line %d has numbers, but is taken for the names of the fields; NoHeader() takes it for data", line))
+	}
+	if h.absent {
+		for i := range h.names {
+			h.names[i] = strconv.Itoa(i)
+		}
+		return h, nil
+	}
+	for i, name := range h.names {
+		if !utf8.ValidString(name) {
+			h.names[i] = latin1(name)
+			if len(h.notes) == 0 || !strings.Contains(h.notes[len(h.notes)-1], "Latin-1") {
+				h.notes = append(h.notes, "the names of the fields are not UTF-8 and are read as Latin-1")
+			}
+		}
+	}
+	return h, nil
+}
+
+// missing reports whether a field is what programs write for a number that is not there.
+func missing(s string) bool {
+	return slices.Contains([]string{"", "na", "n/a", "nan", "null", "none", "?", "-"}, strings.ToLower(s))
+}
+
+// named reports whether the caller names fields of the first line that are no places of fields.
+func (h *header) named(o CSVOptions) bool {
+	asked := slices.Clone(o.skip)
+	if o.Label != "" {
+		asked = append(asked, o.Label)
+	}
+	for _, g := range o.Groups {
+		asked = append(asked, g.Fields...)
+	}
+	for _, name := range asked {
+		if i, err := strconv.Atoi(name); (err != nil || i < 0 || i >= len(h.names)) && slices.Contains(h.names, name) {
+			return true
+		}
+	}
+	return false
+}
+
+func latin1(s string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		b.WriteRune(rune(s[i]))
+	}
+	return b.String()
+}
+
+func (h *header) quoted(field int) string { return strconv.Quote(clip(h.names[field])) }
+
+// csvPlan is which fields go where.
+type csvPlan struct {
+	cols  []packed
+	label int // -1 for none
+	index int // the field that is left out for an index, -1 for none
+	first int // the first field if it is a feature that nobody asked for by name, else -1
+}
+
+// packed is one column to be and the fields it is made of.
+type packed struct {
+	Data
+	fields []int
+}
+
+// plan finds the fields of every column.
+func (h *header) plan(o CSVOptions) (*csvPlan, error) {
+	p := &csvPlan{label: -1, index: -1, first: -1}
+	skipped := make([]bool, len(h.names))
+	for i, name := range h.names {
+		skipped[i] = slices.Contains(o.skip, name)
+	}
+	place := map[string]int{}
+	for i, name := range h.names {
+		if skipped[i] {
+			continue
+		}
+		if _, ok := place[name]; ok {
+			return nil, fmt.Errorf("line %d: two fields are named %q", h.line, clip(name))
+		}
+		place[name] = i
+	}
+	find := func(name string) (int, error) {
+		if i, ok := place[name]; ok {
+			return i, nil
+		}
+		what := fmt.Sprintf("line %d: no field is named %q", h.line, clip(name))
+		switch {
+		case slices.Contains(o.skip, name):
+			return -1, fmt.Errorf("field %q is left out by Skip, and asked for too", clip(name))
+		case h.absent:
+			return -1, fmt.Errorf("%s: the line is taken for data, and the fields are named by their places, from \"0\" to %q", what, strconv.Itoa(len(h.names)-1))
+		}
+		return -1, fmt.Errorf("%s; the fields are %s", what, clip(strings.Join(h.names, ", ")))
+	}
+	for _, name := range o.skip {
+		if name != "" && !slices.Contains(h.names, name) {
+			return nil, fmt.Errorf("line %d: no field is named %q, which Skip leaves out; the fields are %s", h.line, clip(name), clip(strings.Join(h.names, ", ")))
+		}
+	}
+	var err error
+	if o.Label != "" {
+		if p.label, err = find(o.Label); err != nil {
+			return nil, err
+		}
+	}
+	if len(o.Groups) == 0 {
+		c := packed{Data: Data{Column: Column{Name: "x", DType: F32}}}
+		for i, name := range h.names {
+			switch {
+			case skipped[i] || i == p.label:
+			case i == 0 && isIndex(name) && len(h.names) > 1:
+				p.index = 0
+				h.notes = append(h.notes, fmt.Sprintf("field %s is the first and has no name, so it is taken for an index and left out", h.quoted(0)))
+			case name == "":
+				return nil, fmt.Errorf("line %d: field %d has no name; give it one, or leave it out with Skip(\"\")", h.line, i)
+			default:
+				if i == 0 {
+					p.first = 0
+				}
+				c.fields = append(c.fields, i)
+			}
+		}
+		p.cols = append(p.cols, c)
+	}
+	for _, g := range o.Groups {
+		c := packed{Data: Data{Column: Column{Name: g.Name, DType: F32}}}
+		for _, name := range g.Fields {
+			i, err := find(name)
+			if err != nil {
+				return nil, err
+			}
+			c.fields = append(c.fields, i)
+		}
+		p.cols = append(p.cols, c)
+	}
+	for i := range p.cols {
+		n := len(p.cols[i].fields)
+		if n == 0 {
+			return nil, fmt.Errorf("column %q has no fields", p.cols[i].Name)
+		}
+		p.cols[i].Shape = []int{n}
+	}
+	return p, nil
+}
+
+// isIndex reports whether a field is named as the index of a data frame is: not at all when it is saved, and
+// "Unnamed: 0" when that was read and saved again.
+func isIndex(name string) bool { return name == "" || strings.HasPrefix(name, "Unnamed: ") }

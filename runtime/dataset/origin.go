@@ -1,0 +1,52 @@
+package dataset
+
+import "fmt"
+
+// readFrom notes the file that all columns come from.
+func (t *Table) readFrom(path string) *Table {
+	for i := range t.cols {
+		t.cols[i].file = path
+	}
+	return t
+}
+
+// File returns the file that a column was read from, "" if it was made otherwise or there is none.
+func (t *Table) File(column string) string {
+	if c := t.find(column); c != nil {
+		return c.file
+	}
+	return ""
+}
+
+// Place says for an error where a value is: the row, the column and, of data that were read from a file, that file and
+// the row there, where it has another number. A source of one's own tells the file of a column by a method File, as
+// [Table.File].
+func Place(src Source, row int, column string) string {
+	what := fmt.Sprintf("row %d: column %q", row, column)
+	f, ok := src.(interface{ File(column string) string })
+	if !ok || f.File(column) == "" {
+		return what
+	}
+	if t, ok := src.(*Table); ok && row >= 0 && row < t.n && t.at(row) != row {
+		return fmt.Sprintf("%s (row %d of %s)", what, t.at(row), t.File(column))
+	}
+	return fmt.Sprintf("%s (of %s)", what, f.File(column))
+}
+
+// inFile is a mistake of a file.
+type inFile struct {
+	path string
+	err  error
+}
+
+func (e *inFile) Error() string { return "dataset: " + e.path + ": " + bare(e.err) }
+func (e *inFile) Unwrap() error { return e.err }
+
+// tableOf is NewTable of what a file holds.
+func tableOf(path string, data ...Data) (*Table, error) {
+	t, err := NewTable(data...)
+	if err != nil {
+		return nil, &inFile{path, err}
+	}
+	return t.readFrom(path), nil
+}

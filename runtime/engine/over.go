@@ -1,0 +1,129 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/runtime/dataset"
+)
+
+// Each runs the function over all rows in order, many at a time and fewer at the end, and shows f each batch and its
+// outputs by name, which are valid until f returns. Each input takes the column of its name; one of f64 takes a column
+// of f32. Memory does not grow with the number of rows. It returns soon after ctx ends.
+//
+// Errors: an input without a column of its type and shape; more rows than the capacity for a function whose rows
+// depend on each other; those of the source, of f and the context's.
+func (n *Net) Each(ctx context.Context, rows dataset.Source, f func(b dataset.Batch, out map[string]*ir.Tensor) error) error {
+	if err := n.Err(); err != nil {
+		return err
+	}
+	if err := n.columnsFit(rows); err != nil {
+		return err
+	}
+	if n.mixes && rows.Len() > n.p.Rows {
+		return n.tooMany(rows.Len())
+	}
+	in := make(map[string]*ir.Tensor, len(n.inputs))
+	var out map[string]*ir.Tensor
+	made := 0
+	return dataset.Each(ctx, rows, n.p.Rows*cap(n.lanes), func(b dataset.Batch) error {
+		for _, v := range n.inputs {
+			in[v.Name] = fed(b, v)
+		}
+		if made != b.Rows {
+			out, made = n.outputs(b.Rows), b.Rows
+		}
+		if err := n.RunInto(ctx, in, out); err != nil {
+			return err
+		}
+		return f(b, out)
+	})
+}
+
+// Over runs the function over all rows and returns its outputs as columns, by name; booleans are 0 and 1.
+//
+// Errors: those of Each; an output that has no rows, or is f64; a result that is not finite, with its row.
+func (n *Net) Over(ctx context.Context, rows dataset.Source) (*dataset.Table, error) {
+	if err := n.Err(); err != nil {
+		return nil, err
+	}
+	data := make([]dataset.Data, len(n.p.Outputs))
+	for i, o := range n.p.Outputs {
+		t := n.p.Buffers[o.Buffer].Type
+		if !t.Shape.RowWise() || t.DType == ir.F64 {
+			return nil, fmt.Errorf("engine: output %q is %v, and a column of a table needs f32, i64 or bool with the batch as its first axis; Run gives it", o.Name, t)
+		}
+		data[i].Column = dataset.Column{Name: o.Name, DType: dataset.F32, Shape: t.Shape[1:].Bind(1)}
+		if t.DType != ir.F32 {
+			data[i].DType = dataset.I64
+		}
+	}
+	err := n.Each(ctx, rows, func(_ dataset.Batch, out map[string]*ir.Tensor) error {
+		for i := range data {
+			d, t := &data[i], out[data[i].Name]
+			d.F32, d.I64 = append(d.F32, t.F32...), append(d.I64, t.I64...)
+			for _, x := range t.Bool {
+				d.I64 = append(d.I64, 0)
+				if x {
+					d.I64[len(d.I64)-1] = 1
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	t, err := dataset.NewTable(data...)
+	if err != nil {
+		return nil, fmt.Errorf("engine: %q over the rows: %w", n.p.Name, err)
+	}
+	return t, nil
+}
+
+// columnsFit says which input has no column.
+func (n *Net) columnsFit(rows dataset.Source) error {
+	if rows == nil {
+		return errors.New("engine: there are no rows: the source is nil")
+	}
+	if e, ok := rows.(interface{ Err() error }); ok && e.Err() != nil {
+		return e.Err()
+	}
+	cols := rows.Columns()
+	for _, v := range n.inputs {
+		if !v.Type.Shape.RowWise() {
+			return fmt.Errorf("engine: input %q is %v; only inputs with the batch as their first axis can be fed from rows", v.Name, v.Type)
+		}
+		want := dataset.Column{Name: v.Name, DType: dataset.F32, Shape: v.Type.Shape[1:].Bind(1)}
+		switch v.Type.DType {
+		case ir.I64:
+			want.DType = dataset.I64
+		case ir.Bool:
+			return fmt.Errorf("engine: input %q is %v, and rows have f32 and i64 only; use Run", v.Name, v.Type)
+		}
+		if !slices.ContainsFunc(cols, func(c dataset.Column) bool {
+			return c.Name == want.Name && c.DType == want.DType && slices.Equal(c.Shape, want.Shape)
+		}) {
+			return fmt.Errorf("engine: input %q (%v) needs a column of that name and type; the rows have %v", v.Name, v.Type, cols)
+		}
+	}
+	return nil
+}
+
+// fed is a batch's values of an input.
+func fed(b dataset.Batch, v *ir.Value) *ir.Tensor {
+	t := &ir.Tensor{DType: v.Type.DType, Shape: v.Type.Shape.Bind(b.Rows)}
+	switch t.DType {
+	case ir.I64:
+		t.I64 = b.I64(v.Name)
+	case ir.F64:
+		t.DType, t.F32 = ir.F32, b.F32(v.Name)
+		return t.To(ir.F64)
+	default:
+		t.F32 = b.F32(v.Name)
+	}
+	return t
+}
