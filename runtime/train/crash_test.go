@@ -216,7 +216,7 @@ func look(t *testing.T, dir string) found {
 	}
 	entries, _ := os.ReadDir(dir)
 	for _, e := range entries {
-		if n := e.Name(); n != lockName && n != checkpointName && n != logName {
+		if n := e.Name(); n != lockName && n != checkpointName && n != historyName && n != logName {
 			s.temps = append(s.temps, n)
 		}
 	}

@@ -37,7 +37,7 @@ func firstRun() (*spec.Model, *dataset.Table, Options) {
 	rows := table(40, 0)
 	return m, rows, Options{Optimizer: optim.Adam(1e-2).Schedule(optim.Plateau(1, 0.5)), Epochs: 4, Batch: 8, Seed: 3, Workers: 1,
 		Valid: table(10, 40), Patience: 3, MinDelta: 1e-4, CheckpointEvery: 1, Log: slog.New(slog.DiscardHandler),
-		InitFrom: []From{{(&source{}).add("encoder/dense1/w", ramp(48), 8, 6), "encoder"}}}
+		InitFrom: []From{{Tensors: (&source{}).add("encoder/dense1/w", ramp(48), 8, 6), Pattern: "encoder", Partly: true}}}
 }
 
 // TestFirstVersion goes on from a checkpoint of version 1, stopped within the
