@@ -137,9 +137,9 @@ func (l Facts) Differ(now Facts) error {
 			continue
 		case !ok:
 			say = f.isNew()
-		case was.Value != f.Value:
+		case was.Value != f.Value && was.Value != "" && f.Value != "":
 			say = was.became(f)
-		case was.SHA256 != f.SHA256:
+		case was.Value != f.Value || was.SHA256 != f.SHA256:
 			say = f.isOther()
 		default:
 			continue

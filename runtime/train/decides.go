@@ -209,7 +209,13 @@ func modelFacts(m *spec.Model) (checkpoint.Facts, error) {
 		if text[n.Layer] == nil {
 			layers = append(layers, n.Layer)
 		}
-		text[n.Layer] = append(text[n.Layer], ir.FormatOp(n.Op))
+		op := ir.FormatOp(n.Op)
+		for _, v := range n.In {
+			if x := g.Data[v]; x != nil && x.Len() == 1 { // such as the weight of a loss
+				op += fmt.Sprintf("(%v)", x.At(0))
+			}
+		}
+		text[n.Layer] = append(text[n.Layer], op)
 		if _, ok := n.Op.(ops.MatMul); ok && len(n.In) == 2 && owner[n.In[1].Name] == n.Layer && n.In[1].Type.Rank() == 2 {
 			units[n.Layer], counted[n.In[1].Name] = fmt.Sprintf("%s units", n.In[1].Type.Shape[1]), true
 		}

@@ -92,7 +92,7 @@ func (t *Trainer) say(note string) {
 // tell says how the training starts.
 func (t *Trainer) tell() {
 	size, n := t.opt.Batch*t.opt.Accumulate, t.batches.Len()
-	if size > n {
+	if size > n && t.asked {
 		what := fmt.Sprintf("Batch is %d", t.opt.Batch)
 		if t.opt.Accumulate > 1 {
 			what = fmt.Sprintf("Batch times Accumulate is %d", size)

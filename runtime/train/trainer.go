@@ -53,6 +53,7 @@ type Trainer struct {
 	clock      clock
 	report     reporting
 	quiet      bool     // what Progress shows need not be logged too
+	asked      bool     // whether the rows of an update were given, and not left to the default
 	notes      []string // to be said once Progress is there
 	err        error
 
@@ -76,10 +77,10 @@ type Trainer struct {
 // written or that another training, which is not closed, uses; a checkpoint of
 // another model or run; tensors of Options.InitFrom that cannot be loaded.
 func New(ctx context.Context, m *spec.Model, rows dataset.Source, o Options) (*Trainer, error) {
+	quiet, asked := false, o.Batch > 0 || o.Accumulate > 1
 	if err := o.check(m); err != nil {
 		return nil, err
 	}
-	quiet := false
 	if o.Log == nil {
 		o.Log, quiet = slog.Default(), o.Progress != nil
 	}
@@ -94,7 +95,7 @@ func New(ctx context.Context, m *spec.Model, rows dataset.Source, o Options) (*T
 	if err := o.checkGroups(prog.Params); err != nil {
 		return nil, err
 	}
-	t := &Trainer{model: m, opt: o, prog: prog, frozen: frozen, rows: rows, quiet: quiet, best: map[string][]float32{}, schedule: o.Optimizer.Plan(),
+	t := &Trainer{model: m, opt: o, prog: prog, frozen: frozen, rows: rows, quiet: quiet, asked: asked, best: map[string][]float32{}, schedule: o.Optimizer.Plan(),
 		clock: clock{read: time.Now}, writeCheckpoint: checkpoint.Write}
 	if s, ok := t.schedule.(optim.StatefulSchedule); ok {
 		t.schedule = s.Start()
