@@ -162,7 +162,7 @@ func (r *run) resume(ctx context.Context) (finished int, err error) {
 		return 0, fmt.Errorf("pretrain: the folder %s is of the program %q, this one is %q: use another Options.Dir", r.opt.Dir, was.Program, now.Program)
 	}
 	if slices.ContainsFunc(was.Phases, func(p phaseRecord) bool { return len(p.Facts) == 0 }) {
-		return 0, r.record(now) // an earlier version's: the phases' own checkpoints say what has changed
+		return 0, nil // an earlier version's: the phases' own checkpoints say what has changed
 	}
 	if err := differ(was, now); err != nil {
 		return 0, fmt.Errorf("pretrain: %s: %w: use another Options.Dir, or the program it was written with", r.opt.Dir, err)

@@ -54,7 +54,7 @@ type settings struct {
 // Errors: those of Options.InitFrom; an optimizer whose description has no JSON.
 func (o Options) Decides(m *spec.Model) (checkpoint.Facts, error) {
 	_ = o.check(m) // fills the defaults in
-	starts, _, err := o.starts(m.Params())
+	starts, _, err := o.starts(m)
 	if err != nil {
 		return nil, err
 	}

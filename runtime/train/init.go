@@ -99,7 +99,7 @@ type load struct {
 //
 // Errors: those of Options.starts.
 func (t *Trainer) initFrom() error {
-	reports, loads, err := t.opt.starts(t.prog.Params)
+	reports, loads, err := t.opt.starts(t.model)
 	if err != nil {
 		return err
 	}
@@ -127,7 +127,15 @@ func (t *Trainer) initFrom() error {
 // Errors: no source; a pattern that is malformed, or by which nothing is loaded; a
 // source whose data do not fill their shape or are not finite; a layer that would
 // be loaded in part.
-func (o *Options) starts(params []spec.Param) (reports []InitReport, loads []load, err error) {
+func (o *Options) starts(m *spec.Model) (reports []InitReport, loads []load, err error) {
+	if len(o.InitFrom) == 0 {
+		return nil, nil, nil
+	}
+	g, err := m.Graph()
+	if err != nil {
+		return nil, nil, err
+	}
+	params, ties := m.Params(), tiesOf(g, m.Params())
 	wrong := func(i int, err error) error {
 		return fmt.Errorf("train: Options.InitFrom[%d], %q: %w", i, o.InitFrom[i].Pattern, err)
 	}
@@ -139,7 +147,7 @@ func (o *Options) starts(params []spec.Param) (reports []InitReport, loads []loa
 		if err := optim.CheckPattern(f.Pattern); err != nil {
 			return nil, nil, wrong(i, err)
 		}
-		report, src, err := matching(params, f)
+		report, src, err := matching(params, ties, f)
 		if err != nil {
 			return nil, nil, wrong(i, err)
 		}
@@ -194,7 +202,7 @@ func whole(params []spec.Param, f From, r InitReport, loaded map[string]bool) er
 }
 
 // matching finds the source's tensor for every parameter that the pattern names.
-func matching(params []spec.Param, f From) (InitReport, [][]float32, error) {
+func matching(params []spec.Param, ties map[string][]string, f From) (InitReport, [][]float32, error) {
 	r := InitReport{Pattern: f.Pattern}
 	var data [][]float32
 	sum := sha256.New()
@@ -235,7 +243,11 @@ func matching(params []spec.Param, f From) (InitReport, [][]float32, error) {
 		there++
 		if !own[name] {
 			own[name] = true // once, if the source has it twice
-			r.Skipped = append(r.Skipped, Skipped{name, "the model has no parameter of this name"})
+			why := "the model has no parameter of this name"
+			if layer, _, ok := cutLast(name); ok && len(ties[layer]) > 0 {
+				why += fmt.Sprintf(": %s uses %s", layer, strings.Join(ties[layer], ", "))
+			}
+			r.Skipped = append(r.Skipped, Skipped{name, why})
 		}
 	}
 	r.Hash = hex.EncodeToString(sum.Sum(nil))

@@ -99,6 +99,9 @@ func (t *Trainer) tell() {
 		}
 		t.opt.Log.Warn(fmt.Sprintf("train: %s, but there are only %d rows, so that each epoch is one update of all", what, n), "model", t.prog.Name)
 	}
+	for _, note := range t.apart() {
+		t.opt.Log.Warn("train: "+note, "model", t.prog.Name)
+	}
 	if t.resumed {
 		if !t.finished() {
 			t.say(fmt.Sprintf("going on at epoch %d of %d", t.cursor.Epoch+1, t.opt.Epochs))
