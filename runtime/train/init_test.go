@@ -172,6 +172,17 @@ func TestInitFromAndResume(t *testing.T) {
 		t.Errorf("resumed %v, reports %+v", ok, tr.InitReports())
 	}
 	tr.Close()
+	c.Epochs = 5 // a checkpoint written without the tensors still says what it started from
+	c.Optimizer = optim.Adam(3e-3)
+	c.Dir = t.TempDir()
+	c.InitFrom = o.InitFrom
+	mustFit(t, c)
+	c.Epochs, c.InitFrom = 6, nil
+	mustFit(t, c)
+	c.Epochs, c.InitFrom = 7, o.InitFrom
+	if got := mustFit(t, c); len(got.InitReports()) != 1 {
+		t.Errorf("reports %+v", got.InitReports())
+	}
 	r := mustFit(t, o)
 	if got := bits(r); got != want {
 		t.Error("the resumed training gave other bits")

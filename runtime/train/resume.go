@@ -28,10 +28,11 @@ func (t *Trainer) decide(ctx context.Context) (err error) {
 	if t.facts, err = t.opt.decides(t.model, t.state.InitFrom); err != nil {
 		return err
 	}
+	defer func() { t.facts = append(t.facts, t.rowFacts...) }()
 	if t.hash, err = hashOf(ctx, t.rows); err != nil {
 		return err
 	}
-	t.facts.AddRows(factRows, t.rows.Len(), t.hash)
+	t.rowFacts.AddRows(factRows, t.rows.Len(), t.hash)
 	if t.opt.Valid == nil {
 		return nil
 	}
@@ -41,7 +42,7 @@ func (t *Trainer) decide(ctx context.Context) (err error) {
 			return fmt.Errorf("Options.Valid: %w", err)
 		}
 	}
-	t.facts.AddRows(factValid, t.opt.Valid.Len(), valid)
+	t.rowFacts.AddRows(factValid, t.opt.Valid.Len(), valid)
 	return nil
 }
 
@@ -97,6 +98,12 @@ func (t *Trainer) load(ctx context.Context) error {
 	}
 	if err := t.longer(was, s.state.History, f.Cursor); err != nil {
 		return fmt.Errorf("train: %s: %w: use another Dir, or leave this as it was", path, err)
+	}
+	if len(t.opt.InitFrom) == 0 && len(s.state.InitFrom) > 0 { // it still started from these
+		if t.facts, err = t.opt.decides(t.model, s.state.InitFrom); err != nil {
+			return err
+		}
+		t.facts = append(t.facts, t.rowFacts...)
 	}
 	if k := kernels(); f.Kernels != k {
 		t.opt.Log.Warn("train: the checkpoint was written with another kernel set; the results may differ in their last bits", "was", f.Kernels, "is", k)

@@ -57,8 +57,9 @@ type Trainer struct {
 	notes      []string // to be said once Progress is there
 	err        error
 
-	facts checkpoint.Facts // all that decides the result; only with Options.Dir
-	files *files           // the same
+	facts    checkpoint.Facts // all that decides the result; only with Options.Dir
+	rowFacts checkpoint.Facts // those of the rows, which come last
+	files    *files           // only with Options.Dir
 
 	unlock          func() error // gives Options.Dir back, nil without
 	writeCheckpoint func(path string, f *checkpoint.File) error
