@@ -24,6 +24,7 @@ const (
 	boundsFile       = "bounds.npz" // bundles of before have none
 	verificationFile = "verification.json"
 	trainingFile     = "training.json"
+	rowsFile         = "rows.json" // there if phases were trained on rows that were chosen
 	setPrefix        = "test_data_set_"
 )
 

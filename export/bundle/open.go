@@ -17,7 +17,7 @@ const (
 	openRows    = 256       // rows that run in one part, if the memory allows
 	maxArena    = 256 << 20 // bytes of values in one part; a single row may take more
 	maxRowArena = 1 << 30   // bytes of values of as few rows as possible
-	maxTraining = 64 << 20  // bytes of training.json
+	maxTraining = 64 << 20  // bytes of training.json, and of rows.json
 	maxElements = 1 << 28   // of any value, the batch counted as one row
 	maxNodes    = 1 << 12   // compiling takes longer than in proportion to them
 )
@@ -168,7 +168,20 @@ func (r *reader) record() (engine.Record, error) {
 	if t.Format != Format {
 		return t.Record, unreadable("%s: format %d is not %d, the one this version reads", trainingFile, t.Format, Format)
 	}
-	return t.Record, nil
+	if r.ver.Files[rowsFile] == "" {
+		return t.Record, nil
+	}
+	var rows chosenRows
+	if b, err = r.same(rowsFile, maxTraining); err != nil {
+		return t.Record, err
+	}
+	if err := decode(b, &rows); err != nil {
+		return t.Record, unreadable("%s: %w", rowsFile, err)
+	}
+	if rows.Format != Format {
+		return t.Record, unreadable("%s: format %d is not %d, the one this version reads", rowsFile, rows.Format, Format)
+	}
+	return rows.join(t.Record), nil
 }
 
 // compiled makes a model a function whose values take a bounded memory.

@@ -21,7 +21,7 @@ const (
 // maxElems bounds the elements of one stored input.
 const maxElems = maxTensor / 8
 
-// span is the range of a column's features; one number stands for all features.
+// span is the range of a column's features; one number of a list stands for all features.
 type span struct{ min, max []float64 }
 
 // head is the first n rows of a source.
@@ -111,7 +111,8 @@ func spanned(inputs []*ir.Value, spans map[string]span, like verify.Set) verify.
 		width := x.Len() / spannedRows
 		key := random.New(0).DeriveString("bundle").Derive(uint64(k))
 		s := measured(like.In[v.Name], like.Rows)
-		if r, ok := spans[v.Name]; ok && len(r.min) == len(r.max) && (len(r.min) == width || len(r.min) == 1) {
+		fits := func(list []float64) bool { return len(list) == width || len(list) == 1 }
+		if r, ok := spans[v.Name]; ok && fits(r.min) && fits(r.max) {
 			s = r
 		}
 		lo, hi := overall(s)
@@ -159,11 +160,14 @@ func measured(t *ir.Tensor, rows int) span {
 // overall returns the range of all features together, never empty or unbounded.
 func overall(s span) (lo, hi float64) {
 	lo, hi = math.Inf(1), math.Inf(-1)
-	for i := range s.min {
-		lo, hi = min(lo, s.min[i]), max(hi, s.max[i])
+	for _, x := range s.min {
+		lo = min(lo, x)
+	}
+	for _, x := range s.max {
+		hi = max(hi, x)
 	}
 	if !(lo < hi) || math.IsInf(lo, 0) || math.IsInf(hi, 0) {
-		if math.IsInf(lo, 0) || math.IsInf(hi, 0) || math.IsNaN(lo) {
+		if math.IsInf(lo, 0) || math.IsInf(hi, 0) || math.IsNaN(lo) || math.IsNaN(hi) {
 			lo, hi = 0, 0
 		}
 		return lo - 1, hi + 1

@@ -306,8 +306,14 @@ func (w *writer) files(ctx context.Context, rep *verify.Report) (map[string][]by
 		Format int `json:"format"`
 		engine.Record
 	}
-	if files[trainingFile], err = encode(training{Format, w.net.Record()}); err != nil {
+	rec, chosen := split(w.net.Record())
+	if files[trainingFile], err = encode(training{Format, rec}); err != nil {
 		return nil, fmt.Errorf("bundle: %s: %w", trainingFile, err)
+	}
+	if len(chosen.Lists) > 0 {
+		if files[rowsFile], err = encode(chosen); err != nil {
+			return nil, fmt.Errorf("bundle: %s: %w", rowsFile, err)
+		}
 	}
 	for name, b := range files {
 		ver.Files[name] = digest(b)

@@ -3,7 +3,8 @@
 //
 // The file is the magic "LAMINACK", the format version and the header's length
 // (uint32 each, little-endian), the header as JSON, the tensors' float32 in
-// header order, and the SHA-256 of all that. Tensors are in IR layout, never a
+// header order, and the SHA-256 of all that. What grows with the training is in a
+// [Growing] file beside it, so that a checkpoint's size does not. Tensors are in IR layout, never a
 // kernel's, so that a file written with one kernel set is read with another.
 package checkpoint
 
@@ -23,7 +24,7 @@ import (
 )
 
 // Version is the format this package writes; it reads this and older ones.
-const Version = 1
+const Version = 2
 
 const (
 	magic     = "LAMINACK"
@@ -55,7 +56,15 @@ type Header struct {
 	// the seed and of these numbers.
 	Cursor Cursor `json:"cursor"`
 
-	// Trainer is the trainer's own record: early stopping, schedule, history.
+	// Facts is all that decides the result. Version 1 has none: its trainer's record
+	// has the settings.
+	Facts Facts `json:"facts,omitempty"`
+
+	// Grown says what of the file beside this one, which only grows, belongs to it.
+	// Version 1 has the history in the trainer's record.
+	Grown Mark `json:"grown,omitzero"`
+
+	// Trainer is the trainer's own record: early stopping, schedule.
 	Trainer json.RawMessage `json:"trainer,omitempty"`
 }
 

@@ -61,11 +61,37 @@ func TestFirstVersion(t *testing.T) {
 	if x == nil || !slices.Equal(x.Shape, []int{3}) || !slices.Equal(x.Data, []float32{-0.10975436, -0.10411421, 0.10069111}) {
 		t.Errorf("encoder/dense2/b is %#v", x)
 	}
+}
+
+// TestSecondVersion reads a checkpoint of version 2 and the history beside it, which
+// every later version must.
+func TestSecondVersion(t *testing.T) {
+	base := filepath.Join("..", "..", "testdata", "checkpoints", "v2")
+	b, err := os.ReadFile(base + ".lamina")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := Decode(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v := binary.LittleEndian.Uint32(b[8:]); v != 2 || f.Model != "first" || f.Cursor != (Cursor{Epoch: 2, Step: 3, Update: 13}) {
+		t.Errorf("version %d, header %+v", v, f.Header)
+	}
+	for name, want := range map[string]string{"Adam's rate": "0.01", "encoder/dense1": "MatMul, Add", "the training rows": "40", "Patience": "3"} {
+		if got := f.Facts.Value(name); got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+	history, err := ReadMarked(f.Grown, base+".history.jsonl")
+	if err != nil || bytes.Count(history, []byte("\n")) != 2 {
+		t.Errorf("the history is %q, %v", history, err)
+	}
 	var again bytes.Buffer
 	if err := Encode(&again, f); err != nil {
 		t.Fatal(err)
 	}
-	if Version == 1 && !bytes.Equal(again.Bytes(), b) {
-		t.Error("version 1 writes the same checkpoint with other bytes")
+	if Version == 2 && !bytes.Equal(again.Bytes(), b) {
+		t.Error("version 2 writes the same checkpoint with other bytes")
 	}
 }

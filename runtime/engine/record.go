@@ -3,42 +3,43 @@ package engine
 // Record is the facts of a training that ship with a trained function, as plain
 // data for JSON. It holds no path, user, host or time of day.
 type Record struct {
-	Seed      uint64             `json:"seed"`
-	DataHash  string             `json:"data_hash,omitempty"`  // of the training rows
-	Rows      int                `json:"rows,omitempty"`       // of the training data
-	Columns   map[string]Range   `json:"columns,omitempty"`    // by name, over the training rows
-	Classes   []string           `json:"classes,omitempty"`    // names of the labels' values, in order
-	Program   string             `json:"program,omitempty"`    // the phases as a table
-	Metrics   map[string]float64 `json:"metrics,omitempty"`    // of the parameters that ship
-	Phases    []Phase            `json:"phases,omitempty"`     // in order
-	SpecText  string             `json:"spec,omitempty"`       // the model's text form
-	ModelHash string             `json:"model_hash,omitempty"` // of the text form without positions
-	Kernels   string             `json:"kernels,omitempty"`    // kernel set that computed the bits
-	Versions  map[string]string  `json:"versions,omitempty"`   // of what took part
+	Seed      uint64            `json:"seed"`
+	DataHash  string            `json:"data_hash,omitempty"`  // of the training rows
+	Rows      int               `json:"rows,omitempty"`       // of the training data
+	Columns   map[string]Range  `json:"columns,omitempty"`    // by name, over the training rows
+	Classes   []string          `json:"classes,omitempty"`    // names of the labels' values, in order
+	Program   string            `json:"program,omitempty"`    // the phases as a table
+	Metrics   Metrics           `json:"metrics,omitempty"`    // of the parameters that ship
+	Phases    []Phase           `json:"phases,omitempty"`     // in order
+	SpecText  string            `json:"spec,omitempty"`       // the model's text form
+	ModelHash string            `json:"model_hash,omitempty"` // of the text form without positions
+	Kernels   string            `json:"kernels,omitempty"`    // kernel set that computed the bits
+	Versions  map[string]string `json:"versions,omitempty"`   // of what took part
 }
 
-// Range is the least and the greatest value of each feature of a column.
+// Range is the least and the greatest value of each feature of a column. A list of
+// one number stands for all features, if these are alike.
 type Range struct {
-	Min []float64 `json:"min"`
-	Max []float64 `json:"max"`
+	Min Numbers `json:"min"`
+	Max Numbers `json:"max"`
 }
 
 // Phase is one phase of a training.
 type Phase struct {
-	Name      string             `json:"name"` // of the model
-	Epochs    int                `json:"epochs"`
-	Updates   int64              `json:"updates,omitempty"`
-	Batch     int                `json:"batch,omitempty"`
-	Rows      int                `json:"rows,omitempty"`      // trained on
-	Chosen    []int              `json:"chosen,omitempty"`    // numbers of rows that were chosen from a table, such as a draw of few labels
-	DataHash  string             `json:"data_hash,omitempty"` // of them
-	Seed      uint64             `json:"seed,omitempty"`
-	Layers    []string           `json:"layers,omitempty"` // that were trained
-	Frozen    []string           `json:"frozen,omitempty"` // patterns of those that were not
-	Noise     string             `json:"noise,omitempty"`
-	Optimizer any                `json:"optimizer,omitempty"` // as the optimizer describes itself
-	Metrics   map[string]float64 `json:"metrics,omitempty"`
-	Start     []Start            `json:"start,omitempty"` // where parameters came from, if not all from initializers
+	Name      string   `json:"name"` // of the model
+	Epochs    int      `json:"epochs"`
+	Updates   int64    `json:"updates,omitempty"`
+	Batch     int      `json:"batch,omitempty"`
+	Rows      int      `json:"rows,omitempty"`      // trained on
+	Chosen    []int    `json:"chosen,omitempty"`    // numbers of rows that were chosen from a table, such as a draw of few labels
+	DataHash  string   `json:"data_hash,omitempty"` // of them
+	Seed      uint64   `json:"seed,omitempty"`
+	Layers    []string `json:"layers,omitempty"` // that were trained
+	Frozen    []string `json:"frozen,omitempty"` // patterns of those that were not
+	Noise     string   `json:"noise,omitempty"`
+	Optimizer any      `json:"optimizer,omitempty"` // as the optimizer describes itself
+	Metrics   Metrics  `json:"metrics,omitempty"`
+	Start     []Start  `json:"start,omitempty"` // where parameters came from, if not all from initializers
 
 	Probe     string             `json:"probe,omitempty"`     // what was measured instead of trained
 	Confusion map[string][][]int `json:"confusion,omitempty"` // of a probe, by its name: rows by true, then by predicted class

@@ -52,7 +52,7 @@ func TestConfuseByHand(t *testing.T) {
 	logits := x.Then(spec.Dense(3))
 	eye := &tensors{"dense1/w": {1, 0, 0, 0, 1, 0, 0, 0, 1}}
 	fit, err := train.Fit(context.Background(), spec.NewModel("m", spec.CrossEntropy(logits, spec.Labels("y", 3))), rows, train.Options{
-		Optimizer: optim.SGD(1e-30), Epochs: 1, InitFrom: []train.From{{Tensors: eye, Pattern: "*"}}})
+		Optimizer: optim.SGD(1e-30), Epochs: 1, InitFrom: []train.From{{Tensors: eye, Pattern: "*/w"}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -147,7 +147,7 @@ func TestMeasured(t *testing.T) {
 	q := measured()
 	q.program.list[2].probe.Neighbours(1)
 	_, err = q.program.Run(context.Background(), Options{Dir: dir})
-	if err == nil || !strings.Contains(err.Error(), "phase 3 of the program has changed since it began: probe1 was") {
+	if err == nil || !strings.Contains(err.Error(), "phase 3 of the program, probe1, has changed since it began: the probe's neighbours was 5, is 1") {
 		t.Errorf("got %v", err)
 	}
 }

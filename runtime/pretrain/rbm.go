@@ -207,7 +207,7 @@ func (s *RBMPhase) machines() ([]*spec.Boltzmann, error) {
 }
 
 // fits refuses options that an RBM cannot honour, and makes it keep the last
-// weights.
+// weights and show what says something.
 func (s *RBMPhase) fits(p *Program, k int, st *step) bool {
 	o := &st.opt
 	switch {
@@ -221,6 +221,12 @@ func (s *RBMPhase) fits(p *Program, k int, st *step) bool {
 		p.fail("RBM: Options.Patience is %d, but the loss of an RBM does not say when it is best; set Epochs", o.Patience)
 	default:
 		o.KeepLast = true
+		if o.Show == "" { // the loss goes either way however well it trains
+			o.Show = "loss/reconstruction1"
+			if s.persist {
+				o.Show = "loss/contrast1"
+			}
+		}
 		return true
 	}
 	return false

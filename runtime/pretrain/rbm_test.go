@@ -283,17 +283,17 @@ func TestBeliefChanged(t *testing.T) {
 		change func(*plan, *RBMPhase, *StackPhase)
 		want   string
 	}{
-		"chains":  {persistent, "phase 1 of the program has changed since it began: the model of encoder-rbm1 is another one"},
-		"sampled": {func(_ *plan, m *RBMPhase, _ *StackPhase) { m.Sampled() }, "phase 2 of the program has changed since it began: the model of encoder-rbm2 is another one"},
+		"chains":  {persistent, "phase 1 of the program, encoder-rbm1, has changed since it began: encoder-mirror/tied3 computes something else; loss/contrast1 computes something else"},
+		"sampled": {func(_ *plan, m *RBMPhase, _ *StackPhase) { m.Sampled() }, "phase 2 of the program, encoder-rbm2, has changed since it began: encoder/dense2/bits is new"},
 		"rate": {func(_ *plan, m *RBMPhase, _ *StackPhase) {
 			o := m.stages[3]
 			o.Optimizer = optim.SGD(0.001).Momentum(0.9)
 			m.Stage(3, o)
-		}, "phase 3 of the program has changed since it began: the options of encoder-rbm3 were {"},
-		"tied": {func(_ *plan, _ *RBMPhase, s *StackPhase) { s.untied = false }, "phase 4 of the program has changed since it began: the model of encoder-endtoend is another one"},
+		}, "phase 3 of the program, encoder-rbm3, has changed since it began: SGD's rate was 0.01, is 0.001"},
+		"tied": {func(_ *plan, _ *RBMPhase, s *StackPhase) { s.untied = false }, "phase 4 of the program, encoder-endtoend, has changed since it began: encoder-mirror/tied1 is new"},
 		"momentum": {func(_ *plan, m *RBMPhase, _ *StackPhase) {
 			m.opt.Optimizer = optim.SGD(0.1).Momentum(0.9).EarlyMomentum(0.5, 2).Decay(2e-4)
-		}, "the options of encoder-rbm1 were {"},
+		}, "phase 1 of the program, encoder-rbm1, has changed since it began: SGD's early epochs was 1, is 2"},
 	} {
 		_, err := belief(c.change).program.Run(context.Background(), Options{Dir: dir})
 		if err == nil || !strings.Contains(err.Error(), c.want) {

@@ -3,7 +3,6 @@ package pretrain
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -14,9 +13,9 @@ import (
 
 	"github.com/lamina-ml/lamina/internal/atomicfile"
 	"github.com/lamina-ml/lamina/runtime/checkpoint"
+	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/runtime/train"
-	"github.com/lamina-ml/lamina/spec"
 )
 
 // Files in Options.Dir.
@@ -36,22 +35,10 @@ type record struct {
 }
 
 type phaseRecord struct {
-	Name string `json:"name"`
-	Line string `json:"line"` // of the program's table
-	phaseText
-	Hash string `json:"hash"` // of the rest
-}
-
-// phaseText is what a phase's bits depend on.
-type phaseText struct {
-	Model    string         `json:"model"`           // hash of its text form
-	Below    string         `json:"below,omitempty"` // the same of what its rows are codes of
-	Data     string         `json:"data"`            // hash of the rows
-	Valid    string         `json:"valid,omitempty"` // of a probe those that it tests on
-	Probe    string         `json:"probe,omitempty"`
-	Init     []string       `json:"init,omitempty"` // initializers of parameters and of state
-	From     []string       `json:"from,omitempty"` // patterns and hashes of Options.InitFrom
-	Settings train.Settings `json:"settings"`
+	Name  string           `json:"name"`
+	Line  string           `json:"line"`  // of the program's table
+	Facts checkpoint.Facts `json:"facts"` // what the phase's result depends on; records of before have none
+	Hash  string           `json:"hash"`  // of the facts
 }
 
 // open makes the folder this run's own.
@@ -104,78 +91,51 @@ func (r *run) describeAll(ctx context.Context) (record, error) {
 	all := sha256.New()
 	for i := range r.p.list {
 		st := &r.p.list[i]
-		var t phaseText
-		var errs [3]error
-		valid := st.opt.Valid
-		if st.probe != nil {
-			t.Probe, valid = st.probe.text(), st.probe.test
-		} else {
-			t.Model, t.Settings = st.model.Hash(), st.opt.Settings(st.model)
-			t.Init, t.From = initializers(st.model), starts(st.opt.InitFrom)
-		}
-		t.Below, errs[0] = textHash(st.below)
-		t.Data, errs[1] = r.rowsHash(ctx, st.rows)
-		t.Valid, errs[2] = r.rowsHash(ctx, valid)
-		if err := errors.Join(errs[:]...); err != nil {
+		facts, err := r.decides(ctx, st)
+		if err != nil {
 			return rec, fmt.Errorf("pretrain: phase %d, %s: %w", i+1, st.name, r.stopped(ctx, err))
 		}
-		raw, err := json.Marshal(t)
-		if err != nil {
-			return rec, fmt.Errorf("pretrain: %w", err)
-		}
-		sum := sha256.Sum256(raw)
-		all.Write(sum[:])
-		rec.Phases = append(rec.Phases, phaseRecord{Name: st.name, Line: joined(st.line(i + 1)), phaseText: t, Hash: hex.EncodeToString(sum[:])})
+		hash := facts.Hash()
+		fmt.Fprintln(all, hash)
+		rec.Phases = append(rec.Phases, phaseRecord{Name: st.name, Line: joined(st.line(i + 1)), Facts: facts, Hash: hash})
 	}
 	rec.Hash = hex.EncodeToString(all.Sum(nil))
 	return rec, nil
 }
 
-// initializers tells what parameters and state start from, which the text of a graph
-// does not.
-func initializers(m *spec.Model) (out []string) {
-	for _, p := range m.Params() {
-		out = append(out, p.Name+" "+p.Init.Name())
+// decides lists what a phase's result depends on: what that of its training does, and
+// what its rows are made of.
+func (r *run) decides(ctx context.Context, st *step) (l checkpoint.Facts, err error) {
+	valid, name := st.opt.Valid, "the validation rows"
+	if st.probe != nil {
+		l.Add("the probe's label", st.probe.label)
+		l.Add("the probe's L2", fmt.Sprint(st.probe.l2))
+		l.Add("the probe's neighbours", st.probe.neighbours)
+		valid, name = st.probe.test, "the test rows"
+	} else if l, err = st.opt.Decides(st.model); err != nil {
+		return nil, err
 	}
-	for _, s := range m.States() {
-		out = append(out, s.Name+" "+s.Init.Name())
+	below, err := textHash(st.below)
+	if err != nil {
+		return nil, err
 	}
-	return out
-}
-
-// firstDifference returns the first entries in which two lists differ, "" for one that ends.
-func firstDifference(a, b []string) (x, y string) {
-	for i := range max(len(a), len(b)) {
-		x, y = "", ""
-		if i < len(a) {
-			x = a[i]
-		}
-		if i < len(b) {
-			y = b[i]
-		}
-		if x != y {
-			break
-		}
+	if below != "" {
+		l = append(l, checkpoint.Fact{Name: "what is below it", SHA256: below})
 	}
-	return x, y
-}
-
-// starts tells the tensors that parameters start from.
-func starts(list []train.From) (out []string) {
-	for _, f := range list {
-		if f.Tensors == nil {
-			continue // train.New says so
+	for _, rows := range []struct {
+		name string
+		src  dataset.Source
+	}{{"the rows", st.rows}, {name, valid}} {
+		if missing(rows.src) {
+			continue
 		}
-		sum := sha256.New()
-		names := slices.Sorted(slices.Values(f.Tensors.Names()))
-		for _, name := range names {
-			shape, data, _ := f.Tensors.Tensor(name)
-			fmt.Fprintf(sum, "%q %v\n", name, shape)
-			_ = binary.Write(sum, binary.LittleEndian, data) // a hash returns no error
+		hash, err := r.rowsHash(ctx, rows.src)
+		if err != nil {
+			return nil, err
 		}
-		out = append(out, fmt.Sprintf("%q of %s", f.Pattern, hex.EncodeToString(sum.Sum(nil))))
+		l.AddRows(rows.name, rows.src.Len(), hash)
 	}
-	return out
+	return l, nil
 }
 
 // resume returns how many phases are finished, and writes the record of a run that
@@ -201,6 +161,9 @@ func (r *run) resume(ctx context.Context) (finished int, err error) {
 	if was.Program != now.Program {
 		return 0, fmt.Errorf("pretrain: the folder %s is of the program %q, this one is %q: use another Options.Dir", r.opt.Dir, was.Program, now.Program)
 	}
+	if slices.ContainsFunc(was.Phases, func(p phaseRecord) bool { return len(p.Facts) == 0 }) {
+		return 0, nil // an earlier version's: the phases' own checkpoints say what has changed
+	}
 	if err := differ(was, now); err != nil {
 		return 0, fmt.Errorf("pretrain: %s: %w: use another Options.Dir, or the program it was written with", r.opt.Dir, err)
 	}
@@ -211,47 +174,18 @@ func (r *run) resume(ctx context.Context) (finished int, err error) {
 func differ(was, now record) error {
 	for i := range min(len(was.Phases), len(now.Phases)) {
 		a, b := was.Phases[i], now.Phases[i]
-		if a.Name == b.Name && a.Hash == b.Hash {
-			continue
+		why := a.Facts.Differ(b.Facts)
+		if a.Name != b.Name {
+			why = fmt.Errorf("it was %s, is %s", a.Name, b.Name)
 		}
-		return fmt.Errorf("phase %d of the program has changed since it began: %s", i+1, difference(a, b))
+		if why != nil {
+			return fmt.Errorf("phase %d of the program, %s, has changed since it began: %w", i+1, b.Name, why)
+		}
 	}
 	if len(was.Phases) != len(now.Phases) {
-		return fmt.Errorf("the program had %d phases when it began, it has %d now", len(was.Phases), len(now.Phases))
+		return fmt.Errorf("the program had %d phases when it began, has %d", len(was.Phases), len(now.Phases))
 	}
 	return nil
-}
-
-func difference(a, b phaseRecord) string {
-	short := func(x any) string {
-		raw, err := json.Marshal(x)
-		if err != nil {
-			return fmt.Sprint(x)
-		}
-		return string(raw)
-	}
-	switch {
-	case a.Name != b.Name:
-		return fmt.Sprintf("it was %s, it is %s", a.Name, b.Name)
-	case a.Probe != b.Probe:
-		return fmt.Sprintf("%s was %q, it is %q", a.Name, a.Probe, b.Probe)
-	case a.Model != b.Model && a.Line != b.Line:
-		return fmt.Sprintf("the model of %s is another one: it was %q, it is %q", a.Name, a.Line, b.Line)
-	case a.Model != b.Model:
-		return fmt.Sprintf("the model of %s is another one", a.Name)
-	case a.Below != b.Below:
-		return fmt.Sprintf("the layers below %s are other ones", a.Name)
-	case a.Data != b.Data:
-		return fmt.Sprintf("the rows of %s are other ones", a.Name)
-	case a.Valid != b.Valid:
-		return fmt.Sprintf("the validation rows of %s are other ones", a.Name)
-	case !slices.Equal(a.Init, b.Init):
-		was, is := firstDifference(a.Init, b.Init)
-		return fmt.Sprintf("an initializer of %s was %q, it is %q", a.Name, was, is)
-	case !slices.Equal(a.From, b.From):
-		return fmt.Sprintf("the InitFrom of %s was %s, it is %s", a.Name, short(a.From), short(b.From))
-	}
-	return fmt.Sprintf("the options of %s were %s, they are %s", a.Name, short(a.Settings), short(b.Settings))
 }
 
 // record writes program.json.

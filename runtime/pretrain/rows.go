@@ -33,6 +33,19 @@ func (s *step) rowsFit() error {
 	}
 	errs := []error{columnsFit(inputs, s.rows)}
 	if s.probe == nil {
+		for _, m := range s.opt.Metrics {
+			g, _, err := spec.GraphOf("metric", m.Value)
+			if err != nil {
+				return err
+			}
+			rows := s.rows
+			if !missing(s.opt.Valid) {
+				rows = s.opt.Valid
+			}
+			if err := columnsFit(g.Inputs, rows); err != nil {
+				errs = append(errs, fmt.Errorf("metric %q: %w", m.Name, err))
+			}
+		}
 		if !missing(s.opt.Valid) {
 			if err := columnsFit(inputs, s.opt.Valid); err != nil {
 				errs = append(errs, fmt.Errorf("Options.Valid: %w", err))

@@ -153,7 +153,7 @@ func (r *run) phase(ctx context.Context, i int) (res *train.Result, e train.Earl
 		o.Log = r.opt.Log
 	}
 	if start := r.start(st.model); start != nil {
-		o.InitFrom = append(append([]train.From{}, o.InitFrom...), train.From{Tensors: start, Pattern: "*"})
+		o.InitFrom = append(append([]train.From{}, o.InitFrom...), train.From{Tensors: start, Pattern: "*", Partly: true})
 	}
 	rows := st.rows
 	if st.below != nil {

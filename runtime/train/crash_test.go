@@ -37,10 +37,11 @@ const (
 
 // How a child writes checkpoints.
 const (
-	plainly  = "plain"
-	slowed   = "slowed"         // so that many kills hit a write
-	diesIn   = "dies in it"     // the write at an epoch's end kills the process
-	diesPast = "dies behind it" // between that checkpoint and its log
+	plainly    = "plain"
+	slowed     = "slowed"         // so that many kills hit a write
+	diesBefore = "dies before it" // between the history and the checkpoint that has it
+	diesIn     = "dies in it"     // the write at an epoch's end kills the process
+	diesPast   = "dies behind it" // between that checkpoint and its log
 )
 
 // crashRuns are the trainings that get killed.
@@ -74,6 +75,7 @@ func (s *slowly) Write(b []byte) (int, error) {
 }
 
 func writeSlowly(path string, f *checkpoint.File) error {
+	time.Sleep(time.Millisecond) // between the history and the checkpoint
 	err := atomicfile.Write(path, func(w io.Writer) error { return checkpoint.Encode(&slowly{Writer: w}, f) })
 	time.Sleep(2 * time.Millisecond) // between the checkpoint and the log
 	return err
@@ -95,19 +97,21 @@ func die() error {
 // at which the log grows.
 const endsEpoch = 6
 
-// writeAndDie returns a way to write in which, or behind which, the process ends
-// at the write of endsEpoch.
-func writeAndDie(inside bool) func(string, *checkpoint.File) error {
+// writeAndDie returns a way to write before, in or behind which the process ends at
+// the write of endsEpoch.
+func writeAndDie(how string) func(string, *checkpoint.File) error {
 	writes := 0
 	return func(path string, f *checkpoint.File) error {
-		writes++
+		if writes++; writes == endsEpoch && how == diesBefore {
+			return die()
+		}
 		err := atomicfile.Write(path, func(w io.Writer) error {
-			if err := checkpoint.Encode(w, f); err != nil || writes < endsEpoch || !inside {
+			if err := checkpoint.Encode(w, f); err != nil || writes < endsEpoch || how != diesIn {
 				return err
 			}
 			return die() // with all but a buffer's rest in the temporary file
 		})
-		if writes == endsEpoch && !inside && err == nil {
+		if writes == endsEpoch && how == diesPast && err == nil {
 			return die()
 		}
 		return err
@@ -128,8 +132,8 @@ func child(t *testing.T) {
 	switch how := os.Getenv(childWrite); how {
 	case slowed:
 		tr.writeCheckpoint = writeSlowly
-	case diesIn, diesPast:
-		tr.writeCheckpoint = writeAndDie(how == diesIn)
+	case diesBefore, diesIn, diesPast:
+		tr.writeCheckpoint = writeAndDie(how)
 	}
 	fmt.Println("at", tr.cursor.Epoch, tr.cursor.Step)
 	for range tr.Epochs(ctx) {
@@ -196,7 +200,9 @@ func (p *process) end(t *testing.T, killed bool) (out string, finished bool) {
 type found struct {
 	cursor checkpoint.Cursor
 	exists bool
-	behind bool     // the log has fewer epochs than the checkpoint
+	ahead  bool     // the history has more epochs than the checkpoint
+	behind bool     // the log has fewer
+	torn   bool     // one of them ends within a line
 	temps  []string // temporary files
 }
 
@@ -206,17 +212,22 @@ func look(t *testing.T, dir string) found {
 	f, err := checkpoint.Read(filepath.Join(dir, checkpointName))
 	if err == nil {
 		s.exists, s.cursor = true, f.Cursor
-		log, err := os.ReadFile(filepath.Join(dir, logName))
-		if err != nil && !errors.Is(err, os.ErrNotExist) {
-			t.Fatal(err)
+		var lines [2]int
+		for i, name := range []string{historyName, logName} {
+			b, err := os.ReadFile(filepath.Join(dir, name))
+			if err != nil && !errors.Is(err, os.ErrNotExist) {
+				t.Fatal(err)
+			}
+			lines[i] = strings.Count(string(b), "\n")
+			s.torn = s.torn || len(b) > 0 && b[len(b)-1] != '\n'
 		}
-		s.behind = strings.Count(string(log), "\n") < f.Cursor.Epoch
+		s.ahead, s.behind = lines[0] > f.Cursor.Epoch, lines[1] < f.Cursor.Epoch
 	} else if !errors.Is(err, os.ErrNotExist) {
 		t.Fatalf("after a kill: %v", err)
 	}
 	entries, _ := os.ReadDir(dir)
 	for _, e := range entries {
-		if n := e.Name(); n != lockName && n != checkpointName && n != logName {
+		if n := e.Name(); n != lockName && n != checkpointName && n != historyName && n != logName {
 			s.temps = append(s.temps, n)
 		}
 	}
@@ -226,7 +237,8 @@ func look(t *testing.T, dir string) found {
 // Moments of a kill.
 const (
 	inCheckpoint     = "in a checkpoint's write"
-	inLog            = "in a log's write"
+	inLine           = "in a line of history or log"
+	behindHistory    = "between history and checkpoint"
 	behindCheckpoint = "between checkpoint and log"
 	betweenWrites    = "between writes"
 )
@@ -238,9 +250,13 @@ func moment(before, after found) string {
 		case slices.Contains(before.temps, name): // the kill before left it
 		case strings.HasPrefix(name, "."+checkpointName):
 			return inCheckpoint
-		default:
-			return inLog
 		}
+	}
+	if after.torn && !before.torn {
+		return inLine
+	}
+	if after.ahead && !before.ahead {
+		return behindHistory
 	}
 	if after.behind && after.cursor != before.cursor {
 		return behindCheckpoint
@@ -297,7 +313,7 @@ func (c *crashCase) once(t *testing.T, dir string, delay time.Duration) bool {
 		time.Sleep(delay)
 		_ = p.cmd.Process.Kill() // fails when the child has ended
 	}
-	out, finished := p.end(t, delay > 0 || c.write == diesIn || c.write == diesPast)
+	out, finished := p.end(t, delay > 0 || strings.HasPrefix(c.write, "dies"))
 	at := fmt.Sprintf("at %d %d\n", before.cursor.Epoch, before.cursor.Step)
 	if (finished || out != "") && !strings.HasPrefix(out, at) {
 		t.Fatalf("the checkpoint is %q but the child went on %q", at, out)
@@ -383,9 +399,9 @@ func TestKilledAndResumed(t *testing.T) {
 	}
 }
 
-// The same at the two moments that random kills may miss.
+// The same at the three moments that random kills may miss.
 func TestKilledInAWrite(t *testing.T) {
-	for write, want := range map[string]string{diesIn: inCheckpoint, diesPast: behindCheckpoint} {
+	for write, want := range map[string]string{diesBefore: behindHistory, diesIn: inCheckpoint, diesPast: behindCheckpoint} {
 		t.Run(write, func(t *testing.T) {
 			c := &crashCase{run: "stopping", write: write}
 			c.whole(t)

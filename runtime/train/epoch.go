@@ -4,17 +4,24 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"os"
 	"sort"
 
-	"github.com/lamina-ml/lamina/internal/atomicfile"
+	"github.com/lamina-ml/lamina/runtime/engine"
 )
 
 // Values are means over the rows of an epoch.
 type Values struct {
-	Loss    float64            `json:"loss"`             // the model's whole, weighted loss
-	Losses  map[string]float64 `json:"losses,omitempty"` // each loss by name, if there are several
-	Metrics map[string]float64 `json:"metrics,omitempty"`
+	Loss    float64        `json:"loss"`             // the model's whole, weighted loss
+	Losses  engine.Metrics `json:"losses,omitempty"` // each loss by name, if there are several
+	Metrics engine.Metrics `json:"metrics,omitempty"`
+}
+
+// shown returns the loss of that name, the whole loss for "" or if it is the only one.
+func (v Values) shown(name string) float64 {
+	if x, ok := v.Losses[name]; ok {
+		return x
+	}
+	return v.Loss
 }
 
 // Epoch is what one epoch gave.
@@ -60,20 +67,29 @@ func (e *Epoch) metric(name string) float64 { return e.measured().Metrics[name] 
 // judged is the loss that early stopping and the best weights go by.
 func (e *Epoch) judged() float64 { return e.measured().Loss }
 
-// writeLog makes the file hold the history, whole or not at all, so that after
-// a resume it is that of a run never interrupted. A file that does is left
-// alone.
-func writeLog(path string, history []Epoch) error {
+// lines are the epochs as the log has them, one a line.
+func lines(history []Epoch) ([]byte, error) {
 	var b []byte
 	for _, e := range history {
 		line, err := json.Marshal(e)
 		if err != nil {
-			return fmt.Errorf("train: log: %w", err)
+			return nil, fmt.Errorf("train: log: %w", err)
 		}
 		b = append(append(b, line...), '\n')
 	}
-	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, b) {
-		return nil
+	return b, nil
+}
+
+// parseLines reads what lines wrote.
+func parseLines(b []byte) ([]Epoch, error) {
+	var history []Epoch
+	d := json.NewDecoder(bytes.NewReader(b))
+	for d.More() {
+		var e Epoch
+		if err := d.Decode(&e); err != nil {
+			return nil, err
+		}
+		history = append(history, e)
 	}
-	return atomicfile.WriteBytes(path, b)
+	return history, nil
 }

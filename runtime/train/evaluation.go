@@ -29,9 +29,13 @@ type part struct {
 	feed   *feed
 }
 
-func newEvaluation(t *Trainer, src dataset.Source, losses bool) (*evaluation, error) {
+func newEvaluation(t *Trainer, src dataset.Source, losses bool) (_ *evaluation, err error) {
 	e := &evaluation{names: t.sumNames, metric: t.opt.Metrics}
-	var err error
+	defer func() {
+		if err != nil { // or the workers of what was made would wait for ever
+			e.close()
+		}
+	}()
 	if e.batches, err = dataset.NewBatches(src, t.opt.Batch, random.Key{}, false); err != nil {
 		return nil, err
 	}
@@ -140,7 +144,7 @@ func (e *evaluation) run(ctx context.Context) (Values, error) {
 	}
 	v := valuesOf(e.names, loss, rows)
 	if len(metric) > 0 {
-		v.Metrics = map[string]float64{}
+		v.Metrics = engine.Metrics{}
 		for i, m := range e.metric {
 			v.Metrics[m.Name] = metric[i] / counts[i]
 		}
@@ -165,7 +169,7 @@ func valuesOf(names []string, sums []float64, rows float64) Values {
 	}
 	v.Loss = sums[0] / rows
 	if len(names) > 2 { // one loss is the whole loss
-		v.Losses = map[string]float64{}
+		v.Losses = engine.Metrics{}
 		for i, name := range names[1:] {
 			v.Losses[name] = sums[i+1] / rows
 		}
@@ -174,7 +178,9 @@ func valuesOf(names []string, sums []float64, rows float64) Values {
 }
 
 func (e *evaluation) close() {
-	e.batches.Close()
+	if e.batches != nil {
+		e.batches.Close()
+	}
 	for _, p := range []*part{e.losses, e.metrics} {
 		if p != nil && p.engine != nil {
 			p.engine.Close()

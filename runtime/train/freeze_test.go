@@ -70,7 +70,7 @@ func TestFreezeAndResume(t *testing.T) {
 	}
 	o.Freeze = nil
 	_, err = Fit(context.Background(), model(), rows(150), o)
-	wantError(t, err, "settings", "encoder/dense1", "use another Dir")
+	wantError(t, err, "Freeze was encoder/dense1, is not set", "use another Dir")
 }
 
 func TestFreezeMistakes(t *testing.T) {

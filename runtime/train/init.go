@@ -14,6 +14,7 @@ import (
 	"github.com/lamina-ml/lamina/runtime/checkpoint"
 	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/runtime/optim"
+	"github.com/lamina-ml/lamina/spec"
 )
 
 // Tensors are named arrays that parameters may start from, such as those of
@@ -31,9 +32,13 @@ type Tensors interface {
 //
 //	old, err := train.NetTensors(net) // of bundle.Open
 //	train.Options{InitFrom: []train.From{{Tensors: old, Pattern: "encoder"}}}
+//
+// A layer of which Pattern names a parameter that has no fitting tensor, while another
+// one has, is an error, since it would be half trained; Partly allows it.
 type From struct {
 	Tensors Tensors
 	Pattern string
+	Partly  bool
 }
 
 // InitReport says what one From of Options.InitFrom did. Names are in the model's
@@ -77,45 +82,30 @@ func skips(list []Skipped) string {
 
 // InitReports says what Options.InitFrom did, one report for each entry. Of a
 // resumed training they are those of its start.
-func (t *Trainer) InitReports() []InitReport { return slices.Clone(t.state.Settings.InitFrom) }
+func (t *Trainer) InitReports() []InitReport { return slices.Clone(t.state.InitFrom) }
 
 // InitReports is that of the Trainer.
-func (r *Result) InitReports() []InitReport { return slices.Clone(r.settings.InitFrom) }
+func (r *Result) InitReports() []InitReport { return slices.Clone(r.starts) }
+
+// load is what a parameter starts from.
+type load struct {
+	name string
+	src  []float32
+}
 
 // initFrom loads what Options.InitFrom asks for, in order; a later entry wins. A
 // parameter that starts as the copy of one that is loaded, and is not itself,
 // follows it. It changes no parameter unless all entries can be loaded.
 //
-// Errors: no source; a pattern that is malformed, or by which nothing is loaded; a
-// source whose data do not fill their shape or are not finite.
+// Errors: those of Options.starts.
 func (t *Trainer) initFrom() error {
-	type move struct {
-		name string
-		src  []float32
+	reports, loads, err := t.opt.starts(t.model)
+	if err != nil {
+		return err
 	}
-	var moves []move
-	for i, f := range t.opt.InitFrom {
-		wrong := func(err error) error { return fmt.Errorf("train: Options.InitFrom[%d], %q: %w", i, f.Pattern, err) }
-		if f.Tensors == nil {
-			return wrong(errors.New("it has no tensors"))
-		}
-		if err := optim.CheckPattern(f.Pattern); err != nil {
-			return wrong(err)
-		}
-		report, src, err := t.matching(f)
-		if err != nil {
-			return wrong(err)
-		}
-		for k, name := range report.Loaded {
-			moves = append(moves, move{name, src[k]})
-		}
-		if n, ok := f.Tensors.(*named); ok {
-			report.Phases = n.phases
-		}
-		t.state.Settings.InitFrom = append(t.state.Settings.InitFrom, report)
-	}
+	t.state.InitFrom = reports
 	loaded := map[string]bool{}
-	for _, m := range moves {
+	for _, m := range loads {
 		copy(t.store.Param(m.name), m.src)
 		loaded[m.name] = true
 	}
@@ -132,14 +122,93 @@ func (t *Trainer) initFrom() error {
 	return nil
 }
 
+// starts finds what the parameters start from.
+//
+// Errors: no source; a pattern that is malformed, or by which nothing is loaded; a
+// source whose data do not fill their shape or are not finite; a layer that would
+// be loaded in part.
+func (o *Options) starts(m *spec.Model) (reports []InitReport, loads []load, err error) {
+	if len(o.InitFrom) == 0 {
+		return nil, nil, nil
+	}
+	g, err := m.Graph()
+	if err != nil {
+		return nil, nil, err
+	}
+	params, ties := m.Params(), tiesOf(g, m.Params())
+	wrong := func(i int, err error) error {
+		return fmt.Errorf("train: Options.InitFrom[%d], %q: %w", i, o.InitFrom[i].Pattern, err)
+	}
+	loaded := map[string]bool{}
+	for i, f := range o.InitFrom {
+		if f.Tensors == nil {
+			return nil, nil, wrong(i, errors.New("it has no tensors"))
+		}
+		if err := optim.CheckPattern(f.Pattern); err != nil {
+			return nil, nil, wrong(i, err)
+		}
+		report, src, err := matching(params, ties, f)
+		if err != nil {
+			return nil, nil, wrong(i, err)
+		}
+		for k, name := range report.Loaded {
+			loads = append(loads, load{name, src[k]})
+			loaded[name] = true
+		}
+		if n, ok := f.Tensors.(*named); ok {
+			report.Phases = n.phases
+		}
+		reports = append(reports, report)
+	}
+	for i, f := range o.InitFrom {
+		if err := whole(params, f, reports[i], loaded); err != nil && !f.Partly {
+			return nil, nil, wrong(i, err)
+		}
+	}
+	return reports, loads, nil
+}
+
+// whole refuses layers of which an entry loads one parameter, while another that it
+// names comes from nowhere.
+func whole(params []spec.Param, f From, r InitReport, loaded map[string]bool) error {
+	why := map[string]string{}
+	for _, s := range r.Skipped {
+		why[s.Name] = s.Why
+	}
+	took := map[string]bool{}
+	for _, name := range r.Loaded {
+		took[name] = true
+	}
+	fits := map[string]string{} // a parameter of each layer that is loaded
+	for _, p := range params {
+		if took[p.Name] {
+			fits[p.Layer] = p.Name
+		}
+	}
+	var errs []error
+	for _, p := range params {
+		of, ok := p.Like()
+		if fits[p.Layer] == "" || loaded[p.Name] || ok && loaded[of.Name] || !optim.Match(f.Pattern, p.Name) {
+			continue
+		}
+		reason := why[p.Name]
+		if reason == "" {
+			reason = "the source has none of this name"
+		}
+		errs = append(errs, fmt.Errorf("layer %q would start half from the source: %q fits, %q does not (%s); mend the source, give a pattern that names less, or set Partly to take what fits",
+			p.Layer, fits[p.Layer], p.Name, reason))
+	}
+	return errors.Join(errs...)
+}
+
 // matching finds the source's tensor for every parameter that the pattern names.
-func (t *Trainer) matching(f From) (InitReport, [][]float32, error) {
+func matching(params []spec.Param, ties map[string][]string, f From) (InitReport, [][]float32, error) {
 	r := InitReport{Pattern: f.Pattern}
 	var data [][]float32
 	sum := sha256.New()
 	own := map[string]bool{}
 	matched := 0
-	for _, p := range t.prog.Params {
+	for _, p := range params {
 		own[p.Name] = true
 		if !optim.Match(f.Pattern, p.Name) {
 			continue
@@ -154,7 +223,7 @@ func (t *Trainer) matching(f From) (InitReport, [][]float32, error) {
 		case !slices.Equal(shape, want):
 			r.Skipped = append(r.Skipped, Skipped{p.Name, fmt.Sprintf("its shape is %v, the parameter's %v", shape, want)})
 			continue
-		case len(x) != len(t.store.Param(p.Name)):
+		case len(x) != ir.Elems(want):
 			return r, nil, fmt.Errorf("tensor %q of shape %v holds %d elements", p.Name, shape, len(x))
 		}
 		fmt.Fprintf(sum, "%q %v\n", p.Name, shape)
@@ -174,7 +243,11 @@ func (t *Trainer) matching(f From) (InitReport, [][]float32, error) {
 		there++
 		if !own[name] {
 			own[name] = true // once, if the source has it twice
-			r.Skipped = append(r.Skipped, Skipped{name, "the model has no parameter of this name"})
+			why := "the model has no parameter of this name"
+			if layer, _, ok := cutLast(name); ok && len(ties[layer]) > 0 {
+				why += fmt.Sprintf(": %s uses %s", layer, strings.Join(ties[layer], ", "))
+			}
+			r.Skipped = append(r.Skipped, Skipped{name, why})
 		}
 	}
 	r.Hash = hex.EncodeToString(sum.Sum(nil))
@@ -210,28 +283,6 @@ func hashFloats(write func([]byte) (int, error), data []float32) {
 		_, _ = write(buf[:4*n]) // a hash returns no error
 		data = data[n:]
 	}
-}
-
-// sameStart refuses to go on from a checkpoint whose training started from other
-// tensors than those given now. None given is no contradiction: the checkpoint has
-// all that counts.
-func (t *Trainer) sameStart(path string, was []InitReport) error {
-	now := t.state.Settings.InitFrom
-	if len(now) == 0 || slices.EqualFunc(was, now, func(a, b InitReport) bool { return a.Pattern == b.Pattern && a.Hash == b.Hash }) {
-		return nil
-	}
-	say := func(list []InitReport) string {
-		s := []string{}
-		for _, r := range list {
-			s = append(s, fmt.Sprintf("%q of %s", r.Pattern, short(r.Hash)))
-		}
-		if len(s) == 0 {
-			return "the initializers alone"
-		}
-		return strings.Join(s, ", ")
-	}
-	return fmt.Errorf("train: %s: its training started from %s, this one starts from %s: use another Dir, or the InitFrom it was written with, or none",
-		path, say(was), say(now))
 }
 
 // CheckpointTensors returns the parameters of a checkpoint, those of the best

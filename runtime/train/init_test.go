@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/lamina-ml/lamina/runtime/checkpoint"
+	"github.com/lamina-ml/lamina/runtime/optim"
 )
 
 // source is Tensors by hand.
@@ -58,7 +59,7 @@ func TestInitFromReports(t *testing.T) {
 		add("encoder/dense2/w", ramp(24), 3, 8).add("encoder/dense9/w", ramp(3), 3).add("encoder/dense9/w", ramp(3), 3)
 	plain := mustNew(t, options())
 	o := options()
-	o.InitFrom = []From{{src, "encoder"}}
+	o.InitFrom = []From{{Tensors: src, Pattern: "encoder", Partly: true}}
 	tr := mustNew(t, o)
 	got := tr.InitReports()
 	if len(got) != 1 || len(got[0].Hash) != 64 {
@@ -95,11 +96,11 @@ func TestInitFromTrains(t *testing.T) {
 		o.InitFrom = from
 		return bits(mustFit(t, o))
 	}
-	ab, both := run(From{a, "*"}), run(From{b, "*/w"}, From{a, "encoder/dense1/w"})
+	ab, both := run(From{Tensors: a, Pattern: "*", Partly: true}), run(From{Tensors: b, Pattern: "*/w"}, From{Tensors: a, Pattern: "encoder/dense1/w"})
 	if ab != both {
 		t.Error("the later entry does not win")
 	}
-	if ab == run() || ab == run(From{b, "*"}) {
+	if ab == run() || ab == run(From{Tensors: b, Pattern: "*", Partly: true}) {
 		t.Error("other tensors gave the same training")
 	}
 }
@@ -112,20 +113,20 @@ func TestInitFromMistakes(t *testing.T) {
 		from From
 		want string
 	}{
-		"no source":         {From{nil, "*"}, "has no tensors"},
-		"empty pattern":     {From{good(), ""}, "the pattern is empty"},
-		"bad pattern":       {From{good(), "a["}, "a [ has no ]"},
-		"matches nothing":   {From{good(), "encodre"}, "matches no parameter of the model and no tensor of the source"},
-		"not in the model":  {From{good(), "extra"}, `matches no parameter of the model; the source has "extra/w"`},
-		"not in the source": {From{good(), "head"}, "matches no tensor of the source; the model has head/w, head/b"},
-		"shapes":            {From{(&source{}).add("encoder/dense1/w", ramp(96), 8, 12), "*"}, "its shape is [8 12], the parameter's [12 8]"},
-		"negative":          {From{(&source{}).add("encoder/dense1/w", ramp(96), -12, -8), "*"}, "its shape is [-12 -8]"},
-		"short":             {From{(&source{}).add("encoder/dense1/w", ramp(95), 12, 8), "*"}, "of shape [12 8] holds 95 elements"},
-		"not finite":        {From{(&source{}).add("encoder/dense1/w", bad, 12, 8), "*"}, "element 7 is NaN"},
+		"no source":         {From{Tensors: nil, Pattern: "*"}, "has no tensors"},
+		"empty pattern":     {From{Tensors: good(), Pattern: ""}, "the pattern is empty"},
+		"bad pattern":       {From{Tensors: good(), Pattern: "a["}, "a [ has no ]"},
+		"matches nothing":   {From{Tensors: good(), Pattern: "encodre"}, "matches no parameter of the model and no tensor of the source"},
+		"not in the model":  {From{Tensors: good(), Pattern: "extra"}, `matches no parameter of the model; the source has "extra/w"`},
+		"not in the source": {From{Tensors: good(), Pattern: "head"}, "matches no tensor of the source; the model has head/w, head/b"},
+		"shapes":            {From{Tensors: (&source{}).add("encoder/dense1/w", ramp(96), 8, 12), Pattern: "*"}, "its shape is [8 12], the parameter's [12 8]"},
+		"negative":          {From{Tensors: (&source{}).add("encoder/dense1/w", ramp(96), -12, -8), Pattern: "*"}, "its shape is [-12 -8]"},
+		"short":             {From{Tensors: (&source{}).add("encoder/dense1/w", ramp(95), 12, 8), Pattern: "*"}, "of shape [12 8] holds 95 elements"},
+		"not finite":        {From{Tensors: (&source{}).add("encoder/dense1/w", bad, 12, 8), Pattern: "*"}, "element 7 is NaN"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := options()
-			o.InitFrom = []From{{good(), "*"}, c.from}
+			o.InitFrom = []From{{Tensors: good(), Pattern: "*"}, c.from}
 			tr, err := New(context.Background(), model(), rows(150), o)
 			if err == nil {
 				tr.Close()
@@ -143,7 +144,7 @@ func TestInitFromAndResume(t *testing.T) {
 	src := (&source{}).add("encoder/dense1/w", ramp(96), 12, 8)
 	o := options()
 	o.CheckpointEvery = 1
-	o.InitFrom = []From{{src, "encoder"}}
+	o.InitFrom = []From{{Tensors: src, Pattern: "encoder", Partly: true}}
 	want := bits(mustFit(t, o))
 
 	o.Dir = t.TempDir()
@@ -151,13 +152,13 @@ func TestInitFromAndResume(t *testing.T) {
 		t.Fatal("it was not interrupted")
 	}
 	for name, from := range map[string][]From{
-		"other bits":    {{(&source{}).add("encoder/dense1/w", make([]float32, 96), 12, 8), "encoder"}},
-		"other pattern": {{src, "*"}},
-		"one more":      {{src, "encoder"}, {src, "encoder"}},
+		"other bits":    {{Tensors: (&source{}).add("encoder/dense1/w", make([]float32, 96), 12, 8), Pattern: "encoder", Partly: true}},
+		"other pattern": {{Tensors: src, Pattern: "*", Partly: true}},
+		"one more":      {{Tensors: src, Pattern: "encoder", Partly: true}, {Tensors: src, Pattern: "encoder", Partly: true}},
 	} {
 		c := o
 		c.InitFrom = from
-		if tr, err := New(context.Background(), model(), rows(150), c); err == nil || !strings.Contains(err.Error(), "started from") {
+		if tr, err := New(context.Background(), model(), rows(150), c); err == nil || !strings.Contains(err.Error(), "InitFrom[") {
 			if err == nil {
 				tr.Close()
 			}
@@ -171,6 +172,17 @@ func TestInitFromAndResume(t *testing.T) {
 		t.Errorf("resumed %v, reports %+v", ok, tr.InitReports())
 	}
 	tr.Close()
+	c.Epochs = 5 // a checkpoint written without the tensors still says what it started from
+	c.Optimizer = optim.Adam(3e-3)
+	c.Dir = t.TempDir()
+	c.InitFrom = o.InitFrom
+	mustFit(t, c)
+	c.Epochs, c.InitFrom = 6, nil
+	mustFit(t, c)
+	c.Epochs, c.InitFrom = 7, o.InitFrom
+	if got := mustFit(t, c); len(got.InitReports()) != 1 {
+		t.Errorf("reports %+v", got.InitReports())
+	}
 	r := mustFit(t, o)
 	if got := bits(r); got != want {
 		t.Error("the resumed training gave other bits")
@@ -183,7 +195,7 @@ func TestInitFromAndResume(t *testing.T) {
 	plain.Dir = t.TempDir()
 	mustFit(t, plain)
 	plain.InitFrom = o.InitFrom
-	if _, err := New(context.Background(), model(), rows(150), plain); err == nil || !strings.Contains(err.Error(), "the initializers alone") {
+	if _, err := New(context.Background(), model(), rows(150), plain); err == nil || !strings.Contains(err.Error(), `InitFrom[0] was not set, is "encoder"`) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -191,12 +203,13 @@ func TestInitFromAndResume(t *testing.T) {
 // A resumed training that goes on for longer ships the options it ended with.
 func TestResumeKeepsTheNewLength(t *testing.T) {
 	o := options()
+	o.Optimizer = optim.Adam(3e-3)
 	o.Dir, o.Valid = t.TempDir(), rows(40)
 	mustFit(t, o)
-	o.Epochs, o.KeepLast = 6, true
+	o.Epochs = 6
 	r := mustFit(t, o)
-	if len(r.History) != 6 || r.settings.Epochs != 6 || !r.settings.KeepLast {
-		t.Errorf("%d epochs, settings %+v", len(r.History), r.settings)
+	if len(r.History) != 6 || r.opt.Epochs != 6 {
+		t.Errorf("%d epochs, options %+v", len(r.History), r.opt)
 	}
 }
 
@@ -217,7 +230,7 @@ func TestInitFromCheckpointAndNet(t *testing.T) {
 		t.Fatal(err)
 	}
 	o = options()
-	o.InitFrom = []From{{net, "encoder"}}
+	o.InitFrom = []From{{Tensors: net, Pattern: "encoder"}}
 	o.Dir = t.TempDir()
 	for range 2 { // again: from its checkpoint
 		next, err := Fit(context.Background(), model(), rows(150), o)
@@ -233,8 +246,8 @@ func TestInitFromCheckpointAndNet(t *testing.T) {
 		from From
 		want []string
 	}{
-		"checkpoint": {From{CheckpointTensors(f), "*"}, nil},
-		"net":        {From{net, "encoder"}, []string{"encoder/dense1/w", "encoder/dense1/b", "encoder/dense2/w", "encoder/dense2/b"}},
+		"checkpoint": {From{Tensors: CheckpointTensors(f), Pattern: "*"}, nil},
+		"net":        {From{Tensors: net, Pattern: "encoder"}, []string{"encoder/dense1/w", "encoder/dense1/b", "encoder/dense2/w", "encoder/dense2/b"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := options()

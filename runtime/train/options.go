@@ -47,7 +47,8 @@ type Options struct {
 	AfterUpdate     func(Update) // called after every update by the goroutine that trains; nil for none
 	Dump            io.Writer    // gets the graph after the pass DumpAfter; nil for none
 	DumpAfter       string       // name of a pass, or "all"
-	Log             *slog.Logger // slog.Default, which gets warnings; epochs are Debug
+	Show            string       // name of the loss that Progress shows, as "loss/mse1"; "" is the whole loss
+	Log             *slog.Logger // slog.Default, which gets warnings and, as Info, what Progress has no epoch for; epochs are Debug
 }
 
 // Metric is a named number: the mean of Value over all rows and elements.
@@ -78,6 +79,9 @@ func (o *Options) check(m *spec.Model) error {
 	}
 	if err := m.Err(); err != nil {
 		errs = append(errs, err)
+	}
+	if m.Err() == nil && len(m.Params()) == 0 {
+		bad("model %q has no parameters, so there is nothing to train", m.Name())
 	}
 	if o.Optimizer == nil {
 		bad("Options.Optimizer is required, such as optim.Adam(1e-3)")
@@ -136,9 +140,6 @@ func (o *Options) check(m *spec.Model) error {
 		}
 		seen[x.Name] = true
 	}
-	if o.Log == nil {
-		o.Log = slog.Default()
-	}
 	return errors.Join(errs...)
 }
 
@@ -170,25 +171,6 @@ func checkClasses(names []string, limits map[string]int) error {
 	return fmt.Errorf("train: Options.Classes has %d names, but the model has no labels of as many values: %s", len(names), strings.Join(have, ", "))
 }
 
-// Settings are the options that decide a run's bits, as training.json and the
-// checkpoint hold them.
-type Settings struct {
-	Optimizer  any     `json:"optimizer"`
-	Batch      int     `json:"batch"`
-	Accumulate int     `json:"accumulate"`
-	Seed       uint64  `json:"seed"`
-	InOrder    bool    `json:"in_order,omitempty"`
-	Epochs     int     `json:"epochs"`
-	Patience   int     `json:"patience,omitempty"`
-	MinDelta   float64 `json:"min_delta,omitempty"`
-	KeepLast   bool    `json:"keep_last,omitempty"`
-	ClipNorm   float64 `json:"clip_norm,omitempty"`
-
-	Freeze   []string     `json:"freeze,omitempty"`
-	InitFrom []InitReport `json:"init_from,omitempty"`
-	Classes  []string     `json:"classes,omitempty"`
-}
-
 // Check returns every mistake of the options and of the model they are to train,
 // joined, as New does. It reads no row.
 func (o Options) Check(m *spec.Model) error {
@@ -197,16 +179,4 @@ func (o Options) Check(m *spec.Model) error {
 	}
 	_, err := o.frozen(m.Params())
 	return errors.Join(err, o.checkGroups(m.Params()))
-}
-
-// Settings returns the options that decide a run's bits, defaults filled in. They
-// must have passed Check.
-func (o Options) Settings(m *spec.Model) Settings {
-	_ = o.check(m) // fills the defaults in
-	return o.settings()
-}
-
-func (o *Options) settings() Settings {
-	return Settings{Optimizer: o.Optimizer.Describe(), Batch: o.Batch, Accumulate: o.Accumulate, Seed: o.Seed,
-		InOrder: o.InOrder, Epochs: o.Epochs, Patience: o.Patience, MinDelta: o.MinDelta, KeepLast: o.KeepLast, ClipNorm: o.ClipNorm, Freeze: o.Freeze, Classes: o.Classes}
 }

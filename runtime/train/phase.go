@@ -38,7 +38,10 @@ func (r *Result) After(program string, rows dataset.Source, phases ...Earlier) *
 	out := *r
 	out.params = maps.Clone(r.params)
 	out.earlier = slices.Clone(phases)
-	out.program, out.rows, out.hash = program, rows, ""
+	out.program, out.rows = program, rows
+	if !sameSource(rows, r.rows) {
+		out.measured = &measured{}
+	}
 	return &out
 }
 
@@ -86,10 +89,10 @@ func same(params []spec.Param, p spec.Param) bool {
 func (r *Result) phase() (engine.Phase, error) {
 	hash, err := r.dataHash()
 	var start []engine.Start
-	for _, i := range r.settings.InitFrom {
+	for _, i := range r.starts {
 		start = append(start, engine.Start{Pattern: i.Pattern, Loaded: i.Loaded, Hash: i.Hash, Phases: i.Phases})
 	}
-	return engine.Phase{Name: r.prog.Name, Epochs: len(r.History), Updates: r.Last().Updates, Batch: r.settings.Batch,
-		Rows: r.rows.Len(), Chosen: dataset.Chosen(r.rows), DataHash: hash, Seed: r.settings.Seed, Frozen: r.settings.Freeze,
-		Optimizer: r.settings.Optimizer, Metrics: r.metrics(), Start: start}, err
+	return engine.Phase{Name: r.prog.Name, Epochs: len(r.History), Updates: r.Last().Updates, Batch: r.opt.Batch,
+		Rows: r.rows.Len(), Chosen: dataset.Chosen(r.rows), DataHash: hash, Seed: r.opt.Seed, Frozen: r.opt.Freeze,
+		Optimizer: r.opt.Optimizer.Describe(), Metrics: r.metrics(), Start: start}, err
 }

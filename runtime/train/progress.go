@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -15,10 +16,20 @@ type Event struct {
 	Name          string // of the model or phase
 	Epoch, Epochs int    // the epoch under way, from 1
 	Step, Steps   int    // steps of it that are finished
+	Shown         string // name of the loss that Loss is, "" for the whole
 	Loss          float64
 	Rate          float64       // rows a second
 	Left          time.Duration // to the end of the last epoch, at this rate
 	Done          *Epoch        // set in the event that ends an epoch
+	Note          string        // what is to be told apart from the epochs, such as that the training goes on at its ninth
+}
+
+// label is what Loss is.
+func (e *Event) label() string {
+	if e.Shown == "" {
+		return "loss"
+	}
+	return strings.TrimPrefix(e.Shown, "loss/")
 }
 
 // Progress makes the reporter of one training; nil is silent.
@@ -48,18 +59,20 @@ func BarTo(w io.Writer) Progress {
 type plain struct{ w io.Writer }
 
 func (p plain) Report(e Event) {
-	if e.Done == nil {
-		return
+	if e.Note != "" {
+		fmt.Fprintf(p.w, "%s: %s\n", e.Name, e.Note)
 	}
-	fmt.Fprintf(p.w, "%s\n", epochLine(e))
+	if e.Done != nil {
+		fmt.Fprintf(p.w, "%s\n", epochLine(e))
+	}
 }
 
 func (plain) Close() {}
 
 func epochLine(e Event) string {
-	s := fmt.Sprintf("%s: epoch %d/%d  loss %.5g", e.Name, e.Epoch, e.Epochs, e.Done.Train.Loss)
+	s := fmt.Sprintf("%s: epoch %d/%d  %s %.5g", e.Name, e.Epoch, e.Epochs, e.label(), e.Done.Train.shown(e.Shown))
 	if e.Done.Validated {
-		s += fmt.Sprintf("  valid %.5g", e.Done.Valid.Loss)
+		s += fmt.Sprintf("  valid %.5g", e.Done.Valid.shown(e.Shown))
 	}
 	for _, name := range e.Done.metricNames() {
 		s += fmt.Sprintf("  %s %.5g", name, e.Done.metric(name))
@@ -74,6 +87,12 @@ type live struct {
 }
 
 func (l *live) Report(e Event) {
+	if e.Note != "" {
+		l.Close()
+		fmt.Fprintf(l.w, "%s: %s\n", e.Name, e.Note)
+		l.bar = nil
+		return
+	}
 	if l.bar == nil {
 		l.bar = progressbar.NewOptions(e.Steps, progressbar.OptionSetWriter(l.w), progressbar.OptionSetWidth(20),
 			progressbar.OptionClearOnFinish(), progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false))
@@ -84,8 +103,8 @@ func (l *live) Report(e Event) {
 		l.bar = nil
 		return
 	}
-	l.bar.Describe(fmt.Sprintf("%s: epoch %d/%d  step %d/%d  loss %.5g  %.0f samples/s  %s left",
-		e.Name, e.Epoch, e.Epochs, e.Step, e.Steps, e.Loss, e.Rate, e.Left.Round(time.Second)))
+	l.bar.Describe(fmt.Sprintf("%s: epoch %d/%d  step %d/%d  %s %.5g  %.0f samples/s  %s left",
+		e.Name, e.Epoch, e.Epochs, e.Step, e.Steps, e.label(), e.Loss, e.Rate, e.Left.Round(time.Second)))
 	_ = l.bar.Set(e.Step)
 }
 

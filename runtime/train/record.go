@@ -2,8 +2,11 @@ package train
 
 import (
 	"maps"
+	"math"
+	"reflect"
 	"runtime/debug"
 	"strings"
+	"sync"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/runtime/dataset"
@@ -20,43 +23,82 @@ func newRecord(r *Result) (engine.Record, error) {
 	if err != nil {
 		return engine.Record{}, err
 	}
-	ranges, err := dataset.Ranges(r.rows)
+	columns, err := r.columns()
 	if err != nil {
 		return engine.Record{}, err
-	}
-	columns := map[string]engine.Range{}
-	for _, c := range ranges {
-		columns[c.Column] = engine.Range{Min: c.Min, Max: c.Max}
 	}
 	metrics := r.metrics()
 	for i := len(phases) - 1; i >= 0 && phases[i].Probe != ""; i-- { // of the same parameters
 		maps.Copy(metrics, phases[i].Metrics)
 	}
 	return engine.Record{
-		Seed: r.settings.Seed, DataHash: hash, Rows: r.rows.Len(), Columns: columns, Metrics: metrics,
-		Classes: r.settings.Classes, Program: r.program,
+		Seed: r.opt.Seed, DataHash: hash, Rows: r.rows.Len(), Columns: columns, Metrics: metrics,
+		Classes: r.opt.Classes, Program: r.program,
 		Phases:   phases,
 		SpecText: ir.File(r.prog.Graph), ModelHash: r.prog.Hash, Kernels: kernels(),
 		Versions: map[string]string{"lamina": moduleVersion()},
 	}, nil
 }
 
-// dataHash is the hash of the rows, computed when first needed.
+// measured is what a result says of its rows: read once, when first needed, however
+// many Nets and phases ask.
+type measured struct {
+	mu      sync.Mutex
+	hash    string
+	columns map[string]engine.Range
+}
+
+// dataHash is the hash of the rows.
 func (r *Result) dataHash() (string, error) {
-	if r.hash == "" {
+	r.measured.mu.Lock()
+	defer r.measured.mu.Unlock()
+	if r.measured.hash == "" {
 		h, err := dataset.Hash(r.rows)
 		if err != nil {
 			return "", err
 		}
-		r.hash = h
+		r.measured.hash = h
 	}
-	return r.hash, nil
+	return r.measured.hash, nil
+}
+
+// columns are the ranges of the rows.
+func (r *Result) columns() (map[string]engine.Range, error) {
+	r.measured.mu.Lock()
+	defer r.measured.mu.Unlock()
+	if r.measured.columns == nil {
+		ranges, err := dataset.Ranges(r.rows)
+		if err != nil {
+			return nil, err
+		}
+		r.measured.columns = map[string]engine.Range{}
+		for _, c := range ranges {
+			r.measured.columns[c.Column] = engine.Range{Min: alike(c.Min), Max: alike(c.Max)}
+		}
+	}
+	return maps.Clone(r.measured.columns), nil
+}
+
+// alike returns one number for all, if all are the same.
+func alike(x []float64) []float64 {
+	for _, v := range x {
+		if math.Float64bits(v) != math.Float64bits(x[0]) {
+			return x
+		}
+	}
+	return x[:min(len(x), 1):min(len(x), 1)]
+}
+
+// sameSource reports whether two sources are one.
+func sameSource(a, b dataset.Source) bool {
+	x, y := reflect.ValueOf(a), reflect.ValueOf(b)
+	return x.IsValid() && y.IsValid() && x.Comparable() && y.Comparable() && a == b
 }
 
 // metrics are those of the weights that the result has.
-func (r *Result) metrics() map[string]float64 {
+func (r *Result) metrics() engine.Metrics {
 	last := r.shipped()
-	metrics := map[string]float64{"train/loss": last.Train.Loss}
+	metrics := engine.Metrics{"train/loss": last.Train.Loss}
 	add := func(prefix string, v Values) {
 		for name, x := range v.Losses {
 			metrics[prefix+name] = x
@@ -75,7 +117,7 @@ func (r *Result) metrics() map[string]float64 {
 
 // shipped returns the epoch whose weights the result has.
 func (r *Result) shipped() Epoch {
-	if !r.settings.KeepLast && r.Best > 0 && r.Best <= len(r.History) && r.Last().Validated {
+	if !r.opt.KeepLast && r.Best > 0 && r.Best <= len(r.History) && r.Last().Validated {
 		return r.History[r.Best-1]
 	}
 	return r.Last()

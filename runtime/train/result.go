@@ -18,8 +18,9 @@ type Result struct {
 	prog     *compiler.Program
 	params   map[string][]float32
 	rows     dataset.Source
-	settings Settings
-	hash     string
+	opt      Options
+	starts   []InitReport
+	measured *measured // of rows
 
 	earlier []Earlier // phases of the program, this one included; none without one
 	program string    // all phases as a table

@@ -3,8 +3,10 @@ package train
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/lamina-ml/lamina/kernels/simd"
+	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/runtime/optim"
 )
 
@@ -21,7 +23,9 @@ func (t *Trainer) step(ctx context.Context) (more bool, err error) {
 	}
 	runs := min(t.opt.Accumulate, left)
 	rows := min(runs*t.batches.Size(), t.batches.Len()-t.cursor.Step*t.batches.Size())
-	t.rates()
+	if err := t.rates(); err != nil {
+		return false, err
+	}
 	u := &t.update
 	u.T, u.Step, u.UpdateRows, u.FirstRow, u.Seed = t.cursor.Update+1, uint64(t.cursor.Update), rows, 0, t.opt.Seed
 	u.Opt, u.Accumulate, u.Epoch = t.opt.Optimizer, false, t.cursor.Epoch
@@ -59,7 +63,7 @@ func (t *Trainer) step(ctx context.Context) (more bool, err error) {
 		}
 	}
 	if t.state.Sum == nil {
-		t.state.Sum = make([]float64, len(t.sums))
+		t.state.Sum = make(engine.Numbers, len(t.sums))
 	}
 	for i, s := range t.sums {
 		t.state.Sum[i] += s
@@ -78,13 +82,21 @@ func (t *Trainer) step(ctx context.Context) (more bool, err error) {
 }
 
 // rates sets the learning rate of every parameter for the update to come.
-func (t *Trainer) rates() {
-	steps := t.batches.Steps()
-	p := optim.Progress{Update: t.cursor.Update, UpdatesPerEpoch: (steps + t.opt.Accumulate - 1) / t.opt.Accumulate,
-		Epoch: t.cursor.Epoch, Epochs: t.opt.Epochs}
+//
+// Errors: a schedule that gives no number.
+func (t *Trainer) rates() error {
+	p := optim.Progress{Update: t.cursor.Update, UpdatesPerEpoch: t.updatesPerEpoch(), Epoch: t.cursor.Epoch, Epochs: t.opt.Epochs}
 	t.state.Rate = t.opt.Optimizer.Rate() * t.schedule.Factor(p)
+	if !finite(t.state.Rate) {
+		return fmt.Errorf("train: epoch %d, step %d: the learning rate is %v, since the schedule multiplies it by %v", t.cursor.Epoch+1, t.cursor.Step+1, t.state.Rate, t.schedule.Factor(p))
+	}
 	t.update.Rate = float32(t.state.Rate)
 	for i, f := range t.factors {
 		t.update.Rates[i] = float32(t.state.Rate * f)
 	}
+	return nil
+}
+
+func (t *Trainer) updatesPerEpoch() int {
+	return (t.batches.Steps() + t.opt.Accumulate - 1) / t.opt.Accumulate
 }

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"log/slog"
 	"maps"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/lamina-ml/lamina/compiler"
@@ -50,7 +53,14 @@ type Trainer struct {
 	hash       string
 	clock      clock
 	report     reporting
+	quiet      bool     // what Progress shows need not be logged too
+	asked      bool     // whether the rows of an update were given, and not left to the default
+	notes      []string // to be said once Progress is there
 	err        error
+
+	facts    checkpoint.Facts // all that decides the result; only with Options.Dir
+	rowFacts checkpoint.Facts // those of the rows, which come last
+	files    *files           // only with Options.Dir
 
 	unlock          func() error // gives Options.Dir back, nil without
 	writeCheckpoint func(path string, f *checkpoint.File) error
@@ -69,8 +79,12 @@ type Trainer struct {
 // written or that another training, which is not closed, uses; a checkpoint of
 // another model or run; tensors of Options.InitFrom that cannot be loaded.
 func New(ctx context.Context, m *spec.Model, rows dataset.Source, o Options) (*Trainer, error) {
+	quiet, asked := false, o.Batch > 0 || o.Accumulate > 1
 	if err := o.check(m); err != nil {
 		return nil, err
+	}
+	if o.Log == nil {
+		o.Log, quiet = slog.Default(), o.Progress != nil
 	}
 	frozen, err := o.frozen(m.Params())
 	if err != nil {
@@ -83,7 +97,7 @@ func New(ctx context.Context, m *spec.Model, rows dataset.Source, o Options) (*T
 	if err := o.checkGroups(prog.Params); err != nil {
 		return nil, err
 	}
-	t := &Trainer{model: m, opt: o, prog: prog, frozen: frozen, rows: rows, best: map[string][]float32{}, schedule: o.Optimizer.Plan(),
+	t := &Trainer{model: m, opt: o, prog: prog, frozen: frozen, rows: rows, quiet: quiet, asked: asked, best: map[string][]float32{}, schedule: o.Optimizer.Plan(),
 		clock: clock{read: time.Now}, writeCheckpoint: checkpoint.Write}
 	if s, ok := t.schedule.(optim.StatefulSchedule); ok {
 		t.schedule = s.Start()
@@ -121,6 +135,9 @@ func (t *Trainer) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	t.sumNames = t.prog.Losses
+	if s := t.opt.Show; s != "" && !slices.Contains(t.sumNames, s) {
+		return fmt.Errorf("train: Options.Show is %q; the losses of model %q are %s", s, t.prog.Name, strings.Join(t.sumNames, ", "))
+	}
 	t.sums = make([]float64, len(t.sumNames))
 	t.group()
 	if t.opt.Valid != nil {
@@ -132,12 +149,13 @@ func (t *Trainer) prepare(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	t.state.Settings = t.opt.settings()
 	if err := t.initFrom(); err != nil {
 		return err
 	}
-	if err := t.load(ctx); err != nil {
-		return err
+	if t.opt.Dir != "" {
+		if err := t.load(ctx); err != nil {
+			return err
+		}
 	}
 	if err := t.look(ctx); err != nil {
 		return err
@@ -145,11 +163,8 @@ func (t *Trainer) prepare(ctx context.Context) (err error) {
 	if name := t.badParam(); name != "" {
 		return fmt.Errorf("train: parameter %q is not finite before the first step: its initializer, Options.InitFrom or the checkpoint gives it so", name)
 	}
-	if t.opt.Dir == "" {
-		return nil
-	}
-	_, err = t.dataHash(ctx) // now, so that an interruption need not wait for all rows
-	return err
+	t.tell()
+	return nil
 }
 
 // look reads every row once, if the model does not take every value, so that a bad label does not wait for its batch.
@@ -222,6 +237,9 @@ func (t *Trainer) Epochs(ctx context.Context) iter.Seq[Epoch] {
 				t.err = t.interrupted(ctx, err)
 				return
 			}
+			if t.stopped() && t.cursor.Epoch < t.opt.Epochs {
+				t.say(fmt.Sprintf("stopped early, best epoch %d", t.state.Best))
+			}
 			if !yield(e) {
 				return
 			}
@@ -231,8 +249,11 @@ func (t *Trainer) Epochs(ctx context.Context) iter.Seq[Epoch] {
 
 // finished reports whether nothing is left to train.
 func (t *Trainer) finished() bool {
-	return t.cursor.Epoch >= t.opt.Epochs || t.opt.Patience > 0 && t.state.Waited >= t.opt.Patience
+	return t.cursor.Epoch >= t.opt.Epochs || t.stopped()
 }
+
+// stopped reports whether the patience is at its end.
+func (t *Trainer) stopped() bool { return t.opt.Patience > 0 && t.state.Waited >= t.opt.Patience }
 
 // interrupted writes the checkpoint of a training whose context ended.
 func (t *Trainer) interrupted(ctx context.Context, err error) error {
@@ -315,18 +336,6 @@ func (t *Trainer) keep(to map[string][]float32) {
 	}
 }
 
-// dataHash returns the hash of the training rows, computed when first needed.
-func (t *Trainer) dataHash(ctx context.Context) (string, error) {
-	if t.hash == "" {
-		h, err := dataset.Hash(dataset.Until(ctx, t.rows))
-		if err != nil {
-			return "", t.early(ctx, err, "read for the checkpoint's hash")
-		}
-		t.hash = h
-	}
-	return t.hash, nil
-}
-
 // lastGood names the checkpoint to go back to.
 func (t *Trainer) lastGood() string {
 	if !t.saved {
@@ -366,8 +375,8 @@ func (t *Trainer) Done() (*Result, error) {
 	if t.err != nil {
 		return nil, t.err
 	}
-	r := &Result{model: t.model, prog: t.prog, params: map[string][]float32{}, rows: t.rows, settings: t.state.Settings,
-		hash: t.hash, History: append([]Epoch{}, t.state.History...), Best: t.state.Best}
+	r := &Result{model: t.model, prog: t.prog, params: map[string][]float32{}, rows: t.rows, opt: t.opt, starts: t.state.InitFrom,
+		measured: &measured{hash: t.hash}, History: append([]Epoch{}, t.state.History...), Best: t.state.Best}
 	for _, p := range t.prog.Params {
 		r.params[p.Name] = append([]float32{}, t.store.Param(p.Name)...)
 	}

@@ -37,46 +37,75 @@ func firstRun() (*spec.Model, *dataset.Table, Options) {
 	rows := table(40, 0)
 	return m, rows, Options{Optimizer: optim.Adam(1e-2).Schedule(optim.Plateau(1, 0.5)), Epochs: 4, Batch: 8, Seed: 3, Workers: 1,
 		Valid: table(10, 40), Patience: 3, MinDelta: 1e-4, CheckpointEvery: 1, Log: slog.New(slog.DiscardHandler),
-		InitFrom: []From{{(&source{}).add("encoder/dense1/w", ramp(48), 8, 6), "encoder"}}}
+		InitFrom: []From{{Tensors: (&source{}).add("encoder/dense1/w", ramp(48), 8, 6), Pattern: "encoder", Partly: true}}}
 }
 
-// TestFirstVersion goes on from a checkpoint of version 1, stopped within the
-// third epoch, which every later version must do; testdata/checkpoints keeps one
-// of each. LAMINA_WRITE_CHECKPOINT=FILE writes such a one with this version.
-func TestFirstVersion(t *testing.T) {
-	if out := os.Getenv("LAMINA_WRITE_CHECKPOINT"); out != "" {
-		m, rows, o := firstRun()
-		o.Dir = t.TempDir()
-		// 5 steps and a look behind them are an epoch: 2 of these, 3 steps, stop.
-		ctx := &stopAfter{context.Background(), 1 << 30}
-		tr, err := New(ctx, m, rows, o)
-		if err != nil {
-			t.Fatal(err)
+// kept are the files of testdata/checkpoints of a version: the checkpoint and, from
+// version 2 on, the history beside it.
+func kept(version string) (lamina, history string) {
+	base := filepath.Join("..", "..", "testdata", "checkpoints", version)
+	return base + ".lamina", base + ".history.jsonl"
+}
+
+// TestWriteCheckpoint makes the files of testdata/checkpoints of this version, of a
+// training stopped within its third epoch: LAMINA_WRITE_CHECKPOINT=vN.
+func TestWriteCheckpoint(t *testing.T) {
+	version := os.Getenv("LAMINA_WRITE_CHECKPOINT")
+	if version == "" {
+		t.Skip("LAMINA_WRITE_CHECKPOINT names no version")
+	}
+	m, rows, o := firstRun()
+	o.Dir = t.TempDir()
+	// 5 steps and a look behind them are an epoch: 2 of these, 3 steps, stop.
+	ctx := &stopAfter{context.Background(), 1 << 30}
+	tr, err := New(ctx, m, rows, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tr.Close()
+	for e := range tr.Epochs(ctx) {
+		if e.Number == 2 {
+			ctx.n = 3
 		}
-		defer tr.Close()
-		for e := range tr.Epochs(ctx) {
-			if e.Number == 2 {
-				ctx.n = 3
-			}
-		}
-		if _, err := tr.Done(); !errors.Is(err, ErrInterrupted) || tr.cursor.Step == 0 {
-			t.Fatalf("stopped at %+v: %v", tr.cursor, err)
-		}
-		b, err := os.ReadFile(filepath.Join(o.Dir, checkpointName))
+	}
+	if _, err := tr.Done(); !errors.Is(err, ErrInterrupted) || tr.cursor.Step == 0 {
+		t.Fatalf("stopped at %+v: %v", tr.cursor, err)
+	}
+	lamina, history := kept(version)
+	for from, to := range map[string]string{checkpointName: lamina, historyName: history} {
+		b, err := os.ReadFile(filepath.Join(o.Dir, from))
 		if err == nil {
-			err = os.WriteFile(out, b, 0o644)
+			err = os.WriteFile(to, b, 0o644)
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	b, err := os.ReadFile(filepath.Join("..", "..", "testdata", "checkpoints", "v1.lamina"))
+}
+
+// TestFirstVersion goes on from a checkpoint of version 1, which every later version
+// must; testdata/checkpoints keeps one of each.
+func TestFirstVersion(t *testing.T) { goOnFrom(t, "v1") }
+
+// TestSecondVersion is the same for version 2, whose history is in a file of its own.
+func TestSecondVersion(t *testing.T) { goOnFrom(t, "v2") }
+
+func goOnFrom(t *testing.T, version string) {
+	lamina, history := kept(version)
+	b, err := os.ReadFile(lamina)
 	if err != nil {
 		t.Fatal(err)
 	}
 	m, rows, o := firstRun()
 	o.Dir = t.TempDir()
 	if err := os.WriteFile(filepath.Join(o.Dir, checkpointName), b, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if lines, err := os.ReadFile(history); err == nil {
+		if err := os.WriteFile(filepath.Join(o.Dir, historyName), lines, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if version != "v1" {
 		t.Fatal(err)
 	}
 	f, err := checkpoint.Decode(b)

@@ -1,0 +1,70 @@
+package bundle
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/lamina-ml/lamina/runtime/engine"
+)
+
+// chosenRows is rows.json: the numbers of rows that phases were trained on, of which
+// there may be thousands, so that training.json can be read by people.
+type chosenRows struct {
+	Format int          `json:"format"`
+	Lists  []chosenList `json:"lists"`
+}
+
+type chosenList struct {
+	Phases []string `json:"phases"` // that were trained on them: JSON pointers (RFC 6901) into training.json
+	Rows   []int    `json:"rows"`
+}
+
+// split returns the record without its lists of rows, and these, each once.
+func split(rec engine.Record) (engine.Record, chosenRows) {
+	c := chosenRows{Format: Format}
+	rec.Phases = eachPhase("/phases", rec.Phases, func(at string, p *engine.Phase) {
+		if len(p.Chosen) == 0 {
+			return
+		}
+		i := slices.IndexFunc(c.Lists, func(l chosenList) bool { return slices.Equal(l.Rows, p.Chosen) })
+		if i < 0 {
+			i = len(c.Lists)
+			c.Lists = append(c.Lists, chosenList{Rows: p.Chosen})
+		}
+		c.Lists[i].Phases = append(c.Lists[i].Phases, at)
+		p.Chosen = nil
+	})
+	return rec, c
+}
+
+// join puts the lists back into the record.
+func (c chosenRows) join(rec engine.Record) engine.Record {
+	rows := map[string][]int{}
+	for _, l := range c.Lists {
+		for _, at := range l.Phases {
+			rows[at] = l.Rows
+		}
+	}
+	rec.Phases = eachPhase("/phases", rec.Phases, func(at string, p *engine.Phase) {
+		if l, ok := rows[at]; ok {
+			p.Chosen = l
+		}
+	})
+	return rec
+}
+
+// eachPhase returns copies of the phases, and of those from which they started, as
+// visit leaves them.
+func eachPhase(at string, phases []engine.Phase, visit func(at string, p *engine.Phase)) []engine.Phase {
+	phases = slices.Clone(phases)
+	for i := range phases {
+		p := &phases[i]
+		here := fmt.Sprintf("%s/%d", at, i)
+		visit(here, p)
+		p.Start = slices.Clone(p.Start)
+		for j := range p.Start {
+			p.Start[j].Phases = eachPhase(fmt.Sprintf("%s/start/%d/phases", here, j), p.Start[j].Phases, visit)
+		}
+	}
+	return phases
+}

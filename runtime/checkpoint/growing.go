@@ -1,0 +1,148 @@
+package checkpoint
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/lamina-ml/lamina/internal/atomicfile"
+	"github.com/lamina-ml/lamina/internal/regular"
+)
+
+// Mark is how much of a file counts, and the SHA-256 of it in hexadecimal. The zero
+// Mark is that of a file of which nothing does.
+type Mark struct {
+	Bytes  int64  `json:"bytes"`
+	SHA256 string `json:"sha256"`
+}
+
+// Growing is a file beside a checkpoint to which is only added, so that the cost of
+// adding does not grow with what is there. Its content is what lies before its Mark,
+// which the checkpoint keeps: whatever a writer that was killed left behind that is
+// overwritten by the next.
+type Growing struct {
+	path string
+	sum  hash.Hash // of what lies before the mark
+	n    int64
+}
+
+// NewGrowing returns the file at path with nothing in it. The file itself is made or
+// changed by Append alone.
+func NewGrowing(path string) *Growing { return &Growing{path: path, sum: sha256.New()} }
+
+// ReadMarked returns what lies before the mark in the first of the files, copies of
+// each other, that has it unaltered. What is allocated is bounded by the files'
+// sizes.
+//
+// Errors: none of them has it (ErrNotCheckpoint).
+func ReadMarked(m Mark, paths ...string) ([]byte, error) {
+	if m == (Mark{}) {
+		return nil, nil
+	}
+	var errs []error
+	for _, path := range paths {
+		b, err := readMarked(path, m)
+		if err == nil {
+			return b, nil
+		}
+		errs = append(errs, fmt.Errorf("%s: %w", path, err))
+	}
+	return nil, fmt.Errorf("%w: %w", ErrNotCheckpoint, errors.Join(errs...))
+}
+
+func readMarked(path string, m Mark) ([]byte, error) {
+	f, size, err := regular.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if m.Bytes < 0 || size < m.Bytes {
+		return nil, fmt.Errorf("%d bytes of it belong to the checkpoint, but it has %d", m.Bytes, size)
+	}
+	b := make([]byte, m.Bytes)
+	if _, err := io.ReadFull(f, b); err != nil {
+		return nil, err
+	}
+	if sum := sha256.Sum256(b); hex.EncodeToString(sum[:]) != m.SHA256 {
+		return nil, fmt.Errorf("its first %d bytes are not those that belong to the checkpoint", m.Bytes)
+	}
+	return b, nil
+}
+
+// Restore makes the file hold content and nothing else; one that does is left alone.
+//
+// Errors: it cannot be written; it is as it was then.
+func (g *Growing) Restore(content []byte) error {
+	old, err := os.ReadFile(g.path)
+	switch {
+	case err != nil || !bytes.HasPrefix(old, content):
+		err = atomicfile.WriteBytes(g.path, content)
+	case len(old) > len(content):
+		err = os.Truncate(g.path, int64(len(content)))
+	}
+	if err != nil {
+		return err
+	}
+	g.sum.Reset()
+	g.sum.Write(content) // a hash takes everything
+	g.n = int64(len(content))
+	return nil
+}
+
+// Intact reports whether the file ends at the mark.
+func (g *Growing) Intact() bool {
+	st, err := os.Stat(g.path)
+	return err == nil && st.Size() == g.n
+}
+
+// Append adds b behind the mark, and makes it last.
+//
+// Errors: it cannot be written; what lies before the mark, which stays where it is
+// then, is untouched.
+func (g *Growing) Append(b []byte) (err error) {
+	if len(b) == 0 {
+		return nil
+	}
+	if st, err := os.Stat(g.path); err == nil && !st.Mode().IsRegular() { // opening a pipe would wait
+		return fmt.Errorf("cannot write %s: %w", g.path, regular.ErrNot)
+	}
+	f, err := os.OpenFile(g.path, os.O_WRONLY|os.O_CREATE, 0o644)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	if st, err := f.Stat(); err != nil || st.Size() < g.n {
+		return fmt.Errorf("cannot write %s: it is shorter than the %d bytes that were written to it, so something else changed it (%v)", g.path, g.n, err)
+	}
+	if _, err := f.WriteAt(b, g.n); err != nil {
+		return err
+	}
+	if err := f.Truncate(g.n + int64(len(b))); err != nil { // what a killed writer left
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if g.n == 0 { // the file may be new
+		if err := atomicfile.SyncDir(filepath.Dir(g.path)); err != nil {
+			return err
+		}
+	}
+	g.sum.Write(b)
+	g.n += int64(len(b))
+	return nil
+}
+
+// Mark returns the end of what was written.
+func (g *Growing) Mark() Mark {
+	if g.n == 0 {
+		return Mark{}
+	}
+	return Mark{g.n, hex.EncodeToString(g.sum.Sum(nil))}
+}
