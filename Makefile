@@ -1,5 +1,6 @@
 # Needs Go, a C compiler, python3 with pip, and the package registries; make test
-# also cmake and a C++ compiler. Once deps has run, everything here works offline.
+# also cmake and a C++ compiler. What make test has fetched once, it needs no
+# network for again.
 
 SHELL   := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -15,6 +16,13 @@ WORKS    ?= tied-ae,deep-ae,tiny-ae,rbm
 PARTS    ?= train,batches,gemm,encode
 OUT      ?= out/demo
 
+# Tests with several workers that the race detector runs in seconds; it does not
+# see into assembly, so the kernels are those in Go.
+RACED := TestWorkersGiveTheSameBits TestNetConcurrently TestLiveSwaps TestWorkersWake \
+  TestSameBitsForAnyWorkers TestSecondTrainingInOneProcess TestFreeze TestGroups
+
+EMPTY   :=
+SPACE   := $(EMPTY) $(EMPTY)
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 VENV    := $(CURDIR)/.cache/python
 REQS    := examples/consumers/python/requirements.txt
@@ -68,8 +76,8 @@ test: export LAMINA_REQUIRE_PYTHON := 1
 test: export LAMINA_REQUIRE_CPP := 1
 test: deps ## every test, the real onnxruntime and the consumers in Python and C++ included
 	$(GO) vet ./...
-	CGO_ENABLED=0 $(GO) build ./...
-	$(GO) test ./...
+	$(GO) test -vet=off -timeout 30m ./...
+	$(GO) test -vet=off -race -tags noasm -run '^($(subst $(SPACE),|,$(RACED)))$$' ./runtime/engine ./runtime/train
 
 # The kernels of arm64, emulated where the machine is another one.
 QEMU = $(shell command -v qemu-aarch64-static || command -v qemu-aarch64)

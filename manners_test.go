@@ -1,12 +1,16 @@
 package lamina_test
 
 import (
+	"bytes"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -85,17 +89,58 @@ func TestLibrariesAreQuiet(t *testing.T) {
 	}
 }
 
-// Every platform that is promised must compile, without cgo.
+// The race detector runs tests by their names: a name that no test has any more
+// would be left out without a word.
+func TestRacedTests(t *testing.T) {
+	makefile, err := os.ReadFile("Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile(`(?m)^RACED := ((?:.*\\\n)*.*)$`).FindSubmatch(makefile)
+	if m == nil {
+		t.Fatal("the Makefile does not say which tests are raced")
+	}
+	var tests []byte
+	for _, dir := range []string{"engine", "train"} {
+		files, err := filepath.Glob(filepath.Join("runtime", dir, "*_test.go"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("no tests in runtime/%s: %v", dir, err)
+		}
+		for _, f := range files {
+			b, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tests = append(tests, b...)
+		}
+	}
+	for _, name := range strings.Fields(strings.ReplaceAll(string(m[1]), "\\\n", " ")) {
+		if !bytes.Contains(tests, []byte("\nfunc "+name+"(")) {
+			t.Errorf("the Makefile races %s, which is no test", name)
+		}
+	}
+}
+
+// Every platform that is promised must compile, without cgo, and the command must
+// link. A platform's standard library is not in the cache of a fresh machine, where
+// this takes minutes: foreign code, which is not run, is not optimized, and one
+// program is linked, not all.
 func TestCrossBuilds(t *testing.T) {
 	if testing.Short() {
 		t.Skip("cross builds take a while: run without -short")
 	}
 	for _, target := range []string{"linux/amd64", "linux/arm64", "darwin/arm64", "windows/amd64"} {
 		goos, arch, _ := strings.Cut(target, "/")
-		c := exec.Command("go", "build", "./...")
-		c.Env = append(c.Environ(), "GOOS="+goos, "GOARCH="+arch, "CGO_ENABLED=0")
-		if out, err := c.CombinedOutput(); err != nil {
-			t.Errorf("%s: %v\n%s", target, err, out)
+		flags := "-gcflags="
+		if goos != runtime.GOOS || arch != runtime.GOARCH {
+			flags = "-gcflags=all=-N -l"
+		}
+		for _, args := range [][]string{{"list", "-export", flags, "./..."}, {"build", "-o", os.DevNull, flags, "./cmd/lamina"}} {
+			c := exec.CommandContext(t.Context(), "go", args...)
+			c.Env = append(c.Environ(), "GOOS="+goos, "GOARCH="+arch, "CGO_ENABLED=0")
+			if out, err := c.CombinedOutput(); err != nil {
+				t.Errorf("%s: go %s: %v\n%s", target, args[0], err, out)
+			}
 		}
 	}
 }

@@ -123,7 +123,11 @@ func TestReadmeCommands(t *testing.T) {
 func TestReadmeProgram(t *testing.T) {
 	orttest.Runtime(t)
 	if _, err := os.Stat(filepath.Join(".cache", "python")); err != nil {
-		t.Skip("no .cache/python, which README.md's commands use; run make deps")
+		const advice = "no .cache/python, which README.md's commands use; run make deps"
+		if os.Getenv("LAMINA_REQUIRE_PYTHON") == "1" {
+			t.Fatal(advice)
+		}
+		t.Skip(advice)
 	}
 	program := blocks(t, "go")[0]
 	want, err := os.ReadFile(filepath.Join("examples", "quickstart", "main.go"))

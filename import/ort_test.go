@@ -8,9 +8,9 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/export/verify"
 	"github.com/lamina-ml/lamina/export/verify/native"
-	"github.com/lamina-ml/lamina/export/verify/ort"
 	onnximport "github.com/lamina-ml/lamina/import"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
+	"github.com/lamina-ml/lamina/internal/orttest"
 )
 
 // TestOnnxruntime holds the importer's reading of a file against onnxruntime's:
@@ -18,10 +18,7 @@ import (
 // they may still mean something. What one refuses the other may accept, but where
 // both run a file they agree.
 func TestOnnxruntime(t *testing.T) {
-	rt := ort.Runtime()
-	if _, err := rt.Version(); err != nil {
-		t.Skip(err)
-	}
+	rt := orttest.Runtime(t)
 	for _, c := range forms() {
 		got, want, err := both(t, rt, c.file(t), rows23())
 		if err != nil {

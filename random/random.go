@@ -6,6 +6,10 @@
 //	masks := random.New(seed).DeriveString("dropout").Derive(update, use, row)
 //	keep := masks.Float32(i) < p
 //
+// An initializer of one's own (spec.Init) is given the key of its parameter. An op that draws makes its key of the
+// seed, the update and a number that is its own in the graph (ops.Drawn), and numbers its draws by the row's place in
+// the whole update, so that no mask depends on how rows are divided.
+//
 // The generator is Philox4x32 with ten rounds (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy
 // as 1, 2, 3", SC 2011). Integers and uniform floats have the same bits on every platform; [Key.Normal] and
 // [Key.Normal32] use package math, which may differ in the last bit of a float64 between architectures.

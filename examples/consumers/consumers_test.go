@@ -39,7 +39,7 @@ func bundles(t *testing.T) []string {
 		t.Fatal(err)
 	}
 	if len(models) == 0 {
-		t.Skip("no bundle in testdata/bundles")
+		t.Fatal("no bundle in testdata/bundles")
 	}
 	for i, m := range models {
 		models[i] = filepath.Dir(m)
