@@ -28,6 +28,9 @@ func open(model []byte) (*session, error) {
 	if len(model) == 0 {
 		return nil, errors.New("onnxruntime: the model is empty: 0 bytes")
 	}
+	if err := harmless(model); err != nil {
+		return nil, fmt.Errorf("onnxruntime is not given the model: %w", err)
+	}
 	inputs, outputs, err := onnxruntime.GetInputOutputInfoWithONNXData(model)
 	if err != nil {
 		return nil, refused(err)
