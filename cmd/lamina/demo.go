@@ -95,6 +95,11 @@ func demo(c *cobra.Command, f demoFlags) error {
 		clock = time.Now()
 	}
 
+	if !f.explain { // or it would end without its proof
+		if err := ort.Check(); err != nil {
+			return err
+		}
+	}
 	data, name, err := digits(f.data)
 	if err != nil {
 		return err

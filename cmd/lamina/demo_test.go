@@ -14,6 +14,32 @@ import (
 	"github.com/lamina-ml/lamina/internal/orttest"
 )
 
+// TestDemoLooksForOnnxruntimeFirst ends before it trains if it could not prove what
+// it trained, unless that is wanted; promote proves it later.
+func TestDemoLooksForOnnxruntimeFirst(t *testing.T) {
+	orttest.Runtime(t)
+	dir := t.TempDir()
+	wrong := []string{"LAMINA_DATA=", "LAMINA_ONNXRUNTIME=" + filepath.Join(dir, "absent")}
+	r := lamina(t, wrong, "demo", "--out", filepath.Join(dir, "demo"), "--epochs", "1")
+	if r.status != exitUnreadable || !strings.Contains(r.stderr, "LAMINA_ONNXRUNTIME is set, but to no onnxruntime") || strings.Contains(r.stderr, "epoch") {
+		t.Errorf("%+v", r)
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) > 0 {
+		t.Errorf("it wrote %v, %v", entries, err)
+	}
+	r = lamina(t, []string{"LAMINA_DATA=", "LAMINA_ONNXRUNTIME=none"}, "demo", "--out", filepath.Join(dir, "demo"), "--epochs", "1")
+	unverified := filepath.Join(dir, "demo", "encoder.unverified")
+	if r.status == 0 || !strings.Contains(r.stderr, unverified) || !strings.Contains(r.stderr, "lamina promote") {
+		t.Errorf("%+v", r)
+	}
+	if r := lamina(t, nil, "promote", unverified); r.status != 0 {
+		t.Errorf("%+v", r)
+	}
+	if r := lamina(t, nil, "verify", filepath.Join(dir, "demo", "encoder")); r.status != 0 {
+		t.Errorf("%+v", r)
+	}
+}
+
 func TestDemo(t *testing.T) {
 	orttest.Runtime(t)
 	t.Setenv("LAMINA_DATA", "")

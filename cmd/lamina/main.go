@@ -74,7 +74,7 @@ func command() *cobra.Command {
 on onnxruntime that the exported file computes what was trained.
 
 LAMINA_DATA         folder of IDX data files (gzip or not) used instead of the embedded slice
-LAMINA_ONNXRUNTIME  file or folder of the onnxruntime library
+LAMINA_ONNXRUNTIME  file or folder of the onnxruntime library, or none to do without
 LAMINA_KERNEL       kernel set or kernel to use; see lamina cpu
 LAMINA_DUMP         compiler pass after which demo prints the graph`,
 		Version: version,

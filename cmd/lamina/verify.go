@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -25,6 +26,9 @@ Exit status, by the runtimes that spoke: 0 it holds, 1 it differs or was altered
 2 it cannot be read or run.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := ort.Check(); errors.Is(err, ort.ErrSetting) { // not what was asked for
+				return &exit{exitUnreadable, err}
+			}
 			v, err := bundle.Verify(c.Context(), args[0], ort.Runtime())
 			if asJSON {
 				if err := json.NewEncoder(c.OutOrStdout()).Encode(v); err != nil {

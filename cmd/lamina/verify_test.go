@@ -13,7 +13,11 @@ import (
 
 // TestVerifyWithoutOnnxruntime replays on Lamina's own runtime alone and says so.
 func TestVerifyWithoutOnnxruntime(t *testing.T) {
-	env := []string{"LAMINA_ONNXRUNTIME=" + filepath.Join(t.TempDir(), "absent")}
+	env := []string{"LAMINA_ONNXRUNTIME=none"}
+	wrong := []string{"LAMINA_ONNXRUNTIME=" + filepath.Join(t.TempDir(), "absent")}
+	if r := lamina(t, wrong, "verify", golden); r.status != exitUnreadable || !strings.Contains(r.stderr, "LAMINA_ONNXRUNTIME is set, but to no onnxruntime") || !strings.Contains(r.stderr, "absent") {
+		t.Errorf("a variable that is wrong: %+v", r)
+	}
 	r := lamina(t, env, "verify", golden)
 	if r.status != 0 || !strings.Contains(r.stdout, "on lamina ") || !strings.Contains(r.stdout, "no other runtime spoke: onnxruntime") {
 		t.Errorf("%+v", r)

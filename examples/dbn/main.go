@@ -46,7 +46,7 @@ func run(ctx context.Context, out io.Writer, dir string, rows, test *dataset.Tab
 		machines,
 		pretrain.EndToEnd(x, enc, rows, train.Options{Optimizer: optim.Adam(1e-3), Epochs: fine, Batch: 100, Progress: progress}).CrossEntropy().Untied())
 	fmt.Fprintln(out, program)
-	fit, err := program.Run(ctx, pretrain.Options{Dir: filepath.Join(dir, "training")})
+	fit, err := program.Run(ctx, pretrain.Options{Dir: filepath.Join(dir, "training"), Needs: ort.Check})
 	if err != nil {
 		return err
 	}

@@ -38,7 +38,7 @@ func run(ctx context.Context, out io.Writer, dir string, rows, test *dataset.Tab
 	y := noisy.Then(enc, spec.Mirror("decoder", enc).Tied()).Named("restored")
 	m := spec.NewModel("denoising", spec.MSE(y, x)) // the target is the clean x
 
-	fit, err := train.Fit(ctx, m, rows, train.Options{Optimizer: optim.Adam(1e-3), Epochs: epochs, Batch: 100, Progress: progress})
+	fit, err := train.Fit(ctx, m, rows, train.Options{Optimizer: optim.Adam(1e-3), Epochs: epochs, Batch: 100, Progress: progress, Needs: ort.Check})
 	if err != nil {
 		return err
 	}

@@ -45,6 +45,7 @@ func run(ctx context.Context, out string, epochs int) error {
 		Valid:     test,
 		Metrics:   []train.Metric{within.Metric(wave, clean, 0.25)},
 		Progress:  train.Bar,
+		Needs:     ort.Check,
 	})
 	if err != nil {
 		return err

@@ -52,7 +52,7 @@ func run(ctx context.Context, out io.Writer, dir string, rows, test *dataset.Tab
 			Corrupt(spec.MaskingNoise(0.25)).CrossEntropy(),
 		pretrain.Probe(code, rows.Balanced("y", n.labels, 1), test))
 	fmt.Fprintln(out, program)
-	stack, err := program.Run(ctx, pretrain.Options{Dir: filepath.Join(dir, "training"), Progress: progress})
+	stack, err := program.Run(ctx, pretrain.Options{Dir: filepath.Join(dir, "training"), Progress: progress, Needs: ort.Check})
 	if err != nil {
 		return err
 	}

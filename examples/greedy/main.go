@@ -46,7 +46,7 @@ func run(ctx context.Context, out io.Writer, dir string, rows, test *dataset.Tab
 		pretrain.Fit(ae, rows, o))
 	fmt.Fprintln(out, program)
 
-	fit, err := program.Run(ctx, pretrain.Options{Dir: filepath.Join(dir, "training"), Progress: progress})
+	fit, err := program.Run(ctx, pretrain.Options{Dir: filepath.Join(dir, "training"), Progress: progress, Needs: ort.Check})
 	if err != nil {
 		return err
 	}

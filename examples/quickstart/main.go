@@ -15,7 +15,7 @@ func main() {
 	enc := spec.Sequential("encoder", spec.Dense(100), spec.ReLU(), spec.Dense(30), spec.ReLU())
 	ae := spec.Autoencoder("digits", spec.Input("x", 784), enc, spec.Mirror("decoder", enc).Tied())
 	ctx, digits := train.SignalContext(), dataset.Digits()
-	fit, err := train.Fit(ctx, ae, digits.Train, train.Options{Optimizer: optim.Adam(1e-3), Epochs: 20, Progress: train.Bar})
+	fit, err := train.Fit(ctx, ae, digits.Train, train.Options{Optimizer: optim.Adam(1e-3), Epochs: 20, Progress: train.Bar, Needs: ort.Check})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -44,7 +44,7 @@ func run(ctx context.Context, out io.Writer, dir string, rows, test *dataset.Tab
 		pretrain.Probe(code, few, test))
 	fmt.Fprintln(out, program)
 
-	fit, err := program.Run(ctx, pretrain.Options{Dir: filepath.Join(dir, "training"), Progress: progress})
+	fit, err := program.Run(ctx, pretrain.Options{Dir: filepath.Join(dir, "training"), Progress: progress, Needs: ort.Check})
 	if err != nil {
 		return err
 	}

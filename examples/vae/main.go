@@ -34,7 +34,7 @@ func run(ctx context.Context, out io.Writer, dir string, rows, test *dataset.Tab
 	const beta = 1                                                                   // of the divergence of codes from the unit normal
 	vae := spec.Variational("vae", spec.Input("x", 784), enc, 2, dec, beta)
 
-	fit, err := train.Fit(ctx, vae, rows, train.Options{Optimizer: optim.Adam(1e-3), Epochs: epochs, Batch: 100, Valid: test, KeepLast: true, Progress: progress})
+	fit, err := train.Fit(ctx, vae, rows, train.Options{Optimizer: optim.Adam(1e-3), Epochs: epochs, Batch: 100, Valid: test, KeepLast: true, Progress: progress, Needs: ort.Check})
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,7 @@ type Options struct {
 	Progress train.Progress // of phases that have none of their own; nil is silent
 	Memory   int64          // bytes of codes kept in memory, more go to a file; 1 GB
 	Log      *slog.Logger   // of phases that have none of their own
+	Needs    func() error   // asked before the first phase, as train.Options.Needs; nil needs nothing
 }
 
 const defaultMemory = 1 << 30
@@ -59,6 +60,11 @@ func (p *Program) Run(ctx context.Context, o Options) (*train.Result, error) {
 	}
 	if o.Memory == 0 {
 		o.Memory = defaultMemory
+	}
+	if o.Needs != nil {
+		if err := o.Needs(); err != nil {
+			return nil, fmt.Errorf("pretrain: what is needed after the program is not there, so it does not begin: %w", err)
+		}
 	}
 	if err := p.rowsFit(); err != nil {
 		return nil, err

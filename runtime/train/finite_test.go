@@ -2,7 +2,9 @@ package train
 
 import (
 	"context"
+	"errors"
 	"math"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -109,6 +111,25 @@ func TestNothingThatIsNotFinite(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestNeeds asks first what a program needs afterwards, and reads and writes nothing
+// without it.
+func TestNeeds(t *testing.T) {
+	o := options()
+	o.Dir = filepath.Join(t.TempDir(), "training")
+	o.Needs = func() error { return errors.New("no onnxruntime") }
+	if _, err := Fit(context.Background(), model(), rows(150), o); err == nil || !strings.Contains(err.Error(), "it does not begin: no onnxruntime") {
+		t.Errorf("error %v", err)
+	}
+	if _, err := os.Stat(o.Dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the folder was made: %v", err)
+	}
+	asked := 0
+	o.Needs = func() error { asked++; return nil }
+	if mustFit(t, o); asked != 1 {
+		t.Errorf("it was asked %d times", asked)
 	}
 }
 

@@ -41,6 +41,11 @@ type Options struct {
 
 	ClipNorm float64 // greatest L2 norm of an update's gradient; 0 does not clip
 
+	// Needs is asked before a row is read, and its error is New's: what a program
+	// needs when the training is over, such as ort.Check to prove what it exports.
+	// nil needs nothing.
+	Needs func() error
+
 	Dir             string       // folder of checkpoint and log, for one training at a time; "" keeps neither
 	CheckpointEvery int          // updates between checkpoints besides those of each epoch's end; 0 for none
 	Progress        Progress     // nil is silent

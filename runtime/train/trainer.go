@@ -75,7 +75,7 @@ type Trainer struct {
 // goes on from the checkpoint there.
 //
 // Errors: every mistake of the declaration and of the options, joined, before
-// any row is read; rows that lack an input's column; a folder that cannot be
+// any row is read; that of Options.Needs; rows that lack an input's column; a folder that cannot be
 // written or that another training, which is not closed, uses; a checkpoint of
 // another model or run; tensors of Options.InitFrom that cannot be loaded.
 func New(ctx context.Context, m *spec.Model, rows dataset.Source, o Options) (*Trainer, error) {
@@ -96,6 +96,11 @@ func New(ctx context.Context, m *spec.Model, rows dataset.Source, o Options) (*T
 	}
 	if err := o.checkGroups(prog.Params); err != nil {
 		return nil, err
+	}
+	if o.Needs != nil {
+		if err := o.Needs(); err != nil {
+			return nil, fmt.Errorf("train: what is needed after the training is not there, so it does not begin: %w", err)
+		}
 	}
 	t := &Trainer{model: m, opt: o, prog: prog, frozen: frozen, rows: rows, quiet: quiet, asked: asked, best: map[string][]float32{}, schedule: o.Optimizer.Plan(),
 		clock: clock{read: time.Now}, writeCheckpoint: checkpoint.Write}

@@ -82,7 +82,7 @@ func (s *subject) export(net *engine.Net) {
 	dir := filepath.Join(s.TempDir(), "bundle")
 	_, err = bundle.Write(s.Context(), dir, net, rows, ort.Runtime())
 	switch {
-	case errors.Is(err, bundle.ErrUnverified) && os.Getenv("LAMINA_REQUIRE_ORT") != "1":
+	case errors.Is(err, bundle.ErrUnverified) && !errors.Is(err, ort.ErrSetting) && os.Getenv("LAMINA_REQUIRE_ORT") != "1":
 		s.Logf("the exported layer was not executed: %v", err)
 		return
 	case err != nil:

@@ -33,7 +33,8 @@ type subject struct {
 // report its mistakes at the line of the constructor's call.
 //
 // Without onnxruntime that part is left out with a line in the log, unless
-// LAMINA_REQUIRE_ORT is 1: then it fails.
+// LAMINA_REQUIRE_ORT is 1, or LAMINA_ONNXRUNTIME is set to what is none: then it
+// fails.
 func Layer(t testing.TB, newLayer func() spec.Layer, dims ...int) {
 	t.Helper()
 	s := layerSubject(t, newLayer, dims)

@@ -213,12 +213,20 @@ func TestLossFails(t *testing.T) {
 
 // TestWithoutRuntime runs a test of a layer where there is no onnxruntime.
 func TestWithoutRuntime(t *testing.T) {
-	for required, want := range map[string]string{"1": "export:", "": "the exported layer was not executed"} {
+	for _, c := range []struct {
+		library, required string
+		fails             bool
+		want              string
+	}{
+		{"none", "1", true, "export:"},
+		{"none", "", false, "the exported layer was not executed"},
+		{t.TempDir(), "", true, "LAMINA_ONNXRUNTIME is set, but to no onnxruntime"}, // a mistake is no way to do without
+	} {
 		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestLayer$/^gated$", "-test.v")
-		cmd.Env = append(os.Environ(), "LAMINA_ONNXRUNTIME="+t.TempDir(), "LAMINA_REQUIRE_ORT="+required)
+		cmd.Env = append(os.Environ(), "LAMINA_ONNXRUNTIME="+c.library, "LAMINA_REQUIRE_ORT="+c.required)
 		out, err := cmd.CombinedOutput()
-		if (err != nil) != (required == "1") || !strings.Contains(string(out), want) {
-			t.Errorf("LAMINA_REQUIRE_ORT=%s: %v\n%s", required, err, out)
+		if (err != nil) != c.fails || !strings.Contains(string(out), c.want) {
+			t.Errorf("LAMINA_ONNXRUNTIME=%s LAMINA_REQUIRE_ORT=%s: %v\n%s", c.library, c.required, err, out)
 		}
 	}
 }

@@ -7,7 +7,9 @@
 // is looked up at first use:
 //
 //  1. LAMINA_ONNXRUNTIME, a file, or a folder: the library's own, an unpacked
-//     release, or a Python environment. If set, nothing else is tried.
+//     release, or a Python environment. A relative path counts from the working
+//     directory, or from one above it up to the module's. If set, nothing else is
+//     tried, and what is none is an error: see ErrSetting. None does without.
 //  2. .cache/python, as make deps fills it, of the module that holds the
 //     executable or the working directory.
 //  3. The system's library path.

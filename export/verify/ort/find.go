@@ -17,17 +17,18 @@ import (
 // wrapper is built against.
 const minMajor, minMinor = 1, 24
 
-const advice = "run make deps, or set LAMINA_ONNXRUNTIME to a libonnxruntime of 1.24 or newer"
+const advice = "run make deps, or set " + variable + " to a libonnxruntime of 1.24 or newer"
 
 // search is where to look; the fields are what the process has at the time.
 type search struct {
 	explicit string   // LAMINA_ONNXRUNTIME
+	wd       string   // working directory, "" if there is none
 	starts   []string // folders whose module may have a cache
 	system   []string // names for the system's loader
 }
 
 func defaultSearch() search {
-	s := search{explicit: os.Getenv("LAMINA_ONNXRUNTIME")}
+	s := search{explicit: os.Getenv(variable)}
 	if exe, err := os.Executable(); err == nil {
 		if real, err := filepath.EvalSymlinks(exe); err == nil {
 			exe = real
@@ -35,7 +36,7 @@ func defaultSearch() search {
 		s.starts = append(s.starts, filepath.Dir(exe))
 	}
 	if wd, err := os.Getwd(); err == nil {
-		s.starts = append(s.starts, wd)
+		s.wd, s.starts = wd, append(s.starts, wd)
 	}
 	if runtime.GOOS == "darwin" {
 		s.system = []string{"libonnxruntime.dylib", "/opt/homebrew/lib/libonnxruntime.dylib"}
@@ -47,6 +48,9 @@ func defaultSearch() search {
 
 // library returns the first library that is new enough, opened.
 func (s search) library() (path, version string, release func(), err error) {
+	if s.explicit == None {
+		return "", "", nil, fmt.Errorf("onnxruntime: %w: %s=%s", verify.ErrUnavailable, variable, None)
+	}
 	var problems []string
 	for _, c := range s.candidates() {
 		v, rel, err := probe(c)
@@ -64,28 +68,27 @@ func (s search) library() (path, version string, release func(), err error) {
 		}
 	}
 	what := "no library found"
-	if s.explicit != "" {
-		what = fmt.Sprintf("no library at LAMINA_ONNXRUNTIME=%s", s.explicit)
-	}
 	if len(problems) > 0 {
 		what = strings.Join(problems[:min(2, len(problems))], "; ")
 	}
-	return "", "", nil, fmt.Errorf("onnxruntime: %w: %s; %s", verify.ErrUnavailable, what, advice)
+	if s.explicit == "" {
+		return "", "", nil, fmt.Errorf("onnxruntime: %w: %s; %s", verify.ErrUnavailable, what, advice)
+	}
+	at := s.explicit
+	if !filepath.IsAbs(at) {
+		at += ", sought from " + s.wd + " upwards to the module's folder"
+	}
+	return "", "", nil, fmt.Errorf("onnxruntime: %w: %w: %s: %s; correct it, unset it, or set it to %s to do without; %s", verify.ErrUnavailable, ErrSetting, at, what, None, advice)
 }
 
 // candidates returns the libraries to try, in order.
 func (s search) candidates() []string {
 	if s.explicit != "" {
-		if fi, err := os.Stat(s.explicit); err == nil && fi.IsDir() {
-			return libraries(s.explicit)
+		at, isDir := s.named()
+		if isDir {
+			return libraries(at)
 		}
-		// With a separator the loader takes it for a path, never for a name to
-		// search.
-		abs, err := filepath.Abs(s.explicit)
-		if err != nil {
-			return nil
-		}
-		return []string{abs}
+		return []string{at}
 	}
 	var list []string
 	for _, start := range s.starts {
@@ -94,6 +97,27 @@ func (s search) candidates() []string {
 		}
 	}
 	return append(list, s.system...)
+}
+
+// named returns the file or folder that the variable names, as an absolute path, or
+// one with a separator at least, which the loader never takes for a name to search.
+// A relative path counts from the working directory, or from a folder above it up to
+// the one of the module: tests run in folders below that where the variable was set.
+func (s search) named() (path string, isDir bool) {
+	if filepath.IsAbs(s.explicit) {
+		fi, err := os.Stat(s.explicit)
+		return s.explicit, err == nil && fi.IsDir()
+	}
+	root := moduleRoot(s.wd)
+	for dir := s.wd; ; dir = filepath.Dir(dir) {
+		at := filepath.Join(dir, s.explicit)
+		if fi, err := os.Stat(at); err == nil {
+			return at, fi.IsDir()
+		}
+		if root == "" || dir == root || dir == filepath.Dir(dir) {
+			return filepath.Join(s.wd, s.explicit), false
+		}
+	}
 }
 
 // libraries returns the onnxruntime libraries in the places where dir would

@@ -40,12 +40,16 @@ func TestCandidates(t *testing.T) {
 		s    search
 		want []string
 	}{
-		"module of a start": {search{starts: []string{deep}, system: []string{"sys"}}, []string{lib, "sys"}},
-		"file":              {search{explicit: lib, starts: []string{deep}}, []string{lib}},
-		"library folder":    {search{explicit: capi, system: []string{"sys"}}, []string{lib}},
-		"environment":       {search{explicit: filepath.Join(root, ".cache/python")}, []string{lib}},
-		"empty folder":      {search{explicit: deep}, nil},
-		"absent file":       {search{explicit: filepath.Join(deep, "no")}, []string{filepath.Join(deep, "no")}},
+		"module of a start":  {search{starts: []string{deep}, system: []string{"sys"}}, []string{lib, "sys"}},
+		"file":               {search{explicit: lib, starts: []string{deep}}, []string{lib}},
+		"library folder":     {search{explicit: capi, system: []string{"sys"}}, []string{lib}},
+		"environment":        {search{explicit: filepath.Join(root, ".cache/python")}, []string{lib}},
+		"relative":           {search{explicit: ".cache/python", wd: root}, []string{lib}},
+		"from below":         {search{explicit: ".cache/python", wd: deep}, []string{lib}},
+		"beside, from below": {search{explicit: "../" + filepath.Base(root) + "/.cache/python", wd: deep}, []string{lib}},
+		"relative, absent":   {search{explicit: "no", wd: deep}, []string{filepath.Join(deep, "no")}},
+		"empty folder":       {search{explicit: deep}, nil},
+		"absent file":        {search{explicit: filepath.Join(deep, "no")}, []string{filepath.Join(deep, "no")}},
 	} {
 		if d := cmp.Diff(c.want, c.s.candidates()); d != "" {
 			t.Errorf("%s (-want +got):\n%s", name, d)
@@ -61,6 +65,33 @@ func TestModuleRootStopsAtFirst(t *testing.T) {
 	touch(t, filepath.Join(inner, "go.mod"))
 	if got := (search{starts: []string{inner}}).candidates(); got != nil {
 		t.Errorf("a module took the library of the folder above it: %v", got)
+	}
+}
+
+// TestSetting tells a variable that is set and wrong from one that does without.
+func TestSetting(t *testing.T) {
+	dir := t.TempDir()
+	for name, c := range map[string]struct {
+		s     search
+		wrong bool
+		want  []string
+	}{
+		"unset":    {search{system: []string{"liblamina-absent.so"}}, false, nil},
+		"none":     {search{explicit: None}, false, []string{"LAMINA_ONNXRUNTIME=none"}},
+		"folder":   {search{explicit: dir}, true, []string{dir, "set it to none"}},
+		"file":     {search{explicit: touch(t, filepath.Join(dir, "text.so"))}, true, []string{"text.so"}},
+		"absent":   {search{explicit: filepath.Join(dir, "gone")}, true, []string{"gone"}},
+		"relative": {search{explicit: "gone", wd: dir}, true, []string{"gone, sought from " + dir}},
+	} {
+		_, _, _, err := c.s.library()
+		if !errors.Is(err, verify.ErrUnavailable) || errors.Is(err, ErrSetting) != c.wrong {
+			t.Errorf("%s: %v", name, err)
+		}
+		for _, w := range c.want {
+			if err != nil && !strings.Contains(err.Error(), w) {
+				t.Errorf("%s: %q does not say %q", name, err, w)
+			}
+		}
 	}
 }
 

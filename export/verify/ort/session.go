@@ -33,6 +33,9 @@ func open(model []byte) (*session, error) {
 	if err := onnxfile.External(model); err != nil {
 		return nil, fmt.Errorf("onnxruntime: %w", err)
 	}
+	if err := harmless(model); err != nil {
+		return nil, fmt.Errorf("onnxruntime is not given the model: %w", err)
+	}
 	inputs, outputs, err := onnxruntime.GetInputOutputInfoWithONNXData(model)
 	if err != nil {
 		return nil, refused(err)
