@@ -205,7 +205,7 @@ func TestEncodeOutputs(t *testing.T) {
 // An encode of two outputs that is killed over and over gives the bytes of one
 // that is not, and begins anew when the rows of either have changed.
 func TestEncodeOutputsKilled(t *testing.T) {
-	const n = 60_000
+	const n = 20_000
 	bundle := pair(t)
 	x := randomRows(n, 6)
 	a := saveNPY(t, []int{n, 2, 3}, x...)

@@ -41,7 +41,8 @@ func inspectCommand() *cobra.Command {
 		Short: "Say what is in a model, a bundle or a checkpoint",
 		Long: `Reads an ONNX file, whatever its ops, a bundle's folder or a training's
 checkpoint, and prints the signature, the nodes by op, the weights with shapes
-and bytes, and where it comes from. Nothing is run.`,
+and bytes, those in files beside the model included, and where it comes from.
+Nothing is run.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			r, err := inspect(args[0])

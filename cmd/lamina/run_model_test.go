@@ -42,6 +42,24 @@ func floatsOf(t *testing.T, file string) []float32 {
 	return got.F32("v")
 }
 
+// moveTo changes the working folder and keeps onnxruntime within reach, which is
+// looked for from there.
+func moveTo(t *testing.T, dir string) {
+	t.Helper()
+	library := os.Getenv("LAMINA_ONNXRUNTIME")
+	if library == "" {
+		library = filepath.Join("..", "..", ".cache", "python")
+	}
+	abs, err := filepath.Abs(library)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(abs); err == nil {
+		t.Setenv("LAMINA_ONNXRUNTIME", abs)
+	}
+	t.Chdir(dir)
+}
+
 // The weights are those beside the model, wherever the command is run: here in the
 // folder of another model whose data has the same name.
 func TestRunDataBeside(t *testing.T) {
@@ -49,7 +67,7 @@ func TestRunDataBeside(t *testing.T) {
 	one, ten := apart(t, 1), apart(t, 10)
 	x := saveNPY(t, []int{2, 2}, float32(1), 0, 2, 1)
 	y, all := filepath.Join(t.TempDir(), "y.npy"), filepath.Join(t.TempDir(), "all.npz")
-	t.Chdir(filepath.Dir(ten))
+	moveTo(t, filepath.Dir(ten))
 	for _, engine := range []string{onORT, onLamina, onBoth} {
 		r := lamina(t, nil, "run", one, "--engine", engine, "--input", x, "--output", y, "--all", all)
 		if r.status != 0 {
@@ -149,7 +167,7 @@ func TestRunNames(t *testing.T) {
 	x := saveNPY(t, []int{1, 2}, float32(1), 2)
 	dir := t.TempDir()
 	y := filepath.Join(dir, "y.npy")
-	t.Chdir(dir)
+	moveTo(t, dir)
 	r := lamina(t, nil, "run", path, "--input", "X="+x, "--output", y)
 	wantError(t, r, `the model has no input "X"`, `it has "x"`)
 	r = lamina(t, nil, "run", path, "--input", x, "--output", "Y=y.npy")
