@@ -37,8 +37,8 @@ func run(ctx context.Context, out string, epochs int) error {
 	wave := code.Then(spec.Dense(64), spec.GELU(), spec.Dense(waves.Samples)).Named("wave")
 	m := spec.NewModel("waves", logcosh.Loss(wave, clean))
 
-	test := waves.Source{Rows: 512, Seed: 2}
-	fit, err := train.Fit(ctx, m, waves.Source{Rows: 8192, Seed: 1}, train.Options{
+	test := waves.Source{Count: 512, Seed: 2}
+	fit, err := train.Fit(ctx, m, waves.Source{Count: 8192, Seed: 1}, train.Options{
 		Optimizer: optim.Adam(3e-3).Schedule(optim.Cosine(1)),
 		Epochs:    epochs,
 		Batch:     128,

@@ -5,6 +5,9 @@ import "context"
 // Until returns the source with an end: once ctx has ended, reading rows gives the error of ctx, and so do [Hash] and
 // [Ranges] of it, of a Table too.
 func Until(ctx context.Context, src Source) Source {
+	if src == nil {
+		return nil
+	}
 	u := until{src, ctx}
 	if b, ok := src.(BatchSource); ok {
 		return untilBatch{u, b}

@@ -16,12 +16,12 @@ const Samples = 24
 // and now and then a spike, and "clean" f32[24] without. A row is a function of
 // the seed and of its number.
 type Source struct {
-	Rows int
-	Seed uint64
+	Count int // of rows
+	Seed  uint64
 }
 
 // Len implements [dataset.Source].
-func (s Source) Len() int { return s.Rows }
+func (s Source) Len() int { return s.Count }
 
 // Columns implements [dataset.Source].
 func (s Source) Columns() []dataset.Column {
@@ -43,6 +43,17 @@ func (s Source) Row(i int, row dataset.Row) error {
 			noise += 3
 		}
 		clean[j], x[j] = float32(y), float32(y+noise)
+	}
+	return nil
+}
+
+// Rows implements [dataset.BatchSource]: a row depends on its number alone, so
+// that all processors may make rows at once.
+func (s Source) Rows(index []int, dst dataset.Rows) error {
+	for k, i := range index {
+		if err := s.Row(i, dst.Row(k)); err != nil {
+			return err
+		}
 	}
 	return nil
 }

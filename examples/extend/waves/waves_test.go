@@ -11,7 +11,7 @@ import (
 
 func TestSource(t *testing.T) {
 	const n = 200
-	table, err := dataset.Collect(waves.Source{Rows: n, Seed: 1})
+	table, err := dataset.Collect(waves.Source{Count: n, Seed: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +38,7 @@ func TestSource(t *testing.T) {
 
 func TestSeeds(t *testing.T) {
 	hash := func(seed uint64) string {
-		h, err := dataset.Hash(waves.Source{Rows: 10, Seed: seed})
+		h, err := dataset.Hash(waves.Source{Count: 10, Seed: seed})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -46,5 +46,19 @@ func TestSeeds(t *testing.T) {
 	}
 	if hash(1) != hash(1) || hash(1) == hash(2) {
 		t.Error("rows are no function of the seed")
+	}
+}
+
+// one hides that a source gives many rows at once.
+type one struct{ dataset.Source }
+
+func TestRowsAreThoseOfRow(t *testing.T) {
+	src := waves.Source{Count: 100, Seed: 3}
+	many, err := dataset.Hash(src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if each, err := dataset.Hash(one{src}); err != nil || each != many {
+		t.Errorf("one by one the rows hash to %s, %v, at once to %s", each, err, many)
 	}
 }
