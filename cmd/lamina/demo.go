@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -114,7 +115,9 @@ func demo(c *cobra.Command, f demoFlags) error {
 	if f.dump != "" {
 		o.Dump, o.DumpAfter = c.ErrOrStderr(), f.dump
 	}
-	if !f.quiet {
+	if f.quiet {
+		o.Log = slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	} else {
 		o.Progress = train.BarTo(c.ErrOrStderr())
 	}
 	t, err := train.New(ctx, ae, data.Train, o)
@@ -126,10 +129,7 @@ func demo(c *cobra.Command, f demoFlags) error {
 		_, err := fmt.Fprint(c.OutOrStdout(), t.Explain())
 		return err
 	}
-	done, ok := t.Resumed()
-	if ok && !f.quiet {
-		fmt.Fprintf(c.ErrOrStderr(), "digits: goes on after epoch %d\n", done)
-	}
+	done, _ := t.Resumed()
 	lap("compile")
 	for range t.Epochs(ctx) {
 	}

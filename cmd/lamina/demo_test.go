@@ -6,12 +6,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/lamina-ml/lamina/internal/orttest"
+	"github.com/lamina-ml/lamina/runtime/checkpoint"
 )
 
 // TestDemoLooksForOnnxruntimeFirst ends before it trains if it could not prove what
@@ -120,9 +122,9 @@ func TestDemoInterrupted(t *testing.T) {
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	checkpoint := filepath.Join(dir, "training", "checkpoint.lamina")
+	path := filepath.Join(dir, "training", "checkpoint.lamina")
 	for range 6000 {
-		if _, err := os.Stat(checkpoint); err == nil {
+		if _, err := os.Stat(path); err == nil {
 			break
 		}
 		time.Sleep(50 * time.Millisecond)
@@ -133,17 +135,22 @@ func TestDemoInterrupted(t *testing.T) {
 	if err := c.Wait(); err == nil {
 		t.Fatal("an interrupted demo must not exit with 0")
 	}
-	if s := errs.String(); !strings.Contains(s, checkpoint) || !strings.Contains(s, "run the same again") {
+	if s := errs.String(); !strings.Contains(s, path) || !strings.Contains(s, "run the same again") {
 		t.Fatalf("stderr %q", s)
 	}
 	var out bytes.Buffer
 	errs.Reset()
 	t.Setenv("LAMINA_DATA", "")
-	if code := run([]string{"demo", "--out", dir, "--epochs", "1"}, &out, &errs); code != 0 {
+	f, err := checkpoint.Read(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	epochs := strconv.Itoa(f.Cursor.Epoch + 1) // no fewer than were made
+	if code := run([]string{"demo", "--out", dir, "--epochs", epochs}, &out, &errs); code != 0 {
 		t.Fatalf("exit %d: %s", code, errs.String())
 	}
-	if !strings.Contains(errs.String(), "goes on after epoch") {
-		t.Fatalf("stderr %q", errs.String())
+	if want := "digits: going on at epoch " + epochs + " of " + epochs; !strings.Contains(errs.String(), want) {
+		t.Fatalf("stderr %q, want %q", errs.String(), want)
 	}
 }
 

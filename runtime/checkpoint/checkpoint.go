@@ -33,6 +33,7 @@ const (
 
 	// Of what takes more memory than its bytes in the header.
 	maxTensors = 1 << 16
+	maxFacts   = 1 << 16
 	maxRank    = 32
 )
 
@@ -96,29 +97,35 @@ type header struct {
 	Tensors tensors `json:"tensors"`
 }
 
-// tensors is a list that is read item by item, so that its length is known before
-// it is allocated.
+// tensors is a list that is counted while it is read.
 type tensors []Tensor
 
 // UnmarshalJSON reads the list.
 func (ts *tensors) UnmarshalJSON(b []byte) error {
-	d := json.NewDecoder(bytes.NewReader(b))
-	if t, err := d.Token(); err != nil || t != json.Delim('[') {
-		return errors.New("the tensors are no list")
+	type tensor struct {
+		Name  string `json:"name"`
+		Shape dims   `json:"shape"`
 	}
 	*ts = tensors{}
-	for d.More() {
-		if len(*ts) == maxTensors {
-			return fmt.Errorf("more than %d tensors", maxTensors)
+	return eachItem(b, "tensors", maxTensors, func(t tensor) { *ts = append(*ts, Tensor{Name: t.Name, Shape: t.Shape}) })
+}
+
+// eachItem reads a list item by item, so that its length is known before it is
+// allocated.
+func eachItem[T any](b []byte, what string, most int, add func(T)) error {
+	d := json.NewDecoder(bytes.NewReader(b))
+	if t, err := d.Token(); err != nil || t != json.Delim('[') {
+		return fmt.Errorf("the %s are no list", what)
+	}
+	for n := 0; d.More(); n++ {
+		if n == most {
+			return fmt.Errorf("more than %d %s", most, what)
 		}
-		var t struct {
-			Name  string `json:"name"`
-			Shape dims   `json:"shape"`
-		}
+		var t T
 		if err := d.Decode(&t); err != nil {
 			return err
 		}
-		*ts = append(*ts, Tensor{Name: t.Name, Shape: t.Shape})
+		add(t)
 	}
 	return nil
 }
@@ -144,11 +151,14 @@ func Write(path string, f *File) error {
 
 // Encode writes the checkpoint's bytes.
 //
-// Errors: a tensor whose data do not fill its shape; more than 65,536 tensors or
-// 32 axes; a header above 64 MB; the writer's.
+// Errors: a tensor whose data do not fill its shape; more than 65,536 tensors
+// or facts, or 32 axes; a header above 64 MB; the writer's.
 func Encode(out io.Writer, f *File) error {
 	if len(f.Tensors) > maxTensors {
 		return fmt.Errorf("checkpoint: %d tensors are above the limit of %d", len(f.Tensors), maxTensors)
+	}
+	if len(f.Facts) > maxFacts {
+		return fmt.Errorf("checkpoint: %d facts are above the limit of %d", len(f.Facts), maxFacts)
 	}
 	for _, t := range f.Tensors {
 		if len(t.Shape) > maxRank {

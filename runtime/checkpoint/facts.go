@@ -51,6 +51,15 @@ func (v Verb) part() bool { return v == Has || v == Computes }
 // kind of fact that an older one does not know still compares with it.
 type Facts []Fact
 
+// UnmarshalJSON reads the list.
+func (l *Facts) UnmarshalJSON(b []byte) error {
+	*l = nil
+	if string(b) == "null" {
+		return nil
+	}
+	return eachItem(b, "facts", maxFacts, func(f Fact) { *l = append(*l, f) })
+}
+
 // Add adds a fact unless the value is zero or empty, which is its default.
 func (l *Facts) Add(name string, value any) {
 	if v := reflect.ValueOf(value); !v.IsValid() || v.IsZero() || v.Kind() == reflect.Slice && v.Len() == 0 {

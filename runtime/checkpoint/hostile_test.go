@@ -29,11 +29,15 @@ func seeds(t testing.TB) [][]byte {
 	if err := Encode(&small, sample()); err != nil {
 		t.Fatal(err)
 	}
-	kept, err := os.ReadFile(filepath.Join("..", "..", "testdata", "checkpoints", "v1.lamina"))
-	if err != nil {
-		t.Fatal(err)
+	all := [][]byte{small.Bytes()}
+	for _, version := range []string{"v1", "v2"} {
+		kept, err := os.ReadFile(filepath.Join("..", "..", "testdata", "checkpoints", version+".lamina"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, kept)
 	}
-	return [][]byte{small.Bytes(), kept}
+	return all
 }
 
 func TestCorpus(t *testing.T) {
@@ -44,13 +48,15 @@ func TestFindings(t *testing.T) { hostile.Findings(t, "testdata/hostile", parse)
 
 // A header is JSON, which takes more memory than its bytes.
 func TestHeaderOfManyTensors(t *testing.T) {
-	for name, item := range map[string]string{
-		"tensors":  `{}`,
-		"shapes":   `{"shape":[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]}`,
-		"unknown":  `{"x":[[],[],[],[],[],[],[],[]]}`,
-		"nullness": `null`,
+	for name, c := range map[string][2]string{
+		"tensors":  {"tensors", `{}`},
+		"shapes":   {"tensors", `{"shape":[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]}`},
+		"unknown":  {"tensors", `{"x":[[],[],[],[],[],[],[],[]]}`},
+		"nullness": {"tensors", `null`},
+		"facts":    {"facts", `{}`},
 	} {
-		head := []byte(`{"tensors":[` + item)
+		item := c[1]
+		head := []byte(`{"` + c[0] + `":[` + item)
 		for len(head) < 4<<20 {
 			head = append(append(head, ','), item...)
 		}

@@ -188,6 +188,9 @@ func plainText(v any) string {
 // mostOps is how many ops of a layer are told by name.
 const mostOps = 4
 
+// mostFacts is how many of a model are kept; of a larger one only its hash is.
+const mostFacts = 1 << 15
+
 // modelFacts tells a model layer by layer.
 func modelFacts(m *spec.Model) (checkpoint.Facts, error) {
 	g, err := m.Graph()
@@ -240,6 +243,9 @@ func modelFacts(m *spec.Model) (checkpoint.Facts, error) {
 	for _, s := range m.States() {
 		l = append(l, checkpoint.Fact{Name: s.Name, Verb: checkpoint.Has, Value: "shape " + s.Type.Shape.String()},
 			checkpoint.Fact{Name: "the initializer of " + s.Name, Value: s.Init.Name(), Of: s.Name})
+	}
+	if len(l) > mostFacts {
+		l = l[:1]
 	}
 	return append(l, checkpoint.Fact{Name: "the model", SHA256: m.Hash(), Sum: true}), nil
 }
