@@ -59,6 +59,7 @@ type Env struct {
 	Rows       int    // what the batch symbol is bound to
 	UpdateRows int    // rows of the whole update, of which these are a part
 	FirstRow   int    // position of row 0 in the whole update
+	First      int    // position of the slice that is evaluated along axis 0 of its value, besides FirstRow; 0 for a whole value
 	Seed       uint64 // of the run
 	Update     uint64 // number of the update, from 0
 }
