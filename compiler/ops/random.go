@@ -9,9 +9,10 @@ import (
 
 // Bernoulli is a mask of x's type: an element is 0 with probability Rate and
 // 1/(1-Rate) otherwise. Element j of row r, a row being an index of axis 0, is
-// draw (FirstRow+r)*rowElems+j of the stream of the seed, Stream and the update,
-// whatever the values of x: so a mask does not depend on how an update's rows
-// are divided.
+// draw (First+r)*rowElems+j of the stream of the seed, Stream and the update,
+// whatever the values of x; First counts the rows of the update before these where
+// axis 0 is the batch. So a mask does not depend on how an update's rows are
+// divided, and that of a weight is the same for all of them.
 type Bernoulli struct {
 	Rate   float64 `attr:"rate"`
 	Stream uint64  `attr:"stream"`
@@ -49,7 +50,7 @@ func firstDraw(env *ir.Env, shape []int) uint64 {
 	if len(shape) == 0 {
 		return 0
 	}
-	return uint64(env.FirstRow) * uint64(ir.Elems(shape[1:]))
+	return uint64(env.First) * uint64(ir.Elems(shape[1:]))
 }
 
 // Eval is the reference meaning.
