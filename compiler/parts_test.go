@@ -2,6 +2,7 @@ package compiler
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
@@ -33,9 +34,17 @@ func holdParts(t *testing.T, g *ir.Graph, rows, part int) {
 			ref[name] = x
 		}
 		for _, v := range g.Inputs {
-			c := fed[v.Name].Len() / rows
-			shape := v.Type.Shape.Bind(part)
-			in[v.Name] = &ir.Tensor{DType: ir.F32, Shape: shape, F32: fed[v.Name].F32[from*c : (from+part)*c]}
+			axis, _ := ir.BatchAxis(v.Type.Shape)
+			if axis < 0 {
+				in[v.Name] = fed[v.Name]
+				continue
+			}
+			n := v.Type.Shape[axis].N
+			cut, err := ops.Slice{Axis: axis, Start: n * from, End: n * (from + part)}.Eval(nil, []*ir.Tensor{fed[v.Name].To(ir.F64)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			in[v.Name] = cut[0].To(ir.F32)
 			ref[v.Name] = in[v.Name]
 		}
 		u := &engine.Update{Seed: env.Seed, Step: env.Update, UpdateRows: rows, FirstRow: from, Accumulate: from > 0}
@@ -84,4 +93,90 @@ func TestDrawsInParts(t *testing.T) {
 	}
 	holdParts(t, b.Graph, 16, 8)
 	holdParts(t, b.Graph, 16, 4)
+}
+
+// TestParamTerms: a term that depends on parameters alone counts once in an update,
+// however many parts it is made in.
+func TestParamTerms(t *testing.T) {
+	b := ir.NewBuilder("terms")
+	x := b.Input("x", ir.T(ir.F32, ir.Rows(), ir.Fixed(3)))
+	w := b.Param("w", ir.T(ir.F32, ir.Fixed(3), ir.Fixed(2)))
+	u := b.Param("u", ir.T(ir.F32, ir.Fixed(2)))
+	mean := b.Op(ops.ReduceMean{}, b.Op(ops.Tanh{}, b.Op(ops.MatMul{}, x, w)))
+	decay := b.Op(ops.Mul{}, b.Op(ops.ReduceSum{}, b.Op(ops.Mul{}, w, w)), b.Const(ir.F32, 0.25))
+	other := b.Op(ops.Neg{}, b.Op(ops.ReduceSum{}, b.Op(ops.Tanh{}, u)))
+	loss := b.Op(ops.Sub{}, b.Op(ops.Add{}, decay, b.Op(ops.Mul{}, mean, b.Const(ir.F32, 3))), other)
+	loss.Name = lossName
+	b.Output(loss)
+	if b.Err() != nil {
+		t.Fatal(b.Err())
+	}
+	if err := ir.Separable(b.Graph, loss); err != nil {
+		t.Fatal(err)
+	}
+	holdParts(t, b.Graph, 12, 4)
+	only := ir.NewBuilder("only")
+	w = only.Param("w", ir.T(ir.F32, ir.Fixed(3)))
+	only.Input("x", ir.T(ir.F32, ir.Rows()))
+	loss = only.Op(ops.ReduceSum{}, only.Op(ops.Mul{}, w, w))
+	loss.Name = lossName
+	only.Output(loss)
+	holdParts(t, only.Graph, 12, 4)
+}
+
+// FuzzSeparable draws graphs as FuzzAnyAxis does, and where the sum of the means of
+// their outputs is separable holds the gradients in parts to those in one go.
+func FuzzSeparable(f *testing.F) {
+	for seed := range uint64(150) {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, seed uint64) {
+		const rows, part = 12, 4
+		g := randomAxes(seed, rows)
+		if len(g.Params) == 0 || len(g.Inputs) == 0 || g.Inputs[0].Type.DType != ir.F32 {
+			return
+		}
+		for _, v := range g.Inputs {
+			if _, ok := ir.BatchAxis(v.Type.Shape); !ok {
+				return // it has no rows to be cut
+			}
+		}
+		outs := g.Outputs
+		g.Outputs = nil
+		b := ir.Extend(g)
+		var loss *ir.Value
+		for _, v := range outs {
+			m := b.Op(ops.ReduceMean{}, v)
+			if ir.Separable(g, m) != nil {
+				continue
+			}
+			if loss == nil {
+				loss = m
+			} else {
+				loss = b.Op(ops.Add{}, loss, m)
+			}
+		}
+		if loss == nil || b.Err() != nil {
+			return
+		}
+		loss.Name = lossName
+		b.Output(loss)
+		if err := ir.Separable(g, loss); err != nil {
+			t.Fatalf("the sum of what is separable is not: %v", err)
+		}
+		d, err := Front(g, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		needed := map[string]bool{} // by the loss
+		for _, n := range d.Nodes {
+			for _, v := range n.In {
+				needed[v.Name] = true
+			}
+		}
+		d.Params = slices.DeleteFunc(d.Params, func(v *ir.Value) bool { return !needed[v.Name] })
+		if len(d.Params) > 0 {
+			holdParts(t, d, rows, part)
+		}
+	})
 }

@@ -69,6 +69,9 @@ func (op Bernoulli) Eval(env *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 // WhyNoGradient gives the reason.
 func (Bernoulli) WhyNoGradient() string { return "the mask does not depend on x" }
 
+// MixesRows states that rows stay apart if they are on the first axis.
+func (Bernoulli) MixesRows(in []ir.Type) bool { return drawnRows(in[0]) }
+
 // Split states that rows stay apart.
 func (Bernoulli) Split(in []ir.Type, out ir.Type) ([]ir.Access, bool) {
 	return splitBroadcast(in, out)
@@ -95,6 +98,9 @@ func (Dropout) ONNX() ir.ONNX { return ir.ONNX{Why: "for inference it is its ope
 
 // Infer returns x's type; Rate must be in [0, 1).
 func (op Dropout) Infer(in []ir.Type) ([]ir.Type, error) { return inferRate(in, op.Rate) }
+
+// MixesRows states that rows stay apart if they are on the first axis.
+func (Dropout) MixesRows(in []ir.Type) bool { return drawnRows(in[0]) }
 
 // WithStream implements [Drawn].
 func (op Dropout) WithStream(stream uint64) ir.Op { op.Stream = stream; return op }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/lamina-ml/lamina/compiler"
 	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/compiler/plan"
 	"github.com/lamina-ml/lamina/internal/random"
 	"github.com/lamina-ml/lamina/runtime/engine"
@@ -392,6 +393,29 @@ func BenchmarkStep(b *testing.B) {
 				}
 				b.ReportMetric(float64(b.N)*float64(rows)/b.Elapsed().Seconds(), "samples/s")
 			})
+		}
+	}
+}
+
+// TestNetCutsNoRows: a view that makes other rows of the elements is no step of the
+// plan, but the batch must not be cut where a step goes along them.
+func TestNetCutsNoRows(t *testing.T) {
+	b := ir.NewBuilder("rows")
+	x := b.Input("x", ir.T(ir.F32, ir.Rows(), ir.Fixed(3)))
+	turned := b.Op(ops.Softmax{Axis: 1}, b.Op(ops.Reshape{Shape: ir.MakeDims(ir.Shape{ir.Fixed(3), ir.Rows()})}, x))
+	b.Output(b.Op(ops.Reshape{Shape: ir.MakeDims(x.Type.Shape)}, turned))
+	p, err := compiler.CompileGraph(b.Graph, compiler.Options{Rows: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := engine.NewNet(b.Graph, p, nil, engine.Record{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for rows, want := range map[int]string{4: "", 8: "depend on each other"} {
+		_, err := n.Run(context.Background(), map[string]*ir.Tensor{"x": rowsOf(rows, 3)})
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%d rows: error is %v, want %q", rows, err, want)
 		}
 	}
 }
