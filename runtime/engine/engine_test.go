@@ -419,3 +419,30 @@ func TestNetCutsNoRows(t *testing.T) {
 		}
 	}
 }
+
+// TestSlow names what is run by the reference and its share of the operations.
+func TestSlow(t *testing.T) {
+	for want, axes := range map[string][]int{"": {1}, "ReduceMean, 50 % of all operations": {0, 2}} {
+		b := ir.NewBuilder("slow")
+		x := b.Op(ops.Relu{}, b.Input("x", ir.T(ir.F32, ir.Rows(), ir.Fixed(3), ir.Fixed(4))))
+		b.Output(x)
+		b.Output(b.Op(ops.ReduceMean{Axes: ir.MakeAxes(axes...)}, x))
+		p, err := compiler.CompileGraph(b.Graph, compiler.Options{Rows: 4})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := engine.NewNet(b.Graph, p, nil, engine.Record{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := n.Slow(); got.String() != want || (got.Share > 0) != (want != "") {
+			t.Errorf("slow is %q, want %q", got, want)
+		}
+	}
+	if s := (engine.Slow{Ops: []string{"A", "B", "C"}, Share: 0.012}).String(); s != "A, B and C, 1.2 % of all operations" {
+		t.Error(s)
+	}
+	if s := (engine.Slow{Ops: []string{"A"}, Share: 1}).String(); s != "A, 100 % of all operations" {
+		t.Error(s)
+	}
+}

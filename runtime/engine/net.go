@@ -22,6 +22,7 @@ type Net struct {
 	p      *plan.Plan
 	s      *Store
 	rec    Record
+	slow   Slow
 	mixes  bool        // some result depends on more than its own row
 	inputs []*ir.Value // of the plan, in port order
 
@@ -61,6 +62,7 @@ func NewNet(g *ir.Graph, p *plan.Plan, params map[string][]float32, rec Record) 
 	if err != nil {
 		return nil, err
 	}
+	n.slow = e.Slow()
 	n.warm.Store(e)
 	n.lanes = make(chan *Engine, max(runtime.GOMAXPROCS(0), 1))
 	for len(n.lanes) < cap(n.lanes) {

@@ -1,7 +1,10 @@
 package train
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
+	"strings"
 	"testing"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
@@ -85,6 +88,28 @@ func TestAccumulateSeparable(t *testing.T) {
 					t.Fatalf("%s: %s[%d] is %v in parts, %v in one go", name, p, i, r.params[p][i], w[i])
 				}
 			}
+		}
+	}
+}
+
+// TestSlowIsTold warns once of a product of three axes, which has no kernel, with
+// its share of the operations, and not of a model whose steps all have one.
+func TestSlowIsTold(t *testing.T) {
+	x := spec.Input("x", 12)
+	deep := x.Then(spec.Reshape(3, 4), spec.Dense(8), spec.Flatten(), spec.Dense(12))
+	for name, m := range map[string]*spec.Model{"slow": spec.NewModel("m", spec.MSE(deep, x)), "fast": model()} {
+		var log bytes.Buffer
+		_, err := Fit(context.Background(), m, rows(64), Options{Optimizer: optim.SGD(0.05), Epochs: 2, Batch: 16, Valid: rows(20),
+			Log: slog.New(slog.NewTextHandler(&log, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		told := strings.Count(log.String(), "slow reference")
+		switch {
+		case name == "fast" && told != 0:
+			t.Errorf("a fast model: %s", &log)
+		case name == "slow" && (told != 1 || !strings.Contains(log.String(), `ops="MatMul`) || !strings.Contains(log.String(), "% of all operations")):
+			t.Errorf("told %d times: %s", told, &log)
 		}
 	}
 }
