@@ -3,6 +3,7 @@ package compiler
 import (
 	"fmt"
 	"path"
+	"slices"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
@@ -20,9 +21,14 @@ func autodiff(g *ir.Graph, s *state) error {
 	if err != nil {
 		return err
 	}
-	d := &reverse{b: ir.Extend(g), active: activeValues(g, s.opt.Frozen), parts: map[*ir.Value][]*ir.Value{}}
+	of, _ := ir.Parts(g)
+	d := &reverse{b: ir.Extend(g), active: activeValues(g, s.opt.Frozen), of: of, parts: map[*ir.Value][]*ir.Value{}}
 	forward := append([]*ir.Node{}, g.Nodes...)
 	d.parts[loss] = []*ir.Value{d.b.Const(loss.Type.DType, 1)}
+	hasRows := slices.ContainsFunc(g.Inputs, func(v *ir.Value) bool { return v.Type.Shape.Symbolic() })
+	if of[loss] == ir.OfParams && hasRows {
+		d.parts[loss][0] = d.share(loss.Type.DType)
+	}
 	for i := len(forward) - 1; i >= 0; i-- {
 		if err := d.visit(forward[i]); err != nil {
 			return err
@@ -120,6 +126,7 @@ func anyOf(vs []*ir.Value, set map[*ir.Value]bool) bool {
 type reverse struct {
 	b      *ir.Builder
 	active map[*ir.Value]bool
+	of     map[*ir.Value]ir.Part
 	parts  map[*ir.Value][]*ir.Value // gradients by use, the last use first
 }
 
@@ -156,6 +163,7 @@ func (d *reverse) visit(n *ir.Node) error {
 	if len(din) != len(n.In) {
 		return nodeError(n, "VJP gave %d gradients for %d operands", len(din), len(n.In))
 	}
+	joined := slices.ContainsFunc(n.In, func(v *ir.Value) bool { return d.of[v] == ir.OfSums }) && d.of[n.Out[0]] == ir.OfSums
 	for i := len(din) - 1; i >= 0; i-- {
 		v := n.In[i]
 		if din[i] == nil || !d.active[v] {
@@ -164,9 +172,21 @@ func (d *reverse) visit(n *ir.Node) error {
 		if !din[i].Type.Equal(v.Type) {
 			return nodeError(n, "VJP gave %s as the gradient of operand %d, which is %s", din[i].Type, i+1, v.Type)
 		}
+		if joined && d.of[v] == ir.OfParams {
+			din[i] = d.b.Op(ops.Mul{}, din[i], d.share(v.Type.DType))
+		}
 		d.parts[v] = append(d.parts[v], din[i])
 	}
 	return nil
+}
+
+// share returns the part of the update's rows that a run has, a scalar. A term of
+// the loss that depends on parameters alone is one for the whole update: each run
+// adds that part of its gradient, as it does of means over rows.
+func (d *reverse) share(t ir.DType) *ir.Value {
+	rows := ir.MakeDims(ir.Shape{ir.Rows()})
+	here := d.b.Op(ops.ReduceSum{}, d.b.Op(ops.Expand{Shape: rows}, d.b.Const(t, 1)))
+	return d.b.Op(ops.Div{}, here, d.b.Op(ops.Extent{Of: rows, To: t}))
 }
 
 // total sums the gradients of v's uses in graph order, nil if it has none. The

@@ -145,7 +145,7 @@ type home struct {
 	context  int // group or tail that makes it
 	def, end int // positions in the context
 	local    bool
-	pitch    int // bytes a unit of the group's length
+	pitch    plan.Pitch // of a unit of the group's length; of the whole where one worker makes it
 }
 
 // memory gives every buffer of the arena its offset.
@@ -154,7 +154,8 @@ func (l *lowering) memory() error {
 	units, placed := l.neighbours(homes)
 	l.contexts(func(context int, _ slot, g *plan.Group, steps []int) {
 		var bins []*unit
-		var pitches, ends []int
+		var pitches []plan.Pitch
+		var ends []int
 		for pos, id := range steps {
 			s := &l.p.Steps[id]
 			for _, b := range s.Out {
@@ -268,9 +269,9 @@ func (l *lowering) homes() []home {
 			for _, b := range s.Out {
 				h := home{made: true, from: at, to: at, context: context, def: pos, end: pos}
 				h.local = l.p.Buffers[b].Kind == plan.Arena
-				h.pitch = l.p.Buffers[b].Bytes(l.o.rows)
+				h.pitch = plan.Pitch{Bytes: l.p.Buffers[b].Bytes(l.o.rows)}
 				if !one {
-					h.pitch /= max(1, g.Length.Bind(l.o.rows))
+					h.pitch = l.p.Buffers[b].Pitch()
 				}
 				if l.p.Buffers[b].Kind == plan.Kept {
 					h.to = end

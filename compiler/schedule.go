@@ -258,7 +258,7 @@ func (l *lowering) total(n *ir.Node, in int, t ir.Type, once bool) {
 	part := l.add(n.Out[0].Name+".rows", rows, plan.Arena, -1)
 	l.place1(plan.Step{Op: plan.RowSum{}, In: []int{in}, Out: []int{part}, Param: -1, Layer: n.Layer, Pos: n.Pos}, once)
 	out := l.buffer(n.Out[0], plan.Arena)
-	op := plan.Total{Mean: n.Op.Name() == "ReduceMean", Row: t.Shape[1:].Elems(1), To: n.Out[0].Type.DType}
+	op := plan.Total{Mean: n.Op.Name() == "ReduceMean", Of: ir.MakeDims(t.Shape), To: n.Out[0].Type.DType}
 	l.place1(plan.Step{Op: op, In: []int{part}, Out: []int{out}, Param: -1, Layer: n.Layer, Pos: n.Pos}, once)
 }
 

@@ -18,7 +18,6 @@ type Loss struct {
 
 	elems *ir.Value // of which it is the mean, nil for a penalty
 	unit  *ir.Value // target that must be in [0, 1]; nil for none
-	mixes bool      // it is no mean over rows that stand by themselves
 }
 
 // Weight multiplies the loss in the total. It is 1 if not set. The loss is

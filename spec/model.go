@@ -18,7 +18,6 @@ type Model struct {
 	params []Param
 	states []State
 	unit   []string     // inputs whose values must be in [0, 1]
-	mixing []string     // kinds of the losses that mix rows
 	places []*placement // in the order of the summary
 	kept   map[*ir.Value]*ir.Value
 }
@@ -133,9 +132,6 @@ func (m *Model) assemble(losses []*Loss, whole bool) {
 	m.graph, m.params, m.states, m.kept = x.g, x.params, x.states, x.value
 	m.places = append([]*placement{}, s.top...)
 	for _, l := range losses {
-		if l.mixes && !slices.Contains(m.mixing, l.st.kind) {
-			m.mixing = append(m.mixing, l.st.kind)
-		}
 		for _, in := range s.inputs {
 			if l.unit != nil && in.v == shipped(l.unit) && !slices.Contains(m.unit, in.name) {
 				m.unit = append(m.unit, in.name)
@@ -252,13 +248,4 @@ func (m *Model) UnitInputs() []string {
 		return nil
 	}
 	return append([]string{}, m.unit...)
-}
-
-// MixesRows returns the kinds of the losses that are no mean over rows which stand
-// by themselves, as [KLSparsity] is none.
-func (m *Model) MixesRows() []string {
-	if m == nil {
-		return nil
-	}
-	return append([]string{}, m.mixing...)
 }

@@ -73,7 +73,7 @@ const (
 // not in (0, 1), h does not come from a Sigmoid, so that it is no share of the time a
 // unit is active.
 func KLSparsity(h *Value, rho float64) *Loss {
-	l := penalty("KLSparsity", func(b *Builder, x ...*ir.Value) *ir.Value {
+	return penalty("KLSparsity", func(b *Builder, x ...*ir.Value) *ir.Value {
 		if !(rho > 0 && rho < 1) {
 			return b.Errorf("rho must be in (0, 1), got %v", rho)
 		}
@@ -88,8 +88,6 @@ func KLSparsity(h *Value, rho float64) *Loss {
 		}
 		return b.Op(ops.ReduceSum{}, b.Op(ops.Add{}, part(rho, m), part(1-rho, b.Op(ops.Sub{}, b.Const(1), m))))
 	}, h)
-	l.mixes = true
-	return l
 }
 
 // origin says what made a value.

@@ -11,7 +11,7 @@ import (
 func EvalOp(env *Env, op Op, types []Type, in []*Tensor) ([]*Tensor, error) {
 	switch o := op.(type) {
 	case Evaluator:
-		return o.Eval(env, in)
+		return o.Eval(env.of(types), in)
 	case Decomposer:
 		b := NewBuilder(op.Name())
 		args := make([]*Value, len(types))
@@ -35,6 +35,17 @@ func EvalOp(env *Env, op Op, types []Type, in []*Tensor) ([]*Tensor, error) {
 		return res, nil
 	}
 	return nil, fmt.Errorf("%s: has neither a reference meaning nor a decomposition", op.Name())
+}
+
+// of returns the environment of an op on operands of these types: First counts
+// along axis 0 of the first one, in the whole update if the batch is there.
+func (e *Env) of(types []Type) *Env {
+	if e == nil || e.FirstRow == 0 || len(types) == 0 || types[0].Rank() == 0 || types[0].Shape[0].Sym != Batch {
+		return e
+	}
+	at := *e
+	at.First += e.FirstRow * types[0].Shape[0].N
+	return &at
 }
 
 // Evaluate runs the graph by the ops' reference meanings, floats in float64 and

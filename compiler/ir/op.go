@@ -40,6 +40,16 @@ type (
 	// InPlacer is an op whose output 0 may take the memory of that input, -1 for
 	// none.
 	InPlacer interface{ InPlace() int }
+	// RowMixer is an op that says whether a row of its results depends on other rows
+	// of its operands, none of which has more than one axis that is the batch. The
+	// results have rows if any operand has.
+	RowMixer interface{ MixesRows(in []Type) bool }
+	// RowSummer is an op that may be a sum or a mean over the rows of what each row of
+	// the operands gives by itself. It is asked when the results have no rows.
+	RowSummer interface{ SumsRows(in []Type) bool }
+	// Linear is an op that may be linear, but for a constant, in the operands that
+	// vary, all of them together, the others being constants.
+	Linear interface{ Linear(vary []bool) bool }
 	// Coster states the arithmetic of a node, rows being the batch.
 	Coster interface {
 		Cost(in, out []Type, rows int) (flops, bytes int64)
@@ -59,6 +69,7 @@ type Env struct {
 	Rows       int    // what the batch symbol is bound to
 	UpdateRows int    // rows of the whole update, of which these are a part
 	FirstRow   int    // position of row 0 in the whole update
+	First      int    // position of the slice that is evaluated along axis 0 of its value, besides FirstRow; 0 for a whole value
 	Seed       uint64 // of the run
 	Update     uint64 // number of the update, from 0
 }

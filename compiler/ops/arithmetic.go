@@ -20,6 +20,9 @@ func (Add) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 	return apply2(in, func(a, b float64) float64 { return a + b })
 }
 
+// Linear states that it is in both operands.
+func (Add) Linear([]bool) bool { return true }
+
 // VJP gives dy to both operands.
 func (Add) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
 	return []*ir.Value{sumTo(b, dout[0], n.In[0].Type), sumTo(b, dout[0], n.In[1].Type)}
@@ -39,6 +42,9 @@ func (Sub) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 	return apply2(in, func(a, b float64) float64 { return a - b })
 }
 
+// Linear states that it is in both operands.
+func (Sub) Linear([]bool) bool { return true }
+
 // VJP gives dy and -dy.
 func (Sub) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
 	return []*ir.Value{sumTo(b, dout[0], n.In[0].Type), b.Op(Neg{}, sumTo(b, dout[0], n.In[1].Type))}
@@ -57,6 +63,9 @@ func (Mul) ONNX() ir.ONNX { return ir.ONNX{Type: "Mul", Since: 14} }
 func (Mul) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 	return apply2(in, func(a, b float64) float64 { return a * b })
 }
+
+// Linear states that it is in either operand.
+func (Mul) Linear(vary []bool) bool { return !(vary[0] && vary[1]) }
 
 // VJP gives dy*b and dy*a.
 func (Mul) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
@@ -80,6 +89,9 @@ func (Div) ONNX() ir.ONNX { return ir.ONNX{Type: "Div", Since: 14} }
 func (Div) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 	return apply2(in, func(a, b float64) float64 { return a / b })
 }
+
+// Linear states that it is in a.
+func (Div) Linear(vary []bool) bool { return !vary[1] }
 
 // VJP gives q and -q*y, where q is dy/b.
 func (Div) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {

@@ -51,6 +51,12 @@ func (op Cast) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
 	return []*ir.Value{b.Op(Cast{To: from}, dout[0])}
 }
 
+// MixesRows states that rows stay apart.
+func (Cast) MixesRows([]ir.Type) bool { return false }
+
+// Linear states that it is from one floating point to another.
+func (op Cast) Linear([]bool) bool { return op.To.Float() }
+
 // Split is that of an elementwise op.
 func (Cast) Split(in []ir.Type, out ir.Type) ([]ir.Access, bool) { return splitBroadcast(in, out) }
 
@@ -103,6 +109,9 @@ func (op OneHot) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 
 // WhyNoGradient gives the reason.
 func (OneHot) WhyNoGradient() string { return "the operand is an index" }
+
+// MixesRows states that rows stay apart.
+func (OneHot) MixesRows([]ir.Type) bool { return false }
 
 // Split states that rows stay apart.
 func (OneHot) Split(in []ir.Type, _ ir.Type) ([]ir.Access, bool) { return rows0(in, in[0].Rank() > 0) }

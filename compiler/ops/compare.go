@@ -12,6 +12,9 @@ type comparison struct{}
 // WhyNoGradient gives the reason.
 func (comparison) WhyNoGradient() string { return "the result is bool" }
 
+// MixesRows states that rows stay apart.
+func (comparison) MixesRows([]ir.Type) bool { return false }
+
 // Split is that of an elementwise op.
 func (comparison) Split(in []ir.Type, out ir.Type) ([]ir.Access, bool) {
 	return splitBroadcast(in, out)
@@ -156,6 +159,12 @@ func (Where) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
 		sumTo(b, b.Op(Where{}, n.In[0], zero, dout[0]), n.In[2].Type),
 	}
 }
+
+// MixesRows states that rows stay apart.
+func (Where) MixesRows([]ir.Type) bool { return false }
+
+// Linear states that it is in a and b.
+func (Where) Linear(vary []bool) bool { return !vary[0] }
 
 // Split is that of an elementwise op.
 func (Where) Split(in []ir.Type, out ir.Type) ([]ir.Access, bool) { return splitBroadcast(in, out) }

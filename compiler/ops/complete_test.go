@@ -79,6 +79,11 @@ func TestOpsComplete(t *testing.T) {
 		if _, ok := op.(ir.Coster); !ok {
 			t.Errorf("%s has no cost", name)
 		}
+		_, mixes := op.(ir.RowMixer)
+		_, splits := op.(ir.Splitter)
+		if name != "Extent" && !mixes && !splits { // that one has no operand
+			t.Errorf("%s does not say whether it mixes rows", name)
+		}
 		if docs[name] == "" {
 			t.Errorf("%s has no doc comment", name)
 		}

@@ -1,6 +1,10 @@
 package ops
 
-import "github.com/lamina-ml/lamina/compiler/ir"
+import (
+	"slices"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+)
 
 // pointwise is embedded by ops whose element depends on one element of each
 // operand, broadcasting included.
@@ -11,6 +15,9 @@ type pointwise struct{}
 func (pointwise) Split(in []ir.Type, out ir.Type) ([]ir.Access, bool) {
 	return splitBroadcast(in, out)
 }
+
+// MixesRows states that rows stay apart.
+func (pointwise) MixesRows([]ir.Type) bool { return false }
 
 // InPlace states that the result may overwrite operand 0 if it has its type.
 func (pointwise) InPlace() int { return 0 }
@@ -43,6 +50,20 @@ func rows0(in []ir.Type, ok bool) ([]ir.Access, bool) {
 		access[i] = ir.Axis0
 	}
 	return access, true
+}
+
+// along reports whether an op along these axes of a value goes along its rows.
+func along(axes []int, t ir.Type) bool {
+	axis, _ := ir.BatchAxis(t.Shape)
+	return axis >= 0 && slices.Contains(axes, axis)
+}
+
+// drawnRows reports whether what is drawn for a row depends on other rows: draws
+// have numbers in the order of the elements, where rows that are not on the first
+// axis do not follow each other.
+func drawnRows(t ir.Type) bool {
+	axis, _ := ir.BatchAxis(t.Shape)
+	return axis > 0
 }
 
 // count returns the elements of the types.

@@ -91,6 +91,24 @@ func (op Gemm) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
 	return din
 }
 
+// SumsRows states that it is a sum over the rows of both operands if these are
+// multiplied and nothing is added.
+func (op Gemm) SumsRows(in []ir.Type) bool { return len(in) == 2 && op.overRows(in) }
+
+// MixesRows states that rows stay apart unless they are multiplied.
+func (op Gemm) MixesRows(in []ir.Type) bool { return op.overRows(in) }
+
+// Linear states that it is in either operand of the product, and in what is added.
+func (Gemm) Linear(vary []bool) bool { return !(vary[0] && vary[1]) }
+
+func (op Gemm) overRows(in []ir.Type) bool {
+	ax := 1
+	if op.TransA {
+		ax = 0
+	}
+	return along([]int{ax}, in[0])
+}
+
 // Split states that rows of the result need those of x, its columns if it is
 // taken transposed.
 func (op Gemm) Split(in []ir.Type, _ ir.Type) ([]ir.Access, bool) { return splitGemm(in, op.TransA) }

@@ -16,6 +16,9 @@ func (copying) Infer(in []ir.Type) ([]ir.Type, error) {
 // Eval is the reference meaning.
 func (copying) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) { return one(in[0].Clone()) }
 
+// Linear states that it is.
+func (copying) Linear([]bool) bool { return true }
+
 // Cost counts no arithmetic.
 func (copying) Cost(in, out []ir.Type, rows int) (flops, bytes int64) {
 	return 0, traffic(in, out, rows)

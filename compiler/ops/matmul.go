@@ -135,6 +135,17 @@ func shapeLike(b *ir.Builder, dv *ir.Value, t ir.Type) *ir.Value {
 	return sumTo(b, dv, t)
 }
 
+// SumsRows states that it is a sum over the rows of both if these are multiplied.
+func (MatMul) SumsRows(in []ir.Type) bool {
+	return along([]int{in[0].Rank() - 1}, in[0]) && along([]int{max(in[1].Rank()-2, 0)}, in[1])
+}
+
+// MixesRows states that rows stay apart otherwise.
+func (op MatMul) MixesRows(in []ir.Type) bool { return op.SumsRows(in) }
+
+// Linear states that it is in either operand.
+func (MatMul) Linear(vary []bool) bool { return !(vary[0] && vary[1]) }
+
 // Split states that the rows of x stay apart, and so do the matrices of a batch.
 func (MatMul) Split(in []ir.Type, out ir.Type) ([]ir.Access, bool) {
 	x, w := in[0], in[1]

@@ -68,6 +68,9 @@ func (op RandomNormal) Eval(env *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) 
 // WhyNoGradient gives the reason.
 func (RandomNormal) WhyNoGradient() string { return "the draws do not depend on x" }
 
+// MixesRows states that rows stay apart if they are on the first axis.
+func (RandomNormal) MixesRows(in []ir.Type) bool { return drawnRows(in[0]) }
+
 // Split states that rows stay apart.
 func (RandomNormal) Split(in []ir.Type, out ir.Type) ([]ir.Access, bool) {
 	return splitBroadcast(in, out)
@@ -95,6 +98,9 @@ func (MaskingNoise) ONNX() ir.ONNX { return ir.ONNX{Why: "for inference it is it
 
 // Infer returns x's type; Rate must be in [0, 1).
 func (op MaskingNoise) Infer(in []ir.Type) ([]ir.Type, error) { return inferRate(in, op.Rate) }
+
+// MixesRows states that rows stay apart if they are on the first axis.
+func (MaskingNoise) MixesRows(in []ir.Type) bool { return drawnRows(in[0]) }
 
 // WithStream implements [Drawn].
 func (op MaskingNoise) WithStream(stream uint64) ir.Op { op.Stream = stream; return op }
@@ -155,6 +161,9 @@ func (op GaussianNoise) Infer(in []ir.Type) ([]ir.Type, error) {
 	return result(in[0].DType, in[0].Shape.Clone())
 }
 
+// MixesRows states that rows stay apart if they are on the first axis.
+func (GaussianNoise) MixesRows(in []ir.Type) bool { return drawnRows(in[0]) }
+
 // WithStream implements [Drawn].
 func (op GaussianNoise) WithStream(stream uint64) ir.Op { op.Stream = stream; return op }
 
@@ -199,6 +208,9 @@ func (op SaltAndPepper) Infer(in []ir.Type) ([]ir.Type, error) {
 	}
 	return inferRate(in, op.Rate)
 }
+
+// MixesRows states that rows stay apart if they are on the first axis.
+func (SaltAndPepper) MixesRows(in []ir.Type) bool { return drawnRows(in[0]) }
 
 // WithStream implements [Drawn].
 func (op SaltAndPepper) WithStream(stream uint64) ir.Op { op.Stream = stream; return op }

@@ -9,9 +9,10 @@ import (
 
 // Bernoulli is a mask of x's type: an element is 0 with probability Rate and
 // 1/(1-Rate) otherwise. Element j of row r, a row being an index of axis 0, is
-// draw (FirstRow+r)*rowElems+j of the stream of the seed, Stream and the update,
-// whatever the values of x: so a mask does not depend on how an update's rows
-// are divided.
+// draw (First+r)*rowElems+j of the stream of the seed, Stream and the update,
+// whatever the values of x; First counts the rows of the update before these where
+// axis 0 is the batch. So a mask does not depend on how an update's rows are
+// divided, and that of a weight is the same for all of them.
 type Bernoulli struct {
 	Rate   float64 `attr:"rate"`
 	Stream uint64  `attr:"stream"`
@@ -49,7 +50,7 @@ func firstDraw(env *ir.Env, shape []int) uint64 {
 	if len(shape) == 0 {
 		return 0
 	}
-	return uint64(env.FirstRow) * uint64(ir.Elems(shape[1:]))
+	return uint64(env.First) * uint64(ir.Elems(shape[1:]))
 }
 
 // Eval is the reference meaning.
@@ -67,6 +68,9 @@ func (op Bernoulli) Eval(env *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 
 // WhyNoGradient gives the reason.
 func (Bernoulli) WhyNoGradient() string { return "the mask does not depend on x" }
+
+// MixesRows states that rows stay apart if they are on the first axis.
+func (Bernoulli) MixesRows(in []ir.Type) bool { return drawnRows(in[0]) }
 
 // Split states that rows stay apart.
 func (Bernoulli) Split(in []ir.Type, out ir.Type) ([]ir.Access, bool) {
@@ -94,6 +98,9 @@ func (Dropout) ONNX() ir.ONNX { return ir.ONNX{Why: "for inference it is its ope
 
 // Infer returns x's type; Rate must be in [0, 1).
 func (op Dropout) Infer(in []ir.Type) ([]ir.Type, error) { return inferRate(in, op.Rate) }
+
+// MixesRows states that rows stay apart if they are on the first axis.
+func (Dropout) MixesRows(in []ir.Type) bool { return drawnRows(in[0]) }
 
 // WithStream implements [Drawn].
 func (op Dropout) WithStream(stream uint64) ir.Op { op.Stream = stream; return op }

@@ -35,6 +35,17 @@ func (op ReduceSum) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value
 	return []*ir.Value{spread(b, dout[0], n.In[0].Type, op.Axes)}
 }
 
+// SumsRows states that it is a sum over the rows if it is along them.
+func (op ReduceSum) SumsRows(in []ir.Type) bool {
+	return along(allAxes(op.Axes, in[0].Rank()), in[0])
+}
+
+// MixesRows states that rows stay apart otherwise.
+func (op ReduceSum) MixesRows(in []ir.Type) bool { return op.SumsRows(in) }
+
+// Linear states that it is.
+func (ReduceSum) Linear([]bool) bool { return true }
+
 // Split states that rows stay apart unless they are added, and that the columns
 // of a matrix do when its rows are.
 func (op ReduceSum) Split(in []ir.Type, out ir.Type) ([]ir.Access, bool) {
@@ -93,6 +104,17 @@ func (op ReduceMean) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Valu
 	return []*ir.Value{spread(b, b.Op(Div{}, dout[0], extent), x, op.Axes)}
 }
 
+// SumsRows states that it is a mean over the rows if it is along them.
+func (op ReduceMean) SumsRows(in []ir.Type) bool {
+	return along(allAxes(op.Axes, in[0].Rank()), in[0])
+}
+
+// MixesRows states that rows stay apart otherwise.
+func (op ReduceMean) MixesRows(in []ir.Type) bool { return op.SumsRows(in) }
+
+// Linear states that it is.
+func (ReduceMean) Linear([]bool) bool { return true }
+
 // Split states that rows stay apart unless the mean is over them, and that the
 // columns of a matrix do when it is.
 func (op ReduceMean) Split(in []ir.Type, out ir.Type) ([]ir.Access, bool) {
@@ -137,6 +159,11 @@ func (op ReduceMax) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value
 	mask := b.Op(Where{}, top, b.Const(d, 1), b.Const(d, 0))
 	ties := b.Op(ReduceSum{Axes: op.Axes, Keep: true}, mask)
 	return []*ir.Value{b.Op(Mul{}, mask, b.Op(Div{}, reshapeTo(b, dout[0], kept), ties))}
+}
+
+// MixesRows states that rows stay apart unless the maximum is over them.
+func (op ReduceMax) MixesRows(in []ir.Type) bool {
+	return along(allAxes(op.Axes, in[0].Rank()), in[0])
 }
 
 // Split states that rows stay apart unless the maximum is over them, and that
@@ -201,6 +228,9 @@ func (op ArgMax) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 
 // WhyNoGradient gives the reason.
 func (ArgMax) WhyNoGradient() string { return "the result is an index" }
+
+// MixesRows states that rows stay apart unless Axis is theirs.
+func (op ArgMax) MixesRows(in []ir.Type) bool { return along([]int{op.Axis}, in[0]) }
 
 // Split states that rows stay apart unless Axis is theirs.
 func (op ArgMax) Split(in []ir.Type, _ ir.Type) ([]ir.Access, bool) { return rows0(in, op.Axis != 0) }

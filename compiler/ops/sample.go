@@ -49,6 +49,9 @@ func (op Sample) Eval(env *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 // WhyNoGradient gives the reason.
 func (Sample) WhyNoGradient() string { return "a bit is 0 or 1 and changes with p by leaps alone" }
 
+// MixesRows states that rows stay apart if they are on the first axis.
+func (Sample) MixesRows(in []ir.Type) bool { return drawnRows(in[0]) }
+
 // Split states that rows stay apart.
 func (Sample) Split(in []ir.Type, out ir.Type) ([]ir.Access, bool) { return splitBroadcast(in, out) }
 

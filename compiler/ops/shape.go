@@ -16,6 +16,12 @@ type Transpose struct {
 // moving is embedded by ops that move elements and compute nothing.
 type moving struct{}
 
+// MixesRows states that rows stay apart.
+func (moving) MixesRows([]ir.Type) bool { return false }
+
+// Linear states that it is.
+func (moving) Linear([]bool) bool { return true }
+
 // Cost counts no arithmetic.
 func (moving) Cost(in, out []ir.Type, rows int) (flops, bytes int64) {
 	return 0, traffic(in, out, rows)
@@ -123,11 +129,36 @@ func (Reshape) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
 	return []*ir.Value{reshapeTo(b, dout[0], n.In[0].Type.Shape)}
 }
 
+// MixesRows states that rows stay apart while their elements stay together.
+func (op Reshape) MixesRows(in []ir.Type) bool {
+	return reshapesRows(in[0].Shape, op.Shape.Shape())
+}
+
 // Split states that rows stay apart where axis 0 keeps its length.
 func (Reshape) Split(in []ir.Type, out ir.Type) ([]ir.Access, bool) { return splitReshape(in, out) }
 
 // InPlace states that the result may overwrite x.
 func (Reshape) InPlace() int { return 0 }
+
+// reshapesRows reports whether elements of one row become elements of another: the
+// elements before the axis of the rows, and those after it, are no longer as many.
+func reshapesRows(from, to ir.Shape) bool {
+	around := func(s ir.Shape) (before, after int) {
+		before, after = 1, 1
+		axis, _ := ir.BatchAxis(s)
+		for i, d := range s {
+			if i < axis {
+				before *= d.N
+			} else {
+				after *= d.N
+			}
+		}
+		return before, after
+	}
+	b, a := around(from)
+	c, d := around(to)
+	return b != c || a != d
+}
 
 func splitReshape(in []ir.Type, out ir.Type) ([]ir.Access, bool) {
 	return rows0(in, in[0].Rank() > 0 && out.Rank() > 0 && in[0].Shape[0] == out.Shape[0])
@@ -172,6 +203,12 @@ func (op Flatten) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 // VJP gives dy in x's shape.
 func (Flatten) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
 	return []*ir.Value{reshapeTo(b, dout[0], n.In[0].Type.Shape)}
+}
+
+// MixesRows states that rows stay apart while their elements stay together.
+func (op Flatten) MixesRows(in []ir.Type) bool {
+	out, err := op.Infer(in)
+	return err != nil || reshapesRows(in[0].Shape, out[0].Shape)
 }
 
 // Split states that rows stay apart where axis 0 keeps its length.

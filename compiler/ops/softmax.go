@@ -66,6 +66,9 @@ func (op Softmax) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
 	return []*ir.Value{b.Op(Mul{}, y, b.Op(Sub{}, dy, sum))}
 }
 
+// MixesRows states that rows stay apart unless Axis is theirs.
+func (op Softmax) MixesRows(in []ir.Type) bool { return along([]int{op.Axis}, in[0]) }
+
 // Split states that rows stay apart unless Axis is theirs.
 func (op Softmax) Split(in []ir.Type, _ ir.Type) ([]ir.Access, bool) { return rows0(in, op.Axis != 0) }
 
@@ -105,6 +108,9 @@ func (op LogSoftmax) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Valu
 	sum := b.Op(ReduceSum{Axes: ir.MakeAxes(op.Axis), Keep: true}, dy)
 	return []*ir.Value{b.Op(Sub{}, dy, b.Op(Mul{}, b.Op(Exp{}, n.Out[0]), sum))}
 }
+
+// MixesRows states that rows stay apart unless Axis is theirs.
+func (op LogSoftmax) MixesRows(in []ir.Type) bool { return along([]int{op.Axis}, in[0]) }
 
 // Split states that rows stay apart unless Axis is theirs.
 func (op LogSoftmax) Split(in []ir.Type, _ ir.Type) ([]ir.Access, bool) {

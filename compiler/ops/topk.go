@@ -94,6 +94,9 @@ func compareElems(x *ir.Tensor, i, j int) int {
 // WhyNoGradient gives the reason.
 func (TopK) WhyNoGradient() string { return "the result is indices" }
 
+// MixesRows states that rows stay apart unless Axis is theirs.
+func (op TopK) MixesRows(in []ir.Type) bool { return along([]int{op.Axis}, in[0]) }
+
 // Split states that rows stay apart unless Axis is theirs.
 func (op TopK) Split(in []ir.Type, _ ir.Type) ([]ir.Access, bool) { return rows0(in, op.Axis != 0) }
 

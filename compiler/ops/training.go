@@ -36,6 +36,9 @@ func inferTwins(in []ir.Type, a, b string) ([]ir.Type, error) {
 	return result(in[0].DType, in[0].Shape.Clone())
 }
 
+// MixesRows states that rows stay apart if they are on the first axis.
+func (Reparameterize) MixesRows(in []ir.Type) bool { return drawnRows(in[0]) }
+
 // WithStream implements [Drawn].
 func (op Reparameterize) WithStream(stream uint64) ir.Op { op.Stream = stream; return op }
 
@@ -78,6 +81,9 @@ func (op Emphasis) Infer(in []ir.Type) ([]ir.Type, error) {
 	}
 	return t, nil
 }
+
+// MixesRows states that rows stay apart if they are on the first axis.
+func (Emphasis) MixesRows(in []ir.Type) bool { return drawnRows(in[0]) }
 
 // WithStream implements [Drawn]; the stream is that of the noise.
 func (op Emphasis) WithStream(stream uint64) ir.Op { op.Stream = stream; return op }

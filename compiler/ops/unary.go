@@ -20,6 +20,9 @@ func (Neg) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 	return apply(in, func(x float64) float64 { return -x })
 }
 
+// Linear states that it is.
+func (Neg) Linear([]bool) bool { return true }
+
 // VJP gives -dy.
 func (Neg) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
 	return []*ir.Value{b.Op(Neg{}, dout[0])}

@@ -43,10 +43,10 @@ func (RowSum) Cost(in, out []ir.Type, rows int) (flops, bytes int64) {
 }
 
 // Total is the second half: the sum of the row sums, rows ascending, divided by
-// the number of elements if Mean is set.
+// the number of elements of a value of shape Of if Mean is set.
 type Total struct {
 	Mean bool     `attr:"mean"`
-	Row  int      `attr:"row"` // elements in one row
+	Of   ir.Dims  `attr:"of"`
 	To   ir.DType `attr:"to"`
 }
 
@@ -62,18 +62,22 @@ func (o Total) Infer(in []ir.Type) ([]ir.Type, error) {
 }
 
 // Eval is the definition.
-func (o Total) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
-	return []*ir.Tensor{ir.Scalar(o.Of(in[0].F64))}, nil
+func (o Total) Eval(env *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
+	return []*ir.Tensor{ir.Scalar(o.Sum(in[0].F64, env.Rows))}, nil
 }
 
-// Of returns the total of the row sums.
-func (o Total) Of(rows []float64) float64 {
+// Sum returns the total of the row sums, for a batch of that many rows.
+func (o Total) Sum(sums []float64, batch int) float64 {
 	s := 0.0
-	for _, v := range rows {
+	for _, v := range sums {
 		s += v
 	}
 	if o.Mean {
-		s /= float64(len(rows)) * float64(o.Row)
+		n := 1.0
+		for _, d := range o.Of.At[:o.Of.Len] {
+			n *= float64(d.Bind(batch))
+		}
+		s /= n
 	}
 	return s
 }

@@ -47,6 +47,24 @@ type Buffer struct {
 // Bytes returns the size at rows rows.
 func (b *Buffer) Bytes(rows int) int { return b.Type.Shape.Elems(rows) * b.Type.DType.Size() }
 
+// Pitch is the distance between two neighbours along a buffer's first axis, as a
+// function of the rows n of a run: Bytes·n^Power. Only buffers of one pitch have
+// the same bytes for the same slice in every run: [N 256] and [N N] have them at
+// 256 rows alone.
+type Pitch struct{ Bytes, Power int }
+
+// Pitch returns the buffer's pitch. It must have a first axis.
+func (b *Buffer) Pitch() Pitch {
+	p := Pitch{Bytes: b.Type.DType.Size()}
+	for _, d := range b.Type.Shape[1:] {
+		p.Bytes *= d.N
+		if d.Symbolic() {
+			p.Power++
+		}
+	}
+	return p
+}
+
 // Step is one op on buffers, or the update of parameters: then Op is nil, In
 // holds the gradients, Out the parameters, and Param is the first one's segment;
 // the others' follow it.

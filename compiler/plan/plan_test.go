@@ -25,6 +25,14 @@ func (twice) InPlace() int                                  { return 0 }
 func (twice) Split([]ir.Type, ir.Type) ([]ir.Access, bool)  { return []ir.Access{ir.Axis0}, true }
 func (twice) Cost([]ir.Type, []ir.Type, int) (int64, int64) { return 1000, 10 }
 
+// widen is an op of the tests: each row given another width.
+type widen struct{ To int }
+
+func (widen) Name() string { return "Widen" }
+func (o widen) Infer(in []ir.Type) ([]ir.Type, error) {
+	return []ir.Type{ir.T(in[0].DType, in[0].Shape[0], ir.Fixed(o.To))}, nil
+}
+
 // turn is an op of the tests: the transpose of a matrix.
 type turn struct{}
 
@@ -72,7 +80,7 @@ func sample() *plan.Plan {
 			{Op: twice{3}, In: []int{a}, Out: []int{b}, Access: []ir.Access{ir.Axis0}, Param: -1, Layer: "dense",
 				Pos: ir.Pos{Made: ir.Frame{File: "main.go", Line: 14}}},
 			{Op: plan.RowSum{}, In: []int{b}, Out: []int{rows}, Access: []ir.Access{ir.Axis0}, Param: -1},
-			{Op: plan.Total{Mean: true, Row: 4, To: ir.F32}, In: []int{rows}, Out: []int{loss}, Access: []ir.Access{ir.Whole}, Param: -1},
+			{Op: plan.Total{Mean: true, Of: ir.MakeDims(ir.Shape{n, m}), To: ir.F32}, In: []int{rows}, Out: []int{loss}, Access: []ir.Access{ir.Whole}, Param: -1},
 			{Op: twice{1}, In: []int{w}, Out: []int{grad}, Access: []ir.Access{ir.Axis0}, Param: -1},
 			{In: []int{grad}, Out: []int{w}, Access: []ir.Access{ir.Axis0}, Param: 0, Twins: []int{wt}, Layer: "dense"},
 		},
@@ -113,6 +121,18 @@ func TestVerify(t *testing.T) {
 		{"two buffers at one place", "share bytes", func(p *plan.Plan) { p.Buffers[rows].Offset = 128 }},
 		{"place taken before the last use", "share bytes", func(p *plan.Plan) { p.Steps[3].In[0] = a }},
 		{"one buffer shifted within the group", "share bytes", func(p *plan.Plan) { p.Buffers[b].Offset = 192 }},
+		{"the same slices at capacity alone", "share bytes", func(p *plan.Plan) {
+			square := ir.T(ir.F32, ir.Rows(), ir.Rows())
+			for _, i := range []int{x, a, b} {
+				p.Buffers[i].Type = square
+			}
+			p.Buffers[a].Offset, p.Buffers[b].Offset, p.ArenaBytes = 512, 1024, 2048
+			// a is dead when this one takes its place.
+			wide := plan.Buffer{Name: "wide", Type: ir.T(ir.F32, ir.Rows(), ir.Fixed(p.Rows)), Offset: 512, Alias: -1}
+			p.Buffers, p.Steps[3].In = append(p.Buffers, wide), []int{len(p.Buffers)}
+			p.Steps = append(p.Steps, plan.Step{Op: widen{p.Rows}, In: []int{b}, Out: []int{len(p.Buffers) - 1}, Access: []ir.Access{ir.Axis0}, Param: -1})
+			p.Phases[1].Groups[0].Steps = []int{1, 2, len(p.Steps) - 1, 3}
+		}},
 		{"kept value overwritten", "share bytes", func(p *plan.Plan) { p.Buffers[grad].Offset = 0 }},
 		{"loss overwritten", "share bytes", func(p *plan.Plan) { p.Buffers[grad].Offset = 320 }},
 		{"end of the arena", "leaves the arena", func(p *plan.Plan) { p.ArenaBytes = 511 }},
@@ -177,8 +197,8 @@ func TestInternalOps(t *testing.T) {
 		want []float64
 	}{
 		{plan.RowSum{}, []*ir.Tensor{m}, []float64{6, 15}},
-		{plan.Total{Mean: true, Row: 2, To: ir.F32}, []*ir.Tensor{start}, []float64{10}},
-		{plan.Total{Row: 2, To: ir.F32}, []*ir.Tensor{start}, []float64{60}},
+		{plan.Total{Mean: true, Of: ir.MakeDims(ir.Shape{ir.Fixed(3), ir.Rows()}), To: ir.F32}, []*ir.Tensor{start}, []float64{10}},
+		{plan.Total{To: ir.F32}, []*ir.Tensor{start}, []float64{60}},
 		{plan.ContinueSum{}, []*ir.Tensor{m, start}, []float64{15, 27, 39}},
 		{plan.StoreGrad{}, []*ir.Tensor{start}, []float64{10, 20, 30}},
 		{plan.Assign{}, []*ir.Tensor{start}, []float64{10, 20, 30}},
@@ -190,7 +210,7 @@ func TestInternalOps(t *testing.T) {
 		if _, err := c.op.Infer(types); err != nil {
 			t.Errorf("%s: %v", c.op.Name(), err)
 		}
-		got, err := c.op.(ir.Evaluator).Eval(nil, c.in)
+		got, err := c.op.(ir.Evaluator).Eval(&ir.Env{Rows: 2}, c.in)
 		if err != nil || !slices.Equal(got[0].F64, c.want) {
 			t.Errorf("%s gives %v, want %v (%v)", c.op.Name(), got[0].F64, c.want, err)
 		}

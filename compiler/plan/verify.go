@@ -452,12 +452,24 @@ func (c *checker) overlaps() error {
 	return nil
 }
 
+// sameSlices reports whether two buffers with one length of axis 0 have the same
+// bytes for the same slice in a run of any number of rows. Both sizes are a number
+// times a power of the rows, so that two runs tell.
+func (c *checker) sameSlices(a, b int) bool {
+	for _, rows := range []int{1, c.p.Rows} {
+		if c.p.Buffers[a].Bytes(rows) != c.p.Buffers[b].Bytes(rows) {
+			return false
+		}
+	}
+	return true
+}
+
 // inTurn reports whether b takes a's place within a task.
 func (c *checker) inTurn(a, b *span) bool {
 	if !a.inside || !b.inside || !a.def.sameList(b.def) {
 		return false
 	}
-	if !a.def.sequential() && (a.lo != b.lo || a.hi != b.hi) {
+	if !a.def.sequential() && (a.lo != b.lo || !c.sameSlices(a.buf, b.buf)) {
 		return false
 	}
 	if a.lo != b.lo && a.end == b.def.pos {

@@ -81,13 +81,15 @@ const maxHard = 1 << 22
 // maxHard allows. The first lead of them are some of every kind.
 func hard(g *ir.Graph, like verify.Set) (out verify.Set, lead int, ok bool) {
 	out = verify.Set{Name: hardSet, In: map[string]*ir.Tensor{}}
-	if !verify.RowsApart(g) {
+	if !ir.RowsApart(g) {
 		return out, 0, false
 	}
 	inputs := verify.Inputs(g)
 	ports := slices.Concat(inputs, g.Outputs)
-	if slices.ContainsFunc(ports, func(v *ir.Value) bool { return v.Type.DType == ir.F64 }) { // the file has float32
-		return out, 0, false
+	for _, v := range ports {
+		if !v.Type.Shape.RowWise() || v.Type.DType == ir.F64 { // the file has rows of float32
+			return out, 0, false
+		}
 	}
 	left := maxHard / width(ports)
 	add := func(set verify.Set, from, to int) {

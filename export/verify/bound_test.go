@@ -165,30 +165,6 @@ func TestTrial(t *testing.T) {
 	}
 }
 
-func TestRowsApart(t *testing.T) {
-	for name, c := range map[string]struct {
-		f    func(b *ir.Builder, x *ir.Value) *ir.Value
-		want bool
-	}{
-		"relu":    {func(b *ir.Builder, x *ir.Value) *ir.Value { return b.Op(ops.Relu{}, x) }, true},
-		"softmax": {func(b *ir.Builder, x *ir.Value) *ir.Value { return b.Op(ops.Softmax{Axis: 1}, x) }, true},
-		"center": {func(b *ir.Builder, x *ir.Value) *ir.Value {
-			return b.Op(ops.Sub{}, x, b.Op(ops.ReduceSum{Axes: ir.MakeAxes(0)}, x))
-		}, false},
-		"gram":       {func(b *ir.Builder, x *ir.Value) *ir.Value { return b.Op(ops.Gemm{TransB: true}, x, x) }, false},
-		"transposed": {func(b *ir.Builder, x *ir.Value) *ir.Value { return b.Op(ops.Transpose{Perm: ir.MakeAxes(1, 0)}, x) }, false},
-	} {
-		b := ir.NewBuilder("g")
-		b.Output(c.f(b, b.Input("x", ir.T(ir.F32, ir.Rows(), ir.Fixed(3)))))
-		if err := b.Err(); err != nil {
-			t.Fatal(err)
-		}
-		if got := RowsApart(b.Graph); got != c.want {
-			t.Errorf("%s: %v", name, got)
-		}
-	}
-}
-
 func TestMistakes(t *testing.T) {
 	b := ir.NewBuilder("g")
 	x := b.Input("x", ir.T(ir.F32, ir.Rows(), ir.Fixed(3)))

@@ -50,7 +50,7 @@ func Verify(ctx context.Context, s Subject, runtimes ...Runtime) (*Report, error
 		}
 		return nil, fmt.Errorf("verify: %w", errors.Join(r.Missing...))
 	}
-	v := &run{s: &s, r: r, params: tensors(&s), open: open, apart: RowsApart(s.Graph)}
+	v := &run{s: &s, r: r, params: tensors(&s), open: open, apart: ir.RowsApart(s.Graph)}
 	if err := v.sets(ctx); err != nil {
 		return nil, err
 	}
@@ -335,37 +335,4 @@ func rowsOf(e Estimate, t ir.Type, n int) Estimate {
 		out.Var = e.Var[:k]
 	}
 	return out
-}
-
-// RowsApart reports whether no row of any value depends on another row of the
-// batch, so that the first rows of a batch are what those rows give alone.
-func RowsApart(g *ir.Graph) bool {
-	batch := func(t ir.Type) bool { return t.Shape.Symbolic() }
-	for _, n := range g.Nodes {
-		any := false
-		for _, v := range append(append([]*ir.Value{}, n.In...), n.Out...) {
-			any = any || batch(v.Type)
-		}
-		if !any {
-			continue
-		}
-		s, ok := n.Op.(ir.Splitter)
-		if !ok || len(n.Out) != 1 || !n.Out[0].Type.Shape.RowWise() {
-			return false
-		}
-		types := make([]ir.Type, len(n.In))
-		for i, v := range n.In {
-			types[i] = v.Type
-		}
-		access, ok := s.Split(types, n.Out[0].Type)
-		if !ok || len(access) != len(types) {
-			return false
-		}
-		for i, t := range types {
-			if batch(t) && access[i] != ir.Axis0 {
-				return false
-			}
-		}
-	}
-	return true
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/lamina-ml/lamina/compiler"
 	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/compiler/plan"
 	"github.com/lamina-ml/lamina/random"
 	"github.com/lamina-ml/lamina/runtime/engine"
@@ -430,5 +431,55 @@ func BenchmarkStep(b *testing.B) {
 				b.ReportMetric(float64(b.N)*float64(rows)/b.Elapsed().Seconds(), "samples/s")
 			})
 		}
+	}
+}
+
+// TestNetCutsNoRows: a view that makes other rows of the elements is no step of the
+// plan, but the batch must not be cut where a step goes along them.
+func TestNetCutsNoRows(t *testing.T) {
+	b := ir.NewBuilder("rows")
+	x := b.Input("x", ir.T(ir.F32, ir.Rows(), ir.Fixed(3)))
+	turned := b.Op(ops.Softmax{Axis: 1}, b.Op(ops.Reshape{Shape: ir.MakeDims(ir.Shape{ir.Fixed(3), ir.Rows()})}, x))
+	b.Output(b.Op(ops.Reshape{Shape: ir.MakeDims(x.Type.Shape)}, turned))
+	p, err := compiler.CompileGraph(b.Graph, compiler.Options{Rows: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := engine.NewNet(b.Graph, p, nil, engine.Record{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for rows, want := range map[int]string{4: "", 8: "depend on each other"} {
+		_, err := n.Run(context.Background(), map[string]*ir.Tensor{"x": rowsOf(rows, 3)})
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%d rows: error is %v, want %q", rows, err, want)
+		}
+	}
+}
+
+// TestSlow names what is run by the reference and its share of the operations.
+func TestSlow(t *testing.T) {
+	for want, axes := range map[string][]int{"": {1}, "ReduceMean, 50 % of all operations": {0, 2}} {
+		b := ir.NewBuilder("slow")
+		x := b.Op(ops.Relu{}, b.Input("x", ir.T(ir.F32, ir.Rows(), ir.Fixed(3), ir.Fixed(4))))
+		b.Output(x)
+		b.Output(b.Op(ops.ReduceMean{Axes: ir.MakeAxes(axes...)}, x))
+		p, err := compiler.CompileGraph(b.Graph, compiler.Options{Rows: 4})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := engine.NewNet(b.Graph, p, nil, engine.Record{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := n.Slow(); got.String() != want || (got.Share > 0) != (want != "") {
+			t.Errorf("slow is %q, want %q", got, want)
+		}
+	}
+	if s := (engine.Slow{Ops: []string{"A", "B", "C"}, Share: 0.012}).String(); s != "A, B and C, 1.2 % of all operations" {
+		t.Error(s)
+	}
+	if s := (engine.Slow{Ops: []string{"A"}, Share: 1}).String(); s != "A, 100 % of all operations" {
+		t.Error(s)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/compiler/plan"
 )
 
@@ -19,10 +20,17 @@ func (b *binding) fallback() kernel {
 	e, in, out := b.e, b.in, b.out
 	inT, outT := b.inT, b.outT
 	return func(_ *ctx, lo, hi int) {
-		env := e.env
+		env, op := e.env, op
 		part := outT[0].Rank() > 0 && hi-lo < outT[0].Shape[0].Bind(e.rows)
-		if part && outT[0].Shape[0] == ir.Rows() {
+		rowWise := part && outT[0].Shape.RowWise()
+		switch {
+		case rowWise: // a smaller batch
 			env.Rows, env.FirstRow = hi-lo, env.FirstRow+lo
+		case part: // a value of known lengths
+			env.First, op = lo, slice(op, hi-lo, e.rows)
+			if d := outT[0].Shape[0]; d.Symbolic() {
+				env.First += d.N * env.FirstRow
+			}
 		}
 		args := make([]*ir.Tensor, len(in))
 		types := make([]ir.Type, len(in))
@@ -38,10 +46,8 @@ func (b *binding) fallback() kernel {
 			if part && s.Access[i] == ir.Axis1 {
 				args[i] = columns(args[i], lo, hi)
 			}
-			if part && s.Access[i] != ir.Whole {
-				if !inT[i].Shape.RowWise() {
-					types[i] = ir.Type{DType: inT[i].DType, Shape: ir.ShapeOf(args[i].Shape...)}
-				}
+			if part && !(rowWise && s.Access[i] == ir.Axis0 && inT[i].Shape.RowWise()) {
+				types[i] = ir.Type{DType: inT[i].DType, Shape: ir.ShapeOf(args[i].Shape...)}
 			}
 		}
 		res, err := ir.EvalOp(&env, op, types, args)
@@ -56,6 +62,25 @@ func (b *binding) fallback() kernel {
 			}
 		}
 	}
+}
+
+// slice returns the op that makes n of the first axis of what op makes in a run of
+// that many rows.
+func slice(op ir.Op, n, rows int) ir.Op {
+	cut := func(d ir.Dims) ir.Dims {
+		d = ir.MakeDims(ir.ShapeOf(d.Shape().Bind(rows)...))
+		d.At[0] = ir.Fixed(n)
+		return d
+	}
+	switch o := op.(type) {
+	case ops.Expand:
+		o.Shape = cut(o.Shape)
+		return o
+	case ops.Reshape:
+		o.Shape = cut(o.Shape)
+		return o
+	}
+	return op
 }
 
 // widen copies the elements of a buffer, from one on, into a tensor as reference

@@ -18,6 +18,9 @@ type binding struct {
 	inT, outT []ir.Type
 }
 
+// reference is the name of the kernel of a step that has none.
+const reference = "reference"
+
 // kernel returns the step's kernel and its name.
 func (b *binding) kernel() (kernel, string) {
 	if b.s.Op == nil {
@@ -31,7 +34,7 @@ func (b *binding) kernel() (kernel, string) {
 			return k, name
 		}
 	}
-	return b.fallback(), "reference"
+	return b.fallback(), reference
 }
 
 // width returns the elements of one unit of axis 0, if that is known.

@@ -18,12 +18,12 @@ func randomKernel(b *binding) (kernel, string) {
 	if fill == nil {
 		return nil, ""
 	}
-	batch := b.outT[0].Rank() > 0
+	each := 0 // of axis 0 for each row of the batch, none for a weight
+	if s := b.outT[0].Shape; len(s) > 0 && s[0].Symbolic() {
+		each = s[0].N
+	}
 	return func(_ *ctx, lo, hi int) {
-		first := 0
-		if batch {
-			first = (env.FirstRow + lo) * w
-		}
+		first := (env.FirstRow*each + lo) * w
 		var src []float32
 		if x.f32 != nil { // masks look at its shape only: it may not have been made
 			src = x.f32[lo*w : hi*w]

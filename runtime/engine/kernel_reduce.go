@@ -28,7 +28,7 @@ func reduceKernel(b *binding) (kernel, string) {
 			return nil, ""
 		}
 	}
-	if !b.all(ir.F32) || last < first {
+	if !b.all(ir.F32) || last < first || first > 0 && in[1:].Symbolic() {
 		return nil, ""
 	}
 	switch {
@@ -96,9 +96,6 @@ func (b *binding) everything(in ir.Shape, last int, mean bool) kernel {
 
 // innerSums adds along axes first to last of each unit.
 func (b *binding) innerSums(in ir.Shape, first, last int, mean bool) kernel {
-	if in[1:].Symbolic() {
-		return b.fallback()
-	}
 	x, y := b.in[0], b.out[0]
 	if w := in[1:].Elems(1); first == 1 && last == len(in)-1 {
 		return func(_ *ctx, lo, hi int) {
@@ -131,12 +128,12 @@ func (b *binding) innerSums(in ir.Shape, first, last int, mean bool) kernel {
 
 // rowSumKernel adds each unit in float64.
 func rowSumKernel(b *binding) (kernel, string) {
-	w, ok := width(b.inT[0])
-	if !ok || b.inT[0].DType != ir.F32 {
+	if b.inT[0].DType != ir.F32 {
 		return nil, ""
 	}
-	x, y := b.in[0], b.out[0]
+	e, x, y, unit := b.e, b.in[0], b.out[0], b.inT[0].Shape[1:]
 	return func(_ *ctx, lo, hi int) {
+		w := unit.Elems(e.rows)
 		for u := lo; u < hi; u++ {
 			y.f64[u] = simd.LineSum(x.f32[u*w:][:w])
 		}
@@ -150,7 +147,7 @@ func totalKernel(b *binding) (kernel, string) {
 		return nil, ""
 	}
 	e, x, y, n := b.e, b.in[0], b.out[0], b.inT[0].Shape[0]
-	return func(*ctx, int, int) { y.f32[0] = float32(op.Of(x.f64[:n.Bind(e.rows)])) }, "total_f64"
+	return func(*ctx, int, int) { y.f32[0] = float32(op.Sum(x.f64[:n.Bind(e.rows)], e.rows)) }, "total_f64"
 }
 
 // extentKernel counts elements, the batch with the rows of the whole update.

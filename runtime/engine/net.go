@@ -23,6 +23,7 @@ type Net struct {
 	p      *plan.Plan
 	s      *Store
 	rec    Record
+	slow   Slow
 	mixes  bool        // some result depends on more than its own row
 	inputs []*ir.Value // of the plan, in port order
 
@@ -40,7 +41,7 @@ func NewNet(g *ir.Graph, p *plan.Plan, params map[string][]float32, rec Record) 
 	if g == nil || p == nil {
 		return nil, errors.New("engine: a Net needs a graph and a plan")
 	}
-	n := &Net{g: g, p: p, rec: rec, s: NewStore(p.Segments, nil, p.States...)}
+	n := &Net{g: g, p: p, rec: rec, mixes: !ir.RowsApart(g), s: NewStore(p.Segments, nil, p.States...)}
 	for i := range p.Segments {
 		seg := &p.Segments[i]
 		w, ok := params[seg.Name]
@@ -54,37 +55,21 @@ func NewNet(g *ir.Graph, p *plan.Plan, params map[string][]float32, rec Record) 
 		if p.Steps[i].Param >= 0 {
 			return nil, fmt.Errorf("engine: plan %q is one for training; compile the graph for inference", p.Name)
 		}
-		n.mixes = n.mixes || mixesRows(p, &p.Steps[i])
 	}
 	for _, port := range p.Inputs {
-		if s := p.Buffers[port.Buffer].Type.Shape; len(s) > 1 && s[1:].Symbolic() {
-			n.mixes = true // its rows are not contiguous
-		}
 		n.inputs = append(n.inputs, &ir.Value{Name: port.Name, Type: p.Buffers[port.Buffer].Type})
 	}
 	e, err := n.lane()
 	if err != nil {
 		return nil, err
 	}
+	n.slow = e.Slow()
 	n.warm.Store(e)
 	n.lanes = make(chan *Engine, max(runtime.GOMAXPROCS(0), 1))
 	for len(n.lanes) < cap(n.lanes) {
 		n.lanes <- nil
 	}
 	return n, nil
-}
-
-// mixesRows reports whether a step needs other rows than those it makes.
-func mixesRows(p *plan.Plan, s *plan.Step) bool {
-	if plan.ShapeOnly(s.Op) {
-		return false
-	}
-	for i, b := range s.In {
-		if t := p.Buffers[b].Type; s.Access[i] != ir.Axis0 && t.Shape.Symbolic() {
-			return true
-		}
-	}
-	return false
 }
 
 // ErrNet returns a Net that only holds a mistake: every use of it returns err.

@@ -73,7 +73,7 @@ func TestPhaseMistakes(t *testing.T) {
 		"k above the width": {"k is 6 but a row is only 5 wide", func() []pretrain.Phase {
 			return []pretrain.Phase{pretrain.Greedy(spec.Input("x", 12), spec.Sequential("e", spec.Dense(5), spec.KSparse(6)), data, options())}
 		}},
-		"accumulated sparsity": {"KLSparsity takes the mean over the rows of a step", func() []pretrain.Phase {
+		"accumulated sparsity": {`layer "loss/klsparsity1": Max: it is not linear in a sum or mean over the rows`, func() []pretrain.Phase {
 			return []pretrain.Phase{pretrain.Greedy(x, enc, data, accumulated()).Penalty(func(c *spec.Value) *spec.Loss { return spec.KLSparsity(c, 0.1) })}
 		}},
 	} {

@@ -121,8 +121,8 @@ func (o *Options) check(m *spec.Model) error {
 	if states := m.States(); o.Accumulate > 1 && len(states) > 0 {
 		bad("Options.Accumulate is %d, but the state %q goes on at each step and not at each update; leave it out", o.Accumulate, states[0].Name)
 	}
-	if mixed := m.MixesRows(); o.Accumulate > 1 && len(mixed) > 0 {
-		bad("Options.Accumulate is %d, but %s takes the mean over the rows of a step and not of an update; leave it out", o.Accumulate, strings.Join(mixed, ", "))
+	if err := separable(m, o.Accumulate); err != nil {
+		bad("Options.Accumulate is %d, but the parts of an update would not add up to it: %w; leave Accumulate out", o.Accumulate, err)
 	}
 	if err := checkClasses(o.Classes, m.Limits()); err != nil {
 		errs = append(errs, err)

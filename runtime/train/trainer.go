@@ -136,6 +136,9 @@ func (t *Trainer) prepare(ctx context.Context) (err error) {
 	if t.engine, err = engine.New(t.prog.Train, t.store, engine.Options{Workers: t.opt.Workers, Spin: t.opt.Spin}); err != nil {
 		return err
 	}
+	if slow := t.engine.Slow(); slow.Share > 0 {
+		t.opt.Log.Warn("train: some steps have no fast kernel and are run by the slow reference", "ops", slow.String())
+	}
 	if err := t.feed.gather(t.engine, t.batches); err != nil {
 		return err
 	}
