@@ -97,7 +97,7 @@ func (n *Net) FirstNonFinite(in map[string]*ir.Tensor) (*Fault, error) {
 	if err := n.Err(); err != nil {
 		return nil, err
 	}
-	in, err := n.fit(in)
+	in, err := n.converted(in)
 	if err != nil {
 		return nil, err
 	}

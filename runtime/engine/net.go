@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"runtime"
 	"slices"
@@ -117,7 +118,7 @@ func (n *Net) Run(ctx context.Context, in map[string]*ir.Tensor) (map[string]*ir
 	if err := n.Err(); err != nil {
 		return nil, err
 	}
-	fed, err := n.fit(in)
+	fed, err := n.converted(in)
 	if err != nil {
 		return nil, err
 	}
@@ -139,36 +140,28 @@ func (n *Net) outputs(rows int) map[string]*ir.Tensor {
 	return out
 }
 
-// fit returns the inputs with floats in the types that the graph takes.
-func (n *Net) fit(in map[string]*ir.Tensor) (map[string]*ir.Tensor, error) {
-	fed := make(map[string]*ir.Tensor, len(in))
-	for name, t := range in {
-		fed[name] = t
-	}
+// converted returns the inputs with floats of the type that the graph has.
+//
+// Errors: a number that is finite as F64 and not as F32.
+func (n *Net) converted(in map[string]*ir.Tensor) (map[string]*ir.Tensor, error) {
+	fed := maps.Clone(in)
 	for _, v := range n.inputs {
-		if t := fed[v.Name]; t != nil && t.DType != v.Type.DType && t.DType.Float() && v.Type.DType.Float() {
-			c, err := converted(t, v.Type.DType)
-			if err != nil {
-				return nil, fmt.Errorf("engine: input %q: %w", v.Name, err)
-			}
-			fed[v.Name] = c
+		t, d := in[v.Name], v.Type.DType
+		if t == nil || t.DType == d || !t.DType.Float() || !d.Float() {
+			continue
 		}
+		if err := t.Check(); err != nil {
+			return nil, fmt.Errorf("engine: input %q: %w", v.Name, err)
+		}
+		c := t.To(d)
+		for i, x := range c.F32 {
+			if math.IsInf(float64(x), 0) && !math.IsInf(t.F64[i], 0) {
+				return nil, fmt.Errorf("engine: input %q: element %d is %v, which is too large for f32", v.Name, i, t.F64[i])
+			}
+		}
+		fed[v.Name] = c
 	}
 	return fed, nil
-}
-
-// converted returns floats as another type of floats.
-func converted(t *ir.Tensor, d ir.DType) (*ir.Tensor, error) {
-	if err := t.Check(); err != nil {
-		return nil, err
-	}
-	out := t.To(d)
-	for i, x := range out.F32 {
-		if math.IsInf(float64(x), 0) && !math.IsInf(t.F64[i], 0) {
-			return nil, fmt.Errorf("element %d is %v, which is too large for f32", i, t.F64[i])
-		}
-	}
-	return out, nil
 }
 
 // RunInto is Run into tensors of the caller's, which must have the types and

@@ -14,8 +14,8 @@ import (
 	"github.com/lamina-ml/lamina/runtime/engine"
 )
 
-// rowsOf compiles a function of x f32[N 3], 8 rows at a time.
-func rowsOf(t *testing.T, build func(b *ir.Builder, x *ir.Value) []*ir.Value) *engine.Net {
+// netOfRows compiles a function of x f32[N 3], 8 rows at a time.
+func netOfRows(t *testing.T, build func(b *ir.Builder, x *ir.Value) []*ir.Value) *engine.Net {
 	t.Helper()
 	b := ir.NewBuilder("over")
 	for i, v := range build(b, b.Input("x", ir.T(ir.F32, ir.Rows(), ir.Fixed(3)))) {
@@ -57,7 +57,7 @@ func (c counted) Row(i int, row dataset.Row) error {
 }
 
 func TestOver(t *testing.T) {
-	n := rowsOf(t, func(b *ir.Builder, x *ir.Value) []*ir.Value {
+	n := netOfRows(t, func(b *ir.Builder, x *ir.Value) []*ir.Value {
 		return []*ir.Value{b.Op(ops.Softmax{Axis: 1}, x), b.Op(ops.Add{}, x, x)}
 	})
 	const rows = 1000
@@ -96,7 +96,7 @@ func TestOver(t *testing.T) {
 }
 
 func TestOverRefuses(t *testing.T) {
-	n, huge, whole := rowsOf(t, one(ops.Softmax{Axis: 1}, 1)), rowsOf(t, one(ops.Mul{}, 2)), rowsOf(t, one(ops.ReduceMean{Axes: ir.MakeAxes(0, 1)}, 1))
+	n, huge, whole := netOfRows(t, one(ops.Softmax{Axis: 1}, 1)), netOfRows(t, one(ops.Mul{}, 2)), netOfRows(t, one(ops.ReduceMean{Axes: ir.MakeAxes(0, 1)}, 1))
 	table := func(name string, width, rows int) *dataset.Table {
 		return dataset.From(make([]struct{}, rows), func(_ struct{}, row dataset.Row) { row.F32(name, make([]float32, width)...) })
 	}
