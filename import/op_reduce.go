@@ -37,7 +37,7 @@ func mean(c *call, x *value, axes ir.Axes, keep bool) *value {
 
 func greatest(c *call, x *value, axes ir.Axes, keep bool) *value {
 	for _, d := range typ(x).Shape {
-		if d.N == 0 {
+		if d.Least() < 1 {
 			return c.cannot("the greatest of no elements")
 		}
 	}

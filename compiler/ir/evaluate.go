@@ -11,7 +11,9 @@ import (
 func EvalOp(env *Env, op Op, types []Type, in []*Tensor) ([]*Tensor, error) {
 	switch o := op.(type) {
 	case Evaluator:
-		return o.Eval(env, in)
+		own := *env
+		own.Types = types
+		return o.Eval(&own, in)
 	case Decomposer:
 		b := NewBuilder(op.Name())
 		args := make([]*Value, len(types))
@@ -41,8 +43,12 @@ func EvalOp(env *Env, op Op, types []Type, in []*Tensor) ([]*Tensor, error) {
 // unrounded: the oracle of everything faster. in holds inputs, parameters and
 // state by name; floats of any dtype are converted. It returns every value.
 //
-// Errors: a missing or wrongly shaped tensor, an op without meaning.
+// Errors: a missing or wrongly shaped tensor, a length that is not bound, an op
+// without meaning.
 func Evaluate(g *Graph, env *Env, in map[string]*Tensor) (map[*Value]*Tensor, error) {
+	if err := CheckBinding(env.Binding, g.Dims()...); err != nil {
+		return nil, fmt.Errorf("%s: %w", g.Name, err)
+	}
 	vals := make(map[*Value]*Tensor)
 	take := func(v *Value) error {
 		t, ok := in[v.Name]

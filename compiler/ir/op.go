@@ -2,7 +2,7 @@ package ir
 
 // Op says what a node computes. An op is a comparable struct; its exported
 // fields are its attributes, named by the struct tag `attr:"name"`, of kind
-// int, int64, float64, bool, string, Axes, Dims or DType. One tag set prints,
+// int, int64, float64, bool, string, Axes, Dim, Dims or DType. One tag set prints,
 // parses, exports and imports.
 //
 // Infer returns the types of the results, or the rule that the operands break
@@ -40,9 +40,9 @@ type (
 	// InPlacer is an op whose output 0 may take the memory of that input, -1 for
 	// none.
 	InPlacer interface{ InPlace() int }
-	// Coster states the arithmetic of a node, rows being the batch.
+	// Coster states the arithmetic of a node at these lengths.
 	Coster interface {
-		Cost(in, out []Type, rows int) (flops, bytes int64)
+		Cost(in, out []Type, at Binding) (flops, bytes int64)
 	}
 )
 
@@ -56,12 +56,18 @@ type ONNX struct {
 
 // Env is what an evaluation may depend on besides its operands.
 type Env struct {
-	Rows       int    // what the batch symbol is bound to
-	UpdateRows int    // rows of the whole update, of which these are a part
-	FirstRow   int    // position of row 0 in the whole update
-	Seed       uint64 // of the run
-	Update     uint64 // number of the update, from 0
+	Binding    Binding
+	UpdateRows int     // rows of the whole update, of which these are a part
+	FirstRow   int     // position of row 0 in the whole update
+	Capacity   Binding // the most that a length may be, by which draws are numbered; zero for Binding
+	Seed       uint64  // of the run
+	Update     uint64  // number of the update, from 0
+
+	// Types are those of the operands as values, set by EvalOp. A slice of an
+	// operand is the part of its axis 0 that begins at First.
+	Types []Type
+	First int
 }
 
 // Bind returns the lengths of s in this environment.
-func (e *Env) Bind(s Shape) []int { return s.Bind(e.Rows) }
+func (e *Env) Bind(s Shape) []int { return s.At(e.Binding) }

@@ -17,8 +17,8 @@ func (copying) Infer(in []ir.Type) ([]ir.Type, error) {
 func (copying) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) { return one(in[0].Clone()) }
 
 // Cost counts no arithmetic.
-func (copying) Cost(in, out []ir.Type, rows int) (flops, bytes int64) {
-	return 0, traffic(in, out, rows)
+func (copying) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
+	return 0, traffic(in, out, at)
 }
 
 // Identity is x.

@@ -37,8 +37,8 @@ func (RowSum) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 }
 
 // Cost counts one addition for each element.
-func (RowSum) Cost(in, out []ir.Type, rows int) (flops, bytes int64) {
-	n, m := int64(in[0].Shape.Elems(rows)), int64(out[0].Shape.Elems(rows))
+func (RowSum) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
+	n, m := int64(in[0].Shape.ElemsAt(at)), int64(out[0].Shape.ElemsAt(at))
 	return n, n*int64(in[0].DType.Size()) + 8*m
 }
 
@@ -46,7 +46,7 @@ func (RowSum) Cost(in, out []ir.Type, rows int) (flops, bytes int64) {
 // the number of elements if Mean is set.
 type Total struct {
 	Mean bool     `attr:"mean"`
-	Row  int      `attr:"row"` // elements in one row
+	Row  ir.Dim   `attr:"row"` // elements in one row
 	To   ir.DType `attr:"to"`
 }
 
@@ -62,18 +62,18 @@ func (o Total) Infer(in []ir.Type) ([]ir.Type, error) {
 }
 
 // Eval is the definition.
-func (o Total) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
-	return []*ir.Tensor{ir.Scalar(o.Of(in[0].F64))}, nil
+func (o Total) Eval(env *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
+	return []*ir.Tensor{ir.Scalar(o.Of(in[0].F64, env.Binding))}, nil
 }
 
 // Of returns the total of the row sums.
-func (o Total) Of(rows []float64) float64 {
+func (o Total) Of(rows []float64, at ir.Binding) float64 {
 	s := 0.0
 	for _, v := range rows {
 		s += v
 	}
 	if o.Mean {
-		s /= float64(len(rows)) * float64(o.Row)
+		s /= float64(len(rows)) * float64(o.Row.At(at))
 	}
 	return s
 }

@@ -19,11 +19,11 @@ type twice struct {
 	By float64 `attr:"by"`
 }
 
-func (twice) Name() string                                  { return "Twice" }
-func (twice) Infer(in []ir.Type) ([]ir.Type, error)         { return in[:1], nil }
-func (twice) InPlace() int                                  { return 0 }
-func (twice) Split([]ir.Type, ir.Type) ([]ir.Access, bool)  { return []ir.Access{ir.Axis0}, true }
-func (twice) Cost([]ir.Type, []ir.Type, int) (int64, int64) { return 1000, 10 }
+func (twice) Name() string                                         { return "Twice" }
+func (twice) Infer(in []ir.Type) ([]ir.Type, error)                { return in[:1], nil }
+func (twice) InPlace() int                                         { return 0 }
+func (twice) Split([]ir.Type, ir.Type) ([]ir.Access, bool)         { return []ir.Access{ir.Axis0}, true }
+func (twice) Cost([]ir.Type, []ir.Type, ir.Binding) (int64, int64) { return 1000, 10 }
 
 // turn is an op of the tests: the transpose of a matrix.
 type turn struct{}
@@ -52,7 +52,7 @@ func sample() *plan.Plan {
 	f32 := func(dims ...ir.Dim) ir.Type { return ir.T(ir.F32, dims...) }
 	n, m := ir.Rows(), ir.Fixed(4)
 	p := &plan.Plan{
-		Name: "sample", Rows: 8, Loss: loss, ArenaBytes: 512,
+		Name: "sample", Capacity: ir.RowsOf(8), Loss: loss, ArenaBytes: 512,
 		Inputs:   []plan.Port{{Name: "x", Buffer: x}},
 		Outputs:  []plan.Port{{Name: "loss", Buffer: loss}},
 		Segments: []plan.Segment{{Name: "w", Layer: "dense", Shape: []int{8, 4}, Decay: true}},
@@ -72,7 +72,7 @@ func sample() *plan.Plan {
 			{Op: twice{3}, In: []int{a}, Out: []int{b}, Access: []ir.Access{ir.Axis0}, Param: -1, Layer: "dense",
 				Pos: ir.Pos{Made: ir.Frame{File: "main.go", Line: 14}}},
 			{Op: plan.RowSum{}, In: []int{b}, Out: []int{rows}, Access: []ir.Access{ir.Axis0}, Param: -1},
-			{Op: plan.Total{Mean: true, Row: 4, To: ir.F32}, In: []int{rows}, Out: []int{loss}, Access: []ir.Access{ir.Whole}, Param: -1},
+			{Op: plan.Total{Mean: true, Row: ir.Fixed(4), To: ir.F32}, In: []int{rows}, Out: []int{loss}, Access: []ir.Access{ir.Whole}, Param: -1},
 			{Op: twice{1}, In: []int{w}, Out: []int{grad}, Access: []ir.Access{ir.Axis0}, Param: -1},
 			{In: []int{grad}, Out: []int{w}, Access: []ir.Access{ir.Axis0}, Param: 0, Twins: []int{wt}, Layer: "dense"},
 		},
@@ -109,7 +109,7 @@ func TestVerify(t *testing.T) {
 		name, want string
 		damage     func(p *plan.Plan)
 	}{
-		{"no rows", "capacity", func(p *plan.Plan) { p.Rows = 0 }},
+		{"no rows", "capacity", func(p *plan.Plan) { p.Capacity = ir.RowsOf(0) }},
 		{"two buffers at one place", "share bytes", func(p *plan.Plan) { p.Buffers[rows].Offset = 128 }},
 		{"place taken before the last use", "share bytes", func(p *plan.Plan) { p.Steps[3].In[0] = a }},
 		{"one buffer shifted within the group", "share bytes", func(p *plan.Plan) { p.Buffers[b].Offset = 192 }},
@@ -124,7 +124,7 @@ func TestVerify(t *testing.T) {
 		{"update of another segment", "segment", func(p *plan.Plan) { p.Segments[0].Shape = []int{4, 8} }},
 		{"gradient of another type", "updated by", func(p *plan.Plan) { tail(p).In[0] = wt }},
 		{"slices of other tasks", "other tasks", func(p *plan.Plan) { p.Steps[2].Access[0] = ir.Whole }},
-		{"slices without the length", "no axis 0", func(p *plan.Plan) { p.Phases[1].Groups[0].Length = ir.Fixed(4) }},
+		{"slices without the length", "cannot be made in slices of 4", func(p *plan.Plan) { p.Phases[1].Groups[0].Length = ir.Fixed(4) }},
 		{"order", "before it is made", func(p *plan.Plan) { slices.Reverse(p.Phases[1].Groups[0].Steps) }},
 		{"once on what changes", "run once", func(p *plan.Plan) { p.Phases[1].Once = true }},
 		{"once and not kept", "not kept", func(p *plan.Plan) { p.Buffers[wt].Kind = plan.Arena }},
@@ -177,8 +177,8 @@ func TestInternalOps(t *testing.T) {
 		want []float64
 	}{
 		{plan.RowSum{}, []*ir.Tensor{m}, []float64{6, 15}},
-		{plan.Total{Mean: true, Row: 2, To: ir.F32}, []*ir.Tensor{start}, []float64{10}},
-		{plan.Total{Row: 2, To: ir.F32}, []*ir.Tensor{start}, []float64{60}},
+		{plan.Total{Mean: true, Row: ir.Fixed(2), To: ir.F32}, []*ir.Tensor{start}, []float64{10}},
+		{plan.Total{Row: ir.Fixed(2), To: ir.F32}, []*ir.Tensor{start}, []float64{60}},
 		{plan.ContinueSum{}, []*ir.Tensor{m, start}, []float64{15, 27, 39}},
 		{plan.StoreGrad{}, []*ir.Tensor{start}, []float64{10, 20, 30}},
 		{plan.Assign{}, []*ir.Tensor{start}, []float64{10, 20, 30}},
@@ -190,7 +190,7 @@ func TestInternalOps(t *testing.T) {
 		if _, err := c.op.Infer(types); err != nil {
 			t.Errorf("%s: %v", c.op.Name(), err)
 		}
-		got, err := c.op.(ir.Evaluator).Eval(nil, c.in)
+		got, err := c.op.(ir.Evaluator).Eval(&ir.Env{Binding: ir.RowsOf(1)}, c.in)
 		if err != nil || !slices.Equal(got[0].F64, c.want) {
 			t.Errorf("%s gives %v, want %v (%v)", c.op.Name(), got[0].F64, c.want, err)
 		}

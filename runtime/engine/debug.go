@@ -89,7 +89,7 @@ func stepsOf(ph *plan.Phase) []int {
 
 // bad returns the first element of a float buffer that is not finite.
 func (e *Engine) bad(b int) (float64, bool) {
-	n := e.p.Buffers[b].Type.Shape.Elems(e.rows)
+	n := *e.elems[b]
 	v := &e.views[b]
 	for _, x := range v.f32[:min(n, len(v.f32))] {
 		if x-x != 0 {

@@ -68,7 +68,7 @@ func train(t testing.TB, p *plan.Plan, workers, updates int) []float32 {
 	e, s := start(t, p, workers, opt.Slots())
 	var out []float32
 	for i := range updates {
-		rows := p.Rows - 5*(i%2)
+		rows := p.Capacity.Rows() - 5*(i%2)
 		in := engine.Feed{"x": rowsOf(rows, p.Buffers[p.Inputs[0].Buffer].Type.Last())}
 		if err := e.Run(in, rows, &engine.Update{Opt: opt, T: int64(i + 1), Rate: 1e-3}); err != nil {
 			t.Fatal(err)
@@ -249,7 +249,7 @@ func net(t testing.TB, rows int) (*engine.Net, *ir.Graph) {
 	}
 	params := map[string][]float32{}
 	for _, v := range g.Params {
-		params[v.Name] = fill(v.Name, make([]float32, v.Type.Shape.Elems(1)), 0.3)
+		params[v.Name] = fill(v.Name, make([]float32, v.Type.Shape.Count()), 0.3)
 	}
 	n, err := engine.NewNet(g, pl, params, engine.Record{Seed: 7})
 	if err != nil {
@@ -267,9 +267,9 @@ func TestNetAgainstReference(t *testing.T) {
 	}
 	in := map[string]*ir.Tensor{"x": x}
 	for _, v := range g.Params {
-		in[v.Name] = &ir.Tensor{DType: ir.F32, Shape: v.Type.Shape.Bind(1), F32: n.Params()[v.Name]}
+		in[v.Name] = &ir.Tensor{DType: ir.F32, Shape: v.Type.Shape.Lengths(), F32: n.Params()[v.Name]}
 	}
-	want, err := ir.Evaluate(g, &ir.Env{Rows: 53}, in)
+	want, err := ir.Evaluate(g, &ir.Env{Binding: ir.RowsOf(53)}, in)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -187,11 +187,11 @@ func Codes(ctx context.Context, net *engine.Net, rows dataset.Source, label stri
 	if t.DType != ir.F32 || !t.Shape.RowWise() || t.Rank() < 2 || t.Shape[1:].Symbolic() {
 		return nil, fmt.Errorf("evaluate: the output %q must be f32[N …], got %s", outs[0].Name, t)
 	}
-	s := &Set{Dim: t.Shape[1:].Elems(1)}
+	s := &Set{Dim: t.Shape[1:].Count()}
 	err := each(ctx, rows, func(b dataset.Batch) error {
 		in := map[string]*ir.Tensor{}
 		for _, v := range net.Inputs() {
-			x := &ir.Tensor{DType: v.Type.DType, Shape: append([]int{b.Rows}, v.Type.Shape[1:].Bind(1)...)}
+			x := &ir.Tensor{DType: v.Type.DType, Shape: append([]int{b.Rows}, v.Type.Shape[1:].Lengths()...)}
 			if x.F32, x.I64 = b.F32(v.Name), b.I64(v.Name); x.DType == ir.F32 {
 				x.I64 = nil
 			} else {

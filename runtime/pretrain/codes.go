@@ -74,7 +74,7 @@ func (r *run) codes(ctx context.Context, st *step, rows dataset.Source, dir, nam
 		return nil, err
 	}
 	out := net.Graph().Outputs[0]
-	shape := out.Type.Shape[1:].Bind(1)
+	shape := out.Type.Shape[1:].Lengths()
 	width, n := ir.Elems(shape), rows.Len()
 	if bytes := int64(n) * int64(width) * 4; bytes > r.opt.Memory {
 		return r.codesFile(ctx, st, net, rows, dir, name, shape, bytes)
@@ -162,7 +162,7 @@ func each(ctx context.Context, net *engine.Net, rows dataset.Source, part func([
 	return dataset.Each(ctx, rows, codeRows, func(b dataset.Batch) error {
 		in := map[string]*ir.Tensor{}
 		for _, v := range net.Inputs() {
-			t := &ir.Tensor{DType: v.Type.DType, Shape: append([]int{b.Rows}, v.Type.Shape[1:].Bind(1)...)}
+			t := &ir.Tensor{DType: v.Type.DType, Shape: append([]int{b.Rows}, v.Type.Shape[1:].Lengths()...)}
 			if t.DType == ir.F32 {
 				t.F32 = b.F32(v.Name)
 			} else {
