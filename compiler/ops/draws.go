@@ -10,7 +10,8 @@ import "github.com/lamina-ml/lamina/compiler/ir"
 // A draw has the number of its element where every symbolic length is at its
 // capacity, but for rows on axis 0: these are numbered from FirstRow on, and the
 // other rows of an update have numbers of their own. So neither padding nor the
-// division of an update moves a mask.
+// division of an update moves a mask, and that of a value without rows is the same
+// in all of its parts.
 func Draws(env *ir.Env, s ir.Shape, lo, hi int, f func(at, count int, first uint64)) {
 	if len(s) == 0 {
 		f(0, 1, 0)
@@ -40,7 +41,10 @@ func Draws(env *ir.Env, s ir.Shape, lo, hi int, f func(at, count int, first uint
 	if unit != ir.Rows() && s.Has(ir.Batch) {
 		row = max(row*unit.At(c)/max(c.Rows(), 1), 1)
 	}
-	base := uint64(env.FirstRow) * uint64(row)
+	base := uint64(0)
+	if s.Has(ir.Batch) {
+		base = uint64(env.FirstRow) * uint64(row)
+	}
 	// The axes behind the last one that is not at its capacity are one run.
 	run, last := 1, len(s)-1
 	for last >= 0 {

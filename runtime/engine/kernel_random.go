@@ -21,11 +21,11 @@ func randomKernel(b *binding) (kernel, string) {
 	if batch := len(s) > 0; inner(b.outT[0]).Symbolic() || batch && s[0].Symbolic() && s[0] != ir.Rows() {
 		return scattered(b, fill), "philox_runs"
 	}
-	batch, w := len(s) > 0, inner(b.outT[0]).Count()
+	batch, w := len(s) > 0 && s[0].Symbolic(), inner(b.outT[0]).Count()
 	return func(_ *ctx, lo, hi int) {
-		first := 0
+		first := lo * w
 		if batch {
-			first = (env.FirstRow + lo) * w
+			first += env.FirstRow * w
 		}
 		var src []float32
 		if x.f32 != nil { // masks look at its shape only: it may not have been made
