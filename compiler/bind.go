@@ -2,7 +2,6 @@ package compiler
 
 import (
 	"fmt"
-	"math"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 )
@@ -12,26 +11,22 @@ import (
 // that asks for more gets an error and not an allocation.
 const maxElems = 1 << 40
 
-// bind gives every length its bound: the batch runs up to the capacity, and no
-// other symbol may be left. Parameters and constants have known lengths.
+// bind gives every length its bound: the batch runs up to the row capacity, each
+// other name up to its own, and none may be left. Parameters and constants have
+// known lengths.
 func bind(g *ir.Graph, s *state) error {
-	if s.opt.Rows <= 0 {
-		return fmt.Errorf("the row capacity must be positive, got %d", s.opt.Rows)
+	at := s.opt.capacity()
+	if at.Rows() <= 0 {
+		return fmt.Errorf("the row capacity must be positive, got %d", at.Rows())
 	}
 	check := func(v *ir.Value) error {
-		elems := 1
-		for _, d := range v.Type.Shape {
-			if d.Symbolic() && d.Sym != ir.Batch {
-				return fmt.Errorf("%q is %s: length %s is bound by nothing, only the batch %s may be open", v.Name, v.Type, d.Sym, ir.Batch)
-			}
-			if d.Symbolic() && d.N > math.MaxInt/s.opt.Rows {
-				return fmt.Errorf("%q is %s: too large at %d rows", v.Name, v.Type, s.opt.Rows)
-			}
-			n := d.Bind(s.opt.Rows)
-			if n > 0 && elems > maxElems/n {
-				return fmt.Errorf("%q is %s: more than %d elements at %d rows", v.Name, v.Type, maxElems, s.opt.Rows)
-			}
-			elems *= n
+		if err := ir.CheckBinding(at, v.Type.Shape...); err != nil {
+			return fmt.Errorf("%q is %s: %w; Options.Lengths has the capacities", v.Name, v.Type, err)
+		}
+		elems, ok := v.Type.Shape.Elems()
+		n, fits := elems.TryAt(at)
+		if !ok || !fits || n > maxElems {
+			return fmt.Errorf("%q is %s: more than %d elements with %v", v.Name, v.Type, maxElems, at)
 		}
 		return nil
 	}
@@ -47,4 +42,24 @@ func bind(g *ir.Graph, s *state) error {
 		}
 	}
 	return nil
+}
+
+// capacity returns the most that each length may be.
+func (o *Options) capacity() ir.Binding {
+	b := ir.RowsOf(o.Rows)
+	for name, n := range o.Lengths {
+		b = b.With(name, n)
+	}
+	return b
+}
+
+// used returns the capacity of the lengths that a graph has.
+func used(g *ir.Graph, at ir.Binding) ir.Binding {
+	b := ir.RowsOf(at.Rows())
+	for _, name := range g.Symbols() {
+		if n, ok := at.Of(name); ok {
+			b = b.With(name, n)
+		}
+	}
+	return b
 }

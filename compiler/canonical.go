@@ -85,7 +85,7 @@ func simpler(g *ir.Graph, b *ir.Builder, n *ir.Node) *ir.Value {
 				return x
 			}
 		case ops.Pad:
-			if op.Before == 0 && op.After == 0 {
+			if op.Before == ir.Fixed(0) && op.After == ir.Fixed(0) {
 				return x
 			}
 		case ops.Add, ops.Sub:

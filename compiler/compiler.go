@@ -14,6 +14,8 @@ import (
 type Options struct {
 	// Rows is the capacity of the plans: they run any number of rows up to it.
 	Rows int
+	// Lengths is the capacity of each other length that the graph names, as T.
+	Lengths map[string]int
 	// StoreGrads keeps the gradients, for clipping and accumulation, where
 	// otherwise each is used for the update as soon as a tile of it is made.
 	StoreGrads bool
@@ -76,14 +78,14 @@ func CompileGraph(g *ir.Graph, o Options) (*plan.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.finish(h, lowerOptions{rows: o.Rows, segments: segmentsOf(h), spread: o.spread})
+	return s.finish(h, lowerOptions{capacity: o.capacity(), segments: segmentsOf(h), spread: o.spread})
 }
 
 // segmentsOf describes the parameters of a graph that comes without a model.
 func segmentsOf(g *ir.Graph) []plan.Segment {
 	segs := make([]plan.Segment, len(g.Params))
 	for i, p := range g.Params {
-		segs[i] = plan.Segment{Name: p.Name, Layer: path.Dir(p.Name), Shape: p.Type.Shape.Bind(0), Decay: p.Type.Rank() > 1}
+		segs[i] = plan.Segment{Name: p.Name, Layer: path.Dir(p.Name), Shape: p.Type.Shape.Lengths(), Decay: p.Type.Rank() > 1}
 	}
 	return segs
 }

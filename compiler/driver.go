@@ -150,6 +150,14 @@ func checkOptions(o Options) error {
 	if o.Rows <= 0 {
 		return fmt.Errorf("compiler: the row capacity must be positive, got %d", o.Rows)
 	}
+	if len(o.Lengths) > ir.MaxFree {
+		return fmt.Errorf("compiler: %d lengths have a capacity, at most %d may", len(o.Lengths), ir.MaxFree)
+	}
+	for name, n := range o.Lengths {
+		if n <= 0 || name == ir.Batch {
+			return fmt.Errorf("compiler: the capacity of length %q is %d; it must be positive, and that of the batch is Rows", name, n)
+		}
+	}
 	return checkDump(o.Dump, o.DumpAfter)
 }
 

@@ -154,7 +154,7 @@ func TestOptions(t *testing.T) {
 		t.Errorf("an unknown pass to dump: %v", err)
 	}
 	b := ir.NewBuilder("open")
-	b.Output(b.Op(ops.Relu{}, b.Input("x", ir.T(ir.F32, ir.Rows(), ir.Dim{N: 1, Sym: "T"}))))
+	b.Output(b.Op(ops.Relu{}, b.Input("x", ir.T(ir.F32, ir.Rows(), ir.Of("T")))))
 	if _, err := CompileGraph(b.Graph, Options{Rows: 1}); err == nil || !strings.Contains(err.Error(), "bind") {
 		t.Errorf("an unbound length: %v", err)
 	}

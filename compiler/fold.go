@@ -25,7 +25,7 @@ func fold(g *ir.Graph, _ *state) error {
 				args[i] = args[i].To(ir.F64)
 			}
 		}
-		res, err := ir.EvalOp(&ir.Env{Rows: 1, UpdateRows: 1}, n.Op, types, args)
+		res, err := ir.EvalOp(&ir.Env{Binding: ir.RowsOf(1), UpdateRows: 1}, n.Op, types, args)
 		if err != nil {
 			failed = nodeError(n, "%v", err)
 			return nil
@@ -61,10 +61,11 @@ func foldable(g *ir.Graph, n *ir.Node) bool {
 	for _, v := range n.Out {
 		elems := 1
 		for _, d := range v.Type.Shape {
-			if d.Symbolic() || d.N > 0 && elems > foldLimit/d.N {
+			n, known := d.Known()
+			if !known || n > 0 && elems > foldLimit/n {
 				return false
 			}
-			elems *= d.N
+			elems *= n
 		}
 	}
 	return true

@@ -218,7 +218,7 @@ func TestGradientOfConstantPaths(t *testing.T) {
 	got := results(t, d, env, in)["grad/w"].F64
 	for j := range got {
 		want := 0.0
-		for r := range env.Rows {
+		for r := range env.Binding.Rows() {
 			want += in["x"].F64[2*r+j]
 		}
 		if math.Abs(got[j]-want) > 1e-14 {

@@ -29,7 +29,7 @@ func TestGrainOfRows(t *testing.T) {
 		got := ""
 		for _, ph := range p.Train.Phases {
 			for _, g := range ph.Groups {
-				if g.Length.Sym == ir.Batch {
+				if g.Length == ir.Rows() {
 					got = fmt.Sprint(g.Grain)
 				}
 			}

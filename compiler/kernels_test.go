@@ -30,8 +30,8 @@ func TestKernels(t *testing.T) {
 				t.Fatal(err)
 			}
 			env := c.Env
-			if env.Rows == 0 {
-				env.Rows = 1
+			if env.Binding.Rows() == 0 {
+				env.Binding = ir.RowsOf(1)
 			}
 			fed, oracle := engine.Feed{}, map[string]*ir.Tensor{}
 			for i, v := range g.Inputs {
@@ -39,13 +39,13 @@ func TestKernels(t *testing.T) {
 				fed[v.Name], oracle[v.Name] = x, x
 			}
 			if env.UpdateRows == 0 {
-				env.UpdateRows = env.Rows
+				env.UpdateRows = env.Binding.Rows()
 			}
 			vals, err := ir.Evaluate(g, &env, oracle)
 			if err != nil {
 				t.Fatal(err)
 			}
-			p, err := lower(g, lowerOptions{rows: env.Rows + 3})
+			p, err := lower(g, lowerOptions{capacity: roomier(env.Binding)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -58,7 +58,7 @@ func TestKernels(t *testing.T) {
 					}
 				}
 				u := &engine.Update{UpdateRows: env.UpdateRows, FirstRow: env.FirstRow, Seed: env.Seed, Step: env.Update}
-				if err := e.Run(fed, env.Rows, u); err != nil {
+				if err := e.RunAt(fed, env.Binding, u); err != nil {
 					t.Fatal(err)
 				}
 				for _, v := range g.Outputs {
@@ -90,4 +90,13 @@ func differs(got, want *ir.Tensor) string {
 		return fmt.Sprintf("element %d: got %v, want %v", i, a, b)
 	}
 	return ""
+}
+
+// roomier is a capacity above the lengths of a run.
+func roomier(b ir.Binding) ir.Binding {
+	for _, name := range append([]string{ir.Batch}, b.Free()...) {
+		n, _ := b.Of(name)
+		b = b.With(name, n+3)
+	}
+	return b
 }

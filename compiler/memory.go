@@ -55,12 +55,12 @@ func (l *lowering) phases() {
 		for j := range l.p.Phases[i].Groups {
 			g := &l.p.Phases[i].Groups[j]
 			work[g] = l.work(g)
-			g.Grain = grain(g.Length, l.o.rows, work[g])
+			g.Grain = grain(g.Length, l.o.capacity, work[g])
 			if l.shared(g) > cachedBytes {
-				half := (g.Length.Bind(l.o.rows) + 1) / 2 // for two workers
+				half := (g.Length.At(l.o.capacity) + 1) / 2 // for two workers
 				g.Grain = max(g.Grain, min(streamRows, (half+taskUnit-1)/taskUnit*taskUnit))
 			}
-			all, tasks = all+work[g], tasks+g.Tasks(l.o.rows)
+			all, tasks = all+work[g], tasks+g.Tasks(l.o.capacity)
 		}
 		l.p.Phases[i].Alone = !l.o.spread && tasks > 1 && all <= aloneWork
 	}
@@ -74,7 +74,7 @@ func (l *lowering) shared(g *plan.Group) int {
 		for i, b := range s.In {
 			if r := l.p.Root(b); s.Access[i] == ir.Whole && !seen[r] && !shapeOnly(s.Op) {
 				seen[r] = true
-				n += l.p.Buffers[r].Bytes(l.o.rows)
+				n += l.p.Buffers[r].Bytes(l.o.capacity)
 			}
 		}
 	}
@@ -89,15 +89,15 @@ func (l *lowering) work(g *plan.Group) int {
 		out := l.p.Buffers[s.Out[0]].Type
 		c, ok := s.Op.(ir.Coster)
 		if !ok {
-			n += updateWork * out.Shape.Elems(l.o.rows)
+			n += updateWork * out.Shape.ElemsAt(l.o.capacity)
 			continue
 		}
 		in := make([]ir.Type, len(s.In))
 		for i, b := range s.In {
 			in[i] = l.p.Buffers[b].Type
 		}
-		flops, _ := c.Cost(in, []ir.Type{out}, l.o.rows)
-		n += int(flops) + out.Shape.Elems(l.o.rows)
+		flops, _ := c.Cost(in, []ir.Type{out}, l.o.capacity)
+		n += int(flops) + out.Shape.ElemsAt(l.o.capacity)
 	}
 	return n
 }
@@ -116,8 +116,8 @@ const (
 )
 
 // grain returns the units of length a task takes. Results do not depend on it.
-func grain(length ir.Dim, rows, work int) int {
-	n := length.Bind(rows)
+func grain(length ir.Dim, capacity ir.Binding, work int) int {
+	n := length.At(capacity)
 	tasks := min(taskCount, max(1, work/taskWork))
 	g := (n + tasks - 1) / tasks
 	if !length.Symbolic() && tasks > 1 && n >= 4*tileUnit {
@@ -145,7 +145,7 @@ type home struct {
 	context  int // group or tail that makes it
 	def, end int // positions in the context
 	local    bool
-	pitch    plan.Pitch // of a unit of the group's length; of the whole where one worker makes it
+	pitch    ir.Dim // bytes a unit of the group's length, a function of the lengths
 }
 
 // memory gives every buffer of the arena its offset.
@@ -154,7 +154,7 @@ func (l *lowering) memory() error {
 	units, placed := l.neighbours(homes)
 	l.contexts(func(context int, _ slot, g *plan.Group, steps []int) {
 		var bins []*unit
-		var pitches []plan.Pitch
+		var pitches []ir.Dim
 		var ends []int
 		for pos, id := range steps {
 			s := &l.p.Steps[id]
@@ -189,7 +189,7 @@ func (l *lowering) memory() error {
 					continue
 				}
 				bins[bin].buffers = append(bins[bin].buffers, b)
-				bins[bin].size = max(bins[bin].size, l.p.Buffers[b].Bytes(l.o.rows))
+				bins[bin].size = max(bins[bin].size, l.p.Buffers[b].Bytes(l.o.capacity))
 				ends[bin] = h.end
 			}
 		}
@@ -220,7 +220,7 @@ func (l *lowering) neighbours(homes []home) (units []*unit, placed map[int]bool)
 		for j, b := range s.In {
 			at := 4 * (l.p.Segments[s.Param+j].Offset - l.p.Segments[s.Param].Offset)
 			u.buffers, u.at = append(u.buffers, b), append(u.at, at)
-			u.size = at + l.p.Buffers[b].Bytes(l.o.rows)
+			u.size = at + l.p.Buffers[b].Bytes(l.o.capacity)
 			u.from, u.to = min(u.from, homes[b].from), max(u.to, homes[b].to)
 			placed[b] = true
 		}
@@ -230,7 +230,7 @@ func (l *lowering) neighbours(homes []home) (units []*unit, placed map[int]bool)
 }
 
 func (l *lowering) unit(b int, h *home) *unit {
-	return &unit{buffers: []int{b}, size: l.p.Buffers[b].Bytes(l.o.rows), from: h.from, to: h.to}
+	return &unit{buffers: []int{b}, size: l.p.Buffers[b].Bytes(l.o.capacity), from: h.from, to: h.to}
 }
 
 // contexts calls f for each list of steps that run in order: groups and tails.
@@ -263,15 +263,19 @@ func (l *lowering) homes() []home {
 				h.to = max(h.to, at)
 				h.end = pos
 				t := l.p.Buffers[b].Type
-				inside := h.context == context && (one || s.Access[i] == ir.Axis0 && t.Rank() > 0 && t.Shape[0] == g.Length)
+				inside := h.context == context
+				if inside && !one {
+					_, whole := g.Times(t)
+					inside = s.Access[i] == ir.Axis0 && whole
+				}
 				h.local = h.local && inside
 			}
 			for _, b := range s.Out {
 				h := home{made: true, from: at, to: at, context: context, def: pos, end: pos}
 				h.local = l.p.Buffers[b].Kind == plan.Arena
-				h.pitch = plan.Pitch{Bytes: l.p.Buffers[b].Bytes(l.o.rows)}
-				if !one {
-					h.pitch = l.p.Buffers[b].Pitch()
+				h.pitch = ir.Fixed(l.p.Buffers[b].Bytes(l.o.capacity))
+				if h.local && !one {
+					h.pitch, h.local = pitch(l.p.Buffers[b].Type, g.Length)
 				}
 				if l.p.Buffers[b].Kind == plan.Kept {
 					h.to = end
@@ -291,6 +295,20 @@ func (l *lowering) homes() []home {
 		}
 	}
 	return homes
+}
+
+// pitch returns the bytes of a value for a unit of a length. Places may be taken in
+// turn where pitches are equal as functions: those that are equal at capacity only
+// are apart in a run of fewer rows.
+func pitch(t ir.Type, unit ir.Dim) (d ir.Dim, ok bool) {
+	n, ok := t.Shape.Elems()
+	if ok {
+		n, ok = ir.Div(n, unit)
+	}
+	if ok {
+		n, ok = ir.Mul(n, ir.Fixed(t.DType.Size()))
+	}
+	return n, ok
 }
 
 func (l *lowering) stepsOf(ph plan.Phase) []int {

@@ -56,7 +56,7 @@ func Compile(m *spec.Model, o Options) (*Program, error) {
 func segments(params []spec.Param) []plan.Segment {
 	segs := make([]plan.Segment, len(params))
 	for i, p := range params {
-		segs[i] = plan.Segment{Name: p.Name, Layer: p.Layer, Shape: p.Type.Shape.Bind(0), Decay: p.Decay}
+		segs[i] = plan.Segment{Name: p.Name, Layer: p.Layer, Shape: p.Type.Shape.Lengths(), Decay: p.Decay}
 	}
 	return segs
 }

@@ -12,9 +12,10 @@ import (
 
 // holdParts sums the gradients of an update made in parts, by the engine and by the
 // reference meaning, and holds both to those of the update in one go.
-func holdParts(t *testing.T, g *ir.Graph, rows, part int) {
+func holdParts(t *testing.T, g *ir.Graph, at ir.Binding, part int) {
 	t.Helper()
-	tw, err := compileTwin(g, segmentsOf(g), Options{Rows: rows, StoreGrads: true, spread: true})
+	rows := at.Rows()
+	tw, err := compileTwin(g, segmentsOf(g), Options{Rows: rows, Lengths: lengthsOf(at), StoreGrads: true, spread: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -22,7 +23,7 @@ func holdParts(t *testing.T, g *ir.Graph, rows, part int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	env := ir.Env{Rows: rows, UpdateRows: rows, Seed: 9, Update: 1}
+	env := ir.Env{Binding: at, UpdateRows: rows, Seed: 9, Update: 1}
 	fed, wide := narrowed(feed(g, &env, 1))
 	want := results(t, d, &env, wide)
 	e, s := engineOf(t, tw.train, fed, 2)
@@ -39,8 +40,8 @@ func holdParts(t *testing.T, g *ir.Graph, rows, part int) {
 				in[v.Name] = fed[v.Name]
 				continue
 			}
-			n := v.Type.Shape[axis].N
-			cut, err := ops.Slice{Axis: axis, Start: n * from, End: n * (from + part)}.Eval(nil, []*ir.Tensor{fed[v.Name].To(ir.F64)})
+			n := v.Type.Shape[axis].At(at.WithRows(1))
+			cut, err := ops.Slice{Axis: axis, Start: ir.Fixed(n * from), End: ir.Fixed(n * (from + part))}.Eval(&env, []*ir.Tensor{fed[v.Name].To(ir.F64)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -48,10 +49,10 @@ func holdParts(t *testing.T, g *ir.Graph, rows, part int) {
 			ref[v.Name] = in[v.Name]
 		}
 		u := &engine.Update{Seed: env.Seed, Step: env.Update, UpdateRows: rows, FirstRow: from, Accumulate: from > 0}
-		if err := e.Run(in, part, u); err != nil {
+		if err := e.RunAt(in, trim(at.WithRows(part), tw.train.Capacity), u); err != nil {
 			t.Fatal(err)
 		}
-		some := ir.Env{Rows: part, UpdateRows: rows, FirstRow: from, Seed: env.Seed, Update: env.Update}
+		some := ir.Env{Binding: at.WithRows(part), Capacity: at, UpdateRows: rows, FirstRow: from, Seed: env.Seed, Update: env.Update}
 		for name, x := range results(t, d, &some, ref) {
 			if sums[name] == nil {
 				sums[name] = make([]float64, x.Len())
@@ -82,7 +83,7 @@ func TestDrawsInParts(t *testing.T) {
 	b := ir.NewBuilder("draws")
 	x := b.Input("x", ir.T(ir.F32, ir.Rows(), ir.Fixed(4), ir.Fixed(3)))
 	w := b.Param("w", ir.T(ir.F32, ir.Fixed(3), ir.Fixed(5)))
-	flat := b.Op(ops.Reshape{Shape: ir.MakeDims(ir.Shape{{N: 4, Sym: ir.Batch}, ir.Fixed(3)})}, x)
+	flat := b.Op(ops.Reshape{Shape: ir.MakeDims(ir.Shape{times(4, ir.Rows()), ir.Fixed(3)})}, x)
 	h := b.Op(ops.MatMul{}, b.Op(ops.Dropout{Rate: 0.5, Stream: 1}, flat), b.Op(ops.Dropout{Rate: 0.5, Stream: 2}, w))
 	h = b.Op(ops.Dropout{Rate: 0.25, Stream: 3}, b.Op(ops.Tanh{}, b.Op(ops.Reshape{Shape: ir.MakeDims(ir.Shape{ir.Rows(), ir.Fixed(20)})}, h)))
 	loss := b.Op(ops.ReduceMean{Axes: ir.MakeAxes(0, 1)}, h)
@@ -91,8 +92,8 @@ func TestDrawsInParts(t *testing.T) {
 	if b.Err() != nil {
 		t.Fatal(b.Err())
 	}
-	holdParts(t, b.Graph, 16, 8)
-	holdParts(t, b.Graph, 16, 4)
+	holdParts(t, b.Graph, ir.RowsOf(16), 8)
+	holdParts(t, b.Graph, ir.RowsOf(16), 4)
 }
 
 // TestParamTerms: a term that depends on parameters alone counts once in an update,
@@ -114,27 +115,30 @@ func TestParamTerms(t *testing.T) {
 	if err := ir.Separable(b.Graph, loss); err != nil {
 		t.Fatal(err)
 	}
-	holdParts(t, b.Graph, 12, 4)
+	holdParts(t, b.Graph, ir.RowsOf(12), 4)
 	only := ir.NewBuilder("only")
 	w = only.Param("w", ir.T(ir.F32, ir.Fixed(3)))
 	only.Input("x", ir.T(ir.F32, ir.Rows()))
 	loss = only.Op(ops.ReduceSum{}, only.Op(ops.Mul{}, w, w))
 	loss.Name = lossName
 	only.Output(loss)
-	holdParts(t, only.Graph, 12, 4)
+	holdParts(t, only.Graph, ir.RowsOf(12), 4)
 }
 
-// FuzzSeparable draws graphs as FuzzAnyAxis does, and where the sum of the means of
+// FuzzSeparable draws graphs as FuzzLengths does, and where the sum of the means of
 // their outputs is separable holds the gradients in parts to those in one go.
 func FuzzSeparable(f *testing.F) {
 	for seed := range uint64(150) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, seed uint64) {
-		const rows, part = 12, 4
-		g := randomAxes(seed, rows)
-		if len(g.Params) == 0 || len(g.Inputs) == 0 || g.Inputs[0].Type.DType != ir.F32 {
+		g, at := randomLengths(seed, true, false)
+		if len(g.Params) == 0 {
 			return
+		}
+		part := 1
+		if at.Rows()%2 == 0 {
+			part = at.Rows() / 2
 		}
 		for _, v := range g.Inputs {
 			if _, ok := ir.BatchAxis(v.Type.Shape); !ok {
@@ -176,7 +180,7 @@ func FuzzSeparable(f *testing.F) {
 		}
 		d.Params = slices.DeleteFunc(d.Params, func(v *ir.Value) bool { return !needed[v.Name] })
 		if len(d.Params) > 0 {
-			holdParts(t, d, rows, part)
+			holdParts(t, d, at, part)
 		}
 	})
 }

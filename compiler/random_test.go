@@ -68,7 +68,7 @@ func randomModel(seed uint64) *ir.Graph {
 		h = b.Op(ops.Sub{}, b.Op(ops.Add{}, b.Const(ir.F32, 0), p), q)
 	case 3:
 		h = b.Op(ops.Concat{Axis: 1}, p, q)
-		h = b.Op(ops.Slice{Axis: 1, Start: d.n(hidden), End: h.Type.Last()}, h)
+		h = b.Op(ops.Slice{Axis: 1, Start: ir.Fixed(d.n(hidden)), End: h.Type.Shape[1]}, h)
 	}
 	for i := range d.n(3) {
 		name := fmt.Sprintf("block%d", i+1)
@@ -151,7 +151,7 @@ func wide(d ir.DType) ir.DType {
 
 // testEnv has fewer rows than the update they are a part of, as under
 // accumulation.
-func testEnv() *ir.Env { return &ir.Env{Rows: 3, UpdateRows: 3, Seed: 5, Update: 2} }
+func testEnv() *ir.Env { return &ir.Env{Binding: ir.RowsOf(3), UpdateRows: 3, Seed: 5, Update: 2} }
 
 // results evaluates the outputs by name.
 func results(t *testing.T, g *ir.Graph, env *ir.Env, in map[string]*ir.Tensor) map[string]*ir.Tensor {

@@ -10,7 +10,7 @@ import (
 
 // lowerOptions says what a plan is for.
 type lowerOptions struct {
-	rows       int            // capacity, at least 1
+	capacity   ir.Binding     // of every length
 	segments   []plan.Segment // parameters with layer, decay and group; nil derives them from the graph
 	train      bool           // outputs named "grad/"+parameter become updates
 	storeGrads bool           // … or are stored
@@ -30,8 +30,8 @@ const before slot = -1
 // place says when and how a value comes to be.
 type place struct {
 	at     slot
-	length ir.Dim // of the group that makes it in slices
-	sliced bool   // made in slices of length along its axis 0
+	length ir.Dim // unit of the group that makes it in slices
+	sliced bool   // made in slices along its axis 0
 	once   bool
 }
 
@@ -72,13 +72,14 @@ type pending struct {
 // each value a place in memory. Outputs named "grad/"+parameter are consumed by
 // updates when o.train is set.
 func lower(g *ir.Graph, o lowerOptions) (*plan.Plan, error) {
-	if o.rows < 1 {
-		return nil, fmt.Errorf("capacity is %d rows, must be at least 1", o.rows)
+	if o.capacity.Rows() < 1 {
+		return nil, fmt.Errorf("capacity is %d rows, must be at least 1", o.capacity.Rows())
 	}
-	g = twins(g, o.rows, o.train)
+	o.capacity = used(g, o.capacity)
+	g = twins(g, o.capacity, o.train)
 	l := &lowering{g: g, o: o, buf: map[*ir.Value]int{}, place: map[int]place{}, reads: map[int][]read{}, params: map[*ir.Value]int{},
 		grads: map[*ir.Value]int{}, starts: map[*ir.Node]*ir.Value{}, continued: map[*ir.Value]bool{}}
-	l.p = &plan.Plan{Name: g.Name, Rows: o.rows, StoreGrads: o.train && o.storeGrads, Loss: -1}
+	l.p = &plan.Plan{Name: g.Name, Capacity: o.capacity, StoreGrads: o.train && o.storeGrads, Loss: -1}
 	if err := l.roots(); err != nil {
 		return nil, err
 	}
@@ -116,7 +117,8 @@ func (l *lowering) roots() error {
 	segs := append([]plan.Segment{}, l.o.segments...)
 	if l.o.segments == nil {
 		for _, v := range l.g.Params {
-			segs = append(segs, plan.Segment{Name: v.Name, Shape: v.Type.Shape.Bind(1), Decay: v.Type.Rank() > 1})
+			shape, _ := v.Type.Shape.Fixed() // or it is refused below
+			segs = append(segs, plan.Segment{Name: v.Name, Shape: shape, Decay: v.Type.Rank() > 1})
 		}
 	}
 	plan.Layout(segs)
@@ -138,7 +140,8 @@ func (l *lowering) roots() error {
 		l.params[v] = i
 	}
 	for _, s := range l.g.State {
-		l.p.States = append(l.p.States, plan.Segment{Name: s.In.Name, Shape: s.In.Type.Shape.Bind(1)})
+		shape, _ := s.In.Type.Shape.Fixed()
+		l.p.States = append(l.p.States, plan.Segment{Name: s.In.Name, Shape: shape})
 	}
 	plan.Layout(l.p.States)
 	for i, s := range l.g.State {
@@ -236,8 +239,8 @@ func (l *lowering) node(n *ir.Node, once bool) error {
 	return nil
 }
 
-// reshape makes the result an alias. When axis 0 changes, slices of the one are
-// not slices of the other.
+// reshape makes the result an alias. Where axis 0 has another unit, slices of the
+// one are not slices of the other; [N 16 64] and [16*N 64] both have rows of N.
 func (l *lowering) reshape(n *ir.Node) {
 	from, v := l.buf[n.In[0]], n.Out[0]
 	root := l.p.Root(from)
@@ -245,9 +248,7 @@ func (l *lowering) reshape(n *ir.Node) {
 	l.buf[v] = b
 	l.p.Buffers[b].Offset, l.p.Buffers[b].Data = l.p.Buffers[root].Offset, l.p.Buffers[root].Data
 	pl := l.place[from]
-	if pl.sliced && (v.Type.Rank() == 0 || v.Type.Shape[0] != pl.length) {
-		pl.sliced = false
-	}
+	pl.sliced = pl.sliced && v.Type.Rank() > 0 && unitOf(v.Type) == pl.length
 	l.place[b] = pl
 }
 
@@ -258,7 +259,8 @@ func (l *lowering) total(n *ir.Node, in int, t ir.Type, once bool) {
 	part := l.add(n.Out[0].Name+".rows", rows, plan.Arena, -1)
 	l.place1(plan.Step{Op: plan.RowSum{}, In: []int{in}, Out: []int{part}, Param: -1, Layer: n.Layer, Pos: n.Pos}, once)
 	out := l.buffer(n.Out[0], plan.Arena)
-	op := plan.Total{Mean: n.Op.Name() == "ReduceMean", Of: ir.MakeDims(t.Shape), To: n.Out[0].Type.DType}
+	row, _ := t.Shape[1:].Elems()
+	op := plan.Total{Mean: n.Op.Name() == "ReduceMean", Row: row, To: n.Out[0].Type.DType}
 	l.place1(plan.Step{Op: op, In: []int{part}, Out: []int{out}, Param: -1, Layer: n.Layer, Pos: n.Pos}, once)
 }
 
@@ -273,14 +275,14 @@ func (l *lowering) place1(s plan.Step, once bool) {
 		types[i] = l.p.Buffers[b].Type
 	}
 	out := l.p.Buffers[s.Out[0]].Type
-	work := out.Shape.Elems(l.o.rows)
+	work := out.Shape.ElemsAt(l.o.capacity)
 	for _, t := range types {
 		if !shapeOnly(s.Op) {
-			work += t.Shape.Elems(l.o.rows)
+			work += t.Shape.ElemsAt(l.o.capacity)
 		}
 	}
 	sliced := false
-	if sp, ok := s.Op.(ir.Splitter); ok && l.oneAxis(s.Out) && out.Shape[0] != ir.Fixed(1) && out.Shape[0].N > 0 {
+	if sp, ok := s.Op.(ir.Splitter); ok && l.oneAxis(s.Out) && out.Shape[0] != ir.Fixed(1) && out.Shape[0].Least() > 0 {
 		s.Access, sliced = sp.Split(types, out)
 		sliced = sliced && len(s.Access) == len(s.In)
 	}
@@ -290,7 +292,7 @@ func (l *lowering) place1(s plan.Step, once bool) {
 	pend := pending{step: s, once: once, work: work, length: ir.Fixed(1)}
 	switch {
 	case sliced:
-		pend.length = out.Shape[0]
+		pend.length = unitOf(out)
 		pend.at = l.earliest(s, pend.length, 0, once)
 	case work <= tailWork:
 		pend.at = l.tail(s, once)
@@ -298,6 +300,13 @@ func (l *lowering) place1(s plan.Step, once bool) {
 		pend.at = l.earliest(s, pend.length, 0, once)
 	}
 	l.put(pend, sliced)
+}
+
+// unitOf returns the unit in which slices of a value are made: the first symbol of
+// its axis 0, or that axis if it is known.
+func unitOf(t ir.Type) ir.Dim {
+	unit, _ := t.Shape[0].Unit()
+	return unit
 }
 
 // oneAxis reports whether all buffers have the same axis 0.

@@ -71,7 +71,7 @@ func TestEngineAgainstReference(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, rows := range []int{19, 1, 6} {
-			env := &ir.Env{Rows: rows, UpdateRows: rows, Seed: 3, Update: 4}
+			env := &ir.Env{Binding: ir.RowsOf(rows), UpdateRows: rows, Seed: 3, Update: 4}
 			fed, wide := narrowed(feed(g, env, seed))
 			e, s := engineOf(t, tw.train, fed, 2)
 			u := &engine.Update{Seed: 3, Step: 4}
@@ -112,7 +112,7 @@ func steps(t *testing.T, g *ir.Graph, p *plan.Plan, seed uint64, workers int) []
 	var out []float32
 	opt := optim.Adam(1e-2)
 	for i, rows := range []int{19, 19, 7} {
-		env := &ir.Env{Rows: rows, UpdateRows: rows}
+		env := &ir.Env{Binding: ir.RowsOf(rows), UpdateRows: rows}
 		fed, _ = narrowed(feed(g, env, seed+uint64(i)))
 		if e == nil {
 			e, s = engineOf(t, p, fed, workers, opt.Slots()...)
@@ -189,7 +189,7 @@ func cutBy(p *plan.Plan, grain int) *plan.Plan {
 func TestRowsApart(t *testing.T) {
 	for seed := uint64(1); seed <= 12; seed++ {
 		g, tw := trained(t, seed, Options{Rows: 11})
-		env := &ir.Env{Rows: 11, UpdateRows: 11}
+		env := &ir.Env{Binding: ir.RowsOf(11), UpdateRows: 11}
 		fed, _ := narrowed(feed(g, env, seed))
 		e, _ := engineOf(t, tw.eval, fed, 2)
 		if err := e.Run(fed, 11, nil); err != nil {
@@ -218,7 +218,7 @@ func TestRowsApart(t *testing.T) {
 func TestAccumulation(t *testing.T) {
 	for seed := uint64(1); seed <= 12; seed++ {
 		g, tw := trained(t, seed, Options{Rows: 12, StoreGrads: true})
-		env := &ir.Env{Rows: 12, UpdateRows: 12}
+		env := &ir.Env{Binding: ir.RowsOf(12), UpdateRows: 12}
 		fed, _ := narrowed(feed(g, env, seed))
 		e, s := engineOf(t, tw.train, fed, 2)
 		if err := e.Run(fed, 12, &engine.Update{Seed: 9, Step: 1}); err != nil {
@@ -346,7 +346,7 @@ func TestVerifyPlan(t *testing.T) {
 		}},
 		{"alignment", "aligned", func(p *plan.Plan) bool {
 			for i := range p.Buffers {
-				if b := &p.Buffers[i]; b.Kind == plan.Arena && b.Alias < 0 && b.Bytes(p.Rows) > 0 {
+				if b := &p.Buffers[i]; b.Kind == plan.Arena && b.Alias < 0 && b.Bytes(p.Capacity) > 0 {
 					b.Offset += 4
 					for j := range p.Buffers {
 						if p.Buffers[j].Alias == i {
@@ -382,7 +382,7 @@ func TestVerifyPlan(t *testing.T) {
 // kernels.
 func TestNoAllocation(t *testing.T) {
 	g, tw := trained(t, 0, Options{Rows: 64})
-	env := &ir.Env{Rows: 64, UpdateRows: 64}
+	env := &ir.Env{Binding: ir.RowsOf(64), UpdateRows: 64}
 	fed, _ := narrowed(feed(g, env, 1))
 	opt := optim.Adam(1e-3)
 	e, _ := engineOf(t, tw.train, fed, 2, opt.Slots()...)
@@ -409,7 +409,7 @@ func TestNoAllocation(t *testing.T) {
 // TestNonFiniteLoss checks that nothing is updated by a loss that is not finite.
 func TestNonFiniteLoss(t *testing.T) {
 	g, tw := trained(t, 0, Options{Rows: 8})
-	env := &ir.Env{Rows: 8, UpdateRows: 8}
+	env := &ir.Env{Binding: ir.RowsOf(8), UpdateRows: 8}
 	fed, _ := narrowed(feed(g, env, 1))
 	opt := optim.SGD(1)
 	e, s := engineOf(t, tw.train, fed, 2, opt.Slots()...)
@@ -422,7 +422,7 @@ func TestNonFiniteLoss(t *testing.T) {
 	if !sameBits(before, s.All()) {
 		t.Error("parameters have changed")
 	}
-	where, err := engine.FirstNonFinite(tw.train, s, fed, 8, &engine.Update{})
+	where, err := engine.FirstNonFinite(tw.train, s, fed, ir.RowsOf(8), &engine.Update{})
 	if err != nil || where == nil || where.Layer != "encoder" {
 		t.Errorf("first value that is not finite: %+v, %v", where, err)
 	}
@@ -441,7 +441,7 @@ func TestState(t *testing.T) {
 	if b.Err() != nil {
 		t.Fatal(b.Err())
 	}
-	p, err := lower(b.Graph, lowerOptions{rows: 4})
+	p, err := lower(b.Graph, lowerOptions{capacity: ir.RowsOf(4)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -459,7 +459,7 @@ func TestState(t *testing.T) {
 		t.Errorf("state is %v", got)
 	}
 	b.Graph.State[0].When = ir.AfterUpdate
-	if _, err := lower(b.Graph, lowerOptions{rows: 4}); err == nil {
+	if _, err := lower(b.Graph, lowerOptions{capacity: ir.RowsOf(4)}); err == nil {
 		t.Error("a state that changes after the update is taken")
 	}
 }
@@ -477,9 +477,9 @@ func TestPlainOutputs(t *testing.T) {
 	b.Output(x)
 	b.Output(w)
 	out("same", b.Op(ops.Identity{}, x))
-	out("long", b.Op(ops.Reshape{Shape: ir.MakeDims(ir.Shape{{N: 4, Sym: ir.Batch}})}, x))
+	out("long", b.Op(ops.Reshape{Shape: ir.MakeDims(ir.Shape{times(4, ir.Rows())})}, x))
 	h := b.Op(ops.MatMul{}, x, w)
-	out("halves", b.Op(ops.Reshape{Shape: ir.MakeDims(ir.Shape{{N: 2, Sym: ir.Batch}})}, h))
+	out("halves", b.Op(ops.Reshape{Shape: ir.MakeDims(ir.Shape{times(2, ir.Rows())})}, h))
 	out("twice", b.Op(ops.Add{}, b.Graph.Outputs[len(b.Graph.Outputs)-1], b.Graph.Outputs[len(b.Graph.Outputs)-1]))
 	out("turned", b.Op(ops.Transpose{Perm: ir.MakeAxes(1, 0)}, h))
 	out("gram", b.Op(ops.Gemm{TransB: true}, h, h))
@@ -488,12 +488,12 @@ func TestPlainOutputs(t *testing.T) {
 	if b.Err() != nil {
 		t.Fatal(b.Err())
 	}
-	p, err := lower(b.Graph, lowerOptions{rows: 40})
+	p, err := lower(b.Graph, lowerOptions{capacity: ir.RowsOf(40)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, rows := range []int{40, 1, 9} {
-		env := &ir.Env{Rows: rows}
+		env := &ir.Env{Binding: ir.RowsOf(rows)}
 		fed, wide := narrowed(feed(b.Graph, env, 1))
 		want := results(t, b.Graph, env, wide)
 		for _, workers := range []int{1, 3, 9} {
@@ -508,4 +508,10 @@ func TestPlainOutputs(t *testing.T) {
 			}
 		}
 	}
+}
+
+// times returns n*d.
+func times(n int, d ir.Dim) ir.Dim {
+	p, _ := ir.Mul(ir.Fixed(n), d)
+	return p
 }

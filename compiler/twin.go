@@ -9,9 +9,9 @@ import (
 // kernels want the right operand's rows contiguous, so each other parameter gets
 // one transposed twin, made once per update. Results keep their bits, as each of
 // their elements is the same chain.
-func twins(g *ir.Graph, rows int, train bool) *ir.Graph {
+func twins(g *ir.Graph, at ir.Binding, train bool) *ir.Graph {
 	h, _ := g.Clone()
-	keep := untwinned(h, rows, train)
+	keep := untwinned(h, at, train)
 	names, id := map[string]bool{}, 0
 	for _, v := range h.Values() {
 		names[v.Name] = true
@@ -63,7 +63,7 @@ func straight(op ir.Op) (ir.Op, bool) {
 // the rows of all products that read them transposed. For these a kernel turns the
 // rows: a twin would be written at each update, by workers in whose caches it is
 // not.
-func untwinned(g *ir.Graph, rows int, train bool) map[*ir.Value]bool {
+func untwinned(g *ir.Graph, at ir.Binding, train bool) map[*ir.Value]bool {
 	keep := map[*ir.Value]bool{}
 	if !train {
 		return keep
@@ -72,9 +72,9 @@ func untwinned(g *ir.Graph, rows int, train bool) map[*ir.Value]bool {
 	for _, n := range g.Nodes {
 		if op, ok := straight(n.Op); ok {
 			w := n.In[1]
-			moved[w] += n.In[0].Type.Shape.Elems(rows) + n.Out[0].Type.Shape.Elems(rows)
+			moved[w] += n.In[0].Type.Shape.ElemsAt(at) + n.Out[0].Type.Shape.ElemsAt(at)
 			if takesColumns(op) {
-				moved[w] += w.Type.Shape.Elems(rows)
+				moved[w] += w.Type.Shape.ElemsAt(at)
 			}
 		}
 	}
@@ -83,7 +83,7 @@ func untwinned(g *ir.Graph, rows int, train bool) map[*ir.Value]bool {
 		trained[out.Name] = true
 	}
 	for w, n := range moved {
-		keep[w] = w.Kind == ir.ParamValue && trained[gradPrefix+w.Name] && n <= w.Type.Shape.Elems(rows)
+		keep[w] = w.Kind == ir.ParamValue && trained[gradPrefix+w.Name] && n <= w.Type.Shape.ElemsAt(at)
 	}
 	return keep
 }

@@ -78,7 +78,7 @@ func (l *lowering) update(v *ir.Value, grad int) {
 	}
 	s.Layer, s.Pos = l.origin(grad)
 	at := l.earliest(s, length, from, false)
-	l.steps = append(l.steps, pending{step: s, at: at, length: length, work: 3 * v.Type.Shape.Elems(1)})
+	l.steps = append(l.steps, pending{step: s, at: at, length: length, work: 3 * v.Type.Shape.Count()})
 	l.last = max(l.last, at)
 }
 

@@ -81,6 +81,11 @@ func Build(g *ir.Graph, params map[string][]float32, o Options) (*Model, error) 
 	if len(g.Outputs) == 0 {
 		return nil, errors.New("export: the graph has no outputs; name the values to export")
 	}
+	for _, name := range g.Symbols() {
+		if name != ir.Batch {
+			return nil, fmt.Errorf("export: the length %s is open; only the batch %s may be", name, ir.Batch)
+		}
+	}
 	p, err := legalize(g, o.Opset)
 	if err != nil {
 		return nil, err

@@ -46,7 +46,7 @@ func tied() (*ir.Graph, map[string][]float32) {
 func fill(g *ir.Graph) map[string][]float32 {
 	p := map[string][]float32{}
 	for _, v := range g.Params {
-		x := make([]float32, v.Type.Shape.Elems(0))
+		x := make([]float32, v.Type.Shape.Count())
 		for i := range x {
 			x[i] = float32((i*37+11)%17)/17 - 0.5
 		}

@@ -33,7 +33,7 @@ func main() {
 	}
 	params := map[string][]float32{}
 	for _, p := range ps {
-		params[p.Name] = make([]float32, p.Type.Shape.Elems(0))
+		params[p.Name] = make([]float32, p.Type.Shape.Count())
 		for i := range params[p.Name] {
 			params[p.Name][i] = float32(i)
 		}

@@ -19,7 +19,7 @@ func (w *writer) reshape(n *ir.Node) (string, error) {
 	for i, d := range to {
 		switch {
 		case !d.Symbolic() || w.o.Batch > 0:
-			dims[i] = int64(d.Bind(w.o.Batch))
+			dims[i] = int64(d.At(ir.RowsOf(w.o.Batch)))
 		case i < len(from) && from[i] == d:
 			dims[i] = 0
 		case !inferred:
@@ -52,9 +52,14 @@ func (w *writer) expand(n *ir.Node) (string, error) {
 		case j >= 0 && from[j] == d:
 			dims[i] = 1
 		case !d.Symbolic() || w.o.Batch > 0:
-			dims[i] = int64(d.Bind(w.o.Batch))
+			dims[i] = int64(d.At(ir.RowsOf(w.o.Batch)))
 		default:
-			dims[i], runtime = -int64(d.N), true
+			unit, times := d.Unit()
+			k, known := times.Known()
+			if unit != ir.Rows() || !known {
+				return "", nodeError(n, "the length %v is no number of rows: %s to %s", d, from, to)
+			}
+			dims[i], runtime = -int64(k), true
 		}
 	}
 	if !runtime {
@@ -96,8 +101,13 @@ func (w *writer) slice(n *ir.Node, op ops.Slice) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	start, ok1 := op.Start.Known()
+	end, ok2 := op.End.Known()
+	if !ok1 || !ok2 {
+		return "", nodeError(n, "[%v, %v) is known only at run time", op.Start, op.End)
+	}
 	return w.add(n, "Slice", n.Out[0].Type, nil, x,
-		w.ints("starts", int64(op.Start)), w.ints("ends", int64(op.End)), w.ints("axes", int64(op.Axis))), nil
+		w.ints("starts", int64(start)), w.ints("ends", int64(end)), w.ints("axes", int64(op.Axis))), nil
 }
 
 func (w *writer) pad(n *ir.Node, op ops.Pad) (string, error) {
@@ -111,7 +121,12 @@ func (w *writer) pad(n *ir.Node, op ops.Pad) (string, error) {
 		axis += rank
 	}
 	pads := make([]int64, 2*rank)
-	pads[axis], pads[rank+axis] = int64(op.Before), int64(op.After)
+	before, ok1 := op.Before.Known()
+	after, ok2 := op.After.Known()
+	if !ok1 || !ok2 {
+		return "", nodeError(n, "widths %v and %v are known only at run time", op.Before, op.After)
+	}
+	pads[axis], pads[rank+axis] = int64(before), int64(after)
 	return w.add(n, "Pad", n.Out[0].Type, []*onnxpb.AttributeProto{attrString("mode", "constant")}, x, w.ints("pads", pads...)), nil
 }
 

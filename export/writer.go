@@ -97,10 +97,10 @@ func (w *writer) param(v *ir.Value) (string, error) {
 	if v.Type.Shape.Symbolic() {
 		return "", fmt.Errorf("export: parameter %q depends on the batch (%s)", v.Name, v.Type)
 	}
-	if n := v.Type.Shape.Elems(0); n != len(x) {
+	if n := v.Type.Shape.Count(); n != len(x) {
 		return "", fmt.Errorf("export: parameter %q is %s, %d elements, got %d", v.Name, v.Type, n, len(x))
 	}
-	shape := v.Type.Shape.Bind(0)
+	shape := v.Type.Shape.Lengths()
 	tp, err := dataTensor(v.Type, &ir.Tensor{DType: ir.F32, Shape: shape, F32: x})
 	if err != nil {
 		return "", fmt.Errorf("export: parameter %q: %w", v.Name, err)
@@ -213,7 +213,7 @@ func (w *writer) valueInfo(name string, t ir.Type) *onnxpb.ValueInfoProto {
 		if d.Symbolic() && w.o.Batch == 0 {
 			x.Value = &onnxpb.TensorShapeProto_Dimension_DimParam{DimParam: d.String()}
 		} else {
-			x.Value = &onnxpb.TensorShapeProto_Dimension_DimValue{DimValue: int64(d.Bind(w.o.Batch))}
+			x.Value = &onnxpb.TensorShapeProto_Dimension_DimValue{DimValue: int64(d.At(ir.RowsOf(w.o.Batch)))}
 		}
 		sh.Dim = append(sh.Dim, x)
 	}

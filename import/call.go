@@ -180,10 +180,11 @@ func (c *call) op(op ir.Op, in ...*value) *value {
 	}
 	n := int64(1)
 	for _, d := range out[0].Shape {
-		if d.N > 0 && n > c.im.limits.Elements/int64(d.N) {
+		least := int64(d.Least())
+		if least > 0 && n > c.im.limits.Elements/least {
 			return c.failf("the result %v has more than %d elements a row", out[0], c.im.limits.Elements)
 		}
-		n *= int64(d.N)
+		n *= least
 	}
 	if known && !out[0].DType.Float() && !out[0].Shape.Symbolic() && c.cheap(in, n) {
 		return c.fold(op, types, in)
@@ -226,7 +227,7 @@ func (c *call) fold(op ir.Op, types []ir.Type, in []*value) *value {
 			args[i] = v.t.To(ir.F64)
 		}
 	}
-	out, err := ir.EvalOp(&ir.Env{Rows: 1, UpdateRows: 1}, op, types, args)
+	out, err := ir.EvalOp(&ir.Env{Binding: ir.RowsOf(1), UpdateRows: 1}, op, types, args)
 	if err != nil {
 		return c.fail(err)
 	}
@@ -424,12 +425,12 @@ func (c *call) fixed(v *value, axis int) int {
 	if c.err != nil {
 		return 0
 	}
-	d := typ(v).Shape[axis]
-	if d.Symbolic() {
+	n, known := typ(v).Shape[axis].Known()
+	if !known {
 		c.cannot("works on the batch axis")
 		return 0
 	}
-	return d.N
+	return n
 }
 
 // rank returns the number of axes of a value.

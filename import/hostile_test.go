@@ -91,7 +91,7 @@ func TestCorpus(t *testing.T) {
 func small(g *ir.Graph) bool {
 	n := 0
 	for _, v := range g.Values() {
-		if n += v.Type.Shape.Elems(1); n > 1<<20 {
+		if n += v.Type.Shape.Least(); n > 1<<20 {
 			return false
 		}
 	}

@@ -44,12 +44,14 @@ func mod(c *call) []*value {
 		return c.one(c.cannot("elements are %v", typ(a).DType))
 	}
 	return c.one(c.integers(a, b, func(a, b ir.Dim) (ir.Dim, bool) {
-		if a.Symbolic() || b.Symbolic() || b.N == 0 {
+		x, ok1 := a.Known()
+		y, ok2 := b.Known()
+		if !ok1 || !ok2 || y == 0 {
 			return ir.Dim{}, false
 		}
-		r := a.N % b.N
-		if !fmod && r != 0 && (r < 0) != (b.N < 0) {
-			r += b.N
+		r := x % y
+		if !fmod && r != 0 && (r < 0) != (y < 0) {
+			r += y
 		}
 		return ir.Fixed(r), true
 	}))
@@ -58,63 +60,47 @@ func mod(c *call) []*value {
 // maxInteger bounds integers computed while reading, so that none overflows.
 const maxInteger = 1 << 53
 
-func inRange(n int) (ir.Dim, bool) {
-	return ir.Fixed(n), n >= -maxInteger && n <= maxInteger
+// ranged refuses a length that is too large to compute with.
+func ranged(d ir.Dim, ok bool) (ir.Dim, bool) {
+	n := d.Least()
+	return d, ok && n >= -maxInteger && n <= maxInteger
 }
 
-func addLength(a, b ir.Dim) (ir.Dim, bool) {
-	switch {
-	case !a.Symbolic() && !b.Symbolic():
-		return inRange(a.N + b.N)
-	case b == ir.Fixed(0):
-		return a, true
-	case a == ir.Fixed(0):
-		return b, true
-	case a.Sym == b.Sym:
-		return ir.Dim{N: a.N + b.N, Sym: a.Sym}, a.N < maxInteger && b.N < maxInteger
-	}
-	return ir.Dim{}, false
+func addLength(a, b ir.Dim) (ir.Dim, bool) { return ranged(batchOnly(ir.Sum(a, b))) }
+
+// batchOnly refuses a sum that is no number of rows: it has no form that a file
+// gives back.
+func batchOnly(d ir.Dim, ok bool) (ir.Dim, bool) {
+	unit, _ := d.Unit()
+	return d, ok && (!d.Symbolic() || unit == ir.Rows())
 }
 
 func subLength(a, b ir.Dim) (ir.Dim, bool) {
-	switch {
-	case !a.Symbolic() && !b.Symbolic():
-		return inRange(a.N - b.N)
-	case a == b:
-		return ir.Fixed(0), true
-	case b == ir.Fixed(0):
-		return a, true
+	x, ok1 := a.Known()
+	y, ok2 := b.Known()
+	if ok1 && ok2 {
+		return ranged(ir.Fixed(x-y), true)
 	}
-	return ir.Dim{}, false
+	return ranged(batchOnly(ir.Sub(a, b)))
 }
 
 func mulLength(a, b ir.Dim) (ir.Dim, bool) {
-	hi, lo := abs(a.N), abs(b.N)
-	if a.Symbolic() && b.Symbolic() || lo != 0 && hi > maxInteger/lo {
-		return ir.Dim{}, false
-	}
-	p := ir.Dim{N: a.N * b.N, Sym: a.Sym + b.Sym}
-	if p.Symbolic() && p.N <= 0 {
-		return ir.Dim{}, false
-	}
-	return p, true
+	d, ok := ir.Mul(a, b)
+	return ranged(d, ok && (d.Valid() || !d.Symbolic()) && d.Degree(ir.Batch) < 2)
 }
 
-func abs(n int) int {
-	if n < 0 {
-		return -n
-	}
-	return n
-}
-
+// divLength is the quotient, towards 0 for known lengths.
 func divLength(a, b ir.Dim) (ir.Dim, bool) {
-	switch {
-	case b.Symbolic() && a.Sym == b.Sym && a.N%b.N == 0:
-		return ir.Fixed(a.N / b.N), true
-	case b.Symbolic() || b.N == 0 || a.Symbolic() && (b.N < 0 || a.N%b.N != 0):
-		return ir.Dim{}, false
+	x, ok1 := a.Known()
+	y, ok2 := b.Known()
+	if ok1 && ok2 {
+		if y == 0 {
+			return ir.Dim{}, false
+		}
+		return ir.Fixed(x / y), true
 	}
-	return ir.Dim{N: a.N / b.N, Sym: a.Sym}, true
+	d, ok := ir.Div(a, b)
+	return d, ok && d.Valid()
 }
 
 // integers computes f elementwise on integers that are known, lengths of the
@@ -168,10 +154,11 @@ func (c *call) settled(v *value) *value {
 		t.Shape = []int{}
 	}
 	for i, d := range v.dims {
-		if d.Symbolic() {
+		n, known := d.Known()
+		if !known {
 			return v
 		}
-		t.I64[i] = int64(d.N)
+		t.I64[i] = int64(n)
 	}
 	return &value{t: t}
 }
@@ -182,7 +169,7 @@ func (c *call) tensors(a, b *ir.Tensor, f func(a, b ir.Dim) (ir.Dim, bool)) *val
 	if err != nil {
 		return c.fail(err)
 	}
-	shape, n, err := lengths(ints64(out[0].Shape.Bind(1)), c.im.limits.Elements)
+	shape, n, err := lengths(ints64(out[0].Shape.Lengths()), c.im.limits.Elements)
 	if err != nil {
 		return c.fail(err)
 	}
@@ -205,7 +192,7 @@ func (c *call) tensors(a, b *ir.Tensor, f func(a, b ir.Dim) (ir.Dim, bool)) *val
 		if !ok {
 			return c.failf("has no result for %d and %d", x, y)
 		}
-		t.I64[i] = int64(d.N)
+		t.I64[i] = int64(d.Length())
 		for k := len(at) - 1; k >= 0; k-- {
 			if at[k]++; at[k] < shape[k] {
 				break
@@ -271,7 +258,7 @@ func clip(c *call) []*value {
 		if !c.has(i + 1) {
 			continue
 		}
-		if c.err == nil && typ(c.in[i+1]).Shape.Elems(1) != 1 {
+		if n, _ := typ(c.in[i+1]).Shape.Elems(); c.err == nil && n != ir.Fixed(1) {
 			return c.one(c.failf("a bound is %v, must be a scalar", typ(c.in[i+1])))
 		}
 		if b := c.in[i+1]; b.t != nil && math.IsInf(b.t.At(0), 2*i-1) {

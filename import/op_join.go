@@ -114,7 +114,7 @@ func pad(c *call) []*value {
 			return c.one(c.failf("pads %d and %d do not go with a length of %d", before, after, n))
 		}
 		if before < 0 || after < 0 {
-			x = c.op(ops.Slice{Axis: axis, Start: int(-min(before, 0)), End: int(n + min(after, 0))}, x)
+			x = c.op(ops.Slice{Axis: axis, Start: ir.Fixed(int(-min(before, 0))), End: ir.Fixed(int(n + min(after, 0)))}, x)
 		}
 		x = c.around(x, axis, int(max(before, 0)), int(max(after, 0)), fill)
 		if c.err != nil {
@@ -130,7 +130,7 @@ func (c *call) around(x *value, axis, before, after int, fill float64) *value {
 		return x
 	}
 	if fill == 0 {
-		return c.op(ops.Pad{Axis: axis, Before: before, After: after}, x)
+		return c.op(ops.Pad{Axis: axis, Before: ir.Fixed(before), After: ir.Fixed(after)}, x)
 	}
 	var list []*value
 	for i, n := range []int{before, -1, after} {

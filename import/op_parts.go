@@ -24,7 +24,7 @@ func (c *call) cut(x *value, axis, lo, hi int) *value {
 		}
 		return c.settled(&value{dims: append([]ir.Dim{}, x.dims[lo:hi]...)})
 	}
-	return c.op(ops.Slice{Axis: axis, Start: lo, End: hi}, x)
+	return c.op(ops.Slice{Axis: axis, Start: ir.Fixed(lo), End: ir.Fixed(hi)}, x)
 }
 
 func slice(c *call) []*value {

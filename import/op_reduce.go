@@ -46,7 +46,7 @@ func greatest(c *call, x *value, axes ir.Axes, keep bool) *value {
 	op, s := ops.ReduceMax{Axes: axes, Keep: keep}, typ(x).Shape.Clone()
 	empty := false
 	for i, d := range s {
-		if d.N == 0 {
+		if d.Least() < 1 {
 			empty, s[i] = true, ir.Fixed(1)
 		}
 	}
@@ -59,7 +59,7 @@ func greatest(c *call, x *value, axes ir.Axes, keep bool) *value {
 		return c.fail(err)
 	}
 	for i, d := range typ(x).Shape {
-		if d.N == 0 && axes.Len > 0 && !slices.Contains(axes.Slice(), i) {
+		if d.Least() < 1 && axes.Len > 0 && !slices.Contains(axes.Slice(), i) {
 			return c.cannot("the greatest elements of an axis of none beside others")
 		}
 	}

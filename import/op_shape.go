@@ -29,7 +29,7 @@ func (c *call) view(x *value, s ir.Shape) *value {
 		}
 		return c.op(ops.Reshape{Shape: ir.MakeDims(s[:min(len(s), ir.MaxRank)])}, x)
 	}
-	if n := s.Elems(1); len(s) > 1 || s.Symbolic() || n != len(x.dims) {
+	if n, ok := s.Elems(); len(s) > 1 || !ok || n != ir.Fixed(len(x.dims)) {
 		return c.cannot("gives lengths the shape %v", s)
 	}
 	return &value{dims: x.dims, rank0: len(s) == 0}
@@ -71,32 +71,13 @@ func reshape(c *call) []*value {
 
 // quotient returns the length that the axes of from leave for axis hole of s.
 func quotient(from, s ir.Shape, hole int) (ir.Dim, bool) {
-	n, m, syms := 1, 1, 0
-	for _, d := range from {
-		n *= d.N
-		if d.Symbolic() {
-			syms++
-		}
-	}
-	for i, d := range s {
-		if i == hole {
-			continue
-		}
-		if d.N != 0 && m > maxInteger/d.N {
-			return ir.Dim{}, false
-		}
-		m *= d.N
-		if d.Symbolic() {
-			syms--
-		}
-	}
-	if m == 0 || n%m != 0 || syms < 0 || syms > 1 || syms == 1 && n == 0 {
+	n, ok := from.Elems()
+	rest := slices.Delete(slices.Clone(s), hole, hole+1)
+	m, ok2 := rest.Elems()
+	if !ok || !ok2 {
 		return ir.Dim{}, false
 	}
-	if syms == 1 {
-		return ir.Dim{N: n / m, Sym: ir.Batch}, true
-	}
-	return ir.Fixed(n / m), true
+	return ir.Div(n, m)
 }
 
 func flatten(c *call) []*value {
@@ -226,7 +207,7 @@ func (c *call) expandTo(x *value, want ir.Shape) *value {
 			b = want[k]
 		}
 		switch {
-		case b.N < 0:
+		case b.Least() < 0:
 			return c.failf("the shape holds the length %v", b)
 		case a == b || b == ir.Fixed(1):
 			out[i] = a

@@ -30,7 +30,7 @@ func exported(t testing.TB, seed uint64, opset int) (*ir.Graph, map[string][]flo
 	key := random.New(seed)
 	p := map[string][]float32{}
 	for _, v := range params {
-		shape := v.Type.Shape.Bind(1)
+		shape := v.Type.Shape.Lengths()
 		w := make([]float32, ir.Elems(shape))
 		v.Init.Fill(key.DeriveString(v.Name), shape, w)
 		for i := range w { // biases start at 0, which hides a lost one
@@ -48,7 +48,7 @@ func exported(t testing.TB, seed uint64, opset int) (*ir.Graph, map[string][]flo
 func inputsOf(g *ir.Graph, rows int, seed uint64) map[string]*ir.Tensor {
 	in := map[string]*ir.Tensor{}
 	for _, v := range g.Inputs {
-		x := ir.NewTensor(v.Type.DType, v.Type.Shape.Bind(rows)...)
+		x := ir.NewTensor(v.Type.DType, v.Type.Shape.At(ir.RowsOf(rows))...)
 		key := random.New(seed).DeriveString(v.Name)
 		for i := range x.F32 {
 			x.F32[i] = float32(2 * key.Normal(uint64(i)))

@@ -116,11 +116,12 @@ func bound(dims []int64) []int64 {
 func (im *importer) declared(p *onnxpb.ValueInfoProto, t ir.Type) (Port, error) {
 	port := Port{Name: p.Name, Elem: t.DType.String()}
 	for _, d := range t.Shape {
-		n, sym := int64(d.N), ""
-		if d.Symbolic() {
-			n, sym = -1, im.batch
+		n, known := d.Known()
+		if known {
+			port.Dims, port.Syms = append(port.Dims, int64(n)), append(port.Syms, "")
+		} else {
+			port.Dims, port.Syms = append(port.Dims, -1), append(port.Syms, im.batch)
 		}
-		port.Dims, port.Syms = append(port.Dims, n), append(port.Syms, sym)
 	}
 	if p.Type == nil {
 		return port, nil

@@ -67,7 +67,7 @@ func (l *DenseLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 
 // startLike makes p start as a copy of q, if both are there and fit.
 func startLike(p, q *param) {
-	if p == nil || q == nil || p.v.Type.Shape.Elems(1) != q.v.Type.Shape.Elems(1) || p.v.Type.Shape[0] != q.v.Type.Shape[q.v.Type.Rank()-1] {
+	if p == nil || q == nil || p.v.Type.Shape.Count() != q.v.Type.Shape.Count() || p.v.Type.Shape[0] != q.v.Type.Shape[q.v.Type.Rank()-1] {
 		return
 	}
 	p.like = q
@@ -151,7 +151,7 @@ func (l *TiedLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 		return b.Errorf("%s", rule)
 	}
 	w := b.borrow(p)
-	in, out := w.Type.Shape[0].N, w.Type.Last()
+	in, out := w.Type.Shape[0].Length(), w.Type.Last()
 	if x[0].Type.Last() != out {
 		xt := x[0].Type
 		b.failed = true

@@ -33,7 +33,7 @@ func (p Param) Initial(root random.Key) []float32 {
 	if of, ok := p.Like(); ok {
 		return p.FromLike(of.Initial(root))
 	}
-	shape := p.Type.Shape.Bind(1)
+	shape := p.Type.Shape.Lengths()
 	dst := make([]float32, ir.Elems(shape))
 	p.Init.Fill(root.DeriveString("init").DeriveString(p.Name), shape, dst)
 	return dst
@@ -56,7 +56,7 @@ func (p Param) FromLike(of []float32) []float32 {
 	if p.Type.Rank() != 2 {
 		return append([]float32{}, of...)
 	}
-	rows, cols := p.Type.Shape[0].N, p.Type.Shape[1].N
+	rows, cols := p.Type.Shape[0].Length(), p.Type.Shape[1].Length()
 	dst := make([]float32, len(of))
 	for i := range rows {
 		for j := range cols {

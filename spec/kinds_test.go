@@ -103,7 +103,7 @@ func TestContractiveIsTheJacobian(t *testing.T) {
 		in := map[string]*ir.Tensor{"x": f64([]int{1, 3}, 0.3, -0.7, 0.9)}
 		for _, p := range m.Params() {
 			w := p.Initial(key)
-			v := ir.NewTensor(ir.F64, p.Type.Shape.Bind(1)...)
+			v := ir.NewTensor(ir.F64, p.Type.Shape.Lengths()...)
 			for i := range w {
 				v.F64[i] = float64(w[i]) + 0.1*key.Normal(uint64(i))
 			}
@@ -115,7 +115,7 @@ func TestContractiveIsTheJacobian(t *testing.T) {
 			t.Fatal(err)
 		}
 		code := func() []float64 {
-			vals, err := ir.Evaluate(g, &ir.Env{Rows: 1}, in)
+			vals, err := ir.Evaluate(g, &ir.Env{Binding: ir.RowsOf(1)}, in)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -146,7 +146,7 @@ func TestContractiveIsTheJacobian(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		env := &ir.Env{Rows: 1, UpdateRows: 1}
+		env := &ir.Env{Binding: ir.RowsOf(1), UpdateRows: 1}
 		vals, err := ir.Evaluate(grad, env, in)
 		if err != nil {
 			t.Fatal(err)
@@ -190,7 +190,7 @@ func TestKLSparsityRevives(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		vals, err := ir.Evaluate(grad, &ir.Env{Rows: 2, UpdateRows: 2}, map[string]*ir.Tensor{
+		vals, err := ir.Evaluate(grad, &ir.Env{Binding: ir.RowsOf(2), UpdateRows: 2}, map[string]*ir.Tensor{
 			"x": f64([]int{2, 2}, 1, 0, 0, 1), "d/w": f64([]int{2, 1}, 0, 0), "d/b": f64([]int{1}, bias)})
 		if err != nil {
 			t.Fatal(err)
@@ -227,7 +227,7 @@ func TestKSparse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	vals, err := ir.Evaluate(grad, &ir.Env{Rows: 1, UpdateRows: 1}, map[string]*ir.Tensor{"x": f64([]int{1, 1}, 2), "d/w": f64([]int{1, 4}, 3, -5, 4, 3)})
+	vals, err := ir.Evaluate(grad, &ir.Env{Binding: ir.RowsOf(1), UpdateRows: 1}, map[string]*ir.Tensor{"x": f64([]int{1, 1}, 2), "d/w": f64([]int{1, 4}, 3, -5, 4, 3)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -254,7 +254,7 @@ func TestEmphasis(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		vals, err := ir.Evaluate(g, &ir.Env{Rows: 4, UpdateRows: 4, Seed: 7, Update: 2}, map[string]*ir.Tensor{"x": f64([]int{4, 6}, v...)})
+		vals, err := ir.Evaluate(g, &ir.Env{Binding: ir.RowsOf(4), UpdateRows: 4, Seed: 7, Update: 2}, map[string]*ir.Tensor{"x": f64([]int{4, 6}, v...)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -338,7 +338,7 @@ func TestReparameterize(t *testing.T) {
 	}
 	in := map[string]*ir.Tensor{"x": f64([]int{2, 3}, 0, 1, 0.5, 1, 1, 0)}
 	for _, q := range m.Params() {
-		v := ir.NewTensor(ir.F64, q.Type.Shape.Bind(1)...)
+		v := ir.NewTensor(ir.F64, q.Type.Shape.Lengths()...)
 		for i, w := range q.Initial(random.New(1)) {
 			v.F64[i] = float64(w)
 		}
@@ -348,7 +348,7 @@ func TestReparameterize(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	vals, err := ir.Evaluate(g, &ir.Env{Rows: 2, UpdateRows: 2, Seed: 3}, in)
+	vals, err := ir.Evaluate(g, &ir.Env{Binding: ir.RowsOf(2), UpdateRows: 2, Seed: 3}, in)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -401,7 +401,7 @@ func TestStartsEqual(t *testing.T) {
 	}{{"own/dense1", "encoder/dense2"}, {"own/dense2", "encoder/dense1"}, {"free/dense1", "encoder/dense2"}, {"free/dense2", "encoder/dense1"}} {
 		p, q := params[c.name+"/w"], params[c.of+"/w"]
 		w, v := p.Initial(root), q.Initial(root)
-		rows, cols := p.Type.Shape[0].N, p.Type.Shape[1].N
+		rows, cols := p.Type.Shape[0].Length(), p.Type.Shape[1].Length()
 		for i := range rows {
 			for j := range cols {
 				if w[i*cols+j] != v[j*rows+i] {

@@ -40,15 +40,15 @@ func (l *KSparseLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 		return b.Errorf("%s", rule)
 	}
 	last := x[0].Type.Rank() - 1
-	n := x[0].Type.Shape[last]
-	if n.Symbolic() {
+	n, known := x[0].Type.Shape[last].Known()
+	if !known {
 		return b.Errorf("the last axis of x has no length before a run (x is %s)", x[0].Type)
 	}
-	if l.k > n.N {
-		return b.Errorf("k is %d but a row is only %d wide (x is %s)", l.k, n.N, x[0].Type)
+	if l.k > n {
+		return b.Errorf("k is %d but a row is only %d wide (x is %s)", l.k, n, x[0].Type)
 	}
-	order := b.Op(ops.TopK{K: n.N, Axis: last, Largest: true}, x[0])
-	rank := b.Op(ops.Cast{To: ir.F32}, b.Op(ops.TopK{K: n.N, Axis: last}, order))
+	order := b.Op(ops.TopK{K: n, Axis: last, Largest: true}, x[0])
+	rank := b.Op(ops.Cast{To: ir.F32}, b.Op(ops.TopK{K: n, Axis: last}, order))
 	kept := b.Op(ops.Less{}, rank, b.Const(float64(l.k)-0.5))
 	return b.Op(ops.Where{}, kept, x[0], b.Const(0))
 }

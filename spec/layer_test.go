@@ -85,7 +85,7 @@ func TestMeaning(t *testing.T) {
 			continue
 		}
 		checkGraph(t, g)
-		vals, err := ir.Evaluate(g, &ir.Env{Rows: 1, UpdateRows: 1}, map[string]*ir.Tensor{"x": f64([]int{1, 2, 2}, in...)})
+		vals, err := ir.Evaluate(g, &ir.Env{Binding: ir.RowsOf(1), UpdateRows: 1}, map[string]*ir.Tensor{"x": f64([]int{1, 2, 2}, in...)})
 		if err != nil {
 			t.Errorf("%s: %v", c.name, err)
 			continue
@@ -111,7 +111,7 @@ func TestTiedMeaning(t *testing.T) {
 	if got := paramNames(ps); got != "dense1/w tied1/b" || ps[1].Init.Name() != "Constant(1)" {
 		t.Errorf("parameters are %s", got)
 	}
-	vals, err := ir.Evaluate(g, &ir.Env{Rows: 1, UpdateRows: 1}, map[string]*ir.Tensor{
+	vals, err := ir.Evaluate(g, &ir.Env{Binding: ir.RowsOf(1), UpdateRows: 1}, map[string]*ir.Tensor{
 		"x": f64([]int{1, 2}, 1, 2), "z": f64([]int{1, 1}, 2),
 		"dense1/w": f64([]int{2, 1}, 3, 5), "tied1/b": f64([]int{2}, 10, 20)})
 	if err != nil {
@@ -184,7 +184,7 @@ func TestBuilderMistakes(t *testing.T) {
 	}
 	// A second place may not need another parameter, even where ops would bear it.
 	wide := newOwn(func(b *spec.Builder, x []*ir.Value) *ir.Value {
-		return b.Op(ops.Add{}, x[0], b.Param("scale", spec.He(), x[0].Type.Shape[1].N))
+		return b.Op(ops.Add{}, x[0], b.Param("scale", spec.He(), x[0].Type.Shape[1].Length()))
 	})
 	spec.Input("x", 1).Then(wide)
 	err := spec.Input("y", 3).Then(wide).Err()

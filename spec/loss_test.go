@@ -22,7 +22,7 @@ func evaluate(t *testing.T, m *spec.Model, rows int, in map[string]*ir.Tensor) m
 	if err := ir.Verify(g); err != nil {
 		t.Fatal(err)
 	}
-	vals, err := ir.Evaluate(g, &ir.Env{Rows: rows, UpdateRows: rows}, in)
+	vals, err := ir.Evaluate(g, &ir.Env{Binding: ir.RowsOf(rows), UpdateRows: rows}, in)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -130,7 +130,7 @@ func (l *MirrorLayer) images() (out []Layer, rule string) {
 			if w == nil {
 				return false
 			}
-			image = l.dense(x, w.v.Type.Shape[0].N)
+			image = l.dense(x, w.v.Type.Shape[0].Length())
 		case *TiedLayer:
 			rule = "a Tied layer has no mirror image"
 			return false

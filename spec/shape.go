@@ -56,7 +56,7 @@ func (l *ReshapeLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 	if !t.Shape.RowWise() {
 		return b.Errorf("x must be [N …], got %s", t)
 	}
-	if have, want := t.Shape.Elems(1), ir.Elems(l.dims); have != want {
+	if have, want := t.Shape[1:].Count(), ir.Elems(l.dims); have != want {
 		return b.Errorf("%d elements a row cannot become %v, which are %d (x is %s)", have, l.dims, want, t)
 	}
 	if l.from == nil {
@@ -71,7 +71,7 @@ func lengths(s ir.Shape) []int {
 	if len(s) == 0 {
 		return nil
 	}
-	return s[1:].Bind(1)
+	return s[1:].Lengths()
 }
 
 // DropoutLayer is made by [Dropout].

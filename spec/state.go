@@ -15,7 +15,7 @@ type State struct {
 
 // Initial returns the elements at the start of a run with that root key.
 func (s State) Initial(root random.Key) []float32 {
-	shape := s.Type.Shape.Bind(1)
+	shape := s.Type.Shape.Lengths()
 	dst := make([]float32, ir.Elems(shape))
 	s.Init.Fill(root.DeriveString("state").DeriveString(s.Name), shape, dst)
 	return dst

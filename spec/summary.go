@@ -39,7 +39,7 @@ func (m *Model) Summary() string {
 	w.Flush()
 	total := 0
 	for _, p := range m.params {
-		total += p.Type.Shape.Elems(1)
+		total += p.Type.Shape.Count()
 	}
 	lines := strings.Split(b.String(), "\n")
 	for i := range lines {
@@ -58,7 +58,7 @@ func (m *Model) weights(p *placement, seen map[*param]bool) (own, with string) {
 		}
 		shared = shared || seen[q]
 		if !seen[q] {
-			n += q.v.Type.Shape.Elems(1)
+			n += q.v.Type.Shape.Count()
 		}
 		seen[q] = true
 	}
@@ -69,7 +69,7 @@ func (m *Model) weights(p *placement, seen map[*param]bool) (own, with string) {
 	for _, q := range p.borrowed {
 		from = append(from, m.kept[q.v].Name)
 		if !seen[q] {
-			n += q.v.Type.Shape.Elems(1)
+			n += q.v.Type.Shape.Count()
 			seen[q] = true
 		}
 	}

@@ -151,7 +151,7 @@ func (v *Value) Dim(axis int) int {
 		v.sp.fail(&mistake{at: at, made: at, op: text("Dim"), rule: text("%s", rule)})
 		return 1
 	}
-	return v.v.Type.Shape[i].N
+	return v.v.Type.Shape[i].Length()
 }
 
 // Err returns every mistake of the declaration the value belongs to, joined, or

@@ -52,7 +52,7 @@ func Variational(name string, input *Value, encoder Layer, latent int, decoder L
 	logits.Then(Sigmoid()).Named("reconstruction")
 	elems := 1.0
 	if t := input.Type(); t.Rank() > 1 && !t.Shape[1:].Symbolic() {
-		elems = float64(t.Shape[1:].Elems(1))
+		elems = float64(t.Shape[1:].Count())
 	}
 	losses := []*Loss{BinaryCrossEntropy(logits, input).Weight(elems), KLNormal(mean, logvar)}
 	if finite("beta", beta) == "" {

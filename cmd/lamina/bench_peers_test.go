@@ -123,7 +123,7 @@ func TestPeersWorks(t *testing.T) {
 		ours := 0
 		for _, q := range p.Params {
 			n := 1
-			for _, d := range q.Type.Shape.Bind(1) {
+			for _, d := range q.Type.Shape.Lengths() {
 				n *= d
 			}
 			ours += n

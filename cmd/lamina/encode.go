@@ -169,7 +169,7 @@ func (e *encoder) bind(f encodeFlags) error {
 				e.out = append(e.out, encodedOutput{v, a.file})
 			}
 		}
-		rowBytes += v.Type.Shape.Elems(1) * v.Type.DType.Size()
+		rowBytes += v.Type.Shape[1:].Count() * v.Type.DType.Size()
 	}
 	for i, v := range e.net.Inputs() {
 		if !v.Type.Shape.RowWise() {
@@ -189,7 +189,7 @@ func (e *encoder) bind(f encodeFlags) error {
 			return fmt.Errorf("%s has %d rows, %s has %d; all inputs must have as many", in.file, n, e.in[0].file, e.rows)
 		}
 		e.rows = in.rows.Len()
-		rowBytes += v.Type.Shape.Elems(1) * v.Type.DType.Size()
+		rowBytes += v.Type.Shape[1:].Count() * v.Type.DType.Size()
 	}
 	if len(e.in) == 0 {
 		return errors.New("the model has no input, so there are no rows to encode")
@@ -197,7 +197,7 @@ func (e *encoder) bind(f encodeFlags) error {
 	e.part = min(e.net.Capacity()*runtime.GOMAXPROCS(0), max(maxPart/rowBytes, 1))
 	e.feed, e.codes = map[string]*ir.Tensor{}, map[string]*ir.Tensor{}
 	for i, v := range e.net.Inputs() {
-		e.in[i].whole = ir.NewTensor(v.Type.DType, v.Type.Shape.Bind(e.part)...)
+		e.in[i].whole = ir.NewTensor(v.Type.DType, v.Type.Shape.At(ir.RowsOf(e.part))...)
 		e.feed[v.Name] = &ir.Tensor{}
 	}
 	return nil
@@ -213,7 +213,7 @@ func openInput(file string, v *ir.Value) (*dataset.NPYRows, error) {
 		return nil, err
 	}
 	c := r.Column()
-	want := v.Type.Shape[1:].Bind(0)
+	want := v.Type.Shape[1:].Lengths()
 	fits := len(c.Shape) == len(want)
 	for i := range want {
 		fits = fits && c.Shape[i] == want[i]
@@ -336,7 +336,7 @@ func (e *encoder) read(n int) (err error) {
 func (e *encoder) call(ctx context.Context, n int) error {
 	for _, v := range e.net.Graph().Outputs {
 		if t := e.codes[v.Name]; t == nil || t.Shape[0] != n {
-			e.codes[v.Name] = ir.NewTensor(v.Type.DType, v.Type.Shape.Bind(n)...)
+			e.codes[v.Name] = ir.NewTensor(v.Type.DType, v.Type.Shape.At(ir.RowsOf(n))...)
 		}
 	}
 	return e.net.RunInto(ctx, e.feed, e.codes)
@@ -356,4 +356,4 @@ func rowsOf(t, whole *ir.Tensor, n int) *ir.Tensor {
 }
 
 // shapeOf is a row-wise type's shape for that many rows.
-func shapeOf(t ir.Type, rows int64) []int { return t.Shape.Bind(int(rows)) }
+func shapeOf(t ir.Type, rows int64) []int { return t.Shape.At(ir.RowsOf(int(rows))) }

@@ -11,7 +11,9 @@ import (
 func EvalOp(env *Env, op Op, types []Type, in []*Tensor) ([]*Tensor, error) {
 	switch o := op.(type) {
 	case Evaluator:
-		return o.Eval(env.of(types), in)
+		own := *env
+		own.Types = types
+		return o.Eval(&own, in)
 	case Decomposer:
 		b := NewBuilder(op.Name())
 		args := make([]*Value, len(types))
@@ -37,23 +39,16 @@ func EvalOp(env *Env, op Op, types []Type, in []*Tensor) ([]*Tensor, error) {
 	return nil, fmt.Errorf("%s: has neither a reference meaning nor a decomposition", op.Name())
 }
 
-// of returns the environment of an op on operands of these types: First counts
-// along axis 0 of the first one, in the whole update if the batch is there.
-func (e *Env) of(types []Type) *Env {
-	if e == nil || e.FirstRow == 0 || len(types) == 0 || types[0].Rank() == 0 || types[0].Shape[0].Sym != Batch {
-		return e
-	}
-	at := *e
-	at.First += e.FirstRow * types[0].Shape[0].N
-	return &at
-}
-
 // Evaluate runs the graph by the ops' reference meanings, floats in float64 and
 // unrounded: the oracle of everything faster. in holds inputs, parameters and
 // state by name; floats of any dtype are converted. It returns every value.
 //
-// Errors: a missing or wrongly shaped tensor, an op without meaning.
+// Errors: a missing or wrongly shaped tensor, a length that is not bound, an op
+// without meaning.
 func Evaluate(g *Graph, env *Env, in map[string]*Tensor) (map[*Value]*Tensor, error) {
+	if err := CheckBinding(env.Binding, g.Dims()...); err != nil {
+		return nil, fmt.Errorf("%s: %w", g.Name, err)
+	}
 	vals := make(map[*Value]*Tensor)
 	take := func(v *Value) error {
 		t, ok := in[v.Name]

@@ -61,6 +61,11 @@ func byName(s string) (Op, bool) {
 	return nil, false
 }
 
+func times4(d Dim) Dim {
+	p, _ := Mul(Fixed(4), d)
+	return p
+}
+
 func sample() *Graph {
 	b := NewBuilder("sample")
 	x := b.Input("x", T(F32, Rows(), Fixed(3)))
@@ -68,7 +73,7 @@ func sample() *Graph {
 	b.Data("c", F32, &Tensor{DType: F32, Shape: []int{2}, F32: []float32{0.1, -3e38}})
 	b.Layer = "enc/a"
 	b.Pos = Pos{Made: Frame{File: "main.go", Line: 10}, From: Frame{File: "main.go", Line: 23}}
-	y := b.Op(probe{I: -3, F: 0.1, B: true, S: "a \"b\" #", A: MakeAxes(1, 0), D: MakeDims(Shape{Rows(), Fixed(4), {N: 4, Sym: "T"}}), T: I64, U: 1 << 63}, x)
+	y := b.Op(probe{I: -3, F: 0.1, B: true, S: "a \"b\" #", A: MakeAxes(1, 0), D: MakeDims(Shape{Rows(), Fixed(4), times4(Of("T"))}), T: I64, U: 1 << 63}, x)
 	b.Layer = ""
 	b.Pos = Pos{}
 	p := b.Ops(pair{}, y)
@@ -124,7 +129,7 @@ func TestEvaluateDecomposes(t *testing.T) {
 	g := sample()
 	g.State = nil
 	in := map[string]*Tensor{"x": {DType: F32, Shape: []int{1, 3}, F32: []float32{1, 2, 3}}, "enc/w \"odd\"": NewTensor(F32, 3, 2)}
-	vals, err := Evaluate(g, &Env{Rows: 1}, in)
+	vals, err := Evaluate(g, &Env{Binding: RowsOf(1)}, in)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +137,7 @@ func TestEvaluateDecomposes(t *testing.T) {
 		t.Fatalf("got %v, want the input plus 3", got)
 	}
 	in["x"].Shape = []int{3, 1}
-	if _, err := Evaluate(g, &Env{Rows: 1}, in); err == nil || !strings.Contains(err.Error(), "[1 3]") {
+	if _, err := Evaluate(g, &Env{Binding: RowsOf(1)}, in); err == nil || !strings.Contains(err.Error(), "[1 3]") {
 		t.Fatalf("a wrong shape must name both, got %v", err)
 	}
 }
@@ -151,7 +156,7 @@ func TestVerifyRefuses(t *testing.T) {
 		"nil operand":   func(g *Graph) { g.Nodes[0].In[0] = nil },
 		"nil op":        func(g *Graph) { g.Nodes[0].Op = nil },
 		"constant":      func(g *Graph) { g.Data[g.Value("c")].Shape = []int{3} },
-		"negative":      func(g *Graph) { g.Params[0].Type.Shape[0].N = -1 },
+		"negative":      func(g *Graph) { g.Params[0].Type.Shape[0] = Fixed(-1) },
 		"state type":    func(g *Graph) { g.State[0].In.Type = T(F32) },
 		"back pointer":  func(g *Graph) { g.Nodes[0].Out[0].Def = nil },
 		"invalid dtype": func(g *Graph) { g.Inputs[0].Type.DType = Invalid },

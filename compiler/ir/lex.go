@@ -12,6 +12,7 @@ type token struct {
 	text string
 	line int
 	col  int
+	at   int // where it begins
 }
 
 type lexer struct {
@@ -49,12 +50,12 @@ func (l *lexer) next() error {
 			return l.scan(c)
 		}
 	}
-	l.tok = token{line: l.line + 1, col: l.at - l.bol + 1}
+	l.tok = token{line: l.line + 1, col: l.at - l.bol + 1, at: l.at}
 	return nil
 }
 
 func (l *lexer) scan(c byte) error {
-	l.tok = token{line: l.line + 1, col: l.at - l.bol + 1}
+	l.tok = token{line: l.line + 1, col: l.at - l.bol + 1, at: l.at}
 	start := l.at
 	switch {
 	case c == '"':
@@ -84,4 +85,14 @@ func (l *lexer) scan(c byte) error {
 		return l.errorf("character %q has no meaning here", c)
 	}
 	return nil
+}
+
+// word takes the text from the current token up to one of the characters in end.
+func (l *lexer) word(end string) string {
+	text := l.src[l.tok.at:]
+	if i := strings.IndexAny(text, end); i >= 0 {
+		text = text[:i]
+	}
+	l.at = l.tok.at + len(text)
+	return text
 }

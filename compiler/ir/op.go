@@ -2,7 +2,7 @@ package ir
 
 // Op says what a node computes. An op is a comparable struct; its exported
 // fields are its attributes, named by the struct tag `attr:"name"`, of kind
-// int, int64, float64, bool, string, Axes, Dims or DType. One tag set prints,
+// int, int64, float64, bool, string, Axes, Dim, Dims or DType. One tag set prints,
 // parses, exports and imports.
 //
 // Infer returns the types of the results, or the rule that the operands break
@@ -52,7 +52,7 @@ type (
 	Linear interface{ Linear(vary []bool) bool }
 	// Coster states the arithmetic of a node, rows being the batch.
 	Coster interface {
-		Cost(in, out []Type, rows int) (flops, bytes int64)
+		Cost(in, out []Type, at Binding) (flops, bytes int64)
 	}
 )
 
@@ -66,13 +66,18 @@ type ONNX struct {
 
 // Env is what an evaluation may depend on besides its operands.
 type Env struct {
-	Rows       int    // what the batch symbol is bound to
-	UpdateRows int    // rows of the whole update, of which these are a part
-	FirstRow   int    // position of row 0 in the whole update
-	First      int    // position of the slice that is evaluated along axis 0 of its value, besides FirstRow; 0 for a whole value
-	Seed       uint64 // of the run
-	Update     uint64 // number of the update, from 0
+	Binding    Binding
+	UpdateRows int     // rows of the whole update, of which these are a part
+	FirstRow   int     // position of row 0 in the whole update
+	Capacity   Binding // the most that a length may be, by which draws are numbered; zero for Binding
+	Seed       uint64  // of the run
+	Update     uint64  // number of the update, from 0
+
+	// Types are those of the operands as values, set by EvalOp. A slice of an
+	// operand is the part of its axis 0 that begins at First.
+	Types []Type
+	First int
 }
 
 // Bind returns the lengths of s in this environment.
-func (e *Env) Bind(s Shape) []int { return s.Bind(e.Rows) }
+func (e *Env) Bind(s Shape) []int { return s.At(e.Binding) }

@@ -246,45 +246,29 @@ func (p *parser) shape() (Shape, error) {
 	}
 	s := Shape{}
 	for !p.is("]") {
-		if p.tok.kind != 'w' {
-			return nil, p.errorf("expected a length, got %s", p.tok.describe())
-		}
-		d, ok := parseDim(p.tok.text)
-		if !ok {
-			return nil, p.errorf("a length is 784, N or 4*N, got %q", p.tok.text)
+		d, err := p.dim()
+		if err != nil {
+			return nil, err
 		}
 		if s = append(s, d); len(s) > MaxRank {
 			return nil, p.errorf("more than %d axes", MaxRank)
-		}
-		if err := p.next(); err != nil {
-			return nil, err
 		}
 	}
 	return s, p.next()
 }
 
-func parseDim(s string) (Dim, bool) {
-	num, sym, times := strings.Cut(s, "*")
-	if times {
-		n, err := strconv.Atoi(num)
-		return Dim{N: n, Sym: Symbol(sym)}, err == nil && n > 1 && plainSymbol(sym)
+// dim reads a length, which is one word although it may have characters that are
+// no part of others.
+func (p *parser) dim() (Dim, error) {
+	if p.tok.kind != 'w' && !p.is("(") {
+		return Dim{}, p.errorf("expected a length, got %s", p.tok.describe())
 	}
-	if n, err := strconv.Atoi(s); err == nil {
-		return Fixed(n), n >= 0 && strconv.Itoa(n) == s
+	text := p.word(" \t\r\n],>#")
+	d, ok := parseDim(text)
+	if !ok {
+		return d, p.errorf("a length is 784, N, 4*N*T or (T+1), got %q", text[:min(len(text), 40)])
 	}
-	return Dim{N: 1, Sym: Symbol(s)}, plainSymbol(s)
-}
-
-func plainSymbol(s string) bool {
-	if s == "" || !isLetter(s[0]) {
-		return false
-	}
-	for i := range len(s) {
-		if !isLetter(s[i]) && (s[i] < '0' || s[i] > '9') {
-			return false
-		}
-	}
-	return true
+	return d, p.next()
 }
 
 // constant reads a parameter, or a constant with its elements.
@@ -305,7 +289,7 @@ func (p *parser) constant() error {
 	if v.Type.Shape.Symbolic() {
 		return p.errorf("constant %q must have known lengths, got %s", v.Name, v.Type)
 	}
-	t := &Tensor{DType: v.Type.DType, Shape: v.Type.Shape.Bind(0)}
+	t := &Tensor{DType: v.Type.DType, Shape: v.Type.Shape.Lengths()}
 	if t.DType.Float() {
 		t.DType = F64
 	}
@@ -459,7 +443,7 @@ func parseComment(s string) (layer string, pos Pos) {
 
 func parseFrame(s string) Frame {
 	i := strings.LastIndexByte(s, ':')
-	if i < 0 {
+	if i < 1 {
 		return Frame{}
 	}
 	line, err := strconv.Atoi(s[i+1:])
@@ -517,6 +501,17 @@ func (p *parser) attr(f reflect.Value) error {
 		return nil
 	case Axes:
 		return p.axes(f)
+	case Dim:
+		if n, err := strconv.Atoi(p.tok.text); err == nil && p.tok.kind == 'w' && strconv.Itoa(n) == p.tok.text {
+			f.Set(reflect.ValueOf(Fixed(n)))
+			return p.next()
+		}
+		d, err := p.dim()
+		if err != nil {
+			return err
+		}
+		f.Set(reflect.ValueOf(d))
+		return nil
 	case string:
 		if p.tok.kind != 's' {
 			return p.errorf("expected a quoted string, got %s", p.tok.describe())

@@ -4,7 +4,7 @@ import "fmt"
 
 // RowUse says what an op does with the rows of the batch. A row is one index of the
 // axis that is the batch, or of a multiple of it as many neighbours; a value has
-// rows if one axis of it, and no other, has a length that is known only at run time.
+// rows if one axis of it, and no other, has a length that depends on the batch.
 type RowUse uint8
 
 // What an op may do with rows.
@@ -66,17 +66,19 @@ func useOfSlices(op Op, in, out []Type) RowUse {
 	return Apart
 }
 
-// BatchAxis returns the axis whose length is known only at run time, -1 if there is
-// none. It is false if there are several.
+// BatchAxis returns the axis whose length is a multiple of the batch's, -1 if there
+// is none. It is false if there are several, or a power of the batch.
 func BatchAxis(s Shape) (axis int, ok bool) {
 	axis = -1
 	for i, d := range s {
-		if d.Symbolic() {
-			if axis >= 0 {
-				return axis, false
-			}
-			axis = i
+		if !d.Has(Batch) {
+			continue
 		}
+		unit, times := d.Unit()
+		if axis >= 0 || unit != Rows() || times.Has(Batch) {
+			return i, false
+		}
+		axis = i
 	}
 	return axis, true
 }

@@ -32,6 +32,9 @@ func (whole) Split(in []ir.Type, _ ir.Type) ([]ir.Access, bool) {
 func (apart) MixesRows([]ir.Type) bool  { return false }
 func (mixing) MixesRows([]ir.Type) bool { return true }
 
+// threeN is three times the batch.
+var threeN, _ = ir.Mul(ir.Fixed(3), ir.Rows())
+
 func TestUseOfRows(t *testing.T) {
 	n := ir.Rows()
 	f32 := func(dims ...ir.Dim) ir.Type { return ir.T(ir.F32, dims...) }
@@ -50,9 +53,9 @@ func TestUseOfRows(t *testing.T) {
 		{ops.Softmax{Axis: 0}, []ir.Type{f32(n, three)}, ir.Mixed},
 		{ops.Softmax{Axis: 0}, []ir.Type{f32(three, four)}, ir.Apart},
 		{ops.Transpose{Perm: ir.MakeAxes(1, 0)}, []ir.Type{f32(n, three)}, ir.Apart},
-		{ops.Reshape{Shape: ir.MakeDims(ir.Shape{{N: 3, Sym: ir.Batch}, four})}, []ir.Type{f32(n, three, four)}, ir.Apart},
+		{ops.Reshape{Shape: ir.MakeDims(ir.Shape{threeN, four})}, []ir.Type{f32(n, three, four)}, ir.Apart},
 		{ops.Reshape{Shape: ir.MakeDims(ir.Shape{three, n})}, []ir.Type{f32(n, three)}, ir.Mixed},
-		{ops.Reshape{Shape: ir.MakeDims(ir.Shape{four, {N: 3, Sym: ir.Batch}})}, []ir.Type{f32(four, n, three)}, ir.Apart},
+		{ops.Reshape{Shape: ir.MakeDims(ir.Shape{four, threeN})}, []ir.Type{f32(four, n, three)}, ir.Apart},
 		{ops.Flatten{Axis: 1}, []ir.Type{f32(n, three, four)}, ir.Apart},
 		{ops.Flatten{Axis: 2}, []ir.Type{f32(n, three, four)}, ir.Apart},
 		{ops.ReduceMean{Axes: ir.MakeAxes(1)}, []ir.Type{f32(n, three)}, ir.Apart},
@@ -103,7 +106,7 @@ func TestRowsApart(t *testing.T) {
 		"gram":       {func(b *ir.Builder, x *ir.Value) *ir.Value { return b.Op(ops.Gemm{TransB: true}, x, x) }, false},
 		"transposed": {func(b *ir.Builder, x *ir.Value) *ir.Value { return b.Op(turn, x) }, false},
 		"views": {func(b *ir.Builder, x *ir.Value) *ir.Value {
-			flat := b.Op(ops.Reshape{Shape: ir.MakeDims(ir.Shape{{N: 3, Sym: ir.Batch}})}, x)
+			flat := b.Op(ops.Reshape{Shape: ir.MakeDims(ir.Shape{threeN})}, x)
 			return b.Op(ops.Reshape{Shape: ir.MakeDims(ir.Shape{ir.Rows(), ir.Fixed(3)})}, b.Op(ops.Relu{}, flat))
 		}, true},
 		"reshaped": {func(b *ir.Builder, x *ir.Value) *ir.Value {

@@ -2,52 +2,11 @@ package ir
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 )
 
 // MaxRank is the greatest number of axes a value may have.
 const MaxRank = 8
-
-// Symbol names a length that is known only when a plan runs.
-type Symbol string
-
-// Batch is the symbol of the batch, the first axis of a row-wise value.
-const Batch Symbol = "N"
-
-// Dim is the length of one axis: N, or N times a symbol.
-type Dim struct {
-	N   int
-	Sym Symbol
-}
-
-// Fixed returns the dim of a known length.
-func Fixed(n int) Dim { return Dim{N: n} }
-
-// Rows is the dim of the batch axis.
-func Rows() Dim { return Dim{N: 1, Sym: Batch} }
-
-// Symbolic reports whether the length is known only at run time.
-func (d Dim) Symbolic() bool { return d.Sym != "" }
-
-// String returns 784, N or 4*N.
-func (d Dim) String() string {
-	switch {
-	case d.Sym == "":
-		return strconv.Itoa(d.N)
-	case d.N == 1:
-		return string(d.Sym)
-	}
-	return strconv.Itoa(d.N) + "*" + string(d.Sym)
-}
-
-// Bind returns the length with every symbol taken as rows.
-func (d Dim) Bind(rows int) int {
-	if d.Sym == "" {
-		return d.N
-	}
-	return d.N * rows
-}
 
 // Shape is the list of a value's axes, outermost first; empty for a scalar.
 type Shape []Dim
@@ -88,22 +47,72 @@ func (s Shape) String() string {
 	return b.String()
 }
 
-// Bind returns the lengths with every symbol taken as rows.
-func (s Shape) Bind(rows int) []int {
+// At returns the lengths in a run, and panics as [Dim.At] does.
+func (s Shape) At(b Binding) []int {
 	out := make([]int, len(s))
 	for i, d := range s {
-		out[i] = d.Bind(rows)
+		out[i] = d.At(b)
 	}
 	return out
 }
 
-// Elems returns the number of elements with every symbol taken as rows.
-func (s Shape) Elems(rows int) int {
+// ElemsAt returns the number of elements in a run, and panics as [Dim.At] does.
+func (s Shape) ElemsAt(b Binding) int {
 	n := 1
 	for _, d := range s {
-		n *= d.Bind(rows)
+		n *= d.At(b)
 	}
 	return n
+}
+
+// Least returns the number of elements where every named length is 1, as those of
+// one row.
+func (s Shape) Least() int {
+	n := 1
+	for _, d := range s {
+		n *= d.Least()
+	}
+	return n
+}
+
+// Elems returns the number of elements; ok is false for more than four symbols.
+func (s Shape) Elems() (n Dim, ok bool) { return Product(s...) }
+
+// Fixed returns the lengths if all are known before a run.
+func (s Shape) Fixed() (lengths []int, ok bool) {
+	if s.Symbolic() {
+		return nil, false
+	}
+	return s.Lengths(), true
+}
+
+// Lengths returns the known lengths. It panics if one is symbolic.
+func (s Shape) Lengths() []int {
+	out := make([]int, len(s))
+	for i, d := range s {
+		out[i] = d.Length()
+	}
+	return out
+}
+
+// Count returns the number of elements of a shape of known lengths. It panics if
+// one is symbolic.
+func (s Shape) Count() int {
+	n := 1
+	for _, d := range s {
+		n *= d.Length()
+	}
+	return n
+}
+
+// Has reports whether a length depends on that of this name.
+func (s Shape) Has(name string) bool {
+	for _, d := range s {
+		if d.Has(name) {
+			return true
+		}
+	}
+	return false
 }
 
 // Symbolic reports whether any axis is symbolic.
@@ -144,7 +153,7 @@ func (t Type) Last() int {
 	if len(t.Shape) == 0 || t.Shape[len(t.Shape)-1].Symbolic() {
 		return 0
 	}
-	return t.Shape[len(t.Shape)-1].N
+	return t.Shape[len(t.Shape)-1].Length()
 }
 
 // String returns f32[N 784].

@@ -57,7 +57,7 @@ func Verify(g *Graph) error {
 		if err := t.Check(); err != nil {
 			return fmt.Errorf("verify %s: constant %q: %w", g.Name, v.Name, err)
 		}
-		if v.Type.Shape.Symbolic() || !slices.Equal(v.Type.Shape.Bind(0), t.Shape) {
+		if v.Type.Shape.Symbolic() || !slices.Equal(v.Type.Shape.Lengths(), t.Shape) {
 			return fmt.Errorf("verify %s: constant %q is %s but its tensor has shape %v", g.Name, v.Name, v.Type, t.Shape)
 		}
 		if v.Type.DType.Float() != t.DType.Float() || !t.DType.Float() && v.Type.DType != t.DType {
@@ -81,6 +81,9 @@ func Verify(g *Graph) error {
 				return err
 			}
 		}
+	}
+	if names := g.Symbols(); len(names) > MaxFree {
+		return fmt.Errorf("verify %s: the lengths %v are open, at most %d may be", g.Name, names, MaxFree)
 	}
 	for _, v := range g.Outputs {
 		if !known[v] {
@@ -146,9 +149,12 @@ func checkType(t Type) error {
 		return fmt.Errorf("rank %d is above %d", t.Rank(), MaxRank)
 	}
 	for _, d := range t.Shape {
-		if d.N < 0 || d.Symbolic() && d.N == 0 {
+		if !d.Valid() {
 			return fmt.Errorf("axis of length %s in %s", d, t)
 		}
+	}
+	if _, ok := t.Shape.Elems(); !ok {
+		return fmt.Errorf("too many symbols or elements in %s", t)
 	}
 	return nil
 }

@@ -61,8 +61,8 @@ func (op Cast) Linear([]bool) bool { return op.To.Float() }
 func (Cast) Split(in []ir.Type, out ir.Type) ([]ir.Access, bool) { return splitBroadcast(in, out) }
 
 // Cost counts one conversion for each element.
-func (Cast) Cost(in, out []ir.Type, rows int) (flops, bytes int64) {
-	return count(out, rows), traffic(in, out, rows)
+func (Cast) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
+	return count(out, at), traffic(in, out, at)
 }
 
 // OneHot has a last axis of length Depth that is 1 at the index x and 0
@@ -117,6 +117,6 @@ func (OneHot) MixesRows([]ir.Type) bool { return false }
 func (OneHot) Split(in []ir.Type, _ ir.Type) ([]ir.Access, bool) { return rows0(in, in[0].Rank() > 0) }
 
 // Cost counts no arithmetic.
-func (OneHot) Cost(in, out []ir.Type, rows int) (flops, bytes int64) {
-	return 0, traffic(in, out, rows)
+func (OneHot) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
+	return 0, traffic(in, out, at)
 }

@@ -21,8 +21,8 @@ func (comparison) Split(in []ir.Type, out ir.Type) ([]ir.Access, bool) {
 }
 
 // Cost counts one comparison for each element.
-func (comparison) Cost(in, out []ir.Type, rows int) (flops, bytes int64) {
-	return count(out, rows), traffic(in, out, rows)
+func (comparison) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
+	return count(out, at), traffic(in, out, at)
 }
 
 func inferComparison(in []ir.Type, bools bool) ([]ir.Type, error) {
@@ -173,6 +173,6 @@ func (Where) Split(in []ir.Type, out ir.Type) ([]ir.Access, bool) { return split
 func (Where) InPlace() int { return 1 }
 
 // Cost counts one choice for each element.
-func (Where) Cost(in, out []ir.Type, rows int) (flops, bytes int64) {
-	return count(out, rows), traffic(in, out, rows)
+func (Where) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
+	return count(out, at), traffic(in, out, at)
 }

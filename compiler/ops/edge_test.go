@@ -44,7 +44,7 @@ func TestGradientsAtKinks(t *testing.T) {
 		for i, x := range c.in {
 			types[i] = x.Type()
 		}
-		got := gradient(t, c.op, types, vec(c.dy.Len()), &ir.Env{Rows: 1, UpdateRows: 1}, c.in, c.dy)
+		got := gradient(t, c.op, types, vec(c.dy.Len()), &ir.Env{Binding: ir.RowsOf(1), UpdateRows: 1}, c.in, c.dy)
 		for i, w := range c.want {
 			if w == nil {
 				if got[i] != nil {
@@ -64,12 +64,12 @@ func TestGradientsAtKinks(t *testing.T) {
 func TestPartsOfAnUpdate(t *testing.T) {
 	r := draw{rand.New(rand.NewPCG(9, 10))}
 	x := ir.T(ir.F32, ir.Rows(), ir.Fixed(3))
-	whole := &ir.Env{Rows: 5, UpdateRows: 5, Seed: 3, Update: 8}
-	parts := []*ir.Env{{Rows: 2, UpdateRows: 5, Seed: 3, Update: 8}, {Rows: 3, UpdateRows: 5, FirstRow: 2, Seed: 3, Update: 8}}
+	whole := &ir.Env{Binding: ir.RowsOf(5), UpdateRows: 5, Seed: 3, Update: 8}
+	parts := []*ir.Env{{Binding: ir.RowsOf(2), UpdateRows: 5, Seed: 3, Update: 8}, {Binding: ir.RowsOf(3), UpdateRows: 5, FirstRow: 2, Seed: 3, Update: 8}}
 	mean := ops.ReduceMean{Axes: ir.MakeAxes(0)}
 	mask := ops.Bernoulli{Rate: 0.3, Stream: 2}
 	run := func(env *ir.Env) (grad, drawn []float64) {
-		v := r.tensor(x, env.Rows)
+		v := r.tensor(x, env.Binding.Rows())
 		g := gradient(t, mean, []ir.Type{x}, ir.T(ir.F32, ir.Fixed(3)), env, []*ir.Tensor{v}, vector(1, 2, 3))
 		return g[0].F64, eval(t, mask, env, []ir.Type{x}, []*ir.Tensor{v}).F64
 	}
@@ -102,7 +102,7 @@ func TestBernoulli(t *testing.T) {
 	for _, rate := range []float64{0, 0.1, 0.5, 0.9} {
 		op := ops.Bernoulli{Rate: rate, Stream: 1}
 		x := ir.NewTensor(ir.F64, n)
-		env := &ir.Env{Rows: n, Seed: 4, Update: 6}
+		env := &ir.Env{Binding: ir.RowsOf(n), Seed: 4, Update: 6}
 		mask := eval(t, op, env, []ir.Type{ir.T(ir.F32, ir.Rows())}, []*ir.Tensor{x})
 		zeros := 0
 		for _, v := range mask.F64 {
@@ -124,7 +124,7 @@ func TestBernoulli(t *testing.T) {
 func TestRandomNormal(t *testing.T) {
 	const n = 20000
 	op := ops.RandomNormal{Stream: 1}
-	env := &ir.Env{Rows: n, Seed: 4, Update: 6}
+	env := &ir.Env{Binding: ir.RowsOf(n), Seed: 4, Update: 6}
 	y := eval(t, op, env, []ir.Type{ir.T(ir.F32, ir.Rows())}, []*ir.Tensor{ir.NewTensor(ir.F64, n)})
 	sum, squares := 0.0, 0.0
 	for _, v := range y.F64 {
@@ -142,7 +142,7 @@ func TestRandomNormal(t *testing.T) {
 // on whether it takes one.
 func TestSaltAndPepperCoin(t *testing.T) {
 	const n = 20000
-	env := &ir.Env{Rows: n, Seed: 4, Update: 6}
+	env := &ir.Env{Binding: ir.RowsOf(n), Seed: 4, Update: 6}
 	x := ir.NewTensor(ir.F64, n)
 	for i := range x.F64 {
 		x.F64[i] = 0.25
@@ -218,7 +218,7 @@ func TestCosts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if f, b := k.op.(ir.Coster).Cost(k.in, out, 7); f != k.flops || b != k.bytes {
+		if f, b := k.op.(ir.Coster).Cost(k.in, out, ir.RowsOf(7)); f != k.flops || b != k.bytes {
 			t.Errorf("%s costs %d flops and %d bytes, want %d and %d", ir.FormatOp(k.op), f, b, k.flops, k.bytes)
 		}
 	}

@@ -38,15 +38,15 @@ func (op Extent) Infer(in []ir.Type) ([]ir.Type, error) {
 	return result(op.To, ir.Shape{})
 }
 
-// Eval is the reference meaning. UpdateRows 0 stands for Rows.
+// Eval is the reference meaning. UpdateRows 0 stands for the rows of the run.
 func (op Extent) Eval(env *ir.Env, _ []*ir.Tensor) ([]*ir.Tensor, error) {
-	rows := env.UpdateRows
-	if rows == 0 {
-		rows = env.Rows
+	at := env.Binding
+	if env.UpdateRows != 0 {
+		at = at.WithRows(env.UpdateRows)
 	}
 	n := 1.0
 	for _, d := range op.Of.Shape() {
-		n *= float64(d.Bind(rows))
+		n *= float64(d.At(at))
 	}
 	return one(ir.Scalar(n))
 }
@@ -55,6 +55,6 @@ func (op Extent) Eval(env *ir.Env, _ []*ir.Tensor) ([]*ir.Tensor, error) {
 func (Extent) WhyNoGradient() string { return "it counts elements and depends on no value" }
 
 // Cost counts nothing.
-func (Extent) Cost(_, out []ir.Type, rows int) (flops, bytes int64) {
-	return 0, traffic(nil, out, rows)
+func (Extent) Cost(_, out []ir.Type, at ir.Binding) (flops, bytes int64) {
+	return 0, traffic(nil, out, at)
 }

@@ -23,8 +23,8 @@ func (pointwise) MixesRows([]ir.Type) bool { return false }
 func (pointwise) InPlace() int { return 0 }
 
 // Cost counts one operation for each element of the result.
-func (pointwise) Cost(in, out []ir.Type, rows int) (flops, bytes int64) {
-	return count(out, rows), traffic(in, out, rows)
+func (pointwise) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
+	return count(out, at), traffic(in, out, at)
 }
 
 func splitBroadcast(in []ir.Type, out ir.Type) ([]ir.Access, bool) {
@@ -67,22 +67,22 @@ func drawnRows(t ir.Type) bool {
 }
 
 // count returns the elements of the types.
-func count(ts []ir.Type, rows int) int64 {
+func count(ts []ir.Type, at ir.Binding) int64 {
 	var n int64
 	for _, t := range ts {
-		n += int64(t.Shape.Elems(rows))
+		n += int64(t.Shape.ElemsAt(at))
 	}
 	return n
 }
 
 // traffic returns the bytes of operands and results.
-func traffic(in, out []ir.Type, rows int) int64 {
+func traffic(in, out []ir.Type, at ir.Binding) int64 {
 	var n int64
 	for _, t := range in {
-		n += int64(t.Shape.Elems(rows)) * int64(t.DType.Size())
+		n += int64(t.Shape.ElemsAt(at)) * int64(t.DType.Size())
 	}
 	for _, t := range out {
-		n += int64(t.Shape.Elems(rows)) * int64(t.DType.Size())
+		n += int64(t.Shape.ElemsAt(at)) * int64(t.DType.Size())
 	}
 	return n
 }

@@ -58,9 +58,9 @@ func (op GemmReluGrad) Split(in []ir.Type, _ ir.Type) ([]ir.Access, bool) {
 }
 
 // Cost is Gemm's and one comparison for each element.
-func (op GemmReluGrad) Cost(in, out []ir.Type, rows int) (flops, bytes int64) {
-	flops, _ = costGemm(in[:2], out, rows, op.TransA)
-	return flops + int64(len(in)-2)*count(out, rows), traffic(in, out, rows)
+func (op GemmReluGrad) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
+	flops, _ = costGemm(in[:2], out, at, op.TransA)
+	return flops + int64(len(in)-2)*count(out, at), traffic(in, out, at)
 }
 
 // SquaredError is, of p and t with difference d = p - t and a scalar s, the
@@ -83,7 +83,7 @@ func (SquaredError) Infer(in []ir.Type) ([]ir.Type, error) {
 	if in[0].Rank() < 2 || !in[1].Equal(in[0]) || in[2].Rank() != 0 {
 		return nil, fmt.Errorf("p and t must be of one type [N n …] and s a scalar %s", describe(in, names))
 	}
-	if in[0].Shape[1:].Elems(1) == 0 {
+	if empty(in[0].Shape[1:]) {
 		return nil, fmt.Errorf("p's rows are empty %s", describe(in, names))
 	}
 	return []ir.Type{in[0], ir.T(in[0].DType, in[0].Shape[0])}, nil
@@ -113,6 +113,6 @@ func (SquaredError) Split([]ir.Type, ir.Type) ([]ir.Access, bool) {
 func (SquaredError) InPlace() int { return 0 }
 
 // Cost counts four operations for each element.
-func (SquaredError) Cost(in, out []ir.Type, rows int) (flops, bytes int64) {
-	return 4 * count(in[:1], rows), traffic(in, out, rows)
+func (SquaredError) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
+	return 4 * count(in[:1], at), traffic(in, out, at)
 }

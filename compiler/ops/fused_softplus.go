@@ -37,6 +37,6 @@ func (SoftplusSum) Decompose(b *ir.Builder, in []*ir.Value) []*ir.Value {
 func (SoftplusSum) Split([]ir.Type, ir.Type) ([]ir.Access, bool) { return []ir.Access{ir.Axis0}, true }
 
 // Cost counts three operations for each element.
-func (SoftplusSum) Cost(in, out []ir.Type, rows int) (flops, bytes int64) {
-	return 3 * count(in, rows), traffic(in, out, rows)
+func (SoftplusSum) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
+	return 3 * count(in, at), traffic(in, out, at)
 }

@@ -125,20 +125,20 @@ func splitGemm(in []ir.Type, transA bool) ([]ir.Access, bool) {
 }
 
 // Cost counts a multiplication and an addition for each term.
-func (op Gemm) Cost(in, out []ir.Type, rows int) (flops, bytes int64) {
-	return costGemm(in, out, rows, op.TransA)
+func (op Gemm) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
+	return costGemm(in, out, at, op.TransA)
 }
 
-func costGemm(in, out []ir.Type, rows int, transA bool) (flops, bytes int64) {
+func costGemm(in, out []ir.Type, at ir.Binding, transA bool) (flops, bytes int64) {
 	k := in[0].Shape[1]
 	if transA {
 		k = in[0].Shape[0]
 	}
-	flops = 2 * count(out, rows) * int64(k.Bind(rows))
+	flops = 2 * count(out, at) * int64(k.At(at))
 	if len(in) == 3 {
-		flops += count(out, rows)
+		flops += count(out, at)
 	}
-	return flops, traffic(in, out, rows)
+	return flops, traffic(in, out, at)
 }
 
 // GemmRelu is Relu of Gemm with c: one kernel for a dense layer.
@@ -174,7 +174,7 @@ func (op GemmRelu) Split(in []ir.Type, _ ir.Type) ([]ir.Access, bool) {
 }
 
 // Cost is Gemm's and one comparison for each element.
-func (op GemmRelu) Cost(in, out []ir.Type, rows int) (flops, bytes int64) {
-	flops, bytes = costGemm(in, out, rows, op.TransA)
-	return flops + count(out, rows), bytes
+func (op GemmRelu) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
+	flops, bytes = costGemm(in, out, at, op.TransA)
+	return flops + count(out, at), bytes
 }

@@ -21,6 +21,12 @@ type sample struct {
 
 func dims(d ...ir.Dim) ir.Dims { return ir.MakeDims(d) }
 
+// times returns n*d.
+func times(n int, d ir.Dim) ir.Dim {
+	p, _ := ir.Mul(ir.Fixed(n), d)
+	return p
+}
+
 // samples holds every differentiable op.
 var samples = []sample{
 	{ops.Add{}, "f32[N 3] f32[3]", ""},
@@ -59,15 +65,15 @@ var samples = []sample{
 	{ops.Transpose{Perm: ir.MakeAxes(1, 0)}, "f32[N 3]", ""},
 	{ops.Transpose{Perm: ir.MakeAxes(2, 0, 1)}, "f32[2 N 4]", ""},
 	{ops.Reshape{Shape: dims(ir.Rows(), ir.Fixed(2), ir.Fixed(3))}, "f32[N 6]", ""},
-	{ops.Reshape{Shape: dims(ir.Dim{N: 2, Sym: ir.Batch}, ir.Fixed(3))}, "f32[N 6]", ""},
+	{ops.Reshape{Shape: dims(times(2, ir.Rows()), ir.Fixed(3))}, "f32[N 6]", ""},
 	{ops.Flatten{Axis: 1}, "f32[N 2 3]", ""},
 	{ops.Flatten{Axis: 2}, "f32[N 2 3]", ""},
 	{ops.Expand{Shape: dims(ir.Rows(), ir.Fixed(2), ir.Fixed(3))}, "f32[2 1]", ""},
 	{ops.Expand{Shape: dims(ir.Fixed(2), ir.Fixed(2))}, "f32[]", ""},
 	{ops.Concat{Axis: 1}, "f32[N 2] f32[N 1] f32[N 3]", ""},
 	{ops.Concat{Axis: 0}, "f32[2 N] f32[1 N]", ""},
-	{ops.Slice{Axis: 1, Start: 1, End: 3}, "f32[N 4]", ""},
-	{ops.Pad{Axis: 1, Before: 1, After: 2}, "f32[N 2]", ""},
+	{ops.Slice{Axis: 1, Start: ir.Fixed(1), End: ir.Fixed(3)}, "f32[N 4]", ""},
+	{ops.Pad{Axis: 1, Before: ir.Fixed(1), After: ir.Fixed(2)}, "f32[N 2]", ""},
 	{ops.ReduceSum{Axes: ir.MakeAxes(0)}, "f32[N 3]", ""},
 	{ops.ReduceSum{Axes: ir.MakeAxes(0, 2), Keep: true}, "f32[N 3 2]", ""},
 	{ops.ReduceSum{}, "f32[N 3]", ""},
@@ -165,7 +171,7 @@ func checkGradient(t *testing.T, r draw, op ir.Op, types []ir.Type, domain strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	env := &ir.Env{Rows: rows, UpdateRows: rows, Seed: 9}
+	env := &ir.Env{Binding: ir.RowsOf(rows), UpdateRows: rows, Seed: 9}
 	args := make([]*ir.Tensor, len(types))
 	for i := range args {
 		args[i] = r.tensor(types[i], rows)

@@ -20,8 +20,8 @@ func (copying) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) { return o
 func (copying) Linear([]bool) bool { return true }
 
 // Cost counts no arithmetic.
-func (copying) Cost(in, out []ir.Type, rows int) (flops, bytes int64) {
-	return 0, traffic(in, out, rows)
+func (copying) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
+	return 0, traffic(in, out, at)
 }
 
 // Identity is x.

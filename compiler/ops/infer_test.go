@@ -22,11 +22,22 @@ func (r draw) dim(wild bool) ir.Dim {
 	case k == 4:
 		return ir.Fixed(0)
 	case k == 5:
-		return ir.Dim{N: 2, Sym: ir.Batch}
+		return times(2, ir.Rows())
 	case k == 6 && wild:
-		return []ir.Dim{{N: -1}, {N: math.MaxInt}, {N: 0, Sym: ir.Batch}, {N: -3, Sym: "T"}, {N: 1 << 40}}[r.IntN(5)]
+		return []ir.Dim{ir.Fixed(-1), ir.Fixed(math.MaxInt), ir.Of("no word"), times(-3, ir.Of("T")), ir.Fixed(1 << 40)}[r.IntN(5)]
 	}
 	return ir.Fixed(1 + r.IntN(3))
+}
+
+// bound is the bound of a slice, or the width of a pad.
+func (r draw) bound(wild bool) ir.Dim {
+	switch {
+	case r.IntN(6) == 0:
+		return r.dim(wild)
+	case wild && r.IntN(4) == 0:
+		return ir.Fixed([]int{-1, math.MaxInt, math.MinInt, 9}[r.IntN(4)])
+	}
+	return ir.Fixed(r.IntN(4))
 }
 
 func (r draw) typ(wild bool) ir.Type {
@@ -80,6 +91,8 @@ func (r draw) op(kind ir.Op, wild bool) ir.Op {
 				a.Len = r.IntN(40) - 20
 			}
 			f.Set(reflect.ValueOf(a))
+		case *ir.Dim:
+			f.Set(reflect.ValueOf(r.bound(wild)))
 		case *ir.Dims:
 			d := ir.MakeDims(r.typ(false).Shape)
 			if wild && r.IntN(4) == 0 {
@@ -110,7 +123,7 @@ func (r draw) tensor(t ir.Type, rows int) *ir.Tensor {
 	if d.Float() {
 		d = ir.F64
 	}
-	x := ir.NewTensor(d, t.Shape.Bind(rows)...)
+	x := ir.NewTensor(d, t.Shape.At(ir.RowsOf(rows))...)
 	for i := range x.Len() {
 		switch d {
 		case ir.F64:
@@ -144,7 +157,7 @@ func TestInferNeverPanics(t *testing.T) {
 				continue
 			}
 			for _, o := range out {
-				if o.DType.Size() == 0 || o.Rank() > ir.MaxRank || o.Shape.Elems(1) < 0 || o.Shape.Elems(1) > 1<<40 {
+				if o.DType.Size() == 0 || o.Rank() > ir.MaxRank || o.Shape.Least() < 0 || o.Shape.Least() > 1<<40 {
 					t.Fatalf("%T%+v(%v) = %v", op, op, in, o)
 				}
 			}
@@ -200,7 +213,7 @@ func TestRandomNodes(t *testing.T) {
 
 func checkNode(t *testing.T, r draw, op ir.Op, in []ir.Type, out ir.Type, rows int) (split int) {
 	t.Helper()
-	env := &ir.Env{Rows: rows, UpdateRows: 2 * rows, Seed: 5}
+	env := &ir.Env{Binding: ir.RowsOf(rows), UpdateRows: 2 * rows, Seed: 5}
 	args, kept := make([]*ir.Tensor, len(in)), make([]*ir.Tensor, len(in))
 	for i := range in {
 		args[i] = r.tensor(in[i], rows)
@@ -223,10 +236,10 @@ func checkNode(t *testing.T, r draw, op ir.Op, in []ir.Type, out ir.Type, rows i
 	if want.Float() {
 		want = ir.F64
 	}
-	if y.DType != want || !slices.Equal(y.Shape, out.Shape.Bind(rows)) || y.Check() != nil {
+	if y.DType != want || !slices.Equal(y.Shape, out.Shape.At(ir.RowsOf(rows))) || y.Check() != nil {
 		t.Fatalf("%s(%v) with %d rows gives %v, inferred %v", ir.FormatOp(op), in, rows, y.Type(), out)
 	}
-	if f, b := op.(ir.Coster).Cost(in, []ir.Type{out}, rows); f < 0 || b < 0 {
+	if f, b := op.(ir.Coster).Cost(in, []ir.Type{out}, ir.RowsOf(rows)); f < 0 || b < 0 {
 		t.Fatalf("%s(%v) costs %d flops and %d bytes", ir.FormatOp(op), in, f, b)
 	}
 	if p, ok := op.(ir.InPlacer); ok && p.InPlace() >= len(in) {

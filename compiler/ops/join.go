@@ -18,20 +18,8 @@ func (Concat) Name() string { return "Concat" }
 // ONNX returns Concat.
 func (Concat) ONNX() ir.ONNX { return ir.ONNX{Type: "Concat", Since: 13} }
 
-// fixedAxis checks that an axis exists and is not symbolic.
-func fixedAxis(axis int, t ir.Type, name, verb string) error {
-	if err := axisIn(axis, t, name); err != nil {
-		return err
-	}
-	if t.Shape[axis].Symbolic() {
-		return fmt.Errorf("axis %d has the symbolic length %v and cannot be %s (%s is %v)", axis, t.Shape[axis], verb, name, t)
-	}
-	return nil
-}
-
 // Infer returns the shape with the lengths along Axis added. One operand or more
-// of one dtype and rank; the other lengths must be equal and those along Axis
-// fixed.
+// of one dtype and rank; the other lengths must be equal.
 func (op Concat) Infer(in []ir.Type) ([]ir.Type, error) {
 	if len(in) == 0 {
 		return nil, fmt.Errorf("takes one operand or more, got none")
@@ -48,7 +36,7 @@ func (op Concat) Infer(in []ir.Type) ([]ir.Type, error) {
 	}
 	out := in[0].Shape.Clone()
 	for i, t := range in {
-		if err := fixedAxis(op.Axis, t, names[i], "joined"); err != nil {
+		if err := axisIn(op.Axis, t, names[i]); err != nil {
 			return nil, err
 		}
 		if i == 0 {
@@ -63,7 +51,11 @@ func (op Concat) Infer(in []ir.Type) ([]ir.Type, error) {
 				return nil, fmt.Errorf("x1's axis %d is %v but %s's is %v, only axis %d may differ %s", a, out[a], names[i], d, op.Axis, two)
 			}
 		}
-		out[op.Axis].N += t.Shape[op.Axis].N
+		sum, ok := ir.Sum(out[op.Axis], t.Shape[op.Axis])
+		if !ok {
+			return nil, fmt.Errorf("lengths %v and %v of axis %d have no sum %s", out[op.Axis], t.Shape[op.Axis], op.Axis, two)
+		}
+		out[op.Axis] = sum
 	}
 	return result(in[0].DType, out)
 }
@@ -88,9 +80,9 @@ func (op Concat) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 // VJP gives each operand its slice of dy.
 func (op Concat) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
 	din := make([]*ir.Value, len(n.In))
-	at := 0
+	at := ir.Fixed(0)
 	for i, v := range n.In {
-		end := at + v.Type.Shape[op.Axis].N
+		end, _ := ir.Sum(at, v.Type.Shape[op.Axis])
 		din[i] = b.Op(Slice{Axis: op.Axis, Start: at, End: end}, dout[0])
 		at = end
 	}
@@ -103,9 +95,9 @@ func (op Concat) Split(in []ir.Type, _ ir.Type) ([]ir.Access, bool) { return row
 // Slice is the part of x from Start to before End along Axis.
 type Slice struct {
 	moving
-	Axis  int `attr:"axis"`
-	Start int `attr:"start"`
-	End   int `attr:"end"`
+	Axis  int    `attr:"axis"`
+	Start ir.Dim `attr:"start"`
+	End   ir.Dim `attr:"end"`
 }
 
 // Name returns Slice.
@@ -114,36 +106,43 @@ func (Slice) Name() string { return "Slice" }
 // ONNX returns Slice, whose axis and bounds are operands there.
 func (Slice) ONNX() ir.ONNX { return ir.ONNX{Type: "Slice", Since: 13} }
 
-// Infer returns x's shape with length End-Start along Axis, which must be fixed.
+// Infer returns x's shape with length End-Start along Axis. The bounds must be
+// within the axis whatever the symbols stand for.
 func (op Slice) Infer(in []ir.Type) ([]ir.Type, error) {
 	if err := operands(in, "x"); err != nil {
 		return nil, err
 	}
-	if err := fixedAxis(op.Axis, in[0], "x", "sliced"); err != nil {
+	if err := axisIn(op.Axis, in[0], "x"); err != nil {
 		return nil, err
 	}
 	out := in[0].Shape.Clone()
-	if op.Start < 0 || op.End < op.Start || op.End > out[op.Axis].N {
-		return nil, fmt.Errorf("[%d, %d) is not within axis %d of length %v (x is %v)", op.Start, op.End, op.Axis, out[op.Axis], in[0])
+	n, ok1 := ir.Sub(op.End, op.Start)
+	_, ok2 := ir.Sub(out[op.Axis], op.End)
+	if !op.Start.Valid() || !op.End.Valid() || !ok1 || !ok2 {
+		return nil, fmt.Errorf("[%v, %v) is not within axis %d of length %v (x is %v)", op.Start, op.End, op.Axis, out[op.Axis], in[0])
 	}
-	out[op.Axis].N = op.End - op.Start
+	out[op.Axis] = n
 	return result(in[0].DType, out)
 }
 
 // Eval is the reference meaning.
-func (op Slice) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
+func (op Slice) Eval(env *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 	shape, st := append([]int{}, in[0].Shape...), strides(in[0].Shape)
-	shape[op.Axis] = op.End - op.Start
+	start, end := op.Start.At(env.Binding), op.End.At(env.Binding)
+	if end > shape[op.Axis] { // an axis of no rows
+		return nil, fmt.Errorf("[%d, %d) is not within axis %d of length %d", start, end, op.Axis, shape[op.Axis])
+	}
+	shape[op.Axis] = end - start
 	idx := walk(shape, st)
 	for i := range idx {
-		idx[i] += op.Start * st[op.Axis]
+		idx[i] += start * st[op.Axis]
 	}
 	return one(gather(in[0], shape, idx))
 }
 
 // VJP gives dy padded with zeros.
 func (op Slice) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
-	after := n.In[0].Type.Shape[op.Axis].N - op.End
+	after, _ := ir.Sub(n.In[0].Type.Shape[op.Axis], op.End)
 	return []*ir.Value{b.Op(Pad{Axis: op.Axis, Before: op.Start, After: after}, dout[0])}
 }
 
@@ -153,9 +152,9 @@ func (op Slice) Split(in []ir.Type, _ ir.Type) ([]ir.Access, bool) { return rows
 // Pad puts Before and After zeros around x along Axis.
 type Pad struct {
 	moving
-	Axis   int `attr:"axis"`
-	Before int `attr:"before"`
-	After  int `attr:"after"`
+	Axis   int    `attr:"axis"`
+	Before ir.Dim `attr:"before"`
+	After  ir.Dim `attr:"after"`
 }
 
 // Name returns Pad.
@@ -164,36 +163,42 @@ func (Pad) Name() string { return "Pad" }
 // ONNX returns Pad, whose widths are an operand there.
 func (Pad) ONNX() ir.ONNX { return ir.ONNX{Type: "Pad", Since: 13} }
 
-// Infer returns x's shape, longer along Axis, which must be fixed.
+// Infer returns x's shape, longer along Axis.
 func (op Pad) Infer(in []ir.Type) ([]ir.Type, error) {
 	if err := operands(in, "x"); err != nil {
 		return nil, err
 	}
-	if err := fixedAxis(op.Axis, in[0], "x", "padded"); err != nil {
+	if err := axisIn(op.Axis, in[0], "x"); err != nil {
 		return nil, err
 	}
-	if op.Before < 0 || op.After < 0 || op.Before > maxElems || op.After > maxElems {
-		return nil, fmt.Errorf("widths %d and %d must be from 0 to %d (x is %v)", op.Before, op.After, maxElems, in[0])
-	}
 	out := in[0].Shape.Clone()
-	out[op.Axis].N += op.Before + op.After
+	for _, w := range []ir.Dim{op.Before, op.After} {
+		if !w.Valid() || w.Least() > maxElems {
+			return nil, fmt.Errorf("widths %v and %v must be from 0 to %d (x is %v)", op.Before, op.After, maxElems, in[0])
+		}
+		sum, ok := ir.Sum(out[op.Axis], w)
+		if !ok {
+			return nil, fmt.Errorf("lengths %v and %v of axis %d have no sum (x is %v)", out[op.Axis], w, op.Axis, in[0])
+		}
+		out[op.Axis] = sum
+	}
 	return result(in[0].DType, out)
 }
 
 // Eval is the reference meaning.
-func (op Pad) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
-	shape := append([]int{}, in[0].Shape...)
-	shape[op.Axis] += op.Before + op.After
+func (op Pad) Eval(env *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
+	shape, before := append([]int{}, in[0].Shape...), op.Before.At(env.Binding)
+	shape[op.Axis] += before + op.After.At(env.Binding)
 	out, st := ir.NewTensor(in[0].DType, shape...), strides(shape)
 	for j, i := range walk(in[0].Shape, st) {
-		put(out, op.Before*st[op.Axis]+i, in[0], j)
+		put(out, before*st[op.Axis]+i, in[0], j)
 	}
 	return one(out)
 }
 
 // VJP gives the slice of dy that holds x.
 func (op Pad) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
-	end := op.Before + n.In[0].Type.Shape[op.Axis].N
+	end, _ := ir.Sum(op.Before, n.In[0].Type.Shape[op.Axis])
 	return []*ir.Value{b.Op(Slice{Axis: op.Axis, Start: op.Before, End: end}, dout[0])}
 }
 

@@ -114,7 +114,7 @@ func (MatMul) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
 	dx := b.Op(MatMul{}, dy, swapLast(b, w))
 	// A matrix on the right takes one product over all rows of x, if they can be
 	// counted.
-	if m, ok := product(x.Type.Shape[:x.Type.Rank()-1]); ok && x.Type.Rank() > 2 && w.Type.Rank() == 2 {
+	if m, ok := x.Type.Shape[:x.Type.Rank()-1].Elems(); ok && x.Type.Rank() > 2 && w.Type.Rank() == 2 {
 		k, c := w.Type.Shape[0], w.Type.Shape[1]
 		x, dy = reshapeTo(b, x, ir.Shape{m, k}), reshapeTo(b, dy, ir.Shape{m, c})
 	}
@@ -168,7 +168,7 @@ func (MatMul) Split(in []ir.Type, out ir.Type) ([]ir.Access, bool) {
 }
 
 // Cost counts a multiplication and an addition for each term.
-func (MatMul) Cost(in, out []ir.Type, rows int) (flops, bytes int64) {
-	k := in[0].Shape[in[0].Rank()-1].Bind(rows)
-	return 2 * count(out, rows) * int64(k), traffic(in, out, rows)
+func (MatMul) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
+	k := in[0].Shape[in[0].Rank()-1].At(at)
+	return 2 * count(out, at) * int64(k), traffic(in, out, at)
 }

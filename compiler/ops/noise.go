@@ -58,10 +58,8 @@ func (op RandomNormal) Key(seed, update uint64) random.Key {
 // Eval is the reference meaning.
 func (op RandomNormal) Eval(env *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 	out := ir.NewTensor(ir.F64, in[0].Shape...)
-	k, first := op.Key(env.Seed, env.Update), firstDraw(env, in[0].Shape)
-	for i := range out.F64 {
-		out.F64[i] = k.Normal32(first + uint64(i))
-	}
+	k := op.Key(env.Seed, env.Update)
+	eachDraw(env, in[0], func(i int, n uint64) { out.F64[i] = k.Normal32(n) })
 	return one(out)
 }
 
@@ -77,8 +75,8 @@ func (RandomNormal) Split(in []ir.Type, out ir.Type) ([]ir.Access, bool) {
 }
 
 // Cost counts one draw for each element; x is not read.
-func (RandomNormal) Cost(_, out []ir.Type, rows int) (flops, bytes int64) {
-	return count(out, rows), traffic(nil, out, rows)
+func (RandomNormal) Cost(_, out []ir.Type, at ir.Binding) (flops, bytes int64) {
+	return count(out, at), traffic(nil, out, at)
 }
 
 // MaskingNoise is x with elements set to 0, each with probability Rate, and the
@@ -122,12 +120,12 @@ func (op MaskingNoise) VJP(b *ir.Builder, _ *ir.Node, dout []*ir.Value) []*ir.Va
 
 // corrupt is x with other elements where the draws are below rate.
 func corrupt(env *ir.Env, x *ir.Tensor, k random.Key, rate float64, other func(i uint64) float64) ([]*ir.Tensor, error) {
-	out, first, below := x.Clone(), firstDraw(env, x.Shape), float32(rate)
-	for i := range out.F64 {
-		if n := first + uint64(i); k.Float32(n) < below {
+	out, below := x.Clone(), float32(rate)
+	eachDraw(env, x, func(i int, n uint64) {
+		if k.Float32(n) < below {
 			out.F64[i] = other(n)
 		}
-	}
+	})
 	return one(out)
 }
 
@@ -174,10 +172,8 @@ func (op GaussianNoise) Key(seed, update uint64) random.Key {
 
 // Eval is the reference meaning.
 func (op GaussianNoise) Eval(env *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
-	out, k, first := in[0].Clone(), op.Key(env.Seed, env.Update), firstDraw(env, in[0].Shape)
-	for i := range out.F64 {
-		out.F64[i] += op.SD * k.Normal32(first+uint64(i))
-	}
+	out, k := in[0].Clone(), op.Key(env.Seed, env.Update)
+	eachDraw(env, in[0], func(i int, n uint64) { out.F64[i] += op.SD * k.Normal32(n) })
 	return one(out)
 }
 

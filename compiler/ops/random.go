@@ -9,10 +9,9 @@ import (
 
 // Bernoulli is a mask of x's type: an element is 0 with probability Rate and
 // 1/(1-Rate) otherwise. Element j of row r, a row being an index of axis 0, is
-// draw (First+r)*rowElems+j of the stream of the seed, Stream and the update,
-// whatever the values of x; First counts the rows of the update before these where
-// axis 0 is the batch. So a mask does not depend on how an update's rows are
-// divided, and that of a weight is the same for all of them.
+// draw (FirstRow+r)*rowElems+j of the stream of the seed, Stream and the update,
+// whatever the values of x: so a mask does not depend on how an update's rows
+// are divided. See [Draws] for values with other symbolic lengths.
 type Bernoulli struct {
 	Rate   float64 `attr:"rate"`
 	Stream uint64  `attr:"stream"`
@@ -45,24 +44,16 @@ func (op Bernoulli) Key(seed, update uint64) random.Key {
 	return random.New(seed).DeriveString("bernoulli").Derive(op.Stream, update)
 }
 
-// firstDraw returns the number of the draw of a tensor's first element.
-func firstDraw(env *ir.Env, shape []int) uint64 {
-	if len(shape) == 0 {
-		return 0
-	}
-	return uint64(env.First) * uint64(ir.Elems(shape[1:]))
-}
-
 // Eval is the reference meaning.
 func (op Bernoulli) Eval(env *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 	out := ir.NewTensor(ir.F64, in[0].Shape...)
 	k := op.Key(env.Seed, env.Update)
-	first, rate, kept := firstDraw(env, in[0].Shape), float32(op.Rate), 1/(1-op.Rate)
-	for i := range out.F64 {
-		if k.Float32(first+uint64(i)) >= rate {
+	rate, kept := float32(op.Rate), 1/(1-op.Rate)
+	eachDraw(env, in[0], func(i int, n uint64) {
+		if k.Float32(n) >= rate {
 			out.F64[i] = kept
 		}
-	}
+	})
 	return one(out)
 }
 
@@ -78,8 +69,8 @@ func (Bernoulli) Split(in []ir.Type, out ir.Type) ([]ir.Access, bool) {
 }
 
 // Cost counts one draw for each element; x is not read.
-func (Bernoulli) Cost(_, out []ir.Type, rows int) (flops, bytes int64) {
-	return count(out, rows), traffic(nil, out, rows)
+func (Bernoulli) Cost(_, out []ir.Type, at ir.Binding) (flops, bytes int64) {
+	return count(out, at), traffic(nil, out, at)
 }
 
 // Dropout is x times Bernoulli of x, and x for inference (Srivastava, Hinton and

@@ -53,8 +53,8 @@ func (op ReduceSum) Split(in []ir.Type, out ir.Type) ([]ir.Access, bool) {
 }
 
 // Cost counts one addition for each element.
-func (ReduceSum) Cost(in, out []ir.Type, rows int) (flops, bytes int64) {
-	return count(in, rows), traffic(in, out, rows)
+func (ReduceSum) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
+	return count(in, at), traffic(in, out, at)
 }
 
 // ReduceMean is the mean of the elements of x along Axes, all axes if none is
@@ -122,8 +122,8 @@ func (op ReduceMean) Split(in []ir.Type, out ir.Type) ([]ir.Access, bool) {
 }
 
 // Cost counts one addition for each element.
-func (ReduceMean) Cost(in, out []ir.Type, rows int) (flops, bytes int64) {
-	return count(in, rows), traffic(in, out, rows)
+func (ReduceMean) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
+	return count(in, at), traffic(in, out, at)
 }
 
 // ReduceMax is the greatest element of x along Axes, all axes if none is given,
@@ -173,8 +173,8 @@ func (op ReduceMax) Split(in []ir.Type, out ir.Type) ([]ir.Access, bool) {
 }
 
 // Cost counts one comparison for each element.
-func (ReduceMax) Cost(in, out []ir.Type, rows int) (flops, bytes int64) {
-	return count(in, rows), traffic(in, out, rows)
+func (ReduceMax) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
+	return count(in, at), traffic(in, out, at)
 }
 
 // ArgMax is the index along Axis of the greatest element of x, the first of
@@ -198,7 +198,7 @@ func (op ArgMax) Infer(in []ir.Type) ([]ir.Type, error) {
 	if err := axisIn(op.Axis, in[0], "x"); err != nil {
 		return nil, err
 	}
-	if in[0].Shape[op.Axis].N == 0 {
+	if empty(in[0].Shape[op.Axis : op.Axis+1]) {
 		return nil, fmt.Errorf("axis %d is empty (x is %v)", op.Axis, in[0])
 	}
 	return result(ir.I64, reduced(in[0].Shape, []int{op.Axis}, op.Keep))
@@ -236,11 +236,11 @@ func (op ArgMax) MixesRows(in []ir.Type) bool { return along([]int{op.Axis}, in[
 func (op ArgMax) Split(in []ir.Type, _ ir.Type) ([]ir.Access, bool) { return rows0(in, op.Axis != 0) }
 
 // Cost counts one comparison for each element.
-func (ArgMax) Cost(in, out []ir.Type, rows int) (flops, bytes int64) {
-	return count(in, rows), traffic(in, out, rows)
+func (ArgMax) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
+	return count(in, at), traffic(in, out, at)
 }
 
-func inferReduce(in []ir.Type, axes ir.Axes, keep, empty bool) ([]ir.Type, error) {
+func inferReduce(in []ir.Type, axes ir.Axes, keep, none bool) ([]ir.Type, error) {
 	if err := floats(in, "x"); err != nil {
 		return nil, err
 	}
@@ -249,7 +249,7 @@ func inferReduce(in []ir.Type, axes ir.Axes, keep, empty bool) ([]ir.Type, error
 		return nil, err
 	}
 	for _, a := range list {
-		if !empty && in[0].Shape[a].N == 0 {
+		if !none && empty(in[0].Shape[a:a+1]) {
 			return nil, fmt.Errorf("axis %d is empty (x is %v)", a, in[0])
 		}
 	}

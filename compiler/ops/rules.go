@@ -8,7 +8,8 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 )
 
-// maxElems bounds the elements of a result, the batch counted as one row.
+// maxElems bounds the elements of a result, every symbolic length counted as the least
+// it may be.
 const maxElems = 1 << 40
 
 // describe returns "(x is f32[N 30], w is f32[784 100])".
@@ -52,17 +53,31 @@ func validShape(s ir.Shape, name string) error {
 	}
 	n := 1
 	for _, d := range s {
-		if d.N < 0 || d.Symbolic() && d.N == 0 {
+		if !d.Valid() {
 			return fmt.Errorf("%s has an axis of length %v in %v", name, d, s)
 		}
-		if d.N > 0 && n > maxElems/d.N {
+		least := d.Least()
+		if least > 0 && n > maxElems/least {
 			return fmt.Errorf("%s of shape %v is too large", name, s)
 		}
-		if d.N > 0 {
-			n *= d.N
+		if least > 0 {
+			n *= least
 		}
 	}
+	if _, ok := s.Elems(); !ok {
+		return fmt.Errorf("%s of shape %v has too many symbolic lengths", name, s)
+	}
 	return nil
+}
+
+// empty reports whether a value of shape s may have no elements.
+func empty(s ir.Shape) bool {
+	for _, d := range s {
+		if d.Least() < 1 {
+			return true
+		}
+	}
+	return false
 }
 
 // result returns the one type of a result after checking its size.
@@ -180,34 +195,6 @@ func dimsIn(d ir.Dims, name string) (ir.Shape, error) {
 	}
 	s := d.Shape()
 	return s, validShape(s, name)
-}
-
-// product returns the product of dims, which may hold one symbol.
-func product(dims []ir.Dim) (ir.Dim, bool) {
-	p := ir.Fixed(1)
-	for _, d := range dims {
-		if d.Symbolic() {
-			if p.Symbolic() {
-				return p, false
-			}
-			p.Sym = d.Sym
-		}
-		p.N *= d.N
-	}
-	return p, !p.Symbolic() || p.N > 0
-}
-
-// elems returns the number of elements as a length times symbols in order.
-func elems(s ir.Shape) (int, []string) {
-	n, syms := 1, []string{}
-	for _, d := range s {
-		n *= d.N
-		if d.Symbolic() {
-			syms = append(syms, string(d.Sym))
-		}
-	}
-	slices.Sort(syms)
-	return n, syms
 }
 
 // axisWord names an axis in a message.

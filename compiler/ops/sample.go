@@ -37,12 +37,12 @@ func (op Sample) Key(seed, update uint64) random.Key {
 // Eval is the reference meaning.
 func (op Sample) Eval(env *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 	out := ir.NewTensor(ir.F64, in[0].Shape...)
-	k, first := op.Key(env.Seed, env.Update), firstDraw(env, in[0].Shape)
-	for i, p := range in[0].F64 {
-		if float64(k.Float32(first+uint64(i))) < p {
+	k := op.Key(env.Seed, env.Update)
+	eachDraw(env, in[0], func(i int, n uint64) {
+		if float64(k.Float32(n)) < in[0].F64[i] {
 			out.F64[i] = 1
 		}
-	}
+	})
 	return one(out)
 }
 
@@ -59,6 +59,6 @@ func (Sample) Split(in []ir.Type, out ir.Type) ([]ir.Access, bool) { return spli
 func (Sample) InPlace() int { return 0 }
 
 // Cost counts a draw and a comparison for each element.
-func (Sample) Cost(in, out []ir.Type, rows int) (flops, bytes int64) {
-	return 2 * count(out, rows), traffic(in, out, rows)
+func (Sample) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
+	return 2 * count(out, at), traffic(in, out, at)
 }

@@ -23,8 +23,8 @@ func (moving) MixesRows([]ir.Type) bool { return false }
 func (moving) Linear([]bool) bool { return true }
 
 // Cost counts no arithmetic.
-func (moving) Cost(in, out []ir.Type, rows int) (flops, bytes int64) {
-	return 0, traffic(in, out, rows)
+func (moving) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
+	return 0, traffic(in, out, at)
 }
 
 // Name returns Transpose.
@@ -98,7 +98,7 @@ func (Reshape) Name() string { return "Reshape" }
 // ONNX returns Reshape, whose shape is an operand there.
 func (Reshape) ONNX() ir.ONNX { return ir.ONNX{Type: "Reshape", Since: 14} }
 
-// Infer returns Shape, which must hold as many elements as x for every batch.
+// Infer returns Shape, which must hold as many elements as x whatever the symbols stand for.
 func (op Reshape) Infer(in []ir.Type) ([]ir.Type, error) {
 	if err := operands(in, "x"); err != nil {
 		return nil, err
@@ -107,9 +107,8 @@ func (op Reshape) Infer(in []ir.Type) ([]ir.Type, error) {
 	if err != nil {
 		return nil, err
 	}
-	n, nsym := elems(in[0].Shape)
-	m, msym := elems(s)
-	if n != m || !slices.Equal(nsym, msym) {
+	n, _ := in[0].Shape.Elems()
+	if m, _ := s.Elems(); n != m {
 		return nil, fmt.Errorf("x does not have the elements of shape %v (x is %v)", s, in[0])
 	}
 	return result(in[0].DType, s)
@@ -141,23 +140,15 @@ func (Reshape) Split(in []ir.Type, out ir.Type) ([]ir.Access, bool) { return spl
 func (Reshape) InPlace() int { return 0 }
 
 // reshapesRows reports whether elements of one row become elements of another: the
-// elements before the axis of the rows, and those after it, are no longer as many.
+// elements before the axis of the rows are no longer as many.
 func reshapesRows(from, to ir.Shape) bool {
-	around := func(s ir.Shape) (before, after int) {
-		before, after = 1, 1
+	before := func(s ir.Shape) (ir.Dim, bool) {
 		axis, _ := ir.BatchAxis(s)
-		for i, d := range s {
-			if i < axis {
-				before *= d.N
-			} else {
-				after *= d.N
-			}
-		}
-		return before, after
+		return ir.Product(s[:max(axis, 0)]...)
 	}
-	b, a := around(from)
-	c, d := around(to)
-	return b != c || a != d
+	a, ok := before(from)
+	b, fits := before(to)
+	return !ok || !fits || a != b
 }
 
 func splitReshape(in []ir.Type, out ir.Type) ([]ir.Access, bool) {
@@ -186,11 +177,8 @@ func (op Flatten) Infer(in []ir.Type) ([]ir.Type, error) {
 	if op.Axis < 0 || op.Axis > x.Rank() {
 		return nil, fmt.Errorf("axis %d is outside 0 to %d (x is %v)", op.Axis, x.Rank(), x)
 	}
-	rows, ok0 := product(x.Shape[:op.Axis])
-	cols, ok1 := product(x.Shape[op.Axis:])
-	if !ok0 || !ok1 {
-		return nil, fmt.Errorf("symbolic lengths cannot be multiplied with each other or with 0 (x is %v)", x)
-	}
+	rows, _ := x.Shape[:op.Axis].Elems()
+	cols, _ := x.Shape[op.Axis:].Elems()
 	return result(x.DType, ir.Shape{rows, cols})
 }
 

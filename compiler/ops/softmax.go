@@ -15,8 +15,8 @@ func (alongAxis) InPlace() int { return 0 }
 
 // Cost counts five operations for each element: maximum, difference,
 // exponential, sum and quotient.
-func (alongAxis) Cost(in, out []ir.Type, rows int) (flops, bytes int64) {
-	return 5 * count(out, rows), traffic(in, out, rows)
+func (alongAxis) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
+	return 5 * count(out, at), traffic(in, out, at)
 }
 
 func inferAlongAxis(in []ir.Type, axis int) ([]ir.Type, error) {

@@ -36,12 +36,12 @@ func (op TopK) Infer(in []ir.Type) ([]ir.Type, error) {
 	if err := axisIn(op.Axis, in[0], "x"); err != nil {
 		return nil, err
 	}
-	n := in[0].Shape[op.Axis]
-	if n.Symbolic() {
+	n, known := in[0].Shape[op.Axis].Known()
+	if !known {
 		return nil, fmt.Errorf("axis %d has no length before a run (x is %v)", op.Axis, in[0])
 	}
-	if op.K < 1 || op.K > n.N {
-		return nil, fmt.Errorf("k is %d, it must be from 1 to %d, the length of axis %d (x is %v)", op.K, n.N, op.Axis, in[0])
+	if op.K < 1 || op.K > n {
+		return nil, fmt.Errorf("k is %d, it must be from 1 to %d, the length of axis %d (x is %v)", op.K, n, op.Axis, in[0])
 	}
 	s := in[0].Shape.Clone()
 	s[op.Axis] = ir.Fixed(op.K)
@@ -101,6 +101,6 @@ func (op TopK) MixesRows(in []ir.Type) bool { return along([]int{op.Axis}, in[0]
 func (op TopK) Split(in []ir.Type, _ ir.Type) ([]ir.Access, bool) { return rows0(in, op.Axis != 0) }
 
 // Cost counts ten comparisons for each element.
-func (TopK) Cost(in, out []ir.Type, rows int) (flops, bytes int64) {
-	return 10 * count(in, rows), traffic(in, out, rows)
+func (TopK) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
+	return 10 * count(in, at), traffic(in, out, at)
 }

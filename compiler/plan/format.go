@@ -25,7 +25,12 @@ func Explain(p *Plan, name func(step int) string) string { return text(p, name) 
 
 func text(p *Plan, kernel func(int) string) string {
 	var w strings.Builder
-	fmt.Fprintf(&w, "plan %s: up to %d rows, arena %d bytes", p.Name, p.Rows, p.ArenaBytes)
+	fmt.Fprintf(&w, "plan %s: up to %d rows", p.Name, p.Capacity.Rows())
+	for _, name := range p.Capacity.Free() {
+		n, _ := p.Capacity.Of(name)
+		fmt.Fprintf(&w, ", %s up to %d", name, n)
+	}
+	fmt.Fprintf(&w, ", arena %d bytes", p.ArenaBytes)
 	if p.StoreGrads {
 		w.WriteString(", gradients stored")
 	}
@@ -51,7 +56,7 @@ func text(p *Plan, kernel func(int) string) string {
 		w.WriteString("\n")
 		for j := range ph.Groups {
 			g := &ph.Groups[j]
-			fmt.Fprintf(&w, "\tgroup of %v, %d a task, %d tasks\n", g.Length, g.Grain, g.Tasks(p.Rows))
+			fmt.Fprintf(&w, "\tgroup of %v, %d a task, %d tasks\n", g.Length, g.Grain, g.Tasks(p.Capacity))
 			for _, id := range g.Steps {
 				line(id)
 			}
@@ -156,15 +161,15 @@ func (p *Plan) Cost(step int) (flops, bytes int64) {
 	var in, out []ir.Type
 	for _, b := range s.In {
 		in = append(in, p.Buffers[b].Type)
-		bytes += int64(p.Buffers[b].Bytes(p.Rows))
+		bytes += int64(p.Buffers[b].Bytes(p.Capacity))
 	}
 	for _, b := range s.Out {
 		out = append(out, p.Buffers[b].Type)
-		bytes += int64(p.Buffers[b].Bytes(p.Rows))
-		flops += int64(p.Buffers[b].Type.Shape.Elems(p.Rows))
+		bytes += int64(p.Buffers[b].Bytes(p.Capacity))
+		flops += int64(p.Buffers[b].Type.Shape.ElemsAt(p.Capacity))
 	}
 	if c, ok := s.Op.(ir.Coster); ok {
-		return c.Cost(in, out, p.Rows)
+		return c.Cost(in, out, p.Capacity)
 	}
 	return flops, bytes
 }

@@ -37,16 +37,16 @@ func (RowSum) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 }
 
 // Cost counts one addition for each element.
-func (RowSum) Cost(in, out []ir.Type, rows int) (flops, bytes int64) {
-	n, m := int64(in[0].Shape.Elems(rows)), int64(out[0].Shape.Elems(rows))
+func (RowSum) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
+	n, m := int64(in[0].Shape.ElemsAt(at)), int64(out[0].Shape.ElemsAt(at))
 	return n, n*int64(in[0].DType.Size()) + 8*m
 }
 
 // Total is the second half: the sum of the row sums, rows ascending, divided by
-// the number of elements of a value of shape Of if Mean is set.
+// the number of elements if Mean is set.
 type Total struct {
 	Mean bool     `attr:"mean"`
-	Of   ir.Dims  `attr:"of"`
+	Row  ir.Dim   `attr:"row"` // elements in one row
 	To   ir.DType `attr:"to"`
 }
 
@@ -63,21 +63,17 @@ func (o Total) Infer(in []ir.Type) ([]ir.Type, error) {
 
 // Eval is the definition.
 func (o Total) Eval(env *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
-	return []*ir.Tensor{ir.Scalar(o.Sum(in[0].F64, env.Rows))}, nil
+	return []*ir.Tensor{ir.Scalar(o.Of(in[0].F64, env.Binding))}, nil
 }
 
-// Sum returns the total of the row sums, for a batch of that many rows.
-func (o Total) Sum(sums []float64, batch int) float64 {
+// Of returns the total of the row sums.
+func (o Total) Of(rows []float64, at ir.Binding) float64 {
 	s := 0.0
-	for _, v := range sums {
+	for _, v := range rows {
 		s += v
 	}
 	if o.Mean {
-		n := 1.0
-		for _, d := range o.Of.At[:o.Of.Len] {
-			n *= float64(d.Bind(batch))
-		}
-		s /= n
+		s /= float64(len(rows)) * float64(o.Row.At(at))
 	}
 	return s
 }

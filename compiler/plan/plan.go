@@ -44,26 +44,8 @@ type Buffer struct {
 	Data   *ir.Tensor // of a Const
 }
 
-// Bytes returns the size at rows rows.
-func (b *Buffer) Bytes(rows int) int { return b.Type.Shape.Elems(rows) * b.Type.DType.Size() }
-
-// Pitch is the distance between two neighbours along a buffer's first axis, as a
-// function of the rows n of a run: Bytes·n^Power. Only buffers of one pitch have
-// the same bytes for the same slice in every run: [N 256] and [N N] have them at
-// 256 rows alone.
-type Pitch struct{ Bytes, Power int }
-
-// Pitch returns the buffer's pitch. It must have a first axis.
-func (b *Buffer) Pitch() Pitch {
-	p := Pitch{Bytes: b.Type.DType.Size()}
-	for _, d := range b.Type.Shape[1:] {
-		p.Bytes *= d.N
-		if d.Symbolic() {
-			p.Power++
-		}
-	}
-	return p
-}
+// Bytes returns the size at these lengths.
+func (b *Buffer) Bytes(at ir.Binding) int { return b.Type.Shape.ElemsAt(at) * b.Type.DType.Size() }
 
 // Step is one op on buffers, or the update of parameters: then Op is nil, In
 // holds the gradients, Out the parameters, and Param is the first one's segment;
@@ -82,21 +64,33 @@ type Step struct {
 // Update reports whether the step updates a parameter.
 func (s *Step) Update() bool { return s.Op == nil }
 
-// Group is a list of steps whose outputs are made in slices along axis 0. A
-// group of length 1 is one task.
+// Group is a list of steps whose outputs are made in slices along axis 0. Its unit
+// is one of a symbol, as a row of N, or an index of a known length. A step makes as
+// many indices of axis 0 for each as its result has for one: the slice [lo,hi) of N
+// is [16*lo,16*hi) of a result [16*N 64]. A group of length 1 is one task.
 type Group struct {
-	Length ir.Dim
-	Grain  int // units of Length a task
+	Length ir.Dim // a symbol, or a known length
+	Grain  int    // units of Length a task
 	Steps  []int
 }
 
 // Whole reports whether the group is a single task that makes whole outputs.
 func (g *Group) Whole() bool { return g.Length == ir.Fixed(1) }
 
-// Tasks returns the number of tasks at rows rows.
-func (g *Group) Tasks(rows int) int {
-	n := g.Length.Bind(rows)
+// Tasks returns the number of tasks at these lengths.
+func (g *Group) Tasks(at ir.Binding) int {
+	n := g.Length.At(at)
 	return (n + g.Grain - 1) / g.Grain
+}
+
+// Times returns the indices of axis 0 that a value of this type has for a unit of
+// the group; ok is false if that is no number of them.
+func (g *Group) Times(t ir.Type) (times ir.Dim, ok bool) {
+	if t.Rank() == 0 {
+		return ir.Dim{}, false
+	}
+	unit, times := t.Shape[0].Unit()
+	return times, unit == g.Length
 }
 
 // Phase is a set of independent groups, a barrier, and what one worker does
@@ -129,12 +123,12 @@ type Segment struct {
 // Len returns the number of elements.
 func (s *Segment) Len() int { return ir.Elems(s.Shape) }
 
-// Plan is an executable program for up to Rows rows.
+// Plan is an executable program for lengths up to its capacity.
 type Plan struct {
 	Name       string
-	Rows       int
-	StoreGrads bool // gradients are stored and updates are a call of their own
-	Loss       int  // the scalar that must be finite before updates begin, -1 for none
+	Capacity   ir.Binding // the most rows, and the most of each other named length
+	StoreGrads bool       // gradients are stored and updates are a call of their own
+	Loss       int        // the scalar that must be finite before updates begin, -1 for none
 	Inputs     []Port
 	Outputs    []Port
 	Segments   []Segment // parameters, in store order

@@ -19,11 +19,11 @@ type twice struct {
 	By float64 `attr:"by"`
 }
 
-func (twice) Name() string                                  { return "Twice" }
-func (twice) Infer(in []ir.Type) ([]ir.Type, error)         { return in[:1], nil }
-func (twice) InPlace() int                                  { return 0 }
-func (twice) Split([]ir.Type, ir.Type) ([]ir.Access, bool)  { return []ir.Access{ir.Axis0}, true }
-func (twice) Cost([]ir.Type, []ir.Type, int) (int64, int64) { return 1000, 10 }
+func (twice) Name() string                                         { return "Twice" }
+func (twice) Infer(in []ir.Type) ([]ir.Type, error)                { return in[:1], nil }
+func (twice) InPlace() int                                         { return 0 }
+func (twice) Split([]ir.Type, ir.Type) ([]ir.Access, bool)         { return []ir.Access{ir.Axis0}, true }
+func (twice) Cost([]ir.Type, []ir.Type, ir.Binding) (int64, int64) { return 1000, 10 }
 
 // widen is an op of the tests: each row given another width.
 type widen struct{ To int }
@@ -60,7 +60,7 @@ func sample() *plan.Plan {
 	f32 := func(dims ...ir.Dim) ir.Type { return ir.T(ir.F32, dims...) }
 	n, m := ir.Rows(), ir.Fixed(4)
 	p := &plan.Plan{
-		Name: "sample", Rows: 8, Loss: loss, ArenaBytes: 512,
+		Name: "sample", Capacity: ir.RowsOf(8), Loss: loss, ArenaBytes: 512,
 		Inputs:   []plan.Port{{Name: "x", Buffer: x}},
 		Outputs:  []plan.Port{{Name: "loss", Buffer: loss}},
 		Segments: []plan.Segment{{Name: "w", Layer: "dense", Shape: []int{8, 4}, Decay: true}},
@@ -80,7 +80,7 @@ func sample() *plan.Plan {
 			{Op: twice{3}, In: []int{a}, Out: []int{b}, Access: []ir.Access{ir.Axis0}, Param: -1, Layer: "dense",
 				Pos: ir.Pos{Made: ir.Frame{File: "main.go", Line: 14}}},
 			{Op: plan.RowSum{}, In: []int{b}, Out: []int{rows}, Access: []ir.Access{ir.Axis0}, Param: -1},
-			{Op: plan.Total{Mean: true, Of: ir.MakeDims(ir.Shape{n, m}), To: ir.F32}, In: []int{rows}, Out: []int{loss}, Access: []ir.Access{ir.Whole}, Param: -1},
+			{Op: plan.Total{Mean: true, Row: ir.Fixed(4), To: ir.F32}, In: []int{rows}, Out: []int{loss}, Access: []ir.Access{ir.Whole}, Param: -1},
 			{Op: twice{1}, In: []int{w}, Out: []int{grad}, Access: []ir.Access{ir.Axis0}, Param: -1},
 			{In: []int{grad}, Out: []int{w}, Access: []ir.Access{ir.Axis0}, Param: 0, Twins: []int{wt}, Layer: "dense"},
 		},
@@ -117,7 +117,7 @@ func TestVerify(t *testing.T) {
 		name, want string
 		damage     func(p *plan.Plan)
 	}{
-		{"no rows", "capacity", func(p *plan.Plan) { p.Rows = 0 }},
+		{"no rows", "capacity", func(p *plan.Plan) { p.Capacity = ir.RowsOf(0) }},
 		{"two buffers at one place", "share bytes", func(p *plan.Plan) { p.Buffers[rows].Offset = 128 }},
 		{"place taken before the last use", "share bytes", func(p *plan.Plan) { p.Steps[3].In[0] = a }},
 		{"one buffer shifted within the group", "share bytes", func(p *plan.Plan) { p.Buffers[b].Offset = 192 }},
@@ -128,9 +128,9 @@ func TestVerify(t *testing.T) {
 			}
 			p.Buffers[a].Offset, p.Buffers[b].Offset, p.ArenaBytes = 512, 1024, 2048
 			// a is dead when this one takes its place.
-			wide := plan.Buffer{Name: "wide", Type: ir.T(ir.F32, ir.Rows(), ir.Fixed(p.Rows)), Offset: 512, Alias: -1}
+			wide := plan.Buffer{Name: "wide", Type: ir.T(ir.F32, ir.Rows(), ir.Fixed(p.Capacity.Rows())), Offset: 512, Alias: -1}
 			p.Buffers, p.Steps[3].In = append(p.Buffers, wide), []int{len(p.Buffers)}
-			p.Steps = append(p.Steps, plan.Step{Op: widen{p.Rows}, In: []int{b}, Out: []int{len(p.Buffers) - 1}, Access: []ir.Access{ir.Axis0}, Param: -1})
+			p.Steps = append(p.Steps, plan.Step{Op: widen{p.Capacity.Rows()}, In: []int{b}, Out: []int{len(p.Buffers) - 1}, Access: []ir.Access{ir.Axis0}, Param: -1})
 			p.Phases[1].Groups[0].Steps = []int{1, 2, len(p.Steps) - 1, 3}
 		}},
 		{"kept value overwritten", "share bytes", func(p *plan.Plan) { p.Buffers[grad].Offset = 0 }},
@@ -144,7 +144,7 @@ func TestVerify(t *testing.T) {
 		{"update of another segment", "segment", func(p *plan.Plan) { p.Segments[0].Shape = []int{4, 8} }},
 		{"gradient of another type", "updated by", func(p *plan.Plan) { tail(p).In[0] = wt }},
 		{"slices of other tasks", "other tasks", func(p *plan.Plan) { p.Steps[2].Access[0] = ir.Whole }},
-		{"slices without the length", "no axis 0", func(p *plan.Plan) { p.Phases[1].Groups[0].Length = ir.Fixed(4) }},
+		{"slices without the length", "cannot be made in slices of 4", func(p *plan.Plan) { p.Phases[1].Groups[0].Length = ir.Fixed(4) }},
 		{"order", "before it is made", func(p *plan.Plan) { slices.Reverse(p.Phases[1].Groups[0].Steps) }},
 		{"once on what changes", "run once", func(p *plan.Plan) { p.Phases[1].Once = true }},
 		{"once and not kept", "not kept", func(p *plan.Plan) { p.Buffers[wt].Kind = plan.Arena }},
@@ -197,8 +197,8 @@ func TestInternalOps(t *testing.T) {
 		want []float64
 	}{
 		{plan.RowSum{}, []*ir.Tensor{m}, []float64{6, 15}},
-		{plan.Total{Mean: true, Of: ir.MakeDims(ir.Shape{ir.Fixed(3), ir.Rows()}), To: ir.F32}, []*ir.Tensor{start}, []float64{10}},
-		{plan.Total{To: ir.F32}, []*ir.Tensor{start}, []float64{60}},
+		{plan.Total{Mean: true, Row: ir.Fixed(2), To: ir.F32}, []*ir.Tensor{start}, []float64{10}},
+		{plan.Total{Row: ir.Fixed(2), To: ir.F32}, []*ir.Tensor{start}, []float64{60}},
 		{plan.ContinueSum{}, []*ir.Tensor{m, start}, []float64{15, 27, 39}},
 		{plan.StoreGrad{}, []*ir.Tensor{start}, []float64{10, 20, 30}},
 		{plan.Assign{}, []*ir.Tensor{start}, []float64{10, 20, 30}},
@@ -210,7 +210,7 @@ func TestInternalOps(t *testing.T) {
 		if _, err := c.op.Infer(types); err != nil {
 			t.Errorf("%s: %v", c.op.Name(), err)
 		}
-		got, err := c.op.(ir.Evaluator).Eval(&ir.Env{Rows: 2}, c.in)
+		got, err := c.op.(ir.Evaluator).Eval(&ir.Env{Binding: ir.RowsOf(1)}, c.in)
 		if err != nil || !slices.Equal(got[0].F64, c.want) {
 			t.Errorf("%s gives %v, want %v (%v)", c.op.Name(), got[0].F64, c.want, err)
 		}

@@ -36,6 +36,8 @@ func (a spot) before(b spot) bool {
 // checker recomputes from the steps alone what the planner must have respected.
 type checker struct {
 	p     *Plan
+	at    []ir.Binding // the capacity, then bindings below it
+	bytes [][]int      // of each buffer, at each of these
 	made  map[int]spot // root buffer to where it is written
 	maker map[int]int  // and by which step
 	reads map[int][]reader
@@ -45,7 +47,7 @@ type reader struct {
 	at     spot
 	step   int
 	access ir.Access
-	length ir.Dim // of the operand's first axis
+	typ    ir.Type // of the operand
 	in     int
 }
 
@@ -69,8 +71,8 @@ func Verify(p *Plan) error {
 
 func (c *checker) structure() error {
 	p := c.p
-	if p.Rows < 1 {
-		return fmt.Errorf("capacity is %d rows", p.Rows)
+	if err := c.sizes(); err != nil {
+		return err
 	}
 	for i := range p.Buffers {
 		b := &p.Buffers[i]
@@ -82,15 +84,14 @@ func (c *checker) structure() error {
 		}
 		if b.Alias >= 0 {
 			r := &p.Buffers[b.Alias]
-			if r.Kind != b.Kind || r.Offset != b.Offset || r.Type.DType != b.Type.DType ||
-				r.Type.Shape.Elems(p.Rows) != b.Type.Shape.Elems(p.Rows) || r.Type.Shape.Elems(2*p.Rows) != b.Type.Shape.Elems(2*p.Rows) {
+			if r.Kind != b.Kind || r.Offset != b.Offset || r.Type.DType != b.Type.DType || !c.samePitch(b.Alias, i) {
 				return fmt.Errorf("buffer %s does not fit %s, whose elements it shows", b.Name, r.Name)
 			}
 		}
-		if b.Kind.InArena() && (b.Offset < 0 || b.Offset%Align != 0 || b.Offset+b.Bytes(p.Rows) > p.ArenaBytes) {
+		if b.Kind.InArena() && (b.Offset < 0 || b.Offset%Align != 0 || b.Offset+c.bytes[i][0] > p.ArenaBytes) {
 			return fmt.Errorf("buffer %s at %d leaves the arena of %d bytes or is not aligned", b.Name, b.Offset, p.ArenaBytes)
 		}
-		if b.Kind == Const && (b.Data == nil || b.Data.Check() != nil || b.Data.Len() != b.Type.Shape.Elems(p.Rows)) {
+		if b.Kind == Const && (b.Data == nil || b.Data.Check() != nil || b.Type.Shape.Symbolic() || b.Data.Len() != b.Type.Shape.Count()) {
 			return fmt.Errorf("constant %s does not hold %v", b.Name, b.Type)
 		}
 	}
@@ -138,7 +139,7 @@ func (c *checker) each(f func(at spot, id int, s *Step) error) error {
 		ph := &c.p.Phases[i]
 		for j := range ph.Groups {
 			g := &ph.Groups[j]
-			if g.Grain < 1 || g.Length.N < 1 {
+			if unit, _ := g.Length.Unit(); g.Grain < 1 || unit != g.Length || g.Length.Least() < 1 {
 				return fmt.Errorf("phase %d, group %d: length %v, grain %d", i, j, g.Length, g.Grain)
 			}
 			if err := run(spot{phase: i, list: j, group: g, once: ph.Once}, g.Steps); err != nil {
@@ -181,13 +182,8 @@ func (c *checker) walk() error {
 			if err := c.operand(at, s, i, b); err != nil {
 				return err
 			}
-			t := c.p.Buffers[b].Type
-			r := reader{at: at, step: id, access: s.Access[i], in: i}
-			if t.Rank() > 0 {
-				r.length = t.Shape[0]
-			}
 			root := c.p.Root(b)
-			c.reads[root] = append(c.reads[root], r)
+			c.reads[root] = append(c.reads[root], reader{at: at, step: id, access: s.Access[i], typ: c.p.Buffers[b].Type, in: i})
 		}
 		return c.results(at, id, s)
 	})
@@ -243,7 +239,8 @@ func (c *checker) types(s *Step) error {
 // operand checks that the part of operand i that a slice needs is there.
 func (c *checker) operand(at spot, s *Step, i, b int) error {
 	buf := &c.p.Buffers[b]
-	if !at.tail && !at.group.Whole() {
+	if !at.tail && !at.group.Whole() && c.p.Buffers[s.Out[0]].Type.Rank() > 0 {
+		length := c.p.Buffers[s.Out[0]].Type.Shape[0]
 		axis := -1
 		switch s.Access[i] {
 		case ir.Axis0:
@@ -251,8 +248,8 @@ func (c *checker) operand(at spot, s *Step, i, b int) error {
 		case ir.Axis1:
 			axis = 1
 		}
-		if axis >= 0 && (buf.Type.Rank() <= axis || buf.Type.Shape[axis] != at.group.Length) {
-			return fmt.Errorf("operand %s %v has no axis %d of length %v", buf.Name, buf.Type, axis, at.group.Length)
+		if axis >= 0 && (buf.Type.Rank() <= axis || buf.Type.Shape[axis] != length) {
+			return fmt.Errorf("operand %s %v has no axis %d of length %v", buf.Name, buf.Type, axis, length)
 		}
 	}
 	switch buf.Kind {
@@ -284,8 +281,10 @@ func (c *checker) operand(at spot, s *Step, i, b int) error {
 func (c *checker) results(at spot, id int, s *Step) error {
 	for _, b := range s.Out {
 		buf := &c.p.Buffers[b]
-		if !at.tail && !at.group.Whole() && (buf.Type.Rank() == 0 || buf.Type.Shape[0] != at.group.Length) {
-			return fmt.Errorf("result %s %v cannot be made in slices of %v", buf.Name, buf.Type, at.group.Length)
+		if !at.tail && !at.group.Whole() {
+			if _, ok := at.group.Times(buf.Type); !ok || buf.Type.Shape[0] != c.p.Buffers[s.Out[0]].Type.Shape[0] {
+				return fmt.Errorf("result %s %v cannot be made in slices of %v", buf.Name, buf.Type, at.group.Length)
+			}
 		}
 		if _, ok := c.made[b]; ok || buf.Alias >= 0 {
 			return fmt.Errorf("result %s is made twice", buf.Name)
@@ -403,11 +402,15 @@ func (c *checker) spans() []span {
 		if !ok || !b.Kind.InArena() {
 			continue
 		}
-		s := span{buf: i, lo: b.Offset, hi: b.Offset + b.Bytes(c.p.Rows), first: moment(def), last: moment(def), def: def, end: def.pos, inside: b.Kind == Arena, over: -1}
+		s := span{buf: i, lo: b.Offset, hi: b.Offset + c.bytes[i][0], first: moment(def), last: moment(def), def: def, end: def.pos, inside: b.Kind == Arena, over: -1}
 		for _, r := range c.reads[i] {
 			s.last = max(s.last, moment(r.at))
 			s.end = max(s.end, r.at.pos)
-			stays := r.at.sameList(def) && (def.sequential() || r.access == ir.Axis0 && r.length == def.group.Length)
+			stays := r.at.sameList(def)
+			if stays && !def.sequential() {
+				_, whole := def.group.Times(r.typ)
+				stays = r.access == ir.Axis0 && whole
+			}
 			s.inside = s.inside && stays
 		}
 		if b.Kind == Kept {
@@ -452,24 +455,12 @@ func (c *checker) overlaps() error {
 	return nil
 }
 
-// sameSlices reports whether two buffers with one length of axis 0 have the same
-// bytes for the same slice in a run of any number of rows. Both sizes are a number
-// times a power of the rows, so that two runs tell.
-func (c *checker) sameSlices(a, b int) bool {
-	for _, rows := range []int{1, c.p.Rows} {
-		if c.p.Buffers[a].Bytes(rows) != c.p.Buffers[b].Bytes(rows) {
-			return false
-		}
-	}
-	return true
-}
-
 // inTurn reports whether b takes a's place within a task.
 func (c *checker) inTurn(a, b *span) bool {
 	if !a.inside || !b.inside || !a.def.sameList(b.def) {
 		return false
 	}
-	if !a.def.sequential() && (a.lo != b.lo || !c.sameSlices(a.buf, b.buf)) {
+	if !a.def.sequential() && (a.lo != b.lo || !c.samePitch(a.buf, b.buf)) {
 		return false
 	}
 	if a.lo != b.lo && a.end == b.def.pos {

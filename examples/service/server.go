@@ -158,7 +158,7 @@ func (s *server) answer(ctx context.Context, w http.ResponseWriter, r *http.Requ
 		return fail(http.StatusUnsupportedMediaType, "Content-Type must be %s or %s", jsonType, rawType)
 	}
 	in, out := inputOf(net), outputOf(net)
-	width := in.Type.Shape.Elems(1)
+	width := in.Type.Shape[1:].Count()
 	body := http.MaxBytesReader(w, r.Body, s.limits.body)
 	read := readJSON
 	if kind == rawType {
@@ -168,8 +168,8 @@ func (s *server) answer(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	if err != nil {
 		return err
 	}
-	z := ir.NewTensor(ir.F32, out.Type.Shape.Bind(rows)...)
-	err = net.RunInto(ctx, map[string]*ir.Tensor{in.Name: {DType: ir.F32, Shape: in.Type.Shape.Bind(rows), F32: x}},
+	z := ir.NewTensor(ir.F32, out.Type.Shape.At(ir.RowsOf(rows))...)
+	err = net.RunInto(ctx, map[string]*ir.Tensor{in.Name: {DType: ir.F32, Shape: in.Type.Shape.At(ir.RowsOf(rows)), F32: x}},
 		map[string]*ir.Tensor{out.Name: z})
 	if err != nil {
 		return err
@@ -177,7 +177,7 @@ func (s *server) answer(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	if kind == rawType {
 		return writeRaw(w, z.F32)
 	}
-	return writeJSON(w, z.F32, out.Type.Shape.Elems(1))
+	return writeJSON(w, z.F32, out.Type.Shape[1:].Count())
 }
 
 // refuse answers with an error; what went wrong inside is logged, not told.

@@ -130,7 +130,7 @@ func hard(g *ir.Graph, like verify.Set) (out verify.Set, lead int, ok bool) {
 func width(values []*ir.Value) int {
 	n := 0
 	for _, v := range values {
-		n += v.Type.Shape.Elems(1)
+		n += v.Type.Shape.Least()
 	}
 	return max(n, 1)
 }

@@ -35,7 +35,7 @@ func encoder(t testing.TB) *engine.Net {
 		w := b.Param(name+"/w", ir.T(ir.F32, ir.Fixed(x.Type.Last()), ir.Fixed(n)))
 		c := b.Param(name+"/b", ir.T(ir.F32, ir.Fixed(n)))
 		for _, v := range []*ir.Value{w, c} {
-			p := make([]float32, v.Type.Shape.Elems(0))
+			p := make([]float32, v.Type.Shape.Count())
 			for i := range p {
 				p[i] = float32(r.Float64() - 0.5)
 			}

@@ -116,14 +116,14 @@ func reference(g *ir.Graph, params map[string][]float32, sets []verify.Set) ([]m
 			in[name] = x
 		}
 		for _, v := range g.Params {
-			in[v.Name] = &ir.Tensor{DType: ir.F32, Shape: v.Type.Shape.Bind(0), F32: params[v.Name]}
+			in[v.Name] = &ir.Tensor{DType: ir.F32, Shape: v.Type.Shape.Lengths(), F32: params[v.Name]}
 		}
 		for _, v := range g.Inputs {
 			if in[v.Name] == nil { // no output needs it
-				in[v.Name] = ir.NewTensor(v.Type.DType, v.Type.Shape.Bind(set.Rows)...)
+				in[v.Name] = ir.NewTensor(v.Type.DType, v.Type.Shape.At(ir.RowsOf(set.Rows))...)
 			}
 		}
-		est, err := verify.Bound(g, &ir.Env{Rows: set.Rows, UpdateRows: set.Rows}, in)
+		est, err := verify.Bound(g, &ir.Env{Binding: ir.RowsOf(set.Rows), UpdateRows: set.Rows}, in)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", set.Name, err)
 		}
@@ -334,7 +334,7 @@ func square(t *testing.T) (*ir.Graph, map[string][]float32) {
 	y = op("norm", ops.Div{}, y, op("norm", ops.Sqrt{}, op("norm", ops.Add{}, v, b.Const(ir.F32, 1e-3))))
 	top := op("peak", ops.ReduceMax{Axes: last}, y)
 	y = op("join", ops.Concat{Axis: 2}, y, turned)
-	y = op("cut", ops.Slice{Axis: 2, Start: 2, End: 8}, y)
+	y = op("cut", ops.Slice{Axis: 2, Start: ir.Fixed(2), End: ir.Fixed(8)}, y)
 	y = op("out", ops.MatMul{}, y, param("out/w", 6, 6))
 	y.Name, top.Name = "code", "peak"
 	b.Output(y)

@@ -210,7 +210,7 @@ func compiled(m *onnximport.Model, rec engine.Record) (net *engine.Net, err erro
 		}
 	}
 	if p.ArenaBytes > maxRowArena {
-		return nil, fmt.Errorf("its values take %d bytes for %d rows, more than %d", p.ArenaBytes, p.Rows, maxRowArena)
+		return nil, fmt.Errorf("its values take %d bytes for %d rows, more than %d", p.ArenaBytes, p.Capacity.Rows(), maxRowArena)
 	}
 	return engine.NewNet(g, p, m.ParamData(), rec)
 }

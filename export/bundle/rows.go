@@ -56,7 +56,7 @@ func given(inputs []*ir.Value, src dataset.Source) (verify.Set, error) {
 		if err != nil {
 			return set, err
 		}
-		shape := v.Type.Shape.Bind(set.Rows)
+		shape := v.Type.Shape.At(ir.RowsOf(set.Rows))
 		x := &ir.Tensor{DType: v.Type.DType, Shape: shape}
 		switch v.Type.DType {
 		case ir.F32:
@@ -89,7 +89,7 @@ func column(v *ir.Value, cols []dataset.Column) (dataset.Column, error) {
 			continue
 		}
 		dtype := map[ir.DType]dataset.DType{ir.F32: dataset.F32, ir.F64: dataset.F32, ir.I64: dataset.I64}[v.Type.DType]
-		width := ir.Type{Shape: v.Type.Shape[1:]}.Shape.Elems(1)
+		width := ir.Type{Shape: v.Type.Shape[1:]}.Shape.Count()
 		if dtype != c.DType || width != c.Width() {
 			return c, fmt.Errorf("bundle: input %q is %s but the column of that name is %s", v.Name, v.Type, c)
 		}
@@ -107,7 +107,7 @@ func column(v *ir.Value, cols []dataset.Column) (dataset.Column, error) {
 func spanned(inputs []*ir.Value, spans map[string]span, like verify.Set) verify.Set {
 	set := verify.Set{Name: "spanned rows", Rows: spannedRows, In: map[string]*ir.Tensor{}}
 	for k, v := range inputs {
-		x := ir.NewTensor(v.Type.DType, v.Type.Shape.Bind(spannedRows)...)
+		x := ir.NewTensor(v.Type.DType, v.Type.Shape.At(ir.RowsOf(spannedRows))...)
 		width := x.Len() / spannedRows
 		key := random.New(0).DeriveString("bundle").Derive(uint64(k))
 		s := measured(like.In[v.Name], like.Rows)

@@ -62,7 +62,7 @@ func TestDeclaredModels(t *testing.T) {
 			net := declared(t, values...)
 			rows := dataset.From(make([]int, 70), func(_ int, row dataset.Row) {
 				for _, v := range net.Graph().Inputs {
-					x := make([]float32, v.Type.Shape[1:].Elems(1))
+					x := make([]float32, v.Type.Shape[1:].Count())
 					for i := range x {
 						x[i] = float32(i%5) / 4
 					}
@@ -112,7 +112,7 @@ func columns(net *engine.Net) []dataset.Column {
 	for _, v := range net.Graph().Inputs {
 		c := dataset.Column{Name: v.Name, DType: dataset.F32}
 		for _, d := range v.Type.Shape[1:] {
-			c.Shape = append(c.Shape, d.N)
+			c.Shape = append(c.Shape, d.Length())
 		}
 		out = append(out, c)
 	}

@@ -211,17 +211,17 @@ func (w *writer) bound(in map[string]*ir.Tensor, rows int) (map[*ir.Value]verify
 	feed := maps.Clone(in)
 	params := w.net.Params()
 	for _, v := range g.Params {
-		feed[v.Name] = &ir.Tensor{DType: ir.F32, Shape: v.Type.Shape.Bind(0), F32: params[v.Name]}
+		feed[v.Name] = &ir.Tensor{DType: ir.F32, Shape: v.Type.Shape.Lengths(), F32: params[v.Name]}
 	}
 	for _, s := range g.State {
-		feed[s.In.Name] = &ir.Tensor{DType: ir.F32, Shape: s.In.Type.Shape.Bind(0), F32: params[s.In.Name]}
+		feed[s.In.Name] = &ir.Tensor{DType: ir.F32, Shape: s.In.Type.Shape.Lengths(), F32: params[s.In.Name]}
 	}
 	for _, v := range g.Inputs {
 		if feed[v.Name] == nil { // no output needs it
-			feed[v.Name] = ir.NewTensor(v.Type.DType, v.Type.Shape.Bind(rows)...)
+			feed[v.Name] = ir.NewTensor(v.Type.DType, v.Type.Shape.At(ir.RowsOf(rows))...)
 		}
 	}
-	return verify.Bound(g, &ir.Env{Rows: rows, UpdateRows: rows}, feed)
+	return verify.Bound(g, &ir.Env{Binding: ir.RowsOf(rows), UpdateRows: rows}, feed)
 }
 
 // takeLayers keeps the last value of each use of a layer for the first rows.
@@ -239,7 +239,7 @@ func (w *writer) takeLayers(est map[*ir.Value]verify.Estimate) {
 		if !ok || t.Layer == "" || !t.IR.Type.DType.Float() || !t.IR.Type.Shape.RowWise() {
 			continue
 		}
-		shape := t.IR.Type.Shape.Bind(layerRows)
+		shape := t.IR.Type.Shape.At(ir.RowsOf(layerRows))
 		n := ir.Elems(shape)
 		l := layer{Name: t.Layer, Position: t.Pos, Value: t.Value}
 		if uses[t.Layer]++; last[t.Layer] != i {

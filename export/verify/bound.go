@@ -310,7 +310,7 @@ func (c *call) trial() (Estimate, error) {
 	chain := 1.0
 	for _, v := range c.node.In {
 		if v.Type.Rank() > 0 {
-			chain = max(chain, float64(v.Type.Shape[1:].Elems(c.env.Rows)))
+			chain = max(chain, float64(v.Type.Shape[1:].ElemsAt(c.env.Binding)))
 		}
 	}
 	for pattern := range uint64(8) {

@@ -19,7 +19,7 @@ func boundedRow(t *testing.T, f func(b *ir.Builder, x *ir.Value) *ir.Value, x ..
 	if err := b.Err(); err != nil {
 		t.Fatal(err)
 	}
-	est, err := Bound(b.Graph, &ir.Env{Rows: 1, UpdateRows: 1}, map[string]*ir.Tensor{"x": {DType: ir.F32, Shape: []int{1, len(x)}, F32: x}})
+	est, err := Bound(b.Graph, &ir.Env{Binding: ir.RowsOf(1), UpdateRows: 1}, map[string]*ir.Tensor{"x": {DType: ir.F32, Shape: []int{1, len(x)}, F32: x}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ func TestTrainingOnlyBound(t *testing.T) {
 		if err := b.Err(); err != nil || y.Def == nil {
 			t.Fatalf("%s: %v", op.Name(), err)
 		}
-		est, err := Bound(b.Graph, &ir.Env{Rows: 1, UpdateRows: 1}, map[string]*ir.Tensor{"x": {DType: ir.F32, Shape: []int{1, 2}, F32: []float32{0.3, -2}}})
+		est, err := Bound(b.Graph, &ir.Env{Binding: ir.RowsOf(1), UpdateRows: 1}, map[string]*ir.Tensor{"x": {DType: ir.F32, Shape: []int{1, 2}, F32: []float32{0.3, -2}}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -33,7 +33,7 @@ func TestProductBound(t *testing.T) {
 		y := b.Op(ops.MatMul{}, x, w)
 		b.Output(y)
 		xs, ws := matrix(r, 8, k), matrix(r, k, 40)
-		est, err := Bound(b.Graph, &ir.Env{Rows: 8, UpdateRows: 8}, map[string]*ir.Tensor{"x": xs, "w": ws})
+		est, err := Bound(b.Graph, &ir.Env{Binding: ir.RowsOf(8), UpdateRows: 8}, map[string]*ir.Tensor{"x": xs, "w": ws})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -128,7 +128,7 @@ func TestOpenElements(t *testing.T) {
 	less := b.Op(ops.Less{}, y, b.Const(ir.F32, 1))
 	best := b.Op(ops.ArgMax{Axis: 1}, y)
 	big := b.Op(ops.Mul{}, b.Op(ops.Mul{}, x, b.Const(ir.F32, 1e30)), b.Const(ir.F32, 1e30))
-	est, err := Bound(b.Graph, &ir.Env{Rows: 2, UpdateRows: 2}, map[string]*ir.Tensor{
+	est, err := Bound(b.Graph, &ir.Env{Binding: ir.RowsOf(2), UpdateRows: 2}, map[string]*ir.Tensor{
 		"x": {DType: ir.F32, Shape: []int{2, 3}, F32: []float32{0, 1, -1, 2, 2, 1}}})
 	if err != nil {
 		t.Fatal(err)
@@ -153,7 +153,7 @@ func TestTrial(t *testing.T) {
 	b := ir.NewBuilder("g")
 	x := b.Input("x", ir.T(ir.F32, ir.Rows(), ir.Fixed(3)))
 	y := b.Op(ops.SigmoidGrad{}, x, b.Op(ops.Sigmoid{}, x))
-	est, err := Bound(b.Graph, &ir.Env{Rows: 1, UpdateRows: 1}, map[string]*ir.Tensor{
+	est, err := Bound(b.Graph, &ir.Env{Binding: ir.RowsOf(1), UpdateRows: 1}, map[string]*ir.Tensor{
 		"x": {DType: ir.F32, Shape: []int{1, 3}, F32: []float32{0.5, 1, -1}}})
 	if err != nil {
 		t.Fatal(err)

@@ -23,7 +23,7 @@ func TestTopKBound(t *testing.T) {
 		rank := b.Op(ops.Cast{To: ir.F32}, b.Op(ops.TopK{K: 6, Axis: 1}, order))
 		kept := b.Op(ops.Less{}, rank, b.Const(ir.F32, float64(k)-0.5))
 		code := b.Op(ops.Where{}, kept, y, b.Const(ir.F32, 0))
-		est, err := Bound(b.Graph, &ir.Env{Rows: 1, UpdateRows: 1}, map[string]*ir.Tensor{
+		est, err := Bound(b.Graph, &ir.Env{Binding: ir.RowsOf(1), UpdateRows: 1}, map[string]*ir.Tensor{
 			"x": {DType: ir.F32, Shape: []int{1, 6}, F32: []float32{3, 2, 2, 1, 0, -1}}})
 		if err != nil {
 			t.Fatal(err)

@@ -67,7 +67,7 @@ func (s *Subject) check() error {
 			if err := t.Check(); err != nil {
 				return fmt.Errorf("verify: set %q: input %q: %w", set.Name, v.Name, err)
 			}
-			if want := v.Type.Shape.Bind(set.Rows); t.DType != v.Type.DType || !slices.Equal(want, t.Shape) {
+			if want := v.Type.Shape.At(ir.RowsOf(set.Rows)); t.DType != v.Type.DType || !slices.Equal(want, t.Shape) {
 				return fmt.Errorf("verify: set %q: input %q is %s, got %s", set.Name, v.Name, ir.Type{DType: v.Type.DType, Shape: ir.ShapeOf(want...)}, t.Type())
 			}
 		}
@@ -107,7 +107,7 @@ func take(t *ir.Tensor, v *ir.Value, rows, n int) *ir.Tensor {
 		return t
 	}
 	shape := append([]int{}, t.Shape...)
-	shape[0] = v.Type.Shape[0].Bind(n)
+	shape[0] = v.Type.Shape[0].At(ir.RowsOf(n))
 	out := ir.NewTensor(t.DType, shape...)
 	for at := 0; at < out.Len(); {
 		var k int
@@ -155,7 +155,7 @@ func MadeUp(g *ir.Graph, sets []Set) []Set {
 	for _, k := range kinds {
 		set := Set{Name: k.name, Rows: pool, In: map[string]*ir.Tensor{}}
 		for _, v := range inputs {
-			t := ir.NewTensor(v.Type.DType, v.Type.Shape.Bind(pool)...)
+			t := ir.NewTensor(v.Type.DType, v.Type.Shape.At(ir.RowsOf(pool))...)
 			width := max(t.Len()/pool, 1)
 			switch {
 			case v.Type.DType == ir.F32:

@@ -90,7 +90,7 @@ func tensors(s *Subject) map[string]*ir.Tensor {
 	out := map[string]*ir.Tensor{}
 	put := func(v *ir.Value) {
 		if x, ok := s.Params[v.Name]; ok {
-			out[v.Name] = &ir.Tensor{DType: ir.F32, Shape: v.Type.Shape.Bind(0), F32: x}
+			out[v.Name] = &ir.Tensor{DType: ir.F32, Shape: v.Type.Shape.Lengths(), F32: x}
 		}
 	}
 	for _, v := range s.Graph.Params {
@@ -173,10 +173,10 @@ func (v *run) bound(set Set, n int) (map[*ir.Value]Estimate, error) {
 	// Inputs no output needs are absent from the file and from the sets.
 	for _, x := range v.s.Graph.Inputs {
 		if in[x.Name] == nil {
-			in[x.Name] = ir.NewTensor(x.Type.DType, x.Type.Shape.Bind(n)...)
+			in[x.Name] = ir.NewTensor(x.Type.DType, x.Type.Shape.At(ir.RowsOf(n))...)
 		}
 	}
-	return Bound(v.s.Graph, &ir.Env{Rows: n, UpdateRows: n}, in)
+	return Bound(v.s.Graph, &ir.Env{Binding: ir.RowsOf(n), UpdateRows: n}, in)
 }
 
 func (v *run) feed(set Set, n int) map[string]*ir.Tensor {
@@ -314,7 +314,7 @@ func rowsOf(e Estimate, t ir.Type, n int) Estimate {
 	if e.Value == nil || t.Rank() == 0 || !t.Shape[0].Symbolic() {
 		return e
 	}
-	shape := t.Shape.Bind(n)
+	shape := t.Shape.At(ir.RowsOf(n))
 	k := ir.Elems(shape)
 	if k >= e.Value.Len() {
 		return e

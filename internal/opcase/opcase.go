@@ -89,7 +89,7 @@ func Parse(file, src string) ([]Case, error) {
 				return nil, fail("elements without an operand")
 			}
 			words = append(words, strings.Fields(text)...)
-			if err := at.fill(cases[len(cases)-1].Env.Rows, words); err != nil {
+			if err := at.fill(cases[len(cases)-1].Env.Binding, words); err != nil {
 				return nil, fail("%v", err)
 			}
 			continue
@@ -98,7 +98,7 @@ func Parse(file, src string) ([]Case, error) {
 		rest = strings.TrimSpace(rest)
 		at, words = nil, nil
 		if key == "case" {
-			cases = append(cases, Case{File: file, Line: line, Name: rest, Env: ir.Env{Rows: 2, UpdateRows: 2}, Tol: 1e-14})
+			cases = append(cases, Case{File: file, Line: line, Name: rest, Env: ir.Env{Binding: ir.RowsOf(2), UpdateRows: 2}, Tol: 1e-14})
 			continue
 		}
 		if len(cases) == 0 {
@@ -129,7 +129,7 @@ func Parse(file, src string) ([]Case, error) {
 			}
 			*list = append(*list, o)
 			at = &(*list)[len(*list)-1]
-			if err := at.fill(c.Env.Rows, nil); err != nil {
+			if err := at.fill(c.Env.Binding, nil); err != nil {
 				return nil, fail("%v", err)
 			}
 		default:
@@ -148,7 +148,7 @@ func (c *Case) env(s string) error {
 		}
 		switch k {
 		case "rows":
-			c.Env.Rows, c.Env.UpdateRows = int(n), int(n)
+			c.Env.Binding, c.Env.UpdateRows = c.Env.Binding.WithRows(int(n)), int(n)
 		case "updaterows":
 			c.Env.UpdateRows = int(n)
 		case "firstrow":
@@ -158,14 +158,17 @@ func (c *Case) env(s string) error {
 		case "update":
 			c.Env.Update = n
 		default:
-			return fmt.Errorf("env has no %q", k)
+			if !strings.Contains("TUV", k) {
+				return fmt.Errorf("env has no %q", k)
+			}
+			c.Env.Binding = c.Env.Binding.With(k, int(n))
 		}
 	}
 	return nil
 }
 
 // fill parses the type and the elements that came so far.
-func (o *Operand) fill(rows int, words []string) error {
+func (o *Operand) fill(lengths ir.Binding, words []string) error {
 	g, err := ir.Parse("t ("+o.Type+" x) => () {\n}\n", func(string) (ir.Op, bool) { return nil, false })
 	if err != nil {
 		return fmt.Errorf("type %q: %w", o.Type, err)
@@ -175,7 +178,7 @@ func (o *Operand) fill(rows int, words []string) error {
 	if d.Float() {
 		d = ir.F64
 	}
-	o.Tensor = &ir.Tensor{DType: d, Shape: t.Shape.Bind(rows)}
+	o.Tensor = &ir.Tensor{DType: d, Shape: t.Shape.At(lengths)}
 	for _, w := range words {
 		var err error
 		switch d {

@@ -2,6 +2,7 @@ package opcase_test
 
 import (
 	"math"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -38,7 +39,7 @@ error x is not twice
 	if c.Name != "a name of words" || c.Line != 2 || c.OpSrc != "Twice<k = 1>" || c.Tol != 1e-3 {
 		t.Errorf("case: %+v", c)
 	}
-	if want := (ir.Env{Rows: 3, UpdateRows: 9, FirstRow: 4, Seed: 5, Update: 6}); c.Env != want {
+	if want := (ir.Env{Binding: ir.RowsOf(3), UpdateRows: 9, FirstRow: 4, Seed: 5, Update: 6}); !reflect.DeepEqual(c.Env, want) {
 		t.Errorf("env: %+v", c.Env)
 	}
 	x := c.In[0].Tensor

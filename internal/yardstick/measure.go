@@ -44,7 +44,7 @@ func each(ctx context.Context, net *engine.Net, x []float32, part func(first int
 	if err := net.Err(); err != nil {
 		return err
 	}
-	width := ir.Elems(net.Inputs()[0].Type.Shape[1:].Bind(1))
+	width := ir.Elems(net.Inputs()[0].Type.Shape[1:].Lengths())
 	name, out := net.Inputs()[0].Name, net.Graph().Outputs[0].Name
 	for i := 0; i*width < len(x); i += rows {
 		n := min(rows, len(x)/width-i)

@@ -18,12 +18,22 @@ const (
 type reader struct {
 	v     *view
 	how   pattern
-	unit  int
+	unit  *int    // nil if all units meet the same elements
 	table []int32 // of scatter: offset in the unit's part for each element
+	axes  []axis  // of scatter, if there is no table
 }
 
+// axis is one axis of a unit of the result: its length and the elements that an
+// operand has between neighbours, nil if it is repeated along the axis.
+type axis struct{ n, step *int }
+
 // at returns where unit u of the operand begins.
-func (r *reader) at(u int) int { return u * r.unit }
+func (r *reader) at(u int) int {
+	if r.unit == nil {
+		return 0
+	}
+	return u * *r.unit
+}
 
 // maxTable bounds the elements of a unit for which a table is made.
 const maxTable = 1 << 22
@@ -31,91 +41,126 @@ const maxTable = 1 << 22
 // reader returns how operand i meets the result, by numpy's rules.
 func (b *binding) reader(i int) (*reader, bool) {
 	out, in := b.outT[0].Shape, b.inT[i].Shape
-	w, ok := width(b.outT[0])
-	if !ok || w > maxTable || len(in) > len(out) {
+	if len(in) > len(out) {
 		return nil, false
 	}
 	r := &reader{v: b.in[i]}
-	inner := in
+	to, from := inner(b.outT[0]), in
 	if len(in) == len(out) && len(out) > 0 {
-		inner = in[1:]
+		from = in[1:]
 		if in[0] == out[0] {
-			r.unit = inner.Elems(1)
+			r.unit = b.e.sizes.elems(from)
 		} else if in[0] != ir.Fixed(1) {
 			return nil, false
 		}
 	}
-	if inner.Symbolic() {
-		return nil, false
-	}
-	n := inner.Elems(1)
+	n, _ := from.Elems()
+	w, _ := to.Elems()
 	switch {
-	case n == w && r.unit > 0:
+	case n == w && r.unit != nil:
 		r.how = same
-	case n == 1 && r.unit > 0:
+	case n == ir.Fixed(1) && r.unit != nil:
 		r.how = column
-	case n == 1:
+	case n == ir.Fixed(1):
 		r.how = scalar
 	case n == w:
 		r.how = row
 	default:
 		r.how = scatter
-		if r.table, ok = scatterTable(inner, out, w); !ok {
-			return nil, false
-		}
+		return r, b.scatter(r, from, to)
 	}
 	return r, true
 }
 
-// scatterTable returns for each element of a unit of shape out[1:] the offset of
-// the operand's element, whose unit has shape in.
-func scatterTable(in, out ir.Shape, w int) ([]int32, bool) {
-	if len(out) == 0 {
-		return nil, false
-	}
-	to := out[1:]
-	lead := len(to) - len(in)
+// scatter finds the elements of an operand whose unit has shape from in a unit of
+// shape to.
+func (b *binding) scatter(r *reader, from, to ir.Shape) bool {
+	lead := len(to) - len(from)
 	if lead < 0 {
-		return nil, false
+		return false
 	}
-	stride := make([]int, len(to))
-	step := 1
-	for i := len(in) - 1; i >= 0; i-- {
-		if in[i] != ir.Fixed(1) {
-			if in[i] != to[lead+i] {
-				return nil, false
+	for i, d := range to {
+		a := axis{n: b.e.sizes.dim(d)}
+		if k := i - lead; k >= 0 && from[k] != ir.Fixed(1) {
+			if from[k] != d {
+				return false
 			}
-			stride[lead+i] = step
+			a.step = b.e.sizes.elems(from[k+1:])
 		}
-		step *= in[i].N
+		r.axes = append(r.axes, a)
 	}
-	table := make([]int32, w)
-	for j := range table {
-		rest, off := j, 0
-		for i := len(to) - 1; i >= 0; i-- {
-			off += rest % to[i].N * stride[i]
-			rest /= to[i].N
+	if lengths, ok := to.Fixed(); ok && ir.Elems(lengths) <= maxTable {
+		r.table = make([]int32, ir.Elems(lengths))
+		r.each(len(r.table), func(at, count, from, step int) {
+			for j := range count {
+				r.table[at+j] = int32(from + j*step)
+			}
+		})
+	}
+	return true
+}
+
+// each calls f for each line of the w elements of a unit: count elements from at
+// on meet the operand's from, from+step, ….
+func (r *reader) each(w int, f func(at, count, from, step int)) {
+	last := len(r.axes) - 1
+	count, step := *r.axes[last].n, 0
+	if s := r.axes[last].step; s != nil {
+		step = *s
+	}
+	var place [ir.MaxRank]int
+	off := 0
+	for at := 0; at < w; at += count {
+		f(at, count, off, step)
+		for i := last - 1; i >= 0; i-- {
+			s := 0
+			if r.axes[i].step != nil {
+				s = *r.axes[i].step
+			}
+			off += s
+			if place[i]++; place[i] < *r.axes[i].n {
+				break
+			}
+			off -= place[i] * s
+			place[i] = 0
 		}
-		table[j] = int32(off)
 	}
-	return table, true
 }
 
 // load copies the elements that meet unit u into dst.
 func (r *reader) load(dst []float32, u int) {
+	if len(dst) == 0 {
+		return
+	}
 	src := r.v.f32[r.at(u):]
-	switch r.how {
-	case same, row:
+	switch {
+	case r.how == same, r.how == row:
 		copy(dst, src)
-	case scatter:
-		for j, i := range r.table {
-			dst[j] = src[i]
-		}
-	default:
+	case r.how != scatter:
 		x := src[0]
 		for j := range dst {
 			dst[j] = x
 		}
+	case r.table != nil:
+		for j, i := range r.table {
+			dst[j] = src[i]
+		}
+	default:
+		r.each(len(dst), func(at, count, from, step int) {
+			switch step {
+			case 0:
+				x := src[from]
+				for j := range count {
+					dst[at+j] = x
+				}
+			case 1:
+				copy(dst[at:at+count], src[from:])
+			default:
+				for j := range count {
+					dst[at+j] = src[from+j*step]
+				}
+			}
+		})
 	}
 }
 

@@ -44,7 +44,7 @@ func (f *Fault) String() string {
 // nil. An input or a parameter that is not finite comes before all steps, with
 // the op FaultInput or FaultParam and the layer that reads it first. Nothing in the
 // store changes.
-func FirstNonFinite(p *plan.Plan, s *Store, in Feed, rows int, u *Update) (*Fault, error) {
+func FirstNonFinite(p *plan.Plan, s *Store, in Feed, at ir.Binding, u *Update) (*Fault, error) {
 	e, err := newEngine(p, s, Options{Workers: 1}, true)
 	if err != nil {
 		return nil, err
@@ -54,7 +54,7 @@ func FirstNonFinite(p *plan.Plan, s *Store, in Feed, rows int, u *Update) (*Faul
 		e.random = *u // streams and extents as in the run, but no update
 		e.random.Opt = nil
 	}
-	if err := e.Run(in, rows, nil); err != nil {
+	if err := e.RunAt(in, at, nil); err != nil {
 		return nil, err
 	}
 	seen := make([]bool, len(p.Buffers))
@@ -101,23 +101,25 @@ func (n *Net) FirstNonFinite(in map[string]*ir.Tensor) (*Fault, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows, err := n.rows(in)
+	at, err := n.lengths(in)
 	if err != nil {
 		return nil, err
 	}
-	for lo := 0; lo < rows; lo += n.p.Rows {
-		hi := min(rows, lo+n.p.Rows)
-		fed := Feed{}
+	rows, most := at.Rows(), n.p.Capacity.Rows()
+	for lo := 0; lo < rows; lo += most {
+		hi := min(rows, lo+most)
+		fed, now := Feed{}, at.WithRows(hi-lo)
 		for _, v := range n.inputs {
 			t := in[v.Name]
 			from, to := 0, t.Len()
-			if v.Type.Shape.Symbolic() && rows > n.p.Rows {
-				from, to = v.Type.Shape.Elems(lo), v.Type.Shape.Elems(hi)
+			if v.Type.Shape.Has(ir.Batch) && rows > most {
+				row := v.Type.Shape.ElemsAt(at.WithRows(1))
+				from, to = lo*row, hi*row
 			}
 			w := part(t, from, to)
-			fed[v.Name] = &ir.Tensor{DType: t.DType, Shape: v.Type.Shape.Bind(hi - lo), F32: w.f32, F64: w.f64, I64: w.i64, Bool: w.b}
+			fed[v.Name] = &ir.Tensor{DType: t.DType, Shape: v.Type.Shape.At(now), F32: w.f32, F64: w.f64, I64: w.i64, Bool: w.b}
 		}
-		if f, err := FirstNonFinite(n.p, n.s, fed, hi-lo, nil); f != nil || err != nil {
+		if f, err := FirstNonFinite(n.p, n.s, fed, now, nil); f != nil || err != nil {
 			return f, err
 		}
 	}
@@ -142,7 +144,7 @@ func stepsOf(ph *plan.Phase) []int {
 
 // bad returns the first element of a float buffer that is not finite.
 func (e *Engine) bad(b int) (float64, bool) {
-	n := e.p.Buffers[b].Type.Shape.Elems(e.rows)
+	n := *e.elems[b]
 	v := &e.views[b]
 	for _, x := range v.f32[:min(n, len(v.f32))] {
 		if x-x != 0 {

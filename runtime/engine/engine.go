@@ -63,12 +63,13 @@ type boundStep struct {
 	run    kernel
 	name   string
 	update bool
-	units  ir.Dim // length of the result's axis 0
+	units  *int // length of the result's axis 0
+	times  *int // indices of it for one unit of the step's group
 	id     int
 }
 
 type boundGroup struct {
-	length ir.Dim
+	length *int
 	grain  int
 	whole  bool
 	steps  []boundStep
@@ -94,7 +95,9 @@ type Engine struct {
 	gathered     []*gathered
 
 	env     ir.Env
-	rows    int
+	sizes   sizes
+	elems   []*int   // of each buffer
+	dims    []ir.Dim // of the buffers, the symbolic ones
 	u       Update
 	train   bool            // this run changes the store
 	random  Update          // stands in for the update in an evaluation that repeats a training run
@@ -150,6 +153,14 @@ func newEngine(p *plan.Plan, s *Store, o Options, apart bool) (*Engine, error) {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
 	e := &Engine{p: p, s: s, lossAt: -1, outs: map[string]*ir.Tensor{}}
+	for i := range p.Buffers {
+		e.elems = append(e.elems, e.sizes.elems(p.Buffers[i].Type.Shape))
+		for _, d := range p.Buffers[i].Type.Shape {
+			if d.Symbolic() {
+				e.dims = append(e.dims, d)
+			}
+		}
+	}
 	e.bindViews(apart)
 	e.findTwins()
 	e.findTurned()
@@ -159,9 +170,9 @@ func newEngine(p *plan.Plan, s *Store, o Options, apart bool) (*Engine, error) {
 		b := boundPhase{once: ph.Once, alone: ph.Alone}
 		for j := range ph.Groups {
 			g := &ph.Groups[j]
-			bg := boundGroup{length: g.Length, grain: finer(g, p.Rows, o.Workers), whole: g.Whole()}
+			bg := boundGroup{length: e.sizes.dim(g.Length), grain: finer(g, p.Capacity, o.Workers), whole: g.Whole()}
 			for _, id := range g.Steps {
-				st, err := e.bind(id)
+				st, err := e.bind(id, g)
 				if err != nil {
 					return nil, err
 				}
@@ -170,7 +181,7 @@ func newEngine(p *plan.Plan, s *Store, o Options, apart bool) (*Engine, error) {
 			b.groups = append(b.groups, bg)
 		}
 		for _, id := range ph.Tail {
-			st, err := e.bind(id)
+			st, err := e.bind(id, nil)
 			if err != nil {
 				return nil, err
 			}
@@ -205,12 +216,12 @@ const wholeRows = 128
 
 // finer returns the grain of a group, cut so that each worker gets about as much
 // as the others, and each of many at least two tasks. Results do not depend on it.
-func finer(g *plan.Group, rows, workers int) int {
-	n := g.Length.Bind(rows)
+func finer(g *plan.Group, capacity ir.Binding, workers int) int {
+	n := g.Length.At(capacity)
 	if workers == 1 && g.Length.Symbolic() && n <= wholeRows {
 		return max(n, g.Grain)
 	}
-	if g.Tasks(rows) <= 1 {
+	if g.Tasks(capacity) <= 1 {
 		return g.Grain
 	}
 	unit := 8 // rows of a weight, of which transposes take so many at once
@@ -252,7 +263,7 @@ func (e *Engine) bindViews(apart bool) {
 	base := unsafe.Pointer(unsafe.SliceData(arena))
 	for i := range p.Buffers {
 		b := &p.Buffers[i]
-		n := b.Type.Shape.Elems(p.Rows)
+		n := b.Type.Shape.ElemsAt(p.Capacity)
 		v := &e.views[i]
 		switch {
 		case b.Alias >= 0:
@@ -301,12 +312,17 @@ func (v *view) at(p unsafe.Pointer, d ir.DType, n int) {
 	}
 }
 
-// bind finds the kernel of a step.
-func (e *Engine) bind(id int) (boundStep, error) {
+// bind finds the kernel of a step of a group, nil for a tail.
+func (e *Engine) bind(id int, g *plan.Group) (boundStep, error) {
 	s := &e.p.Steps[id]
-	st := boundStep{id: id, units: ir.Fixed(1), update: e.changesStore(id)}
+	one := e.sizes.dim(ir.Fixed(1))
+	st := boundStep{id: id, units: one, times: one, update: e.changesStore(id)}
 	if t := e.p.Buffers[s.Out[0]].Type; t.Rank() > 0 {
-		st.units = t.Shape[0]
+		st.units = e.sizes.dim(t.Shape[0])
+		if g != nil && !g.Whole() {
+			times, _ := g.Times(t)
+			st.times = e.sizes.dim(times)
+		}
 	}
 	b := &binding{e: e, p: e.p, s: s}
 	for _, i := range s.In {
@@ -326,25 +342,31 @@ func (e *Engine) bind(id int) (boundStep, error) {
 
 // Run executes the plan on the given rows, from 1 to the plan's capacity. A nil
 // u is an evaluation. Outputs stay readable until the next Run. Run allocates
-// nothing unless a step has no kernel of its own.
+// nothing unless a step has no kernel of its own. A plan with other lengths than
+// that of the batch is run by [Engine.RunAt].
 //
 // Errors: an input that is absent or has another dtype or size; *NonFinite.
-func (e *Engine) Run(in Feed, rows int, u *Update) error {
+func (e *Engine) Run(in Feed, rows int, u *Update) error { return e.RunAt(in, ir.RowsOf(rows), u) }
+
+// RunAt is Run with these lengths, each from 1 to its capacity.
+func (e *Engine) RunAt(in Feed, at ir.Binding, u *Update) error {
 	if e.pool.closed.Load() {
 		return errors.New("engine: Run after Close")
 	}
-	if rows < 1 || rows > e.p.Rows {
-		return fmt.Errorf("engine: %d rows, plan %q takes 1 to %d", rows, e.p.Name, e.p.Rows)
-	}
-	if err := e.feed(in, rows); err != nil {
+	if err := e.bindLengths(at); err != nil {
 		return err
 	}
-	return e.execute(rows, u)
+	if err := e.feed(in); err != nil {
+		return err
+	}
+	return e.execute(u)
 }
 
-// execute runs the plan on inputs that are shown already.
-func (e *Engine) execute(rows int, u *Update) error {
-	e.rows, e.u, e.train = rows, e.random, u != nil
+// execute runs the plan on inputs that are shown already, with the lengths that
+// are bound.
+func (e *Engine) execute(u *Update) error {
+	e.u, e.train = e.random, u != nil
+	rows := e.sizes.at.Rows()
 	if u != nil {
 		e.u = *u
 		if err := e.checkUpdate(); err != nil {
@@ -354,7 +376,7 @@ func (e *Engine) execute(rows int, u *Update) error {
 	if e.u.UpdateRows == 0 {
 		e.u.UpdateRows = rows
 	}
-	e.env = ir.Env{Rows: rows, UpdateRows: e.u.UpdateRows, FirstRow: e.u.FirstRow, Seed: e.u.Seed, Update: e.u.Step}
+	e.env = ir.Env{Binding: e.sizes.at, Capacity: e.p.Capacity, UpdateRows: e.u.UpdateRows, FirstRow: e.u.FirstRow, Seed: e.u.Seed, Update: e.u.Step}
 	e.err.Store(nil)
 	e.ran = false
 	if e.p.StoreGrads && e.train && !e.u.Accumulate {
@@ -422,7 +444,8 @@ func (e *Engine) checkUpdate() error {
 }
 
 // feed shows the inputs to the kernels.
-func (e *Engine) feed(in Feed, rows int) error {
+func (e *Engine) feed(in Feed) error {
+	rows := e.sizes.at.Rows()
 	for _, port := range e.p.Inputs {
 		b := &e.p.Buffers[port.Buffer]
 		if g := e.gathers(port.Buffer); g != nil {
@@ -433,9 +456,9 @@ func (e *Engine) feed(in Feed, rows int) error {
 		if t == nil {
 			return fmt.Errorf("engine: plan %q: no input %q (%v)", e.p.Name, port.Name, b.Type)
 		}
-		if t.DType != b.Type.DType || t.Len() != b.Type.Shape.Elems(rows) {
-			return fmt.Errorf("engine: plan %q: input %q must be %v with %d rows, got %v%v of %d elements",
-				e.p.Name, port.Name, b.Type, rows, t.DType, t.Shape, t.Len())
+		if t.DType != b.Type.DType || t.Len() != *e.elems[port.Buffer] {
+			return fmt.Errorf("engine: plan %q: input %q must be %v with %v, got %v%v of %d elements",
+				e.p.Name, port.Name, b.Type, e.sizes.at, t.DType, t.Shape, t.Len())
 		}
 		e.views[port.Buffer] = view{t.F32, t.F64, t.I64, t.Bool}
 	}
@@ -471,7 +494,7 @@ func (e *Engine) Output(name string) *ir.Tensor {
 	b, v := &e.p.Buffers[i], &e.views[i]
 	n := 1
 	for j, d := range b.Type.Shape {
-		t.Shape[j] = d.Bind(e.rows)
+		t.Shape[j] = d.At(e.sizes.at)
 		n *= t.Shape[j]
 	}
 	switch b.Type.DType {
@@ -521,8 +544,8 @@ func scratchFor(p *plan.Plan) int {
 		if s.Op == nil {
 			continue
 		}
-		if w, ok := width(p.Buffers[s.Out[0]].Type); ok {
-			n = max(n, 2*w)
+		if out := p.Buffers[s.Out[0]].Type; out.Rank() > 0 {
+			n = max(n, 2*out.Shape[1:].ElemsAt(p.Capacity))
 		}
 		transB := false
 		switch op := s.Op.(type) {
@@ -534,7 +557,7 @@ func scratchFor(p *plan.Plan) int {
 			transB = op.TransB
 		}
 		if transB {
-			n = max(n, p.Buffers[s.In[1]].Type.Shape.Elems(p.Rows))
+			n = max(n, p.Buffers[s.In[1]].Type.Shape.ElemsAt(p.Capacity))
 		}
 	}
 	for i := range p.Phases {
@@ -543,7 +566,7 @@ func scratchFor(p *plan.Plan) int {
 			for _, id := range g.Steps {
 				if s := &p.Steps[id]; turns(p, s) {
 					out := p.Buffers[s.Out[0]].Type.Shape
-					n = max(n, min(g.Grain, out[0].N)*out[1].N)
+					n = max(n, min(g.Grain, out[0].Length())*out[1].Length())
 				}
 			}
 		}

@@ -69,7 +69,7 @@ func train(t testing.TB, p *plan.Plan, workers, updates int) []float32 {
 	e, s := start(t, p, workers, opt.Slots())
 	var out []float32
 	for i := range updates {
-		rows := p.Rows - 5*(i%2)
+		rows := p.Capacity.Rows() - 5*(i%2)
 		in := engine.Feed{"x": rowsOf(rows, p.Buffers[p.Inputs[0].Buffer].Type.Last())}
 		if err := e.Run(in, rows, &engine.Update{Opt: opt, T: int64(i + 1), Rate: 1e-3}); err != nil {
 			t.Fatal(err)
@@ -205,7 +205,7 @@ func TestFirstNonFinite(t *testing.T) {
 	opt := optim.SGD(1)
 	e, s := start(t, p.Train, 2, opt.Slots())
 	in, u := engine.Feed{"x": rowsOf(8, 12)}, &engine.Update{Opt: opt, T: 1, Rate: 1}
-	if f, err := engine.FirstNonFinite(p.Train, s, in, 8, u); f != nil || err != nil {
+	if f, err := engine.FirstNonFinite(p.Train, s, in, ir.RowsOf(8), u); f != nil || err != nil {
 		t.Errorf("%v %v", f, err)
 	}
 	for _, name := range s.Names() {
@@ -224,7 +224,7 @@ func TestFirstNonFinite(t *testing.T) {
 	if !equal(before, s.All()) {
 		t.Error("parameters changed")
 	}
-	f, err := engine.FirstNonFinite(p.Train, s, in, 8, u)
+	f, err := engine.FirstNonFinite(p.Train, s, in, ir.RowsOf(8), u)
 	if err != nil || f == nil || f.Layer != "encoder/dense2" {
 		t.Errorf("%v %v", f, err)
 	}
@@ -250,7 +250,7 @@ func net(t testing.TB, rows int) (*engine.Net, *ir.Graph) {
 	}
 	params := map[string][]float32{}
 	for _, v := range g.Params {
-		params[v.Name] = fill(v.Name, make([]float32, v.Type.Shape.Elems(1)), 0.3)
+		params[v.Name] = fill(v.Name, make([]float32, v.Type.Shape.Count()), 0.3)
 	}
 	n, err := engine.NewNet(g, pl, params, engine.Record{Seed: 7})
 	if err != nil {
@@ -268,9 +268,9 @@ func TestNetAgainstReference(t *testing.T) {
 	}
 	in := map[string]*ir.Tensor{"x": x}
 	for _, v := range g.Params {
-		in[v.Name] = &ir.Tensor{DType: ir.F32, Shape: v.Type.Shape.Bind(1), F32: n.Params()[v.Name]}
+		in[v.Name] = &ir.Tensor{DType: ir.F32, Shape: v.Type.Shape.Lengths(), F32: n.Params()[v.Name]}
 	}
-	want, err := ir.Evaluate(g, &ir.Env{Rows: 53}, in)
+	want, err := ir.Evaluate(g, &ir.Env{Binding: ir.RowsOf(53)}, in)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -73,7 +73,7 @@ func Finer(grain, length, workers int, batch bool) int {
 	if batch {
 		g.Length = ir.Rows()
 	}
-	return finer(g, length, workers)
+	return finer(g, ir.RowsOf(length), workers)
 }
 
 // Packed returns the number of right operands that are in panels.

@@ -2,9 +2,9 @@ package engine
 
 import (
 	"fmt"
+	"reflect"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
-	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/compiler/plan"
 )
 
@@ -19,23 +19,25 @@ func (b *binding) fallback() kernel {
 	}
 	e, in, out := b.e, b.in, b.out
 	inT, outT := b.inT, b.outT
+	_, decomposes := op.(ir.Decomposer)
+	if _, ok := op.(ir.Evaluator); ok {
+		decomposes = false
+	}
 	return func(_ *ctx, lo, hi int) {
 		env, op := e.env, op
-		part := outT[0].Rank() > 0 && hi-lo < outT[0].Shape[0].Bind(e.rows)
-		rowWise := part && outT[0].Shape.RowWise()
-		switch {
-		case rowWise: // a smaller batch
-			env.Rows, env.FirstRow = hi-lo, env.FirstRow+lo
-		case part: // a value of known lengths
-			env.First, op = lo, slice(op, hi-lo, e.rows)
-			if d := outT[0].Shape[0]; d.Symbolic() {
-				env.First += d.N * env.FirstRow
-			}
+		part := outT[0].Rank() > 0 && hi-lo < outT[0].Shape[0].At(e.sizes.at)
+		if part {
+			// Only a slice of axis 0 is made, so shapes in attributes are those of the
+			// slice, and the ops it decomposes into meet known lengths.
+			env.First = lo
+			shape := outT[0].Shape.At(e.sizes.at)
+			shape[0] = hi - lo
+			op = withShape(op, outT[0].Shape, ir.ShapeOf(shape...))
 		}
 		args := make([]*ir.Tensor, len(in))
 		types := make([]ir.Type, len(in))
 		for i := range in {
-			shape := inT[i].Shape.Bind(e.rows)
+			shape := inT[i].Shape.At(e.sizes.at)
 			types[i] = inT[i]
 			from := 0
 			if part && s.Access[i] == ir.Axis0 {
@@ -46,7 +48,7 @@ func (b *binding) fallback() kernel {
 			if part && s.Access[i] == ir.Axis1 {
 				args[i] = columns(args[i], lo, hi)
 			}
-			if part && !(rowWise && s.Access[i] == ir.Axis0 && inT[i].Shape.RowWise()) {
+			if part && decomposes {
 				types[i] = ir.Type{DType: inT[i].DType, Shape: ir.ShapeOf(args[i].Shape...)}
 			}
 		}
@@ -56,7 +58,7 @@ func (b *binding) fallback() kernel {
 			return
 		}
 		for i := range res {
-			if err := narrow(out[i], outT[i], res[i], lo, hi, e.rows); err != nil {
+			if err := narrow(out[i], outT[i], res[i], lo, hi, e.sizes.at); err != nil {
 				e.fail(fmt.Errorf("engine: %s (layer %q, %v): %w", op.Name(), s.Layer, s.Pos, err))
 				return
 			}
@@ -64,23 +66,23 @@ func (b *binding) fallback() kernel {
 	}
 }
 
-// slice returns the op that makes n of the first axis of what op makes in a run of
-// that many rows.
-func slice(op ir.Op, n, rows int) ir.Op {
-	cut := func(d ir.Dims) ir.Dims {
-		d = ir.MakeDims(ir.ShapeOf(d.Shape().Bind(rows)...))
-		d.At[0] = ir.Fixed(n)
-		return d
+// withShape returns op with the shape to in place of from among its attributes.
+func withShape(op ir.Op, from, to ir.Shape) ir.Op {
+	old := reflect.ValueOf(op)
+	if old.Kind() != reflect.Struct {
+		return op
 	}
-	switch o := op.(type) {
-	case ops.Expand:
-		o.Shape = cut(o.Shape)
-		return o
-	case ops.Reshape:
-		o.Shape = cut(o.Shape)
-		return o
+	made := reflect.New(old.Type()).Elem()
+	made.Set(old)
+	for i := range made.NumField() {
+		if !old.Type().Field(i).IsExported() {
+			continue
+		}
+		if d, ok := old.Field(i).Interface().(ir.Dims); ok && d.Shape().Equal(from) {
+			made.Field(i).Set(reflect.ValueOf(ir.MakeDims(to)))
+		}
 	}
-	return op
+	return made.Interface().(ir.Op)
 }
 
 // widen copies the elements of a buffer, from one on, into a tensor as reference
@@ -132,10 +134,10 @@ func columns(t *ir.Tensor, lo, hi int) *ir.Tensor {
 }
 
 // narrow stores a result, or its slice [lo,hi) if the whole was made.
-func narrow(v *view, t ir.Type, res *ir.Tensor, lo, hi, rows int) error {
+func narrow(v *view, t ir.Type, res *ir.Tensor, lo, hi int, at ir.Binding) error {
 	inner, full := 1, 1
 	if t.Rank() > 0 {
-		inner, full = t.Shape[1:].Elems(rows), t.Shape[0].Bind(rows)
+		inner, full = t.Shape[1:].ElemsAt(at), t.Shape[0].At(at)
 	}
 	n, from := (hi-lo)*inner, 0
 	switch res.Len() {
@@ -145,20 +147,20 @@ func narrow(v *view, t ir.Type, res *ir.Tensor, lo, hi, rows int) error {
 	default:
 		return fmt.Errorf("result has shape %v, the slice %d to %d of %v was expected", res.Shape, lo, hi, t)
 	}
-	at := lo * inner
+	to := lo * inner
 	switch t.DType {
 	case ir.F32:
 		for i := range n {
-			v.f32[at+i] = float32(res.At(from + i))
+			v.f32[to+i] = float32(res.At(from + i))
 		}
 	case ir.F64:
 		for i := range n {
-			v.f64[at+i] = res.At(from + i)
+			v.f64[to+i] = res.At(from + i)
 		}
 	case ir.I64:
-		copy(v.i64[at:at+n], res.I64[from:from+n])
+		copy(v.i64[to:to+n], res.I64[from:from+n])
 	case ir.Bool:
-		copy(v.b[at:at+n], res.Bool[from:from+n])
+		copy(v.b[to:to+n], res.Bool[from:from+n])
 	}
 	return nil
 }

@@ -35,8 +35,8 @@ func (e *Engine) Gather(input string, fill func(lo, hi int, dst []float32)) erro
 			g.fill = fill
 			return nil
 		}
-		w, _ := width(t)
-		g := &gathered{buffer: port.Buffer, width: w, mem: aligned(w * e.p.Rows), fill: fill}
+		w, _ := fixedWidth(t)
+		g := &gathered{buffer: port.Buffer, width: w, mem: aligned(w * e.p.Capacity.Rows()), fill: fill}
 		e.gathered = append(e.gathered, g)
 		if at := e.firstReader(port.Buffer); at != nil {
 			at.gather = append(at.gather, g)
@@ -97,6 +97,12 @@ func (e *Engine) firstReader(input int) *boundGroup {
 	return nil
 }
 
+// onRows reports whether slices of rows are slices of a value.
+func onRows(shape ir.Shape) bool {
+	unit, _ := shape[0].Unit()
+	return unit == ir.Rows()
+}
+
 // reads reports whether steps read an input, and whether they all need no rows of
 // it but those they make.
 func (e *Engine) reads(steps []int, input int) (reads, rowwise bool) {
@@ -112,7 +118,7 @@ func (e *Engine) reads(steps []int, input int) (reads, rowwise bool) {
 			}
 			reads = true
 			shape := e.p.Buffers[b].Type.Shape
-			rowwise = rowwise && s.Access[k] == ir.Axis0 && len(shape) > 0 && shape[0] == ir.Rows()
+			rowwise = rowwise && s.Access[k] == ir.Axis0 && len(shape) > 0 && onRows(shape)
 		}
 	}
 	return reads, rowwise

@@ -37,10 +37,16 @@ func (b *binding) kernel() (kernel, string) {
 	return b.fallback(), reference
 }
 
-// width returns the elements of one unit of axis 0, if that is known.
-func width(t ir.Type) (int, bool) {
-	if t.Rank() == 0 {
-		return 1, true
+// inner returns the shape behind axis 0, that of a scalar for a scalar.
+func inner(t ir.Type) ir.Shape { return t.Shape[min(1, t.Rank()):] }
+
+// width returns where the elements of one index of axis 0 stand.
+func (b *binding) width(t ir.Type) *int { return b.e.sizes.elems(inner(t)) }
+
+// fixedWidth returns the elements of one index of axis 0, if that is known.
+func fixedWidth(t ir.Type) (int, bool) {
+	if inner(t).Symbolic() {
+		return 0, false
 	}
-	return t.Shape[1:].Elems(1), !t.Shape[1:].Symbolic()
+	return inner(t).Count(), true
 }

@@ -68,32 +68,34 @@ func binaryKernel(b *binding) (kernel, string) {
 	if !ok1 || !ok2 {
 		return nil, ""
 	}
-	out := b.out[0]
-	w, _ := width(b.outT[0])
+	out, width := b.out[0], b.width(b.outT[0])
+	narrow, _ := fixedWidth(b.outT[0])
 	switch {
-	case x.how == same && y.how == same || w == 1 && x.unit == y.unit && x.unit == 1:
+	case x.how == same && y.how == same || narrow == 1 && x.unit != nil && y.unit != nil:
 		return func(_ *ctx, lo, hi int) {
-			lo, hi = lo*w, hi*w
+			lo, hi = lo**width, hi**width
 			op.vector(out.f32[lo:hi], x.v.f32[lo:hi], y.v.f32[lo:hi])
 		}, "vector"
 	case x.how == same && y.how == scalar && op.right != nil:
 		return func(_ *ctx, lo, hi int) {
-			lo, hi = lo*w, hi*w
+			lo, hi = lo**width, hi**width
 			op.right(out.f32[lo:hi], x.v.f32[lo:hi], y.v.f32[0])
 		}, "vector_scalar"
 	case y.how == same && x.how == scalar && op.left != nil:
 		return func(_ *ctx, lo, hi int) {
-			lo, hi = lo*w, hi*w
+			lo, hi = lo**width, hi**width
 			op.left(out.f32[lo:hi], y.v.f32[lo:hi], x.v.f32[0])
 		}, "scalar_vector"
 	case x.how == same && (y.how == column || y.how == scalar) && op.right != nil:
 		return func(_ *ctx, lo, hi int) {
+			w := *width
 			for u := lo; u < hi; u++ {
 				op.right(out.f32[u*w:][:w], x.v.f32[u*w:][:w], y.v.f32[y.at(u)])
 			}
 		}, "vector_column"
 	}
 	return func(c *ctx, lo, hi int) {
+		w := *width
 		tmp := c.scratch(2 * w)
 		for u := lo; u < hi; u++ {
 			op.vector(out.f32[u*w:][:w], x.part(u, w, tmp), y.part(u, w, tmp[w:]))
@@ -135,9 +137,9 @@ func compareKernel(b *binding) (kernel, string) {
 			}
 		}
 	}
-	out := b.out[0]
-	w, _ := width(b.outT[0])
+	out, width := b.out[0], b.width(b.outT[0])
 	return func(c *ctx, lo, hi int) {
+		w := *width
 		tmp := c.scratch(2 * w)
 		for u := lo; u < hi; u++ {
 			f(out.b[u*w:][:w], x.part(u, w, tmp), y.part(u, w, tmp[w:]))
@@ -152,12 +154,12 @@ func whereKernel(b *binding) (kernel, string) {
 	}
 	x, ok1 := b.reader(1)
 	y, ok2 := b.reader(2)
-	w, ok3 := width(b.outT[0])
-	if !ok1 || !ok2 || !ok3 {
+	if !ok1 || !ok2 {
 		return nil, ""
 	}
-	cond, out := b.in[0], b.out[0]
+	cond, out, width := b.in[0], b.out[0], b.width(b.outT[0])
 	return func(c *ctx, lo, hi int) {
+		w := *width
 		tmp := c.scratch(2 * w)
 		for u := lo; u < hi; u++ {
 			p, q := x.part(u, w, tmp), y.part(u, w, tmp[w:])

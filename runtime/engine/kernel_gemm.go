@@ -70,9 +70,9 @@ func gemm(b *binding) (kernel, string) {
 	if mask != nil {
 		name += "_mask"
 	}
+	nAt, kAt, colsAt := e.sizes.dim(wT[nAxis]), e.sizes.dim(xT[kAxis]), e.sizes.dim(xT[1])
 	return func(c *ctx, lo, hi int) {
-		n, k := wT[nAxis].Bind(e.rows), xT[kAxis].Bind(e.rows)
-		cols := xT[1].Bind(e.rows)
+		n, k, cols := *nAt, *kAt, *colsAt
 		a, rsa, csa := x.f32[min(lo*cols, len(x.f32)):], cols, 1
 		if transA {
 			a, rsa, csa = x.f32[lo:], 1, cols

@@ -9,8 +9,7 @@ import (
 // randomKernel is an op that draws. The draws of an element have the number of
 // its place in the whole update, so they do not depend on how rows are divided.
 func randomKernel(b *binding) (kernel, string) {
-	w, ok := width(b.outT[0])
-	if !ok || !b.all(ir.F32) {
+	if !b.all(ir.F32) {
 		return nil, ""
 	}
 	env, x, y := &b.e.env, b.in[0], b.out[0]
@@ -18,18 +17,42 @@ func randomKernel(b *binding) (kernel, string) {
 	if fill == nil {
 		return nil, ""
 	}
-	each := 0 // of axis 0 for each row of the batch, none for a weight
-	if s := b.outT[0].Shape; len(s) > 0 && s[0].Symbolic() {
-		each = s[0].N
+	s := b.outT[0].Shape
+	if batch := len(s) > 0; inner(b.outT[0]).Symbolic() || batch && s[0].Symbolic() && s[0] != ir.Rows() {
+		return scattered(b, fill), "philox_runs"
 	}
+	batch, w := len(s) > 0 && s[0].Symbolic(), inner(b.outT[0]).Count()
 	return func(_ *ctx, lo, hi int) {
-		first := (env.FirstRow*each + lo) * w
+		first := lo * w
+		if batch {
+			first += env.FirstRow * w
+		}
 		var src []float32
 		if x.f32 != nil { // masks look at its shape only: it may not have been made
 			src = x.f32[lo*w : hi*w]
 		}
 		fill(env, y.f32[lo*w:hi*w], src, uint64(first))
 	}, "philox"
+}
+
+// scattered is an op that draws for a value some of whose lengths may be below
+// their capacity, so that the numbers of its draws do not all follow each other.
+func scattered(b *binding, fill func(env *ir.Env, dst, x []float32, first uint64)) kernel {
+	env, x, y, s, width := &b.e.env, b.in[0], b.out[0], b.outT[0].Shape, b.width(b.outT[0])
+	return func(_ *ctx, lo, hi int) {
+		w := *width
+		dst, src := y.f32[lo*w:hi*w], []float32(nil)
+		if x.f32 != nil {
+			src = x.f32[lo*w : hi*w]
+		}
+		ops.Draws(env, s, lo, hi, func(at, count int, first uint64) {
+			if src == nil {
+				fill(env, dst[at:at+count], nil, first)
+			} else {
+				fill(env, dst[at:at+count], src[at:at+count], first)
+			}
+		})
+	}
 }
 
 // drawing returns what an op makes of x and the draws from first on.

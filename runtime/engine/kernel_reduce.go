@@ -42,11 +42,11 @@ func reduceKernel(b *binding) (kernel, string) {
 
 // columnSums adds the rows of a matrix, each column in ascending order.
 func (b *binding) columnSums(mean bool) kernel {
-	e, x, y := b.e, b.in[0], b.out[0]
-	s := b.inT[0].Shape
+	x, y, s := b.in[0], b.out[0], b.inT[0].Shape
+	rowsAt, colsAt := b.e.sizes.dim(s[0]), b.e.sizes.dim(s[1])
 	whole := b.outT[0].Rank() == 2 // the axis is kept, so the one unit is all columns
 	return func(_ *ctx, lo, hi int) {
-		rows, cols := s[0].Bind(e.rows), s[1].Bind(e.rows)
+		rows, cols := *rowsAt, *colsAt
 		if whole {
 			lo, hi = 0, cols
 		}
@@ -69,18 +69,20 @@ func continueSumKernel(b *binding) (kernel, string) {
 	if !b.all(ir.F32) {
 		return nil, ""
 	}
-	e, x, start, y, s := b.e, b.in[0], b.in[1], b.out[0], b.inT[0].Shape
+	x, start, y, s := b.in[0], b.in[1], b.out[0], b.inT[0].Shape
+	rows, cols := b.e.sizes.dim(s[0]), b.e.sizes.dim(s[1])
 	return func(_ *ctx, lo, hi int) {
 		copy(y.f32[lo:hi], start.f32[lo:hi])
-		simd.ColumnSums(s[0].Bind(e.rows), hi-lo, x.f32[lo:], s[1].Bind(e.rows), y.f32[lo:hi], true)
+		simd.ColumnSums(*rows, hi-lo, x.f32[lo:], *cols, y.f32[lo:hi], true)
 	}, "column_sums_chain"
 }
 
 // everything adds along the first axes, up to last, by one worker.
 func (b *binding) everything(in ir.Shape, last int, mean bool) kernel {
-	e, x, y := b.e, b.in[0], b.out[0]
+	x, y := b.in[0], b.out[0]
+	nAt, innerAt := b.e.sizes.elems(in[:last+1]), b.e.sizes.elems(in[last+1:])
 	return func(*ctx, int, int) {
-		n, inner := in[:last+1].Elems(e.rows), in[last+1:].Elems(e.rows)
+		n, inner := *nAt, *innerAt
 		for j := range inner {
 			s := 0.0
 			for i := range n {
@@ -97,8 +99,10 @@ func (b *binding) everything(in ir.Shape, last int, mean bool) kernel {
 // innerSums adds along axes first to last of each unit.
 func (b *binding) innerSums(in ir.Shape, first, last int, mean bool) kernel {
 	x, y := b.in[0], b.out[0]
-	if w := in[1:].Elems(1); first == 1 && last == len(in)-1 {
+	if first == 1 && last == len(in)-1 {
+		width := b.e.sizes.elems(in[1:])
 		return func(_ *ctx, lo, hi int) {
+			w := *width
 			for u := lo; u < hi; u++ {
 				s := simd.LineSum(x.f32[u*w:][:w])
 				if mean {
@@ -108,8 +112,9 @@ func (b *binding) innerSums(in ir.Shape, first, last int, mean bool) kernel {
 			}
 		}
 	}
-	outer, n, inner := in[1:first].Elems(1), in[first:last+1].Elems(1), in[last+1:].Elems(1)
+	outerAt, nAt, innerAt := b.e.sizes.elems(in[1:first]), b.e.sizes.elems(in[first:last+1]), b.e.sizes.elems(in[last+1:])
 	return func(_ *ctx, lo, hi int) {
+		outer, n, inner := *outerAt, *nAt, *innerAt
 		for o := lo * outer; o < hi*outer; o++ {
 			part, dst := x.f32[o*n*inner:][:n*inner], y.f32[o*inner:][:inner]
 			for j := range dst {
@@ -131,9 +136,9 @@ func rowSumKernel(b *binding) (kernel, string) {
 	if b.inT[0].DType != ir.F32 {
 		return nil, ""
 	}
-	e, x, y, unit := b.e, b.in[0], b.out[0], b.inT[0].Shape[1:]
+	x, y, width := b.in[0], b.out[0], b.width(b.inT[0])
 	return func(_ *ctx, lo, hi int) {
-		w := unit.Elems(e.rows)
+		w := *width
 		for u := lo; u < hi; u++ {
 			y.f64[u] = simd.LineSum(x.f32[u*w:][:w])
 		}
@@ -146,8 +151,8 @@ func totalKernel(b *binding) (kernel, string) {
 	if !ok || b.outT[0].DType != ir.F32 {
 		return nil, ""
 	}
-	e, x, y, n := b.e, b.in[0], b.out[0], b.inT[0].Shape[0]
-	return func(*ctx, int, int) { y.f32[0] = float32(op.Sum(x.f64[:n.Bind(e.rows)], e.rows)) }, "total_f64"
+	e, x, y, n := b.e, b.in[0], b.out[0], b.e.sizes.dim(b.inT[0].Shape[0])
+	return func(*ctx, int, int) { y.f32[0] = float32(op.Of(x.f64[:*n], e.sizes.at)) }, "total_f64"
 }
 
 // extentKernel counts elements, the batch with the rows of the whole update.
@@ -158,9 +163,9 @@ func extentKernel(b *binding) (kernel, string) {
 	}
 	e, y, of := b.e, b.out[0], op.Of.Shape()
 	return func(*ctx, int, int) {
-		n := 1.0
+		n, at := 1.0, e.sizes.at.WithRows(e.env.UpdateRows)
 		for _, d := range of {
-			n *= float64(d.Bind(e.env.UpdateRows))
+			n *= float64(d.At(at))
 		}
 		y.f32[0] = float32(n)
 	}, "extent"
@@ -171,7 +176,7 @@ func extentKernel(b *binding) (kernel, string) {
 func reduceMaxKernel(b *binding) (kernel, string) {
 	op, ok := b.s.Op.(ops.ReduceMax)
 	in := b.inT[0].Shape
-	if !ok || !b.all(ir.F32) || len(in) == 0 || in[1:].Symbolic() {
+	if !ok || !b.all(ir.F32) || len(in) == 0 {
 		return nil, ""
 	}
 	first, list := len(in), op.Axes.Slice()
@@ -181,9 +186,10 @@ func reduceMaxKernel(b *binding) (kernel, string) {
 	if first == 0 || first+len(list) != len(in) || len(list) == 0 {
 		return nil, ""
 	}
-	lines, n := in[1:first].Elems(1), in[first:].Elems(1)
+	linesAt, nAt := b.e.sizes.elems(in[1:first]), b.e.sizes.elems(in[first:])
 	x, y := b.in[0], b.out[0]
 	return func(_ *ctx, lo, hi int) {
+		lines, n := *linesAt, *nAt
 		for l := lo * lines; l < hi*lines; l++ {
 			y.f32[l] = greatest(x.f32[l*n:][:n])
 		}
@@ -203,12 +209,13 @@ func greatest(x []float32) float32 {
 func argMaxKernel(b *binding) (kernel, string) {
 	op, ok := b.s.Op.(ops.ArgMax)
 	in := b.inT[0].Shape
-	if !ok || b.inT[0].DType != ir.F32 || op.Axis != len(in)-1 || op.Axis == 0 || in[1:].Symbolic() {
+	if !ok || b.inT[0].DType != ir.F32 || op.Axis != len(in)-1 || op.Axis == 0 {
 		return nil, ""
 	}
-	lines, n := in[1:op.Axis].Elems(1), in[op.Axis].N
+	linesAt, nAt := b.e.sizes.elems(in[1:op.Axis]), b.e.sizes.dim(in[op.Axis])
 	x, y := b.in[0], b.out[0]
 	return func(_ *ctx, lo, hi int) {
+		lines, n := *linesAt, *nAt
 		for l := lo * lines; l < hi*lines; l++ {
 			line, best := x.f32[l*n:][:n], 0
 			for k, v := range line {

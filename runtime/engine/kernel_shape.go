@@ -13,12 +13,12 @@ func expandKernel(b *binding) (kernel, string) {
 		return nil, ""
 	}
 	x, ok := b.reader(0)
-	w, ok2 := width(b.outT[0])
-	if !ok || !ok2 {
+	if !ok {
 		return nil, ""
 	}
-	out := b.out[0]
+	out, width := b.out[0], b.width(b.outT[0])
 	return func(_ *ctx, lo, hi int) {
+		w := *width
 		for u := lo; u < hi; u++ {
 			x.load(out.f32[u*w:][:w], u)
 		}
@@ -31,9 +31,10 @@ func transposeKernel(b *binding) (kernel, string) {
 	if !ok || b.outT[0].Rank() != 2 || op.Perm.At[0] != 1 && op.Perm.Len != 0 || !b.all(ir.F32) {
 		return nil, ""
 	}
-	e, x, y, s := b.e, b.in[0], b.out[0], b.inT[0].Shape
+	x, y, s := b.in[0], b.out[0], b.inT[0].Shape
+	rowsAt, colsAt := b.e.sizes.dim(s[0]), b.e.sizes.dim(s[1])
 	return func(_ *ctx, lo, hi int) {
-		rows, cols := s[0].Bind(e.rows), s[1].Bind(e.rows)
+		rows, cols := *rowsAt, *colsAt
 		simd.Transpose(rows, hi-lo, x.f32[lo:], cols, y.f32[lo*rows:], rows)
 	}, "transpose"
 }
@@ -44,21 +45,16 @@ func concatKernel(b *binding) (kernel, string) {
 	if !ok || op.Axis < 1 || !b.all(ir.F32) {
 		return nil, ""
 	}
-	widths := make([]int, len(b.in)) // elements of one line of each operand
-	outer := b.outT[0].Shape[1:op.Axis].Elems(1)
-	total := 0
+	widths := make([]*int, len(b.in)) // elements of one line of each operand
+	outerAt, totalAt := b.e.sizes.elems(b.outT[0].Shape[1:op.Axis]), b.e.sizes.elems(b.outT[0].Shape[op.Axis:])
 	for i, t := range b.inT {
-		if t.Shape[1:].Symbolic() {
-			return nil, ""
-		}
-		widths[i] = t.Shape[op.Axis:].Elems(1)
-		total += widths[i]
+		widths[i] = b.e.sizes.elems(t.Shape[op.Axis:])
 	}
 	in, out := b.in, b.out[0]
 	return func(_ *ctx, lo, hi int) {
-		at := 0
+		at, outer, total := 0, *outerAt, *totalAt
 		for i, v := range in {
-			w := widths[i]
+			w := *widths[i]
 			for l := lo * outer; l < hi*outer; l++ {
 				copy(out.f32[l*total+at:][:w], v.f32[l*w:][:w])
 			}
@@ -70,14 +66,15 @@ func concatKernel(b *binding) (kernel, string) {
 // sliceKernel takes a part along an axis that is not the first.
 func sliceKernel(b *binding) (kernel, string) {
 	op, ok := b.s.Op.(ops.Slice)
-	if !ok || op.Axis < 1 || !b.all(ir.F32) || b.inT[0].Shape[1:].Symbolic() {
+	if !ok || op.Axis < 1 || !b.all(ir.F32) {
 		return nil, ""
 	}
-	s := b.inT[0].Shape
-	outer, inner := s[1:op.Axis].Elems(1), s[op.Axis+1:].Elems(1)
-	from, w, line := op.Start*inner, b.outT[0].Shape[op.Axis].N*inner, s[op.Axis].N*inner
+	s, z := b.inT[0].Shape, &b.e.sizes
+	outerAt, innerAt, startAt := z.elems(s[1:op.Axis]), z.elems(s[op.Axis+1:]), z.dim(op.Start)
+	wAt, lineAt := z.elems(b.outT[0].Shape[op.Axis:]), z.elems(s[op.Axis:])
 	x, y := b.in[0], b.out[0]
 	return func(_ *ctx, lo, hi int) {
+		outer, from, w, line := *outerAt, *startAt**innerAt, *wAt, *lineAt
 		for l := lo * outer; l < hi*outer; l++ {
 			copy(y.f32[l*w:][:w], x.f32[l*line+from:][:w])
 		}
@@ -87,14 +84,15 @@ func sliceKernel(b *binding) (kernel, string) {
 // padKernel puts zeros around along an axis that is not the first.
 func padKernel(b *binding) (kernel, string) {
 	op, ok := b.s.Op.(ops.Pad)
-	if !ok || op.Axis < 1 || !b.all(ir.F32) || b.inT[0].Shape[1:].Symbolic() {
+	if !ok || op.Axis < 1 || !b.all(ir.F32) {
 		return nil, ""
 	}
-	s := b.inT[0].Shape
-	outer, inner := s[1:op.Axis].Elems(1), s[op.Axis+1:].Elems(1)
-	from, w, line := op.Before*inner, s[op.Axis].N*inner, b.outT[0].Shape[op.Axis].N*inner
+	s, z := b.inT[0].Shape, &b.e.sizes
+	outerAt, innerAt, beforeAt := z.elems(s[1:op.Axis]), z.elems(s[op.Axis+1:]), z.dim(op.Before)
+	wAt, lineAt := z.elems(s[op.Axis:]), z.elems(b.outT[0].Shape[op.Axis:])
 	x, y := b.in[0], b.out[0]
 	return func(_ *ctx, lo, hi int) {
+		outer, from, w, line := *outerAt, *beforeAt**innerAt, *wAt, *lineAt
 		for l := lo * outer; l < hi*outer; l++ {
 			dst := y.f32[l*line:][:line]
 			clear(dst[:from])
@@ -106,17 +104,19 @@ func padKernel(b *binding) (kernel, string) {
 
 // copyKernel copies elements.
 func copyKernel(b *binding) (kernel, string) {
-	w, ok := width(b.outT[0])
-	if !ok || !b.all(ir.F32) {
+	if !b.all(ir.F32) {
 		return nil, ""
 	}
-	x, y := b.in[0], b.out[0]
-	return func(_ *ctx, lo, hi int) { copy(y.f32[lo*w:hi*w], x.f32[lo*w:hi*w]) }, "copy"
+	x, y, width := b.in[0], b.out[0], b.width(b.outT[0])
+	return func(_ *ctx, lo, hi int) {
+		w := *width
+		copy(y.f32[lo*w:hi*w], x.f32[lo*w:hi*w])
+	}, "copy"
 }
 
 // storeGradKernel replaces or continues a stored gradient.
 func storeGradKernel(b *binding) (kernel, string) {
-	w, _ := width(b.outT[0])
+	w, _ := fixedWidth(b.outT[0])
 	e, x, y := b.e, b.in[0], b.out[0]
 	op, _ := b.s.Op.(plan.StoreGrad)
 	return func(_ *ctx, lo, hi int) {
@@ -132,12 +132,12 @@ func storeGradKernel(b *binding) (kernel, string) {
 // oneHotKernel writes rows that are 1 at an index.
 func oneHotKernel(b *binding) (kernel, string) {
 	op, ok := b.s.Op.(ops.OneHot)
-	w, ok2 := width(b.outT[0])
-	if !ok || !ok2 || b.inT[0].Rank() == 0 || b.outT[0].DType != ir.F32 {
+	if !ok || b.inT[0].Rank() == 0 || b.outT[0].DType != ir.F32 {
 		return nil, ""
 	}
-	x, y, d := b.in[0], b.out[0], op.Depth
+	x, y, d, width := b.in[0], b.out[0], op.Depth, b.width(b.outT[0])
 	return func(_ *ctx, lo, hi int) {
+		w := *width
 		clear(y.f32[lo*w : hi*w])
 		for i := lo * w / d; i < hi*w/d; i++ {
 			k := x.i64[i]
@@ -153,21 +153,20 @@ func oneHotKernel(b *binding) (kernel, string) {
 
 // castKernel converts indices and truth values to float32.
 func castKernel(b *binding) (kernel, string) {
-	w, ok := width(b.outT[0])
-	if !ok || b.outT[0].DType != ir.F32 {
+	if b.outT[0].DType != ir.F32 {
 		return nil, ""
 	}
-	x, y := b.in[0], b.out[0]
+	x, y, width := b.in[0], b.out[0], b.width(b.outT[0])
 	switch b.inT[0].DType {
 	case ir.I64:
 		return func(_ *ctx, lo, hi int) {
-			for i := lo * w; i < hi*w; i++ {
+			for w, i := *width, lo**width; i < hi*w; i++ {
 				y.f32[i] = float32(x.i64[i])
 			}
 		}, "convert"
 	case ir.Bool:
 		return func(_ *ctx, lo, hi int) {
-			for i := lo * w; i < hi*w; i++ {
+			for w, i := *width, lo**width; i < hi*w; i++ {
 				y.f32[i] = 0
 				if x.b[i] {
 					y.f32[i] = 1

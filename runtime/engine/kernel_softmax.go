@@ -18,12 +18,13 @@ func softmaxKernel(b *binding) (kernel, string) {
 		axis, log = op.Axis, true
 	}
 	s := b.inT[0].Shape
-	if axis != len(s)-1 || axis == 0 || !b.all(ir.F32) || s[1:].Symbolic() {
+	if axis != len(s)-1 || axis == 0 || !b.all(ir.F32) {
 		return nil, ""
 	}
-	x, y, n := b.in[0], b.out[0], s[axis].N
-	lines := s[1:axis].Elems(1)
+	x, y, nAt := b.in[0], b.out[0], b.e.sizes.dim(s[axis])
+	linesAt := b.e.sizes.elems(s[1:axis])
 	return func(c *ctx, lo, hi int) {
+		n, lines := *nAt, *linesAt
 		tmp := c.scratch(n)
 		for l := lo * lines; l < hi*lines; l++ {
 			src, dst := x.f32[l*n:][:n], y.f32[l*n:][:n]

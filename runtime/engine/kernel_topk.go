@@ -12,23 +12,22 @@ import (
 // value and index, and a permutation, as ranks need, by its inverse.
 func topKKernel(b *binding) (kernel, string) {
 	op, ok := b.s.Op.(ops.TopK)
-	w, ok2 := width(b.inT[0])
-	if !ok || !ok2 || op.Axis != b.inT[0].Rank()-1 || op.Axis == 0 {
+	if !ok || op.Axis != b.inT[0].Rank()-1 || op.Axis == 0 {
 		return nil, ""
 	}
 	n := b.inT[0].Last()
-	lines := w / n
+	linesAt := b.e.sizes.elems(b.inT[0].Shape[1:op.Axis])
 	x, y := b.in[0], b.out[0]
 	switch {
 	case b.inT[0].DType == ir.F32:
 		return func(c *ctx, lo, hi int) {
-			for i := lo * lines; i < hi*lines; i++ {
+			for lines, i := *linesAt, lo**linesAt; i < hi*lines; i++ {
 				c.order(x.f32[i*n:][:n], y.i64[i*op.K:][:op.K], op.Largest)
 			}
 		}, "sort"
 	case b.inT[0].DType == ir.I64 && op.K == n && !op.Largest:
 		return func(_ *ctx, lo, hi int) {
-			for i := lo * lines; i < hi*lines; i++ {
+			for lines, i := *linesAt, lo**linesAt; i < hi*lines; i++ {
 				ascend(x.i64[i*n:][:n], y.i64[i*n:][:n])
 			}
 		}, "invert"

@@ -29,10 +29,10 @@ func turns(p *plan.Plan, s *plan.Step) bool {
 	if len(s.In) == 3 && !p.Buffers[s.In[2]].Type.Equal(out) || out.DType != ir.F32 || out.Shape.Symbolic() {
 		return false
 	}
-	rows, cols := out.Shape[0].N, out.Shape[1].N
+	rows, cols := out.Shape[0].Length(), out.Shape[1].Length()
 	idle := (vector - cols%vector) % vector
 	return rows >= turnRows && cols >= turnFrom && cols <= turnTo && 25*idle >= cols &&
-		p.Buffers[s.In[0]].Type.Shape[0].Bind(p.Rows) >= turnDepth
+		p.Buffers[s.In[0]].Type.Shape[0].At(p.Capacity) >= turnDepth
 }
 
 // findTurned finds the results that only the next product of a chain reads, so
@@ -72,7 +72,8 @@ func (e *Engine) findTurned() {
 // columns of x.
 func turnedGemm(b *binding) (kernel, string) {
 	e, x, w, y := b.e, b.in[0], b.in[1], b.out[0]
-	xT, n := b.inT[0].Shape, b.outT[0].Shape[1].N
+	xT, n := b.inT[0].Shape, b.outT[0].Shape[1].Length()
+	depth, cols := e.sizes.dim(xT[0]), xT[1].Length()
 	stays := e.stays[b.s.Out[0]]
 	name := "gemm_tn_turned"
 	var start *view
@@ -97,7 +98,7 @@ func turnedGemm(b *binding) (kernel, string) {
 		case &start.f32[lo*n] != &tile[0]:
 			copy(tile, start.f32[lo*n:hi*n])
 		}
-		simd.Gemm(n, m, xT[0].Bind(e.rows), w.f32, 1, n, x.f32[lo:], xT[1].N, tile, m, start != nil, simd.Epilogue{})
+		simd.Gemm(n, m, *depth, w.f32, 1, n, x.f32[lo:], cols, tile, m, start != nil, simd.Epilogue{})
 		if !stays {
 			simd.Transpose(n, m, tile, m, dst, n)
 		}

@@ -10,14 +10,13 @@ import (
 
 // unaryKernel is an elementwise op of one operand.
 func unaryKernel(b *binding) (kernel, string) {
-	w, ok := width(b.outT[0])
 	f := vectorOps(b.s.Op)
-	if !ok || !b.all(ir.F32) || f == nil {
+	if !b.all(ir.F32) || f == nil {
 		return nil, ""
 	}
-	x, y := b.in[0], b.out[0]
+	x, y, w := b.in[0], b.out[0], b.width(b.outT[0])
 	return func(_ *ctx, lo, hi int) {
-		lo, hi = lo*w, hi*w
+		lo, hi = lo**w, hi**w
 		f(y.f32[lo:hi], x.f32[lo:hi])
 	}, "vector"
 }

@@ -20,7 +20,7 @@ func (b *binding) update() (kernel, string) {
 	}
 	g, w := b.in[0], b.out[0]
 	seg := b.e.s.index[b.p.Segments[b.s.Param].Name]
-	n, _ := width(b.outT[0])
+	n, _ := fixedWidth(b.outT[0])
 	return func(c *ctx, lo, hi int) {
 		c.update(seg, lo*n, hi*n, w.f32, g.f32)
 		turn(0, lo, hi)
@@ -39,7 +39,7 @@ func (b *binding) turn() func(i, lo, hi int) {
 		shape := b.p.Buffers[id].Type.Shape
 		for i, out := range b.s.Out {
 			if from := b.e.turned[id]; from == out {
-				of[i] = append(of[i], twin{b.out[i], &b.e.views[id], shape[1].N, shape[0].N})
+				of[i] = append(of[i], twin{b.out[i], &b.e.views[id], shape[1].Length(), shape[0].Length()})
 			}
 		}
 	}

@@ -30,8 +30,8 @@ func bindOp(t *testing.T, op ir.Op, rows int, types []ir.Type, in []*ir.Tensor) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := &bound{in: in, outT: outT[0], n: outT[0].Shape.Elems(rows)}
-	x.e = &Engine{s: &Store{}, rows: rows, env: ir.Env{Rows: rows, UpdateRows: rows + 3, FirstRow: 3, Seed: 5, Update: 7}}
+	x := &bound{in: in, outT: outT[0], n: outT[0].Shape.ElemsAt(ir.RowsOf(rows))}
+	x.e = &Engine{s: &Store{}, env: ir.Env{Binding: ir.RowsOf(rows), UpdateRows: rows + 3, FirstRow: 3, Seed: 5, Update: 7}}
 	switch out := ir.NewTensor(x.outT.DType, x.n); x.outT.DType {
 	case ir.F32:
 		x.out.f32 = out.F32
@@ -45,6 +45,7 @@ func bindOp(t *testing.T, op ir.Op, rows int, types []ir.Type, in []*ir.Tensor) 
 		b.in = append(b.in, &view{f32: v.F32, i64: v.I64, b: v.Bool})
 	}
 	x.run, x.name = b.kernel()
+	x.e.sizes.set(ir.RowsOf(rows))
 	return x
 }
 
@@ -78,7 +79,7 @@ func check(t *testing.T, rng *rand.Rand, op ir.Op, rows int, types []ir.Type, in
 		t.Errorf("%s has no kernel", what)
 		return
 	}
-	units := x.outT.Shape[0].Bind(rows)
+	units := x.outT.Shape[0].At(ir.RowsOf(rows))
 	c := &ctx{e: x.e}
 	x.run(c, 0, units)
 	want := x.values()
@@ -169,7 +170,7 @@ func TestElementKernels(t *testing.T) {
 		check(t, rng, ops.Where{}, rows, []ir.Type{ir.T(ir.Bool, ir.Rows(), ir.Fixed(w)), typ, typ}, []*ir.Tensor{cond, x, y}, 0)
 		check(t, rng, ops.ReduceMax{Axes: axis}, rows, []ir.Type{typ}, one, 0)
 		check(t, rng, ops.ArgMax{Axis: 1}, rows, []ir.Type{typ}, one, 0)
-		check(t, rng, ops.Pad{Axis: 1, Before: 2, After: 1}, rows, []ir.Type{typ}, one, 0)
+		check(t, rng, ops.Pad{Axis: 1, Before: ir.Fixed(2), After: ir.Fixed(1)}, rows, []ir.Type{typ}, one, 0)
 		finite := sprinkled(rng, rows, w)
 		for i, v := range finite.F32 {
 			if v-v != 0 {

@@ -79,13 +79,13 @@ func TestKinds(t *testing.T) {
 		}
 		in := map[string]*ir.Tensor{"x": x.To(ir.F64)}
 		for _, q := range m.Params() {
-			v := ir.NewTensor(ir.F64, q.Type.Shape.Bind(1)...)
+			v := ir.NewTensor(ir.F64, q.Type.Shape.Lengths()...)
 			for i, w := range s.Param(q.Name) {
 				v.F64[i] = float64(w)
 			}
 			in[q.Name] = v
 		}
-		vals, err := ir.Evaluate(d, &ir.Env{Rows: rows, UpdateRows: rows, Seed: 3, Update: 4}, in)
+		vals, err := ir.Evaluate(d, &ir.Env{Binding: ir.RowsOf(rows), UpdateRows: rows, Seed: 3, Update: 4}, in)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}

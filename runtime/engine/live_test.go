@@ -19,7 +19,7 @@ func scaled(t testing.TB, g *ir.Graph, p *plan.Plan, k float32) *engine.Net {
 	t.Helper()
 	params := map[string][]float32{}
 	for _, v := range g.Params {
-		w := fill(v.Name, make([]float32, v.Type.Shape.Elems(1)), 0.3)
+		w := fill(v.Name, make([]float32, v.Type.Shape.Count()), 0.3)
 		for i := range w {
 			w[i] *= k
 		}
@@ -70,7 +70,7 @@ func TestLiveSwaps(t *testing.T) {
 			defer wg.Done()
 			out := map[string]*ir.Tensor{}
 			for _, v := range g.Outputs {
-				out[v.Name] = ir.NewTensor(v.Type.DType, v.Type.Shape.Bind(rows)...)
+				out[v.Name] = ir.NewTensor(v.Type.DType, v.Type.Shape.At(ir.RowsOf(rows))...)
 			}
 			for !stop.Load() {
 				n := live.Load()

@@ -27,6 +27,7 @@ type Net struct {
 	slow   Slow
 	mixes  bool        // some result depends on more than its own row
 	inputs []*ir.Value // of the plan, in port order
+	given  []given     // where the lengths of a call come from
 
 	warm  atomic.Pointer[Engine] // the one that calls after each other use, nil while it is in use
 	lanes chan *Engine           // as many more as there are processors, nil until they are needed
@@ -58,7 +59,14 @@ func NewNet(g *ir.Graph, p *plan.Plan, params map[string][]float32, rec Record) 
 		}
 	}
 	for _, port := range p.Inputs {
+		if s := p.Buffers[port.Buffer].Type.Shape; s.Has(ir.Batch) && !ofRows(s) {
+			n.mixes = true // its rows are not contiguous
+		}
 		n.inputs = append(n.inputs, &ir.Value{Name: port.Name, Type: p.Buffers[port.Buffer].Type})
+	}
+	var err error
+	if n.given, err = lengthsOf(n.inputs, p.Capacity); err != nil {
+		return nil, fmt.Errorf("engine: plan %q: %w", p.Name, err)
 	}
 	e, err := n.lane()
 	if err != nil {
@@ -108,12 +116,15 @@ func (n *Net) Params() map[string][]float32 {
 func (n *Net) Record() Record { return n.rec }
 
 // Run computes the outputs, by name, for inputs by name. Inputs have the batch
-// as their first axis, all with the same number of rows; floats may be F32 or
-// F64 and are converted to the type of the input. Any number of rows is split into parts of the plan's capacity that run on
-// as many goroutines as there are processors. It returns soon after ctx ends.
+// as their first axis, all with the same number of rows, and other lengths that
+// they share by name are equal too; floats may be F32 or F64 and are converted to
+// the type of the input. Any number of rows is split into parts of the plan's
+// capacity that run on as many goroutines as there are processors. It returns soon
+// after ctx ends.
 //
 // Errors: an input that is absent, of another type or shape; the context's; more
-// rows than the capacity for a function whose rows depend on each other.
+// rows than the capacity for a function whose rows depend on each other; another
+// length above its capacity.
 func (n *Net) Run(ctx context.Context, in map[string]*ir.Tensor) (map[string]*ir.Tensor, error) {
 	if err := n.Err(); err != nil {
 		return nil, err
@@ -122,20 +133,20 @@ func (n *Net) Run(ctx context.Context, in map[string]*ir.Tensor) (map[string]*ir
 	if err != nil {
 		return nil, err
 	}
-	rows, err := n.rows(fed)
+	at, err := n.lengths(fed)
 	if err != nil {
 		return nil, err
 	}
-	out := n.outputs(rows)
-	return out, n.run(ctx, fed, out, rows)
+	out := n.outputs(at)
+	return out, n.run(ctx, fed, out, at)
 }
 
-// outputs makes memory for the outputs of some rows.
-func (n *Net) outputs(rows int) map[string]*ir.Tensor {
+// outputs makes memory for the outputs at these lengths.
+func (n *Net) outputs(at ir.Binding) map[string]*ir.Tensor {
 	out := make(map[string]*ir.Tensor, len(n.p.Outputs))
 	for _, o := range n.p.Outputs {
 		t := n.p.Buffers[o.Buffer].Type
-		out[o.Name] = ir.NewTensor(t.DType, t.Shape.Bind(rows)...)
+		out[o.Name] = ir.NewTensor(t.DType, t.Shape.At(at)...)
 	}
 	return out
 }
@@ -171,17 +182,26 @@ func (n *Net) RunInto(ctx context.Context, in, out map[string]*ir.Tensor) error 
 	if err := n.Err(); err != nil {
 		return err
 	}
-	rows, err := n.rows(in)
+	at, err := n.lengths(in)
 	if err != nil {
 		return err
 	}
 	for _, o := range n.p.Outputs {
 		t, have := n.p.Buffers[o.Buffer].Type, out[o.Name]
-		if have == nil || have.DType != t.DType || have.Len() != t.Shape.Elems(rows) {
-			return fmt.Errorf("engine: output %q needs a tensor of %v for %d rows", o.Name, t, rows)
+		if have == nil || have.DType != t.DType || have.Len() != t.Shape.ElemsAt(at) {
+			return fmt.Errorf("engine: output %q needs a tensor of %v with %v", o.Name, t, at)
 		}
 	}
-	return n.run(ctx, in, out, rows)
+	return n.run(ctx, in, out, at)
+}
+
+// ofRows reports whether a value is rows of the batch, one behind the other.
+func ofRows(s ir.Shape) bool {
+	if len(s) == 0 {
+		return false
+	}
+	unit, times := s[0].Unit()
+	return unit == ir.Rows() && !times.Has(ir.Batch) && !s[1:].Has(ir.Batch)
 }
 
 // Capacity returns the rows that run in one part.
@@ -189,43 +209,7 @@ func (n *Net) Capacity() int {
 	if n.p == nil {
 		return 0
 	}
-	return n.p.Rows
-}
-
-// rows returns the number of rows of all inputs.
-func (n *Net) rows(in map[string]*ir.Tensor) (int, error) {
-	rows, first := -1, ""
-	for _, v := range n.inputs {
-		t := in[v.Name]
-		if t == nil {
-			return 0, fmt.Errorf("engine: no input %q, which is %v", v.Name, v.Type)
-		}
-		if err := t.Check(); err != nil {
-			return 0, fmt.Errorf("engine: input %q: %w", v.Name, err)
-		}
-		s := v.Type.Shape
-		if t.DType != v.Type.DType || len(t.Shape) != len(s) {
-			return 0, fmt.Errorf("engine: input %q must be %v, got %v%v", v.Name, v.Type, t.DType, t.Shape)
-		}
-		for i, d := range s {
-			if !d.Symbolic() {
-				if t.Shape[i] != d.N {
-					return 0, fmt.Errorf("engine: input %q must be %v, got %v%v", v.Name, v.Type, t.DType, t.Shape)
-				}
-				continue
-			}
-			if d.N == 0 || t.Shape[i]%d.N != 0 || rows >= 0 && rows != t.Shape[i]/d.N {
-				return 0, fmt.Errorf("engine: input %q is %v%v, which is not the %d rows of input %q", v.Name, t.DType, t.Shape, rows, first)
-			}
-			if rows < 0 {
-				rows, first = t.Shape[i]/d.N, v.Name
-			}
-		}
-	}
-	if rows < 0 {
-		rows = n.unread(in)
-	}
-	return rows, nil
+	return n.p.Capacity.Rows()
 }
 
 // unread returns the number of rows where the plan reads no input that has them:
@@ -235,8 +219,9 @@ func (n *Net) unread(in map[string]*ir.Tensor) int {
 	for _, v := range n.g.Inputs {
 		t := in[v.Name]
 		for i, d := range v.Type.Shape {
-			if d.Symbolic() && d.N > 0 && t != nil && i < len(t.Shape) {
-				return t.Shape[i] / d.N
+			unit, times := d.Unit()
+			if m, ok := times.Known(); ok && m > 0 && unit == ir.Rows() && t != nil && i < len(t.Shape) {
+				return t.Shape[i] / m
 			}
 		}
 	}
@@ -244,20 +229,21 @@ func (n *Net) unread(in map[string]*ir.Tensor) int {
 }
 
 // run splits the rows into parts.
-func (n *Net) run(ctx context.Context, in, out map[string]*ir.Tensor, rows int) error {
+func (n *Net) run(ctx context.Context, in, out map[string]*ir.Tensor, at ir.Binding) error {
+	rows, most := at.Rows(), n.p.Capacity.Rows()
 	if rows == 0 {
 		return ctx.Err()
 	}
-	parts := (rows + n.p.Rows - 1) / n.p.Rows
+	parts := (rows + most - 1) / most
 	if parts == 1 {
-		return n.part(ctx, in, out, 0, rows)
+		return n.part(ctx, in, out, at, 0, rows)
 	}
 	if n.mixes {
 		return n.tooMany(rows)
 	}
 	for _, o := range n.p.Outputs {
-		if s := n.p.Buffers[o.Buffer].Type.Shape; len(s) == 0 || !s[0].Symbolic() || s[1:].Symbolic() {
-			return fmt.Errorf("engine: %d rows are more than the capacity of %d, and output %q %v has no rows", rows, n.p.Rows, o.Name, s)
+		if s := n.p.Buffers[o.Buffer].Type.Shape; !ofRows(s) {
+			return fmt.Errorf("engine: %d rows are more than the capacity of %d, and output %q %v has no rows", rows, most, o.Name, s)
 		}
 	}
 	var wg sync.WaitGroup
@@ -267,7 +253,7 @@ func (n *Net) run(ctx context.Context, in, out map[string]*ir.Tensor, rows int) 
 		go func() {
 			defer wg.Done()
 			for i := w; i < parts && errs[w] == nil; i += len(errs) {
-				errs[w] = n.part(ctx, in, out, i*n.p.Rows, min(rows, (i+1)*n.p.Rows))
+				errs[w] = n.part(ctx, in, out, at, i*most, min(rows, (i+1)*most))
 			}
 		}()
 	}
@@ -281,17 +267,17 @@ func (n *Net) run(ctx context.Context, in, out map[string]*ir.Tensor, rows int) 
 }
 
 func (n *Net) tooMany(rows int) error {
-	return fmt.Errorf("engine: %d rows are more than the capacity of %d, and the rows of %q depend on each other", rows, n.p.Rows, n.p.Name)
+	return fmt.Errorf("engine: %d rows are more than the capacity of %d, and the rows of %q depend on each other", rows, n.p.Capacity.Rows(), n.p.Name)
 }
 
 // part computes rows [lo,hi).
-func (n *Net) part(ctx context.Context, in, out map[string]*ir.Tensor, lo, hi int) error {
+func (n *Net) part(ctx context.Context, in, out map[string]*ir.Tensor, at ir.Binding, lo, hi int) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	if e := n.warm.Swap(nil); e != nil {
 		defer n.warm.Store(e)
-		return n.runOn(e, ctx, in, out, lo, hi)
+		return n.runOn(e, ctx, in, out, at, lo, hi)
 	}
 	var e *Engine
 	select {
@@ -307,22 +293,26 @@ func (n *Net) part(ctx context.Context, in, out map[string]*ir.Tensor, lo, hi in
 		}
 		e = made
 	}
-	return n.runOn(e, ctx, in, out, lo, hi)
+	return n.runOn(e, ctx, in, out, at, lo, hi)
 }
 
 // runOn computes rows [lo,hi) by an engine that nobody else uses meanwhile.
-func (n *Net) runOn(e *Engine, ctx context.Context, in, out map[string]*ir.Tensor, lo, hi int) error {
+func (n *Net) runOn(e *Engine, ctx context.Context, in, out map[string]*ir.Tensor, at ir.Binding, lo, hi int) error {
+	if err := e.bindLengths(at.WithRows(hi - lo)); err != nil {
+		return err
+	}
 	for i, v := range n.inputs {
 		t := in[v.Name]
 		from, to := 0, t.Len()
-		if v.Type.Shape.Symbolic() {
-			from, to = v.Type.Shape.Elems(lo), v.Type.Shape.Elems(hi)
+		if hi-lo < at.Rows() && v.Type.Shape.Has(ir.Batch) {
+			row := v.Type.Shape.ElemsAt(at.WithRows(1))
+			from, to = lo*row, hi*row
 		}
 		e.views[n.p.Inputs[i].Buffer] = part(t, from, to)
 	}
 	e.reshape()
 	e.context = ctx
-	err := e.execute(hi-lo, nil)
+	err := e.execute(nil)
 	e.context = nil
 	if err == nil {
 		n.result(e, out, lo, hi)
@@ -338,10 +328,9 @@ func (n *Net) runOn(e *Engine, ctx context.Context, in, out map[string]*ir.Tenso
 func (n *Net) result(e *Engine, out map[string]*ir.Tensor, lo, hi int) {
 	for i := range n.p.Outputs {
 		o := &n.p.Outputs[i]
-		s := n.p.Buffers[o.Buffer].Type.Shape
-		v, dst, from, elems := &e.views[o.Buffer], out[o.Name], 0, s.Elems(hi-lo)
-		if s.Symbolic() {
-			from = s.Elems(lo)
+		v, dst, from, elems := &e.views[o.Buffer], out[o.Name], 0, *e.elems[o.Buffer]
+		if lo > 0 && n.p.Buffers[o.Buffer].Type.Shape.Has(ir.Batch) {
+			from = elems / (hi - lo) * lo
 		}
 		switch dst.DType {
 		case ir.F32:

@@ -23,18 +23,18 @@ func (n *Net) Each(ctx context.Context, rows dataset.Source, f func(b dataset.Ba
 	if err := n.columnsFit(rows); err != nil {
 		return err
 	}
-	if n.mixes && rows.Len() > n.p.Rows {
+	if n.mixes && rows.Len() > n.p.Capacity.Rows() {
 		return n.tooMany(rows.Len())
 	}
 	in := make(map[string]*ir.Tensor, len(n.inputs))
 	var out map[string]*ir.Tensor
 	made := 0
-	return dataset.Each(ctx, rows, n.p.Rows*cap(n.lanes), func(b dataset.Batch) error {
+	return dataset.Each(ctx, rows, n.p.Capacity.Rows()*cap(n.lanes), func(b dataset.Batch) error {
 		for _, v := range n.inputs {
 			in[v.Name] = fed(b, v)
 		}
 		if made != b.Rows {
-			out, made = n.outputs(b.Rows), b.Rows
+			out, made = n.outputs(ir.RowsOf(b.Rows)), b.Rows
 		}
 		if err := n.RunInto(ctx, in, out); err != nil {
 			return err
@@ -56,7 +56,7 @@ func (n *Net) Over(ctx context.Context, rows dataset.Source) (*dataset.Table, er
 		if !t.Shape.RowWise() || t.DType == ir.F64 {
 			return nil, fmt.Errorf("engine: output %q is %v, and a column of a table needs f32, i64 or bool with the batch as its first axis; Run gives it", o.Name, t)
 		}
-		data[i].Column = dataset.Column{Name: o.Name, DType: dataset.F32, Shape: t.Shape[1:].Bind(1)}
+		data[i].Column = dataset.Column{Name: o.Name, DType: dataset.F32, Shape: t.Shape[1:].Lengths()}
 		if t.DType != ir.F32 {
 			data[i].DType = dataset.I64
 		}
@@ -97,7 +97,7 @@ func (n *Net) columnsFit(rows dataset.Source) error {
 		if !v.Type.Shape.RowWise() {
 			return fmt.Errorf("engine: input %q is %v; only inputs with the batch as their first axis can be fed from rows", v.Name, v.Type)
 		}
-		want := dataset.Column{Name: v.Name, DType: dataset.F32, Shape: v.Type.Shape[1:].Bind(1)}
+		want := dataset.Column{Name: v.Name, DType: dataset.F32, Shape: v.Type.Shape[1:].Lengths()}
 		switch v.Type.DType {
 		case ir.I64:
 			want.DType = dataset.I64
@@ -115,7 +115,7 @@ func (n *Net) columnsFit(rows dataset.Source) error {
 
 // fed is a batch's values of an input.
 func fed(b dataset.Batch, v *ir.Value) *ir.Tensor {
-	t := &ir.Tensor{DType: v.Type.DType, Shape: v.Type.Shape.Bind(b.Rows)}
+	t := &ir.Tensor{DType: v.Type.DType, Shape: v.Type.Shape.At(ir.RowsOf(b.Rows))}
 	switch t.DType {
 	case ir.I64:
 		t.I64 = b.I64(v.Name)

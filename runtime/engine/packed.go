@@ -79,7 +79,10 @@ func pack(w []float32, rows, cols int, turned bool) []panel {
 // packedGemm is the product with a parameter that never changes again, or with
 // its transpose: its panels are read in place of it. The chains are those of gemm.
 func packedGemm(b *binding) (kernel, string) {
-	if b.e.s.packs == nil || !b.all(ir.F32) || b.outT[0].Rank() != 2 || b.outT[0].Shape[1].N <= packedColumns {
+	if b.e.s.packs == nil || !b.all(ir.F32) || b.outT[0].Rank() != 2 {
+		return nil, ""
+	}
+	if n, known := b.outT[0].Shape[1].Known(); !known || n <= packedColumns {
 		return nil, ""
 	}
 	turned, relu, name := false, false, "gemm_packed"
@@ -109,7 +112,7 @@ func packedGemm(b *binding) (kernel, string) {
 		turned = !turned
 	}
 	from := &b.p.Buffers[w]
-	if from.Alias >= 0 || from.Type.Rank() != 2 || from.Type.Shape.Elems(1) == 0 {
+	if from.Alias >= 0 || from.Type.Rank() != 2 || from.Type.Shape.Count() == 0 {
 		return nil, ""
 	}
 	var bias *view
@@ -125,7 +128,7 @@ func packedGemm(b *binding) (kernel, string) {
 	seg := b.e.s.index[b.e.segment(from.Offset, b.p.Segments)]
 	panels := b.e.s.packs.get(b.e.s, &b.e.s.segs[seg], turned)
 	x, y := b.in[0], b.out[0]
-	k, n := b.inT[0].Shape[1].Bind(1), b.outT[0].Shape[1].Bind(1)
+	k, n := b.inT[0].Shape[1].Length(), b.outT[0].Shape[1].Length()
 	return func(c *ctx, lo, hi int) {
 		a, dst, ep := x.f32[lo*k:hi*k], y.f32[lo*n:hi*n], simd.Epilogue{Relu: relu}
 		for i := range panels {

@@ -12,7 +12,7 @@ func (e *Engine) runPhase(ph *boundPhase) {
 	total := 0
 	for i := range ph.groups {
 		g := &ph.groups[i]
-		total += (g.length.Bind(e.rows) + g.grain - 1) / g.grain
+		total += (*g.length + g.grain - 1) / g.grain
 		e.counts = append(e.counts, total)
 	}
 	if ph.alone {
@@ -40,19 +40,20 @@ func (e *Engine) runTask(c *ctx, i int) {
 	}
 	g := &e.current.groups[j]
 	lo := (i - first) * g.grain
-	hi := min(lo+g.grain, g.length.Bind(e.rows))
+	hi := min(lo+g.grain, *g.length)
 	for _, x := range g.gather {
 		x.take(lo, hi)
 	}
 	for k := range g.steps {
 		s := &g.steps[k]
-		if g.whole {
-			lo, hi = 0, s.units.Bind(e.rows)
-		}
 		if s.update && !e.updates(s) {
 			continue
 		}
-		c.run(s, lo, hi)
+		if g.whole {
+			c.run(s, 0, *s.units)
+		} else {
+			c.run(s, lo**s.times, hi**s.times)
+		}
 	}
 }
 
@@ -66,7 +67,7 @@ func (e *Engine) runTail(ph *boundPhase) {
 		if s.update && !e.updates(s) {
 			continue
 		}
-		e.ctxs[0].run(s, 0, s.units.Bind(e.rows))
+		e.ctxs[0].run(s, 0, *s.units)
 	}
 }
 

@@ -89,7 +89,7 @@ func spun(t testing.TB, p *plan.Plan, spin engine.Spin, workers, updates, pause 
 		if pause > 0 && i%pause == 0 {
 			time.Sleep(3 * time.Millisecond)
 		}
-		rows := p.Rows - 5*(i%2)
+		rows := p.Capacity.Rows() - 5*(i%2)
 		if err := e.Run(engine.Feed{"x": rowsOf(rows, width)}, rows, &engine.Update{Opt: opt, T: int64(i + 1), Rate: 1e-3}); err != nil {
 			t.Error(err)
 			return nil

@@ -19,7 +19,7 @@ func TestNoSlots(t *testing.T) {
 	frozen, left := map[string]bool{}, 0
 	for _, p := range m.Params() {
 		if frozen[p.Name] = strings.HasPrefix(p.Name, "encoder/"); !frozen[p.Name] {
-			left += (p.Type.Shape.Elems(1) + 15) / 16 * 16
+			left += (p.Type.Shape.Count() + 15) / 16 * 16
 		}
 	}
 	p, err := compiler.Compile(m, compiler.Options{Rows: 24, Frozen: frozen})

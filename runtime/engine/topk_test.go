@@ -45,7 +45,7 @@ func TestTopK(t *testing.T) {
 		t.Fatal(err)
 	}
 	feed := map[string]*ir.Tensor{"x": {DType: ir.F32, Shape: []int{rows, n}, F32: x}, "y": {DType: ir.I64, Shape: []int{rows, n}, I64: y}}
-	want, err := ir.Evaluate(b.Graph, &ir.Env{Rows: rows}, map[string]*ir.Tensor{"x": feed["x"].To(ir.F64), "y": feed["y"]})
+	want, err := ir.Evaluate(b.Graph, &ir.Env{Binding: ir.RowsOf(rows)}, map[string]*ir.Tensor{"x": feed["x"].To(ir.F64), "y": feed["y"]})
 	if err != nil {
 		t.Fatal(err)
 	}

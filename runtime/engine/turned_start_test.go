@@ -34,7 +34,7 @@ func TestTurnedAfterPlain(t *testing.T) {
 	}
 	in := engine.Feed{}
 	for _, v := range g.Inputs {
-		x := ir.NewTensor(ir.F32, v.Type.Shape.Bind(rows)...)
+		x := ir.NewTensor(ir.F32, v.Type.Shape.At(ir.RowsOf(rows))...)
 		fill(v.Name, x.F32, 1)
 		in[v.Name] = x
 	}

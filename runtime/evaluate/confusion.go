@@ -176,7 +176,7 @@ func Codes(ctx context.Context, net *engine.Net, rows dataset.Source, label stri
 	if t.DType != ir.F32 || !t.Shape.RowWise() || t.Rank() < 2 || t.Shape[1:].Symbolic() {
 		return nil, fmt.Errorf("evaluate: the output %q must be f32[N …], got %s", outs[0].Name, t)
 	}
-	s := &Set{Dim: t.Shape[1:].Elems(1)}
+	s := &Set{Dim: t.Shape[1:].Count()}
 	err := net.Each(ctx, rows, func(b dataset.Batch, out map[string]*ir.Tensor) error {
 		y := b.I64(label)
 		if len(y) != b.Rows {

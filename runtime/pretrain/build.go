@@ -110,7 +110,7 @@ func (s *StackPhase) stages(p *Program, stack *spec.Stack) (out []step) {
 			p.fail("Greedy: stage %d: its input must be f32[N …], got %s", k+1, t)
 			return nil
 		}
-		clean := spec.Input(st.column, t.Shape[1:].Bind(1)...)
+		clean := spec.Input(st.column, t.Shape[1:].Lengths()...)
 		in := clean
 		if s.noise != nil {
 			in = in.Then(s.noise)
@@ -194,7 +194,7 @@ func (p *Program) isNoise(x *spec.Value, noise spec.Layer) bool {
 		return true
 	}
 	t := x.Type()
-	v := spec.Input("x", t.Shape[1:].Bind(1)...).Then(noise)
+	v := spec.Input("x", t.Shape[1:].Lengths()...).Then(noise)
 	g, params, err := spec.GraphOf("noise", v)
 	if p.add(err) {
 		return false

@@ -73,7 +73,7 @@ func (r *run) codes(ctx context.Context, st *step, rows dataset.Source, dir, nam
 		return nil, err
 	}
 	out := net.Graph().Outputs[0]
-	shape := out.Type.Shape[1:].Bind(1)
+	shape := out.Type.Shape[1:].Lengths()
 	width, n := ir.Elems(shape), rows.Len()
 	if bytes := int64(n) * int64(width) * 4; bytes > r.opt.Memory {
 		return r.codesFile(ctx, st, net, rows, dir, name, shape, bytes)

@@ -163,7 +163,7 @@ func (s *RBMPhase) steps(p *Program) []step {
 		if !s.fits(p, k, &st) {
 			return nil
 		}
-		v := spec.Input(st.column, t.Shape[1:].Bind(1)...)
+		v := spec.Input(st.column, t.Shape[1:].Lengths()...)
 		st.model = spec.NewModel(st.name, m.Losses(v)...)
 		if p.add(st.model.Err()) {
 			return nil

@@ -26,7 +26,7 @@ const (
 
 func newSmall(t *testing.T, change func(*spec.Boltzmann)) *small {
 	t.Helper()
-	s := &small{x: spec.Input("x", nVis), in: map[string]*ir.Tensor{}, env: &ir.Env{Rows: nRows, UpdateRows: nRows, Seed: 3, Update: 2}}
+	s := &small{x: spec.Input("x", nVis), in: map[string]*ir.Tensor{}, env: &ir.Env{Binding: ir.RowsOf(nRows), UpdateRows: nRows, Seed: 3, Update: 2}}
 	stack := spec.Sequential("s", spec.Dense(nHid), spec.Sigmoid())
 	mirror := spec.MirrorOf(stack, true)
 	s.x.Then(stack, mirror)
@@ -58,7 +58,7 @@ func (s *small) evaluate(t *testing.T, g *ir.Graph) map[string]*ir.Tensor {
 	t.Helper()
 	for _, st := range g.State {
 		if s.in[st.In.Name] == nil {
-			x := ir.NewTensor(ir.F64, st.In.Type.Shape.Bind(1)...)
+			x := ir.NewTensor(ir.F64, st.In.Type.Shape.Lengths()...)
 			for i := range x.F64 {
 				x.F64[i] = float64(i % 2)
 			}

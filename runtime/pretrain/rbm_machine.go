@@ -76,7 +76,7 @@ func machineOf(e train.Earlier, m *spec.Boltzmann) (*Machine, error) {
 		}
 	}
 	gaussian, linear := m.Units()
-	return newMachine(w.Type.Shape[0].N, w.Type.Shape[1].N, gaussian, linear, x[0], x[1], x[2])
+	return newMachine(w.Type.Shape[0].Length(), w.Type.Shape[1].Length(), gaussian, linear, x[0], x[1], x[2])
 }
 
 func newMachine(visible, hidden int, gaussian, linear bool, w, b, c []float32) (*Machine, error) {

@@ -85,7 +85,7 @@ func TestMachineUpdates(t *testing.T) {
 				for k := range m {
 					copy(means.F64[k*nh:], hidden(v0[k*nv:][:nv]))
 				}
-				drawn, err := sampler.Eval(&ir.Env{Rows: m, UpdateRows: m, Seed: o.Seed, Update: update}, []*ir.Tensor{means})
+				drawn, err := sampler.Eval(&ir.Env{Binding: ir.RowsOf(m), UpdateRows: m, Seed: o.Seed, Update: update}, []*ir.Tensor{means})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -220,7 +220,7 @@ func (r *run) finish(i int, e train.Earlier) error {
 	f := &checkpoint.File{Tensors: []checkpoint.Tensor{}, Header: checkpoint.Header{Model: e.Phase.Name, ModelHash: r.p.list[i].hash(), Seed: e.Phase.Seed,
 		DataHash: e.Phase.DataHash, Cursor: checkpoint.Cursor{Epoch: e.Phase.Epochs, Update: e.Phase.Updates}, Trainer: raw}}
 	for _, p := range e.Params {
-		f.Tensors = append(f.Tensors, checkpoint.Tensor{Name: p.Name, Shape: p.Type.Shape.Bind(1), Data: e.Values[p.Name]})
+		f.Tensors = append(f.Tensors, checkpoint.Tensor{Name: p.Name, Shape: p.Type.Shape.Lengths(), Data: e.Values[p.Name]})
 	}
 	if err := checkpoint.Write(filepath.Join(r.folder(i), leftName), f); err != nil {
 		return err
@@ -253,7 +253,7 @@ func (r *run) read(i int) (_ train.Earlier, err error) {
 	}
 	for _, q := range e.Params {
 		t := f.Tensor(q.Name)
-		if t == nil || !slices.Equal(t.Shape, q.Type.Shape.Bind(1)) {
+		if t == nil || !slices.Equal(t.Shape, q.Type.Shape.Lengths()) {
 			return e, fmt.Errorf("%s: %w: tensor %q is missing or of another shape", path, checkpoint.ErrNotCheckpoint, q.Name)
 		}
 		e.Values[q.Name] = t.Data

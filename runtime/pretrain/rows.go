@@ -113,7 +113,7 @@ func columnsFit(inputs []*ir.Value, rows dataset.Source) error {
 		if !in.Type.Shape.RowWise() {
 			continue // train.New says so
 		}
-		want := in.Type.Shape[1:].Bind(1)
+		want := in.Type.Shape[1:].Lengths()
 		i := slices.IndexFunc(cols, func(c dataset.Column) bool { return c.Name == in.Name })
 		if i < 0 || string(cols[i].DType) != in.Type.DType.String() || !slices.Equal(cols[i].Shape, want) {
 			errs = append(errs, fmt.Errorf("input %q is %s, so the rows need a column of that name and type; they have %v", in.Name, in.Type, cols))

@@ -235,7 +235,7 @@ func (r *run) start(m *spec.Model) train.Tensors {
 	for _, p := range m.Params() {
 		if w, ok := r.begin(p); ok {
 			t.names = append(t.names, p.Name)
-			t.shape[p.Name], t.data[p.Name] = p.Type.Shape.Bind(1), w
+			t.shape[p.Name], t.data[p.Name] = p.Type.Shape.Lengths(), w
 		}
 	}
 	if len(t.names) == 0 {

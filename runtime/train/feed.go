@@ -46,7 +46,8 @@ func newFeed(p *plan.Plan, src dataset.Source, m *spec.Model) (*feed, error) {
 			errs = append(errs, fmt.Errorf("train: input %q must have the batch as its first axis, got %s", port.Name, typ))
 			continue
 		}
-		want, have := typ.Shape[1:].Bind(1), cols[i].Shape
+		want, _ := typ.Shape[1:].Fixed() // known, as it is of rows
+		have := cols[i].Shape
 		if string(cols[i].DType) != typ.DType.String() || !slices.Equal(want, have) {
 			errs = append(errs, fmt.Errorf("train: input %q is %s, so its column must be %s%v, got %s%v", port.Name, typ, typ.DType, want, cols[i].DType, have))
 			continue

@@ -215,7 +215,7 @@ func matching(params []spec.Param, ties map[string][]string, f From) (InitReport
 		}
 		matched++
 		shape, x, ok := f.Tensors.Tensor(p.Name)
-		want := p.Type.Shape.Bind(1)
+		want := p.Type.Shape.Lengths()
 		switch {
 		case !ok:
 			r.Missing = append(r.Missing, p.Name)
@@ -337,7 +337,7 @@ func NetTensors(n *engine.Net) (Tensors, error) {
 	for _, v := range n.Graph().Params {
 		if x, ok := data[v.Name]; ok && v.Type.DType == ir.F32 {
 			out.names = append(out.names, v.Name)
-			out.byName[v.Name] = &checkpoint.Tensor{Name: v.Name, Shape: v.Type.Shape.Bind(1), Data: x}
+			out.byName[v.Name] = &checkpoint.Tensor{Name: v.Name, Shape: v.Type.Shape.Lengths(), Data: x}
 		}
 	}
 	return out, nil

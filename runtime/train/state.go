@@ -62,7 +62,7 @@ func (t *Trainer) save() error {
 		Model: t.prog.Name, ModelHash: t.prog.Hash, Kernels: kernels(), Optimizer: t.opt.Optimizer.Name(),
 		Seed: t.opt.Seed, DataHash: t.hash, Cursor: t.cursor, Facts: t.facts, Trainer: raw}}
 	for _, p := range t.prog.Params {
-		shape := p.Type.Shape.Bind(1)
+		shape := p.Type.Shape.Lengths()
 		f.Tensors = append(f.Tensors, checkpoint.Tensor{Name: p.Name, Shape: shape, Data: t.store.Param(p.Name)})
 		for _, slot := range t.slots(p.Name) {
 			f.Tensors = append(f.Tensors, checkpoint.Tensor{Name: slotPrefix + slot + "/" + p.Name, Shape: shape, Data: t.store.Slot(slot, p.Name)})
@@ -72,7 +72,7 @@ func (t *Trainer) save() error {
 		}
 	}
 	for _, s := range t.model.States() {
-		f.Tensors = append(f.Tensors, checkpoint.Tensor{Name: statePrefix + s.Name, Shape: s.Type.Shape.Bind(1), Data: t.store.State(s.Name)})
+		f.Tensors = append(f.Tensors, checkpoint.Tensor{Name: statePrefix + s.Name, Shape: s.Type.Shape.Lengths(), Data: t.store.State(s.Name)})
 	}
 	return t.write(f)
 }

@@ -45,9 +45,9 @@ func (s *subject) rows(net *engine.Net) {
 			given[name] = &ir.Tensor{DType: ir.F32, F32: w}
 		}
 		for _, p := range net.Graph().Params {
-			given[p.Name].Shape = p.Type.Shape.Bind(0)
+			given[p.Name].Shape = p.Type.Shape.Lengths()
 		}
-		est, err := verify.Bound(net.Graph(), &ir.Env{Rows: n, UpdateRows: n}, given)
+		est, err := verify.Bound(net.Graph(), &ir.Env{Binding: ir.RowsOf(n), UpdateRows: n}, given)
 		if err != nil {
 			s.Errorf("the reference: %v", err)
 			return

@@ -30,12 +30,12 @@ func (s *subject) gradient() {
 		s.Errorf("gradient: %v", err)
 		return
 	}
-	env := &ir.Env{Rows: gradientRows, UpdateRows: gradientRows, Seed: 11, Update: 1}
+	env := &ir.Env{Binding: ir.RowsOf(gradientRows), UpdateRows: gradientRows, Seed: 11, Update: 1}
 	in := s.tensors(gradientRows)
 	key := random.New(12)
 	for i, p := range s.model.Params() {
 		start := p.Initial(key.Derive(uint64(i)))
-		x := ir.NewTensor(ir.F64, p.Type.Shape.Bind(0)...)
+		x := ir.NewTensor(ir.F64, p.Type.Shape.Lengths()...)
 		for j := range x.F64 {
 			// Zeros would hide what only shows beside them.
 			x.F64[j] = float64(start[j]) + 0.1*key.Derive(uint64(i), 1).Normal(uint64(j))

@@ -68,7 +68,7 @@ type offset struct{ spec.Base }
 func (*offset) Build(b *spec.Builder, x ...*ir.Value) *ir.Value {
 	var dims []int
 	for _, d := range x[0].Type.Shape[1:] {
-		dims = append(dims, d.N)
+		dims = append(dims, d.Length())
 	}
 	return b.Op(ops.Add{}, x[0], b.Param("offset", spec.Zeros(), dims...))
 }

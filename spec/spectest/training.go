@@ -38,7 +38,7 @@ func (s *subject) size() (batch, tasks int, err error) {
 		tasks = 0
 		for _, phase := range p.Train.Phases {
 			for _, g := range phase.Groups {
-				tasks = max(tasks, g.Tasks(batch))
+				tasks = max(tasks, g.Tasks(ir.RowsOf(batch)))
 			}
 		}
 		if tasks >= workers {

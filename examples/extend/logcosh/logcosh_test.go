@@ -24,7 +24,7 @@ func TestValue(t *testing.T) {
 	}
 	p, q := []float64{1, -2, 900, 0}, []float64{0.5, 1, -100, 0}
 	tensor := func(x []float64) *ir.Tensor { return &ir.Tensor{DType: ir.F64, Shape: []int{2, 2}, F64: x} }
-	vals, err := ir.Evaluate(g, &ir.Env{Rows: 2, UpdateRows: 2}, map[string]*ir.Tensor{"p": tensor(p), "q": tensor(q)})
+	vals, err := ir.Evaluate(g, &ir.Env{Binding: ir.RowsOf(2), UpdateRows: 2}, map[string]*ir.Tensor{"p": tensor(p), "q": tensor(q)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,7 @@ func TestMetric(t *testing.T) {
 		t.Fatal(err)
 	}
 	tensor := func(x ...float64) *ir.Tensor { return &ir.Tensor{DType: ir.F64, Shape: []int{3, 2}, F64: x} }
-	vals, err := ir.Evaluate(g, &ir.Env{Rows: 3, UpdateRows: 3}, map[string]*ir.Tensor{
+	vals, err := ir.Evaluate(g, &ir.Env{Binding: ir.RowsOf(3), UpdateRows: 3}, map[string]*ir.Tensor{
 		"p": tensor(1, 2, 3, 4, 5, 6),
 		"q": tensor(1.25, 1.75, 3, 4.5, -5, 6),
 	})

@@ -121,7 +121,7 @@ func (s *session) Run(ctx context.Context, in map[string]*ir.Tensor) (out map[st
 	out = make(map[string]*ir.Tensor, len(s.p.Outputs))
 	for _, o := range s.p.Outputs {
 		t := s.p.Buffers[o.Buffer].Type
-		out[o.Name] = ir.NewTensor(t.DType, t.Shape.Bind(rows)...)
+		out[o.Name] = ir.NewTensor(t.DType, t.Shape.At(ir.RowsOf(rows))...)
 	}
 	if err := s.net.RunInto(ctx, in, out); err != nil {
 		return nil, err
@@ -142,8 +142,8 @@ func (s *session) rows(in map[string]*ir.Tensor) (int, error) {
 		}
 		fits := t.DType == v.Type.DType && len(t.Shape) == v.Type.Rank()
 		for i := 0; fits && i < len(t.Shape); i++ {
-			if d := v.Type.Shape[i]; !d.Symbolic() {
-				fits = t.Shape[i] == d.N
+			if n, known := v.Type.Shape[i].Known(); known {
+				fits = t.Shape[i] == n
 			} else if rows < 0 {
 				rows, first = t.Shape[i], v.Name
 			} else if rows != t.Shape[i] {

@@ -24,8 +24,8 @@ func TestVerify(t *testing.T) {
 		p := map[string][]float32{}
 		for _, v := range params {
 			key := random.New(seed).DeriveString(v.Name)
-			w := make([]float32, ir.Elems(v.Type.Shape.Bind(1)))
-			v.Init.Fill(key, v.Type.Shape.Bind(1), w)
+			w := make([]float32, ir.Elems(v.Type.Shape.Lengths()))
+			v.Init.Fill(key, v.Type.Shape.Lengths(), w)
 			for i := range w {
 				w[i] += float32(0.1 * key.Normal(uint64(len(w)+i)))
 			}
@@ -37,7 +37,7 @@ func TestVerify(t *testing.T) {
 		}
 		set := verify.Set{Name: "rows", Rows: 9, In: map[string]*ir.Tensor{}}
 		for _, v := range g.Inputs {
-			x := ir.NewTensor(v.Type.DType, v.Type.Shape.Bind(9)...)
+			x := ir.NewTensor(v.Type.DType, v.Type.Shape.At(ir.RowsOf(9))...)
 			for i := range x.F32 {
 				x.F32[i] = float32(random.New(seed).DeriveString(v.Name).Normal(uint64(i)))
 			}

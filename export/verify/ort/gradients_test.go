@@ -61,7 +61,7 @@ func gradients(t *testing.T, seed uint64, sum *slopes) {
 		for i := range w { // biases too
 			w[i] += float32(0.1 * random.New(seed).DeriveString(q.Name).Normal(uint64(i)))
 		}
-		in[q.Name] = &ir.Tensor{DType: ir.F32, Shape: q.Type.Shape.Bind(0), F32: w}
+		in[q.Name] = &ir.Tensor{DType: ir.F32, Shape: q.Type.Shape.Lengths(), F32: w}
 	}
 	e, err := engine.New(p.Train, s, engine.Options{Workers: 2})
 	if err != nil {
@@ -80,7 +80,7 @@ func gradients(t *testing.T, seed uint64, sum *slopes) {
 		if err := e.Run(feed, rows, &engine.Update{Seed: seed, Step: 3}); err != nil {
 			t.Fatalf("seed %d, %d rows: %v", seed, rows, err)
 		}
-		want, err := verify.Bound(g, &ir.Env{Rows: rows, UpdateRows: rows, Seed: seed, Update: 3}, in)
+		want, err := verify.Bound(g, &ir.Env{Binding: ir.RowsOf(rows), UpdateRows: rows, Seed: seed, Update: 3}, in)
 		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
