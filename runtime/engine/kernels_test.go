@@ -101,7 +101,7 @@ func check(t *testing.T, rng *rand.Rand, op ir.Op, rows int, types []ir.Type, in
 			wide[i] = v.To(ir.F64)
 		}
 	}
-	exact, err := op.(ir.Evaluator).Eval(&x.e.env, wide)
+	exact, err := ir.EvalOp(&x.e.env, op, types, wide)
 	if err != nil {
 		t.Fatal(err)
 	}
