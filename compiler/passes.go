@@ -65,6 +65,7 @@ func passes() []pass {
 		{"late-fold", gradient, nil, fold, "evaluates the constants that they brought"},
 		{"late-cse", gradient, nil, cse, "shares values between forward and backward"},
 		{"late-deadcode", gradient, nil, deadcode, "removes gradients that nothing asks for"},
+		{"flatten", back, nil, flatten, "makes products of higher rank products of matrices between views"},
 		{"fuse", back, nil, fuse, "joins what one kernel does in one go"},
 	}
 }
@@ -96,6 +97,9 @@ func reasons() []reason {
 		{"late-fold", "late-cse", "two folded constants may be equal"},
 		{"late-cse", "late-deadcode", "merging leaves dead nodes"},
 		{"late-canonical", "fuse", "the Transpose of a product must be one of its operands to go into the Gemm"},
+		{"autodiff", "flatten", "the gradient of a product of higher rank is written with the axes that the user gave"},
+		{"late-canonical", "flatten", "views that are left are those between ops, one each"},
+		{"flatten", "fuse", "a bias, a Relu or a mask goes into a product of matrices only where no view is between"},
 		{"late-cse", "fuse", "a value counts as read once only when equal readers are one"},
 		{"autodiff", "fuse", "a fused op has no gradient; its parts have"},
 	}

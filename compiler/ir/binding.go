@@ -86,6 +86,9 @@ func (b Binding) Of(name string) (n int, ok bool) {
 	return 0, false
 }
 
+// Size returns how many names are bound beside the batch.
+func (b Binding) Size() int { return len(b.list()) }
+
 // Free returns the names of the lengths that are bound beside the batch, in order.
 func (b Binding) Free() []string {
 	var names []string
@@ -191,6 +194,21 @@ func CheckBinding(b Binding, dims ...Dim) (err error) {
 	return err
 }
 
+// Defined returns the defined lengths that dims depend on, each once and after
+// those it is defined by.
+func Defined(dims ...Dim) []Dim {
+	var out []Dim
+	for _, d := range dims {
+		d.symbols(func(s symbol) {
+			one := Dim{n: 1, of: [maxFactors]symbol{s}}
+			if s.defined() && !slices.Contains(out, one) {
+				out = append(out, one)
+			}
+		})
+	}
+	return out
+}
+
 // Dims returns the dims of all values with a symbolic one, each once.
 func (g *Graph) Dims() []Dim {
 	var out []Dim
@@ -241,15 +259,9 @@ func (g *Graph) Symbols() []string {
 // Lengths returns the defined lengths in use, each after those it is defined by.
 func (g *Graph) Lengths() []Length {
 	var out []Length
-	seen := map[symbol]bool{}
-	for _, d := range g.Dims() {
-		d.symbols(func(s symbol) {
-			if s.defined() && !seen[s] {
-				seen[s] = true
-				m := s.h.Value()
-				out = append(out, Length{Name: m.name, Terms: slices.Clone(m.def.list()), Add: m.def.add, Div: m.def.div})
-			}
-		})
+	for _, d := range Defined(g.Dims()...) {
+		m := d.of[0].h.Value()
+		out = append(out, Length{Name: m.name, Terms: slices.Clone(m.def.list()), Add: m.def.add, Div: m.def.div})
 	}
 	return out
 }

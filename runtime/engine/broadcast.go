@@ -89,7 +89,13 @@ func (b *binding) scatter(r *reader, from, to ir.Shape) bool {
 		}
 		r.axes = append(r.axes, a)
 	}
-	if lengths, ok := to.Fixed(); ok && ir.Elems(lengths) <= maxTable {
+	r.tabulate(to)
+	return true
+}
+
+// tabulate makes the table of a unit whose shape is known.
+func (r *reader) tabulate(shape ir.Shape) {
+	if lengths, ok := shape.Fixed(); ok && ir.Elems(lengths) <= maxTable {
 		r.table = make([]int32, ir.Elems(lengths))
 		r.each(len(r.table), func(at, count, from, step int) {
 			for j := range count {
@@ -97,7 +103,6 @@ func (b *binding) scatter(r *reader, from, to ir.Shape) bool {
 			}
 		})
 	}
-	return true
 }
 
 // each calls f for each line of the w elements of a unit: count elements from at

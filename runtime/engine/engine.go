@@ -96,8 +96,9 @@ type Engine struct {
 
 	env     ir.Env
 	sizes   sizes
-	elems   []*int   // of each buffer
-	dims    []ir.Dim // of the buffers, the symbolic ones
+	elems   []*int    // of each buffer
+	names   []bounded // the lengths beside the batch
+	defined []ir.Dim  // the lengths that follow from them
 	u       Update
 	train   bool            // this run changes the store
 	random  Update          // stands in for the update in an evaluation that repeats a training run
@@ -153,13 +154,15 @@ func newEngine(p *plan.Plan, s *Store, o Options, apart bool) (*Engine, error) {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
 	e := &Engine{p: p, s: s, lossAt: -1, outs: map[string]*ir.Tensor{}}
+	var dims []ir.Dim
 	for i := range p.Buffers {
 		e.elems = append(e.elems, e.sizes.elems(p.Buffers[i].Type.Shape))
-		for _, d := range p.Buffers[i].Type.Shape {
-			if d.Symbolic() {
-				e.dims = append(e.dims, d)
-			}
-		}
+		dims = append(dims, p.Buffers[i].Type.Shape...)
+	}
+	e.defined = ir.Defined(dims...)
+	for _, name := range p.Capacity.Free() {
+		most, _ := p.Capacity.Of(name)
+		e.names = append(e.names, bounded{name, ir.Of(name), most})
 	}
 	e.bindViews(apart)
 	e.findTwins()

@@ -23,16 +23,20 @@ func (b *binding) fallback() kernel {
 	if _, ok := op.(ir.Evaluator); ok {
 		decomposes = false
 	}
+	ofRows := rowsApart(s, inT, outT)
 	return func(_ *ctx, lo, hi int) {
 		env, op := e.env, op
 		part := outT[0].Rank() > 0 && hi-lo < outT[0].Shape[0].At(e.sizes.at)
 		if part {
 			// Only a slice of axis 0 is made, so shapes in attributes are those of the
-			// slice, and the ops it decomposes into meet known lengths.
+			// slice. The ops it decomposes into meet fewer rows, or known lengths.
 			env.First = lo
 			shape := outT[0].Shape.At(e.sizes.at)
 			shape[0] = hi - lo
 			op = withShape(op, outT[0].Shape, ir.ShapeOf(shape...))
+		}
+		if part && decomposes && ofRows {
+			env.Binding = env.Binding.WithRows(hi - lo)
 		}
 		args := make([]*ir.Tensor, len(in))
 		types := make([]ir.Type, len(in))
@@ -48,7 +52,7 @@ func (b *binding) fallback() kernel {
 			if part && s.Access[i] == ir.Axis1 {
 				args[i] = columns(args[i], lo, hi)
 			}
-			if part && decomposes {
+			if part && decomposes && !ofRows {
 				types[i] = ir.Type{DType: inT[i].DType, Shape: ir.ShapeOf(args[i].Shape...)}
 			}
 		}
@@ -64,6 +68,22 @@ func (b *binding) fallback() kernel {
 			}
 		}
 	}
+}
+
+// rowsApart reports whether a slice of a step's result is the result for fewer
+// rows: rows are the unit of axis 0 in what is sliced, and in nothing else.
+func rowsApart(s *plan.Step, in, out []ir.Type) bool {
+	for _, t := range out {
+		if !t.Shape.RowWise() {
+			return false
+		}
+	}
+	for i, t := range in {
+		if s.Access[i] == ir.Axis0 && !t.Shape.RowWise() || s.Access[i] != ir.Axis0 && t.Shape.Has(ir.Batch) {
+			return false
+		}
+	}
+	return true
 }
 
 // withShape returns op with the shape to in place of from among its attributes.

@@ -28,7 +28,7 @@ func gemm(b *binding) (kernel, string) {
 		}
 	case ops.MatMul:
 		if b.inT[0].Rank() != 2 || b.inT[1].Rank() != 2 {
-			return nil, ""
+			return b.batched()
 		}
 	default:
 		return nil, ""

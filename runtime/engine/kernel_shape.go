@@ -28,6 +28,9 @@ func expandKernel(b *binding) (kernel, string) {
 // transposeKernel turns a matrix.
 func transposeKernel(b *binding) (kernel, string) {
 	op, ok := b.s.Op.(ops.Transpose)
+	if ok && b.outT[0].Rank() > 2 && b.all(ir.F32) {
+		return b.permute(op)
+	}
 	if !ok || b.outT[0].Rank() != 2 || op.Perm.At[0] != 1 && op.Perm.Len != 0 || !b.all(ir.F32) {
 		return nil, ""
 	}
@@ -37,6 +40,24 @@ func transposeKernel(b *binding) (kernel, string) {
 		rows, cols := *rowsAt, *colsAt
 		simd.Transpose(rows, hi-lo, x.f32[lo:], cols, y.f32[lo*rows:], rows)
 	}, "transpose"
+}
+
+// permute orders the axes of a value of higher rank anew.
+func (b *binding) permute(op ops.Transpose) (kernel, string) {
+	in, to := b.inT[0].Shape, b.outT[0].Shape
+	step := func(axis int) *int { return b.e.sizes.elems(in[op.Perm.At[axis]+1:]) }
+	r := &reader{v: b.in[0], how: scatter, unit: step(0)}
+	for i := 1; i < len(to); i++ {
+		r.axes = append(r.axes, axis{b.e.sizes.dim(to[i]), step(i)})
+	}
+	r.tabulate(to[1:])
+	y, width := b.out[0], b.width(b.outT[0])
+	return func(_ *ctx, lo, hi int) {
+		w := *width
+		for u := lo; u < hi; u++ {
+			r.load(y.f32[u*w:][:w], u)
+		}
+	}, "permute"
 }
 
 // concatKernel joins operands along an axis that is not the first.

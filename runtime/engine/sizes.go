@@ -54,31 +54,42 @@ func (s *sizes) set(at ir.Binding) {
 	}
 }
 
+// bounded is a named length and its capacity.
+type bounded struct {
+	name   string
+	length ir.Dim
+	most   int
+}
+
 // bindLengths checks the lengths of a run and computes what follows from them.
 func (e *Engine) bindLengths(at ir.Binding) error {
 	if at == e.sizes.at && at.Rows() > 0 {
 		return nil
 	}
-	most := e.p.Capacity
-	if rows := at.Rows(); rows < 1 || rows > most.Rows() {
-		return fmt.Errorf("engine: %d rows, plan %q takes 1 to %d", rows, e.p.Name, most.Rows())
+	if rows, most := at.Rows(), e.p.Capacity.Rows(); rows < 1 || rows > most {
+		return fmt.Errorf("engine: %d rows, plan %q takes 1 to %d", rows, e.p.Name, most)
 	}
-	for _, name := range most.Free() {
-		n, ok := at.Of(name)
+	for i := range e.names {
+		b := &e.names[i]
+		n, ok := b.length.TryAt(at)
 		if !ok {
-			return fmt.Errorf("engine: plan %q needs the length %s", e.p.Name, name)
+			return fmt.Errorf("engine: plan %q needs the length %s", e.p.Name, b.name)
 		}
-		if m, _ := most.Of(name); n < 1 || n > m {
-			return fmt.Errorf("engine: length %s is %d, plan %q takes 1 to %d", name, n, e.p.Name, m)
-		}
-	}
-	for _, name := range at.Free() {
-		if _, ok := most.Of(name); !ok {
-			return fmt.Errorf("engine: plan %q has no length %s", e.p.Name, name)
+		if n < 1 || n > b.most {
+			return fmt.Errorf("engine: length %s is %d, plan %q takes 1 to %d", b.name, n, e.p.Name, b.most)
 		}
 	}
-	if err := ir.CheckBinding(at, e.dims...); err != nil {
-		return fmt.Errorf("engine: plan %q: %w", e.p.Name, err)
+	if at.Size() > len(e.names) {
+		for _, name := range at.Free() {
+			if _, ok := e.p.Capacity.Of(name); !ok {
+				return fmt.Errorf("engine: plan %q has no length %s", e.p.Name, name)
+			}
+		}
+	}
+	for i := range e.defined {
+		if n, ok := e.defined[i].TryAt(at); !ok || n < 0 {
+			return fmt.Errorf("engine: plan %q: length %v is %d with %v", e.p.Name, e.defined[i], n, at)
+		}
 	}
 	e.sizes.set(at)
 	return nil
