@@ -121,7 +121,7 @@ func (r *NPYRows) Read(n int, f32 []float32, i64 []int64) ([]byte, error) {
 			return nil, fmt.Errorf("dataset: %s: %w", r.path, err)
 		}
 		if i := notFinite(f32); i >= 0 {
-			return nil, fmt.Errorf("dataset: %s: row %d, value %d is %v; data must be finite", r.path, first+int64(i/r.width), i%r.width, f32[i])
+			return nil, fmt.Errorf("dataset: %s: row %d, value %d: %v is not finite", r.path, first+int64(i/r.width), i%r.width, f32[i])
 		}
 	case i64 != nil && !r.float && len(i64) == n*r.width:
 		ints(i64, r.raw, r.sign, r.size, r.order)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -96,6 +97,7 @@ func TestOver(t *testing.T) {
 }
 
 func TestOverRefuses(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // as many rows at a time as the capacity
 	n, huge, whole := netOfRows(t, one(ops.Softmax{Axis: 1}, 1)), netOfRows(t, one(ops.Mul{}, 2)), netOfRows(t, one(ops.ReduceMean{Axes: ir.MakeAxes(0, 1)}, 1))
 	table := func(name string, width, rows int) *dataset.Table {
 		return dataset.From(make([]struct{}, rows), func(_ struct{}, row dataset.Row) { row.F32(name, make([]float32, width)...) })

@@ -29,7 +29,7 @@ func (t *Trainer) decide(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { t.facts = append(t.facts, t.rowFacts...) }()
-	if t.hash, err = hashOf(ctx, t.rows); err != nil {
+	if t.hash, err = t.hashOf(ctx, t.rows); err != nil {
 		return err
 	}
 	t.rowFacts.AddRows(factRows, t.rows.Len(), t.hash)
@@ -38,7 +38,7 @@ func (t *Trainer) decide(ctx context.Context) (err error) {
 	}
 	valid := t.hash
 	if !sameSource(t.opt.Valid, t.rows) {
-		if valid, err = hashOf(ctx, t.opt.Valid); err != nil {
+		if valid, err = t.hashOf(ctx, t.opt.Valid); err != nil {
 			return fmt.Errorf("Options.Valid: %w", err)
 		}
 	}
@@ -46,12 +46,10 @@ func (t *Trainer) decide(ctx context.Context) (err error) {
 	return nil
 }
 
-func hashOf(ctx context.Context, rows dataset.Source) (string, error) {
+// hashOf returns the hash of rows.
+func (t *Trainer) hashOf(ctx context.Context, rows dataset.Source) (string, error) {
 	h, err := dataset.Hash(dataset.Until(ctx, rows))
-	if cause := ctx.Err(); cause != nil && errors.Is(err, cause) {
-		return "", fmt.Errorf("train: %w while the rows were read for the checkpoint's hash; no checkpoint was written or changed: %w", ErrInterrupted, cause)
-	}
-	return h, err
+	return h, t.early(ctx, err, "read for the checkpoint's hash")
 }
 
 // load goes on from the checkpoint in Options.Dir, if there is one, and makes

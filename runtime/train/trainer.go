@@ -77,7 +77,9 @@ type Trainer struct {
 // Errors: every mistake of the declaration and of the options, joined, before
 // any row is read; that of Options.Needs; rows that lack an input's column; a folder that cannot be
 // written or that another training, which is not closed, uses; a checkpoint of
-// another model or run; tensors of Options.InitFrom that cannot be loaded.
+// another model or run; tensors of Options.InitFrom that cannot be loaded; a
+// label, a token or a probability that the model does not take, for which all
+// rows are read once if it does not take every value.
 func New(ctx context.Context, m *spec.Model, rows dataset.Source, o Options) (*Trainer, error) {
 	quiet, asked := false, o.Batch > 0 || o.Accumulate > 1
 	if err := o.check(m); err != nil {

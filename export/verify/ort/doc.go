@@ -14,6 +14,9 @@
 //     executable or the working directory.
 //  3. The system's library path.
 //
+// A model with a node that is known to end the process is refused before the library
+// sees it.
+//
 // Sessions use one thread each, all graph optimizations and the CPU provider,
 // and onnxruntime prints nothing.
 package ort
