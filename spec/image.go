@@ -86,16 +86,13 @@ func (r *reflector) visit(x Layer) bool {
 		return false // reported where it was placed
 	}
 	st := stateOf(x)
-	none := func(format string, a ...any) bool {
-		r.rule = fmt.Sprintf("a layer of kind %s has no mirror image", st.kind)
-		if format != "" {
-			r.rule += ": " + fmt.Sprintf(format, a...)
-		}
+	refuse := func(format string, a ...any) bool {
+		r.rule = fmt.Sprintf(format, a...)
 		return false
 	}
 	m, ok := x.(Mirrored)
 	if !ok {
-		return none("")
+		return refuse("a layer of kind %s has no mirror image", st.kind)
 	}
 	var in, out ir.Type
 	if p := st.built; p != nil {
@@ -106,7 +103,7 @@ func (r *reflector) visit(x Layer) bool {
 	}
 	if _, whole := x.(nested); !whole && out.DType == ir.Invalid {
 		if st.sp == nil || len(st.sp.find().mistakes) == 0 {
-			return none("the one made at %s was not placed", st.made.pos())
+			return refuse("PartByPart: the layer of kind %s made at %s was not placed", st.kind, st.made.pos())
 		}
 		return false // follows from another mistake
 	}
@@ -114,7 +111,7 @@ func (r *reflector) visit(x Layer) bool {
 	switch im.role {
 	case partByPart:
 		if r.depth++; r.depth > maxDepth {
-			return none("its parts contain it")
+			return refuse("PartByPart: the parts of a layer of kind %s contain it", st.kind)
 		}
 		for _, p := range im.parts {
 			if !r.visit(p) {
@@ -125,22 +122,23 @@ func (r *reflector) visit(x Layer) bool {
 		return true
 	case repeated, passedOver:
 		if !in.Equal(out) {
-			return none("it makes %s of %s, but what is repeated or passed over must keep the type", out, in)
+			return refuse("a layer of kind %s makes %s of %s, but what is repeated or passed over must keep the type", st.kind, out, in)
 		}
 	case noImage:
-		if im.why == "" {
-			return none("")
+		why := ""
+		if im.why != "" {
+			why = ": " + im.why
 		}
-		return none("%s", im.why)
+		return refuse("a layer of kind %s has no mirror image%s", st.kind, why)
 	}
 	if im.role != passedOver {
 		switch {
 		case isNil(im.layer):
-			return none("Image gave a nil layer")
+			return refuse("Image of a layer of kind %s gave a nil layer", st.kind)
 		case stateOf(im.layer) == nil:
-			return none("Image gave a zero %s: make it with its constructor", typeName(im.layer))
+			return refuse("Image of a layer of kind %s gave a zero %s: make it with its constructor", st.kind, typeName(im.layer))
 		case len(stateOf(im.layer).places) > 0 || r.used[stateOf(im.layer)]:
-			return none("Image must make a new layer at each call")
+			return refuse("Image of a layer of kind %s gave a layer that was there before: it must make a new one at each call", st.kind)
 		}
 		r.used[stateOf(im.layer)] = true
 		madeAt(im.layer, r.made)
