@@ -279,8 +279,13 @@ func RowsApart(g *ir.Graph) bool {
 			continue
 		}
 		s, ok := n.Op.(ir.Splitter)
-		if !ok || len(n.Out) != 1 || !n.Out[0].Type.Shape.RowWise() {
+		if !ok {
 			return false
+		}
+		for _, v := range n.Out { // a slice of the first is one of each
+			if !v.Type.Shape.RowWise() {
+				return false
+			}
 		}
 		types := make([]ir.Type, len(n.In))
 		for i, v := range n.In {
