@@ -253,13 +253,13 @@ func TestImageMistakes(t *testing.T) {
 	x().Then(dense, relu)
 	never := newFactored(1, 1)
 	for want, err := range map[string]error{
-		"a layer of kind factored has no mirror image: its weights have no transpose": mirror(loose, true),
-		"Image of a layer of kind factored gave a nil layer":                                                                     mirror(with(func(ir.Type) spec.Image { return spec.UndoneBy(nil) }), false),
-		"Image of a layer of kind factored gave a zero spec.DenseLayer":                                                          mirror(with(func(ir.Type) spec.Image { return spec.UndoneBy(&spec.DenseLayer{}) }), false),
-		"gave a layer that was there before: it must make a new one at each call":                                                   mirror(with(func(ir.Type) spec.Image { return spec.UndoneBy(placed) }), false),
+		"a layer of kind factored has no mirror image: its weights have no transpose":                mirror(loose, true),
+		"Image of a layer of kind factored gave a nil layer":                                         mirror(with(func(ir.Type) spec.Image { return spec.UndoneBy(nil) }), false),
+		"Image of a layer of kind factored gave a zero spec.DenseLayer":                              mirror(with(func(ir.Type) spec.Image { return spec.UndoneBy(&spec.DenseLayer{}) }), false),
+		"gave a layer that was there before: it must make a new one at each call":                    mirror(with(func(ir.Type) spec.Image { return spec.UndoneBy(placed) }), false),
 		"a layer of kind factored has no mirror image\n":                                             mirror(with(func(ir.Type) spec.Image { return spec.Image{} }), false),
 		"makes f32[N 3] of f32[N 6], but what is repeated or passed over must keep the type":         mirror(spec.Sequential("s", spec.Dense(6), changing()), false),
-		"PartByPart: the layer of kind factored made at " + line:                      mirror(with(func(ir.Type) spec.Image { return spec.PartByPart(never) }), false),
+		"PartByPart: the layer of kind factored made at " + line:                                     mirror(with(func(ir.Type) spec.Image { return spec.PartByPart(never) }), false),
 		`a layer of kind Dense has no parameter "v": it has ["b" "w"]`:                               x().Then(doing(func(b *spec.Builder) *ir.Value { return b.Borrow(dense, "v") })).Err(),
 		`a layer of kind ReLU has no parameter "v": it has none`:                                     x().Then(doing(func(b *spec.Builder) *ir.Value { return b.Borrow(relu, "v") })).Err(),
 		"the layer whose weights are used is nil":                                                    x().Then(doing(func(b *spec.Builder) *ir.Value { return b.Borrow(nil, "v") })).Err(),
