@@ -48,6 +48,8 @@ func (k *call) axis(a int64, rank int) (int, error) {
 	return int(a), nil
 }
 
+var errNotWritten = errors.New("is not an op this package writes")
+
 // infer returns the type of a node's result by the rules of its op.
 func (c *checker) infer(k *call) (vtype, error) {
 	switch k.n.OpType {
@@ -106,7 +108,7 @@ func (c *checker) infer(k *call) (vtype, error) {
 	case "Gather":
 		return k.gather()
 	}
-	return vtype{}, errors.New("is not an op this package writes")
+	return vtype{}, errNotWritten
 }
 
 func (k *call) same() (vtype, error) {

@@ -2,6 +2,7 @@ package onnxexport
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
@@ -85,6 +86,7 @@ func legalize(g *ir.Graph, opset int) (*prepared, error) {
 			}
 		}
 	}
+	p.prune(g.Outputs, to)
 	for _, v := range g.Outputs {
 		w := to[v]
 		if w == nil {
@@ -93,6 +95,18 @@ func legalize(g *ir.Graph, opset int) (*prepared, error) {
 		p.outputs = append(p.outputs, output{v.Name, v.Type, w})
 	}
 	return p, nil
+}
+
+// prune leaves out what an op taken apart is made of besides the results that are read.
+func (p *prepared) prune(outputs []*ir.Value, to map[*ir.Value]*ir.Value) {
+	for _, v := range outputs {
+		if w := to[v]; w != nil {
+			p.graph.Outputs = append(p.graph.Outputs, w)
+		}
+	}
+	need := needed(p.graph)
+	p.graph.Outputs = nil
+	p.graph.Nodes = slices.DeleteFunc(p.graph.Nodes, func(n *ir.Node) bool { return !neededNode(n, need) })
 }
 
 // emit appends op, or what it means, and returns its results.

@@ -144,8 +144,8 @@ func doc(n *ir.Node) string {
 	return strings.Join(lines, "\n")
 }
 
-// Layers returns the last value of each layer that a file's nodes name in their
-// doc_string, in the order of those nodes. It fails if the file is no ONNX model.
+// Layers returns the results of the last node of each layer that a file's nodes name in
+// their doc_string, in the order of those nodes. It fails if the file is no ONNX model.
 func Layers(file []byte) ([]Tap, error) {
 	m, err := onnxpb.UnmarshalModel(file)
 	if err != nil {
@@ -167,14 +167,18 @@ func Layers(file []byte) ([]Tap, error) {
 			}
 		}
 		if taps[i].Layer != "" && len(n.GetOutput()) > 0 {
-			taps[i].Value = n.Output[0]
 			last[taps[i].Layer] = i
 		}
 	}
 	var out []Tap
 	for i, t := range taps {
-		if t.Value != "" && last[t.Layer] == i {
-			out = append(out, t)
+		if j, ok := last[t.Layer]; !ok || j != i {
+			continue
+		}
+		for _, t.Value = range g.Node[i].Output {
+			if t.Value != "" {
+				out = append(out, t)
+			}
 		}
 	}
 	return out, nil

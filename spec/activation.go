@@ -21,8 +21,9 @@ func (l *ActivationLayer) Named(name string) *ActivationLayer { return named(l, 
 // Build returns the function of x.
 func (l *ActivationLayer) Build(b *Builder, x ...*ir.Value) *ir.Value { return b.Op(l.op, x[0]) }
 
-func (l *ActivationLayer) copy() Layer {
-	return &ActivationLayer{Base: newBase(l.st.kind), op: l.op}
+// Image is a copy.
+func (l *ActivationLayer) Image(ir.Type, bool) Image {
+	return Repeated(&ActivationLayer{Base: newBase(l.st.kind), op: l.op})
 }
 
 // ReLU is max(x, 0) (Nair and Hinton 2010). Its gradient at 0 is 0.
@@ -70,8 +71,9 @@ func (l *LeakyReLULayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 	return b.Op(ops.LeakyRelu{Alpha: l.alpha}, x[0])
 }
 
-func (l *LeakyReLULayer) copy() Layer {
-	return &LeakyReLULayer{newBase(l.st.kind), l.alpha}
+// Image is a copy.
+func (l *LeakyReLULayer) Image(ir.Type, bool) Image {
+	return Repeated(&LeakyReLULayer{newBase(l.st.kind), l.alpha})
 }
 
 // ELULayer is made by [ELU].
@@ -99,7 +101,10 @@ func (l *ELULayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 	return b.Op(ops.Elu{Alpha: l.alpha}, x[0])
 }
 
-func (l *ELULayer) copy() Layer { return &ELULayer{newBase(l.st.kind), l.alpha} }
+// Image is a copy.
+func (l *ELULayer) Image(ir.Type, bool) Image {
+	return Repeated(&ELULayer{newBase(l.st.kind), l.alpha})
+}
 
 func finite(name string, x float64) string {
 	if math.IsNaN(x) || math.IsInf(x, 0) {
@@ -130,4 +135,7 @@ func (l *SoftmaxLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 	return b.Op(ops.Softmax{Axis: axis}, x[0])
 }
 
-func (l *SoftmaxLayer) copy() Layer { return &SoftmaxLayer{newBase(l.st.kind), l.axis} }
+// Image is a copy.
+func (l *SoftmaxLayer) Image(ir.Type, bool) Image {
+	return Repeated(&SoftmaxLayer{newBase(l.st.kind), l.axis})
+}

@@ -84,9 +84,11 @@ type placement struct {
 	parent   *placement
 	children []*placement
 	at       site
-	twice    bool // inside spec.Shared
-	out      *ir.Value
-	borrowed []*param // weights of other layers
+	twice    bool        // inside spec.Shared
+	in       ir.Type     // of the first operand
+	out      *ir.Value   // the result of Build
+	also     []*ir.Value // further results
+	borrowed []*param    // weights of other layers
 }
 
 // Here returns the base of a layer, for use in its constructor: the kind, which
@@ -239,13 +241,6 @@ func (b *Builder) weights() {
 	}
 }
 
-// borrow returns a parameter of another layer.
-func (b *Builder) borrow(p *param) *ir.Value {
-	b.p.borrowed = append(b.p.borrowed, p)
-	b.weights()
-	return p.v
-}
-
 // Const returns a scalar constant of dtype f32, to be broadcast.
 func (b *Builder) Const(x float64) *ir.Value {
 	if b.failed {
@@ -260,32 +255,51 @@ func (b *Builder) Const(x float64) *ir.Value {
 // Op applies an op and returns its first result. Operands are the x of Build and
 // what methods of b returned.
 func (b *Builder) Op(op ir.Op, in ...*ir.Value) *ir.Value {
+	if out := b.apply(op, in); out != nil {
+		return out[0]
+	}
+	return bad()
+}
+
+// Ops is Op that returns every result. After a mistake it returns [ir.MaxResults]
+// values of an invalid type, so that none of the op's is missing.
+func (b *Builder) Ops(op ir.Op, in ...*ir.Value) []*ir.Value {
+	if out := b.apply(op, in); out != nil {
+		return out
+	}
+	return ir.NoResults()
+}
+
+// apply returns the results of an op, or nil after a mistake.
+func (b *Builder) apply(op ir.Op, in []*ir.Value) []*ir.Value {
 	if b.failed {
-		return bad()
+		return nil
+	}
+	fail := func(name string, rule func() string) []*ir.Value {
+		b.fail(name, rule)
+		return nil
 	}
 	if isNil(op) {
-		return b.Errorf("the op is nil")
+		b.Errorf("the op is nil")
+		return nil
 	}
 	s := b.sp.find()
 	types := make([]ir.Type, len(in))
 	for i, v := range in {
 		if v == nil {
-			return b.fail(op.Name(), text("operand %d is nil", i+1))
+			return fail(op.Name(), text("operand %d is nil", i+1))
 		}
 		if isBad(v) {
-			return bad()
+			return nil
 		}
 		if !s.owned[v] {
-			return b.fail(op.Name(), text("operand %d, a %s, belongs to no value of this declaration", i+1, v.Type))
+			return fail(op.Name(), text("operand %d, a %s, belongs to no value of this declaration", i+1, v.Type))
 		}
 		types[i] = v.Type
 	}
-	out, err := op.Infer(types)
+	out, err := ir.InferOp(op, types)
 	if err != nil {
-		return b.fail(op.Name(), err.Error)
-	}
-	if len(out) == 0 {
-		return b.fail(op.Name(), text("the op has no result"))
+		return fail(op.Name(), err.Error)
 	}
 	n := &ir.Node{Op: op, In: append([]*ir.Value{}, in...)}
 	for _, t := range out {
@@ -293,7 +307,22 @@ func (b *Builder) Op(op ir.Op, in ...*ir.Value) *ir.Value {
 	}
 	s.nodes = append(s.nodes, n)
 	s.made[n] = b.p
-	return n.Out[0]
+	return n.Out
+}
+
+// Also gives the layer further results beside what Build returns, each another value.
+// They are had by [Value.Result], in this order, at each place of the layer.
+func (b *Builder) Also(v ...*ir.Value) {
+	for _, w := range v {
+		switch {
+		case b.failed || isBad(w):
+			return
+		case !b.sp.find().owned[w]:
+			b.Errorf("Also: the value belongs to no value of this declaration")
+			return
+		}
+		b.p.also = append(b.p.also, w)
+	}
 }
 
 // Layer places a layer inside this one.
@@ -350,8 +379,7 @@ func place(s *space, parent *placement, l Layer, i, n int, x []*ir.Value, at sit
 	}
 	st := stateOf(l)
 	if st == nil {
-		return outside("layer %d of %d is a zero %s: make it with its constructor", i, n,
-			strings.TrimPrefix(reflect.TypeOf(l).String(), "*"))
+		return outside("layer %d of %d is a zero %s: make it with its constructor", i, n, typeName(l))
 	}
 	s = union(st.sp, s)
 	st.sp = s
@@ -403,6 +431,7 @@ func place(s *space, parent *placement, l Layer, i, n int, x []*ir.Value, at sit
 			return s, b.Errorf("operand %d, a %s, belongs to no value of this declaration", j+1, v.Type)
 		}
 	}
+	p.in = x[0].Type
 	if st.built == nil {
 		st.built = p
 	}
@@ -427,7 +456,7 @@ func place(s *space, parent *placement, l Layer, i, n int, x []*ir.Value, at sit
 			hint: "make the layer outside the function that places it"})
 	}
 	p.out = v
-	st.outs = append(st.outs, v)
+	st.outs = append(append(st.outs, v), p.also...)
 	return s, v
 }
 
@@ -440,6 +469,9 @@ func (p *placement) again() bool {
 	}
 	return false
 }
+
+// typeName returns spec.DenseLayer for a pointer to one.
+func typeName(l Layer) string { return strings.TrimPrefix(reflect.TypeOf(l).String(), "*") }
 
 func isNil(x any) bool {
 	if x == nil {

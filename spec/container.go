@@ -25,6 +25,9 @@ func (l *SequentialLayer) Named(name string) *SequentialLayer { return named(l, 
 
 func (l *SequentialLayer) parts() []Layer { return l.layers }
 
+// Image is that of the layers inside.
+func (l *SequentialLayer) Image(ir.Type, bool) Image { return PartByPart(l.layers...) }
+
 // Build returns x passed through the layers.
 func (l *SequentialLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 	return chain(b, l.layers, x[0])
@@ -53,6 +56,9 @@ func Layers(l ...Layer) Layer {
 
 func (l *layersLayer) parts() []Layer { return l.layers }
 
+// Image is that of the layers inside.
+func (l *layersLayer) Image(ir.Type, bool) Image { return PartByPart(l.layers...) }
+
 // Build returns x passed through the layers.
 func (l *layersLayer) Build(b *Builder, x ...*ir.Value) *ir.Value { return chain(b, l.layers, x[0]) }
 
@@ -71,6 +77,9 @@ func Shared(l Layer) Layer {
 }
 
 func (l *sharedLayer) parts() []Layer { return []Layer{l.layer} }
+
+// Image is that of the layer inside.
+func (l *sharedLayer) Image(ir.Type, bool) Image { return PartByPart(l.layer) }
 
 // Build returns x passed through the layer.
 func (l *sharedLayer) Build(b *Builder, x ...*ir.Value) *ir.Value { return chain(b, l.parts(), x[0]) }
@@ -142,6 +151,9 @@ func (l *repeatLayer) args() string {
 }
 
 func (l *repeatLayer) parts() []Layer { return l.blocks }
+
+// Image is that of the layers inside.
+func (l *repeatLayer) Image(ir.Type, bool) Image { return PartByPart(l.blocks...) }
 
 // Build returns x passed through the layers.
 func (l *repeatLayer) Build(b *Builder, x ...*ir.Value) *ir.Value { return chain(b, l.blocks, x[0]) }

@@ -15,8 +15,7 @@ type DenseLayer struct {
 	init     Init
 	biasInit Init
 
-	w *DenseLayer // whose weights, transposed, and
-	b *TiedLayer  // whose biases it starts with; nil for those of the initializers
+	of *DenseLayer // whose image it is, so that it starts with its weights, transposed
 }
 
 // Dense is a fully connected layer, y = x·w + b.
@@ -55,22 +54,18 @@ func (l *DenseLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 		return b.Errorf("%s", rule)
 	}
 	w := b.Param("w", l.init, x[0].Type.Last(), l.units)
-	y := addBias(b, b.Op(ops.MatMul{}, x[0], w), !l.noBias, l.biasInit, l.units)
-	if l.w != nil {
-		startLike(l.st.params["w"], l.w.st.params["w"])
+	if l.of != nil && x[0].Type.Last() == l.of.units {
+		b.StartTransposed(w, l.of, "w")
 	}
-	if l.b != nil {
-		startLike(l.st.params["b"], l.b.st.params["b"])
-	}
-	return y
+	return addBias(b, b.Op(ops.MatMul{}, x[0], w), !l.noBias, l.biasInit, l.units)
 }
 
-// startLike makes p start as a copy of q, if both are there and fit.
-func startLike(p, q *param) {
-	if p == nil || q == nil || p.v.Type.Shape.Count() != q.v.Type.Shape.Count() || p.v.Type.Shape[0] != q.v.Type.Shape[q.v.Type.Rank()-1] {
-		return
+// Image is Tied, or a Dense layer that starts with the weights, transposed.
+func (l *DenseLayer) Image(in ir.Type, tied bool) Image {
+	if tied {
+		return UndoneBy(&TiedLayer{Base: newBase("Tied"), of: l, noBias: l.noBias, biasInit: l.biasInit})
 	}
-	p.like = q
+	return UndoneBy(&DenseLayer{Base: newBase("Dense"), units: in.Last(), noBias: l.noBias, init: l.init, biasInit: l.biasInit, of: l})
 }
 
 // features returns the rule that the operand of a dense layer breaks, or "".
@@ -94,73 +89,92 @@ type TiedLayer struct {
 	of       Layer
 	noBias   bool
 	biasInit Init
+	image    Layer  // of another layer than Dense, made at the first place
+	set      string // the option given last
 }
 
 // Tied is a dense layer with the transposed weights of another, y = x·wᵀ + b:
 // one tensor with two uses. The other layer must have been placed before.
 //
 // Shapes: for w f32[in units] of the other, x f32[N … units], y f32[N … in].
-// Parameters: b f32[in], zero unless BiasInit is given. Mistakes: the other is no
-// Dense layer or was not placed yet, x has another width than its output.
-func Tied(dense Layer) *TiedLayer {
-	return &TiedLayer{Base: newBase("Tied"), of: dense, biasInit: Zeros()}
+// Parameters: b f32[in], zero unless BiasInit is given. Of a layer of one's own it is
+// the tied image (see [Mirrored]), which has no options. Mistakes: the other was not
+// placed yet or has no tied image, x has another width than its output.
+func Tied(layer Layer) *TiedLayer {
+	return &TiedLayer{Base: newBase("Tied"), of: layer, biasInit: Zeros()}
 }
 
 // Named gives the layer a name.
 func (l *TiedLayer) Named(name string) *TiedLayer { return named(l, name) }
 
 // NoBias leaves b out.
-func (l *TiedLayer) NoBias() *TiedLayer { return option(l, "NoBias", func() { l.noBias = true }) }
+func (l *TiedLayer) NoBias() *TiedLayer {
+	return option(l, "NoBias", func() { l.noBias, l.set = true, "NoBias" })
+}
 
 // BiasInit sets the initializer of b.
 func (l *TiedLayer) BiasInit(i Init) *TiedLayer {
-	return option(l, "BiasInit", func() { l.biasInit = i })
+	return option(l, "BiasInit", func() { l.biasInit, l.set = i, "BiasInit" })
 }
 
 func (l *TiedLayer) args() string {
-	switch of := l.of.(type) {
-	case *DenseLayer:
-		switch {
-		case of == nil:
-			return "the layer to be tied to is nil"
-		case of.st == nil:
-			return "the layer to be tied to is a zero DenseLayer: make it with spec.Dense"
-		}
-		return ""
-	case nil:
-		return "the layer to be tied to is nil"
-	}
 	if isNil(l.of) {
 		return "the layer to be tied to is nil"
 	}
-	return fmt.Sprintf("only a Dense layer can be tied to, got %T", l.of)
+	if stateOf(l.of) == nil {
+		return fmt.Sprintf("the layer to be tied to is a zero %s: make it with its constructor", typeName(l.of))
+	}
+	if _, ok := l.of.(Mirrored); !ok {
+		return fmt.Sprintf("only a layer with a mirror image can be tied to, got %T", l.of)
+	}
+	return ""
 }
 
 // Build returns x·wᵀ + b.
 func (l *TiedLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
-	of := l.of.(*DenseLayer).st
-	if len(of.places) == 0 {
-		return b.Errorf("the layer made at %s was not placed yet, so it has no weights to tie to", of.made.pos())
+	of, ok := l.of.(*DenseLayer)
+	if !ok {
+		return l.other(b, x[0])
 	}
-	b.sp = union(of.sp, b.sp) // with the mistakes that may follow here
-	p := of.params["w"]
-	if p == nil {
-		return bad() // follows from the mistake in the other layer
+	w := b.Borrow(of, "w")
+	if isBad(w) {
+		return bad()
 	}
 	if rule := features(x[0]); rule != "" {
 		return b.Errorf("%s", rule)
 	}
-	w := b.borrow(p)
 	in, out := w.Type.Shape[0].Length(), w.Type.Last()
 	if x[0].Type.Last() != out {
 		xt := x[0].Type
-		b.failed = true
-		b.sp.fail(&mistake{st: b.p.st, at: b.p.at, placed: b.p.at,
-			op: func() string { b.sp.resolve(); return fmt.Sprintf("Tied to %q", of.path) },
+		return b.mistake(&mistake{
+			op: func() string { b.sp.find().resolve(); return fmt.Sprintf("Tied to %q", of.st.path) },
 			rule: text("its output is %d wide but the input here is %d (w is %s, x is %s)",
 				out, xt.Last(), w.Type, xt)})
-		return bad()
 	}
 	wt := b.Op(ops.Transpose{Perm: ir.MakeAxes(1, 0)}, w)
 	return addBias(b, b.Op(ops.MatMul{}, x[0], wt), !l.noBias, l.biasInit, in)
+}
+
+// other returns x passed through the tied image of a layer that says itself what
+// that is.
+func (l *TiedLayer) other(b *Builder, x *ir.Value) *ir.Value {
+	if l.set != "" {
+		return b.Errorf("%s is for a Dense layer, but this is tied to one of kind %s", l.set, stateOf(l.of).kind)
+	}
+	if l.image == nil {
+		if !b.placed(l.of) {
+			return bad()
+		}
+		r := &reflector{tied: true, made: l.st.made, used: map[*state]bool{}}
+		switch {
+		case !r.visit(l.of) && r.rule == "":
+			return bad()
+		case r.rule != "":
+			return b.Errorf("%s", r.rule)
+		case len(r.out) != 1 || r.out[0].role != undone:
+			return b.Errorf("a layer of kind %s is nothing to tie to: mirror it with spec.Mirror", stateOf(l.of).kind)
+		}
+		l.image = r.out[0].image
+	}
+	return b.Layer(l.image, x)
 }

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
@@ -40,7 +41,7 @@ func (p Param) Initial(root random.Key) []float32 {
 }
 
 // Like returns the parameter as whose copy this one starts, if there is one: that
-// of the layer that a [Mirror] or [Untie] made its layer of.
+// of the layer that a [Mirror] or [Untie] made its layer of (see [Builder.StartAs]).
 func (p Param) Like() (of Param, ok bool) {
 	if p.id == nil || p.id.like == nil {
 		return Param{}, false
@@ -51,9 +52,9 @@ func (p Param) Like() (of Param, ok bool) {
 }
 
 // FromLike returns what this parameter starts with when the one of [Param.Like] has
-// these elements: the same, transposed if they are a matrix.
+// these elements: the same, transposed if Builder.StartTransposed said so.
 func (p Param) FromLike(of []float32) []float32 {
-	if p.Type.Rank() != 2 {
+	if p.id == nil || !p.id.turned {
 		return append([]float32{}, of...)
 	}
 	rows, cols := p.Type.Shape[0].Length(), p.Type.Shape[1].Length()
@@ -103,6 +104,9 @@ func GraphOf(name string, values ...*Value) (*ir.Graph, []Param, error) {
 		}
 		if out.name == "" && v.by != nil {
 			out.name = v.by.path
+		}
+		if out.name != "" && v.name == "" && v.index > 0 {
+			out.name += "." + itoa(v.index+1)
 		}
 		if out.name == "" && v.v.Def != nil {
 			out.name = s.made[v.v.Def].path()
@@ -266,7 +270,7 @@ func (x *extract) node(n *ir.Node) {
 		name := x.label[v]
 		switch {
 		case name != "":
-		case p.out == v && layer != "":
+		case (p.out == v || slices.Contains(p.also, v)) && layer != "":
 			name = x.unique(layer)
 		default:
 			name = x.unique("")

@@ -52,3 +52,6 @@ func (l *KSparseLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 	kept := b.Op(ops.Less{}, rank, b.Const(float64(l.k)-0.5))
 	return b.Op(ops.Where{}, kept, x[0], b.Const(0))
 }
+
+// Image says that a mirror does without.
+func (l *KSparseLayer) Image(ir.Type, bool) Image { return PassedOver() }

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 )
@@ -13,15 +14,16 @@ type MirrorLayer struct {
 	tied   bool
 	from   *MirrorLayer // whose biases an untied one starts with; nil for none
 	layers []Layer      // made at the first place
-	stages []stage      // of layers, from the input on
+	line   []reflection // what they are images of, from the encoder's input on
 }
 
-// Mirror is the decoder to an encoder: its dense layers and activations in
-// reverse. A stage is a dense layer and the activations that follow it; the
+// Mirror is the decoder to an encoder: what undoes its layers, and its activations,
+// in reverse. A stage is a layer that is undone and the activations that follow it; the
 // image of a stage undoes the layer and is followed by the activations of the
 // stage before it, so the last image is linear: 784-100-30 with ReLU after each
-// becomes 30-100 ReLU, 100-784. Flatten and Reshape are undone, Dropout, noise and
-// KSparse are left out. The encoder must have been placed before.
+// becomes 30-100 ReLU, 100-784. Dense, Flatten and Reshape are undone; Dropout, noise
+// and KSparse are left out; a layer of one's own says itself what becomes of it (see
+// [Mirrored]). The encoder must have been placed before.
 //
 // Weights are new ones that start as the encoder's, transposed, and then go their
 // own way, unless Tied is given. Mistakes: the encoder was not placed yet, or
@@ -47,8 +49,8 @@ func Untie(name string, tied *MirrorLayer) *MirrorLayer {
 // Named gives the container another name.
 func (l *MirrorLayer) Named(name string) *MirrorLayer { return named(l, name) }
 
-// Tied makes the dense layers use the encoder's weights, transposed. Biases are
-// their own.
+// Tied makes the images use the encoder's weights, those of Dense layers transposed.
+// Biases are their own.
 func (l *MirrorLayer) Tied() *MirrorLayer { return option(l, "Tied", func() { l.tied = true }) }
 
 func (l *MirrorLayer) args() string {
@@ -75,6 +77,9 @@ func (l *MirrorLayer) args() string {
 
 func (l *MirrorLayer) parts() []Layer { return l.layers }
 
+// Image is that of the layers inside.
+func (l *MirrorLayer) Image(ir.Type, bool) Image { return PartByPart(l.layers...) }
+
 // Build returns x passed through the images.
 func (l *MirrorLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 	if l.layers == nil {
@@ -83,105 +88,73 @@ func (l *MirrorLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 			return b.Errorf("the layer made at %s was not placed yet, so it has no shapes to mirror", of.made.pos())
 		}
 		b.sp = union(of.sp, b.sp) // with the mistakes that may follow here
-		layers, rule := l.images()
-		if rule != "" {
+		if rule, ok := l.reflect(); rule != "" {
 			return b.Errorf("%s", rule)
-		}
-		if len(layers) == 0 {
+		} else if !ok {
 			return bad()
 		}
-		l.layers = layers
 	}
-	return chain(b, l.layers, x[0])
+	y := chain(b, l.layers, x[0])
+	for _, r := range l.line {
+		if of := l.partner(r.of); of != nil && r.role == undone {
+			startAlike(stateOf(r.image).built, stateOf(of).built)
+		}
+	}
+	return y
 }
 
-// stage is a layer that has an image, copies of the activations behind it, and of
-// those behind the stage before.
-type stage struct {
-	of     Layer
-	image  Layer
-	acts   []Layer
-	before []Layer
+// reflect asks the encoder's layers for their images and puts them in order. It
+// returns why there are none; false without a reason follows from another mistake.
+func (l *MirrorLayer) reflect() (rule string, ok bool) {
+	r := &reflector{tied: l.tied, made: l.st.made, used: map[*state]bool{}}
+	if !r.visit(l.of) {
+		return r.rule, false
+	}
+	end := toLastUndone(r.out) // the activations behind it are not repeated
+	if end == 0 {
+		return "the layer to be mirrored holds no layer that has a mirror image", false
+	}
+	l.line = r.out
+	l.layers, _ = reversed(r.out[:end])
+	return "", true
 }
 
-// images returns the layers of the mirror, or why there are none. It is empty
-// without a reason if that follows from another mistake.
-func (l *MirrorLayer) images() (out []Layer, rule string) {
-	stages := []stage{{}} // what comes before the first has no image
-	var visit func(Layer) bool
-	visit = func(x Layer) bool {
-		if isNil(x) || stateOf(x) == nil {
-			return false
-		}
-		if n, ok := x.(nested); ok {
-			if _, residual := x.(*ResidualLayer); !residual {
-				for _, p := range n.parts() {
-					if !visit(p) {
-						return false
-					}
-				}
-				return true
-			}
-		}
-		var image Layer
-		switch x := x.(type) {
-		case *DenseLayer:
-			w := x.st.params["w"]
-			if w == nil {
-				return false
-			}
-			image = l.dense(x, w.v.Type.Shape[0].Length())
-		case *TiedLayer:
-			rule = "a Tied layer has no mirror image"
-			return false
-		case *FlattenLayer:
-			image = Reshape(lengths(x.from)...)
-		case *ReshapeLayer:
-			image = Reshape(lengths(x.from)...)
-		case *DropoutLayer, *MaskingNoiseLayer, *GaussianNoiseLayer, *SaltAndPepperLayer, *KSparseLayer:
-			return true
-		case interface{ copy() Layer }:
-			last := &stages[len(stages)-1]
-			last.acts = append(last.acts, x.copy())
-			return true
-		default:
-			rule = fmt.Sprintf("a layer of kind %s has no mirror image", x.base().st.kind)
-			return false
-		}
-		stages = append(stages, stage{of: x, image: image})
-		return true
+// toLastUndone returns the length of a line up to the last layer that is undone.
+func toLastUndone(line []reflection) int {
+	n := len(line)
+	for n > 0 && line[n-1].role != undone {
+		n--
 	}
-	if !visit(l.of) {
-		return nil, rule
-	}
-	if len(stages) == 1 {
-		return nil, "the layer to be mirrored holds no layer that has a mirror image"
-	}
-	for i := len(stages) - 1; i > 0; i-- {
-		out = append(out, stages[i].image)
-		if i > 1 {
-			stages[i].before = stages[i-1].acts
-			out = append(out, stages[i].before...)
-		}
-	}
-	l.stages = stages[1:]
-	for _, x := range out {
-		x.base().st.made = l.st.made
-	}
-	return out, ""
+	return n
 }
 
-func (l *MirrorLayer) dense(of *DenseLayer, units int) Layer {
-	if l.tied {
-		return &TiedLayer{Base: newBase("Tied"), of: of, noBias: of.noBias, biasInit: of.biasInit}
+// reversed returns the images of a line, from its last layer to the first that is undone,
+// and those of the activations before that one.
+func reversed(line []reflection) (images, rest []Layer) {
+	for i := len(line) - 1; i >= 0; i-- {
+		switch x := line[i]; x.role {
+		case repeated:
+			rest = append(rest, x.image)
+		case undone:
+			slices.Reverse(rest)
+			images = append(append(images, rest...), x.image)
+			rest = nil
+		}
 	}
-	d := &DenseLayer{Base: newBase("Dense"), units: units, noBias: of.noBias, init: of.init, biasInit: of.biasInit, w: of}
+	slices.Reverse(rest)
+	return images, rest
+}
+
+// partner returns the image of a layer in the mirror that this one unties, nil if
+// there is none.
+func (l *MirrorLayer) partner(of Layer) Layer {
+	var image Layer
 	if l.from != nil {
-		for _, s := range l.from.stages {
-			if t, ok := s.image.(*TiedLayer); ok && s.of == Layer(of) {
-				d.b = t
+		for _, r := range l.from.line {
+			if r.role == undone && r.of == of {
+				image = r.image
 			}
 		}
 	}
-	return d
+	return image
 }

@@ -43,6 +43,9 @@ func (l *MaskingNoiseLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 	return b.Op(ops.MaskingNoise{Rate: l.rate}, x[0])
 }
 
+// Image says that a mirror does without.
+func (l *MaskingNoiseLayer) Image(ir.Type, bool) Image { return PassedOver() }
+
 // GaussianNoiseLayer is made by [GaussianNoise].
 type GaussianNoiseLayer struct {
 	Base
@@ -72,6 +75,9 @@ func (l *GaussianNoiseLayer) String() string { return fmt.Sprintf("GaussianNoise
 func (l *GaussianNoiseLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 	return b.Op(ops.GaussianNoise{SD: l.sd}, x[0])
 }
+
+// Image says that a mirror does without.
+func (l *GaussianNoiseLayer) Image(ir.Type, bool) Image { return PassedOver() }
 
 // SaltAndPepperLayer is made by [SaltAndPepper].
 type SaltAndPepperLayer struct {
@@ -114,3 +120,6 @@ func (l *SaltAndPepperLayer) String() string {
 func (l *SaltAndPepperLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 	return b.Op(ops.SaltAndPepper{Rate: l.rate, Low: l.low, High: l.high}, x[0])
 }
+
+// Image says that a mirror does without.
+func (l *SaltAndPepperLayer) Image(ir.Type, bool) Image { return PassedOver() }

@@ -242,7 +242,7 @@ func (g *gibbs) bias() *ir.Value {
 		g.b.failed = true // follows from a mistake in the layer
 		return bad()
 	}
-	return g.b.borrow(p)
+	return g.b.lend(p)
 }
 
 func (g *gibbs) rows(x *ir.Value) *ir.Value {

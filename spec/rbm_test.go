@@ -61,6 +61,7 @@ func TestRBMStacks(t *testing.T) {
 		"above linear": {[]spec.Layer{spec.Dense(4), spec.Dense(2), spec.Sigmoid()}, false, "the units below it, of above-linear/dense1, are linear"},
 		"untied":       {[]spec.Layer{spec.Dense(4), spec.Sigmoid()}, true, "so the mirror must be Tied"},
 		"none":         {[]spec.Layer{spec.Sigmoid()}, false, "no layer that has a mirror image"},
+		"reshaped":     {[]spec.Layer{spec.Dense(4), spec.Sigmoid(), spec.Reshape(2, 2), spec.Dense(3)}, false, `the stage begins with a layer of kind Reshape, but an RBM is one of a Dense layer`},
 	} {
 		x := spec.Input("x", 6) // a mistake stays with what it was made of
 		stack := spec.Sequential(strings.ReplaceAll(name, " ", "-"), c.layers...)

@@ -30,13 +30,10 @@ func RBMs(stack *SequentialLayer, mirror *MirrorLayer) ([]*Boltzmann, error) {
 	}
 	var out []*Boltzmann
 	for k, s := range parts.Stages {
-		hidden, ok := s.Encode[0].(*DenseLayer)
-		if !ok || len(s.Decode) == 0 {
-			return refuse(s.Name, "the layer has no mirror image")
-		}
-		visible, ok := s.Decode[0].(*TiedLayer)
-		if !ok {
-			return refuse(s.Name, "its mirror image is no Tied layer")
+		hidden, isDense := s.Encode[0].(*DenseLayer)
+		visible, isTied := s.Decode[0].(*TiedLayer)
+		if !isDense || !isTied {
+			return refuse(s.Name, "the stage begins with a layer of kind %s, but an RBM is one of a Dense layer; a stack of other layers is trained by pretrain.Greedy", stateOf(s.Encode[0]).kind)
 		}
 		m := RBM(hidden, visible)
 		switch rest := s.Encode[1:]; {
@@ -51,7 +48,7 @@ func RBMs(stack *SequentialLayer, mirror *MirrorLayer) ([]*Boltzmann, error) {
 		out = append(out, m)
 	}
 	if len(out) == 0 {
-		return refuse(NameOf(stack), "the stack holds no Dense layer")
+		return refuse(NameOf(stack), "the stack holds no layer with weights")
 	}
 	return out, nil
 }

@@ -8,14 +8,11 @@ import (
 )
 
 // FlattenLayer is made by [Flatten].
-type FlattenLayer struct {
-	Base
-	from ir.Shape // of its input at the first place
-}
+type FlattenLayer struct{ Base }
 
 // Flatten makes one axis of all axes but the batch: f32[N 28 28] becomes
 // f32[N 784].
-func Flatten() *FlattenLayer { return &FlattenLayer{Base: newBase("Flatten")} }
+func Flatten() *FlattenLayer { return &FlattenLayer{newBase("Flatten")} }
 
 // Named gives the layer a name.
 func (l *FlattenLayer) Named(name string) *FlattenLayer { return named(l, name) }
@@ -25,24 +22,25 @@ func (l *FlattenLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 	if !x[0].Type.Shape.RowWise() {
 		return b.Errorf("x must be [N …], got %s", x[0].Type)
 	}
-	if l.from == nil {
-		l.from = x[0].Type.Shape.Clone()
-	}
 	return b.Op(ops.Flatten{Axis: 1}, x[0])
+}
+
+// Image is a Reshape to the lengths that came in.
+func (l *FlattenLayer) Image(in ir.Type, _ bool) Image {
+	return UndoneBy(&ReshapeLayer{newBase("Reshape"), lengths(in.Shape)})
 }
 
 // ReshapeLayer is made by [Reshape].
 type ReshapeLayer struct {
 	Base
 	dims []int
-	from ir.Shape
 }
 
 // Reshape gives the axes after the batch other lengths with the same product:
 // f32[N 784] becomes f32[N 1 28 28]. Mistakes: a length is not positive, the
 // products differ.
 func Reshape(dims ...int) *ReshapeLayer {
-	return &ReshapeLayer{Base: newBase("Reshape"), dims: append([]int{}, dims...)}
+	return &ReshapeLayer{newBase("Reshape"), append([]int{}, dims...)}
 }
 
 // Named gives the layer a name.
@@ -59,11 +57,13 @@ func (l *ReshapeLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 	if have, want := t.Shape[1:].Count(), ir.Elems(l.dims); have != want {
 		return b.Errorf("%d elements a row cannot become %v, which are %d (x is %s)", have, l.dims, want, t)
 	}
-	if l.from == nil {
-		l.from = t.Shape.Clone()
-	}
 	to := append(ir.Shape{ir.Rows()}, ir.ShapeOf(l.dims...)...)
 	return b.Op(ops.Reshape{Shape: ir.MakeDims(to)}, x[0])
+}
+
+// Image is a Reshape to the lengths that came in.
+func (l *ReshapeLayer) Image(in ir.Type, _ bool) Image {
+	return UndoneBy(&ReshapeLayer{newBase("Reshape"), lengths(in.Shape)})
 }
 
 // lengths returns the fixed lengths after the batch.
@@ -100,6 +100,9 @@ func (l *DropoutLayer) args() string {
 func (l *DropoutLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 	return b.Op(ops.Dropout{Rate: l.rate}, x[0])
 }
+
+// Image says that a mirror does without.
+func (l *DropoutLayer) Image(ir.Type, bool) Image { return PassedOver() }
 
 // L2NormalizeLayer is made by [L2Normalize].
 type L2NormalizeLayer struct{ Base }

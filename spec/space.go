@@ -43,7 +43,9 @@ type param struct {
 	st   *state
 	name string
 	init Init
-	like *param // whose first elements, turned if it is a matrix, it starts with
+
+	like   *param // whose first elements it starts with,
+	turned bool   // transposed
 }
 
 func newSpace() *space {

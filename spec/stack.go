@@ -1,19 +1,40 @@
 package spec
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Stack is a container divided for training layer by layer.
 type Stack struct {
-	Before []Layer // what comes before the first Dense layer, such as Flatten
+	Before []Layer // what comes before the first stage, such as Flatten
 	Stages []Stage // from the input on
 }
 
-// Stage is a Dense layer of a stack with what belongs to it.
+// Stage is a layer with weights that has a mirror image, such as Dense, with what
+// belongs to it.
 type Stage struct {
-	Name   string  // path of the Dense layer
-	Mirror string  // path of the Dense or Tied layer that is its mirror image
-	Encode []Layer // the Dense layer and what follows it, up to the next one
-	Decode []Layer // its mirror image, then the activations of the stage before
+	Name   string  // path of that layer
+	Mirror string  // path of its mirror image
+	Encode []Layer // the layer and what follows it, up to the next stage
+	Decode []Layer // the images of these, then of the activations of the stage before
+	// Activations is the number of the latter, at the end of Decode.
+	Activations int
+}
+
+// Encodes reports whether a parameter belongs to a layer of Encode.
+func (s Stage) Encodes(p Param) bool { return owns(s.Encode, p) }
+
+// Decodes reports whether a parameter belongs to a layer of Decode; the weights of a
+// tied image belong to Encode.
+func (s Stage) Decodes(p Param) bool { return owns(s.Decode, p) }
+
+func owns(list []Layer, p Param) bool {
+	var under func(ps []*placement) bool
+	under = func(ps []*placement) bool {
+		return slices.ContainsFunc(ps, func(q *placement) bool { return q.st == p.id.st || under(q.children) })
+	}
+	return p.id != nil && slices.ContainsFunc(list, func(l Layer) bool { return under(stateOf(l).places) })
 }
 
 // NameOf returns the name that a layer was given, "" if it has none.
@@ -45,13 +66,14 @@ func MirrorOf(stack *SequentialLayer, tied bool) *MirrorLayer {
 	return stack.untied
 }
 
-// Divide cuts a stack into stages, each with its part of the stack's mirror. Both
-// must have been placed. The layers are the stack's and the mirror's own: trained
-// at another place they are trained there too.
+// Divide cuts a stack into stages, each with its part of the stack's mirror. A stage
+// begins with each layer that has weights and is undone by its image (see [UndoneBy]),
+// and with what stands between it and the stage before that has no weights but must be
+// undone, such as Flatten. Both must have been placed. The layers are the stack's and
+// the mirror's own: trained at another place they are trained there too.
 //
 // Errors, each an *Error: one of them was not placed, or with a mistake; the mirror
-// is not of this stack; a layer is in it twice; Flatten or Reshape comes after a
-// Dense layer.
+// is not of this stack; a layer is in it twice.
 func Divide(stack *SequentialLayer, mirror *MirrorLayer) (*Stack, error) {
 	at := callers(0)
 	refuse := func(format string, a ...any) (*Stack, error) {
@@ -73,47 +95,55 @@ func Divide(stack *SequentialLayer, mirror *MirrorLayer) (*Stack, error) {
 	mirror.st.sp.find().resolve()
 	out := &Stack{}
 	seen := map[*state]bool{}
-	for _, l := range leaves(stack) {
-		st := stateOf(l)
+	var open []reflection // what the next stage begins with
+	var acts []Layer      // images of the last stage's activations
+	for _, r := range mirror.line {
+		st := stateOf(r.of)
 		if seen[st] {
 			return refuse("the layer made at %s is in it twice, so it belongs to no single stage", st.made.pos())
 		}
 		seen[st] = true
 		n := len(out.Stages)
-		switch l := l.(type) {
-		case *DenseLayer:
-			s := Stage{Name: st.path, Encode: []Layer{l}}
-			for _, m := range mirror.stages {
-				if m.of == Layer(l) {
-					s.Decode = append([]Layer{m.image}, m.before...)
-					s.Mirror = stateOf(m.image).path
-				}
-			}
-			out.Stages = append(out.Stages, s)
-		case *FlattenLayer, *ReshapeLayer:
-			if n > 0 {
-				return refuse("%s comes after a Dense layer; a stack that is trained layer by layer has it before the first one", st.kind)
-			}
-			out.Before = append(out.Before, l)
-		default:
+		switch {
+		case r.role == undone && st.weights:
+			s := Stage{Name: st.path, Mirror: stateOf(r.image).path}
 			if n == 0 {
-				out.Before = append(out.Before, l)
-			} else {
-				out.Stages[n-1].Encode = append(out.Stages[n-1].Encode, l)
+				out.Before, acts = originals(open), nil
+				if k := toLastUndone(open); k > 0 {
+					_, acts = reversed(open[k:])
+				}
+				open = nil
+			}
+			open = append(open, r)
+			images, _ := reversed(open)
+			s.Encode, s.Decode, s.Activations = originals(open), append(images, acts...), len(acts)
+			out.Stages = append(out.Stages, s)
+			open, acts = nil, nil
+		case n == 0 || len(open) > 0 || r.role == undone:
+			open = append(open, r)
+		default:
+			out.Stages[n-1].Encode = append(out.Stages[n-1].Encode, r.of)
+			if r.role == repeated {
+				acts = append(acts, r.image)
 			}
 		}
+	}
+	switch n := len(out.Stages); {
+	case n == 0:
+		out.Before = originals(open)
+	case len(open) > 0:
+		// No stage follows, so it ends the last one.
+		s := &out.Stages[n-1]
+		images, _ := reversed(open[:toLastUndone(open)])
+		s.Encode = append(s.Encode, originals(open)...)
+		s.Decode = append(append(images, acts...), s.Decode...)
 	}
 	return out, nil
 }
 
-// leaves returns the layers inside containers that are mirrored part by part.
-func leaves(l Layer) (out []Layer) {
-	n, ok := l.(nested)
-	if !ok {
-		return []Layer{l}
-	}
-	for _, p := range n.parts() {
-		out = append(out, leaves(p)...)
+func originals(list []reflection) (out []Layer) {
+	for _, r := range list {
+		out = append(out, r.of)
 	}
 	return out
 }

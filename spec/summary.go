@@ -2,8 +2,11 @@ package spec
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
 )
 
 // Summary returns a table of the inputs and of every use of a layer that a loss
@@ -25,7 +28,7 @@ func (m *Model) Summary() string {
 	visit = func(ps []*placement) {
 		for _, p := range ps {
 			visit(p.children)
-			if p.st.loss || m.kept[p.out] == nil {
+			if p.st.loss || m.kept[p.out] == nil && !slices.ContainsFunc(p.also, func(v *ir.Value) bool { return m.kept[v] != nil }) {
 				continue
 			}
 			// A container that only passes on what a layer inside made has no row.

@@ -13,6 +13,7 @@ type Value struct {
 	v     *ir.Value
 	scope *placement // the function the value lives in
 	by    *state     // the layer that made it
+	index int        // among the layer's results
 	name  string     // given by Named,
 	at    site       // there
 }
@@ -64,7 +65,7 @@ func (v *Value) Then(l ...Layer) *Value {
 	for i, layer := range l {
 		var w *ir.Value
 		out.sp, w = place(out.sp, out.scope, layer, i+1, len(l), []*ir.Value{out.v}, at, false)
-		out.v, out.by = w, nil
+		out.v, out.by, out.index = w, nil, 0
 		if !isNil(layer) {
 			out.by = stateOf(layer)
 		}
@@ -91,6 +92,45 @@ func apply(at site, what string, l Layer, x []*Value) *Value {
 		out.by = stateOf(l)
 	}
 	return out
+}
+
+// Result returns another result of the layer that made the value, counted from 0,
+// which is the value itself: the indices beside the elements that it chose. Mistakes:
+// the layer has no such result, or the value was made by no layer.
+func (v *Value) Result(i int) *Value {
+	at := callers(0)
+	v = whole(v, at, "Result")
+	if i == 0 || isBad(v.v) {
+		return v
+	}
+	var p *placement
+	if v.by != nil {
+		for _, q := range v.by.places {
+			if q.out == v.v {
+				p = q
+			}
+		}
+	}
+	for p != nil && len(p.also) == 0 && len(p.children) > 0 && p.children[len(p.children)-1].out == v.v {
+		p = p.children[len(p.children)-1] // a container that passes on what its last layer made
+	}
+	have := 1
+	if p != nil {
+		have += len(p.also)
+	}
+	out := *v
+	out.sp, out.name = v.sp.find(), ""
+	if i < 0 || i >= have {
+		m := &mistake{at: at, made: at, op: text("Result"), rule: text("the value has no result %d beside it: the layer that made it has %d, counted from 0", i, have)}
+		if p == nil {
+			m.rule = text("the value was made by no layer, so there is no result %d beside it", i)
+		}
+		out.sp.fail(m)
+		out.v = bad()
+		return &out
+	}
+	out.v, out.index = p.also[i-1], i
+	return &out
 }
 
 // whole returns v, or for nil and the zero Value one that carries the mistake.

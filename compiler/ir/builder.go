@@ -98,28 +98,40 @@ func (b *Builder) Const(d DType, x float64) *Value { return b.Data("", d, Scalar
 // Output makes v an output.
 func (b *Builder) Output(v *Value) { b.Graph.Outputs = append(b.Graph.Outputs, v) }
 
-// Op appends a node with one result and returns it.
-func (b *Builder) Op(op Op, in ...*Value) *Value { return b.Ops(op, in...)[0] }
+// Op appends a node and returns its first result.
+func (b *Builder) Op(op Op, in ...*Value) *Value {
+	if out := b.apply(op, in); out != nil {
+		return out[0]
+	}
+	return &Value{}
+}
 
-// Ops appends a node and returns its results. After a mistake it returns one
-// value of an invalid type.
+// Ops appends a node and returns its results. After a mistake it returns
+// MaxResults values of an invalid type, so that none of the op's is missing.
 func (b *Builder) Ops(op Op, in ...*Value) []*Value {
-	bad := []*Value{{}}
+	if out := b.apply(op, in); out != nil {
+		return out
+	}
+	return NoResults()
+}
+
+// apply appends a node and returns its results, or nil after a mistake.
+func (b *Builder) apply(op Op, in []*Value) []*Value {
 	types := make([]Type, len(in))
 	for i, v := range in {
 		if v == nil {
 			b.Fail(&Error{Layer: b.Layer, Made: b.Pos.Made, From: b.Pos.From, Op: op.Name(), Rule: fmt.Sprintf("operand %d is nil", i+1)})
-			return bad
+			return nil
 		}
 		if v.Type.DType == Invalid {
-			return bad // follows from an earlier mistake
+			return nil // follows from an earlier mistake
 		}
 		types[i] = v.Type
 	}
-	out, err := op.Infer(types)
+	out, err := InferOp(op, types)
 	if err != nil {
 		b.Fail(&Error{Layer: b.Layer, Made: b.Pos.Made, From: b.Pos.From, Op: op.Name(), Rule: err.Error()})
-		return bad
+		return nil
 	}
 	b.id++
 	n := &Node{ID: b.id, Op: op, In: append([]*Value{}, in...), Layer: b.Layer, Pos: b.Pos}

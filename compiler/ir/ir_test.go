@@ -237,3 +237,25 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// results is an op with so many results.
+type results int
+
+func (results) Name() string                      { return "Results" }
+func (n results) Infer(in []Type) ([]Type, error) { return make([]Type, int(n)), nil }
+
+// TestNumberOfResults holds that no number of results, and no mistake before, makes a
+// builder panic.
+func TestNumberOfResults(t *testing.T) {
+	for n, want := range map[int]string{0: "the op has no result", MaxResults + 1: "at most 256 are possible"} {
+		b := NewBuilder("g")
+		x := b.Input("x", T(F32, Rows()))
+		if v := b.Op(results(n), x); v.Type.DType != Invalid || b.Err() == nil || !strings.Contains(b.Err().Error(), want) {
+			t.Errorf("%d results: %v, %v", n, v.Type, b.Err())
+		}
+		second := b.Ops(pair{}, b.Ops(results(n), x)[0])[1]
+		if second.Type.DType != Invalid || len(b.Graph.Nodes) != 0 {
+			t.Errorf("after a mistake: %v", second.Type)
+		}
+	}
+}

@@ -1,5 +1,10 @@
 package ir
 
+import (
+	"errors"
+	"fmt"
+)
+
 // Op says what a node computes. An op is a comparable struct; its exported
 // fields are its attributes, named by the struct tag `attr:"name"`, of kind
 // int, int64, float64, bool, string, Axes, Dim, Dims or DType. One tag set prints,
@@ -11,6 +16,33 @@ package ir
 type Op interface {
 	Name() string
 	Infer(in []Type) ([]Type, error)
+}
+
+// MaxResults bounds the results of an op.
+const MaxResults = 256
+
+// InferOp is Infer of an op, whose results must be from one to MaxResults.
+func InferOp(op Op, in []Type) ([]Type, error) {
+	out, err := op.Infer(in)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(out) == 0:
+		return nil, errors.New("the op has no result")
+	case len(out) > MaxResults:
+		return nil, fmt.Errorf("the op has %d results, at most %d are possible", len(out), MaxResults)
+	}
+	return out, nil
+}
+
+// NoResults returns what stands for the results of an op after a mistake, however
+// many these are: MaxResults values of an invalid type.
+func NoResults() []*Value {
+	out := make([]*Value, MaxResults)
+	for i := range out {
+		out[i] = &Value{}
+	}
+	return out
 }
 
 // The facets of an op. Each is found by a type assertion; the test of package

@@ -224,7 +224,8 @@ func (w *writer) bound(in map[string]*ir.Tensor, rows int) (map[*ir.Value]verify
 	return verify.Bound(g, &ir.Env{Binding: ir.RowsOf(rows), UpdateRows: rows}, feed)
 }
 
-// takeLayers keeps the last value of each use of a layer for the first rows.
+// takeLayers keeps the results of the last node of each use of a layer for the first
+// rows.
 func (w *writer) takeLayers(est map[*ir.Value]verify.Estimate) {
 	last := map[string]int{}
 	for i, t := range w.model.Taps {
@@ -232,7 +233,7 @@ func (w *writer) takeLayers(est map[*ir.Value]verify.Estimate) {
 	}
 	uses := map[string]int{}
 	for i, t := range w.model.Taps {
-		if i+1 < len(w.model.Taps) && w.model.Taps[i+1].Layer == t.Layer {
+		if j := i + 1; j < len(w.model.Taps) && w.model.Taps[j].Layer == t.Layer && w.model.Taps[j].IR.Def != t.IR.Def {
 			continue
 		}
 		e, ok := est[t.IR]

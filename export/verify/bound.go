@@ -87,6 +87,9 @@ func walk(g *ir.Graph, env *ir.Env, vals map[*ir.Value]Estimate) error {
 		if err != nil {
 			return &ir.Error{Layer: n.Layer, Made: n.Pos.Made, From: n.Pos.From, Op: n.Op.Name(), Rule: err.Error()}
 		}
+		if len(out) != len(n.Out) {
+			return fmt.Errorf("verify: %s gave %d results for %d values", n.Op.Name(), len(out), len(n.Out))
+		}
 		for i, v := range n.Out {
 			settle(v.Type.DType, &out[i])
 			vals[v] = out[i]
@@ -157,8 +160,17 @@ type call struct {
 
 func (c *call) dtype() ir.DType { return c.node.Out[0].Type.DType }
 
-// value evaluates the op itself.
+// value evaluates the op itself and returns its first result.
 func (c *call) value(in ...*ir.Tensor) (*ir.Tensor, error) {
+	out, err := c.values(in...)
+	if err != nil {
+		return nil, err
+	}
+	return out[0], nil
+}
+
+// values evaluates the op itself.
+func (c *call) values(in ...*ir.Tensor) ([]*ir.Tensor, error) {
 	if len(in) == 0 {
 		for _, e := range c.in {
 			in = append(in, e.Value)
@@ -172,11 +184,17 @@ func (c *call) value(in ...*ir.Tensor) (*ir.Tensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	if want := c.env.Bind(c.node.Out[0].Type.Shape); !slices.Equal(want, out[0].Shape) {
-		return nil, fmt.Errorf("gave shape %v for %s", out[0].Shape, c.node.Out[0].Type)
+	if len(out) != len(c.node.Out) {
+		return nil, fmt.Errorf("gave %d results for %d values", len(out), len(c.node.Out))
 	}
-	// Results may share an operand's elements, which settle would change.
-	return out[0].Clone(), nil
+	own := make([]*ir.Tensor, len(out))
+	for i, v := range c.node.Out {
+		if want := c.env.Bind(v.Type.Shape); !slices.Equal(want, out[i].Shape) {
+			return nil, fmt.Errorf("gave shape %v for %s", out[i].Shape, v.Type)
+		}
+		own[i] = out[i].Clone() // it may share an operand's elements, which settle would change
+	}
+	return own, nil
 }
 
 // run applies the rule of the op; what has none is taken apart, or bounded by
@@ -228,7 +246,7 @@ func (c *call) run() ([]Estimate, error) {
 	case ir.Decomposer:
 		return c.decompose(op)
 	}
-	return one(c.trial())
+	return c.trial()
 }
 
 // operand is the first operand as it is.
@@ -291,26 +309,26 @@ func (c *call) moved() (Estimate, error) {
 // trial bounds an op of unknown kind: it moves the operands by one standard
 // deviation in eight patterns of signs, takes the largest change, and adds a
 // chain of roundings as long as the largest operand's row.
-func (c *call) trial() (Estimate, error) {
-	v, err := c.value()
+func (c *call) trial() ([]Estimate, error) {
+	values, err := c.values()
 	if err != nil {
-		return Estimate{}, err
+		return nil, err
 	}
-	e := Estimate{v, make([]float64, v.Len())}
-	if !c.dtype().Float() {
-		for i := range e.Var {
-			for _, x := range c.in {
-				if x.Var != nil {
-					e.Var[i] = math.Inf(1)
-				}
-			}
-		}
-		return e, nil
-	}
+	known := true // the operands are exact
 	chain := 1.0
-	for _, v := range c.node.In {
+	for i, v := range c.node.In {
+		known = known && c.in[i].Var == nil
 		if v.Type.Rank() > 0 {
 			chain = max(chain, float64(v.Type.Shape[1:].ElemsAt(c.env.Binding)))
+		}
+	}
+	out := make([]Estimate, len(values))
+	for k, v := range values {
+		out[k] = Estimate{v, make([]float64, v.Len())}
+		for i := range out[k].Var {
+			if !c.node.Out[k].Type.DType.Float() && !known {
+				out[k].Var[i] = math.Inf(1)
+			}
 		}
 	}
 	for pattern := range uint64(8) {
@@ -325,21 +343,32 @@ func (c *call) trial() (Estimate, error) {
 				in[k].F64[i] += sign(pattern, uint64(i)) * math.Sqrt(x.Var[i])
 			}
 		}
-		w, err := c.value(in...)
+		moved, err := c.values(in...)
 		if err != nil {
-			return Estimate{}, err
+			return nil, err
 		}
+		for k, e := range out {
+			if !c.node.Out[k].Type.DType.Float() {
+				continue
+			}
+			for i := range e.Var {
+				d := moved[k].At(i) - e.Value.At(i)
+				e.Var[i] = max(e.Var[i], 4*d*d)
+			}
+		}
+	}
+	for k, e := range out {
+		d := c.node.Out[k].Type.DType
+		if !d.Float() {
+			continue
+		}
+		u, f := unit(d), floor(d)
 		for i := range e.Var {
-			d := w.At(i) - v.At(i)
-			e.Var[i] = max(e.Var[i], 4*d*d)
+			y := e.Value.At(i)
+			e.Var[i] += 4*chain*u*u*y*y + f*f
 		}
 	}
-	u, f := unit(c.dtype()), floor(c.dtype())
-	for i := range e.Var {
-		y := v.At(i)
-		e.Var[i] += 4*chain*u*u*y*y + f*f
-	}
-	return e, nil
+	return out, nil
 }
 
 // sign returns ±1 by a hash of pattern and place.

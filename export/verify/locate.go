@@ -47,24 +47,32 @@ func (v *run) explain(ctx context.Context, o opened, set Set, n int, in map[stri
 	return nil
 }
 
-// match pairs the layers that the file's doc_strings name with the last value of
-// each layer of the graph.
+// match pairs the layers that the file's doc_strings name with the results of the last
+// node of each layer of the graph. Where the file's node has more, as that of a TopK
+// whose elements nothing reads, the last are meant.
 func (v *run) match() []onnxexport.Tap {
-	layers, err := onnxexport.Layers(v.s.Model)
+	all, err := onnxexport.Layers(v.s.Model)
 	if err != nil {
 		return nil
 	}
-	last := map[string]*ir.Value{}
+	last := map[string][]*ir.Value{}
 	for _, n := range v.s.Graph.Nodes {
-		if len(n.Out) > 0 {
-			last[n.Layer] = n.Out[0]
-		}
+		last[n.Layer] = n.Out
 	}
 	var taps []onnxexport.Tap
-	for _, t := range layers {
-		if t.IR = last[t.Layer]; t.IR != nil {
-			taps = append(taps, t)
+	for len(all) > 0 {
+		k := 1
+		for k < len(all) && all[k].Layer == all[0].Layer {
+			k++
 		}
+		of := last[all[0].Layer]
+		for i, t := range all[:k] {
+			if j := i - k + len(of); j >= 0 {
+				t.IR = of[j]
+				taps = append(taps, t)
+			}
+		}
+		all = all[k:]
 	}
 	return taps
 }

@@ -89,7 +89,9 @@ func (b *binding) updateAll(turn func(i, lo, hi int)) kernel {
 			}
 		}
 		for i := range out {
-			turn(i, 0, e.s.segs[segs[i]].Shape[0])
+			if shape := e.s.segs[segs[i]].Shape; len(shape) > 0 { // a number has no twin
+				turn(i, 0, shape[0])
+			}
 		}
 	}
 }

@@ -65,7 +65,7 @@ func (s *StackPhase) steps(p *Program) []step {
 		return nil
 	}
 	if len(stack.Stages) == 0 {
-		p.fail("%s: the stack holds no Dense layer", kind)
+		p.fail("%s: the stack holds no layer with weights that has a mirror image, such as spec.Dense", kind)
 		return nil
 	}
 	if !s.greedy {
@@ -117,7 +117,7 @@ func (s *StackPhase) stages(p *Program, stack *spec.Stack) (out []step) {
 		}
 		decode := stage.Decode
 		if s.cross {
-			decode = decode[:1]
+			decode = decode[:len(decode)-stage.Activations]
 			switch {
 			case st.below == nil:
 				st.unit = st.column
@@ -135,22 +135,36 @@ func (s *StackPhase) stages(p *Program, stack *spec.Stack) (out []step) {
 		if p.add(m.Err()) || !p.isNoise(clean, s.noise) {
 			return nil
 		}
+		layers := []string{stage.Name}
+		if stage.Mirror != "" {
+			layers = append(layers, stage.Mirror)
+		}
+		under = append(under, stage.Name)
 		for _, q := range m.Params() {
-			if q.Layer != stage.Name && q.Layer != stage.Mirror {
+			encodes := stage.Encodes(q)
+			if !encodes && !stage.Decodes(q) {
 				p.fail("Greedy: stage %d would also train %q, which belongs to neither %s nor its mirror: a loss has no weights", k+1, q.Name, stage.Name)
 				return nil
 			}
+			layers = withLayer(layers, q.Layer)
+			if encodes {
+				under = withLayer(under, q.Layer)
+			}
 		}
-		st.model, st.extra = m, extras(m)
-		st.layers = stage.Name
-		if stage.Mirror != "" {
-			st.layers += ", " + stage.Mirror
-		}
+		st.model, st.extra, st.layers = m, extras(m), strings.Join(layers, ", ")
 		out = append(out, st)
 		below = below.Then(stage.Encode...)
-		under = append(under, stage.Name)
 	}
 	return out
+}
+
+// withLayer adds the path of a layer to those of others, unless one of them is it or
+// is around it.
+func withLayer(list []string, path string) []string {
+	if slices.ContainsFunc(list, func(p string) bool { return optim.Match(p, path) }) {
+		return list
+	}
+	return append(list, path)
 }
 
 // losses are that of the reconstruction y, weighed as the noise that made in of x

@@ -77,7 +77,6 @@ func TestMistakes(t *testing.T) {
 		"no mirror":        {greedy(nil, spec.Dense(3), spec.L2Normalize()), "a layer of kind L2Normalize has no mirror image"},
 		"residual":         {greedy(nil, spec.Residual("r", spec.Dense(12))), "a layer of kind Residual has no mirror image"},
 		"twice":            {greedy(nil, twice, spec.Tanh(), spec.Shared(twice)), "is in it twice"},
-		"late flatten":     {greedy(nil, spec.Dense(6), spec.Reshape(2, 3), spec.Flatten(), spec.Dense(2)), "Reshape comes after a Dense layer"},
 		"bad noise":        {greedy(nil, two()...).Corrupt(spec.MaskingNoise(1.5)), "rate must be in [0, 1), got 1.5"},
 		"no noise":         {greedy(nil, two()...).Corrupt(spec.ReLU()), "Corrupt takes a noise, which exists in training only, such as spec.MaskingNoise(0.25); the layer given computes Relu"},
 		"noise of weights": {greedy(nil, two()...).Corrupt(spec.Dense(12)), "the layer given computes MatMul"},

@@ -87,7 +87,8 @@ type StackPhase struct {
 
 // Greedy trains a stack layer by layer (Bengio, Lamblin, Popovici and Larochelle
 // 2007; with Corrupt: Vincent, Larochelle and others 2010): stage k is an
-// autoencoder of the k-th Dense layer, with what follows it, and its mirror image.
+// autoencoder of the k-th layer with weights, such as Dense or one of your own that is a
+// spec.Mirrored, with what belongs to it, and its mirror image (see spec.Divide).
 // Its rows are the codes that the stages below give for x without noise, computed
 // once when the stage begins; they are its target too, so that the noise is on its
 // own input alone. Options hold for each stage.
@@ -146,7 +147,7 @@ func (s *StackPhase) Loss(f func(prediction, target *spec.Value) *spec.Loss) *St
 }
 
 // CrossEntropy sets the loss to the cross-entropy of the target and the sigmoid of
-// the decoder's last Dense layer (Vincent et al. 2010). Targets must be in [0, 1]:
+// the decoder before its activations (Vincent et al. 2010). Targets must be in [0, 1]:
 // the rows, and the codes of a stage below, which must end in a Sigmoid.
 func (s *StackPhase) CrossEntropy() *StackPhase {
 	return s.set(func() { s.loss, s.cross = spec.BinaryCrossEntropy, true })

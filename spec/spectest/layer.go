@@ -32,6 +32,12 @@ type subject struct {
 // interruption; be read back from its text form; compute the same on onnxruntime;
 // report its mistakes at the line of the constructor's call.
 //
+// A layer that is a [spec.Mirrored] is also put into an encoder with its mirror, tied
+// and not. There the type that came in must come out; gradient, training and export must
+// hold; a mirror that is parted from the tied one must start as that one; and
+// [spec.Divide] must find a stage for each parameter. What the layer says has no image
+// is left out with a line in the log.
+//
 // Without onnxruntime that part is left out with a line in the log, unless
 // LAMINA_REQUIRE_ORT is 1, or LAMINA_ONNXRUNTIME is set to what is none: then it
 // fails.
@@ -58,6 +64,7 @@ func Layer(t testing.TB, newLayer func() spec.Layer, dims ...int) {
 	}
 	s.rows(net)
 	s.export(net)
+	s.image(newLayer)
 }
 
 // offset adds a parameter to a value, so that the value has a gradient and every
@@ -149,11 +156,31 @@ func (s *subject) text() {
 		return
 	}
 	text := ir.Format(g)
-	back, err := ir.Parse(text, ops.ByName)
+	// An op of one's own is known by the graph itself.
+	own := map[string]ir.Op{}
+	for _, n := range g.Nodes {
+		own[n.Op.Name()] = reflect.New(reflect.TypeOf(n.Op)).Elem().Interface().(ir.Op)
+	}
+	back, err := ir.Parse(text, func(name string) (ir.Op, bool) {
+		if op, ok := ops.ByName(name); ok {
+			return op, true
+		}
+		op, ok := own[name]
+		return op, ok
+	})
 	switch {
 	case err != nil:
 		s.Errorf("the text form cannot be read: %v\n%s", err, text)
 	case ir.Format(back) != text || ir.Hash(back) != ir.Hash(g):
 		s.Errorf("the text form reads back as\n%s\nbut was\n%s", ir.Format(back), text)
+	default:
+		for i, n := range g.Nodes {
+			switch op := back.Nodes[i].Op; {
+			case !reflect.TypeOf(n.Op).Comparable():
+				s.Errorf("op %s is no comparable struct, as an ir.Op must be", n.Op.Name())
+			case op != n.Op:
+				s.Errorf("op %s has attributes that its text form, %s, does not hold: give each field a tag attr", n.Op.Name(), ir.FormatOp(n.Op))
+			}
+		}
 	}
 }

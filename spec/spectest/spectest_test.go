@@ -78,6 +78,23 @@ func (squashed) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
 	return []*ir.Value{b.Op(ops.Mul{}, dout[0], n.In[0])} // half of it
 }
 
+// spaced has a name that the text form cannot hold.
+type spaced struct{ squashed }
+
+func (spaced) Name() string { return "Two Words" }
+
+// hidden has an attribute without a tag.
+type hidden struct{ By float64 }
+
+func (hidden) Name() string                          { return "Hidden" }
+func (hidden) Infer(in []ir.Type) ([]ir.Type, error) { return in[:1], nil }
+func (op hidden) Decompose(b *ir.Builder, in []*ir.Value) []*ir.Value {
+	return []*ir.Value{b.Op(ops.Mul{}, in[0], b.Const(ir.F32, op.By))}
+}
+func (op hidden) VJP(b *ir.Builder, _ *ir.Node, dout []*ir.Value) []*ir.Value {
+	return op.Decompose(b, dout)
+}
+
 // counting adds what changes with every evaluation.
 type counting struct{}
 
@@ -132,8 +149,11 @@ func TestLayerFails(t *testing.T) {
 			return of(func(b *spec.Builder, x *ir.Value) *ir.Value { return b.Op(squashed{}, x) })
 		}, "the gradient of input1/offset[0] is"},
 		"text": {func() spec.Layer {
-			return of(func(b *spec.Builder, x *ir.Value) *ir.Value { return b.Op(squashed{}, x) })
+			return of(func(b *spec.Builder, x *ir.Value) *ir.Value { return b.Op(spaced{}, x) })
 		}, "text form cannot be read"},
+		"attributes": {func() spec.Layer {
+			return of(func(b *spec.Builder, x *ir.Value) *ir.Value { return b.Op(hidden{By: 2}, x) })
+		}, "op Hidden has attributes that its text form, Hidden, does not hold"},
 		"no gradient": {func() spec.Layer {
 			return of(func(b *spec.Builder, x *ir.Value) *ir.Value {
 				w := b.Param("w", spec.Glorot(), 5)
