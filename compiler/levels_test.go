@@ -25,7 +25,7 @@ var levels = []struct {
 	{6, "internal/opcase internal/orttest internal/randmodel internal/faults internal/outside internal/twoway"}, // for tests only
 	// Anyone may import what else is internal.
 	{-1, "internal/"},
-	{-2, "random internal/atomicfile internal/regular"},
+	{-2, "compiler/random internal/atomicfile internal/regular"},
 }
 
 // levelOf returns the level of a package by its path below the module.

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/lamina-ml/lamina/random"
+	"github.com/lamina-ml/lamina/compiler/random"
 	"github.com/lamina-ml/lamina/spec"
 )
 

@@ -2,7 +2,7 @@ package spec
 
 import (
 	"github.com/lamina-ml/lamina/compiler/ir"
-	"github.com/lamina-ml/lamina/random"
+	"github.com/lamina-ml/lamina/compiler/random"
 )
 
 // State is what is known of a state variable besides its elements: a value that a

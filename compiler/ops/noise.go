@@ -5,7 +5,7 @@ import (
 	"math"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
-	"github.com/lamina-ml/lamina/random"
+	"github.com/lamina-ml/lamina/compiler/random"
 )
 
 // Drawn is an op that draws random numbers.

@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
-	"github.com/lamina-ml/lamina/random"
+	"github.com/lamina-ml/lamina/compiler/random"
 )
 
 // Bernoulli is a mask of x's type: an element is 0 with probability Rate and

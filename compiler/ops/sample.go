@@ -2,7 +2,7 @@ package ops
 
 import (
 	"github.com/lamina-ml/lamina/compiler/ir"
-	"github.com/lamina-ml/lamina/random"
+	"github.com/lamina-ml/lamina/compiler/random"
 )
 
 // Sample is bits in p's type: 1 with probability p and 0 otherwise, so never for

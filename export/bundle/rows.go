@@ -6,8 +6,8 @@ import (
 	"strings"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/random"
 	"github.com/lamina-ml/lamina/export/verify"
-	"github.com/lamina-ml/lamina/random"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 )
 

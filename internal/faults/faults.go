@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/lamina-ml/lamina/compiler/random"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
-	"github.com/lamina-ml/lamina/random"
 )
 
 // Fault says what was done to a file.

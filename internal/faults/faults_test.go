@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"testing"
 
+	"github.com/lamina-ml/lamina/compiler/random"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
-	"github.com/lamina-ml/lamina/random"
 )
 
 func small() *onnxpb.ModelProto {

@@ -5,7 +5,7 @@ import (
 	"math"
 	"slices"
 
-	"github.com/lamina-ml/lamina/random"
+	"github.com/lamina-ml/lamina/compiler/random"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 )
 

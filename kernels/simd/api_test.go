@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lamina-ml/lamina/random"
+	"github.com/lamina-ml/lamina/compiler/random"
 )
 
 func TestSelect(t *testing.T) {

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lamina-ml/lamina/random"
+	"github.com/lamina-ml/lamina/compiler/random"
 )
 
 // BenchmarkVector prints nanoseconds per element for 16384 elements, of the fastest call.

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"unsafe"
 
-	"github.com/lamina-ml/lamina/random"
+	"github.com/lamina-ml/lamina/compiler/random"
 )
 
 // edge returns a copy of x that ends, or begins, at a page that faults when touched.

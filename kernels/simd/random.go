@@ -3,7 +3,7 @@ package simd
 import (
 	"math"
 
-	"github.com/lamina-ml/lamina/random"
+	"github.com/lamina-ml/lamina/compiler/random"
 )
 
 // randomConsts is what the drawing kernels read, in this order; gen/random.go has the same offsets.

@@ -7,7 +7,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"github.com/lamina-ml/lamina/random"
+	"github.com/lamina-ml/lamina/compiler/random"
 )
 
 // probabilities are numbers in and a little outside [0, 1], and NaN.

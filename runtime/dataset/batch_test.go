@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lamina-ml/lamina/random"
+	"github.com/lamina-ml/lamina/compiler/random"
 )
 
 var key = random.New(9)

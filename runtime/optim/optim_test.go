@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
-	"github.com/lamina-ml/lamina/random"
+	"github.com/lamina-ml/lamina/compiler/random"
 	. "github.com/lamina-ml/lamina/runtime/optim"
 )
 

@@ -8,8 +8,8 @@ import (
 	"runtime"
 	"sync"
 
+	"github.com/lamina-ml/lamina/compiler/random"
 	"github.com/lamina-ml/lamina/kernels/simd"
-	"github.com/lamina-ml/lamina/random"
 )
 
 // AISOptions says how to estimate a partition function. The zero value of a field is

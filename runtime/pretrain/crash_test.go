@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lamina-ml/lamina/random"
+	"github.com/lamina-ml/lamina/compiler/random"
 	"github.com/lamina-ml/lamina/runtime/optim"
 	"github.com/lamina-ml/lamina/spec"
 )

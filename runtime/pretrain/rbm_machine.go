@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/lamina-ml/lamina/compiler/random"
 	"github.com/lamina-ml/lamina/kernels/simd"
-	"github.com/lamina-ml/lamina/random"
 	"github.com/lamina-ml/lamina/runtime/train"
 	"github.com/lamina-ml/lamina/spec"
 )

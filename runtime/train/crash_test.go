@@ -18,8 +18,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/lamina-ml/lamina/compiler/random"
 	"github.com/lamina-ml/lamina/internal/atomicfile"
-	"github.com/lamina-ml/lamina/random"
 	"github.com/lamina-ml/lamina/runtime/checkpoint"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/optim"

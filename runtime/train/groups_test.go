@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/lamina-ml/lamina/random"
+	"github.com/lamina-ml/lamina/compiler/random"
 	"github.com/lamina-ml/lamina/runtime/checkpoint"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/optim"

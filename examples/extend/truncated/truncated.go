@@ -4,7 +4,7 @@ package truncated
 import (
 	"fmt"
 
-	"github.com/lamina-ml/lamina/random"
+	"github.com/lamina-ml/lamina/compiler/random"
 )
 
 // Normal draws from the normal distribution with mean 0 and that standard

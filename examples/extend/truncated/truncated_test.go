@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"example.com/extend/truncated"
-	"github.com/lamina-ml/lamina/random"
+	"github.com/lamina-ml/lamina/compiler/random"
 	"github.com/lamina-ml/lamina/spec"
 	"github.com/lamina-ml/lamina/spec/spectest"
 )

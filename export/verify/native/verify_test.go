@@ -4,11 +4,11 @@ import (
 	"testing"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/random"
 	onnxexport "github.com/lamina-ml/lamina/export"
 	"github.com/lamina-ml/lamina/export/verify"
 	"github.com/lamina-ml/lamina/export/verify/native"
 	"github.com/lamina-ml/lamina/internal/randmodel"
-	"github.com/lamina-ml/lamina/random"
 	"github.com/lamina-ml/lamina/spec"
 )
 
