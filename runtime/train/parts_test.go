@@ -129,7 +129,7 @@ func TestSlowIsTold(t *testing.T) {
 		switch {
 		case name == "fast" && told != 0:
 			t.Errorf("a fast model: %s", &log)
-		case name == "slow" && (told != 1 || !strings.Contains(log.String(), `ops=Halved`) || !strings.Contains(log.String(), "% of all operations")):
+		case name == "slow" && (told != 1 || !strings.Contains(log.String(), `ops="Halved`) || !strings.Contains(log.String(), "% of all operations")):
 			t.Errorf("told %d times: %s", told, &log)
 		}
 	}
