@@ -18,6 +18,8 @@ func FuzzCompile(f *testing.F) {
 	}
 	for seed := range uint64(5) {
 		f.Add(ir.Format(randomModel(seed)))
+		g, _ := randomLengths(seed, false, false)
+		f.Add(ir.Format(g))
 	}
 	f.Fuzz(func(t *testing.T, src string) {
 		g, err := ir.Parse(src, ops.ByName)
@@ -26,7 +28,7 @@ func FuzzCompile(f *testing.F) {
 		}
 		want := ir.Format(g)
 		var internal *InternalError
-		if _, err := CompileGraph(g, Options{Rows: 3}); errors.As(err, &internal) {
+		if _, err := CompileGraph(g, Options{Rows: 3, Lengths: map[string]int{"T": 4, "U": 2}}); errors.As(err, &internal) {
 			t.Error(err, internal.Stack)
 		}
 		if _, err := Gradient(g, lossName); errors.As(err, &internal) {

@@ -400,7 +400,7 @@ func checkLengthsTrained(t *testing.T, seed uint64) {
 	}
 }
 
-const randomLengthGraphs = 150
+const randomLengthGraphs = 300
 
 func TestLengths(t *testing.T) {
 	for seed := range uint64(randomLengthGraphs) {

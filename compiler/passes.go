@@ -57,7 +57,7 @@ func passes() []pass {
 		{"cse", front, nil, cse, "merges equal nodes"},
 		{"deadcode", front, nil, deadcode, "removes what no output depends on"},
 		// Export taps here: whole ops, the batch still N.
-		{"bind", gradient, whenPlanned, bind, "bounds every length by the row capacity"},
+		{"bind", gradient, whenPlanned, bind, "bounds every length by its capacity"},
 		{"expand", gradient, nil, expand, "decomposes what has no gradient or no reference of its own"},
 		{"autodiff", gradient, whenTraining, autodiff, "appends the gradients of the loss"},
 		{"late-expand", gradient, whenTraining, expand, "decomposes what needed only its gradient whole"},

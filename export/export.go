@@ -86,6 +86,12 @@ func Build(g *ir.Graph, params map[string][]float32, o Options) (*Model, error) 
 			return nil, fmt.Errorf("export: the length %s is open; only the batch %s may be", name, ir.Batch)
 		}
 	}
+	for _, d := range g.Dims() {
+		unit, times := d.Unit()
+		if _, known := times.Known(); o.Batch == 0 && (unit != ir.Rows() || !known) {
+			return nil, fmt.Errorf("export: the length %v is open; only numbers of rows may be, as 4*N: set a batch", d)
+		}
+	}
 	p, err := legalize(g, o.Opset)
 	if err != nil {
 		return nil, err

@@ -14,6 +14,10 @@ const maxTerms = 4
 // does not overflow.
 const maxConstant = 1 << 40
 
+// maxDefinition bounds the text of a definition, and with it the work of computing
+// one that is made of others.
+const maxDefinition = 256
+
 // definition is the length floor((the sum of the terms + add) / div). A symbol
 // that is only a name has div 0.
 type definition struct {
@@ -190,7 +194,11 @@ func (p polynomial) dim(div int) (Dim, bool) {
 	slices.SortFunc(p.terms, func(a, b Dim) int { return strings.Compare(order(a), order(b)) })
 	def := definition{add: p.add, div: div}
 	copy(def.terms[:], p.terms)
-	s := symbol{unique.Make(meaning{name: def.String(), def: def})}
+	name := def.String()
+	if len(name) > maxDefinition {
+		return Dim{}, false
+	}
+	s := symbol{unique.Make(meaning{name: name, def: def})}
 	return Mul(outer, Dim{n: 1, of: [maxFactors]symbol{s}})
 }
 
@@ -274,12 +282,13 @@ func floor(a, b int) int {
 	return a / b
 }
 
-// maxDepth is how deep definitions stand in each other in a text form.
-const maxDepth = 8
+// maxDepth is how deep the parser follows definitions in each other: none that has
+// a text may be deeper.
+const maxDepth = maxDefinition / 2
 
 // parseDim reads what String writes.
 func parseDim(s string) (Dim, bool) {
-	if len(s) > 1<<10 {
+	if len(s) > (maxFactors+1)*maxDefinition {
 		return Dim{}, false
 	}
 	p := dimParser{rest: s}

@@ -88,23 +88,20 @@ func (d Dim) Length() int {
 	return d.n
 }
 
-// Valid reports whether the dim may be the length of an axis: not negative, made
-// of names that the text form reads, and not longer than an int for one row.
+// Valid reports whether the dim may be the length of an axis: not negative, and
+// made of names that the text form reads.
 func (d Dim) Valid() bool {
 	if d.n < 0 || d.Symbolic() && d.n == 0 {
 		return false
 	}
 	for _, s := range d.factors() {
-		if m := s.h.Value(); m.def.div == 0 {
-			if !plainSymbol(m.name) {
+		m := s.h.Value()
+		if m.def.div == 0 && !plainSymbol(m.name) {
+			return false
+		}
+		for _, t := range m.def.list() {
+			if !t.Valid() {
 				return false
-			}
-			continue
-		} else {
-			for _, t := range m.def.list() {
-				if !t.Valid() {
-					return false
-				}
 			}
 		}
 	}

@@ -33,10 +33,13 @@ func (c *checker) sizes() error {
 			c.at = append(c.at, b)
 		}
 	}
-	c.bytes = make([][]int, len(p.Buffers))
+	c.bytes, c.size = make([][]int, len(p.Buffers)), make([]ir.Dim, len(p.Buffers))
 	for i := range p.Buffers {
 		b := &p.Buffers[i]
 		n, ok := b.Type.Shape.Elems()
+		if ok {
+			c.size[i], ok = ir.Mul(n, ir.Fixed(b.Type.DType.Size()))
+		}
 		if !ok {
 			return fmt.Errorf("buffer %s %v has too many symbolic lengths", b.Name, b.Type)
 		}
@@ -88,12 +91,7 @@ func below(capacity ir.Binding) []ir.Binding {
 // samePitch reports whether two buffers have the same bytes for a unit of a length
 // they share, whatever the lengths are: as functions of the binding.
 func (c *checker) samePitch(a, b int) bool {
-	x, y := &c.p.Buffers[a], &c.p.Buffers[b]
-	n, _ := x.Type.Shape.Elems()
-	m, _ := y.Type.Shape.Elems()
-	n, ok1 := ir.Mul(n, ir.Fixed(x.Type.DType.Size()))
-	m, ok2 := ir.Mul(m, ir.Fixed(y.Type.DType.Size()))
-	if !ok1 || !ok2 || n != m {
+	if c.size[a] != c.size[b] {
 		return false
 	}
 	for k := range c.at {

@@ -37,7 +37,8 @@ func (a spot) before(b spot) bool {
 type checker struct {
 	p     *Plan
 	at    []ir.Binding // the capacity, then bindings below it
-	bytes [][]int      // of each buffer, at each of these
+	size  []ir.Dim     // bytes of each buffer
+	bytes [][]int      // the same at each of these bindings
 	made  map[int]spot // root buffer to where it is written
 	maker map[int]int  // and by which step
 	reads map[int][]reader
