@@ -28,7 +28,7 @@ func reduceKernel(b *binding) (kernel, string) {
 			return nil, ""
 		}
 	}
-	if !b.all(ir.F32) || last < first || first > 0 && in[1:].Symbolic() {
+	if !b.all(ir.F32) || last < first {
 		return nil, ""
 	}
 	switch {
