@@ -222,3 +222,23 @@ func TestGraphLengths(t *testing.T) {
 		t.Error("equal definitions are two symbols")
 	}
 }
+
+// TestCapacity: the text form keeps the capacity of a length, and refuses what is none.
+func TestCapacity(t *testing.T) {
+	text := func(s string) string {
+		return "g (f32[N T 4] x) => (x)" + s + " {\n}\n"
+	}
+	g, err := Parse(text(" lengths (T = 12, U = 3)"), byName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, _ := g.Clone()
+	if n, _ := h.Capacity.Of("T"); n != 12 || Text(h) != text(" lengths (T = 12, U = 3)") {
+		t.Errorf("T is %d in\n%s", n, Text(h))
+	}
+	for _, s := range []string{"T = 0", "T = -1", "T = 012", "T = x", "N = 4", "T+1 = 4", "(T+1) = 4", "T = 4, T = 5", "T", "A = 1, B = 1, C = 1, D = 1, E = 1, F = 1, G = 1"} {
+		if _, err := Parse(text(" lengths ("+s+")"), byName); err == nil {
+			t.Errorf("%s: no error", s)
+		}
+	}
+}
