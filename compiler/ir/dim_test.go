@@ -58,7 +58,7 @@ func TestDimForms(t *testing.T) {
 		"(((T+1)/2)+U":    Fixed(1),
 	} {
 		text := strings.TrimSpace(want)
-		back, ok := parseDim(text)
+		back, ok := ParseDim(text)
 		if d == Fixed(1) {
 			if ok {
 				t.Errorf("%q is read as %v", text, back)
@@ -74,7 +74,7 @@ func TestDimForms(t *testing.T) {
 	}
 	for _, text := range []string{"", "N*4", "T*N", "N*N", "1*N", "0*N", "04", "+3", "-3", "(T)", "(1+T)", "(T+1", "T+1", "((T+1))", "(T/1)", "N^1", "N^9", "(T-0)", "(T+1)*N",
 		"99999999999999999999", "4611686018427387905*N*4", "(T/0)", strings.Repeat("(", 20) + "T", "(2*T/2)", "N*T*U*V*W"} {
-		if d, ok := parseDim(text); ok {
+		if d, ok := ParseDim(text); ok {
 			t.Errorf("%q is read as %v", text, d)
 		}
 	}
@@ -177,7 +177,7 @@ func TestDimAlgebra(t *testing.T) {
 				t.Fatalf("%v is %d with %v, want %d (of %v and %v)", c.d, got, x, c.f(x), a.d, b.d)
 			}
 		}
-		if back, ok := parseDim(c.d.String()); c.d.Valid() && strings.Count(c.d.String(), "(") < maxDepth && (!ok || back != c.d) {
+		if back, ok := ParseDim(c.d.String()); c.d.Valid() && strings.Count(c.d.String(), "(") < maxDepth && (!ok || back != c.d) {
 			t.Fatalf("%v is read back as %v, %v", c.d, back, ok)
 		}
 		unit, times := c.d.Unit()

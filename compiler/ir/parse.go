@@ -293,7 +293,7 @@ func (p *parser) dim() (Dim, error) {
 		return Dim{}, p.errorf("expected a length, got %s", p.tok.describe())
 	}
 	text := p.word(" \t\r\n],>#")
-	d, ok := parseDim(text)
+	d, ok := ParseDim(text)
 	if !ok {
 		return d, p.errorf("a length is 784, N, 4*N*T or (T+1), got %q", text[:min(len(text), 40)])
 	}
