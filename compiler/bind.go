@@ -15,7 +15,7 @@ const maxElems = 1 << 40
 // other name up to its own, and none may be left. Parameters and constants have
 // known lengths.
 func bind(g *ir.Graph, s *state) error {
-	at := s.opt.capacity()
+	at := s.opt.capacity(g)
 	if at.Rows() <= 0 {
 		return fmt.Errorf("the row capacity must be positive, got %d", at.Rows())
 	}
@@ -44,11 +44,18 @@ func bind(g *ir.Graph, s *state) error {
 	return nil
 }
 
-// capacity returns the most that each length may be.
-func (o *Options) capacity() ir.Binding {
+// capacity returns the most that each length may be: what the options say, and
+// else the graph.
+func (o *Options) capacity(g *ir.Graph) ir.Binding {
 	b := ir.RowsOf(o.Rows)
-	for name, n := range o.Lengths {
-		b = b.With(name, n)
+	for _, name := range g.Symbols() {
+		n, ok := o.Lengths[name]
+		if !ok {
+			n, ok = g.Capacity.Of(name)
+		}
+		if ok && name != ir.Batch && b.Size() < ir.MaxFree {
+			b = b.With(name, n)
+		}
 	}
 	return b
 }

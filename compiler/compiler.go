@@ -14,7 +14,8 @@ import (
 type Options struct {
 	// Rows is the capacity of the plans: they run any number of rows up to it.
 	Rows int
-	// Lengths is the capacity of each other length that the graph names, as T.
+	// Lengths is the capacity of each other length that the graph names, as T, in
+	// place of the one that the graph declares.
 	Lengths map[string]int
 	// StoreGrads keeps the gradients, for clipping and accumulation, where
 	// otherwise each is used for the update as soon as a tile of it is made.
@@ -78,7 +79,7 @@ func CompileGraph(g *ir.Graph, o Options) (*plan.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.finish(h, lowerOptions{capacity: o.capacity(), segments: segmentsOf(h), spread: o.spread})
+	return s.finish(h, lowerOptions{capacity: o.capacity(h), segments: segmentsOf(h), spread: o.spread})
 }
 
 // segmentsOf describes the parameters of a graph that comes without a model.

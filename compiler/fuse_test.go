@@ -25,7 +25,7 @@ func fusedBy(t *testing.T, g *ir.Graph, o Options, run func(*ir.Graph, *state) e
 	if err := s.run(h, front); err != nil {
 		t.Fatal(err)
 	}
-	p, err := s.finish(h, lowerOptions{capacity: o.capacity(), segments: segmentsOf(g), train: true, storeGrads: o.StoreGrads, loss: lossName, spread: o.spread})
+	p, err := s.finish(h, lowerOptions{capacity: o.capacity(h), segments: segmentsOf(g), train: true, storeGrads: o.StoreGrads, loss: lossName, spread: o.spread})
 	if err != nil {
 		t.Fatal(err)
 	}

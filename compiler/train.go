@@ -44,7 +44,7 @@ func compileTwin(g *ir.Graph, segments []plan.Segment, o Options) (*twin, error)
 	for _, name := range t.losses {
 		h.Outputs = append(h.Outputs, h.Value(name))
 	}
-	t.train, err = s.finish(h, lowerOptions{capacity: o.capacity(), segments: segments, train: true, storeGrads: o.StoreGrads, loss: lossName, spread: o.spread})
+	t.train, err = s.finish(h, lowerOptions{capacity: o.capacity(h), segments: segments, train: true, storeGrads: o.StoreGrads, loss: lossName, spread: o.spread})
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func compileTwin(g *ir.Graph, segments []plan.Segment, o Options) (*twin, error)
 	if err != nil {
 		return nil, err
 	}
-	if t.eval, err = s.finish(e, lowerOptions{capacity: o.capacity(), segments: segments, spread: o.spread}); err != nil {
+	if t.eval, err = s.finish(e, lowerOptions{capacity: o.capacity(e), segments: segments, spread: o.spread}); err != nil {
 		return nil, err
 	}
 	t.report = append(t.report, s.report("evaluation"))

@@ -3,8 +3,8 @@ package onnxexport
 import (
 	"errors"
 	"fmt"
-	"strconv"
 
+	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
 )
 
@@ -36,11 +36,11 @@ func check(m *onnxpb.ModelProto, own map[*onnxpb.NodeProto]bool) error {
 	return c.model(m)
 }
 
-// length is a number, or a number times a symbol.
-type length struct {
-	n   int64
-	sym string
-}
+// length is a number or what a symbol's name says, as 4*N.
+type length = ir.Dim
+
+// fixed is the length of that many.
+func fixed(n int64) length { return ir.Fixed(int(n)) }
 
 type vtype struct {
 	elem int32
@@ -70,36 +70,19 @@ func (t vtype) String() string {
 	return s + "]"
 }
 
-func (d length) String() string {
-	switch {
-	case d.sym == "":
-		return strconv.FormatInt(d.n, 10)
-	case d.n == 1:
-		return d.sym
-	}
-	return strconv.FormatInt(d.n, 10) + "*" + d.sym
-}
-
-// parseLength is the inverse of String.
+// parseLength reads a length as it is written.
 func parseLength(d *onnxpb.TensorShapeProto_Dimension) (length, error) {
 	switch v := d.GetValue().(type) {
 	case *onnxpb.TensorShapeProto_Dimension_DimValue:
 		if v.DimValue < 0 {
 			return length{}, fmt.Errorf("length %d is negative", v.DimValue)
 		}
-		return length{n: v.DimValue}, nil
+		return fixed(v.DimValue), nil
 	case *onnxpb.TensorShapeProto_Dimension_DimParam:
-		for i, r := range v.DimParam {
-			if r == '*' {
-				n, err := strconv.ParseInt(v.DimParam[:i], 10, 64)
-				if err != nil {
-					return length{}, fmt.Errorf("symbol %q is malformed", v.DimParam)
-				}
-				return length{n, v.DimParam[i+1:]}, nil
-			}
-		}
-		if v.DimParam != "" {
-			return length{1, v.DimParam}, nil
+		if d, ok := ir.ParseDim(v.DimParam); ok && d.Symbolic() {
+			return d, nil
+		} else if v.DimParam != "" {
+			return length{}, fmt.Errorf("symbol %q is malformed", v.DimParam)
 		}
 	}
 	return length{}, errors.New("a length is open: neither number nor symbol")
@@ -257,7 +240,7 @@ func (c *checker) initializer(p *onnxpb.TensorProto) error {
 			return fmt.Errorf("initializer %q: shape %v is out of range", p.Name, p.Dims)
 		}
 		n *= d
-		t.dims = append(t.dims, length{n: d})
+		t.dims = append(t.dims, fixed(d))
 	}
 	size := elemSize(t.elem)
 	if size == 0 {

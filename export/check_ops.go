@@ -104,7 +104,7 @@ func (c *checker) infer(k *call) (vtype, error) {
 		if err := k.operands(1, 1); err != nil {
 			return vtype{}, err
 		}
-		return vtype{int32(onnxpb.TensorProto_INT64), []length{{n: int64(len(k.in[0].dims))}}}, nil
+		return vtype{int32(onnxpb.TensorProto_INT64), []length{fixed(int64(len(k.in[0].dims)))}}, nil
 	case "Gather":
 		return k.gather()
 	}
@@ -123,7 +123,7 @@ func broadcast(a, b []length) ([]length, error) {
 		a, b = b, a
 	}
 	out := append([]length{}, a...)
-	one := length{n: 1}
+	one := fixed(1)
 	for i := range b {
 		j := len(a) - len(b) + i
 		switch {
@@ -183,10 +183,10 @@ func (k *call) matMul() (vtype, error) {
 	}
 	row, col := len(a) == 1, len(b) == 1
 	if row {
-		a = append([]length{{n: 1}}, a...)
+		a = append([]length{fixed(1)}, a...)
 	}
 	if col {
-		b = append(append([]length{}, b...), length{n: 1})
+		b = append(append([]length{}, b...), fixed(1))
 	}
 	if a[len(a)-1] != b[len(b)-2] {
 		return vtype{}, bad
@@ -259,11 +259,11 @@ func (k *call) topK() (vtype, error) {
 		return vtype{}, err
 	}
 	n := k.c.ints[k.n.Input[1]]
-	if d := k.in[0].dims[a]; len(n) != 1 || n[0] < 1 || d.sym != "" || n[0] > d.n {
+	if d, known := k.in[0].dims[a].Known(); len(n) != 1 || n[0] < 1 || !known || n[0] > int64(d) {
 		return vtype{}, fmt.Errorf("k is %v, and x is %s", n, k.in[0])
 	}
 	d := append([]length{}, k.in[0].dims...)
-	d[a] = length{n: n[0]}
+	d[a] = fixed(n[0])
 	return vtype{k.in[0].elem, d}, nil
 }
 
@@ -272,10 +272,10 @@ func (k *call) oneHot() (vtype, error) {
 		return vtype{}, err
 	}
 	depth := k.c.ints[k.n.Input[1]]
-	if len(depth) != 1 || k.int("axis", -1) != -1 || len(k.in[2].dims) != 1 || k.in[2].dims[0].n != 2 {
+	if len(depth) != 1 || k.int("axis", -1) != -1 || len(k.in[2].dims) != 1 || k.in[2].dims[0] != fixed(2) {
 		return vtype{}, errors.New("depth must be one number, values two, and the axis the last")
 	}
-	return vtype{k.in[2].elem, append(append([]length{}, k.in[0].dims...), length{n: depth[0]})}, nil
+	return vtype{k.in[2].elem, append(append([]length{}, k.in[0].dims...), fixed(depth[0]))}, nil
 }
 
 func (k *call) gather() (vtype, error) {

@@ -3,6 +3,10 @@ package onnxexport
 import (
 	"errors"
 	"fmt"
+	"math"
+	"slices"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
 )
 
 func (k *call) transpose() (vtype, error) {
@@ -26,20 +30,26 @@ func (k *call) transpose() (vtype, error) {
 	return vtype{k.in[0].elem, out}, nil
 }
 
-// product multiplies lengths; at most one symbol may occur.
+// product multiplies lengths.
 func product(d []length) (length, error) {
-	p := length{n: 1}
-	for _, x := range d {
-		if x.n > 0 && p.n > MaxBytes/x.n {
-			return p, errors.New("a shape is out of range")
-		}
-		p.n *= x.n
-		if x.sym != "" && p.sym != "" {
-			return p, errors.New("two lengths of a product are symbols")
-		}
-		p.sym += x.sym
+	p, ok := ir.Product(d...)
+	if n, known := p.Known(); !ok || known && n > MaxBytes {
+		return p, errors.New("a shape is out of range")
 	}
 	return p, nil
+}
+
+// computed returns what the file states of a result whose shape or bounds are computed
+// by nodes: what is known of them is the rank, and the rule that fits is asked.
+func (k *call) computed(operand, count int, fits func(stated []length) bool) (vtype, error) {
+	s := k.in[operand].dims
+	if len(s) != 1 || s[0] != fixed(int64(count)) {
+		return vtype{}, fmt.Errorf("operand %d has another length than %d", operand, count)
+	}
+	if !fits(k.stated.dims) {
+		return vtype{}, fmt.Errorf("the result %s cannot be of %s", k.stated, k.in[0])
+	}
+	return vtype{k.in[0].elem, k.stated.dims}, nil
 }
 
 func (k *call) reshape() (vtype, error) {
@@ -47,20 +57,24 @@ func (k *call) reshape() (vtype, error) {
 		return vtype{}, err
 	}
 	to, ok := k.c.ints[k.n.Input[1]]
-	if !ok {
-		return vtype{}, errors.New("the shape is not an initializer")
-	}
 	from := k.in[0].dims
+	if !ok {
+		return k.computed(1, len(k.stated.dims), func(stated []length) bool {
+			p, err1 := product(from)
+			q, err2 := product(stated)
+			return err1 == nil && err2 == nil && p == q
+		})
+	}
 	out := make([]length, len(to))
 	open := -1
 	for i, d := range to {
 		switch {
 		case d > 0:
-			out[i] = length{n: d}
+			out[i] = fixed(d)
 		case d == 0 && i < len(from):
 			out[i] = from[i]
 		case d == -1 && open < 0:
-			open, out[i] = i, length{n: 1}
+			open, out[i] = i, fixed(1)
 		default:
 			return vtype{}, fmt.Errorf("shape %v does not fit %s", to, k.in[0])
 		}
@@ -74,13 +88,11 @@ func (k *call) reshape() (vtype, error) {
 		return vtype{}, err
 	}
 	if open >= 0 {
-		if q.n == 0 || p.n%q.n != 0 || q.sym != "" && q.sym != p.sym {
+		rest, ok := ir.Div(p, q)
+		if !ok {
 			return vtype{}, fmt.Errorf("shape %v does not divide %s", to, k.in[0])
 		}
-		out[open] = length{n: p.n / q.n}
-		if q.sym == "" {
-			out[open].sym = p.sym
-		}
+		out[open] = rest
 		return vtype{k.in[0].elem, out}, nil
 	}
 	if p != q {
@@ -114,17 +126,14 @@ func (k *call) expand() (vtype, error) {
 	}
 	to, ok := k.c.ints[k.n.Input[1]]
 	if !ok {
-		// The shape is made at run time: only its rank and the operand bind it.
-		s := k.in[1].dims
-		if len(s) != 1 || s[0].sym != "" || s[0].n != int64(len(k.stated.dims)) {
-			return vtype{}, errors.New("the shape has another length than the result's rank")
-		}
-		d, err := broadcast(k.stated.dims, k.in[0].dims)
-		return vtype{k.in[0].elem, d}, err
+		return k.computed(1, len(k.stated.dims), func(stated []length) bool {
+			d, err := broadcast(stated, k.in[0].dims)
+			return err == nil && slices.Equal(d, stated)
+		})
 	}
 	want := make([]length, len(to))
 	for i, d := range to {
-		want[i] = length{n: d}
+		want[i] = fixed(d)
 	}
 	d, err := broadcast(k.in[0].dims, want)
 	return vtype{k.in[0].elem, d}, err
@@ -145,10 +154,11 @@ func (k *call) concat() (vtype, error) {
 			return vtype{}, fmt.Errorf("operands are %v", k.in)
 		}
 		for i := range out {
-			switch {
-			case i == a && u.dims[i].sym == out[i].sym:
-				out[i].n += u.dims[i].n
-			case i == a || u.dims[i] != out[i]:
+			ok := u.dims[i] == out[i]
+			if i == a {
+				out[i], ok = ir.Sum(out[i], u.dims[i])
+			}
+			if !ok {
 				return vtype{}, fmt.Errorf("operands are %v", k.in)
 			}
 		}
@@ -160,47 +170,88 @@ func (k *call) slice() (vtype, error) {
 	if err := k.operands(4, 4); err != nil {
 		return vtype{}, err
 	}
-	s, e, x := k.c.ints[k.n.Input[1]], k.c.ints[k.n.Input[2]], k.c.ints[k.n.Input[3]]
-	if len(s) != 1 || len(e) != 1 || len(x) != 1 {
-		return vtype{}, errors.New("starts, ends and axes must be one number each")
+	x := k.c.ints[k.n.Input[3]]
+	if len(x) != 1 {
+		return vtype{}, errors.New("axes must be one number")
 	}
 	a, err := k.axis(x[0], len(k.in[0].dims))
 	if err != nil {
 		return vtype{}, err
 	}
-	out := append([]length{}, k.in[0].dims...)
-	if out[a].sym != "" {
-		return vtype{}, errors.New("the batch cannot be sliced")
+	s, ok1 := k.c.ints[k.n.Input[1]]
+	e, ok2 := k.c.ints[k.n.Input[2]]
+	if !ok1 || !ok2 {
+		for i := range 2 { // bounds that are computed are one number too
+			if d := k.in[1+i].dims; len(d) != 1 || d[0] != fixed(1) {
+				return vtype{}, errors.New("starts and ends must be one number each")
+			}
+		}
+		return k.computed(3, 1, func(stated []length) bool { return onlyAxis(stated, k.in[0].dims, a) })
 	}
-	lo, hi := s[0], e[0]
+	if len(s) != 1 || len(e) != 1 {
+		return vtype{}, errors.New("starts and ends must be one number each")
+	}
+	out := append([]length{}, k.in[0].dims...)
+	whole, lo, hi := out[a], s[0], e[0]
+	n, known := whole.Known()
 	if lo < 0 {
-		lo += out[a].n
+		lo += int64(n)
 	}
 	if hi < 0 {
-		hi += out[a].n
+		hi += int64(n)
 	}
-	if lo < 0 || hi < lo || hi > out[a].n {
-		return vtype{}, fmt.Errorf("[%d, %d) of an axis of length %d", s[0], e[0], out[a].n)
+	switch {
+	case !known && (s[0] < 0 || hi < lo):
+		return vtype{}, errors.New("bounds below 0 of a length that is open")
+	case !known && hi == math.MaxInt64:
+		var ok bool
+		if out[a], ok = ir.Sub(whole, fixed(lo)); !ok {
+			return vtype{}, fmt.Errorf("[%d, end) of an axis of length %v", lo, whole)
+		}
+		return vtype{k.in[0].elem, out}, nil
 	}
-	out[a].n = hi - lo
+	if _, ok := ir.Sub(whole, fixed(hi)); lo < 0 || hi < lo || !ok {
+		return vtype{}, fmt.Errorf("[%d, %d) of an axis of length %v", s[0], e[0], whole)
+	}
+	out[a] = fixed(hi - lo)
 	return vtype{k.in[0].elem, out}, nil
+}
+
+// onlyAxis reports whether two lists of lengths are the same but for an axis.
+func onlyAxis(a, b []length, axis int) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if i != axis && a[i] != b[i] {
+			return false
+		}
+	}
+	return true
 }
 
 func (k *call) pad() (vtype, error) {
 	if err := k.operands(2, 2); err != nil {
 		return vtype{}, err
 	}
-	p, d := k.c.ints[k.n.Input[1]], k.in[0].dims
+	d := k.in[0].dims
+	p, ok := k.c.ints[k.n.Input[1]]
+	if !ok {
+		return k.computed(1, 2*len(d), func(stated []length) bool { return len(stated) == len(d) })
+	}
 	if len(p) != 2*len(d) {
 		return vtype{}, fmt.Errorf("%d pads for rank %d", len(p), len(d))
 	}
 	out := append([]length{}, d...)
 	for i := range out {
 		n := p[i] + p[len(d)+i]
-		if p[i] < 0 || p[len(d)+i] < 0 || n > 0 && out[i].sym != "" {
+		ok := p[i] >= 0 && p[len(d)+i] >= 0
+		if ok && n > 0 {
+			out[i], ok = ir.Sum(out[i], fixed(n))
+		}
+		if !ok {
 			return vtype{}, fmt.Errorf("pads %v of %s", p, k.in[0])
 		}
-		out[i].n += n
 	}
 	return vtype{k.in[0].elem, out}, nil
 }
@@ -212,7 +263,7 @@ func drop(d []length, axes map[int]bool, keep bool) []length {
 		case !axes[i]:
 			out = append(out, x)
 		case keep:
-			out = append(out, length{n: 1})
+			out = append(out, fixed(1))
 		}
 	}
 	return out

@@ -3,8 +3,10 @@ package onnxexport
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"sort"
+	"strconv"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
@@ -81,17 +83,6 @@ func Build(g *ir.Graph, params map[string][]float32, o Options) (*Model, error) 
 	if len(g.Outputs) == 0 {
 		return nil, errors.New("export: the graph has no outputs; name the values to export")
 	}
-	for _, name := range g.Symbols() {
-		if name != ir.Batch {
-			return nil, fmt.Errorf("export: the length %s is open; only the batch %s may be", name, ir.Batch)
-		}
-	}
-	for _, d := range g.Dims() {
-		unit, times := d.Unit()
-		if _, known := times.Known(); o.Batch == 0 && (unit != ir.Rows() || !known) {
-			return nil, fmt.Errorf("export: the length %v is open; only numbers of rows may be, as 4*N: set a batch", d)
-		}
-	}
 	p, err := legalize(g, o.Opset)
 	if err != nil {
 		return nil, err
@@ -107,7 +98,7 @@ func Build(g *ir.Graph, params map[string][]float32, o Options) (*Model, error) 
 		ProducerName:    Producer,
 		ProducerVersion: Version,
 		Graph:           gp,
-		MetadataProps:   metadata(o.Metadata),
+		MetadataProps:   metadata(withCapacity(g, gp, o.Metadata)),
 	}
 	if n := m.Size(); n > MaxBytes {
 		return nil, fmt.Errorf("export: the file would take %d bytes, above the %d that ONNX readers accept", n, MaxBytes)
@@ -136,6 +127,26 @@ func irVersion(opset int) int64 {
 		return 10
 	}
 	return 11
+}
+
+// CapacityKey and the name of a length, as lamina.length.T, is the key of
+// metadata_props that has the length's capacity.
+const CapacityKey = "length."
+
+// withCapacity adds the capacities of the lengths that are in the file.
+func withCapacity(g *ir.Graph, gp *onnxpb.GraphProto, m map[string]string) map[string]string {
+	out := map[string]string{}
+	for _, v := range gp.Input {
+		for _, d := range v.GetType().GetTensorType().GetShape().GetDim() {
+			for _, name := range g.Capacity.Free() {
+				if n, _ := g.Capacity.Of(name); d.GetDimParam() == name {
+					out[CapacityKey+name] = strconv.Itoa(n)
+				}
+			}
+		}
+	}
+	maps.Copy(out, m)
+	return out
 }
 
 func metadata(m map[string]string) []*onnxpb.StringStringEntryProto {

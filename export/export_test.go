@@ -396,25 +396,3 @@ func marshal(t *testing.T, m interface{ Marshal() ([]byte, error) }) []byte {
 	}
 	return b
 }
-
-// TestOpenLengths: a length that the file has no form for is refused, unless the
-// batch is set.
-func TestOpenLengths(t *testing.T) {
-	for _, c := range []struct{ text, open, set string }{
-		{"g (f32[N 4] x) => (y) {\nf32[2*N 4] y = Concat<axis = 0>(x, x)\n}", "", ""},
-		{"g (f32[N 4] x, f32[1 4] z) => (y) {\nf32[(N+1) 4] y = Concat<axis = 0>(x, z)\n}", "length (N+1) is open", ""},
-		{"g (f32[N N] x) => (y) {\nf32[N^2] y = Reshape<shape = [N^2]>(x)\n}", "length N^2 is open", ""},
-		{"g (f32[N T] x) => (y) {\nf32[N T] y = Tanh(x)\n}", "length T is open", "length T is open"},
-	} {
-		g, err := ir.Parse(c.text, ops.ByName)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for batch, want := range map[int]string{0: c.open, 3: c.set} {
-			_, err := Export(g, nil, Options{Batch: batch})
-			if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
-				t.Errorf("%s with batch %d: got %v, want %q", c.text, batch, err, want)
-			}
-		}
-	}
-}

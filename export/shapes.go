@@ -7,93 +7,61 @@ import (
 )
 
 // reshape writes Reshape with 0 for an axis copied from the operand, which is
-// how the batch passes through, and -1 for one symbolic length that moved.
+// how the batch passes through, and -1 for one symbolic length that moved. Of several
+// that moved the others are computed.
 func (w *writer) reshape(n *ir.Node) (string, error) {
 	x, err := w.use(n.In[0])
 	if err != nil {
 		return "", err
 	}
-	from, to := n.In[0].Type.Shape, n.Out[0].Type.Shape
-	dims := make([]int64, len(to))
-	inferred := false
+	from, to := w.shape(n.In[0].Type.Shape), w.shape(n.Out[0].Type.Shape)
+	parts := make([]part, len(to))
+	open := -1
 	for i, d := range to {
 		switch {
-		case !d.Symbolic() || w.o.Batch > 0:
-			dims[i] = int64(d.At(ir.RowsOf(w.o.Batch)))
+		case !d.Symbolic():
+			parts[i].of = d
 		case i < len(from) && from[i] == d:
-			dims[i] = 0
-		case !inferred:
-			dims[i], inferred = -1, true
+			parts[i].code = copied
 		default:
-			return "", nodeError(n, "two axes of the result depend on the batch and moved: %s to %s", from, to)
+			open, parts[i].of = i, d
 		}
 	}
-	for i, d := range dims {
-		if d == 0 && !to[i].Symbolic() {
+	if open >= 0 {
+		parts[open] = part{code: inferred}
+	}
+	for _, d := range to {
+		if d == ir.Fixed(0) {
 			return "", nodeError(n, "an axis of length 0 cannot be written: %s", to)
 		}
 	}
-	return w.add(n, "Reshape", n.Out[0].Type, nil, x, w.ints("shape", dims...)), nil
+	shape, err := w.parts(n, "shape", parts)
+	if err != nil {
+		return "", err
+	}
+	return w.add(n, "Reshape", n.Out[0].Type, nil, x, shape), nil
 }
 
-// expand writes Expand with 1 where the operand has the length already. A batch
-// that the operand does not have is read from an input of the graph.
+// expand writes Expand with 1 where the operand has the length already. A symbolic
+// length that it does not have is read from an input of the graph.
 func (w *writer) expand(n *ir.Node) (string, error) {
 	x, err := w.use(n.In[0])
 	if err != nil {
 		return "", err
 	}
-	from, to := n.In[0].Type.Shape, n.Out[0].Type.Shape
-	dims := make([]int64, len(to))
-	runtime := false
+	from, to := w.shape(n.In[0].Type.Shape), w.shape(n.Out[0].Type.Shape)
+	parts := make([]part, len(to))
 	for i, d := range to {
-		j := i - (len(to) - len(from))
-		switch {
-		case j >= 0 && from[j] == d:
-			dims[i] = 1
-		case !d.Symbolic() || w.o.Batch > 0:
-			dims[i] = int64(d.At(ir.RowsOf(w.o.Batch)))
-		default:
-			unit, times := d.Unit()
-			k, known := times.Known()
-			if unit != ir.Rows() || !known {
-				return "", nodeError(n, "the length %v is no number of rows: %s to %s", d, from, to)
-			}
-			dims[i], runtime = -int64(k), true
+		parts[i].of = d
+		if j := i - (len(to) - len(from)); j >= 0 && from[j] == d {
+			parts[i].of = ir.Fixed(1)
 		}
 	}
-	if !runtime {
-		return w.add(n, "Expand", n.Out[0].Type, nil, x, w.ints("shape", dims...)), nil
-	}
-	rows, err := w.rows(n)
+	shape, err := w.parts(n, "shape", parts)
 	if err != nil {
 		return "", err
 	}
-	one := ir.T(ir.I64, ir.Fixed(1))
-	parts := make([]string, len(dims))
-	for i, d := range dims {
-		switch {
-		case d >= 0:
-			parts[i] = w.ints("length", d)
-		case d == -1:
-			parts[i] = rows
-		default:
-			parts[i] = w.add(n, "Mul", one, nil, rows, w.ints("length", -d))
-		}
-	}
-	shape := w.add(n, "Concat", ir.T(ir.I64, ir.Fixed(len(dims))), []*onnxpb.AttributeProto{attrInt("axis", 0)}, parts...)
 	return w.add(n, "Expand", n.Out[0].Type, nil, x, shape), nil
-}
-
-// rows writes the length of the batch as int64[1].
-func (w *writer) rows(n *ir.Node) (string, error) {
-	for _, v := range w.p.graph.Inputs {
-		if v.Type.Rank() > 0 && v.Type.Shape[0] == ir.Rows() {
-			shape := w.add(n, "Shape", ir.T(ir.I64, ir.Fixed(v.Type.Rank())), nil, w.ref[v])
-			return w.add(n, "Gather", ir.T(ir.I64, ir.Fixed(1)), []*onnxpb.AttributeProto{attrInt("axis", 0)}, shape, w.ints("index", 0)), nil
-		}
-	}
-	return "", nodeError(n, "the result has the batch as an axis but no input of the file has")
 }
 
 func (w *writer) slice(n *ir.Node, op ops.Slice) (string, error) {
@@ -101,13 +69,20 @@ func (w *writer) slice(n *ir.Node, op ops.Slice) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	start, ok1 := op.Start.Known()
-	end, ok2 := op.End.Known()
-	if !ok1 || !ok2 {
-		return "", nodeError(n, "[%v, %v) is known only at run time", op.Start, op.End)
+	start, end := w.dim(op.Start), w.dim(op.End)
+	last := part{of: end}
+	if end.Symbolic() && end == w.dim(n.In[0].Type.Shape[op.Axis]) {
+		last = part{code: toEnd}
 	}
-	return w.add(n, "Slice", n.Out[0].Type, nil, x,
-		w.ints("starts", int64(start)), w.ints("ends", int64(end)), w.ints("axes", int64(op.Axis))), nil
+	starts, err := w.parts(n, "starts", []part{{of: start}})
+	if err != nil {
+		return "", err
+	}
+	ends, err := w.parts(n, "ends", []part{last})
+	if err != nil {
+		return "", err
+	}
+	return w.add(n, "Slice", n.Out[0].Type, nil, x, starts, ends, w.ints("axes", int64(op.Axis))), nil
 }
 
 func (w *writer) pad(n *ir.Node, op ops.Pad) (string, error) {
@@ -120,14 +95,13 @@ func (w *writer) pad(n *ir.Node, op ops.Pad) (string, error) {
 	if axis < 0 {
 		axis += rank
 	}
-	pads := make([]int64, 2*rank)
-	before, ok1 := op.Before.Known()
-	after, ok2 := op.After.Known()
-	if !ok1 || !ok2 {
-		return "", nodeError(n, "widths %v and %v are known only at run time", op.Before, op.After)
+	widths := make([]part, 2*rank)
+	widths[axis].of, widths[rank+axis].of = w.dim(op.Before), w.dim(op.After)
+	pads, err := w.parts(n, "pads", widths)
+	if err != nil {
+		return "", err
 	}
-	pads[axis], pads[rank+axis] = int64(before), int64(after)
-	return w.add(n, "Pad", n.Out[0].Type, []*onnxpb.AttributeProto{attrString("mode", "constant")}, x, w.ints("pads", pads...)), nil
+	return w.add(n, "Pad", n.Out[0].Type, []*onnxpb.AttributeProto{attrString("mode", "constant")}, x, pads), nil
 }
 
 // reduce writes a reduction; from opset since on its axes are an input.

@@ -23,6 +23,7 @@ type writer struct {
 	isInit   map[string]bool
 	types    map[string]ir.Type         // of temporary names
 	own      map[*onnxpb.NodeProto]bool // of ops that are not of this module
+	lengths  map[ir.Dim]string          // that are computed, by temporary name
 	next     int
 	names    map[string]string // temporary to final
 }
@@ -42,7 +43,7 @@ type initializer struct {
 func newWriter(p *prepared, params map[string][]float32, o Options) *writer {
 	w := &writer{p: p, params: params, o: o,
 		ref: map[*ir.Value]string{}, absorbed: map[*ir.Node]bool{}, producer: map[*ir.Value]*ir.Node{},
-		own: map[*onnxpb.NodeProto]bool{}, isInit: map[string]bool{}, types: map[string]ir.Type{}, names: map[string]string{}}
+		own: map[*onnxpb.NodeProto]bool{}, lengths: map[ir.Dim]string{}, isInit: map[string]bool{}, types: map[string]ir.Type{}, names: map[string]string{}}
 	for _, n := range p.graph.Nodes {
 		for _, v := range n.Out {
 			w.producer[v] = n
@@ -96,7 +97,7 @@ func (w *writer) param(v *ir.Value) (string, error) {
 		return "", fmt.Errorf("export: no elements were given for parameter %q (%s)", v.Name, v.Type)
 	}
 	if v.Type.Shape.Symbolic() {
-		return "", fmt.Errorf("export: parameter %q depends on the batch (%s)", v.Name, v.Type)
+		return "", fmt.Errorf("export: parameter %q has no known lengths (%s)", v.Name, v.Type)
 	}
 	if n := v.Type.Shape.Count(); n != len(x) {
 		return "", fmt.Errorf("export: parameter %q is %s, %d elements, got %d", v.Name, v.Type, n, len(x))
@@ -211,10 +212,10 @@ func (w *writer) valueInfo(name string, t ir.Type) *onnxpb.ValueInfoProto {
 	sh := &onnxpb.TensorShapeProto{}
 	for _, d := range t.Shape {
 		x := &onnxpb.TensorShapeProto_Dimension{}
-		if d.Symbolic() && w.o.Batch == 0 {
-			x.Value = &onnxpb.TensorShapeProto_Dimension_DimParam{DimParam: d.String()}
+		if n, known := w.dim(d).Known(); known {
+			x.Value = &onnxpb.TensorShapeProto_Dimension_DimValue{DimValue: int64(n)}
 		} else {
-			x.Value = &onnxpb.TensorShapeProto_Dimension_DimValue{DimValue: int64(d.At(ir.RowsOf(w.o.Batch)))}
+			x.Value = &onnxpb.TensorShapeProto_Dimension_DimParam{DimParam: w.dim(d).String()}
 		}
 		sh.Dim = append(sh.Dim, x)
 	}

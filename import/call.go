@@ -101,7 +101,7 @@ func (im *importer) use(r *value) (*ir.Value, error) {
 	case r.v != nil:
 		return r.v, nil
 	case r.t == nil:
-		return nil, unsupported("the number of rows is used as a value")
+		return nil, unsupported("an open length is used as a value")
 	}
 	if r.name == "" {
 		r.name = im.b.Unique("")
@@ -288,7 +288,7 @@ func (c *call) ints(i int, what string) []int64 {
 	return nil
 }
 
-// lengthsOf returns operand i as lengths, which may be the batch's.
+// lengthsOf returns operand i as lengths, which may be open.
 func (c *call) lengthsOf(i int, what string) []ir.Dim {
 	if v := c.x(i); v.dims != nil {
 		return v.dims
@@ -427,7 +427,7 @@ func (c *call) fixed(v *value, axis int) int {
 	}
 	n, known := typ(v).Shape[axis].Known()
 	if !known {
-		c.cannot("works on the batch axis")
+		c.cannot("works along axis %d of %v, whose length is open", axis, typ(v))
 		return 0
 	}
 	return n

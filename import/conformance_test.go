@@ -206,9 +206,9 @@ func bake(dir string, data []byte) ([]byte, error) {
 	return m.Marshal()
 }
 
-// outOfScope reports errors about what is no tensor graph with one batch.
+// outOfScope reports errors about what is no tensor graph.
 func outOfScope(err error) bool {
-	for _, s := range []string{"is not a tensor", "only the batch", "no shape is declared", "has no opset of the default domain", "imports no opset"} {
+	for _, s := range []string{"is not a tensor", "no shape is declared", "has no opset of the default domain", "imports no opset"} {
 		if strings.Contains(err.Error(), s) {
 			return true
 		}

@@ -187,7 +187,7 @@ func TestRefusals(t *testing.T) {
 		"initializer dims":      "bytes",
 		"many axes":             "axes, at most 8 are possible",
 		"input dims":            "more than 1073741824 elements",
-		"input symbol":          "only the batch",
+		"input symbol":          "x's last axis is _ but w's first axis is 6",
 		"no input type":         "no type is declared",
 		"input of another kind": "is not a tensor",
 		"another list":          "both in raw_data and in a list",

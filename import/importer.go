@@ -31,9 +31,7 @@ type importer struct {
 	need   onnxfile.Need
 	wanted []*onnxpb.ValueInfoProto // the outputs that are computed
 
-	batch   string // the first name of the batch's length
-	several bool   // it has others too
-	opened  bool   // some input has the batch
+	lengths openLengths
 	params  map[string]*ir.Tensor
 	folded  int // elements computed while reading
 	bad     Unsupported
@@ -44,7 +42,7 @@ type importer struct {
 type value struct {
 	v     *ir.Value  // in the graph; nil until something there reads it
 	t     *ir.Tensor // the elements, if they are known
-	dims  []ir.Dim   // the elements of an integer value of rank 0 or 1 made of lengths, if one of them is the batch's
+	dims  []ir.Dim   // the elements of an integer value of rank 0 or 1 made of lengths, if one of them is open
 	rank0 bool       // dims is a scalar
 	param string     // name of the initializer, if it is one
 	name  string

@@ -11,8 +11,12 @@ type Limits struct {
 	Bytes    int64 // of the file, and of all external data together; 2 GiB - 1
 	Nodes    int   // of the file; 16384
 	Edges    int   // inputs times outputs, added over the nodes; 262144
-	Elements int64 // of any value, the batch counted as one row; 1<<30
+	Elements int64 // of any value, each open length counted as 1; 1<<30
 	Folded   int   // elements of integer values computed while reading; 1<<20
+
+	// Lengths is the capacity of open lengths beside the batch, by their names in
+	// the file, in place of what the file itself says. The graph keeps it.
+	Lengths map[string]int
 }
 
 func (l Limits) withDefaults() Limits {

@@ -66,14 +66,7 @@ func ranged(d ir.Dim, ok bool) (ir.Dim, bool) {
 	return d, ok && n >= -maxInteger && n <= maxInteger
 }
 
-func addLength(a, b ir.Dim) (ir.Dim, bool) { return ranged(batchOnly(ir.Sum(a, b))) }
-
-// batchOnly refuses a sum that is no number of rows: it has no form that a file
-// gives back.
-func batchOnly(d ir.Dim, ok bool) (ir.Dim, bool) {
-	unit, _ := d.Unit()
-	return d, ok && (!d.Symbolic() || unit == ir.Rows())
-}
+func addLength(a, b ir.Dim) (ir.Dim, bool) { return ranged(ir.Sum(a, b)) }
 
 func subLength(a, b ir.Dim) (ir.Dim, bool) {
 	x, ok1 := a.Known()
@@ -81,15 +74,15 @@ func subLength(a, b ir.Dim) (ir.Dim, bool) {
 	if ok1 && ok2 {
 		return ranged(ir.Fixed(x-y), true)
 	}
-	return ranged(batchOnly(ir.Sub(a, b)))
+	return ranged(ir.Sub(a, b))
 }
 
 func mulLength(a, b ir.Dim) (ir.Dim, bool) {
 	d, ok := ir.Mul(a, b)
-	return ranged(d, ok && (d.Valid() || !d.Symbolic()) && d.Degree(ir.Batch) < 2)
+	return ranged(d, ok && (d.Valid() || !d.Symbolic()))
 }
 
-// divLength is the quotient, towards 0 for known lengths.
+// divLength is the quotient, towards 0 for known lengths. Others are never below 0.
 func divLength(a, b ir.Dim) (ir.Dim, bool) {
 	x, ok1 := a.Known()
 	y, ok2 := b.Known()
@@ -99,12 +92,17 @@ func divLength(a, b ir.Dim) (ir.Dim, bool) {
 		}
 		return ir.Fixed(x / y), true
 	}
-	d, ok := ir.Div(a, b)
-	return d, ok && d.Valid()
+	if d, ok := ir.Div(a, b); ok {
+		return d, d.Valid()
+	}
+	if !ok2 || y < 1 || a.Least() < 0 {
+		return ir.Dim{}, false
+	}
+	return ranged(ir.Affine(a, 0, y, 0))
 }
 
-// integers computes f elementwise on integers that are known, lengths of the
-// batch among them.
+// integers computes f elementwise on integers that are known, open lengths
+// among them.
 func (c *call) integers(a, b *value, f func(a, b ir.Dim) (ir.Dim, bool)) *value {
 	if a.t != nil && b.t != nil {
 		return c.tensors(a.t, b.t, f)
@@ -112,16 +110,15 @@ func (c *call) integers(a, b *value, f func(a, b ir.Dim) (ir.Dim, bool)) *value 
 	if a.t == nil && a.dims == nil || b.t == nil && b.dims == nil {
 		return c.cannot("elements are integers that depend on the inputs")
 	}
-	x, y := c.asLengths(a), c.asLengths(b)
-	n := max(len(x), len(y))
-	if c.err != nil || len(x) != n && len(x) != 1 || len(y) != n && len(y) != 1 {
-		return c.failf("lists of %d and %d lengths do not broadcast", len(x), len(y))
+	x, y, rank0 := c.pairs(a, b)
+	if c.err != nil {
+		return c.fail(c.err)
 	}
-	out := &value{dims: make([]ir.Dim, n), rank0: rank(a) == 0 && rank(b) == 0}
+	out := &value{dims: make([]ir.Dim, len(x)), rank0: rank0}
 	for i := range out.dims {
-		d, ok := f(x[min(i, len(x)-1)], y[min(i, len(y)-1)])
+		d, ok := f(x[i], y[i])
 		if !ok {
-			return c.cannot("computes with the number of rows")
+			return c.cannot("computes with an open length in a way that has no form")
 		}
 		out.dims[i] = d
 	}
@@ -134,7 +131,7 @@ func (c *call) asLengths(v *value) []ir.Dim {
 		return v.dims
 	}
 	if v.t == nil || v.t.DType != ir.I64 || len(v.t.Shape) > 1 || v.t.Len() > ir.MaxRank {
-		c.cannot("computes with the number of rows")
+		c.cannot("computes with an open length in a way that has no form")
 		return nil
 	}
 	out := make([]ir.Dim, v.t.Len())

@@ -29,7 +29,7 @@ func (c *call) cut(x *value, axis, lo, hi int) *value {
 
 func slice(c *call) []*value {
 	x := c.x(0)
-	starts, ends := c.ints(1, "starts"), c.ints(2, "ends")
+	starts, ends := c.bounds(1, "starts"), c.bounds(2, "ends")
 	axes := []int64{}
 	if c.has(3) {
 		axes = c.ints(3, "axes")
@@ -56,23 +56,62 @@ func slice(c *call) []*value {
 			return c.one(c.cannot("a step other than 1"))
 		}
 		axis := c.axis(a, rank(x))
-		if d := typ(x).Shape[axis]; d.Symbolic() {
-			if starts[i] != 0 || ends[i] < math.MaxInt32 {
-				return c.one(c.cannot("slices the batch"))
+		whole := typ(x).Shape[axis]
+		lo, ok1 := place(starts[i], whole)
+		hi, ok2 := place(ends[i], whole)
+		if ok1 && ok2 && (whole.Symbolic() || lo.Symbolic() || hi.Symbolic()) {
+			if lo == ir.Fixed(0) && hi == whole {
+				continue
 			}
-			continue
+			if x.dims == nil {
+				x = c.op(ops.Slice{Axis: axis, Start: lo, End: hi}, x)
+				continue
+			}
+			ok1 = false
 		}
-		n := c.fixed(x, axis)
-		lo := clampIndex(starts[i], n)
-		hi := max(lo, clampIndex(ends[i], n))
-		if lo != 0 || hi != n {
-			x = c.cut(x, axis, lo, hi)
+		n, known := whole.Known()
+		if !ok1 || !ok2 || !known {
+			return c.one(c.cannot("the bounds %v and %v of axis %d of %v, which may lie outside it", starts[i], ends[i], axis, typ(x)))
+		}
+		if from, to := lo.Length(), max(lo.Length(), hi.Length()); from != 0 || to != n {
+			x = c.cut(x, axis, from, to)
 		}
 		if c.err != nil {
 			return nil
 		}
 	}
 	return c.one(x)
+}
+
+// bounds returns operand i as places along axes: numbers of any size, or lengths.
+func (c *call) bounds(i int, what string) []ir.Dim {
+	if v := c.x(i); v.dims != nil {
+		return v.dims
+	}
+	var out []ir.Dim
+	for _, n := range c.ints(i, what) {
+		out = append(out, ir.Fixed(int(n)))
+	}
+	return out
+}
+
+// place returns where an index is within an axis, from its start; it is false if that
+// cannot be told for every length of the axis.
+func place(at, whole ir.Dim) (ir.Dim, bool) {
+	i, known := at.Known()
+	n, fixed := whole.Known()
+	switch {
+	case known && fixed:
+		return ir.Fixed(clampIndex(int64(i), n)), true
+	case known && i < 0:
+		return ir.Sub(whole, ir.Fixed(-max(i, -math.MaxInt32)))
+	case known && i >= math.MaxInt32:
+		return whole, true
+	case at == whole:
+		return at, true
+	}
+	_, within := ir.Sub(whole, at)
+	return at, within
 }
 
 func clampIndex(i int64, n int) int {
@@ -152,8 +191,11 @@ func gather(c *call) []*value {
 		return c.one(c.lookup(x, idx, axis))
 	}
 	s := typ(x).Shape
-	n := c.fixed(x, axis)
 	list := idx.t.I64
+	if s[axis].Symbolic() {
+		return c.one(c.pick(x, idx.t, axis))
+	}
+	n := c.fixed(x, axis)
 	if len(list) > maxGathered {
 		return c.one(c.cannot("%d indices, at most %d are possible", len(list), maxGathered))
 	}
@@ -180,6 +222,24 @@ func gather(c *call) []*value {
 	out := append(ir.Shape{}, s[:axis]...)
 	out = append(append(out, ir.ShapeOf(idx.t.Shape...)...), s[axis+1:]...)
 	return c.one(c.view(y, out))
+}
+
+// pick takes one index of an axis whose length is open: the first, or one counted from
+// the end that every length has.
+func (c *call) pick(x *value, idx *ir.Tensor, axis int) *value {
+	s := typ(x).Shape
+	if len(idx.I64) != 1 {
+		return c.cannot("%d indices of axis %d of %v, whose length is open", len(idx.I64), axis, typ(x))
+	}
+	lo, ok := place(ir.Fixed(int(idx.I64[0])), s[axis])
+	hi, fits := ir.Sum(lo, ir.Fixed(1))
+	_, within := ir.Sub(s[axis], hi)
+	if !ok || !fits || !within {
+		return c.cannot("index %d of axis %d of %v, which may lie outside it", idx.I64[0], axis, typ(x))
+	}
+	y := c.op(ops.Slice{Axis: axis, Start: lo, End: hi}, x)
+	out := append(ir.Shape{}, s[:axis]...)
+	return c.view(y, append(append(out, ir.ShapeOf(idx.Shape...)...), s[axis+1:]...))
 }
 
 func index(i int64, n int) (int, bool) {

@@ -21,7 +21,7 @@ func shapes() map[string]row {
 	}
 }
 
-// view gives x another shape; lengths of the batch keep what they are.
+// view gives x another shape; open lengths keep what they are.
 func (c *call) view(x *value, s ir.Shape) *value {
 	if c.err != nil || x.dims == nil {
 		if c.err == nil && len(s) > ir.MaxRank {
@@ -158,7 +158,7 @@ func unsqueeze(c *call) []*value {
 	return c.one(c.view(x, out))
 }
 
-// shapeOf is known before anything runs but for the batch.
+// shapeOf is known before anything runs but for open lengths.
 func shapeOf(c *call) []*value {
 	s := typ(c.x(0)).Shape
 	clamp := func(n int64) int {
@@ -179,7 +179,7 @@ func sizeOf(c *call) []*value {
 	for _, d := range typ(c.x(0)).Shape {
 		p, ok := mulLength(n, d)
 		if !ok {
-			return c.one(c.cannot("computes with the number of rows"))
+			return c.one(c.cannot("computes with an open length in a way that has no form"))
 		}
 		n = p
 	}

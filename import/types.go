@@ -11,6 +11,7 @@ import (
 // value and is none.
 func (im *importer) inputs() ([]Port, error) {
 	var ports []Port
+	im.lengths.look(im.g.Input, func(name string) bool { return im.values[name] == nil && im.need.Names[name] }, im.proto.ProducerName == ownProducer)
 	for _, p := range im.g.Input {
 		if im.values[p.Name] != nil || !im.need.Names[p.Name] {
 			continue
@@ -34,10 +35,11 @@ func (im *importer) inputs() ([]Port, error) {
 				t.Shape = append(t.Shape, ir.Fixed(int(n)))
 				continue
 			}
-			if err := im.isBatch(axis, port.Syms[axis]); err != nil {
+			length, err := im.lengths.of(p.Name, axis, port.Syms[axis])
+			if err != nil {
 				return nil, fmt.Errorf("input %s: %w", quote(p.Name), err)
 			}
-			t.Shape = append(t.Shape, ir.Rows())
+			t.Shape = append(t.Shape, length)
 		}
 		v := &ir.Value{Name: p.Name, Type: t, Kind: ir.InputValue}
 		im.b.Graph.Inputs = append(im.b.Graph.Inputs, v)
@@ -45,28 +47,6 @@ func (im *importer) inputs() ([]Port, error) {
 		ports = append(ports, port)
 	}
 	return ports, nil
-}
-
-// isBatch checks that an open length is the batch: that of axis 0, which inputs
-// may call by names of their own, as exporters do that number unknown lengths. On
-// another axis the batch is known by its name, if it has only one so far.
-func (im *importer) isBatch(axis int, sym string) error {
-	switch {
-	case axis == 0:
-		im.opened = true
-		if im.batch == "" {
-			im.batch = sym
-		}
-		im.several = im.several || sym != "" && sym != im.batch
-		return nil
-	case im.opened && !im.several && sym != "" && sym == im.batch:
-		return nil
-	}
-	what := "open"
-	if sym != "" {
-		what = "called " + quote(sym)
-	}
-	return fmt.Errorf("the length of axis %d is %s; only the batch, axis 0, may be open: fix the others when exporting", axis, what)
 }
 
 // portOf reads a declaration.
@@ -120,7 +100,7 @@ func (im *importer) declared(p *onnxpb.ValueInfoProto, t ir.Type) (Port, error) 
 		if known {
 			port.Dims, port.Syms = append(port.Dims, int64(n)), append(port.Syms, "")
 		} else {
-			port.Dims, port.Syms = append(port.Dims, -1), append(port.Syms, im.batch)
+			port.Dims, port.Syms = append(port.Dims, -1), append(port.Syms, im.lengths.name(d))
 		}
 	}
 	if p.Type == nil {
@@ -157,6 +137,7 @@ func (im *importer) declared(p *onnxpb.ValueInfoProto, t ir.Type) (Port, error) 
 // describe returns the model with everything the file says about itself.
 func (im *importer) describe(inputs, outputs []Port) *Model {
 	p := im.proto
+	im.lengths.bound(im.b.Graph, p.MetadataProps, im.limits.Lengths)
 	m := &Model{Graph: im.b.Graph, Params: im.params, Inputs: inputs, Outputs: outputs, Opset: im.opset, IR: p.IrVersion,
 		Name: im.g.Name, Domain: p.Domain, Version: p.ModelVersion, Producer: p.ProducerName, ProducerVersion: p.ProducerVersion,
 		Doc: p.DocString, Docs: map[string]string{}, Metadata: map[string]string{}}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
@@ -213,7 +214,7 @@ func (b *Builder) Param(name string, init Init, dims ...int) *ir.Value {
 		b.weights()
 		return p.v
 	}
-	if rule := checkDims(dims, ir.MaxRank); rule != "" {
+	if rule := checkOwned(dims); rule != "" {
 		return b.Errorf("parameter %q: %s", name, rule)
 	}
 	if rule := checkInit(init); rule != "" {
@@ -431,11 +432,16 @@ func place(s *space, parent *placement, l Layer, i, n int, x []*ir.Value, at sit
 			return s, b.Errorf("operand %d, a %s, belongs to no value of this declaration", j+1, v.Type)
 		}
 	}
+	for _, in := range s.inputs {
+		if in.read == nil && slices.Contains(x, in.v) {
+			in.read = at
+		}
+	}
 	p.in = x[0].Type
 	if st.built == nil {
 		st.built = p
 	}
-	v := l.Build(b, x...)
+	v := built(l, b, x)
 	s = b.sp.find()
 	switch {
 	case b.failed:
@@ -458,6 +464,21 @@ func place(s *space, parent *placement, l Layer, i, n int, x []*ir.Value, at sit
 	p.out = v
 	st.outs = append(append(st.outs, v), p.also...)
 	return s, v
+}
+
+// built returns what Build gives. A layer that asks for the number of a length that is
+// free makes a mistake.
+func built(l Layer, b *Builder, x []*ir.Value) (v *ir.Value) {
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case ir.UnknownLength:
+			v = b.Errorf("the layer needs known lengths, but %s is known only when the model runs (x is %s)", r.Dim, x[0].Type)
+		default:
+			panic(r)
+		}
+	}()
+	return l.Build(b, x...)
 }
 
 // again reports whether the place, or one around it, is not its layer's first.
@@ -483,6 +504,15 @@ func isNil(x any) bool {
 
 // maxElems bounds the elements of a parameter, and of a row.
 const maxElems = 1 << 31
+
+// checkOwned is checkDims for what a layer owns.
+func checkOwned(dims []int) string {
+	rule := checkDims(dims, ir.MaxRank)
+	if rule != "" && slices.Contains(dims, 0) {
+		rule += "; 0 is the Dim of a free length, which nothing that a layer owns can have"
+	}
+	return rule
+}
 
 // checkDims returns the rule that lengths break, or "".
 func checkDims(dims []int, rank int) string {

@@ -70,6 +70,9 @@ func (l *DenseLayer) Image(in ir.Type, tied bool) Image {
 
 // features returns the rule that the operand of a dense layer breaks, or "".
 func features(x *ir.Value) string {
+	if n := x.Type.Rank(); n > 1 && x.Type.Shape[n-1].Symbolic() {
+		return fmt.Sprintf("the last axis of x must have a known length, that of the weights, but x is %s: its last length is free", x.Type)
+	}
 	if x.Type.DType != ir.F32 || x.Type.Rank() < 2 || x.Type.Last() == 0 {
 		return fmt.Sprintf("x must be f32[N … in], got %s", x.Type)
 	}

@@ -228,6 +228,7 @@ func (x *extract) check(outs []*output) bool {
 
 // run fills the graph.
 func (x *extract) run(outs []*output) {
+	x.g.Capacity = x.s.capacity(x.need)
 	for _, in := range x.s.inputs {
 		if x.need[in.v] {
 			x.g.Inputs = append(x.g.Inputs, x.copy(in.v, in.name))

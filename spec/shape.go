@@ -11,7 +11,7 @@ import (
 type FlattenLayer struct{ Base }
 
 // Flatten makes one axis of all axes but the batch: f32[N 28 28] becomes
-// f32[N 784].
+// f32[N 784]. Mistakes: one of them has a free length.
 func Flatten() *FlattenLayer { return &FlattenLayer{newBase("Flatten")} }
 
 // Named gives the layer a name.
@@ -21,6 +21,9 @@ func (l *FlattenLayer) Named(name string) *FlattenLayer { return named(l, name) 
 func (l *FlattenLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 	if !x[0].Type.Shape.RowWise() {
 		return b.Errorf("x must be [N …], got %s", x[0].Type)
+	}
+	if x[0].Type.Shape[1:].Symbolic() {
+		return b.Errorf("x is %s: a free length cannot become part of a width, which is known; take a mean or a sum along that axis first", x[0].Type)
 	}
 	return b.Op(ops.Flatten{Axis: 1}, x[0])
 }
@@ -37,8 +40,9 @@ type ReshapeLayer struct {
 }
 
 // Reshape gives the axes after the batch other lengths with the same product:
-// f32[N 784] becomes f32[N 1 28 28]. Mistakes: a length is not positive, the
-// products differ.
+// f32[N 784] becomes f32[N 1 28 28]. A length of 0 is that of the axis of x at the
+// same place, which may be free: Reshape(0, 4, 16) makes f32[N T 4 16] of f32[N T 64].
+// Mistakes: a length is negative, there is no such axis of x, the products differ.
 func Reshape(dims ...int) *ReshapeLayer {
 	return &ReshapeLayer{newBase("Reshape"), append([]int{}, dims...)}
 }
@@ -46,7 +50,18 @@ func Reshape(dims ...int) *ReshapeLayer {
 // Named gives the layer a name.
 func (l *ReshapeLayer) Named(name string) *ReshapeLayer { return named(l, name) }
 
-func (l *ReshapeLayer) args() string { return checkDims(l.dims, ir.MaxRank-1) }
+func (l *ReshapeLayer) args() string {
+	var given []int
+	for _, d := range l.dims {
+		if d != 0 {
+			given = append(given, d)
+		}
+	}
+	if len(l.dims) > ir.MaxRank-1 {
+		given = l.dims
+	}
+	return checkDims(given, ir.MaxRank-1)
+}
 
 // Build returns x in the new shape.
 func (l *ReshapeLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
@@ -54,10 +69,22 @@ func (l *ReshapeLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 	if !t.Shape.RowWise() {
 		return b.Errorf("x must be [N …], got %s", t)
 	}
-	if have, want := t.Shape[1:].Count(), ir.Elems(l.dims); have != want {
-		return b.Errorf("%d elements a row cannot become %v, which are %d (x is %s)", have, l.dims, want, t)
+	to := ir.Shape{ir.Rows()}
+	for i, d := range l.dims {
+		if d != 0 {
+			to = append(to, ir.Fixed(d))
+			continue
+		}
+		if i+1 >= t.Rank() {
+			return b.Errorf("length %d of %v is 0, which keeps the axis at that place, but x has none there (x is %s)", i, l.dims, t)
+		}
+		to = append(to, t.Shape[i+1])
 	}
-	to := append(ir.Shape{ir.Rows()}, ir.ShapeOf(l.dims...)...)
+	have, ok1 := t.Shape[1:].Elems()
+	want, ok2 := to[1:].Elems()
+	if !ok1 || !ok2 || have != want {
+		return b.Errorf("%s elements a row cannot become %v, which are %s (x is %s)", have, l.dims, want, t)
+	}
 	return b.Op(ops.Reshape{Shape: ir.MakeDims(to)}, x[0])
 }
 
@@ -66,12 +93,18 @@ func (l *ReshapeLayer) Image(in ir.Type, _ bool) Image {
 	return UndoneBy(&ReshapeLayer{newBase("Reshape"), lengths(in.Shape)})
 }
 
-// lengths returns the fixed lengths after the batch.
+// lengths returns the lengths after the batch as Reshape takes them: 0 for one that
+// is free.
 func lengths(s ir.Shape) []int {
-	if len(s) == 0 {
-		return nil
+	var out []int
+	for i := 1; i < len(s); i++ {
+		n, _ := s[i].Known()
+		if s[i].Symbolic() {
+			n = 0
+		}
+		out = append(out, n)
 	}
-	return s[1:].Lengths()
+	return out
 }
 
 // DropoutLayer is made by [Dropout].

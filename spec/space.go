@@ -27,7 +27,12 @@ type input struct {
 	v     *ir.Value
 	name  string
 	at    site
-	limit int // integers are below it; 0 for none
+	limit int  // integers are below it; 0 for none
+	read  site // where a layer read it first, nil if none did
+
+	free   string // name of the length after the batch, "" if that is known
+	most   int    // its capacity
+	freeAt site
 }
 
 type tap struct {
@@ -90,6 +95,7 @@ func union(a, b *space) *space {
 	a.states = append(a.states, b.states...)
 	a.taps = append(a.taps, b.taps...)
 	a.mistakes = append(a.mistakes, b.mistakes...)
+	a.agree()
 	for n, p := range b.made {
 		a.made[n] = p
 	}

@@ -51,7 +51,7 @@ func (b *Builder) State(name string, init Init, dims ...int) *ir.Value {
 		}
 		return x.in
 	}
-	if rule := checkDims(dims, ir.MaxRank); rule != "" {
+	if rule := checkOwned(dims); rule != "" {
 		return b.Errorf("state %q: %s", name, rule)
 	}
 	if rule := checkInit(init); rule != "" {

@@ -19,7 +19,8 @@ type Value struct {
 }
 
 // Input declares an input f32[N dims…], one row a sample. Its name is the column
-// of the data and the input of an exported file. Lengths must be positive.
+// of the data and the input of an exported file. Lengths must be positive; the first
+// may be made free by [Value.Free].
 func Input(name string, dims ...int) *Value {
 	return newInput(name, ir.F32, dims, 0, "Input")
 }
@@ -175,8 +176,9 @@ func (v *Value) Type() ir.Type {
 }
 
 // Dim returns the length of an axis, the batch not counted; negative axes count
-// from the end. An axis that does not exist is a mistake. After a mistake Dim
-// returns 1, so that arithmetic with it stays harmless.
+// from the end. It is 0 for a length that is free (see [Value.Free]), which [Reshape]
+// takes for one that stays. An axis that does not exist is a mistake. After a mistake
+// Dim returns 1, so that arithmetic with it stays harmless.
 func (v *Value) Dim(axis int) int {
 	at := callers(0)
 	v = whole(v, at, "Dim")
@@ -184,14 +186,15 @@ func (v *Value) Dim(axis int) int {
 		return 1
 	}
 	i, rule := axisOf(v.v.Type, axis)
-	if rule == "" && v.v.Type.Shape[i].Symbolic() {
-		rule = fmt.Sprintf("axis %d of %s has no length before a run", axis, v.v.Type)
-	}
 	if rule != "" {
 		v.sp.fail(&mistake{at: at, made: at, op: text("Dim"), rule: text("%s", rule)})
 		return 1
 	}
-	return v.v.Type.Shape[i].Length()
+	n, known := v.v.Type.Shape[i].Known()
+	if !known {
+		return 0
+	}
+	return n
 }
 
 // Err returns every mistake of the declaration the value belongs to, joined, or

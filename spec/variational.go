@@ -51,7 +51,10 @@ func Variational(name string, input *Value, encoder Layer, latent int, decoder L
 	logits := z.Then(decoder)
 	logits.Then(Sigmoid()).Named("reconstruction")
 	elems := 1.0
-	if t := input.Type(); t.Rank() > 1 && !t.Shape[1:].Symbolic() {
+	if t := input.Type(); t.Rank() > 1 && t.Shape[1:].Symbolic() {
+		input.sp.fail(&mistake{at: at, made: at, op: text("Variational"),
+			rule: text("the input is %s, and the bound weighs the reconstruction by the elements of a row, which must be known", t)})
+	} else if t.Rank() > 1 {
 		elems = float64(t.Shape[1:].Count())
 	}
 	losses := []*Loss{BinaryCrossEntropy(logits, input).Weight(elems), KLNormal(mean, logvar)}

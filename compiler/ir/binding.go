@@ -260,8 +260,8 @@ func (g *Graph) Symbols() []string {
 func (g *Graph) Lengths() []Length {
 	var out []Length
 	for _, d := range Defined(g.Dims()...) {
-		m := d.of[0].h.Value()
-		out = append(out, Length{Name: m.name, Terms: slices.Clone(m.def.list()), Add: m.def.add, Div: m.def.div})
+		l, _ := d.Definition()
+		out = append(out, l)
 	}
 	return out
 }

@@ -66,6 +66,43 @@ func Affine(d Dim, add, div, plus int) (Dim, bool) {
 	return p.dim(div)
 }
 
+// Fix returns the length where the named one is n; ok is false above the range of
+// int.
+func (d Dim) Fix(name string, n int) (out Dim, ok bool) {
+	out = Fixed(d.n)
+	for _, s := range d.factors() {
+		f := Dim{n: 1, of: [maxFactors]symbol{s}}
+		if m := s.h.Value(); m.def.div == 0 && m.name == name {
+			f = Fixed(n)
+		} else if f.Has(name) {
+			p := polynomial{add: m.def.add}
+			for _, t := range m.def.list() {
+				if t, ok = t.Fix(name, n); !ok {
+					return Dim{}, false
+				}
+				p.plus(linear(t), 1)
+			}
+			if f, ok = p.dim(m.def.div); !ok {
+				return Dim{}, false
+			}
+		}
+		if out, ok = Mul(out, f); !ok {
+			return Dim{}, false
+		}
+	}
+	return out, true
+}
+
+// Definition returns how a length is defined by others; ok is false for a name and
+// for a product.
+func (d Dim) Definition() (l Length, ok bool) {
+	if unit, times := d.Unit(); unit != d || times != Fixed(1) || !d.Symbolic() || !d.of[0].defined() {
+		return Length{}, false
+	}
+	m := d.of[0].h.Value()
+	return Length{Name: m.name, Terms: slices.Clone(m.def.list()), Add: m.def.add, Div: m.def.div}, true
+}
+
 // polynomial is a sum of products with coefficients of any sign, and a number.
 type polynomial struct {
 	terms []Dim
@@ -286,8 +323,8 @@ func floor(a, b int) int {
 // a text may be deeper.
 const maxDepth = maxDefinition / 2
 
-// parseDim reads what String writes.
-func parseDim(s string) (Dim, bool) {
+// ParseDim reads what String writes.
+func ParseDim(s string) (Dim, bool) {
 	if len(s) > (maxFactors+1)*maxDefinition {
 		return Dim{}, false
 	}

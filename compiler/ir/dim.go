@@ -79,11 +79,20 @@ func (d Dim) Symbolic() bool { return !d.of[0].none() }
 // Known returns the length if it is known before a run.
 func (d Dim) Known() (n int, ok bool) { return d.n, !d.Symbolic() }
 
-// Length returns the known length. It panics for a symbolic one: whoever means a
-// known length must not take a wrong number for it.
+// UnknownLength is what [Dim.Length] panics with: whoever runs code of others that
+// may ask for the number of a symbolic length can tell that from a bug.
+type UnknownLength struct{ Dim Dim }
+
+// Error names the length.
+func (u UnknownLength) Error() string {
+	return fmt.Sprintf("ir: length %v is not known before a run", u.Dim)
+}
+
+// Length returns the known length. It panics with an [UnknownLength] for a symbolic
+// one: whoever means a known length must not take a wrong number for it.
 func (d Dim) Length() int {
 	if d.Symbolic() {
-		panic(fmt.Sprintf("ir: length %v is not known before a run", d))
+		panic(UnknownLength{d})
 	}
 	return d.n
 }

@@ -58,7 +58,7 @@ func TestDimForms(t *testing.T) {
 		"(((T+1)/2)+U":    Fixed(1),
 	} {
 		text := strings.TrimSpace(want)
-		back, ok := parseDim(text)
+		back, ok := ParseDim(text)
 		if d == Fixed(1) {
 			if ok {
 				t.Errorf("%q is read as %v", text, back)
@@ -74,7 +74,7 @@ func TestDimForms(t *testing.T) {
 	}
 	for _, text := range []string{"", "N*4", "T*N", "N*N", "1*N", "0*N", "04", "+3", "-3", "(T)", "(1+T)", "(T+1", "T+1", "((T+1))", "(T/1)", "N^1", "N^9", "(T-0)", "(T+1)*N",
 		"99999999999999999999", "4611686018427387905*N*4", "(T/0)", strings.Repeat("(", 20) + "T", "(2*T/2)", "N*T*U*V*W"} {
-		if d, ok := parseDim(text); ok {
+		if d, ok := ParseDim(text); ok {
 			t.Errorf("%q is read as %v", text, d)
 		}
 	}
@@ -189,7 +189,7 @@ func TestDimAlgebra(t *testing.T) {
 				t.Fatalf("%v is %d with %v, want %d (of %v and %v)", c.d, got, x, c.f(x), a.d, b.d)
 			}
 		}
-		if back, ok := parseDim(c.d.String()); c.d.Valid() && (!ok || back != c.d) {
+		if back, ok := ParseDim(c.d.String()); c.d.Valid() && (!ok || back != c.d) {
 			t.Fatalf("%v is read back as %v, %v", c.d, back, ok)
 		}
 		unit, times := c.d.Unit()
@@ -232,5 +232,25 @@ func TestGraphLengths(t *testing.T) {
 	}
 	if g.Value("y").Type.Shape[1] != must(Sum(Of("T"), Fixed(1))) {
 		t.Error("equal definitions are two symbols")
+	}
+}
+
+// TestCapacity: the text form keeps the capacity of a length, and refuses what is none.
+func TestCapacity(t *testing.T) {
+	text := func(s string) string {
+		return "g (f32[N T 4] x) => (x)" + s + " {\n}\n"
+	}
+	g, err := Parse(text(" lengths (T = 12, U = 3)"), byName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, _ := g.Clone()
+	if n, _ := h.Capacity.Of("T"); n != 12 || Text(h) != text(" lengths (T = 12, U = 3)") {
+		t.Errorf("T is %d in\n%s", n, Text(h))
+	}
+	for _, s := range []string{"T = 0", "T = -1", "T = 012", "T = x", "N = 4", "T+1 = 4", "(T+1) = 4", "T = 4, T = 5", "T", "A = 1, B = 1, C = 1, D = 1, E = 1, F = 1, G = 1"} {
+		if _, err := Parse(text(" lengths ("+s+")"), byName); err == nil {
+			t.Errorf("%s: no error", s)
+		}
 	}
 }

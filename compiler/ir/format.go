@@ -78,6 +78,14 @@ func format(g *Graph, comments bool) string {
 		}
 		b.WriteString(")")
 	}
+	if g.Capacity.Size() > 0 {
+		b.WriteString(" lengths (")
+		for i, f := range g.Capacity.list() {
+			comma(&b, i)
+			fmt.Fprintf(&b, "%s = %d", f.of.h.Value().name, f.n)
+		}
+		b.WriteString(")")
+	}
 	b.WriteString(" {\n")
 	for _, n := range g.Nodes {
 		b.WriteByte('\t')

@@ -56,6 +56,10 @@ type Graph struct {
 	Data    map[*Value]*Tensor
 	State   []StateVar
 	Nodes   []*Node
+
+	// Capacity is the most that each named length may be, where that is declared.
+	// It says nothing of the batch.
+	Capacity Binding
 }
 
 // DataValues returns the constants in the order of their first use, then by
@@ -147,7 +151,7 @@ func (g *Graph) Clone() (*Graph, map[*Value]*Value) {
 		}
 		return out
 	}
-	h := &Graph{Name: g.Name, Inputs: all(g.Inputs), Params: all(g.Params), Data: map[*Value]*Tensor{}}
+	h := &Graph{Name: g.Name, Capacity: g.Capacity, Inputs: all(g.Inputs), Params: all(g.Params), Data: map[*Value]*Tensor{}}
 	for _, v := range g.DataValues() {
 		h.Data[cp(v)] = g.Data[v]
 	}

@@ -174,6 +174,14 @@ func (p *parser) graph() (err error) {
 			return err
 		}
 	}
+	if p.tok.kind == 'w' && p.tok.text == "lengths" {
+		if err := p.next(); err != nil {
+			return err
+		}
+		if err := p.list("(", ")", p.capacity); err != nil {
+			return err
+		}
+	}
 	if err := p.expect("{"); err != nil {
 		return err
 	}
@@ -201,6 +209,27 @@ func (p *parser) graph() (err error) {
 		}
 	}
 	return nil
+}
+
+// capacity reads T = 128.
+func (p *parser) capacity() error {
+	at := p.tok
+	name, err := p.name()
+	if err != nil {
+		return err
+	}
+	if _, twice := p.g.Capacity.Of(name); twice || !plainSymbol(name) || p.g.Capacity.Size() == MaxFree {
+		return fmt.Errorf("%d:%d: at most %d lengths have a capacity, each a name beside the batch and given once; got %q", at.line, at.col, MaxFree, name)
+	}
+	if err := p.expect("="); err != nil {
+		return err
+	}
+	n, err := strconv.Atoi(p.tok.text)
+	if p.tok.kind != 'w' || err != nil || n < 1 || strconv.Itoa(n) != p.tok.text {
+		return p.errorf("a capacity is a number from 1, got %s", p.tok.describe())
+	}
+	p.g.Capacity = p.g.Capacity.With(name, n)
+	return p.next()
 }
 
 // define reads a type and a name.
@@ -264,7 +293,7 @@ func (p *parser) dim() (Dim, error) {
 		return Dim{}, p.errorf("expected a length, got %s", p.tok.describe())
 	}
 	text := p.word(" \t\r\n],>#")
-	d, ok := parseDim(text)
+	d, ok := ParseDim(text)
 	if !ok {
 		return d, p.errorf("a length is 784, N, 4*N*T or (T+1), got %q", text[:min(len(text), 40)])
 	}

@@ -125,9 +125,10 @@ func (s Shape) Symbolic() bool {
 	return false
 }
 
-// RowWise reports whether the first axis, and only it, is the batch.
+// RowWise reports whether the first axis, and only it, is the batch. Others may
+// have a free length.
 func (s Shape) RowWise() bool {
-	return len(s) > 0 && s[0] == Rows() && !s[1:].Symbolic()
+	return len(s) > 0 && s[0] == Rows() && !s[1:].Has(Batch)
 }
 
 // Clone returns a copy that shares nothing.

@@ -64,6 +64,11 @@ func Verify(g *Graph) error {
 			return fmt.Errorf("verify %s: constant %q is %s but its tensor is %s", g.Name, v.Name, v.Type, t.DType)
 		}
 	}
+	for _, f := range g.Capacity.list() {
+		if name := f.of.h.Value().name; f.n < 1 || !plainSymbol(name) {
+			return fmt.Errorf("verify %s: the capacity of length %q is %d, must be at least 1", g.Name, name, f.n)
+		}
+	}
 	ids := map[int]bool{}
 	for _, n := range g.Nodes {
 		if err := verifyNode(g, n, known); err != nil {

@@ -71,8 +71,8 @@ func (s *server) open(ctx context.Context) (*bundle.Opened, error) {
 		return nil, fmt.Errorf("the bundle has %d inputs and %d outputs; this service serves one of each", len(in), len(out))
 	}
 	for _, v := range []*ir.Value{in[0], out[0]} {
-		if v.Type.DType != ir.F32 || !v.Type.Shape.RowWise() {
-			return nil, fmt.Errorf("%q is %s; this service serves rows of f32", v.Name, v.Type)
+		if v.Type.DType != ir.F32 || !v.Type.Shape.RowWise() || v.Type.Shape[1:].Symbolic() {
+			return nil, fmt.Errorf("%q is %s; this service serves rows of f32 of known lengths", v.Name, v.Type)
 		}
 	}
 	return o, nil

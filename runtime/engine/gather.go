@@ -10,7 +10,7 @@ import (
 // gathered is an input that the engine fetches itself, from rows that lie apart.
 type gathered struct {
 	buffer int
-	width  int
+	width  *int      // elements of a row
 	mem    []float32 // of the plan's capacity
 	fill   func(lo, hi int, dst []float32)
 	early  bool // fetched by the caller of Run before the first phase
@@ -35,8 +35,10 @@ func (e *Engine) Gather(input string, fill func(lo, hi int, dst []float32)) erro
 			g.fill = fill
 			return nil
 		}
-		w, _ := fixedWidth(t)
-		g := &gathered{buffer: port.Buffer, width: w, mem: aligned(w * e.p.Capacity.Rows()), fill: fill}
+		g := &gathered{buffer: port.Buffer, width: e.sizes.elems(inner(t)), mem: aligned(t.Shape.ElemsAt(e.p.Capacity)), fill: fill}
+		if e.sizes.at.Rows() > 0 {
+			e.sizes.set(e.sizes.at)
+		}
 		e.gathered = append(e.gathered, g)
 		if at := e.firstReader(port.Buffer); at != nil {
 			at.gather = append(at.gather, g)
@@ -60,7 +62,7 @@ func (e *Engine) gathers(buffer int) *gathered {
 
 // show makes the rows of a run the input, fetched or not yet.
 func (g *gathered) show(e *Engine, rows int) {
-	m := g.mem[:rows*g.width]
+	m := g.mem[:rows**g.width]
 	e.views[g.buffer] = view{f32: m}
 	if g.early {
 		g.fill(0, rows, m)
@@ -68,7 +70,7 @@ func (g *gathered) show(e *Engine, rows int) {
 }
 
 // take fetches rows [lo,hi).
-func (g *gathered) take(lo, hi int) { g.fill(lo, hi, g.mem[lo*g.width:hi*g.width]) }
+func (g *gathered) take(lo, hi int) { g.fill(lo, hi, g.mem[lo**g.width:hi**g.width]) }
 
 // firstReader returns the group whose tasks read each row of an input before any
 // other step does, or nil if there is none.

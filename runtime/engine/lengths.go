@@ -84,6 +84,35 @@ func even(d ir.Dim, name string, names []string) bool {
 	return step > 0
 }
 
+// Lengths returns what the inputs of g make of its named lengths: a tensor of shape
+// [2 100 64] makes N 2 and T 100 in an input f32[N T 64].
+//
+// Errors: an input that is absent or of another type; lengths that do not agree, which
+// names both inputs; a length that follows from no input.
+func Lengths(g *ir.Graph, in map[string]*ir.Tensor) (ir.Binding, error) {
+	n := &Net{g: g, inputs: g.Inputs}
+	var all ir.Binding
+	for _, name := range g.Symbols() {
+		if name != ir.Batch {
+			all = all.With(name, 1)
+		}
+	}
+	var err error
+	if n.given, err = lengthsOf(g.Inputs, all); err != nil {
+		return all, fmt.Errorf("engine: %w", err)
+	}
+	return n.lengths(in)
+}
+
+// Lengths is [Lengths] of the function's inputs; it does not hold them against the
+// capacity.
+func (n *Net) Lengths(in map[string]*ir.Tensor) (ir.Binding, error) {
+	if err := n.Err(); err != nil {
+		return ir.Binding{}, err
+	}
+	return n.lengths(in)
+}
+
 // lengths returns the lengths of a call.
 //
 // Errors: an input that is absent or of another type, lengths that do not agree.

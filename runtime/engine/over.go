@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/runtime/dataset"
@@ -20,7 +19,8 @@ func (n *Net) Each(ctx context.Context, rows dataset.Source, f func(b dataset.Ba
 	if err := n.Err(); err != nil {
 		return err
 	}
-	if err := n.columnsFit(rows); err != nil {
+	at, err := n.columnsFit(rows)
+	if err != nil {
 		return err
 	}
 	if n.mixes && rows.Len() > n.p.Capacity.Rows() {
@@ -31,10 +31,10 @@ func (n *Net) Each(ctx context.Context, rows dataset.Source, f func(b dataset.Ba
 	made := 0
 	return dataset.Each(ctx, rows, n.p.Capacity.Rows()*cap(n.lanes), func(b dataset.Batch) error {
 		for _, v := range n.inputs {
-			in[v.Name] = fed(b, v)
+			in[v.Name] = fed(b, v, at.WithRows(b.Rows))
 		}
 		if made != b.Rows {
-			out, made = n.outputs(ir.RowsOf(b.Rows)), b.Rows
+			out, made = n.outputs(at.WithRows(b.Rows)), b.Rows
 		}
 		if err := n.RunInto(ctx, in, out); err != nil {
 			return err
@@ -50,18 +50,22 @@ func (n *Net) Over(ctx context.Context, rows dataset.Source) (*dataset.Table, er
 	if err := n.Err(); err != nil {
 		return nil, err
 	}
+	at, err := n.columnsFit(rows)
+	if err != nil {
+		return nil, err
+	}
 	data := make([]dataset.Data, len(n.p.Outputs))
 	for i, o := range n.p.Outputs {
 		t := n.p.Buffers[o.Buffer].Type
 		if !t.Shape.RowWise() || t.DType == ir.F64 {
 			return nil, fmt.Errorf("engine: output %q is %v, and a column of a table needs f32, i64 or bool with the batch as its first axis; Run gives it", o.Name, t)
 		}
-		data[i].Column = dataset.Column{Name: o.Name, DType: dataset.F32, Shape: t.Shape[1:].Lengths()}
+		data[i].Column = dataset.Column{Name: o.Name, DType: dataset.F32, Shape: t.Shape[1:].At(at)}
 		if t.DType != ir.F32 {
 			data[i].DType = dataset.I64
 		}
 	}
-	err := n.Each(ctx, rows, func(_ dataset.Batch, out map[string]*ir.Tensor) error {
+	err = n.Each(ctx, rows, func(_ dataset.Batch, out map[string]*ir.Tensor) error {
 		for i := range data {
 			d, t := &data[i], out[data[i].Name]
 			d.F32, d.I64 = append(d.F32, t.F32...), append(d.I64, t.I64...)
@@ -84,38 +88,42 @@ func (n *Net) Over(ctx context.Context, rows dataset.Source) (*dataset.Table, er
 	return t, nil
 }
 
-// columnsFit says which input has no column.
-func (n *Net) columnsFit(rows dataset.Source) error {
+// columnsFit returns the lengths that the columns give, or says which input has no
+// column.
+func (n *Net) columnsFit(rows dataset.Source) (ir.Binding, error) {
+	at := ir.RowsOf(1)
 	if rows == nil {
-		return errors.New("engine: there are no rows: the source is nil")
+		return at, errors.New("engine: there are no rows: the source is nil")
 	}
 	if e, ok := rows.(interface{ Err() error }); ok && e.Err() != nil {
-		return e.Err()
+		return at, e.Err()
 	}
 	cols := rows.Columns()
+	at, err := ColumnLengths(n.inputs, cols, n.p.Capacity)
+	if err != nil {
+		return at, fmt.Errorf("engine: %w", err)
+	}
 	for _, v := range n.inputs {
 		if !v.Type.Shape.RowWise() {
-			return fmt.Errorf("engine: input %q is %v; only inputs with the batch as their first axis can be fed from rows", v.Name, v.Type)
+			return at, fmt.Errorf("engine: input %q is %v; only inputs with the batch as their first axis can be fed from rows", v.Name, v.Type)
 		}
-		want := dataset.Column{Name: v.Name, DType: dataset.F32, Shape: v.Type.Shape[1:].Lengths()}
+		want := dataset.F32
 		switch v.Type.DType {
 		case ir.I64:
-			want.DType = dataset.I64
+			want = dataset.I64
 		case ir.Bool:
-			return fmt.Errorf("engine: input %q is %v, and rows have f32 and i64 only; use Run", v.Name, v.Type)
+			return at, fmt.Errorf("engine: input %q is %v, and rows have f32 and i64 only; use Run", v.Name, v.Type)
 		}
-		if !slices.ContainsFunc(cols, func(c dataset.Column) bool {
-			return c.Name == want.Name && c.DType == want.DType && slices.Equal(c.Shape, want.Shape)
-		}) {
-			return fmt.Errorf("engine: input %q (%v) needs a column of that name and type; the rows have %v", v.Name, v.Type, cols)
+		if c, ok := columnOf(v, cols); !ok || c.DType != want || !ColumnFits(v, c, at) {
+			return at, fmt.Errorf("engine: input %q (%v) needs a column of that name and type; the rows have %v", v.Name, v.Type, cols)
 		}
 	}
-	return nil
+	return at, nil
 }
 
 // fed is a batch's values of an input.
-func fed(b dataset.Batch, v *ir.Value) *ir.Tensor {
-	t := &ir.Tensor{DType: v.Type.DType, Shape: v.Type.Shape.At(ir.RowsOf(b.Rows))}
+func fed(b dataset.Batch, v *ir.Value, at ir.Binding) *ir.Tensor {
+	t := &ir.Tensor{DType: v.Type.DType, Shape: v.Type.Shape.At(at)}
 	switch t.DType {
 	case ir.I64:
 		t.I64 = b.I64(v.Name)

@@ -208,7 +208,12 @@ func (p *Program) isNoise(x *spec.Value, noise spec.Layer) bool {
 		return true
 	}
 	t := x.Type()
-	v := spec.Input("x", t.Shape[1:].Lengths()...).Then(noise)
+	var dims []int
+	for _, d := range t.Shape[1:] {
+		dims = append(dims, d.Least()) // whatever a free length is
+	}
+	in := spec.Input("x", dims...)
+	v := in.Then(noise)
 	g, params, err := spec.GraphOf("noise", v)
 	if p.add(err) {
 		return false
@@ -219,7 +224,7 @@ func (p *Program) isNoise(x *spec.Value, noise spec.Layer) bool {
 			return false
 		}
 	}
-	if len(params) > 0 || !v.Type().Equal(t) {
+	if len(params) > 0 || !v.Type().Equal(in.Type()) {
 		p.fail("Corrupt takes a noise, which keeps the type of its input, %s, and has no weights", t)
 		return false
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/runtime/dataset"
+	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/spec"
 )
 
@@ -109,13 +110,16 @@ func columnsFit(inputs []*ir.Value, rows dataset.Source) error {
 	}
 	var errs []error
 	cols := rows.Columns()
+	at, err := engine.ColumnLengths(inputs, cols, ir.Binding{})
+	if err != nil {
+		return err
+	}
 	for _, in := range inputs {
 		if !in.Type.Shape.RowWise() {
 			continue // train.New says so
 		}
-		want := in.Type.Shape[1:].Lengths()
 		i := slices.IndexFunc(cols, func(c dataset.Column) bool { return c.Name == in.Name })
-		if i < 0 || string(cols[i].DType) != in.Type.DType.String() || !slices.Equal(cols[i].Shape, want) {
+		if i < 0 || string(cols[i].DType) != in.Type.DType.String() || !engine.ColumnFits(in, cols[i], at) {
 			errs = append(errs, fmt.Errorf("input %q is %s, so the rows need a column of that name and type; they have %v", in.Name, in.Type, cols))
 		}
 	}

@@ -116,7 +116,7 @@ func (e *evaluation) run(ctx context.Context) (Values, error) {
 			if err != nil {
 				return Values{}, err
 			}
-			if err := e.losses.engine.Run(in, b.Rows, nil); err != nil {
+			if err := e.losses.engine.RunAt(in, e.losses.feed.lengths(b), nil); err != nil {
 				return Values{}, err
 			}
 			for i, name := range e.names {
@@ -133,7 +133,7 @@ func (e *evaluation) run(ctx context.Context) (Values, error) {
 		if err != nil {
 			return Values{}, err
 		}
-		if err := e.metrics.engine.Run(in, b.Rows, nil); err != nil {
+		if err := e.metrics.engine.RunAt(in, e.metrics.feed.lengths(b), nil); err != nil {
 			return Values{}, err
 		}
 		for i, name := range e.outputs {

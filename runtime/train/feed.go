@@ -22,6 +22,7 @@ type feed struct {
 	limits map[string]int // of integer inputs: the values are below
 	unit   []string       // inputs whose values must be in [0, 1]
 	batch  dataset.Batch  // the one shown last
+	at     ir.Binding     // what the columns make of the free lengths
 }
 
 // newFeed holds the plan's inputs against the columns.
@@ -34,9 +35,18 @@ func newFeed(p *plan.Plan, src dataset.Source, m *spec.Model) (*feed, error) {
 	}
 	cols := src.Columns()
 	f := &feed{src: src, in: engine.Feed{}, limits: m.Limits(), unit: m.UnitInputs()}
-	var errs []error
+	var inputs []*ir.Value
 	for _, port := range p.Inputs {
-		typ := p.Buffers[port.Buffer].Type
+		inputs = append(inputs, &ir.Value{Name: port.Name, Type: p.Buffers[port.Buffer].Type, Kind: ir.InputValue})
+	}
+	var errs []error
+	at, err := engine.ColumnLengths(inputs, cols, p.Capacity)
+	if err != nil {
+		return nil, fmt.Errorf("train: %w", err)
+	}
+	f.at = at
+	for _, port := range inputs {
+		typ := port.Type
 		i := slices.IndexFunc(cols, func(c dataset.Column) bool { return c.Name == port.Name })
 		if i < 0 {
 			errs = append(errs, fmt.Errorf("train: input %q (%s) needs a column of that name; the rows have %s", port.Name, typ, columnNames(cols)))
@@ -46,17 +56,30 @@ func newFeed(p *plan.Plan, src dataset.Source, m *spec.Model) (*feed, error) {
 			errs = append(errs, fmt.Errorf("train: input %q must have the batch as its first axis, got %s", port.Name, typ))
 			continue
 		}
-		want, _ := typ.Shape[1:].Fixed() // known, as it is of rows
 		have := cols[i].Shape
-		if string(cols[i].DType) != typ.DType.String() || !slices.Equal(want, have) {
-			errs = append(errs, fmt.Errorf("train: input %q is %s, so its column must be %s%v, got %s%v", port.Name, typ, typ.DType, want, cols[i].DType, have))
+		if string(cols[i].DType) != typ.DType.String() || !engine.ColumnFits(port, cols[i], at) {
+			errs = append(errs, fmt.Errorf("train: input %q is %s, so its column must be %s%s%s, got %s%v", port.Name, typ, typ.DType, typ.Shape[1:], upTo(typ.Shape, p.Capacity), cols[i].DType, have))
 			continue
 		}
 		f.ports = append(f.ports, port.Name)
-		f.in[port.Name] = &ir.Tensor{DType: typ.DType, Shape: append([]int{0}, want...)}
+		f.in[port.Name] = &ir.Tensor{DType: typ.DType, Shape: append([]int{0}, have...)}
 	}
 	return f, errors.Join(errs...)
 }
+
+// upTo says how long the free lengths of a shape may be.
+func upTo(s ir.Shape, capacity ir.Binding) string {
+	out := ""
+	for _, name := range capacity.Free() {
+		if n, _ := capacity.Of(name); s.Has(name) {
+			out += fmt.Sprintf(" with %s up to %d", name, n)
+		}
+	}
+	return out
+}
+
+// lengths returns those of a batch.
+func (f *feed) lengths(b dataset.Batch) ir.Binding { return f.at.WithRows(b.Rows) }
 
 // gather makes an engine take rows of float32 from memory itself, if that is
 // where the batches have them.

@@ -43,7 +43,7 @@ func (t *Trainer) step(ctx context.Context) (more bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		if err := t.engine.Run(in, b.Rows, u); err != nil {
+		if err := t.engine.RunAt(in, t.feed.lengths(b), u); err != nil {
 			return false, t.explain(err, "loss")
 		}
 		for i, name := range t.sumNames {

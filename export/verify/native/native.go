@@ -58,44 +58,72 @@ func (runtime) Open(model []byte) (s verify.Session, err error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := fit(m.Graph)
-	if err != nil {
-		return nil, fmt.Errorf("lamina: %w", err)
-	}
-	net, err := engine.NewNet(m.Graph, p, m.ParamData(), engine.Record{})
-	if err != nil {
-		return nil, fmt.Errorf("lamina: %w", err)
-	}
-	// The Net has its own copy of the parameters.
+	x := &session{m: m, params: m.ParamData()}
 	m.Params = nil
-	return &session{m: m, p: p, net: net}, nil
+	if len(x.free()) == 0 {
+		if err := x.fit(ir.RowsOf(1)); err != nil {
+			return nil, err
+		}
+	} else if len(m.Graph.Nodes) > maxNodes {
+		return nil, tooManyNodes(m.Graph)
+	}
+	return x, nil
 }
 
-// fit compiles for as many rows as the scratch memory allows.
-func fit(g *ir.Graph) (*plan.Plan, error) {
+func tooManyNodes(g *ir.Graph) error {
+	return fmt.Errorf("lamina: the model becomes %d nodes, at most %d are compiled here", len(g.Nodes), maxNodes)
+}
+
+// free returns the names of the open lengths beside the batch.
+func (s *session) free() []string {
+	return slices.DeleteFunc(s.m.Graph.Symbols(), func(name string) bool { return name == ir.Batch })
+}
+
+// fit compiles for as many rows as the scratch memory allows, and for open lengths of at
+// least at. What it had for shorter ones is replaced.
+func (s *session) fit(at ir.Binding) error {
+	g := s.m.Graph
 	if len(g.Nodes) > maxNodes {
-		return nil, fmt.Errorf("the model becomes %d nodes, at most %d are compiled here", len(g.Nodes), maxNodes)
+		return tooManyNodes(g)
 	}
-	p, err := compiler.CompileGraph(g, compiler.Options{Rows: capacity})
-	if err != nil || p.ArenaBytes <= scratchBytes {
-		return p, err
+	o := compiler.Options{Rows: capacity, Lengths: map[string]int{}}
+	for _, name := range s.free() {
+		n, _ := at.Of(name)
+		if s.p != nil {
+			have, _ := s.p.Capacity.Of(name)
+			n = max(n, have)
+		}
+		o.Lengths[name] = max(n, 1)
 	}
-	rows := max(1, int(float64(capacity)*scratchBytes/float64(p.ArenaBytes)))
-	if p, err = compiler.CompileGraph(g, compiler.Options{Rows: rows}); err != nil {
-		return nil, err
+	p, err := compiler.CompileGraph(g, o)
+	if err == nil && p.ArenaBytes > scratchBytes {
+		o.Rows = max(1, int(float64(capacity)*scratchBytes/float64(p.ArenaBytes)))
+		if p, err = compiler.CompileGraph(g, o); err == nil && p.ArenaBytes > scratchBytes {
+			err = fmt.Errorf("%d rows need %d bytes of scratch memory, the limit is %d", o.Rows, p.ArenaBytes, scratchBytes)
+		}
 	}
-	if p.ArenaBytes > scratchBytes {
-		return nil, fmt.Errorf("%d rows need %d bytes of scratch memory, the limit is %d", rows, p.ArenaBytes, scratchBytes)
+	if err != nil {
+		return fmt.Errorf("lamina: %w", err)
 	}
-	return p, nil
+	net, err := engine.NewNet(g, p, s.params, engine.Record{})
+	if err != nil {
+		return fmt.Errorf("lamina: %w", err)
+	}
+	s.p, s.net = p, net
+	if len(o.Lengths) == 0 {
+		s.params = nil // the Net has its own copy, and is never replaced
+	}
+	return nil
 }
 
 type session struct {
-	m *onnximport.Model
-	p *plan.Plan
+	m      *onnximport.Model
+	params map[string][]float32 // nil once no other Net is made
 
-	mu  sync.RWMutex // held for reading while a run uses net
-	net *engine.Net
+	mu     sync.RWMutex // held for reading while a run uses net
+	p      *plan.Plan   // nil until the lengths of a run are known, if some are open
+	net    *engine.Net
+	closed bool
 }
 
 // Run computes the outputs. Models that mix rows take as many as run in one
@@ -109,19 +137,25 @@ func (s *session) Run(ctx context.Context, in map[string]*ir.Tensor) (out map[st
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	if err := s.given(in); err != nil {
+		return nil, fmt.Errorf("lamina: %w", err)
+	}
+	at, err := s.lengths(in)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.ready(at); err != nil {
+		return nil, err
+	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if s.net == nil {
-		return nil, errors.New("lamina: the session is closed")
-	}
-	rows, err := s.rows(in)
-	if err != nil {
-		return nil, fmt.Errorf("lamina: %w", err)
+	if s.closed {
+		return nil, errClosed
 	}
 	out = make(map[string]*ir.Tensor, len(s.p.Outputs))
 	for _, o := range s.p.Outputs {
 		t := s.p.Buffers[o.Buffer].Type
-		out[o.Name] = ir.NewTensor(t.DType, t.Shape.At(ir.RowsOf(rows))...)
+		out[o.Name] = ir.NewTensor(t.DType, t.Shape.At(at)...)
 	}
 	if err := s.net.RunInto(ctx, in, out); err != nil {
 		return nil, err
@@ -129,49 +163,67 @@ func (s *session) Run(ctx context.Context, in map[string]*ir.Tensor) (out map[st
 	return out, nil
 }
 
-// rows checks the inputs against the model's and returns their number of rows.
-func (s *session) rows(in map[string]*ir.Tensor) (int, error) {
-	rows, first := -1, ""
-	for _, v := range s.m.Graph.Inputs {
-		t := in[v.Name]
-		if t == nil {
-			return 0, fmt.Errorf("no input %q, which is %v", v.Name, v.Type)
+var errClosed = errors.New("lamina: the session is closed")
+
+func (s *session) lengths(in map[string]*ir.Tensor) (ir.Binding, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.net == nil {
+		return engine.Lengths(s.m.Graph, in)
+	}
+	return s.net.Lengths(in)
+}
+
+// ready compiles anew if an open length is above what was compiled for.
+func (s *session) ready(at ir.Binding) error {
+	fits := func() bool {
+		if s.p == nil {
+			return false
 		}
-		if err := t.Check(); err != nil {
-			return 0, fmt.Errorf("input %q: %w", v.Name, err)
-		}
-		fits := t.DType == v.Type.DType && len(t.Shape) == v.Type.Rank()
-		for i := 0; fits && i < len(t.Shape); i++ {
-			if n, known := v.Type.Shape[i].Known(); known {
-				fits = t.Shape[i] == n
-			} else if rows < 0 {
-				rows, first = t.Shape[i], v.Name
-			} else if rows != t.Shape[i] {
-				return 0, fmt.Errorf("input %q is %v%v, input %q has %d rows", v.Name, t.DType, t.Shape, first, rows)
+		for _, name := range s.p.Capacity.Free() {
+			n, _ := at.Of(name)
+			if most, _ := s.p.Capacity.Of(name); n > most {
+				return false
 			}
 		}
-		if !fits {
-			return 0, fmt.Errorf("input %q must be %v, got %v%v", v.Name, v.Type, t.DType, t.Shape)
+		return true
+	}
+	s.mu.RLock()
+	ok, closed := fits(), s.closed
+	s.mu.RUnlock()
+	if ok || closed {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || fits() {
+		return nil
+	}
+	return s.fit(at)
+}
+
+// given refuses inputs that the model does not have.
+func (s *session) given(in map[string]*ir.Tensor) error {
+	for _, v := range s.m.Graph.Inputs {
+		if in[v.Name] == nil {
+			return fmt.Errorf("no input %q, which is %v", v.Name, v.Type)
 		}
 	}
 	if len(in) > len(s.m.Graph.Inputs) {
 		for _, name := range slices.Sorted(maps.Keys(in)) {
 			if v := s.m.Graph.Value(name); v == nil || v.Kind != ir.InputValue {
-				return 0, fmt.Errorf("the model has no input %q", name)
+				return fmt.Errorf("the model has no input %q", name)
 			}
 		}
 	}
-	if rows < 0 {
-		rows = 1
-	}
-	return rows, nil
+	return nil
 }
 
 // Close frees the model.
 func (s *session) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.net = nil
+	s.net, s.closed = nil, true
 	return nil
 }
 
