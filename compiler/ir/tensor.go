@@ -115,11 +115,19 @@ func (t *Tensor) To(d DType) *Tensor {
 	out := NewTensor(d, t.Shape...)
 	n := t.Len()
 	switch {
-	case d.Float() && t.DType == U64: // beyond what At holds
-		for i := range n {
-			out.setUint(i, uint64(t.Int(i)))
+	case d == F64 && t.DType == F32:
+		for i, x := range t.F32 {
+			out.F64[i] = float64(x)
 		}
-	case d == F32 && t.DType == I64: // rounded once
+	case d == F32 && t.DType == F64:
+		for i, x := range t.F64 {
+			out.F32[i] = float32(x)
+		}
+	case d == F32 && t.DType == U64: // rounded once, as the next
+		for i := range n {
+			out.F32[i] = float32(uint64(t.Int(i)))
+		}
+	case d == F32 && t.DType == I64:
 		for i, x := range t.I64 {
 			out.F32[i] = float32(x)
 		}
@@ -137,15 +145,6 @@ func (t *Tensor) To(d DType) *Tensor {
 		}
 	}
 	return out
-}
-
-// setUint stores x in a tensor of floats.
-func (t *Tensor) setUint(i int, x uint64) {
-	if t.DType == F32 {
-		t.F32[i] = float32(x)
-		return
-	}
-	t.Set(i, float64(x))
 }
 
 // Widen returns floats as F64, in which references are computed: the tensor
