@@ -9,8 +9,8 @@ import (
 func unaries() map[string]row {
 	return map[string]row{
 		"Neg":        {min: 1, max: 1, lower: neg},
-		"Abs":        {min: 1, max: 1, lower: plain(ops.Abs{})},
-		"Sign":       {min: 1, max: 1, lower: plain(ops.Sign{})},
+		"Abs":        {min: 1, max: 1, lower: counted(ops.Abs{})},
+		"Sign":       {min: 1, max: 1, lower: counted(ops.Sign{})},
 		"Sqrt":       {min: 1, max: 1, lower: plain(ops.Sqrt{})},
 		"Exp":        {min: 1, max: 1, lower: plain(ops.Exp{})},
 		"Log":        {min: 1, max: 1, lower: plain(ops.Log{})},
@@ -27,7 +27,12 @@ func neg(c *call) []*value {
 	if x := c.x(0); x.dims != nil {
 		return c.one(c.integers(c.like(x, 0), x, subLength))
 	}
-	return plain(ops.Neg{})(c)
+	return counted(ops.Neg{})(c)
+}
+
+// counted is an op of one operand that is numbers.
+func counted(op ir.Op) func(c *call) []*value {
+	return func(c *call) []*value { return c.one(c.op(op, c.numbers(0))) }
 }
 
 // dropout is its operand for inference: opset 13 and up say so with a
