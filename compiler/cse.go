@@ -73,8 +73,8 @@ func constKey(v *ir.Value, t *ir.Tensor) (string, bool) {
 	}
 	b := append([]byte(v.Type.String()), 0)
 	for i := range t.Len() {
-		if t.DType == ir.I64 {
-			b = binary.LittleEndian.AppendUint64(b, uint64(t.I64[i]))
+		if t.DType.Integer() {
+			b = binary.LittleEndian.AppendUint64(b, uint64(t.Int(i)))
 		} else {
 			b = binary.LittleEndian.AppendUint64(b, math.Float64bits(t.At(i)))
 		}

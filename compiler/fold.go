@@ -20,10 +20,7 @@ func fold(g *ir.Graph, _ *state) error {
 		types := make([]ir.Type, len(n.In))
 		args := make([]*ir.Tensor, len(n.In))
 		for i, v := range n.In {
-			types[i], args[i] = v.Type, g.Data[v]
-			if args[i].DType == ir.F32 {
-				args[i] = args[i].To(ir.F64)
-			}
+			types[i], args[i] = v.Type, g.Data[v].Widen()
 		}
 		res, err := ir.EvalOp(&ir.Env{Binding: ir.RowsOf(1), UpdateRows: 1}, n.Op, types, args)
 		if err != nil {

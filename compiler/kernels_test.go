@@ -79,11 +79,12 @@ func differs(got, want *ir.Tensor) string {
 	if got == nil || fmt.Sprint(got.Shape) != fmt.Sprint(want.Shape) {
 		return fmt.Sprintf("got %+v, want shape %v", got, want.Shape)
 	}
+	want = want.To(got.DType)
 	for i := range want.Len() {
-		a, b := got.At(i), want.At(i)
-		if got.DType == ir.F32 {
-			b = float64(float32(b))
+		if got.DType.Integer() && got.Int(i) != want.Int(i) {
+			return fmt.Sprintf("element %d: got %s, want %s", i, got.Text(i), want.Text(i))
 		}
+		a, b := got.At(i), want.At(i)
 		if a == b || a != a && b != b || math.Abs(a-b) <= 4e-6*math.Max(math.Abs(b), 1e-3) {
 			continue
 		}

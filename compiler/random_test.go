@@ -126,7 +126,7 @@ func feed(g *ir.Graph, env *ir.Env, seed uint64) map[string]*ir.Tensor {
 	in := map[string]*ir.Tensor{}
 	for _, v := range append(append([]*ir.Value{}, g.Inputs...), g.Params...) {
 		key := random.New(seed).DeriveString(v.Name)
-		t := ir.NewTensor(wide(v.Type.DType), env.Bind(v.Type.Shape)...)
+		t := ir.NewTensor(v.Type.DType.Reference(), env.Bind(v.Type.Shape)...)
 		for i := range t.Len() {
 			switch t.DType {
 			case ir.F64:
@@ -135,18 +135,13 @@ func feed(g *ir.Graph, env *ir.Env, seed uint64) map[string]*ir.Tensor {
 				t.I64[i] = int64(key.Uint64N(uint64(i), 2))
 			case ir.Bool:
 				t.Bool[i] = key.Uint64N(uint64(i), 2) == 1
+			default:
+				t.SetInt(i, int64(key.Uint64N(uint64(i), 2)))
 			}
 		}
 		in[v.Name] = t
 	}
 	return in
-}
-
-func wide(d ir.DType) ir.DType {
-	if d.Float() {
-		return ir.F64
-	}
-	return d
 }
 
 // testEnv has fewer rows than the update they are a part of, as under

@@ -214,22 +214,10 @@ func declared(v *onnxpb.ValueInfoProto) (vtype, error) {
 		}
 		t.dims = append(t.dims, l)
 	}
-	if elemSize(t.elem) == 0 {
+	if dtypeOf(t.elem) == ir.Invalid {
 		return vtype{}, fmt.Errorf("%q has element type %d", v.Name, t.elem)
 	}
 	return t, nil
-}
-
-func elemSize(e int32) int64 {
-	switch onnxpb.TensorProto_DataType(e) {
-	case onnxpb.TensorProto_FLOAT:
-		return 4
-	case onnxpb.TensorProto_DOUBLE, onnxpb.TensorProto_INT64:
-		return 8
-	case onnxpb.TensorProto_BOOL:
-		return 1
-	}
-	return 0
 }
 
 func (c *checker) initializer(p *onnxpb.TensorProto) error {
@@ -242,7 +230,7 @@ func (c *checker) initializer(p *onnxpb.TensorProto) error {
 		n *= d
 		t.dims = append(t.dims, fixed(d))
 	}
-	size := elemSize(t.elem)
+	size := int64(dtypeOf(t.elem).Size())
 	if size == 0 {
 		return fmt.Errorf("initializer %q has element type %d", p.Name, t.elem)
 	}

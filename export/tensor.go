@@ -9,19 +9,26 @@ import (
 	"github.com/lamina-ml/lamina/internal/onnxpb"
 )
 
+// elemTypes are the element types of ONNX by dtype.
+var elemTypes = map[ir.DType]onnxpb.TensorProto_DataType{
+	ir.F32: onnxpb.TensorProto_FLOAT, ir.F64: onnxpb.TensorProto_DOUBLE,
+	ir.F16: onnxpb.TensorProto_FLOAT16, ir.BF16: onnxpb.TensorProto_BFLOAT16,
+	ir.I8: onnxpb.TensorProto_INT8, ir.I16: onnxpb.TensorProto_INT16, ir.I32: onnxpb.TensorProto_INT32, ir.I64: onnxpb.TensorProto_INT64,
+	ir.U8: onnxpb.TensorProto_UINT8, ir.U16: onnxpb.TensorProto_UINT16, ir.U32: onnxpb.TensorProto_UINT32, ir.U64: onnxpb.TensorProto_UINT64,
+	ir.Bool: onnxpb.TensorProto_BOOL,
+}
+
 // elemType returns the TensorProto.DataType of d.
-func elemType(d ir.DType) int32 {
-	switch d {
-	case ir.F32:
-		return int32(onnxpb.TensorProto_FLOAT)
-	case ir.F64:
-		return int32(onnxpb.TensorProto_DOUBLE)
-	case ir.I64:
-		return int32(onnxpb.TensorProto_INT64)
-	case ir.Bool:
-		return int32(onnxpb.TensorProto_BOOL)
+func elemType(d ir.DType) int32 { return int32(elemTypes[d]) }
+
+// dtypeOf returns the dtype of a TensorProto.DataType, Invalid for none.
+func dtypeOf(elem int32) ir.DType {
+	for d, e := range elemTypes {
+		if int32(e) == elem {
+			return d
+		}
 	}
-	return int32(onnxpb.TensorProto_UNDEFINED)
+	return ir.Invalid
 }
 
 // MarshalTensor returns a tensor of that name as ONNX test sets store it: a
@@ -45,6 +52,8 @@ func tensorProto(name string, t *ir.Tensor) (*onnxpb.TensorProto, error) {
 	}
 	raw := make([]byte, 0, t.Len()*t.DType.Size())
 	switch t.DType {
+	default:
+		raw = append(raw, t.Raw...)
 	case ir.F32:
 		for _, x := range t.F32 {
 			raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(x))
@@ -81,8 +90,8 @@ func dataTensor(typ ir.Type, t *ir.Tensor) (*onnxpb.TensorProto, error) {
 // ParseTensor reads a serialized TensorProto, which may be hostile: nothing is
 // allocated that it does not itself hold.
 //
-// Errors: no TensorProto; another element type than float, double, int64 and
-// bool; external data; a length other than the dims say.
+// Errors: no TensorProto; elements that are no numbers or bool, or floats of 8
+// bits and less; external data; a length other than the dims say.
 func ParseTensor(b []byte) (*ir.Tensor, error) {
 	p, err := onnxpb.UnmarshalTensor(b)
 	if err != nil {
@@ -149,7 +158,38 @@ func ParseTensor(b []byte) (*ir.Tensor, error) {
 			t.Bool = append(t.Bool, x != 0)
 		}
 	default:
-		return nil, fmt.Errorf("tensor %q: element type %d is not float, double, int64 or bool", p.Name, p.DataType)
+		return t, parseRaw(t, p, held)
 	}
 	return t, nil
+}
+
+// parseRaw reads elements of the types that tensors hold as bytes. In a list each
+// has a place of 32 or 64 bits, the bits of a float of 16 too.
+func parseRaw(t *ir.Tensor, p *onnxpb.TensorProto, held func(typed int, size int64) error) error {
+	if t.DType = dtypeOf(p.DataType); t.DType == ir.Invalid {
+		return fmt.Errorf("tensor %q: element type %d is not one of numbers or bool", p.Name, p.DataType)
+	}
+	size := t.DType.Size()
+	wide := t.DType == ir.U32 || t.DType == ir.U64
+	listed := len(p.Int32Data)
+	if wide {
+		listed = len(p.Uint64Data)
+	}
+	if err := held(listed, int64(size)); err != nil {
+		return err
+	}
+	t.Raw = append([]byte{}, p.RawData...)
+	var word [8]byte
+	for i := range listed {
+		if wide {
+			binary.LittleEndian.PutUint64(word[:], p.Uint64Data[i])
+		} else {
+			binary.LittleEndian.PutUint64(word[:], uint64(p.Int32Data[i]))
+		}
+		t.Raw = append(t.Raw, word[:size]...)
+		if t.DType.Integer() && !wide && t.Int(i) != int64(p.Int32Data[i]) || t.DType == ir.U32 && uint64(t.Int(i)) != p.Uint64Data[i] {
+			return fmt.Errorf("tensor %q: element %d is out of the range of %s", p.Name, i, t.DType)
+		}
+	}
+	return nil
 }

@@ -1,6 +1,7 @@
 package onnximport
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -152,9 +153,9 @@ func typ(v *value) ir.Type {
 	case v.t != nil:
 		return v.t.Type()
 	case v.dims != nil && v.rank0:
-		return ir.Type{DType: ir.I64, Shape: ir.Shape{}}
+		return ir.Type{DType: cmp.Or(v.whole, ir.I64), Shape: ir.Shape{}}
 	case v.dims != nil:
-		return ir.Type{DType: ir.I64, Shape: ir.ShapeOf(len(v.dims))}
+		return ir.Type{DType: cmp.Or(v.whole, ir.I64), Shape: ir.ShapeOf(len(v.dims))}
 	}
 	return ir.Type{}
 }
@@ -223,9 +224,7 @@ func (c *call) cheap(in []*value, n int64) bool {
 func (c *call) fold(op ir.Op, types []ir.Type, in []*value) *value {
 	args := make([]*ir.Tensor, len(in))
 	for i, v := range in {
-		if args[i] = v.t; v.t.DType == ir.F32 {
-			args[i] = v.t.To(ir.F64)
-		}
+		args[i] = v.t.Widen()
 	}
 	out, err := ir.EvalOp(&ir.Env{Binding: ir.RowsOf(1), UpdateRows: 1}, op, types, args)
 	if err != nil {
@@ -246,16 +245,13 @@ func (c *call) spend(n int64) bool {
 
 // scalar returns a constant of dtype d.
 func (c *call) scalar(d ir.DType, x float64) *value {
-	switch d {
-	case ir.I64, ir.Bool:
-		return &value{t: ir.Scalar(x).To(d)}
-	case ir.F32: // what a file of f32 can hold
-		x = float64(float32(x))
-		return &value{v: c.im.b.Const(d, x)}
-	case ir.F64:
-		return &value{v: c.im.b.Const(d, x)}
+	switch {
+	case d == ir.Invalid:
+		return c.fail(errLost)
+	case d.Float(): // what a file of that type can hold
+		return &value{v: c.im.b.Const(d, ir.Scalar(x).To(d).At(0))}
 	}
-	return c.fail(errLost)
+	return &value{t: ir.Scalar(x).To(d)}
 }
 
 // like returns a scalar of v's dtype.
@@ -270,6 +266,15 @@ func (c *call) floats(i int) *value {
 	return v
 }
 
+// numbers returns operand i, which must not be bool.
+func (c *call) numbers(i int) *value {
+	v := c.x(i)
+	if d := typ(v).DType; c.err == nil && d == ir.Bool {
+		return c.cannot("elements are %v", d)
+	}
+	return v
+}
+
 // ints returns the integers of operand i, which must be known and of rank 0
 // or 1.
 func (c *call) ints(i int, what string) []int64 {
@@ -278,12 +283,12 @@ func (c *call) ints(i int, what string) []int64 {
 	case c.err != nil:
 	case v.t == nil:
 		c.cannot("%s is not a constant", what)
-	case v.t.DType != ir.I64:
-		c.failf("%s is %v, must be i64", what, v.t.DType)
+	case !v.t.DType.Integer():
+		c.failf("%s is %v, must be integers", what, v.t.DType)
 	case len(v.t.Shape) > 1:
 		c.failf("%s has %d axes, must have one", what, len(v.t.Shape))
 	default:
-		return v.t.I64
+		return v.t.To(ir.I64).I64
 	}
 	return nil
 }

@@ -44,6 +44,7 @@ type value struct {
 	t     *ir.Tensor // the elements, if they are known
 	dims  []ir.Dim   // the elements of an integer value of rank 0 or 1 made of lengths, if one of them is open
 	rank0 bool       // dims is a scalar
+	whole ir.DType   // of dims; Invalid stands for I64
 	param string     // name of the initializer, if it is one
 	name  string
 	lost  bool // its node could not be lowered

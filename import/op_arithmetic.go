@@ -16,45 +16,59 @@ func arithmetic() map[string]row {
 		"Div":  {min: 2, max: 2, lower: elementwise(ops.Div{}, divLength)},
 		"Mod":  {min: 2, max: 2, lower: mod},
 		"Pow":  {min: 2, max: 2, lower: pow},
-		"Max":  {min: 1, max: -1, lower: chain(ops.Max{}, false)},
-		"Min":  {min: 1, max: -1, lower: chain(ops.Min{}, false)},
-		"Sum":  {min: 1, max: -1, lower: chain(ops.Add{}, false)},
-		"Mean": {min: 1, max: -1, lower: chain(ops.Add{}, true)},
+		"Max":  {min: 1, max: -1, lower: chain(ops.Max{}, (*call).numbers, false)},
+		"Min":  {min: 1, max: -1, lower: chain(ops.Min{}, (*call).numbers, false)},
+		"Sum":  {min: 1, max: -1, lower: chain(ops.Add{}, (*call).floats, false)},
+		"Mean": {min: 1, max: -1, lower: chain(ops.Add{}, (*call).floats, true)},
 		"Clip": {min: 1, max: 3, lower: clip},
 	}
 }
 
-// elementwise is op on floats; on integers that are known it is computed by f.
+// elementwise is op on numbers; on lengths it is computed by f.
 func elementwise(op ir.Op, f func(a, b ir.Dim) (ir.Dim, bool)) func(c *call) []*value {
 	return func(c *call) []*value {
-		a, b := c.x(0), c.x(1)
-		if c.err == nil && typ(a).DType == ir.I64 && typ(b).DType == ir.I64 {
+		a, b := c.numbers(0), c.numbers(1)
+		if c.err == nil && (a.dims != nil || b.dims != nil) {
 			return c.one(c.integers(a, b, f))
 		}
-		return c.one(c.op(op, c.floats(0), c.floats(1)))
+		return c.one(c.op(op, a, b))
 	}
 }
 
-// mod is only known integers; it takes the sign of the divisor unless fmod says
-// otherwise.
+// mod is of integers; it takes the sign of the divisor unless fmod says otherwise.
 func mod(c *call) []*value {
 	fmod := c.flag("fmod", false)
 	a, b := c.x(0), c.x(1)
-	if c.err == nil && (typ(a).DType != ir.I64 || typ(b).DType != ir.I64) {
-		return c.one(c.cannot("elements are %v", typ(a).DType))
+	switch d := typ(a).DType; {
+	case c.err != nil:
+		return nil
+	case !d.Integer():
+		return c.one(c.cannot("elements are %v", d))
+	case a.dims != nil || b.dims != nil:
+		return c.one(c.integers(a, b, func(a, b ir.Dim) (ir.Dim, bool) { return modLength(a, b, fmod) }))
 	}
-	return c.one(c.integers(a, b, func(a, b ir.Dim) (ir.Dim, bool) {
-		x, ok1 := a.Known()
-		y, ok2 := b.Known()
-		if !ok1 || !ok2 || y == 0 {
-			return ir.Dim{}, false
-		}
-		r := x % y
-		if !fmod && r != 0 && (r < 0) != (y < 0) {
-			r += y
-		}
-		return ir.Fixed(r), true
-	}))
+	r := c.op(ops.Sub{}, a, c.op(ops.Mul{}, c.op(ops.Div{}, a, b), b)) // it has the sign of a
+	if fmod || !typ(a).DType.Signed() {
+		return c.one(r)
+	}
+	zero := c.like(r, 0)
+	same := c.op(ops.Equal{}, c.op(ops.Less{}, r, zero), c.op(ops.Less{}, b, zero))
+	done := c.op(ops.Where{}, same, same, c.op(ops.Equal{}, r, zero))
+	return c.one(c.op(ops.Where{}, done, r, c.op(ops.Add{}, r, b)))
+}
+
+// modLength is the remainder of lengths that are known.
+func modLength(a, b ir.Dim, fmod bool) (ir.Dim, bool) {
+	x, ok1 := a.Known()
+	y, ok2 := b.Known()
+	if !ok1 || !ok2 || y == 0 {
+		return ir.Dim{}, false
+	}
+	r := x % y
+	if !fmod && r != 0 && (r < 0) != (y < 0) {
+		r += y
+	}
+	return ir.Fixed(r), true
 }
 
 // maxInteger bounds integers computed while reading, so that none overflows.
@@ -101,20 +115,20 @@ func divLength(a, b ir.Dim) (ir.Dim, bool) {
 	return ranged(ir.Affine(a, 0, y, 0))
 }
 
-// integers computes f elementwise on integers that are known, open lengths
-// among them.
+// integers computes f elementwise on lengths, open ones among them, and known
+// integers of their type.
 func (c *call) integers(a, b *value, f func(a, b ir.Dim) (ir.Dim, bool)) *value {
-	if a.t != nil && b.t != nil {
-		return c.tensors(a.t, b.t, f)
-	}
 	if a.t == nil && a.dims == nil || b.t == nil && b.dims == nil {
 		return c.cannot("elements are integers that depend on the inputs")
+	}
+	if x, y := typ(a).DType, typ(b).DType; x != y {
+		return c.failf("operands are %v and %v, must be of one type", x, y)
 	}
 	x, y, rank0 := c.pairs(a, b)
 	if c.err != nil {
 		return c.fail(c.err)
 	}
-	out := &value{dims: make([]ir.Dim, len(x)), rank0: rank0}
+	out := &value{dims: make([]ir.Dim, len(x)), rank0: rank0, whole: typ(a).DType}
 	for i := range out.dims {
 		d, ok := f(x[i], y[i])
 		if !ok {
@@ -130,12 +144,12 @@ func (c *call) asLengths(v *value) []ir.Dim {
 	if v.dims != nil {
 		return v.dims
 	}
-	if v.t == nil || v.t.DType != ir.I64 || len(v.t.Shape) > 1 || v.t.Len() > ir.MaxRank {
+	if v.t == nil || !v.t.DType.Integer() || len(v.t.Shape) > 1 || v.t.Len() > ir.MaxRank {
 		c.cannot("computes with an open length in a way that has no form")
 		return nil
 	}
 	out := make([]ir.Dim, v.t.Len())
-	for i, n := range v.t.I64 {
+	for i, n := range v.t.To(ir.I64).I64 {
 		if n < -maxInteger || n > maxInteger {
 			c.failf("holds %d, which is no length", n)
 		}
@@ -146,7 +160,7 @@ func (c *call) asLengths(v *value) []ir.Dim {
 
 // settled turns lengths that are all fixed into a constant.
 func (c *call) settled(v *value) *value {
-	t := &ir.Tensor{DType: ir.I64, Shape: []int{len(v.dims)}, I64: make([]int64, len(v.dims))}
+	t := ir.NewTensor(typ(v).DType, len(v.dims))
 	if v.rank0 {
 		t.Shape = []int{}
 	}
@@ -155,79 +169,17 @@ func (c *call) settled(v *value) *value {
 		if !known {
 			return v
 		}
-		t.I64[i] = int64(n)
+		t.SetInt(i, int64(n))
 	}
 	return &value{t: t}
-}
-
-func (c *call) tensors(a, b *ir.Tensor, f func(a, b ir.Dim) (ir.Dim, bool)) *value {
-	// The shape rule is that of any elementwise op.
-	out, err := ops.Equal{}.Infer([]ir.Type{a.Type(), b.Type()})
-	if err != nil {
-		return c.fail(err)
-	}
-	shape, n, err := lengths(ints64(out[0].Shape.Lengths()), c.im.limits.Elements)
-	if err != nil {
-		return c.fail(err)
-	}
-	if !c.spend(n) {
-		return c.fail(c.err)
-	}
-	t := ir.NewTensor(ir.I64, shape...)
-	ia, ib := strided(a.Shape, shape), strided(b.Shape, shape)
-	at := make([]int, len(shape))
-	for i := range t.I64 {
-		pa, pb := 0, 0
-		for k, j := range at {
-			pa, pb = pa+j*ia[k], pb+j*ib[k]
-		}
-		x, y := a.I64[pa], b.I64[pb]
-		if x < -maxInteger || x > maxInteger || y < -maxInteger || y > maxInteger {
-			return c.cannot("computes with integers as large as %d", max(x, y))
-		}
-		d, ok := f(ir.Fixed(int(x)), ir.Fixed(int(y)))
-		if !ok {
-			return c.failf("has no result for %d and %d", x, y)
-		}
-		t.I64[i] = int64(d.Length())
-		for k := len(at) - 1; k >= 0; k-- {
-			if at[k]++; at[k] < shape[k] {
-				break
-			}
-			at[k] = 0
-		}
-	}
-	return &value{t: t}
-}
-
-func ints64(list []int) []int64 {
-	out := make([]int64, len(list))
-	for i, n := range list {
-		out[i] = int64(n)
-	}
-	return out
-}
-
-// strided returns the steps through a tensor of shape s for each axis of the
-// shape it broadcasts to.
-func strided(s, to []int) []int {
-	out := make([]int, len(to))
-	n := 1
-	for i := len(s) - 1; i >= 0; i-- {
-		if s[i] > 1 {
-			out[len(to)-len(s)+i] = n
-		}
-		n *= s[i]
-	}
-	return out
 }
 
 // pow converts an exponent of another type, as ONNX does.
 func pow(c *call) []*value {
 	x, y := c.floats(0), c.x(1)
 	if c.err == nil && typ(y).DType != typ(x).DType {
-		if typ(y).DType == ir.F64 {
-			return c.one(c.cannot("an exponent of f64 for a base of f32"))
+		if d := typ(y).DType; d.Float() && d.Size() > typ(x).DType.Size() {
+			return c.one(c.cannot("an exponent of %v for a base of %v", d, typ(x).DType))
 		}
 		y = c.op(ops.Cast{To: typ(x).DType}, y)
 	}
@@ -235,11 +187,11 @@ func pow(c *call) []*value {
 }
 
 // chain applies a binary op to all operands from the left.
-func chain(op ir.Op, mean bool) func(c *call) []*value {
+func chain(op ir.Op, operand func(*call, int) *value, mean bool) func(c *call) []*value {
 	return func(c *call) []*value {
-		v := c.floats(0)
+		v := operand(c, 0)
 		for i := 1; i < len(c.in); i++ {
-			v = c.op(op, v, c.floats(i))
+			v = c.op(op, v, operand(c, i))
 		}
 		if mean {
 			v = c.op(ops.Div{}, v, c.like(v, float64(len(c.in))))
@@ -250,7 +202,7 @@ func chain(op ir.Op, mean bool) func(c *call) []*value {
 
 // clip is Max with the lower bound, then Min with the upper one.
 func clip(c *call) []*value {
-	v := c.floats(0)
+	v := c.numbers(0)
 	for i, op := range []ir.Op{ops.Max{}, ops.Min{}} {
 		if !c.has(i + 1) {
 			continue

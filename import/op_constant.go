@@ -58,16 +58,19 @@ func constantOfShape(c *call) []*value {
 	if fill.Len() != 1 {
 		return c.one(c.failf("value has %d elements, must have one", fill.Len()))
 	}
-	v := &value{t: &ir.Tensor{DType: fill.DType, Shape: []int{}, F32: fill.F32, F64: fill.F64, I64: fill.I64, Bool: fill.Bool}}
-	return c.one(c.expandTo(v, s))
+	one := fill.Part(0, 1)
+	one.Shape = []int{}
+	return c.one(c.expandTo(&value{t: one}, s))
 }
 
 // rangeOf is known integers only.
 func rangeOf(c *call) []*value {
 	var n [3]int64
 	for i := range n {
-		if v := c.x(i); c.err == nil && typ(v).DType != ir.I64 {
-			return c.one(c.cannot("elements are %v", typ(v).DType))
+		if d := typ(c.x(i)).DType; c.err == nil && !d.Integer() {
+			return c.one(c.cannot("elements are %v", d))
+		} else if first := typ(c.x(0)).DType; c.err == nil && d != first {
+			return c.one(c.failf("bounds are %v and %v, must be of one type", first, d))
 		}
 		n[i] = int64(c.known(i, "a bound"))
 	}
@@ -87,9 +90,9 @@ func rangeOf(c *call) []*value {
 	if !c.spend(count) {
 		return nil
 	}
-	t := ir.NewTensor(ir.I64, int(count))
-	for i := range t.I64 {
-		t.I64[i] = start + int64(i)*delta
+	t := ir.NewTensor(typ(c.x(0)).DType, int(count))
+	for i := range t.Len() {
+		t.SetInt(i, start+int64(i)*delta)
 	}
 	return c.one(&value{t: t})
 }

@@ -22,7 +22,7 @@ func (c *call) cut(x *value, axis, lo, hi int) *value {
 		if x.rank0 || lo < 0 || hi > len(x.dims) || lo > hi {
 			return c.failf("[%d, %d) is not within %d lengths", lo, hi, len(x.dims))
 		}
-		return c.settled(&value{dims: append([]ir.Dim{}, x.dims[lo:hi]...)})
+		return c.settled(&value{dims: append([]ir.Dim{}, x.dims[lo:hi]...), whole: x.whole})
 	}
 	return c.op(ops.Slice{Axis: axis, Start: ir.Fixed(lo), End: ir.Fixed(hi)}, x)
 }
@@ -184,16 +184,16 @@ func gather(c *call) []*value {
 	if c.err != nil {
 		return nil
 	}
-	if typ(idx).DType != ir.I64 {
+	if !typ(idx).DType.Integer() {
 		return c.one(c.failf("indices are %v, must be integers", typ(idx)))
 	}
 	if idx.t == nil {
 		return c.one(c.lookup(x, idx, axis))
 	}
 	s := typ(x).Shape
-	list := idx.t.I64
+	list := idx.t.To(ir.I64).I64
 	if s[axis].Symbolic() {
-		return c.one(c.pick(x, idx.t, axis))
+		return c.one(c.pick(x, idx.t.To(ir.I64), axis))
 	}
 	n := c.fixed(x, axis)
 	if len(list) > maxGathered {

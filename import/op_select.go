@@ -64,7 +64,7 @@ func oneHot(c *call) []*value {
 	if c.err == nil && r > ir.MaxRank {
 		return c.one(c.failf("the result has %d axes, at most %d are possible", r, ir.MaxRank))
 	}
-	if c.err == nil && typ(x).DType != ir.I64 {
+	if c.err == nil && !typ(x).DType.Integer() {
 		x = c.op(ops.Cast{To: ir.I64}, x)
 	}
 	y := c.op(ops.OneHot{Depth: int(depth)}, x)

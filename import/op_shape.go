@@ -32,7 +32,7 @@ func (c *call) view(x *value, s ir.Shape) *value {
 	if n, ok := s.Elems(); len(s) > 1 || !ok || n != ir.Fixed(len(x.dims)) {
 		return c.cannot("gives lengths the shape %v", s)
 	}
-	return &value{dims: x.dims, rank0: len(s) == 0}
+	return &value{dims: x.dims, rank0: len(s) == 0, whole: x.whole}
 }
 
 // reshape has 0 for a length that stays and -1 for the one that the others

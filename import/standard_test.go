@@ -126,7 +126,7 @@ func TestCastOutside(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, want := range []int64{math.MinInt32, math.MinInt32, math.MinInt32, math.MinInt32, math.MinInt32, 7, -7, 2147483520} {
-		if got := out["y"].I64[i]; got != want {
+		if got := out["y"].Int(i); got != want {
 			t.Errorf("%v became %d, want %d", x[i], got, want)
 		}
 	}

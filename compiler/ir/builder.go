@@ -85,7 +85,8 @@ func (b *Builder) Param(name string, t Type) *Value {
 	return v
 }
 
-// Data appends a constant of type t. Float elements are given as F64 or F32.
+// Data appends a constant of type t. Float elements are given as those of any
+// floating-point type.
 func (b *Builder) Data(name string, d DType, t *Tensor) *Value {
 	v := &Value{Name: b.Unique(name), Type: Type{d, ShapeOf(t.Shape...)}, Kind: DataValue}
 	b.Graph.Data[v] = t
@@ -93,7 +94,7 @@ func (b *Builder) Data(name string, d DType, t *Tensor) *Value {
 }
 
 // Const appends a scalar constant of dtype d.
-func (b *Builder) Const(d DType, x float64) *Value { return b.Data("", d, Scalar(x)) }
+func (b *Builder) Const(d DType, x float64) *Value { return b.Data("", d, Scalar(x).To(d.Reference())) }
 
 // Output makes v an output.
 func (b *Builder) Output(v *Value) { b.Graph.Outputs = append(b.Graph.Outputs, v) }

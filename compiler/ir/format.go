@@ -156,14 +156,7 @@ func formatData(b *strings.Builder, t *Tensor) {
 	b.WriteByte('{')
 	for i, n := 0, t.Len(); i < n; i++ {
 		comma(b, i)
-		switch t.DType {
-		case I64:
-			b.WriteString(strconv.FormatInt(t.I64[i], 10))
-		case Bool:
-			b.WriteString(strconv.FormatBool(t.Bool[i]))
-		default: // as float64, which holds every f32 exactly
-			b.WriteString(strconv.FormatFloat(t.At(i), 'g', -1, 64))
-		}
+		b.WriteString(t.Text(i))
 	}
 	b.WriteByte('}')
 }

@@ -215,6 +215,7 @@ func TestParseErrors(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add(Format(sample()))
 	f.Add("g (f32[N] x) => (x) {}")
+	f.Add("g (u8[N] x) => (x) <u64[2] a = {0, 18446744073709551615}, i8[1] b = {-128}, f16[1] c = {0.1}, bf16[1] d = {nan}> {}")
 	f.Add("lamina 1\ng (f32[N] x) => (x) {}")
 	files, _ := filepath.Glob("../../testdata/passes/*/*.txt")
 	for _, name := range files {

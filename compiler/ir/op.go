@@ -49,7 +49,7 @@ func NoResults() []*Value {
 // ops says which an op must have.
 type (
 	// Evaluator is an op with a reference meaning. Float operands and results
-	// are F64 whatever the value's dtype, I64 and Bool are exact. The operands
+	// are F64 whatever the value's dtype, integers and Bool are exact in their own. The operands
 	// must not be changed.
 	Evaluator interface {
 		Eval(env *Env, in []*Tensor) ([]*Tensor, error)

@@ -260,7 +260,7 @@ func (p *parser) typ() (Type, error) {
 	}
 	d := ParseDType(p.tok.text)
 	if d == Invalid {
-		return Type{}, p.errorf("dtype must be one of f32, f64, i64, bool, got %q", p.tok.text)
+		return Type{}, p.errorf("dtype must be one of %s, got %q", dtypeList(), p.tok.text)
 	}
 	if err := p.next(); err != nil {
 		return Type{}, err
@@ -318,31 +318,13 @@ func (p *parser) constant() error {
 	if v.Type.Shape.Symbolic() {
 		return p.errorf("constant %q must have known lengths, got %s", v.Name, v.Type)
 	}
-	t := &Tensor{DType: v.Type.DType, Shape: v.Type.Shape.Lengths()}
-	if t.DType.Float() {
-		t.DType = F64
-	}
+	t := &Tensor{DType: v.Type.DType.Reference(), Shape: v.Type.Shape.Lengths()}
 	p.reserve(t)
 	err = p.list("{", "}", func() error {
 		if p.tok.kind != 'w' {
 			return p.errorf("expected an element, got %s", p.tok.describe())
 		}
-		var err error
-		switch t.DType {
-		case F64:
-			var x float64
-			x, err = strconv.ParseFloat(p.tok.text, 64)
-			t.F64 = append(t.F64, x)
-		case I64:
-			var x int64
-			x, err = strconv.ParseInt(p.tok.text, 10, 64)
-			t.I64 = append(t.I64, x)
-		case Bool:
-			var x bool
-			x, err = strconv.ParseBool(p.tok.text)
-			t.Bool = append(t.Bool, x)
-		}
-		if err != nil {
+		if err := t.AppendText(p.tok.text); err != nil {
 			return p.errorf("element of %s: %q", v.Type.DType, p.tok.text)
 		}
 		return p.next()
@@ -371,14 +353,7 @@ func (p *parser) reserve(t *Tensor) {
 		}
 		n *= d
 	}
-	switch t.DType {
-	case F64:
-		t.F64 = make([]float64, 0, n)
-	case I64:
-		t.I64 = make([]int64, 0, n)
-	case Bool:
-		t.Bool = make([]bool, 0, n)
-	}
+	t.reserve(n)
 }
 
 // state reads one state variable and returns the name of what it becomes.

@@ -6,8 +6,8 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 )
 
-// Add is a + b.
-type Add struct{ binary }
+// Add is a + b, of integers the low bits.
+type Add struct{ counting }
 
 // Name returns Add.
 func (Add) Name() string { return "Add" }
@@ -17,7 +17,7 @@ func (Add) ONNX() ir.ONNX { return ir.ONNX{Type: "Add", Since: 14} }
 
 // Eval is the reference meaning.
 func (Add) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
-	return apply2(in, func(a, b float64) float64 { return a + b })
+	return applyInts2(in, func(a, b float64) float64 { return a + b }, func(a, b int64) int64 { return a + b })
 }
 
 // Linear states that it is in both operands.
@@ -28,8 +28,8 @@ func (Add) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
 	return []*ir.Value{sumTo(b, dout[0], n.In[0].Type), sumTo(b, dout[0], n.In[1].Type)}
 }
 
-// Sub is a - b.
-type Sub struct{ binary }
+// Sub is a - b, of integers the low bits.
+type Sub struct{ counting }
 
 // Name returns Sub.
 func (Sub) Name() string { return "Sub" }
@@ -39,7 +39,7 @@ func (Sub) ONNX() ir.ONNX { return ir.ONNX{Type: "Sub", Since: 14} }
 
 // Eval is the reference meaning.
 func (Sub) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
-	return apply2(in, func(a, b float64) float64 { return a - b })
+	return applyInts2(in, func(a, b float64) float64 { return a - b }, func(a, b int64) int64 { return a - b })
 }
 
 // Linear states that it is in both operands.
@@ -50,8 +50,8 @@ func (Sub) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
 	return []*ir.Value{sumTo(b, dout[0], n.In[0].Type), b.Op(Neg{}, sumTo(b, dout[0], n.In[1].Type))}
 }
 
-// Mul is a * b.
-type Mul struct{ binary }
+// Mul is a * b, of integers the low bits.
+type Mul struct{ counting }
 
 // Name returns Mul.
 func (Mul) Name() string { return "Mul" }
@@ -61,7 +61,7 @@ func (Mul) ONNX() ir.ONNX { return ir.ONNX{Type: "Mul", Since: 14} }
 
 // Eval is the reference meaning.
 func (Mul) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
-	return apply2(in, func(a, b float64) float64 { return a * b })
+	return applyInts2(in, func(a, b float64) float64 { return a * b }, func(a, b int64) int64 { return a * b })
 }
 
 // Linear states that it is in either operand.
@@ -76,8 +76,8 @@ func (Mul) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
 	}
 }
 
-// Div is a / b.
-type Div struct{ binary }
+// Div is a / b, of integers without the fraction, and then 0 where b is 0.
+type Div struct{ counting }
 
 // Name returns Div.
 func (Div) Name() string { return "Div" }
@@ -87,7 +87,15 @@ func (Div) ONNX() ir.ONNX { return ir.ONNX{Type: "Div", Since: 14} }
 
 // Eval is the reference meaning.
 func (Div) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
-	return apply2(in, func(a, b float64) float64 { return a / b })
+	return applyInts2(in, func(a, b float64) float64 { return a / b }, func(a, b int64) int64 {
+		switch {
+		case b == 0:
+			return 0 // as NumPy; ONNX leaves it open
+		case in[0].DType == ir.U64:
+			return int64(uint64(a) / uint64(b))
+		}
+		return a / b
+	})
 }
 
 // Linear states that it is in a.
@@ -127,7 +135,7 @@ func (Pow) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
 }
 
 // Max is the greater of a and b, NaN if one is.
-type Max struct{ binary }
+type Max struct{ counting }
 
 // Name returns Max.
 func (Max) Name() string { return "Max" }
@@ -137,7 +145,7 @@ func (Max) ONNX() ir.ONNX { return ir.ONNX{Type: "Max", Since: 13} }
 
 // Eval is the reference meaning.
 func (Max) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
-	return apply2(in, func(a, b float64) float64 { return max(a, b) })
+	return extreme(in, func(a, b float64) float64 { return max(a, b) }, func(a, b int64) bool { return a > b })
 }
 
 // VJP gives dy to the greater operand and half to each of equal ones.
@@ -146,7 +154,7 @@ func (Max) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
 }
 
 // Min is the lesser of a and b, NaN if one is.
-type Min struct{ binary }
+type Min struct{ counting }
 
 // Name returns Min.
 func (Min) Name() string { return "Min" }
@@ -156,12 +164,26 @@ func (Min) ONNX() ir.ONNX { return ir.ONNX{Type: "Min", Since: 13} }
 
 // Eval is the reference meaning.
 func (Min) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
-	return apply2(in, func(a, b float64) float64 { return min(a, b) })
+	return extreme(in, func(a, b float64) float64 { return min(a, b) }, func(a, b int64) bool { return a < b })
 }
 
 // VJP gives dy to the lesser operand and half to each of equal ones.
 func (Min) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
 	return choice(b, n, dout[0], Less{})
+}
+
+// extreme evaluates Max or Min: f on floats, the winner of integers.
+func extreme(in []*ir.Tensor, f func(a, b float64) float64, wins func(a, b int64) bool) ([]*ir.Tensor, error) {
+	turn := int64(0) // U64 in the order of int64
+	if in[0].DType == ir.U64 {
+		turn = math.MinInt64
+	}
+	return applyInts2(in, f, func(a, b int64) int64 {
+		if wins(a^turn, b^turn) {
+			return a
+		}
+		return b
+	})
 }
 
 // choice gives dy to the operand that wins against the other.

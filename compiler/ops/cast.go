@@ -6,7 +6,8 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 )
 
-// Cast converts x to the dtype To: floats to i64 by dropping the fraction, to
+// Cast converts x to the dtype To: to a float by rounding to the nearest, floats
+// to integers by dropping the fraction, integers to integers by their low bits, to
 // bool by x != 0, bool to 0 and 1.
 type Cast struct {
 	To ir.DType `attr:"to"`
@@ -24,22 +25,23 @@ func (op Cast) Infer(in []ir.Type) ([]ir.Type, error) {
 		return nil, err
 	}
 	if op.To.Size() == 0 {
-		return nil, fmt.Errorf("to must be f32, f64, i64 or bool (x is %v)", in[0])
+		return nil, fmt.Errorf("to must be an element type (x is %v)", in[0])
 	}
 	return result(op.To, in[0].Shape.Clone())
 }
 
-// Eval is the reference meaning. Between floats it does not round. NaN and
-// numbers beyond i64 have no meaning as i64.
+// Eval is the reference meaning. To f32 and f64 it does not round, to the shorter
+// floats, whose purpose that is, it does. What becomes of a float that is no number
+// of an integer type [ir.Tensor.To] states; ONNX leaves it open.
 func (op Cast) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
-	to := op.To
-	if to.Float() {
-		to = ir.F64
+	x := in[0]
+	if op.To == ir.F16 || op.To == ir.BF16 {
+		x = x.To(op.To)
 	}
-	if in[0].DType == to {
-		return one(in[0].Clone())
+	if x = x.To(op.To.Reference()); x == in[0] {
+		x = x.Clone()
 	}
-	return one(in[0].To(to))
+	return one(x)
 }
 
 // VJP gives dy in x's dtype, and nothing where x or y is no float.
@@ -78,13 +80,14 @@ func (OneHot) Name() string { return "OneHot" }
 // ONNX returns OneHot, whose depth and values are operands there.
 func (OneHot) ONNX() ir.ONNX { return ir.ONNX{Type: "OneHot", Since: 11} }
 
-// Infer returns f32 of x's shape with an axis of length Depth added; x is i64.
+// Infer returns f32 of x's shape with an axis of length Depth added; x is an
+// integer.
 func (op OneHot) Infer(in []ir.Type) ([]ir.Type, error) {
 	if err := operands(in, "x"); err != nil {
 		return nil, err
 	}
-	if in[0].DType != ir.I64 {
-		return nil, fmt.Errorf("x must be i64 (x is %v)", in[0])
+	if !in[0].DType.Integer() {
+		return nil, fmt.Errorf("x must be an integer (x is %v)", in[0])
 	}
 	if op.Depth < 1 {
 		return nil, fmt.Errorf("depth is %d, it must be 1 or more (x is %v)", op.Depth, in[0])
@@ -96,8 +99,9 @@ func (op OneHot) Infer(in []ir.Type) ([]ir.Type, error) {
 func (op OneHot) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 	out := ir.NewTensor(ir.F64, append(append([]int{}, in[0].Shape...), op.Depth)...)
 	depth := int64(op.Depth)
-	for i, k := range in[0].I64 {
-		if k < 0 {
+	for i := range in[0].Len() {
+		k := in[0].Int(i)
+		if k < 0 && in[0].DType != ir.U64 {
 			k += depth
 		}
 		if 0 <= k && k < depth {

@@ -47,8 +47,8 @@ func compare(in []*ir.Tensor, f func(a, b float64) bool, i func(a, b int64) bool
 	out := ir.NewTensor(ir.Bool, shape...)
 	ia, ib := broadcastIndex(in[0].Shape, shape), broadcastIndex(in[1].Shape, shape)
 	for k := range out.Bool {
-		if in[0].DType == ir.I64 {
-			out.Bool[k] = i(in[0].I64[ia[k]], in[1].I64[ib[k]])
+		if in[0].DType.Integer() {
+			out.Bool[k] = i(rankOf(in[0], ia[k]), rankOf(in[1], ib[k]))
 		} else {
 			out.Bool[k] = f(in[0].At(ia[k]), in[1].At(ib[k]))
 		}
@@ -65,7 +65,7 @@ func (Greater) Name() string { return "Greater" }
 // ONNX returns Greater.
 func (Greater) ONNX() ir.ONNX { return ir.ONNX{Type: "Greater", Since: 13} }
 
-// Infer returns bool of the broadcast shape; a and b are floats or i64.
+// Infer returns bool of the broadcast shape; a and b are numbers of one dtype.
 func (Greater) Infer(in []ir.Type) ([]ir.Type, error) { return inferComparison(in, false) }
 
 // Eval is the reference meaning.
@@ -82,7 +82,7 @@ func (Less) Name() string { return "Less" }
 // ONNX returns Less.
 func (Less) ONNX() ir.ONNX { return ir.ONNX{Type: "Less", Since: 13} }
 
-// Infer returns bool of the broadcast shape; a and b are floats or i64.
+// Infer returns bool of the broadcast shape; a and b are numbers of one dtype.
 func (Less) Infer(in []ir.Type) ([]ir.Type, error) { return inferComparison(in, false) }
 
 // Eval is the reference meaning.

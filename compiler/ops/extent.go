@@ -30,7 +30,7 @@ func (op Extent) Infer(in []ir.Type) ([]ir.Type, error) {
 		return nil, err
 	}
 	if !op.To.Float() {
-		return nil, fmt.Errorf("to must be f32 or f64, got %v", op.To)
+		return nil, fmt.Errorf("to must be floating point, got %v", op.To)
 	}
 	if _, err := dimsIn(op.Of, "of"); err != nil {
 		return nil, err

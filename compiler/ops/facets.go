@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
@@ -96,6 +97,35 @@ func (unary) Infer(in []ir.Type) ([]ir.Type, error) {
 		return nil, err
 	}
 	return result(in[0].DType, in[0].Shape.Clone())
+}
+
+// signed is embedded by pointwise ops of one operand whose numbers may be below 0.
+type signed struct{ pointwise }
+
+// Infer returns x's type, floating point or integers with a sign.
+func (signed) Infer(in []ir.Type) ([]ir.Type, error) {
+	if err := operands(in, "x"); err != nil {
+		return nil, err
+	}
+	if d := in[0].DType; !d.Float() && !d.Signed() {
+		return nil, fmt.Errorf("x must be floating point or integers with a sign %s", describe(in, []string{"x"}))
+	}
+	return result(in[0].DType, in[0].Shape.Clone())
+}
+
+// counting is embedded by pointwise ops of two operands that are numbers.
+type counting struct{ pointwise }
+
+// Infer returns the broadcast shape of a and b, in their dtype.
+func (counting) Infer(in []ir.Type) ([]ir.Type, error) {
+	if err := numbers(in, "a", "b"); err != nil {
+		return nil, err
+	}
+	s, err := broadcast(in, "a", "b")
+	if err != nil {
+		return nil, err
+	}
+	return result(in[0].DType, s)
 }
 
 // binary is embedded by pointwise ops of two float operands.

@@ -42,6 +42,9 @@ func (r draw) bound(wild bool) ir.Dim {
 
 func (r draw) typ(wild bool) ir.Type {
 	t := ir.Type{DType: []ir.DType{ir.F32, ir.F32, ir.F32, ir.F64, ir.I64, ir.Bool}[r.IntN(6)], Shape: ir.Shape{}}
+	if r.IntN(10) == 0 {
+		t.DType = ir.DTypes()[r.IntN(len(ir.DTypes()))]
+	}
 	rank := r.IntN(4)
 	if wild && r.IntN(10) == 0 {
 		t.DType, rank = ir.DType(r.IntN(256)), r.IntN(12)
@@ -75,7 +78,7 @@ func (r draw) op(kind ir.Op, wild bool) ir.Op {
 		case *uint64:
 			f.SetUint(r.Uint64N(9))
 		case *ir.DType:
-			f.Set(reflect.ValueOf(ir.DType(1 + r.IntN(4))))
+			f.Set(reflect.ValueOf(ir.DTypes()[r.IntN(len(ir.DTypes()))]))
 			if wild && r.IntN(4) == 0 {
 				f.Set(reflect.ValueOf(ir.DType(r.IntN(256))))
 			}
@@ -119,10 +122,7 @@ func (r draw) node(kind ir.Op) (ir.Op, []ir.Type) {
 }
 
 func (r draw) tensor(t ir.Type, rows int) *ir.Tensor {
-	d := t.DType
-	if d.Float() {
-		d = ir.F64
-	}
+	d := t.DType.Reference()
 	x := ir.NewTensor(d, t.Shape.At(ir.RowsOf(rows))...)
 	for i := range x.Len() {
 		switch d {
@@ -132,6 +132,8 @@ func (r draw) tensor(t ir.Type, rows int) *ir.Tensor {
 			x.I64[i] = r.Int64N(7) - 3
 		case ir.Bool:
 			x.Bool[i] = r.IntN(2) == 0
+		default:
+			x.SetInt(i, r.Int64N(7)-3)
 		}
 	}
 	return x
@@ -232,10 +234,7 @@ func checkNode(t *testing.T, r draw, op ir.Op, in []ir.Type, out ir.Type, rows i
 		}
 	}
 	y = eval(t, op, env, in, args)
-	want := out.DType
-	if want.Float() {
-		want = ir.F64
-	}
+	want := out.DType.Reference()
 	if y.DType != want || !slices.Equal(y.Shape, out.Shape.At(ir.RowsOf(rows))) || y.Check() != nil {
 		t.Fatalf("%s(%v) with %d rows gives %v, inferred %v", ir.FormatOp(op), in, rows, y.Type(), out)
 	}
@@ -284,6 +283,9 @@ func scribble(x *ir.Tensor) {
 	for i := range x.Bool {
 		x.Bool[i] = !x.Bool[i]
 	}
+	for i := range x.Raw {
+		x.Raw[i]++
+	}
 }
 
 // outside returns x with other elements wherever the access does not reach.
@@ -301,14 +303,7 @@ func outside(t *testing.T, r draw, op ir.Op, x *ir.Tensor, typ ir.Type, a ir.Acc
 		if k := i / inner % n; k >= lo && k < hi {
 			continue
 		}
-		switch x.DType {
-		case ir.F64:
-			out.F64[i] = fresh.F64[i]
-		case ir.I64:
-			out.I64[i] = fresh.I64[i]
-		case ir.Bool:
-			out.Bool[i] = fresh.Bool[i]
-		}
+		out.Part(i, i+1).Copy(0, fresh.Part(i, i+1))
 	}
 	return out
 }

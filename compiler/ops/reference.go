@@ -1,6 +1,10 @@
 package ops
 
-import "github.com/lamina-ml/lamina/compiler/ir"
+import (
+	"math"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+)
 
 // one wraps the only result of an evaluation.
 func one(t *ir.Tensor) ([]*ir.Tensor, error) { return []*ir.Tensor{t}, nil }
@@ -21,6 +25,33 @@ func apply2(in []*ir.Tensor, f func(a, b float64) float64) ([]*ir.Tensor, error)
 	ia, ib := broadcastIndex(in[0].Shape, shape), broadcastIndex(in[1].Shape, shape)
 	for i := range out.F64 {
 		out.F64[i] = f(in[0].F64[ia[i]], in[1].F64[ib[i]])
+	}
+	return one(out)
+}
+
+// applyInts evaluates a unary op on numbers: f on floats, g on integers, of which
+// the low bits are kept.
+func applyInts(in []*ir.Tensor, f func(x float64) float64, g func(x int64) int64) ([]*ir.Tensor, error) {
+	if in[0].DType.Float() {
+		return apply(in, f)
+	}
+	out := ir.NewTensor(in[0].DType, in[0].Shape...)
+	for i := range out.Len() {
+		out.SetInt(i, g(in[0].Int(i)))
+	}
+	return one(out)
+}
+
+// applyInts2 is applyInts for two operands with broadcasting.
+func applyInts2(in []*ir.Tensor, f func(a, b float64) float64, g func(a, b int64) int64) ([]*ir.Tensor, error) {
+	if in[0].DType.Float() {
+		return apply2(in, f)
+	}
+	shape := broadcastLengths(in)
+	out := ir.NewTensor(in[0].DType, shape...)
+	ia, ib := broadcastIndex(in[0].Shape, shape), broadcastIndex(in[1].Shape, shape)
+	for i := range ia {
+		out.SetInt(i, g(in[0].Int(ia[i]), in[1].Int(ib[i])))
 	}
 	return one(out)
 }
@@ -94,7 +125,18 @@ func put(dst *ir.Tensor, i int, src *ir.Tensor, j int) {
 		dst.I64[i] = src.I64[j]
 	case ir.Bool:
 		dst.Bool[i] = src.Bool[j]
+	default:
+		k := dst.DType.Size()
+		copy(dst.Raw[i*k:(i+1)*k], src.Raw[j*k:])
 	}
+}
+
+// rankOf returns an integer element as one of int64 in the same order.
+func rankOf(t *ir.Tensor, i int) int64 {
+	if t.DType == ir.U64 {
+		return t.Int(i) ^ math.MinInt64
+	}
+	return t.Int(i)
 }
 
 // gather returns a tensor of that shape whose element i is element idx[i] of t.

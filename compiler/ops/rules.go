@@ -105,7 +105,20 @@ func floats(in []ir.Type, names ...string) error {
 	}
 	for i, t := range in {
 		if !t.DType.Float() {
-			return fmt.Errorf("%s must be f32 or f64 %s", names[i], describe(in, names))
+			return fmt.Errorf("%s must be floating point %s", names[i], describe(in, names))
+		}
+	}
+	return sameDType(in, names...)
+}
+
+// numbers is operands, and one dtype for all that is not bool.
+func numbers(in []ir.Type, names ...string) error {
+	if err := operands(in, names...); err != nil {
+		return err
+	}
+	for i, t := range in {
+		if t.DType == ir.Bool {
+			return fmt.Errorf("%s must be numbers %s", names[i], describe(in, names))
 		}
 	}
 	return sameDType(in, names...)

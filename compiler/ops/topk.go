@@ -24,14 +24,14 @@ func (TopK) Name() string { return "TopK" }
 // elements themselves, is left unused.
 func (TopK) ONNX() ir.ONNX { return ir.ONNX{Type: "TopK", Since: 11} }
 
-// Infer returns i64 of x's shape with K along Axis; x is f32, f64 or i64 and has
-// at least K there.
+// Infer returns i64 of x's shape with K along Axis; x are numbers and has at
+// least K there.
 func (op TopK) Infer(in []ir.Type) ([]ir.Type, error) {
 	if err := operands(in, "x"); err != nil {
 		return nil, err
 	}
-	if !in[0].DType.Float() && in[0].DType != ir.I64 {
-		return nil, fmt.Errorf("x must be floating point or i64 (x is %v)", in[0])
+	if in[0].DType == ir.Bool {
+		return nil, fmt.Errorf("x must be numbers (x is %v)", in[0])
 	}
 	if err := axisIn(op.Axis, in[0], "x"); err != nil {
 		return nil, err
@@ -78,8 +78,8 @@ func (op TopK) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 
 // compareElems orders two elements, NaN above all others.
 func compareElems(x *ir.Tensor, i, j int) int {
-	if x.DType == ir.I64 {
-		return cmp.Compare(x.I64[i], x.I64[j])
+	if x.DType.Integer() {
+		return cmp.Compare(rankOf(x, i), rankOf(x, j))
 	}
 	a, b := x.F64[i], x.F64[j]
 	switch {

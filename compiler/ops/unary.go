@@ -1,13 +1,14 @@
 package ops
 
 import (
+	"cmp"
 	"math"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 )
 
-// Neg is -x.
-type Neg struct{ unary }
+// Neg is -x, of integers the low bits.
+type Neg struct{ signed }
 
 // Name returns Neg.
 func (Neg) Name() string { return "Neg" }
@@ -17,7 +18,7 @@ func (Neg) ONNX() ir.ONNX { return ir.ONNX{Type: "Neg", Since: 13} }
 
 // Eval is the reference meaning.
 func (Neg) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
-	return apply(in, func(x float64) float64 { return -x })
+	return applyInts(in, func(x float64) float64 { return -x }, func(x int64) int64 { return -x })
 }
 
 // Linear states that it is.
@@ -28,8 +29,8 @@ func (Neg) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
 	return []*ir.Value{b.Op(Neg{}, dout[0])}
 }
 
-// Abs is the absolute value of x.
-type Abs struct{ unary }
+// Abs is the absolute value of x, of integers the low bits.
+type Abs struct{ signed }
 
 // Name returns Abs.
 func (Abs) Name() string { return "Abs" }
@@ -39,7 +40,7 @@ func (Abs) ONNX() ir.ONNX { return ir.ONNX{Type: "Abs", Since: 13} }
 
 // Eval is the reference meaning.
 func (Abs) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
-	return apply(in, math.Abs)
+	return applyInts(in, math.Abs, func(x int64) int64 { return max(x, -x) })
 }
 
 // VJP gives dy*sign(x), which is 0 at 0.
@@ -48,7 +49,7 @@ func (Abs) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
 }
 
 // Sign is -1, 0 or 1, NaN for NaN.
-type Sign struct{ unary }
+type Sign struct{ signed }
 
 // Name returns Sign.
 func (Sign) Name() string { return "Sign" }
@@ -58,7 +59,7 @@ func (Sign) ONNX() ir.ONNX { return ir.ONNX{Type: "Sign", Since: 13} }
 
 // Eval is the reference meaning.
 func (Sign) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
-	return apply(in, sign)
+	return applyInts(in, sign, func(x int64) int64 { return int64(cmp.Compare(x, 0)) })
 }
 
 // WhyNoGradient gives the reason.

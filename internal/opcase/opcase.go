@@ -174,28 +174,9 @@ func (o *Operand) fill(lengths ir.Binding, words []string) error {
 		return fmt.Errorf("type %q: %w", o.Type, err)
 	}
 	t := g.Inputs[0].Type
-	d := t.DType
-	if d.Float() {
-		d = ir.F64
-	}
-	o.Tensor = &ir.Tensor{DType: d, Shape: t.Shape.At(lengths)}
+	o.Tensor = &ir.Tensor{DType: t.DType.Reference(), Shape: t.Shape.At(lengths)}
 	for _, w := range words {
-		var err error
-		switch d {
-		case ir.F64:
-			var x float64
-			x, err = strconv.ParseFloat(w, 64)
-			o.Tensor.F64 = append(o.Tensor.F64, x)
-		case ir.I64:
-			var x int64
-			x, err = strconv.ParseInt(w, 10, 64)
-			o.Tensor.I64 = append(o.Tensor.I64, x)
-		case ir.Bool:
-			var x bool
-			x, err = strconv.ParseBool(w)
-			o.Tensor.Bool = append(o.Tensor.Bool, x)
-		}
-		if err != nil {
+		if err := o.Tensor.AppendText(w); err != nil {
 			return err
 		}
 	}
@@ -226,8 +207,8 @@ func Diff(got, want *ir.Tensor, tol float64) string {
 		return fmt.Sprintf("got %v%v with %d elements, want %v%v with %d", got.DType, got.Shape, got.Len(), want.DType, want.Shape, want.Len())
 	}
 	for i := range want.Len() {
-		if want.DType == ir.I64 && got.I64[i] != want.I64[i] {
-			return fmt.Sprintf("element %d: got %d, want %d", i, got.I64[i], want.I64[i])
+		if want.DType.Integer() && got.Int(i) != want.Int(i) {
+			return fmt.Sprintf("element %d: got %s, want %s", i, got.Text(i), want.Text(i))
 		}
 		g, w := got.At(i), want.At(i)
 		if g == w || g != g && w != w {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"unsafe"
+
+	"github.com/lamina-ml/lamina/internal/float16"
 )
 
 // littleEndian reports whether numbers in memory are as .npy files of < have them.
@@ -25,7 +27,7 @@ func floats(dst []float32, raw []byte, elem int, order binary.ByteOrder) (over i
 	switch {
 	case elem == 2:
 		for i := range dst {
-			dst[i] = half(order.Uint16(raw[2*i:]))
+			dst[i] = float16.Half(order.Uint16(raw[2*i:]))
 		}
 	case elem == 4 && littleEndian && order == binary.LittleEndian:
 		copy(memoryOf(dst), raw)
@@ -85,17 +87,4 @@ func ints(dst []int64, raw []byte, signed bool, elem int, order binary.ByteOrder
 			dst[i] = int64(order.Uint64(raw[8*i:]))
 		}
 	}
-}
-
-// half converts an IEEE 754 binary16, exactly.
-func half(h uint16) float32 {
-	sign, exp, frac := uint32(h>>15)<<31, uint32(h>>10)&31, uint32(h)&1023
-	switch exp {
-	case 0:
-		v := float32(frac) * 0x1p-24
-		return math.Float32frombits(math.Float32bits(v) | sign)
-	case 31:
-		return math.Float32frombits(sign | 0xff<<23 | frac<<13)
-	}
-	return math.Float32frombits(sign | (exp+112)<<23 | frac<<13)
 }

@@ -117,7 +117,7 @@ func (n *Net) FirstNonFinite(in map[string]*ir.Tensor) (*Fault, error) {
 				from, to = lo*row, hi*row
 			}
 			w := part(t, from, to)
-			fed[v.Name] = &ir.Tensor{DType: t.DType, Shape: v.Type.Shape.At(now), F32: w.f32, F64: w.f64, I64: w.i64, Bool: w.b}
+			fed[v.Name] = &ir.Tensor{DType: t.DType, Shape: v.Type.Shape.At(now), F32: w.f32, F64: w.f64, I64: w.i64, Bool: w.b, Raw: w.raw}
 		}
 		if f, err := FirstNonFinite(n.p, n.s, fed, now, nil); f != nil || err != nil {
 			return f, err

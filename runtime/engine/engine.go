@@ -56,6 +56,17 @@ type view struct {
 	f64 []float64
 	i64 []int64
 	b   []bool
+	raw []byte // of the types that tensors hold as bytes
+}
+
+// viewOf shows the elements of a tensor.
+func viewOf(t *ir.Tensor) view { return view{t.F32, t.F64, t.I64, t.Bool, t.Raw} }
+
+// part returns the elements [from,to) of a buffer of dtype d as a tensor that
+// shares their memory.
+func (v *view) part(d ir.DType, from, to int) *ir.Tensor {
+	t := &ir.Tensor{DType: d, F32: v.f32, F64: v.f64, I64: v.i64, Bool: v.b, Raw: v.raw}
+	return t.Part(from, to)
 }
 
 // boundStep is a step with its kernel.
@@ -286,8 +297,7 @@ func (e *Engine) bindViews(apart bool) {
 		case b.Kind == plan.State:
 			v.f32 = e.s.State(e.segment(b.Offset, p.States))
 		case b.Kind == plan.Const:
-			t := b.Data.To(b.Type.DType)
-			*v = view{t.F32, t.F64, t.I64, t.Bool}
+			*v = viewOf(b.Data.To(b.Type.DType))
 		}
 	}
 }
@@ -312,6 +322,8 @@ func (v *view) at(p unsafe.Pointer, d ir.DType, n int) {
 		v.i64 = unsafe.Slice((*int64)(p), n)
 	case ir.Bool:
 		v.b = unsafe.Slice((*bool)(p), n)
+	default:
+		v.raw = unsafe.Slice((*byte)(p), n*d.Size())
 	}
 }
 
@@ -463,7 +475,7 @@ func (e *Engine) feed(in Feed) error {
 			return fmt.Errorf("engine: plan %q: input %q must be %v with %v, got %v%v of %d elements",
 				e.p.Name, port.Name, b.Type, e.sizes.at, t.DType, t.Shape, t.Len())
 		}
-		e.views[port.Buffer] = view{t.F32, t.F64, t.I64, t.Bool}
+		e.views[port.Buffer] = viewOf(t)
 	}
 	e.reshape()
 	return nil
@@ -478,10 +490,13 @@ func (e *Engine) reshape() {
 
 // scalar returns element 0 of a float buffer.
 func (e *Engine) scalar(b int) float64 {
-	if v := &e.views[b]; len(v.f32) > 0 {
+	switch v := &e.views[b]; {
+	case len(v.f32) > 0:
 		return float64(v.f32[0])
-	} else if len(v.f64) > 0 {
+	case len(v.f64) > 0:
 		return v.f64[0]
+	case len(v.raw) > 0:
+		return v.part(e.p.Buffers[b].Type.DType, 0, 1).At(0)
 	}
 	return math.NaN()
 }
@@ -509,6 +524,8 @@ func (e *Engine) Output(name string) *ir.Tensor {
 		t.I64 = v.i64[:n]
 	case ir.Bool:
 		t.Bool = v.b[:n]
+	default:
+		t.Raw = v.raw[:n*t.DType.Size()]
 	}
 	return t
 }

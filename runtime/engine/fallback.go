@@ -108,27 +108,15 @@ func withShape(op ir.Op, from, to ir.Shape) ir.Op {
 // widen copies the elements of a buffer, from one on, into a tensor as reference
 // meanings take it. With blank set only the shape matters.
 func widen(v *view, d ir.DType, shape []int, from int, blank bool) *ir.Tensor {
-	to := d
-	if d.Float() {
-		to = ir.F64
-	}
-	t := ir.NewTensor(to, shape...)
 	if blank {
-		return t
+		return ir.NewTensor(d.Reference(), shape...)
 	}
-	end := from + t.Len()
-	switch d {
-	case ir.F32:
-		for i, x := range v.f32[from:end] {
-			t.F64[i] = float64(x)
-		}
-	case ir.F64:
-		copy(t.F64, v.f64[from:end])
-	case ir.I64:
-		copy(t.I64, v.i64[from:end])
-	case ir.Bool:
-		copy(t.Bool, v.b[from:end])
+	part := v.part(d, from, from+ir.Elems(shape))
+	t := part.To(d.Reference())
+	if t == part {
+		t = t.Clone()
 	}
+	t.Shape = shape
 	return t
 }
 
@@ -141,14 +129,7 @@ func columns(t *ir.Tensor, lo, hi int) *ir.Tensor {
 	w := (hi - lo) * inner
 	for o := range outer {
 		from := (o*n + lo) * inner
-		switch t.DType {
-		case ir.F64:
-			copy(out.F64[o*w:][:w], t.F64[from:])
-		case ir.I64:
-			copy(out.I64[o*w:][:w], t.I64[from:])
-		case ir.Bool:
-			copy(out.Bool[o*w:][:w], t.Bool[from:])
-		}
+		out.Copy(o*w, t.Part(from, from+w))
 	}
 	return out
 }
@@ -168,19 +149,13 @@ func narrow(v *view, t ir.Type, res *ir.Tensor, lo, hi int, at ir.Binding) error
 		return fmt.Errorf("result has shape %v, the slice %d to %d of %v was expected", res.Shape, lo, hi, t)
 	}
 	to := lo * inner
-	switch t.DType {
-	case ir.F32:
-		for i := range n {
-			v.f32[to+i] = float32(res.At(from + i))
-		}
-	case ir.F64:
-		for i := range n {
-			v.f64[to+i] = res.At(from + i)
-		}
-	case ir.I64:
-		copy(v.i64[to:to+n], res.I64[from:from+n])
-	case ir.Bool:
-		copy(v.b[to:to+n], res.Bool[from:from+n])
+	dst := v.part(t.DType, to, to+n)
+	if !t.DType.Float() {
+		dst.Copy(0, res.Part(from, from+n))
+		return nil
+	}
+	for i := range n {
+		dst.Set(i, res.At(from+i))
 	}
 	return nil
 }

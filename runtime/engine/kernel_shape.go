@@ -155,7 +155,7 @@ func storeGradKernel(b *binding) (kernel, string) {
 // oneHotKernel writes rows that are 1 at an index.
 func oneHotKernel(b *binding) (kernel, string) {
 	op, ok := b.s.Op.(ops.OneHot)
-	if !ok || b.inT[0].Rank() == 0 || b.outT[0].DType != ir.F32 {
+	if !ok || b.inT[0].Rank() == 0 || b.inT[0].DType != ir.I64 || b.outT[0].DType != ir.F32 {
 		return nil, ""
 	}
 	x, y, d, width := b.in[0], b.out[0], op.Depth, b.width(b.outT[0])
@@ -172,30 +172,4 @@ func oneHotKernel(b *binding) (kernel, string) {
 			}
 		}
 	}, "one_hot"
-}
-
-// castKernel converts indices and truth values to float32.
-func castKernel(b *binding) (kernel, string) {
-	if b.outT[0].DType != ir.F32 {
-		return nil, ""
-	}
-	x, y, width := b.in[0], b.out[0], b.width(b.outT[0])
-	switch b.inT[0].DType {
-	case ir.I64:
-		return func(_ *ctx, lo, hi int) {
-			for w, i := *width, lo**width; i < hi*w; i++ {
-				y.f32[i] = float32(x.i64[i])
-			}
-		}, "convert"
-	case ir.Bool:
-		return func(_ *ctx, lo, hi int) {
-			for w, i := *width, lo**width; i < hi*w; i++ {
-				y.f32[i] = 0
-				if x.b[i] {
-					y.f32[i] = 1
-				}
-			}
-		}, "convert"
-	}
-	return nil, ""
 }

@@ -42,7 +42,7 @@ func bindOp(t *testing.T, op ir.Op, rows int, types []ir.Type, in []*ir.Tensor) 
 	}
 	b := &binding{e: x.e, p: &plan.Plan{}, s: &plan.Step{Op: op}, inT: types, out: []*view{&x.out}, outT: outT}
 	for _, v := range in {
-		b.in = append(b.in, &view{f32: v.F32, i64: v.I64, b: v.Bool})
+		b.in = append(b.in, new(viewOf(v)))
 	}
 	x.run, x.name = b.kernel()
 	x.e.sizes.set(ir.RowsOf(rows))

@@ -117,8 +117,8 @@ func (n *Net) Record() Record { return n.rec }
 
 // Run computes the outputs, by name, for inputs by name. Inputs have the batch
 // as their first axis, all with the same number of rows, and other lengths that
-// they share by name are equal too; floats may be F32 or F64 and are converted to
-// the type of the input. Any number of rows is split into parts of the plan's
+// they share by name are equal too; floats may be of any floating-point type and are
+// converted to that of the input; other elements are taken as they are. Any number of rows is split into parts of the plan's
 // capacity that run on as many goroutines as there are processors. It returns soon
 // after ctx ends.
 //
@@ -153,7 +153,7 @@ func (n *Net) outputs(at ir.Binding) map[string]*ir.Tensor {
 
 // converted returns the inputs with floats of the type that the graph has.
 //
-// Errors: a number that is finite as F64 and not as F32.
+// Errors: a number that is finite and not in the type of the input.
 func (n *Net) converted(in map[string]*ir.Tensor) (map[string]*ir.Tensor, error) {
 	fed := maps.Clone(in)
 	for _, v := range n.inputs {
@@ -165,9 +165,9 @@ func (n *Net) converted(in map[string]*ir.Tensor) (map[string]*ir.Tensor, error)
 			return nil, fmt.Errorf("engine: input %q: %w", v.Name, err)
 		}
 		c := t.To(d)
-		for i, x := range c.F32 {
-			if math.IsInf(float64(x), 0) && !math.IsInf(t.F64[i], 0) {
-				return nil, fmt.Errorf("engine: input %q: element %d is %v, which is too large for f32", v.Name, i, t.F64[i])
+		for i := range c.Len() {
+			if x := t.At(i); math.IsInf(c.At(i), 0) && !math.IsInf(x, 0) {
+				return nil, fmt.Errorf("engine: input %q: element %d is %v, which is too large for %v", v.Name, i, x, d)
 			}
 		}
 		fed[v.Name] = c
@@ -341,6 +341,9 @@ func (n *Net) result(e *Engine, out map[string]*ir.Tensor, lo, hi int) {
 			copy(dst.I64[from:], v.i64[:elems])
 		case ir.Bool:
 			copy(dst.Bool[from:], v.b[:elems])
+		default:
+			size := dst.DType.Size()
+			copy(dst.Raw[from*size:], v.raw[:elems*size])
 		}
 	}
 }
@@ -354,8 +357,11 @@ func part(t *ir.Tensor, from, to int) view {
 		return view{f64: t.F64[from:to]}
 	case ir.I64:
 		return view{i64: t.I64[from:to]}
+	case ir.Bool:
+		return view{b: t.Bool[from:to]}
 	}
-	return view{b: t.Bool[from:to]}
+	size := t.DType.Size()
+	return view{raw: t.Raw[from*size : to*size]}
 }
 
 // lane returns a new engine. One worker has no goroutine, so it needs no closing.

@@ -28,13 +28,13 @@ func TestPassedOn(t *testing.T) {
 		{onnxpb.TensorProto_BOOL, &ir.Tensor{DType: ir.Bool, Shape: scalar, Bool: []bool{true}}},
 		{onnxpb.TensorProto_BOOL, &ir.Tensor{DType: ir.Bool, Shape: scalar, Bool: []bool{false}}},
 		{onnxpb.TensorProto_INT64, i64(scalar, -3)},
-		{onnxpb.TensorProto_INT32, i64(scalar, 37)},
-		{onnxpb.TensorProto_INT16, i64(scalar, 5)},
-		{onnxpb.TensorProto_INT8, i64(scalar, -5)},
-		{onnxpb.TensorProto_UINT64, i64(scalar, 5)},
-		{onnxpb.TensorProto_UINT32, i64(scalar, 5)},
-		{onnxpb.TensorProto_UINT16, i64(scalar, 5)},
-		{onnxpb.TensorProto_UINT8, i64(scalar, 200)},
+		{onnxpb.TensorProto_INT32, whole(ir.I32, scalar, 37)},
+		{onnxpb.TensorProto_INT16, whole(ir.I16, scalar, 5)},
+		{onnxpb.TensorProto_INT8, whole(ir.I8, scalar, -5)},
+		{onnxpb.TensorProto_UINT64, whole(ir.U64, scalar, 5)},
+		{onnxpb.TensorProto_UINT32, whole(ir.U32, scalar, 5)},
+		{onnxpb.TensorProto_UINT16, whole(ir.U16, scalar, 5)},
+		{onnxpb.TensorProto_UINT8, whole(ir.U8, scalar, 200)},
 	} {
 		dims := []any{}
 		for _, d := range c.in.Shape {

@@ -3,8 +3,8 @@
 package ort
 
 import (
+	"encoding/binary"
 	"fmt"
-	"math"
 	"reflect"
 	"runtime"
 	"strings"
@@ -55,57 +55,48 @@ func elemName(d onnxruntime.TensorElementDataType) string {
 	return strings.ToLower(strings.TrimPrefix(d.String(), "ONNX_TENSOR_ELEMENT_DATA_TYPE_"))
 }
 
-// readable reports whether values of type d have a form in ir.
+// readable reports whether values of type d can be read here. The wrapper takes
+// floats of 16 bits over in half.
 func readable(d onnxruntime.TensorElementDataType) bool {
-	switch elemName(d) {
-	case "f32", "f64", "i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "bool":
-		return true
-	}
-	return false
+	t := ir.ParseDType(elemName(d))
+	return t != ir.Invalid && t != ir.F16 && t != ir.BF16
 }
 
-// toValue returns t as a value of type d. A value whose elements are t's own is
-// pinned, and lives until pin is undone.
+// toValue returns t as a value of type d, which must be t's own. Its elements are
+// t's: they are pinned, and live until pin is undone.
 func toValue(t *ir.Tensor, d onnxruntime.TensorElementDataType, pin *runtime.Pinner) (onnxruntime.Value, error) {
-	switch {
-	case t.DType == ir.F32 && d == onnxruntime.TensorElementDataTypeFloat:
-		return newValue(t.Shape, t.F32, pin)
-	case t.DType == ir.F64 && d == onnxruntime.TensorElementDataTypeDouble:
-		return newValue(t.Shape, t.F64, pin)
-	case t.DType == ir.Bool && d == onnxruntime.TensorElementDataTypeBool:
-		return newValue(t.Shape, t.Bool, pin)
-	case t.DType == ir.I64:
-		switch d {
-		case onnxruntime.TensorElementDataTypeInt64:
-			return newValue(t.Shape, t.I64, pin)
-		case onnxruntime.TensorElementDataTypeInt32:
-			return narrow[int32](t, math.MinInt32, math.MaxInt32, pin)
-		case onnxruntime.TensorElementDataTypeInt16:
-			return narrow[int16](t, math.MinInt16, math.MaxInt16, pin)
-		case onnxruntime.TensorElementDataTypeInt8:
-			return narrow[int8](t, math.MinInt8, math.MaxInt8, pin)
-		case onnxruntime.TensorElementDataTypeUint64:
-			return narrow[uint64](t, 0, math.MaxInt64, pin)
-		case onnxruntime.TensorElementDataTypeUint32:
-			return narrow[uint32](t, 0, math.MaxUint32, pin)
-		case onnxruntime.TensorElementDataTypeUint16:
-			return narrow[uint16](t, 0, math.MaxUint16, pin)
-		case onnxruntime.TensorElementDataTypeUint8:
-			return narrow[uint8](t, 0, math.MaxUint8, pin)
-		}
+	if t.DType.String() != elemName(d) {
+		return nil, fmt.Errorf("the model wants elements of type %s, got %s", elemName(d), t.DType)
 	}
-	return nil, fmt.Errorf("the model wants elements of type %s, got %s", elemName(d), t.DType)
+	switch t.DType {
+	case ir.F32:
+		return newValue(t.Shape, t.F32, pin)
+	case ir.F64:
+		return newValue(t.Shape, t.F64, pin)
+	case ir.I64:
+		return newValue(t.Shape, t.I64, pin)
+	case ir.Bool:
+		return newValue(t.Shape, t.Bool, pin)
+	}
+	if len(t.Shape) == 0 {
+		return newScalar(d, mark{number: t.Int(0)})
+	}
+	if len(t.Raw) > 0 {
+		pin.Pin(&t.Raw[0])
+	}
+	v, err := onnxruntime.NewCustomDataTensor(shapeOf(t.Shape), t.Raw, d)
+	if err != nil {
+		return nil, err
+	}
+	return v, nil
 }
 
-func narrow[T int8 | int16 | int32 | uint8 | uint16 | uint32 | uint64](t *ir.Tensor, lo, hi int64, pin *runtime.Pinner) (onnxruntime.Value, error) {
-	data := make([]T, len(t.I64))
-	for i, x := range t.I64 {
-		if x < lo || x > hi {
-			return nil, fmt.Errorf("element %d is %d, outside the model's range of %d to %d", i, x, lo, hi)
-		}
-		data[i] = T(x)
+func shapeOf(shape []int) onnxruntime.Shape {
+	dims := make(onnxruntime.Shape, len(shape))
+	for i, d := range shape {
+		dims[i] = int64(d)
 	}
-	return newValue(t.Shape, data, pin)
+	return dims
 }
 
 func newValue[T onnxruntime.TensorData](shape []int, data []T, pin *runtime.Pinner) (onnxruntime.Value, error) {
@@ -116,14 +107,10 @@ func newValue[T onnxruntime.TensorData](shape []int, data []T, pin *runtime.Pinn
 		}
 		return v, nil
 	}
-	dims := make(onnxruntime.Shape, len(shape))
-	for i, d := range shape {
-		dims[i] = int64(d)
-	}
 	if len(data) > 0 {
 		pin.Pin(&data[0])
 	}
-	v, err := onnxruntime.NewTensor(dims, data)
+	v, err := onnxruntime.NewTensor(shapeOf(shape), data)
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +120,7 @@ func newValue[T onnxruntime.TensorData](shape []int, data []T, pin *runtime.Pinn
 // mark is what an output of rank 0 is made with, so that one which the library left
 // alone can be told.
 type mark struct {
-	number int8
+	number int64
 	bit    bool
 }
 
@@ -142,18 +129,17 @@ var marks = [2]mark{{90, true}, {37, false}}
 
 // holds reports whether v is a scalar that is the mark.
 func holds(v onnxruntime.Value, m mark) bool {
-	switch v := v.(type) {
-	case *onnxruntime.Scalar[float32]:
-		return v.GetData() == float32(m.number)
-	case *onnxruntime.Scalar[float64]:
-		return v.GetData() == float64(m.number)
-	case *onnxruntime.Scalar[bool]:
-		return v.GetData() == m.bit
-	case *onnxruntime.Scalar[int64]:
-		return v.GetData() == int64(m.number)
+	if len(v.GetShape()) > 0 {
+		return false
 	}
-	x, err := widened(v)
-	return err == nil && len(v.GetShape()) == 0 && len(x) == 1 && x[0] == int64(m.number)
+	t, err := fromValue(v)
+	switch {
+	case err != nil || t.Len() != 1:
+		return false
+	case t.DType == ir.Bool:
+		return t.Bool[0] == m.bit
+	}
+	return t.At(0) == float64(m.number)
 }
 
 // newScalar returns room for an output of rank 0, which holds the mark.
@@ -210,59 +196,44 @@ func fromValue(v onnxruntime.Value) (*ir.Tensor, error) {
 		t.DType, t.I64 = ir.I64, v.GetData()
 	case *onnxruntime.Scalar[int64]:
 		t.DType, t.I64 = ir.I64, []int64{v.GetData()}
+	case *onnxruntime.Tensor[int32]:
+		t.DType, t.Raw = ir.I32, bytesOf(v.GetData()...)
+	case *onnxruntime.Scalar[int32]:
+		t.DType, t.Raw = ir.I32, bytesOf(v.GetData())
+	case *onnxruntime.Tensor[int16]:
+		t.DType, t.Raw = ir.I16, bytesOf(v.GetData()...)
+	case *onnxruntime.Scalar[int16]:
+		t.DType, t.Raw = ir.I16, bytesOf(v.GetData())
+	case *onnxruntime.Tensor[int8]:
+		t.DType, t.Raw = ir.I8, bytesOf(v.GetData()...)
+	case *onnxruntime.Scalar[int8]:
+		t.DType, t.Raw = ir.I8, bytesOf(v.GetData())
+	case *onnxruntime.Tensor[uint64]:
+		t.DType, t.Raw = ir.U64, bytesOf(v.GetData()...)
+	case *onnxruntime.Scalar[uint64]:
+		t.DType, t.Raw = ir.U64, bytesOf(v.GetData())
+	case *onnxruntime.Tensor[uint32]:
+		t.DType, t.Raw = ir.U32, bytesOf(v.GetData()...)
+	case *onnxruntime.Scalar[uint32]:
+		t.DType, t.Raw = ir.U32, bytesOf(v.GetData())
+	case *onnxruntime.Tensor[uint16]:
+		t.DType, t.Raw = ir.U16, bytesOf(v.GetData()...)
+	case *onnxruntime.Scalar[uint16]:
+		t.DType, t.Raw = ir.U16, bytesOf(v.GetData())
+	case *onnxruntime.Tensor[uint8]:
+		t.DType, t.Raw = ir.U8, v.GetData()
+	case *onnxruntime.Scalar[uint8]:
+		t.DType, t.Raw = ir.U8, []byte{v.GetData()}
 	default:
-		var err error
-		if t.I64, err = widened(v); err != nil {
-			return nil, err
-		}
-		t.DType = ir.I64
+		return nil, fmt.Errorf("values of %T cannot be read here", v)
 	}
 	return t, t.Check()
 }
 
-func widened(v onnxruntime.Value) ([]int64, error) {
-	switch v := v.(type) {
-	case *onnxruntime.Tensor[int32]:
-		return widen(v.GetData())
-	case *onnxruntime.Scalar[int32]:
-		return widen([]int32{v.GetData()})
-	case *onnxruntime.Tensor[int16]:
-		return widen(v.GetData())
-	case *onnxruntime.Scalar[int16]:
-		return widen([]int16{v.GetData()})
-	case *onnxruntime.Tensor[int8]:
-		return widen(v.GetData())
-	case *onnxruntime.Scalar[int8]:
-		return widen([]int8{v.GetData()})
-	case *onnxruntime.Tensor[uint64]:
-		return widen(v.GetData())
-	case *onnxruntime.Scalar[uint64]:
-		return widen([]uint64{v.GetData()})
-	case *onnxruntime.Tensor[uint32]:
-		return widen(v.GetData())
-	case *onnxruntime.Scalar[uint32]:
-		return widen([]uint32{v.GetData()})
-	case *onnxruntime.Tensor[uint16]:
-		return widen(v.GetData())
-	case *onnxruntime.Scalar[uint16]:
-		return widen([]uint16{v.GetData()})
-	case *onnxruntime.Tensor[uint8]:
-		return widen(v.GetData())
-	case *onnxruntime.Scalar[uint8]:
-		return widen([]uint8{v.GetData()})
-	}
-	return nil, fmt.Errorf("values of %T cannot be read here", v)
-}
-
-func widen[T int8 | int16 | int32 | uint8 | uint16 | uint32 | uint64](data []T) ([]int64, error) {
-	out := make([]int64, len(data))
-	for i, x := range data {
-		if uint64(x) > math.MaxInt64 && x > 0 {
-			return nil, fmt.Errorf("element %d is %d, too large for i64", i, x)
-		}
-		out[i] = int64(x)
-	}
-	return out, nil
+// bytesOf returns integers as a tensor holds them.
+func bytesOf[T int8 | int16 | int32 | uint16 | uint32 | uint64](data ...T) []byte {
+	raw, _ := binary.Append(nil, binary.LittleEndian, data) // of these types there is no error
+	return raw
 }
 
 // isNilValue reports whether v holds a nil pointer, which is what the wrapper
