@@ -48,7 +48,7 @@ func foldable(g *ir.Graph, n *ir.Node) bool {
 	if ir.Draws(n.Op) || ir.Sizes(n.Op).Symbolic() {
 		return false // anew in each run
 	}
-	if ir.StopsGradient(n.Op) || n.Op == (ops.Identity{}) {
+	if ir.StopsGradient(n.Op) && !ir.ShapeOnly(n.Op) || n.Op == (ops.Identity{}) {
 		return false // the first has a purpose, the second is a name
 	}
 	for _, v := range n.In {

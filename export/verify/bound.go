@@ -92,6 +92,12 @@ func complete(c *ir.Call, out []Estimate) error {
 		if d.Float() {
 			d = ir.F64
 		}
+		for _, e := range c.In {
+			if e.Value == t { // which settle would change
+				out[i].Value = t.Clone()
+			}
+		}
+		out[i].Var = slices.Clone(out[i].Var)
 		if t == nil || t.Check() != nil || t.DType != d || !slices.Equal(t.Shape, c.Env.Bind(v.Type.Shape)) {
 			return fmt.Errorf("the bound of result %d is of another value than %s: it has the type of the reference's result", i+1, v.Type)
 		}
