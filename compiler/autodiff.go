@@ -93,7 +93,7 @@ func activeValues(g *ir.Graph, frozen map[string]bool) map[*ir.Value]bool {
 		active[p] = !frozen[p.Name]
 	}
 	for _, n := range g.Nodes {
-		if constantOp(n.Op) || !anyOf(n.In, active) {
+		if ir.StopsGradient(n.Op) || !anyOf(n.In, active) {
 			continue
 		}
 		for _, v := range n.Out {
@@ -101,16 +101,6 @@ func activeValues(g *ir.Graph, frozen map[string]bool) map[*ir.Value]bool {
 		}
 	}
 	return active
-}
-
-// constantOp reports whether the derivative is zero by meaning: the op stops it,
-// or looks only at its operand's shape.
-func constantOp(op ir.Op) bool {
-	switch op.(type) {
-	case ops.StopGradient, ops.Bernoulli, ops.RandomNormal, ops.Extent:
-		return true
-	}
-	return false
 }
 
 func anyOf(vs []*ir.Value, set map[*ir.Value]bool) bool {
@@ -132,7 +122,7 @@ type reverse struct {
 
 // visit hands the gradient of n's results on to its operands.
 func (d *reverse) visit(n *ir.Node) error {
-	if constantOp(n.Op) || !anyOf(n.In, d.active) {
+	if ir.StopsGradient(n.Op) || !anyOf(n.In, d.active) {
 		return nil
 	}
 	d.b.Layer, d.b.Pos = n.Layer, n.Pos

@@ -48,9 +48,7 @@ func canonical(g *ir.Graph, s *state) error {
 // order puts a parameter or a constant second in a commutative op. Two computed
 // operands stay as they are: their order is the order of a sum's chain.
 func order(n *ir.Node) bool {
-	switch n.Op.(type) {
-	case ops.Add, ops.Mul, ops.Max, ops.Min, ops.Equal:
-	default:
+	if c, ok := n.Op.(ir.Commuter); !ok || !c.Commutes() || len(n.In) != 2 {
 		return false
 	}
 	class := func(v *ir.Value) int {
@@ -77,8 +75,11 @@ func simpler(g *ir.Graph, b *ir.Builder, n *ir.Node) *ir.Value {
 	x, out := n.In[0], n.Out[0].Type
 	same := x.Type.Equal(out)
 	if same {
+		if ir.IsView(n.Op, ir.TypesOf(n.In), ir.TypesOf(n.Out)) && !ir.StopsGradient(n.Op) {
+			return x
+		}
 		switch op := n.Op.(type) {
-		case ops.Identity, ops.Reshape, ops.Flatten, ops.Expand, ops.Cast, ops.Slice, ops.ReduceSum, ops.ReduceMean, ops.ReduceMax:
+		case ops.Expand, ops.Cast, ops.Slice, ops.ReduceSum, ops.ReduceMean, ops.ReduceMax:
 			return x // the shape says that nothing is left out, moved or summed
 		case ops.Concat:
 			if len(n.In) == 1 {
@@ -191,9 +192,10 @@ func onesBefore(s, t ir.Shape) bool {
 // a reader of the exported graph.
 func afterAutodiff(b *ir.Builder, n *ir.Node, uses map[*ir.Value][]*ir.Node) *ir.Value {
 	x := n.In
-	switch op := n.Op.(type) {
-	case ops.StopGradient:
+	if ir.StopsGradient(n.Op) && ir.IsView(n.Op, ir.TypesOf(x), ir.TypesOf(n.Out)) && x[0].Type.Equal(n.Out[0].Type) {
 		return x[0]
+	}
+	switch op := n.Op.(type) {
 	case ops.Add:
 		if twice(x[0], x[1]) { // the gradient of a square
 			return b.Op(ops.Mul{}, x[0], b.Const(x[0].Type.DType, 2))
@@ -298,8 +300,7 @@ func identityPerm(perm []int) bool {
 
 // isTranspose2 reports whether n transposes a matrix.
 func isTranspose2(n *ir.Node) bool {
-	t, ok := n.Op.(ops.Transpose)
-	return ok && t.Perm == ir.MakeAxes(1, 0)
+	return ir.Turns(n.Op)
 }
 
 // splat reports whether v is a constant whose elements all are x.

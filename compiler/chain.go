@@ -31,28 +31,24 @@ func (l *lowering) chains() {
 // chainStart returns the first node of the chain that ends in v, or nil.
 func chainStart(v *ir.Value, uses map[*ir.Value][]*ir.Node) *ir.Node {
 	for v.Def != nil && len(uses[v]) == 1 {
-		switch op := v.Def.Op.(type) {
-		case ops.Gemm:
-			if len(v.Def.In) == 2 && op.TransA {
-				return v.Def
-			}
-			if len(v.Def.In) < 3 || !v.Def.In[2].Type.Equal(v.Type) {
-				return nil
-			}
-			v = v.Def.In[2]
-		case ops.ReduceSum:
-			if op.Axes == ir.MakeAxes(0) && !op.Keep && v.Def.In[0].Type.Rank() == 2 {
-				return v.Def
-			}
-			return nil
-		default:
+		op, ok := v.Def.Op.(ir.Chained)
+		if !ok {
 			return nil
 		}
+		start, open := op.Chain(ir.TypesOf(v.Def.In))
+		if open {
+			return v.Def
+		}
+		if start < 0 || start >= len(v.Def.In) || !v.Def.In[start].Type.Equal(v.Type) {
+			return nil
+		}
+		v = v.Def.In[start]
 	}
 	return nil
 }
 
-// begin makes the first step of a chain start from the stored gradient.
+// begin makes the first step of a chain start from the stored gradient, as one more
+// operand. A sum of rows, which takes none, becomes the plan's own op for that.
 func (l *lowering) begin(s *plan.Step, p *ir.Value) {
 	if _, ok := s.Op.(ops.ReduceSum); ok {
 		s.Op = plan.ContinueSum{}

@@ -42,13 +42,11 @@ func fold(g *ir.Graph, _ *state) error {
 
 // foldable reports whether the node's results are known before anything runs.
 func foldable(g *ir.Graph, n *ir.Node) bool {
-	switch op := n.Op.(type) {
-	case ops.Extent:
-		return !op.Of.Shape().Symbolic()
-	case ops.Drawn:
-		return false // anew in each update
-	case ops.Identity, ops.StopGradient:
-		return false // the first is a name, the second has a purpose
+	if ir.Draws(n.Op) || ir.Sizes(n.Op).Symbolic() {
+		return false // anew in each run
+	}
+	if ir.StopsGradient(n.Op) && !ir.ShapeOnly(n.Op) || n.Op == (ops.Identity{}) {
+		return false // the first has a purpose, the second is a name
 	}
 	for _, v := range n.In {
 		if g.Data[v] == nil {

@@ -72,7 +72,7 @@ func (l *lowering) shared(g *plan.Group) int {
 	for _, id := range g.Steps {
 		s := &l.p.Steps[id]
 		for i, b := range s.In {
-			if r := l.p.Root(b); s.Access[i] == ir.Whole && !seen[r] && !shapeOnly(s.Op) {
+			if r := l.p.Root(b); s.Access[i] == ir.Whole && !seen[r] && !ir.ShapeOnly(s.Op) {
 				seen[r] = true
 				n += l.p.Buffers[r].Bytes(l.o.capacity)
 			}
@@ -256,7 +256,7 @@ func (l *lowering) homes() []home {
 		for pos, id := range steps {
 			s := &l.p.Steps[id]
 			for i, b := range s.In {
-				if shapeOnly(s.Op) {
+				if ir.ShapeOnly(s.Op) {
 					break
 				}
 				h := &homes[l.p.Root(b)]

@@ -173,24 +173,12 @@ func (l *lowering) add(name string, t ir.Type, k plan.Kind, alias int) int {
 	return i
 }
 
-// shapeOnly reports whether an op looks at its operands' shapes only.
-func shapeOnly(op ir.Op) bool { return plan.ShapeOnly(op) }
-
-// reshapes reports whether an op's result is its operand under another shape.
-func reshapes(op ir.Op) bool {
-	switch op.Name() {
-	case "Identity", "StopGradient", "Reshape", "Flatten":
-		return true
-	}
-	return false
-}
-
 // paramsOnly returns the nodes that depend on parameters, constants and the rows
 // of an update alone.
 func (l *lowering) paramsOnly() map[*ir.Node]bool {
 	fixed := map[*ir.Node]bool{}
 	for _, n := range l.g.Nodes {
-		ok := !shapeOnly(n.Op) || plan.Sized(n.Op)
+		ok := !ir.Draws(n.Op) && ir.Sizes(n.Op).OfRows() // else it differs from run to run
 		for _, v := range n.In {
 			switch v.Kind {
 			case ir.ParamValue, ir.DataValue:
@@ -210,23 +198,24 @@ func (l *lowering) paramsOnly() map[*ir.Node]bool {
 
 // node gives a node its moment.
 func (l *lowering) node(n *ir.Node, once bool) error {
-	if reshapes(n.Op) && len(n.In) == 1 && n.In[0].Type.DType == n.Out[0].Type.DType {
+	types := ir.TypesOf(n.In)
+	if ir.IsView(n.Op, types, ir.TypesOf(n.Out)) {
 		l.reshape(n)
 		return nil
 	}
 	in := make([]int, len(n.In))
-	types := make([]ir.Type, len(n.In))
 	for i, v := range n.In {
 		b, ok := l.buf[v]
 		if !ok {
 			return fmt.Errorf("value %s is read before it is made", v.Name)
 		}
-		in[i], types[i] = b, v.Type
+		in[i] = b
 	}
-	name := n.Op.Name()
-	if out := n.Out[0].Type; (name == "ReduceMean" || name == "ReduceSum") && out.Rank() == 0 && types[0].Rank() > 1 && types[0].DType == ir.F32 {
-		l.total(n, in[0], types[0], once)
-		return nil
+	if t, ok := n.Op.(ir.Totaler); ok && len(types) == 1 && n.Out[0].Type.Rank() == 0 && types[0].Rank() > 1 && types[0].DType == ir.F32 {
+		if mean, ok := t.Total(types); ok {
+			l.total(n, in[0], types[0], mean, once)
+			return nil
+		}
 	}
 	s := plan.Step{Op: n.Op, In: in, Param: -1, Layer: n.Layer, Pos: n.Pos}
 	if p := l.starts[n]; p != nil {
@@ -254,13 +243,13 @@ func (l *lowering) reshape(n *ir.Node) {
 
 // total makes a sum over everything two steps: each row's sum, in the task of
 // the row, and their sum in row order.
-func (l *lowering) total(n *ir.Node, in int, t ir.Type, once bool) {
+func (l *lowering) total(n *ir.Node, in int, t ir.Type, mean, once bool) {
 	rows := ir.T(ir.F64, t.Shape[0])
 	part := l.add(n.Out[0].Name+".rows", rows, plan.Arena, -1)
 	l.place1(plan.Step{Op: plan.RowSum{}, In: []int{in}, Out: []int{part}, Param: -1, Layer: n.Layer, Pos: n.Pos}, once)
 	out := l.buffer(n.Out[0], plan.Arena)
 	row, _ := t.Shape[1:].Elems()
-	op := plan.Total{Mean: n.Op.Name() == "ReduceMean", Row: row, To: n.Out[0].Type.DType}
+	op := plan.Total{Mean: mean, Row: row, To: n.Out[0].Type.DType}
 	l.place1(plan.Step{Op: op, In: []int{part}, Out: []int{out}, Param: -1, Layer: n.Layer, Pos: n.Pos}, once)
 }
 
@@ -277,7 +266,7 @@ func (l *lowering) place1(s plan.Step, once bool) {
 	out := l.p.Buffers[s.Out[0]].Type
 	work := out.Shape.ElemsAt(l.o.capacity)
 	for _, t := range types {
-		if !shapeOnly(s.Op) {
+		if !ir.ShapeOnly(s.Op) {
 			work += t.Shape.ElemsAt(l.o.capacity)
 		}
 	}
@@ -353,7 +342,7 @@ func (l *lowering) available(b int, once bool) place {
 // that length may run.
 func (l *lowering) earliest(s plan.Step, length ir.Dim, from slot, once bool) slot {
 	at := max(from, 0)
-	if shapeOnly(s.Op) {
+	if ir.ShapeOnly(s.Op) {
 		return at
 	}
 	for i, b := range s.In {
@@ -374,7 +363,7 @@ func (l *lowering) earliest(s plan.Step, length ir.Dim, from slot, once bool) sl
 // tail returns the first tail in which a step may run.
 func (l *lowering) tail(s plan.Step, once bool) slot {
 	at := before
-	if shapeOnly(s.Op) {
+	if ir.ShapeOnly(s.Op) {
 		return at
 	}
 	for _, b := range s.In {

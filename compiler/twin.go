@@ -48,15 +48,12 @@ func twins(g *ir.Graph, at ir.Binding, train bool) *ir.Graph {
 // straight returns the product that takes its right operand as it is, for one
 // that takes it transposed.
 func straight(op ir.Op) (ir.Op, bool) {
-	switch o := op.(type) {
-	case ops.Gemm:
-		return ops.Gemm{TransA: o.TransA}, o.TransB
-	case ops.GemmRelu:
-		return ops.GemmRelu{TransA: o.TransA}, o.TransB
-	case ops.GemmReluGrad:
-		return ops.GemmReluGrad{TransA: o.TransA}, o.TransB
+	p, ok := op.(ir.Multiplier)
+	if !ok {
+		return op, false
 	}
-	return op, false
+	a, b := p.Transposed()
+	return p.WithTransposed(a, false), b
 }
 
 // untwinned returns the parameters that an update changes and that are larger than
@@ -91,13 +88,10 @@ func untwinned(g *ir.Graph, at ir.Binding, train bool) map[*ir.Value]bool {
 // takesColumns reports whether a product takes its left operand transposed, whose
 // rows no kernel turns.
 func takesColumns(op ir.Op) bool {
-	switch o := op.(type) {
-	case ops.Gemm:
-		return o.TransA
-	case ops.GemmRelu:
-		return o.TransA
-	case ops.GemmReluGrad:
-		return o.TransA
+	p, ok := op.(ir.Multiplier)
+	if !ok {
+		return false
 	}
-	return false
+	a, _ := p.Transposed()
+	return a
 }

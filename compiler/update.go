@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
-	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/compiler/plan"
 )
 
@@ -142,7 +141,7 @@ func (l *lowering) sources() {
 		q := &l.steps[i]
 		out := q.step.Out[0]
 		l.maker[out] = i
-		if q.once && q.step.Op == (ops.Transpose{Perm: ir.MakeAxes(1, 0)}) && !outputs[out] {
+		if q.once && ir.Turns(q.step.Op) && !outputs[out] {
 			l.twins[q.step.In[0]] = append(l.twins[q.step.In[0]], out)
 		}
 	}

@@ -111,7 +111,7 @@ func (p *prepared) prune(outputs []*ir.Value, to map[*ir.Value]*ir.Value) {
 
 // emit appends op, or what it means, and returns its results.
 func (l *legalizer) emit(home *ir.Node, op ir.Op, in []*ir.Value, depth int) ([]*ir.Value, error) {
-	if op == (ops.Identity{}) || ops.TrainingOnly(op) {
+	if op == (ops.Identity{}) || ir.TrainingOnly(op) {
 		return in[:1], nil
 	}
 	b := l.b
@@ -187,7 +187,7 @@ func needed(g *ir.Graph) map[*ir.Value]bool {
 		n := g.Nodes[i]
 		if neededNode(n, need) {
 			for j, v := range n.In {
-				if ops.TrainingOnly(n.Op) && j > 0 {
+				if ir.TrainingOnly(n.Op) && j > 0 {
 					continue
 				}
 				need[v] = true

@@ -287,7 +287,7 @@ func (x *extract) node(n *ir.Node) {
 // no two uses of a layer draw the same numbers. One that follows another has its
 // stream.
 func (x *extract) random(n *ir.Node) ir.Op {
-	o, ok := n.Op.(ops.Drawn)
+	o, ok := n.Op.(ir.Drawer)
 	if !ok {
 		return n.Op
 	}

@@ -142,7 +142,7 @@ func (m *Model) assemble(losses []*Loss, whole bool) {
 
 // shipped returns what a value is without what exists in training only.
 func shipped(v *ir.Value) *ir.Value {
-	for v.Def != nil && (v.Def.Op == (ops.Identity{}) || ops.TrainingOnly(v.Def.Op)) {
+	for v.Def != nil && (v.Def.Op == (ops.Identity{}) || ir.TrainingOnly(v.Def.Op)) {
 		v = v.Def.In[0]
 	}
 	return v

@@ -45,8 +45,9 @@ func NoResults() []*Value {
 	return out
 }
 
-// The facets of an op. Each is found by a type assertion; the test of package
-// ops says which an op must have.
+// The facets of an op. Each is found by a type assertion, so that what an op is
+// stands beside it and an op of another module is an equal; the test of package ops
+// says which an op must have. Others are [Splitter] and [Bounder].
 type (
 	// Evaluator is an op with a reference meaning. Float operands and results
 	// are F64 whatever the value's dtype, integers and Bool are exact in their own. The operands
@@ -69,9 +70,51 @@ type (
 	// Exportable is an op with an ONNX counterpart whose attributes are those of
 	// the struct tags.
 	Exportable interface{ ONNX() ONNX }
-	// InPlacer is an op whose output 0 may take the memory of that input, -1 for
-	// none.
-	InPlacer interface{ InPlace() int }
+	// InPlacer is an op whose first result may take the memory of that operand, if it
+	// has its type; -1 for none. With elementwise set an element is made of the
+	// operands' elements at its place alone, so that another operand of that type may
+	// be the same value.
+	InPlacer interface {
+		InPlace(in []Type) (operand int, elementwise bool)
+	}
+	// Viewer is an op whose one result may be the elements of its one operand, in their
+	// order, under another shape: then it costs nothing.
+	Viewer interface{ View(in []Type) bool }
+	// ShapeReader is an op that may look at its operands' shapes and never at their
+	// elements: it need not wait for them, and has no gradient to them.
+	ShapeReader interface{ ShapeOnly() bool }
+	// GradientStopper is an op whose results autodiff takes for constants, on purpose.
+	GradientStopper interface{ StopsGradient() bool }
+	// Drawer is an op that draws random numbers, from a stream that no other op of a
+	// graph should have; WithStream returns the op that draws from that one.
+	Drawer interface{ WithStream(stream uint64) Op }
+	// Passer is an op that may exist in training only: for inference it is its first
+	// operand.
+	Passer interface{ TrainingOnly() bool }
+	// Sizer is an op whose results depend on lengths that its operands need not have:
+	// those of the shape Sizes, where N is the rows of the whole update.
+	Sizer interface{ Sizes() Shape }
+	// Totaler is an op that may be the sum, or the mean, of all elements of its operand,
+	// a scalar: then rows are summed where they are made.
+	Totaler interface {
+		Total(in []Type) (mean, ok bool)
+	}
+	// Commuter is an op of two operands whose order may be free.
+	Commuter interface{ Commutes() bool }
+	// Turner is an op that may be the transpose of a matrix.
+	Turner interface{ Turns() bool }
+	// Multiplier is an op that multiplies its first two operands, matrices, either of
+	// which it may take transposed; WithTransposed returns the one that does so.
+	Multiplier interface {
+		Transposed() (a, b bool)
+		WithTransposed(a, b bool) Op
+	}
+	// Chained is an op each element of whose result may be one chain of additions that
+	// starts from an element of that operand, -1 for none. With open set the chain is
+	// over rows and starts from one more operand, the last, if that is given.
+	Chained interface {
+		Chain(in []Type) (start int, open bool)
+	}
 	// RowMixer is an op that says whether a row of its results depends on other rows
 	// of its operands, none of which has more than one axis that is the batch. The
 	// results have rows if any operand has.
@@ -113,3 +156,50 @@ type Env struct {
 
 // Bind returns the lengths of s in this environment.
 func (e *Env) Bind(s Shape) []int { return s.At(e.Binding) }
+
+// IsView reports whether the result of op is its operand under another shape.
+func IsView(op Op, in, out []Type) bool {
+	v, ok := op.(Viewer)
+	return ok && len(in) == 1 && len(out) == 1 && in[0].DType == out[0].DType && v.View(in)
+}
+
+// ShapeOnly reports whether op reads its operands' shapes and never their elements.
+func ShapeOnly(op Op) bool {
+	r, ok := op.(ShapeReader)
+	return ok && r.ShapeOnly()
+}
+
+// StopsGradient reports whether the results of op do not change with what its
+// operands hold, as far as autodiff goes.
+func StopsGradient(op Op) bool {
+	s, ok := op.(GradientStopper)
+	return ok && s.StopsGradient() || ShapeOnly(op)
+}
+
+// Draws reports whether op draws random numbers, anew in each update.
+func Draws(op Op) bool {
+	_, ok := op.(Drawer)
+	return ok
+}
+
+// TrainingOnly reports whether op exists in training only: for inference it is its
+// first operand.
+func TrainingOnly(op Op) bool {
+	p, ok := op.(Passer)
+	return ok && p.TrainingOnly()
+}
+
+// Turns reports whether op is the transpose of a matrix.
+func Turns(op Op) bool {
+	t, ok := op.(Turner)
+	return ok && t.Turns()
+}
+
+// Sizes returns the lengths that the results of op depend on, besides those of its
+// operands.
+func Sizes(op Op) Shape {
+	if s, ok := op.(Sizer); ok {
+		return s.Sizes()
+	}
+	return nil
+}

@@ -103,7 +103,7 @@ func RowsApart(g *Graph) bool {
 		for _, v := range n.In {
 			needed[v] = true
 		}
-		if UseOfRows(n.Op, typesOf(n.In), typesOf(n.Out)) != Apart {
+		if UseOfRows(n.Op, TypesOf(n.In), TypesOf(n.Out)) != Apart {
 			return false
 		}
 	}
@@ -124,7 +124,8 @@ func anyOf(vs []*Value, set map[*Value]bool) bool {
 	return false
 }
 
-func typesOf(vs []*Value) []Type {
+// TypesOf returns the types of values.
+func TypesOf(vs []*Value) []Type {
 	ts := make([]Type, len(vs))
 	for i, v := range vs {
 		ts[i] = v.Type
@@ -206,7 +207,7 @@ func partOf(n *Node, of map[*Value]Part) Part {
 		}
 		return OfSums
 	}
-	switch UseOfRows(n.Op, typesOf(n.In), typesOf(n.Out)) {
+	switch UseOfRows(n.Op, TypesOf(n.In), TypesOf(n.Out)) {
 	case Mixed:
 		return OfOthers
 	case Summed:

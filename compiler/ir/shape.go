@@ -125,6 +125,18 @@ func (s Shape) Symbolic() bool {
 	return false
 }
 
+// OfRows reports whether no length depends on another symbol than the batch.
+func (s Shape) OfRows() bool {
+	for _, d := range s {
+		for _, f := range d.of {
+			if !f.none() && f != batch {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // RowWise reports whether the first axis, and only it, is the batch. Others may
 // have a free length.
 func (s Shape) RowWise() bool {

@@ -12,12 +12,25 @@ type Add struct{ counting }
 // Name returns Add.
 func (Add) Name() string { return "Add" }
 
+// Commutes states that the order of the operands is free.
+func (Add) Commutes() bool { return true }
+
 // ONNX returns Add.
 func (Add) ONNX() ir.ONNX { return ir.ONNX{Type: "Add", Since: 14} }
 
 // Eval is the reference meaning.
 func (Add) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 	return applyInts2(in, func(a, b float64) float64 { return a + b }, func(a, b int64) int64 { return a + b })
+}
+
+// Bound adds the variances; of twice the same value it is that of 2x.
+func (Add) Bound(c *ir.Call) ([]ir.Estimate, error) {
+	return boundPairs(c, func(p pair) (float64, bool) {
+		if p.same {
+			return 4 * p.sx, true
+		}
+		return p.sx + p.sy, true
+	})
 }
 
 // Linear states that it is in both operands.
@@ -42,6 +55,16 @@ func (Sub) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 	return applyInts2(in, func(a, b float64) float64 { return a - b }, func(a, b int64) int64 { return a - b })
 }
 
+// Bound adds the variances; x-x is exact.
+func (Sub) Bound(c *ir.Call) ([]ir.Estimate, error) {
+	return boundPairs(c, func(p pair) (float64, bool) {
+		if p.same {
+			return 0, true
+		}
+		return p.sx + p.sy, true
+	})
+}
+
 // Linear states that it is in both operands.
 func (Sub) Linear([]bool) bool { return true }
 
@@ -56,12 +79,25 @@ type Mul struct{ counting }
 // Name returns Mul.
 func (Mul) Name() string { return "Mul" }
 
+// Commutes states that the order of the operands is free.
+func (Mul) Commutes() bool { return true }
+
 // ONNX returns Mul.
 func (Mul) ONNX() ir.ONNX { return ir.ONNX{Type: "Mul", Since: 14} }
 
 // Eval is the reference meaning.
 func (Mul) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 	return applyInts2(in, func(a, b float64) float64 { return a * b }, func(a, b int64) int64 { return a * b })
+}
+
+// Bound is by derivative, and that of x² for twice the same value.
+func (Mul) Bound(c *ir.Call) ([]ir.Estimate, error) {
+	return boundPairs(c, func(p pair) (float64, bool) {
+		if p.same {
+			return 4*p.x*p.x*p.sx + 2*p.sx*p.sx, true
+		}
+		return p.y*p.y*p.sx + p.x*p.x*p.sy + p.sx*p.sy, true
+	})
 }
 
 // Linear states that it is in either operand.
@@ -98,6 +134,16 @@ func (Div) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 	})
 }
 
+// Bound is by derivative; a quotient is open if its divisor may be 0.
+func (Div) Bound(c *ir.Call) ([]ir.Estimate, error) {
+	return boundPairs(c, func(p pair) (float64, bool) {
+		if p.sy > 0 && math.Abs(p.y) <= reach(p.sy) {
+			return math.Inf(1), false
+		}
+		return (p.sx + p.z*p.z*p.sy) / (p.y * p.y), true
+	})
+}
+
 // Linear states that it is in a.
 func (Div) Linear(vary []bool) bool { return !vary[1] }
 
@@ -122,6 +168,28 @@ func (Pow) ONNX() ir.ONNX { return ir.ONNX{Type: "Pow", Since: 15} }
 // Eval is the reference meaning.
 func (Pow) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) { return apply2(in, math.Pow) }
 
+// Bound is by the change over one standard deviation of either operand, and three roundings
+// of the result and one of the exponent; beside the edge of the domain it is open.
+func (Pow) Bound(c *ir.Call) ([]ir.Estimate, error) {
+	return boundPairs(c, func(p pair) (s float64, rounds bool) {
+		if openPower(p) {
+			return math.Inf(1), false
+		}
+		d := func(x, y float64) float64 { r := math.Pow(x, y) - p.z; return r * r }
+		if p.sx > 0 {
+			s += max(d(p.x+math.Sqrt(p.sx), p.y), d(p.x-math.Sqrt(p.sx), p.y))
+		}
+		if p.sy > 0 {
+			s += max(d(p.x, p.y+math.Sqrt(p.sy)), d(p.x, p.y-math.Sqrt(p.sy)))
+		}
+		r := p.u * p.z * (3 + math.Abs(p.y*math.Log(math.Abs(p.x))))
+		if !math.IsNaN(r) {
+			s += r * r
+		}
+		return s, true
+	})
+}
+
 // VJP gives dy*b*a^(b-1) and dy*y*log(a). The first is 0 where b is 0 and the
 // second where a is 0, also where the factors alone would be infinite.
 func (Pow) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
@@ -140,6 +208,9 @@ type Max struct{ counting }
 // Name returns Max.
 func (Max) Name() string { return "Max" }
 
+// Commutes states that the order of the operands is free.
+func (Max) Commutes() bool { return true }
+
 // ONNX returns Max.
 func (Max) ONNX() ir.ONNX { return ir.ONNX{Type: "Max", Since: 13} }
 
@@ -147,6 +218,9 @@ func (Max) ONNX() ir.ONNX { return ir.ONNX{Type: "Max", Since: 13} }
 func (Max) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 	return extreme(in, func(a, b float64) float64 { return max(a, b) }, func(a, b int64) bool { return a > b })
 }
+
+// Bound is that of the operand chosen; where they are nearer than their errors, of both.
+func (Max) Bound(c *ir.Call) ([]ir.Estimate, error) { return boundChoice(c) }
 
 // VJP gives dy to the greater operand and half to each of equal ones.
 func (Max) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
@@ -159,6 +233,9 @@ type Min struct{ counting }
 // Name returns Min.
 func (Min) Name() string { return "Min" }
 
+// Commutes states that the order of the operands is free.
+func (Min) Commutes() bool { return true }
+
 // ONNX returns Min.
 func (Min) ONNX() ir.ONNX { return ir.ONNX{Type: "Min", Since: 13} }
 
@@ -166,6 +243,9 @@ func (Min) ONNX() ir.ONNX { return ir.ONNX{Type: "Min", Since: 13} }
 func (Min) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 	return extreme(in, func(a, b float64) float64 { return min(a, b) }, func(a, b int64) bool { return a < b })
 }
+
+// Bound is that of the operand chosen; where they are nearer than their errors, of both.
+func (Min) Bound(c *ir.Call) ([]ir.Estimate, error) { return boundChoice(c) }
 
 // VJP gives dy to the lesser operand and half to each of equal ones.
 func (Min) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {

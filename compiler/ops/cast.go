@@ -2,6 +2,7 @@ package ops
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 )
@@ -123,4 +124,60 @@ func (OneHot) Split(in []ir.Type, _ ir.Type) ([]ir.Access, bool) { return rows0(
 // Cost counts no arithmetic.
 func (OneHot) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
 	return 0, traffic(in, out, at)
+}
+
+// Bound leaves a row open if its index is.
+func (op OneHot) Bound(c *ir.Call) ([]ir.Estimate, error) {
+	v, err := c.Value()
+	if err != nil {
+		return nil, err
+	}
+	e := ir.Estimate{Value: v}
+	for i := range c.In[0].Value.I64 {
+		if c.In[0].At(i) > 0 {
+			for j := range op.Depth {
+				e.Open(i*op.Depth + j)
+			}
+		}
+	}
+	return []ir.Estimate{e}, nil
+}
+
+// Bound adds the rounding to a narrower float; an integer or a truth value is open if x
+// may be on either side of a border.
+func (op Cast) Bound(c *ir.Call) ([]ir.Estimate, error) {
+	v, err := c.Value()
+	if err != nil {
+		return nil, err
+	}
+	x := c.In[0]
+	e := ir.Estimate{Value: v, Var: append([]float64(nil), x.Var...)}
+	switch {
+	case op.To.Float():
+		if u := op.To.Unit(); u > c.Node.In[0].Type.DType.Unit() {
+			if e.Var == nil {
+				e.Var = make([]float64, v.Len())
+			}
+			for i, y := range v.F64 {
+				e.Var[i] += u * u * y * y
+			}
+		}
+	case x.Var != nil:
+		for i := range e.Var {
+			s := ir.Sigmas * math.Sqrt(x.Var[i])
+			y := x.Value.At(i)
+			lo, hi := math.Trunc(y-s), math.Trunc(y+s)
+			if op.To == ir.Bool {
+				lo, hi = y-s, y+s
+				if lo > 0 || hi < 0 {
+					lo = hi
+				}
+			}
+			e.Var[i] = 0
+			if lo != hi {
+				e.Var[i] = math.Inf(1)
+			}
+		}
+	}
+	return []ir.Estimate{e}, nil
 }

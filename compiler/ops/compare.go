@@ -2,6 +2,7 @@ package ops
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 )
@@ -18,6 +19,16 @@ func (comparison) MixesRows([]ir.Type) bool { return false }
 // Split is that of an elementwise op.
 func (comparison) Split(in []ir.Type, out ir.Type) ([]ir.Access, bool) {
 	return splitBroadcast(in, out)
+}
+
+// Bound leaves a comparison of two that are nearer than their errors open.
+func (comparison) Bound(c *ir.Call) ([]ir.Estimate, error) {
+	return boundPairs(c, func(p pair) (float64, bool) {
+		if p.near() && !p.same {
+			return math.Inf(1), false
+		}
+		return 0, false
+	})
 }
 
 // Cost counts one comparison for each element.
@@ -96,6 +107,9 @@ type Equal struct{ comparison }
 // Name returns Equal.
 func (Equal) Name() string { return "Equal" }
 
+// Commutes states that the order of the operands is free.
+func (Equal) Commutes() bool { return true }
+
 // ONNX returns Equal.
 func (Equal) ONNX() ir.ONNX { return ir.ONNX{Type: "Equal", Since: 13} }
 
@@ -170,9 +184,55 @@ func (Where) Linear(vary []bool) bool { return !vary[0] }
 func (Where) Split(in []ir.Type, out ir.Type) ([]ir.Access, bool) { return splitBroadcast(in, out) }
 
 // InPlace states that the result may overwrite a if it has its type.
-func (Where) InPlace() int { return 1 }
+func (Where) InPlace([]ir.Type) (operand int, elementwise bool) { return 1, true }
 
 // Cost counts one choice for each element.
 func (Where) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
 	return count(out, at), traffic(in, out, at)
+}
+
+// Bound takes the variance of the operand that is chosen. Where the condition is open
+// either may be.
+func (Where) Bound(c *ir.Call) ([]ir.Estimate, error) {
+	v, err := c.Value()
+	if err != nil {
+		return nil, err
+	}
+	k, a, b := c.In[0], c.In[1], c.In[2]
+	ik, ia, ib := broadcastWalk(k.Value.Shape, v.Shape), broadcastWalk(a.Value.Shape, v.Shape), broadcastWalk(b.Value.Shape, v.Shape)
+	e := ir.Estimate{Value: v, Var: make([]float64, v.Len())}
+	// What is open in one row may change together, and errors of a sum by
+	// Cauchy-Schwarz no more than √m times the root of their squares.
+	together := make([]int, 1)
+	row := v.Len()
+	if t := c.Node.Out[0].Type; t.Rank() > 0 && t.Shape[0].Symbolic() && v.Shape[0] > 0 {
+		row = v.Len() / v.Shape[0]
+		together = make([]int, v.Shape[0])
+	}
+	apart := make([]float64, v.Len()) // how far the two are from each other where either may be taken, else 0
+	for i := range e.Var {
+		j, p, q := ik.next(), ia.next(), ib.next()
+		switch {
+		case k.At(j) > 0:
+			e.Var[i] = max(a.At(p), b.At(q))
+			if apart[i] = math.Abs(a.Value.At(p) - b.Value.At(q)); apart[i] != 0 {
+				together[i/row]++
+			}
+		case k.Value.At(j) != 0:
+			e.Var[i] = a.At(p)
+		default:
+			e.Var[i] = b.At(q)
+		}
+	}
+	for i, d := range apart {
+		switch {
+		case d == 0:
+		case !c.DType().Float():
+			e.Var[i] = math.Inf(1)
+		default: // so that Tolerance is √m·d and that of the wider one
+			s := d*math.Sqrt(float64(together[i/row]))/(ir.Sigmas*math.Sqrt2) + math.Sqrt(e.Var[i])
+			e.Var[i] = s * s
+		}
+	}
+	return []ir.Estimate{e}, nil
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -79,6 +80,16 @@ func TestOpsComplete(t *testing.T) {
 		if _, ok := op.(ir.Coster); !ok {
 			t.Errorf("%s has no cost", name)
 		}
+		_, bounds := op.(ir.Bounder)
+		if o := op.(ir.Exportable).ONNX(); o.Type != "" && !bounds && !decomposes {
+			t.Errorf("%s can be exported but does not say what rounding does to it", name)
+		}
+		if ir.StopsGradient(op) && !refusesGradient {
+			t.Errorf("%s stops gradients but does not say why", name)
+		}
+		if _, ok := reflect.TypeOf(op).FieldByName("Stream"); ok != ir.Draws(op) {
+			t.Errorf("%s has a stream and does not draw, or draws without one", name)
+		}
 		_, mixes := op.(ir.RowMixer)
 		_, splits := op.(ir.Splitter)
 		if name != "Extent" && !mixes && !splits { // that one has no operand
@@ -104,12 +115,56 @@ func TestOpsComplete(t *testing.T) {
 	}
 }
 
+// facets names the facets that an op may have beside those of every op.
+var facets = []struct {
+	name string
+	has  func(op ir.Op) bool
+}{
+	{"Split", is[ir.Splitter]},
+	{"Bound", is[ir.Bounder]},
+	{"InPlace", is[ir.InPlacer]},
+	{"View", is[ir.Viewer]},
+	{"ShapeOnly", is[ir.ShapeReader]},
+	{"Draws", is[ir.Drawer]},
+	{"TrainingOnly", is[ir.Passer]},
+	{"StopsGradient", is[ir.GradientStopper]},
+	{"Sizes", is[ir.Sizer]},
+	{"MixesRows", is[ir.RowMixer]},
+	{"SumsRows", is[ir.RowSummer]},
+	{"Linear", is[ir.Linear]},
+	{"Total", is[ir.Totaler]},
+	{"Commutes", is[ir.Commuter]},
+	{"Turns", is[ir.Turner]},
+	{"Transposed", is[ir.Multiplier]},
+	{"Chain", is[ir.Chained]},
+}
+
+func is[F any](op ir.Op) bool { _, ok := op.(F); return ok }
+
+// TestFacetsListed fails on a facet of package ir that the table above leaves out.
+func TestFacetsListed(t *testing.T) {
+	for _, f := range facets {
+		if !slices.ContainsFunc(ops.All(), f.has) {
+			t.Errorf("no op has the facet %s", f.name)
+		}
+	}
+	src, err := os.ReadFile("../ir/op.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Split and Bound stand in files of their own, six are those of every op.
+	if n := strings.Count(string(src), "interface{ ") + strings.Count(string(src), "interface {\n"); n != len(facets)-2+6+1 {
+		t.Errorf("ir/op.go has %d interfaces for %d facets: enter the new one here", n, len(facets))
+	}
+}
+
 // TestReadme holds the coverage table in README.md to the code.
 func TestReadme(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("# Ops\n\nWhat each op means, whether it has a gradient, and its ONNX counterpart with the version of that\noperator in opset 17 (Gelu: the first). The table is generated: `go test ./compiler/ops -run TestReadme -update`.\n\n")
 	b.WriteString("An addition is one file here, or a place in the file of its family, a line in `ops.go` and a case file;\n`TestOpsComplete` says what is missing.\n\n")
-	b.WriteString("| op | meaning | gradient | ONNX | cases |\n|---|---|---|---|---|\n")
+	b.WriteString("A facet is an interface of package `ir`, a method or two beside the op, found by a type assertion: so an op of\nanother module is an equal of these. `TestFacetsHold` holds what they say to the case files.\n\n")
+	b.WriteString("| op | meaning | gradient | ONNX | facets | cases |\n|---|---|---|---|---|---|\n")
 	docs := meanings(t)
 	for _, op := range ops.All() {
 		gradient := "yes"
@@ -125,7 +180,13 @@ func TestReadme(t *testing.T) {
 		} else {
 			onnx = "none: " + o.Why
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | [%s.txt](%s/%s.txt) |\n", strings.ReplaceAll(ir.FormatOp(op), "|", "\\|"), docs[op.Name()], gradient, onnx, op.Name(), caseDir, op.Name())
+		var has []string
+		for _, f := range facets {
+			if f.has(op) {
+				has = append(has, f.name)
+			}
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | [%s.txt](%s/%s.txt) |\n", strings.ReplaceAll(ir.FormatOp(op), "|", "\\|"), docs[op.Name()], gradient, onnx, strings.Join(has, ", "), op.Name(), caseDir, op.Name())
 	}
 	if *update {
 		if err := os.WriteFile("README.md", []byte(b.String()), 0o644); err != nil {

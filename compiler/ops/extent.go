@@ -51,6 +51,12 @@ func (op Extent) Eval(env *ir.Env, _ []*ir.Tensor) ([]*ir.Tensor, error) {
 	return one(ir.Scalar(n))
 }
 
+// Bound adds no rounding.
+func (Extent) Bound(c *ir.Call) ([]ir.Estimate, error) { return c.Exact() }
+
+// Sizes is the shape Of.
+func (op Extent) Sizes() ir.Shape { return op.Of.Shape() }
+
 // WhyNoGradient gives the reason.
 func (Extent) WhyNoGradient() string { return "it counts elements and depends on no value" }
 

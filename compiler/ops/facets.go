@@ -21,7 +21,7 @@ func (pointwise) Split(in []ir.Type, out ir.Type) ([]ir.Access, bool) {
 func (pointwise) MixesRows([]ir.Type) bool { return false }
 
 // InPlace states that the result may overwrite operand 0 if it has its type.
-func (pointwise) InPlace() int { return 0 }
+func (pointwise) InPlace([]ir.Type) (operand int, elementwise bool) { return 0, true }
 
 // Cost counts one operation for each element of the result.
 func (pointwise) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {

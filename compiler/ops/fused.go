@@ -48,6 +48,20 @@ func (op GemmReluGrad) Decompose(b *ir.Builder, in []*ir.Value) []*ir.Value {
 	return []*ir.Value{b.Op(ReluGrad{}, b.Op(Gemm(op), args...), in[2])}
 }
 
+// Transposed states which operands are.
+func (op GemmReluGrad) Transposed() (a, b bool) { return op.TransA, op.TransB }
+
+// WithTransposed returns the product that takes them so.
+func (GemmReluGrad) WithTransposed(a, b bool) ir.Op { return GemmReluGrad{TransA: a, TransB: b} }
+
+// InPlace states that the result may overwrite c, where its chains start.
+func (GemmReluGrad) InPlace(in []ir.Type) (operand int, elementwise bool) {
+	if len(in) == 4 {
+		return 3, false
+	}
+	return -1, false
+}
+
 // Split is Gemm's; slices of y and c are those of the result.
 func (op GemmReluGrad) Split(in []ir.Type, _ ir.Type) ([]ir.Access, bool) {
 	access, ok := splitGemm(in[:2], op.TransA)
@@ -110,7 +124,7 @@ func (SquaredError) Split([]ir.Type, ir.Type) ([]ir.Access, bool) {
 }
 
 // InPlace states that the gradient may overwrite p.
-func (SquaredError) InPlace() int { return 0 }
+func (SquaredError) InPlace([]ir.Type) (operand int, elementwise bool) { return 0, true }
 
 // Cost counts four operations for each element.
 func (SquaredError) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {

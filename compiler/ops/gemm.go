@@ -70,6 +70,9 @@ func (op Gemm) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 	return one(y)
 }
 
+// Bound adds the variances of the products and the roundings of the chains.
+func (op Gemm) Bound(c *ir.Call) ([]ir.Estimate, error) { return boundGemm(c, op.TransA, op.TransB) }
+
 // VJP gives the products of dy with w and x, each in the orientation of its
 // operand, and to c the sum of dy.
 func (op Gemm) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
@@ -107,6 +110,29 @@ func (op Gemm) overRows(in []ir.Type) bool {
 		ax = 0
 	}
 	return along([]int{ax}, in[0])
+}
+
+// Transposed states which operands are.
+func (op Gemm) Transposed() (a, b bool) { return op.TransA, op.TransB }
+
+// WithTransposed returns the product that takes them so.
+func (Gemm) WithTransposed(a, b bool) ir.Op { return Gemm{TransA: a, TransB: b} }
+
+// InPlace states that the result may overwrite a matrix c, where its chains start.
+func (op Gemm) InPlace(in []ir.Type) (operand int, elementwise bool) {
+	if len(in) == 3 && in[2].Rank() == 2 {
+		return 2, false
+	}
+	return -1, false
+}
+
+// Chain states that the chains start from a matrix c, and, if there is no c, that they
+// are over the rows of both operands if x is taken transposed.
+func (op Gemm) Chain(in []ir.Type) (start int, open bool) {
+	if len(in) == 3 && in[2].Rank() == 2 {
+		return 2, false
+	}
+	return -1, len(in) == 2 && op.TransA
 }
 
 // Split states that rows of the result need those of x, its columns if it is
@@ -167,6 +193,12 @@ func (op GemmRelu) Infer(in []ir.Type) ([]ir.Type, error) {
 func (op GemmRelu) Decompose(b *ir.Builder, in []*ir.Value) []*ir.Value {
 	return []*ir.Value{b.Op(Relu{}, b.Op(Gemm(op), in...))}
 }
+
+// Transposed states which operands are.
+func (op GemmRelu) Transposed() (a, b bool) { return op.TransA, op.TransB }
+
+// WithTransposed returns the product that takes them so.
+func (GemmRelu) WithTransposed(a, b bool) ir.Op { return GemmRelu{TransA: a, TransB: b} }
 
 // Split is Gemm's.
 func (op GemmRelu) Split(in []ir.Type, _ ir.Type) ([]ir.Access, bool) {

@@ -16,6 +16,12 @@ func (copying) Infer(in []ir.Type) ([]ir.Type, error) {
 // Eval is the reference meaning.
 func (copying) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) { return one(in[0].Clone()) }
 
+// Bound is that of x.
+func (copying) Bound(c *ir.Call) ([]ir.Estimate, error) { return c.Operand() }
+
+// View states that it is one.
+func (copying) View([]ir.Type) bool { return true }
+
 // Linear states that it is.
 func (copying) Linear([]bool) bool { return true }
 
@@ -49,3 +55,9 @@ func (StopGradient) ONNX() ir.ONNX { return ir.ONNX{Type: "Identity", Since: 16}
 
 // WhyNoGradient gives the reason.
 func (StopGradient) WhyNoGradient() string { return "stopping it is the op's purpose" }
+
+// StopsGradient states that it does.
+func (StopGradient) StopsGradient() bool { return true }
+
+// TrainingOnly states that it is: nothing is trained by inference.
+func (StopGradient) TrainingOnly() bool { return true }

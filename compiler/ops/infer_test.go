@@ -241,8 +241,10 @@ func checkNode(t *testing.T, r draw, op ir.Op, in []ir.Type, out ir.Type, rows i
 	if f, b := op.(ir.Coster).Cost(in, []ir.Type{out}, ir.RowsOf(rows)); f < 0 || b < 0 {
 		t.Fatalf("%s(%v) costs %d flops and %d bytes", ir.FormatOp(op), in, f, b)
 	}
-	if p, ok := op.(ir.InPlacer); ok && p.InPlace() >= len(in) {
-		t.Fatalf("%s may overwrite operand %d of %d", ir.FormatOp(op), p.InPlace(), len(in))
+	if p, ok := op.(ir.InPlacer); ok {
+		if i, _ := p.InPlace(in); i >= len(in) {
+			t.Fatalf("%s may overwrite operand %d of %d", ir.FormatOp(op), i, len(in))
+		}
 	}
 	s, ok := op.(ir.Splitter)
 	if !ok {

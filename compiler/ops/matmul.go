@@ -80,6 +80,9 @@ func (MatMul) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 	return one(y)
 }
 
+// Bound adds the variances of the products and the roundings of the chains.
+func (MatMul) Bound(c *ir.Call) ([]ir.Estimate, error) { return boundMatMul(c) }
+
 // multiply adds to y[m n] the product of x and w with the strides given.
 func multiply(y, x, w []float64, m, n, k, xi, xk, wk, wj int) {
 	for i := range m {

@@ -8,24 +8,6 @@ import (
 	"github.com/lamina-ml/lamina/compiler/random"
 )
 
-// Drawn is an op that draws random numbers.
-type Drawn interface {
-	ir.Op
-	// WithStream returns the op drawing from that stream; no two ops of a graph
-	// should draw from one.
-	WithStream(stream uint64) ir.Op
-}
-
-// TrainingOnly reports whether an op exists in training only: for inference it
-// is its first operand.
-func TrainingOnly(op ir.Op) bool {
-	switch op.(type) {
-	case Dropout, MaskingNoise, GaussianNoise, SaltAndPepper, Reparameterize, Emphasis, StopGradient, Sample:
-		return true
-	}
-	return false
-}
-
 // RandomNormal is draws of the normal distribution with mean 0 and variance 1,
 // in x's type, those of random.Key.Normal32. Their numbers in the stream are those
 // of Bernoulli.
@@ -47,8 +29,11 @@ func (RandomNormal) Infer(in []ir.Type) ([]ir.Type, error) {
 	return result(in[0].DType, in[0].Shape.Clone())
 }
 
-// WithStream implements [Drawn].
+// WithStream implements [ir.Drawer].
 func (op RandomNormal) WithStream(stream uint64) ir.Op { op.Stream = stream; return op }
+
+// ShapeOnly states that it is: the draws do not depend on x.
+func (RandomNormal) ShapeOnly() bool { return true }
 
 // Key returns the stream of one update.
 func (op RandomNormal) Key(seed, update uint64) random.Key {
@@ -100,8 +85,11 @@ func (op MaskingNoise) Infer(in []ir.Type) ([]ir.Type, error) { return inferRate
 // MixesRows states that rows stay apart if they are on the first axis.
 func (MaskingNoise) MixesRows(in []ir.Type) bool { return drawnRows(in[0]) }
 
-// WithStream implements [Drawn].
+// WithStream implements [ir.Drawer].
 func (op MaskingNoise) WithStream(stream uint64) ir.Op { op.Stream = stream; return op }
+
+// TrainingOnly states that it is.
+func (MaskingNoise) TrainingOnly() bool { return true }
 
 // Key returns the stream of one update, that of Bernoulli.
 func (op MaskingNoise) Key(seed, update uint64) random.Key {
@@ -162,8 +150,11 @@ func (op GaussianNoise) Infer(in []ir.Type) ([]ir.Type, error) {
 // MixesRows states that rows stay apart if they are on the first axis.
 func (GaussianNoise) MixesRows(in []ir.Type) bool { return drawnRows(in[0]) }
 
-// WithStream implements [Drawn].
+// WithStream implements [ir.Drawer].
 func (op GaussianNoise) WithStream(stream uint64) ir.Op { op.Stream = stream; return op }
+
+// TrainingOnly states that it is.
+func (GaussianNoise) TrainingOnly() bool { return true }
 
 // Key returns the stream of one update, that of RandomNormal.
 func (op GaussianNoise) Key(seed, update uint64) random.Key {
@@ -208,8 +199,11 @@ func (op SaltAndPepper) Infer(in []ir.Type) ([]ir.Type, error) {
 // MixesRows states that rows stay apart if they are on the first axis.
 func (SaltAndPepper) MixesRows(in []ir.Type) bool { return drawnRows(in[0]) }
 
-// WithStream implements [Drawn].
+// WithStream implements [ir.Drawer].
 func (op SaltAndPepper) WithStream(stream uint64) ir.Op { op.Stream = stream; return op }
+
+// TrainingOnly states that it is.
+func (SaltAndPepper) TrainingOnly() bool { return true }
 
 // Keys returns the streams of one update: that of Bernoulli, and of the coin, the
 // complement, which no other op has: streams are numbered from 1.

@@ -36,8 +36,11 @@ func inferRate(in []ir.Type, rate float64) ([]ir.Type, error) {
 // Infer returns x's type; Rate must be in [0, 1).
 func (op Bernoulli) Infer(in []ir.Type) ([]ir.Type, error) { return inferRate(in, op.Rate) }
 
-// WithStream implements [Drawn].
+// WithStream implements [ir.Drawer].
 func (op Bernoulli) WithStream(stream uint64) ir.Op { op.Stream = stream; return op }
+
+// ShapeOnly states that it is: the draws do not depend on x.
+func (Bernoulli) ShapeOnly() bool { return true }
 
 // Key returns the stream of one update.
 func (op Bernoulli) Key(seed, update uint64) random.Key {
@@ -93,8 +96,11 @@ func (op Dropout) Infer(in []ir.Type) ([]ir.Type, error) { return inferRate(in, 
 // MixesRows states that rows stay apart if they are on the first axis.
 func (Dropout) MixesRows(in []ir.Type) bool { return drawnRows(in[0]) }
 
-// WithStream implements [Drawn].
+// WithStream implements [ir.Drawer].
 func (op Dropout) WithStream(stream uint64) ir.Op { op.Stream = stream; return op }
+
+// TrainingOnly states that it is.
+func (Dropout) TrainingOnly() bool { return true }
 
 // Decompose is the meaning.
 func (op Dropout) Decompose(b *ir.Builder, in []*ir.Value) []*ir.Value {

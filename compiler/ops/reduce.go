@@ -2,6 +2,7 @@ package ops
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
@@ -30,6 +31,9 @@ func (op ReduceSum) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 	return reduce(in, op.Axes, op.Keep, 0, func(acc, x float64) float64 { return acc + x })
 }
 
+// Bound adds the variances and the roundings of the chain.
+func (op ReduceSum) Bound(c *ir.Call) ([]ir.Estimate, error) { return boundSum(c, op.Axes, false) }
+
 // VJP gives dy repeated along the axes.
 func (op ReduceSum) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
 	return []*ir.Value{spread(b, dout[0], n.In[0].Type, op.Axes)}
@@ -45,6 +49,16 @@ func (op ReduceSum) MixesRows(in []ir.Type) bool { return op.SumsRows(in) }
 
 // Linear states that it is.
 func (ReduceSum) Linear([]bool) bool { return true }
+
+// Total states that it is a sum of everything if no axis is left.
+func (op ReduceSum) Total(in []ir.Type) (mean, ok bool) {
+	return false, !op.Keep && len(allAxes(op.Axes, in[0].Rank())) == in[0].Rank()
+}
+
+// Chain states that the sums of a matrix's columns are chains over rows.
+func (op ReduceSum) Chain(in []ir.Type) (start int, open bool) {
+	return -1, op.Axes == ir.MakeAxes(0) && !op.Keep && in[0].Rank() == 2
+}
 
 // Split states that rows stay apart unless they are added, and that the columns
 // of a matrix do when its rows are.
@@ -93,6 +107,9 @@ func (op ReduceMean) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 	return out, nil
 }
 
+// Bound is that of the sum over n².
+func (op ReduceMean) Bound(c *ir.Call) ([]ir.Estimate, error) { return boundSum(c, op.Axes, true) }
+
 // VJP gives dy divided by Extent and repeated along the axes.
 func (op ReduceMean) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
 	x := n.In[0].Type
@@ -114,6 +131,11 @@ func (op ReduceMean) MixesRows(in []ir.Type) bool { return op.SumsRows(in) }
 
 // Linear states that it is.
 func (ReduceMean) Linear([]bool) bool { return true }
+
+// Total states that it is a mean of everything if no axis is left.
+func (op ReduceMean) Total(in []ir.Type) (mean, ok bool) {
+	return true, !op.Keep && len(allAxes(op.Axes, in[0].Rank())) == in[0].Rank()
+}
 
 // Split states that rows stay apart unless the mean is over them, and that the
 // columns of a matrix do when it is.
@@ -148,6 +170,20 @@ func (op ReduceMax) Infer(in []ir.Type) ([]ir.Type, error) {
 // Eval is the reference meaning.
 func (op ReduceMax) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 	return reduce(in, op.Axes, op.Keep, negInf, func(acc, x float64) float64 { return max(acc, x) })
+}
+
+// Bound leaves the maximum over a NaN open: runtimes disagree on it.
+func (ReduceMax) Bound(c *ir.Call) ([]ir.Estimate, error) {
+	out, err := c.Moved()
+	if err != nil {
+		return nil, err
+	}
+	for i, y := range out[0].Value.F64 {
+		if math.IsNaN(y) {
+			out[0].Open(i)
+		}
+	}
+	return out, nil
 }
 
 // VJP gives dy to the greatest element, in equal parts to several.
@@ -301,4 +337,30 @@ func splitReduce(in []ir.Type, out ir.Type, axes ir.Axes, keep bool) ([]ir.Acces
 		return []ir.Access{ir.Axis1}, true
 	}
 	return nil, false
+}
+
+// Bound leaves an index open if another element may be the greatest, or is NaN.
+func (op ArgMax) Bound(c *ir.Call) ([]ir.Estimate, error) {
+	x := c.In[0]
+	v, err := c.Value()
+	if err != nil {
+		return nil, err
+	}
+	e := ir.Estimate{Value: v}
+	i := 0
+	eachLine(x.Value.Shape, op.Axis, func(first, step, n int) {
+		best := first + int(v.At(i))*step
+		for j := range n {
+			at := first + j*step
+			if math.IsNaN(x.Value.F64[at]) {
+				e.Open(i)
+			}
+			s := x.At(at) + x.At(best)
+			if at != best && s > 0 && x.Value.F64[best]-x.Value.F64[at] <= ir.Sigmas*math.Sqrt(s) {
+				e.Open(i)
+			}
+		}
+		i++
+	})
+	return []ir.Estimate{e}, nil
 }

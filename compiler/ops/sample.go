@@ -26,8 +26,11 @@ func (Sample) Infer(in []ir.Type) ([]ir.Type, error) {
 	return result(in[0].DType, in[0].Shape.Clone())
 }
 
-// WithStream implements [Drawn].
+// WithStream implements [ir.Drawer].
 func (op Sample) WithStream(stream uint64) ir.Op { op.Stream = stream; return op }
+
+// TrainingOnly states that it is.
+func (Sample) TrainingOnly() bool { return true }
 
 // Key returns the stream of one update.
 func (op Sample) Key(seed, update uint64) random.Key {
@@ -56,7 +59,7 @@ func (Sample) MixesRows(in []ir.Type) bool { return drawnRows(in[0]) }
 func (Sample) Split(in []ir.Type, out ir.Type) ([]ir.Access, bool) { return splitBroadcast(in, out) }
 
 // InPlace states that the bits may overwrite p.
-func (Sample) InPlace() int { return 0 }
+func (Sample) InPlace([]ir.Type) (operand int, elementwise bool) { return 0, true }
 
 // Cost counts a draw and a comparison for each element.
 func (Sample) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {

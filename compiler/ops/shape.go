@@ -19,6 +19,9 @@ type moving struct{}
 // MixesRows states that rows stay apart.
 func (moving) MixesRows([]ir.Type) bool { return false }
 
+// Bound moves the variances as the elements.
+func (moving) Bound(c *ir.Call) ([]ir.Estimate, error) { return c.Moved() }
+
 // Linear states that it is.
 func (moving) Linear([]bool) bool { return true }
 
@@ -73,6 +76,9 @@ func (op Transpose) VJP(b *ir.Builder, _ *ir.Node, dout []*ir.Value) []*ir.Value
 	}
 	return []*ir.Value{b.Op(Transpose{Perm: inverse}, dout[0])}
 }
+
+// Turns states that it transposes a matrix if it swaps its two axes.
+func (op Transpose) Turns() bool { return op.Perm == ir.MakeAxes(1, 0) }
 
 // Split states that a matrix is transposed by columns, and that rows stay apart
 // where axis 0 stays.
@@ -136,8 +142,11 @@ func (op Reshape) MixesRows(in []ir.Type) bool {
 // Split states that rows stay apart where axis 0 keeps its length.
 func (Reshape) Split(in []ir.Type, out ir.Type) ([]ir.Access, bool) { return splitReshape(in, out) }
 
+// View states that it is one.
+func (Reshape) View([]ir.Type) bool { return true }
+
 // InPlace states that the result may overwrite x.
-func (Reshape) InPlace() int { return 0 }
+func (Reshape) InPlace([]ir.Type) (operand int, elementwise bool) { return 0, true }
 
 // reshapesRows reports whether elements of one row become elements of another: the
 // elements before the axis of the rows are no longer as many.
@@ -202,8 +211,11 @@ func (op Flatten) MixesRows(in []ir.Type) bool {
 // Split states that rows stay apart where axis 0 keeps its length.
 func (Flatten) Split(in []ir.Type, out ir.Type) ([]ir.Access, bool) { return splitReshape(in, out) }
 
+// View states that it is one.
+func (Flatten) View([]ir.Type) bool { return true }
+
 // InPlace states that the result may overwrite x.
-func (Flatten) InPlace() int { return 0 }
+func (Flatten) InPlace([]ir.Type) (operand int, elementwise bool) { return 0, true }
 
 // Expand repeats x along axes of length 1, and along new leading axes, until it
 // has the shape Shape.

@@ -11,7 +11,7 @@ import (
 type alongAxis struct{}
 
 // InPlace states that the result may overwrite x.
-func (alongAxis) InPlace() int { return 0 }
+func (alongAxis) InPlace([]ir.Type) (operand int, elementwise bool) { return 0, true }
 
 // Cost counts five operations for each element: maximum, difference,
 // exponential, sum and quotient.
@@ -59,6 +59,9 @@ func (op Softmax) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 	})
 }
 
+// Bound is by the Jacobian.
+func (op Softmax) Bound(c *ir.Call) ([]ir.Estimate, error) { return boundSoftmax(c, op.Axis, false) }
+
 // VJP gives y*(dy - sum(dy*y)).
 func (op Softmax) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
 	y, dy := n.Out[0], dout[0]
@@ -101,6 +104,9 @@ func (op LogSoftmax) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 		}
 	})
 }
+
+// Bound is by the Jacobian.
+func (op LogSoftmax) Bound(c *ir.Call) ([]ir.Estimate, error) { return boundSoftmax(c, op.Axis, true) }
 
 // VJP gives dy - exp(y)*sum(dy).
 func (op LogSoftmax) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {

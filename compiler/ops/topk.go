@@ -3,6 +3,7 @@ package ops
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
@@ -103,4 +104,78 @@ func (op TopK) Split(in []ir.Type, _ ir.Type) ([]ir.Access, bool) { return rows0
 // Cost counts ten comparisons for each element.
 func (TopK) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
 	return 10 * count(in, at), traffic(in, out, at)
+}
+
+// Bound leaves the places open that elements nearer than their errors could swap.
+// Of integers, which are such places themselves when ranks are computed, the
+// inverse is known up to the length of the run that is open: its variance is such
+// that a comparison with a rank outside the run holds.
+func (op TopK) Bound(c *ir.Call) ([]ir.Estimate, error) {
+	v, err := c.Value()
+	if err != nil {
+		return nil, err
+	}
+	e, x := ir.Estimate{Value: v}, c.In[0]
+	if x.Var == nil {
+		return []ir.Estimate{e}, nil
+	}
+	all := op
+	all.K = x.Value.Shape[op.Axis]
+	order, err := ir.EvalOp(c.Env, all, []ir.Type{c.Node.In[0].Type}, []*ir.Tensor{x.Value})
+	if err != nil {
+		return nil, err
+	}
+	inner := ir.Elems(x.Value.Shape[op.Axis+1:])
+	i := 0
+	eachLine(x.Value.Shape, op.Axis, func(first, step, n int) {
+		at := func(k int) int { return first + int(order[0].At(first+k*step))*step }
+		base := i/inner*inner*op.K + i%inner
+		out := func(k int) int { return base + k*inner }
+		i++
+		if x.Value.DType != ir.F64 {
+			boundInverse(&e, x, op.K, first, step, n, out)
+			return
+		}
+		for k := range min(op.K, n-1) {
+			p, q := at(k), at(k+1)
+			s := x.At(p) + x.At(q)
+			d := math.Abs(x.Value.F64[p] - x.Value.F64[q])
+			if s > 0 && !(d > ir.Sigmas*math.Sqrt(s)) {
+				e.Open(out(k))
+				if k+1 < op.K {
+					e.Open(out(k + 1))
+				}
+			}
+		}
+	})
+	return []ir.Estimate{e}, nil
+}
+
+// boundInverse bounds the order of a line of integers some of which are open.
+func boundInverse(e *ir.Estimate, x ir.Estimate, keep, first, step, n int, out func(int) int) {
+	if keep != n {
+		for k := range keep {
+			e.Open(out(k))
+		}
+		return
+	}
+	for lo := 0; lo < n; lo++ {
+		if x.At(first+lo*step) == 0 {
+			continue
+		}
+		hi := lo
+		for hi+1 < n && x.At(first+(hi+1)*step) > 0 {
+			hi++
+		}
+		for k := lo; k <= hi; k++ {
+			j := int(x.Value.At(first + k*step))
+			if j < 0 || j >= n {
+				continue
+			}
+			e.Open(out(j))
+			r := float64(hi-lo) / ir.Sigmas
+			e.Var[out(j)] = r * r
+		}
+		lo = hi
+	}
 }

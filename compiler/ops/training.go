@@ -39,8 +39,11 @@ func inferTwins(in []ir.Type, a, b string) ([]ir.Type, error) {
 // MixesRows states that rows stay apart if they are on the first axis.
 func (Reparameterize) MixesRows(in []ir.Type) bool { return drawnRows(in[0]) }
 
-// WithStream implements [Drawn].
+// WithStream implements [ir.Drawer].
 func (op Reparameterize) WithStream(stream uint64) ir.Op { op.Stream = stream; return op }
+
+// TrainingOnly states that it is.
+func (Reparameterize) TrainingOnly() bool { return true }
 
 // Decompose is the meaning.
 func (op Reparameterize) Decompose(b *ir.Builder, in []*ir.Value) []*ir.Value {
@@ -85,8 +88,11 @@ func (op Emphasis) Infer(in []ir.Type) ([]ir.Type, error) {
 // MixesRows states that rows stay apart if they are on the first axis.
 func (Emphasis) MixesRows(in []ir.Type) bool { return drawnRows(in[0]) }
 
-// WithStream implements [Drawn]; the stream is that of the noise.
+// WithStream implements [ir.Drawer]; the stream is that of the noise.
 func (op Emphasis) WithStream(stream uint64) ir.Op { op.Stream = stream; return op }
+
+// TrainingOnly states that it is.
+func (Emphasis) TrainingOnly() bool { return true }
 
 // Decompose is the meaning. The mask is that of the noise itself, so that it is
 // drawn once.

@@ -134,42 +134,23 @@ func (Assign) Infer(in []ir.Type) ([]ir.Type, error) { return in[:1], nil }
 // Eval is the definition.
 func (Assign) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) { return in[:1], nil }
 
-// ShapeOnly reports whether an op reads its operands' shapes and never their
-// elements, so that it need not wait for them.
-func ShapeOnly(op ir.Op) bool {
-	if op == nil {
-		return false
-	}
-	switch op.Name() {
-	case "Extent", "Bernoulli", "RandomNormal":
-		return true
-	}
-	return false
-}
-
-// Sized reports whether an op depends on nothing but the rows of the update.
-func Sized(op ir.Op) bool { return op != nil && op.Name() == "Extent" }
-
 // InPlace returns the operand whose memory the step's first result may take, or
-// -1. The op states which; it must have the result's type. A Gemm may take that
-// of the matrix its chains start from.
+// -1. The op states which; it must have the result's type.
 func (p *Plan) InPlace(s *Step) int {
-	i, product := -1, false
-	if o, ok := s.Op.(ir.InPlacer); ok {
-		i = o.InPlace()
-	} else if s.Op != nil {
-		switch s.Op.Name() {
-		case "Gemm":
-			i, product = 2, true
-		case "GemmReluGrad":
-			i, product = 3, true
-		}
+	o, ok := s.Op.(ir.InPlacer)
+	if !ok {
+		return -1
 	}
-	if i < 0 || i >= len(s.In) || !p.Buffers[s.In[i]].Type.Equal(p.Buffers[s.Out[0]].Type) {
+	in := make([]ir.Type, len(s.In))
+	for i, b := range s.In {
+		in[i] = p.Buffers[b].Type
+	}
+	i, elementwise := o.InPlace(in)
+	if i < 0 || i >= len(s.In) || !in[i].Equal(p.Buffers[s.Out[0]].Type) {
 		return -1
 	}
 	for j, b := range s.In {
-		if j != i && p.Root(b) == p.Root(s.In[i]) && (product || !p.Buffers[b].Type.Equal(p.Buffers[s.In[i]].Type)) {
+		if j != i && p.Root(b) == p.Root(s.In[i]) && (!elementwise || !in[j].Equal(in[i])) {
 			return -1
 		}
 	}

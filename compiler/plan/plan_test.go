@@ -21,7 +21,7 @@ type twice struct {
 
 func (twice) Name() string                                         { return "Twice" }
 func (twice) Infer(in []ir.Type) ([]ir.Type, error)                { return in[:1], nil }
-func (twice) InPlace() int                                         { return 0 }
+func (twice) InPlace([]ir.Type) (int, bool)                        { return 0, true }
 func (twice) Split([]ir.Type, ir.Type) ([]ir.Access, bool)         { return []ir.Access{ir.Axis0}, true }
 func (twice) Cost([]ir.Type, []ir.Type, ir.Binding) (int64, int64) { return 1000, 10 }
 
@@ -37,18 +37,19 @@ func (o widen) Infer(in []ir.Type) ([]ir.Type, error) {
 type turn struct{}
 
 func (turn) Name() string { return "Transpose" }
+func (turn) Turns() bool  { return true }
 func (turn) Infer(in []ir.Type) ([]ir.Type, error) {
 	return []ir.Type{ir.T(in[0].DType, in[0].Shape[1], in[0].Shape[0])}, nil
 }
 
-// turned is turn under another name, drawn under that of a random op.
+// turned has the type of turn and says not that it is one, drawn says that it draws.
 type (
 	turned struct{ turn }
 	drawn  struct{ turn }
 )
 
-func (turned) Name() string { return "Turned" }
-func (drawn) Name() string  { return "RandomNormal" }
+func (turned) Turns() bool              { return false }
+func (o drawn) WithStream(uint64) ir.Op { return o }
 
 const (
 	x, w, wt, a, b, rows, loss, grad = 0, 1, 2, 3, 4, 5, 6, 7

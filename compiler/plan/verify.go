@@ -173,11 +173,11 @@ func (c *checker) walk() error {
 		if err := c.types(s); err != nil {
 			return err
 		}
-		if at.once && ShapeOnly(s.Op) && !Sized(s.Op) {
+		if at.once && c.differs(s) {
 			return fmt.Errorf("it differs from run to run but is in a phase that is run once")
 		}
 		for i, b := range s.In {
-			if ShapeOnly(s.Op) {
+			if ir.ShapeOnly(s.Op) {
 				break
 			}
 			if err := c.operand(at, s, i, b); err != nil {
@@ -200,6 +200,17 @@ func (c *checker) walk() error {
 		}
 	}
 	return nil
+}
+
+// differs reports whether a step gives other results in the next run, of the same
+// parameters and for an update of as many rows.
+func (c *checker) differs(s *Step) bool {
+	for _, b := range s.In {
+		if ir.ShapeOnly(s.Op) && c.p.Buffers[b].Type.Shape.Symbolic() {
+			return true
+		}
+	}
+	return ir.Draws(s.Op) || !ir.Sizes(s.Op).OfRows()
 }
 
 func (c *checker) types(s *Step) error {
@@ -368,7 +379,7 @@ func (c *checker) twin(at spot, s *Step, b int) error {
 // turns reports whether a step transposes a matrix. One whose lengths are equal
 // shows it by the columns that its slices need.
 func turns(p *Plan, s *Step) bool {
-	if s.Op == nil || s.Op.Name() != "Transpose" {
+	if !ir.Turns(s.Op) {
 		return false
 	}
 	in, out := p.Buffers[s.In[0]].Type.Shape, p.Buffers[s.Out[0]].Type.Shape

@@ -7,7 +7,7 @@
 //	keep := masks.Float32(i) < p
 //
 // An initializer of one's own (spec.Init) is given the key of its parameter. An op that draws makes its key of the
-// seed, the update and a number that is its own in the graph (ops.Drawn), and numbers its draws by the row's place in
+// seed, the update and a number that is its own in the graph (ir.Drawer), and numbers its draws by the row's place in
 // the whole update, so that no mask depends on how rows are divided.
 //
 // The generator is Philox4x32 with ten rounds (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy

@@ -1,5 +1,5 @@
 // Command extend trains an encoder made of what this module adds to Lamina: a
-// layer and its initializer, a loss, a metric and a data source. It exports the encoder as a bundle
+// layer and its initializer, an op with its kernel, a loss, a metric and a data source. It exports the encoder as a bundle
 // and verifies that.
 package main
 
@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log"
 
+	"example.com/extend/celu"
 	"example.com/extend/glu"
 	"example.com/extend/logcosh"
 	"example.com/extend/truncated"
@@ -16,6 +17,7 @@ import (
 	"example.com/extend/within"
 	"github.com/lamina-ml/lamina/export/bundle"
 	"github.com/lamina-ml/lamina/export/verify/ort"
+	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/runtime/optim"
 	"github.com/lamina-ml/lamina/runtime/train"
 	"github.com/lamina-ml/lamina/spec"
@@ -34,7 +36,7 @@ func run(ctx context.Context, out string, epochs int) error {
 	clean := spec.Input("clean", waves.Samples)
 	encoder := spec.Sequential("encoder", glu.New(64).Init(truncated.Normal{SD: 0.1}), glu.New(12))
 	code := spec.Input("x", waves.Samples).Then(encoder).Named("code")
-	wave := code.Then(spec.Dense(64), spec.GELU(), spec.Dense(waves.Samples)).Named("wave")
+	wave := code.Then(spec.Dense(64), celu.New(1), spec.Dense(waves.Samples)).Named("wave")
 	m := spec.NewModel("waves", logcosh.Loss(wave, clean))
 
 	test := waves.Source{Count: 512, Seed: 2}
@@ -45,6 +47,7 @@ func run(ctx context.Context, out string, epochs int) error {
 		Valid:     test,
 		Metrics:   []train.Metric{within.Metric(wave, clean, 0.25)},
 		Progress:  train.Bar,
+		Kernels:   []engine.Maker{celu.Kernel},
 		Needs:     ort.Check,
 	})
 	if err != nil {

@@ -6,30 +6,14 @@ import (
 	"slices"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
-	"github.com/lamina-ml/lamina/compiler/ops"
 )
+
+// Estimate and Sigmas are those of package ir.
+type Estimate = ir.Estimate
 
 // Sigmas is how many standard deviations of accumulated rounding two correct
 // executions may differ by.
-const Sigmas = 6
-
-// Estimate is a value in float64 with the variance that rounding gives each of
-// its elements in the value's own dtype.
-type Estimate struct {
-	Value *ir.Tensor // floats are F64
-	Var   []float64  // nil if exact; +Inf where the result may be anything
-}
-
-func (e Estimate) at(i int) float64 {
-	if e.Var == nil {
-		return 0
-	}
-	return e.Var[i]
-}
-
-// Tolerance returns how far element i of two correct executions may be apart:
-// each has the variance, so their difference has twice that.
-func (e Estimate) Tolerance(i int) float64 { return Sigmas * math.Sqrt(2*e.at(i)) }
+const Sigmas = ir.Sigmas
 
 // Bound evaluates g in float64 and carries along the variance that rounding each
 // result to its dtype causes, as a sum of squares: rounding errors of different
@@ -75,24 +59,50 @@ func Bound(g *ir.Graph, env *ir.Env, in map[string]*ir.Tensor) (map[*ir.Value]Es
 // walk bounds every node of g given its leaves.
 func walk(g *ir.Graph, env *ir.Env, vals map[*ir.Value]Estimate) error {
 	for _, n := range g.Nodes {
-		c := &call{env: env, node: n, in: make([]Estimate, len(n.In))}
+		c := &ir.Call{Env: env, Node: n, In: make([]Estimate, len(n.In))}
 		for i, v := range n.In {
 			e, ok := vals[v]
 			if !ok {
 				return fmt.Errorf("verify: %s reads %q before it is made", n.Op.Name(), v.Name)
 			}
-			c.in[i] = e
+			c.In[i] = e
 		}
-		out, err := c.run()
+		out, err := bound(c)
+		if err == nil {
+			err = complete(c, out)
+		}
 		if err != nil {
 			return &ir.Error{Layer: n.Layer, Made: n.Pos.Made, From: n.Pos.From, Op: n.Op.Name(), Rule: err.Error()}
-		}
-		if len(out) != len(n.Out) {
-			return fmt.Errorf("verify: %s gave %d results for %d values", n.Op.Name(), len(out), len(n.Out))
 		}
 		for i, v := range n.Out {
 			settle(v.Type.DType, &out[i])
 			vals[v] = out[i]
+		}
+	}
+	return nil
+}
+
+// complete checks what an op says of its own results.
+func complete(c *ir.Call, out []Estimate) error {
+	if len(out) != len(c.Node.Out) {
+		return fmt.Errorf("gave %d results for %d values", len(out), len(c.Node.Out))
+	}
+	for i, v := range c.Node.Out {
+		t, d := out[i].Value, v.Type.DType
+		if d.Float() {
+			d = ir.F64
+		}
+		for _, e := range c.In {
+			if e.Value == t { // which settle would change
+				out[i].Value = t.Clone()
+			}
+		}
+		out[i].Var = slices.Clone(out[i].Var)
+		if t == nil || t.Check() != nil || t.DType != d || !slices.Equal(t.Shape, c.Env.Bind(v.Type.Shape)) {
+			return fmt.Errorf("the bound of result %d is of another value than %s: it has the type of the reference's result", i+1, v.Type)
+		}
+		if s := out[i].Var; s != nil && len(s) != t.Len() {
+			return fmt.Errorf("the bound of result %d has %d variances for %d elements", i+1, len(s), t.Len())
 		}
 	}
 	return nil
@@ -106,12 +116,12 @@ func settle(d ir.DType, e *Estimate) {
 			if math.Abs(x) <= math.MaxFloat32/2 || math.IsInf(x, 0) {
 				continue
 			}
-			margin := Sigmas*math.Sqrt(e.at(i)) + math.MaxFloat32*unit(d)
+			margin := Sigmas*math.Sqrt(e.At(i)) + math.MaxFloat32*d.Unit()
 			switch {
 			case math.Abs(x)-margin > math.MaxFloat32:
 				e.Value.F64[i] = math.Inf(int(math.Copysign(1, x)))
 			case math.Abs(x)+margin > math.MaxFloat32:
-				e.unknown(i)
+				e.Open(i)
 			}
 		}
 	}
@@ -122,146 +132,29 @@ func settle(d ir.DType, e *Estimate) {
 	}
 }
 
-func (e *Estimate) unknown(i int) {
-	if e.Var == nil {
-		e.Var = make([]float64, e.Value.Len())
-	}
-	e.Var[i] = math.Inf(1)
-}
-
-// unit is the relative error of one rounding to d.
-func unit(d ir.DType) float64 {
-	switch d {
-	case ir.F32:
-		return 0x1p-24
-	case ir.F64:
-		return 0x1p-53
-	}
-	return 0
-}
-
-// floor is the least normal number of d: a runtime may take smaller results as 0.
-func floor(d ir.DType) float64 {
-	switch d {
-	case ir.F32:
-		return 0x1p-126
-	case ir.F64:
-		return 0x1p-1022
-	}
-	return 0
-}
-
-// call is one node with its operands.
-type call struct {
-	env  *ir.Env
-	node *ir.Node
-	in   []Estimate
-}
-
-func (c *call) dtype() ir.DType { return c.node.Out[0].Type.DType }
-
-// value evaluates the op itself and returns its first result.
-func (c *call) value(in ...*ir.Tensor) (*ir.Tensor, error) {
-	out, err := c.values(in...)
-	if err != nil {
-		return nil, err
-	}
-	return out[0], nil
-}
-
-// values evaluates the op itself.
-func (c *call) values(in ...*ir.Tensor) ([]*ir.Tensor, error) {
-	if len(in) == 0 {
-		for _, e := range c.in {
-			in = append(in, e.Value)
-		}
-	}
-	types := make([]ir.Type, len(c.node.In))
-	for i, v := range c.node.In {
-		types[i] = v.Type
-	}
-	out, err := ir.EvalOp(c.env, c.node.Op, types, in)
-	if err != nil {
-		return nil, err
-	}
-	if len(out) != len(c.node.Out) {
-		return nil, fmt.Errorf("gave %d results for %d values", len(out), len(c.node.Out))
-	}
-	own := make([]*ir.Tensor, len(out))
-	for i, v := range c.node.Out {
-		if want := c.env.Bind(v.Type.Shape); !slices.Equal(want, out[i].Shape) {
-			return nil, fmt.Errorf("gave shape %v for %s", out[i].Shape, v.Type)
-		}
-		own[i] = out[i].Clone() // it may share an operand's elements, which settle would change
-	}
-	return own, nil
-}
-
-// run applies the rule of the op; what has none is taken apart, or bounded by
+// bound applies the rule of the op; what has none is taken apart, or bounded by
 // trial.
-func (c *call) run() ([]Estimate, error) {
-	one := func(e Estimate, err error) ([]Estimate, error) { return []Estimate{e}, err }
-	if ops.TrainingOnly(c.node.Op) {
-		return one(c.operand())
+func bound(c *ir.Call) ([]Estimate, error) {
+	if ir.TrainingOnly(c.Node.Op) {
+		return c.Operand()
 	}
-	switch op := c.node.Op.(type) {
-	case ops.Identity:
-		return one(c.operand())
-	case ops.Transpose, ops.Reshape, ops.Flatten, ops.Expand, ops.Concat, ops.Slice, ops.Pad:
-		return one(c.moved())
-	case ops.Add, ops.Sub, ops.Mul, ops.Div, ops.Pow, ops.Max, ops.Min, ops.Greater, ops.Less, ops.Equal:
-		return one(c.binary())
-	case ops.Where:
-		return one(c.where())
-	case ops.Neg, ops.Abs, ops.Sqrt, ops.Exp, ops.Log, ops.Erf, ops.Reciprocal, ops.Relu, ops.LeakyRelu, ops.Elu,
-		ops.Selu, ops.Sigmoid, ops.Tanh, ops.Softplus:
-		return one(c.unary())
-	case ops.Sign:
-		return one(c.sign())
-	case ops.Cast:
-		return one(c.cast(op))
-	case ops.MatMul:
-		return one(c.matMul())
-	case ops.Gemm:
-		return one(c.gemm(op.TransA, op.TransB))
-	case ops.ReduceSum:
-		return one(c.reduceSum(op.Axes, false))
-	case ops.ReduceMean:
-		return one(c.reduceSum(op.Axes, true))
-	case ops.ReduceMax:
-		return one(c.reduceMax())
-	case ops.Softmax:
-		return one(c.softmax(op.Axis, false))
-	case ops.LogSoftmax:
-		return one(c.softmax(op.Axis, true))
-	case ops.ArgMax:
-		return one(c.argMax(op.Axis))
-	case ops.TopK:
-		return one(c.topK(op))
-	case ops.OneHot:
-		return one(c.oneHot(op.Depth))
-	case ops.Extent:
-		v, err := c.value()
-		return one(Estimate{Value: v}, err)
+	switch op := c.Node.Op.(type) {
+	case ir.Bounder:
+		return op.Bound(c)
 	case ir.Decomposer:
-		return c.decompose(op)
+		return decompose(c, op)
 	}
-	return c.trial()
-}
-
-// operand is the first operand as it is.
-func (c *call) operand() (Estimate, error) {
-	return Estimate{c.in[0].Value.Clone(), append([]float64(nil), c.in[0].Var...)}, nil
+	return trial(c)
 }
 
 // decompose bounds what the op means.
-func (c *call) decompose(op ir.Decomposer) ([]Estimate, error) {
-	b := ir.NewBuilder(c.node.Op.Name())
-	args := make([]*ir.Value, len(c.in))
+func decompose(c *ir.Call, op ir.Decomposer) ([]Estimate, error) {
+	b := ir.NewBuilder(c.Node.Op.Name())
+	args := make([]*ir.Value, len(c.In))
 	vals := map[*ir.Value]Estimate{}
-	for i, v := range c.node.In {
+	for i, v := range c.Node.In {
 		args[i] = b.Input(fmt.Sprintf("in%d", i), v.Type)
-		vals[args[i]] = c.in[i]
+		vals[args[i]] = c.In[i]
 	}
 	res := op.Decompose(b, args)
 	if err := b.Err(); err != nil {
@@ -270,7 +163,7 @@ func (c *call) decompose(op ir.Decomposer) ([]Estimate, error) {
 	for v, t := range b.Graph.Data {
 		vals[v] = Estimate{Value: t.Widen()}
 	}
-	if err := walk(b.Graph, c.env, vals); err != nil {
+	if err := walk(b.Graph, c.Env, vals); err != nil {
 		return nil, err
 	}
 	out := make([]Estimate, len(res))
@@ -280,60 +173,34 @@ func (c *call) decompose(op ir.Decomposer) ([]Estimate, error) {
 	return out, nil
 }
 
-// moved bounds ops that move elements or choose among them: the variances move
-// as the elements do.
-func (c *call) moved() (Estimate, error) {
-	v, err := c.value()
-	if err != nil {
-		return Estimate{}, err
-	}
-	exact := true
-	s := make([]*ir.Tensor, len(c.in))
-	for i, e := range c.in {
-		s[i] = &ir.Tensor{DType: ir.F64, Shape: e.Value.Shape, F64: e.Var}
-		if e.Var == nil {
-			s[i].F64 = make([]float64, e.Value.Len())
-		}
-		exact = exact && e.Var == nil
-	}
-	if exact {
-		return Estimate{Value: v}, nil
-	}
-	t, err := c.value(s...)
-	if err != nil {
-		return Estimate{}, err
-	}
-	return Estimate{v, t.To(ir.F64).F64}, nil
-}
-
 // trial bounds an op of unknown kind: it moves the operands by one standard
 // deviation in eight patterns of signs, takes the largest change, and adds a
 // chain of roundings as long as the largest operand's row.
-func (c *call) trial() ([]Estimate, error) {
-	values, err := c.values()
+func trial(c *ir.Call) ([]Estimate, error) {
+	values, err := c.Values()
 	if err != nil {
 		return nil, err
 	}
 	known := true // the operands are exact
 	chain := 1.0
-	for i, v := range c.node.In {
-		known = known && c.in[i].Var == nil
+	for i, v := range c.Node.In {
+		known = known && c.In[i].Var == nil
 		if v.Type.Rank() > 0 {
-			chain = max(chain, float64(v.Type.Shape[1:].ElemsAt(c.env.Binding)))
+			chain = max(chain, float64(v.Type.Shape[1:].ElemsAt(c.Env.Binding)))
 		}
 	}
 	out := make([]Estimate, len(values))
 	for k, v := range values {
-		out[k] = Estimate{v, make([]float64, v.Len())}
+		out[k] = Estimate{Value: v, Var: make([]float64, v.Len())}
 		for i := range out[k].Var {
-			if !c.node.Out[k].Type.DType.Float() && !known {
+			if !c.Node.Out[k].Type.DType.Float() && !known {
 				out[k].Var[i] = math.Inf(1)
 			}
 		}
 	}
 	for pattern := range uint64(8) {
-		in := make([]*ir.Tensor, len(c.in))
-		for k, x := range c.in {
+		in := make([]*ir.Tensor, len(c.In))
+		for k, x := range c.In {
 			in[k] = x.Value
 			if x.Var == nil || x.Value.DType != ir.F64 {
 				continue
@@ -343,12 +210,12 @@ func (c *call) trial() ([]Estimate, error) {
 				in[k].F64[i] += sign(pattern, uint64(i)) * math.Sqrt(x.Var[i])
 			}
 		}
-		moved, err := c.values(in...)
+		moved, err := c.Values(in...)
 		if err != nil {
 			return nil, err
 		}
 		for k, e := range out {
-			if !c.node.Out[k].Type.DType.Float() {
+			if !c.Node.Out[k].Type.DType.Float() {
 				continue
 			}
 			for i := range e.Var {
@@ -358,11 +225,11 @@ func (c *call) trial() ([]Estimate, error) {
 		}
 	}
 	for k, e := range out {
-		d := c.node.Out[k].Type.DType
+		d := c.Node.Out[k].Type.DType
 		if !d.Float() {
 			continue
 		}
-		u, f := unit(d), floor(d)
+		u, f := d.Unit(), d.LeastNormal()
 		for i := range e.Var {
 			y := e.Value.At(i)
 			e.Var[i] += 4*chain*u*u*y*y + f*f

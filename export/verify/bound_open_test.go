@@ -50,7 +50,7 @@ func TestOpenNearPole(t *testing.T) {
 		e := boundedRow(t, func(b *ir.Builder, x *ir.Value) *ir.Value { return c.f(b, near(b, x)) }, inputs...)
 		var open []bool
 		for i := range inputs {
-			open = append(open, math.IsInf(e.at(i), 1))
+			open = append(open, math.IsInf(e.At(i), 1))
 		}
 		if fmt.Sprint(open) != c.want {
 			t.Errorf("%s is open at %v, want %s", name, open, c.want)
@@ -60,7 +60,7 @@ func TestOpenNearPole(t *testing.T) {
 	zero := boundedRow(t, func(b *ir.Builder, x *ir.Value) *ir.Value {
 		return b.Op(ops.Div{}, x, b.Op(ops.Sub{}, b.Op(ops.Exp{}, x), b.Op(ops.Exp{}, x)))
 	}, 1, 0)
-	if !math.IsInf(zero.at(0), 1) || !math.IsInf(zero.at(1), 1) {
+	if !math.IsInf(zero.At(0), 1) || !math.IsInf(zero.At(1), 1) {
 		t.Errorf("x over an uncertain 0 has the variances %v", zero.Var)
 	}
 }
@@ -91,7 +91,7 @@ func TestOpenWhere(t *testing.T) {
 	index := boundedRow(t, func(b *ir.Builder, x *ir.Value) *ir.Value {
 		return b.Op(ops.Cast{To: ir.I64}, either(b, x))
 	}, 0, 1)
-	if !math.IsInf(index.at(0), 1) || index.at(1) != 0 {
+	if !math.IsInf(index.At(0), 1) || index.At(1) != 0 {
 		t.Errorf("an integer that is 5 or 2 has the variances %v", index.Var)
 	}
 }
@@ -101,7 +101,7 @@ func TestOpenWhere(t *testing.T) {
 func TestTrainingOnlyBound(t *testing.T) {
 	n := 0
 	for _, op := range ops.All() {
-		if !ops.TrainingOnly(op) {
+		if !ir.TrainingOnly(op) {
 			continue
 		}
 		n++

@@ -135,12 +135,12 @@ func TestOpenElements(t *testing.T) {
 	}
 	var open []bool
 	for i := range 6 {
-		open = append(open, math.IsInf(est[less].at(i), 1))
+		open = append(open, math.IsInf(est[less].At(i), 1))
 	}
 	if fmt.Sprint(open) != "[true false false false false false]" {
 		t.Errorf("exp(x) < 1 is open at %v", open)
 	}
-	if e := est[best]; e.at(0) != 0 || !math.IsInf(e.at(1), 1) {
+	if e := est[best]; e.At(0) != 0 || !math.IsInf(e.At(1), 1) {
 		t.Errorf("argmax: %v", e.Var)
 	}
 	if v := est[big].Value.F64; v[0] != 0 || !math.IsInf(v[1], 1) || !math.IsInf(v[2], -1) {
@@ -159,7 +159,7 @@ func TestTrial(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range 3 {
-		if s := math.Sqrt(est[y].at(i)); s < 0x1p-26 || s > 0x1p-18 {
+		if s := math.Sqrt(est[y].At(i)); s < 0x1p-26 || s > 0x1p-18 {
 			t.Errorf("element %d has sigma %g", i, s)
 		}
 	}

@@ -30,7 +30,7 @@ func TestTopKBound(t *testing.T) {
 		}
 		var open []bool
 		for i := range 6 {
-			open = append(open, math.IsInf(est[kept].at(i), 1))
+			open = append(open, math.IsInf(est[kept].At(i), 1))
 			if wide := est[code].Tolerance(i) > 1e-3; wide != open[i] {
 				t.Errorf("k %d: the tolerance of element %d is %v", k, i, est[code].Tolerance(i))
 			}

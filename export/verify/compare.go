@@ -41,7 +41,7 @@ func Compare(got, want *ir.Tensor, est Estimate) Diff {
 	}
 	worst := 0.0
 	for i, n := 0, want.Len(); i < n; i++ {
-		if math.IsInf(est.at(i), 1) {
+		if math.IsInf(est.At(i), 1) {
 			d.Undetermined++
 			continue
 		}
@@ -129,3 +129,5 @@ func (d *Diff) miss(i, row int, worst *float64, ratio float64, what string, a ..
 		d.First = fmt.Sprintf("row %d, element %d: ", i/row, i%row) + fmt.Sprintf(what, a...)
 	}
 }
+
+func finite(x float64) bool { return x-x == 0 }

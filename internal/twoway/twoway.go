@@ -43,6 +43,9 @@ func (op Halves) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 	return []*ir.Tensor{a, b}, nil
 }
 
+// Bound states that each half has the errors of its elements.
+func (Halves) Bound(c *ir.Call) ([]ir.Estimate, error) { return c.Moved() }
+
 // VJP joins the two gradients; a result that nothing reads has one of zeros.
 func (op Halves) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
 	both := make([]*ir.Value, len(dout))

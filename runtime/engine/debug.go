@@ -43,9 +43,9 @@ func (f *Fault) String() string {
 // first step, in the order of execution, with a result that is not finite, or
 // nil. An input or a parameter that is not finite comes before all steps, with
 // the op FaultInput or FaultParam and the layer that reads it first. Nothing in the
-// store changes.
-func FirstNonFinite(p *plan.Plan, s *Store, in Feed, at ir.Binding, u *Update) (*Fault, error) {
-	e, err := newEngine(p, s, Options{Workers: 1}, true)
+// store changes. kernels are those of [Options].
+func FirstNonFinite(p *plan.Plan, s *Store, in Feed, at ir.Binding, u *Update, kernels ...Maker) (*Fault, error) {
+	e, err := newEngine(p, s, Options{Workers: 1, Kernels: kernels}, true)
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +119,7 @@ func (n *Net) FirstNonFinite(in map[string]*ir.Tensor) (*Fault, error) {
 			w := part(t, from, to)
 			fed[v.Name] = &ir.Tensor{DType: t.DType, Shape: v.Type.Shape.At(now), F32: w.f32, F64: w.f64, I64: w.i64, Bool: w.b, Raw: w.raw}
 		}
-		if f, err := FirstNonFinite(n.p, n.s, fed, now, nil); f != nil || err != nil {
+		if f, err := FirstNonFinite(n.p, n.s, fed, now, nil, n.kernels...); f != nil || err != nil {
 			return f, err
 		}
 	}

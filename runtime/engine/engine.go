@@ -12,7 +12,6 @@ import (
 	"unsafe"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
-	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/compiler/plan"
 	"github.com/lamina-ml/lamina/runtime/optim"
 )
@@ -22,6 +21,10 @@ type Options struct {
 	Workers int  // goroutines that take tasks, the caller of Run included; 0 means GOMAXPROCS
 	Spin    Spin // what workers do that wait
 	Profile bool // measure each step, for Times; it costs two readings of the clock a task and step
+
+	// Kernels make kernels of ops of other modules: the first that makes one is taken.
+	// They are asked for steps that have none here, which nothing else makes fast.
+	Kernels []Maker
 }
 
 // Feed holds the inputs of a run by name, in the dtype of the port.
@@ -118,7 +121,11 @@ type Engine struct {
 	sized   int             // rows of the update that they have seen
 	turned  map[int]int     // parameter of each twin that an update makes again
 	stays   map[int]bool    // results that stay turned
-	lasting bool            // an update leaves nothing of those phases to be made again
+	scratch int             // floats that some kernel takes of a worker's own
+	makers  []Maker
+	given   []string // names of the kernels they made, in order
+	workers int
+	lasting bool // an update leaves nothing of those phases to be made again
 	ran     bool
 	outs    map[string]*ir.Tensor
 
@@ -135,6 +142,7 @@ type Engine struct {
 // ctx is what belongs to one worker.
 type ctx struct {
 	e     *Engine
+	id    int // from 0
 	slots [][]float32
 	tmp   []float32
 	keys  []uint64        // of a row in order
@@ -164,7 +172,7 @@ func newEngine(p *plan.Plan, s *Store, o Options, apart bool) (*Engine, error) {
 	if o.Workers == 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
-	e := &Engine{p: p, s: s, lossAt: -1, outs: map[string]*ir.Tensor{}}
+	e := &Engine{p: p, s: s, lossAt: -1, outs: map[string]*ir.Tensor{}, makers: o.Kernels, workers: o.Workers}
 	var dims []ir.Dim
 	for i := range p.Buffers {
 		e.elems = append(e.elems, e.sizes.elems(p.Buffers[i].Type.Shape))
@@ -210,8 +218,8 @@ func newEngine(p *plan.Plan, s *Store, o Options, apart bool) (*Engine, error) {
 	e.counts = make([]int, 0, widest)
 	e.task = e.runTask
 	e.norm.init(e)
-	for range o.Workers {
-		c := &ctx{e: e, slots: make([][]float32, len(s.slots)), tmp: aligned(scratchFor(p))}
+	for i := range o.Workers {
+		c := &ctx{e: e, id: i, slots: make([][]float32, len(s.slots)), tmp: aligned(e.scratch)}
 		if o.Profile {
 			c.times = make([]time.Duration, len(p.Steps))
 		}
@@ -339,7 +347,7 @@ func (e *Engine) bind(id int, g *plan.Group) (boundStep, error) {
 			st.times = e.sizes.dim(times)
 		}
 	}
-	b := &binding{e: e, p: e.p, s: s}
+	b := &binding{e: e, p: e.p, s: s, g: g}
 	for _, i := range s.In {
 		b.in = append(b.in, &e.views[i])
 		b.inT = append(b.inT, e.p.Buffers[i].Type)
@@ -349,6 +357,9 @@ func (e *Engine) bind(id int, g *plan.Group) (boundStep, error) {
 		b.outT = append(b.outT, e.p.Buffers[i].Type)
 	}
 	st.run, st.name = b.kernel()
+	if b.err != nil {
+		return st, b.err
+	}
 	if st.run == nil {
 		return st, fmt.Errorf("engine: step %d: %s has neither a kernel nor a meaning", id, s.Op.Name())
 	}
@@ -554,42 +565,3 @@ func (e *Engine) Plan() *plan.Plan { return e.p }
 
 // Close ends the workers. It may be called twice.
 func (e *Engine) Close() { e.pool.close() }
-
-// scratchFor returns the floats a worker needs for itself: a turned operand of a
-// product, a turned tile, or two units of a result.
-func scratchFor(p *plan.Plan) int {
-	n := 0
-	for i := range p.Steps {
-		s := &p.Steps[i]
-		if s.Op == nil {
-			continue
-		}
-		if out := p.Buffers[s.Out[0]].Type; out.Rank() > 0 {
-			n = max(n, 2*out.Shape[1:].ElemsAt(p.Capacity))
-		}
-		transB := false
-		switch op := s.Op.(type) {
-		case ops.Gemm:
-			transB = op.TransB
-		case ops.GemmRelu:
-			transB = op.TransB
-		case ops.GemmReluGrad:
-			transB = op.TransB
-		}
-		if transB {
-			n = max(n, p.Buffers[s.In[1]].Type.Shape.ElemsAt(p.Capacity))
-		}
-	}
-	for i := range p.Phases {
-		for j := range p.Phases[i].Groups {
-			g := &p.Phases[i].Groups[j]
-			for _, id := range g.Steps {
-				if s := &p.Steps[id]; turns(p, s) {
-					out := p.Buffers[s.Out[0]].Type.Shape
-					n = max(n, min(g.Grain, out[0].Length())*out[1].Length())
-				}
-			}
-		}
-	}
-	return n
-}

@@ -48,7 +48,7 @@ func (b *binding) fallback() kernel {
 				// The other slices may be in the making.
 				from, shape[0] = lo*ir.Elems(shape[1:]), hi-lo
 			}
-			args[i] = widen(in[i], inT[i].DType, shape, from, plan.ShapeOnly(op))
+			args[i] = widen(in[i], inT[i].DType, shape, from, ir.ShapeOnly(op))
 			if part && s.Access[i] == ir.Axis1 {
 				args[i] = columns(args[i], lo, hi)
 			}

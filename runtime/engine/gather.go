@@ -111,7 +111,7 @@ func (e *Engine) reads(steps []int, input int) (reads, rowwise bool) {
 	rowwise = true
 	for _, id := range steps {
 		s := &e.p.Steps[id]
-		if s.Op != nil && plan.ShapeOnly(s.Op) {
+		if ir.ShapeOnly(s.Op) {
 			continue
 		}
 		for k, b := range s.In {

@@ -14,8 +14,10 @@ type binding struct {
 	e         *Engine
 	p         *plan.Plan
 	s         *plan.Step
+	g         *plan.Group // nil for a tail
 	in, out   []*view
 	inT, outT []ir.Type
+	err       error // of a kernel that is given
 }
 
 // reference is the name of the kernel of a step that has none.
@@ -29,10 +31,17 @@ func (b *binding) kernel() (kernel, string) {
 	if k, name := packedGemm(b); k != nil {
 		return k, name
 	}
-	if mk := maker(b.s.Op.Name()); mk != nil {
+	mk := maker(b.s.Op)
+	if ir.IsView(b.s.Op, b.inT, b.outT) {
+		mk = copyKernel
+	}
+	if mk != nil {
 		if k, name := mk(b); k != nil {
 			return k, name
 		}
+	}
+	if k, name := b.given(); k != nil {
+		return k, name
 	}
 	return b.fallback(), reference
 }

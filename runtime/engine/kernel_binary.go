@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/kernels/simd"
 )
 
@@ -14,27 +15,27 @@ type binaryOp struct {
 	left   func(dst, b []float32, s float32) // s op b
 }
 
-func binaryOps(name string) (binaryOp, bool) {
-	switch name {
-	case "Add":
+func binaryOps(op ir.Op) (binaryOp, bool) {
+	switch op.(type) {
+	case ops.Add:
 		return binaryOp{simd.Add, simd.AddScalar, simd.AddScalar}, true
-	case "Sub":
+	case ops.Sub:
 		return binaryOp{simd.Sub, func(dst, a []float32, s float32) { simd.AddScalar(dst, a, -s) }, nil}, true
-	case "Mul":
+	case ops.Mul:
 		return binaryOp{simd.Mul, simd.MulScalar, simd.MulScalar}, true
-	case "Div":
+	case ops.Div:
 		return binaryOp{simd.Div, nil, nil}, true
-	case "Max":
+	case ops.Max:
 		return binaryOp{simd.Max, nil, nil}, true
-	case "Min":
+	case ops.Min:
 		return binaryOp{simd.Min, nil, nil}, true
-	case "Pow":
+	case ops.Pow:
 		return binaryOp{pow, powScalar, nil}, true
-	case "ReluGrad":
+	case ops.ReluGrad:
 		return binaryOp{simd.ReluGrad, nil, nil}, true
-	case "SigmoidGrad":
+	case ops.SigmoidGrad:
 		return binaryOp{simd.SigmoidGrad, nil, nil}, true
-	case "TanhGrad":
+	case ops.TanhGrad:
 		return binaryOp{simd.TanhGrad, nil, nil}, true
 	}
 	return binaryOp{}, false
@@ -59,7 +60,7 @@ func powScalar(dst, a []float32, s float32) {
 
 // binaryKernel is an elementwise op of two operands, either broadcast.
 func binaryKernel(b *binding) (kernel, string) {
-	op, ok := binaryOps(b.s.Op.Name())
+	op, ok := binaryOps(b.s.Op)
 	if !ok || !b.all(ir.F32) {
 		return nil, ""
 	}
@@ -94,6 +95,7 @@ func binaryKernel(b *binding) (kernel, string) {
 			}
 		}, "vector_column"
 	}
+	b.needs(2 * inner(b.outT[0]).ElemsAt(b.p.Capacity))
 	return func(c *ctx, lo, hi int) {
 		w := *width
 		tmp := c.scratch(2 * w)
@@ -114,15 +116,15 @@ func compareKernel(b *binding) (kernel, string) {
 		return nil, ""
 	}
 	var f func(dst []bool, a, b []float32)
-	switch b.s.Op.Name() {
-	case "Greater":
+	switch b.s.Op.(type) {
+	case ops.Greater:
 		f = func(dst []bool, a, b []float32) {
 			a, b = a[:len(dst)], b[:len(dst)]
 			for i := range dst {
 				dst[i] = a[i] > b[i]
 			}
 		}
-	case "Less":
+	case ops.Less:
 		f = func(dst []bool, a, b []float32) {
 			a, b = a[:len(dst)], b[:len(dst)]
 			for i := range dst {
@@ -138,6 +140,7 @@ func compareKernel(b *binding) (kernel, string) {
 		}
 	}
 	out, width := b.out[0], b.width(b.outT[0])
+	b.needs(2 * inner(b.outT[0]).ElemsAt(b.p.Capacity))
 	return func(c *ctx, lo, hi int) {
 		w := *width
 		tmp := c.scratch(2 * w)
@@ -158,6 +161,7 @@ func whereKernel(b *binding) (kernel, string) {
 		return nil, ""
 	}
 	cond, out, width := b.in[0], b.out[0], b.width(b.outT[0])
+	b.needs(2 * inner(b.outT[0]).ElemsAt(b.p.Capacity))
 	return func(c *ctx, lo, hi int) {
 		w := *width
 		tmp := c.scratch(2 * w)

@@ -70,6 +70,9 @@ func gemm(b *binding) (kernel, string) {
 	if mask != nil {
 		name += "_mask"
 	}
+	if transB {
+		b.needs(wT.ElemsAt(b.p.Capacity))
+	}
 	nAt, kAt, colsAt := e.sizes.dim(wT[nAxis]), e.sizes.dim(xT[kAxis]), e.sizes.dim(xT[1])
 	return func(c *ctx, lo, hi int) {
 		n, k, cols := *nAt, *kAt, *colsAt
@@ -119,6 +122,10 @@ func (b *binding) all(d ir.DType) bool {
 	}
 	return true
 }
+
+// needs says how many floats of scratch the kernel takes at capacity, so that no run
+// makes them.
+func (b *binding) needs(n int) { b.e.scratch = max(b.e.scratch, n) }
 
 // scratch returns n floats that belong to the worker.
 func (c *ctx) scratch(n int) []float32 {

@@ -23,6 +23,7 @@ func softmaxKernel(b *binding) (kernel, string) {
 	}
 	x, y, nAt := b.in[0], b.out[0], b.e.sizes.dim(s[axis])
 	linesAt := b.e.sizes.elems(s[1:axis])
+	b.needs(s[axis].At(b.p.Capacity))
 	return func(c *ctx, lo, hi int) {
 		n, lines := *nAt, *linesAt
 		tmp := c.scratch(n)

@@ -81,6 +81,11 @@ func turnedGemm(b *binding) (kernel, string) {
 	if len(b.in) == 3 {
 		start, turned, name = b.in[2], e.stays[b.s.In[2]], name+"_chain"
 	}
+	most := b.outT[0].Shape[0].Length()
+	if b.g != nil {
+		most = min(most, b.g.Grain)
+	}
+	b.needs(most * n)
 	return func(c *ctx, lo, hi int) {
 		m := hi - lo
 		if m <= 0 {

@@ -109,7 +109,7 @@ func (e *Engine) alike() bool {
 			return false
 		}
 	}
-	d, ok := e.u.Opt.(interface{ Decays() bool })
+	d, ok := e.u.Opt.(optim.Decayer)
 	return ok && !d.Decays()
 }
 

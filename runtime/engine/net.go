@@ -19,15 +19,16 @@ import (
 // training. It may be called by any number of goroutines at once. A row's result
 // has the same bits in whatever batch it comes.
 type Net struct {
-	err    error
-	g      *ir.Graph
-	p      *plan.Plan
-	s      *Store
-	rec    Record
-	slow   Slow
-	mixes  bool        // some result depends on more than its own row
-	inputs []*ir.Value // of the plan, in port order
-	given  []given     // where the lengths of a call come from
+	err     error
+	g       *ir.Graph
+	p       *plan.Plan
+	s       *Store
+	rec     Record
+	slow    Slow
+	kernels []Maker
+	mixes   bool        // some result depends on more than its own row
+	inputs  []*ir.Value // of the plan, in port order
+	given   []given     // where the lengths of a call come from
 
 	warm  atomic.Pointer[Engine] // the one that calls after each other use, nil while it is in use
 	lanes chan *Engine           // as many more as there are processors, nil until they are needed
@@ -35,15 +36,15 @@ type Net struct {
 
 // NewNet returns the function that plan p computes with these parameters; g is
 // the graph it was compiled from. The parameters are copied. A Net needs no
-// closing.
+// closing. kernels are those of [Options].
 //
 // Errors: a parameter that is absent or of another size; a plan that updates
 // parameters or does not verify.
-func NewNet(g *ir.Graph, p *plan.Plan, params map[string][]float32, rec Record) (*Net, error) {
+func NewNet(g *ir.Graph, p *plan.Plan, params map[string][]float32, rec Record, kernels ...Maker) (*Net, error) {
 	if g == nil || p == nil {
 		return nil, errors.New("engine: a Net needs a graph and a plan")
 	}
-	n := &Net{g: g, p: p, rec: rec, mixes: !ir.RowsApart(g), s: NewStore(p.Segments, nil, p.States...)}
+	n := &Net{g: g, p: p, rec: rec, kernels: kernels, mixes: !ir.RowsApart(g), s: NewStore(p.Segments, nil, p.States...)}
 	for i := range p.Segments {
 		seg := &p.Segments[i]
 		w, ok := params[seg.Name]
@@ -365,7 +366,7 @@ func part(t *ir.Tensor, from, to int) view {
 }
 
 // lane returns a new engine. One worker has no goroutine, so it needs no closing.
-func (n *Net) lane() (*Engine, error) { return New(n.p, n.s, Options{Workers: 1}) }
+func (n *Net) lane() (*Engine, error) { return New(n.p, n.s, Options{Workers: 1, Kernels: n.kernels}) }
 
 // Inputs returns the names and types of the inputs, in order.
 func (n *Net) Inputs() []*ir.Value { return slices.Clone(n.inputs) }

@@ -146,7 +146,7 @@ func transposed(p *plan.Plan, i int) int {
 	for j := range p.Steps {
 		s := &p.Steps[j]
 		if s.Op != nil && len(s.Out) == 1 && s.Out[0] == i && len(s.In) == 1 && p.Buffers[s.In[0]].Kind == plan.Param {
-			if op, ok := s.Op.(ops.Transpose); ok && op.Perm == ir.MakeAxes(1, 0) {
+			if ir.Turns(s.Op) {
 				return s.In[0]
 			}
 		}

@@ -1,64 +1,71 @@
 package engine
 
+import (
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
+	"github.com/lamina-ml/lamina/compiler/plan"
+)
+
 // makeKernel returns a kernel and its name, or nil when it does not do this step.
 type makeKernel func(b *binding) (kernel, string)
 
-// maker returns the fast form of an op, or nil. An op that is not here is run by
-// its reference meaning.
-func maker(op string) makeKernel {
-	switch op {
-	case "Gemm", "GemmRelu", "GemmReluGrad", "MatMul":
+// maker returns the fast form of an op of Lamina, or nil. It goes by types, since an op
+// of another module may have the name of one of ours. An op that is not here has a
+// kernel of its own (see [Maker]) or is run by its reference meaning.
+func maker(op ir.Op) makeKernel {
+	switch op.(type) {
+	case ops.Gemm, ops.GemmRelu, ops.GemmReluGrad, ops.MatMul:
 		return gemm
-	case "SquaredError":
+	case ops.SquaredError:
 		return squaredErrorKernel
-	case "Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "ReluGrad", "SigmoidGrad", "TanhGrad":
+	case ops.Add, ops.Sub, ops.Mul, ops.Div, ops.Pow, ops.Max, ops.Min, ops.ReluGrad, ops.SigmoidGrad, ops.TanhGrad:
 		return binaryKernel
-	case "Greater", "Less", "Equal":
+	case ops.Greater, ops.Less, ops.Equal:
 		return compareKernel
-	case "Where":
+	case ops.Where:
 		return whereKernel
-	case "Relu", "Sigmoid", "Tanh", "Exp", "Log", "Neg", "Abs", "Sign", "Sqrt", "Erf", "Reciprocal",
-		"LeakyRelu", "Elu", "Selu", "Softplus", "Gelu":
+	case ops.Relu, ops.Sigmoid, ops.Tanh, ops.Exp, ops.Log, ops.Neg, ops.Abs, ops.Sign, ops.Sqrt, ops.Erf, ops.Reciprocal,
+		ops.LeakyRelu, ops.Elu, ops.Selu, ops.Softplus, ops.Gelu:
 		return unaryKernel
-	case "SoftplusSum":
+	case ops.SoftplusSum:
 		return softplusSumKernel
-	case "ReduceSum", "ReduceMean":
+	case ops.ReduceSum, ops.ReduceMean:
 		return reduceKernel
-	case "ReduceMax":
+	case ops.ReduceMax:
 		return reduceMaxKernel
-	case "ArgMax":
+	case ops.ArgMax:
 		return argMaxKernel
-	case "ContinueSum":
+	case plan.ContinueSum:
 		return continueSumKernel
-	case "RowSum":
+	case plan.RowSum:
 		return rowSumKernel
-	case "Total":
+	case plan.Total:
 		return totalKernel
-	case "Extent":
+	case ops.Extent:
 		return extentKernel
-	case "Softmax", "LogSoftmax":
+	case ops.Softmax, ops.LogSoftmax:
 		return softmaxKernel
-	case "Expand":
+	case ops.Expand:
 		return expandKernel
-	case "Transpose":
+	case ops.Transpose:
 		return transposeKernel
-	case "Concat":
+	case ops.Concat:
 		return concatKernel
-	case "Slice":
+	case ops.Slice:
 		return sliceKernel
-	case "Pad":
+	case ops.Pad:
 		return padKernel
-	case "Identity", "StopGradient", "Reshape", "Flatten", "Assign":
+	case plan.Assign:
 		return copyKernel
-	case "StoreGrad":
+	case plan.StoreGrad:
 		return storeGradKernel
-	case "Bernoulli", "RandomNormal", "Sample", "MaskingNoise", "GaussianNoise", "SaltAndPepper":
+	case ops.Bernoulli, ops.RandomNormal, ops.Sample, ops.MaskingNoise, ops.GaussianNoise, ops.SaltAndPepper:
 		return randomKernel
-	case "Cast":
+	case ops.Cast:
 		return castKernel
-	case "OneHot":
+	case ops.OneHot:
 		return oneHotKernel
-	case "TopK":
+	case ops.TopK:
 		return topKKernel
 	}
 	return nil

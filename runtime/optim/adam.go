@@ -64,6 +64,9 @@ func (o *AdamOptimizer) LayerDecay(factor float64) *AdamOptimizer { o.setLayer(f
 // Slots implements [Optimizer].
 func (o *AdamOptimizer) Slots() []string { return []string{"m", "v"} }
 
+// Decays implements [Decayer].
+func (o *AdamOptimizer) Decays() bool { return o.l2 != 0 }
+
 // Update implements [Optimizer].
 func (o *AdamOptimizer) Update(s Step, w, g []float32, slots [][]float32) {
 	simd.Adam(w, g, slots[0], slots[1], simd.AdamParams{

@@ -65,6 +65,9 @@ func (o *AdamWOptimizer) LayerDecay(factor float64) *AdamWOptimizer { o.setLayer
 // Slots implements [Optimizer].
 func (o *AdamWOptimizer) Slots() []string { return []string{"m", "v"} }
 
+// Decays implements [Decayer].
+func (o *AdamWOptimizer) Decays() bool { return o.decay != 0 }
+
 // Update implements [Optimizer].
 func (o *AdamWOptimizer) Update(s Step, w, g []float32, slots [][]float32) {
 	simd.Adam(w, g, slots[0], slots[1], simd.AdamParams{

@@ -22,6 +22,10 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 )
 
+// Decayer is an optimizer that says whether the update of a weight depends on [Step].Decay. Where it does not,
+// parameters that are neighbours in memory may be updated in one call.
+type Decayer interface{ Decays() bool }
+
 // Optimizer turns gradients into updates of weights.
 type Optimizer interface {
 	// Name is the kind, in lower case: "adam".

@@ -62,6 +62,9 @@ func (o *RMSPropOptimizer) LayerDecay(factor float64) *RMSPropOptimizer { o.setL
 // Slots implements [Optimizer].
 func (o *RMSPropOptimizer) Slots() []string { return []string{"v"} }
 
+// Decays implements [Decayer].
+func (o *RMSPropOptimizer) Decays() bool { return o.l2 != 0 }
+
 // Update implements [Optimizer].
 func (o *RMSPropOptimizer) Update(s Step, w, g []float32, slots [][]float32) {
 	simd.RMSProp(w, g, slots[0], simd.RMSPropParams{

@@ -97,6 +97,9 @@ func (o *SGDOptimizer) Slots() []string {
 	return []string{"momentum"}
 }
 
+// Decays implements [Decayer].
+func (o *SGDOptimizer) Decays() bool { return o.l2 != 0 }
+
 // Update implements [Optimizer].
 func (o *SGDOptimizer) Update(s Step, w, g []float32, slots [][]float32) {
 	p := simd.SGDParams{LR: s.LR, Decay: s.decay(o.l2), Scale: s.Scale}

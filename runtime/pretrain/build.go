@@ -219,7 +219,7 @@ func (p *Program) isNoise(x *spec.Value, noise spec.Layer) bool {
 		return false
 	}
 	for _, n := range g.Nodes {
-		if !ops.TrainingOnly(n.Op) && n.Op != (ops.Identity{}) {
+		if !ir.TrainingOnly(n.Op) && n.Op != (ops.Identity{}) {
 			p.fail("Corrupt takes a noise, which exists in training only, such as spec.MaskingNoise(0.25); the layer given computes %s", n.Op.Name())
 			return false
 		}
@@ -254,7 +254,7 @@ func endsInSigmoid(v *spec.Value) bool {
 		return false
 	}
 	n := g.Outputs[0].Def
-	for n != nil && (n.Op == (ops.Identity{}) || ops.TrainingOnly(n.Op)) {
+	for n != nil && (n.Op == (ops.Identity{}) || ir.TrainingOnly(n.Op)) {
 		n = n.In[0].Def
 	}
 	return n != nil && n.Op == (ops.Sigmoid{})

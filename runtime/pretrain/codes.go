@@ -62,7 +62,11 @@ func (r *run) below(v *spec.Value) (*engine.Net, error) {
 	if err != nil {
 		return nil, err
 	}
-	return engine.NewNet(g, pl, values, engine.Record{})
+	var own []engine.Maker
+	for i := range r.p.list {
+		own = append(own, r.p.list[i].opt.Kernels...)
+	}
+	return engine.NewNet(g, pl, values, engine.Record{}, own...)
 }
 
 // codes computes the rows of a stage, once: in memory if they fit the budget, else

@@ -44,7 +44,7 @@ func newEvaluation(t *Trainer, src dataset.Source, losses bool) (_ *evaluation, 
 		if e.losses.feed, err = newFeed(t.prog.Eval, src, t.model); err != nil {
 			return nil, err
 		}
-		if e.losses.engine, err = engine.New(t.prog.Eval, t.store, engine.Options{Workers: t.opt.Workers, Spin: t.opt.Spin}); err != nil {
+		if e.losses.engine, err = engine.New(t.prog.Eval, t.store, t.opt.engine()); err != nil {
 			return nil, err
 		}
 		if err := e.losses.feed.gather(e.losses.engine, e.batches); err != nil {
@@ -79,7 +79,7 @@ func newEvaluation(t *Trainer, src dataset.Source, losses bool) (_ *evaluation, 
 	if e.metrics.feed, err = newFeed(pl, src, t.model); err != nil {
 		return nil, err
 	}
-	if e.metrics.engine, err = engine.New(pl, t.store, engine.Options{Workers: t.opt.Workers, Spin: t.opt.Spin}); err != nil {
+	if e.metrics.engine, err = engine.New(pl, t.store, t.opt.engine()); err != nil {
 		return nil, err
 	}
 	return e, e.metrics.feed.gather(e.metrics.engine, e.batches)

@@ -44,7 +44,7 @@ func (t *Trainer) settled() error {
 	for _, s := range t.model.States() {
 		copy(was.State(s.Name), t.store.State(s.Name))
 	}
-	f, err := engine.FirstNonFinite(t.prog.Train, was, t.feed.whole(), t.feed.lengths(t.feed.batch), &t.update)
+	f, err := engine.FirstNonFinite(t.prog.Train, was, t.feed.whole(), t.feed.lengths(t.feed.batch), &t.update, t.opt.Kernels...)
 	if err != nil {
 		return errors.Join(what, err)
 	}
@@ -66,7 +66,7 @@ func (t *Trainer) explain(err error, what string) error {
 	if name := t.badParam(); name != "" {
 		// What it was before is gone.
 		where = fmt.Sprintf("parameter %q is not finite after update %d; run the same again with a Dir and CheckpointEvery 1 to be told the op that made it", name, t.cursor.Update)
-	} else if f, ferr := engine.FirstNonFinite(t.prog.Train, t.store, t.feed.whole(), t.feed.lengths(t.feed.batch), &t.update); ferr != nil {
+	} else if f, ferr := engine.FirstNonFinite(t.prog.Train, t.store, t.feed.whole(), t.feed.lengths(t.feed.batch), &t.update, t.opt.Kernels...); ferr != nil {
 		where = ferr.Error()
 	} else {
 		where = made(f) + t.advice(t.prog.Train, t.feed, slower)
@@ -130,7 +130,7 @@ func (t *Trainer) badParam() string {
 // invalid explains a validation loss that is not finite, after a batch that gave one.
 func (t *Trainer) invalid(loss float64) error {
 	p := t.eval.losses
-	f, err := engine.FirstNonFinite(t.prog.Eval, t.store, p.feed.whole(), p.feed.lengths(p.feed.batch), nil)
+	f, err := engine.FirstNonFinite(t.prog.Eval, t.store, p.feed.whole(), p.feed.lengths(p.feed.batch), nil, t.opt.Kernels...)
 	if err != nil {
 		return err
 	}

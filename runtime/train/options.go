@@ -27,6 +27,7 @@ type Options struct {
 	Accumulate int             // steps an update, their gradients averaged over all rows; 1
 	Workers    int             // goroutines; GOMAXPROCS. No result depends on it
 	Spin       engine.Spin     // what workers do that wait for each other; engine.SpinAuto. No result depends on it
+	Kernels    []engine.Maker  // of ops of one's own, here and in Nets; none. The checkpoint names them with the kernel set
 	Seed       uint64          // of initial weights, shuffling and dropout
 	InitFrom   []From          // tensors that parameters start from; none. A checkpoint in Dir comes before it
 	Freeze     []string        // patterns of parameters that are not trained (see optim.Match); none
@@ -54,6 +55,11 @@ type Options struct {
 	DumpAfter       string       // name of a pass, or "all"
 	Show            string       // name of the loss that Progress shows, as "loss/mse1"; "" is the whole loss
 	Log             *slog.Logger // slog.Default, which gets warnings and, as Info, what Progress has no epoch for; epochs are Debug
+}
+
+// engine returns the options of the engines.
+func (o *Options) engine() engine.Options {
+	return engine.Options{Workers: o.Workers, Spin: o.Spin, Kernels: o.Kernels}
 }
 
 // Metric is a named number: the mean of Value over all rows and elements.

@@ -35,7 +35,7 @@ func newRecord(r *Result) (engine.Record, error) {
 		Seed: r.opt.Seed, DataHash: hash, Rows: r.rows.Len(), Columns: columns, Metrics: metrics,
 		Classes: r.opt.Classes, Program: r.program,
 		Phases:   phases,
-		SpecText: ir.File(r.prog.Graph), ModelHash: r.prog.Hash, Kernels: kernels(),
+		SpecText: ir.File(r.prog.Graph), ModelHash: r.prog.Hash, Kernels: r.kernels,
 		Versions: map[string]string{"lamina": moduleVersion()},
 	}, nil
 }

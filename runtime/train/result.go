@@ -19,6 +19,7 @@ type Result struct {
 	params   map[string][]float32
 	rows     dataset.Source
 	opt      Options
+	kernels  string
 	starts   []InitReport
 	measured *measured // of rows
 
@@ -83,5 +84,5 @@ func (r *Result) net(values []*spec.Value) (*engine.Net, error) {
 	if err != nil {
 		return nil, err
 	}
-	return engine.NewNet(g, pl, own, rec)
+	return engine.NewNet(g, pl, own, rec, r.opt.Kernels...)
 }

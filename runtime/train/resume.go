@@ -103,7 +103,7 @@ func (t *Trainer) load(ctx context.Context) error {
 		}
 		t.facts = append(t.facts, t.rowFacts...)
 	}
-	if k := kernels(); f.Kernels != k {
+	if k := t.kernels(); f.Kernels != k {
 		t.opt.Log.Warn("train: the checkpoint was written with another kernel set; the results may differ in their last bits", "was", f.Kernels, "is", k)
 	}
 	return t.adopt(path, f, s.state, content)

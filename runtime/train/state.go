@@ -59,7 +59,7 @@ func (t *Trainer) save() error {
 		return fmt.Errorf("train: %w", err)
 	}
 	f := &checkpoint.File{Header: checkpoint.Header{
-		Model: t.prog.Name, ModelHash: t.prog.Hash, Kernels: kernels(), Optimizer: t.opt.Optimizer.Name(),
+		Model: t.prog.Name, ModelHash: t.prog.Hash, Kernels: t.kernels(), Optimizer: t.opt.Optimizer.Name(),
 		Seed: t.opt.Seed, DataHash: t.hash, Cursor: t.cursor, Facts: t.facts, Trainer: raw}}
 	for _, p := range t.prog.Params {
 		shape := p.Type.Shape.Lengths()

@@ -4,14 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/lamina-ml/lamina/kernels/simd"
 	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/runtime/optim"
 )
 
-// kernels names the kernel set that computes the bits.
-func kernels() string { return simd.Active() }
+// kernels names the kernel set that computes the bits, and the kernels of one's own
+// with it: avx2+celu.
+func (t *Trainer) kernels() string {
+	return strings.Join(append([]string{simd.Active()}, t.engine.Given()...), "+")
+}
 
 // step makes one update: as many runs as are accumulated, fewer at the end of
 // the epoch. It reports false when the epoch has no more rows. A step that is

@@ -135,7 +135,7 @@ func (t *Trainer) prepare(ctx context.Context) (err error) {
 	for _, s := range t.model.States() {
 		copy(t.store.State(s.Name), s.Initial(random.New(t.opt.Seed)))
 	}
-	if t.engine, err = engine.New(t.prog.Train, t.store, engine.Options{Workers: t.opt.Workers, Spin: t.opt.Spin}); err != nil {
+	if t.engine, err = engine.New(t.prog.Train, t.store, t.opt.engine()); err != nil {
 		return err
 	}
 	if slow := t.engine.Slow(); slow.Share > 0 {
@@ -385,7 +385,7 @@ func (t *Trainer) Done() (*Result, error) {
 	if t.err != nil {
 		return nil, t.err
 	}
-	r := &Result{model: t.model, prog: t.prog, params: map[string][]float32{}, rows: t.rows, opt: t.opt, starts: t.state.InitFrom,
+	r := &Result{model: t.model, prog: t.prog, params: map[string][]float32{}, rows: t.rows, opt: t.opt, kernels: t.kernels(), starts: t.state.InitFrom,
 		measured: &measured{hash: t.hash}, History: append([]Epoch{}, t.state.History...), Best: t.state.Best}
 	for _, p := range t.prog.Params {
 		r.params[p.Name] = append([]float32{}, t.store.Param(p.Name)...)

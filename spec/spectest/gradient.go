@@ -6,7 +6,6 @@ import (
 
 	"github.com/lamina-ml/lamina/compiler"
 	"github.com/lamina-ml/lamina/compiler/ir"
-	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/compiler/random"
 )
 
@@ -107,10 +106,13 @@ func stopped(g *ir.Graph, env *ir.Env, in map[string]*ir.Tensor) (*ir.Graph, map
 	h, to := g.Clone()
 	b := ir.Extend(h)
 	for _, n := range g.Nodes {
-		if n.Op == (ops.StopGradient{}) {
-			fixed := b.Input("stopped", n.Out[0].Type)
-			in[fixed.Name] = vals[n.Out[0]]
-			h.Replace(to[n.Out[0]], fixed)
+		if !ir.StopsGradient(n.Op) {
+			continue
+		}
+		for _, v := range n.Out {
+			fixed := b.Input("stopped", v.Type)
+			in[fixed.Name] = vals[v]
+			h.Replace(to[v], fixed)
 		}
 	}
 	return h, in, nil

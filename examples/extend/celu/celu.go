@@ -27,8 +27,8 @@ func (Op) Infer(in []ir.Type) ([]ir.Type, error) {
 	return in[:1], nil
 }
 
-// Eval is the reference: what the op means, in float64. Without a kernel the engine
-// computes it so too.
+// Eval is the reference: what the op means, in float64. Without [Kernel] the engine
+// computes it so too, and slowly.
 func (op Op) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 	y := in[0].Clone()
 	for i, x := range y.F64 {
@@ -44,8 +44,8 @@ func (op Op) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
 	return []*ir.Value{b.Op(ops.Mul{}, dout[0], op.tail(b, n.In[0]))}
 }
 
-// Decompose says the same in ops of Lamina. The error bound comes of it, and the form
-// in ONNX where the file's opset is too old for the op itself.
+// Decompose says the same in ops of Lamina: the form in ONNX where the file's opset is
+// too old for the op itself. Without Bound the error bound would come of it too.
 func (op Op) Decompose(b *ir.Builder, in []*ir.Value) []*ir.Value {
 	number := func(x float64) *ir.Value { return b.Const(in[0].Type.DType, x) }
 	low := b.Op(ops.Mul{}, b.Op(ops.Sub{}, op.tail(b, in[0]), number(1)), number(op.Alpha))
@@ -57,6 +57,19 @@ func (op Op) tail(b *ir.Builder, x *ir.Value) *ir.Value {
 	low := b.Op(ops.Min{}, x, b.Const(x.Type.DType, 0))
 	return b.Op(ops.Exp{}, b.Op(ops.Div{}, low, b.Const(x.Type.DType, op.Alpha)))
 }
+
+// Bound says how far rounding may take the result: two roundings of itself, and, as
+// exp(x/α)-1 is computed in steps, four of α.
+func (op Op) Bound(c *ir.Call) ([]ir.Estimate, error) { return c.Pointwise(2, 4*op.Alpha) }
+
+// Cost counts four operations for each element.
+func (Op) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
+	n := int64(out[0].Shape.ElemsAt(at))
+	return 4 * n, 2 * n * int64(out[0].DType.Size())
+}
+
+// MixesRows says that rows stay apart.
+func (Op) MixesRows([]ir.Type) bool { return false }
 
 // ONNX is the operator of the same meaning, whose attributes are the op's.
 func (Op) ONNX() ir.ONNX { return ir.ONNX{Type: "Celu", Since: 12} }

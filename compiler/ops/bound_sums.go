@@ -1,4 +1,4 @@
-package verify
+package ops
 
 import (
 	"fmt"
@@ -40,26 +40,26 @@ func (c *chain) overflows(d ir.DType) bool {
 	return d == ir.F32 && c.parts > math.MaxFloat32*math.MaxFloat32/4 && finite(c.sum)
 }
 
-// product bounds c[m,n] = a[m,k] b[k,n], with variances that may be nil, its rows
+// boundProduct bounds c[m,n] = a[m,k] b[k,n], with variances that may be nil, its rows
 // spread over the processors.
-func product(d ir.DType, m, k, n int, a, sa, b, sb, out, s []float64) {
+func boundProduct(d ir.DType, m, k, n int, a, sa, b, sb, out, s []float64) {
 	workers := min(goruntime.GOMAXPROCS(0), m)
 	if m*k*n < 1<<16 {
 		workers = 1
 	}
 	if workers <= 1 {
-		productRows(d, 0, m, k, n, a, sa, b, sb, out, s)
+		boundProductRows(d, 0, m, k, n, a, sa, b, sb, out, s)
 		return
 	}
 	var wg sync.WaitGroup
 	for w := range workers {
-		wg.Go(func() { productRows(d, m*w/workers, m*(w+1)/workers, k, n, a, sa, b, sb, out, s) })
+		wg.Go(func() { boundProductRows(d, m*w/workers, m*(w+1)/workers, k, n, a, sa, b, sb, out, s) })
 	}
 	wg.Wait()
 }
 
-func productRows(d ir.DType, lo, hi, k, n int, a, sa, b, sb, out, s []float64) {
-	u, f := unit(d), floor(d)
+func boundProductRows(d ir.DType, lo, hi, k, n int, a, sa, b, sb, out, s []float64) {
+	u, f := d.Unit(), d.LeastNormal()
 	sums := make([]chain, n)
 	vars := make([]float64, n)
 	for i := lo; i < hi; i++ {
@@ -102,7 +102,7 @@ func productRows(d ir.DType, lo, hi, k, n int, a, sa, b, sb, out, s []float64) {
 	}
 }
 
-func transposed(x []float64, rows, cols int) []float64 {
+func turned(x []float64, rows, cols int) []float64 {
 	if x == nil {
 		return nil
 	}
@@ -115,48 +115,48 @@ func transposed(x []float64, rows, cols int) []float64 {
 	return out
 }
 
-// gemm bounds a b + c of rank 2.
-func (c *call) gemm(ta, tb bool) (Estimate, error) {
-	a, b := c.in[0], c.in[1]
+// boundGemm bounds a b + c of rank 2.
+func boundGemm(c *ir.Call, ta, tb bool) ([]ir.Estimate, error) {
+	a, b := c.In[0], c.In[1]
 	if len(a.Value.Shape) != 2 || len(b.Value.Shape) != 2 {
-		return Estimate{}, fmt.Errorf("operands have shapes %v and %v", a.Value.Shape, b.Value.Shape)
+		return nil, fmt.Errorf("operands have shapes %v and %v", a.Value.Shape, b.Value.Shape)
 	}
 	m, k := a.Value.Shape[0], a.Value.Shape[1]
 	n := b.Value.Shape[1]
 	xa, sa, xb, sb := a.Value.F64, a.Var, b.Value.F64, b.Var
 	if ta {
-		xa, sa = transposed(xa, m, k), transposed(sa, m, k)
+		xa, sa = turned(xa, m, k), turned(sa, m, k)
 		m, k = k, m
 	}
 	if tb {
 		rows, cols := b.Value.Shape[0], b.Value.Shape[1]
-		xb, sb = transposed(xb, rows, cols), transposed(sb, rows, cols)
+		xb, sb = turned(xb, rows, cols), turned(sb, rows, cols)
 		n = rows
 	}
 	if len(xb) != k*n {
-		return Estimate{}, fmt.Errorf("operands have shapes %v and %v", a.Value.Shape, b.Value.Shape)
+		return nil, fmt.Errorf("operands have shapes %v and %v", a.Value.Shape, b.Value.Shape)
 	}
-	e := Estimate{ir.NewTensor(ir.F64, m, n), make([]float64, m*n)}
-	product(c.dtype(), m, k, n, xa, sa, xb, sb, e.Value.F64, e.Var)
-	if len(c.in) > 2 {
-		u := unit(c.dtype())
-		w := broadcastIndex(c.in[2].Value.Shape, e.Value.Shape)
+	e := ir.Estimate{Value: ir.NewTensor(ir.F64, m, n), Var: make([]float64, m*n)}
+	boundProduct(c.DType(), m, k, n, xa, sa, xb, sb, e.Value.F64, e.Var)
+	if len(c.In) > 2 {
+		u := c.DType().Unit()
+		w := broadcastWalk(c.In[2].Value.Shape, e.Value.Shape)
 		for i := range e.Var {
 			p := w.next()
-			e.Value.F64[i] += c.in[2].Value.F64[p]
+			e.Value.F64[i] += c.In[2].Value.F64[p]
 			y := e.Value.F64[i]
-			if s := c.in[2].at(p) + u*u*y*y; finite(y) {
+			if s := c.In[2].At(p) + u*u*y*y; finite(y) {
 				e.Var[i] += s
 			}
 		}
 	}
-	return e, nil
+	return []ir.Estimate{e}, nil
 }
 
-// matMul bounds numpy's matmul: matrices in the last two axes, the others
+// boundMatMul bounds numpy's matmul: matrices in the last two axes, the others
 // broadcast, a vector taken as a row or a column.
-func (c *call) matMul() (Estimate, error) {
-	a, b := c.in[0], c.in[1]
+func boundMatMul(c *ir.Call) ([]ir.Estimate, error) {
+	a, b := c.In[0], c.In[1]
 	da, db := a.Value.Shape, b.Value.Shape
 	if len(da) == 1 {
 		da = []int{1, da[0]}
@@ -165,17 +165,17 @@ func (c *call) matMul() (Estimate, error) {
 		db = []int{db[0], 1}
 	}
 	if len(da) < 2 || len(db) < 2 || da[len(da)-1] != db[len(db)-2] {
-		return Estimate{}, fmt.Errorf("operands have shapes %v and %v", a.Value.Shape, b.Value.Shape)
+		return nil, fmt.Errorf("operands have shapes %v and %v", a.Value.Shape, b.Value.Shape)
 	}
 	m, k, n := da[len(da)-2], da[len(da)-1], db[len(db)-1]
-	shape := c.env.Bind(c.node.Out[0].Type.Shape)
-	e := Estimate{ir.NewTensor(ir.F64, shape...), nil}
+	shape := c.Env.Bind(c.Node.Out[0].Type.Shape)
+	e := ir.Estimate{Value: ir.NewTensor(ir.F64, shape...)}
 	e.Var = make([]float64, e.Value.Len())
 	batch := []int{1}
 	if lead := max(len(da), len(db)) - 2; lead > 0 {
 		batch = shape[:lead]
 	}
-	wa, wb := broadcastIndex(da[:len(da)-2], batch), broadcastIndex(db[:len(db)-2], batch)
+	wa, wb := broadcastWalk(da[:len(da)-2], batch), broadcastWalk(db[:len(db)-2], batch)
 	part := func(x []float64, i, size int) []float64 {
 		if x == nil {
 			return nil
@@ -184,18 +184,18 @@ func (c *call) matMul() (Estimate, error) {
 	}
 	for i := range ir.Elems(batch) {
 		p, q := wa.next(), wb.next()
-		product(c.dtype(), m, k, n, part(a.Value.F64, p, m*k), part(a.Var, p, m*k),
+		boundProduct(c.DType(), m, k, n, part(a.Value.F64, p, m*k), part(a.Var, p, m*k),
 			part(b.Value.F64, q, k*n), part(b.Var, q, k*n), part(e.Value.F64, i, m*n), part(e.Var, i, m*n))
 	}
-	return e, nil
+	return []ir.Estimate{e}, nil
 }
 
-// reduceSum bounds a sum, or a mean, over some axes.
-func (c *call) reduceSum(axes ir.Axes, mean bool) (Estimate, error) {
-	x := c.in[0]
-	v, err := c.value()
+// boundSum bounds a sum, or a mean, over some axes.
+func boundSum(c *ir.Call, axes ir.Axes, mean bool) ([]ir.Estimate, error) {
+	x := c.In[0]
+	v, err := c.Value()
 	if err != nil {
-		return Estimate{}, err
+		return nil, err
 	}
 	gone := make([]bool, len(x.Value.Shape))
 	for _, a := range axes.Slice() {
@@ -217,15 +217,15 @@ func (c *call) reduceSum(axes ir.Axes, mean bool) (Estimate, error) {
 		}
 	}
 	sums := make([]chain, v.Len())
-	e := Estimate{v, make([]float64, v.Len())}
-	w := broadcastIndex(kept, x.Value.Shape)
+	e := ir.Estimate{Value: v, Var: make([]float64, v.Len())}
+	w := broadcastWalk(kept, x.Value.Shape)
 	for i, y := range x.Value.F64 {
 		o := w.next()
 		sums[o].add(y)
-		e.Var[o] += x.at(i)
+		e.Var[o] += x.At(i)
 	}
-	d := c.dtype()
-	u, f := unit(d), floor(d)
+	d := c.DType()
+	u, f := d.Unit(), d.LeastNormal()
 	for o := range sums {
 		e.Var[o] += sums[o].rounding(u)
 		if sums[o].overflows(d) {
@@ -239,5 +239,5 @@ func (c *call) reduceSum(axes ir.Axes, mean bool) (Estimate, error) {
 			e.Var[o] = 0
 		}
 	}
-	return e, nil
+	return []ir.Estimate{e}, nil
 }

@@ -1,0 +1,167 @@
+package ops_test
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
+	"github.com/lamina-ml/lamina/internal/opcase"
+)
+
+// TestFacetsHold evaluates every case and holds what the op says of itself to it.
+func TestFacetsHold(t *testing.T) {
+	cases, err := opcase.Load(caseDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	held := map[string]int{}
+	for _, c := range cases {
+		if c.Error != "" {
+			continue
+		}
+		g, err := c.Graph(ops.ByName)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := &facetCase{env: c.Env, n: g.Nodes[0]}
+		for _, o := range c.In {
+			f.in = append(f.in, o.Tensor)
+		}
+		if f.out, err = f.eval(f.n.Op, f.env, f.in...); err != nil {
+			t.Fatalf("%s:%d: %v", c.File, c.Line, err)
+		}
+		for name, why := range f.hold() {
+			held[name]++
+			if why != "" {
+				t.Errorf("%s:%d: %s: %s: %s", c.File, c.Line, ir.FormatOp(f.n.Op), name, why)
+			}
+		}
+	}
+	for _, name := range []string{"Commutes", "View", "ShapeOnly", "Draws", "Sizes", "Total", "Turns", "Transposed", "Chain", "TrainingOnly", "InPlace"} {
+		if held[name] == 0 {
+			t.Errorf("no case shows %s", name)
+		}
+	}
+}
+
+// facetCase is one node with its operands and results.
+type facetCase struct {
+	env     ir.Env
+	n       *ir.Node
+	in, out []*ir.Tensor
+}
+
+func (f *facetCase) eval(op ir.Op, env ir.Env, in ...*ir.Tensor) ([]*ir.Tensor, error) {
+	own := make([]*ir.Tensor, len(in))
+	for i, x := range in {
+		own[i] = x.Clone()
+	}
+	return ir.EvalOp(&env, op, ir.TypesOf(f.n.In), own)
+}
+
+// hold returns for each facet that the case can show what is wrong with it, "" for
+// nothing.
+func (f *facetCase) hold() map[string]string {
+	op, types, outs := f.n.Op, ir.TypesOf(f.n.In), ir.TypesOf(f.n.Out)
+	shown := map[string]string{}
+	say := func(name string, ok bool, format string, a ...any) {
+		shown[name] = ""
+		if !ok {
+			shown[name] = fmt.Sprintf(format, a...)
+		}
+	}
+	again := func(op ir.Op, env ir.Env, in ...*ir.Tensor) bool {
+		out, err := f.eval(op, env, in...)
+		return err == nil && slices.EqualFunc(out, f.out, alike)
+	}
+	if c, ok := op.(ir.Commuter); ok && c.Commutes() && types[0].Equal(types[1]) {
+		say("Commutes", again(op, f.env, f.in[1], f.in[0]), "the order of the operands counts")
+	}
+	if ir.IsView(op, types, outs) {
+		x := f.in[0].Clone()
+		x.Shape = f.out[0].Shape
+		say("View", alike(x, f.out[0]), "the result has other elements")
+	}
+	if ir.ShapeOnly(op) {
+		x := f.in[0].Clone()
+		for i := range x.F64 {
+			x.F64[i]++
+		}
+		say("ShapeOnly", again(op, f.env, x), "the result changes with the elements")
+	}
+	env := f.env
+	env.Seed += 77
+	if d, ok := op.(ir.Drawer); ok {
+		say("Draws", d.WithStream(77) != op && d.WithStream(77).Name() == op.Name(), "WithStream gives the same op, or another one")
+	} else if f.n.Op != nil {
+		say("Draws", again(op, env, f.in...), "the results change with the seed but the op does not say that it draws")
+	}
+	env = f.env
+	env.UpdateRows = 3*max(env.UpdateRows, env.Binding.Rows()) + 5
+	if same := again(op, env, f.in...); len(ir.Sizes(op)) == 0 {
+		say("Sizes", same, "the results change with the rows of the update")
+	}
+	if o, ok := op.(ir.Totaler); ok && f.out[0].Len() == 1 && len(f.out[0].Shape) == 0 {
+		if mean, ok := o.Total(types); ok {
+			sum := 0.0
+			for _, x := range f.in[0].F64 {
+				sum += x
+			}
+			if mean {
+				sum /= float64(f.in[0].Len())
+			}
+			say("Total", near(sum, f.out[0].F64[0]), "%v is not the total %v", f.out[0].F64[0], sum)
+		}
+	}
+	if ir.Turns(op) {
+		x, y, ok := f.in[0], f.out[0], true
+		for i := range x.Len() {
+			ok = ok && near(x.At(i), y.At(i%x.Shape[1]*x.Shape[0]+i/x.Shape[1]))
+		}
+		say("Turns", ok, "the result is not the transpose")
+	}
+	if m, ok := op.(ir.Multiplier); ok {
+		a, b := m.Transposed()
+		say("Transposed", m.WithTransposed(a, b) == op && m.WithTransposed(!a, b) != op && m.WithTransposed(a, !b) != op, "WithTransposed gives another op")
+	}
+	if o, ok := op.(ir.Chained); ok {
+		if start, _ := o.Chain(types); start >= 0 {
+			in := slices.Clone(f.in)
+			in[start] = ir.NewTensor(ir.F64, in[start].Shape...)
+			out, err := f.eval(op, f.env, in...)
+			good := err == nil
+			for i := range f.out[0].F64 {
+				good = good && near(out[0].F64[i]+f.in[start].F64[i], f.out[0].F64[i])
+			}
+			say("Chain", good, "operand %d is not where the chains start", start)
+		}
+	}
+	if ir.TrainingOnly(op) {
+		say("TrainingOnly", types[0].Equal(outs[0]) && len(outs) == 1, "its first operand cannot stand for it")
+	}
+	if o, ok := op.(ir.InPlacer); ok {
+		i, _ := o.InPlace(types)
+		say("InPlace", i < len(types), "there is no operand %d", i)
+	}
+	return shown
+}
+
+func near(a, b float64) bool {
+	return a == b || a != a && b != b || math.Abs(a-b) <= 1e-9*(1+math.Abs(b))
+}
+
+// alike reports whether two tensors have the same type and elements.
+func alike(a, b *ir.Tensor) bool {
+	if a.DType != b.DType || !slices.Equal(a.Shape, b.Shape) {
+		return false
+	}
+	for i := range a.Len() {
+		if x, y := a.At(i), b.At(i); x != y && (x == x || y == y) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,106 @@
+package celu_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"example.com/extend/celu"
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/export/verify"
+	"github.com/lamina-ml/lamina/runtime/dataset"
+	"github.com/lamina-ml/lamina/runtime/engine"
+	"github.com/lamina-ml/lamina/runtime/optim"
+	"github.com/lamina-ml/lamina/runtime/train"
+	"github.com/lamina-ml/lamina/spec"
+	"github.com/lamina-ml/lamina/spec/spectest"
+)
+
+// TestKernel holds the kernel against the reference, in slices of any length.
+func TestKernel(t *testing.T) {
+	for _, alpha := range []float64{0.25, 1, 3} {
+		spectest.Kernel(t, celu.Kernel, celu.Op{Alpha: alpha}, ir.T(ir.F32, ir.Rows(), ir.Fixed(19)))
+	}
+	spectest.Kernel(t, celu.Kernel, celu.Op{Alpha: 0.5}, ir.T(ir.F32, ir.Rows()))
+}
+
+// TestKernelIsUsed trains with the kernel and without it: the plan names it, a trained
+// function has it too, any number of workers gives the same bits, and none of it
+// changes what comes out by more than rounding.
+func TestKernelIsUsed(t *testing.T) {
+	x := spec.Input("x", 6)
+	y := x.Then(spec.Dense(32), celu.New(0.5), spec.Dense(6)).Named("y")
+	m := spec.NewModel("m", spec.MSE(y, x))
+	var starts [200]int
+	for i := range starts {
+		starts[i] = 5 * i
+	}
+	src := dataset.From(starts[:], func(start int, row dataset.Row) {
+		for i := range row.F32Slice("x") {
+			row.F32Slice("x")[i] = float32((start+i)%17)/8 - 1
+		}
+	}, dataset.Column{Name: "x", DType: dataset.F32, Shape: []int{6}})
+	trained := func(workers int, kernels ...engine.Maker) (*train.Result, string) {
+		o := train.Options{Optimizer: optim.Adam(1e-2), Epochs: 3, Batch: 64, Workers: workers, Kernels: kernels}
+		tr, err := train.New(t.Context(), m, src, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range tr.Epochs(t.Context()) {
+		}
+		text := tr.Explain()
+		r, err := tr.Done()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r, text
+	}
+	fast, text := trained(2, celu.Kernel)
+	if !strings.Contains(text, "[celu") {
+		t.Errorf("the plan does not name the kernel:\n%s", text)
+	}
+	slow, text := trained(2)
+	if strings.Contains(text, "[celu") {
+		t.Error("the kernel is used without the option")
+	}
+	alone, _ := trained(1, celu.Kernel)
+	for _, p := range m.Params() {
+		a, b, c := fast.Param(p.Name), alone.Param(p.Name), slow.Param(p.Name)
+		if !slices.Equal(a, b) {
+			t.Errorf("%s has other bits by 1 worker than by 2", p.Name)
+		}
+		for i := range a {
+			if d := a[i] - c[i]; d > 1e-3 || d < -1e-3 {
+				t.Errorf("%s[%d] is %v with the kernel and %v without", p.Name, i, a[i], c[i])
+			}
+		}
+	}
+	net := fast.Net(y)
+	if err := net.Err(); err != nil {
+		t.Fatal(err)
+	}
+	if s := net.Slow(); len(s.Ops) > 0 {
+		t.Errorf("the trained function runs %s by the reference", s)
+	}
+	if k := net.Record().Kernels; !strings.HasSuffix(k, "+celu") {
+		t.Errorf("the record names the kernels %q", k)
+	}
+}
+
+// TestBound states that the op's own bound is what verify takes, and that it is wide
+// enough for the kernel and not much wider than what the parts would give.
+func TestBound(t *testing.T) {
+	b := ir.NewBuilder("g")
+	y := b.Op(celu.Op{Alpha: 0.5}, b.Input("x", ir.T(ir.F32, ir.Rows())))
+	b.Output(y)
+	x := &ir.Tensor{DType: ir.F32, Shape: []int{3}, F32: []float32{-3, -1e-3, 2}}
+	est, err := verify.Bound(b.Graph, &ir.Env{Binding: ir.RowsOf(3), UpdateRows: 3}, map[string]*ir.Tensor{"x": x})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range x.F32 {
+		if tol := est[y].Tolerance(i); tol < 1e-7 || tol > 5e-6 {
+			t.Errorf("celu(%v) has the tolerance %v", x.F32[i], tol)
+		}
+	}
+}
