@@ -30,6 +30,21 @@ func bind(g *ir.Graph, s *state) error {
 		}
 		return nil
 	}
+	for _, n := range g.Nodes {
+		b, ok := n.Op.(ir.Bounded)
+		if !ok {
+			continue
+		}
+		types := make([]ir.Type, len(n.In))
+		for i, v := range n.In {
+			types[i] = v.Type
+		}
+		if err := ir.CheckBinding(at, g.Dims()...); err == nil { // else below
+			if err := b.Within(types, at); err != nil {
+				return nodeError(n, "%v", err)
+			}
+		}
+	}
 	for _, v := range g.Values() {
 		err := check(v)
 		switch {

@@ -102,7 +102,7 @@ func (im *importer) use(r *value) (*ir.Value, error) {
 	case r.v != nil:
 		return r.v, nil
 	case r.t == nil:
-		return nil, unsupported("an open length is used as a value")
+		return nil, unsupported("an open length, or a count up to one, is used as a value")
 	}
 	if r.name == "" {
 		r.name = im.b.Unique("")
@@ -152,6 +152,8 @@ func typ(v *value) ir.Type {
 		return v.v.Type
 	case v.t != nil:
 		return v.t.Type()
+	case v.count != (ir.Dim{}):
+		return ir.Type{DType: ir.I64, Shape: v.shape}
 	case v.dims != nil && v.rank0:
 		return ir.Type{DType: cmp.Or(v.whole, ir.I64), Shape: ir.Shape{}}
 	case v.dims != nil:

@@ -45,7 +45,9 @@ type value struct {
 	dims  []ir.Dim   // the elements of an integer value of rank 0 or 1 made of lengths, if one of them is open
 	rank0 bool       // dims is a scalar
 	whole ir.DType   // of dims; Invalid stands for I64
-	param string     // name of the initializer, if it is one
+	count ir.Dim     // not 0: the integers 0, 1, … up to an open length, of that shape
+	shape ir.Shape
+	param string // name of the initializer, if it is one
 	name  string
 	lost  bool // its node could not be lowered
 }

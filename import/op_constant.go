@@ -63,8 +63,14 @@ func constantOfShape(c *call) []*value {
 	return c.one(c.expandTo(&value{t: one}, s))
 }
 
-// rangeOf is known integers only.
+// rangeOf is integers that are known, or from 0 up to an open length.
 func rangeOf(c *call) []*value {
+	if end := c.x(1); end.dims != nil && end.rank0 {
+		if start, step := c.known(0, "the start"), c.known(2, "the step"); c.err == nil && (start != 0 || step != 1) {
+			return c.one(c.cannot("from %v by %v up to an open length", start, step))
+		}
+		return c.one(&value{count: end.dims[0], shape: ir.Shape{end.dims[0]}})
+	}
 	var n [3]int64
 	for i := range n {
 		if d := typ(c.x(i)).DType; c.err == nil && !d.Integer() {

@@ -109,6 +109,8 @@ func place(at, whole ir.Dim) (ir.Dim, bool) {
 		return whole, true
 	case at == whole:
 		return at, true
+	case fixed: // the op holds the capacity against it
+		return at, at.Valid() && at.Least() <= n
 	}
 	_, within := ir.Sub(whole, at)
 	return at, within
@@ -187,6 +189,9 @@ func gather(c *call) []*value {
 	if !typ(idx).DType.Integer() {
 		return c.one(c.failf("indices are %v, must be integers", typ(idx)))
 	}
+	if idx.count != (ir.Dim{}) {
+		return c.one(c.counted(x, idx, axis))
+	}
 	if idx.t == nil {
 		return c.one(c.lookup(x, idx, axis))
 	}
@@ -222,6 +227,21 @@ func gather(c *call) []*value {
 	out := append(ir.Shape{}, s[:axis]...)
 	out = append(append(out, ir.ShapeOf(idx.t.Shape...)...), s[axis+1:]...)
 	return c.one(c.view(y, out))
+}
+
+// counted takes the elements 0, 1, … of an axis, as many as a Range has.
+func (c *call) counted(x, idx *value, axis int) *value {
+	s := typ(x).Shape
+	end, ok := place(idx.count, s[axis])
+	if !ok {
+		return c.cannot("indices up to %v of axis %d of %v, which may lie outside it", idx.count, axis, typ(x))
+	}
+	y := x
+	if end != s[axis] {
+		y = c.op(ops.Slice{Axis: axis, Start: ir.Fixed(0), End: end}, x)
+	}
+	out := append(ir.Shape{}, s[:axis]...)
+	return c.view(y, append(append(out, idx.shape...), s[axis+1:]...))
 }
 
 // pick takes one index of an axis whose length is open: the first, or one counted from

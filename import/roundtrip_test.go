@@ -48,7 +48,7 @@ func exported(t testing.TB, seed uint64, opset int) (*ir.Graph, map[string][]flo
 func inputsOf(g *ir.Graph, rows int, seed uint64) map[string]*ir.Tensor {
 	in := map[string]*ir.Tensor{}
 	for _, v := range g.Inputs {
-		x := ir.NewTensor(v.Type.DType, v.Type.Shape.At(ir.RowsOf(rows))...)
+		x := ir.NewTensor(v.Type.DType, v.Type.Shape.At(randmodel.Lengths(g, rows, seed))...)
 		key := random.New(seed).DeriveString(v.Name)
 		for i := range x.F32 {
 			x.F32[i] = float32(2 * key.Normal(uint64(i)))

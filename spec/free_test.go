@@ -124,6 +124,13 @@ func TestFreeMistakes(t *testing.T) {
 	if err := sum.Err(); err == nil || !strings.Contains(err.Error(), "T6 is one free length too many; at most 6 are possible") {
 		t.Errorf("seven lengths: %v", err)
 	}
+	var six []*spec.Value
+	for _, name := range []string{"1", "2", "3", "4", "5", "6"} {
+		six = append(six, spec.Input("x"+name, 3).Free("T"+name).Then(spec.ReLU()))
+	}
+	if g, _, err := spec.GraphOf("six", six...); err != nil || ir.Verify(g) != nil {
+		t.Errorf("six lengths: %v", err)
+	}
 	v := free()
 	if err := spec.Variational("v", v, spec.Dense(4), 2, spec.Dense(6), 1).Err(); err == nil || !strings.Contains(err.Error(), "the input is f32[N T 6], and the bound weighs") {
 		t.Errorf("variational: %v", err)

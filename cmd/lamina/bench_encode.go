@@ -164,21 +164,22 @@ func encodeOnce(ctx context.Context, m *onnximport.Model, model []byte, n int, f
 	if err != nil {
 		return nil, err
 	}
+	at := m.Graph.Capacity.WithRows(n) // free lengths at their capacity
 	in, ours, outputs := map[string]*ir.Tensor{}, map[string]*ir.Tensor{}, map[string]*ir.Tensor{}
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, v := range net.Inputs() {
 		if v.Type.DType != ir.F32 {
 			return nil, fmt.Errorf("input %q is %v; only float32 inputs are measured here", clean(v.Name), v.Type)
 		}
-		t := ir.NewTensor(ir.F32, v.Type.Shape.At(ir.RowsOf(n))...)
+		t := ir.NewTensor(ir.F32, v.Type.Shape.At(at)...)
 		for i := range t.F32 {
 			t.F32[i] = r.Float32()
 		}
 		in[v.Name] = t
 	}
 	for _, v := range m.Graph.Outputs {
-		ours[v.Name] = ir.NewTensor(v.Type.DType, v.Type.Shape.At(ir.RowsOf(n))...)
-		outputs[v.Name] = ir.NewTensor(v.Type.DType, v.Type.Shape.At(ir.RowsOf(n))...)
+		ours[v.Name] = ir.NewTensor(v.Type.DType, v.Type.Shape.At(at)...)
+		outputs[v.Name] = ir.NewTensor(v.Type.DType, v.Type.Shape.At(at)...)
 	}
 	all := []*contender{{name: "lamina", call: func() error { return net.RunInto(ctx, in, ours) }}}
 	bound, missing := ort.Bind(model, f.threads, in, outputs)

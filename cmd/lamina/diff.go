@@ -199,7 +199,7 @@ func storedRows(net *engine.Net, sets []bundle.Set) (distinctRows, error) {
 					return out, err
 				}
 				row[v.Name] = r
-				fmt.Fprint(&key, r.F32, r.F64, r.I64, r.Bool, ";")
+				fmt.Fprint(&key, r.Shape, r.F32, r.F64, r.I64, r.Bool, ";")
 			}
 			if !seen[key.String()] {
 				seen[key.String()] = true
@@ -247,6 +247,9 @@ func (d distinctRows) run(ctx context.Context, net *engine.Net) (map[string]*ir.
 					all.DType = ir.I64
 				}
 				out[name] = all
+			}
+			if t.Len() != all.Shape[1] {
+				return nil, fmt.Errorf("output %q has a free length, so its rows have several widths and cannot be compared", clean(name))
 			}
 			all.Shape[0]++
 			if all.DType == ir.F64 {

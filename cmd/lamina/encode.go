@@ -36,7 +36,8 @@ replayed first.
 
 The first axis of the file is the rows, in any number: they are read in parts,
 so the memory does not grow with them. Floats of 16, 32 and 64 bits are encoded
-as float32; every value must be finite. An output appears whole or not at all.
+as float32; every value must be finite. A free length, as that of sequences, is what
+the file has, up to the bundle's capacity for it. An output appears whole or not at all.
 Until then the rows that are done are in the folder OUTPUT.partial of each, with
 a record of what they were made of; the same command goes on from there after an
 interruption, a kill or a crash, and begins anew if anything is another.`,
@@ -102,6 +103,7 @@ type encoder struct {
 	net      *engine.Net
 	in       []encodedInput
 	out      []encodedOutput // in the model's order
+	all      []*ir.Value     // every output, with the lengths that the files give
 	rows     int64
 	every    int64
 	part     int // rows of one call
@@ -159,37 +161,53 @@ func (e *encoder) bind(f encodeFlags) error {
 			return err
 		}
 	}
+	inputs := e.net.Inputs()
+	var cols []dataset.Column
+	for _, v := range inputs {
+		if !v.Type.Shape.RowWise() {
+			return fmt.Errorf("input %q is %s: rows cannot be encoded in parts", clean(v.Name), v.Type)
+		}
+		in := encodedInput{port: v.Name}
+		for _, a := range from {
+			if a.port.Name == v.Name {
+				in.file = a.file
+			}
+		}
+		if in.rows, err = openRows(in.file, v); err != nil {
+			return err
+		}
+		e.in = append(e.in, in)
+		if n := in.rows.Len(); len(e.in) > 1 && n != e.rows {
+			return fmt.Errorf("%s has %d rows, %s has %d; all inputs must have as many", in.file, n, e.in[0].file, e.rows)
+		}
+		e.rows = in.rows.Len()
+		c := in.rows.Column()
+		c.Name = v.Name
+		cols = append(cols, c)
+	}
+	at, err := engine.ColumnLengths(inputs, cols, e.net.Graph().Capacity)
+	if err != nil {
+		return err
+	}
 	rowBytes := 0
+	for i, v := range inputs {
+		if err := fits(e.in[i].file, v, e.in[i].rows, at); err != nil {
+			return err
+		}
+		rowBytes += v.Type.Shape.ElemsAt(at.WithRows(1)) * v.Type.DType.Size()
+	}
 	for _, v := range e.net.Graph().Outputs {
 		if !v.Type.Shape.RowWise() {
 			return fmt.Errorf("output %q is %s: rows cannot be encoded in parts", clean(v.Name), v.Type)
 		}
+		v = &ir.Value{Name: v.Name, Type: settled(v.Type, at)}
 		for _, a := range to {
 			if a.port.Name == v.Name {
 				e.out = append(e.out, encodedOutput{v, a.file})
 			}
 		}
-		rowBytes += v.Type.Shape[1:].Count() * v.Type.DType.Size()
-	}
-	for i, v := range e.net.Inputs() {
-		if !v.Type.Shape.RowWise() {
-			return fmt.Errorf("input %q is %s: rows cannot be encoded in parts", clean(v.Name), v.Type)
-		}
-		var in encodedInput
-		for _, a := range from {
-			if a.port.Name == v.Name {
-				in = encodedInput{port: v.Name, file: a.file}
-			}
-		}
-		if in.rows, err = openInput(in.file, v); err != nil {
-			return err
-		}
-		e.in = append(e.in, in)
-		if n := in.rows.Len(); i > 0 && n != e.rows {
-			return fmt.Errorf("%s has %d rows, %s has %d; all inputs must have as many", in.file, n, e.in[0].file, e.rows)
-		}
-		e.rows = in.rows.Len()
-		rowBytes += v.Type.Shape[1:].Count() * v.Type.DType.Size()
+		e.all = append(e.all, v)
+		rowBytes += v.Type.Shape.Least() * v.Type.DType.Size()
 	}
 	if len(e.in) == 0 {
 		return errors.New("the model has no input, so there are no rows to encode")
@@ -197,30 +215,33 @@ func (e *encoder) bind(f encodeFlags) error {
 	e.part = min(e.net.Capacity()*runtime.GOMAXPROCS(0), max(maxPart/rowBytes, 1))
 	e.feed, e.codes = map[string]*ir.Tensor{}, map[string]*ir.Tensor{}
 	for i, v := range e.net.Inputs() {
-		e.in[i].whole = ir.NewTensor(v.Type.DType, v.Type.Shape.At(ir.RowsOf(e.part))...)
+		e.in[i].whole = ir.NewTensor(v.Type.DType, v.Type.Shape.At(at.WithRows(e.part))...)
 		e.feed[v.Name] = &ir.Tensor{}
 	}
 	return nil
 }
 
-// openInput opens a file of rows that fit an input.
-func openInput(file string, v *ir.Value) (*dataset.NPYRows, error) {
+// settled is a row-wise type whose free lengths are known.
+func settled(t ir.Type, at ir.Binding) ir.Type {
+	s := append(ir.Shape{ir.Rows()}, ir.ShapeOf(t.Shape[1:].At(at)...)...)
+	return ir.Type{DType: t.DType, Shape: s}
+}
+
+// openRows opens a file of rows.
+func openRows(file string, v *ir.Value) (*dataset.NPYRows, error) {
 	r, err := dataset.OpenNPY(file, v.Name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s: there is no such file", file)
 	}
-	if err != nil {
-		return nil, err
-	}
+	return r, err
+}
+
+// fits returns an error unless the rows of a file are those of an input.
+func fits(file string, v *ir.Value, r *dataset.NPYRows, at ir.Binding) (err error) {
 	c := r.Column()
-	want := v.Type.Shape[1:].Lengths()
-	fits := len(c.Shape) == len(want)
-	for i := range want {
-		fits = fits && c.Shape[i] == want[i]
-	}
 	switch {
-	case !fits:
-		err = fmt.Errorf("%s: its rows have the shape %v, but those of input %q have %v", file, c.Shape, clean(v.Name), want)
+	case !engine.ColumnFits(v, c, at):
+		err = fmt.Errorf("%s: its rows have the shape %v, but those of input %q have %v", file, c.Shape, clean(v.Name), v.Type.Shape[1:])
 	case v.Type.DType == ir.F32 && c.DType != dataset.F32:
 		err = fmt.Errorf("%s: it holds integers (%s), but input %q is f32; save it as float32", file, r.Type(), clean(v.Name))
 	case v.Type.DType == ir.I64 && c.DType != dataset.I64:
@@ -228,11 +249,7 @@ func openInput(file string, v *ir.Value) (*dataset.NPYRows, error) {
 	case v.Type.DType != ir.F32 && v.Type.DType != ir.I64:
 		err = fmt.Errorf("%s: input %q is %s, which this command cannot give; f32 and i64 it can", file, clean(v.Name), v.Type.DType)
 	}
-	if err != nil {
-		r.Close()
-		return nil, err
-	}
-	return r, nil
+	return err
 }
 
 // netPorts returns a Net's inputs and outputs as assign wants them.
@@ -334,7 +351,7 @@ func (e *encoder) read(n int) (err error) {
 
 // call runs n rows into the outputs, which stay from call to call.
 func (e *encoder) call(ctx context.Context, n int) error {
-	for _, v := range e.net.Graph().Outputs {
+	for _, v := range e.all {
 		if t := e.codes[v.Name]; t == nil || t.Shape[0] != n {
 			e.codes[v.Name] = ir.NewTensor(v.Type.DType, v.Type.Shape.At(ir.RowsOf(n))...)
 		}

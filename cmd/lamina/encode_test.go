@@ -43,7 +43,7 @@ func ship(t *testing.T, g *ir.Graph, params map[string][]float32) string {
 	}
 	var cols []dataset.Column
 	for _, v := range g.Inputs {
-		cols = append(cols, dataset.Column{Name: v.Name, DType: dataset.F32, Shape: v.Type.Shape[1:].Lengths()})
+		cols = append(cols, dataset.Column{Name: v.Name, DType: dataset.F32, Shape: v.Type.Shape[1:].At(g.Capacity)})
 	}
 	r := rand.New(rand.NewPCG(8, 9))
 	rows := dataset.From(make([]int, 40), func(_ int, row dataset.Row) {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -27,7 +28,8 @@ own importer and engine, or on both; then the outputs are onnxruntime's and the
 greatest difference of each is printed.
 
 Inputs are .npy files, or .pb files as in an ONNX test set. The first axis of an
-.npy file is the batch. Floating-point files go to inputs of float32 and float64,
+.npy file is the batch. Lengths that the model leaves open are those of the files;
+inputs that share one by name must have the same. Floating-point files go to inputs of float32 and float64,
 files of integers and booleans to the others; every value of an .npy file must be
 finite. Outputs are written whole or not at all.
 
@@ -131,6 +133,9 @@ func runModel(c *cobra.Command, path string, f runFlags) (err error) {
 	if n := len(needed.Inputs()); given < n {
 		return fmt.Errorf("%d of the model's %d inputs are given; it has %s", given, n, portNames(needed.Inputs()))
 	}
+	if err := sameLengths(reportModel(file.Model).Inputs, from, in); err != nil {
+		return err
+	}
 	out, err := s.Run(c.Context(), in)
 	if err != nil {
 		return err
@@ -151,6 +156,36 @@ func runModel(c *cobra.Command, path string, f runFlags) (err error) {
 			return err
 		}
 		fmt.Fprintf(c.OutOrStdout(), "%s: %s %s\n", a.file, t.Type(), clean(a.port.Name))
+	}
+	return nil
+}
+
+// sameLengths returns an error if two files give a length that their inputs share by name two
+// values.
+func sameLengths(inputs []portReport, from []assignment, in map[string]*ir.Tensor) error {
+	type given struct {
+		file string
+		axis int
+		n    int
+	}
+	first := map[string]given{}
+	for _, p := range inputs {
+		t := in[p.Name]
+		if t == nil || len(t.Shape) != len(p.Shape) {
+			continue // which the engine tells
+		}
+		i := slices.IndexFunc(from, func(a assignment) bool { return a.port.Name == p.Name })
+		for axis, name := range p.Shape {
+			if _, err := strconv.Atoi(name); err == nil || name == "?" || i < 0 {
+				continue
+			}
+			here := given{from[i].file, axis, t.Shape[axis]}
+			if old, ok := first[name]; ok && old.n != here.n {
+				return fmt.Errorf("%s: axis %d, which the model calls %s, is %d long, but axis %d of %s, which has that name too, is %d", here.file, axis, clean(name), here.n, old.axis, old.file, old.n)
+			} else if !ok {
+				first[name] = here
+			}
+		}
 	}
 	return nil
 }

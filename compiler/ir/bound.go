@@ -187,6 +187,8 @@ func (c *Call) Pointwise(rel, abs float64) ([]Estimate, error) {
 			}
 			for i := range e.Var {
 				switch d := w.F64[i] - v.F64[i]; {
+				case math.IsInf(x.Var[i], 1):
+					e.Var[i] = x.Var[i] // x may be NaN, which no bounded function hides
 				case finite(w.F64[i]) != finite(v.F64[i]):
 					e.Var[i] = math.Inf(1) // x may be outside the domain
 				case finite(v.F64[i]):

@@ -125,6 +125,11 @@ type (
 	// Linear is an op that may be linear, but for a constant, in the operands that
 	// vary, all of them together, the others being constants.
 	Linear interface{ Linear(vary []bool) bool }
+	// Bounded is an op that may be wrong for some lengths although Infer takes it: it is
+	// asked once more with the greatest ones, and an error refuses them.
+	Bounded interface {
+		Within(in []Type, at Binding) error
+	}
 	// Coster states the arithmetic of a node, rows being the batch.
 	Coster interface {
 		Cost(in, out []Type, at Binding) (flops, bytes int64)

@@ -107,7 +107,8 @@ func (Slice) Name() string { return "Slice" }
 func (Slice) ONNX() ir.ONNX { return ir.ONNX{Type: "Slice", Since: 13} }
 
 // Infer returns x's shape with length End-Start along Axis. The bounds must be
-// within the axis whatever the symbols stand for.
+// within the axis whatever the symbols stand for; of an axis of known length, as that
+// of a table of positions, the end may be symbolic, and its capacity must be within.
 func (op Slice) Infer(in []ir.Type) ([]ir.Type, error) {
 	if err := operands(in, "x"); err != nil {
 		return nil, err
@@ -118,11 +119,23 @@ func (op Slice) Infer(in []ir.Type) ([]ir.Type, error) {
 	out := in[0].Shape.Clone()
 	n, ok1 := ir.Sub(op.End, op.Start)
 	_, ok2 := ir.Sub(out[op.Axis], op.End)
+	if most, known := out[op.Axis].Known(); known && op.End.Symbolic() {
+		ok2 = op.End.Valid() && op.End.Least() <= most
+	}
 	if !op.Start.Valid() || !op.End.Valid() || !ok1 || !ok2 {
 		return nil, fmt.Errorf("[%v, %v) is not within axis %d of length %v (x is %v)", op.Start, op.End, op.Axis, out[op.Axis], in[0])
 	}
 	out[op.Axis] = n
 	return result(in[0].DType, out)
+}
+
+// Within holds the end against an axis of known length.
+func (op Slice) Within(in []ir.Type, at ir.Binding) error {
+	most, known := in[0].Shape[op.Axis].Known()
+	if end, ok := op.End.TryAt(at); known && (!ok || end > most) {
+		return fmt.Errorf("the end %v may be %d, but axis %d of x has only %d elements (x is %v): give it less capacity, or x more elements", op.End, end, op.Axis, most, in[0])
+	}
+	return nil
 }
 
 // Eval is the reference meaning.
@@ -142,7 +155,12 @@ func (op Slice) Eval(env *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 
 // VJP gives dy padded with zeros.
 func (op Slice) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
-	after, _ := ir.Sub(n.In[0].Type.Shape[op.Axis], op.End)
+	after, ok := ir.Sub(n.In[0].Type.Shape[op.Axis], op.End)
+	if !ok {
+		b.Fail(&ir.Error{Layer: n.Layer, Made: n.Pos.Made, From: n.Pos.From, Op: op.Name(),
+			Rule: fmt.Sprintf("no gradient reaches x (%v), for what is left of it behind the end %v has no length that a shape can say", n.In[0].Type, op.End)})
+		return []*ir.Value{nil}
+	}
 	return []*ir.Value{b.Op(Pad{Axis: op.Axis, Before: op.Start, After: after}, dout[0])}
 }
 

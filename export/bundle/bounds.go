@@ -8,6 +8,7 @@ import (
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/export/verify"
+	"github.com/lamina-ml/lamina/runtime/engine"
 )
 
 // Arrays of boundsFile. K counts as in the lists of verificationFile: inputs,
@@ -91,7 +92,11 @@ func hard(g *ir.Graph, like verify.Set) (out verify.Set, lead int, ok bool) {
 			return out, 0, false
 		}
 	}
-	left := maxHard / width(ports)
+	at, err := engine.Lengths(&ir.Graph{Inputs: inputs}, like.In)
+	if err != nil {
+		return out, 0, false
+	}
+	left := maxHard / width(ports, at)
 	add := func(set verify.Set, from, to int) {
 		to = min(to, set.Rows, from+left)
 		for row := from; row < to; row++ {
@@ -127,10 +132,10 @@ func hard(g *ir.Graph, like verify.Set) (out verify.Set, lead int, ok bool) {
 }
 
 // width is the number of elements that a row has in all the values.
-func width(values []*ir.Value) int {
+func width(values []*ir.Value, at ir.Binding) int {
 	n := 0
 	for _, v := range values {
-		n += v.Type.Shape.Least()
+		n += v.Type.Shape.ElemsAt(at.WithRows(1))
 	}
 	return max(n, 1)
 }
@@ -203,7 +208,11 @@ func (w *writer) bounds(ctx context.Context, ver *verification) ([]byte, error) 
 		all.add(fmt.Sprintf(hardOutput, i), want[v.Name])
 		all.add(fmt.Sprintf(hardBound, i), tolerance(est[v], want[v.Name].Shape))
 	}
-	lead = min(lead, maxHard/width(w.taps))
+	at, err := w.net.Lengths(set.In)
+	if err != nil {
+		return nil, fmt.Errorf("bundle: %w", err)
+	}
+	lead = min(lead, maxHard/width(w.taps, at))
 	for i, v := range w.taps {
 		t := firstRows(est[v].Value, lead)
 		all.add(fmt.Sprintf(hardLayer, i), t.To(v.Type.DType))

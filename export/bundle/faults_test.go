@@ -292,7 +292,7 @@ func faultyModels(t *testing.T, n int) []*shipped {
 		ship(t, pictures(6, 6), g, params),
 	}
 	for seed := uint64(0); len(models) < n; seed++ {
-		m := randmodel.New(seed)
+		m := randmodel.Plain(seed)
 		models = append(models, shipValues(t, m.Name(), m.Rows(64), m.Outputs...))
 	}
 	return models

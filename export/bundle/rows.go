@@ -9,6 +9,7 @@ import (
 	"github.com/lamina-ml/lamina/compiler/random"
 	"github.com/lamina-ml/lamina/export/verify"
 	"github.com/lamina-ml/lamina/runtime/dataset"
+	"github.com/lamina-ml/lamina/runtime/engine"
 )
 
 // Rows of the stored sets.
@@ -32,8 +33,9 @@ type head struct {
 
 func (h head) Len() int { return h.n }
 
-// given returns the first rows of the user's source as the inputs need them.
-func given(inputs []*ir.Value, src dataset.Source) (verify.Set, error) {
+// given returns the first rows of the user's source as the inputs need them; free
+// lengths are those of the columns.
+func given(inputs []*ir.Value, capacity ir.Binding, src dataset.Source) (verify.Set, error) {
 	set := verify.Set{Name: "given rows", In: map[string]*ir.Tensor{}}
 	if src == nil {
 		return set, fmt.Errorf("bundle: there are no rows to replay; pass the test data")
@@ -51,12 +53,16 @@ func given(inputs []*ir.Value, src dataset.Source) (verify.Set, error) {
 	if err != nil {
 		return set, fmt.Errorf("bundle: %w", err)
 	}
+	at, err := engine.ColumnLengths(inputs, t.Columns(), capacity)
+	if err != nil {
+		return set, fmt.Errorf("bundle: %w", err)
+	}
 	for _, v := range inputs {
-		col, err := column(v, t.Columns())
+		col, err := column(v, t.Columns(), at)
 		if err != nil {
 			return set, err
 		}
-		shape := v.Type.Shape.At(ir.RowsOf(set.Rows))
+		shape := v.Type.Shape.At(at.WithRows(set.Rows))
 		x := &ir.Tensor{DType: v.Type.DType, Shape: shape}
 		switch v.Type.DType {
 		case ir.F32:
@@ -78,7 +84,7 @@ func given(inputs []*ir.Value, src dataset.Source) (verify.Set, error) {
 }
 
 // column finds the column that feeds an input.
-func column(v *ir.Value, cols []dataset.Column) (dataset.Column, error) {
+func column(v *ir.Value, cols []dataset.Column, at ir.Binding) (dataset.Column, error) {
 	if !v.Type.Shape.RowWise() {
 		return dataset.Column{}, fmt.Errorf("bundle: input %q is %s; only inputs with the batch first can be fed from rows", v.Name, v.Type)
 	}
@@ -89,8 +95,12 @@ func column(v *ir.Value, cols []dataset.Column) (dataset.Column, error) {
 			continue
 		}
 		dtype := map[ir.DType]dataset.DType{ir.F32: dataset.F32, ir.F64: dataset.F32, ir.I64: dataset.I64}[v.Type.DType]
-		width := ir.Type{Shape: v.Type.Shape[1:]}.Shape.Count()
-		if dtype != c.DType || width != c.Width() {
+		fits := engine.ColumnFits(v, c, at)
+		if known, ok := v.Type.Shape[1:].Fixed(); ok {
+			fits = ir.Elems(known) == c.Width()
+		}
+		width := c.Width()
+		if dtype != c.DType || !fits {
 			return c, fmt.Errorf("bundle: input %q is %s but the column of that name is %s", v.Name, v.Type, c)
 		}
 		if width > maxElems/givenRows {
@@ -101,17 +111,37 @@ func column(v *ir.Value, cols []dataset.Column) (dataset.Column, error) {
 	return dataset.Column{}, fmt.Errorf("bundle: the data have no column for input %q (%s); they have %s", v.Name, v.Type, strings.Join(has, ", "))
 }
 
+// otherLengths returns free lengths that are not those given, where the capacity has
+// another: about half of it.
+func otherLengths(inputs []*ir.Value, given map[string]*ir.Tensor, capacity ir.Binding) (ir.Binding, error) {
+	at, err := engine.Lengths(&ir.Graph{Inputs: inputs}, given)
+	if err != nil {
+		return at, err
+	}
+	for _, name := range at.Free() {
+		n, _ := at.Of(name)
+		most, ok := capacity.Of(name)
+		switch {
+		case n > 1:
+			at = at.With(name, (n+1)/2)
+		case ok:
+			at = at.With(name, min(2, most))
+		}
+	}
+	return at, nil
+}
+
 // spanned returns seeded rows spread over the range that training saw, feature by
-// feature. A feature that never moved takes the range of its column, so that
+// feature, with the free lengths of at. A feature that never moved takes the range of its column, so that
 // every input has a part in the result and no weight hides behind a constant 0.
-func spanned(inputs []*ir.Value, spans map[string]span, like verify.Set) verify.Set {
+func spanned(inputs []*ir.Value, spans map[string]span, like verify.Set, at ir.Binding) verify.Set {
 	set := verify.Set{Name: "spanned rows", Rows: spannedRows, In: map[string]*ir.Tensor{}}
 	for k, v := range inputs {
-		x := ir.NewTensor(v.Type.DType, v.Type.Shape.At(ir.RowsOf(spannedRows))...)
+		x := ir.NewTensor(v.Type.DType, v.Type.Shape.At(at.WithRows(spannedRows))...)
 		width := x.Len() / spannedRows
 		key := random.New(0).DeriveString("bundle").Derive(uint64(k))
 		s := measured(like.In[v.Name], like.Rows)
-		fits := func(list []float64) bool { return len(list) == width || len(list) == 1 }
+		fits := func(list []float64) bool { return len(list) == len(s.min) || len(list) == 1 }
 		if r, ok := spans[v.Name]; ok && fits(r.min) && fits(r.max) {
 			s = r
 		}

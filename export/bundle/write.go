@@ -124,15 +124,20 @@ type stored struct {
 // sets makes the two stored sets, their results, their tolerances, and the
 // layers' values.
 func (w *writer) sets(ctx context.Context, rows dataset.Source) error {
-	first, err := given(w.inputs, rows)
+	capacity := w.net.Graph().Capacity
+	first, err := given(w.inputs, capacity, rows)
 	if err != nil {
 		return err
+	}
+	other, err := otherLengths(w.inputs, first.In, capacity)
+	if err != nil {
+		return fmt.Errorf("bundle: %w", err)
 	}
 	spans := map[string]span{}
 	for name, r := range w.net.Record().Columns {
 		spans[name] = span{r.Min, r.Max}
 	}
-	drawn := spanned(w.inputs, spans, first)
+	drawn := spanned(w.inputs, spans, first, other)
 	drawn.Drawn = true
 	w.byOut = map[string]float64{}
 	g := w.net.Graph()
@@ -208,6 +213,11 @@ func (w *writer) finite() error {
 
 func (w *writer) bound(in map[string]*ir.Tensor, rows int) (map[*ir.Value]verify.Estimate, error) {
 	g := w.net.Graph()
+	at, err := w.net.Lengths(in)
+	if err != nil {
+		return nil, fmt.Errorf("bundle: %w", err)
+	}
+	at = at.WithRows(rows)
 	feed := maps.Clone(in)
 	params := w.net.Params()
 	for _, v := range g.Params {
@@ -218,10 +228,10 @@ func (w *writer) bound(in map[string]*ir.Tensor, rows int) (map[*ir.Value]verify
 	}
 	for _, v := range g.Inputs {
 		if feed[v.Name] == nil { // no output needs it
-			feed[v.Name] = ir.NewTensor(v.Type.DType, v.Type.Shape.At(ir.RowsOf(rows))...)
+			feed[v.Name] = ir.NewTensor(v.Type.DType, v.Type.Shape.At(at)...)
 		}
 	}
-	return verify.Bound(g, &ir.Env{Binding: ir.RowsOf(rows), UpdateRows: rows}, feed)
+	return verify.Bound(g, &ir.Env{Binding: at, UpdateRows: rows}, feed)
 }
 
 // takeLayers keeps the results of the last node of each use of a layer for the first
@@ -240,7 +250,7 @@ func (w *writer) takeLayers(est map[*ir.Value]verify.Estimate) {
 		if !ok || t.Layer == "" || !t.IR.Type.DType.Float() || !t.IR.Type.Shape.RowWise() {
 			continue
 		}
-		shape := t.IR.Type.Shape.At(ir.RowsOf(layerRows))
+		shape := append([]int{layerRows}, e.Value.Shape[1:]...)
 		n := ir.Elems(shape)
 		l := layer{Name: t.Layer, Position: t.Pos, Value: t.Value}
 		if uses[t.Layer]++; last[t.Layer] != i {

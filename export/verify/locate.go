@@ -11,10 +11,10 @@ import (
 
 // explain finds the first layer whose result differs: it makes every value of
 // the file an output of a temporary copy and runs that.
-func (v *run) explain(ctx context.Context, o opened, set Set, n int, in map[string]*ir.Tensor, est map[*ir.Value]Estimate, out *ir.Value, got, want *ir.Tensor, d Diff) error {
+func (v *run) explain(ctx context.Context, o opened, set Set, at ir.Binding, in map[string]*ir.Tensor, est map[*ir.Value]Estimate, out *ir.Value, got, want *ir.Tensor, d Diff) error {
 	r := v.r
-	r.Reason = fmt.Sprintf("%s, set %q, %d rows, output %q: %s", o.rt.Name(), set.Name, n, out.Name, d.First)
-	e := rowsOf(est[out], out.Type, n)
+	r.Reason = fmt.Sprintf("%s, set %q, %d rows, output %q: %s", o.rt.Name(), set.Name, at.Rows(), out.Name, d.First)
+	e := rowsOf(est[out], out.Type, at)
 	exact := e.Value.To(out.Type.DType)
 	if v.s.Run != nil && Compare(got, exact, e).Bad == 0 && Compare(want, exact, e).Bad > 0 {
 		r.Reason += "; the file agrees with the float64 reference, the trained function does not"
@@ -32,7 +32,7 @@ func (v *run) explain(ctx context.Context, o opened, set Set, n int, in map[stri
 		if !ok {
 			return false
 		}
-		e = rowsOf(e, t.IR.Type, n)
+		e = rowsOf(e, t.IR.Type, at)
 		return Compare(got, e.Value.To(t.IR.Type.DType), e).Bad > 0
 	})
 	if err != nil {

@@ -2,7 +2,9 @@ package verify
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -38,6 +40,9 @@ type SetReport struct {
 	// Determined is the share of each output's elements that was compared, by
 	// [Determined]; only of sets the caller gave.
 	Determined map[string]float64 `json:"determined,omitempty"`
+
+	// Lengths are the free lengths by name, as those of sequences.
+	Lengths map[string]int `json:"lengths,omitempty"`
 }
 
 // Report is the result of Verify. Rows, Batches, WorstAbs, WorstRow, WorstElement
@@ -131,13 +136,22 @@ func (r *Report) String() string {
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "set\trows\tworst\ttolerance\tlargest\tundetermined\t")
 	for _, s := range r.Sets {
-		fmt.Fprintf(w, "%s\t%d\t%.2g\t%.2g\t%.2g\t%d\t\n", s.Name, s.Rows, s.WorstAbs, s.Tolerance, s.Largest, s.Undetermined)
+		fmt.Fprintf(w, "%s\t%d\t%.2g\t%.2g\t%.2g\t%d\t\n", s.title(), s.Rows, s.WorstAbs, s.Tolerance, s.Largest, s.Undetermined)
 	}
 	w.Flush()
 	for _, err := range r.Missing {
 		fmt.Fprintf(&b, "did not speak: %v\n", err)
 	}
 	return b.String()
+}
+
+// title is the name with the free lengths: zeros, T = 12.
+func (s *SetReport) title() string {
+	out := s.Name
+	for _, name := range slices.Sorted(maps.Keys(s.Lengths)) {
+		out += fmt.Sprintf(", %s = %d", name, s.Lengths[name])
+	}
+	return out
 }
 
 // Percent writes a share from 0 to 1 as a percentage that is 100 only if the

@@ -11,6 +11,7 @@ import (
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	onnxexport "github.com/lamina-ml/lamina/export"
+	"github.com/lamina-ml/lamina/runtime/engine"
 )
 
 // Subject is what is to be shown: that Model computes Graph with Params.
@@ -59,7 +60,8 @@ func (s *Subject) check() error {
 		if set.Rows <= 0 {
 			return fmt.Errorf("verify: set %q has %d rows", set.Name, set.Rows)
 		}
-		for _, v := range Inputs(s.Graph) {
+		inputs := Inputs(s.Graph)
+		for _, v := range inputs {
 			t := set.In[v.Name]
 			if t == nil {
 				return fmt.Errorf("verify: set %q has no input %q (%s); it has %s", set.Name, v.Name, v.Type, names(set.In))
@@ -67,7 +69,14 @@ func (s *Subject) check() error {
 			if err := t.Check(); err != nil {
 				return fmt.Errorf("verify: set %q: input %q: %w", set.Name, v.Name, err)
 			}
-			if want := v.Type.Shape.At(ir.RowsOf(set.Rows)); t.DType != v.Type.DType || !slices.Equal(want, t.Shape) {
+		}
+		at, err := set.lengths(inputs)
+		if err != nil {
+			return fmt.Errorf("verify: set %q: %w", set.Name, err)
+		}
+		for _, v := range inputs {
+			t := set.In[v.Name]
+			if want := v.Type.Shape.At(at); t.DType != v.Type.DType || !slices.Equal(want, t.Shape) {
 				return fmt.Errorf("verify: set %q: input %q is %s, got %s", set.Name, v.Name, ir.Type{DType: v.Type.DType, Shape: ir.ShapeOf(want...)}, t.Type())
 			}
 		}
@@ -101,13 +110,56 @@ func Inputs(g *ir.Graph) []*ir.Value {
 	return out
 }
 
+// lengths returns the lengths of the set: its rows, and what its tensors make of free
+// ones.
+func (s *Set) lengths(inputs []*ir.Value) (ir.Binding, error) {
+	free := false
+	for _, v := range inputs {
+		for _, d := range v.Type.Shape {
+			free = free || d.Symbolic() && d != ir.Rows()
+		}
+	}
+	if !free {
+		return ir.RowsOf(s.Rows), nil
+	}
+	at, err := engine.Lengths(&ir.Graph{Inputs: inputs}, s.In)
+	return at.WithRows(s.Rows), err
+}
+
+// refit returns t in another shape of as many axes, its elements over and over along
+// axes that are longer.
+func refit(t *ir.Tensor, shape []int) *ir.Tensor {
+	if t == nil || slices.Equal(t.Shape, shape) || len(t.Shape) != len(shape) || t.Len() == 0 {
+		return t
+	}
+	out := ir.NewTensor(t.DType, shape...)
+	for i := range out.Len() {
+		from, rest, step := 0, i, 1
+		for a := len(shape) - 1; a >= 0; a-- {
+			from += rest % shape[a] % t.Shape[a] * step
+			rest, step = rest/shape[a], step*t.Shape[a]
+		}
+		switch t.DType {
+		case ir.F32:
+			out.F32[i] = t.F32[from]
+		case ir.F64:
+			out.F64[i] = t.F64[from]
+		case ir.I64:
+			out.I64[i] = t.I64[from]
+		case ir.Bool:
+			out.Bool[i] = t.Bool[from]
+		}
+	}
+	return out
+}
+
 // take returns rows [0, n) of t, over and over if it has fewer.
-func take(t *ir.Tensor, v *ir.Value, rows, n int) *ir.Tensor {
-	if v.Type.Rank() == 0 || !v.Type.Shape[0].Symbolic() || rows == n {
+func take(t *ir.Tensor, v *ir.Value, rows int, at ir.Binding) *ir.Tensor {
+	if v.Type.Rank() == 0 || !v.Type.Shape[0].Has(ir.Batch) || rows == at.Rows() {
 		return t
 	}
 	shape := append([]int{}, t.Shape...)
-	shape[0] = v.Type.Shape[0].At(ir.RowsOf(n))
+	shape[0] = v.Type.Shape[0].At(at)
 	out := ir.NewTensor(t.DType, shape...)
 	for at := 0; at < out.Len(); {
 		var k int
@@ -132,8 +184,18 @@ func take(t *ir.Tensor, v *ir.Value, rows, n int) *ir.Tensor {
 // MadeUp returns the sets that Verify runs besides those it is given, chosen to
 // break a file: 64 rows each of numbers that cancel, vanish, overflow or are none,
 // for every input of g that an output depends on. Integers and truth values, whose
-// meaning is an index, are those of the first of sets.
+// meaning is an index, are those of the first of sets; free lengths are its too, and
+// their capacity without one. (Verify itself runs each kind with others.)
 func MadeUp(g *ir.Graph, sets []Set) []Set {
+	return madeUp(g, sets, func(_, given, _ int) int { return given })
+}
+
+// varied is the length that a kind of made-up set has: each between 1 and the most.
+func varied(kind, given, most int) int {
+	return [...]int{most, 1, (most + 1) / 2, given, max(most-1, 1), min(2, most), most}[kind%7]
+}
+
+func madeUp(g *ir.Graph, sets []Set, length func(kind, given, most int) int) []Set {
 	plain := func(f func(i int) float64) func(row, i int) float64 { return func(_, i int) float64 { return f(i) } }
 	kinds := []struct {
 		name string
@@ -151,11 +213,30 @@ func MadeUp(g *ir.Graph, sets []Set) []Set {
 	if len(inputs) == 0 {
 		return nil
 	}
+	like := g.Capacity
+	if len(sets) > 0 {
+		if at, err := sets[0].lengths(inputs); err == nil {
+			like = at
+		}
+	}
+	names := (&ir.Graph{Inputs: inputs}).Symbols()
 	var out []Set
-	for _, k := range kinds {
+	for kind, k := range kinds {
 		set := Set{Name: k.name, Rows: pool, In: map[string]*ir.Tensor{}}
+		at := ir.RowsOf(pool)
+		for _, name := range names {
+			if name == ir.Batch {
+				continue
+			}
+			given, _ := like.Of(name)
+			most, ok := g.Capacity.Of(name)
+			if !ok {
+				most = given
+			}
+			at = at.With(name, max(length(kind, given, most), 1))
+		}
 		for _, v := range inputs {
-			t := ir.NewTensor(v.Type.DType, v.Type.Shape.At(ir.RowsOf(pool))...)
+			t := ir.NewTensor(v.Type.DType, v.Type.Shape.At(at)...)
 			width := max(t.Len()/pool, 1)
 			switch {
 			case v.Type.DType == ir.F32:
@@ -167,7 +248,7 @@ func MadeUp(g *ir.Graph, sets []Set) []Set {
 					t.F64[i] = k.fill(i/width, i)
 				}
 			case len(sets) > 0:
-				t = take(sets[0].In[v.Name], v, sets[0].Rows, pool)
+				t = refit(sets[0].In[v.Name], t.Shape)
 			}
 			set.In[v.Name] = t
 		}

@@ -64,7 +64,7 @@ func (v *run) sets(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, set := range MadeUp(v.s.Graph, v.s.Sets) {
+	for _, set := range madeUp(v.s.Graph, v.s.Sets, varied) {
 		if done, err := v.set(ctx, set, false); done || err != nil {
 			return err
 		}
@@ -108,25 +108,29 @@ func (v *run) set(ctx context.Context, set Set, given bool) (done bool, err erro
 	if set.Rows != 1 && set.Rows != 2 && set.Rows != 7 && set.Rows != 64 {
 		sizes = append(sizes, set.Rows)
 	}
-	sr := SetReport{Name: set.Name, Rows: set.Rows, Batches: sizes}
+	at, err := set.lengths(Inputs(v.s.Graph))
+	if err != nil {
+		return false, fmt.Errorf("verify: set %q: %w", set.Name, err)
+	}
+	sr := SetReport{Name: set.Name, Rows: set.Rows, Batches: sizes, Lengths: lengthsOf(at)}
 	all := 0
 	for _, n := range sizes {
 		all = max(all, n)
 	}
 	var whole map[*ir.Value]Estimate
 	if v.apart {
-		if whole, err = v.bound(set, all); err != nil {
+		if whole, err = v.bound(set, at.WithRows(all)); err != nil {
 			return false, err
 		}
 	}
 	for _, n := range sizes {
 		est := whole
 		if est == nil {
-			if est, err = v.bound(set, n); err != nil {
+			if est, err = v.bound(set, at.WithRows(n)); err != nil {
 				return false, err
 			}
 		}
-		if done, err = v.batch(ctx, set, n, est, given, &sr); err != nil || done {
+		if done, err = v.batch(ctx, set, at.WithRows(n), est, given, &sr); err != nil || done {
 			break
 		}
 	}
@@ -148,6 +152,18 @@ func (v *run) set(ctx context.Context, set Set, given bool) (done bool, err erro
 	return done, err
 }
 
+// lengthsOf returns the free lengths by name, nil if there are none.
+func lengthsOf(at ir.Binding) map[string]int {
+	var out map[string]int
+	for _, name := range at.Free() {
+		if out == nil {
+			out = map[string]int{}
+		}
+		out[name], _ = at.Of(name)
+	}
+	return out
+}
+
 // merge adds the numbers of b that a lacks.
 func merge(a, b []int) []int {
 	for _, n := range b {
@@ -162,34 +178,34 @@ func merge(a, b []int) []int {
 	return a
 }
 
-func (v *run) bound(set Set, n int) (map[*ir.Value]Estimate, error) {
+func (v *run) bound(set Set, at ir.Binding) (map[*ir.Value]Estimate, error) {
 	in := map[string]*ir.Tensor{}
 	for name, t := range v.params {
 		in[name] = t
 	}
-	for name, t := range v.feed(set, n) {
+	for name, t := range v.feed(set, at) {
 		in[name] = t
 	}
 	// Inputs no output needs are absent from the file and from the sets.
 	for _, x := range v.s.Graph.Inputs {
 		if in[x.Name] == nil {
-			in[x.Name] = ir.NewTensor(x.Type.DType, x.Type.Shape.At(ir.RowsOf(n))...)
+			in[x.Name] = ir.NewTensor(x.Type.DType, x.Type.Shape.At(at)...)
 		}
 	}
-	return Bound(v.s.Graph, &ir.Env{Binding: ir.RowsOf(n), UpdateRows: n}, in)
+	return Bound(v.s.Graph, &ir.Env{Binding: at, UpdateRows: at.Rows()}, in)
 }
 
-func (v *run) feed(set Set, n int) map[string]*ir.Tensor {
+func (v *run) feed(set Set, at ir.Binding) map[string]*ir.Tensor {
 	in := map[string]*ir.Tensor{}
 	for _, x := range Inputs(v.s.Graph) {
-		in[x.Name] = take(set.In[x.Name], x, set.Rows, n)
+		in[x.Name] = take(set.In[x.Name], x, set.Rows, at)
 	}
 	return in
 }
 
 // batch runs n rows of the set on every runtime.
-func (v *run) batch(ctx context.Context, set Set, n int, est map[*ir.Value]Estimate, given bool, sr *SetReport) (done bool, err error) {
-	in := v.feed(set, n)
+func (v *run) batch(ctx context.Context, set Set, at ir.Binding, est map[*ir.Value]Estimate, given bool, sr *SetReport) (done bool, err error) {
+	n, in := at.Rows(), v.feed(set, at)
 	var want map[string]*ir.Tensor
 	if v.s.Run != nil {
 		if want, err = v.s.Run(ctx, in); err != nil {
@@ -197,7 +213,7 @@ func (v *run) batch(ctx context.Context, set Set, n int, est map[*ir.Value]Estim
 		}
 	}
 	if given && n == set.Rows && sr.Determined == nil {
-		v.determine(set, est, want, sr)
+		v.determine(set, at, est, want, sr)
 	}
 	for _, o := range v.open {
 		got, err := o.session.Run(ctx, in)
@@ -208,7 +224,7 @@ func (v *run) batch(ctx context.Context, set Set, n int, est map[*ir.Value]Estim
 			return false, fmt.Errorf("verify: %s on set %q, %d rows: %w", o.rt.Name(), set.Name, n, err)
 		}
 		for _, out := range v.s.Graph.Outputs {
-			e := rowsOf(est[out], out.Type, n)
+			e := rowsOf(est[out], out.Type, at)
 			w := wanted(want, out, e)
 			d := Compare(got[out.Name], w, e)
 			sr.note(out.Name, d, w)
@@ -216,7 +232,7 @@ func (v *run) batch(ctx context.Context, set Set, n int, est map[*ir.Value]Estim
 				continue
 			}
 			v.r.Status, v.r.Layer, v.r.Position = Differs, "", ""
-			if err := v.explain(ctx, o, set, n, in, est, out, got[out.Name], w, d); err != nil {
+			if err := v.explain(ctx, o, set, at, in, est, out, got[out.Name], w, d); err != nil {
 				return false, err
 			}
 			return true, nil
@@ -234,10 +250,10 @@ func wanted(run map[string]*ir.Tensor, out *ir.Value, e Estimate) *ir.Tensor {
 }
 
 // determine takes into the report how much of a given set can be compared.
-func (v *run) determine(set Set, est map[*ir.Value]Estimate, want map[string]*ir.Tensor, sr *SetReport) {
+func (v *run) determine(set Set, at ir.Binding, est map[*ir.Value]Estimate, want map[string]*ir.Tensor, sr *SetReport) {
 	sr.Determined = map[string]float64{}
 	for _, out := range v.s.Graph.Outputs {
-		e := rowsOf(est[out], out.Type, set.Rows)
+		e := rowsOf(est[out], out.Type, at)
 		w := wanted(want, out, e)
 		if w == nil {
 			continue // which the comparison reports
@@ -255,7 +271,7 @@ func (v *run) determine(set Set, est map[*ir.Value]Estimate, want map[string]*ir
 		v.r.Status = Undetermined
 		v.r.Reason = fmt.Sprintf("set %q, output %q: %s of its elements are determined, of %s or more were wanted; the first that is not is row %d, element %d: %s",
 			set.Name, out.Name, Percent(share), Percent(Enough), first/row, first%row, undetermined(w, e, first))
-		if n := v.vague(est, set.Rows); n != nil {
+		if n := v.vague(est, at); n != nil {
 			v.r.Layer, v.r.Position = n.Layer, n.Pos.Portable()
 		}
 	}
@@ -275,14 +291,14 @@ func undetermined(want *ir.Tensor, e Estimate, i int) string {
 }
 
 // vague returns the first node too little of whose result is determined.
-func (v *run) vague(est map[*ir.Value]Estimate, rows int) *ir.Node {
+func (v *run) vague(est map[*ir.Value]Estimate, at ir.Binding) *ir.Node {
 	for _, n := range v.s.Graph.Nodes {
 		for _, out := range n.Out {
 			e, ok := est[out]
 			if !ok {
 				continue
 			}
-			e = rowsOf(e, out.Type, rows)
+			e = rowsOf(e, out.Type, at)
 			if share, _ := Determined(e.Value, e); share < Enough {
 				return n
 			}
@@ -309,12 +325,12 @@ func (s *SetReport) note(output string, d Diff, want *ir.Tensor) {
 	}
 }
 
-// rowsOf returns the first n rows of an estimate of type t.
-func rowsOf(e Estimate, t ir.Type, n int) Estimate {
-	if e.Value == nil || t.Rank() == 0 || !t.Shape[0].Symbolic() {
+// rowsOf returns the first rows of an estimate of type t, as many as at says.
+func rowsOf(e Estimate, t ir.Type, at ir.Binding) Estimate {
+	if e.Value == nil || t.Rank() == 0 || !t.Shape[0].Has(ir.Batch) {
 		return e
 	}
-	shape := t.Shape.At(ir.RowsOf(n))
+	shape := t.Shape.At(at)
 	k := ir.Elems(shape)
 	if k >= e.Value.Len() {
 		return e

@@ -42,8 +42,20 @@ func (m *maker) width() int {
 	return 2 + m.below(8)
 }
 
-// New returns the model of a seed.
+// New returns the model of a seed. One in four has an input with a free length.
 func New(seed uint64) *Model {
+	m := &maker{key: random.New(seed).DeriveString("randmodel sequences")}
+	if m.one(4) {
+		return declared(seed, m)
+	}
+	return Plain(seed)
+}
+
+// Plain returns the model of a seed without a free length.
+func Plain(seed uint64) *Model { return declared(seed, nil) }
+
+// declared makes a model, with sequences unless s is nil.
+func declared(seed uint64, s *maker) *Model {
 	key := random.New(seed).DeriveString("randmodel")
 	m := &maker{key: key}
 	r := &Model{key: key, classes: 2 + m.below(4), shares: map[string]bool{}}
@@ -68,12 +80,23 @@ func New(seed uint64) *Model {
 		}
 		z = m.join(z, w, code)
 	}
+	var steps *spec.Value
+	var of *spec.Loss
+	if s != nil {
+		var pooled *spec.Value
+		steps, pooled, of = s.sequences(r, code)
+		z = spec.Add(z, pooled)
+	}
 	z = m.middle(z, code).Named("code")
 	r.Outputs = append(r.Outputs, z)
 
 	y := z.Then(m.decoder(enc, dims)).Named("reconstruction")
 	losses := []*spec.Loss{m.regression(y, x)}
 	r.Outputs = append(r.Outputs, y)
+	if s != nil {
+		losses = append(losses, of.Weight(0.25))
+		r.Outputs = append(r.Outputs, steps)
+	}
 	if m.one(2) {
 		r.Columns = append(r.Columns, dataset.Column{Name: "label", DType: dataset.I64})
 		logits := z.Then(spec.Dense(r.classes).Named("head"))

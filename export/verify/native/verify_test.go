@@ -37,7 +37,7 @@ func TestVerify(t *testing.T) {
 		}
 		set := verify.Set{Name: "rows", Rows: 9, In: map[string]*ir.Tensor{}}
 		for _, v := range g.Inputs {
-			x := ir.NewTensor(v.Type.DType, v.Type.Shape.At(ir.RowsOf(9))...)
+			x := ir.NewTensor(v.Type.DType, v.Type.Shape.At(randmodel.Lengths(g, 9, seed))...)
 			for i := range x.F32 {
 				x.F32[i] = float32(random.New(seed).DeriveString(v.Name).Normal(uint64(i)))
 			}

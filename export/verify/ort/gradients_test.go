@@ -77,10 +77,10 @@ func gradients(t *testing.T, seed uint64, sum *slopes) {
 			}
 			in[c.Name], feed[c.Name] = x, x
 		}
-		if err := e.Run(feed, rows, &engine.Update{Seed: seed, Step: 3}); err != nil {
+		if err := e.RunAt(feed, m.At(rows), &engine.Update{Seed: seed, Step: 3}); err != nil {
 			t.Fatalf("seed %d, %d rows: %v", seed, rows, err)
 		}
-		want, err := verify.Bound(g, &ir.Env{Binding: ir.RowsOf(rows), UpdateRows: rows, Seed: seed, Update: 3}, in)
+		want, err := verify.Bound(g, &ir.Env{Binding: m.At(rows), Capacity: p.Train.Capacity, UpdateRows: rows, Seed: seed, Update: 3}, in)
 		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}

@@ -160,7 +160,7 @@ func differ(a, b []float32) int {
 func normals(net *engine.Net, seed uint64, rows int) map[string]*ir.Tensor {
 	in := map[string]*ir.Tensor{}
 	for _, v := range net.Inputs() {
-		x := ir.NewTensor(v.Type.DType, v.Type.Shape.At(ir.RowsOf(rows))...)
+		x := ir.NewTensor(v.Type.DType, v.Type.Shape.At(randmodel.Lengths(net.Graph(), rows, seed))...)
 		key := random.New(seed).DeriveString(v.Name)
 		for i := range x.F32 {
 			x.F32[i] = float32(key.Normal(uint64(i)))
@@ -187,9 +187,9 @@ func asReference(t *testing.T, net *engine.Net, seed uint64) (worst, relative fl
 			seven = got
 		}
 		for _, p := range g.Params {
-			in[p.Name] = &ir.Tensor{DType: ir.F32, Shape: p.Type.Shape.At(ir.RowsOf(rows)), F32: net.Params()[p.Name]}
+			in[p.Name] = &ir.Tensor{DType: ir.F32, Shape: p.Type.Shape.Lengths(), F32: net.Params()[p.Name]}
 		}
-		env := &ir.Env{Binding: ir.RowsOf(rows), UpdateRows: rows}
+		env := &ir.Env{Binding: randmodel.Lengths(g, rows, seed), UpdateRows: rows}
 		bound, err := verify.Bound(g, env, in)
 		if err != nil {
 			t.Fatal(err)
