@@ -64,8 +64,8 @@ func Bound(g *ir.Graph, env *ir.Env, in map[string]*ir.Tensor) (map[*ir.Value]Es
 	}
 	for v, t := range g.Data {
 		x := t.Widen()
-		if v.Type.DType == ir.F32 { // the file holds the constant rounded
-			x = x.To(ir.F32).Widen()
+		if v.Type.DType.Float() { // the file holds the constant rounded
+			x = x.To(v.Type.DType).Widen()
 		}
 		vals[v] = Estimate{Value: x}
 	}
@@ -101,16 +101,16 @@ func walk(g *ir.Graph, env *ir.Env, vals map[*ir.Value]Estimate) error {
 // settle does to a result what its dtype does beyond rounding: what is above the
 // greatest finite number becomes infinite, and near it nothing is known.
 func settle(d ir.DType, e *Estimate) {
-	if d == ir.F32 && e.Value.DType == ir.F64 {
+	if most := greatest(d); most > 0 && d != ir.F64 && e.Value.DType == ir.F64 {
 		for i, x := range e.Value.F64 {
-			if math.Abs(x) <= math.MaxFloat32/2 || math.IsInf(x, 0) {
+			if math.Abs(x) <= most/2 || math.IsInf(x, 0) {
 				continue
 			}
-			margin := Sigmas*math.Sqrt(e.at(i)) + math.MaxFloat32*unit(d)
+			margin := Sigmas*math.Sqrt(e.at(i)) + most*unit(d)
 			switch {
-			case math.Abs(x)-margin > math.MaxFloat32:
+			case math.Abs(x)-margin > most:
 				e.Value.F64[i] = math.Inf(int(math.Copysign(1, x)))
-			case math.Abs(x)+margin > math.MaxFloat32:
+			case math.Abs(x)+margin > most:
 				e.unknown(i)
 			}
 		}
@@ -136,6 +136,25 @@ func unit(d ir.DType) float64 {
 		return 0x1p-24
 	case ir.F64:
 		return 0x1p-53
+	case ir.F16:
+		return 0x1p-11
+	case ir.BF16:
+		return 0x1p-8
+	}
+	return 0
+}
+
+// greatest is the greatest finite number of a floating-point type, 0 for others.
+func greatest(d ir.DType) float64 {
+	switch d {
+	case ir.F32:
+		return math.MaxFloat32
+	case ir.F64:
+		return math.MaxFloat64
+	case ir.F16:
+		return 65504
+	case ir.BF16:
+		return 0x1.fep127
 	}
 	return 0
 }
@@ -143,8 +162,10 @@ func unit(d ir.DType) float64 {
 // floor is the least normal number of d: a runtime may take smaller results as 0.
 func floor(d ir.DType) float64 {
 	switch d {
-	case ir.F32:
+	case ir.F32, ir.BF16:
 		return 0x1p-126
+	case ir.F16:
+		return 0x1p-14
 	case ir.F64:
 		return 0x1p-1022
 	}
@@ -203,6 +224,12 @@ func (c *call) run() ([]Estimate, error) {
 	one := func(e Estimate, err error) ([]Estimate, error) { return []Estimate{e}, err }
 	if ops.TrainingOnly(c.node.Op) {
 		return one(c.operand())
+	}
+	switch c.node.Op.(type) {
+	case ops.Add, ops.Sub, ops.Mul, ops.Div, ops.Max, ops.Min, ops.Neg, ops.Abs, ops.Sign:
+		if c.dtype().Integer() {
+			return c.trial() // exact, or open if an operand is
+		}
 	}
 	switch op := c.node.Op.(type) {
 	case ops.Identity:

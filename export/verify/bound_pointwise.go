@@ -269,11 +269,14 @@ func (c *call) cast(op ops.Cast) (Estimate, error) {
 	e := Estimate{v, append([]float64(nil), x.Var...)}
 	switch {
 	case op.To.Float():
-		if u := unit(op.To); u > unit(c.node.In[0].Type.DType) {
+		u, from := unit(op.To), c.node.In[0].Type.DType
+		_, most := from.Range()
+		if from.Float() && u > unit(from) || float64(most)*u > 1 { // else it is exact
 			if e.Var == nil {
 				e.Var = make([]float64, v.Len())
 			}
 			for i, y := range v.F64 {
+				y = max(math.Abs(y), floor(op.To))
 				e.Var[i] += u * u * y * y
 			}
 		}

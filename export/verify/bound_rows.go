@@ -194,7 +194,7 @@ func (c *call) oneHot(depth int) (Estimate, error) {
 		return Estimate{}, err
 	}
 	e := Estimate{Value: v}
-	for i := range c.in[0].Value.I64 {
+	for i := range c.in[0].Value.Len() {
 		if c.in[0].at(i) > 0 {
 			for j := range depth {
 				e.unknown(i*depth + j)
