@@ -35,6 +35,8 @@ func (a *arrays) pack() ([]byte, error) {
 			err = npywrite.Write(f, t.Shape, t.I64)
 		case ir.Bool:
 			err = npywrite.Write(f, t.Shape, t.Bool)
+		case ir.U8:
+			err = npywrite.Write(f, t.Shape, t.Raw)
 		default:
 			t = t.To(ir.F32)
 			err = npywrite.Write(f, t.Shape, t.F32)
@@ -108,7 +110,7 @@ func unpackArray(f *zip.File, limit int64) (t *ir.Tensor, n int64, err error) {
 	kinds := map[string]struct {
 		dtype ir.DType
 		size  int64
-	}{"<f4": {ir.F32, 4}, "<i8": {ir.I64, 8}, "|b1": {ir.Bool, 1}}
+	}{"<f4": {ir.F32, 4}, "<i8": {ir.I64, 8}, "|b1": {ir.Bool, 1}, "|u1": {ir.U8, 1}}
 	kind, ok := kinds[r.Header.Descr.Type]
 	if len(shape) > ir.MaxRank || !ok || r.Header.Descr.Fortran || elems*kind.size > int64(len(raw)) {
 		return nil, 0, fmt.Errorf("shape %v of type %s does not fit the data", shape, r.Header.Descr.Type)
@@ -120,6 +122,8 @@ func unpackArray(f *zip.File, limit int64) (t *ir.Tensor, n int64, err error) {
 			err = r.Read(&t.F32)
 		case ir.I64:
 			err = r.Read(&t.I64)
+		case ir.U8:
+			err = r.Read(&t.Raw)
 		default:
 			err = r.Read(&t.Bool)
 		}

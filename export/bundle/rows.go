@@ -68,6 +68,8 @@ func given(inputs []*ir.Value, src dataset.Source) (verify.Set, error) {
 			}
 		case ir.I64:
 			x.I64 = append([]int64{}, t.I64(col.Name)...)
+		case ir.U8:
+			x.Raw = append([]byte{}, t.U8(col.Name)...)
 		}
 		if err := x.Check(); err != nil {
 			return set, fmt.Errorf("bundle: column %q: %w", col.Name, err)
@@ -88,7 +90,7 @@ func column(v *ir.Value, cols []dataset.Column) (dataset.Column, error) {
 		if c.Name != v.Name {
 			continue
 		}
-		dtype := map[ir.DType]dataset.DType{ir.F32: dataset.F32, ir.F64: dataset.F32, ir.I64: dataset.I64}[v.Type.DType]
+		dtype := map[ir.DType]dataset.DType{ir.F32: dataset.F32, ir.F64: dataset.F32, ir.I64: dataset.I64, ir.U8: dataset.U8}[v.Type.DType]
 		width := ir.Type{Shape: v.Type.Shape[1:]}.Shape.Count()
 		if dtype != c.DType || width != c.Width() {
 			return c, fmt.Errorf("bundle: input %q is %s but the column of that name is %s", v.Name, v.Type, c)
@@ -130,12 +132,11 @@ func spanned(inputs []*ir.Value, spans map[string]span, like verify.Set) verify.
 				}
 			case ir.F64:
 				x.F64[i] = a + (b-a)*u
-			case ir.I64: // an index: never outside what was seen
-				a, b = s.min[i%width%len(s.min)], s.max[i%width%len(s.max)]
-				x.I64[i] = int64(math.Floor(a + (b-a+1)*u))
-				x.I64[i] = max(min(x.I64[i], int64(b)), int64(a))
 			case ir.Bool:
 				x.Bool[i] = u < 0.5
+			default: // an index, or of a kind that has no others: never outside what was seen
+				a, b = s.min[i%width%len(s.min)], s.max[i%width%len(s.max)]
+				x.SetInt(i, max(min(int64(math.Floor(a+(b-a+1)*u)), int64(b)), int64(a)))
 			}
 		}
 		set.In[v.Name] = x
