@@ -87,7 +87,8 @@ func hard(g *ir.Graph, like verify.Set) (out verify.Set, lead int, ok bool) {
 	inputs := verify.Inputs(g)
 	ports := slices.Concat(inputs, g.Outputs)
 	for _, v := range ports {
-		if !v.Type.Shape.RowWise() || v.Type.DType == ir.F64 { // the file has rows of float32
+		_, packed := npyTypes[v.Type.DType]
+		if !v.Type.Shape.RowWise() || !packed {
 			return out, 0, false
 		}
 	}
