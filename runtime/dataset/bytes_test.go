@@ -1,13 +1,19 @@
 package dataset
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/lamina-ml/lamina/compiler/random"
+	"github.com/lamina-ml/lamina/internal/npywrite"
 )
 
 // byteRows gives rows of bytes in batches.
@@ -94,6 +100,41 @@ func TestBytes(t *testing.T) {
 	f := table.Float("x", 0.5)
 	if err := f.Err(); err != nil || f.F32("x")[1] != 3.5 {
 		t.Errorf("as floats: %v", err)
+	}
+}
+
+// TestBytesOfFile reads a file of bytes as a column of them.
+func TestBytesOfFile(t *testing.T) {
+	write := func(name string, f func(w io.Writer) error) *NPYRows {
+		path := filepath.Join(t.TempDir(), name)
+		var b bytes.Buffer
+		if err := errors.Join(f(&b), os.WriteFile(path, b.Bytes(), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+		r, err := OpenNPY(path, "x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { r.Close() })
+		return r
+	}
+	x := []uint8{0, 1, 2, 253, 254, 255}
+	r := write("bytes.npy", func(w io.Writer) error { return npywrite.Write(w, []int{2, 3}, x) })
+	if err := r.Bytes(); err != nil {
+		t.Fatal(err)
+	}
+	all, err := Collect(r.Source())
+	if err != nil || !slices.Equal(all.U8("x"), x) {
+		t.Errorf("%v, %v", all, err)
+	}
+	for name, r := range map[string]*NPYRows{
+		"<i8": write("ints.npy", func(w io.Writer) error { return npywrite.Write(w, []int{2}, []int64{1, 2}) }),
+		"|b1": write("bools.npy", func(w io.Writer) error { return npywrite.Write(w, []int{2}, []bool{true, false}) }),
+		"<f4": write("floats.npy", func(w io.Writer) error { return npywrite.Write(w, []int{2}, []float32{1, 2}) }),
+	} {
+		if err := r.Bytes(); err == nil || !strings.Contains(err.Error(), "it holds "+name) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 
