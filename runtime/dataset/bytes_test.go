@@ -3,6 +3,8 @@ package dataset
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -58,6 +60,11 @@ func TestBytes(t *testing.T) {
 	want, err := table.Hash()
 	if err != nil {
 		t.Fatal(err)
+	}
+	sum := sha256.New()
+	fmt.Fprintf(sum, "%q u8[3] 50\n%s", "x", x)
+	if total := sha256.Sum256(sum.Sum(nil)); want != hex.EncodeToString(total[:]) {
+		t.Errorf("the hash is %s, which is not that of the name, the type, the rows and the values", want)
 	}
 	ranges, err := table.Ranges()
 	if err != nil || ranges[0].Min[0] != 0 || ranges[0].Max[2] < 250 {
