@@ -361,14 +361,35 @@ func TestTensorRoundTrip(t *testing.T) {
 		{DType: ir.I64, Shape: []int{2}, I64: []int64{-1, 1 << 40}},
 		{DType: ir.Bool, Shape: []int{3}, Bool: []bool{true, false, true}},
 		{DType: ir.F32, Shape: []int{0, 4}, F32: []float32{}},
+		{DType: ir.U8, Shape: []int{2, 2}, Raw: []byte{0, 1, 200, 255}},
+		{DType: ir.BF16, Shape: []int{1}, Raw: []byte{0x80, 0x3f}},
+		ir.Scalar(-70000).To(ir.I32), ir.Scalar(1 << 63).To(ir.U64),
 	} {
 		raw, err := MarshalTensor("x", x)
 		if err != nil {
 			t.Fatal(err)
 		}
 		y, err := ParseTensor(raw)
-		if err != nil || fmt.Sprint(y.Shape, y.F32, y.F64, y.I64, y.Bool) != fmt.Sprint(x.Shape, x.F32, x.F64, x.I64, x.Bool) {
+		if err != nil || fmt.Sprint(y.DType, y.Shape, y.F32, y.F64, y.I64, y.Bool, y.Raw) != fmt.Sprint(x.DType, x.Shape, x.F32, x.F64, x.I64, x.Bool, x.Raw) {
 			t.Errorf("%v came back as %v (%v)", x, y, err)
+		}
+	}
+	for _, p := range []*onnxpb.TensorProto{
+		{DataType: 2, Dims: []int64{2}, Int32Data: []int32{0, 255}},
+		{DataType: 5, Dims: []int64{2}, Int32Data: []int32{-32768, 32767}},
+		{DataType: 10, Dims: []int64{2}, Int32Data: []int32{0x3c00, 0xfc00}},
+		{DataType: 13, Dims: []int64{2}, Uint64Data: []uint64{0, 1<<64 - 1}},
+	} {
+		listed, err := ParseTensor(marshal(t, p))
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, err := MarshalTensor("", listed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if y, err := ParseTensor(raw); err != nil || fmt.Sprint(y) != fmt.Sprint(listed) || listed.At(1) == 0 {
+			t.Errorf("%v from a list came back as %v (%v)", listed, y, err)
 		}
 	}
 	for _, p := range []*onnxpb.TensorProto{
@@ -376,7 +397,11 @@ func TestTensorRoundTrip(t *testing.T) {
 		{DataType: 1, Dims: []int64{-1}},
 		{DataType: 1, Dims: []int64{2}, RawData: make([]byte, 4)},
 		{DataType: 1, Dims: []int64{1 << 20, 1 << 20, 1 << 30}},
-		{DataType: 10, Dims: []int64{1}, RawData: make([]byte, 2)},
+		{DataType: 17, Dims: []int64{1}, RawData: make([]byte, 1)},
+		{DataType: 2, Dims: []int64{1}, Int32Data: []int32{256}},
+		{DataType: 3, Dims: []int64{2}, Int32Data: []int32{1}},
+		{DataType: 12, Dims: []int64{1}, Uint64Data: []uint64{1 << 32}},
+		{DataType: 10, Dims: []int64{1}, RawData: make([]byte, 3)},
 		{DataType: 1, Dims: []int64{1}, DataLocation: onnxpb.TensorProto_EXTERNAL},
 	} {
 		if _, err := ParseTensor(marshal(t, p)); err == nil {

@@ -158,7 +158,9 @@ func ParseTensor(b []byte) (*ir.Tensor, error) {
 			t.Bool = append(t.Bool, x != 0)
 		}
 	default:
-		return t, parseRaw(t, p, held)
+		if err := parseRaw(t, p, held); err != nil {
+			return nil, err
+		}
 	}
 	return t, nil
 }

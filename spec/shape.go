@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
@@ -105,6 +106,47 @@ func lengths(s ir.Shape) []int {
 		out = append(out, n)
 	}
 	return out
+}
+
+// FloatsLayer is made by [Floats].
+type FloatsLayer struct {
+	Base
+	scale float64
+}
+
+// Floats makes f32 of integers, such as an input of [Bytes]:
+//
+//	x := spec.Bytes("x", 784).Then(spec.Floats().Times(1.0 / 255))
+//
+// Mistakes: x is f32 already.
+func Floats() *FloatsLayer { return &FloatsLayer{newBase("Floats"), 1} }
+
+// Named gives the layer a name.
+func (l *FloatsLayer) Named(name string) *FloatsLayer { return named(l, name) }
+
+// Times multiplies each number by scale, which must be finite and not 0. The
+// default is 1.
+func (l *FloatsLayer) Times(scale float64) *FloatsLayer {
+	return option(l, "Times", func() { l.scale = scale })
+}
+
+func (l *FloatsLayer) args() string {
+	if x := math.Abs(float64(float32(l.scale))); !(x > 0 && x <= math.MaxFloat32) {
+		return fmt.Sprintf("the scale must be finite and not 0, got %v", l.scale)
+	}
+	return ""
+}
+
+// Build returns x as f32.
+func (l *FloatsLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
+	if x[0].Type.DType == ir.F32 {
+		return b.Errorf("x is f32 already, got %s", x[0].Type)
+	}
+	y := b.Op(ops.Cast{To: ir.F32}, x[0])
+	if l.scale == 1 {
+		return y
+	}
+	return b.Op(ops.Mul{}, y, b.Const(l.scale))
 }
 
 // DropoutLayer is made by [Dropout].

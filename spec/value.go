@@ -25,6 +25,13 @@ func Input(name string, dims ...int) *Value {
 	return newInput(name, ir.F32, dims, 0, "Input")
 }
 
+// Bytes declares an input u8[N dims…], one row a sample: pixels as files have
+// them, an eighth of float64 and a quarter of float32. [Floats] makes numbers of
+// them that layers compute with.
+func Bytes(name string, dims ...int) *Value {
+	return newInput(name, ir.U8, dims, 0, "Bytes")
+}
+
 // Tokens declares an input i64[N length] of integers in [0, vocabulary).
 func Tokens(name string, length, vocabulary int) *Value {
 	return newInput(name, ir.I64, []int{length}, vocabulary, "Tokens")

@@ -199,7 +199,7 @@ func storedRows(net *engine.Net, sets []bundle.Set) (distinctRows, error) {
 					return out, err
 				}
 				row[v.Name] = r
-				fmt.Fprint(&key, r.Shape, r.F32, r.F64, r.I64, r.Bool, ";")
+				fmt.Fprint(&key, r.Shape, r.F32, r.F64, r.I64, r.Bool, r.Raw, ";")
 			}
 			if !seen[key.String()] {
 				seen[key.String()] = true
@@ -217,17 +217,8 @@ func rowOf(t *ir.Tensor, i, rows int) (*ir.Tensor, error) {
 		return nil, fmt.Errorf("a stored input is %s, which is not %d rows", t.Type(), rows)
 	}
 	n := t.Len() / rows
-	r := &ir.Tensor{DType: t.DType, Shape: append([]int{1}, t.Shape[1:]...)}
-	switch t.DType {
-	case ir.F32:
-		r.F32 = t.F32[i*n : (i+1)*n]
-	case ir.F64:
-		r.F64 = t.F64[i*n : (i+1)*n]
-	case ir.I64:
-		r.I64 = t.I64[i*n : (i+1)*n]
-	case ir.Bool:
-		r.Bool = t.Bool[i*n : (i+1)*n]
-	}
+	r := t.Part(i*n, (i+1)*n)
+	r.Shape = append([]int{1}, t.Shape[1:]...)
 	return r, nil
 }
 

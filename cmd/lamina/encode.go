@@ -246,8 +246,12 @@ func fits(file string, v *ir.Value, r *dataset.NPYRows, at ir.Binding) (err erro
 		err = fmt.Errorf("%s: it holds integers (%s), but input %q is f32; save it as float32", file, r.Type(), clean(v.Name))
 	case v.Type.DType == ir.I64 && c.DType != dataset.I64:
 		err = fmt.Errorf("%s: it holds floats (%s), but input %q is i64; save it as integers", file, r.Type(), clean(v.Name))
+	case v.Type.DType == ir.U8:
+		if err = r.Bytes(); err != nil {
+			err = fmt.Errorf("%w, but input %q is u8; save it as uint8", err, clean(v.Name))
+		}
 	case v.Type.DType != ir.F32 && v.Type.DType != ir.I64:
-		err = fmt.Errorf("%s: input %q is %s, which this command cannot give; f32 and i64 it can", file, clean(v.Name), v.Type.DType)
+		err = fmt.Errorf("%s: input %q is %s, which this command cannot give; f32, i64 and u8 it can", file, clean(v.Name), v.Type.DType)
 	}
 	return err
 }
@@ -345,6 +349,7 @@ func (e *encoder) read(n int) (err error) {
 		if in.raw, err = in.rows.Read(n, t.F32, t.I64); err != nil {
 			return err
 		}
+		copy(t.Raw, in.raw) // bytes are as they are in the file
 	}
 	return nil
 }
@@ -364,9 +369,12 @@ func rowsOf(t, whole *ir.Tensor, n int) *ir.Tensor {
 	t.DType = whole.DType
 	t.Shape = append(append(t.Shape[:0], n), whole.Shape[1:]...)
 	k := ir.Elems(t.Shape)
-	if whole.DType == ir.F32 {
+	switch whole.DType {
+	case ir.F32:
 		t.F32 = whole.F32[:k]
-	} else {
+	case ir.U8:
+		t.Raw = whole.Raw[:k]
+	default:
 		t.I64 = whole.I64[:k]
 	}
 	return t

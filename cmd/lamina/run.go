@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -209,51 +210,40 @@ func readInput(file string, p verify.Port) (*ir.Tensor, error) {
 	wants := func(what string) error {
 		return fmt.Errorf("%s: it holds %s, but input %q is %s; save it as %s", file, holds(t.DType), clean(p.Name), p.Elem, what)
 	}
+	d := ir.ParseDType(p.Elem)
 	switch {
-	case p.Elem == "bool":
-		if t.DType == ir.Bool {
-			return t, nil
-		}
-		if t.DType != ir.I64 {
-			return nil, wants("booleans or integers")
-		}
-		if i := slices.IndexFunc(t.I64, func(x int64) bool { return x != 0 && x != 1 }); i >= 0 {
-			return nil, fmt.Errorf("%s: input %q is bool, and element %d is %d", file, clean(p.Name), i, t.I64[i])
-		}
-		return t.To(ir.Bool), nil
-	case isInteger(p.Elem):
-		if t.DType != ir.I64 {
-			return nil, wants("integers")
-		}
+	case d == ir.Invalid:
+		return nil, fmt.Errorf("%s: input %q is %s, which this command cannot give; numbers and bool it can", file, clean(p.Name), p.Elem)
+	case t.DType == d:
 		return t, nil
-	case p.Elem == "f64":
-		if !t.DType.Float() {
-			return nil, wants("float64")
-		}
-		return t.To(ir.F64), nil
-	case p.Elem == "f32":
-		if t.DType != ir.F32 {
-			return nil, wants("float32")
-		}
-		return t, nil
+	case d == ir.Bool && !t.DType.Integer():
+		return nil, wants("booleans or integers")
+	case d.Integer() && !t.DType.Integer():
+		return nil, wants("integers")
+	case d.Float() && (!t.DType.Float() || d == ir.F32):
+		return nil, wants("float" + strconv.Itoa(8*d.Size()))
 	}
-	return nil, fmt.Errorf("%s: input %q is %s, which this command cannot give; f32, f64, integers and bool it can", file, clean(p.Name), p.Elem)
+	c := t.To(d)
+	for i := range t.Len() {
+		switch {
+		case d.Float() && !math.IsInf(c.At(i), 0), !d.Float() && t.Text(i) == strings.NewReplacer("true", "1", "false", "0").Replace(c.Text(i)):
+		default:
+			return nil, fmt.Errorf("%s: input %q is %s, and element %d is %s", file, clean(p.Name), p.Elem, i, t.Text(i))
+		}
+	}
+	return c, nil
 }
 
 func holds(d ir.DType) string {
-	switch d {
-	case ir.I64:
+	switch {
+	case d.Integer():
 		return "integers"
-	case ir.Bool:
+	case d == ir.Bool:
 		return "booleans"
-	case ir.F64:
+	case d == ir.F64:
 		return "float64"
 	}
 	return "floats"
-}
-
-func isInteger(elem string) bool {
-	return len(elem) >= 2 && (elem[0] == 'i' || elem[0] == 'u') && elem[1] >= '0' && elem[1] <= '9'
 }
 
 func writeNPY(w io.Writer, t *ir.Tensor) error {
@@ -266,6 +256,15 @@ func writeNPY(w io.Writer, t *ir.Tensor) error {
 		return npywrite.Write(w, t.Shape, t.I64)
 	case ir.Bool:
 		return npywrite.Write(w, t.Shape, t.Bool)
+	case ir.BF16: // NumPy has no such type
+		return npywrite.Write(w, t.Shape, t.To(ir.F32).F32)
 	}
-	return fmt.Errorf("an output of type %s cannot be written", t.DType)
+	kind := "f"
+	switch {
+	case t.DType.Signed():
+		kind = "i"
+	case t.DType.Integer():
+		kind = "u"
+	}
+	return npywrite.WriteRaw(w, t.Shape, kind, t.DType.Size(), t.Raw)
 }

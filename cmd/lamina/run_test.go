@@ -174,6 +174,53 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// TestRunElementTypes casts between types of elements, from .npy and .pb files to
+// .npy: what an input does not hold is refused.
+func TestRunElementTypes(t *testing.T) {
+	orttest.Runtime(t)
+	pb := func(elem onnxpb.TensorProto_DataType, raw ...byte) string {
+		b, err := (&onnxpb.TensorProto{DataType: int32(elem), Dims: []int64{2}, RawData: raw}).Marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return saveBytes(t, "x.pb", b)
+	}
+	for _, c := range []struct {
+		from, to onnxpb.TensorProto_DataType
+		in       string
+		typ      string
+		out      string // the end of the file
+		refused  string
+	}{
+		{onnxpb.TensorProto_UINT8, onnxpb.TensorProto_UINT16, saveNPY(t, []int{2}, uint8(7), 255), "<u2", "\x07\x00\xff\x00", ""},
+		{onnxpb.TensorProto_UINT8, onnxpb.TensorProto_INT8, saveNPY(t, []int{2}, int64(7), 255), "|i1", "\x07\xff", ""},
+		{onnxpb.TensorProto_UINT8, onnxpb.TensorProto_INT8, saveNPY(t, []int{2}, int64(7), 256), "", "", "is u8, and element 1 is 256"},
+		{onnxpb.TensorProto_UINT8, onnxpb.TensorProto_INT8, saveNPY(t, []int{2}, float32(7), 255), "", "", "holds floats"},
+		{onnxpb.TensorProto_INT8, onnxpb.TensorProto_UINT64, saveNPY(t, []int{2}, int64(1), -1), "<u8", "\x01\x00\x00\x00\x00\x00\x00\x00\xff\xff\xff\xff\xff\xff\xff\xff", ""},
+		{onnxpb.TensorProto_UINT64, onnxpb.TensorProto_INT32, pb(onnxpb.TensorProto_UINT64, append(bytes.Repeat([]byte{255}, 8), 2, 0, 0, 0, 1, 0, 0, 0)...), "<i4", "\xff\xff\xff\xff\x02\x00\x00\x00", ""},
+		{onnxpb.TensorProto_FLOAT16, onnxpb.TensorProto_UINT32, saveNPY(t, []int{2}, float32(2.5), 9), "<u4", "\x02\x00\x00\x00\x09\x00\x00\x00", ""},
+		{onnxpb.TensorProto_FLOAT16, onnxpb.TensorProto_UINT32, saveNPY(t, []int{2}, float32(2.5), 7e4), "", "", "is f16, and element 1 is 70000"},
+		{onnxpb.TensorProto_BFLOAT16, onnxpb.TensorProto_INT16, pb(onnxpb.TensorProto_BFLOAT16, 0x80, 0x3f, 0, 0xc0), "<i2", "\x01\x00\xfe\xff", ""},
+	} {
+		cast := node("Cast", "y", "x")
+		cast.Attribute = []*onnxpb.AttributeProto{{Name: "to", Type: onnxpb.AttributeProto_INT, I: int64(c.to)}}
+		path := save(t, model(&onnxpb.GraphProto{Input: []*onnxpb.ValueInfoProto{port("x", c.from, "N")},
+			Output: []*onnxpb.ValueInfoProto{port("y", c.to, "N")}, Node: []*onnxpb.NodeProto{cast}}))
+		for _, engine := range []string{"onnxruntime", "lamina"} {
+			y := filepath.Join(t.TempDir(), "y.npy")
+			r := lamina(t, nil, "run", path, "--engine", engine, "--input", c.in, "--output", y)
+			if c.refused != "" {
+				wantError(t, r, c.refused)
+				continue
+			}
+			b, err := os.ReadFile(y)
+			if err != nil || !bytes.Contains(b, []byte("'"+c.typ+"'")) || !bytes.HasSuffix(b, []byte("\n"+c.out)) {
+				t.Errorf("%v to %v by %s: %q (%v) %s", c.from, c.to, engine, b, err, r.stderr)
+			}
+		}
+	}
+}
+
 func TestRunSeveral(t *testing.T) {
 	orttest.Runtime(t)
 	path := save(t, joined())

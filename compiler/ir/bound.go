@@ -44,6 +44,25 @@ func (d DType) Unit() float64 {
 		return 0x1p-24
 	case F64:
 		return 0x1p-53
+	case F16:
+		return 0x1p-11
+	case BF16:
+		return 0x1p-8
+	}
+	return 0
+}
+
+// Greatest is the greatest finite number of d, 0 if d is no float.
+func (d DType) Greatest() float64 {
+	switch d {
+	case F32:
+		return math.MaxFloat32
+	case F64:
+		return math.MaxFloat64
+	case F16:
+		return 65504
+	case BF16:
+		return 0x1.fep127
 	}
 	return 0
 }
@@ -52,8 +71,10 @@ func (d DType) Unit() float64 {
 // smaller results as 0.
 func (d DType) LeastNormal() float64 {
 	switch d {
-	case F32:
+	case F32, BF16:
 		return 0x1p-126
+	case F16:
+		return 0x1p-14
 	case F64:
 		return 0x1p-1022
 	}
@@ -165,10 +186,27 @@ func (c *Call) Moved() ([]Estimate, error) {
 	return out, nil
 }
 
+// Whole is the bound of an op of whole numbers: exact, or open if an operand is not.
+func (c *Call) Whole() ([]Estimate, error) {
+	out, err := c.Exact()
+	if err != nil || !slices.ContainsFunc(c.In, func(e Estimate) bool { return e.Var != nil }) {
+		return out, err
+	}
+	for i := range out {
+		for k := range out[i].Value.Len() {
+			out[i].Open(k)
+		}
+	}
+	return out, nil
+}
+
 // Pointwise is the bound of a function of one number, whose result is off by rel
 // roundings of itself and abs roundings of 1, by its change over one standard
 // deviation to both sides.
 func (c *Call) Pointwise(rel, abs float64) ([]Estimate, error) {
+	if c.DType().Integer() {
+		return c.Whole()
+	}
 	x := c.In[0]
 	v, err := c.Value()
 	if err != nil {

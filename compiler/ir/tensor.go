@@ -303,6 +303,12 @@ func (t *Tensor) Copy(at int, src *Tensor) {
 	}
 }
 
+// Append appends the elements of src, of the same dtype; the shape stays.
+func (t *Tensor) Append(src *Tensor) {
+	t.F32, t.F64, t.I64 = append(t.F32, src.F32...), append(t.F64, src.F64...), append(t.I64, src.I64...)
+	t.Bool, t.Raw = append(t.Bool, src.Bool...), append(t.Raw, src.Raw...)
+}
+
 // Clone returns a copy that shares nothing.
 func (t *Tensor) Clone() *Tensor {
 	return &Tensor{DType: t.DType, Shape: append([]int{}, t.Shape...),

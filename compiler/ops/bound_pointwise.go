@@ -27,6 +27,9 @@ func (p pair) near() bool {
 // boundPairs bounds an op of two numbers, with broadcasting: f returns the variance of
 // a result and whether a rounding is to be added to it.
 func boundPairs(c *ir.Call, f func(p pair) (variance float64, rounds bool)) ([]ir.Estimate, error) {
+	if c.DType().Integer() {
+		return c.Whole()
+	}
 	v, err := c.Value()
 	if err != nil {
 		return nil, err

@@ -133,7 +133,7 @@ func (op OneHot) Bound(c *ir.Call) ([]ir.Estimate, error) {
 		return nil, err
 	}
 	e := ir.Estimate{Value: v}
-	for i := range c.In[0].Value.I64 {
+	for i := range c.In[0].Value.Len() {
 		if c.In[0].At(i) > 0 {
 			for j := range op.Depth {
 				e.Open(i*op.Depth + j)
@@ -154,11 +154,14 @@ func (op Cast) Bound(c *ir.Call) ([]ir.Estimate, error) {
 	e := ir.Estimate{Value: v, Var: append([]float64(nil), x.Var...)}
 	switch {
 	case op.To.Float():
-		if u := op.To.Unit(); u > c.Node.In[0].Type.DType.Unit() {
+		u, from := op.To.Unit(), c.Node.In[0].Type.DType
+		_, most := from.Range()
+		if from.Float() && u > from.Unit() || float64(most)*u > 1 { // else it is exact
 			if e.Var == nil {
 				e.Var = make([]float64, v.Len())
 			}
 			for i, y := range v.F64 {
+				y = max(math.Abs(y), op.To.LeastNormal())
 				e.Var[i] += u * u * y * y
 			}
 		}

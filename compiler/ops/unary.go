@@ -70,6 +70,9 @@ func (Sign) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 
 // Bound leaves the sign of a number that is nearer to 0 than its error open.
 func (Sign) Bound(c *ir.Call) ([]ir.Estimate, error) {
+	if c.DType().Integer() {
+		return c.Whole()
+	}
 	out, err := c.Exact()
 	if err != nil {
 		return nil, err

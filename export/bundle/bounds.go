@@ -88,7 +88,8 @@ func hard(g *ir.Graph, like verify.Set) (out verify.Set, lead int, ok bool) {
 	inputs := verify.Inputs(g)
 	ports := slices.Concat(inputs, g.Outputs)
 	for _, v := range ports {
-		if !v.Type.Shape.RowWise() || v.Type.DType == ir.F64 { // the file has rows of float32
+		_, packed := npyTypes[v.Type.DType]
+		if !v.Type.Shape.RowWise() || !packed {
 			return out, 0, false
 		}
 	}
@@ -147,14 +148,7 @@ func appendRow(all, t *ir.Tensor, row int) *ir.Tensor {
 	}
 	n := ir.Elems(t.Shape[1:])
 	all.Shape[0]++
-	switch t.DType {
-	case ir.F32:
-		all.F32 = append(all.F32, t.F32[row*n:(row+1)*n]...)
-	case ir.I64:
-		all.I64 = append(all.I64, t.I64[row*n:(row+1)*n]...)
-	case ir.Bool:
-		all.Bool = append(all.Bool, t.Bool[row*n:(row+1)*n]...)
-	}
+	all.Append(t.Part(row*n, (row+1)*n))
 	return all
 }
 
@@ -163,18 +157,9 @@ func firstRows(t *ir.Tensor, n int) *ir.Tensor {
 	if t == nil || len(t.Shape) == 0 || t.Shape[0] <= n {
 		return t
 	}
-	out := &ir.Tensor{DType: t.DType, Shape: append([]int{n}, t.Shape[1:]...)}
-	k := ir.Elems(out.Shape)
-	switch t.DType {
-	case ir.F32:
-		out.F32 = t.F32[:k:k]
-	case ir.F64:
-		out.F64 = t.F64[:k:k]
-	case ir.I64:
-		out.I64 = t.I64[:k:k]
-	case ir.Bool:
-		out.Bool = t.Bool[:k:k]
-	}
+	shape := append([]int{n}, t.Shape[1:]...)
+	out := t.Part(0, ir.Elems(shape))
+	out.Shape = shape
 	return out
 }
 

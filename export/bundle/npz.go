@@ -21,6 +21,9 @@ func (a *arrays) add(name string, t *ir.Tensor) {
 	a.names, a.tensors = append(a.names, name), append(a.tensors, t)
 }
 
+// npyTypes are the types of what an npz here holds.
+var npyTypes = map[ir.DType]string{ir.F32: "<f4", ir.I64: "<i8", ir.Bool: "|b1", ir.U8: "|u1"}
+
 // pack returns the npz, float64 stored as float32.
 func (a *arrays) pack() ([]byte, error) {
 	var b bytes.Buffer
@@ -35,6 +38,8 @@ func (a *arrays) pack() ([]byte, error) {
 			err = npywrite.Write(f, t.Shape, t.I64)
 		case ir.Bool:
 			err = npywrite.Write(f, t.Shape, t.Bool)
+		case ir.U8:
+			err = npywrite.Write(f, t.Shape, t.Raw)
 		default:
 			t = t.To(ir.F32)
 			err = npywrite.Write(f, t.Shape, t.F32)
@@ -105,21 +110,24 @@ func unpackArray(f *zip.File, limit int64) (t *ir.Tensor, n int64, err error) {
 		}
 		elems *= int64(d)
 	}
-	kinds := map[string]struct {
-		dtype ir.DType
-		size  int64
-	}{"<f4": {ir.F32, 4}, "<i8": {ir.I64, 8}, "|b1": {ir.Bool, 1}}
-	kind, ok := kinds[r.Header.Descr.Type]
-	if len(shape) > ir.MaxRank || !ok || r.Header.Descr.Fortran || elems*kind.size > int64(len(raw)) {
+	kind := ir.Invalid
+	for d, name := range npyTypes {
+		if name == r.Header.Descr.Type {
+			kind = d
+		}
+	}
+	if len(shape) > ir.MaxRank || kind == ir.Invalid || r.Header.Descr.Fortran || elems*int64(kind.Size()) > int64(len(raw)) {
 		return nil, 0, fmt.Errorf("shape %v of type %s does not fit the data", shape, r.Header.Descr.Type)
 	}
-	t = ir.NewTensor(kind.dtype, append([]int{}, shape...)...)
+	t = ir.NewTensor(kind, append([]int{}, shape...)...)
 	if elems > 0 {
-		switch kind.dtype {
+		switch kind {
 		case ir.F32:
 			err = r.Read(&t.F32)
 		case ir.I64:
 			err = r.Read(&t.I64)
+		case ir.U8:
+			err = r.Read(&t.Raw)
 		default:
 			err = r.Read(&t.Bool)
 		}

@@ -74,6 +74,8 @@ func given(inputs []*ir.Value, capacity ir.Binding, src dataset.Source) (verify.
 			}
 		case ir.I64:
 			x.I64 = append([]int64{}, t.I64(col.Name)...)
+		case ir.U8:
+			x.Raw = append([]byte{}, t.U8(col.Name)...)
 		}
 		if err := x.Check(); err != nil {
 			return set, fmt.Errorf("bundle: column %q: %w", col.Name, err)
@@ -94,7 +96,7 @@ func column(v *ir.Value, cols []dataset.Column, at ir.Binding) (dataset.Column, 
 		if c.Name != v.Name {
 			continue
 		}
-		dtype := map[ir.DType]dataset.DType{ir.F32: dataset.F32, ir.F64: dataset.F32, ir.I64: dataset.I64}[v.Type.DType]
+		dtype := map[ir.DType]dataset.DType{ir.F32: dataset.F32, ir.F64: dataset.F32, ir.I64: dataset.I64, ir.U8: dataset.U8}[v.Type.DType]
 		fits := engine.ColumnFits(v, c, at)
 		if known, ok := v.Type.Shape[1:].Fixed(); ok {
 			fits = ir.Elems(known) == c.Width()
@@ -160,12 +162,11 @@ func spanned(inputs []*ir.Value, spans map[string]span, like verify.Set, at ir.B
 				}
 			case ir.F64:
 				x.F64[i] = a + (b-a)*u
-			case ir.I64: // an index: never outside what was seen
-				a, b = s.min[i%width%len(s.min)], s.max[i%width%len(s.max)]
-				x.I64[i] = int64(math.Floor(a + (b-a+1)*u))
-				x.I64[i] = max(min(x.I64[i], int64(b)), int64(a))
 			case ir.Bool:
 				x.Bool[i] = u < 0.5
+			default: // an index, or of a kind that has no others: never outside what was seen
+				a, b = s.min[i%width%len(s.min)], s.max[i%width%len(s.max)]
+				x.SetInt(i, max(min(int64(math.Floor(a+(b-a+1)*u)), int64(b)), int64(a)))
 			}
 		}
 		set.In[v.Name] = x

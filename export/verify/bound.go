@@ -48,8 +48,8 @@ func Bound(g *ir.Graph, env *ir.Env, in map[string]*ir.Tensor) (map[*ir.Value]Es
 	}
 	for v, t := range g.Data {
 		x := t.Widen()
-		if v.Type.DType == ir.F32 { // the file holds the constant rounded
-			x = x.To(ir.F32).Widen()
+		if v.Type.DType.Float() { // the file holds the constant rounded
+			x = x.To(v.Type.DType).Widen()
 		}
 		vals[v] = Estimate{Value: x}
 	}
@@ -111,16 +111,16 @@ func complete(c *ir.Call, out []Estimate) error {
 // settle does to a result what its dtype does beyond rounding: what is above the
 // greatest finite number becomes infinite, and near it nothing is known.
 func settle(d ir.DType, e *Estimate) {
-	if d == ir.F32 && e.Value.DType == ir.F64 {
+	if most := d.Greatest(); most > 0 && d != ir.F64 && e.Value.DType == ir.F64 {
 		for i, x := range e.Value.F64 {
-			if math.Abs(x) <= math.MaxFloat32/2 || math.IsInf(x, 0) {
+			if math.Abs(x) <= most/2 || math.IsInf(x, 0) {
 				continue
 			}
-			margin := Sigmas*math.Sqrt(e.At(i)) + math.MaxFloat32*d.Unit()
+			margin := Sigmas*math.Sqrt(e.At(i)) + most*d.Unit()
 			switch {
-			case math.Abs(x)-margin > math.MaxFloat32:
+			case math.Abs(x)-margin > most:
 				e.Value.F64[i] = math.Inf(int(math.Copysign(1, x)))
-			case math.Abs(x)+margin > math.MaxFloat32:
+			case math.Abs(x)+margin > most:
 				e.Open(i)
 			}
 		}

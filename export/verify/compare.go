@@ -46,9 +46,9 @@ func Compare(got, want *ir.Tensor, est Estimate) Diff {
 			continue
 		}
 		x, y := got.At(i), want.At(i)
-		if got.DType == ir.I64 {
-			if got.I64[i] != want.I64[i] {
-				d.miss(i, row, &worst, math.Inf(1), "%d instead of %d", got.I64[i], want.I64[i])
+		if got.DType.Integer() {
+			if got.Int(i) != want.Int(i) {
+				d.miss(i, row, &worst, math.Inf(1), "%s instead of %s", got.Text(i), want.Text(i))
 			}
 			continue
 		}

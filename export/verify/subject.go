@@ -162,21 +162,11 @@ func take(t *ir.Tensor, v *ir.Value, rows int, at ir.Binding) *ir.Tensor {
 	shape[0] = v.Type.Shape[0].At(at)
 	out := ir.NewTensor(t.DType, shape...)
 	for at := 0; at < out.Len(); {
-		var k int
-		switch t.DType {
-		case ir.F32:
-			k = copy(out.F32[at:], t.F32)
-		case ir.F64:
-			k = copy(out.F64[at:], t.F64)
-		case ir.I64:
-			k = copy(out.I64[at:], t.I64)
-		default:
-			k = copy(out.Bool[at:], t.Bool)
-		}
-		if k == 0 {
+		if t.Len() == 0 {
 			break
 		}
-		at += k
+		out.Copy(at, t)
+		at += t.Len()
 	}
 	return out
 }
@@ -239,13 +229,9 @@ func madeUp(g *ir.Graph, sets []Set, length func(kind, given, most int) int) []S
 			t := ir.NewTensor(v.Type.DType, v.Type.Shape.At(at)...)
 			width := max(t.Len()/pool, 1)
 			switch {
-			case v.Type.DType == ir.F32:
-				for i := range t.F32 {
-					t.F32[i] = float32(k.fill(i/width, i))
-				}
-			case v.Type.DType == ir.F64:
-				for i := range t.F64 {
-					t.F64[i] = k.fill(i/width, i)
+			case v.Type.DType.Float():
+				for i := range t.Len() {
+					t.Set(i, k.fill(i/width, i))
 				}
 			case len(sets) > 0:
 				t = refit(sets[0].In[v.Name], t.Shape)

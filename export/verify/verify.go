@@ -335,17 +335,8 @@ func rowsOf(e Estimate, t ir.Type, at ir.Binding) Estimate {
 	if k >= e.Value.Len() {
 		return e
 	}
-	cut := &ir.Tensor{DType: e.Value.DType, Shape: shape}
-	switch e.Value.DType {
-	case ir.F32:
-		cut.F32 = e.Value.F32[:k]
-	case ir.F64:
-		cut.F64 = e.Value.F64[:k]
-	case ir.I64:
-		cut.I64 = e.Value.I64[:k]
-	case ir.Bool:
-		cut.Bool = e.Value.Bool[:k]
-	}
+	cut := e.Value.Part(0, k)
+	cut.Shape = shape
 	out := Estimate{Value: cut}
 	if e.Var != nil {
 		out.Var = e.Var[:k]

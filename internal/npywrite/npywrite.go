@@ -13,7 +13,7 @@ import (
 
 // Element is what an array may hold.
 type Element interface {
-	float32 | float64 | int64 | bool
+	float32 | float64 | int64 | bool | uint8
 }
 
 // align is what the data's offset is a multiple of, so that they can be mapped.
@@ -48,15 +48,44 @@ func Write[T Element](w io.Writer, shape []int, data []T) error {
 
 func descr[T Element]() string {
 	var zero T
+	kind := "i"
 	switch any(zero).(type) {
-	case float32:
-		return "<f4"
-	case float64:
-		return "<f8"
-	case int64:
-		return "<i8"
+	case bool:
+		kind = "b"
+	case float32, float64:
+		kind = "f"
+	case uint8:
+		kind = "u"
 	}
-	return "|b1"
+	return typeOf(kind, binary.Size(zero))
+}
+
+// typeOf is a type as NumPy writes it.
+func typeOf(kind string, size int) string {
+	if size == 1 {
+		return "|" + kind + "1"
+	}
+	return fmt.Sprintf("<%s%d", kind, size)
+}
+
+// WriteRaw is Write of elements as they are in the file: of kind f, i or u, and size
+// bytes, little-endian.
+func WriteRaw(w io.Writer, shape []int, kind string, size int, data []byte) error {
+	if err := check(shape); err != nil {
+		return err
+	}
+	n := size
+	for _, d := range shape {
+		n *= d
+	}
+	if n != len(data) {
+		return fmt.Errorf("npy: shape %v of %s is %d bytes, got %d", shape, typeOf(kind, size), n, len(data))
+	}
+	if _, err := w.Write(header(typeOf(kind, size), shape)); err != nil {
+		return err
+	}
+	_, err := w.Write(data)
+	return err
 }
 
 func header(descr string, shape []int) []byte {

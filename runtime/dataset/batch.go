@@ -66,7 +66,7 @@ func (b *buffer) column(name string, d DType) *column {
 			continue
 		}
 		if b.from != nil && !b.have[i] {
-			if c.f32 == nil && c.i64 == nil {
+			if c.values() == 0 {
 				*c = makeColumn(c.Column, len(b.index))
 			}
 			gather(c, &b.from[i], b.at)
@@ -96,6 +96,14 @@ func (b Batch) F32(name string) []float32 {
 func (b Batch) I64(name string) []int64 {
 	if c := b.buf.column(name, I64); c != nil {
 		return c.i64[:b.Rows*c.width]
+	}
+	return nil
+}
+
+// U8 returns the values of a column of uint8, [Rows width]; nil if there is none of that name.
+func (b Batch) U8(name string) []uint8 {
+	if c := b.buf.column(name, U8); c != nil {
+		return c.u8[:b.Rows*c.width]
 	}
 	return nil
 }

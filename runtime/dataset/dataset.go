@@ -36,7 +36,21 @@ type DType string
 const (
 	F32 DType = "f32" // float32
 	I64 DType = "i64" // int64: labels, tokens
+	U8  DType = "u8"  // uint8: pixels, as they are
 )
+
+// size returns the bytes of one value, 0 for no type of a column.
+func (d DType) size() int {
+	switch d {
+	case F32:
+		return 4
+	case I64:
+		return 8
+	case U8:
+		return 1
+	}
+	return 0
+}
 
 // Column describes one column.
 type Column struct {
@@ -94,8 +108,8 @@ func checkColumns(cols []Column) error {
 			return fmt.Errorf("dataset: two columns are named %q", c.Name)
 		}
 		seen[c.Name] = true
-		if c.DType != F32 && c.DType != I64 {
-			return fmt.Errorf("dataset: column %q has type %q; a column is f32 or i64", c.Name, c.DType)
+		if c.DType.size() == 0 {
+			return fmt.Errorf("dataset: column %q has type %q; a column is f32, i64 or u8", c.Name, c.DType)
 		}
 		n := 1
 		for _, d := range c.Shape {

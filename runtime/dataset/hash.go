@@ -34,6 +34,7 @@ func Hash(src Source) (string, error) {
 		fmt.Fprintf(sums[i], "%q %s %d\n", c.Name, c.typ(), src.Len())
 	}
 	err = scan(src, cols, func(j int, c column) {
+		sums[j].Write(c.u8)
 		if littleEndian {
 			sums[j].Write(memoryOf(c.f32))
 			sums[j].Write(memoryOf(c.i64))
@@ -88,6 +89,11 @@ func Ranges(src Source) ([]Range, error) {
 				r.Min[k], r.Max[k] = min(r.Min[k], float64(v)), max(r.Max[k], float64(v))
 			}
 		}
+		for at := 0; at < len(c.u8); at += c.width {
+			for k, v := range c.u8[at : at+c.width] {
+				r.Min[k], r.Max[k] = min(r.Min[k], float64(v)), max(r.Max[k], float64(v))
+			}
+		}
 	})
 	return ranges, err
 }
@@ -116,7 +122,7 @@ func scan(src Source, cols []Column, visit func(j int, c column)) error {
 	}
 	return Each(ctx, src, max(scanned/4/width, 1), func(b Batch) error {
 		for j, c := range b.buf.cols {
-			c.f32, c.i64 = b.F32(c.Name), b.I64(c.Name)
+			c.f32, c.i64, c.u8 = b.F32(c.Name), b.I64(c.Name), b.U8(c.Name)
 			visit(j, c)
 		}
 		return ctx.Err()
@@ -134,16 +140,10 @@ func (t *Table) scan(ctx context.Context, c *column, visit func(column)) {
 		hi := min(lo+rows, t.n)
 		if t.rows != nil {
 			gather(&part, c, t.rows[lo:hi])
-			visit(part.head(hi - lo))
+			visit(part.part(0, hi-lo))
 			continue
 		}
-		part = *c
-		if c.DType == F32 {
-			part.f32 = c.f32[lo*c.width : hi*c.width]
-		} else {
-			part.i64 = c.i64[lo*c.width : hi*c.width]
-		}
-		visit(part)
+		visit(c.part(lo, hi))
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 
 	"github.com/lamina-ml/lamina/internal/npyheader"
@@ -76,6 +77,16 @@ func (r *NPYRows) header(size int64, column string) error {
 	r.head, r.bytes, r.width = head, size, int(width)
 	r.col = r.column(column, shape[1:])
 	r.fortran = h.Fortran && len(shape) > 1
+	return nil
+}
+
+// Bytes makes the column one of uint8, for a model that takes bytes as they are, in place of one of int64. It comes
+// before Source. Errors: the file does not hold uint8.
+func (r *NPYRows) Bytes() error {
+	if r.float || r.sign || r.size != 1 || strings.Contains(r.typ, "b") {
+		return fmt.Errorf("dataset: %s: it holds %s", r.path, r.typ)
+	}
+	r.col.DType = U8
 	return nil
 }
 

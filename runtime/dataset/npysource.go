@@ -31,22 +31,26 @@ func (s *npySource) Columns() []Column { return []Column{s.file.col} }
 func (s *npySource) File(string) string { return s.file.path }
 
 func (s *npySource) Row(i int, row Row) error {
-	return s.read([]int{i}, row.F32Slice, row.I64Slice)
+	return s.read([]int{i}, row.F32Slice, row.I64Slice, row.U8Slice)
 }
 
-func (s *npySource) Rows(index []int, dst Rows) error { return s.read(index, dst.F32, dst.I64) }
+func (s *npySource) Rows(index []int, dst Rows) error { return s.read(index, dst.F32, dst.I64, dst.U8) }
 
 // read reads rows to the places of the column. Rows that follow each other in the file are read at once.
-func (s *npySource) read(index []int, f32 func(string) []float32, i64 func(string) []int64) (err error) {
+func (s *npySource) read(index []int, f32 func(string) []float32, i64 func(string) []int64, u8 func(string) []uint8) (err error) {
 	r := s.file
 	var x []float32
 	var y []int64
-	if r.float {
+	var z []uint8
+	switch r.col.DType {
+	case F32:
 		x = f32(r.col.Name)
-	} else {
+	case I64:
 		y = i64(r.col.Name)
+	default:
+		z = u8(r.col.Name)
 	}
-	if x == nil && y == nil {
+	if x == nil && y == nil && z == nil {
 		return nil // a mistake that is told elsewhere
 	}
 	r.mu.RLock()
@@ -67,12 +71,16 @@ func (s *npySource) read(index []int, f32 func(string) []float32, i64 func(strin
 			return fmt.Errorf("%s: there is no row %d of %d", r.path, index[0], r.rows)
 		}
 		k := n * r.width
-		if r.float {
+		switch r.col.DType {
+		case F32:
 			err = s.floats(x[:k], index[0], n)
 			x = x[k:]
-		} else {
+		case I64:
 			err = s.ints(y[:k], index[0], n)
 			y = y[k:]
+		default:
+			err = s.with(index[0], n, func(raw []byte) error { copy(z[:k], raw); return nil })
+			z = z[k:]
 		}
 		if err != nil {
 			return err

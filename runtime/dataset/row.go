@@ -19,6 +19,7 @@ type cell struct {
 	Column
 	f32  []float32
 	i64  []int64
+	u8   []uint8
 	done bool
 }
 
@@ -36,6 +37,13 @@ func (r Row) I64(name string, v ...int64) {
 	}
 }
 
+// U8 writes a column of uint8. Errors: no such column; it is not u8; the width differs.
+func (r Row) U8(name string, v ...uint8) {
+	if c := r.cell(name, U8, len(v)); c != nil {
+		copy(c.u8, v)
+	}
+}
+
 // F32Slice returns the row's place of a column, to be filled in place: every value of it must be set. It is nil
 // after a mistake, and in the first row of [From] unless the columns were declared.
 func (r Row) F32Slice(name string) []float32 {
@@ -49,6 +57,14 @@ func (r Row) F32Slice(name string) []float32 {
 func (r Row) I64Slice(name string) []int64 {
 	if c := r.cell(name, I64, -1); c != nil {
 		return c.i64
+	}
+	return nil
+}
+
+// U8Slice is F32Slice for a column of uint8.
+func (r Row) U8Slice(name string) []uint8 {
+	if c := r.cell(name, U8, -1); c != nil {
+		return c.u8
 	}
 	return nil
 }
@@ -77,8 +93,8 @@ func (r Row) cell(name string, d DType, n int) *cell {
 			w.err = fmt.Errorf("dataset: row %d: column %q is %s, got %s values", w.row, name, c.typ(), d)
 		case c.done && n >= 0:
 			w.err = fmt.Errorf("dataset: row %d: column %q was written twice", w.row, name)
-		case n >= 0 && n != len(c.f32)+len(c.i64):
-			w.err = fmt.Errorf("dataset: row %d: column %q is %s, %d wide, got %d values", w.row, name, c.typ(), len(c.f32)+len(c.i64), n)
+		case n >= 0 && n != c.width():
+			w.err = fmt.Errorf("dataset: row %d: column %q is %s, %d wide, got %d values", w.row, name, c.typ(), c.width(), n)
 		default:
 			c.done = true
 			return c
@@ -101,14 +117,14 @@ func (r Row) cell(name string, d DType, n int) *cell {
 	if n > 1 {
 		c.Shape = []int{n}
 	}
-	if d == F32 {
-		c.f32 = make([]float32, n)
-	} else {
-		c.i64 = make([]int64, n)
-	}
+	m := makeColumn(Column{DType: d}, n)
+	c.f32, c.i64, c.u8 = m.f32, m.i64, m.u8
 	w.cols = append(w.cols, c)
 	return &w.cols[len(w.cols)-1]
 }
+
+// width is the number of values that the column has room for.
+func (c *cell) width() int { return len(c.f32) + len(c.i64) + len(c.u8) }
 
 func (w *writer) names() string {
 	s := ""
@@ -125,13 +141,8 @@ func (w *writer) names() string {
 func (w *writer) begin(row, at int, cols []column) {
 	w.row, w.err = row, nil
 	for j := range cols {
-		c, n := &w.cols[j], cols[j].width
-		c.done = false
-		if c.DType == F32 {
-			c.f32 = cols[j].f32[at*n : (at+1)*n : (at+1)*n]
-		} else {
-			c.i64 = cols[j].i64[at*n : (at+1)*n : (at+1)*n]
-		}
+		c, m := &w.cols[j], cols[j].part(at, at+1)
+		c.f32, c.i64, c.u8, c.done = m.f32, m.i64, m.u8, false
 	}
 }
 

@@ -16,7 +16,7 @@ type BatchSource interface {
 	Rows(index []int, dst Rows) error
 }
 
-// Rows receives the values of several rows, whole columns by F32 and I64 or row by row by Row. A mistake is kept and
+// Rows receives the values of several rows, whole columns by F32, I64 and U8 or row by row by Row. A mistake is kept and
 // told by whoever asked for the rows, so a BatchSource needs no check of its own.
 type Rows struct{ b *block }
 
@@ -25,7 +25,7 @@ type block struct {
 	index []int
 	cols  []column // whose memory is that of these rows alone
 	state []struct {
-		whole   bool // given by F32 or I64
+		whole   bool // given by F32, I64 or U8
 		rows    int  // written by Row
 		lacking int  // the first place that a row was left without, -1 for none
 	}
@@ -49,12 +49,7 @@ func (b *block) begin(index []int, cols []column, lo int) {
 	b.index, b.err, b.open = index, nil, -1
 	hi := lo + len(index)
 	for j, c := range cols {
-		b.cols[j] = c
-		if c.DType == F32 {
-			b.cols[j].f32 = c.f32[lo*c.width : hi*c.width : hi*c.width]
-		} else {
-			b.cols[j].i64 = c.i64[lo*c.width : hi*c.width : hi*c.width]
-		}
+		b.cols[j] = c.part(lo, hi)
 		b.state[j].whole, b.state[j].rows, b.state[j].lacking = false, 0, -1
 	}
 	clear(b.seen[:len(index)])
@@ -81,6 +76,14 @@ func (r Rows) F32(name string) []float32 {
 func (r Rows) I64(name string) []int64 {
 	if c := r.column(name, I64); c != nil {
 		return c.i64
+	}
+	return nil
+}
+
+// U8 is F32 for a column of uint8.
+func (r Rows) U8(name string) []uint8 {
+	if c := r.column(name, U8); c != nil {
+		return c.u8
 	}
 	return nil
 }

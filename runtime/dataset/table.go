@@ -21,38 +21,45 @@ type column struct {
 	width int
 	f32   []float32
 	i64   []int64
+	u8    []uint8
 	file  string // that it was read from, "" for none
 }
 
 func makeColumn(c Column, rows int) column {
 	m := column{Column: c, width: c.Width()}
-	if c.DType == F32 {
+	switch c.DType {
+	case F32:
 		m.f32 = make([]float32, rows*m.width)
-	} else {
+	case I64:
 		m.i64 = make([]int64, rows*m.width)
+	default:
+		m.u8 = make([]uint8, rows*m.width)
 	}
 	return m
 }
 
-// head is the first rows of a column.
-func (c column) head(rows int) column {
-	if c.DType == F32 {
-		c.f32 = c.f32[:rows*c.width]
-	} else {
-		c.i64 = c.i64[:rows*c.width]
+// part is rows [lo,hi) of a column.
+func (c column) part(lo, hi int) column {
+	lo, hi = lo*c.width, hi*c.width
+	switch c.DType {
+	case F32:
+		c.f32 = c.f32[lo:hi:hi]
+	case I64:
+		c.i64 = c.i64[lo:hi:hi]
+	default:
+		c.u8 = c.u8[lo:hi:hi]
 	}
 	return c
 }
+
+// values is the number of values that a column holds.
+func (c column) values() int { return len(c.f32) + len(c.i64) + len(c.u8) }
 
 // checkMemory refuses what no machine holds, before any of it is asked for.
 func checkMemory(cols []Column, rows, count int) error {
 	total := 0.0
 	for _, c := range cols {
-		size := 4.0
-		if c.DType == I64 {
-			size = 8
-		}
-		total += size * float64(c.Width()) * float64(rows) * float64(count)
+		total += float64(c.DType.size()) * float64(c.Width()) * float64(rows) * float64(count)
 	}
 	if total > maxBytes {
 		return fmt.Errorf("dataset: %d rows need %.0f GiB of memory; the limit is %d GiB", rows, total/(1<<30), maxBytes>>30)
@@ -74,6 +81,7 @@ type Data struct {
 	Column
 	F32 []float32
 	I64 []int64
+	U8  []uint8
 }
 
 // NewTable returns a table of the given columns without copying; the slices must not change afterwards.
@@ -90,12 +98,15 @@ func NewTable(data ...Data) (*Table, error) {
 	t := &Table{cols: make([]column, len(data))}
 	for i, d := range data {
 		c := column{Column: cols[i], width: cols[i].Width()}
-		have := len(d.F32)
-		if c.DType == F32 {
+		switch c.DType {
+		case F32:
 			c.f32 = d.F32
-		} else {
-			c.i64, have = d.I64, len(d.I64)
+		case I64:
+			c.i64 = d.I64
+		default:
+			c.u8 = d.U8
 		}
+		have := c.values()
 		n := have / c.width
 		if n*c.width != have {
 			return nil, fmt.Errorf("dataset: column %q is %s, %d wide, and %d values are no whole number of rows", c.Name, c.typ(), c.width, have)
@@ -161,6 +172,7 @@ func (t *Table) collect(src Source) error {
 		for _, c := range t.cols {
 			copy(c.f32[min(at*c.width, len(c.f32)):], b.F32(c.Name))
 			copy(c.i64[min(at*c.width, len(c.i64)):], b.I64(c.Name))
+			copy(c.u8[min(at*c.width, len(c.u8)):], b.U8(c.Name))
 		}
 		at += b.Rows
 		return nil
@@ -208,6 +220,7 @@ func from(n int, fill func(int, Row) error, cols []Column) (*Table, error) {
 	for i := range t.cols {
 		copy(t.cols[i].f32, w.cols[i].f32)
 		copy(t.cols[i].i64, w.cols[i].i64)
+		copy(t.cols[i].u8, w.cols[i].u8)
 	}
 	w = newWriter(t.cols)
 	for i := 1; i < n; i++ {
@@ -265,10 +278,13 @@ func (t *Table) Row(i int, row Row) error {
 	}
 	at := t.at(i)
 	for _, c := range t.cols {
-		if c.DType == F32 {
-			row.F32(c.Name, c.f32[at*c.width:(at+1)*c.width]...)
-		} else {
-			row.I64(c.Name, c.i64[at*c.width:(at+1)*c.width]...)
+		switch c := c.part(at, at+1); c.DType {
+		case F32:
+			row.F32(c.Name, c.f32...)
+		case I64:
+			row.I64(c.Name, c.i64...)
+		default:
+			row.U8(c.Name, c.u8...)
 		}
 	}
 	return row.Err()
@@ -310,6 +326,15 @@ func (t *Table) I64(name string) []int64 {
 	return t.dense(c).i64
 }
 
+// U8 is F32 for a column of uint8.
+func (t *Table) U8(name string) []uint8 {
+	c := t.find(name)
+	if c == nil || c.DType != U8 {
+		return nil
+	}
+	return t.dense(c).u8
+}
+
 func (t *Table) find(name string) *column {
 	if t.err != nil {
 		return nil
@@ -325,7 +350,7 @@ func (t *Table) find(name string) *column {
 // dense returns a column whose memory is the table's rows in order.
 func (t *Table) dense(c *column) column {
 	if t.rows == nil {
-		return c.head(t.n)
+		return c.part(0, t.n)
 	}
 	d := makeColumn(c.Column, t.n)
 	gather(&d, c, t.rows)
@@ -344,9 +369,13 @@ func gather(dst, src *column, rows []int) {
 		for i, r := range rows {
 			copy(dst.f32[i*n:(i+1)*n], src.f32[r*n:(r+1)*n])
 		}
-	default:
+	case src.DType == I64:
 		for i, r := range rows {
 			copy(dst.i64[i*n:(i+1)*n], src.i64[r*n:(r+1)*n])
+		}
+	default:
+		for i, r := range rows {
+			copy(dst.u8[i*n:(i+1)*n], src.u8[r*n:(r+1)*n])
 		}
 	}
 }

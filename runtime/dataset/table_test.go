@@ -200,7 +200,7 @@ func TestNewTableMistakes(t *testing.T) {
 		{[]Data{x(nil, 1, 2), y(1)}, []string{`"y" has 1 rows`, `"x" has 2`}},
 		{[]Data{x(nil, 1), x(nil, 1)}, []string{"two columns"}},
 		{[]Data{x([]int{0}, 1)}, []string{"must be positive"}},
-		{[]Data{{Column: Column{Name: "x", DType: "f64"}}}, []string{`"f64"`, "f32 or i64"}},
+		{[]Data{{Column: Column{Name: "x", DType: "f64"}}}, []string{`"f64"`, "f32, i64 or u8"}},
 		{[]Data{{Column: Column{DType: F32}}}, []string{"no name"}},
 		{[]Data{x([]int{2}, 1, 2, 3, nan)}, []string{"row 1", `"x"`, "NaN at 1"}},
 		{[]Data{x(nil, 1, inf)}, []string{"row 1", `"x"`, "-Inf"}},

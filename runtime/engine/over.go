@@ -45,7 +45,7 @@ func (n *Net) Each(ctx context.Context, rows dataset.Source, f func(b dataset.Ba
 
 // Over runs the function over all rows and returns its outputs as columns, by name; booleans are 0 and 1.
 //
-// Errors: those of Each; an output that has no rows, or is f64; a result that is not finite, with its row.
+// Errors: those of Each; an output that has no rows, or elements that no column has; a result that is not finite, with its row.
 func (n *Net) Over(ctx context.Context, rows dataset.Source) (*dataset.Table, error) {
 	if err := n.Err(); err != nil {
 		return nil, err
@@ -57,18 +57,21 @@ func (n *Net) Over(ctx context.Context, rows dataset.Source) (*dataset.Table, er
 	data := make([]dataset.Data, len(n.p.Outputs))
 	for i, o := range n.p.Outputs {
 		t := n.p.Buffers[o.Buffer].Type
-		if !t.Shape.RowWise() || t.DType == ir.F64 {
-			return nil, fmt.Errorf("engine: output %q is %v, and a column of a table needs f32, i64 or bool with the batch as its first axis; Run gives it", o.Name, t)
+		if d := t.DType; !t.Shape.RowWise() || d != ir.F32 && d != ir.I64 && d != ir.U8 && d != ir.Bool {
+			return nil, fmt.Errorf("engine: output %q is %v, and a column of a table needs f32, i64, u8 or bool with the batch as its first axis; Run gives it", o.Name, t)
 		}
 		data[i].Column = dataset.Column{Name: o.Name, DType: dataset.F32, Shape: t.Shape[1:].At(at)}
-		if t.DType != ir.F32 {
+		switch t.DType {
+		case ir.I64, ir.Bool:
 			data[i].DType = dataset.I64
+		case ir.U8:
+			data[i].DType = dataset.U8
 		}
 	}
 	err = n.Each(ctx, rows, func(_ dataset.Batch, out map[string]*ir.Tensor) error {
 		for i := range data {
 			d, t := &data[i], out[data[i].Name]
-			d.F32, d.I64 = append(d.F32, t.F32...), append(d.I64, t.I64...)
+			d.F32, d.I64, d.U8 = append(d.F32, t.F32...), append(d.I64, t.I64...), append(d.U8, t.Raw...)
 			for _, x := range t.Bool {
 				d.I64 = append(d.I64, 0)
 				if x {
@@ -109,10 +112,14 @@ func (n *Net) columnsFit(rows dataset.Source) (ir.Binding, error) {
 		}
 		want := dataset.F32
 		switch v.Type.DType {
+		case ir.F32, ir.F64:
+			want = dataset.F32
 		case ir.I64:
 			want = dataset.I64
-		case ir.Bool:
-			return at, fmt.Errorf("engine: input %q is %v, and rows have f32 and i64 only; use Run", v.Name, v.Type)
+		case ir.U8:
+			want = dataset.U8
+		default:
+			return at, fmt.Errorf("engine: input %q is %v, and rows have f32, i64 and u8 only; use Run", v.Name, v.Type)
 		}
 		if c, ok := columnOf(v, cols); !ok || c.DType != want || !ColumnFits(v, c, at) {
 			return at, fmt.Errorf("engine: input %q (%v) needs a column of that name and type; the rows have %v", v.Name, v.Type, cols)
@@ -127,6 +134,8 @@ func fed(b dataset.Batch, v *ir.Value, at ir.Binding) *ir.Tensor {
 	switch t.DType {
 	case ir.I64:
 		t.I64 = b.I64(v.Name)
+	case ir.U8:
+		t.Raw = b.U8(v.Name)
 	case ir.F64:
 		t.DType, t.F32 = ir.F32, b.F32(v.Name)
 		return t.To(ir.F64)

@@ -127,8 +127,12 @@ func (f *feed) take(b dataset.Batch) (engine.Feed, error) {
 	for _, name := range f.ports {
 		t := f.in[name]
 		t.Shape[0] = b.Rows
-		if t.DType == ir.F32 {
+		switch t.DType {
+		case ir.F32:
 			t.F32 = b.F32(name)
+			continue
+		case ir.U8:
+			t.Raw = b.U8(name)
 			continue
 		}
 		t.I64 = b.I64(name)
