@@ -94,6 +94,9 @@ type (
 	// Passer is an op that may exist in training only: for inference it is its first
 	// operand.
 	Passer interface{ TrainingOnly() bool }
+	// Corrupter is a noise that changes the share Corrupts of the elements, 1 for all:
+	// those where the draws of Bernoulli with that rate and the noise's stream give 0.
+	Corrupter interface{ Corrupts() float64 }
 	// Sizer is an op whose results depend on lengths that its operands need not have:
 	// those of the shape Sizes, where N is the rows of the whole update.
 	Sizer interface{ Sizes() Shape }
