@@ -1,6 +1,7 @@
 package compiler
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -252,6 +253,60 @@ func TestExtentFollowsLengths(t *testing.T) {
 		}
 		if got := e.Output("n").F32[0]; got != float32(n) {
 			t.Errorf("T is %d, Extent %v", n, got)
+		}
+	}
+}
+
+// lying says what cannot be of an op of two operands and results, or of none.
+type lying struct{ operands, results int }
+
+func (lying) Name() string { return "Lying" }
+func (o lying) Infer([]ir.Type) ([]ir.Type, error) {
+	return slices.Repeat([]ir.Type{ir.T(ir.F32, ir.Rows(), ir.Fixed(4))}, o.results), nil
+}
+func (o lying) Eval(*ir.Env, []*ir.Tensor) ([]*ir.Tensor, error) { return nil, nil }
+func (lying) Commutes() bool                                     { return true }
+func (lying) View([]ir.Type) bool                                { return true }
+func (lying) Turns() bool                                        { return true }
+func (lying) Total([]ir.Type) (mean, ok bool)                    { return true, true }
+func (lying) Transposed() (a, b bool)                            { return true, true }
+func (o lying) WithTransposed(a, b bool) ir.Op                   { return o }
+func (lying) Chain([]ir.Type) (start int, open bool)             { return 7, false }
+func (lying) InPlace([]ir.Type) (operand int, elementwise bool)  { return 7, true }
+func (lying) Split([]ir.Type, ir.Type) ([]ir.Access, bool)       { return []ir.Access{9, 9, 9, 9}, true }
+
+// passing also says that it is its first operand for inference.
+type passing struct{ lying }
+
+func (passing) TrainingOnly() bool { return true }
+
+// TestFacetsThatLie refuses what an op says against its types, or takes no notice of
+// it: nothing panics, and no memory is shared.
+func TestFacetsThatLie(t *testing.T) {
+	for operands := range 3 {
+		for results := 1; results < 3; results++ {
+			for _, op := range []ir.Op{lying{operands, results}, passing{lying{operands, results}}} {
+				b := ir.NewBuilder("g")
+				x := b.Input("x", ir.T(ir.F32, ir.Rows(), ir.Fixed(3)))
+				b.Output(b.Ops(op, []*ir.Value{x, x}[:operands]...)[0])
+				err := b.Err()
+				if _, trains := op.(passing); trains {
+					if err == nil || !strings.Contains(err.Error(), "exists in training only") {
+						t.Errorf("%d operands, %d results: %v", operands, results, err)
+					}
+					continue
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				p, err := CompileGraph(b.Graph, Options{Rows: 4})
+				if view := operands == 1 && results == 1; view != (err != nil) {
+					t.Errorf("%d operands, %d results: %v\n%v", operands, results, err, p)
+				}
+				if internal := (*InternalError)(nil); errors.As(err, &internal) {
+					t.Errorf("%d operands, %d results: %v", operands, results, err)
+				}
+			}
 		}
 	}
 }

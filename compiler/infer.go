@@ -25,7 +25,7 @@ func infer(g *ir.Graph, _ *state) error {
 			}
 			types[i] = v.Type
 		}
-		out, err := n.Op.Infer(types)
+		out, err := ir.InferOp(n.Op, types)
 		if err != nil {
 			return nodeError(n, "%v", err)
 		}

@@ -22,7 +22,7 @@ func twins(g *ir.Graph, at ir.Binding, train bool) *ir.Graph {
 	made := map[*ir.Value]*ir.Value{}
 	var nodes []*ir.Node
 	for _, n := range h.Nodes {
-		if op, ok := straight(n.Op); ok && n.In[1].Kind == ir.ParamValue && !keep[n.In[1]] {
+		if op, ok := straight(n); ok && n.In[1].Kind == ir.ParamValue && !keep[n.In[1]] {
 			w := n.In[1]
 			if made[w] == nil {
 				id++
@@ -47,10 +47,10 @@ func twins(g *ir.Graph, at ir.Binding, train bool) *ir.Graph {
 
 // straight returns the product that takes its right operand as it is, for one
 // that takes it transposed.
-func straight(op ir.Op) (ir.Op, bool) {
-	p, ok := op.(ir.Multiplier)
-	if !ok {
-		return op, false
+func straight(n *ir.Node) (ir.Op, bool) {
+	p, ok := n.Op.(ir.Multiplier)
+	if !ok || len(n.In) < 2 || n.In[1].Type.Rank() != 2 {
+		return nil, false
 	}
 	a, b := p.Transposed()
 	return p.WithTransposed(a, false), b
@@ -67,7 +67,7 @@ func untwinned(g *ir.Graph, at ir.Binding, train bool) map[*ir.Value]bool {
 	}
 	moved := map[*ir.Value]int{}
 	for _, n := range g.Nodes {
-		if op, ok := straight(n.Op); ok {
+		if op, ok := straight(n); ok {
 			w := n.In[1]
 			moved[w] += n.In[0].Type.Shape.ElemsAt(at) + n.Out[0].Type.Shape.ElemsAt(at)
 			if takesColumns(op) {

@@ -45,15 +45,11 @@ func (l *emphasisLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 // corruption returns the share of the elements that a noise changes.
 func corruption(noisy *ir.Value) (rate float64, rule string) {
 	if noisy.Def != nil {
-		switch op := noisy.Def.Op.(type) {
-		case ops.MaskingNoise:
-			return op.Rate, ""
-		case ops.SaltAndPepper:
-			return op.Rate, ""
-		case ops.Dropout:
-			return op.Rate, ""
-		case ops.GaussianNoise:
-			return 0, "GaussianNoise corrupts every element, so there are none to tell apart: leave Emphasis out"
+		switch op, ok := noisy.Def.Op.(ir.Corrupter); {
+		case ok && op.Corrupts() < 1:
+			return op.Corrupts(), ""
+		case ok:
+			return 0, noisy.Def.Op.Name() + " corrupts every element, so there are none to tell apart: leave Emphasis out"
 		}
 	}
 	return 0, fmt.Sprintf("the corrupted value must be the result of MaskingNoise, SaltAndPepper or Dropout, got %s", origin(noisy))

@@ -11,4 +11,7 @@
 // its definition, so equal definitions are one symbol wherever they are made. A
 // [Binding] gives the values of a run. Whoever means a known length asks for it
 // (Known, Fixed, Length) and gets no number for a symbol.
+//
+// What an op is, it says itself: see the facets beside [Op]. README.md of package
+// compiler has a table of them.
 package ir

@@ -21,7 +21,8 @@ type Op interface {
 // MaxResults bounds the results of an op.
 const MaxResults = 256
 
-// InferOp is Infer of an op, whose results must be from one to MaxResults.
+// InferOp is Infer of an op, whose results must be from one to MaxResults, and those
+// of its first operand if it exists in training only.
 func InferOp(op Op, in []Type) ([]Type, error) {
 	out, err := op.Infer(in)
 	switch {
@@ -31,6 +32,8 @@ func InferOp(op Op, in []Type) ([]Type, error) {
 		return nil, errors.New("the op has no result")
 	case len(out) > MaxResults:
 		return nil, fmt.Errorf("the op has %d results, at most %d are possible", len(out), MaxResults)
+	case TrainingOnly(op) && (len(out) != 1 || len(in) == 0 || !out[0].Equal(in[0])):
+		return nil, fmt.Errorf("the op exists in training only, so its one result must have the type of its first operand, which stands for it (operands %v, results %v)", in, out)
 	}
 	return out, nil
 }
@@ -91,6 +94,9 @@ type (
 	// Passer is an op that may exist in training only: for inference it is its first
 	// operand.
 	Passer interface{ TrainingOnly() bool }
+	// Corrupter is a noise that changes the share Corrupts of the elements, 1 for all:
+	// those where the draws of Bernoulli with that rate and the noise's stream give 0.
+	Corrupter interface{ Corrupts() float64 }
 	// Sizer is an op whose results depend on lengths that its operands need not have:
 	// those of the shape Sizes, where N is the rows of the whole update.
 	Sizer interface{ Sizes() Shape }

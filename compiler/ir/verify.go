@@ -131,7 +131,7 @@ func verifyNode(g *Graph, n *Node, known map[*Value]bool) error {
 		}
 		types[i] = v.Type
 	}
-	out, err := n.Op.Infer(types)
+	out, err := InferOp(n.Op, types)
 	if err != nil {
 		return where("%v", err)
 	}

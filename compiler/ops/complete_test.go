@@ -127,6 +127,7 @@ var facets = []struct {
 	{"ShapeOnly", is[ir.ShapeReader]},
 	{"Draws", is[ir.Drawer]},
 	{"TrainingOnly", is[ir.Passer]},
+	{"Corrupts", is[ir.Corrupter]},
 	{"StopsGradient", is[ir.GradientStopper]},
 	{"Sizes", is[ir.Sizer]},
 	{"MixesRows", is[ir.RowMixer]},

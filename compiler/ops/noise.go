@@ -88,6 +88,9 @@ func (MaskingNoise) MixesRows(in []ir.Type) bool { return drawnRows(in[0]) }
 // WithStream implements [ir.Drawer].
 func (op MaskingNoise) WithStream(stream uint64) ir.Op { op.Stream = stream; return op }
 
+// Corrupts states that it is Rate of them.
+func (op MaskingNoise) Corrupts() float64 { return op.Rate }
+
 // TrainingOnly states that it is.
 func (MaskingNoise) TrainingOnly() bool { return true }
 
@@ -153,6 +156,9 @@ func (GaussianNoise) MixesRows(in []ir.Type) bool { return drawnRows(in[0]) }
 // WithStream implements [ir.Drawer].
 func (op GaussianNoise) WithStream(stream uint64) ir.Op { op.Stream = stream; return op }
 
+// Corrupts states that every element is changed.
+func (GaussianNoise) Corrupts() float64 { return 1 }
+
 // TrainingOnly states that it is.
 func (GaussianNoise) TrainingOnly() bool { return true }
 
@@ -201,6 +207,9 @@ func (SaltAndPepper) MixesRows(in []ir.Type) bool { return drawnRows(in[0]) }
 
 // WithStream implements [ir.Drawer].
 func (op SaltAndPepper) WithStream(stream uint64) ir.Op { op.Stream = stream; return op }
+
+// Corrupts states that it is Rate of them.
+func (op SaltAndPepper) Corrupts() float64 { return op.Rate }
 
 // TrainingOnly states that it is.
 func (SaltAndPepper) TrainingOnly() bool { return true }

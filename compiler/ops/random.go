@@ -99,6 +99,9 @@ func (Dropout) MixesRows(in []ir.Type) bool { return drawnRows(in[0]) }
 // WithStream implements [ir.Drawer].
 func (op Dropout) WithStream(stream uint64) ir.Op { op.Stream = stream; return op }
 
+// Corrupts states that it is Rate of them.
+func (op Dropout) Corrupts() float64 { return op.Rate }
+
 // TrainingOnly states that it is.
 func (Dropout) TrainingOnly() bool { return true }
 

@@ -46,9 +46,11 @@ func (turn) Infer(in []ir.Type) ([]ir.Type, error) {
 type (
 	turned struct{ turn }
 	drawn  struct{ turn }
+	counts struct{ turn } // of T
 )
 
 func (turned) Turns() bool              { return false }
+func (counts) Sizes() ir.Shape          { return ir.Shape{ir.Of("T")} }
 func (o drawn) WithStream(uint64) ir.Op { return o }
 
 const (
@@ -149,6 +151,7 @@ func TestVerify(t *testing.T) {
 		{"order", "before it is made", func(p *plan.Plan) { slices.Reverse(p.Phases[1].Groups[0].Steps) }},
 		{"once on what changes", "run once", func(p *plan.Plan) { p.Phases[1].Once = true }},
 		{"once and not kept", "not kept", func(p *plan.Plan) { p.Buffers[wt].Kind = plan.Arena }},
+		{"once on what counts a length", "from run to run", func(p *plan.Plan) { p.Steps[0].Op = counts{} }},
 		{"once on what is drawn", "from run to run", func(p *plan.Plan) { p.Steps[0].Op = drawn{} }},
 		{"twin that is not made once", "not made once", func(p *plan.Plan) { tail(p).Twins[0] = grad }},
 		{"no such twin", "not made once", func(p *plan.Plan) { tail(p).Twins[0] = 99 }},

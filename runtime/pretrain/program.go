@@ -295,16 +295,12 @@ func noiseOf(m *spec.Model) []string {
 	for _, n := range g.Nodes {
 		s := ""
 		switch op := n.Op.(type) {
-		case ops.Dropout:
-			s = fmt.Sprintf("Dropout(%v)", op.Rate)
-		case ops.MaskingNoise:
-			s = fmt.Sprintf("MaskingNoise(%v)", op.Rate)
 		case ops.GaussianNoise:
 			s = fmt.Sprintf("GaussianNoise(%v)", op.SD)
-		case ops.SaltAndPepper:
-			s = fmt.Sprintf("SaltAndPepper(%v)", op.Rate)
 		case ops.Emphasis:
 			s = fmt.Sprintf("Emphasis(%v, %v)", op.Hit, op.Rest)
+		case ir.Corrupter:
+			s = fmt.Sprintf("%s(%v)", n.Op.Name(), op.Corrupts())
 		}
 		if s != "" && !seen[s] {
 			seen[s] = true

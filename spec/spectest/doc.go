@@ -1,4 +1,4 @@
-// Package spectest tests layers and losses of one's own as Lamina's are tested,
+// Package spectest tests layers, losses and kernels of one's own as Lamina's are tested,
 // in one call.
 //
 //	func TestGLU(t *testing.T) {

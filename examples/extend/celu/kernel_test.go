@@ -1,6 +1,8 @@
 package celu_test
 
 import (
+	"bytes"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -40,8 +42,10 @@ func TestKernelIsUsed(t *testing.T) {
 			row.F32Slice("x")[i] = float32((start+i)%17)/8 - 1
 		}
 	}, dataset.Column{Name: "x", DType: dataset.F32, Shape: []int{6}})
+	dir, log := "", &bytes.Buffer{}
 	trained := func(workers int, kernels ...engine.Maker) (*train.Result, string) {
-		o := train.Options{Optimizer: optim.Adam(1e-2), Epochs: 3, Batch: 64, Workers: workers, Kernels: kernels}
+		o := train.Options{Optimizer: optim.Adam(1e-2), Epochs: 3, Batch: 64, Workers: workers, Kernels: kernels,
+			Dir: dir, Log: slog.New(slog.NewTextHandler(log, nil))}
 		tr, err := train.New(t.Context(), m, src, o)
 		if err != nil {
 			t.Fatal(err)
@@ -74,6 +78,18 @@ func TestKernelIsUsed(t *testing.T) {
 				t.Errorf("%s[%d] is %v with the kernel and %v without", p.Name, i, a[i], c[i])
 			}
 		}
+	}
+	// A training that goes on without the kernel is told that its bits may be others.
+	dir = t.TempDir()
+	trained(1, celu.Kernel)
+	log.Reset()
+	trained(1, celu.Kernel)
+	if strings.Contains(log.String(), "another kernel set") {
+		t.Errorf("with the same kernel: %s", log)
+	}
+	trained(1)
+	if !strings.Contains(log.String(), "another kernel set") {
+		t.Errorf("without the kernel: %s", log)
 	}
 	net := fast.Net(y)
 	if err := net.Err(); err != nil {
