@@ -20,7 +20,7 @@ type Drawn interface {
 // is its first operand.
 func TrainingOnly(op ir.Op) bool {
 	switch op.(type) {
-	case Dropout, MaskingNoise, GaussianNoise, SaltAndPepper, Reparameterize, Emphasis, StopGradient, Sample:
+	case Dropout, ChannelDropout, MaskingNoise, GaussianNoise, SaltAndPepper, Reparameterize, Emphasis, StopGradient, Sample:
 		return true
 	}
 	return false
