@@ -18,7 +18,7 @@ func maker(op string) makeKernel {
 	case "Where":
 		return whereKernel
 	case "Relu", "Sigmoid", "Tanh", "Exp", "Log", "Neg", "Abs", "Sign", "Sqrt", "Erf", "Reciprocal",
-		"LeakyRelu", "Elu", "Selu", "Softplus", "Gelu":
+		"LeakyRelu", "Elu", "Selu", "Softplus", "Gelu", "HardSwish":
 		return unaryKernel
 	case "SoftplusSum":
 		return softplusSumKernel
@@ -38,6 +38,14 @@ func maker(op string) makeKernel {
 		return extentKernel
 	case "Softmax", "LogSoftmax":
 		return softmaxKernel
+	case "LayerNorm", "RMSNorm":
+		return normKernel
+	case "NormGrad":
+		return normGradKernel
+	case "GroupNorm", "InstanceNorm":
+		return groupNormKernel
+	case "GroupNormGrad":
+		return groupNormGradKernel
 	case "Expand":
 		return expandKernel
 	case "Transpose":
