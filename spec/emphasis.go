@@ -52,6 +52,8 @@ func corruption(noisy *ir.Value) (rate float64, rule string) {
 			return op.Rate, ""
 		case ops.Dropout:
 			return op.Rate, ""
+		case ops.ChannelDropout:
+			return 0, "Dropout by channel corrupts channels and no single elements: leave ByChannel or Emphasis out"
 		case ops.GaussianNoise:
 			return 0, "GaussianNoise corrupts every element, so there are none to tell apart: leave Emphasis out"
 		}

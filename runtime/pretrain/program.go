@@ -297,6 +297,8 @@ func noiseOf(m *spec.Model) []string {
 		switch op := n.Op.(type) {
 		case ops.Dropout:
 			s = fmt.Sprintf("Dropout(%v)", op.Rate)
+		case ops.ChannelDropout:
+			s = fmt.Sprintf("Dropout(%v).ByChannel()", op.Rate)
 		case ops.MaskingNoise:
 			s = fmt.Sprintf("MaskingNoise(%v)", op.Rate)
 		case ops.GaussianNoise:
