@@ -38,7 +38,8 @@ func SELU() *ActivationLayer { return &ActivationLayer{newBase("SELU"), ops.Selu
 func GELU() *ActivationLayer { return &ActivationLayer{newBase("GELU"), ops.Gelu{}} }
 
 // SiLU is x·sigmoid(x) (Elfwing, Uchibe and Doya 2018), also known as Swish
-// (Ramachandran, Zoph and Le 2017): Swish of ONNX from opset 24 on.
+// (Ramachandran, Zoph and Le 2017). Files hold its two parts: the opsets written have
+// no operator for it.
 func SiLU() *ActivationLayer { return &ActivationLayer{newBase("SiLU"), ops.Silu{}} }
 
 // HardSwish is x·min(max(x/6 + 1/2, 0), 1) (Howard et al. 2019): HardSwish of ONNX from

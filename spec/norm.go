@@ -174,8 +174,8 @@ type GroupNormLayer struct {
 
 // GroupNorm divides the channels of each row into groups, gives each group mean 0 and
 // variance 1, then each channel a scale and a bias (Wu and He 2018). No row depends on
-// another, unlike with statistics of a batch. It is GroupNormalization of ONNX from opset
-// 21 on; files of older ones hold InstanceNormalization of the groups.
+// another, unlike with statistics of a batch. Files hold InstanceNormalization of the
+// groups, since runtimes lose digits in GroupNormalization where the mean is far from 0.
 //
 // Shapes: x and y f32[N C …]. Parameters: scale f32[C], one unless ScaleInit is given, and
 // bias f32[C], zero unless BiasInit is given. Epsilon is 1e-5, the default of ONNX, unless

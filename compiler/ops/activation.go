@@ -159,7 +159,7 @@ type HardSwish struct{ unary }
 func (HardSwish) Name() string { return "HardSwish" }
 
 // ONNX returns HardSwish.
-func (HardSwish) ONNX() ir.ONNX { return ir.ONNX{Type: "HardSwish", Since: 14} }
+func (HardSwish) ONNX() ir.ONNX { return ir.ONNX{Type: "HardSwish", Since: 14, First: 14} }
 
 // Eval is the reference meaning.
 func (HardSwish) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {

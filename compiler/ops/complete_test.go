@@ -107,7 +107,7 @@ func TestOpsComplete(t *testing.T) {
 // TestReadme holds the coverage table in README.md to the code.
 func TestReadme(t *testing.T) {
 	var b strings.Builder
-	b.WriteString("# Ops\n\nWhat each op means, whether it has a gradient, and its ONNX counterpart with the version of that\noperator in opset 17 (Gelu: the first). The table is generated: `go test ./compiler/ops -run TestReadme -update`.\n\n")
+	b.WriteString("# Ops\n\nWhat each op means, whether it has a gradient, and its ONNX counterpart with the version of that\noperator in opset 17, or the first if that is newer. The table is generated: `go test ./compiler/ops -run TestReadme -update`.\n\n")
 	b.WriteString("An addition is one file here, or a place in the file of its family, a line in `ops.go` and a case file;\n`TestOpsComplete` says what is missing.\n\n")
 	b.WriteString("| op | meaning | gradient | ONNX | cases |\n|---|---|---|---|---|\n")
 	docs := meanings(t)

@@ -20,7 +20,7 @@ type LayerNorm struct {
 func (LayerNorm) Name() string { return "LayerNorm" }
 
 // ONNX returns LayerNormalization.
-func (LayerNorm) ONNX() ir.ONNX { return ir.ONNX{Type: "LayerNormalization", Since: 17} }
+func (LayerNorm) ONNX() ir.ONNX { return ir.ONNX{Type: "LayerNormalization", Since: 17, First: 17} }
 
 // Infer returns x's type.
 func (op LayerNorm) Infer(in []ir.Type) ([]ir.Type, error) {
