@@ -228,7 +228,9 @@ a = Mul(layer/Mul_2, layer/Add)
 		}, []int{3}, "a = RMSNormalization(x, s) axis=1 epsilon=0.5\n"},
 		{"instance norm 13", 13, norm(ops.InstanceNorm{Epsilon: 0.5}, 2), []int{2, 3}, "a = InstanceNormalization(x, s, b) epsilon=0.5\n"},
 		{"group norm 23", 23, norm(ops.GroupNorm{Groups: 2, Epsilon: 0.5}, 4), []int{4, 3}, `layer/Reshape = Reshape(x, layer/Reshape/shape)
-layer/InstanceNormalization = InstanceNormalization(layer/Reshape, layer/InstanceNormalization/const, layer/InstanceNormalization/const_2) epsilon=0.5
+layer/Expand = Expand(layer/Expand/const, layer/Expand/shape)
+layer/Expand_2 = Expand(layer/Expand_2/const, layer/Expand_2/shape)
+layer/InstanceNormalization = InstanceNormalization(layer/Reshape, layer/Expand, layer/Expand_2) epsilon=0.5
 layer/Reshape_2 = Reshape(layer/InstanceNormalization, layer/Reshape_2/shape)
 layer/Reshape_3 = Reshape(s, layer/Reshape_3/shape)
 layer/Mul = Mul(layer/Reshape_2, layer/Reshape_3)

@@ -78,14 +78,14 @@ func evalGroups(in []*ir.Tensor, groups int, epsilon float64) ([]*ir.Tensor, err
 	return one(out)
 }
 
-// Decompose is InstanceNorm of the groups, then scale and bias.
+// Decompose is InstanceNorm of the groups, then scale and bias. What it scales the
+// groups by is expanded here: a file's tensor would be a parameter to its reader.
 func (op GroupNorm) Decompose(b *ir.Builder, in []*ir.Value) []*ir.Value {
 	x := in[0]
-	ones, zeros := ir.NewTensor(ir.F64, op.Groups), ir.NewTensor(ir.F64, op.Groups)
-	for i := range ones.F64 {
-		ones.F64[i] = 1
+	groups := func(v float64) *ir.Value {
+		return b.Op(Expand{Shape: ir.MakeDims(ir.ShapeOf(op.Groups))}, b.Const(x.Type.DType, v))
 	}
-	y := b.Op(InstanceNorm{op.Epsilon}, byGroups(b, x, op.Groups), b.Data("", x.Type.DType, ones), b.Data("", x.Type.DType, zeros))
+	y := b.Op(InstanceNorm{op.Epsilon}, byGroups(b, x, op.Groups), groups(1), groups(0))
 	y = reshapeTo(b, y, x.Type.Shape)
 	y = b.Op(Mul{}, y, perChannel(b, in[1], x.Type))
 	return []*ir.Value{b.Op(Add{}, y, perChannel(b, in[2], x.Type))}
