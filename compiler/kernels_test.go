@@ -69,7 +69,7 @@ func TestKernels(t *testing.T) {
 			}
 		})
 	}
-	if len(fast) < 35 {
+	if len(fast) < 60 {
 		t.Errorf("only %d ops have a kernel", len(fast))
 	}
 }

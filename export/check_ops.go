@@ -3,6 +3,7 @@ package onnxexport
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/lamina-ml/lamina/internal/onnxpb"
 )
@@ -54,7 +55,7 @@ var errNotWritten = errors.New("is not an op this package writes")
 func (c *checker) infer(k *call) (vtype, error) {
 	switch k.n.OpType {
 	case "Neg", "Abs", "Sign", "Sqrt", "Exp", "Log", "Erf", "Reciprocal", "Relu", "LeakyRelu", "Elu", "Selu",
-		"Gelu", "Sigmoid", "Tanh", "Softplus", "Identity":
+		"Gelu", "HardSwish", "Sigmoid", "Tanh", "Softplus", "Identity":
 		return k.same()
 	case "Softmax", "LogSoftmax":
 		if len(k.in) == 1 {
@@ -63,6 +64,10 @@ func (c *checker) infer(k *call) (vtype, error) {
 			}
 		}
 		return k.same()
+	case "LayerNormalization", "RMSNormalization":
+		return k.norm()
+	case "InstanceNormalization":
+		return k.instanceNorm()
 	case "Add", "Sub", "Mul", "Div", "Pow", "Max", "Min":
 		return k.elementwise(2, 2, 0)
 	case "Greater", "Less", "Equal":
@@ -156,6 +161,42 @@ func (k *call) elementwise(lo, hi int, elem int32) (vtype, error) {
 		t.elem = elem
 	}
 	return t, nil
+}
+
+// norm is a normalisation over the axes from one on, whose lengths scale and bias have.
+func (k *call) norm() (vtype, error) {
+	most := 3
+	if k.n.OpType == "RMSNormalization" {
+		most = 2
+	}
+	if err := k.operands(2, most); err != nil {
+		return vtype{}, err
+	}
+	x := k.in[0]
+	axis, err := k.axis(k.int("axis", -1), len(x.dims))
+	if err != nil {
+		return vtype{}, err
+	}
+	for _, u := range k.in[1:] {
+		if u.elem != x.elem || !slices.Equal(u.dims, x.dims[axis:]) {
+			return vtype{}, fmt.Errorf("operands are %v, axis %d", k.in, axis)
+		}
+	}
+	return x, nil
+}
+
+// instanceNorm has a scale and a bias for each channel.
+func (k *call) instanceNorm() (vtype, error) {
+	if err := k.operands(3, 3); err != nil {
+		return vtype{}, err
+	}
+	x := k.in[0]
+	for _, u := range k.in[1:] {
+		if len(x.dims) < 2 || u.elem != x.elem || !slices.Equal(u.dims, x.dims[1:2]) {
+			return vtype{}, fmt.Errorf("operands are %v", k.in)
+		}
+	}
+	return x, nil
 }
 
 func (k *call) where() (vtype, error) {

@@ -199,6 +199,12 @@ func TestLowering(t *testing.T) {
 	one := func(op ir.Op) func(*ir.Builder, *ir.Value) []*ir.Value {
 		return func(b *ir.Builder, x *ir.Value) []*ir.Value { return []*ir.Value{b.Op(op, x)} }
 	}
+	norm := func(op ir.Op, n int) func(*ir.Builder, *ir.Value) []*ir.Value {
+		return func(b *ir.Builder, x *ir.Value) []*ir.Value {
+			of := ir.T(ir.F32, ir.Fixed(n))
+			return []*ir.Value{b.Op(op, x, b.Param("s", of), b.Param("b", of))}
+		}
+	}
 	rows := func(dims ...int) ir.Dims { return ir.MakeDims(append(ir.Shape{ir.Rows()}, ir.ShapeOf(dims...)...)) }
 	for _, c := range []struct {
 		name  string
@@ -214,6 +220,40 @@ layer/Mul_2 = Mul(x, layer/Mul_2/const)
 a = Mul(layer/Mul_2, layer/Add)
 `},
 		{"gelu 20", 20, one(ops.Gelu{}), []int{3}, "a = Gelu(x)\n"},
+		{"silu 23", 23, one(ops.Silu{}), []int{3}, "layer/Sigmoid = Sigmoid(x)\na = Mul(x, layer/Sigmoid)\n"},
+		{"hard swish 14", 14, one(ops.HardSwish{}), []int{3}, "a = HardSwish(x)\n"},
+		{"layer norm 17", 17, norm(ops.LayerNorm{Axis: 2, Epsilon: 0.5}, 3), []int{2, 3}, "a = LayerNormalization(x, s, b) axis=2 epsilon=0.5\n"},
+		{"rms norm 23", 23, func(b *ir.Builder, x *ir.Value) []*ir.Value {
+			return []*ir.Value{b.Op(ops.RMSNorm{Axis: 1, Epsilon: 0.5}, x, b.Param("s", ir.T(ir.F32, ir.Fixed(3))))}
+		}, []int{3}, "a = RMSNormalization(x, s) axis=1 epsilon=0.5\n"},
+		{"instance norm 13", 13, norm(ops.InstanceNorm{Epsilon: 0.5}, 2), []int{2, 3}, "a = InstanceNormalization(x, s, b) epsilon=0.5\n"},
+		{"group norm 23", 23, norm(ops.GroupNorm{Groups: 2, Epsilon: 0.5}, 4), []int{4, 3}, `layer/Reshape = Reshape(x, layer/Reshape/shape)
+layer/Expand = Expand(layer/Expand/const, layer/Expand/shape)
+layer/Expand_2 = Expand(layer/Expand_2/const, layer/Expand_2/shape)
+layer/InstanceNormalization = InstanceNormalization(layer/Reshape, layer/Expand, layer/Expand_2) epsilon=0.5
+layer/Reshape_2 = Reshape(layer/InstanceNormalization, layer/Reshape_2/shape)
+layer/Reshape_3 = Reshape(s, layer/Reshape_3/shape)
+layer/Mul = Mul(layer/Reshape_2, layer/Reshape_3)
+layer/Reshape_4 = Reshape(b, layer/Reshape_4/shape)
+a = Add(layer/Mul, layer/Reshape_4)
+`},
+		{"layer norm 16", 16, norm(ops.LayerNorm{Axis: 1, Epsilon: 0.5}, 3), []int{3}, `layer/ReduceMean = ReduceMean(x) axes=[1] keepdims=1
+layer/Sub = Sub(x, layer/ReduceMean)
+layer/Mul = Mul(layer/Sub, layer/Sub)
+layer/ReduceMean_2 = ReduceMean(layer/Mul) axes=[1] keepdims=1
+layer/Add = Add(layer/ReduceMean_2, layer/Add/const)
+layer/Sqrt = Sqrt(layer/Add)
+layer/Reciprocal = Reciprocal(layer/Sqrt)
+layer/Mul_2 = Mul(layer/Sub, layer/Reciprocal)
+layer/Mul_3 = Mul(layer/Mul_2, s)
+a = Add(layer/Mul_3, b)
+`},
+		{"hard swish 13", 13, one(ops.HardSwish{}), []int{3}, `layer/Mul = Mul(x, layer/Mul/const)
+layer/Add = Add(layer/Mul, layer/Add/const)
+layer/Min = Min(layer/Add, layer/Min/const)
+layer/Max = Max(layer/Min, layer/Max/const)
+a = Mul(x, layer/Max)
+`},
 		{"sum 13", 13, one(ops.ReduceSum{Axes: ir.MakeAxes(1)}), []int{3}, "a = ReduceSum(x, layer/axes) keepdims=0\n"},
 		{"mean 17", 17, one(ops.ReduceMean{Axes: ir.MakeAxes(1), Keep: true}), []int{3}, "a = ReduceMean(x) axes=[1] keepdims=1\n"},
 		{"mean 18", 18, one(ops.ReduceMean{Axes: ir.MakeAxes(1), Keep: true}), []int{3}, "a = ReduceMean(x, layer/axes) keepdims=1\n"},

@@ -116,7 +116,7 @@ func (l *legalizer) emit(home *ir.Node, op ir.Op, in []*ir.Value, depth int) ([]
 	}
 	b := l.b
 	b.Layer, b.Pos = home.Layer, home.Pos
-	if hasLowering(op, l.opset) {
+	if hasLowering(op, l.opset) && (!singleOnly(op) || in[0].Type.DType == ir.F32) {
 		mark := len(b.Graph.Nodes)
 		out := b.Ops(op, in...)
 		if err := b.Err(); err != nil {

@@ -21,7 +21,17 @@ func hasLowering(op ir.Op, opset int) bool {
 		return false
 	}
 	o := x.ONNX()
-	return o.Type != "" && o.Since <= max(opset, stableOpset)
+	return o.Type != "" && o.Since <= max(opset, stableOpset) && o.First <= opset
+}
+
+// singleOnly reports whether op's counterpart computes in f32 whatever its operands
+// are, or is written for f32 alone in runtimes: of f64 its parts are written.
+func singleOnly(op ir.Op) bool {
+	switch op.(type) {
+	case ops.LayerNorm, ops.RMSNorm, ops.InstanceNorm:
+		return true
+	}
+	return false
 }
 
 // lower writes n and binds its results.

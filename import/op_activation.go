@@ -20,7 +20,7 @@ func activations() map[string]row {
 		"Softplus":        {min: 1, max: 1, lower: plain(ops.Softplus{})},
 		"Softsign":        {min: 1, max: 1, lower: softsign},
 		"HardSigmoid":     {min: 1, max: 1, lower: hardSigmoid},
-		"HardSwish":       {min: 1, max: 1, since: 14, lower: hardSwish},
+		"HardSwish":       {min: 1, max: 1, since: 14, lower: plain(ops.HardSwish{})},
 		"Mish":            {min: 1, max: 1, since: 18, lower: mish},
 		"Swish":           {min: 1, max: 1, since: 24, lower: swish},
 		"ThresholdedRelu": {min: 1, max: 1, lower: thresholdedRelu},
@@ -86,11 +86,6 @@ func hardSigmoid(c *call) []*value {
 	return c.one(c.hardSigmoid(c.floats(0), c.float("alpha", 0.2), c.float("beta", 0.5)))
 }
 
-func hardSwish(c *call) []*value {
-	x := c.floats(0)
-	return c.one(c.op(ops.Mul{}, x, c.hardSigmoid(x, 1.0/6, 0.5)))
-}
-
 func mish(c *call) []*value {
 	x := c.floats(0)
 	return c.one(c.op(ops.Mul{}, x, c.op(ops.Tanh{}, c.op(ops.Softplus{}, x))))
@@ -98,11 +93,10 @@ func mish(c *call) []*value {
 
 func swish(c *call) []*value {
 	alpha, x := c.float("alpha", 1), c.floats(0)
-	y := x
-	if alpha != 1 {
-		y = c.op(ops.Mul{}, x, c.like(x, alpha))
+	if alpha == 1 {
+		return c.one(c.op(ops.Silu{}, x))
 	}
-	return c.one(c.op(ops.Mul{}, x, c.op(ops.Sigmoid{}, y)))
+	return c.one(c.op(ops.Mul{}, x, c.op(ops.Sigmoid{}, c.op(ops.Mul{}, x, c.like(x, alpha)))))
 }
 
 func thresholdedRelu(c *call) []*value {

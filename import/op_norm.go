@@ -9,6 +9,7 @@ import (
 func norms() map[string]row {
 	return map[string]row{
 		"BatchNormalization":    {min: 5, max: 5, lower: batchNorm},
+		"GroupNormalization":    {min: 3, max: 3, since: 18, lower: groupNorm},
 		"InstanceNormalization": {min: 3, max: 3, lower: instanceNorm},
 		"LayerNormalization":    {min: 2, max: 3, since: 17, lower: layerNorm},
 		"RMSNormalization":      {min: 2, max: 2, since: 23, lower: rmsNorm},
@@ -62,19 +63,71 @@ func (c *call) inverseRoot(x *value, axes ir.Axes, eps float64) *value {
 	return c.op(ops.Reciprocal{}, c.op(ops.Sqrt{}, c.op(ops.Add{}, m, c.like(x, eps))))
 }
 
+// fits reports whether an op takes the operands, so that a node is that op and runs by
+// its kernel; else the node is read as its parts.
+func (c *call) fits(op ir.Op, in ...*value) bool {
+	types := make([]ir.Type, len(in))
+	for i, v := range in {
+		types[i] = typ(v)
+	}
+	_, err := op.Infer(types)
+	return c.err == nil && err == nil
+}
+
 func instanceNorm(c *call) []*value {
 	eps, x := c.float("epsilon", 1e-5), c.floats(0)
+	if c.err == nil && rank(x) < 3 {
+		return c.one(c.failf("x is %v, must have 3 axes or more", typ(x)))
+	}
+	if op := (ops.InstanceNorm{Epsilon: eps}); c.fits(op, x, c.floats(1), c.floats(2)) {
+		return c.one(c.op(op, x, c.x(1), c.x(2)))
+	}
 	scale, b := c.channels(1, x), c.channels(2, x)
 	axes := ir.Axes{}
 	for a := 2; a < rank(x); a++ {
 		axes.At[axes.Len] = a
 		axes.Len++
 	}
-	if c.err == nil && axes.Len == 0 {
-		return c.one(c.failf("x is %v, must have 3 axes or more", typ(x)))
-	}
 	y, _, _ := c.standardize(x, axes, eps)
 	return c.one(c.op(ops.Add{}, c.op(ops.Mul{}, y, scale), b))
+}
+
+// groupNorm has a scale and a bias for each channel from opset 21 on, and before for
+// each group, which is an InstanceNormalization of the groups.
+func groupNorm(c *call) []*value {
+	eps, x := c.float("epsilon", 1e-5), c.floats(0)
+	groups := c.int("num_groups", 0)
+	if c.im.opset >= 21 {
+		c.stash()
+	}
+	if c.err == nil && rank(x) < 3 {
+		return c.one(c.failf("x is %v, must have 3 axes or more", typ(x)))
+	}
+	if c.err != nil {
+		return nil
+	}
+	channels := c.fixed(x, 1)
+	if c.err == nil && (groups < 1 || int64(channels)%groups != 0) {
+		return c.one(c.failf("num_groups is %d, which does not divide %d channels", groups, channels))
+	}
+	if c.im.opset >= 21 {
+		return c.one(c.op(ops.GroupNorm{Groups: int(groups), Epsilon: eps}, x, c.floats(1), c.floats(2)))
+	}
+	s := typ(x).Shape
+	each, ok := append(ir.ShapeOf(channels/int(groups)), s[2:]...).Elems()
+	if !ok {
+		return c.one(c.cannot("lengths of %v", typ(x)))
+	}
+	byGroup := c.op(ops.Reshape{Shape: ir.MakeDims(ir.Shape{s[0], ir.Fixed(int(groups)), each})}, x)
+	y := c.op(ops.InstanceNorm{Epsilon: eps}, byGroup, c.floats(1), c.floats(2))
+	return c.one(c.op(ops.Reshape{Shape: ir.MakeDims(s)}, y))
+}
+
+// stash looks at the type in which statistics are made.
+func (c *call) stash() {
+	if t := c.int("stash_type", elemFloat); t != elemFloat {
+		c.cannot("stash_type %d", t)
+	}
 }
 
 // from returns the axes from the attribute axis on.
@@ -84,23 +137,34 @@ func (c *call) from(x *value) ir.Axes {
 		axes.At[axes.Len] = a
 		axes.Len++
 	}
-	if t := c.int("stash_type", elemFloat); t != elemFloat {
-		c.cannot("stash_type %d", t)
-	}
+	c.stash()
 	return axes
 }
 
 func layerNorm(c *call) []*value {
 	eps, x := c.float("epsilon", 1e-5), c.floats(0)
-	axes := c.from(x)
+	axes, in := c.from(x), []*value{x, c.floats(1)}
+	if c.has(2) {
+		in = append(in, c.floats(2))
+	}
+	whole := ops.LayerNorm{Axis: axes.At[0], Epsilon: eps}
+	fits := c.fits(whole, in...)
+	if fits && len(c.n.Output) < 2 {
+		return c.one(c.op(whole, in...))
+	}
 	y, mean, inverse := c.standardize(x, axes, eps)
-	y = c.affine(x, y)
-	return []*value{y, mean, inverse}
+	if fits {
+		return []*value{c.op(whole, in...), mean, inverse}
+	}
+	return []*value{c.affine(x, y), mean, inverse}
 }
 
 func rmsNorm(c *call) []*value {
 	eps, x := c.float("epsilon", 1e-5), c.floats(0)
 	axes := c.from(x)
+	if op := (ops.RMSNorm{Axis: axes.At[0], Epsilon: eps}); c.fits(op, x, c.floats(1)) {
+		return c.one(c.op(op, x, c.x(1)))
+	}
 	return c.one(c.affine(x, c.op(ops.Mul{}, x, c.inverseRoot(x, axes, eps))))
 }
 

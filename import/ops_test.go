@@ -199,6 +199,27 @@ func forms() []form {
 		{"LayerNormalization", 17, func(f *file) *file {
 			return f.floats("s", []int64{3}, 1, 1, 2).floats("b", []int64{3}, 0, 0, 1).node("y = LayerNormalization(x,s,b)", "epsilon", 0.0)
 		}, []float32{.16222142, -1.2977714, 3.2710999, .6040404, .8053873, -1.8188556}},
+		{"HardSwish", 14, func(f *file) *file { return f.node("y = HardSwish(x)") }, []float32{.6666667, -.3333333, 3, 4, 5, 0}},
+		{"Swish", 24, func(f *file) *file { return f.node("y = Swish(x)") }, []float32{.7310586, -.2384058, 2.8577224, 3.9280552, 4.9665356, -.0148357}},
+		{"Swish, alpha", 24, func(f *file) *file { return f.node("y = Swish(x)", "alpha", 2.0) }, []float32{.8807971, -.0359724, 2.9925821, 3.9986584, 4.9997730, -3.68650e-5}},
+		{"LayerNormalization, scale repeated", 17, func(f *file) *file {
+			return f.floats("s", []int64{1}, 2).floats("b", nil, 1).node("y = LayerNormalization(x,s,b)", "epsilon", 0.0)
+		}, []float32{1.3244428, -1.5955428, 3.2710999, 2.2080808, 2.6107746, -1.8188556}},
+		{"LayerNormalization, statistics", 17, func(f *file) *file {
+			return f.floats("s", []int64{3}, 1, 1, 2).node("v,m,i = LayerNormalization(x,s)", "epsilon", 0.0).node("a = Mul(v,i)").node("y = Add(a,m)")
+		}, []float32{.7456140, .0350877, 1.7719298, 1.1216216, 1.1621622, .4324324}},
+		{"RMSNormalization", 23, func(f *file) *file {
+			return f.floats("s", []int64{3}, 1, 1, 2).node("y = RMSNormalization(x,s)", "epsilon", 0.0)
+		}, []float32{.4629100, -.9258201, 2.7774603, .7895420, .9869276, -2.3686261}},
+		{"InstanceNormalization", 13, func(f *file) *file {
+			return f.ints("t", 0, 1, 3).node("r = Reshape(x,t)").floats("s", []int64{1}, 2).floats("b", []int64{1}, 1).node("y = InstanceNormalization(r,s,b)", "epsilon", 0.0)
+		}, []float32{1.3244428, -1.5955428, 3.2710999, 2.2080808, 2.6107746, -1.8188556}},
+		{"GroupNormalization, a scale for each group", 18, func(f *file) *file {
+			return f.ints("t", 0, 3, 1).node("r = Reshape(x,t)").floats("s", []int64{1}, 2).floats("b", []int64{1}, 1).node("y = GroupNormalization(r,s,b)", "epsilon", 0.0, "num_groups", 1)
+		}, []float32{1.3244428, -1.5955428, 3.2710999, 2.2080808, 2.6107746, -1.8188556}},
+		{"GroupNormalization, a scale for each channel", 21, func(f *file) *file {
+			return f.ints("t", 0, 3, 1).node("r = Reshape(x,t)").floats("s", []int64{3}, 1, 1, 2).floats("b", []int64{3}, 0, 0, 1).node("y = GroupNormalization(r,s,b)", "epsilon", 0.0, "num_groups", 1)
+		}, []float32{.16222142, -1.2977714, 3.2710999, .6040404, .8053873, -1.8188556}},
 	}
 }
 
@@ -249,6 +270,9 @@ func TestStrict(t *testing.T) {
 		{newFile(17).ints("a", 1).node("y = ReduceMean(x,a)"), "at opset 17 they are an attribute"},
 		{newFile(17).node("y = Softmax(x)", "axis", 2), "axis 2 does not exist"},
 		{newFile(17).floats("w", []int64{4, 2}, 1, 2, 3, 4, 5, 6, 7, 8).node("y = MatMul(x,w)"), "x's last axis is 3 but w's first axis is 4"},
+		{newFile(18).ints("t", 0, 3, 1).node("r = Reshape(x,t)").floats("s", []int64{2}, 1, 1).node("y = GroupNormalization(r,s,s)", "num_groups", 2), "num_groups is 2, which does not divide 3 channels"},
+		{newFile(21).ints("t", 0, 3, 1).node("r = Reshape(x,t)").floats("s", []int64{1}, 1).node("y = GroupNormalization(r,s,s)", "num_groups", 1), "scale must be f32[3]"},
+		{newFile(17).floats("s", []int64{3}, 1, 1, 1).node("y = InstanceNormalization(x,s,s)"), "must have 3 axes or more"},
 		{newFile(17).ints("s", 1, 3).node("y = Reshape(x,s)"), "x does not have the elements"},
 	} {
 		_, err := onnximport.Decode(context.Background(), c.f.input("x", "N", 3).bytes(t, "y"), onnximport.Limits{})
@@ -287,6 +311,32 @@ func TestOldOpset(t *testing.T) {
 	_, err := onnximport.Decode(context.Background(), data, onnximport.Limits{})
 	if err == nil || !strings.Contains(err.Error(), "opset 11 is older than 13") {
 		t.Error(err)
+	}
+}
+
+// TestWholeOps: what has a kernel of its own is read as one op where it fits.
+func TestWholeOps(t *testing.T) {
+	for _, c := range forms() {
+		op, _, _ := strings.Cut(c.name, ",")
+		want := map[string]string{"LayerNormalization": "LayerNorm", "RMSNormalization": "RMSNorm", "InstanceNormalization": "InstanceNorm",
+			"GroupNormalization": "GroupNorm", "HardSwish": "HardSwish", "Swish": "Silu"}[op]
+		switch c.name {
+		case "LayerNormalization, scale repeated", "Swish, alpha":
+			want = ""
+		case "GroupNormalization, a scale for each group":
+			want = "InstanceNorm"
+		}
+		m, err := onnximport.Decode(t.Context(), c.file(t), onnximport.Limits{})
+		if err != nil {
+			t.Fatal(c.name, err)
+		}
+		found := want == ""
+		for _, n := range m.Graph.Nodes {
+			found = found || n.Op.Name() == want
+		}
+		if !found {
+			t.Errorf("%s is not read as %s:\n%s", c.name, want, ir.Format(m.Graph))
+		}
 	}
 }
 

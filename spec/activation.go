@@ -9,7 +9,7 @@ import (
 )
 
 // ActivationLayer is an elementwise function without options, made by [ReLU],
-// [SELU], [GELU], [Sigmoid], [Tanh] or [Softplus].
+// [SELU], [GELU], [SiLU], [HardSwish], [Sigmoid], [Tanh] or [Softplus].
 type ActivationLayer struct {
 	Base
 	op ir.Op
@@ -36,6 +36,17 @@ func SELU() *ActivationLayer { return &ActivationLayer{newBase("SELU"), ops.Selu
 // GELU is x·Φ(x), Φ being the normal distribution function, in the exact form
 // with erf (Hendrycks and Gimpel 2016).
 func GELU() *ActivationLayer { return &ActivationLayer{newBase("GELU"), ops.Gelu{}} }
+
+// SiLU is x·sigmoid(x) (Elfwing, Uchibe and Doya 2018), also known as Swish
+// (Ramachandran, Zoph and Le 2017). Files hold its two parts: the opsets written have
+// no operator for it.
+func SiLU() *ActivationLayer { return &ActivationLayer{newBase("SiLU"), ops.Silu{}} }
+
+// HardSwish is x·min(max(x/6 + 1/2, 0), 1) (Howard et al. 2019): HardSwish of ONNX from
+// opset 14 on. Its gradient is 0 at -3 and 1 at 3.
+func HardSwish() *ActivationLayer {
+	return &ActivationLayer{newBase("HardSwish"), ops.HardSwish{}}
+}
 
 // Sigmoid is 1/(1+exp(-x)).
 func Sigmoid() *ActivationLayer { return &ActivationLayer{newBase("Sigmoid"), ops.Sigmoid{}} }

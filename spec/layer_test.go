@@ -9,6 +9,7 @@ import (
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
+	"github.com/lamina-ml/lamina/compiler/random"
 	"github.com/lamina-ml/lamina/spec"
 )
 
@@ -18,7 +19,8 @@ func TestNamed(t *testing.T) {
 	tied := spec.Dense(4)
 	h := x.Then(tied)
 	for i, l := range []any{
-		spec.Dense(4), spec.Tied(tied), spec.ReLU(), spec.SELU(), spec.GELU(), spec.Sigmoid(), spec.Tanh(), spec.Softplus(),
+		spec.Dense(4), spec.Tied(tied), spec.ReLU(), spec.SELU(), spec.GELU(), spec.SiLU(), spec.HardSwish(),
+		spec.Sigmoid(), spec.Tanh(), spec.Softplus(), spec.LayerNorm(), spec.RMSNorm(), spec.GroupNorm(2),
 		spec.LeakyReLU(), spec.ELU(), spec.Softmax(0), spec.Dropout(0), spec.Flatten(), spec.Reshape(2, 2), spec.L2Normalize(),
 		spec.MaskingNoise(0), spec.GaussianNoise(0), spec.SaltAndPepper(0),
 		spec.Sequential("s", spec.ReLU()), spec.Residual("r", spec.ReLU()), spec.Mirror("m", tied),
@@ -64,6 +66,8 @@ func TestMeaning(t *testing.T) {
 		{"Sigmoid", spec.Sigmoid(), each(sig)},
 		{"Tanh", spec.Tanh(), each(math.Tanh)},
 		{"GELU", spec.GELU(), each(func(x float64) float64 { return x / 2 * (1 + math.Erf(x/math.Sqrt2)) })},
+		{"SiLU", spec.SiLU(), each(func(x float64) float64 { return x * sig(x) })},
+		{"HardSwish", spec.HardSwish(), []float64{2.0 / 3, -1.0 / 3, 3, 0}},
 		{"Softmax", spec.Softmax(-1), []float64{sig(3), sig(-3), sig(7), sig(-7)}},
 		{"Softmax(0)", spec.Softmax(0), []float64{sig(-2), sig(2), sig(2), sig(-2)}},
 		{"L2Normalize", spec.L2Normalize(), []float64{1 / math.Sqrt(5), -2 / math.Sqrt(5), 0.6, -0.8}},
@@ -71,6 +75,7 @@ func TestMeaning(t *testing.T) {
 		{"Reshape", spec.Reshape(4), in},
 		{"Flatten", spec.Flatten(), in},
 		{"Dropout(0)", spec.Dropout(0), in},
+		{"Dropout(0).ByChannel", spec.Dropout(0).ByChannel(), in},
 		{"MaskingNoise(0)", spec.MaskingNoise(0), in},
 		{"GaussianNoise(0)", spec.GaussianNoise(0), in},
 		{"SaltAndPepper(0)", spec.SaltAndPepper(0), in},
@@ -94,6 +99,62 @@ func TestMeaning(t *testing.T) {
 		for i, want := range c.want {
 			if math.Abs(got.F64[i]-want) > 1e-6 {
 				t.Errorf("%s: got %v, want %v", c.name, got.F64, c.want)
+				break
+			}
+		}
+	}
+}
+
+// TestNormMeaning compares normalisations with numbers worked out here: x has the mean
+// -0.5 and the variance 7.25, its rows -0.5 and 2.25, -0.5 and 12.25.
+func TestNormMeaning(t *testing.T) {
+	root := math.Sqrt
+	for _, c := range []struct {
+		name, params string
+		layer        spec.Layer
+		want         []float64
+	}{
+		{"LayerNorm", "scale f32[2] bias f32[2]", spec.LayerNorm().Epsilon(1e-12), []float64{2, -3, 2, -3}},
+		{"LayerNorm.Epsilon", "scale f32[2] bias f32[2]", spec.LayerNorm().Epsilon(1.75), []float64{3*1.5/2 - 1, -2*1.5/2 - 1, 3*3.5/root(14) - 1, -2*3.5/root(14) - 1}},
+		{"LayerNorm.NoBias", "scale f32[2]", spec.LayerNorm().Epsilon(1e-12).NoBias(), []float64{3, -2, 3, -2}},
+		{"LayerNorm.Axis", "scale f32[2 2]", spec.LayerNorm().Epsilon(1e-12).NoBias().Axis(0), []float64{3 * 1.5 / root(7.25), 2 * -1.5 / root(7.25), 3 * 3.5 / root(7.25), 2 * -3.5 / root(7.25)}},
+		{"RMSNorm", "scale f32[2]", spec.RMSNorm().Epsilon(1e-12), []float64{3 / root(2.5), -4 / root(2.5), 9 / root(12.5), -8 / root(12.5)}},
+		{"RMSNorm.Axis", "scale f32[2 2]", spec.RMSNorm().Epsilon(0.5).Axis(0), []float64{3 / root(8), -4 / root(8), 9 / root(8), -8 / root(8)}},
+		{"GroupNorm(1)", "scale f32[2] bias f32[2]", spec.GroupNorm(1).Epsilon(1e-12), []float64{3*1.5/root(7.25) - 1, 3*-1.5/root(7.25) - 1, 2*3.5/root(7.25) - 1, 2*-3.5/root(7.25) - 1}},
+		{"GroupNorm(2)", "scale f32[2] bias f32[2]", spec.GroupNorm(2).Epsilon(1e-12), []float64{2, -4, 1, -3}},
+		{"InstanceNorm", "scale f32[2] bias f32[2]", spec.InstanceNorm().Epsilon(1e-12), []float64{2, -4, 1, -3}},
+	} {
+		g, ps, err := spec.GraphOf("g", spec.Input("x", 2, 2).Then(c.layer).Named("y"))
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		checkGraph(t, g)
+		in := map[string]*ir.Tensor{"x": f64([]int{1, 2, 2}, 1, -2, 3, -4)}
+		var list []string
+		for _, p := range ps {
+			name := p.Name[strings.LastIndex(p.Name, "/")+1:]
+			list = append(list, name+" "+p.Type.String())
+			if got := p.Initial(random.New(1)); got[0] != map[string]float32{"scale": 1, "bias": 0}[name] {
+				t.Errorf("%s: %s starts as %v", c.name, name, got)
+			}
+			v := ir.NewTensor(ir.F64, p.Type.Shape.Lengths()...)
+			for i := range v.F64 {
+				v.F64[i] = map[string]float64{"scale": 3 - float64(i%2), "bias": -1}[name]
+			}
+			in[p.Name] = v
+		}
+		if got := strings.Join(list, " "); got != c.params {
+			t.Errorf("%s has the parameters %s, want %s", c.name, got, c.params)
+		}
+		vals, err := ir.Evaluate(g, &ir.Env{Binding: ir.RowsOf(1), UpdateRows: 1}, in)
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		for i, got := range vals[g.Outputs[0]].F64 {
+			if math.Abs(got-c.want[i]) > 1e-6 {
+				t.Errorf("%s: got %v, want %v", c.name, vals[g.Outputs[0]].F64, c.want)
 				break
 			}
 		}

@@ -152,27 +152,33 @@ func (l *FloatsLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 // DropoutLayer is made by [Dropout].
 type DropoutLayer struct {
 	Base
-	rate float64
+	rate      float64
+	byChannel bool
 }
 
 // Dropout sets each element to 0 with probability rate in training and divides
 // the others by 1-rate (Srivastava et al. 2014). Outside training it is not
 // there. Mistakes: rate is not in [0, 1).
-func Dropout(rate float64) *DropoutLayer { return &DropoutLayer{newBase("Dropout"), rate} }
+func Dropout(rate float64) *DropoutLayer { return &DropoutLayer{Base: newBase("Dropout"), rate: rate} }
 
 // Named gives the layer a name.
 func (l *DropoutLayer) Named(name string) *DropoutLayer { return named(l, name) }
 
-func (l *DropoutLayer) args() string {
-	if !(l.rate >= 0 && l.rate < 1) {
-		return fmt.Sprintf("rate must be in [0, 1), got %v", l.rate)
-	}
-	return ""
+// ByChannel drops whole channels of x f32[N C …], each row's its own: neighbours in a
+// picture say much the same, so single elements would hardly be missed (Tompson et al.
+// 2015). Mistakes: x has no axis besides the batch.
+func (l *DropoutLayer) ByChannel() *DropoutLayer {
+	return option(l, "ByChannel", func() { l.byChannel = true })
 }
+
+func (l *DropoutLayer) args() string { return rateRule(l.rate) }
 
 // Build returns x with elements dropped. The stream of random numbers is set
 // when the graph is made.
 func (l *DropoutLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
+	if l.byChannel {
+		return b.Op(ops.ChannelDropout{Rate: l.rate}, x[0])
+	}
 	return b.Op(ops.Dropout{Rate: l.rate}, x[0])
 }
 

@@ -146,7 +146,8 @@ type (
 // is none and Why says so.
 type ONNX struct {
 	Type  string
-	Since int
+	Since int // its version in opset 17, or the first if that is newer
+	First int // the opset that brought it, 0 if that is not above 13
 	Why   string
 }
 

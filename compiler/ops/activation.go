@@ -150,6 +150,49 @@ func (Gelu) Decompose(b *ir.Builder, in []*ir.Value) []*ir.Value {
 	return []*ir.Value{b.Op(Mul{}, scale(b, x, 0.5), phi)}
 }
 
+// Silu is x times sigmoid(x) (Elfwing, Uchibe and Doya 2018; Ramachandran, Zoph and Le 2017, as Swish).
+type Silu struct{ unary }
+
+// Name returns Silu.
+func (Silu) Name() string { return "Silu" }
+
+// ONNX returns Swish, whose alpha is 1 unless given.
+func (Silu) ONNX() ir.ONNX { return ir.ONNX{Type: "Swish", Since: 24} }
+
+// Decompose is the meaning.
+func (Silu) Decompose(b *ir.Builder, in []*ir.Value) []*ir.Value {
+	return []*ir.Value{b.Op(Mul{}, in[0], b.Op(Sigmoid{}, in[0]))}
+}
+
+// HardSwish is x times x/6 + 1/2 clipped to 0 and 1 (Howard and others 2019).
+type HardSwish struct{ unary }
+
+// Name returns HardSwish.
+func (HardSwish) Name() string { return "HardSwish" }
+
+// ONNX returns HardSwish.
+func (HardSwish) ONNX() ir.ONNX { return ir.ONNX{Type: "HardSwish", Since: 14, First: 14} }
+
+// Eval is the reference meaning.
+func (HardSwish) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
+	return apply(in, func(x float64) float64 { return x * max(min(x/6+0.5, 1), 0) })
+}
+
+// Decompose is the meaning in ops that every opset has.
+func (HardSwish) Decompose(b *ir.Builder, in []*ir.Value) []*ir.Value {
+	x, d := in[0], in[0].Type.DType
+	slope := b.Op(Add{}, scale(b, x, 1.0/6), b.Const(d, 0.5))
+	return []*ir.Value{b.Op(Mul{}, x, b.Op(Max{}, b.Op(Min{}, slope, b.Const(d, 1)), b.Const(d, 0)))}
+}
+
+// VJP gives 0 up to -3, dy from 3 on and dy*(x/3 + 1/2) between.
+func (HardSwish) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
+	x, dy, d := n.In[0], dout[0], n.In[0].Type.DType
+	middle := b.Op(Mul{}, dy, b.Op(Add{}, scale(b, x, 1.0/3), b.Const(d, 0.5)))
+	high := b.Op(Where{}, b.Op(Less{}, x, b.Const(d, 3)), middle, dy)
+	return []*ir.Value{b.Op(Where{}, b.Op(Greater{}, x, b.Const(d, -3)), high, b.Const(d, 0))}
+}
+
 // Sigmoid is 1/(1+exp(-x)).
 type Sigmoid struct{ unary }
 

@@ -6,6 +6,8 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 )
 
+var gradONNX = ir.ONNX{Why: "it is part of a gradient and never of a model"}
+
 // activationGrad is embedded by the gradients of activations, of dy and the
 // activation's result y, both of one shape.
 type activationGrad struct{ pointwise }
@@ -29,7 +31,7 @@ type ReluGrad struct{ activationGrad }
 func (ReluGrad) Name() string { return "ReluGrad" }
 
 // ONNX says why there is no counterpart.
-func (ReluGrad) ONNX() ir.ONNX { return ir.ONNX{Why: "it is part of a gradient and never of a model"} }
+func (ReluGrad) ONNX() ir.ONNX { return gradONNX }
 
 // Eval is the reference meaning.
 func (ReluGrad) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
@@ -54,7 +56,7 @@ func (SigmoidGrad) Name() string { return "SigmoidGrad" }
 
 // ONNX says why there is no counterpart.
 func (SigmoidGrad) ONNX() ir.ONNX {
-	return ir.ONNX{Why: "it is part of a gradient and never of a model"}
+	return gradONNX
 }
 
 // Eval is the reference meaning.
@@ -79,7 +81,7 @@ type TanhGrad struct{ activationGrad }
 func (TanhGrad) Name() string { return "TanhGrad" }
 
 // ONNX says why there is no counterpart.
-func (TanhGrad) ONNX() ir.ONNX { return ir.ONNX{Why: "it is part of a gradient and never of a model"} }
+func (TanhGrad) ONNX() ir.ONNX { return gradONNX }
 
 // Eval is the reference meaning.
 func (TanhGrad) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {

@@ -22,7 +22,7 @@ type Extent struct {
 func (Extent) Name() string { return "Extent" }
 
 // ONNX says why there is no counterpart.
-func (Extent) ONNX() ir.ONNX { return ir.ONNX{Why: "it is part of a gradient and never of a model"} }
+func (Extent) ONNX() ir.ONNX { return gradONNX }
 
 // Infer returns a scalar of dtype To, which must be a float.
 func (op Extent) Infer(in []ir.Type) ([]ir.Type, error) {

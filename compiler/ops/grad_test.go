@@ -56,6 +56,8 @@ var samples = []sample{
 	{ops.Elu{Alpha: 1.5}, "f32[N 3]", "apart"},
 	{ops.Selu{}, "f32[N 3]", "apart"},
 	{ops.Gelu{}, "f32[N 3]", ""},
+	{ops.Silu{}, "f32[N 3]", ""},
+	{ops.HardSwish{}, "f32[N 3]", ""},
 	{ops.Sigmoid{}, "f32[N 3]", ""},
 	{ops.Tanh{}, "f32[N 3]", ""},
 	{ops.Softplus{}, "f32[N 3]", ""},
@@ -109,8 +111,22 @@ var samples = []sample{
 	{ops.Softmax{Axis: 0}, "f32[N 3]", ""},
 	{ops.LogSoftmax{Axis: 1}, "f32[N 3 2]", ""},
 	{ops.LogSoftmax{Axis: 0}, "f32[N 3]", ""},
+	{ops.LayerNorm{Axis: 1, Epsilon: 1e-3}, "f32[N 5] f32[5] f32[5]", ""},
+	{ops.LayerNorm{Axis: 2, Epsilon: 1e-3}, "f32[N 2 4] f32[4]", ""},
+	{ops.LayerNorm{Axis: 1, Epsilon: 1e-3}, "f32[N 2 4] f32[2 4] f32[2 4]", ""},
+	{ops.LayerNorm{Axis: 0, Epsilon: 0.5}, "f32[4] f32[4] f32[4]", ""},
+	{ops.RMSNorm{Axis: 1, Epsilon: 1e-3}, "f32[N 5] f32[5]", ""},
+	{ops.RMSNorm{Axis: 2}, "f32[N 3 1] f32[1]", "positive"},
+	{ops.NormGrad{Axis: 1, Epsilon: 0.1, Center: true}, "f32[N 4] f32[N 4] f32[4]", ""},
+	{ops.NormGrad{Axis: 2, Epsilon: 0.1}, "f32[N 2 3] f32[N 2 3] f32[3]", ""},
+	{ops.GroupNorm{Groups: 2, Epsilon: 1e-3}, "f32[N 4 3] f32[4] f32[4]", ""},
+	{ops.GroupNorm{Groups: 2, Epsilon: 1e-3}, "f32[N 6] f32[6] f32[6]", ""},
+	{ops.InstanceNorm{Epsilon: 1e-3}, "f32[N 2 3 2] f32[2] f32[2]", ""},
+	{ops.GroupNormGrad{Groups: 2, Epsilon: 0.1}, "f32[N 4 2] f32[N 4 2] f32[4]", ""},
+	{ops.GroupNormGrad{Groups: 2, Epsilon: 0.1}, "f32[N 4] f32[N 4] f32[4]", ""},
 	{ops.Cast{To: ir.F64}, "f32[N 3]", ""},
 	{ops.Dropout{Rate: 0.5, Stream: 4}, "f32[N 3]", ""},
+	{ops.ChannelDropout{Rate: 0.5, Stream: 4}, "f32[N 3 2]", ""},
 	{ops.MaskingNoise{Rate: 0.5, Stream: 4}, "f32[N 3]", ""},
 	{ops.GaussianNoise{SD: 0.5, Stream: 4}, "f32[N 3]", ""},
 	{ops.SaltAndPepper{Rate: 0.5, High: 1, Stream: 4}, "f32[N 3]", ""},
@@ -247,8 +263,8 @@ func parseTypes(t *testing.T, src string) []ir.Type {
 	return types
 }
 
-// gradient evaluates the op's gradient graph, after decomposition if that is its
-// meaning. The result is nil for an operand without gradient.
+// gradient evaluates the op's gradient graph, after decomposition if it has no
+// gradient of its own. The result is nil for an operand without gradient.
 func gradient(t *testing.T, op ir.Op, types []ir.Type, out ir.Type, env *ir.Env, args []*ir.Tensor, dy *ir.Tensor) []*ir.Tensor {
 	t.Helper()
 	b := ir.NewBuilder("gradient")
@@ -260,7 +276,8 @@ func gradient(t *testing.T, op ir.Op, types []ir.Type, out ir.Type, env *ir.Env,
 		in, feed[v.Name] = append(in, v), args[i]
 	}
 	var y *ir.Value
-	if d, ok := op.(ir.Decomposer); ok {
+	_, own := op.(ir.Differentiable)
+	if d, ok := op.(ir.Decomposer); ok && !own {
 		y = d.Decompose(b, in)[0]
 	} else {
 		y = b.Op(op, in...)

@@ -118,6 +118,17 @@ func (r draw) node(kind ir.Op) (ir.Op, []ir.Type) {
 			in[i] = in[0]
 		}
 	}
+	switch kind.(type) {
+	case ops.GroupNorm, ops.InstanceNorm, ops.GroupNormGrad: // of channels, which others hardly ever meet
+		in = []ir.Type{r.typ(false), {}, {}}
+		if in[0].Rank() < 2 {
+			in[0].Shape = append(in[0].Shape, r.dim(false), r.dim(false))
+		}
+		in[1], in[2] = in[0], ir.Type{DType: in[0].DType, Shape: in[0].Shape[1:2]}
+		if r.IntN(2) == 0 {
+			in[1] = in[2]
+		}
+	}
 	return r.op(kind, false), in
 }
 
@@ -233,6 +244,9 @@ func checkNode(t *testing.T, r draw, op ir.Op, in []ir.Type, out ir.Type, rows i
 			t.Fatalf("%s gives memory of its operand %d away: %s", ir.FormatOp(op), i+1, d)
 		}
 	}
+	if _, ok := op.(ir.Decomposer); ok {
+		checkDecomposition(t, op, env, in, args)
+	}
 	y = eval(t, op, env, in, args)
 	want := out.DType.Reference()
 	if y.DType != want || !slices.Equal(y.Shape, out.Shape.At(ir.RowsOf(rows))) || y.Check() != nil {
@@ -272,6 +286,35 @@ func checkNode(t *testing.T, r draw, op ir.Op, in []ir.Type, out ir.Type, rows i
 		}
 	}
 	return 1
+}
+
+// parts is an op by its decomposition alone.
+type parts struct{ ir.Op }
+
+// Decompose is the op's.
+func (p parts) Decompose(b *ir.Builder, in []*ir.Value) []*ir.Value {
+	return p.Op.(ir.Decomposer).Decompose(b, in)
+}
+
+// checkDecomposition holds an op's reference meaning to what it decomposes into.
+func checkDecomposition(t *testing.T, op ir.Op, env *ir.Env, in []ir.Type, args []*ir.Tensor) {
+	t.Helper()
+	if _, both := op.(ir.Evaluator); !both {
+		return
+	}
+	want, err := ir.EvalOp(env, op, in, args)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := ir.EvalOp(env, parts{op}, in, args)
+	if err != nil || len(got) != len(want) {
+		t.Fatalf("%s(%v) decomposes into %d results, %v", ir.FormatOp(op), in, len(got), err)
+	}
+	for i := range want {
+		if d := opcase.Diff(got[i], want[i], 1e-9); d != "" {
+			t.Fatalf("%s(%v): result %d of its decomposition: %s", ir.FormatOp(op), in, i+1, d)
+		}
+	}
 }
 
 // scribble changes every element.

@@ -10,14 +10,15 @@ func All() []ir.Op {
 		Greater{}, Less{}, Equal{}, Where{},
 		Neg{}, Abs{}, Sign{}, Sqrt{}, Exp{}, Log{}, Erf{}, Reciprocal{},
 		Identity{}, StopGradient{},
-		Relu{}, LeakyRelu{}, Elu{}, Selu{}, Gelu{}, Sigmoid{}, Tanh{}, Softplus{},
+		Relu{}, LeakyRelu{}, Elu{}, Selu{}, Gelu{}, Silu{}, HardSwish{}, Sigmoid{}, Tanh{}, Softplus{},
 		ReluGrad{}, SigmoidGrad{}, TanhGrad{},
 		Transpose{}, Reshape{}, Flatten{}, Expand{}, Concat{}, Slice{}, Pad{},
 		ReduceSum{}, ReduceMean{}, ReduceMax{}, Extent{}, ArgMax{}, TopK{},
 		MatMul{}, Gemm{}, GemmRelu{}, GemmReluGrad{}, SquaredError{}, SoftplusSum{},
 		Softmax{}, LogSoftmax{},
+		LayerNorm{}, RMSNorm{}, NormGrad{}, GroupNorm{}, InstanceNorm{}, GroupNormGrad{},
 		OneHot{}, Cast{},
-		Bernoulli{}, RandomNormal{}, Sample{}, Dropout{}, MaskingNoise{}, GaussianNoise{}, SaltAndPepper{}, Reparameterize{}, Emphasis{},
+		Bernoulli{}, RandomNormal{}, Sample{}, Dropout{}, ChannelDropout{}, MaskingNoise{}, GaussianNoise{}, SaltAndPepper{}, Reparameterize{}, Emphasis{},
 	}
 }
 

@@ -109,3 +109,46 @@ func (Dropout) TrainingOnly() bool { return true }
 func (op Dropout) Decompose(b *ir.Builder, in []*ir.Value) []*ir.Value {
 	return []*ir.Value{b.Op(Mul{}, in[0], b.Op(Bernoulli{Rate: op.Rate, Stream: op.Stream}, in[0]))}
 }
+
+// ChannelDropout is x [N C …] times a mask like Bernoulli's of one draw for each
+// channel of each row, and x for inference (Tompson and others 2015).
+type ChannelDropout struct {
+	pointwise
+	Rate   float64 `attr:"rate"`
+	Stream uint64  `attr:"stream"`
+}
+
+// Name returns ChannelDropout.
+func (ChannelDropout) Name() string { return "ChannelDropout" }
+
+// ONNX says why there is no counterpart.
+func (ChannelDropout) ONNX() ir.ONNX { return ir.ONNX{Why: "for inference it is its operand"} }
+
+// Infer returns x's type; x must have channels, Rate must be in [0, 1).
+func (op ChannelDropout) Infer(in []ir.Type) ([]ir.Type, error) {
+	out, err := inferRate(in, op.Rate)
+	if err == nil && in[0].Rank() < 2 {
+		return nil, fmt.Errorf("x must have channels on its second axis (x is %v)", in[0])
+	}
+	return out, err
+}
+
+// MixesRows states that rows stay apart if they are on the first axis.
+func (ChannelDropout) MixesRows(in []ir.Type) bool { return drawnRows(in[0]) }
+
+// WithStream implements [Drawn].
+func (op ChannelDropout) WithStream(stream uint64) ir.Op { op.Stream = stream; return op }
+
+// TrainingOnly states that it is x for inference.
+func (ChannelDropout) TrainingOnly() bool { return true }
+
+// Decompose is the meaning.
+func (op ChannelDropout) Decompose(b *ir.Builder, in []*ir.Value) []*ir.Value {
+	x := in[0]
+	one := x.Type.Shape.Clone()
+	for i := range one[2:] {
+		one[2+i] = ir.Fixed(1)
+	}
+	like := b.Op(Expand{Shape: ir.MakeDims(one)}, b.Const(x.Type.DType, 1))
+	return []*ir.Value{b.Op(Mul{}, x, b.Op(Bernoulli{Rate: op.Rate, Stream: op.Stream}, like))}
+}

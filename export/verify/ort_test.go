@@ -131,7 +131,7 @@ func TestEveryOp(t *testing.T) {
 	rt := orttest.Runtime(t)
 	dims := func(s ...int) ir.Dims { return ir.MakeDims(rows(s...).Shape) }
 	unary := []ir.Op{ops.Neg{}, ops.Abs{}, ops.Sign{}, ops.Exp{}, ops.Log{}, ops.Erf{}, ops.Reciprocal{}, ops.Sqrt{},
-		ops.Relu{}, ops.LeakyRelu{Alpha: 0.1}, ops.Elu{Alpha: 0.7}, ops.Selu{}, ops.Gelu{}, ops.Sigmoid{}, ops.Tanh{}, ops.Softplus{},
+		ops.Relu{}, ops.LeakyRelu{Alpha: 0.1}, ops.Elu{Alpha: 0.7}, ops.Selu{}, ops.Gelu{}, ops.Silu{}, ops.HardSwish{}, ops.Sigmoid{}, ops.Tanh{}, ops.Softplus{},
 		ops.Softmax{Axis: 1}, ops.LogSoftmax{Axis: 1}, ops.Softmax{Axis: 2}, ops.Transpose{Perm: ir.MakeAxes(0, 2, 1)},
 		ops.Reshape{Shape: dims(5, 6)}, ops.Reshape{Shape: dims(30)}, ops.Flatten{Axis: 1}, ops.Expand{Shape: ir.MakeDims(append(ir.ShapeOf(3), rows(6, 5).Shape...))},
 		ops.Slice{Axis: 1, Start: ir.Fixed(1), End: ir.Fixed(4)}, ops.Pad{Axis: 2, Before: ir.Fixed(1), After: ir.Fixed(2)},
@@ -200,6 +200,32 @@ func TestEveryOp(t *testing.T) {
 		b.Layer = "op"
 		f(b, x)
 		check(t, rt, name, b, 17)
+	}
+}
+
+// TestNorms runs each normalisation alone, at opsets that have it and that do not, on
+// values around 0 and far from it, in both dtypes.
+func TestNorms(t *testing.T) {
+	rt := orttest.Runtime(t)
+	for _, d := range []ir.DType{ir.F32, ir.F64} {
+		for _, opset := range []int{13, 17, 18, 23} {
+			for _, far := range []float64{0, 30} {
+				b := ir.NewBuilder("g")
+				x := b.Input("x", ir.Type{DType: d, Shape: rows(6, 2, 5).Shape})
+				param := func(name string, dims ...int) *ir.Value {
+					return b.Param(name, ir.T(d, ir.ShapeOf(dims...)...))
+				}
+				b.Layer = "op"
+				x = b.Op(ops.Add{}, x, b.Const(d, far))
+				output(b, b.Op(ops.LayerNorm{Axis: 3, Epsilon: 1e-5}, x, param("s5", 5), param("b5", 5)), "layer")
+				output(b, b.Op(ops.LayerNorm{Axis: 2, Epsilon: 1e-3}, x, param("s25", 2, 5)), "no bias")
+				output(b, b.Op(ops.RMSNorm{Axis: 3, Epsilon: 1e-5}, x, param("s5b", 5)), "rms")
+				s, c := param("s6", 6), param("b6", 6)
+				output(b, b.Op(ops.GroupNorm{Groups: 3, Epsilon: 1e-5}, x, s, c), "group")
+				output(b, b.Op(ops.InstanceNorm{Epsilon: 1e-5}, x, s, c), "instance")
+				check(t, rt, fmt.Sprintf("%v opset %d, mean %v", d, opset, far), b, opset)
+			}
+		}
 	}
 }
 

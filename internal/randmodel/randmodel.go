@@ -126,6 +126,16 @@ func (m *maker) encoder(dims []int, code int) []spec.Layer {
 		if m.one(2) { // the rows of a matrix through one layer
 			l = append(l, spec.Dense(m.width()), m.activation())
 		}
+		switch m.below(8) { // its rows as channels
+		case 0:
+			l = append(l, spec.GroupNorm(1).Epsilon(0.05))
+		case 1:
+			l = append(l, spec.InstanceNorm().Epsilon(0.05))
+		case 2:
+			l = append(l, spec.Dropout(0.25).ByChannel())
+		case 3:
+			l = append(l, spec.LayerNorm().Axis(0).Epsilon(0.05))
+		}
 		l = append(l, spec.Flatten())
 	}
 	return append(l, m.stack(1+m.below(2), code)...)
@@ -207,7 +217,11 @@ func (m *maker) middle(z *spec.Value, code int) *spec.Value {
 func (m *maker) stack(layers, out int) []spec.Layer {
 	var l []spec.Layer
 	for range layers {
-		l = append(l, m.dense(m.width()), m.activation())
+		l = append(l, m.dense(m.width()))
+		if m.one(4) {
+			l = append(l, m.norm())
+		}
+		l = append(l, m.activation())
 		switch m.below(6) {
 		case 0:
 			l = append(l, spec.Dropout(0.25))
@@ -233,8 +247,22 @@ func (m *maker) dense(units int) spec.Layer {
 	return d
 }
 
+// norm is a normalisation of rows. Few elements that are nearly equal have steep
+// gradients with the usual epsilon, and rounding would decide everything.
+func (m *maker) norm() spec.Layer {
+	switch m.below(4) {
+	case 0:
+		return spec.RMSNorm().Epsilon(0.05)
+	case 1:
+		return spec.LayerNorm().Epsilon(0.05).NoBias()
+	case 2:
+		return spec.GroupNorm(1).Epsilon(0.05)
+	}
+	return spec.LayerNorm().Epsilon(0.05)
+}
+
 func (m *maker) activation() spec.Layer {
-	switch m.below(12) {
+	switch m.below(14) {
 	case 0:
 		return spec.LeakyReLU()
 	case 1:
@@ -253,6 +281,10 @@ func (m *maker) activation() spec.Layer {
 		return spec.Tanh()
 	case 8:
 		return spec.Softplus()
+	case 9:
+		return spec.SiLU()
+	case 10:
+		return spec.HardSwish()
 	}
 	return spec.ReLU()
 }

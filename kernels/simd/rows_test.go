@@ -26,6 +26,14 @@ func TestLongRows(t *testing.T) {
 		if got := LineSum(square); got != blocks || math.Abs(got-exact) > 1e-6*exact {
 			t.Errorf("%d elements: LineSum is %v, its blocks add to %v, the elements to %v", n, got, blocks, exact)
 		}
+		var dots float64
+		for i := 0; i < n; i += lineBlock {
+			end := min(i+lineBlock, n)
+			dots += float64(Dot(y[i:end], x[i:end]))
+		}
+		if got := LineDot(y, x); got != dots {
+			t.Errorf("%d elements: LineDot is %v, its blocks add to %v", n, got, dots)
+		}
 		grad := make([]float32, n)
 		if got := SquaredError(grad, y, x, -0.3); got != blocks || SquaredError(nil, y, x, -0.3) != blocks {
 			t.Errorf("%d elements: SquaredError is %v, want %v", n, got, blocks)
@@ -37,7 +45,7 @@ func TestLongRows(t *testing.T) {
 		Sigmoid(d, y)
 		sameBits(t, "sigmoid", h, d)
 	}
-	if s := LineSum(nil) + SquaredError(nil, nil, nil, 1) + SigmoidSoftplus(nil, nil); s != 0 {
+	if s := LineSum(nil) + LineDot(nil, nil) + SquaredError(nil, nil, nil, 1) + SigmoidSoftplus(nil, nil); s != 0 {
 		t.Errorf("sums of nothing are %v", s)
 	}
 }

@@ -18,6 +18,21 @@ func LineSum(x []float32) float64 {
 	return s
 }
 
+// LineDot is Dot in the blocks of LineSum. It panics when y is shorter than x.
+func LineDot(x, y []float32) float64 {
+	need("y", y, len(x))
+	if len(x) <= lineBlock {
+		return float64(Dot(x, y))
+	}
+	var s float64
+	for len(x) > 0 {
+		n := min(len(x), lineBlock)
+		s += float64(Dot(x[:n], y[:n]))
+		x, y = x[n:], y[n:]
+	}
+	return s
+}
+
 // SquaredError returns LineSum of the squares of y[i]-t[i] over len(y) and sets dst[i] to (y[i]-t[i])·scale: the error of
 // one row and its gradient, with the bits of Sub, then Mul of the difference by itself and LineSum, and MulScalar. With an
 // empty dst only the sum is made. dst may be y or t exactly. It panics when another slice is shorter.

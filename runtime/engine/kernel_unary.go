@@ -44,6 +44,8 @@ func vectorOps(op ir.Op) func(dst, src []float32) {
 		return simd.Softplus
 	case ops.Gelu:
 		return gelu
+	case ops.HardSwish:
+		return hardSwish
 	case ops.LeakyRelu:
 		alpha := float32(o.Alpha)
 		return func(dst, src []float32) { simd.LeakyRelu(dst, src, alpha) }
@@ -84,6 +86,24 @@ func gelu(dst, src []float32) {
 		simd.AddScalar(p, p, 1)
 		simd.MulScalar(d, s, 0.5)
 		simd.Mul(d, d, p)
+		dst, src = dst[n:], src[n:]
+	}
+}
+
+// hardSwish has the bits of its decomposition.
+func hardSwish(dst, src []float32) {
+	var slope, ones [256]float32
+	for i := range ones {
+		ones[i] = 1
+	}
+	for len(dst) > 0 {
+		n := min(len(dst), len(slope))
+		p, s := slope[:n], src[:n]
+		simd.MulScalar(p, s, float32(1.0/6))
+		simd.AddScalar(p, p, 0.5)
+		simd.Min(p, p, ones[:n])
+		simd.Relu(p, p)
+		simd.Mul(dst[:n], s, p)
 		dst, src = dst[n:], src[n:]
 	}
 }

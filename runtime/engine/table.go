@@ -25,7 +25,7 @@ func maker(op ir.Op) makeKernel {
 	case ops.Where:
 		return whereKernel
 	case ops.Relu, ops.Sigmoid, ops.Tanh, ops.Exp, ops.Log, ops.Neg, ops.Abs, ops.Sign, ops.Sqrt, ops.Erf, ops.Reciprocal,
-		ops.LeakyRelu, ops.Elu, ops.Selu, ops.Softplus, ops.Gelu:
+		ops.LeakyRelu, ops.Elu, ops.Selu, ops.Softplus, ops.Gelu, ops.HardSwish:
 		return unaryKernel
 	case ops.SoftplusSum:
 		return softplusSumKernel
@@ -45,6 +45,14 @@ func maker(op ir.Op) makeKernel {
 		return extentKernel
 	case ops.Softmax, ops.LogSoftmax:
 		return softmaxKernel
+	case ops.LayerNorm, ops.RMSNorm:
+		return normKernel
+	case ops.NormGrad:
+		return normGradKernel
+	case ops.GroupNorm, ops.InstanceNorm:
+		return groupNormKernel
+	case ops.GroupNormGrad:
+		return groupNormGradKernel
 	case ops.Expand:
 		return expandKernel
 	case ops.Transpose:

@@ -295,6 +295,8 @@ func noiseOf(m *spec.Model) []string {
 	for _, n := range g.Nodes {
 		s := ""
 		switch op := n.Op.(type) {
+		case ops.ChannelDropout:
+			s = fmt.Sprintf("Dropout(%v).ByChannel()", op.Rate)
 		case ops.GaussianNoise:
 			s = fmt.Sprintf("GaussianNoise(%v)", op.SD)
 		case ops.Emphasis:
