@@ -88,6 +88,58 @@ func callSigmoidSoftplus(i isa, l *[16]float32, dst, x []float32) {
 	}
 }
 
+// callSquaresAround takes whole blocks of 16, at least one.
+func callSquaresAround(i isa, l *[16]float32, x []float32, shift float32) {
+	switch i {
+	case isaAVX512:
+		f32squaresaround_avx512(&l[0], &x[0], len(x), shift)
+	case isaAVX2:
+		f32squaresaround_avx2(&l[0], &x[0], len(x), shift)
+	default:
+		squaresAroundBy(i, l, x, shift)
+	}
+}
+
+// callNormalize takes at least one element; bias may be empty.
+func callNormalize(i isa, dst, x, scale, bias []float32, shift, factor float32) {
+	var p *float32
+	if len(bias) != 0 {
+		p = &bias[0]
+	}
+	switch i {
+	case isaAVX512:
+		f32normalize_avx512(&dst[0], &x[0], &scale[0], p, len(dst), shift, factor)
+	case isaAVX2:
+		f32normalize_avx2(&dst[0], &x[0], &scale[0], p, len(dst), shift, factor)
+	default:
+		normalizeBy(i, dst, x, scale, bias, shift, factor)
+	}
+}
+
+// callNormalizeSums takes whole blocks of 16, at least one.
+func callNormalizeSums(i isa, l *[2][16]float32, p, dy, x, scale []float32, shift, factor float32) {
+	switch i {
+	case isaAVX512:
+		f32normalizesums_avx512(&l[0][0], &p[0], &dy[0], &x[0], &scale[0], len(p), shift, factor)
+	case isaAVX2:
+		f32normalizesums_avx2(&l[0][0], &p[0], &dy[0], &x[0], &scale[0], len(p), shift, factor)
+	default:
+		normalizeSumsBy(i, l, p, dy, x, scale, shift, factor)
+	}
+}
+
+// callNormalizeGrad takes at least one element.
+func callNormalizeGrad(i isa, dst, dy, x, scale []float32, shift, factor, a, b float32) {
+	switch i {
+	case isaAVX512:
+		f32normalizegrad_avx512(&dst[0], &dy[0], &x[0], &scale[0], len(dst), shift, factor, a, b)
+	case isaAVX2:
+		f32normalizegrad_avx2(&dst[0], &dy[0], &x[0], &scale[0], len(dst), shift, factor, a, b)
+	default:
+		normalizeGradBy(i, dst, dy, x, scale, shift, factor, a, b)
+	}
+}
+
 // callColSums takes at least one row and one column.
 func callColSums(i isa, rows int, x []float32, ldx int, dst []float32) {
 	switch i {

@@ -116,10 +116,30 @@ func TestEmulatedVector(t *testing.T) {
 				sameBits(t, fn(opSigmoidSoftplus), got[0], lanes[:])
 				sameBits(t, fn(opSigmoidSoftplus), got[1], want)
 			}
+			shift, factor, ab := float32(-0.3), float32(1.7), [2]float32{-0.2, 0.6}
+			two := func(x, y float32) int { return int(u32(x)) | int(u32(y))<<32 }
+			want := make([]float32, n)
+			normalizeBy(isaGo, want, x, y, z, shift, factor)
+			sameBits(t, fn(opNormalize), emulated(t, p, fn(opNormalize), [][]float32{z, x, y, z}, n, two(shift, factor))[0], want)
+			normalizeBy(isaGo, want, x, y, nil, shift, factor)
+			sameBits(t, fn(opNormalize), emulated(t, p, fn(opNormalize), [][]float32{z, x, y, nil}, n, two(shift, factor))[0], want)
+			normalizeGradBy(isaGo, want, z, x, y, shift, factor, ab[0], ab[1])
+			sameBits(t, fn(opNormalizeGrad), emulated(t, p, fn(opNormalizeGrad), [][]float32{x, z, x, y}, n, two(shift, factor), two(ab[0], ab[1]))[0], want)
+			if whole := n &^ 15; whole > 0 {
+				var l [2][16]float32
+				squaresAroundBy(isaGo, &l[0], x[:whole], shift)
+				sameBits(t, fn(opSquaresAround), emulated(t, p, fn(opSquaresAround), [][]float32{make([]float32, 16), x[:whole]}, whole, shift)[0], l[0][:])
+				l = [2][16]float32{}
+				normalizeSumsBy(isaGo, &l, want[:whole], z[:whole], x[:whole], y[:whole], shift, factor)
+				got := emulated(t, p, fn(opNormalizeSums), [][]float32{make([]float32, 32), make([]float32, whole), z[:whole], x[:whole], y[:whole]}, whole, two(shift, factor))
+				sameBits(t, fn(opNormalizeSums), got[0][:16], l[0][:])
+				sameBits(t, fn(opNormalizeSums), got[0][16:], l[1][:])
+				sameBits(t, fn(opNormalizeSums), got[1], want[:whole])
+			}
 			rows := 1 + n%5
 			ldx := n + 3
 			big := testValues(rng, (rows-1)*ldx+n)
-			want := append([]float32(nil), z...)
+			want = append([]float32(nil), z...)
 			colSumsGo(rows, big, ldx, want)
 			sameBits(t, fn(opColSums), emulated(t, p, fn(opColSums), [][]float32{z, big}, 4*ldx, rows, n)[0], want)
 

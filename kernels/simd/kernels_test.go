@@ -80,6 +80,53 @@ func TestKernels(t *testing.T) {
 	}
 }
 
+// checkNorm holds the passes of normalisations to the kernels that they join.
+func checkNorm(t *testing.T, rng *rand.Rand, o op, dst guarded) {
+	t.Helper()
+	n := len(dst.mid)
+	what := fmt.Sprintf("%v of %d", o, n)
+	x, dy, scale, bias := normals(rng, n), normals(rng, n), normals(rng, n), normals(rng, n)
+	y, g, want := make([]float32, n), make([]float32, n), make([]float32, n)
+	AddScalar(y, x, -0.3)
+	if o == opSquaresAround {
+		sameBits(t, what, []float32{float32(SumSquaresAround(x, -0.3))}, []float32{float32(LineDot(y, y))})
+		return
+	}
+	MulScalar(y, y, 1.7)
+	Mul(g, dy, scale)
+	alias := rng.IntN(2) == 0
+	switch o {
+	case opNormalize:
+		Mul(want, y, scale)
+		if n%3 == 0 {
+			bias = nil
+		} else {
+			Add(want, want, bias)
+		}
+		if alias {
+			copy(dst.mid, x)
+			x = dst.mid
+		}
+		Normalize(dst.mid, x, scale, bias, -0.3, 1.7)
+	case opNormalizeSums:
+		Mul(want, dy, y)
+		sum, along := NormalizeSums(dst.mid, dy, x, scale, -0.3, 1.7)
+		sameBits(t, what, []float32{float32(sum), float32(along)}, []float32{float32(LineSum(g)), float32(LineDot(g, y))})
+	case opNormalizeGrad:
+		MulScalar(y, y, 0.6)
+		AddScalar(g, g, -0.2)
+		Add(g, g, y)
+		MulScalar(want, g, 1.7)
+		if alias {
+			copy(dst.mid, dy)
+			dy = dst.mid
+		}
+		NormalizeGrad(dst.mid, dy, x, scale, -0.3, 1.7, -0.2, 0.6)
+	}
+	sameBits(t, what, dst.mid, want)
+	dst.check(t, what)
+}
+
 func checkVector(t *testing.T, rng *rand.Rand, o op, n int) {
 	t.Helper()
 	what := fmt.Sprintf("%v of %d", o, n)
@@ -129,6 +176,9 @@ func checkVector(t *testing.T, rng *rand.Rand, o op, n int) {
 			x = dst.mid
 		}
 		sameBits(t, what, []float32{float32(SigmoidSoftplus(dst.mid, x))}, []float32{float32(LineSum(soft))})
+	case o >= opSquaresAround && o <= opNormalizeGrad:
+		checkNorm(t, rng, o, dst)
+		return
 	case o == opColSums:
 		rows, ldx := rng.IntN(6), n+rng.IntN(3)
 		x = testValues(rng, rows*ldx)

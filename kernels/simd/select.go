@@ -53,6 +53,10 @@ const (
 	opSquaredDiff
 	opSquaredError
 	opSigmoidSoftplus
+	opSquaresAround
+	opNormalize
+	opNormalizeSums
+	opNormalizeGrad
 	opColSums
 	opUniform
 	opChoose
@@ -71,7 +75,8 @@ const (
 func (o op) String() string {
 	return [...]string{"gemm", "relu", "exp", "sigmoid", "tanh", "log", "erf", "softplus", "sqrt", "abs",
 		"add", "sub", "mul", "div", "max", "min", "relugrad", "sigmoidgrad",
-		"tanhgrad", "addscalar", "mulscalar", "axpy", "leakyrelu", "elu", "sum", "dot", "squareddiff", "squarederror", "sigmoidsoftplus", "colsums",
+		"tanhgrad", "addscalar", "mulscalar", "axpy", "leakyrelu", "elu", "sum", "dot", "squareddiff", "squarederror", "sigmoidsoftplus",
+		"squaresaround", "normalize", "normalizesums", "normalizegrad", "colsums",
 		"uniform", "choose", "keep", "replace", "sample", "normal", "addnormal", "adam", "sgd", "rmsprop", "transpose"}[o]
 }
 

@@ -89,6 +89,18 @@ func f32squarederror_avx2(lanes, dst, y, t *float32, n int, s float32)
 func f32sigmoidsoftplus_avx2(lanes, dst, x *float32, n int)
 
 //go:noescape
+func f32squaresaround_avx2(lanes, x *float32, n int, shift float32)
+
+//go:noescape
+func f32normalize_avx2(dst, x, scale, bias *float32, n int, shift, factor float32)
+
+//go:noescape
+func f32normalizesums_avx2(lanes, p, dy, x, scale *float32, n int, shift, factor float32)
+
+//go:noescape
+func f32normalizegrad_avx2(dst, dy, x, scale *float32, n int, shift, factor, a, b float32)
+
+//go:noescape
 func f32colsums_avx2(dst, x *float32, ldx, rows, cols int)
 
 //go:noescape
@@ -301,6 +313,18 @@ func f32squarederror_avx512(lanes, dst, y, t *float32, n int, s float32)
 
 //go:noescape
 func f32sigmoidsoftplus_avx512(lanes, dst, x *float32, n int)
+
+//go:noescape
+func f32squaresaround_avx512(lanes, x *float32, n int, shift float32)
+
+//go:noescape
+func f32normalize_avx512(dst, x, scale, bias *float32, n int, shift, factor float32)
+
+//go:noescape
+func f32normalizesums_avx512(lanes, p, dy, x, scale *float32, n int, shift, factor float32)
+
+//go:noescape
+func f32normalizegrad_avx512(dst, dy, x, scale *float32, n int, shift, factor, a, b float32)
 
 //go:noescape
 func f32colsums_avx512(dst, x *float32, ldx, rows, cols int)

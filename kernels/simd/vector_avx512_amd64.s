@@ -3584,6 +3584,192 @@ done96:
 	VZEROUPPER
 	RET
 
+// func f32squaresaround_avx512(lanes, x *float32, n int, shift float32)
+TEXT ·f32squaresaround_avx512(SB), NOSPLIT, $0-28
+	MOVQ lanes+0(FP), DI
+	MOVQ x+8(FP), SI
+	MOVQ n+16(FP), CX
+	VBROADCASTSS shift+24(FP), Z12
+	VMOVUPS 0(DI), Z0
+	PCALIGN $32
+loop98:
+	VADDPS 0(SI), Z12, Z4
+	VFMADD231PS Z4, Z4, Z0
+	ADDQ $64, SI
+	SUBQ $16, CX
+	JGT loop98
+	VMOVUPS Z0, 0(DI)
+	VZEROUPPER
+	RET
+
+// func f32normalize_avx512(dst, x, scale, bias *float32, n int, shift, factor float32)
+TEXT ·f32normalize_avx512(SB), NOSPLIT, $0-48
+	MOVQ dst+0(FP), DI
+	MOVQ x+8(FP), SI
+	MOVQ scale+16(FP), DX
+	MOVQ bias+24(FP), R8
+	MOVQ n+32(FP), CX
+	VBROADCASTSS shift+40(FP), Z12
+	VBROADCASTSS factor+44(FP), Z13
+	TESTQ R8, R8
+	JZ plain99
+	SUBQ $16, CX
+	JLT tail101
+	PCALIGN $32
+loop103:
+	VMOVUPS (SI), Z0
+	VMOVUPS (DX), Z1
+	VADDPS Z12, Z0, Z0
+	VMULPS Z13, Z0, Z0
+	VMULPS Z1, Z0, Z0
+	VMOVUPS (R8), Z2
+	VADDPS Z2, Z0, Z0
+	VMOVUPS Z0, (DI)
+	ADDQ $64, DI
+	ADDQ $64, SI
+	ADDQ $64, DX
+	ADDQ $64, R8
+	SUBQ $16, CX
+	JGE loop103
+tail101:
+	ADDQ $16, CX
+	JZ done102
+	MOVL $1, AX
+	SHLL CX, AX
+	DECL AX
+	KMOVW AX, K1
+	VMOVUPS.Z (SI), K1, Z0
+	VMOVUPS.Z (DX), K1, Z1
+	VADDPS Z12, Z0, Z0
+	VMULPS Z13, Z0, Z0
+	VMULPS Z1, Z0, Z0
+	VMOVUPS.Z (R8), K1, Z2
+	VADDPS Z2, Z0, Z0
+	VMOVUPS Z0, K1, (DI)
+done102:
+	JMP done100
+plain99:
+	SUBQ $16, CX
+	JLT tail104
+	PCALIGN $32
+loop106:
+	VMOVUPS (SI), Z0
+	VMOVUPS (DX), Z1
+	VADDPS Z12, Z0, Z0
+	VMULPS Z13, Z0, Z0
+	VMULPS Z1, Z0, Z0
+	VMOVUPS Z0, (DI)
+	ADDQ $64, DI
+	ADDQ $64, SI
+	ADDQ $64, DX
+	SUBQ $16, CX
+	JGE loop106
+tail104:
+	ADDQ $16, CX
+	JZ done105
+	MOVL $1, AX
+	SHLL CX, AX
+	DECL AX
+	KMOVW AX, K1
+	VMOVUPS.Z (SI), K1, Z0
+	VMOVUPS.Z (DX), K1, Z1
+	VADDPS Z12, Z0, Z0
+	VMULPS Z13, Z0, Z0
+	VMULPS Z1, Z0, Z0
+	VMOVUPS Z0, K1, (DI)
+done105:
+done100:
+	VZEROUPPER
+	RET
+
+// func f32normalizesums_avx512(lanes, p, dy, x, scale *float32, n int, shift, factor float32)
+TEXT ·f32normalizesums_avx512(SB), NOSPLIT, $0-56
+	MOVQ lanes+0(FP), R8
+	MOVQ p+8(FP), DI
+	MOVQ dy+16(FP), SI
+	MOVQ x+24(FP), DX
+	MOVQ scale+32(FP), R9
+	MOVQ n+40(FP), CX
+	VBROADCASTSS shift+48(FP), Z12
+	VBROADCASTSS factor+52(FP), Z13
+	VMOVUPS 0(R8), Z0
+	VMOVUPS 64(R8), Z2
+	PCALIGN $32
+loop107:
+	VMOVUPS 0(DX), Z4
+	VADDPS Z12, Z4, Z4
+	VMULPS Z13, Z4, Z4
+	VMOVUPS 0(SI), Z6
+	VMULPS 0(R9), Z6, Z8
+	VMULPS Z4, Z6, Z6
+	VMOVUPS Z6, 0(DI)
+	VADDPS Z8, Z0, Z0
+	VFMADD231PS Z4, Z8, Z2
+	ADDQ $64, DI
+	ADDQ $64, SI
+	ADDQ $64, DX
+	ADDQ $64, R9
+	SUBQ $16, CX
+	JGT loop107
+	VMOVUPS Z0, 0(R8)
+	VMOVUPS Z2, 64(R8)
+	VZEROUPPER
+	RET
+
+// func f32normalizegrad_avx512(dst, dy, x, scale *float32, n int, shift, factor, a, b float32)
+TEXT ·f32normalizegrad_avx512(SB), NOSPLIT, $0-56
+	MOVQ dst+0(FP), DI
+	MOVQ dy+8(FP), SI
+	MOVQ x+16(FP), DX
+	MOVQ scale+24(FP), R8
+	MOVQ n+32(FP), CX
+	VBROADCASTSS shift+40(FP), Z12
+	VBROADCASTSS factor+44(FP), Z13
+	VBROADCASTSS a+48(FP), Z10
+	VBROADCASTSS b+52(FP), Z11
+	SUBQ $16, CX
+	JLT tail108
+	PCALIGN $32
+loop110:
+	VMOVUPS (DX), Z0
+	VMOVUPS (SI), Z1
+	VMOVUPS (R8), Z2
+	VADDPS Z12, Z0, Z0
+	VMULPS Z13, Z0, Z0
+	VMULPS Z11, Z0, Z0
+	VMULPS Z2, Z1, Z1
+	VADDPS Z10, Z1, Z1
+	VADDPS Z0, Z1, Z1
+	VMULPS Z13, Z1, Z1
+	VMOVUPS Z1, (DI)
+	ADDQ $64, DI
+	ADDQ $64, SI
+	ADDQ $64, DX
+	ADDQ $64, R8
+	SUBQ $16, CX
+	JGE loop110
+tail108:
+	ADDQ $16, CX
+	JZ done109
+	MOVL $1, AX
+	SHLL CX, AX
+	DECL AX
+	KMOVW AX, K1
+	VMOVUPS.Z (DX), K1, Z0
+	VMOVUPS.Z (SI), K1, Z1
+	VMOVUPS.Z (R8), K1, Z2
+	VADDPS Z12, Z0, Z0
+	VMULPS Z13, Z0, Z0
+	VMULPS Z11, Z0, Z0
+	VMULPS Z2, Z1, Z1
+	VADDPS Z10, Z1, Z1
+	VADDPS Z0, Z1, Z1
+	VMULPS Z13, Z1, Z1
+	VMOVUPS Z1, K1, (DI)
+done109:
+	VZEROUPPER
+	RET
+
 // func f32colsums_avx512(dst, x *float32, ldx, rows, cols int)
 TEXT ·f32colsums_avx512(SB), NOSPLIT, $0-40
 	MOVQ dst+0(FP), DI
@@ -3591,23 +3777,23 @@ TEXT ·f32colsums_avx512(SB), NOSPLIT, $0-40
 	MOVQ ldx+16(FP), BX
 	MOVQ rows+24(FP), R8
 	MOVQ cols+32(FP), CX
-strip99:
+strip112:
 	CMPQ CX, $64
-	JLT next100
+	JLT next113
 	VMOVUPS 0(DI), Z0
 	VMOVUPS 64(DI), Z1
 	VMOVUPS 128(DI), Z2
 	VMOVUPS 192(DI), Z3
 	MOVQ SI, DX
 	MOVQ R8, R9
-row101:
+row114:
 	VADDPS 0(DX), Z0, Z0
 	VADDPS 64(DX), Z1, Z1
 	VADDPS 128(DX), Z2, Z2
 	VADDPS 192(DX), Z3, Z3
 	ADDQ BX, DX
 	DECQ R9
-	JNZ row101
+	JNZ row114
 	VMOVUPS Z0, 0(DI)
 	VMOVUPS Z1, 64(DI)
 	VMOVUPS Z2, 128(DI)
@@ -3615,27 +3801,27 @@ row101:
 	ADDQ $256, DI
 	ADDQ $256, SI
 	SUBQ $64, CX
-	JMP strip99
-next100:
-strip102:
+	JMP strip112
+next113:
+strip115:
 	CMPQ CX, $16
-	JLT next103
+	JLT next116
 	VMOVUPS 0(DI), Z0
 	MOVQ SI, DX
 	MOVQ R8, R9
-row104:
+row117:
 	VADDPS 0(DX), Z0, Z0
 	ADDQ BX, DX
 	DECQ R9
-	JNZ row104
+	JNZ row117
 	VMOVUPS Z0, 0(DI)
 	ADDQ $64, DI
 	ADDQ $64, SI
 	SUBQ $16, CX
-	JMP strip102
-next103:
+	JMP strip115
+next116:
 	TESTQ CX, CX
-	JZ done98
+	JZ done111
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -3643,14 +3829,14 @@ next103:
 	VMOVUPS.Z (DI), K1, Z0
 	MOVQ SI, DX
 	MOVQ R8, R9
-row105:
+row118:
 	VMOVUPS.Z (DX), K1, Z4
 	VADDPS Z4, Z0, Z0
 	ADDQ BX, DX
 	DECQ R9
-	JNZ row105
+	JNZ row118
 	VMOVUPS Z0, K1, (DI)
-done98:
+done111:
 	VZEROUPPER
 	RET
 
@@ -3668,7 +3854,7 @@ TEXT ·f32uniform_avx512(SB), NOSPLIT, $0-40
 	MOVL $0xaaaa, AX
 	KMOVW AX, K4
 	PCALIGN $32
-loop106:
+loop119:
 	VPMULUDQ Z12, Z15, Z0
 	VPADDQ group<>(SB), Z15, Z6
 	VPMULUDQ Z12, Z6, Z6
@@ -3831,7 +4017,7 @@ loop106:
 	ADDQ $256, SI
 	ADDQ $256, DX
 	SUBQ $64, CX
-	JGT loop106
+	JGT loop119
 	VZEROUPPER
 	RET
 
@@ -3849,7 +4035,7 @@ TEXT ·f32choose_avx512(SB), NOSPLIT, $0-40
 	MOVL $0xaaaa, AX
 	KMOVW AX, K4
 	PCALIGN $32
-loop107:
+loop120:
 	VPMULUDQ Z12, Z15, Z0
 	VPADDQ group<>(SB), Z15, Z6
 	VPMULUDQ Z12, Z6, Z6
@@ -4028,7 +4214,7 @@ loop107:
 	ADDQ $256, SI
 	ADDQ $256, DX
 	SUBQ $64, CX
-	JGT loop107
+	JGT loop120
 	VZEROUPPER
 	RET
 
@@ -4046,7 +4232,7 @@ TEXT ·f32keep_avx512(SB), NOSPLIT, $0-40
 	MOVL $0xaaaa, AX
 	KMOVW AX, K4
 	PCALIGN $32
-loop108:
+loop121:
 	VPMULUDQ Z12, Z15, Z0
 	VPADDQ group<>(SB), Z15, Z6
 	VPMULUDQ Z12, Z6, Z6
@@ -4221,7 +4407,7 @@ loop108:
 	ADDQ $256, SI
 	ADDQ $256, DX
 	SUBQ $64, CX
-	JGT loop108
+	JGT loop121
 	VZEROUPPER
 	RET
 
@@ -4239,7 +4425,7 @@ TEXT ·f32replace_avx512(SB), NOSPLIT, $0-40
 	MOVL $0xaaaa, AX
 	KMOVW AX, K4
 	PCALIGN $32
-loop109:
+loop122:
 	VPMULUDQ Z12, Z15, Z0
 	VPADDQ group<>(SB), Z15, Z6
 	VPMULUDQ Z12, Z6, Z6
@@ -4418,7 +4604,7 @@ loop109:
 	ADDQ $256, SI
 	ADDQ $256, DX
 	SUBQ $64, CX
-	JGT loop109
+	JGT loop122
 	VZEROUPPER
 	RET
 
@@ -4436,7 +4622,7 @@ TEXT ·f32sample_avx512(SB), NOSPLIT, $0-40
 	MOVL $0xaaaa, AX
 	KMOVW AX, K4
 	PCALIGN $32
-loop110:
+loop123:
 	VPMULUDQ Z12, Z15, Z0
 	VPADDQ group<>(SB), Z15, Z6
 	VPMULUDQ Z12, Z6, Z6
@@ -4607,7 +4793,7 @@ loop110:
 	ADDQ $256, SI
 	ADDQ $256, DX
 	SUBQ $64, CX
-	JGT loop110
+	JGT loop123
 	VZEROUPPER
 	RET
 
@@ -4625,7 +4811,7 @@ TEXT ·f32normal_avx512(SB), NOSPLIT, $0-40
 	MOVL $0xaaaa, AX
 	KMOVW AX, K4
 	PCALIGN $32
-loop111:
+loop124:
 	VPMULUDQ Z12, Z15, Z0
 	VPADDQ group<>(SB), Z15, Z6
 	VPMULUDQ Z12, Z6, Z6
@@ -4884,7 +5070,7 @@ loop111:
 	ADDQ $256, SI
 	ADDQ $256, DX
 	SUBQ $64, CX
-	JGT loop111
+	JGT loop124
 	VZEROUPPER
 	RET
 
@@ -4902,7 +5088,7 @@ TEXT ·f32addnormal_avx512(SB), NOSPLIT, $0-40
 	MOVL $0xaaaa, AX
 	KMOVW AX, K4
 	PCALIGN $32
-loop112:
+loop125:
 	VPMULUDQ Z12, Z15, Z0
 	VPADDQ group<>(SB), Z15, Z6
 	VPMULUDQ Z12, Z6, Z6
@@ -5169,7 +5355,7 @@ loop112:
 	ADDQ $256, SI
 	ADDQ $256, DX
 	SUBQ $64, CX
-	JGT loop112
+	JGT loop125
 	VZEROUPPER
 	RET
 
@@ -5192,9 +5378,9 @@ TEXT ·f32adam_avx512(SB), NOSPLIT, $0-48
 	VBROADCASTSS 32(R8), Z13
 	VBROADCASTSS 36(R8), Z14
 	SUBQ $16, CX
-	JLT tail113
+	JLT tail126
 	PCALIGN $32
-loop115:
+loop128:
 	VMOVUPS (DI), Z0
 	VMOVUPS (SI), Z1
 	VMULPS Z5, Z1, Z1
@@ -5219,10 +5405,10 @@ loop115:
 	ADDQ $64, DX
 	ADDQ $64, BX
 	SUBQ $16, CX
-	JGE loop115
-tail113:
+	JGE loop128
+tail126:
 	ADDQ $16, CX
-	JZ done114
+	JZ done127
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -5246,7 +5432,7 @@ tail113:
 	VMULPS Z13, Z0, Z0
 	VFMADD231PS Z4, Z14, Z0
 	VMOVUPS Z0, K1, (DI)
-done114:
+done127:
 	VZEROUPPER
 	RET
 
@@ -5262,13 +5448,13 @@ TEXT ·f32sgd_avx512(SB), NOSPLIT, $0-40
 	VBROADCASTSS 8(R8), Z10
 	VBROADCASTSS 12(R8), Z11
 	TESTQ DX, DX
-	JZ plain117
+	JZ plain130
 	CMPQ 16(R8), $0
-	JNE nesterov116
+	JNE nesterov129
 	SUBQ $16, CX
-	JLT tail119
+	JLT tail132
 	PCALIGN $32
-loop121:
+loop134:
 	VMOVUPS (DI), Z0
 	VMOVUPS (SI), Z1
 	VMULPS Z8, Z1, Z1
@@ -5282,10 +5468,10 @@ loop121:
 	ADDQ $64, SI
 	ADDQ $64, DX
 	SUBQ $16, CX
-	JGE loop121
-tail119:
+	JGE loop134
+tail132:
 	ADDQ $16, CX
-	JZ done120
+	JZ done133
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -5299,13 +5485,13 @@ tail119:
 	VMOVUPS Z2, K1, (DX)
 	VFMADD231PS Z2, Z11, Z0
 	VMOVUPS Z0, K1, (DI)
-done120:
-	JMP done118
-nesterov116:
+done133:
+	JMP done131
+nesterov129:
 	SUBQ $16, CX
-	JLT tail122
+	JLT tail135
 	PCALIGN $32
-loop124:
+loop137:
 	VMOVUPS (DI), Z0
 	VMOVUPS (SI), Z1
 	VMULPS Z8, Z1, Z1
@@ -5320,10 +5506,10 @@ loop124:
 	ADDQ $64, SI
 	ADDQ $64, DX
 	SUBQ $16, CX
-	JGE loop124
-tail122:
+	JGE loop137
+tail135:
 	ADDQ $16, CX
-	JZ done123
+	JZ done136
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -5338,13 +5524,13 @@ tail122:
 	VFMADD213PS Z1, Z10, Z2
 	VFMADD231PS Z2, Z11, Z0
 	VMOVUPS Z0, K1, (DI)
-done123:
-	JMP done118
-plain117:
+done136:
+	JMP done131
+plain130:
 	SUBQ $16, CX
-	JLT tail125
+	JLT tail138
 	PCALIGN $32
-loop127:
+loop140:
 	VMOVUPS (DI), Z0
 	VMOVUPS (SI), Z1
 	VMULPS Z8, Z1, Z1
@@ -5354,10 +5540,10 @@ loop127:
 	ADDQ $64, DI
 	ADDQ $64, SI
 	SUBQ $16, CX
-	JGE loop127
-tail125:
+	JGE loop140
+tail138:
 	ADDQ $16, CX
-	JZ done126
+	JZ done139
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -5368,8 +5554,8 @@ tail125:
 	VFMADD231PS Z9, Z0, Z1
 	VFMADD231PS Z1, Z11, Z0
 	VMOVUPS Z0, K1, (DI)
-done126:
-done118:
+done139:
+done131:
 	VZEROUPPER
 	RET
 
@@ -5387,9 +5573,9 @@ TEXT ·f32rmsprop_avx512(SB), NOSPLIT, $0-40
 	VBROADCASTSS 16(R8), Z12
 	VBROADCASTSS 20(R8), Z13
 	SUBQ $16, CX
-	JLT tail128
+	JLT tail141
 	PCALIGN $32
-loop130:
+loop143:
 	VMOVUPS (DI), Z0
 	VMOVUPS (SI), Z1
 	VMULPS Z8, Z1, Z1
@@ -5408,10 +5594,10 @@ loop130:
 	ADDQ $64, SI
 	ADDQ $64, DX
 	SUBQ $16, CX
-	JGE loop130
-tail128:
+	JGE loop143
+tail141:
 	ADDQ $16, CX
-	JZ done129
+	JZ done142
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -5430,7 +5616,7 @@ tail128:
 	VDIVPS Z3, Z1, Z1
 	VFMADD231PS Z1, Z13, Z0
 	VMOVUPS Z0, K1, (DI)
-done129:
+done142:
 	VZEROUPPER
 	RET
 
@@ -5443,7 +5629,7 @@ TEXT ·f32transpose_avx512(SB), NOSPLIT, $0-40
 	MOVQ blocks+32(FP), CX
 	LEAQ (AX)(AX*2), R8
 	LEAQ (BX)(BX*2), R9
-block131:
+block144:
 	LEAQ (SI)(AX*4), DX
 	LEAQ (DI)(BX*4), R10
 	VMOVUPS (SI), X0
@@ -5489,7 +5675,7 @@ block131:
 	LEAQ (SI)(AX*8), SI
 	ADDQ $32, DI
 	DECQ CX
-	JNZ block131
+	JNZ block144
 	VZEROUPPER
 	RET
 
@@ -5511,7 +5697,7 @@ TEXT ·f32peak_avx512(SB), NOSPLIT, $0-8
 	VPXORD Z12, Z12, Z12
 	VPXORD Z13, Z13, Z13
 	PCALIGN $32
-loop132:
+loop145:
 	VFMADD231PS Z12, Z13, Z0
 	VFMADD231PS Z12, Z13, Z1
 	VFMADD231PS Z12, Z13, Z2
@@ -5525,6 +5711,6 @@ loop132:
 	VFMADD231PS Z12, Z13, Z10
 	VFMADD231PS Z12, Z13, Z11
 	DECQ CX
-	JNZ loop132
+	JNZ loop145
 	VZEROUPPER
 	RET

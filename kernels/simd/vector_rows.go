@@ -83,14 +83,13 @@ func squaredErrorGo(lanes *[16]float32, dst, y, t []float32, scale float32) {
 	}
 }
 
-// halves adds lanes: i with i+8, then i+4, i+2, i+1.
+// halves adds lanes: i with i+8, then i+4, i+2, i+1. It is written out because a loop through memory takes longer than
+// the lanes of a short row.
 func halves(l *[16]float32) float32 {
-	for h := 8; h > 0; h >>= 1 {
-		for i := 0; i < h; i++ {
-			l[i] += l[i+h]
-		}
-	}
-	return l[0]
+	a, b, c, d := l[0]+l[8], l[1]+l[9], l[2]+l[10], l[3]+l[11]
+	e, f, g, h := l[4]+l[12], l[5]+l[13], l[6]+l[14], l[7]+l[15]
+	a, b, c, d = a+e, b+f, c+g, d+h
+	return (a + c) + (b + d)
 }
 
 // SigmoidSoftplus sets dst to Sigmoid of x and returns LineSum of Softplus of x, with the bits of both, over len(x): the

@@ -8,29 +8,53 @@ import (
 	"github.com/lamina-ml/lamina/kernels/simd"
 )
 
-// centered leaves in dst a line less its mean, or returns the line itself if its mean
-// stays, and one over the root of the mean square of that plus epsilon.
-func centered(dst, x []float32, epsilon float64, center bool) (line []float32, inverse float32) {
-	n := float64(len(x))
-	if center {
-		simd.AddScalar(dst, x, -float32(simd.LineSum(x)/n))
-		x = dst
-	}
-	return x, float32(1 / math.Sqrt(simd.LineDot(x, x)/n+epsilon))
+// lineBlock is how many lines are worked on in one go. The lanes of a sum are one chain
+// of additions; sums of neighbouring lines fill the waits of one another.
+const lineBlock = 4
+
+// standards is what a block of lines is standardized by: the negative mean of each, 0 if
+// means stay, and one over the root of the mean square of what that leaves plus epsilon.
+type standards struct {
+	epsilon        float64
+	center         bool
+	shift, inverse [lineBlock]float32
 }
 
-// uncentered turns g, the gradient along a line y as it was standardized, into that
-// along the line, in dst, which may be g. It spoils y.
-func uncentered(dst, g, y []float32, inverse float32, center bool) {
-	n := float64(len(g))
-	along, mean := simd.LineDot(g, y)/n, 0.0
-	if center {
-		mean = simd.LineSum(g) / n
+// of looks at up to lineBlock lines of n elements, one behind the other.
+func (s *standards) of(x []float32, n int) {
+	lines := len(x) / n
+	s.shift = [lineBlock]float32{}
+	if s.center {
+		for l := range lines {
+			s.shift[l] = -float32(simd.LineSum(x[l*n:][:n]) / float64(n))
+		}
 	}
-	simd.MulScalar(y, y, -float32(along))
-	simd.AddScalar(dst, g, -float32(mean))
-	simd.Add(dst, dst, y)
-	simd.MulScalar(dst, dst, inverse)
+	var squares [lineBlock]float64
+	for l := range lines {
+		squares[l] = simd.SumSquaresAround(x[l*n:][:n], s.shift[l])
+	}
+	for l := range lines {
+		s.inverse[l] = float32(1 / math.Sqrt(squares[l]/float64(n)+s.epsilon))
+	}
+}
+
+// grad sets dx to the gradient along a block of lines of x, of which dy is that along the
+// result, and p to dy times the lines as they are standardized. dx may be dy. scales holds
+// the scale of each line.
+func (s *standards) grad(dx, p, dy, x []float32, scales *[lineBlock][]float32, n int) {
+	s.of(x, n)
+	lines := len(x) / n
+	var mean, along [lineBlock]float32
+	for l := range lines {
+		m, a := simd.NormalizeSums(p[l*n:][:n], dy[l*n:][:n], x[l*n:][:n], scales[l], s.shift[l], s.inverse[l])
+		along[l] = -float32(a / float64(n))
+		if s.center {
+			mean[l] = -float32(m / float64(n))
+		}
+	}
+	for l := range lines {
+		simd.NormalizeGrad(dx[l*n:][:n], dy[l*n:][:n], x[l*n:][:n], scales[l], s.shift[l], s.inverse[l], mean[l], along[l])
+	}
 }
 
 // lines returns where the lines of a unit and the elements of a line stand, of a
@@ -52,20 +76,19 @@ func normKernel(b *binding) (kernel, string) {
 		return nil, ""
 	}
 	x, scale, y := b.in[0], b.in[1], b.out[0]
-	var bias *view
+	bias := &view{}
 	if len(b.in) > 2 {
 		bias = b.in[2]
 	}
 	linesAt, nAt := b.lines(b.inT[0], axis)
 	return func(_ *ctx, lo, hi int) {
 		lines, n := *linesAt, *nAt
-		for l := lo * lines; l < hi*lines; l++ {
-			dst := y.f32[l*n:][:n]
-			line, inverse := centered(dst, x.f32[l*n:][:n], epsilon, center)
-			simd.MulScalar(dst, line, inverse)
-			simd.Mul(dst, dst, scale.f32[:n])
-			if bias != nil {
-				simd.Add(dst, dst, bias.f32[:n])
+		s := standards{epsilon: epsilon, center: center}
+		for l, end := lo*lines, hi*lines; l < end; l += lineBlock {
+			block := x.f32[l*n : min(l+lineBlock, end)*n]
+			s.of(block, n)
+			for i := range len(block) / n {
+				simd.Normalize(y.f32[(l+i)*n:][:n], block[i*n:][:n], scale.f32[:n], bias.f32, s.shift[i], s.inverse[i])
 			}
 		}
 	}, "lines"
@@ -80,16 +103,16 @@ func normGradKernel(b *binding) (kernel, string) {
 	}
 	dy, x, scale, dx, p := b.in[0], b.in[1], b.in[2], b.out[0], b.out[1]
 	linesAt, nAt := b.lines(b.inT[1], op.Axis)
-	return func(c *ctx, lo, hi int) {
+	return func(_ *ctx, lo, hi int) {
 		lines, n := *linesAt, *nAt
-		tmp := c.scratch(n)
-		for l := lo * lines; l < hi*lines; l++ {
-			line, inverse := centered(tmp, x.f32[l*n:][:n], op.Epsilon, op.Center)
-			simd.MulScalar(tmp, line, inverse)
-			d, g := dy.f32[l*n:][:n], dx.f32[l*n:][:n]
-			simd.Mul(p.f32[l*n:][:n], d, tmp)
-			simd.Mul(g, d, scale.f32[:n])
-			uncentered(g, g, tmp, inverse, op.Center)
+		s := standards{epsilon: op.Epsilon, center: op.Center}
+		var scales [lineBlock][]float32
+		for i := range scales {
+			scales[i] = scale.f32[:n]
+		}
+		for l, end := lo*lines, hi*lines; l < end; l += lineBlock {
+			from, to := l*n, min(l+lineBlock, end)*n
+			s.grad(dx.f32[from:to], p.f32[from:to], dy.f32[from:to], x.f32[from:to], &scales, n)
 		}
 	}, "lines"
 }
@@ -119,26 +142,37 @@ func groupNormKernel(b *binding) (kernel, string) {
 		ch = b.channels(b.inT[0], b.inT[0].Shape[1].Length(), op.Epsilon)
 	}
 	x, scale, bias, y := b.in[0], b.in[1], b.in[2], b.out[0]
-	return func(_ *ctx, lo, hi int) {
+	return func(c *ctx, lo, hi int) {
 		inner := *ch.inner
 		n := ch.each * inner
-		for l := lo * ch.groups; l < hi*ch.groups; l++ {
-			dst := y.f32[l*n:][:n]
-			_, inverse := centered(dst, x.f32[l*n:][:n], ch.epsilon, true)
-			first := l % ch.groups * ch.each
-			if inner == 1 {
-				simd.MulScalar(dst, dst, inverse)
-				simd.Mul(dst, dst, scale.f32[first:][:n])
-				simd.Add(dst, dst, bias.f32[first:][:n])
-				continue
-			}
-			for k := range ch.each {
-				part := dst[k*inner:][:inner]
-				simd.MulScalar(part, part, inverse*scale.f32[first+k])
-				simd.AddScalar(part, part, bias.f32[first+k])
+		unit, st := ch.groups*n, standards{epsilon: ch.epsilon, center: true}
+		tmp := c.scratch(2 * unit)
+		s, o := widened(tmp[:unit], scale.f32, inner), widened(tmp[unit:], bias.f32, inner)
+		for u := lo; u < hi; u++ {
+			for at := 0; at < unit; at += lineBlock * n {
+				block := x.f32[u*unit:][at:min(at+lineBlock*n, unit)]
+				st.of(block, n)
+				for i := range len(block) / n {
+					k := at + i*n
+					simd.Normalize(y.f32[u*unit+k:][:n], block[i*n:][:n], s[k:][:n], o[k:][:n], st.shift[i], st.inverse[i])
+				}
 			}
 		}
 	}, "groups"
+}
+
+// widened repeats each element n times, in dst unless n is 1.
+func widened(dst, src []float32, n int) []float32 {
+	if n == 1 {
+		return src
+	}
+	for k, v := range src {
+		part := dst[k*n:][:n]
+		for i := range part {
+			part[i] = v
+		}
+	}
+	return dst
 }
 
 // groupNormGradKernel is the gradient of GroupNorm, with the sums of each channel of a
@@ -153,26 +187,28 @@ func groupNormGradKernel(b *binding) (kernel, string) {
 	return func(c *ctx, lo, hi int) {
 		inner := *ch.inner
 		n := ch.each * inner
-		tmp := c.scratch(n)
-		for l := lo * ch.groups; l < hi*ch.groups; l++ {
-			d, g := dy.f32[l*n:][:n], dx.f32[l*n:][:n]
-			_, inverse := centered(tmp, x.f32[l*n:][:n], ch.epsilon, true)
-			simd.MulScalar(tmp, tmp, inverse)
-			first := l % ch.groups * ch.each
-			if inner == 1 {
-				simd.Mul(scaled.f32[l*n:][:n], d, tmp)
-				copy(plain.f32[l*n:][:n], d)
-				simd.Mul(g, d, scale.f32[first:][:n])
-			} else {
-				for k := range ch.each {
-					part := d[k*inner:][:inner]
-					at := l*ch.each + k
-					scaled.f32[at] = float32(simd.LineDot(part, tmp[k*inner:][:inner]))
-					plain.f32[at] = float32(simd.LineSum(part))
-					simd.MulScalar(g[k*inner:][:inner], part, scale.f32[first+k])
+		unit, all, st := ch.groups*n, ch.groups*ch.each, standards{epsilon: ch.epsilon, center: true}
+		tmp := c.scratch(2 * unit)
+		s, p := widened(tmp[:unit], scale.f32, inner), tmp[unit:]
+		for u := lo; u < hi; u++ {
+			d := dy.f32[u*unit:][:unit]
+			channelSums(plain.f32[u*all:][:all], d, inner) // before dx, which may be dy, is made
+			for at := 0; at < unit; at += lineBlock * n {
+				to := min(at+lineBlock*n, unit)
+				var scales [lineBlock][]float32
+				for i := range (to - at) / n {
+					scales[i] = s[at+i*n:][:n]
 				}
+				st.grad(dx.f32[u*unit:][at:to], p[at:to], d[at:to], x.f32[u*unit:][at:to], &scales, n)
 			}
-			uncentered(g, g, tmp, inverse, true)
+			channelSums(scaled.f32[u*all:][:all], p, inner)
 		}
 	}, "groups"
+}
+
+// channelSums adds each run of n elements.
+func channelSums(dst, src []float32, n int) {
+	for k := range dst {
+		dst[k] = float32(simd.LineSum(src[k*n:][:n]))
+	}
 }

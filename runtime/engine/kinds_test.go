@@ -32,6 +32,12 @@ func TestKinds(t *testing.T) {
 			g := h.Then(spec.Dense(6), spec.ReLU())
 			return spec.NewModel("m", spec.MSE(g.Then(spec.Dense(width)), x), spec.Contractive(h).Weight(0.5), spec.Contractive(g).Weight(0.5))
 		},
+		"norms": func(x *spec.Value) *spec.Model {
+			h := x.Then(spec.Dense(12), spec.LayerNorm(), spec.HardSwish(), spec.Dense(12), spec.RMSNorm(), spec.SiLU(), spec.Dense(12), spec.GroupNorm(3))
+			h = h.Then(spec.Dense(12), spec.Reshape(2, 3, 2), spec.GroupNorm(2), spec.Dropout(0.2).ByChannel(), spec.Dense(2), spec.InstanceNorm(),
+				spec.Reshape(2, 6), spec.LayerNorm(), spec.Flatten())
+			return spec.NewModel("m", spec.MSE(h.Then(spec.Dense(width)), x))
+		},
 		"variational": func(x *spec.Value) *spec.Model {
 			return spec.Variational("m", x, spec.Sequential("enc", spec.Dense(7), spec.Tanh()), 3, spec.Sequential("dec", spec.Dense(width)), 0.5)
 		},

@@ -69,6 +69,7 @@ func (a *asm) vectorFamily() {
 	a.reductions()
 	a.squaredError()
 	a.sigmoidSoftplus()
+	a.norms()
 	a.colSums()
 	a.random()
 	a.optimizers()
