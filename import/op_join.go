@@ -109,12 +109,17 @@ func pad(c *call) []*value {
 			continue
 		}
 		axis := c.axis(a, rank(x))
-		n := int64(c.fixed(x, axis))
-		if limit := c.im.limits.Elements; before < -n || after < -n || before > limit || after > limit || n+min(before, 0)+min(after, 0) < 0 {
-			return c.one(c.failf("pads %d and %d do not go with a length of %d", before, after, n))
+		whole, limit := typ(x).Shape[axis], c.im.limits.Elements
+		if min(before, after) < -limit || max(before, after) > limit {
+			return c.one(c.failf("pads %d and %d do not go with a length of %v", before, after, whole))
 		}
 		if before < 0 || after < 0 {
-			x = c.op(ops.Slice{Axis: axis, Start: ir.Fixed(int(-min(before, 0))), End: ir.Fixed(int(n + min(after, 0)))}, x)
+			start := ir.Fixed(int(-min(before, 0)))
+			end, ok := ir.Sub(whole, ir.Fixed(int(-min(after, 0))))
+			if _, within := ir.Sub(end, start); !ok || !within {
+				return c.one(c.failf("pads %d and %d do not go with a length of %v", before, after, whole))
+			}
+			x = c.op(ops.Slice{Axis: axis, Start: start, End: end}, x)
 		}
 		x = c.around(x, axis, int(max(before, 0)), int(max(after, 0)), fill)
 		if c.err != nil {

@@ -110,7 +110,7 @@ func place(at, whole ir.Dim) (ir.Dim, bool) {
 	case at == whole:
 		return at, true
 	case fixed: // the op holds the capacity against it
-		return at, at.Valid() && at.Least() <= n
+		return at, at.Valid() && at.Least() <= n && !at.Has(ir.Batch)
 	}
 	_, within := ir.Sub(whole, at)
 	return at, within

@@ -254,3 +254,35 @@ func TestCapacity(t *testing.T) {
 		}
 	}
 }
+
+// TestFix puts a number in the place of a name, also inside definitions, and Definition
+// tells what a length is made of.
+func TestFix(t *testing.T) {
+	n, T := Rows(), Of("T")
+	next := must(Affine(must(Mul(n, T)), 1, 2, 1)) // floor((N*T+1)/2) + 1
+	for _, c := range []struct {
+		d    Dim
+		name string
+		by   int
+		want string
+	}{
+		{n, "N", 3, "3"}, {T, "N", 3, "T"}, {must(Product(Fixed(2), n, n, T)), "N", 3, "18*T"},
+		{must(Sum(T, n)), "N", 4, "(T+4)"}, {must(Sum(T, n)), "T", 4, "(N+4)"}, {must(Sum(T, Fixed(1))), "T", 4, "5"},
+		{next, "N", 2, "(T+1)"}, {next, "T", 3, must(Affine(must(Mul(n, Fixed(3))), 1, 2, 1)).String()}, {next, "U", 3, next.String()},
+	} {
+		if d, ok := c.d.Fix(c.name, c.by); !ok || d.String() != c.want {
+			t.Errorf("%v with %s = %d is %v, want %s", c.d, c.name, c.by, d, c.want)
+		}
+	}
+	if _, ok := must(Mul(Fixed(1<<40), n)).Fix("N", 1<<40); ok {
+		t.Error("a length above the range of int")
+	}
+	if l, ok := must(Affine(T, 1, 2, 0)).Definition(); !ok || l.Div != 2 || l.Add != 1 || len(l.Terms) != 1 || l.Terms[0] != T {
+		t.Errorf("%+v %v", l, ok)
+	}
+	for _, d := range []Dim{Fixed(4), T, must(Mul(T, n)), must(Mul(Fixed(2), must(Sum(T, n))))} {
+		if _, ok := d.Definition(); ok {
+			t.Errorf("%v has a definition", d)
+		}
+	}
+}

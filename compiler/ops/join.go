@@ -108,7 +108,8 @@ func (Slice) ONNX() ir.ONNX { return ir.ONNX{Type: "Slice", Since: 13} }
 
 // Infer returns x's shape with length End-Start along Axis. The bounds must be
 // within the axis whatever the symbols stand for; of an axis of known length, as that
-// of a table of positions, the end may be symbolic, and its capacity must be within.
+// of a table of positions, the end may be a length that does not depend on the batch,
+// and its capacity must be within.
 func (op Slice) Infer(in []ir.Type) ([]ir.Type, error) {
 	if err := operands(in, "x"); err != nil {
 		return nil, err
@@ -119,7 +120,7 @@ func (op Slice) Infer(in []ir.Type) ([]ir.Type, error) {
 	out := in[0].Shape.Clone()
 	n, ok1 := ir.Sub(op.End, op.Start)
 	_, ok2 := ir.Sub(out[op.Axis], op.End)
-	if most, known := out[op.Axis].Known(); known && op.End.Symbolic() {
+	if most, known := out[op.Axis].Known(); known && op.End.Symbolic() && !op.End.Has(ir.Batch) {
 		ok2 = op.End.Valid() && op.End.Least() <= most
 	}
 	if !op.Start.Valid() || !op.End.Valid() || !ok1 || !ok2 {
