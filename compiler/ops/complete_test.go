@@ -138,6 +138,7 @@ var facets = []struct {
 	{"Turns", is[ir.Turner]},
 	{"Transposed", is[ir.Multiplier]},
 	{"Chain", is[ir.Chained]},
+	{"Within", is[ir.Bounded]},
 }
 
 func is[F any](op ir.Op) bool { _, ok := op.(F); return ok }
