@@ -44,7 +44,7 @@ func (runtime) Name() string { return "lamina" }
 func (runtime) Version() (string, error) { return Version, nil }
 
 // Open reads, compiles and binds a model. The Session also is a
-// verify.Inspector.
+// verify.Inspector, and its method Slow returns an engine.Slow.
 //
 // Errors: those of onnximport.Decode and compiler.CompileGraph; a model of more
 // than 4096 nodes, or whose scratch memory exceeds 1 GiB.
@@ -96,6 +96,16 @@ type session struct {
 
 	mu  sync.RWMutex // held for reading while a run uses net
 	net *engine.Net
+}
+
+// Slow returns what every run does without a kernel, or nothing if that is trivial.
+func (s *session) Slow() engine.Slow {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.net == nil {
+		return engine.Slow{}
+	}
+	return s.net.Slow()
 }
 
 // Run computes the outputs. Models that mix rows take as many as run in one
