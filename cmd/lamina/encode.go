@@ -40,7 +40,7 @@ so the memory does not grow with them. Floats of 16, 32 and 64 bits are encoded
 as float32; every value must be finite. An output appears whole or not at all.
 Until then the rows that are done are in the folder OUTPUT.partial of each, with
 a record of what they were made of; the same command goes on from there after an
-interruption, a kill or a crash, and begins anew if anything is another.`,
+interruption, a kill or a crash, and begins anew, saying why, if anything differs.`,
 		Example: `  lamina encode out/demo/encoder --input x.npy --output z.npy
   lamina encode pair --input a=left.npy --input b=right.npy --output score=s.npy
   lamina encode vae --input x.npy --output mean=m.npy --output logvar=v.npy`,
