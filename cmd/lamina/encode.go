@@ -14,6 +14,7 @@ import (
 	"github.com/lamina-ml/lamina/export/bundle"
 	"github.com/lamina-ml/lamina/export/verify"
 	"github.com/lamina-ml/lamina/kernels/simd"
+	"github.com/lamina-ml/lamina/runtime/checkpoint"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/engine"
 )
@@ -40,7 +41,7 @@ as float32; every value must be finite. A free length, as that of sequences, is 
 the file has, up to the bundle's capacity for it. An output appears whole or not at all.
 Until then the rows that are done are in the folder OUTPUT.partial of each, with
 a record of what they were made of; the same command goes on from there after an
-interruption, a kill or a crash, and begins anew if anything is another.`,
+interruption, a kill or a crash, and begins anew, saying why, if anything differs.`,
 		Example: `  lamina encode out/demo/encoder --input x.npy --output z.npy
   lamina encode pair --input a=left.npy --input b=right.npy --output score=s.npy
   lamina encode vae --input x.npy --output mean=m.npy --output logvar=v.npy`,
@@ -67,14 +68,10 @@ func encode(c *cobra.Command, dir string, f encodeFlags) error {
 	if err := e.bind(f); err != nil {
 		return err
 	}
-	key := encodeKey{Format: encodeFormat, Bundle: o.Digest, Version: version, Kernels: simd.Active()}
-	for _, out := range e.out {
-		key.Outputs = append(key.Outputs, out.v.Name)
+	if !f.quiet {
+		tellSlow(c, o.Net)
 	}
-	for _, in := range e.in {
-		key.Inputs = append(key.Inputs, encodeInput{in.port, in.rows.Type(), in.rows.Column().Shape, in.rows.Len()})
-	}
-	p, err := openPartial(e.out, key, e.rows)
+	p, err := openPartial(e.out, e.facts(o.Digest), e.rows)
 	if err != nil {
 		return err
 	}
@@ -96,6 +93,28 @@ func encode(c *cobra.Command, dir string, f encodeFlags) error {
 		fmt.Fprintf(c.OutOrStdout(), "%s: %s%v %s\n", out.path, t.DType, ir.ShapeOf(shapeOf(t, e.rows)...), clean(out.v.Name))
 	}
 	return nil
+}
+
+// facts is what the bits of the outputs depend on, but for the inputs' elements.
+// The digest is the bundle's.
+func (e *encoder) facts(digest string) checkpoint.Facts {
+	var outputs []string
+	for _, out := range e.out {
+		outputs = append(outputs, clean(out.v.Name))
+	}
+	l := checkpoint.Facts{
+		{Name: "the bundle", SHA256: digest},
+		{Name: "the version of lamina", Value: version},
+		{Name: "the kernel set", Value: simd.Active()},
+		{Name: "the outputs", Verb: checkpoint.Are, Value: strings.Join(outputs, ", ")},
+	}
+	for _, in := range e.in {
+		name := clean(in.port)
+		l = append(l,
+			checkpoint.Fact{Name: fmt.Sprintf("the type of input %q", name), Value: in.rows.Type()},
+			checkpoint.Fact{Name: fmt.Sprintf("the number of rows of input %q", name), Value: fmt.Sprint(in.rows.Len())})
+	}
+	return l
 }
 
 // encoder runs files through a Net.
@@ -276,6 +295,9 @@ func (e *encoder) close() {
 // resume reads the rows that are done once more and begins anew if they are
 // others.
 func (e *encoder) resume(ctx context.Context, p *partial) error {
+	if p.anew != "" {
+		e.progress.say("%s: begins anew: %s", e.files(), p.anew)
+	}
 	if p.state.Rows == 0 {
 		return nil
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -10,6 +9,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,10 +19,11 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/internal/atomicfile"
 	"github.com/lamina-ml/lamina/internal/npywrite"
+	"github.com/lamina-ml/lamina/runtime/checkpoint"
 )
 
 // encodeFormat is the version of what a partial folder holds.
-const encodeFormat = 2
+const encodeFormat = 3
 
 // Names of the files of a partial folder.
 const (
@@ -32,32 +33,15 @@ const (
 	partialLock   = "lock"
 )
 
-// encodeKey is what the bits of the outputs depend on, but for the input's
-// elements.
-type encodeKey struct {
-	Format  int           `json:"format"`
-	Bundle  string        `json:"bundle"` // SHA-256 of its verification.json
-	Version string        `json:"version"`
-	Kernels string        `json:"kernels"`
-	Outputs []string      `json:"outputs"`
-	Inputs  []encodeInput `json:"inputs"`
-}
-
-type encodeInput struct {
-	Name  string `json:"name"`
-	Type  string `json:"type"`
-	Shape []int  `json:"shape"`
-	Rows  int64  `json:"rows"`
-}
-
 // encodeState is state.json: how many rows are done, and the hashes of what they
 // were made of and of what they became. It lies in the folder of the first output
 // and speaks for all, so that they never differ in how far they are.
 type encodeState struct {
-	Key     json.RawMessage   `json:"key"`
+	Format  int               `json:"format"`
+	Facts   checkpoint.Facts  `json:"facts"` // of what decides the bits, all but the inputs' elements
 	Rows    int64             `json:"rows"`
 	Inputs  map[string]string `json:"inputs"`
-	Outputs []encodedRows     `json:"outputs"` // as the key names them
+	Outputs []encodedRows     `json:"outputs"` // in the model's order
 }
 
 // encodedRows is what is done of one output.
@@ -68,7 +52,8 @@ type encodedRows struct {
 
 // partial is the outputs of one command that are not complete.
 type partial struct {
-	key   []byte
+	facts checkpoint.Facts
+	anew  string // why what was in the folder cannot be gone on from
 	state encodeState
 	out   []*partialOutput
 	in    map[string]hash.Hash // of the rows' bytes so far, by input
@@ -91,21 +76,18 @@ type partialOutput struct {
 // dir is the folder that has the record.
 func (p *partial) dir() string { return p.out[0].dir }
 
-// openPartial takes the folders, and keeps what is in them if their key is this
-// one; resumes says in the end whether it can be gone on from.
-func openPartial(outputs []encodedOutput, key encodeKey, rows int64) (*partial, error) {
-	p := &partial{}
-	if err := p.open(outputs, key, rows); err != nil {
+// openPartial takes the folders, and keeps what is in them if their facts are
+// these; resumes says in the end whether it can be gone on from.
+func openPartial(outputs []encodedOutput, facts checkpoint.Facts, rows int64) (*partial, error) {
+	p := &partial{facts: facts}
+	if err := p.open(outputs, rows); err != nil {
 		p.close()
 		return nil, err
 	}
 	return p, nil
 }
 
-func (p *partial) open(outputs []encodedOutput, key encodeKey, rows int64) (err error) {
-	if p.key, err = json.Marshal(key); err != nil {
-		return err
-	}
+func (p *partial) open(outputs []encodedOutput, rows int64) error {
 	for _, out := range outputs {
 		o := &partialOutput{path: out.path, dir: out.path + partialSuffix, shape: shapeOf(out.v.Type, rows), dtype: out.v.Type.DType}
 		p.out = append(p.out, o)
@@ -120,18 +102,40 @@ func (p *partial) open(outputs []encodedOutput, key encodeKey, rows int64) (err 
 			return err
 		}
 	}
-	if b, err := readFile(filepath.Join(p.dir(), partialState), maxRecord); err == nil {
-		var s encodeState
-		var have bytes.Buffer
-		if json.Unmarshal(b, &s) == nil && json.Compact(&have, s.Key) == nil && bytes.Equal(have.Bytes(), p.key) &&
-			s.Rows > 0 && s.Rows <= rows && len(s.Outputs) == len(p.out) {
-			p.state = s
+	if err := p.readState(rows); err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			p.anew = err.Error()
 		}
-	}
-	if p.state.Rows == 0 {
 		return p.restart()
 	}
 	p.reset()
+	return nil
+}
+
+// readState reads the record. The error says why it is not one to go on from.
+func (p *partial) readState(rows int64) error {
+	path := filepath.Join(p.dir(), partialState)
+	b, err := readFile(path, maxRecord)
+	if errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	var s encodeState
+	if err == nil {
+		err = json.Unmarshal(b, &s)
+	}
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s cannot be read: %w", path, err)
+	case s.Format != encodeFormat:
+		return fmt.Errorf("%s is of another version of this command", path)
+	}
+	if err := s.Facts.Differ(p.facts); err != nil {
+		return err
+	}
+	if s.Rows <= 0 || s.Rows > rows || len(s.Outputs) != len(p.out) {
+		return fmt.Errorf("%s does not fit the files", path)
+	}
+	p.state = s
 	return nil
 }
 
@@ -259,7 +263,7 @@ func (p *partial) record(rows int64) error {
 	if rows == p.state.Rows {
 		return nil
 	}
-	s := encodeState{Key: p.key, Rows: rows, Inputs: map[string]string{}}
+	s := encodeState{Format: encodeFormat, Facts: p.facts, Rows: rows, Inputs: map[string]string{}}
 	for _, o := range p.out {
 		if err := errors.Join(o.w.Flush(), o.f.Sync()); err != nil {
 			return o.failed(err)

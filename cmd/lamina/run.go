@@ -115,6 +115,7 @@ func runModel(c *cobra.Command, path string, f runFlags) (err error) {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
+	tellSlow(c, s)
 	needed, ok := s.(verify.Inspector)
 	if !ok {
 		return fmt.Errorf("%s: the runtime does not say what the inputs are", path)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"archive/zip"
-	"context"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -21,6 +20,7 @@ import (
 	"github.com/lamina-ml/lamina/internal/onnxfile"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
 	"github.com/lamina-ml/lamina/runtime/dataset"
+	"github.com/lamina-ml/lamina/runtime/engine"
 )
 
 // The values of --engine.
@@ -46,7 +46,7 @@ func engines(name string) ([]verify.Runtime, error) {
 // runSecond runs the model on the second engine and prints how far its outputs
 // are from those of the first.
 func runSecond(c *cobra.Command, engines []verify.Runtime, model []byte, in, first map[string]*ir.Tensor) error {
-	second, err := runOnce(c.Context(), engines[1], model, in)
+	second, err := runOnce(c, engines[1], model, in)
 	if err != nil {
 		return err
 	}
@@ -67,13 +67,25 @@ func runSecond(c *cobra.Command, engines []verify.Runtime, model []byte, in, fir
 	return nil
 }
 
-func runOnce(ctx context.Context, rt verify.Runtime, model []byte, in map[string]*ir.Tensor) (map[string]*ir.Tensor, error) {
+func runOnce(c *cobra.Command, rt verify.Runtime, model []byte, in map[string]*ir.Tensor) (map[string]*ir.Tensor, error) {
 	s, err := rt.Open(model)
 	if err != nil {
 		return nil, err
 	}
 	defer s.Close()
-	return s.Run(ctx, in)
+	tellSlow(c, s)
+	return s.Run(c.Context(), in)
+}
+
+// slowly is what has steps that may have no kernel.
+type slowly interface{ Slow() engine.Slow }
+
+// tellSlow says beside the output which ops have no fast kernel, if s runs on
+// Lamina's engine and they cost something.
+func tellSlow(c *cobra.Command, s any) {
+	if s, ok := s.(slowly); ok && s.Slow().Share > 0 {
+		fmt.Fprintf(c.ErrOrStderr(), "some steps have no fast kernel and are run by the slow reference: %s\n", s.Slow())
+	}
 }
 
 func sortedNames(m map[string]*ir.Tensor) []string {
@@ -129,7 +141,11 @@ func writeAll(c *cobra.Command, rt verify.Runtime, f *onnxfile.File, in map[stri
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(c.OutOrStdout(), "%s: %d values\n", file, len(values))
+	what := "values"
+	if len(values) == 1 {
+		what = "value"
+	}
+	fmt.Fprintf(c.OutOrStdout(), "%s: %d %s\n", file, len(values), what)
 	return nil
 }
 

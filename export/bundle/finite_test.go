@@ -143,7 +143,7 @@ func TestUndetermined(t *testing.T) {
 	editModel(t, dir, weight)
 	rehash(t, dir, func(name string) string { return sum(t, dir, name) })
 	v, err = bundle.Verify(t.Context(), dir, rt)
-	if err != nil || v.Status != bundle.Undetermined || v.Determined != 0 || !strings.Contains(v.Reason, `output "code": 0 % of its elements are determined`) {
+	if err != nil || v.Status != bundle.Undetermined || v.Determined != 0 || !strings.Contains(v.Reason, `output "code": only 0 % of its elements are determined`) {
 		t.Errorf("%+v, %v", v, err)
 	}
 	if _, err := bundle.Open(t.Context(), dir); !errors.Is(err, bundle.ErrUnverified) {

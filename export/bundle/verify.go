@@ -213,7 +213,7 @@ func (r *reader) share(set replayed) (least float64, why string) {
 	for i, name := range r.ver.Results {
 		share, _ := verify.Determined(set.want[name], r.allowed(set, i, set.want[name]))
 		if share < verify.Enough && why == "" {
-			why = fmt.Sprintf("%s, output %q: %s of its elements are determined, of %s or more were wanted",
+			why = fmt.Sprintf("%s, output %q: only %s of its elements are determined, and at least %s must be",
 				set.Folder, name, verify.Percent(share), verify.Percent(verify.Enough))
 		}
 		least = min(least, share)

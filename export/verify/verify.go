@@ -269,7 +269,7 @@ func (v *run) determine(set Set, at ir.Binding, est map[*ir.Value]Estimate, want
 		}
 		row := max(w.Len()/max(set.Rows, 1), 1)
 		v.r.Status = Undetermined
-		v.r.Reason = fmt.Sprintf("set %q, output %q: %s of its elements are determined, of %s or more were wanted; the first that is not is row %d, element %d: %s",
+		v.r.Reason = fmt.Sprintf("set %q, output %q: only %s of its elements are determined, and at least %s must be; the first that is not is row %d, element %d: %s",
 			set.Name, out.Name, Percent(share), Percent(Enough), first/row, first%row, undetermined(w, e, first))
 		if n := v.vague(est, at); n != nil {
 			v.r.Layer, v.r.Position = n.Layer, n.Pos.Portable()

@@ -61,11 +61,15 @@ func Read(in *bufio.Reader, size int64) (h Header, length int64, err error) {
 		}
 		return h, 0, fmt.Errorf("damaged at its header: %w", err)
 	}
-	if h, err = parse(string(raw[fixed:])); err != nil {
+	if h, err = parse(string(raw[fixed:])); err == errStructures {
+		return h, 0, err
+	} else if err != nil {
 		return h, 0, fmt.Errorf("its header is not NumPy's: %w", err)
 	}
 	return h, length, nil
 }
+
+var errStructures = errors.New("its elements are structures; save an array of each field")
 
 var errShort = errors.New("truncated: it ends within its header")
 
@@ -93,7 +97,7 @@ func parse(text string) (h Header, err error) {
 		switch key {
 		case "descr":
 			if p.peek("[") {
-				return h, errors.New("its rows are structures; save an array of each field")
+				return h, errStructures
 			}
 			h.Type, err = p.text()
 		case "fortran_order":

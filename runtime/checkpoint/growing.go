@@ -77,13 +77,14 @@ func readMarked(path string, m Mark) ([]byte, error) {
 
 // Restore makes the file hold content and nothing else; one that does is left alone.
 //
-// Errors: it cannot be written; it is as it was then.
+// Errors: it cannot be written, or is no regular file; it is as it was then.
 func (g *Growing) Restore(content []byte) error {
-	old, err := os.ReadFile(g.path)
+	begins, size, err := g.beginsWith(content)
 	switch {
-	case err != nil || !bytes.HasPrefix(old, content):
+	case err != nil:
+	case !begins:
 		err = atomicfile.WriteBytes(g.path, content)
-	case len(old) > len(content):
+	case size > int64(len(content)):
 		err = os.Truncate(g.path, int64(len(content)))
 	}
 	if err != nil {
@@ -93,6 +94,27 @@ func (g *Growing) Restore(content []byte) error {
 	g.sum.Write(content) // a hash takes everything
 	g.n = int64(len(content))
 	return nil
+}
+
+// beginsWith reports whether the file is there and begins with content, and its size.
+// It reads no more than that of it.
+//
+// Errors: it is no regular file, such as a pipe, which would be waited for.
+func (g *Growing) beginsWith(content []byte) (begins bool, size int64, err error) {
+	f, size, err := regular.Open(g.path)
+	if errors.Is(err, regular.ErrNot) {
+		return false, 0, fmt.Errorf("cannot write %s: %w", g.path, regular.ErrNot)
+	}
+	if err != nil || size < int64(len(content)) {
+		if f != nil {
+			f.Close()
+		}
+		return false, size, nil
+	}
+	defer f.Close()
+	old := make([]byte, len(content))
+	_, err = io.ReadFull(f, old)
+	return err == nil && bytes.Equal(old, content), size, nil
 }
 
 // Intact reports whether the file ends at the mark.

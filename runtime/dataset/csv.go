@@ -71,7 +71,7 @@ func Skip(fields ...string) CSVOption {
 }
 
 // CSV reads a CSV file (RFC 4180) in UTF-8 or UTF-16, plain or gzip, of at most 131,072 fields a line. The first line
-// names the fields, unless it is numbers only; [NoHeader] and [Header] say which. A first field without a name is the
+// names the fields, unless it is numbers only and does not count from 0 on; [NoHeader] and [Header] say which. A first field without a name is the
 // index that data frames are saved with, and left out. What is decided so is told to the log, and so is a first field
 // that numbers the rows and has a name.
 // Errors name the line: a line with more or fewer fields than the first, a field that is empty, not a number, not
@@ -291,7 +291,7 @@ func wholeNumber(s string) (int64, error) {
 	}
 	const exact = 1 << 53 // whole numbers beyond are rounded as floats
 	f, err := strconv.ParseFloat(s, 64)
-	if err != nil || f != math.Trunc(f) || math.Abs(f) > exact {
+	if err != nil || f != math.Trunc(f) || math.Abs(f) >= exact {
 		return 0, fmt.Errorf("%q is not a whole number", clip(s))
 	}
 	return int64(f), nil

@@ -41,6 +41,8 @@ func newHeader(first []string, line int, o CSVOptions) (*header, error) {
 	case o.header == noHeader:
 		h.absent = true
 	case o.header == hasHeader:
+	case h.numbered():
+		h.notes = append(h.notes, fmt.Sprintf("line %d numbers the fields from 0 on, so it is taken for their names; NoHeader() takes it for data", line))
 	case texts == 0 && numbers > 0 && !h.named(o):
 		h.absent = true
 		h.notes = append(h.notes, fmt.Sprintf("line %d is numbers, so it is taken for data and the fields are named by their places, from \"0\" to %q; Header() takes it for names", line, strconv.Itoa(len(first)-1)))
@@ -62,6 +64,24 @@ func newHeader(first []string, line int, o CSVOptions) (*header, error) {
 		}
 	}
 	return h, nil
+}
+
+// numbered reports whether the line is 0, 1, 2 and so on, as a data frame without
+// names is saved: after the empty name of an index, or of so many fields that it is
+// hardly a row.
+func (h *header) numbered() bool {
+	const many = 3
+	names := h.names
+	index := isIndex(names[0])
+	if index {
+		names = names[1:]
+	}
+	for i, name := range names {
+		if name != strconv.Itoa(i) {
+			return false
+		}
+	}
+	return index && len(names) > 0 || len(names) >= many
 }
 
 // missing reports whether a field is what programs write for a number that is not there.

@@ -138,13 +138,13 @@ type elements struct {
 // machine's.
 func npyElements(s string) (e elements, err error) {
 	kind := strings.TrimLeft(s, "<>|=")
-	if len(kind) != 2 || len(s)-len(kind) > 1 {
+	if kind == "" || !strings.Contains("fiubc", kind[:1]) || len(s)-len(kind) > 1 {
 		return e, fmt.Errorf("its type is %q; numbers are needed", clip(s))
 	}
 	switch kind {
 	case "f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "b1":
 	default:
-		return e, fmt.Errorf("its type is %q; float16, float32, float64, int8 to int64, uint8 to uint32 and bool can be read", s)
+		return e, fmt.Errorf("its type is %q; float16, float32, float64, int8 to int64, uint8 to uint32 and bool can be read", clip(s))
 	}
 	e = elements{typ: s, float: kind[0] == 'f', sign: kind[0] == 'i', size: int(kind[1] - '0'), order: binary.LittleEndian}
 	if s[0] == '>' || s[0] != '<' && !littleEndian {

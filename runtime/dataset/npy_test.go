@@ -77,6 +77,8 @@ var badNPY = map[string]struct {
 	"no rows":        {npyFile("<f4", "False", "(0, 784)", nil), []string{"empty"}},
 	"one number":     {npyFile("<f4", "False", "()", little(1)), []string{"rows are needed"}},
 	"objects":        {npyFile("|O", "False", "(1,)", little(1)), []string{`"|O"`, "numbers are needed"}},
+	"long double":    {npyFile("<f16", "False", "(1,)", make([]byte, 16)), []string{`"<f16"; float16, float32`}},
+	"structures":     {bytes.Replace(npyFile("s", "False", "(1,)", little(1)), []byte("'s'"), []byte("[ ]"), 1), []string{"structures: its elements are structures; save an array of each field"}},
 	"complex":        {npyFile("<c8", "False", "(1,)", little(1, 2)), []string{`"<c8"`}},
 	"u8":             {npyFile("<u8", "False", "(1,)", little(1, 2)), []string{`"<u8"`}},
 	"order":          {npyFile("<f4", "Maybe", "(1,)", little(1)), []string{"header"}},

@@ -71,8 +71,18 @@ func (t *Trainer) explain(err error, what string) error {
 	} else {
 		where = made(f) + t.advice(t.prog.Train, t.feed, slower)
 	}
-	return fmt.Errorf("train: epoch %d, step %d: the %s is %v; %s%s: %w", t.cursor.Epoch+1, t.cursor.Step+1, what, nf.Loss, where, t.lastGood(), err)
+	return &unbounded{fmt.Sprintf("train: epoch %d, step %d: the %s is %v; %s%s", t.cursor.Epoch+1, t.cursor.Step+1, what, nf.Loss, where, t.lastGood()), err}
 }
+
+// unbounded is the engine's error in words that already say what that one says.
+type unbounded struct {
+	text string
+	err  error
+}
+
+func (e *unbounded) Error() string { return e.text }
+
+func (e *unbounded) Unwrap() error { return e.err }
 
 // made says where a value that is not finite came from.
 func made(f *engine.Fault) string {

@@ -13,6 +13,7 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/runtime/checkpoint"
 	"github.com/lamina-ml/lamina/runtime/dataset"
+	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/runtime/optim"
 	"github.com/lamina-ml/lamina/spec"
 )
@@ -149,5 +150,22 @@ func TestCheckpointThatIsNotFinite(t *testing.T) {
 	}
 	if _, err := Fit(context.Background(), model(), rows(150), o); err == nil || !strings.Contains(err.Error(), "is not finite before the first step") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// TestNotFiniteIsSaidOnce wants the engine's error behind the trainer's, but not its
+// words behind those that say the same.
+func TestNotFiniteIsSaidOnce(t *testing.T) {
+	for _, clip := range []float64{0, 1} {
+		m, data := lengthModel(0), column(32, func(int) float32 { return 1 })
+		if clip == 0 {
+			x := spec.Input("x", 1)
+			m, data = spec.NewModel("m", spec.MSE(x.Then(spec.Dense(1)), x)), column(32, func(int) float32 { return 1e30 })
+		}
+		_, err := Fit(t.Context(), m, data, Options{Optimizer: optim.SGD(0.1), Epochs: 1, Batch: 32, ClipNorm: clip})
+		var nf *engine.NonFinite
+		if !errors.As(err, &nf) || strings.Contains(err.Error(), "engine:") {
+			t.Errorf("ClipNorm %v: %v", clip, err)
+		}
 	}
 }

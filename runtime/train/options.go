@@ -177,7 +177,7 @@ func checkClasses(names []string, limits map[string]int) error {
 		have = append(have, fmt.Sprintf("%q has %d", input, limits[input]))
 	}
 	if len(have) == 0 {
-		return fmt.Errorf("train: Options.Classes has %d names, but the model has no labels; leave it out", len(names))
+		return fmt.Errorf("train: Options.Classes names %d of a label's values, but the model has no labels; leave it out", len(names))
 	}
 	return fmt.Errorf("train: Options.Classes has %d names, but the model has no labels of as many values: %s", len(names), strings.Join(have, ", "))
 }

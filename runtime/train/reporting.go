@@ -97,7 +97,7 @@ func (t *Trainer) tell() {
 		if t.opt.Accumulate > 1 {
 			what = fmt.Sprintf("Batch times Accumulate is %d", size)
 		}
-		t.opt.Log.Warn(fmt.Sprintf("train: %s, but there are only %d rows, so that each epoch is one update of all", what, n), "model", t.prog.Name)
+		t.opt.Log.Warn(fmt.Sprintf("train: %s, but there are only %d rows, so each epoch is a single update of all rows", what, n), "model", t.prog.Name)
 	}
 	for _, note := range t.apart() {
 		t.opt.Log.Warn("train: "+note, "model", t.prog.Name)

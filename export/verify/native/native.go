@@ -44,7 +44,7 @@ func (runtime) Name() string { return "lamina" }
 func (runtime) Version() (string, error) { return Version, nil }
 
 // Open reads, compiles and binds a model. The Session also is a
-// verify.Inspector.
+// verify.Inspector, and its method Slow returns an engine.Slow.
 //
 // Errors: those of onnximport.Decode and compiler.CompileGraph; a model of more
 // than 4096 nodes, or whose scratch memory exceeds 1 GiB.
@@ -124,6 +124,16 @@ type session struct {
 	p      *plan.Plan   // nil until the lengths of a run are known, if some are open
 	net    *engine.Net
 	closed bool
+}
+
+// Slow returns what every run does without a kernel, or nothing if that is trivial.
+func (s *session) Slow() engine.Slow {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.net == nil {
+		return engine.Slow{}
+	}
+	return s.net.Slow()
 }
 
 // Run computes the outputs. Models that mix rows take as many as run in one

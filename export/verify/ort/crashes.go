@@ -35,6 +35,7 @@ func crashes(n *wireNode) (input int, ok bool) {
 // wireNode is what is read of a node.
 type wireNode struct {
 	name, op, domain string
+	out              string // its first output
 	inputs           []string
 	bodies           [][]byte // graphs among its attributes
 }
@@ -128,7 +129,7 @@ func (c *crashCheck) node(b []byte, absent map[string]bool, depth int) error {
 		}
 	}
 	if i, ok := crashes(n); ok {
-		return fmt.Errorf("node %q: %s: input %d is left out by an empty name, which is known to bring the library down with the process; give it, or end the list of inputs before it", n.name, n.op, i)
+		return fmt.Errorf("%s: %s: input %d is left out by an empty name, which is known to bring the library down with the process; give it, or end the list of inputs before it", n.called(), n.op, i)
 	}
 	for _, g := range n.bodies {
 		if err := c.graph(g, absent, depth+1); err != nil {
@@ -159,12 +160,24 @@ func (c *crashCheck) node(b []byte, absent map[string]bool, depth int) error {
 	return nil
 }
 
+// called says which node it is. Many have no name.
+func (n *wireNode) called() string {
+	if n.name == "" {
+		return fmt.Sprintf("the node of %q", n.out)
+	}
+	return fmt.Sprintf("node %q", n.name)
+}
+
 func readNode(b []byte) (*wireNode, error) {
 	n := &wireNode{}
 	err := fields(b, func(number int, b []byte) error {
 		switch number {
 		case 1:
 			n.inputs = append(n.inputs, string(b))
+		case 2:
+			if n.out == "" {
+				n.out = string(b)
+			}
 		case 3:
 			n.name = string(b)
 		case 4:
