@@ -76,6 +76,7 @@ func TestStepAllocatesNothing(t *testing.T) {
 		"plain":      func(*Options) {},
 		"clipped":    func(o *Options) { o.ClipNorm = 0.5 },
 		"accumulate": func(o *Options) { o.Accumulate = 2 },
+		"shards":     func(o *Options) { o.Shards, o.Accumulate = 4, 2 },
 	} {
 		o := options()
 		o.Batch, o.Workers = 4, 1

@@ -175,6 +175,7 @@ func TestEveryOptionDecidesOrNot(t *testing.T) {
 		"Epochs":     func(o *Options) { o.Epochs++ },
 		"Batch":      func(o *Options) { o.Batch++ },
 		"Accumulate": func(o *Options) { o.Accumulate = 2 },
+		"Shards":     func(o *Options) { o.Shards = 2 },
 		"Seed":       func(o *Options) { o.Seed++ },
 		"InitFrom":   func(o *Options) { o.InitFrom = []From{{Tensors: src, Pattern: "head"}} },
 		"Freeze":     func(o *Options) { o.Freeze = []string{"head"} },

@@ -166,6 +166,7 @@ func TestInterruptAndResume(t *testing.T) {
 			o.Accumulate, o.CheckpointEvery, o.Valid, o.ClipNorm = 2, 1, rows(40), 1
 			o.Optimizer = optim.RMSProp(1e-3).Schedule(optim.Plateau(1, 0.5))
 		},
+		"shards": func(o *Options) { o.Shards, o.CheckpointEvery = 4, 1 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			whole := options()

@@ -66,7 +66,7 @@ type Trainer struct {
 	writeCheckpoint func(path string, f *checkpoint.File) error
 
 	sumNames []string  // outputs that are summed: the whole loss, then each loss
-	sums     []float64 // of the update under way
+	sums     tree      // of the update under way
 	factors  []float64 // of each parameter's learning rate, in store order
 	done     bool
 }
@@ -92,7 +92,7 @@ func New(ctx context.Context, m *spec.Model, rows dataset.Source, o Options) (*T
 	if err != nil {
 		return nil, err
 	}
-	prog, err := compiler.Compile(m, compiler.Options{Rows: o.Batch, StoreGrads: o.stored(), Frozen: frozen, Dump: o.Dump, DumpAfter: o.DumpAfter})
+	prog, err := compiler.Compile(m, compiler.Options{Rows: o.runRows(), StoreGrads: o.stored(), Shards: o.Shards, Frozen: frozen, Dump: o.Dump, DumpAfter: o.DumpAfter})
 	if err != nil {
 		return nil, err
 	}
@@ -116,14 +116,11 @@ func New(ctx context.Context, m *spec.Model, rows dataset.Source, o Options) (*T
 	return t, nil
 }
 
-// stored reports whether an update needs the whole gradient in memory.
-func (o *Options) stored() bool { return o.ClipNorm > 0 || o.Accumulate > 1 }
-
 func (t *Trainer) prepare(ctx context.Context) (err error) {
 	if err := t.openFolder(); err != nil {
 		return err
 	}
-	if t.batches, err = dataset.NewBatches(t.rows, t.opt.Batch, random.New(t.opt.Seed).DeriveString("shuffle"), !t.opt.InOrder); err != nil {
+	if t.batches, err = dataset.NewBatches(t.rows, t.opt.batchRows(), random.New(t.opt.Seed).DeriveString("shuffle"), !t.opt.InOrder); err != nil {
 		return err
 	}
 	if t.feed, err = newFeed(t.prog.Train, t.rows, t.model); err != nil {
@@ -148,7 +145,7 @@ func (t *Trainer) prepare(ctx context.Context) (err error) {
 	if s := t.opt.Show; s != "" && !slices.Contains(t.sumNames, s) {
 		return fmt.Errorf("train: Options.Show is %q; the losses of model %q are %s", s, t.prog.Name, strings.Join(t.sumNames, ", "))
 	}
-	t.sums = make([]float64, len(t.sumNames))
+	t.sums = newTree(len(t.sumNames), t.opt.Shards)
 	t.group()
 	if t.opt.Valid != nil {
 		if t.eval, err = newEvaluation(t, t.opt.Valid, true); err != nil {
