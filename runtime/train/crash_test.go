@@ -60,7 +60,7 @@ var crashRuns = map[string]func() (*spec.Model, *dataset.Table, Options){
 			Metrics: []Metric{Accuracy(m.Tap("logits"), spec.Labels("y", 4))}}
 	},
 	"shards": func() (*spec.Model, *dataset.Table, Options) {
-		return model(), rows(200), Options{Optimizer: optim.Adam(3e-3).Schedule(optim.Cosine(1)), Epochs: 40, Batch: 32, Shards: 4, Accumulate: 2,
+		return model(), rows(200), Options{Optimizer: optim.Adam(3e-3).Schedule(optim.Cosine(1)), Epochs: 40, Batch: 32, Shards: 4, Accumulate: 2, Cluster: Local(2),
 			Seed: 3, Workers: 2, ClipNorm: 1, CheckpointEvery: 2}
 	},
 }

@@ -27,6 +27,7 @@ type Options struct {
 	Batch      int             // rows a step; 256
 	Accumulate int             // steps an update, their gradients averaged over all rows; 1
 	Shards     int             // sums that the sum over an update's rows is made of, a power of two; 1, or what the model's ops want if that is more
+	Cluster    Cluster         // ranks that share each update, such as Local(2); nil for one. No result depends on it
 	Workers    int             // goroutines; GOMAXPROCS. No result depends on it
 	Spin       engine.Spin     // what workers do that wait for each other; engine.SpinAuto. No result depends on it
 	Seed       uint64          // of initial weights, shuffling and dropout

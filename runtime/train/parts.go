@@ -29,6 +29,18 @@ func (o *Options) checkParts(m *spec.Model, bad func(format string, a ...any)) {
 	if s, k := o.Shards, o.Accumulate; s > 1 && s%k != 0 && k%s != 0 {
 		bad("Options.Accumulate is %d, but the parts of an update are cut where its shards are, and Options.Shards is %d: take a divisor or a multiple of it", k, s)
 	}
+	if c := o.Cluster; c != nil {
+		switch k := c.Size(); {
+		case k < 1 || c.Rank() < 0 || c.Rank() >= k:
+			bad("Options.Cluster has rank %d of %d", c.Rank(), k)
+		case isLocal(c) && k > maxLocal:
+			bad("Options.Cluster is Local(%d); at most %d ranks may be of one process", k, maxLocal)
+		case !ir.PowerOfTwo(k):
+			bad("Options.Cluster has %d ranks; their number must divide Options.Shards, which is a power of two", k)
+		case o.Shards%k != 0:
+			bad("Options.Cluster has %d ranks, which must divide Options.Shards, and that is %d: let Shards be %d", k, o.Shards, k)
+		}
+	}
 	name, k := "Accumulate", o.Accumulate
 	if o.Shards > 1 {
 		name, k = "Shards", o.Shards
@@ -108,14 +120,11 @@ func (t *Trainer) shards(ctx context.Context) error {
 		}
 		t.sums.join(i, n)
 	}
-	return nil
+	return t.exchange(ctx)
 }
 
 // cut returns the row at which piece p of so many begins.
 func cut(p, pieces, rows int) int { return int(int64(p) * int64(rows) / int64(pieces)) }
-
-// share returns the shards that are this rank's.
-func (t *Trainer) share() (first, n int) { return 0, t.opt.Shards }
 
 // tree joins numbers as the engine joins gradients.
 type tree struct {

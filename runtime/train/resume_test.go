@@ -187,7 +187,7 @@ func TestEveryOptionDecidesOrNot(t *testing.T) {
 		"ClipNorm":   func(o *Options) { o.ClipNorm = 1 },
 	}
 	rest := []string{"Valid", // is one of the facts of rows: TestGoesOnOnlyAsItWas
-		"Workers", "Spin", "Classes", "Dir", "CheckpointEvery", "Progress", "AfterUpdate", "Dump", "DumpAfter", "Show", "Log", "Needs"}
+		"Cluster", "Workers", "Spin", "Classes", "Dir", "CheckpointEvery", "Progress", "AfterUpdate", "Dump", "DumpAfter", "Show", "Log", "Needs"}
 	base := steady()
 	base.Valid = rows(10)
 	was, err := base.Decides(m)
