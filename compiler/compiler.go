@@ -20,6 +20,9 @@ type Options struct {
 	// StoreGrads keeps the gradients, for clipping and accumulation, where
 	// otherwise each is used for the update as soon as a tile of it is made.
 	StoreGrads bool
+	// Shards is how many sums the sum over an update's rows is made of, a power of
+	// two; 0 is 1. More than one needs StoreGrads.
+	Shards int
 	// Frozen names parameters of a model that are not trained: they get no
 	// gradient, and nothing is traced back where only they would need it.
 	Frozen map[string]bool

@@ -150,6 +150,9 @@ func checkOptions(o Options) error {
 	if o.Rows <= 0 {
 		return fmt.Errorf("compiler: the row capacity must be positive, got %d", o.Rows)
 	}
+	if o.Shards != 0 && !ir.PowerOfTwo(o.Shards) || o.Shards > ir.MaxShards || o.Shards > 1 && !o.StoreGrads {
+		return fmt.Errorf("compiler: Shards is %d; it must be a power of two up to %d, and more than 1 needs StoreGrads", o.Shards, ir.MaxShards)
+	}
 	if len(o.Lengths) > ir.MaxFree {
 		return fmt.Errorf("compiler: %d lengths have a capacity, at most %d may", len(o.Lengths), ir.MaxFree)
 	}

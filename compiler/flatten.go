@@ -8,8 +8,8 @@ import (
 // flatten makes a product of [.. m k] with a matrix [k n] a product of matrices
 // between two views, which cost nothing, so that whatever is fused into one is
 // fused into the other: a row bias, a Relu, the mask of its gradient. These move in
-// front of the view behind the product. A sum over all axes but the last becomes
-// one of the rows of a matrix, whose columns are made apart.
+// front of the view behind the product. A sum or mean over axis 0 becomes one that
+// many workers share (flatSum).
 func flatten(g *ir.Graph, _ *state) error {
 	_, err := rewrite(g, func(b *ir.Builder, n *ir.Node) []*ir.Value {
 		if v := flat(b, n); v != nil {
@@ -41,10 +41,9 @@ func flat(b *ir.Builder, n *ir.Node) *ir.Value {
 			return viewed(b, b.Op(op, viewed(b, x, matrix(x.Type.Shape)), w), out.Shape)
 		}
 	case ops.ReduceSum:
-		x := n.In[0]
-		if r := x.Type.Rank(); r > 2 && !op.Keep && op.Axes.Len == r-1 && op.Axes == firstAxes(r-1) {
-			return b.Op(ops.ReduceSum{Axes: ir.MakeAxes(0)}, viewed(b, x, matrix(x.Type.Shape)))
-		}
+		return flatSum(b, n, op.Axes, func(a ir.Axes) ir.Op { return ops.ReduceSum{Axes: a} })
+	case ops.ReduceMean:
+		return flatSum(b, n, op.Axes, func(a ir.Axes) ir.Op { return ops.ReduceMean{Axes: a} })
 	case ops.Relu:
 		if m := rowsOf(n.In[0]); m != nil {
 			return viewed(b, b.Op(op, m), out.Shape)

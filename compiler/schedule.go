@@ -14,6 +14,7 @@ type lowerOptions struct {
 	segments   []plan.Segment // parameters with layer, decay and group; nil derives them from the graph
 	train      bool           // outputs named "grad/"+parameter become updates
 	storeGrads bool           // … or are stored
+	shards     int            // of an update's rows
 	loss       string         // output that must be finite before updates begin
 	spread     bool           // even little work is cut into tasks
 }
@@ -79,7 +80,7 @@ func lower(g *ir.Graph, o lowerOptions) (*plan.Plan, error) {
 	g = twins(g, o.capacity, o.train)
 	l := &lowering{g: g, o: o, buf: map[*ir.Value]int{}, place: map[int]place{}, reads: map[int][]read{}, params: map[*ir.Value]int{},
 		grads: map[*ir.Value]int{}, starts: map[*ir.Node]*ir.Value{}, continued: map[*ir.Value]bool{}}
-	l.p = &plan.Plan{Name: g.Name, Capacity: o.capacity, StoreGrads: o.train && o.storeGrads, Loss: -1}
+	l.p = &plan.Plan{Name: g.Name, Capacity: o.capacity, StoreGrads: o.train && o.storeGrads, Shards: o.shards, Loss: -1}
 	if err := l.roots(); err != nil {
 		return nil, err
 	}

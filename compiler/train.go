@@ -44,7 +44,7 @@ func compileTwin(g *ir.Graph, segments []plan.Segment, o Options) (*twin, error)
 	for _, name := range t.losses {
 		h.Outputs = append(h.Outputs, h.Value(name))
 	}
-	t.train, err = s.finish(h, lowerOptions{capacity: o.capacity(h), segments: segments, train: true, storeGrads: o.StoreGrads, loss: lossName, spread: o.spread})
+	t.train, err = s.finish(h, lowerOptions{capacity: o.capacity(h), segments: segments, train: true, storeGrads: o.StoreGrads, shards: o.Shards, loss: lossName, spread: o.spread})
 	if err != nil {
 		return nil, err
 	}

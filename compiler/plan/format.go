@@ -34,6 +34,9 @@ func text(p *Plan, kernel func(int) string) string {
 	if p.StoreGrads {
 		w.WriteString(", gradients stored")
 	}
+	if p.Shards > 1 {
+		fmt.Fprintf(&w, ", %d shards an update", p.Shards)
+	}
 	if p.Loss >= 0 {
 		fmt.Fprintf(&w, ", loss %s", p.Buffers[p.Loss].Name)
 	}

@@ -128,6 +128,7 @@ type Plan struct {
 	Name       string
 	Capacity   ir.Binding // the most rows, and the most of each other named length
 	StoreGrads bool       // gradients are stored and updates are a call of their own
+	Shards     int        // of the sums over an update's rows, a power of two: each a run, or several that follow each other; 0 is 1
 	Loss       int        // the scalar that must be finite before updates begin, -1 for none
 	Inputs     []Port
 	Outputs    []Port

@@ -120,6 +120,9 @@ func TestVerify(t *testing.T) {
 		name, want string
 		damage     func(p *plan.Plan)
 	}{
+		{"shards", "3 shards are no power of two", func(p *plan.Plan) { p.Shards = 3 }},
+		{"too many shards", "no power of two up to", func(p *plan.Plan) { p.Shards = 2048 }},
+		{"shards of what is not stored", "not stored", func(p *plan.Plan) { p.Shards = 2 }},
 		{"no rows", "capacity", func(p *plan.Plan) { p.Capacity = ir.RowsOf(0) }},
 		{"two buffers at one place", "share bytes", func(p *plan.Plan) { p.Buffers[rows].Offset = 128 }},
 		{"place taken before the last use", "share bytes", func(p *plan.Plan) { p.Steps[3].In[0] = a }},

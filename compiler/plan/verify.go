@@ -72,6 +72,12 @@ func Verify(p *Plan) error {
 
 func (c *checker) structure() error {
 	p := c.p
+	if p.Shards != 0 && !ir.PowerOfTwo(p.Shards) || p.Shards > ir.MaxShards {
+		return fmt.Errorf("%d shards are no power of two up to %d", p.Shards, ir.MaxShards)
+	}
+	if p.Shards > 1 && !p.StoreGrads {
+		return fmt.Errorf("gradients are made in %d shards and not stored", p.Shards)
+	}
 	if err := c.sizes(); err != nil {
 		return err
 	}

@@ -82,12 +82,18 @@ type Batch struct {
 	Rows  int   // as asked for, or less in the last batch of an epoch
 	Index []int // the rows' numbers in the source
 	buf   *buffer
+	first int // row of the buffer
+}
+
+// Part returns rows [lo,hi) of the batch, which are valid as long as it is.
+func (b Batch) Part(lo, hi int) Batch {
+	return Batch{Rows: hi - lo, Index: b.Index[lo:hi], buf: b.buf, first: b.first + lo}
 }
 
 // F32 returns the values of a column of float32, [Rows width]; nil if there is none of that name.
 func (b Batch) F32(name string) []float32 {
 	if c := b.buf.column(name, F32); c != nil {
-		return c.f32[:b.Rows*c.width]
+		return c.f32[b.first*c.width:][:b.Rows*c.width]
 	}
 	return nil
 }
@@ -95,7 +101,7 @@ func (b Batch) F32(name string) []float32 {
 // I64 returns the values of a column of int64, [Rows width]; nil if there is none of that name.
 func (b Batch) I64(name string) []int64 {
 	if c := b.buf.column(name, I64); c != nil {
-		return c.i64[:b.Rows*c.width]
+		return c.i64[b.first*c.width:][:b.Rows*c.width]
 	}
 	return nil
 }
@@ -114,6 +120,7 @@ func (b Batch) Gather(name string, lo, hi int, dst []float32) {
 	if b.buf == nil {
 		return
 	}
+	lo, hi = b.first+lo, b.first+hi
 	for i := range b.buf.cols {
 		c := &b.buf.cols[i]
 		switch {

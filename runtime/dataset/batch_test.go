@@ -79,6 +79,28 @@ func TestBatches(t *testing.T) {
 	}
 }
 
+// TestParts holds parts of a batch, and parts of these, to its rows.
+func TestParts(t *testing.T) {
+	tab := numbers(t, 50, 3)
+	for name, s := range map[string]Source{"table": tab, "source": plain{tab}, "selection": tab.Select(key.Perm(50)[:30])} {
+		b, ok, err := batches(t, s, 20, true).Next(t.Context())
+		if err != nil || !ok {
+			t.Fatal(err)
+		}
+		x, y := slices.Clone(b.F32("x")), slices.Clone(b.I64("y"))
+		for _, c := range [][2]int{{0, 20}, {3, 11}, {19, 20}, {5, 5}} {
+			lo, hi := c[0], c[1]
+			p := b.Part(1, 20).Part(max(lo, 1)-1, max(hi, 1)-1)
+			lo = max(lo, 1)
+			got := make([]float32, 2*(hi-lo))
+			p.Gather("x", 0, hi-lo, got)
+			if p.Rows != hi-lo || !slices.Equal(p.Index, b.Index[lo:hi]) || !slices.Equal(p.F32("x"), x[2*lo:2*hi]) || !slices.Equal(p.I64("y"), y[lo:hi]) || !slices.Equal(got, x[2*lo:2*hi]) {
+				t.Errorf("%s: rows %d to %d are not those of the batch", name, lo, hi)
+			}
+		}
+	}
+}
+
 func TestBatchesOfASelection(t *testing.T) {
 	rows := key.Perm(50)[:20]
 	tab := numbers(t, 50, 3).Select(rows)

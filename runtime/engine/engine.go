@@ -134,6 +134,7 @@ type Engine struct {
 	context context.Context // of the caller of a Net, nil for others; its end stops the run
 	err     atomic.Pointer[error]
 	norm    norm
+	shards  shards
 	ctxs    []*ctx
 	pool    pool
 	task    func(c *ctx, i int)
@@ -218,6 +219,7 @@ func newEngine(p *plan.Plan, s *Store, o Options, apart bool) (*Engine, error) {
 	e.counts = make([]int, 0, widest)
 	e.task = e.runTask
 	e.norm.init(e)
+	e.shards.init(e)
 	for i := range o.Workers {
 		c := &ctx{e: e, id: i, slots: make([][]float32, len(s.slots)), tmp: aligned(e.scratch)}
 		if o.Profile {

@@ -59,6 +59,10 @@ var crashRuns = map[string]func() (*spec.Model, *dataset.Table, Options){
 			Seed: 2, Workers: 2, Valid: rows(500).Head(80), Patience: 3, MinDelta: 0.003, ClipNorm: 1, CheckpointEvery: 6,
 			Metrics: []Metric{Accuracy(m.Tap("logits"), spec.Labels("y", 4))}}
 	},
+	"shards": func() (*spec.Model, *dataset.Table, Options) {
+		return model(), rows(200), Options{Optimizer: optim.Adam(3e-3).Schedule(optim.Cosine(1)), Epochs: 40, Batch: 32, Shards: 4, Accumulate: 2, Cluster: Local(2),
+			Seed: 3, Workers: 2, ClipNorm: 1, CheckpointEvery: 2}
+	},
 }
 
 // slowly sleeps before every fourth piece.
@@ -394,6 +398,7 @@ func TestKilledAndResumed(t *testing.T) {
 		{run: "autoencoder", write: slowed, kill: kills / 2},
 		{run: "stopping", write: plainly, kill: kills - kills/2},
 		{run: "stopping", write: slowed, kill: kills / 2},
+		{run: "shards", write: slowed, kill: kills / 2},
 	} {
 		t.Run(c.run+"/"+c.write, c.test)
 	}

@@ -29,11 +29,13 @@ const (
 )
 
 // settings are the options that decide a run's bits, as they are read back from a
-// checkpoint of version 1. KeepLast and what follows it were not compared then.
+// checkpoint of version 1. KeepLast and what follows it were not compared then,
+// and there were no shards.
 type settings struct {
 	Optimizer  any     `json:"optimizer"`
 	Batch      int     `json:"batch"`
 	Accumulate int     `json:"accumulate"`
+	Shards     int     `json:"shards"`
 	Seed       uint64  `json:"seed"`
 	InOrder    bool    `json:"in_order"`
 	Epochs     int     `json:"epochs"`
@@ -82,7 +84,7 @@ func (o *Options) decides(m *spec.Model, starts []InitReport) (checkpoint.Facts,
 }
 
 func (o *Options) settings(starts []InitReport) *settings {
-	return &settings{Optimizer: o.Optimizer.Describe(), Batch: o.Batch, Accumulate: o.Accumulate, Seed: o.Seed, InOrder: o.InOrder,
+	return &settings{Optimizer: o.Optimizer.Describe(), Batch: o.Batch, Accumulate: o.Accumulate, Shards: o.Shards, Seed: o.Seed, InOrder: o.InOrder,
 		Epochs: o.Epochs, Patience: o.Patience, MinDelta: o.MinDelta, KeepLast: o.KeepLast, ClipNorm: o.ClipNorm, Freeze: o.Freeze, InitFrom: starts}
 }
 
@@ -97,6 +99,9 @@ func (s *settings) facts(o optim.Optimizer) (checkpoint.Facts, error) {
 	l.Add("Batch", s.Batch)
 	if s.Accumulate != 1 {
 		l.Add("Accumulate", s.Accumulate)
+	}
+	if s.Shards > 1 {
+		l.Add("Shards", s.Shards)
 	}
 	l.Add("InOrder", s.InOrder)
 	l.Add(factEpochs, s.Epochs)

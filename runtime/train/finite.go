@@ -48,7 +48,7 @@ func (t *Trainer) settled() error {
 	if err != nil {
 		return errors.Join(what, err)
 	}
-	if f == nil && t.opt.Accumulate == 1 {
+	if f == nil && t.opt.pieces() == 1 {
 		return fmt.Errorf("%w: its gradient is finite, and what %s with the learning rate %v makes of it is too large for float32; try a smaller learning rate%s",
 			what, t.opt.Optimizer.Name(), t.state.Rate, t.lastGood())
 	}

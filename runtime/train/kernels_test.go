@@ -76,6 +76,8 @@ func TestStepAllocatesNothing(t *testing.T) {
 		"plain":      func(*Options) {},
 		"clipped":    func(o *Options) { o.ClipNorm = 0.5 },
 		"accumulate": func(o *Options) { o.Accumulate = 2 },
+		"ranks":      func(o *Options) { o.Shards, o.Cluster = 4, Local(2) },
+		"shards":     func(o *Options) { o.Shards, o.Accumulate = 4, 2 },
 	} {
 		o := options()
 		o.Batch, o.Workers = 4, 1
@@ -85,6 +87,9 @@ func TestStepAllocatesNothing(t *testing.T) {
 		tr, err := New(context.Background(), model(), rows(400), o)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if tr.crew != nil {
+			tr.crew.start()
 		}
 		ctx := context.Background()
 		n := testing.AllocsPerRun(30, func() {

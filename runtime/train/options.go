@@ -12,6 +12,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/runtime/optim"
@@ -25,6 +26,8 @@ type Options struct {
 	Epochs     int             // required
 	Batch      int             // rows a step; 256
 	Accumulate int             // steps an update, their gradients averaged over all rows; 1
+	Shards     int             // sums that the sum over an update's rows is made of, a power of two; 1, or what the model's ops want if that is more
+	Cluster    Cluster         // ranks that share each update, such as Local(2); nil for one. No result depends on it
 	Workers    int             // goroutines; GOMAXPROCS. No result depends on it
 	Spin       engine.Spin     // what workers do that wait for each other; engine.SpinAuto. No result depends on it
 	Kernels    []engine.Maker  // of ops of one's own, here and in Nets; none. The checkpoint names them with the kernel set
@@ -112,6 +115,7 @@ func (o *Options) check(m *spec.Model) error {
 	}
 	number("Batch", &o.Batch, 256, maxBatch)
 	number("Accumulate", &o.Accumulate, 1, 1<<16)
+	number("Shards", &o.Shards, 1, ir.MaxShards)
 	number("Workers", &o.Workers, 0, 1<<10)
 	number("Patience", &o.Patience, 0, maxEpochs)
 	number("CheckpointEvery", &o.CheckpointEvery, 0, math.MaxInt32)
@@ -124,12 +128,7 @@ func (o *Options) check(m *spec.Model) error {
 	if o.Patience > 0 && o.Valid == nil {
 		bad("Options.Patience needs Options.Valid: there is no validation loss to wait for")
 	}
-	if states := m.States(); o.Accumulate > 1 && len(states) > 0 {
-		bad("Options.Accumulate is %d, but the state %q goes on at each step and not at each update; leave it out", o.Accumulate, states[0].Name)
-	}
-	if err := separable(m, o.Accumulate); err != nil {
-		bad("Options.Accumulate is %d, but the parts of an update would not add up to it: %w; leave Accumulate out", o.Accumulate, err)
-	}
+	o.checkParts(m, bad)
 	if err := checkClasses(o.Classes, m.Limits()); err != nil {
 		errs = append(errs, err)
 	}

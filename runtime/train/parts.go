@@ -1,24 +1,159 @@
 package train
 
 import (
+	"context"
+
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/spec"
 )
 
-// separable returns why the gradient of a model's loss is not the sum of those of
-// several parts of an update, nil if it is.
-func separable(m *spec.Model, parts int) error {
-	if parts <= 1 {
-		return nil
+// The rows of an update are cut into pieces, each of which is one run: as many as
+// are accumulated or, with shards, at least one for each shard. Piece p of P of R
+// rows is rows ⌊pR/P⌋ to ⌊(p+1)R/P⌋. A shard is one piece, or several that follow
+// each other and whose sums go on; the shards join by a balanced binary tree.
+
+// checkParts fills the number of shards in and refuses what cannot be cut so.
+func (o *Options) checkParts(m *spec.Model, bad func(format string, a ...any)) {
+	if !ir.PowerOfTwo(o.Shards) {
+		bad("Options.Shards must be a power of two, got %d", o.Shards)
+		return
+	}
+	if m.Err() != nil {
+		return
 	}
 	g, err := m.Graph()
 	if err != nil {
-		return nil // told as the model's
+		return // told as the model's
 	}
-	for _, v := range g.Outputs {
-		if v.Name == "loss" {
-			return ir.Separable(g, v)
+	o.Shards = max(o.Shards, ir.Shards(g))
+	if s, k := o.Shards, o.Accumulate; s > 1 && s%k != 0 && k%s != 0 {
+		bad("Options.Accumulate is %d, but the parts of an update are cut where its shards are, and Options.Shards is %d: take a divisor or a multiple of it", k, s)
+	}
+	if c := o.Cluster; c != nil {
+		switch k := c.Size(); {
+		case k < 1 || c.Rank() < 0 || c.Rank() >= k:
+			bad("Options.Cluster has rank %d of %d", c.Rank(), k)
+		case isLocal(c) && k > maxLocal:
+			bad("Options.Cluster is Local(%d); at most %d ranks may be of one process", k, maxLocal)
+		case !ir.PowerOfTwo(k):
+			bad("Options.Cluster has %d ranks; their number must divide Options.Shards, which is a power of two", k)
+		case o.Shards%k != 0:
+			bad("Options.Cluster has %d ranks, which must divide Options.Shards, and that is %d: let Shards be %d", k, o.Shards, k)
 		}
 	}
-	return nil
+	name, k := "Accumulate", o.Accumulate
+	if o.Shards > 1 {
+		name, k = "Shards", o.Shards
+	}
+	if k <= 1 {
+		return
+	}
+	if states := m.States(); len(states) > 0 {
+		bad("Options.%s is %d, but the state %q goes on at each step and not at each update; leave it out", name, k, states[0].Name)
+	}
+	for _, v := range g.Outputs {
+		if v.Name != "loss" {
+			continue
+		}
+		if err := ir.Separable(g, v); err != nil {
+			bad("Options.%s is %d, but the parts of an update would not add up to it: %w; leave %s out", name, k, err, name)
+		}
+	}
+}
+
+// stored reports whether an update needs the whole gradient in memory.
+func (o *Options) stored() bool { return o.ClipNorm > 0 || o.pieces() > 1 }
+
+// pieces returns the most runs of an update.
+func (o *Options) pieces() int { return max(o.Accumulate, o.Shards) }
+
+// batches returns how many batches are read for an update. One of several shards is
+// read as a whole, since its last one in an epoch is cut elsewhere than the others.
+func (o *Options) batches() int {
+	if o.Shards > 1 {
+		return 1
+	}
+	return o.Accumulate
+}
+
+// batchRows returns the rows of a batch that is read.
+func (o *Options) batchRows() int { return o.Batch * o.Accumulate / o.batches() }
+
+// runRows returns the most rows of a run.
+func (o *Options) runRows() int {
+	if o.Shards > 1 {
+		return (o.batchRows()-1)/o.pieces() + 1
+	}
+	return o.Batch
+}
+
+// shards runs the shards of an update that are this rank's and joins all.
+func (t *Trainer) shards(ctx context.Context) error {
+	b, err := t.next(ctx)
+	if err != nil {
+		return err
+	}
+	u, pieces := &t.update, t.opt.pieces()
+	each := pieces / t.opt.Shards
+	first, n := t.share()
+	for i := range n {
+		clear(t.sums.now)
+		u.Accumulate = false
+		for p := (first + i) * each; p < (first+i+1)*each; p++ {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			lo, hi := cut(p, pieces, b.Rows), cut(p+1, pieces, b.Rows)
+			if lo == hi {
+				continue
+			}
+			u.FirstRow = lo
+			if err := t.run(b.Part(lo, hi)); err != nil {
+				return err
+			}
+		}
+		if !u.Accumulate {
+			t.engine.ClearGradients()
+		}
+		if err := t.engine.JoinShard(i, n); err != nil {
+			return err
+		}
+		t.sums.join(i, n)
+	}
+	return t.exchange(ctx)
+}
+
+// cut returns the row at which piece p of so many begins.
+func cut(p, pieces, rows int) int { return int(int64(p) * int64(rows) / int64(pieces)) }
+
+// tree joins numbers as the engine joins gradients.
+type tree struct {
+	now  []float64 // of the shard under way; when all are joined, of the update
+	kept [][]float64
+}
+
+func newTree(n, shards int) tree {
+	x := tree{now: make([]float64, n)}
+	for ; shards > 1; shards /= 2 {
+		x.kept = append(x.kept, make([]float64, n))
+	}
+	return x
+}
+
+// join takes the numbers of shard i of n.
+func (x *tree) join(i, n int) {
+	l := 0
+	for ; i>>l&1 == 1; l++ {
+		x.add(x.kept[l])
+	}
+	if i+1 < n {
+		copy(x.kept[l], x.now)
+	}
+}
+
+// add adds those of a neighbour.
+func (x *tree) add(other []float64) {
+	for j, v := range other {
+		x.now[j] = v + x.now[j]
+	}
 }

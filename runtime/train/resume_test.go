@@ -175,6 +175,7 @@ func TestEveryOptionDecidesOrNot(t *testing.T) {
 		"Epochs":     func(o *Options) { o.Epochs++ },
 		"Batch":      func(o *Options) { o.Batch++ },
 		"Accumulate": func(o *Options) { o.Accumulate = 2 },
+		"Shards":     func(o *Options) { o.Shards = 2 },
 		"Seed":       func(o *Options) { o.Seed++ },
 		"InitFrom":   func(o *Options) { o.InitFrom = []From{{Tensors: src, Pattern: "head"}} },
 		"Freeze":     func(o *Options) { o.Freeze = []string{"head"} },
@@ -186,7 +187,7 @@ func TestEveryOptionDecidesOrNot(t *testing.T) {
 		"ClipNorm":   func(o *Options) { o.ClipNorm = 1 },
 	}
 	rest := []string{"Valid", // is one of the facts of rows: TestGoesOnOnlyAsItWas
-		"Workers", "Spin", "Kernels", "Classes", "Dir", "CheckpointEvery", "Progress", "AfterUpdate", "Dump", "DumpAfter", "Show", "Log", "Needs"}
+		"Cluster", "Workers", "Spin", "Kernels", "Classes", "Dir", "CheckpointEvery", "Progress", "AfterUpdate", "Dump", "DumpAfter", "Show", "Log", "Needs"}
 	base := steady()
 	base.Valid = rows(10)
 	was, err := base.Decides(m)

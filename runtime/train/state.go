@@ -54,9 +54,18 @@ func (t *Trainer) save() error {
 	if err := t.keepSchedule(); err != nil {
 		return err
 	}
-	raw, err := json.Marshal(t.state)
+	f, err := t.file(&t.state)
 	if err != nil {
-		return fmt.Errorf("train: %w", err)
+		return err
+	}
+	return t.write(f)
+}
+
+// file returns the checkpoint of now, with this as the trainer's record.
+func (t *Trainer) file(record any) (*checkpoint.File, error) {
+	raw, err := json.Marshal(record)
+	if err != nil {
+		return nil, fmt.Errorf("train: %w", err)
 	}
 	f := &checkpoint.File{Header: checkpoint.Header{
 		Model: t.prog.Name, ModelHash: t.prog.Hash, Kernels: t.kernels(), Optimizer: t.opt.Optimizer.Name(),
@@ -74,7 +83,7 @@ func (t *Trainer) save() error {
 	for _, s := range t.model.States() {
 		f.Tensors = append(f.Tensors, checkpoint.Tensor{Name: statePrefix + s.Name, Shape: s.Type.Shape.Lengths(), Data: t.store.State(s.Name)})
 	}
-	return t.write(f)
+	return f, nil
 }
 
 // adopt takes over the tensors and the state of a checkpoint that fits.
@@ -125,6 +134,9 @@ func (t *Trainer) adopt(path string, f *checkpoint.File, s state, content []byte
 	t.store.Touch()
 	t.best, t.state, t.cursor, t.resumed = best, s, f.Cursor, true
 	t.saved, t.savedEpoch = true, f.Cursor.Epoch
+	if t.files == nil { // of a rank that writes nothing
+		return nil
+	}
 	if err := t.files.resume(content, s.History, f.Grown != checkpoint.Mark{}); err != nil {
 		return t.notWritten("log", f, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/lamina-ml/lamina/kernels/simd"
+	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/runtime/optim"
 )
@@ -17,15 +18,15 @@ func (t *Trainer) kernels() string {
 	return strings.Join(append([]string{simd.Active()}, t.engine.Given()...), "+")
 }
 
-// step makes one update: as many runs as are accumulated, fewer at the end of
-// the epoch. It reports false when the epoch has no more rows. A step that is
+// step makes one update: a run for each batch, fewer at the end of the epoch, or
+// one for each shard. It reports false when the epoch has no more rows. A step that is
 // interrupted leaves everything as it was after the update before.
 func (t *Trainer) step(ctx context.Context) (more bool, err error) {
 	left := t.batches.Steps() - t.cursor.Step
 	if left <= 0 {
 		return false, nil
 	}
-	runs := min(t.opt.Accumulate, left)
+	runs := min(t.opt.batches(), left)
 	rows := min(runs*t.batches.Size(), t.batches.Len()-t.cursor.Step*t.batches.Size())
 	if err := t.rates(); err != nil {
 		return false, err
@@ -33,28 +34,14 @@ func (t *Trainer) step(ctx context.Context) (more bool, err error) {
 	u := &t.update
 	u.T, u.Step, u.UpdateRows, u.FirstRow, u.Seed = t.cursor.Update+1, uint64(t.cursor.Update), rows, 0, t.opt.Seed
 	u.Opt, u.Accumulate, u.Epoch = t.opt.Optimizer, false, t.cursor.Epoch
-	clear(t.sums)
 	watched := t.watch(runs)
-	for range runs {
-		b, ok, err := t.batches.Next(ctx)
-		if err != nil {
-			return false, err
-		}
-		if !ok {
-			return false, errors.New("train: the source has fewer rows than it said")
-		}
-		in, err := t.feed.take(b)
-		if err != nil {
-			return false, err
-		}
-		if err := t.engine.RunAt(in, t.feed.lengths(b), u); err != nil {
-			return false, t.explain(err, "loss")
-		}
-		for i, name := range t.sumNames {
-			t.sums[i] += float64(t.engine.Output(name).F32[0]) * float64(b.Rows)
-		}
-		u.FirstRow += b.Rows
-		u.Accumulate = true
+	if t.opt.Shards > 1 {
+		err = t.shards(ctx)
+	} else {
+		err = t.parts(ctx, runs)
+	}
+	if err != nil {
+		return false, err
 	}
 	if t.opt.stored() {
 		if _, err := t.engine.Apply(u, t.opt.ClipNorm); err != nil {
@@ -67,9 +54,9 @@ func (t *Trainer) step(ctx context.Context) (more bool, err error) {
 		}
 	}
 	if t.state.Sum == nil {
-		t.state.Sum = make(engine.Numbers, len(t.sums))
+		t.state.Sum = make(engine.Numbers, len(t.sums.now))
 	}
-	for i, s := range t.sums {
+	for i, s := range t.sums.now {
 		t.state.Sum[i] += s
 	}
 	t.state.Rows += rows
@@ -77,12 +64,52 @@ func (t *Trainer) step(ctx context.Context) (more bool, err error) {
 	t.cursor.Update++
 	t.report.step(t, rows)
 	if t.opt.AfterUpdate != nil {
-		t.opt.AfterUpdate(Update{Number: t.cursor.Update, Rows: rows, Loss: t.sums[0] / float64(rows)})
+		t.opt.AfterUpdate(Update{Number: t.cursor.Update, Rows: rows, Loss: t.sums.now[0] / float64(rows)})
 	}
 	if every := t.opt.CheckpointEvery; every > 0 && t.cursor.Update%int64(every) == 0 && t.cursor.Step < t.batches.Steps() {
 		return true, t.save()
 	}
 	return true, nil
+}
+
+// parts runs the batches of an update, one chain of sums.
+func (t *Trainer) parts(ctx context.Context, runs int) error {
+	clear(t.sums.now)
+	for range runs {
+		b, err := t.next(ctx)
+		if err == nil {
+			err = t.run(b)
+		}
+		if err != nil {
+			return err
+		}
+		t.update.FirstRow += b.Rows
+	}
+	return nil
+}
+
+func (t *Trainer) next(ctx context.Context) (dataset.Batch, error) {
+	b, ok, err := t.batches.Next(ctx)
+	if err == nil && !ok {
+		err = errors.New("train: the source has fewer rows than it said")
+	}
+	return b, err
+}
+
+// run adds the gradients and losses of some rows of the update to what there is.
+func (t *Trainer) run(b dataset.Batch) error {
+	in, err := t.feed.take(b)
+	if err != nil {
+		return err
+	}
+	if err := t.engine.RunAt(in, t.feed.lengths(b), &t.update); err != nil {
+		return t.explain(err, "loss")
+	}
+	for i, name := range t.sumNames {
+		t.sums.now[i] += float64(t.engine.Output(name).F32[0]) * float64(b.Rows)
+	}
+	t.update.Accumulate = true
+	return nil
 }
 
 // rates sets the learning rate of every parameter for the update to come.
@@ -102,5 +129,5 @@ func (t *Trainer) rates() error {
 }
 
 func (t *Trainer) updatesPerEpoch() int {
-	return (t.batches.Steps() + t.opt.Accumulate - 1) / t.opt.Accumulate
+	return (t.batches.Steps() + t.opt.batches() - 1) / t.opt.batches()
 }

@@ -166,6 +166,8 @@ func TestInterruptAndResume(t *testing.T) {
 			o.Accumulate, o.CheckpointEvery, o.Valid, o.ClipNorm = 2, 1, rows(40), 1
 			o.Optimizer = optim.RMSProp(1e-3).Schedule(optim.Plateau(1, 0.5))
 		},
+		"shards": func(o *Options) { o.Shards, o.CheckpointEvery = 4, 1 },
+		"ranks":  func(o *Options) { o.Shards, o.CheckpointEvery, o.Cluster = 2, 1, Local(2) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			whole := options()

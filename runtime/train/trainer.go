@@ -30,6 +30,7 @@ var ErrInterrupted = errors.New("interrupted")
 type Trainer struct {
 	model *spec.Model
 	opt   Options
+	crew  *crew // other ranks of this process, nil without
 	prog  *compiler.Program
 
 	frozen   map[string]bool // parameters that are not trained
@@ -39,8 +40,9 @@ type Trainer struct {
 	feed     *feed
 	batches  *dataset.Batches
 	rows     dataset.Source
-	eval     *evaluation // of Options.Valid, nil without
-	metrics  *evaluation // of the training rows, when metrics are asked for without validation rows
+	read     dataset.Source // the rows as the ranks of this process may read them
+	eval     *evaluation    // of Options.Valid, nil without
+	metrics  *evaluation    // of the training rows, when metrics are asked for without validation rows
 	schedule optim.Schedule
 
 	state      state
@@ -66,7 +68,7 @@ type Trainer struct {
 	writeCheckpoint func(path string, f *checkpoint.File) error
 
 	sumNames []string  // outputs that are summed: the whole loss, then each loss
-	sums     []float64 // of the update under way
+	sums     tree      // of the update under way
 	factors  []float64 // of each parameter's learning rate, in store order
 	done     bool
 }
@@ -92,7 +94,7 @@ func New(ctx context.Context, m *spec.Model, rows dataset.Source, o Options) (*T
 	if err != nil {
 		return nil, err
 	}
-	prog, err := compiler.Compile(m, compiler.Options{Rows: o.Batch, StoreGrads: o.stored(), Frozen: frozen, Dump: o.Dump, DumpAfter: o.DumpAfter})
+	prog, err := compiler.Compile(m, compiler.Options{Rows: o.runRows(), StoreGrads: o.stored(), Shards: o.Shards, Frozen: frozen, Dump: o.Dump, DumpAfter: o.DumpAfter})
 	if err != nil {
 		return nil, err
 	}
@@ -104,26 +106,31 @@ func New(ctx context.Context, m *spec.Model, rows dataset.Source, o Options) (*T
 			return nil, fmt.Errorf("train: what is needed after the training is not there, so it does not begin: %w", err)
 		}
 	}
-	t := &Trainer{model: m, opt: o, prog: prog, frozen: frozen, rows: rows, quiet: quiet, asked: asked, best: map[string][]float32{}, schedule: o.Optimizer.Plan(),
+	crew, read := recruit(&o, rows)
+	t := &Trainer{model: m, opt: o, crew: crew, read: read, prog: prog, frozen: frozen, rows: rows, quiet: quiet, asked: asked, best: map[string][]float32{}, schedule: o.Optimizer.Plan(),
 		clock: clock{read: time.Now}, writeCheckpoint: checkpoint.Write}
 	if s, ok := t.schedule.(optim.StatefulSchedule); ok {
 		t.schedule = s.Start()
 	}
-	if err := t.prepare(ctx); err != nil {
+	err = t.prepare(ctx)
+	if err == nil && crew != nil {
+		err = crew.fill(ctx, m, read, o)
+	}
+	if err != nil {
 		t.Close()
 		return nil, err
 	}
 	return t, nil
 }
 
-// stored reports whether an update needs the whole gradient in memory.
-func (o *Options) stored() bool { return o.ClipNorm > 0 || o.Accumulate > 1 }
-
 func (t *Trainer) prepare(ctx context.Context) (err error) {
+	if !t.opt.leads() {
+		t.opt.Dir = ""
+	}
 	if err := t.openFolder(); err != nil {
 		return err
 	}
-	if t.batches, err = dataset.NewBatches(t.rows, t.opt.Batch, random.New(t.opt.Seed).DeriveString("shuffle"), !t.opt.InOrder); err != nil {
+	if t.batches, err = dataset.NewBatches(t.read, t.opt.batchRows(), random.New(t.opt.Seed).DeriveString("shuffle"), !t.opt.InOrder); err != nil {
 		return err
 	}
 	if t.feed, err = newFeed(t.prog.Train, t.rows, t.model); err != nil {
@@ -148,8 +155,11 @@ func (t *Trainer) prepare(ctx context.Context) (err error) {
 	if s := t.opt.Show; s != "" && !slices.Contains(t.sumNames, s) {
 		return fmt.Errorf("train: Options.Show is %q; the losses of model %q are %s", s, t.prog.Name, strings.Join(t.sumNames, ", "))
 	}
-	t.sums = make([]float64, len(t.sumNames))
+	t.sums = newTree(len(t.sumNames), t.opt.Shards)
 	t.group()
+	if !t.opt.leads() {
+		return t.follow(ctx)
+	}
 	if t.opt.Valid != nil {
 		if t.eval, err = newEvaluation(t, t.opt.Valid, true); err != nil {
 			return fmt.Errorf("Options.Valid: %w", err)
@@ -172,6 +182,9 @@ func (t *Trainer) prepare(ctx context.Context) (err error) {
 	}
 	if name := t.badParam(); name != "" {
 		return fmt.Errorf("train: parameter %q is not finite before the first step: its initializer, Options.InitFrom or the checkpoint gives it so", name)
+	}
+	if err := t.meet(ctx); err != nil {
+		return err
 	}
 	t.tell()
 	return nil
@@ -241,6 +254,9 @@ func (t *Trainer) Epochs(ctx context.Context) iter.Seq[Epoch] {
 		}
 		t.report.start(t)
 		defer t.report.close()
+		if t.crew != nil {
+			t.crew.start()
+		}
 		for !t.finished() {
 			e, err := t.epoch(ctx)
 			if err != nil {
@@ -315,6 +331,9 @@ func (t *Trainer) epoch(ctx context.Context) (Epoch, error) {
 	if e.Validated && !finite(e.Valid.Loss) {
 		return Epoch{}, t.invalid(e.Valid.Loss)
 	}
+	if e, err = t.agree(ctx, e); err != nil {
+		return Epoch{}, err
+	}
 	e.Best = t.state.judge(&e, t.opt.MinDelta)
 	if e.Best && e.Validated && !t.opt.KeepLast {
 		t.keep(t.best)
@@ -356,6 +375,9 @@ func (t *Trainer) lastGood() string {
 
 // Close frees the workers and Options.Dir. Done does so too.
 func (t *Trainer) Close() {
+	if t.crew != nil {
+		t.crew.close(t.err == nil && t.finished())
+	}
 	if t.batches != nil {
 		t.batches.Close()
 	}
