@@ -229,6 +229,11 @@ func TestShortSlicesPanic(t *testing.T) {
 		"error":   func() { SquaredError(s[:3], s, s, 1) },
 		"target":  func() { SquaredError(s, s, s[:3], 1) },
 		"energy":  func() { SigmoidSoftplus(s[:3], s) },
+		"scale":   func() { Normalize(s, s, s[:3], nil, 0, 1) },
+		"offset":  func() { Normalize(s, s, s, s[:3], 0, 1) },
+		"sums":    func() { NormalizeSums(s[:3], s, s, s, 0, 1) },
+		"along":   func() { NormalizeGrad(s, s, s[:3], s, 0, 1, 0, 0) },
+		"dots":    func() { LineDot(s, s[:3]) },
 		"columns": func() { ColumnSums(2, 3, s, 3, s, false) },
 		"adam":    func() { Adam(s, s, s[:3], s, AdamParams{}) },
 	} {
@@ -260,6 +265,10 @@ func TestNoAllocation(t *testing.T) {
 				AddRow(a[:], b[:], c[:10])
 				Axpy(a[:], 2, b[:])
 				d[0] = Sum(a[:]) + Dot(a[:], b[:]) + float32(SquaredError(c[:], a[:], b[:], 2)+SigmoidSoftplus(c[:], a[:]))
+				d[1] = float32(SumSquaresAround(a[:], 1))
+				Normalize(a[:], b[:], c[:], d[:], 1, 2)
+				NormalizeSums(a[:], b[:], c[:], d[:], 1, 2)
+				NormalizeGrad(a[:], b[:], c[:], d[:], 1, 2, 3, 4)
 				k := random.New(1)
 				Choose(a[:], k, 3, 0.5, 0, 1)
 				SaltAndPepper(a[:], b[:], k, k, 3, 0.5, 0, 1)

@@ -87,6 +87,12 @@ func TestGuardPages(t *testing.T) {
 				if s := SigmoidSoftplus(x, y); s != s {
 					t.Error("a softplus of finite numbers is NaN")
 				}
+				if s, a := NormalizeSums(x, y, z, w, 1, 2); s+a+SumSquaresAround(y, 1) != s+a+SumSquaresAround(y, 1) {
+					t.Error("a sum of finite numbers is NaN")
+				}
+				Normalize(x, y, z, w, 1, 2)
+				Normalize(x, y, z, nil, 1, 2)
+				NormalizeGrad(x, y, z, w, 1, 2, 3, 4)
 				k := random.New(uint64(n))
 				Uniform(x, k, 3)
 				Choose(x, k, 4, 0.5, 0, 1)

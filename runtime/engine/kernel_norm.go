@@ -208,6 +208,10 @@ func groupNormGradKernel(b *binding) (kernel, string) {
 
 // channelSums adds each run of n elements.
 func channelSums(dst, src []float32, n int) {
+	if n == 1 {
+		copy(dst, src)
+		return
+	}
 	for k := range dst {
 		dst[k] = float32(simd.LineSum(src[k*n:][:n]))
 	}
