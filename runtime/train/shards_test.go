@@ -79,6 +79,7 @@ func TestShardsErrors(t *testing.T) {
 		{func(o *Options) { o.Shards = 2048 }, "Options.Shards must be from 0 to 1024, got 2048"},
 		{func(o *Options) { o.Shards, o.Accumulate = 4, 3 }, "Options.Accumulate is 3, but the parts of an update are cut where its shards are, and Options.Shards is 4"},
 		{func(o *Options) { o.Shards, o.Accumulate = 4, 6 }, "Options.Shards is 4"},
+		{func(o *Options) { o.Shards, o.Accumulate, o.Batch = 4, 1<<16, 1<<20 }, "Options.Batch times Accumulate is 68719476736 rows; with Options.Shards an update may have 1073741824"},
 	} {
 		o := options()
 		c.change(&o)
