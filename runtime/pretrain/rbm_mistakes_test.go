@@ -51,6 +51,7 @@ func TestRBMMistakes(t *testing.T) {
 		"metrics":    {phase(func(o *train.Options) { o.Metrics = []train.Metric{{Name: "m"}} }), "RBM: Options.Metrics must be empty"},
 		"start":      {phase(func(o *train.Options) { o.InitFrom = []train.From{{}} }), "RBM: Options.InitFrom must be empty"},
 		"accumulate": {phase(func(o *train.Options) { o.Accumulate = 2 }).Persistent(5), `the state "encoder/dense1/contrast/chains" goes on at each step`},
+		"shards":     {phase(func(o *train.Options) { o.Shards = 2 }).Persistent(5), `Options.Shards is 2, but the state "encoder/dense1/contrast/chains" goes on at each step`},
 		"sparse":     {phase(func(o *train.Options) { o.Accumulate = 2 }).Sparse(0.1, 1), `layer "loss/klsparsity1": Max: it is not linear in a sum or mean over the rows`},
 	} {
 		err := pretrain.NewProgram("p", c.p).Err()

@@ -55,6 +55,33 @@ func BenchmarkFrozen(b *testing.B) {
 	}
 }
 
+// BenchmarkShards measures epochs of the demo's model whose updates are made in
+// shards, and of ranks that share them.
+func BenchmarkShards(b *testing.B) {
+	data := dataset.Digits().Train
+	for _, c := range []struct{ shards, parts, ranks int }{{1, 1, 1}, {1, 2, 1}, {2, 1, 1}, {4, 1, 1}, {8, 1, 1}, {2, 1, 2}} {
+		b.Run(fmt.Sprintf("shards=%d/parts=%d/ranks=%d", c.shards, c.parts, c.ranks), func(b *testing.B) {
+			enc := spec.Sequential("encoder", spec.Dense(100), spec.ReLU(), spec.Dense(30), spec.ReLU())
+			ae := spec.Autoencoder("digits", spec.Input("x", 784), enc, spec.Mirror("decoder", enc).Tied())
+			o := Options{Optimizer: optim.Adam(1e-3), Epochs: b.N, Batch: 256 / c.parts, Accumulate: c.parts, Shards: c.shards, Workers: 2}
+			if c.ranks > 1 {
+				o.Cluster = Local(c.ranks)
+			}
+			t, err := New(context.Background(), ae, data, o)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer t.Close()
+			b.ResetTimer()
+			best := 0.0
+			for e := range t.Epochs(context.Background()) {
+				best = max(best, e.RowsPerSecond)
+			}
+			b.ReportMetric(best, "best-samples/s")
+		})
+	}
+}
+
 // BenchmarkTinyAutoencoder measures whole training steps of 16-8-4 and back, of
 // which the arithmetic is a small part.
 func BenchmarkTinyAutoencoder(b *testing.B) {

@@ -7,5 +7,6 @@
 // between epochs. The trainer executes plans and knows no layers.
 //
 // One seed makes a run: the same model, data, options and seed give the same
-// bits for any number of workers, and across an interruption and a resume.
+// bits for any number of workers, and across an interruption and a resume; with
+// Options.Shards also for parts of an update and for the ranks of a Cluster.
 package train

@@ -12,6 +12,9 @@ import (
 // rows is rows ⌊pR/P⌋ to ⌊(p+1)R/P⌋. A shard is one piece, or several that follow
 // each other and whose sums go on; the shards join by a balanced binary tree.
 
+// maxUpdate is the most rows of an update that is read as a whole.
+const maxUpdate = 1 << 30
+
 // checkParts fills the number of shards in and refuses what cannot be cut so.
 func (o *Options) checkParts(m *spec.Model, bad func(format string, a ...any)) {
 	if !ir.PowerOfTwo(o.Shards) {
@@ -40,6 +43,9 @@ func (o *Options) checkParts(m *spec.Model, bad func(format string, a ...any)) {
 		case o.Shards%k != 0:
 			bad("Options.Cluster has %d ranks, which must divide Options.Shards, and that is %d: let Shards be %d", k, o.Shards, k)
 		}
+	}
+	if rows := int64(o.Batch) * int64(o.Accumulate); o.Shards > 1 && rows > maxUpdate {
+		bad("Options.Batch times Accumulate is %d rows; with Options.Shards an update may have %d", rows, maxUpdate)
 	}
 	name, k := "Accumulate", o.Accumulate
 	if o.Shards > 1 {

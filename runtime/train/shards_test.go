@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math"
 	"testing"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
@@ -19,7 +20,7 @@ var sharded = map[string]func() (*spec.Model, dataset.Source, Options){
 	"dense": func() (*spec.Model, dataset.Source, Options) {
 		x := spec.Input("x", 12)
 		m := spec.NewModel("m", spec.MSE(x.Then(spec.Dense(9), spec.ReLU(), spec.Dense(12)), x))
-		return m, rows(75), Options{Optimizer: optim.SGD(0.05).Momentum(0.9)}
+		return m, rows(67), Options{Optimizer: optim.SGD(0.05).Momentum(0.9)}
 	},
 	"noisy, two losses, tied": func() (*spec.Model, dataset.Source, Options) {
 		x := spec.Input("x", 12)
@@ -78,6 +79,7 @@ func TestShardsErrors(t *testing.T) {
 		{func(o *Options) { o.Shards = 2048 }, "Options.Shards must be from 0 to 1024, got 2048"},
 		{func(o *Options) { o.Shards, o.Accumulate = 4, 3 }, "Options.Accumulate is 3, but the parts of an update are cut where its shards are, and Options.Shards is 4"},
 		{func(o *Options) { o.Shards, o.Accumulate = 4, 6 }, "Options.Shards is 4"},
+		{func(o *Options) { o.Shards, o.Accumulate, o.Batch = 4, 1<<16, 1<<20 }, "Options.Batch times Accumulate is 68719476736 rows; with Options.Shards an update may have 1073741824"},
 	} {
 		o := options()
 		c.change(&o)
@@ -147,5 +149,51 @@ func TestShardsGoOnOverParts(t *testing.T) {
 		if fit(parts) != want {
 			t.Errorf("%d parts: other bits than the whole", parts)
 		}
+	}
+}
+
+// TestShardsAddUp: four shards give what one sum gives, up to rounding, masks and noise
+// included, also where an update has fewer rows than shards.
+func TestShardsAddUp(t *testing.T) {
+	for _, name := range []string{"dense", "noisy, two losses, tied"} {
+		fit := func(shards int) *Result {
+			m, src, o := sharded[name]()
+			o.Batch, o.Shards, o.Epochs, o.Optimizer, o.Log = 32, shards, 3, optim.SGD(0.05).Momentum(0.9), slog.New(slog.DiscardHandler)
+			r, err := Fit(context.Background(), m, src, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return r
+		}
+		a, b := fit(1), fit(4)
+		for p, w := range a.params {
+			for i := range w {
+				if d := math.Abs(float64(w[i] - b.params[p][i])); d > 1e-5 {
+					t.Fatalf("%s: %s[%d] is %v in one sum, %v in four shards", name, p, i, w[i], b.params[p][i])
+				}
+			}
+		}
+		for i, e := range a.History {
+			if d := math.Abs(e.Train.Loss - b.History[i].Train.Loss); d > 1e-5 {
+				t.Errorf("%s: epoch %d has the loss %v in one sum, %v in four shards", name, i+1, e.Train.Loss, b.History[i].Train.Loss)
+			}
+		}
+	}
+}
+
+// TestShardsOfShortUpdates: the shards of an update go by its own rows, not by those of
+// a full one.
+func TestShardsOfShortUpdates(t *testing.T) {
+	fit := func(batch int) string {
+		m, _, o := sharded["dense"]()
+		o.Batch, o.Shards, o.Epochs, o.Log = batch, 4, 3, slog.New(slog.DiscardHandler)
+		r, err := Fit(context.Background(), m, rows(11), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return bits(r)
+	}
+	if fit(11) != fit(32) {
+		t.Error("11 rows have other bits where 32 would be an update")
 	}
 }
