@@ -1,6 +1,10 @@
 package ops
 
-import "github.com/lamina-ml/lamina/compiler/ir"
+import (
+	"sync"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+)
 
 // All returns one op of each kind, its attributes zero, in the order of the
 // families.
@@ -22,12 +26,17 @@ func All() []ir.Op {
 	}
 }
 
+// byName holds All by name: a reader asks for each node of a file.
+var byName = sync.OnceValue(func() map[string]ir.Op {
+	m := map[string]ir.Op{}
+	for _, op := range All() {
+		m[op.Name()] = op
+	}
+	return m
+})
+
 // ByName returns the op of that name, its attributes zero.
 func ByName(name string) (ir.Op, bool) {
-	for _, op := range All() {
-		if op.Name() == name {
-			return op, true
-		}
-	}
-	return nil, false
+	op, ok := byName()[name]
+	return op, ok
 }
