@@ -1,9 +1,10 @@
 package onnximport
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
+
+	"github.com/lamina-ml/lamina/internal/onnxpb"
 )
 
 // Limits bounds what a file may ask for. A zero field means its default.
@@ -50,38 +51,36 @@ const (
 // wire describes the fields of a message type that hold messages, and those that
 // hold packed integers.
 type wire struct {
-	messages map[uint64]*wire
-	packed   map[uint64]bool
+	messages map[uint32]*wire
+	packed   map[uint32]bool
 }
 
 // schema returns the message types reachable from a ModelProto.
 func schema() *wire {
 	leaf := &wire{}
 	dim, shape := &wire{}, &wire{}
-	shape.messages = map[uint64]*wire{1: dim}
+	shape.messages = map[uint32]*wire{1: dim}
 	typ := &wire{}
-	element := &wire{messages: map[uint64]*wire{1: typ, 2: typ}} // sequence, optional, map
-	tensorType := &wire{messages: map[uint64]*wire{2: shape}}
-	typ.messages = map[uint64]*wire{1: tensorType, 4: element, 5: element, 8: tensorType, 9: element}
-	info := &wire{messages: map[uint64]*wire{2: typ, 4: leaf}}
-	tensor := &wire{messages: map[uint64]*wire{3: leaf, 13: leaf, 16: leaf}, packed: map[uint64]bool{1: true, 5: true, 7: true, 11: true}}
-	sparse := &wire{messages: map[uint64]*wire{1: tensor, 2: tensor}, packed: map[uint64]bool{3: true}}
+	element := &wire{messages: map[uint32]*wire{1: typ, 2: typ}} // sequence, optional, map
+	tensorType := &wire{messages: map[uint32]*wire{2: shape}}
+	typ.messages = map[uint32]*wire{1: tensorType, 4: element, 5: element, 8: tensorType, 9: element}
+	info := &wire{messages: map[uint32]*wire{2: typ, 4: leaf}}
+	tensor := &wire{messages: map[uint32]*wire{3: leaf, 13: leaf, 16: leaf}, packed: map[uint32]bool{1: true, 5: true, 7: true, 11: true}}
+	sparse := &wire{messages: map[uint32]*wire{1: tensor, 2: tensor}, packed: map[uint32]bool{3: true}}
 	graph := &wire{}
-	attr := &wire{messages: map[uint64]*wire{5: tensor, 6: graph, 10: tensor, 11: graph, 14: typ, 15: typ, 22: sparse, 23: sparse},
-		packed: map[uint64]bool{8: true}}
-	pair := &wire{packed: map[uint64]bool{2: true}}
-	sharded := &wire{messages: map[uint64]*wire{2: leaf}}
-	sharding := &wire{messages: map[uint64]*wire{3: pair, 4: sharded}, packed: map[uint64]bool{2: true}}
-	device := &wire{messages: map[uint64]*wire{2: sharding}}
-	node := &wire{messages: map[uint64]*wire{5: attr, 9: leaf, 10: device}}
-	annotation := &wire{messages: map[uint64]*wire{2: leaf}}
-	graph.messages = map[uint64]*wire{1: node, 5: tensor, 11: info, 12: info, 13: info, 14: annotation, 15: sparse, 16: leaf}
-	training := &wire{messages: map[uint64]*wire{1: graph, 2: graph, 3: leaf, 4: leaf}}
-	function := &wire{messages: map[uint64]*wire{7: node, 9: leaf, 11: attr, 12: info, 14: leaf}}
-	return &wire{messages: map[uint64]*wire{7: graph, 8: leaf, 14: leaf, 20: training, 25: function, 26: leaf}}
+	attr := &wire{messages: map[uint32]*wire{5: tensor, 6: graph, 10: tensor, 11: graph, 14: typ, 15: typ, 22: sparse, 23: sparse},
+		packed: map[uint32]bool{8: true}}
+	pair := &wire{packed: map[uint32]bool{2: true}}
+	sharded := &wire{messages: map[uint32]*wire{2: leaf}}
+	sharding := &wire{messages: map[uint32]*wire{3: pair, 4: sharded}, packed: map[uint32]bool{2: true}}
+	device := &wire{messages: map[uint32]*wire{2: sharding}}
+	node := &wire{messages: map[uint32]*wire{5: attr, 9: leaf, 10: device}}
+	annotation := &wire{messages: map[uint32]*wire{2: leaf}}
+	graph.messages = map[uint32]*wire{1: node, 5: tensor, 11: info, 12: info, 13: info, 14: annotation, 15: sparse, 16: leaf}
+	training := &wire{messages: map[uint32]*wire{1: graph, 2: graph, 3: leaf, 4: leaf}}
+	function := &wire{messages: map[uint32]*wire{7: node, 9: leaf, 11: attr, 12: info, 14: leaf}}
+	return &wire{messages: map[uint32]*wire{7: graph, 8: leaf, 14: leaf, 20: training, 25: function, 26: leaf}}
 }
-
-var errMalformed = errors.New("the bytes are malformed or cut short")
 
 // maxDepth bounds messages within messages.
 const maxDepth = 100
@@ -110,51 +109,26 @@ func (s *scale) message(b []byte, w *wire, depth int) error {
 		return err
 	}
 	for len(b) > 0 {
-		tag, n := binary.Uvarint(b)
-		if n <= 0 {
-			return errMalformed
+		f, rest, err := onnxpb.NextField(b)
+		if err != nil {
+			return err
 		}
-		b = b[n:]
-		// The generated code cuts field numbers to 32 bits.
-		field := uint64(uint32(tag >> 3))
-		var size uint64
 		cost := int64(scalarBytes)
-		switch tag & 7 {
-		case 0:
-			if _, n = binary.Uvarint(b); n <= 0 {
-				return errMalformed
-			}
-			size = uint64(n)
-		case 1:
-			size = 8
-		case 5:
-			size = 4
-		case 2:
-			if size, n = binary.Uvarint(b); n <= 0 {
-				return errMalformed
-			}
-			b = b[n:]
+		if f.Bytes {
 			cost = fieldBytes
-		default:
-			return errMalformed
-		}
-		if size > uint64(len(b)) {
-			return errMalformed
-		}
-		if tag&7 == 2 {
-			if sub := w.messages[field]; sub != nil {
-				if err := s.message(b[:size], sub, depth+1); err != nil {
+			if sub := w.messages[f.Number]; sub != nil {
+				if err := s.message(f.Data, sub, depth+1); err != nil {
 					return err
 				}
 				cost = 0
-			} else if w.packed[field] {
-				cost += 8 * int64(size)
+			} else if w.packed[f.Number] {
+				cost += 8 * int64(len(f.Data))
 			}
 		}
 		if err := s.take(cost); err != nil {
 			return err
 		}
-		b = b[size:]
+		b = rest
 	}
 	return nil
 }

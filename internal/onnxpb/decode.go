@@ -1,8 +1,6 @@
 package onnxpb
 
 import (
-	"encoding/binary"
-	"errors"
 	"fmt"
 	"reflect"
 	"strconv"
@@ -90,8 +88,6 @@ func describe(t reflect.Type, all map[reflect.Type]*messageType) *messageType {
 	return m
 }
 
-var errMalformed = errors.New("the bytes are malformed or cut short")
-
 // scanner walks over encoded messages without decoding them. What it does not
 // understand is an error, so that nothing reaches the generated code unseen.
 type scanner struct {
@@ -106,40 +102,16 @@ func (s *scanner) scan(b []byte, m *messageType, depth int) error {
 		return fmt.Errorf("it has more than %d messages", MaxMessages)
 	}
 	for len(b) > 0 {
-		tag, n := binary.Uvarint(b)
-		if n <= 0 {
-			return errMalformed
+		f, rest, err := NextField(b)
+		if err != nil {
+			return err
 		}
-		b = b[n:]
-		var size uint64
-		switch tag & 7 {
-		case 0: // varint
-			if _, n = binary.Uvarint(b); n <= 0 {
-				return errMalformed
-			}
-			size = uint64(n)
-		case 1: // 64 bits
-			size = 8
-		case 2: // length and bytes
-			if size, n = binary.Uvarint(b); n <= 0 {
-				return errMalformed
-			}
-			b = b[n:]
-		case 5: // 32 bits
-			size = 4
-		default: // groups, which ONNX has none of
-			return errMalformed
-		}
-		if size > uint64(len(b)) {
-			return errMalformed
-		}
-		// The generated code cuts field numbers to 32 bits, too.
-		if sub := m.fields[int32(tag>>3)]; sub != nil && tag&7 == 2 {
-			if err := s.scan(b[:size], sub, depth+1); err != nil {
+		if sub := m.fields[int32(f.Number)]; sub != nil && f.Bytes {
+			if err := s.scan(f.Data, sub, depth+1); err != nil {
 				return err
 			}
 		}
-		b = b[size:]
+		b = rest
 	}
 	return nil
 }

@@ -3,9 +3,10 @@
 package ort
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
+
+	"github.com/lamina-ml/lamina/internal/onnxpb"
 )
 
 // crashes are the nodes that are known to end the process when onnxruntime opens or
@@ -51,7 +52,7 @@ type wireFunction struct {
 func harmless(model []byte) error {
 	c := &crashCheck{functions: map[string]*wireFunction{}, seen: map[string]bool{}}
 	var graphs [][]byte
-	err := fields(model, func(number int, b []byte) error {
+	err := fields(model, func(number uint32, b []byte) error {
 		switch number {
 		case 7:
 			graphs = append(graphs, b)
@@ -65,7 +66,7 @@ func harmless(model []byte) error {
 			err = c.graph(g, nil, 0)
 		}
 	}
-	if errors.Is(err, errWire) {
+	if errors.Is(err, onnxpb.ErrMalformed) {
 		return nil
 	}
 	return err
@@ -88,7 +89,7 @@ const (
 func (c *crashCheck) function(b []byte) error {
 	f := &wireFunction{}
 	var name, domain string
-	err := fields(b, func(number int, b []byte) error {
+	err := fields(b, func(number uint32, b []byte) error {
 		switch number {
 		case 1:
 			name = string(b)
@@ -107,7 +108,7 @@ func (c *crashCheck) function(b []byte) error {
 
 // graph looks at the nodes of a graph; absent are names that stand for nothing.
 func (c *crashCheck) graph(b []byte, absent map[string]bool, depth int) error {
-	return fields(b, func(number int, b []byte) error {
+	return fields(b, func(number uint32, b []byte) error {
 		if number != 1 {
 			return nil
 		}
@@ -117,7 +118,7 @@ func (c *crashCheck) graph(b []byte, absent map[string]bool, depth int) error {
 
 func (c *crashCheck) node(b []byte, absent map[string]bool, depth int) error {
 	if c.steps++; depth > maxNested || c.steps > maxSteps {
-		return errWire
+		return onnxpb.ErrMalformed
 	}
 	n, err := readNode(b)
 	if err != nil {
@@ -170,7 +171,7 @@ func (n *wireNode) called() string {
 
 func readNode(b []byte) (*wireNode, error) {
 	n := &wireNode{}
-	err := fields(b, func(number int, b []byte) error {
+	err := fields(b, func(number uint32, b []byte) error {
 		switch number {
 		case 1:
 			n.inputs = append(n.inputs, string(b))
@@ -185,7 +186,7 @@ func readNode(b []byte) (*wireNode, error) {
 		case 7:
 			n.domain = string(b)
 		case 5:
-			return fields(b, func(number int, b []byte) error {
+			return fields(b, func(number uint32, b []byte) error {
 				if number == 6 || number == 11 {
 					n.bodies = append(n.bodies, b)
 				}
@@ -197,44 +198,17 @@ func readNode(b []byte) (*wireNode, error) {
 	return n, err
 }
 
-var errWire = errors.New("malformed message")
-
 // fields calls f for each field of a message that holds bytes. Nothing is copied.
-func fields(b []byte, f func(number int, b []byte) error) error {
+func fields(b []byte, f func(number uint32, b []byte) error) error {
 	for len(b) > 0 {
-		tag, n := binary.Uvarint(b)
-		if n <= 0 {
-			return errWire
+		field, rest, err := onnxpb.NextField(b)
+		if err == nil && field.Bytes {
+			err = f(field.Number, field.Data)
 		}
-		b = b[n:]
-		size := uint64(0)
-		switch tag & 7 {
-		case 0:
-			if _, n = binary.Uvarint(b); n <= 0 {
-				return errWire
-			}
-			size = uint64(n)
-		case 1:
-			size = 8
-		case 5:
-			size = 4
-		case 2:
-			if size, n = binary.Uvarint(b); n <= 0 {
-				return errWire
-			}
-			b = b[n:]
-		default:
-			return errWire
+		if err != nil {
+			return err
 		}
-		if size > uint64(len(b)) {
-			return errWire
-		}
-		if tag&7 == 2 {
-			if err := f(int(tag>>3), b[:size:size]); err != nil {
-				return err
-			}
-		}
-		b = b[size:]
+		b = rest
 	}
 	return nil
 }
