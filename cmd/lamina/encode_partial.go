@@ -19,6 +19,7 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/internal/atomicfile"
 	"github.com/lamina-ml/lamina/internal/npywrite"
+	"github.com/lamina-ml/lamina/internal/onnxfile"
 	"github.com/lamina-ml/lamina/runtime/checkpoint"
 )
 
@@ -115,7 +116,7 @@ func (p *partial) open(outputs []encodedOutput, rows int64) error {
 // readState reads the record. The error says why it is not one to go on from.
 func (p *partial) readState(rows int64) error {
 	path := filepath.Join(p.dir(), partialState)
-	b, err := readFile(path, maxRecord)
+	b, err := onnxfile.Read(path, maxRecord)
 	if errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

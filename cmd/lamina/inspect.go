@@ -103,27 +103,6 @@ func isCheckpoint(path string) bool {
 	return err == nil && string(head) == magic
 }
 
-// readFile reads a regular file of at most limit bytes.
-func readFile(path string, limit int64) ([]byte, error) {
-	f, length, err := regular.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	if length == 0 {
-		return nil, fmt.Errorf("%s: the file is empty", path)
-	}
-	tooLong := fmt.Errorf("%s: more than the %s that can be read", path, size(limit))
-	if length > limit {
-		return nil, tooLong
-	}
-	b, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err == nil && int64(len(b)) > limit {
-		err = tooLong
-	}
-	return b, err
-}
-
 // modelPath returns the model of a bundle's folder, and of a file itself.
 func modelPath(path string) (string, error) {
 	fi, err := os.Stat(path)

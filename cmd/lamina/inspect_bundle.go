@@ -76,7 +76,7 @@ func inspectBundle(dir string) (*inspection, error) {
 
 // readRecord reads a JSON object; a file that is missing is none.
 func readRecord(path string) (map[string]any, error) {
-	b, err := readFile(path, maxRecord)
+	b, err := onnxfile.Read(path, maxRecord)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}

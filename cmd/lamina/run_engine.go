@@ -206,7 +206,7 @@ func readDoubles(file string) (*ir.Tensor, error) {
 const maxPB = 1 << 30
 
 func readPB(file string) (*ir.Tensor, error) {
-	b, err := readFile(file, maxPB)
+	b, err := onnxfile.Read(file, maxPB)
 	if err != nil {
 		return nil, err
 	}

@@ -73,24 +73,6 @@ func callSigmoidSoftplus(i isa, l *[16]float32, dst, x []float32) {
 	}
 }
 
-// The passes of normalisations are made of kernels of the set.
-
-func callSquaresAround(i isa, l *[16]float32, x []float32, shift float32) {
-	squaresAroundBy(i, l, x, shift)
-}
-
-func callNormalize(i isa, dst, x, scale, bias []float32, shift, factor float32) {
-	normalizeBy(i, dst, x, scale, bias, shift, factor)
-}
-
-func callNormalizeSums(i isa, l *[2][16]float32, p, dy, x, scale []float32, shift, factor float32) {
-	normalizeSumsBy(i, l, p, dy, x, scale, shift, factor)
-}
-
-func callNormalizeGrad(i isa, dst, dy, x, scale []float32, shift, factor, a, b float32) {
-	normalizeGradBy(i, dst, dy, x, scale, shift, factor, a, b)
-}
-
 // callColSums takes at least one row and one column.
 func callColSums(i isa, rows int, x []float32, ldx int, dst []float32) {
 	n := 0

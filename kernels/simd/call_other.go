@@ -22,24 +22,6 @@ func callAdam(_ isa, w, g, m, v []float32, c *adamConsts)              { adamGo(
 func callSGD(_ isa, w, g, vel []float32, c *sgdConsts)                 { sgdGo(w, g, vel, c) }
 func callRMSProp(_ isa, w, g, v []float32, c *rmsConsts)               { rmsPropGo(w, g, v, c) }
 
-// The passes of normalisations are made of kernels of the set.
-
-func callSquaresAround(i isa, l *[16]float32, x []float32, shift float32) {
-	squaresAroundBy(i, l, x, shift)
-}
-
-func callNormalize(i isa, dst, x, scale, bias []float32, shift, factor float32) {
-	normalizeBy(i, dst, x, scale, bias, shift, factor)
-}
-
-func callNormalizeSums(i isa, l *[2][16]float32, p, dy, x, scale []float32, shift, factor float32) {
-	normalizeSumsBy(i, l, p, dy, x, scale, shift, factor)
-}
-
-func callNormalizeGrad(i isa, dst, dy, x, scale []float32, shift, factor, a, b float32) {
-	normalizeGradBy(i, dst, dy, x, scale, shift, factor, a, b)
-}
-
 func callTranspose(_ isa, rows, cols int, src []float32, lds int, dst []float32, ldd int) {
 	transposeGo(rows, cols, src, lds, dst, ldd)
 }
