@@ -82,6 +82,10 @@ type (
 	// Linear is an op that may be linear, but for a constant, in the operands that
 	// vary, all of them together, the others being constants.
 	Linear interface{ Linear(vary []bool) bool }
+	// PartMaker is an op without rows in its result, which is for an update that is
+	// run in parts the sum of what it is for each, as Env places them. If ByParts is
+	// true a part makes elements that no other one does, and 0 for all others.
+	PartMaker interface{ ByParts() bool }
 	// Coster states the arithmetic of a node, rows being the batch.
 	Coster interface {
 		Cost(in, out []Type, at Binding) (flops, bytes int64)
@@ -113,3 +117,10 @@ type Env struct {
 
 // Bind returns the lengths of s in this environment.
 func (e *Env) Bind(s Shape) []int { return s.At(e.Binding) }
+
+// ByParts reports whether the parts of an update make the result of op together, each
+// some of its elements.
+func ByParts(op Op) bool {
+	p, ok := op.(PartMaker)
+	return ok && p.ByParts()
+}

@@ -18,6 +18,7 @@ func All() []ir.Op {
 		Softmax{}, LogSoftmax{},
 		OneHot{}, Cast{},
 		Bernoulli{}, RandomNormal{}, Sample{}, Dropout{}, MaskingNoise{}, GaussianNoise{}, SaltAndPepper{}, Reparameterize{}, Emphasis{},
+		Lerp{}, Push{},
 	}
 }
 

@@ -50,7 +50,7 @@ func (n *norm) init(e *Engine) {
 }
 
 // Apply updates the parameters by the stored gradients of a plan that stores
-// them. If clip is positive and the norm of all gradients together is greater,
+// them, and then the state. If clip is positive and the norm of all gradients together is greater,
 // they are scaled to that norm (Pascanu et al. 2013). It returns the norm before
 // clipping.
 //
@@ -85,6 +85,12 @@ func (e *Engine) Apply(u *Update, clip float64) (float64, error) {
 	}
 	e.parallel(len(e.norm.blocks), e.norm.apply)
 	e.s.Touch()
+	e.train = true
+	for i := range e.phases {
+		if e.phases[i].after && e.err.Load() == nil {
+			e.runPhase(&e.phases[i])
+		}
+	}
 	if err := e.err.Load(); err != nil {
 		return total, *err
 	}

@@ -50,6 +50,10 @@ func maker(op string) makeKernel {
 		return padKernel
 	case "Identity", "StopGradient", "Reshape", "Flatten", "Assign":
 		return copyKernel
+	case "Lerp":
+		return lerpKernel
+	case "Push":
+		return pushKernel
 	case "StoreGrad":
 		return storeGradKernel
 	case "Bernoulli", "RandomNormal", "Sample", "MaskingNoise", "GaussianNoise", "SaltAndPepper":

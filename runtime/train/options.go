@@ -118,8 +118,8 @@ func (o *Options) check(m *spec.Model) error {
 	if o.Patience > 0 && o.Valid == nil {
 		bad("Options.Patience needs Options.Valid: there is no validation loss to wait for")
 	}
-	if states := m.States(); o.Accumulate > 1 && len(states) > 0 {
-		bad("Options.Accumulate is %d, but the state %q goes on at each step and not at each update; leave it out", o.Accumulate, states[0].Name)
+	if err := divisible(m, o.Accumulate); err != nil {
+		bad("Options.Accumulate is %d, but %w; leave Accumulate out", o.Accumulate, err)
 	}
 	if err := separable(m, o.Accumulate); err != nil {
 		bad("Options.Accumulate is %d, but the parts of an update would not add up to it: %w; leave Accumulate out", o.Accumulate, err)

@@ -17,6 +17,7 @@ type Result struct {
 	model    *spec.Model
 	prog     *compiler.Program
 	params   map[string][]float32
+	states   map[string][]float32
 	rows     dataset.Source
 	opt      Options
 	starts   []InitReport

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
-	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -45,8 +44,8 @@ type Trainer struct {
 
 	state      state
 	cursor     checkpoint.Cursor
-	best       map[string][]float32
-	before     map[string][]float32 // the parameters before an update that is watched
+	best       tensors
+	before     tensors // before an update that is watched
 	resumed    bool
 	saved      bool // whether there is a checkpoint, and of which epoch
 	savedEpoch int
@@ -104,7 +103,7 @@ func New(ctx context.Context, m *spec.Model, rows dataset.Source, o Options) (*T
 			return nil, fmt.Errorf("train: what is needed after the training is not there, so it does not begin: %w", err)
 		}
 	}
-	t := &Trainer{model: m, opt: o, prog: prog, frozen: frozen, rows: rows, quiet: quiet, asked: asked, best: map[string][]float32{}, schedule: o.Optimizer.Plan(),
+	t := &Trainer{model: m, opt: o, prog: prog, frozen: frozen, rows: rows, quiet: quiet, asked: asked, schedule: o.Optimizer.Plan(),
 		clock: clock{read: time.Now}, writeCheckpoint: checkpoint.Write}
 	if s, ok := t.schedule.(optim.StatefulSchedule); ok {
 		t.schedule = s.Start()
@@ -317,7 +316,7 @@ func (t *Trainer) epoch(ctx context.Context) (Epoch, error) {
 	}
 	e.Best = t.state.judge(&e, t.opt.MinDelta)
 	if e.Best && e.Validated && !t.opt.KeepLast {
-		t.keep(t.best)
+		t.keep(&t.best)
 	}
 	if s, ok := t.schedule.(optim.StatefulSchedule); ok {
 		s.Observe(e.judged())
@@ -336,13 +335,19 @@ func (t *Trainer) epoch(ctx context.Context) (Epoch, error) {
 // means returns the mean losses of the epoch under way.
 func (t *Trainer) means() Values { return valuesOf(t.sumNames, t.state.Sum, float64(t.state.Rows)) }
 
-// keep copies the parameters.
-func (t *Trainer) keep(to map[string][]float32) {
+// tensors are copies of parameters and of state, by name; nil where none were kept.
+type tensors struct{ params, states map[string][]float32 }
+
+// keep copies the parameters and the state.
+func (t *Trainer) keep(to *tensors) {
+	if to.params == nil {
+		to.params, to.states = map[string][]float32{}, map[string][]float32{}
+	}
 	for _, p := range t.prog.Params {
-		if to[p.Name] == nil {
-			to[p.Name] = make([]float32, len(t.store.Param(p.Name)))
-		}
-		copy(to[p.Name], t.store.Param(p.Name))
+		to.params[p.Name] = append(to.params[p.Name][:0], t.store.Param(p.Name)...)
+	}
+	for _, s := range t.store.States() {
+		to.states[s.Name] = append(to.states[s.Name][:0], t.store.State(s.Name)...)
 	}
 }
 
@@ -385,14 +390,13 @@ func (t *Trainer) Done() (*Result, error) {
 	if t.err != nil {
 		return nil, t.err
 	}
-	r := &Result{model: t.model, prog: t.prog, params: map[string][]float32{}, rows: t.rows, opt: t.opt, starts: t.state.InitFrom,
+	r := &Result{model: t.model, prog: t.prog, rows: t.rows, opt: t.opt, starts: t.state.InitFrom,
 		measured: &measured{hash: t.hash}, History: append([]Epoch{}, t.state.History...), Best: t.state.Best}
-	for _, p := range t.prog.Params {
-		r.params[p.Name] = append([]float32{}, t.store.Param(p.Name)...)
+	result := t.best
+	if result.params == nil || t.opt.KeepLast {
+		t.keep(&result)
 	}
-	if len(t.best) > 0 && !t.opt.KeepLast {
-		maps.Copy(r.params, t.best)
-	}
+	r.params, r.states = result.params, result.states
 	for _, p := range t.prog.Params {
 		for _, x := range r.params[p.Name] {
 			if x-x != 0 {
