@@ -59,6 +59,11 @@ var crashRuns = map[string]func() (*spec.Model, *dataset.Table, Options){
 			Seed: 2, Workers: 2, Valid: rows(500).Head(80), Patience: 3, MinDelta: 0.003, ClipNorm: 1, CheckpointEvery: 6,
 			Metrics: []Metric{Accuracy(m.Tap("logits"), spec.Labels("y", 4))}}
 	},
+	"momentum": func() (*spec.Model, *dataset.Table, Options) { // an average and a queue
+		o := momentumOptions()
+		o.Epochs, o.Batch, o.Accumulate, o.Workers, o.CheckpointEvery, o.Valid = 40, 16, 2, 2, 3, rows(500).Head(80)
+		return newMomentum().Model, rows(300), o
+	},
 }
 
 // slowly sleeps before every fourth piece.
@@ -394,6 +399,8 @@ func TestKilledAndResumed(t *testing.T) {
 		{run: "autoencoder", write: slowed, kill: kills / 2},
 		{run: "stopping", write: plainly, kill: kills - kills/2},
 		{run: "stopping", write: slowed, kill: kills / 2},
+		{run: "momentum", write: plainly, kill: kills - kills/2},
+		{run: "momentum", write: slowed, kill: kills / 2},
 	} {
 		t.Run(c.run+"/"+c.write, c.test)
 	}

@@ -131,9 +131,6 @@ func (t *Trainer) prepare(ctx context.Context) (err error) {
 	t.store = engine.NewStore(t.prog.Train.Segments, t.opt.Optimizer.Slots(), t.prog.Train.States...)
 	t.store.NoSlots(t.frozen)
 	initialize(t.store, t.prog.Params, t.opt.Seed)
-	for _, s := range t.model.States() {
-		copy(t.store.State(s.Name), s.Initial(random.New(t.opt.Seed)))
-	}
 	if t.engine, err = engine.New(t.prog.Train, t.store, engine.Options{Workers: t.opt.Workers, Spin: t.opt.Spin}); err != nil {
 		return err
 	}
@@ -161,6 +158,7 @@ func (t *Trainer) prepare(ctx context.Context) (err error) {
 	if err := t.initFrom(); err != nil {
 		return err
 	}
+	t.startStates()
 	if t.opt.Dir != "" {
 		if err := t.load(ctx); err != nil {
 			return err
@@ -209,6 +207,17 @@ func initialize(s *engine.Store, params []spec.Param, seed uint64) {
 		copy(s.Param(p.Name), p.Initial(random.New(seed)))
 	}
 	s.Touch()
+}
+
+// startStates fills the state: an average starts as what it is the average of does.
+func (t *Trainer) startStates() {
+	for _, s := range t.model.States() {
+		if p, ok := s.Like(); ok {
+			copy(t.store.State(s.Name), t.store.Param(p.Name))
+			continue
+		}
+		copy(t.store.State(s.Name), s.Initial(random.New(t.opt.Seed)))
+	}
 }
 
 // Resumed reports whether the training goes on from a checkpoint, and the
