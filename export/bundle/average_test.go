@@ -32,7 +32,7 @@ func TestAverage(t *testing.T) {
 	if err != nil || v.Status != bundle.Holds {
 		t.Fatalf("%v %+v", err, v)
 	}
-	net, err := bundle.Open(dir)
+	net, err := bundle.Open(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
