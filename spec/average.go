@@ -5,6 +5,7 @@ import (
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
+	"github.com/lamina-ml/lamina/runtime/optim"
 )
 
 // AverageLayer is a layer whose weights are the moving averages of another's, made by
@@ -13,6 +14,8 @@ type AverageLayer struct {
 	Base
 	of       Layer
 	momentum float64
+	schedule optim.Schedule
+	share    *ir.Value // 1-momentum, nil if it is constant
 }
 
 // Average returns a layer that computes what the layer of computes, with weights of its
@@ -35,6 +38,12 @@ func Average(of Layer, momentum float64) *AverageLayer {
 // Named gives the layer a name.
 func (l *AverageLayer) Named(name string) *AverageLayer { return named(l, name) }
 
+// Schedule multiplies 1-momentum by a schedule's factor: with [optim.Cosine] of 0 the
+// momentum rises to 1 along half a cosine (Grill et al. 2020). It is constant if not set.
+func (l *AverageLayer) Schedule(s optim.Schedule) *AverageLayer {
+	return option(l, "Schedule", func() { l.schedule = s })
+}
+
 func (l *AverageLayer) args() string {
 	if !(l.momentum >= 0 && l.momentum < 1) {
 		return fmt.Sprintf("the momentum must be at least 0 and below 1, got %v", l.momentum)
@@ -49,6 +58,9 @@ func (l *AverageLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 	}
 	if b.p.average() != nil {
 		return b.Errorf("an average of an average is not possible: average the layer itself, with another momentum")
+	}
+	if l.schedule != nil {
+		l.share = b.Scheduled("share", 1-l.momentum, l.schedule)
 	}
 	b.p.averages, b.p.twice = l, true // its layer may stand in the same chain
 	return b.Layer(l.of, x...)
@@ -81,7 +93,11 @@ func (b *Builder) mean(of *AverageLayer, p *param) *ir.Value {
 		}
 	}
 	v := s.own(&ir.Value{Type: p.v.Type, Kind: ir.StateValue})
-	next := b.Op(ops.Lerp{}, v, p.v, b.Const(1-of.momentum))
+	share := of.share
+	if share == nil {
+		share = b.Const(1 - of.momentum)
+	}
+	next := b.Op(ops.Lerp{}, v, p.v, share)
 	s.states = append(s.states, &stateVar{in: v, next: next, when: ir.AfterUpdate, st: p.st, of: of, name: p.name, init: p.init, like: p})
 	return v
 }

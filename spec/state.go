@@ -47,10 +47,16 @@ type stateVar struct {
 	name     string
 	init     Init
 	like     *param // of which it is the average
+	schedule *schedule
 }
 
 // path returns the variable's name in a graph.
-func (v *stateVar) path() string { return v.of.within(v.st.path) + "/" + v.name }
+func (v *stateVar) path() string {
+	if v.name == "" {
+		return v.st.path // a value of its own
+	}
+	return v.of.within(v.st.path) + "/" + v.name
+}
 
 // State returns the layer's state variable of that name, f32 of the given lengths:
 // a new one at the first place of the layer, the same one at every other. Lengths
@@ -102,6 +108,9 @@ func (b *Builder) becomes(st, next *ir.Value, when ir.Moment) {
 	for _, x := range b.sp.find().states {
 		switch {
 		case x.in != st:
+		case x.schedule != nil:
+			b.Errorf("state %q follows a schedule, so nothing else can become of it", x.name)
+			return
 		case next.Kind == ir.StateValue:
 			b.Errorf("state %q: its next value must be computed, and not a state variable as it is", x.name)
 			return

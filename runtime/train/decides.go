@@ -185,6 +185,23 @@ func plainText(v any) string {
 	return fmt.Sprint(v)
 }
 
+// scheduleText is what a schedule says of itself.
+func scheduleText(s optim.Schedule) (string, error) {
+	d, ok := s.(interface{ Describe() any })
+	if !ok {
+		return fmt.Sprintf("%T", s), nil
+	}
+	raw, err := json.Marshal(d.Describe())
+	if err != nil {
+		return "", err
+	}
+	var v any
+	if err := json.Unmarshal(raw, &v); err != nil {
+		return "", err
+	}
+	return plainText(v), nil
+}
+
 // mostOps is how many ops of a layer are told by name.
 const mostOps = 4
 
@@ -241,6 +258,14 @@ func modelFacts(m *spec.Model) (checkpoint.Facts, error) {
 		l = append(l, checkpoint.Fact{Name: "the initializer of " + p.Name, Value: p.Init.Name(), Of: p.Layer})
 	}
 	for _, s := range m.States() {
+		if value, plan, ok := s.Scheduled(); ok {
+			text, err := scheduleText(plan)
+			if err != nil {
+				return nil, fmt.Errorf("train: the schedule of %q: %w", s.Name, err)
+			}
+			l = append(l, checkpoint.Fact{Name: "the scheduled number " + s.Name, Value: fmt.Sprintf("%v, %s", value, text)})
+			continue
+		}
 		l = append(l, checkpoint.Fact{Name: s.Name, Verb: checkpoint.Has, Value: "shape " + s.Type.Shape.String()},
 			checkpoint.Fact{Name: "the initializer of " + s.Name, Value: s.Init.Name(), Of: s.Name})
 	}

@@ -234,3 +234,70 @@ func (*centred) Build(b *spec.Builder, x ...*ir.Value) *ir.Value {
 	b.Becomes(m, b.Op(ops.ReduceMean{Axes: ir.MakeAxes(0)}, x[0]))
 	return b.Op(ops.Sub{}, x[0], m)
 }
+
+// warming is a model with a number that follows a schedule, and an average whose
+// momentum does.
+func warming(value float64) (*spec.Model, *spec.Value) {
+	x := spec.Input("x", 12)
+	enc := spec.Sequential("encoder", spec.Dense(20), spec.Tanh(), spec.Dense(3))
+	code := x.Then(enc)
+	warm := spec.Mul(code, spec.Scheduled("warmth", value, optim.Cosine(0))).Named("warm")
+	slow := x.Then(spec.Average(enc, 0.9).Schedule(optim.Cosine(0)).Named("target"))
+	return spec.NewModel("warming", spec.MSE(warm.Then(spec.Dense(12)), x), spec.MSE(code, slow)), warm
+}
+
+// TestScheduled trains with numbers that follow schedules: they are what these say, the
+// same in all parts of an update and after an end, and ship as they were last.
+func TestScheduled(t *testing.T) {
+	whole := momentumOptions()
+	whole.ClipNorm = 1e9
+	m, warm := warming(0.5)
+	var tr *Trainer
+	whole.AfterUpdate = func(u Update) {
+		f := optim.Cosine(0).Factor(optim.Progress{Update: u.Number - 1, UpdatesPerEpoch: 5, Epoch: int(u.Number-1) / 5, Epochs: 3})
+		if got, share := tr.store.State("warmth")[0], tr.store.State("target/share")[0]; got != float32(0.5*f) || share != float32((1-0.9)*f) {
+			t.Errorf("update %d: warmth %v, share %v; the factor is %v", u.Number, got, share, f)
+		}
+	}
+	tr, err := New(context.Background(), m, rows(150), whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range tr.Epochs(context.Background()) {
+	}
+	last := tr.store.State("warmth")[0]
+	r, err := tr.Done()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if net := r.Net(warm); net.Err() != nil || net.Params()["warmth"][0] != last || last == 0 {
+		t.Errorf("%v ships as %v, is %v", warm, net.Params()["warmth"], last)
+	}
+	whole.AfterUpdate = nil
+	want := trainedState(t, m, whole)
+	parts := momentumOptions()
+	parts.Batch, parts.Accumulate, parts.Dir = 16, 2, t.TempDir()
+	ctx, cancel := context.WithCancel(context.Background())
+	parts.AfterUpdate = func(u Update) {
+		if u.Number == 7 {
+			cancel()
+		}
+	}
+	first, err := New(ctx, m, rows(150), parts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range first.Epochs(ctx) {
+	}
+	first.Close()
+	parts.AfterUpdate = nil
+	if got := trainedState(t, m, parts); !reflect.DeepEqual(got, want) {
+		differ(t, "in two parts, with an end", got, want)
+	}
+	other, _ := warming(0.25)
+	_, err = New(context.Background(), other, rows(150), parts)
+	wantError(t, err, "the scheduled number warmth was 0.5, cosine, warmup 0, is 0.25, cosine, warmup 0")
+	parts.Epochs++
+	_, err = New(context.Background(), m, rows(150), parts)
+	wantError(t, err, `Epochs was 3, is 4, and the schedule of "warmth" depends on it`)
+}

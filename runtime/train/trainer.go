@@ -42,6 +42,8 @@ type Trainer struct {
 	metrics  *evaluation // of the training rows, when metrics are asked for without validation rows
 	schedule optim.Schedule
 
+	scheduled []scheduled // numbers of the model
+
 	state      state
 	cursor     checkpoint.Cursor
 	best       tensors
@@ -158,7 +160,9 @@ func (t *Trainer) prepare(ctx context.Context) (err error) {
 	if err := t.initFrom(); err != nil {
 		return err
 	}
-	t.startStates()
+	if err := t.startStates(); err != nil {
+		return err
+	}
 	if t.opt.Dir != "" {
 		if err := t.load(ctx); err != nil {
 			return err
@@ -210,14 +214,27 @@ func initialize(s *engine.Store, params []spec.Param, seed uint64) {
 }
 
 // startStates fills the state: an average starts as what it is the average of does.
-func (t *Trainer) startStates() {
+func (t *Trainer) startStates() error {
 	for _, s := range t.model.States() {
+		if value, plan, ok := s.Scheduled(); ok {
+			t.scheduled = append(t.scheduled, scheduled{s.Name, value, plan, t.store.State(s.Name)})
+			continue
+		}
 		if p, ok := s.Like(); ok {
 			copy(t.store.State(s.Name), t.store.Param(p.Name))
 			continue
 		}
 		copy(t.store.State(s.Name), s.Initial(random.New(t.opt.Seed)))
 	}
+	return t.setScheduled(t.progress())
+}
+
+// scheduled is a number of the model and where it is.
+type scheduled struct {
+	name  string
+	value float64
+	plan  optim.Schedule
+	at    []float32
 }
 
 // Resumed reports whether the training goes on from a checkpoint, and the
