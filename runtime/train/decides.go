@@ -42,6 +42,9 @@ type settings struct {
 	KeepLast   bool    `json:"keep_last"`
 	ClipNorm   float64 `json:"clip_norm"`
 
+	Average      float64 `json:"average"`
+	ValidAverage bool    `json:"valid_average"`
+
 	Freeze   []string     `json:"freeze"`
 	InitFrom []InitReport `json:"init_from"`
 }
@@ -83,7 +86,7 @@ func (o *Options) decides(m *spec.Model, starts []InitReport) (checkpoint.Facts,
 
 func (o *Options) settings(starts []InitReport) *settings {
 	return &settings{Optimizer: o.Optimizer.Describe(), Batch: o.Batch, Accumulate: o.Accumulate, Seed: o.Seed, InOrder: o.InOrder,
-		Epochs: o.Epochs, Patience: o.Patience, MinDelta: o.MinDelta, KeepLast: o.KeepLast, ClipNorm: o.ClipNorm, Freeze: o.Freeze, InitFrom: starts}
+		Epochs: o.Epochs, Patience: o.Patience, MinDelta: o.MinDelta, KeepLast: o.KeepLast, ClipNorm: o.ClipNorm, Average: o.Average, ValidAverage: o.ValidAverage, Freeze: o.Freeze, InitFrom: starts}
 }
 
 // facts are the options' part of the list. An option that is added and decides the
@@ -104,6 +107,8 @@ func (s *settings) facts(o optim.Optimizer) (checkpoint.Facts, error) {
 	l.Add("MinDelta", s.MinDelta)
 	l.Add("KeepLast", s.KeepLast)
 	l.Add("ClipNorm", s.ClipNorm)
+	l.Add("Average", s.Average)
+	l.Add("ValidAverage", s.ValidAverage)
 	l.Add("Freeze", strings.Join(s.Freeze, ", "))
 	for i, r := range s.InitFrom {
 		l = append(l, checkpoint.Fact{Name: fmt.Sprintf("%s%d]", factStart, i), Value: fmt.Sprintf("%q", r.Pattern), SHA256: r.Hash})

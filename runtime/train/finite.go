@@ -127,7 +127,7 @@ func (t *Trainer) badParam() string {
 // invalid explains a validation loss that is not finite, after a batch that gave one.
 func (t *Trainer) invalid(loss float64) error {
 	p := t.eval.losses
-	f, err := engine.FirstNonFinite(t.prog.Eval, t.store, p.feed.whole(), ir.RowsOf(p.feed.batch.Rows), nil)
+	f, err := engine.FirstNonFinite(t.prog.Eval, t.eval.store, p.feed.whole(), ir.RowsOf(p.feed.batch.Rows), nil)
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,8 @@ type Result struct {
 	prog     *compiler.Program
 	params   map[string][]float32
 	states   map[string][]float32
+	averaged bool  // params are the averages
+	err      error // why there is nothing to make a Net of
 	rows     dataset.Source
 	opt      Options
 	starts   []InitReport
@@ -83,6 +85,9 @@ func (r *Result) settle(g *ir.Graph, values []*spec.Value) (map[string][]float32
 }
 
 func (r *Result) net(values []*spec.Value) (*engine.Net, error) {
+	if r.err != nil {
+		return nil, r.err
+	}
 	g, params, err := spec.GraphOf(r.prog.Name, values...)
 	if err != nil {
 		return nil, err

@@ -93,7 +93,7 @@ func New(ctx context.Context, m *spec.Model, rows dataset.Source, o Options) (*T
 	if err != nil {
 		return nil, err
 	}
-	prog, err := compiler.Compile(m, compiler.Options{Rows: o.Batch, StoreGrads: o.stored(), Frozen: frozen, Dump: o.Dump, DumpAfter: o.DumpAfter})
+	prog, err := compiler.Compile(m, compiler.Options{Rows: o.Batch, StoreGrads: o.stored(), Frozen: frozen, Average: o.Average, Dump: o.Dump, DumpAfter: o.DumpAfter})
 	if err != nil {
 		return nil, err
 	}
@@ -225,6 +225,9 @@ func (t *Trainer) startStates() error {
 			continue
 		}
 		copy(t.store.State(s.Name), s.Initial(random.New(t.opt.Seed)))
+	}
+	for _, p := range t.prog.Params {
+		copy(t.store.State(compiler.AveragePrefix+p.Name), t.store.Param(p.Name))
 	}
 	return t.setScheduled(t.progress())
 }
