@@ -183,6 +183,45 @@ func TestAverageIsFused(t *testing.T) {
 	}
 }
 
+// TestStateReadsStateAsItWas makes a difference from an average that changes in the same
+// update: it is that from the average before.
+func TestStateReadsStateAsItWas(t *testing.T) {
+	g := remembering(300)
+	b := ir.Extend(g)
+	off := &ir.Value{Name: "off", Type: g.Params[0].Type, Kind: ir.StateValue}
+	g.State = append(g.State, ir.StateVar{In: off, Out: b.Op(ops.Sub{}, g.Params[0], g.State[0].In), When: ir.AfterUpdate})
+	for _, store := range []bool{false, true} {
+		tw, err := compileTwin(g, segmentsOf(g), Options{Rows: 8, StoreGrads: store, spread: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := make([]float32, 900)
+		for i := range w {
+			w[i] = float32(i)
+		}
+		e, s := engineOf(t, cutBy(tw.train, 8), engine.Feed{"w": {F32: w}}, 2)
+		s.State("share")[0] = 0.5
+		in := engine.Feed{"x": {DType: ir.F32, Shape: []int{8, 300}, F32: make([]float32, 2400)}}
+		for n := range 3 {
+			was := slices.Clone(s.State("average"))
+			u := &engine.Update{Opt: optim.SGD(0.5), T: int64(n + 1), Rate: 0.5}
+			if err := e.Run(in, 8, u); err != nil {
+				t.Fatal(err)
+			}
+			if store {
+				if _, err := e.Apply(u, 0); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for i, x := range s.Param("w") {
+				if got := s.State("off")[i]; got != x-was[i] {
+					t.Fatalf("stored %v, update %d: off[%d] is %v, want %v", store, n, i, got, x-was[i])
+				}
+			}
+		}
+	}
+}
+
 // TestStateOfRows refuses state that would need the rows after the update.
 func TestStateOfRows(t *testing.T) {
 	g := remembering(4)
