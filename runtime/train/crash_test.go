@@ -61,7 +61,7 @@ var crashRuns = map[string]func() (*spec.Model, *dataset.Table, Options){
 	},
 	"momentum": func() (*spec.Model, *dataset.Table, Options) { // an average and a queue
 		o := momentumOptions()
-		o.Epochs, o.Batch, o.Accumulate, o.Workers, o.CheckpointEvery, o.Valid = 40, 16, 2, 2, 3, rows(500).Head(80)
+		o.Epochs, o.Batch, o.Accumulate, o.Workers, o.CheckpointEvery, o.Valid = 16, 16, 2, 2, 3, rows(500).Head(80)
 		return newMomentum().Model, rows(300), o
 	},
 }
