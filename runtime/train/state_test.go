@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -138,6 +139,7 @@ func TestAverageShips(t *testing.T) {
 	for _, last := range []bool{true, false} {
 		m, o := newMomentum(), momentumOptions()
 		o.Valid, o.KeepLast = rows(40), last
+		o.Metrics = []Metric{{Name: "slow", Value: m.target}}
 		average := map[string][]float32{}
 		var best map[string][]float32
 		o.AfterUpdate = func(Update) {}
@@ -183,6 +185,17 @@ func TestAverageShips(t *testing.T) {
 			if got := net.Params()["target/"+n]; !slices.Equal(got, best[n]) {
 				t.Errorf("KeepLast %v: target/%s is %v…, want %v…", last, n, got[:3], best[n][:3])
 			}
+		}
+		out, err := net.Run(context.Background(), map[string]*ir.Tensor{"x": {DType: ir.F32, Shape: []int{40, 12}, F32: rows(40).F32("x")}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		mean := 0.0
+		for _, x := range out["slow"].F32 {
+			mean += float64(x) / 120
+		}
+		if got := r.shipped().Valid.Metrics["slow"]; math.Abs(got-mean) > 1e-6 {
+			t.Errorf("KeepLast %v: the mean of the codes is %v, the metric %v", last, mean, got)
 		}
 		// The layer on a fresh input, after the training.
 		y := spec.Input("z", 12)
