@@ -139,6 +139,7 @@ var facets = []struct {
 	{"Transposed", is[ir.Multiplier]},
 	{"Chain", is[ir.Chained]},
 	{"Within", is[ir.Bounded]},
+	{"ByParts", is[ir.PartMaker]},
 }
 
 func is[F any](op ir.Op) bool { _, ok := op.(F); return ok }
