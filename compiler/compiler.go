@@ -26,6 +26,9 @@ type Options struct {
 	// Frozen names parameters of a model that are not trained: they get no
 	// gradient, and nothing is traced back where only they would need it.
 	Frozen map[string]bool
+	// Average, if not 0, is the momentum of a moving average of every parameter of a
+	// model that is trained: state of the training plan, AveragePrefix and the name.
+	Average float64
 	// Dump receives the text form after the pass named by DumpAfter, or after
 	// every pass if that is "all".
 	Dump      io.Writer

@@ -27,7 +27,7 @@ func (l *lowering) phases() {
 		s := &l.steps[i]
 		k := key{s.once, (s.at+2)/2 - 1} // -1 is before phase 0
 		if len(l.p.Phases) == 0 || k != at {
-			l.p.Phases = append(l.p.Phases, plan.Phase{Once: s.once})
+			l.p.Phases = append(l.p.Phases, plan.Phase{Once: s.once, After: s.step.After && l.p.StoreGrads})
 			groups, at = map[ir.Dim]int{}, k
 		}
 		id := len(l.p.Steps)
@@ -277,8 +277,11 @@ func (l *lowering) homes() []home {
 				if h.local && !one {
 					h.pitch, h.local = pitch(l.p.Buffers[b].Type, g.Length)
 				}
-				if l.p.Buffers[b].Kind == plan.Kept {
+				switch l.p.Buffers[b].Kind {
+				case plan.Kept:
 					h.to = end
+				case plan.Held:
+					h.from, h.to = 0, end
 				}
 				homes[b] = h
 			}

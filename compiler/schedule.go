@@ -52,6 +52,9 @@ type lowering struct {
 	last      slot
 	twins     map[int][]int // transposes that are made once, by the parameter's buffer
 	maker     map[int]int   // step that makes a buffer
+
+	after bool // steps are given that belong to the update,
+	from  slot // and none of them comes before this
 }
 
 type read struct {
@@ -87,8 +90,11 @@ func lower(g *ir.Graph, o lowerOptions) (*plan.Plan, error) {
 	if l.p.StoreGrads {
 		l.chains()
 	}
-	fixed := l.paramsOnly()
+	fixed, run := l.paramsOnly(), l.ofRun()
 	for _, n := range g.Nodes {
+		if !run[n] {
+			continue // of the update alone
+		}
 		if err := l.node(n, fixed[n]); err != nil {
 			return nil, err
 		}
@@ -146,9 +152,6 @@ func (l *lowering) roots() error {
 	}
 	plan.Layout(l.p.States)
 	for i, s := range l.g.State {
-		if s.When != ir.EachStep {
-			return fmt.Errorf("state %q changes after the update; a plan holds state that changes at each step", s.In.Name)
-		}
 		if s.In.Type.DType != ir.F32 || s.In.Type.Shape.Symbolic() {
 			return fmt.Errorf("state %q is %v, must be f32 of known lengths", s.In.Name, s.In.Type)
 		}
@@ -219,11 +222,11 @@ func (l *lowering) node(n *ir.Node, once bool) error {
 		}
 	}
 	s := plan.Step{Op: n.Op, In: in, Param: -1, Layer: n.Layer, Pos: n.Pos}
-	if p := l.starts[n]; p != nil {
+	if p := l.starts[n]; p != nil && !l.after {
 		l.begin(&s, p)
 	}
 	for _, v := range n.Out {
-		s.Out = append(s.Out, l.buffer(v, plan.Arena))
+		s.Out = append(s.Out, l.result(v))
 	}
 	l.place1(s, once)
 	return nil
@@ -271,6 +274,7 @@ func (l *lowering) place1(s plan.Step, once bool) {
 			work += t.Shape.ElemsAt(l.o.capacity)
 		}
 	}
+	s.After = l.after
 	sliced := false
 	if sp, ok := s.Op.(ir.Splitter); ok && l.oneAxis(s.Out) && out.Shape[0] != ir.Fixed(1) && out.Shape[0].Least() > 0 {
 		s.Access, sliced = sp.Split(types, out)
@@ -283,11 +287,11 @@ func (l *lowering) place1(s plan.Step, once bool) {
 	switch {
 	case sliced:
 		pend.length = unitOf(out)
-		pend.at = l.earliest(s, pend.length, 0, once)
+		pend.at = l.earliest(s, pend.length, max(l.from, l.unchanged(s, pend.length)), once)
 	case work <= tailWork:
 		pend.at = l.tail(s, once)
 	default:
-		pend.at = l.earliest(s, pend.length, 0, once)
+		pend.at = l.earliest(s, pend.length, l.from, once)
 	}
 	l.put(pend, sliced)
 }
@@ -364,6 +368,9 @@ func (l *lowering) earliest(s plan.Step, length ir.Dim, from slot, once bool) sl
 // tail returns the first tail in which a step may run.
 func (l *lowering) tail(s plan.Step, once bool) slot {
 	at := before
+	if l.from > 0 {
+		at = l.from | 1
+	}
 	if ir.ShapeOnly(s.Op) {
 		return at
 	}
@@ -403,13 +410,5 @@ func (l *lowering) outputs() error {
 	if err := l.updates(grads); err != nil {
 		return err
 	}
-	for _, s := range l.g.State {
-		if s.Out == s.In {
-			continue // in an evaluation
-		}
-		in, out := l.buf[s.In], l.buf[s.Out]
-		st := plan.Step{Op: plan.Assign{}, In: []int{out}, Out: []int{in}, Access: []ir.Access{ir.Whole}, Param: -1}
-		l.steps = append(l.steps, pending{step: st, at: l.last | 1, length: ir.Fixed(1)})
-	}
-	return nil
+	return l.changes()
 }

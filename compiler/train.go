@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/compiler/plan"
 )
 
@@ -44,6 +45,11 @@ func compileTwin(g *ir.Graph, segments []plan.Segment, o Options) (*twin, error)
 	for _, name := range t.losses {
 		h.Outputs = append(h.Outputs, h.Value(name))
 	}
+	if o.Average != 0 {
+		if err := average(h, o); err != nil {
+			return nil, err
+		}
+	}
 	t.train, err = s.finish(h, lowerOptions{capacity: o.capacity(h), segments: segments, train: true, storeGrads: o.StoreGrads, shards: o.Shards, loss: lossName, spread: o.spread})
 	if err != nil {
 		return nil, err
@@ -59,6 +65,27 @@ func compileTwin(g *ir.Graph, segments []plan.Segment, o Options) (*twin, error)
 	}
 	t.report = append(t.report, s.report("evaluation"))
 	return t, nil
+}
+
+// AveragePrefix begins the name of the state that is the average of a parameter.
+const AveragePrefix = "average/"
+
+// average adds to a graph the moving average of every parameter that is trained.
+func average(g *ir.Graph, o Options) error {
+	b := ir.Extend(g)
+	for _, p := range g.Params {
+		if o.Frozen[p.Name] {
+			continue
+		}
+		name := AveragePrefix + p.Name
+		if b.Unique(name) != name {
+			return fmt.Errorf("the name %q is taken, so the average of %q has none", name, p.Name)
+		}
+		in := &ir.Value{Name: name, Type: p.Type, Kind: ir.StateValue}
+		next := b.Op(ops.Lerp{}, in, p, b.Const(p.Type.DType, 1-o.Average))
+		g.State = append(g.State, ir.StateVar{In: in, Out: next, When: ir.AfterUpdate})
+	}
+	return b.Err()
 }
 
 // report says which passes ran and what they had to say.

@@ -78,6 +78,9 @@ func (l *lowering) update(v *ir.Value, grad int) {
 	s.Layer, s.Pos = l.origin(grad)
 	at := l.earliest(s, length, from, false)
 	l.steps = append(l.steps, pending{step: s, at: at, length: length, work: 3 * v.Type.Shape.Count()})
+	if !l.o.storeGrads {
+		l.place[b] = place{at: at, length: length, sliced: s.Access[0] == ir.Axis0} // for what reads it as it is then
+	}
 	l.last = max(l.last, at)
 }
 
@@ -97,6 +100,9 @@ func (l *lowering) updateTogether(vs []*ir.Value, grads map[string]int) {
 	s.Layer, s.Pos = l.origin(s.In[0])
 	at = max(at, l.tail(s, false), l.afterLoss()|1)
 	l.steps = append(l.steps, pending{step: s, at: at, length: ir.Fixed(1)})
+	for _, b := range s.Out {
+		l.place[b] = place{at: at, length: ir.Fixed(1)}
+	}
 	l.last = max(l.last, at)
 }
 

@@ -24,6 +24,9 @@ func (b *Builder) lend(p *param) *ir.Value {
 		b.p.borrowed = append(b.p.borrowed, p)
 	}
 	b.weights()
+	if average := b.p.average(); average != nil {
+		return b.mean(average, p)
+	}
 	return p.v
 }
 

@@ -90,6 +90,7 @@ type placement struct {
 	out      *ir.Value   // the result of Build
 	also     []*ir.Value // further results
 	borrowed []*param    // weights of other layers
+	averages *AverageLayer
 }
 
 // Here returns the base of a layer, for use in its constructor: the kind, which
@@ -203,7 +204,10 @@ func (b *Builder) Param(name string, init Init, dims ...int) *ir.Value {
 	if rule := checkName(name); rule != "" {
 		return b.Errorf("parameter: %s", rule)
 	}
-	st := b.p.st
+	st, average := b.p.st, b.p.average()
+	if average != nil && st.params[name] == nil {
+		return b.Errorf("parameter %q: an average has the weights that its layer had before, and this one is new", name)
+	}
 	if p, ok := st.params[name]; ok {
 		if want := ir.T(ir.F32, ir.ShapeOf(dims...)...); !p.v.Type.Equal(want) {
 			b.wrong = fmt.Sprintf("parameter %q is %s, but %s is needed here", name, p.v.Type, want)
@@ -212,6 +216,9 @@ func (b *Builder) Param(name string, init Init, dims ...int) *ir.Value {
 			}
 		}
 		b.weights()
+		if average != nil {
+			return b.mean(average, p)
+		}
 		return p.v
 	}
 	if rule := checkOwned(dims); rule != "" {

@@ -46,9 +46,13 @@ func (p Param) Like() (of Param, ok bool) {
 	if p.id == nil || p.id.like == nil {
 		return Param{}, false
 	}
-	q := p.id.like
+	return p.id.like.known(), true
+}
+
+// known returns what is known of a parameter whose names are resolved.
+func (q *param) known() Param {
 	return Param{Name: q.st.path + "/" + q.name, Type: q.v.Type, Init: q.init, Layer: q.st.path,
-		Pos: q.st.made.pos(), Decay: q.v.Type.Rank() > 1, id: q}, true
+		Pos: q.st.made.pos(), Decay: q.v.Type.Rank() > 1, id: q}
 }
 
 // FromLike returns what this parameter starts with when the one of [Param.Like] has
@@ -73,7 +77,25 @@ func (p Param) FromLike(of []float32) []float32 {
 // returns the mistakes of the declaration; further ones are: there is no value,
 // two outputs or two inputs have one name.
 func GraphOf(name string, values ...*Value) (*ir.Graph, []Param, error) {
-	at := callers(0)
+	x, err := graphOf(callers(0), name, values)
+	if x == nil {
+		return nil, nil, err
+	}
+	return x.g, x.params, nil
+}
+
+// StatesOf returns the state variables of the graph that [GraphOf] makes of the values,
+// in its order, and its mistakes.
+func StatesOf(values ...*Value) ([]State, error) {
+	x, err := graphOf(callers(0), "states", values)
+	if x == nil {
+		return nil, err
+	}
+	return x.states, nil
+}
+
+// graphOf returns nil if there is a mistake.
+func graphOf(at site, name string, values []*Value) (*extract, error) {
 	var s *space
 	clean := true
 	vs := make([]*Value, len(values))
@@ -89,10 +111,10 @@ func GraphOf(name string, values ...*Value) (*ir.Graph, []Param, error) {
 	}
 	if rule != "" {
 		p := at.pos()
-		return nil, nil, &Error{Made: p.Made, From: p.From, Op: "GraphOf", Rule: rule}
+		return nil, &Error{Made: p.Made, From: p.From, Op: "GraphOf", Rule: rule}
 	}
 	if err := s.err(); err != nil || !clean {
-		return nil, nil, err
+		return nil, err
 	}
 	s = s.find()
 	x := newExtract(s, name)
@@ -120,16 +142,16 @@ func GraphOf(name string, values ...*Value) (*ir.Graph, []Param, error) {
 	if !x.check(outs) {
 		err := s.err()
 		s.mistakes = s.mistakes[:before]
-		return nil, nil, err
+		return nil, err
 	}
 	x.run(outs)
-	return x.g, x.params, nil
+	return x, nil
 }
 
 func (p *placement) path() string {
 	for ; p != nil; p = p.parent {
 		if p.st.path != "" {
-			return p.st.path
+			return p.average().within(p.st.path)
 		}
 	}
 	return ""

@@ -6,15 +6,32 @@ import (
 )
 
 // State is what is known of a state variable besides its elements: a value that a
-// training changes at each step and that no gradient reaches.
+// training changes once an update and that no gradient reaches.
 type State struct {
 	Name string // path of the layer and the state's name
 	Type ir.Type
 	Init Init
+
+	id *stateVar
+}
+
+// Same reports whether both are one variable of one declaration, and not only of one
+// name.
+func (s State) Same(q State) bool { return s.id != nil && s.id == q.id }
+
+// Like returns the parameter as which the variable starts, if it is the average of one.
+func (s State) Like() (Param, bool) {
+	if s.id == nil || s.id.like == nil {
+		return Param{}, false
+	}
+	return s.id.like.known(), true
 }
 
 // Initial returns the elements at the start of a run with that root key.
 func (s State) Initial(root random.Key) []float32 {
+	if p, ok := s.Like(); ok {
+		return p.Initial(root)
+	}
 	shape := s.Type.Shape.Lengths()
 	dst := make([]float32, ir.Elems(shape))
 	s.Init.Fill(root.DeriveString("state").DeriveString(s.Name), shape, dst)
@@ -24,15 +41,28 @@ func (s State) Initial(root random.Key) []float32 {
 // stateVar is a state variable of a layer.
 type stateVar struct {
 	in, next *ir.Value
+	when     ir.Moment
 	st       *state
+	of       *AverageLayer // in which the layer stands, nil for none
 	name     string
 	init     Init
+	like     *param // of which it is the average
+	schedule *schedule
+}
+
+// path returns the variable's name in a graph.
+func (v *stateVar) path() string {
+	if v.name == "" {
+		return v.st.path // a value of its own
+	}
+	return v.of.within(v.st.path) + "/" + v.name
 }
 
 // State returns the layer's state variable of that name, f32 of the given lengths:
 // a new one at the first place of the layer, the same one at every other. Lengths
 // must be positive. What it becomes is set by Becomes; until then it stays as it
-// is. In evaluations and in what ships no state changes.
+// is. In evaluations and in what ships no state changes. Inside an [Average] a layer
+// has state of its own.
 func (b *Builder) State(name string, init Init, dims ...int) *ir.Value {
 	if b.failed {
 		return bad()
@@ -43,7 +73,7 @@ func (b *Builder) State(name string, init Init, dims ...int) *ir.Value {
 	s := b.sp.find()
 	want := ir.T(ir.F32, ir.ShapeOf(dims...)...)
 	for _, x := range s.states {
-		if x.st != b.p.st || x.name != name {
+		if x.st != b.p.st || x.name != name || x.of != b.p.average() || x.like != nil {
 			continue
 		}
 		if !x.in.Type.Equal(want) {
@@ -58,19 +88,29 @@ func (b *Builder) State(name string, init Init, dims ...int) *ir.Value {
 		return b.Errorf("state %q: %s", name, rule)
 	}
 	v := s.own(&ir.Value{Type: want, Kind: ir.StateValue})
-	s.states = append(s.states, &stateVar{in: v, st: b.p.st, name: name, init: init})
+	s.states = append(s.states, &stateVar{in: v, st: b.p.st, of: b.p.average(), name: name, init: init})
 	return v
 }
 
-// Becomes sets the value that a state variable of this layer has at the next step.
+// Becomes sets the value that a state variable of this layer has from the next update
+// on: next, as the run makes it from the rows and from the parameters before the update.
 // Mistakes: it is none of State, is set already, or has another type.
-func (b *Builder) Becomes(st, next *ir.Value) {
+func (b *Builder) Becomes(st, next *ir.Value) { b.becomes(st, next, ir.EachStep) }
+
+// BecomesAfter is Becomes of a value that follows from parameters and state alone: it
+// is made of the parameters as the update leaves them.
+func (b *Builder) BecomesAfter(st, next *ir.Value) { b.becomes(st, next, ir.AfterUpdate) }
+
+func (b *Builder) becomes(st, next *ir.Value, when ir.Moment) {
 	if b.failed || isBad(st) || isBad(next) {
 		return
 	}
 	for _, x := range b.sp.find().states {
 		switch {
 		case x.in != st:
+		case x.schedule != nil:
+			b.Errorf("state %q follows a schedule, so nothing else can become of it", x.name)
+			return
 		case next.Kind == ir.StateValue:
 			b.Errorf("state %q: its next value must be computed, and not a state variable as it is", x.name)
 			return
@@ -81,7 +121,7 @@ func (b *Builder) Becomes(st, next *ir.Value) {
 			b.Errorf("state %q is %s, its next value %s", x.name, x.in.Type, next.Type)
 			return
 		default:
-			x.next = next
+			x.next, x.when = next, when
 			return
 		}
 	}
@@ -110,10 +150,10 @@ func (s *space) withStates(roots []*ir.Value) map[*ir.Value]bool {
 func (x *extract) enter() {
 	for _, v := range x.s.states {
 		if x.need[v.in] {
-			name := x.unique(v.st.path + "/" + v.name)
+			name := x.unique(v.path())
 			in := x.copy(v.in, name)
-			x.g.State = append(x.g.State, ir.StateVar{In: in, Out: in})
-			x.states = append(x.states, State{Name: name, Type: in.Type, Init: v.init})
+			x.g.State = append(x.g.State, ir.StateVar{In: in, Out: in, When: v.when})
+			x.states = append(x.states, State{Name: name, Type: in.Type, Init: v.init, id: v})
 		}
 	}
 }

@@ -54,6 +54,12 @@ func (m *Model) Summary() string {
 // weights returns the number of parameters first used at a place, and whose the
 // others are.
 func (m *Model) weights(p *placement, seen map[*param]bool) (own, with string) {
+	if p.average() != nil {
+		if len(p.st.params)+len(p.borrowed) == 0 {
+			return "", ""
+		}
+		return "", "average of " + p.st.path
+	}
 	n, shared := 0, false
 	for _, q := range p.st.params {
 		if m.kept[q.v] == nil {

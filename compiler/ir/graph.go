@@ -31,16 +31,21 @@ type Node struct {
 	Pos   Pos
 }
 
-// Moment says when a state variable takes its next value.
+// Moment says of which moment of an update a state variable's next value is. It takes
+// it once an update, when everything that reads it is done.
 type Moment uint8
 
 // The moments of a state change.
 const (
+	// EachStep is the run's: the value follows from the rows and from the parameters
+	// as the update finds them.
 	EachStep Moment = iota
+	// AfterUpdate is when the parameters are updated: the value follows from them as
+	// they are then, and from state as it was before, and from nothing else.
 	AfterUpdate
 )
 
-// StateVar is a value that outlives a run: In is read, Out becomes it at When.
+// StateVar is a value that outlives an update: In is read, Out becomes it, as of When.
 type StateVar struct {
 	In, Out *Value
 	When    Moment

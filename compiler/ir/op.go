@@ -136,6 +136,10 @@ type (
 	Bounded interface {
 		Within(in []Type, at Binding) error
 	}
+	// PartMaker is an op without rows in its result, which is for an update that is
+	// run in parts the sum of what it is for each, as Env places them. If ByParts is
+	// true a part makes elements that no other one does, and 0 for all others.
+	PartMaker interface{ ByParts() bool }
 	// Coster states the arithmetic of a node, rows being the batch.
 	Coster interface {
 		Cost(in, out []Type, at Binding) (flops, bytes int64)
@@ -214,4 +218,11 @@ func Sizes(op Op) Shape {
 		return s.Sizes()
 	}
 	return nil
+}
+
+// ByParts reports whether the parts of an update make the result of op together, each
+// some of its elements.
+func ByParts(op Op) bool {
+	p, ok := op.(PartMaker)
+	return ok && p.ByParts()
 }

@@ -98,6 +98,11 @@ func TestOpsComplete(t *testing.T) {
 		if docs[name] == "" {
 			t.Errorf("%s has no doc comment", name)
 		}
+		for _, f := range facets {
+			if _, ok := reflect.TypeOf(op).MethodByName(f.name); ok && !f.has(op) {
+				t.Errorf("%s has a method %s that is not the facet's", name, f.name)
+			}
+		}
 		if !computes[name] || !refuses[name] {
 			t.Errorf("%s.txt must hold a case that is computed and one that is refused", filepath.Join(caseDir, name))
 		}
@@ -139,6 +144,7 @@ var facets = []struct {
 	{"Transposed", is[ir.Multiplier]},
 	{"Chain", is[ir.Chained]},
 	{"Within", is[ir.Bounded]},
+	{"ByParts", is[ir.PartMaker]},
 }
 
 func is[F any](op ir.Op) bool { _, ok := op.(F); return ok }

@@ -40,7 +40,7 @@ func TestFacetsHold(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"Commutes", "View", "ShapeOnly", "Draws", "Sizes", "Total", "Turns", "Transposed", "Chain", "TrainingOnly", "InPlace"} {
+	for _, name := range []string{"Commutes", "View", "ShapeOnly", "Draws", "Sizes", "Total", "Turns", "Transposed", "Chain", "TrainingOnly", "InPlace", "ByParts"} {
 		if held[name] == 0 {
 			t.Errorf("no case shows %s", name)
 		}
@@ -101,7 +101,7 @@ func (f *facetCase) hold() map[string]string {
 	}
 	env = f.env
 	env.UpdateRows = 3*max(env.UpdateRows, env.Binding.Rows()) + 5
-	if same := again(op, env, f.in...); len(ir.Sizes(op)) == 0 {
+	if same := again(op, env, f.in...); len(ir.Sizes(op)) == 0 && !ir.ByParts(op) {
 		say("Sizes", same, "the results change with the rows of the update")
 	}
 	if o, ok := op.(ir.Totaler); ok && f.out[0].Len() == 1 && len(f.out[0].Shape) == 0 {
@@ -139,6 +139,9 @@ func (f *facetCase) hold() map[string]string {
 			say("Chain", good, "operand %d is not where the chains start", start)
 		}
 	}
+	if rows := f.env.Binding.Rows(); ir.ByParts(op) && rows > 1 && (f.env.UpdateRows == 0 || f.env.UpdateRows == rows) {
+		say("ByParts", f.addsUp(rows), "what it is for two parts does not add up to what it is for all rows")
+	}
 	if ir.TrainingOnly(op) {
 		say("TrainingOnly", types[0].Equal(outs[0]) && len(outs) == 1, "its first operand cannot stand for it")
 	}
@@ -147,6 +150,38 @@ func (f *facetCase) hold() map[string]string {
 		say("InPlace", i < len(types), "there is no operand %d", i)
 	}
 	return shown
+}
+
+// addsUp reports whether each element of the result is made by one of two parts of the
+// rows, and is 0 for the other.
+func (f *facetCase) addsUp(rows int) bool {
+	sum := ir.NewTensor(f.out[0].DType, f.out[0].Shape...)
+	for _, part := range [][2]int{{0, rows / 2}, {rows / 2, rows}} {
+		env := f.env
+		env.Binding, env.UpdateRows, env.FirstRow = env.Binding.WithRows(part[1]-part[0]), rows, part[0]
+		var in []*ir.Tensor
+		for i, x := range f.in {
+			if t := f.n.In[i].Type; t.Shape.Has(ir.Batch) {
+				each, w := x.Shape[0]/rows, x.Len()/x.Shape[0]
+				shape := append([]int{(part[1] - part[0]) * each}, x.Shape[1:]...)
+				y := ir.NewTensor(x.DType, shape...)
+				copy(y.F64, x.F64[part[0]*each*w:part[1]*each*w])
+				x = y
+			}
+			in = append(in, x)
+		}
+		out, err := f.eval(f.n.Op, env, in...)
+		if err != nil {
+			return false
+		}
+		for i, x := range out[0].F64 {
+			if x != 0 && sum.F64[i] != 0 {
+				return false
+			}
+			sum.F64[i] += x
+		}
+	}
+	return alike(sum, f.out[0])
 }
 
 func near(a, b float64) bool {

@@ -181,7 +181,7 @@ func splitNorm(in []ir.Type, sliced, axis int) ([]ir.Access, bool) {
 }
 
 // InPlace states that the result may overwrite x.
-func (LayerNorm) InPlace() int { return 0 }
+func (LayerNorm) InPlace([]ir.Type) (operand int, elementwise bool) { return 0, false }
 
 // Cost counts seven operations for each element.
 func (LayerNorm) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
@@ -231,7 +231,7 @@ func (op RMSNorm) Split(in []ir.Type, _ ir.Type) ([]ir.Access, bool) {
 }
 
 // InPlace states that the result may overwrite x.
-func (RMSNorm) InPlace() int { return 0 }
+func (RMSNorm) InPlace([]ir.Type) (operand int, elementwise bool) { return 0, false }
 
 // Cost counts four operations for each element.
 func (RMSNorm) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
@@ -320,7 +320,7 @@ func (op NormGrad) Split(in []ir.Type, _ ir.Type) ([]ir.Access, bool) {
 }
 
 // InPlace states that the gradient may overwrite dy.
-func (NormGrad) InPlace() int { return 0 }
+func (NormGrad) InPlace([]ir.Type) (operand int, elementwise bool) { return 0, false }
 
 // Cost counts fifteen operations for each element.
 func (NormGrad) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {

@@ -129,7 +129,7 @@ func (GroupNorm) MixesRows([]ir.Type) bool { return false }
 func (GroupNorm) Split(in []ir.Type, _ ir.Type) ([]ir.Access, bool) { return splitNorm(in, 1, 1) }
 
 // InPlace states that the result may overwrite x.
-func (GroupNorm) InPlace() int { return 0 }
+func (GroupNorm) InPlace([]ir.Type) (operand int, elementwise bool) { return 0, false }
 
 // Cost counts seven operations for each element.
 func (GroupNorm) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
@@ -183,7 +183,7 @@ func (InstanceNorm) MixesRows([]ir.Type) bool { return false }
 func (InstanceNorm) Split(in []ir.Type, _ ir.Type) ([]ir.Access, bool) { return splitNorm(in, 1, 1) }
 
 // InPlace states that the result may overwrite x.
-func (InstanceNorm) InPlace() int { return 0 }
+func (InstanceNorm) InPlace([]ir.Type) (operand int, elementwise bool) { return 0, false }
 
 // Cost counts seven operations for each element.
 func (InstanceNorm) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
@@ -257,7 +257,7 @@ func (GroupNormGrad) MixesRows([]ir.Type) bool { return false }
 func (GroupNormGrad) Split(in []ir.Type, _ ir.Type) ([]ir.Access, bool) { return splitNorm(in, 2, 1) }
 
 // InPlace states that the gradient may overwrite dy.
-func (GroupNormGrad) InPlace() int { return 0 }
+func (GroupNormGrad) InPlace([]ir.Type) (operand int, elementwise bool) { return 0, false }
 
 // Cost counts seventeen operations for each element.
 func (GroupNormGrad) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {

@@ -53,6 +53,9 @@ func text(p *Plan, kernel func(int) string) string {
 		if ph.Once {
 			w.WriteString(" (once per change)")
 		}
+		if ph.After {
+			w.WriteString(" (once per update)")
+		}
 		if ph.Alone {
 			w.WriteString(" (one worker)")
 		}
@@ -117,6 +120,9 @@ func (p *Plan) line(id int, kernel func(int) string, flops int64) string {
 	for i, b := range s.Twins {
 		w.WriteString([]string{", and with it ", ", "}[min(i, 1)])
 		w.WriteString(p.Buffers[b].Name)
+	}
+	if s.After {
+		w.WriteString(" after the update")
 	}
 	if kernel != nil {
 		fmt.Fprintf(&w, "  [%s, %d FLOP]", kernel(id), flops)

@@ -125,6 +125,9 @@ func (ContinueSum) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 // Assign gives a state variable its next value.
 type Assign struct{}
 
+// Split makes each slice of the same slice of the next value.
+func (Assign) Split([]ir.Type, ir.Type) ([]ir.Access, bool) { return []ir.Access{ir.Axis0}, true }
+
 // Name returns "Assign".
 func (Assign) Name() string { return "Assign" }
 

@@ -14,9 +14,10 @@ const (
 	Grad              // in the store's gradients
 	State             // in the store's state
 	Const             // in the plan
+	Held              // in the arena, made by the parts of an update one after the other
 )
 
-var kindNames = [...]string{"arena", "kept", "input", "param", "grad", "state", "const"}
+var kindNames = [...]string{"arena", "kept", "input", "param", "grad", "state", "const", "held"}
 
 // String returns the name used in the text form.
 func (k Kind) String() string {
@@ -27,7 +28,7 @@ func (k Kind) String() string {
 }
 
 // InArena reports whether the buffer is a part of the arena.
-func (k Kind) InArena() bool { return k == Arena || k == Kept }
+func (k Kind) InArena() bool { return k == Arena || k == Kept || k == Held }
 
 // Align is the alignment, in bytes, of every buffer of the arena and of every
 // segment of the store.
@@ -57,6 +58,7 @@ type Step struct {
 	Access []ir.Access // which part of each operand a slice needs
 	Param  int         // -1 unless the step is an update or stores a gradient
 	Twins  []int       // of an update: transposes of its parameters, made once and made again by it
+	After  bool        // belongs to the update: reads parameters as it leaves them, and is run by nothing else
 	Layer  string
 	Pos    ir.Pos
 }
@@ -95,10 +97,13 @@ func (g *Group) Times(t ir.Type) (times ir.Dim, ok bool) {
 
 // Phase is a set of independent groups, a barrier, and what one worker does
 // after it. A phase marked Once depends on parameters, constants and the rows of
-// an update only, and is run once per change of them. One marked Alone is too
-// little work to be shared: the worker that does the tail does all of it.
+// an update only, and is run once per change of them. One marked After is the end of
+// an update whose gradients are stored: no run has it, only what applies these. One
+// marked Alone is too little work to be shared: the worker that does the tail does all
+// of it.
 type Phase struct {
 	Once   bool
+	After  bool
 	Alone  bool
 	Groups []Group
 	Tail   []int

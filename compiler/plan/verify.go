@@ -110,7 +110,30 @@ func (c *checker) structure() error {
 	if p.Loss >= len(p.Buffers) || p.Loss >= 0 && (p.Buffers[p.Loss].Type.Rank() != 0 || !p.Buffers[p.Loss].Type.DType.Float()) {
 		return fmt.Errorf("the loss is no float scalar")
 	}
+	for i := range p.Phases {
+		ph := &p.Phases[i]
+		for _, id := range ph.steps() {
+			if id < 0 || id >= len(p.Steps) {
+				continue // told by each
+			}
+			if ph.After && (!p.StoreGrads || ph.Once) || p.Steps[id].After && p.StoreGrads != ph.After || ph.After && !p.Steps[id].After {
+				return fmt.Errorf("phase %d, step %d (%s): what follows an update is in phases of its own if gradients are stored, else in no such phase", i, id, stepName(&p.Steps[id]))
+			}
+		}
+		if i > 0 && p.Phases[i-1].After && !ph.After {
+			return fmt.Errorf("phase %d follows one that no run has", i)
+		}
+	}
 	return segments(p)
+}
+
+// steps returns the steps of a phase in the order of its groups.
+func (ph *Phase) steps() []int {
+	var all []int
+	for i := range ph.Groups {
+		all = append(all, ph.Groups[i].Steps...)
+	}
+	return append(all, ph.Tail...)
 }
 
 func segments(p *Plan) error {
@@ -308,9 +331,10 @@ func (c *checker) results(at spot, id int, s *Step) error {
 			return fmt.Errorf("result %s is made twice", buf.Name)
 		}
 		_, assign := s.Op.(Assign)
+		assign = assign || c.moves(s, b)
 		_, store := s.Op.(StoreGrad)
 		switch buf.Kind {
-		case Arena, Kept:
+		case Arena, Kept, Held:
 		case Param:
 			if s.Op != nil {
 				return fmt.Errorf("parameter %s is written by an op", buf.Name)
@@ -326,7 +350,7 @@ func (c *checker) results(at spot, id int, s *Step) error {
 		default:
 			return fmt.Errorf("%s is written, but it is %v", buf.Name, buf.Kind)
 		}
-		if at.once && buf.Kind != Kept {
+		if at.once && (buf.Kind != Kept || s.After) {
 			return fmt.Errorf("%s is made once but not kept", buf.Name)
 		}
 		c.made[b], c.maker[b] = at, id
@@ -343,6 +367,15 @@ func (c *checker) updates() error {
 		}
 		for _, b := range s.Out {
 			for _, r := range c.reads[b] {
+				if r.step == id {
+					continue // its own slices, as moves has seen
+				}
+				if s.Op == nil && c.p.Steps[r.step].After {
+					if !at.before(r.at) && !(at.sameList(r.at) && at.pos < r.at.pos && r.access == ir.Axis0) {
+						return fmt.Errorf("%s is read by step %d as the update leaves it, but not after it", c.p.Buffers[b].Name, r.step)
+					}
+					continue
+				}
 				inside := r.at.sameList(at) && r.at.pos < at.pos && r.access == ir.Axis0
 				if !r.at.once && !r.at.before(at) && !inside {
 					return fmt.Errorf("%s changes while step %d still reads it", c.p.Buffers[b].Name, r.step)
@@ -354,14 +387,21 @@ func (c *checker) updates() error {
 				return err
 			}
 		}
-		if s.Op == nil && c.p.Loss >= 0 {
+		if k := c.p.Buffers[s.Out[0]].Kind; k != Grad && c.p.Loss >= 0 {
 			def, ok := c.made[c.p.Root(c.p.Loss)]
-			if ok && def.phase >= at.phase && !def.once {
+			if ok && !def.once && !(def.phase < at.phase || s.Op != nil && def.before(at)) {
 				return fmt.Errorf("%s is updated before the loss is known", c.p.Buffers[s.Out[0]].Name)
 			}
 		}
 		return nil
 	})
+}
+
+// moves reports whether the step is of an update and changes a state variable where
+// it is, each slice from its own.
+func (c *checker) moves(s *Step, b int) bool {
+	i := c.p.InPlace(s)
+	return s.After && i >= 0 && b == s.Out[0] && s.In[i] == b && s.Access[i] == ir.Axis0
 }
 
 // twin checks that buffer b is the transpose of a parameter that the update s
@@ -434,7 +474,7 @@ func (c *checker) spans() []span {
 		if b.Kind == Kept {
 			s.last = forever
 		}
-		if def.once {
+		if def.once || b.Kind == Held { // also read, or made, by runs to come
 			s.first, s.last = 0, forever
 		}
 		index[i] = len(out)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/kernels/simd"
 )
 
@@ -50,9 +51,9 @@ func (n *norm) init(e *Engine) {
 }
 
 // Apply updates the parameters by the stored gradients of a plan that stores
-// them. If clip is positive and the norm of all gradients together is greater,
-// they are scaled to that norm (Pascanu et al. 2013). It returns the norm before
-// clipping.
+// them, and then the state. If clip is positive and the norm of all gradients together
+// is greater, they are scaled to that norm (Pascanu et al. 2013). It returns the norm
+// before clipping.
 //
 // Errors: a plan that does not store gradients; *NonFinite with a norm that is
 // not finite, and then nothing is updated.
@@ -85,6 +86,12 @@ func (e *Engine) Apply(u *Update, clip float64) (float64, error) {
 	}
 	e.parallel(len(e.norm.blocks), e.norm.apply)
 	e.s.Touch()
+	e.train, e.env = true, ir.Env{Binding: e.sizes.at, Capacity: e.p.Capacity, UpdateRows: e.u.UpdateRows, Seed: e.u.Seed, Update: e.u.Step} // of no run: there may have been none
+	for i := range e.phases {
+		if e.phases[i].after && e.err.Load() == nil {
+			e.runPhase(&e.phases[i])
+		}
+	}
 	if err := e.err.Load(); err != nil {
 		return total, *err
 	}

@@ -127,6 +127,9 @@ func (n *Net) FirstNonFinite(in map[string]*ir.Tensor) (*Fault, error) {
 }
 
 func (e *Engine) changesStore(id int) bool {
+	if e.p.Steps[id].After {
+		return true
+	}
 	switch e.p.Steps[id].Op.(type) {
 	case nil, plan.StoreGrad, plan.Assign:
 		return true

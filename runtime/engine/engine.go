@@ -92,6 +92,7 @@ type boundGroup struct {
 
 type boundPhase struct {
 	once   bool
+	after  bool // run by Apply
 	alone  bool // run by one worker
 	groups []boundGroup
 	tail   []boundStep
@@ -190,7 +191,7 @@ func newEngine(p *plan.Plan, s *Store, o Options, apart bool) (*Engine, error) {
 	widest := 1
 	for i := range p.Phases {
 		ph := &p.Phases[i]
-		b := boundPhase{once: ph.Once, alone: ph.Alone}
+		b := boundPhase{once: ph.Once, after: ph.After, alone: ph.Alone}
 		for j := range ph.Groups {
 			g := &ph.Groups[j]
 			bg := boundGroup{length: e.sizes.dim(g.Length), grain: finer(g, p.Capacity, o.Workers), whole: g.Whole()}
@@ -414,7 +415,7 @@ func (e *Engine) execute(u *Update) error {
 	stale := e.version != version || e.sized != e.u.UpdateRows
 	e.sized = e.u.UpdateRows
 	for i := range e.phases {
-		if ph := &e.phases[i]; !ph.once || stale {
+		if ph := &e.phases[i]; !ph.after && (!ph.once || stale) {
 			e.runPhase(ph)
 		}
 		if err := e.err.Load(); err != nil {

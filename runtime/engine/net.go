@@ -39,12 +39,15 @@ type Net struct {
 // closing. kernels are those of [Options].
 //
 // Errors: a parameter that is absent or of another size; a plan that updates
-// parameters or does not verify.
+// parameters, that has state or that does not verify.
 func NewNet(g *ir.Graph, p *plan.Plan, params map[string][]float32, rec Record, kernels ...Maker) (*Net, error) {
 	if g == nil || p == nil {
 		return nil, errors.New("engine: a Net needs a graph and a plan")
 	}
 	n := &Net{g: g, p: p, rec: rec, kernels: kernels, mixes: !ir.RowsApart(g), s: NewStore(p.Segments, nil, p.States...)}
+	if len(p.States) > 0 {
+		return nil, fmt.Errorf("engine: plan %q has the state %q, which a function does not: make a parameter of it", p.Name, p.States[0].Name)
+	}
 	for i := range p.Segments {
 		seg := &p.Segments[i]
 		w, ok := params[seg.Name]

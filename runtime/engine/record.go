@@ -38,6 +38,7 @@ type Phase struct {
 	Frozen    []string `json:"frozen,omitempty"` // patterns of those that were not
 	Noise     string   `json:"noise,omitempty"`
 	Optimizer any      `json:"optimizer,omitempty"` // as the optimizer describes itself
+	Average   float64  `json:"average,omitempty"`   // momentum of the averages that the parameters are, 0 if they are no averages
 	Metrics   Metrics  `json:"metrics,omitempty"`
 	Start     []Start  `json:"start,omitempty"` // where parameters came from, if not all from initializers
 

@@ -65,6 +65,10 @@ func maker(op ir.Op) makeKernel {
 		return padKernel
 	case plan.Assign:
 		return copyKernel
+	case ops.Lerp:
+		return lerpKernel
+	case ops.Push:
+		return pushKernel
 	case plan.StoreGrad:
 		return storeGradKernel
 	case ops.Bernoulli, ops.RandomNormal, ops.Sample, ops.MaskingNoise, ops.GaussianNoise, ops.SaltAndPepper:

@@ -134,3 +134,48 @@ func steps(b *testing.B, t *Trainer, batch int) {
 	b.ReportMetric(float64(b.N*batch)/b.Elapsed().Seconds(), "samples/s")
 	b.ReportMetric(float64(best.Nanoseconds())/1e3, "best-us")
 }
+
+// BenchmarkAverage measures steps with a moving average of all parameters and without,
+// in turns, and reports the best of each: what the average costs an update.
+func BenchmarkAverage(b *testing.B) {
+	data := dataset.Digits().Train.Head(1024) // whole batches
+	for name, widths := range map[string][]int{"tied": {100, 30}, "deep": {1000, 500, 250, 30}} {
+		for _, workers := range []int{1, 2} {
+			b.Run(fmt.Sprintf("%s/workers=%d", name, workers), func(b *testing.B) {
+				var ts [2]*Trainer
+				best := [2]time.Duration{time.Hour, time.Hour}
+				for i, momentum := range []float64{0, 0.999} {
+					var layers []spec.Layer
+					for _, w := range widths {
+						layers = append(layers, spec.Dense(w), spec.ReLU())
+					}
+					enc := spec.Sequential("encoder", layers...)
+					ae := spec.Autoencoder("digits", spec.Input("x", 784), enc, spec.Mirror("decoder", enc).Tied())
+					t, err := New(context.Background(), ae, data, Options{Optimizer: optim.Adam(1e-3), Epochs: 1 << 20, Batch: 256, Workers: workers, Average: momentum})
+					if err != nil {
+						b.Fatal(err)
+					}
+					defer t.Close()
+					ts[i] = t
+				}
+				for b.Loop() {
+					for i, t := range ts {
+						if t.cursor.Step%t.batches.Steps() == 0 {
+							t.cursor.Step = 0
+							if err := t.batches.Seek(t.cursor.Epoch, 0); err != nil {
+								b.Fatal(err)
+							}
+						}
+						start := time.Now()
+						if _, err := t.step(context.Background()); err != nil {
+							b.Fatal(err)
+						}
+						best[i] = min(best[i], time.Since(start))
+					}
+				}
+				b.ReportMetric(float64(best[0].Microseconds()), "µs/step")
+				b.ReportMetric(float64(best[1].Microseconds()), "µs/averaged")
+			})
+		}
+	}
+}

@@ -157,7 +157,10 @@ func (t *Trainer) meet(ctx context.Context) error {
 
 // follow prepares a rank that is not the first.
 func (t *Trainer) follow(ctx context.Context) error {
-	err := t.meet(ctx)
+	err := t.startStates()
+	if err == nil {
+		err = t.meet(ctx)
+	}
 	if err == nil {
 		t.tell()
 	}

@@ -63,6 +63,11 @@ var crashRuns = map[string]func() (*spec.Model, *dataset.Table, Options){
 		return model(), rows(200), Options{Optimizer: optim.Adam(3e-3).Schedule(optim.Cosine(1)), Epochs: 40, Batch: 32, Shards: 4, Accumulate: 2, Cluster: Local(2),
 			Seed: 3, Workers: 2, ClipNorm: 1, CheckpointEvery: 2}
 	},
+	"momentum": func() (*spec.Model, *dataset.Table, Options) { // an average and a queue
+		o := momentumOptions()
+		o.Epochs, o.Batch, o.Accumulate, o.Workers, o.CheckpointEvery, o.Valid = 16, 16, 2, 2, 3, rows(500).Head(80)
+		return newMomentum().Model, rows(300), o
+	},
 }
 
 // slowly sleeps before every fourth piece.
@@ -399,6 +404,8 @@ func TestKilledAndResumed(t *testing.T) {
 		{run: "stopping", write: plainly, kill: kills - kills/2},
 		{run: "stopping", write: slowed, kill: kills / 2},
 		{run: "shards", write: slowed, kill: kills / 2},
+		{run: "momentum", write: plainly, kill: kills - kills/2},
+		{run: "momentum", write: slowed, kill: kills / 2},
 	} {
 		t.Run(c.run+"/"+c.write, c.test)
 	}

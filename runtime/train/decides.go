@@ -44,6 +44,9 @@ type settings struct {
 	KeepLast   bool    `json:"keep_last"`
 	ClipNorm   float64 `json:"clip_norm"`
 
+	Average      float64 `json:"average"`
+	ValidAverage bool    `json:"valid_average"`
+
 	Freeze   []string     `json:"freeze"`
 	InitFrom []InitReport `json:"init_from"`
 }
@@ -85,7 +88,7 @@ func (o *Options) decides(m *spec.Model, starts []InitReport) (checkpoint.Facts,
 
 func (o *Options) settings(starts []InitReport) *settings {
 	return &settings{Optimizer: o.Optimizer.Describe(), Batch: o.Batch, Accumulate: o.Accumulate, Shards: o.Shards, Seed: o.Seed, InOrder: o.InOrder,
-		Epochs: o.Epochs, Patience: o.Patience, MinDelta: o.MinDelta, KeepLast: o.KeepLast, ClipNorm: o.ClipNorm, Freeze: o.Freeze, InitFrom: starts}
+		Epochs: o.Epochs, Patience: o.Patience, MinDelta: o.MinDelta, KeepLast: o.KeepLast, ClipNorm: o.ClipNorm, Average: o.Average, ValidAverage: o.ValidAverage, Freeze: o.Freeze, InitFrom: starts}
 }
 
 // facts are the options' part of the list. An option that is added and decides the
@@ -109,6 +112,8 @@ func (s *settings) facts(o optim.Optimizer) (checkpoint.Facts, error) {
 	l.Add("MinDelta", s.MinDelta)
 	l.Add("KeepLast", s.KeepLast)
 	l.Add("ClipNorm", s.ClipNorm)
+	l.Add("Average", s.Average)
+	l.Add("ValidAverage", s.ValidAverage)
 	l.Add("Freeze", strings.Join(s.Freeze, ", "))
 	for i, r := range s.InitFrom {
 		l = append(l, checkpoint.Fact{Name: fmt.Sprintf("%s%d]", factStart, i), Value: fmt.Sprintf("%q", r.Pattern), SHA256: r.Hash})
@@ -190,6 +195,23 @@ func plainText(v any) string {
 	return fmt.Sprint(v)
 }
 
+// scheduleText is what a schedule says of itself.
+func scheduleText(s optim.Schedule) (string, error) {
+	d, ok := s.(interface{ Describe() any })
+	if !ok {
+		return fmt.Sprintf("%T", s), nil
+	}
+	raw, err := json.Marshal(d.Describe())
+	if err != nil {
+		return "", err
+	}
+	var v any
+	if err := json.Unmarshal(raw, &v); err != nil {
+		return "", err
+	}
+	return plainText(v), nil
+}
+
 // mostOps is how many ops of a layer are told by name.
 const mostOps = 4
 
@@ -246,6 +268,14 @@ func modelFacts(m *spec.Model) (checkpoint.Facts, error) {
 		l = append(l, checkpoint.Fact{Name: "the initializer of " + p.Name, Value: p.Init.Name(), Of: p.Layer})
 	}
 	for _, s := range m.States() {
+		if value, plan, ok := s.Scheduled(); ok {
+			text, err := scheduleText(plan)
+			if err != nil {
+				return nil, fmt.Errorf("train: the schedule of %q: %w", s.Name, err)
+			}
+			l = append(l, checkpoint.Fact{Name: "the scheduled number " + s.Name, Value: fmt.Sprintf("%v, %s", value, text)})
+			continue
+		}
 		l = append(l, checkpoint.Fact{Name: s.Name, Verb: checkpoint.Has, Value: "shape " + s.Type.Shape.String()},
 			checkpoint.Fact{Name: "the initializer of " + s.Name, Value: s.Init.Name(), Of: s.Name})
 	}

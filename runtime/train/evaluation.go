@@ -21,6 +21,8 @@ type evaluation struct {
 	names   []string // of the losses
 	metric  []Metric
 	outputs []string // of the metrics' plan
+	store   *engine.Store
+	show    func() // makes store what is to be measured
 }
 
 // part is one plan with its feed.
@@ -30,7 +32,11 @@ type part struct {
 }
 
 func newEvaluation(t *Trainer, src dataset.Source, losses bool) (_ *evaluation, err error) {
-	e := &evaluation{names: t.sumNames, metric: t.opt.Metrics}
+	e := &evaluation{names: t.sumNames, metric: t.opt.Metrics, store: t.store, show: func() {}}
+	if t.opt.ValidAverage {
+		e.store = engine.NewStore(t.prog.Train.Segments, nil, t.prog.Train.States...)
+		e.show = func() { t.average(e.store) }
+	}
 	defer func() {
 		if err != nil { // or the workers of what was made would wait for ever
 			e.close()
@@ -44,7 +50,7 @@ func newEvaluation(t *Trainer, src dataset.Source, losses bool) (_ *evaluation, 
 		if e.losses.feed, err = newFeed(t.prog.Eval, src, t.model); err != nil {
 			return nil, err
 		}
-		if e.losses.engine, err = engine.New(t.prog.Eval, t.store, t.opt.engine()); err != nil {
+		if e.losses.engine, err = engine.New(t.prog.Eval, e.store, t.opt.engine()); err != nil {
 			return nil, err
 		}
 		if err := e.losses.feed.gather(e.losses.engine, e.batches); err != nil {
@@ -79,7 +85,7 @@ func newEvaluation(t *Trainer, src dataset.Source, losses bool) (_ *evaluation, 
 	if e.metrics.feed, err = newFeed(pl, src, t.model); err != nil {
 		return nil, err
 	}
-	if e.metrics.engine, err = engine.New(pl, t.store, t.opt.engine()); err != nil {
+	if e.metrics.engine, err = engine.New(pl, e.store, t.opt.engine()); err != nil {
 		return nil, err
 	}
 	return e, e.metrics.feed.gather(e.metrics.engine, e.batches)
@@ -99,6 +105,7 @@ func (e *evaluation) run(ctx context.Context) (Values, error) {
 		return Values{}, err
 	}
 	defer e.batches.Close()
+	e.show()
 	loss := make([]float64, len(e.names))
 	metric, counts := make([]float64, len(e.metric)), make([]float64, len(e.metric))
 	rows := 0.0

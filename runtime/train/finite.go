@@ -22,10 +22,7 @@ func (t *Trainer) watch(runs int) bool {
 	if t.cursor.Update >= early && t.cursor.Step+runs < t.batches.Steps() && (every == 0 || (t.cursor.Update+1)%every != 0) {
 		return false
 	}
-	if t.before == nil {
-		t.before = map[string][]float32{}
-	}
-	t.keep(t.before)
+	t.keep(&t.before)
 	return true
 }
 
@@ -38,11 +35,11 @@ func (t *Trainer) settled() error {
 	}
 	what := fmt.Errorf("train: epoch %d, step %d: parameter %q is not finite after update %d", t.cursor.Epoch+1, t.cursor.Step+1, name, t.cursor.Update+1)
 	was := engine.NewStore(t.prog.Train.Segments, nil, t.prog.Train.States...)
-	for name, x := range t.before {
+	for name, x := range t.before.params {
 		copy(was.Param(name), x)
 	}
-	for _, s := range t.model.States() {
-		copy(was.State(s.Name), t.store.State(s.Name))
+	for name, x := range t.before.states {
+		copy(was.State(name), x)
 	}
 	f, err := engine.FirstNonFinite(t.prog.Train, was, t.feed.whole(), t.feed.lengths(t.feed.batch), &t.update, t.opt.Kernels...)
 	if err != nil {
@@ -140,7 +137,7 @@ func (t *Trainer) badParam() string {
 // invalid explains a validation loss that is not finite, after a batch that gave one.
 func (t *Trainer) invalid(loss float64) error {
 	p := t.eval.losses
-	f, err := engine.FirstNonFinite(t.prog.Eval, t.store, p.feed.whole(), p.feed.lengths(p.feed.batch), nil, t.opt.Kernels...)
+	f, err := engine.FirstNonFinite(t.prog.Eval, t.eval.store, p.feed.whole(), p.feed.lengths(p.feed.batch), nil, t.opt.Kernels...)
 	if err != nil {
 		return err
 	}

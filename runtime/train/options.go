@@ -43,6 +43,13 @@ type Options struct {
 	Metrics  []Metric       // measured on the validation rows, or on the training rows if there are none
 	Classes  []string       // names of the labels' values, in order, for the record and what ships; none
 
+	// Average is the momentum of a moving average of all parameters, in (0, 1), which is
+	// made after each update and begins as they do (Polyak and Juditsky 1992): see
+	// Result.Averaged. 0 makes none. With ValidAverage, validation and metrics are of
+	// the averages, and so is what is best.
+	Average      float64
+	ValidAverage bool
+
 	ClipNorm float64 // greatest L2 norm of an update's gradient; 0 does not clip
 
 	// Needs is asked before a row is read, and its error is New's: what a program
@@ -121,6 +128,12 @@ func (o *Options) check(m *spec.Model) error {
 	number("CheckpointEvery", &o.CheckpointEvery, 0, math.MaxInt32)
 	if !(o.ClipNorm >= 0) || math.IsInf(o.ClipNorm, 0) {
 		bad("Options.ClipNorm must be zero or positive, and finite, got %v", o.ClipNorm)
+	}
+	if !(o.Average >= 0 && o.Average < 1) {
+		bad("Options.Average must be at least 0 and below 1, got %v", o.Average)
+	}
+	if o.ValidAverage && o.Average == 0 {
+		bad("Options.ValidAverage needs Options.Average, the momentum of what is to be validated, such as 0.999")
 	}
 	if !(o.MinDelta >= 0) || math.IsInf(o.MinDelta, 0) {
 		bad("Options.MinDelta must be zero or positive, and finite, got %v", o.MinDelta)

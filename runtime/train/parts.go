@@ -1,7 +1,9 @@
 package train
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/spec"
@@ -54,8 +56,8 @@ func (o *Options) checkParts(m *spec.Model, bad func(format string, a ...any)) {
 	if k <= 1 {
 		return
 	}
-	if states := m.States(); len(states) > 0 {
-		bad("Options.%s is %d, but the state %q goes on at each step and not at each update; leave it out", name, k, states[0].Name)
+	if advice, err := divisible(g, o.ranks()); err != nil {
+		bad("Options.%s is %d, but %w; leave %s out", name, k, err, cmp.Or(advice, name))
 	}
 	for _, v := range g.Outputs {
 		if v.Name != "loss" {
@@ -162,4 +164,28 @@ func (x *tree) add(other []float64) {
 	for j, v := range other {
 		x.now[j] = v + x.now[j]
 	}
+}
+
+// divisible returns why what a state becomes in an update cannot be had from several
+// parts of it, nil if it can: it does not depend on the rows, or each part makes some
+// of its elements and one rank has all parts. A rank may have no rows, and then has no
+// run in which state of its moment could be made. advice is the option at fault if that
+// is another one than that of the parts.
+func divisible(g *ir.Graph, ranks int) (advice string, err error) {
+	of, _ := ir.Parts(g)
+	for _, s := range g.State {
+		if s.Out == s.In || s.When == ir.AfterUpdate {
+			continue
+		}
+		switch p := of[s.Out]; {
+		case p == ir.OfNothing || p == ir.OfParams:
+		case p == ir.OfSums && ir.ByParts(s.Out.Def.Op):
+		default:
+			return "", fmt.Errorf("the state %q depends on all rows of an update at once", s.In.Name)
+		}
+		if ranks > 1 {
+			return "Cluster", fmt.Errorf("the state %q is made where the rows are, and Options.Cluster has %d ranks with some of them each", s.In.Name, ranks)
+		}
+	}
+	return "", nil
 }

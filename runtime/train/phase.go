@@ -19,6 +19,9 @@ type Earlier struct {
 // Earlier returns what r leaves to phases after it. Names and shapes are those of
 // the model; the values are copies.
 func (r *Result) Earlier() (Earlier, error) {
+	if r.err != nil {
+		return Earlier{}, r.err
+	}
 	p, err := r.phase()
 	if err != nil {
 		return Earlier{}, err
@@ -92,7 +95,11 @@ func (r *Result) phase() (engine.Phase, error) {
 	for _, i := range r.starts {
 		start = append(start, engine.Start{Pattern: i.Pattern, Loaded: i.Loaded, Hash: i.Hash, Phases: i.Phases})
 	}
-	return engine.Phase{Name: r.prog.Name, Epochs: len(r.History), Updates: r.Last().Updates, Batch: r.opt.Batch,
+	average := 0.0
+	if r.averaged {
+		average = r.opt.Average
+	}
+	return engine.Phase{Name: r.prog.Name, Average: average, Epochs: len(r.History), Updates: r.Last().Updates, Batch: r.opt.Batch,
 		Rows: r.rows.Len(), Chosen: dataset.Chosen(r.rows), DataHash: hash, Seed: r.opt.Seed, Frozen: r.opt.Freeze,
 		Optimizer: r.opt.Optimizer.Describe(), Metrics: r.metrics(), Start: start}, err
 }

@@ -99,16 +99,19 @@ func sameSource(a, b dataset.Source) bool {
 func (r *Result) metrics() engine.Metrics {
 	last := r.shipped()
 	metrics := engine.Metrics{"train/loss": last.Train.Loss}
+	own := r.averaged == r.opt.ValidAverage // what was measured are the parameters of this result
 	add := func(prefix string, v Values) {
 		for name, x := range v.Losses {
 			metrics[prefix+name] = x
 		}
 		for name, x := range v.Metrics {
-			metrics[prefix+name] = x
+			if own {
+				metrics[prefix+name] = x
+			}
 		}
 	}
 	add("train/", last.Train)
-	if last.Validated {
+	if last.Validated && own {
 		metrics["valid/loss"] = last.Valid.Loss
 		add("valid/", last.Valid)
 	}

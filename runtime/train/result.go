@@ -2,8 +2,10 @@ package train
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/lamina-ml/lamina/compiler"
+	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/spec"
@@ -17,6 +19,9 @@ type Result struct {
 	model    *spec.Model
 	prog     *compiler.Program
 	params   map[string][]float32
+	states   map[string][]float32
+	averaged bool  // params are the averages
+	err      error // why there is nothing to make a Net of
 	rows     dataset.Source
 	opt      Options
 	kernels  string
@@ -44,7 +49,8 @@ const netRows = 256
 
 // Net returns the trained function that computes these values and nothing else.
 // They may be declared after the training, on a fresh input, with layers that
-// have no parameters on top. Inputs and outputs keep their names.
+// have no parameters on top. Inputs and outputs keep their names. State, as the weights
+// of a [spec.Average], becomes parameters that never change.
 //
 // A mistake is kept in the Net and returned by its Err and by whatever uses it:
 // no value; values that do not belong together; a layer that was not trained.
@@ -56,15 +62,41 @@ func (r *Result) Net(values ...*spec.Value) *engine.Net {
 	return net
 }
 
+// settle makes parameters of the state that g, the graph of the values, depends on, and
+// returns its elements: what it was at the end of the training, or when the weights
+// that the result has were best.
+func (r *Result) settle(g *ir.Graph, values []*spec.Value) (map[string][]float32, error) {
+	states, err := spec.StatesOf(values...)
+	if err != nil {
+		return nil, err
+	}
+	own := map[string][]float32{}
+	for i, s := range states {
+		at := slices.IndexFunc(r.model.States(), s.Same)
+		if at < 0 {
+			return nil, fmt.Errorf("train: Net: the values depend on the state %q, which is not part of model %q", s.Name, r.prog.Name)
+		}
+		v := g.State[i].In
+		own[v.Name] = slices.Clone(r.states[r.model.States()[at].Name])
+		v.Kind = ir.ParamValue
+		g.Params = append(g.Params, v)
+	}
+	g.State = nil // what it becomes is read by nothing then
+	return own, nil
+}
+
 func (r *Result) net(values []*spec.Value) (*engine.Net, error) {
+	if r.err != nil {
+		return nil, r.err
+	}
 	g, params, err := spec.GraphOf(r.prog.Name, values...)
 	if err != nil {
 		return nil, err
 	}
-	if len(g.State) > 0 {
-		return nil, fmt.Errorf("train: Net: the values depend on the state variable %q, which exists in training only", g.State[0].In.Name)
+	own, err := r.settle(g, values)
+	if err != nil {
+		return nil, err
 	}
-	own := map[string][]float32{}
 	for _, p := range params {
 		w, ok := r.value(p)
 		if !ok {

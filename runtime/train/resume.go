@@ -188,7 +188,29 @@ func (t *Trainer) longer(was checkpoint.Facts, history []Epoch, c checkpoint.Cur
 	if err == nil && before != t.opt.Epochs && !t.sameRates(before, history, c.Update) {
 		return fmt.Errorf("Epochs was %d, is %d, and the schedule of the learning rate depends on it: %s with other rates", before, t.opt.Epochs, standing(c))
 	}
+	if err == nil && before != t.opt.Epochs {
+		for _, s := range t.scheduled {
+			if !t.sameFactors(s.plan, before, c.Update) {
+				return fmt.Errorf("Epochs was %d, is %d, and the schedule of %q depends on it: %s with other numbers", before, t.opt.Epochs, s.name, standing(c))
+			}
+		}
+	}
 	return nil
+}
+
+// sameFactors reports whether a schedule that depends on nothing else gave the updates
+// that are made the factors that it gives them with the Epochs of now.
+func (t *Trainer) sameFactors(s optim.Schedule, before int, updates int64) bool {
+	p := optim.Progress{UpdatesPerEpoch: t.updatesPerEpoch()}
+	for ; p.Update < updates; p.Update++ {
+		p.Epoch = int(p.Update) / p.UpdatesPerEpoch
+		was, is := p, p
+		was.Epochs, is.Epochs = before, t.opt.Epochs
+		if s.Factor(was) != s.Factor(is) {
+			return false
+		}
+	}
+	return true
 }
 
 func orNone(s string) string {

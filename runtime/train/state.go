@@ -14,6 +14,8 @@ const (
 	slotPrefix  = "slot/"
 	bestPrefix  = "best/"
 	statePrefix = "state/"
+
+	bestStatePrefix = "best-state/"
 )
 
 // state is what a resumed training must know besides facts, tensors, cursor and
@@ -76,12 +78,15 @@ func (t *Trainer) file(record any) (*checkpoint.File, error) {
 		for _, slot := range t.slots(p.Name) {
 			f.Tensors = append(f.Tensors, checkpoint.Tensor{Name: slotPrefix + slot + "/" + p.Name, Shape: shape, Data: t.store.Slot(slot, p.Name)})
 		}
-		if b, ok := t.best[p.Name]; ok {
+		if b, ok := t.best.params[p.Name]; ok {
 			f.Tensors = append(f.Tensors, checkpoint.Tensor{Name: bestPrefix + p.Name, Shape: shape, Data: b})
 		}
 	}
-	for _, s := range t.model.States() {
-		f.Tensors = append(f.Tensors, checkpoint.Tensor{Name: statePrefix + s.Name, Shape: s.Type.Shape.Lengths(), Data: t.store.State(s.Name)})
+	for _, s := range t.store.States() {
+		f.Tensors = append(f.Tensors, checkpoint.Tensor{Name: statePrefix + s.Name, Shape: s.Shape, Data: t.store.State(s.Name)})
+		if b, ok := t.best.states[s.Name]; ok {
+			f.Tensors = append(f.Tensors, checkpoint.Tensor{Name: bestStatePrefix + s.Name, Shape: s.Shape, Data: b})
+		}
 	}
 	return f, nil
 }
@@ -90,7 +95,7 @@ func (t *Trainer) file(record any) (*checkpoint.File, error) {
 func (t *Trainer) adopt(path string, f *checkpoint.File, s state, content []byte) error {
 	type move struct{ dst, src []float32 }
 	var moves []move
-	best := map[string][]float32{}
+	var best tensors
 	find := func(name string, n int) ([]float32, error) {
 		x := f.Tensor(name)
 		if x == nil || len(x.Data) != n {
@@ -112,16 +117,26 @@ func (t *Trainer) adopt(path string, f *checkpoint.File, s state, content []byte
 			moves = append(moves, move{t.store.Slot(slot, p.Name), src})
 		}
 		if x := f.Tensor(bestPrefix + p.Name); x != nil && len(x.Data) == len(dst) {
-			best[p.Name] = x.Data
+			if best.params == nil {
+				best.params, best.states = map[string][]float32{}, map[string][]float32{}
+			}
+			best.params[p.Name] = x.Data
 		}
 	}
-	for _, v := range t.model.States() {
+	for _, v := range t.store.States() {
 		dst := t.store.State(v.Name)
 		src, err := find(statePrefix+v.Name, len(dst))
 		if err != nil {
 			return err
 		}
 		moves = append(moves, move{dst, src})
+		if best.params == nil {
+			continue
+		}
+		if x := f.Tensor(bestStatePrefix + v.Name); x != nil && len(x.Data) == len(dst) {
+			src = x.Data // one that is absent was no part of a result when the file was written
+		}
+		best.states[v.Name] = src
 	}
 	if st, ok := t.schedule.(optim.StatefulSchedule); ok {
 		if err := st.UnmarshalState(s.Schedule); err != nil {

@@ -112,11 +112,12 @@ func (t *Trainer) run(b dataset.Batch) error {
 	return nil
 }
 
-// rates sets the learning rate of every parameter for the update to come.
+// rates sets the learning rate of every parameter, and the model's scheduled numbers,
+// for the update to come.
 //
 // Errors: a schedule that gives no number.
 func (t *Trainer) rates() error {
-	p := optim.Progress{Update: t.cursor.Update, UpdatesPerEpoch: t.updatesPerEpoch(), Epoch: t.cursor.Epoch, Epochs: t.opt.Epochs}
+	p := t.progress()
 	t.state.Rate = t.opt.Optimizer.Rate() * t.schedule.Factor(p)
 	if !finite(t.state.Rate) {
 		return fmt.Errorf("train: epoch %d, step %d: the learning rate is %v, since the schedule multiplies it by %v", t.cursor.Epoch+1, t.cursor.Step+1, t.state.Rate, t.schedule.Factor(p))
@@ -124,6 +125,26 @@ func (t *Trainer) rates() error {
 	t.update.Rate = float32(t.state.Rate)
 	for i, f := range t.factors {
 		t.update.Rates[i] = float32(t.state.Rate * f)
+	}
+	return t.setScheduled(p)
+}
+
+// progress is where the update to come stands.
+func (t *Trainer) progress() optim.Progress {
+	return optim.Progress{Update: t.cursor.Update, UpdatesPerEpoch: t.updatesPerEpoch(), Epoch: t.cursor.Epoch, Epochs: t.opt.Epochs}
+}
+
+// setScheduled sets the model's scheduled numbers for an update.
+//
+// Errors: a schedule that gives no number.
+func (t *Trainer) setScheduled(p optim.Progress) error {
+	for i := range t.scheduled {
+		s := &t.scheduled[i]
+		x := float32(s.value * s.plan.Factor(p))
+		if x-x != 0 {
+			return fmt.Errorf("train: epoch %d, step %d: the scheduled number %q is %v", t.cursor.Epoch+1, t.cursor.Step+1, s.name, x)
+		}
+		s.at[0] = x
 	}
 	return nil
 }

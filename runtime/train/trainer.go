@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
-	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -45,10 +44,12 @@ type Trainer struct {
 	metrics  *evaluation    // of the training rows, when metrics are asked for without validation rows
 	schedule optim.Schedule
 
+	scheduled []scheduled // numbers of the model
+
 	state      state
 	cursor     checkpoint.Cursor
-	best       map[string][]float32
-	before     map[string][]float32 // the parameters before an update that is watched
+	best       tensors
+	before     tensors // before an update that is watched
 	resumed    bool
 	saved      bool // whether there is a checkpoint, and of which epoch
 	savedEpoch int
@@ -94,7 +95,7 @@ func New(ctx context.Context, m *spec.Model, rows dataset.Source, o Options) (*T
 	if err != nil {
 		return nil, err
 	}
-	prog, err := compiler.Compile(m, compiler.Options{Rows: o.runRows(), StoreGrads: o.stored(), Shards: o.Shards, Frozen: frozen, Dump: o.Dump, DumpAfter: o.DumpAfter})
+	prog, err := compiler.Compile(m, compiler.Options{Rows: o.runRows(), StoreGrads: o.stored(), Shards: o.Shards, Frozen: frozen, Average: o.Average, Dump: o.Dump, DumpAfter: o.DumpAfter})
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +108,7 @@ func New(ctx context.Context, m *spec.Model, rows dataset.Source, o Options) (*T
 		}
 	}
 	crew, read := recruit(&o, rows)
-	t := &Trainer{model: m, opt: o, crew: crew, read: read, prog: prog, frozen: frozen, rows: rows, quiet: quiet, asked: asked, best: map[string][]float32{}, schedule: o.Optimizer.Plan(),
+	t := &Trainer{model: m, opt: o, crew: crew, read: read, prog: prog, frozen: frozen, rows: rows, quiet: quiet, asked: asked, schedule: o.Optimizer.Plan(),
 		clock: clock{read: time.Now}, writeCheckpoint: checkpoint.Write}
 	if s, ok := t.schedule.(optim.StatefulSchedule); ok {
 		t.schedule = s.Start()
@@ -139,9 +140,6 @@ func (t *Trainer) prepare(ctx context.Context) (err error) {
 	t.store = engine.NewStore(t.prog.Train.Segments, t.opt.Optimizer.Slots(), t.prog.Train.States...)
 	t.store.NoSlots(t.frozen)
 	initialize(t.store, t.prog.Params, t.opt.Seed)
-	for _, s := range t.model.States() {
-		copy(t.store.State(s.Name), s.Initial(random.New(t.opt.Seed)))
-	}
 	if t.engine, err = engine.New(t.prog.Train, t.store, t.opt.engine()); err != nil {
 		return err
 	}
@@ -170,6 +168,9 @@ func (t *Trainer) prepare(ctx context.Context) (err error) {
 		}
 	}
 	if err := t.initFrom(); err != nil {
+		return err
+	}
+	if err := t.startStates(); err != nil {
 		return err
 	}
 	if t.opt.Dir != "" {
@@ -223,6 +224,33 @@ func initialize(s *engine.Store, params []spec.Param, seed uint64) {
 		copy(s.Param(p.Name), p.Initial(random.New(seed)))
 	}
 	s.Touch()
+}
+
+// startStates fills the state: an average starts as what it is the average of does.
+func (t *Trainer) startStates() error {
+	for _, s := range t.model.States() {
+		if value, plan, ok := s.Scheduled(); ok {
+			t.scheduled = append(t.scheduled, scheduled{s.Name, value, plan, t.store.State(s.Name)})
+			continue
+		}
+		if p, ok := s.Like(); ok {
+			copy(t.store.State(s.Name), t.store.Param(p.Name))
+			continue
+		}
+		copy(t.store.State(s.Name), s.Initial(random.New(t.opt.Seed)))
+	}
+	for _, p := range t.prog.Params {
+		copy(t.store.State(compiler.AveragePrefix+p.Name), t.store.Param(p.Name))
+	}
+	return t.setScheduled(t.progress())
+}
+
+// scheduled is a number of the model and where it is.
+type scheduled struct {
+	name  string
+	value float64
+	plan  optim.Schedule
+	at    []float32
 }
 
 // Resumed reports whether the training goes on from a checkpoint, and the
@@ -336,7 +364,7 @@ func (t *Trainer) epoch(ctx context.Context) (Epoch, error) {
 	}
 	e.Best = t.state.judge(&e, t.opt.MinDelta)
 	if e.Best && e.Validated && !t.opt.KeepLast {
-		t.keep(t.best)
+		t.keep(&t.best)
 	}
 	if s, ok := t.schedule.(optim.StatefulSchedule); ok {
 		s.Observe(e.judged())
@@ -355,13 +383,19 @@ func (t *Trainer) epoch(ctx context.Context) (Epoch, error) {
 // means returns the mean losses of the epoch under way.
 func (t *Trainer) means() Values { return valuesOf(t.sumNames, t.state.Sum, float64(t.state.Rows)) }
 
-// keep copies the parameters.
-func (t *Trainer) keep(to map[string][]float32) {
+// tensors are copies of parameters and of state, by name; nil where none were kept.
+type tensors struct{ params, states map[string][]float32 }
+
+// keep copies the parameters and the state.
+func (t *Trainer) keep(to *tensors) {
+	if to.params == nil {
+		to.params, to.states = map[string][]float32{}, map[string][]float32{}
+	}
 	for _, p := range t.prog.Params {
-		if to[p.Name] == nil {
-			to[p.Name] = make([]float32, len(t.store.Param(p.Name)))
-		}
-		copy(to[p.Name], t.store.Param(p.Name))
+		to.params[p.Name] = append(to.params[p.Name][:0], t.store.Param(p.Name)...)
+	}
+	for _, s := range t.store.States() {
+		to.states[s.Name] = append(to.states[s.Name][:0], t.store.State(s.Name)...)
 	}
 }
 
@@ -407,14 +441,13 @@ func (t *Trainer) Done() (*Result, error) {
 	if t.err != nil {
 		return nil, t.err
 	}
-	r := &Result{model: t.model, prog: t.prog, params: map[string][]float32{}, rows: t.rows, opt: t.opt, kernels: t.kernels(), starts: t.state.InitFrom,
+	r := &Result{model: t.model, prog: t.prog, rows: t.rows, opt: t.opt, kernels: t.kernels(), starts: t.state.InitFrom,
 		measured: &measured{hash: t.hash}, History: append([]Epoch{}, t.state.History...), Best: t.state.Best}
-	for _, p := range t.prog.Params {
-		r.params[p.Name] = append([]float32{}, t.store.Param(p.Name)...)
+	result := t.best
+	if result.params == nil || t.opt.KeepLast {
+		t.keep(&result)
 	}
-	if len(t.best) > 0 && !t.opt.KeepLast {
-		maps.Copy(r.params, t.best)
-	}
+	r.params, r.states = result.params, result.states
 	for _, p := range t.prog.Params {
 		for _, x := range r.params[p.Name] {
 			if x-x != 0 {

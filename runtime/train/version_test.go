@@ -122,7 +122,7 @@ func goOnFrom(t *testing.T, version string) {
 	}
 	for _, p := range tr.prog.Params {
 		for name, got := range map[string][]float32{p.Name: tr.store.Param(p.Name), "slot/m/" + p.Name: tr.store.Slot("m", p.Name),
-			"slot/v/" + p.Name: tr.store.Slot("v", p.Name), "best/" + p.Name: tr.best[p.Name]} {
+			"slot/v/" + p.Name: tr.store.Slot("v", p.Name), "best/" + p.Name: tr.best.params[p.Name]} {
 			x := f.Tensor(name)
 			if x == nil {
 				t.Fatalf("the checkpoint has no %q", name)

@@ -1,0 +1,51 @@
+package spec
+
+import (
+	"fmt"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
+)
+
+// QueueLayer is a queue of the rows that came in last, made by [Queue].
+type QueueLayer struct {
+	Base
+	rows int
+	init Init
+}
+
+// Queue returns a layer that gives the rows that it was placed on in the updates
+// before, the last so many, oldest first (He et al. 2020): of codes f32[N d] the queue
+// f32[rows d], whose rows are not those of the batch. The update's own rows are pushed
+// behind them when it is made. They are state: no gradient goes back through them.
+// A queue begins with zeros and has one place. Mistakes: rows is not positive; what
+// comes in is not f32 with known lengths.
+func Queue(rows int) *QueueLayer {
+	return &QueueLayer{Base: newBase("Queue"), rows: rows, init: Zeros()}
+}
+
+// Named gives the layer a name.
+func (l *QueueLayer) Named(name string) *QueueLayer { return named(l, name) }
+
+// Init sets what the queue begins with.
+func (l *QueueLayer) Init(init Init) *QueueLayer {
+	return option(l, "Init", func() { l.init = init })
+}
+
+func (l *QueueLayer) args() string {
+	if l.rows <= 0 {
+		return fmt.Sprintf("the number of rows must be positive, got %d", l.rows)
+	}
+	return ""
+}
+
+// Build returns the queue as it was after the update before.
+func (l *QueueLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
+	t := x[0].Type
+	if t.DType != ir.F32 || !t.Shape.RowWise() || t.Shape[1:].Symbolic() {
+		return b.Errorf("takes f32[N …] with known lengths, got %s", t)
+	}
+	q := b.State("rows", l.init, append([]int{l.rows}, t.Shape[1:].Lengths()...)...)
+	b.Becomes(q, b.Op(ops.Push{}, q, x[0]))
+	return q
+}
