@@ -19,7 +19,8 @@ OUT      ?= out/demo
 # Tests with several workers that the race detector runs in seconds; it does not
 # see into assembly, so the kernels are those in Go.
 RACED := TestWorkersGiveTheSameBits TestNetConcurrently TestLiveSwaps TestWorkersWake \
-  TestSameBitsForAnyWorkers TestSecondTrainingInOneProcess TestFreeze TestGroups
+  TestSameBitsForAnyWorkers TestSecondTrainingInOneProcess TestFreeze TestGroups TestRanksTrainTheSame \
+  TestLengths TestBelowCapacity
 
 EMPTY   :=
 SPACE   := $(EMPTY) $(EMPTY)
@@ -77,7 +78,7 @@ test: export LAMINA_REQUIRE_CPP := 1
 test: deps ## every test, the real onnxruntime and the consumers in Python and C++ included
 	$(GO) vet ./...
 	$(GO) test -vet=off -timeout 30m ./...
-	$(GO) test -vet=off -race -tags noasm -run '^($(subst $(SPACE),|,$(RACED)))$$' ./runtime/engine ./runtime/train
+	$(GO) test -vet=off -race -tags noasm -run '^($(subst $(SPACE),|,$(RACED)))$$' ./compiler ./runtime/engine ./runtime/train
 
 # The kernels of arm64, emulated where the machine is another one.
 QEMU = $(shell command -v qemu-aarch64-static || command -v qemu-aarch64)
