@@ -9,6 +9,7 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/compiler/plan"
+	"github.com/lamina-ml/lamina/internal/randgraph"
 )
 
 // mismatch says where a result is not what it should be but for the rounding of
@@ -46,7 +47,7 @@ func TestMeanAnyAxis(t *testing.T) {
 		}
 		for _, rows := range []int{9, 4, 1} {
 			env := &ir.Env{Binding: ir.RowsOf(rows), UpdateRows: rows}
-			fed, wide := narrowed(feed(b.Graph, env, 1))
+			fed, wide := narrowed(randgraph.Feed(b.Graph, env, 1))
 			e, _ := engineOf(t, p, fed, 2)
 			if err := e.Run(fed, rows, nil); err != nil {
 				t.Fatal(err)
@@ -90,7 +91,7 @@ func TestBelowCapacity(t *testing.T) {
 	}
 	for _, rows := range []int{100, 255, 131} {
 		env := &ir.Env{Binding: ir.RowsOf(rows), UpdateRows: rows}
-		fed, wide := narrowed(feed(b.Graph, env, 1))
+		fed, wide := narrowed(randgraph.Feed(b.Graph, env, 1))
 		want := results(t, b.Graph, env, wide)["y"]
 		e, _ := engineOf(t, cutBy(p, 3), fed, 3)
 		for range 3 {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
+	"github.com/lamina-ml/lamina/internal/randgraph"
 )
 
 // FuzzCompile compiles graphs as they may come from a file: whatever is wrong
@@ -18,7 +19,7 @@ func FuzzCompile(f *testing.F) {
 	}
 	for seed := range uint64(5) {
 		f.Add(ir.Format(randomModel(seed)))
-		g, _ := randomLengths(seed, false, false)
+		g, _ := randgraph.New(seed, randgraph.Options{Noise: true})
 		f.Add(ir.Format(g))
 	}
 	f.Fuzz(func(t *testing.T, src string) {

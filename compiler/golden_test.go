@@ -10,6 +10,7 @@ import (
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
+	"github.com/lamina-ml/lamina/internal/randgraph"
 )
 
 var update = flag.Bool("update", false, "rewrite the graphs after the pass in testdata/passes")
@@ -111,7 +112,7 @@ func runGolden(t *testing.T, p pass, file string) {
 		got.after = ir.Format(g)
 		if !slices.Contains(words, "changes-meaning") {
 			env := testEnv()
-			in := feed(origin, env, 1)
+			in := randgraph.Feed(origin, env, 1)
 			near(t, file, results(t, g, env, in), results(t, origin, env, in))
 		}
 	}

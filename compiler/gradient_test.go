@@ -8,6 +8,7 @@ import (
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
+	"github.com/lamina-ml/lamina/internal/randgraph"
 )
 
 // TestGradientOfModels compares the gradients of whole random models with
@@ -21,7 +22,7 @@ func TestGradientOfModels(t *testing.T) {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
 		env := testEnv()
-		in := feed(g, env, seed)
+		in := randgraph.Feed(g, env, seed)
 		got := results(t, d, env, in)
 		still := stopped(t, g, env, in)
 		loss := func(x *float64, at float64) float64 {
@@ -214,7 +215,7 @@ func TestGradientOfConstantPaths(t *testing.T) {
 		t.Fatal(err)
 	}
 	env := testEnv()
-	in := feed(b.Graph, env, 1)
+	in := randgraph.Feed(b.Graph, env, 1)
 	got := results(t, d, env, in)["grad/w"].F64
 	for j := range got {
 		want := 0.0

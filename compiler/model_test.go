@@ -9,6 +9,7 @@ import (
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/plan"
+	"github.com/lamina-ml/lamina/internal/randgraph"
 	"github.com/lamina-ml/lamina/spec"
 )
 
@@ -102,7 +103,7 @@ func differences(t *testing.T, g *ir.Graph) {
 		return
 	}
 	env := testEnv()
-	in, way := feed(g, env, 9), feed(g, env, 10)
+	in, way := randgraph.Feed(g, env, 9), randgraph.Feed(g, env, 10)
 	got := results(t, d, env, in)
 	want, slope := 0.0, func(h float64) float64 {
 		at := map[string]*ir.Tensor{}

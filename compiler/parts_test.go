@@ -7,6 +7,7 @@ import (
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
+	"github.com/lamina-ml/lamina/internal/randgraph"
 	"github.com/lamina-ml/lamina/runtime/engine"
 )
 
@@ -24,7 +25,7 @@ func holdParts(t *testing.T, g *ir.Graph, at ir.Binding, part int) {
 		t.Fatal(err)
 	}
 	env := ir.Env{Binding: at, UpdateRows: rows, Seed: 9, Update: 1}
-	fed, wide := narrowed(feed(g, &env, 1))
+	fed, wide := narrowed(randgraph.Feed(g, &env, 1))
 	want := results(t, d, &env, wide)
 	e, s := engineOf(t, tw.train, fed, 2)
 	sums := map[string][]float64{}
@@ -132,7 +133,7 @@ func FuzzSeparable(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, seed uint64) {
-		g, at := randomLengths(seed, true, false)
+		g, at := randgraph.New(seed, randgraph.Options{Smooth: true, Noise: true})
 		if len(g.Params) == 0 {
 			return
 		}

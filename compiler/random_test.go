@@ -8,27 +8,15 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/compiler/random"
+	"github.com/lamina-ml/lamina/internal/randgraph"
 )
-
-// dice draws numbers in order.
-type dice struct {
-	key random.Key
-	i   uint64
-}
-
-func newDice(seed uint64) *dice { return &dice{key: random.New(seed).DeriveString("compiler test")} }
-
-func (d *dice) n(n int) int {
-	d.i++
-	return int(d.key.Uint64N(d.i, uint64(n)))
-}
 
 // randomModel returns a model with two inputs, branches, a dense layer on both
 // branches, a tied layer, a dropout and a tap; its outputs are loss and tap.
 func randomModel(seed uint64) *ir.Graph {
-	d := newDice(seed)
+	d := randgraph.NewDice(seed)
 	b := ir.NewBuilder(fmt.Sprintf("model%d", seed))
-	width := func() int { return 2 + d.n(4) }
+	width := func() int { return 2 + d.N(4) }
 	f32 := func(dims ...ir.Dim) ir.Type { return ir.T(ir.F32, dims...) }
 	in := width()
 	x := b.Input("x", f32(ir.Rows(), ir.Fixed(in)))
@@ -50,7 +38,7 @@ func randomModel(seed uint64) *ir.Graph {
 		at(layer)
 		choices := []ir.Op{ops.Relu{}, ops.Tanh{}, ops.Sigmoid{}, ops.Softplus{}, ops.Gelu{}, ops.Elu{Alpha: 1}, ops.LeakyRelu{Alpha: 0.1},
 			ops.Softmax{Axis: 1}, ops.LogSoftmax{Axis: 1}, ops.Abs{}, ops.Identity{}, ops.Neg{}}
-		return b.Op(choices[d.n(len(choices))], v)
+		return b.Op(choices[d.N(len(choices))], v)
 	}
 	hidden := width()
 	shared := dense("shared", in, hidden)
@@ -59,7 +47,7 @@ func randomModel(seed uint64) *ir.Graph {
 	p = b.Op(ops.Dropout{Rate: 0.25, Stream: seed}, p)
 	var h *ir.Value
 	at("join")
-	switch d.n(4) {
+	switch d.N(4) {
 	case 0:
 		h = b.Op(ops.Add{}, p, q)
 	case 1:
@@ -68,12 +56,12 @@ func randomModel(seed uint64) *ir.Graph {
 		h = b.Op(ops.Sub{}, b.Op(ops.Add{}, b.Const(ir.F32, 0), p), q)
 	case 3:
 		h = b.Op(ops.Concat{Axis: 1}, p, q)
-		h = b.Op(ops.Slice{Axis: 1, Start: ir.Fixed(d.n(hidden)), End: h.Type.Shape[1]}, h)
+		h = b.Op(ops.Slice{Axis: 1, Start: ir.Fixed(d.N(hidden)), End: h.Type.Shape[1]}, h)
 	}
-	for i := range d.n(3) {
+	for i := range d.N(3) {
 		name := fmt.Sprintf("block%d", i+1)
 		inner := dense(name, h.Type.Last(), h.Type.Last())(h)
-		if d.n(2) == 0 {
+		if d.N(2) == 0 {
 			inner = act(name+"/act", inner)
 		}
 		at(name)
@@ -119,29 +107,6 @@ func tiedAutoencoder() *ir.Graph {
 	l.Name = "loss"
 	b.Output(l)
 	return b.Graph
-}
-
-// feed returns tensors for a graph's inputs and parameters, by name.
-func feed(g *ir.Graph, env *ir.Env, seed uint64) map[string]*ir.Tensor {
-	in := map[string]*ir.Tensor{}
-	for _, v := range append(append([]*ir.Value{}, g.Inputs...), g.Params...) {
-		key := random.New(seed).DeriveString(v.Name)
-		t := ir.NewTensor(v.Type.DType.Reference(), env.Bind(v.Type.Shape)...)
-		for i := range t.Len() {
-			switch t.DType {
-			case ir.F64:
-				t.F64[i] = 0.5 * key.Normal(uint64(i))
-			case ir.I64:
-				t.I64[i] = int64(key.Uint64N(uint64(i), 2))
-			case ir.Bool:
-				t.Bool[i] = key.Uint64N(uint64(i), 2) == 1
-			default:
-				t.SetInt(i, int64(key.Uint64N(uint64(i), 2)))
-			}
-		}
-		in[v.Name] = t
-	}
-	return in
 }
 
 // testEnv has fewer rows than the update they are a part of, as under
@@ -196,7 +161,7 @@ func TestPassesKeepMeaning(t *testing.T) {
 			g, _ := randomModel(seed).Clone()
 			s := &state{opt: Options{Rows: 4, Permute: seed}, inference: inference, planned: true, loss: "loss"}
 			env := testEnv()
-			in := feed(g, env, seed)
+			in := randgraph.Feed(g, env, seed)
 			for _, p := range passes() {
 				if p.when != nil && !p.when(s) {
 					continue
@@ -246,7 +211,7 @@ func TestFreezeIsDropoutFree(t *testing.T) {
 			}
 		}
 		env := testEnv()
-		in := feed(g, env, seed)
+		in := randgraph.Feed(g, env, seed)
 		near(t, "freeze", results(t, front, env, in), results(t, quiet, env, in))
 		for _, n := range front.Nodes {
 			switch n.Op.(type) {

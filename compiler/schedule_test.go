@@ -11,6 +11,7 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/compiler/plan"
+	"github.com/lamina-ml/lamina/internal/randgraph"
 	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/runtime/optim"
 )
@@ -72,7 +73,7 @@ func TestEngineAgainstReference(t *testing.T) {
 		}
 		for _, rows := range []int{19, 1, 6} {
 			env := &ir.Env{Binding: ir.RowsOf(rows), UpdateRows: rows, Seed: 3, Update: 4}
-			fed, wide := narrowed(feed(g, env, seed))
+			fed, wide := narrowed(randgraph.Feed(g, env, seed))
 			e, s := engineOf(t, tw.train, fed, 2)
 			u := &engine.Update{Seed: 3, Step: 4}
 			if err := e.Run(fed, rows, u); err != nil {
@@ -113,7 +114,7 @@ func steps(t *testing.T, g *ir.Graph, p *plan.Plan, seed uint64, workers int) []
 	opt := optim.Adam(1e-2)
 	for i, rows := range []int{19, 19, 7} {
 		env := &ir.Env{Binding: ir.RowsOf(rows), UpdateRows: rows}
-		fed, _ = narrowed(feed(g, env, seed+uint64(i)))
+		fed, _ = narrowed(randgraph.Feed(g, env, seed+uint64(i)))
 		if e == nil {
 			e, s = engineOf(t, p, fed, workers, opt.Slots()...)
 		}
@@ -190,7 +191,7 @@ func TestRowsApart(t *testing.T) {
 	for seed := uint64(1); seed <= 12; seed++ {
 		g, tw := trained(t, seed, Options{Rows: 11})
 		env := &ir.Env{Binding: ir.RowsOf(11), UpdateRows: 11}
-		fed, _ := narrowed(feed(g, env, seed))
+		fed, _ := narrowed(randgraph.Feed(g, env, seed))
 		e, _ := engineOf(t, tw.eval, fed, 2)
 		if err := e.Run(fed, 11, nil); err != nil {
 			t.Fatal(err)
@@ -219,7 +220,7 @@ func TestAccumulation(t *testing.T) {
 	for seed := uint64(1); seed <= 12; seed++ {
 		g, tw := trained(t, seed, Options{Rows: 12, StoreGrads: true})
 		env := &ir.Env{Binding: ir.RowsOf(12), UpdateRows: 12}
-		fed, _ := narrowed(feed(g, env, seed))
+		fed, _ := narrowed(randgraph.Feed(g, env, seed))
 		e, s := engineOf(t, tw.train, fed, 2)
 		if err := e.Run(fed, 12, &engine.Update{Seed: 9, Step: 1}); err != nil {
 			t.Fatal(err)
@@ -383,7 +384,7 @@ func TestVerifyPlan(t *testing.T) {
 func TestNoAllocation(t *testing.T) {
 	g, tw := trained(t, 0, Options{Rows: 64})
 	env := &ir.Env{Binding: ir.RowsOf(64), UpdateRows: 64}
-	fed, _ := narrowed(feed(g, env, 1))
+	fed, _ := narrowed(randgraph.Feed(g, env, 1))
 	opt := optim.Adam(1e-3)
 	e, _ := engineOf(t, tw.train, fed, 2, opt.Slots()...)
 	for id := range tw.train.Steps {
@@ -410,7 +411,7 @@ func TestNoAllocation(t *testing.T) {
 func TestNonFiniteLoss(t *testing.T) {
 	g, tw := trained(t, 0, Options{Rows: 8})
 	env := &ir.Env{Binding: ir.RowsOf(8), UpdateRows: 8}
-	fed, _ := narrowed(feed(g, env, 1))
+	fed, _ := narrowed(randgraph.Feed(g, env, 1))
 	opt := optim.SGD(1)
 	e, s := engineOf(t, tw.train, fed, 2, opt.Slots()...)
 	before := append([]float32{}, s.All()...)
@@ -494,7 +495,7 @@ func TestPlainOutputs(t *testing.T) {
 	}
 	for _, rows := range []int{40, 1, 9} {
 		env := &ir.Env{Binding: ir.RowsOf(rows)}
-		fed, wide := narrowed(feed(b.Graph, env, 1))
+		fed, wide := narrowed(randgraph.Feed(b.Graph, env, 1))
 		want := results(t, b.Graph, env, wide)
 		for _, workers := range []int{1, 3, 9} {
 			e, _ := engineOf(t, p, fed, workers)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/plan"
+	"github.com/lamina-ml/lamina/internal/randgraph"
 	"github.com/lamina-ml/lamina/runtime/engine"
 )
 
@@ -38,7 +39,7 @@ func TestSumsAreShared(t *testing.T) {
 		for _, rows := range []int{512, 7} {
 			at := ir.RowsOf(rows).With("T", 16)
 			env := ir.Env{Binding: at}
-			fed, wide := narrowed(feed(g, &env, 3))
+			fed, wide := narrowed(randgraph.Feed(g, &env, 3))
 			want := results(t, g, &env, wide)["y"]
 			first := ""
 			for _, workers := range []int{1, 2} {

@@ -8,6 +8,7 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/compiler/plan"
+	"github.com/lamina-ml/lamina/internal/randgraph"
 	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/spec"
 )
@@ -54,7 +55,7 @@ func twinsOf(p *plan.Plan) int {
 // made turned and whose weights have twins, and of few, whose products turn rows.
 func TestTurnedGradients(t *testing.T) {
 	g := turnable(t)
-	fed, _ := narrowed(feed(g, &ir.Env{Binding: ir.RowsOf(1), UpdateRows: 1}, 1))
+	fed, _ := narrowed(randgraph.Feed(g, &ir.Env{Binding: ir.RowsOf(1), UpdateRows: 1}, 1))
 	for _, store := range []bool{false, true} {
 		few, err := compileTwin(g, segmentsOf(g), Options{Rows: 19, StoreGrads: store})
 		if err != nil {
@@ -97,7 +98,7 @@ func TestTurnedGradients(t *testing.T) {
 // the first.
 func inParts(t *testing.T, g *ir.Graph, p *plan.Plan) map[string][]float32 {
 	t.Helper()
-	fed, _ := narrowed(feed(g, &ir.Env{Binding: ir.RowsOf(5), UpdateRows: 10}, 8))
+	fed, _ := narrowed(randgraph.Feed(g, &ir.Env{Binding: ir.RowsOf(5), UpdateRows: 10}, 8))
 	e, s := engineOf(t, p, fed, 2)
 	for i := range 2 {
 		if err := e.Run(fed, 5, &engine.Update{UpdateRows: 10, FirstRow: 5 * i, Accumulate: i > 0}); err != nil {
@@ -128,7 +129,7 @@ func TestTurnedRows(t *testing.T) {
 	}
 	for _, rows := range []int{1, 9, 12, 15, 16, 40} {
 		env := ir.Env{Binding: ir.RowsOf(rows), UpdateRows: rows}
-		fed, oracle := narrowed(feed(g, &env, 3))
+		fed, oracle := narrowed(randgraph.Feed(g, &env, 3))
 		for _, x := range fed {
 			for i, v := range x.F32 {
 				x.F32[i] = float32(math.Round(float64(v)*8) / 8) // whose products are exact, and their sums

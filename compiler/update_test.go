@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/internal/randgraph"
 	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/runtime/optim"
 )
@@ -57,7 +58,7 @@ type run struct {
 
 func newRun(t *testing.T, g *ir.Graph, tw *twin, opt optim.Optimizer) run {
 	t.Helper()
-	fed, _ := narrowed(feed(g, &ir.Env{Binding: ir.RowsOf(1), UpdateRows: 1}, 5))
+	fed, _ := narrowed(randgraph.Feed(g, &ir.Env{Binding: ir.RowsOf(1), UpdateRows: 1}, 5))
 	e, s := engineOf(t, tw.train, fed, 2, opt.Slots()...)
 	return run{e, s}
 }
@@ -65,7 +66,7 @@ func newRun(t *testing.T, g *ir.Graph, tw *twin, opt optim.Optimizer) run {
 // step is one update by 19 rows, or by a part of an update when u says so.
 func (r run) step(t *testing.T, g *ir.Graph, u engine.Update, i int) {
 	t.Helper()
-	fed, _ := narrowed(feed(g, &ir.Env{Binding: ir.RowsOf(19), UpdateRows: 19}, uint64(i)))
+	fed, _ := narrowed(randgraph.Feed(g, &ir.Env{Binding: ir.RowsOf(19), UpdateRows: 19}, uint64(i)))
 	u.T, u.Step = int64(i+1), uint64(i)
 	if err := r.e.Run(fed, 19, &u); err != nil {
 		t.Fatal(err)
@@ -124,7 +125,7 @@ func TestTwinsFollow(t *testing.T) {
 					run{second, old.s}.step(t, g, u, 77)
 					begun().step(t, g, u, 77)
 				case 5:
-					bad, _ := narrowed(feed(g, &ir.Env{Binding: ir.RowsOf(19), UpdateRows: 19}, 1))
+					bad, _ := narrowed(randgraph.Feed(g, &ir.Env{Binding: ir.RowsOf(19), UpdateRows: 19}, 1))
 					for _, v := range g.Inputs {
 						bad[v.Name].F32[0] = 1e38
 					}

@@ -1,6 +1,8 @@
 package onnxexport
 
 import (
+	"slices"
+
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
@@ -76,7 +78,21 @@ func (w *writer) matMul(n *ir.Node) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if a.Type.Rank() > 1 && b.Type.Rank() == 1 {
+		return w.matVec(n, in[0], in[1]), nil
+	}
 	return w.add(n, "MatMul", n.Out[0].Type, nil, in...), nil
+}
+
+// matVec writes matrices times a vector with the vector as a column: a transpose
+// times a vector onnxruntime fuses, and computes something else (measured of 1.32.0,
+// at its default level). That goes for every matrix, as it moves transposes about.
+func (w *writer) matVec(n *ir.Node, a, b string) string {
+	one := ir.Fixed(1)
+	to := n.Out[0].Type
+	column := w.add(n, "Reshape", ir.Type{DType: to.DType, Shape: ir.Shape{n.In[1].Type.Shape[0], one}}, nil, b, w.ints("shape", 0, 1))
+	product := w.add(n, "MatMul", ir.Type{DType: to.DType, Shape: append(slices.Clone(to.Shape), one)}, nil, a, column)
+	return w.add(n, "Reshape", to, nil, product, w.ints("shape", make([]int64, to.Rank())...))
 }
 
 func (w *writer) gemmOp(n *ir.Node, op ops.Gemm) (string, error) {
