@@ -127,18 +127,27 @@ func (w *writer) computed(n *ir.Node, d ir.Dim) (string, error) {
 		}
 		return s, err
 	}
-	for _, v := range w.p.graph.Inputs { // 4*N gives N
+	for _, v := range w.p.graph.Inputs { // 4*N gives N, and (T+1) gives T
 		for _, have := range w.shape(v.Type.Shape) {
-			if k, ok := ir.Div(have, d); ok && !k.Symbolic() {
-				s, err := w.length(n, have)
-				if err != nil {
-					return "", err
-				}
-				return apply("Div", s, k)
+			of, add := have, 0
+			if def, ok := have.Definition(); ok && def.Div == 1 && len(def.Terms) == 1 {
+				of, add = def.Terms[0], def.Add
 			}
+			k, ok := ir.Div(of, d)
+			if !ok || k.Symbolic() {
+				continue
+			}
+			s, err := w.length(n, have)
+			if err == nil && add != 0 {
+				s, err = apply("Sub", s, ir.Fixed(add))
+			}
+			if err == nil && k != ir.Fixed(1) {
+				s, err = apply("Div", s, k)
+			}
+			return s, err
 		}
 	}
-	return "", nodeError(n, "the length %v is needed when the file runs, but no input of the file has it as an axis", d)
+	return "", nodeError(n, "the length %v is needed when the file runs, but no input of the file has an axis that gives it", d)
 }
 
 // dim returns a length with the batch frozen, if it is.

@@ -80,7 +80,7 @@ func TestLengths(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Export(none, map[string][]float32{"w": make([]float32, 4)}, Options{}); err == nil || !strings.Contains(err.Error(), "the length ") || !strings.Contains(err.Error(), "no input of the file has it as an axis") {
+	if _, err := Export(none, map[string][]float32{"w": make([]float32, 4)}, Options{}); err == nil || !strings.Contains(err.Error(), "the length ") || !strings.Contains(err.Error(), "no input of the file has an axis that gives it") {
 		t.Errorf("a length of nowhere: %v", err)
 	}
 }

@@ -25,6 +25,7 @@ type lengthGraph struct {
 type Options struct {
 	Smooth bool   // ops with a gradient everywhere, as it is trained
 	Loss   string // the one output, the mean of the squares of what nothing reads; empty: those values are the outputs
+	Open   bool   // also ops whose attributes are open lengths, which a file computes
 	Noise  bool   // what draws numbers is a Bernoulli, else a Dropout, which ships as nothing
 }
 
@@ -114,6 +115,9 @@ func (r *lengthGraph) try(op ir.Op, in ...*ir.Value) *ir.Value {
 			return nil
 		}
 	}
+	if slice, ok := op.(ops.Slice); ok && slice.Within(types, r.at) != nil {
+		return nil
+	}
 	if c, ok := op.(ir.Coster); ok {
 		flops, _ := c.Cost(types, out, r.at)
 		if r.work += flops; r.work > mostOps {
@@ -155,7 +159,11 @@ func (r *lengthGraph) node() *ir.Value {
 	}
 	axis := r.N(rank)
 	last := x.Type.Shape[rank-1]
-	switch r.N(17) {
+	kinds := 17
+	if r.o.Open {
+		kinds += 5
+	}
+	switch r.N(kinds) {
 	case 0, 1:
 		kinds := []ir.Op{ops.Tanh{}, ops.Sigmoid{}, ops.Softplus{}, ops.Relu{}, ops.Abs{}, ops.Neg{}}
 		if r.o.Smooth {
@@ -233,6 +241,40 @@ func (r *lengthGraph) node() *ir.Value {
 			return r.try(ops.Mul{}, x, r.try(ops.Bernoulli{Rate: 0.3, Stream: stream}, x))
 		}
 		return r.try(ops.Mul{}, x, r.try(ops.Dropout{Rate: 0.3, Stream: stream}, x))
+	case 17, 18:
+		return r.try(ops.Expand{Shape: ir.MakeDims(r.expanded(x.Type.Shape))}, x)
+	case 19, 20:
+		start, end := r.open(), r.open()
+		if r.N(2) == 0 {
+			start = ir.Fixed(r.N(2))
+		}
+		return r.try(ops.Slice{Axis: axis, Start: start, End: end}, x)
+	case 21:
+		return r.try(ops.Pad{Axis: axis, Before: r.open(), After: r.open()}, x)
 	}
 	return nil
+}
+
+// open returns a length that a file computes, or a small one.
+func (r *lengthGraph) open() ir.Dim {
+	n, t := ir.Rows(), ir.Of("T")
+	nt, _ := ir.Mul(n, t)
+	plus, _ := ir.Sum(t, ir.Fixed(1))
+	both, _ := ir.Sum(n, t)
+	return []ir.Dim{n, t, nt, plus, both, ir.Fixed(1 + r.N(3))}[r.N(6)]
+}
+
+// expanded returns what a shape is repeated to: in place of axes of 1, and before all
+// others.
+func (r *lengthGraph) expanded(s ir.Shape) ir.Shape {
+	to := s.Clone()
+	for i, d := range to {
+		if d == ir.Fixed(1) {
+			to[i] = r.open()
+		}
+	}
+	if r.N(2) == 0 {
+		to = append(ir.Shape{r.open()}, to...)
+	}
+	return to
 }

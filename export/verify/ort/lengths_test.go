@@ -33,6 +33,11 @@ func TestLengths(t *testing.T) {
 			f32[N*T U] s = Softmax<axis = 1>(m)
 			f32[N T U] c = Reshape<shape = [N T U]>(s)
 		}`,
+		`back (f32[N (T+1)] x, f32[N (2*U-1)] z) => (a, b, c) <f32[1] w> lengths (T = 5, U = 7) {
+			f32[N T] a = Slice<axis = 1, start = 0, end = T>(x)
+			f32[U N*T] b = Expand<shape = [U N*T]>(w)
+			f32[N (2*U-1)] c = Relu(z)
+		}`,
 	} {
 		g, err := ir.Parse(text, ops.ByName)
 		if err != nil {
@@ -40,7 +45,7 @@ func TestLengths(t *testing.T) {
 		}
 		params := map[string][]float32{}
 		if len(g.Params) > 0 {
-			params["w"] = []float32{1, -2, 3, -4}
+			params["w"] = []float32{1, -2, 3, -4}[:g.Params[0].Type.Shape.ElemsAt(ir.RowsOf(1))]
 		}
 		m, err := onnxexport.Build(g, params, onnxexport.Options{})
 		if err != nil {
