@@ -198,6 +198,8 @@ func readInput(file string, p verify.Port) (*ir.Tensor, error) {
 	switch {
 	case strings.HasSuffix(file, ".pb"):
 		read = readPB
+	case len(p.Dims) == 0 && isNumber(file):
+		read = readNumber
 	case p.Elem == "f64":
 		read = readDoubles
 	}

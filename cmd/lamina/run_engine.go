@@ -181,7 +181,22 @@ func readDoubles(file string) (*ir.Tensor, error) {
 	if !strings.HasSuffix(r.Type(), "f8") || r.Len() == 0 {
 		return readNPY(file)
 	}
-	raw, err := r.Read(int(r.Len()), nil, nil)
+	return elements(r, file)
+}
+
+// elements reads all rows of a file, float64 without rounding.
+func elements(r *dataset.NPYRows, file string) (*ir.Tensor, error) {
+	n := int(r.Len())
+	shape := append([]int{n}, r.Column().Shape...)
+	if !strings.HasSuffix(r.Type(), "f8") {
+		t := ir.NewTensor(ir.F32, shape...)
+		if r.Column().DType == dataset.I64 {
+			t = ir.NewTensor(ir.I64, shape...)
+		}
+		_, err := r.Read(n, t.F32, t.I64)
+		return t, err
+	}
+	raw, err := r.Read(n, nil, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -192,7 +207,7 @@ func readDoubles(file string) (*ir.Tensor, error) {
 	case '>':
 		order = binary.BigEndian
 	}
-	t := ir.NewTensor(ir.F64, append([]int{int(r.Len())}, r.Column().Shape...)...)
+	t := ir.NewTensor(ir.F64, shape...)
 	for i := range t.F64 {
 		t.F64[i] = math.Float64frombits(order.Uint64(raw[8*i:]))
 		if x := t.F64[i]; math.IsNaN(x) || math.IsInf(x, 0) {
@@ -200,6 +215,30 @@ func readDoubles(file string) (*ir.Tensor, error) {
 		}
 	}
 	return t, nil
+}
+
+// isNumber reports whether an .npy file holds one number without an axis.
+func isNumber(file string) bool {
+	r, err := dataset.OpenNPYNumber(file, "x")
+	if err != nil {
+		return false
+	}
+	r.Close()
+	return true
+}
+
+// readNumber reads an .npy file of one number, float64 without rounding.
+func readNumber(file string) (*ir.Tensor, error) {
+	r, err := dataset.OpenNPYNumber(file, "x")
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	t, err := elements(r, file)
+	if err == nil {
+		t.Shape = []int{}
+	}
+	return t, err
 }
 
 // maxPB bounds a tensor file, before it is read.

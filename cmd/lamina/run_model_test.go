@@ -207,3 +207,33 @@ func TestNotAModel(t *testing.T) {
 	pb := saveBytes(t, "x.pb", []byte("<html>"))
 	wantError(t, lamina(t, nil, "run", save(t, linear()), "--engine", onLamina, "--input", pb, "--output", "y.npy"), "x.pb", "a web page")
 }
+
+// A file of one number feeds an input without an axis, and comes out as it went in.
+func TestRunNumber(t *testing.T) {
+	orttest.Runtime(t)
+	for typ, file := range map[onnxpb.TensorProto_DataType]string{
+		onnxpb.TensorProto_FLOAT:  saveNPY(t, []int{}, float32(3.25)),
+		onnxpb.TensorProto_DOUBLE: saveNPY(t, []int{}, 3.25),
+		onnxpb.TensorProto_INT32:  saveNPY(t, []int{}, int64(3)),
+	} {
+		x := []*onnxpb.ValueInfoProto{port("x", typ)}
+		path := save(t, model(&onnxpb.GraphProto{Input: x, Output: x}))
+		for _, engine := range []string{"lamina", "onnxruntime", "both"} {
+			y := filepath.Join(t.TempDir(), "y.npy")
+			if r := lamina(t, nil, "run", path, "--engine", engine, "--input", file, "--output", y); r.status != 0 {
+				t.Errorf("%v on %s: %+v", typ, engine, r)
+				continue
+			}
+			want := 3.25
+			if typ == onnxpb.TensorProto_INT32 {
+				want = 3
+			}
+			got, err := readNumber(y)
+			if err != nil || got.At(0) != want {
+				t.Errorf("%v on %s: %v, %v", typ, engine, got, err)
+			}
+		}
+	}
+	rows := save(t, linear())
+	wantError(t, lamina(t, nil, "run", rows, "--input", saveNPY(t, []int{}, float32(1)), "--output", filepath.Join(t.TempDir(), "y.npy")), "rows are needed")
+}

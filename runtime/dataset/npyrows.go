@@ -22,6 +22,7 @@ type NPYRows struct {
 	width   int
 	head    int64
 	bytes   int64 // of the file
+	number  bool  // it has no axis, and is taken for a row
 	fortran bool  // the file has the elements of a place of all rows one after the other
 	next    int64
 	raw     []byte
@@ -33,12 +34,18 @@ type NPYRows struct {
 // OpenNPY opens an .npy file of the types that [NPY] reads, of any number of rows, none included. What the header
 // says is held against the file's size.
 // Errors: those of [NPY] but for the values.
-func OpenNPY(path, column string) (*NPYRows, error) {
+func OpenNPY(path, column string) (*NPYRows, error) { return openNPY(path, column, false) }
+
+// OpenNPYNumber opens an .npy file of one number without an axis, as a row of it.
+// Errors: those of [OpenNPY]; the file has an axis.
+func OpenNPYNumber(path, column string) (*NPYRows, error) { return openNPY(path, column, true) }
+
+func openNPY(path, column string, number bool) (*NPYRows, error) {
 	f, size, err := open(path)
 	if err != nil {
 		return nil, err
 	}
-	r := &NPYRows{f: f, path: path}
+	r := &NPYRows{f: f, path: path, number: number}
 	if err := r.header(size, column); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("dataset: %s: %w", path, err)
@@ -55,7 +62,12 @@ func (r *NPYRows) header(size int64, column string) error {
 		return err
 	}
 	shape := h.Shape
-	if len(shape) == 0 {
+	switch {
+	case r.number && len(shape) > 0:
+		return fmt.Errorf("its shape is %v; one number without an axis is needed", shape)
+	case r.number:
+		shape = []int{1}
+	case len(shape) == 0:
 		return errors.New("it holds one number; rows are needed")
 	}
 	r.rows = int64(shape[0])
