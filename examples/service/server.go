@@ -118,7 +118,7 @@ func (s *server) handler() http.Handler {
 func (s *server) health(w http.ResponseWriter, _ *http.Request) {
 	n := s.live.Load()
 	w.Header().Set("Content-Type", jsonType)
-	json.NewEncoder(w).Encode(map[string]string{"status": "ok", "bundle": s.digest(),
+	json.NewEncoder(w).Encode(map[string]any{"status": "ok", "bundle": s.digest(), "under_way": len(s.calls),
 		"input": inputOf(n).Type.String(), "output": outputOf(n).Type.String()})
 }
 

@@ -464,11 +464,20 @@ func TestProcess(t *testing.T) {
 	if _, err := feed.Write(b[:100]); err != nil {
 		t.Fatal(err)
 	}
-	for range 5000 { // until the service has the request
-		if a, err := http.Get(url + "/healthz"); err == nil {
-			a.Body.Close()
+	for { // until the service has the request: one that it has not read yet is no request under way
+		a, err := http.Get(url + "/healthz")
+		if err != nil {
+			t.Fatal(err)
+		}
+		told, err := io.ReadAll(a.Body)
+		a.Body.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(told), `"under_way":1`) {
 			break
 		}
+		time.Sleep(time.Millisecond)
 	}
 	c.Process.Signal(syscall.SIGTERM)
 	until("stopping")
