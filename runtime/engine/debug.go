@@ -111,12 +111,7 @@ func (n *Net) FirstNonFinite(in map[string]*ir.Tensor) (*Fault, error) {
 		fed, now := Feed{}, at.WithRows(hi-lo)
 		for _, v := range n.inputs {
 			t := in[v.Name]
-			from, to := 0, t.Len()
-			if v.Type.Shape.Has(ir.Batch) && rows > most {
-				row := v.Type.Shape.ElemsAt(at.WithRows(1))
-				from, to = lo*row, hi*row
-			}
-			w := part(t, from, to)
+			w := rowsOf(v, t, at, lo, hi)
 			fed[v.Name] = &ir.Tensor{DType: t.DType, Shape: v.Type.Shape.At(now), F32: w.f32, F64: w.f64, I64: w.i64, Bool: w.b, Raw: w.raw}
 		}
 		if f, err := FirstNonFinite(n.p, n.s, fed, now, nil, n.kernels...); f != nil || err != nil {

@@ -44,10 +44,10 @@ func NewNet(g *ir.Graph, p *plan.Plan, params map[string][]float32, rec Record, 
 	if g == nil || p == nil {
 		return nil, errors.New("engine: a Net needs a graph and a plan")
 	}
-	n := &Net{g: g, p: p, rec: rec, kernels: kernels, mixes: !ir.RowsApart(g), s: NewStore(p.Segments, nil, p.States...)}
 	if len(p.States) > 0 {
 		return nil, fmt.Errorf("engine: plan %q has the state %q, which a function does not: make a parameter of it", p.Name, p.States[0].Name)
 	}
+	n := &Net{g: g, p: p, rec: rec, kernels: kernels, mixes: !ir.RowsApart(g), s: NewStore(p.Segments, nil)}
 	for i := range p.Segments {
 		seg := &p.Segments[i]
 		w, ok := params[seg.Name]
@@ -122,9 +122,9 @@ func (n *Net) Record() Record { return n.rec }
 // Run computes the outputs, by name, for inputs by name. Inputs have the batch
 // as their first axis, all with the same number of rows, and other lengths that
 // they share by name are equal too; floats may be of any floating-point type and are
-// converted to that of the input; other elements are taken as they are. Any number of rows is split into parts of the plan's
-// capacity that run on as many goroutines as there are processors. It returns soon
-// after ctx ends.
+// converted to that of the input; other elements are taken as they are. Any number of
+// rows is split into parts of the plan's capacity that run on as many goroutines as
+// there are processors. It returns soon after ctx ends.
 //
 // Errors: an input that is absent, of another type or shape; the context's; more
 // rows than the capacity for a function whose rows depend on each other; another
@@ -201,11 +201,8 @@ func (n *Net) RunInto(ctx context.Context, in, out map[string]*ir.Tensor) error 
 
 // ofRows reports whether a value is rows of the batch, one behind the other.
 func ofRows(s ir.Shape) bool {
-	if len(s) == 0 {
-		return false
-	}
-	unit, times := s[0].Unit()
-	return unit == ir.Rows() && !times.Has(ir.Batch) && !s[1:].Has(ir.Batch)
+	axis, ok := ir.BatchAxis(s)
+	return ok && axis == 0
 }
 
 // Capacity returns the rows that run in one part.
@@ -306,13 +303,7 @@ func (n *Net) runOn(e *Engine, ctx context.Context, in, out map[string]*ir.Tenso
 		return err
 	}
 	for i, v := range n.inputs {
-		t := in[v.Name]
-		from, to := 0, t.Len()
-		if hi-lo < at.Rows() && v.Type.Shape.Has(ir.Batch) {
-			row := v.Type.Shape.ElemsAt(at.WithRows(1))
-			from, to = lo*row, hi*row
-		}
-		e.views[n.p.Inputs[i].Buffer] = part(t, from, to)
+		e.views[n.p.Inputs[i].Buffer] = rowsOf(v, in[v.Name], at, lo, hi)
 	}
 	e.reshape()
 	e.context = ctx
@@ -350,6 +341,15 @@ func (n *Net) result(e *Engine, out map[string]*ir.Tensor, lo, hi int) {
 			copy(dst.Raw[from*size:], v.raw[:elems*size])
 		}
 	}
+}
+
+// rowsOf returns rows [lo,hi) of an input, all of one without rows.
+func rowsOf(v *ir.Value, t *ir.Tensor, at ir.Binding, lo, hi int) view {
+	if hi-lo == at.Rows() || !v.Type.Shape.Has(ir.Batch) {
+		return part(t, 0, t.Len())
+	}
+	row := v.Type.Shape.ElemsAt(at.WithRows(1))
+	return part(t, lo*row, hi*row)
 }
 
 // part returns the elements [from,to) of t.
