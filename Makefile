@@ -24,6 +24,7 @@ RACED := TestWorkersGiveTheSameBits TestNetConcurrently TestLiveSwaps TestWorker
 
 EMPTY   :=
 SPACE   := $(EMPTY) $(EMPTY)
+MODULE  := github.com/lamina-ml/lamina
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 VENV    := $(CURDIR)/.cache/python
 REQS    := examples/consumers/python/requirements.txt
@@ -47,8 +48,8 @@ endif
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: ## build bin/lamina
-	$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/lamina ./cmd/lamina
+build: ## build bin/lamina and bin/laminabench
+	$(GO) build -trimpath -ldflags '-X $(MODULE)/internal/command.version=$(VERSION)' -o bin/ ./cmd/...
 
 deps: $(STAMP) ## install the pinned onnxruntime, onnx and numpy into .cache/python
 
@@ -140,8 +141,8 @@ peer-gemm:
 
 yardstick: build ## measure the published numbers (DATA=DIR: the full MNIST; goes on; ROW=keras-tied: anew)
 	@[[ -n "$${LAMINA_DATA:-}" ]] || { echo 'make yardstick: DATA=DIR, the folder of the full MNIST, is wanted' >&2; exit 1; }
-	bin/lamina yardstick $(or $(ROW),all) $(if $(ROW),--again) --results testdata/yardsticks --work out/yardsticks
-	bin/lamina yardstick --table README.md --results testdata/yardsticks
+	bin/laminabench yardstick $(or $(ROW),all) $(if $(ROW),--again) --results testdata/yardsticks --work out/yardsticks
+	bin/laminabench yardstick --table README.md --results testdata/yardsticks
 
 # Up to Go 1.26 the end of FUZZTIME itself may be reported as a failure, without a
 # failing input: go.dev/issue/75804.

@@ -14,15 +14,15 @@ var levels = []struct {
 	level int
 	names string
 }{
-	{7, "cmd/ examples/ spec/spectest kernels/simd/gen runtime/dataset/digits/gen"},
-	{6, "export/bundle internal/yardstick"},
-	{5, "runtime/pretrain export/verify/ort export/verify/native"},
+	{7, "cmd/ internal/peers/ examples/ spec/spectest kernels/simd/gen runtime/dataset/digits/gen"},
+	{6, "export/bundle internal/yardstick internal/timing"},
+	{5, "internal/command runtime/pretrain export/verify/ort export/verify/native"},
 	{4, "export/verify runtime/train"},
 	{3, "compiler export import runtime/evaluate"},
 	{2, "spec runtime/engine runtime/checkpoint"},
 	{1, "compiler/ops compiler/plan runtime/optim runtime/dataset runtime/picture internal/onnxfile"},
 	{0, "compiler/ir kernels/simd internal/onnxpb runtime/dataset/digits"},
-	{6, "internal/opcase internal/orttest internal/randmodel internal/randgraph internal/faults internal/outside internal/twoway"}, // for tests only
+	{6, "internal/command/commandtest internal/opcase internal/orttest internal/randmodel internal/randgraph internal/faults internal/outside internal/twoway"}, // for tests only
 	// Anyone may import what else is internal.
 	{-1, "internal/"},
 	{-2, "compiler/random internal/atomicfile internal/regular"},

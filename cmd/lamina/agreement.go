@@ -6,8 +6,9 @@ import (
 	"math"
 	"slices"
 
-	"github.com/lamina-ml/lamina/compiler/ir"
 	"gonum.org/v1/gonum/floats"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
 )
 
 // neighbours is how many of the nearest codes are looked at.

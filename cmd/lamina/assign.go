@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/lamina-ml/lamina/export/verify"
+	"github.com/lamina-ml/lamina/internal/command"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
 )
 
@@ -30,20 +31,20 @@ func assign(flag string, values []string, ports []verify.Port) ([]assignment, er
 			}
 		}
 		if name, _, named := strings.Cut(v, "="); at < 0 && named {
-			return nil, fmt.Errorf("--%s %s: the model has no %s %q; it has %s (for a file with = in its name, write NAME=FILE)", flag, clean(v), flag, clean(name), portNames(ports))
+			return nil, fmt.Errorf("--%s %s: the model has no %s %q; it has %s (for a file with = in its name, write NAME=FILE)", flag, command.Clean(v), flag, command.Clean(name), portNames(ports))
 		}
 		if at < 0 && len(ports) != 1 {
-			return nil, fmt.Errorf("--%s %s: which %s? write NAME=FILE; the model has %s", flag, clean(v), flag, portNames(ports))
+			return nil, fmt.Errorf("--%s %s: which %s? write NAME=FILE; the model has %s", flag, command.Clean(v), flag, portNames(ports))
 		}
 		at = max(at, 0)
 		if file == "" {
 			return nil, fmt.Errorf("--%s %q names no file", flag, v)
 		}
 		if slices.ContainsFunc(list, func(a assignment) bool { return a.port.Name == ports[at].Name }) {
-			return nil, fmt.Errorf("--%s %s: %s %q has a file already", flag, clean(v), flag, clean(ports[at].Name))
+			return nil, fmt.Errorf("--%s %s: %s %q has a file already", flag, command.Clean(v), flag, command.Clean(ports[at].Name))
 		}
 		if slices.ContainsFunc(list, func(a assignment) bool { return samePath(a.file, file) }) && flag == "output" {
-			return nil, fmt.Errorf("--output %s: the file is another output's already", clean(v))
+			return nil, fmt.Errorf("--output %s: the file is another output's already", command.Clean(v))
 		}
 		list = append(list, assignment{ports[at], file})
 	}
@@ -77,7 +78,7 @@ func mayWrite(path string, from []assignment) error {
 	}
 	for _, a := range from {
 		if in, err := os.Stat(a.file); err == nil && os.SameFile(in, out) {
-			return fmt.Errorf("%s: it is read as %q, so it cannot be an output too; name another file", path, clean(a.port.Name))
+			return fmt.Errorf("%s: it is read as %q, so it cannot be an output too; name another file", path, command.Clean(a.port.Name))
 		}
 	}
 	return nil
@@ -105,7 +106,7 @@ func portNames(ports []verify.Port) string {
 			names = append(names, "…")
 			break
 		}
-		names = append(names, fmt.Sprintf("%q", clean(p.Name)))
+		names = append(names, fmt.Sprintf("%q", command.Clean(p.Name)))
 	}
 	return strings.Join(names, ", ")
 }

@@ -2,239 +2,26 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
-	"slices"
 	"strings"
 	"testing"
 
-	"github.com/lamina-ml/lamina/compiler"
-	"github.com/lamina-ml/lamina/compiler/ops"
-	"github.com/lamina-ml/lamina/export/verify/ort"
-	"github.com/lamina-ml/lamina/kernels/simd"
+	"github.com/lamina-ml/lamina/internal/command/commandtest"
+	"github.com/lamina-ml/lamina/internal/timing"
 )
 
-// TestBenchWorks: the multiply-adds that rates are turned into GFLOP/s with are
-// those of the compiled step's products.
-func TestBenchWorks(t *testing.T) {
-	for _, w := range benchWorks {
-		p, err := compiler.Compile(w.model(), compiler.Options{Rows: w.batch})
-		if err != nil {
-			t.Fatalf("%s: %v", w.name, err)
+// TestBench times the calls of a file and of a bundle; what measures Lamina itself is
+// another command.
+func TestBench(t *testing.T) {
+	for _, path := range []string{save(t, linear()), "../../testdata/bundles/demo-v1"} {
+		r := lamina(t, []string{"LAMINA_ONNXRUNTIME=none"}, "bench", path, "--batch", "3", "--seconds", "0.01", "--json")
+		var got timing.ModelResult
+		if err := json.Unmarshal([]byte(r.Stdout), &got); r.Status != 0 || err != nil || got.Runtime != "lamina" || got.Batch != 3 || !(got.US > 0) {
+			t.Errorf("%s: %v, %+v", path, err, r)
 		}
-		macs := int64(0)
-		for i := range p.Train.Steps {
-			switch p.Train.Steps[i].Op.(type) {
-			case ops.Gemm, ops.GemmRelu, ops.GemmReluGrad:
-				flops, _ := p.Train.Cost(i)
-				macs += flops / 2
-			}
-		}
-		want := int64(w.macs) * int64(w.batch)
-		if macs < want || float64(macs) > 1.03*float64(want) { // biases and masks are counted there
-			t.Errorf("%s: the plan's products are %d multiply-adds, the table says %d", w.name, macs, want)
-		}
-		rows, err := w.rows(100)
-		if err != nil || rows.Len() != 8100 {
-			t.Errorf("%s: %d rows for batches of 100 (%v)", w.name, rows.Len(), err)
+		if !strings.Contains(r.Stderr, "onnxruntime") {
+			t.Errorf("%s: nothing is said of the missing onnxruntime: %q", path, r.Stderr)
 		}
 	}
-}
-
-// decodeLines decodes one JSON object a line, and refuses fields that are not of T.
-func decodeLines[T any](t *testing.T, s string) (all []T) {
-	t.Helper()
-	d := json.NewDecoder(strings.NewReader(s))
-	d.DisallowUnknownFields()
-	for d.More() {
-		var v T
-		if err := d.Decode(&v); err != nil {
-			t.Fatalf("%v\n%s", err, s)
-		}
-		all = append(all, v)
-	}
-	return all
-}
-
-func TestBenchTrain(t *testing.T) {
-	for _, w := range benchWorks {
-		if w.name == "deep-ae" && testing.Short() {
-			continue
-		}
-		r := lamina(t, nil, "bench", "train", "--work", w.name, "--threads", "2", "--batch", "32", "--seconds", "0.1", "--json")
-		if r.status != 0 {
-			t.Fatalf("%s: exit %d: %s", w.name, r.status, r.stderr)
-		}
-		got := decodeLines[benchResult](t, r.stdout)
-		if len(got) != 1 {
-			t.Fatalf("%s: %d lines", w.name, len(got))
-		}
-		b := got[0]
-		if b.Peer != "lamina" || b.Work != w.name || b.Threads != 2 || b.Batch != 32 || b.Mode != simd.Active() {
-			t.Errorf("%s: %+v", w.name, b)
-		}
-		if !(b.SamplesPerS > 0 && b.Best >= b.SamplesPerS && b.GFLOPS > 0 && b.FirstStepS > 0 && b.PeakRSSMB > 1) {
-			t.Errorf("%s: %+v", w.name, b)
-		}
-		if !(b.Loss[1] < b.Loss[0]) {
-			t.Errorf("%s: the loss went from %v to %v", w.name, b.Loss[0], b.Loss[1])
-		}
-		if d := b.USPerStep * b.SamplesPerS / 32e6; d < 0.999 || d > 1.001 {
-			t.Errorf("%s: %v us a step and %v samples/s are not one", w.name, b.USPerStep, b.SamplesPerS)
-		}
-	}
-}
-
-func TestBenchProfile(t *testing.T) {
-	r := lamina(t, nil, "bench", "train", "--profile", "--work", "tiny-ae", "--threads", "1", "--seconds", "0.05", "--json")
-	if r.status != 0 {
-		t.Fatalf("exit %d: %s", r.status, r.stderr)
-	}
-	p := decodeLines[profile](t, r.stdout)[0]
-	share := 0.0
-	for _, s := range p.Steps {
-		share += s.Share
-		if s.Kernel == "" || s.Result == "" || s.FLOPs < 0 || s.Bytes < 0 {
-			t.Errorf("%+v", s)
-		}
-	}
-	if share < 0.999 || share > 1.001 || p.US <= 0 {
-		t.Errorf("the shares sum to %v of %v us", share, p.US)
-	}
-	if r = lamina(t, nil, "bench", "train", "--profile", "--work", "tiny-ae", "--seconds", "0.02"); r.status != 0 || !strings.Contains(r.stdout, "GFLOP/s") {
-		t.Errorf("exit %d: %s%s", r.status, r.stdout, r.stderr)
-	}
-}
-
-func TestBenchGEMM(t *testing.T) {
-	for _, threads := range []string{"1", "3"} {
-		r := lamina(t, nil, "bench", "gemm", "--shapes", "ae32", "--threads", threads, "--seconds", "0.001", "--json")
-		if r.status != 0 {
-			t.Fatalf("exit %d: %s", r.status, r.stderr)
-		}
-		got := decodeLines[gemmResult](t, r.stdout)
-		if len(got) != 11 {
-			t.Errorf("%d shapes, want 11", len(got))
-		}
-		for _, g := range got {
-			if !(g.US > 0 && g.GFLOPS > 0) || g.Kernel != simd.Active() || fmt.Sprint(g.Threads) != threads {
-				t.Errorf("%+v", g)
-			}
-		}
-	}
-}
-
-// TestGEMMShapes: the bands of a team make the product that one thread makes, and
-// that a plain loop makes, in every orientation.
-func TestGEMMShapes(t *testing.T) {
-	team := newTeam(3)
-	defer team.stop()
-	alone := newTeam(1)
-	for _, s := range gemmShapes() {
-		if s.m*s.n*s.k > 1<<22 {
-			continue
-		}
-		a, b := operand(s.m*s.k), operand(s.k*s.n)
-		turned := make([]float32, s.k*s.n)
-		c, d := make([]float32, s.m*s.n), make([]float32, s.m*s.n)
-		s.run(team, a, b, c, turned)
-		s.run(alone, a, b, d, turned)
-		if !slices.Equal(c, d) {
-			t.Errorf("%s: three threads make other bits than one", s.name)
-		}
-		for _, at := range [][2]int{{0, 0}, {s.m - 1, s.n - 1}, {s.m / 2, s.n / 3}} {
-			want := 0.0
-			for k := range s.k {
-				x, y := a[at[0]*s.k+k], b[k*s.n+at[1]]
-				if s.op == "TN" {
-					x = a[k*s.m+at[0]]
-				}
-				if s.op == "NT" {
-					y = b[at[1]*s.k+k]
-				}
-				want += float64(x) * float64(y)
-			}
-			if got := float64(c[at[0]*s.n+at[1]]); got-want > 1e-3 || want-got > 1e-3 {
-				t.Errorf("%s at %v: %v, want %v", s.name, at, got, want)
-			}
-		}
-	}
-}
-
-func TestBenchEncode(t *testing.T) {
-	r := lamina(t, nil, "bench", "encode", "../../testdata/bundles/demo-v1", "--batch", "1,3,300", "--threads", "2", "--seconds", "0.01", "--json")
-	if r.status != 0 {
-		t.Fatalf("exit %d: %s", r.status, r.stderr)
-	}
-	var seen []string
-	for _, e := range decodeLines[encodeResult](t, r.stdout) {
-		seen = append(seen, fmt.Sprint(e.Runtime, " ", e.Batch))
-		if !(e.US > 0 && e.BestUS <= e.US) || e.Threads != 2 {
-			t.Errorf("%+v", e)
-		}
-	}
-	want := []string{"lamina 1", "lamina 3", "lamina 300"}
-	if _, err := ort.Runtime().Version(); err == nil {
-		want = []string{"lamina 1", "onnxruntime 1", "lamina 3", "onnxruntime 3", "lamina 300", "onnxruntime 300"}
-	} else if !strings.Contains(r.stderr, "onnxruntime") {
-		t.Errorf("nothing is said of the missing onnxruntime: %q", r.stderr)
-	}
-	if !slices.Equal(seen, want) {
-		t.Errorf("measured %q, want %q", seen, want)
-	}
-}
-
-func TestBenchMistakes(t *testing.T) {
-	for name, c := range map[string]struct {
-		args []string
-		want []string
-	}{
-		"work":    {[]string{"train", "--work", "conv\x1b[31m"}, []string{"--work", "tied-ae", "tiny-ae"}},
-		"batch":   {[]string{"train", "--batch", "8193"}, []string{"--batch", "8192", "8193"}},
-		"threads": {[]string{"train", "--threads", "0"}, []string{"--threads", "0"}},
-		"seconds": {[]string{"gemm", "--seconds", "NaN"}, []string{"--seconds"}},
-		"shapes":  {[]string{"gemm", "--shapes", "zz"}, []string{"zz", "lamina bench gemm"}},
-		"rows":    {[]string{"encode", "../../testdata/bundles/demo-v1", "--batch", "0"}, []string{"--batch", "0"}},
-		"model":   {[]string{"encode", "absent.onnx"}, []string{"absent.onnx"}},
-	} {
-		r := lamina(t, nil, append([]string{"bench"}, c.args...)...)
-		if r.status == 0 || strings.Contains(r.stderr, "\x1b") {
-			t.Errorf("%s: exit %d: %q", name, r.status, r.stderr)
-		}
-		for _, w := range c.want {
-			if !strings.Contains(r.stderr, w) {
-				t.Errorf("%s: %q does not mention %q", name, r.stderr, w)
-			}
-		}
-	}
-}
-
-func TestTeamCoversOnce(t *testing.T) {
-	for _, size := range []int{1, 2, 3, 7} {
-		team := newTeam(size)
-		for _, n := range []int{1, 5, 16, 17, 100} {
-			hits := make([]int32, n)
-			team.do(n, 16, func(lo, hi int) {
-				for i := lo; i < hi; i++ {
-					hits[i]++ // bands do not overlap, or the race detector says so
-				}
-			})
-			for i, h := range hits {
-				if h != 1 {
-					t.Fatalf("team of %d: element %d of %d was done %d times", size, i, n, h)
-				}
-			}
-		}
-		team.stop()
-	}
-}
-
-func TestStarted(t *testing.T) {
-	at, ok := processStart()
-	if ok && (at.After(initialized) || initialized.Sub(at).Seconds() > 60) {
-		t.Errorf("the process started %v before its code began", initialized.Sub(at))
-	}
-	t.Setenv("PEER_STARTED", "1700000000.25")
-	if got := started().UnixMilli(); got != 1700000000250 {
-		t.Errorf("PEER_STARTED is read as %d", got)
-	}
+	commandtest.WantError(t, lamina(t, nil, "bench", "train"), "train", "no such file")
+	commandtest.WantError(t, lamina(t, nil, "yardstick"), `unknown command "yardstick"`)
 }

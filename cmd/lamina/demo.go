@@ -16,6 +16,7 @@ import (
 	"github.com/lamina-ml/lamina/export/bundle"
 	"github.com/lamina-ml/lamina/export/verify/ort"
 	"github.com/lamina-ml/lamina/internal/atomicfile"
+	"github.com/lamina-ml/lamina/internal/command"
 	"github.com/lamina-ml/lamina/kernels/simd"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/optim"
@@ -78,14 +79,6 @@ type demoMetrics struct {
 	Seconds   map[string]float64 `json:"seconds"`
 }
 
-func digits(dir string) (*dataset.Split, string, error) {
-	if dir == "" {
-		return dataset.Digits(), "embedded MNIST slice", nil
-	}
-	s, err := dataset.MNIST(dir)
-	return s, "MNIST", err
-}
-
 func demo(c *cobra.Command, f demoFlags) error {
 	ctx, started := c.Context(), time.Now()
 	m := demoMetrics{Model: "784-100-30, decoder tied", Seed: f.seed, Epochs: f.epochs, Batch: f.batch,
@@ -101,7 +94,7 @@ func demo(c *cobra.Command, f demoFlags) error {
 			return err
 		}
 	}
-	data, name, err := digits(f.data)
+	data, name, err := command.Digits(f.data)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lamina-ml/lamina/internal/command"
+	"github.com/lamina-ml/lamina/internal/command/commandtest"
 	"github.com/lamina-ml/lamina/internal/orttest"
 	"github.com/lamina-ml/lamina/runtime/checkpoint"
 )
@@ -23,7 +25,7 @@ func TestDemoLooksForOnnxruntimeFirst(t *testing.T) {
 	dir := t.TempDir()
 	wrong := []string{"LAMINA_DATA=", "LAMINA_ONNXRUNTIME=" + filepath.Join(dir, "absent")}
 	r := lamina(t, wrong, "demo", "--out", filepath.Join(dir, "demo"), "--epochs", "1")
-	if r.status != exitUnreadable || !strings.Contains(r.stderr, "LAMINA_ONNXRUNTIME is set, but to no onnxruntime") || strings.Contains(r.stderr, "epoch") {
+	if r.Status != command.Unreadable || !strings.Contains(r.Stderr, "LAMINA_ONNXRUNTIME is set, but to no onnxruntime") || strings.Contains(r.Stderr, "epoch") {
 		t.Errorf("%+v", r)
 	}
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) > 0 {
@@ -31,13 +33,13 @@ func TestDemoLooksForOnnxruntimeFirst(t *testing.T) {
 	}
 	r = lamina(t, []string{"LAMINA_DATA=", "LAMINA_ONNXRUNTIME=none"}, "demo", "--out", filepath.Join(dir, "demo"), "--epochs", "1")
 	unverified := filepath.Join(dir, "demo", "encoder.unverified")
-	if r.status == 0 || !strings.Contains(r.stderr, unverified) || !strings.Contains(r.stderr, "lamina promote") {
+	if r.Status == 0 || !strings.Contains(r.Stderr, unverified) || !strings.Contains(r.Stderr, "lamina promote") {
 		t.Errorf("%+v", r)
 	}
-	if r := lamina(t, nil, "promote", unverified); r.status != 0 {
+	if r := lamina(t, nil, "promote", unverified); r.Status != 0 {
 		t.Errorf("%+v", r)
 	}
-	if r := lamina(t, nil, "verify", filepath.Join(dir, "demo", "encoder")); r.status != 0 {
+	if r := lamina(t, nil, "verify", filepath.Join(dir, "demo", "encoder")); r.Status != 0 {
 		t.Errorf("%+v", r)
 	}
 }
@@ -95,7 +97,7 @@ func TestDemo(t *testing.T) {
 func checkVerdict(t *testing.T, bundle string, code int, status string) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	if got := run([]string{"verify", bundle}, &out, &errs); got != code || out.Len() > 0 || errs.Len() == 0 || strings.Count(errs.String(), "\n") > maxErrorLines {
+	if got := run([]string{"verify", bundle}, &out, &errs); got != code || out.Len() > 0 || errs.Len() == 0 || strings.Count(errs.String(), "\n") > command.MaxErrorLines {
 		t.Errorf("verify %s: exit %d, want %d; stdout %q, stderr %q", filepath.Base(bundle), got, code, out.String(), errs.String())
 	}
 	out.Reset()
@@ -156,7 +158,7 @@ func TestDemoInterrupted(t *testing.T) {
 
 func TestUnknownKernel(t *testing.T) {
 	r := lamina(t, []string{"LAMINA_KERNEL=frob"}, "demo", "--epochs", "1", "--out", t.TempDir())
-	wantError(t, r, "frob", "avx2")
+	commandtest.WantError(t, r, "frob", "avx2")
 }
 
 func TestCommandLine(t *testing.T) {
@@ -191,8 +193,8 @@ func TestCommandLine(t *testing.T) {
 			if code != c.code || !strings.Contains(text, c.want) {
 				t.Fatalf("exit %d, want %d; %q is wanted in\n%s", code, c.code, c.want, text)
 			}
-			if code != 0 && strings.Count(errs.String(), "\n") > maxErrorLines {
-				t.Fatalf("more than %d lines:\n%s", maxErrorLines, errs.String())
+			if code != 0 && strings.Count(errs.String(), "\n") > command.MaxErrorLines {
+				t.Fatalf("more than %d lines:\n%s", command.MaxErrorLines, errs.String())
 			}
 		})
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/export/bundle"
+	"github.com/lamina-ml/lamina/internal/command"
 	"github.com/lamina-ml/lamina/runtime/engine"
 )
 
@@ -86,7 +87,7 @@ func diff(c *cobra.Command, oldDir, newDir string, f diffFlags) error {
 	for i, dir := range []string{oldDir, newDir} {
 		o, err := bundle.Load(c.Context(), dir)
 		if err != nil {
-			return &exit{exitUnreadable, fmt.Errorf("%s: %w", dir, err)}
+			return &command.Exit{Status: command.Unreadable, Err: fmt.Errorf("%s: %w", dir, err)}
 		}
 		sides[i] = o
 	}
@@ -99,15 +100,15 @@ func diff(c *cobra.Command, oldDir, newDir string, f diffFlags) error {
 	var status error
 	if d.SignatureChanged = signature(d.Old) != signature(d.New); d.SignatureChanged {
 		d.Verdict = "the signature changed: programs that use the old bundle must be changed, and stored codes must be recomputed"
-		status = &exit{exitDiffers, errors.New(d.Verdict)}
+		status = &command.Exit{Status: command.Differs, Err: errors.New(d.Verdict)}
 	} else {
 		if err := d.compare(c.Context(), sides, f); err != nil {
-			return &exit{exitUnreadable, err}
+			return &command.Exit{Status: command.Unreadable, Err: err}
 		}
 		d.Verdict = "codes are interchangeable"
 		if !d.Interchangeable {
 			d.Verdict = "codes are not interchangeable: stored codes must be recomputed with the new bundle (see lamina encode)"
-			status = &exit{exitRecompute, errors.New(d.Verdict)}
+			status = &command.Exit{Status: exitRecompute, Err: errors.New(d.Verdict)}
 		}
 	}
 	var err error
@@ -189,10 +190,10 @@ func storedRows(net *engine.Net, sets []bundle.Set) (distinctRows, error) {
 			for _, v := range net.Inputs() {
 				t := s.In[v.Name]
 				if t == nil {
-					return out, fmt.Errorf("test set %q has no input %q", s.Name, clean(v.Name))
+					return out, fmt.Errorf("test set %q has no input %q", s.Name, command.Clean(v.Name))
 				}
 				if !v.Type.Shape.RowWise() {
-					return out, fmt.Errorf("input %q is %s: its rows cannot be told apart", clean(v.Name), v.Type)
+					return out, fmt.Errorf("input %q is %s: its rows cannot be told apart", command.Clean(v.Name), v.Type)
 				}
 				r, err := rowOf(t, i, s.Rows)
 				if err != nil {
@@ -240,7 +241,7 @@ func (d distinctRows) run(ctx context.Context, net *engine.Net) (map[string]*ir.
 				out[name] = all
 			}
 			if t.Len() != all.Shape[1] {
-				return nil, fmt.Errorf("output %q has a free length, so its rows have several widths and cannot be compared", clean(name))
+				return nil, fmt.Errorf("output %q has a free length, so its rows have several widths and cannot be compared", command.Clean(name))
 			}
 			all.Shape[0]++
 			if all.DType == ir.F64 {
@@ -264,9 +265,9 @@ func (d *bundleDiff) String() string {
 		if was != is {
 			mark = "  changed"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s%s\n", clean(key), was, is, mark)
+		fmt.Fprintf(w, "%s\t%s\t%s%s\n", command.Clean(key), was, is, mark)
 	}
-	fmt.Fprintf(w, "bundle\t%s\t%s\n", clean(d.Old.Path), clean(d.New.Path))
+	fmt.Fprintf(w, "bundle\t%s\t%s\n", command.Clean(d.Old.Path), command.Clean(d.New.Path))
 	line("inputs", "%s", portTypes(d.Old.Inputs), portTypes(d.New.Inputs))
 	line("outputs", "%s", portTypes(d.Old.Outputs), portTypes(d.New.Outputs))
 	line("opset", "%d", d.Old.Opset, d.New.Opset)
@@ -280,7 +281,7 @@ func (d *bundleDiff) String() string {
 	}
 	w.Flush() // a strings.Builder takes everything
 	for _, a := range d.Outputs {
-		fmt.Fprintf(&b, "%s: %s\n", clean(a.Output), a.String(d.Rows))
+		fmt.Fprintf(&b, "%s: %s\n", command.Clean(a.Output), a.String(d.Rows))
 	}
 	if d.Interchangeable {
 		fmt.Fprintln(&b, d.Verdict)
@@ -295,7 +296,7 @@ func portTypes(ports []portReport) string {
 			s = append(s, "…")
 			break
 		}
-		s = append(s, clean(p.Name)+" "+typeText(p.Elem, p.Shape))
+		s = append(s, command.Clean(p.Name)+" "+typeText(p.Elem, p.Shape))
 	}
 	return strings.Join(s, ", ")
 }

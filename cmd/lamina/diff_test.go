@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/internal/command/commandtest"
 )
 
 func TestDiff(t *testing.T) {
@@ -66,34 +67,34 @@ func TestDiff(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := lamina(t, nil, "diff", golden, c.new)
-			if r.status != c.status || !strings.Contains(r.stderr, c.errs) || c.errs == "" && r.stderr != "" {
+			if r.Status != c.status || !strings.Contains(r.Stderr, c.errs) || c.errs == "" && r.Stderr != "" {
 				t.Errorf("%+v", r)
 			}
 			for _, w := range c.out {
-				if !strings.Contains(r.stdout, w) {
-					t.Errorf("stdout does not say %q:\n%s", w, r.stdout)
+				if !strings.Contains(r.Stdout, w) {
+					t.Errorf("stdout does not say %q:\n%s", w, r.Stdout)
 				}
 			}
 			j := lamina(t, nil, "diff", "--json", golden, c.new)
-			if j.status != c.status {
-				t.Errorf("--json: exit status %d, want %d", j.status, c.status)
+			if j.Status != c.status {
+				t.Errorf("--json: exit status %d, want %d", j.Status, c.status)
 			}
 			if c.check == nil {
-				wantError(t, j, c.errs)
+				commandtest.WantError(t, j, c.errs)
 				return
 			}
 			var d bundleDiff
-			if err := json.Unmarshal([]byte(j.stdout), &d); err != nil {
+			if err := json.Unmarshal([]byte(j.Stdout), &d); err != nil {
 				t.Fatal(err)
 			}
 			if !c.check(d) || d.Verdict == "" || d.Old.Opset < 13 || d.Old.Bytes == 0 || d.Old.Params != 81530 {
-				t.Errorf("%s", j.stdout)
+				t.Errorf("%s", j.Stdout)
 			}
 		})
 	}
-	wantError(t, lamina(t, nil, "diff", golden), "arg")
-	wantError(t, lamina(t, nil, "diff", golden, golden, "--cosine", "2"), "--cosine")
-	if r := lamina(t, nil, "diff", golden, variant(t, times(1.0001)), "--overlap", "1", "--cosine", "1"); r.status != 3 {
+	commandtest.WantError(t, lamina(t, nil, "diff", golden), "arg")
+	commandtest.WantError(t, lamina(t, nil, "diff", golden, golden, "--cosine", "2"), "--cosine")
+	if r := lamina(t, nil, "diff", golden, variant(t, times(1.0001)), "--overlap", "1", "--cosine", "1"); r.Status != 3 {
 		t.Errorf("nothing less than the same: %+v", r)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/export/bundle"
 	"github.com/lamina-ml/lamina/export/verify"
+	"github.com/lamina-ml/lamina/internal/command"
 	"github.com/lamina-ml/lamina/kernels/simd"
 	"github.com/lamina-ml/lamina/runtime/checkpoint"
 	"github.com/lamina-ml/lamina/runtime/dataset"
@@ -90,7 +91,7 @@ func encode(c *cobra.Command, dir string, f encodeFlags) error {
 	}
 	for _, out := range e.out {
 		t := out.v.Type
-		fmt.Fprintf(c.OutOrStdout(), "%s: %s%v %s\n", out.path, t.DType, ir.ShapeOf(shapeOf(t, e.rows)...), clean(out.v.Name))
+		fmt.Fprintf(c.OutOrStdout(), "%s: %s%v %s\n", out.path, t.DType, ir.ShapeOf(shapeOf(t, e.rows)...), command.Clean(out.v.Name))
 	}
 	return nil
 }
@@ -100,16 +101,16 @@ func encode(c *cobra.Command, dir string, f encodeFlags) error {
 func (e *encoder) facts(digest string) checkpoint.Facts {
 	var outputs []string
 	for _, out := range e.out {
-		outputs = append(outputs, clean(out.v.Name))
+		outputs = append(outputs, command.Clean(out.v.Name))
 	}
 	l := checkpoint.Facts{
 		{Name: "the bundle", SHA256: digest},
-		{Name: "the version of lamina", Value: version},
+		{Name: "the version of lamina", Value: command.Version()},
 		{Name: "the kernel set", Value: simd.Active()},
 		{Name: "the outputs", Verb: checkpoint.Are, Value: strings.Join(outputs, ", ")},
 	}
 	for _, in := range e.in {
-		name := clean(in.port)
+		name := command.Clean(in.port)
 		l = append(l,
 			checkpoint.Fact{Name: fmt.Sprintf("the type of input %q", name), Value: in.rows.Type()},
 			checkpoint.Fact{Name: fmt.Sprintf("the number of rows of input %q", name), Value: fmt.Sprint(in.rows.Len())})
@@ -184,7 +185,7 @@ func (e *encoder) bind(f encodeFlags) error {
 	var cols []dataset.Column
 	for _, v := range inputs {
 		if !v.Type.Shape.RowWise() {
-			return fmt.Errorf("input %q is %s: rows cannot be encoded in parts", clean(v.Name), v.Type)
+			return fmt.Errorf("input %q is %s: rows cannot be encoded in parts", command.Clean(v.Name), v.Type)
 		}
 		in := encodedInput{port: v.Name}
 		for _, a := range from {
@@ -217,7 +218,7 @@ func (e *encoder) bind(f encodeFlags) error {
 	}
 	for _, v := range e.net.Graph().Outputs {
 		if !v.Type.Shape.RowWise() {
-			return fmt.Errorf("output %q is %s: rows cannot be encoded in parts", clean(v.Name), v.Type)
+			return fmt.Errorf("output %q is %s: rows cannot be encoded in parts", command.Clean(v.Name), v.Type)
 		}
 		v = &ir.Value{Name: v.Name, Type: settled(v.Type, at)}
 		for _, a := range to {
@@ -260,17 +261,17 @@ func fits(file string, v *ir.Value, r *dataset.NPYRows, at ir.Binding) (err erro
 	c := r.Column()
 	switch {
 	case !engine.ColumnFits(v, c, at):
-		err = fmt.Errorf("%s: its rows have the shape %v, but those of input %q have %v", file, c.Shape, clean(v.Name), v.Type.Shape[1:])
+		err = fmt.Errorf("%s: its rows have the shape %v, but those of input %q have %v", file, c.Shape, command.Clean(v.Name), v.Type.Shape[1:])
 	case v.Type.DType == ir.F32 && c.DType != dataset.F32:
-		err = fmt.Errorf("%s: it holds integers (%s), but input %q is f32; save it as float32", file, r.Type(), clean(v.Name))
+		err = fmt.Errorf("%s: it holds integers (%s), but input %q is f32; save it as float32", file, r.Type(), command.Clean(v.Name))
 	case v.Type.DType == ir.I64 && c.DType != dataset.I64:
-		err = fmt.Errorf("%s: it holds floats (%s), but input %q is i64; save it as integers", file, r.Type(), clean(v.Name))
+		err = fmt.Errorf("%s: it holds floats (%s), but input %q is i64; save it as integers", file, r.Type(), command.Clean(v.Name))
 	case v.Type.DType == ir.U8:
 		if err = r.Bytes(); err != nil {
-			err = fmt.Errorf("%w, but input %q is u8; save it as uint8", err, clean(v.Name))
+			err = fmt.Errorf("%w, but input %q is u8; save it as uint8", err, command.Clean(v.Name))
 		}
 	case v.Type.DType != ir.F32 && v.Type.DType != ir.I64:
-		err = fmt.Errorf("%s: input %q is %s, which this command cannot give; f32, i64 and u8 it can", file, clean(v.Name), v.Type.DType)
+		err = fmt.Errorf("%s: input %q is %s, which this command cannot give; f32, i64 and u8 it can", file, command.Clean(v.Name), v.Type.DType)
 	}
 	return err
 }

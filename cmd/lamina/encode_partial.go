@@ -18,6 +18,7 @@ import (
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/internal/atomicfile"
+	"github.com/lamina-ml/lamina/internal/command"
 	"github.com/lamina-ml/lamina/internal/npywrite"
 	"github.com/lamina-ml/lamina/internal/onnxfile"
 	"github.com/lamina-ml/lamina/runtime/checkpoint"
@@ -152,7 +153,7 @@ func (o *partialOutput) open() error {
 	for _, e := range entries {
 		temporary := strings.HasPrefix(e.Name(), ".")
 		if !temporary && !slices.Contains([]string{partialRows, partialState, partialLock}, e.Name()) {
-			return fmt.Errorf("%s holds %q, so it is not what an interrupted encode left; remove it or name another output", o.dir, clean(e.Name()))
+			return fmt.Errorf("%s holds %q, so it is not what an interrupted encode left; remove it or name another output", o.dir, command.Clean(e.Name()))
 		}
 	}
 	if o.unlock, err = atomicfile.Lock(filepath.Join(o.dir, partialLock)); errors.Is(err, errors.ErrUnsupported) {

@@ -21,6 +21,8 @@ import (
 	"github.com/lamina-ml/lamina/export/bundle"
 	"github.com/lamina-ml/lamina/export/verify/ort"
 	"github.com/lamina-ml/lamina/internal/atomicfile"
+	"github.com/lamina-ml/lamina/internal/command"
+	"github.com/lamina-ml/lamina/internal/command/commandtest"
 	"github.com/lamina-ml/lamina/internal/npywrite"
 	"github.com/lamina-ml/lamina/internal/orttest"
 	"github.com/lamina-ml/lamina/kernels/simd"
@@ -152,11 +154,11 @@ func TestEncode(t *testing.T) {
 		dir := t.TempDir()
 		z := filepath.Join(dir, "z.npy")
 		r := lamina(t, nil, "encode", golden, "--input", saveNPY(t, []int{n, 784}, x...), "--output", z)
-		if r.status != 0 || !strings.Contains(r.stdout, fmt.Sprintf("z.npy: f32[%d 30] code", n)) {
+		if r.Status != 0 || !strings.Contains(r.Stdout, fmt.Sprintf("z.npy: f32[%d 30] code", n)) {
 			t.Fatalf("%+v", r)
 		}
-		if n > 0 && !strings.Contains(r.stderr, fmt.Sprintf("%d of %d rows, 100%%", n, n)) {
-			t.Errorf("progress %q", r.stderr)
+		if n > 0 && !strings.Contains(r.Stderr, fmt.Sprintf("%d of %d rows, 100%%", n, n)) {
+			t.Errorf("progress %q", r.Stderr)
 		}
 		wantOnly(t, dir, "z.npy")
 		wantCodes(t, z, golden, x)
@@ -169,7 +171,7 @@ func TestEncodeSeveral(t *testing.T) {
 	b := saveNPY(t, []int{2, 2, 3}, make([]float32, 12)...)
 	z := filepath.Join(t.TempDir(), "z.npy")
 	r := lamina(t, nil, "encode", dir, "--input", "b="+b, "--input", "a="+a, "--output", "total="+z, "--quiet")
-	if r.status != 0 || r.stderr != "" {
+	if r.Status != 0 || r.Stderr != "" {
 		t.Fatalf("%+v", r)
 	}
 	got, err := dataset.NPY(z, "z")
@@ -177,9 +179,9 @@ func TestEncodeSeveral(t *testing.T) {
 		t.Errorf("%v, %v", got.F32("z"), err)
 	}
 	three := saveNPY(t, []int{3, 2, 3}, make([]float32, 18)...)
-	wantError(t, lamina(t, nil, "encode", dir, "--input", "b="+b, "--input", "a="+three, "--output", "total="+z), "2 rows", "3")
-	wantError(t, lamina(t, nil, "encode", dir, "--input", "b="+b, "--input", "a="+a, "--output", z), "NAME=FILE", `"total"`)
-	wantError(t, lamina(t, nil, "encode", dir, "--input", "b="+b, "--output", "total="+z), "1 of the model's 2 inputs")
+	commandtest.WantError(t, lamina(t, nil, "encode", dir, "--input", "b="+b, "--input", "a="+three, "--output", "total="+z), "2 rows", "3")
+	commandtest.WantError(t, lamina(t, nil, "encode", dir, "--input", "b="+b, "--input", "a="+a, "--output", z), "NAME=FILE", `"total"`)
+	commandtest.WantError(t, lamina(t, nil, "encode", dir, "--input", "b="+b, "--output", "total="+z), "1 of the model's 2 inputs")
 }
 
 // Every output that is asked for is written, with the bits of the Net.
@@ -189,7 +191,7 @@ func TestEncodeOutputs(t *testing.T) {
 	dir := t.TempDir()
 	total, product := filepath.Join(dir, "total.npy"), filepath.Join(dir, "product.npy")
 	args := []string{"encode", bundle, "--input", "b=" + a, "--input", "a=" + a, "--output", "product=" + product, "--output", "total=" + total}
-	if r := lamina(t, nil, args...); r.status != 0 || !strings.Contains(r.stdout, "f32[2 2 3] product") || !strings.Contains(r.stdout, "f32[2 2 3] total") {
+	if r := lamina(t, nil, args...); r.Status != 0 || !strings.Contains(r.Stdout, "f32[2 2 3] product") || !strings.Contains(r.Stdout, "f32[2 2 3] total") {
 		t.Fatalf("%+v", r)
 	}
 	for file, want := range map[string]float32{total: 24, product: 144} {
@@ -198,9 +200,9 @@ func TestEncodeOutputs(t *testing.T) {
 		}
 	}
 	wantOnly(t, dir, "product.npy", "total.npy")
-	wantError(t, lamina(t, nil, append(args[:7:7], "product="+product, "--output", "total="+product)...), "another output's already")
-	wantError(t, lamina(t, nil, append(args[:7:7], "sum="+total)...), `the model has no output "sum"`, `"total", "product"`)
-	wantError(t, lamina(t, nil, append(args[:7:7], "total="+a)...), "name another file")
+	commandtest.WantError(t, lamina(t, nil, append(args[:7:7], "product="+product, "--output", "total="+product)...), "another output's already")
+	commandtest.WantError(t, lamina(t, nil, append(args[:7:7], "sum="+total)...), `the model has no output "sum"`, `"total", "product"`)
+	commandtest.WantError(t, lamina(t, nil, append(args[:7:7], "total="+a)...), "name another file")
 }
 
 // An encode of two outputs that is killed over and over gives the bytes of one
@@ -230,14 +232,14 @@ func TestEncodeOutputsKilled(t *testing.T) {
 	if kills == 0 {
 		t.Fatal("it was never killed")
 	}
-	if r := lamina(t, nil, args...); r.status != 0 || kills == 4 && !strings.Contains(r.stderr, "goes on after row") {
+	if r := lamina(t, nil, args...); r.Status != 0 || kills == 4 && !strings.Contains(r.Stderr, "goes on after row") {
 		t.Fatalf("%d kills: %+v", kills, r)
 	}
 	check()
 	for _, file := range []string{total, product} {
 		interrupted(t, total, []string{total, product}, args...)
 		flip(t, filepath.Join(file+partialSuffix, partialRows), 500)
-		if r := lamina(t, nil, args...); r.status != 0 || !strings.Contains(r.stderr, "begins anew: "+filepath.Join(file+partialSuffix, partialRows)) {
+		if r := lamina(t, nil, args...); r.Status != 0 || !strings.Contains(r.Stderr, "begins anew: "+filepath.Join(file+partialSuffix, partialRows)) {
 			t.Fatalf("%+v", r)
 		}
 		check()
@@ -280,14 +282,14 @@ func TestEncodeRefuses(t *testing.T) {
 		"every":          {[]string{golden, "--input", x, "--output", z, "--every", "-1"}, []string{"--every"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			wantError(t, lamina(t, nil, append([]string{"encode"}, c.args...)...), c.words...)
+			commandtest.WantError(t, lamina(t, nil, append([]string{"encode"}, c.args...)...), c.words...)
 		})
 	}
 	wantOnly(t, dir)
 
 	// What is not finite is found on the way: rows before it are kept, no output is.
 	r := lamina(t, []string{"GOMAXPROCS=1"}, "encode", golden, "--input", saveNPY(t, []int{600, 784}, bad...), "--output", z)
-	wantError(t, r, "row 599, value 5", "not finite")
+	commandtest.WantError(t, r, "row 599, value 5", "not finite")
 	wantOnly(t, dir, "z.npy.partial")
 
 	foreign := filepath.Join(dir, "y.npy.partial")
@@ -297,7 +299,7 @@ func TestEncodeRefuses(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(foreign, "letter.txt"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	wantError(t, lamina(t, nil, "encode", golden, "--input", x, "--output", filepath.Join(dir, "y.npy")), "letter.txt", "remove it")
+	commandtest.WantError(t, lamina(t, nil, "encode", golden, "--input", x, "--output", filepath.Join(dir, "y.npy")), "letter.txt", "remove it")
 	wantOnly(t, foreign, "letter.txt")
 }
 
@@ -317,7 +319,7 @@ func killed(t *testing.T, z string, args ...string) bool {
 	t.Helper()
 	before := stateOf(z + partialSuffix)
 	c := exec.CommandContext(t.Context(), os.Args[0], args...)
-	c.Env = append(os.Environ(), asCommand+"=1", "GOMAXPROCS=1")
+	c.Env = commandtest.Env("GOMAXPROCS=1")
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -370,7 +372,7 @@ func TestEncodeKilled(t *testing.T) {
 	done := stateOf(z + partialSuffix)
 	if kills == 5 {
 		r := lamina(t, nil, args...)
-		if r.status != 0 || !strings.Contains(r.stderr, fmt.Sprintf("goes on after row %d of %d", done, n)) {
+		if r.Status != 0 || !strings.Contains(r.Stderr, fmt.Sprintf("goes on after row %d of %d", done, n)) {
 			t.Fatalf("%d kills, %d rows done: %+v", kills, done, r)
 		}
 	}
@@ -446,7 +448,7 @@ func TestEncodeBeginsAnew(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := lamina(t, nil, "encode", c.bundle, "--input", file, "--output", z)
-			if r.status != 0 || !strings.Contains(r.stderr, c.says) {
+			if r.Status != 0 || !strings.Contains(r.Stderr, c.says) {
 				t.Fatalf("%+v", r)
 			}
 			wantCodes(t, z, c.bundle, x)
@@ -466,7 +468,7 @@ func TestEncodeInterrupted(t *testing.T) {
 	args := []string{"encode", golden, "--input", file, "--output", z, "--every", "1"}
 	var errs bytes.Buffer
 	c := exec.CommandContext(t.Context(), os.Args[0], args...)
-	c.Env, c.Stderr = append(os.Environ(), asCommand+"=1", "GOMAXPROCS=1"), &errs
+	c.Env, c.Stderr = commandtest.Env("GOMAXPROCS=1"), &errs
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -474,13 +476,13 @@ func TestEncodeInterrupted(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	c.Process.Signal(syscall.SIGTERM)
-	if err := c.Wait(); err == nil || c.ProcessState.ExitCode() != exitUnreadable {
+	if err := c.Wait(); err == nil || c.ProcessState.ExitCode() != command.Unreadable {
 		t.Fatalf("%v: %s", err, errs.String())
 	}
 	if want := fmt.Sprintf("%d of %d rows are kept", stateOf(z+partialSuffix), n); !strings.Contains(errs.String(), want) {
 		t.Errorf("stderr %q does not say %q", errs.String(), want)
 	}
-	if r := lamina(t, nil, args...); r.status != 0 || !strings.Contains(r.stderr, "goes on after row") {
+	if r := lamina(t, nil, args...); r.Status != 0 || !strings.Contains(r.Stderr, "goes on after row") {
 		t.Errorf("%+v", r)
 	}
 	wantCodes(t, z, golden, x)
@@ -513,11 +515,11 @@ func TestEncodeTwice(t *testing.T) {
 		t.Fatal(err)
 	}
 	x := saveNPY(t, []int{2, 784}, randomRows(2, 784)...)
-	wantError(t, lamina(t, nil, "encode", golden, "--input", x, "--output", z), "another process")
+	commandtest.WantError(t, lamina(t, nil, "encode", golden, "--input", x, "--output", z), "another process")
 	if err := unlock(); err != nil {
 		t.Fatal(err)
 	}
-	if r := lamina(t, nil, "encode", golden, "--input", x, "--output", z); r.status != 0 {
+	if r := lamina(t, nil, "encode", golden, "--input", x, "--output", z); r.Status != 0 {
 		t.Errorf("%+v", r)
 	}
 }
@@ -537,7 +539,7 @@ func TestEncodeInBoundedMemory(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := exec.CommandContext(t.Context(), os.Args[0], "encode", golden, "--input", file, "--output", filepath.Join(t.TempDir(), "z.npy"))
-		c.Env = append(os.Environ(), asCommand+"=1")
+		c.Env = commandtest.Env()
 		if out, err := c.CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}

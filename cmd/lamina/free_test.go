@@ -6,9 +6,11 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/lamina-ml/lamina/compiler"
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
+	"github.com/lamina-ml/lamina/internal/command/commandtest"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
 	"github.com/lamina-ml/lamina/internal/orttest"
 	"github.com/lamina-ml/lamina/runtime/dataset"
@@ -33,8 +35,8 @@ func TestRunFreeLengths(t *testing.T) {
 	for _, n := range []int{1, 3} {
 		x, mask := saveNPY(t, []int{2, n, 2}, make([]float32, 4*n)...), saveNPY(t, []int{2, n, 1}, make([]float32, 2*n)...)
 		r := lamina(t, nil, "run", file, "--engine", onBoth, "--input", "x="+x, "--input", "mask="+mask, "--output", out)
-		if r.status != 0 {
-			t.Fatalf("%d: %s", n, r.stderr)
+		if r.Status != 0 {
+			t.Fatalf("%d: %s", n, r.Stderr)
 		}
 		got, err := dataset.NPY(out, "y")
 		if err != nil || !cmp.Equal(got.Columns()[0].Shape, []int{n, 2}) {
@@ -43,11 +45,11 @@ func TestRunFreeLengths(t *testing.T) {
 	}
 	x, mask := saveNPY(t, []int{2, 3, 2}, make([]float32, 12)...), saveNPY(t, []int{2, 4, 1}, make([]float32, 8)...)
 	for _, engine := range []string{onORT, onLamina} {
-		wantError(t, lamina(t, nil, "run", file, "--engine", engine, "--input", "x="+x, "--input", "mask="+mask, "--output", out),
+		commandtest.WantError(t, lamina(t, nil, "run", file, "--engine", engine, "--input", "x="+x, "--input", "mask="+mask, "--output", out),
 			mask+": axis 1, which the model calls seq, is 4 long, but axis 1 of "+x+", which has that name too, is 3")
 	}
-	if r := lamina(t, nil, "inspect", file); r.status != 0 || !containsAll(r.stdout, "f32[batch seq 2]", "f32[batch seq 1]") {
-		t.Errorf("inspect: %s", r.stdout)
+	if r := lamina(t, nil, "inspect", file); r.Status != 0 || !containsAll(r.Stdout, "f32[batch seq 2]", "f32[batch seq 1]") {
+		t.Errorf("inspect: %s", r.Stdout)
 	}
 }
 
@@ -73,8 +75,8 @@ func TestEncodeFreeLength(t *testing.T) {
 	data := randomRows(7, 4*3)
 	in, out := saveNPY(t, []int{7, 4, 3}, data...), filepath.Join(t.TempDir(), "z.npy")
 	r := lamina(t, nil, "encode", dir, "--input", in, "--output", out)
-	if r.status != 0 || !containsAll(r.stdout, "f32[7 4 2] steps") {
-		t.Fatalf("%s %s", r.stdout, r.stderr)
+	if r.Status != 0 || !containsAll(r.Stdout, "f32[7 4 2] steps") {
+		t.Fatalf("%s %s", r.Stdout, r.Stderr)
 	}
 	got, err := dataset.NPY(out, "z")
 	if err != nil {
@@ -98,9 +100,9 @@ func TestEncodeFreeLength(t *testing.T) {
 		}
 	}
 	long := saveNPY(t, []int{1, 7, 3}, make([]float32, 21)...)
-	wantError(t, lamina(t, nil, "encode", dir, "--input", long, "--output", out+"2"), "length T of input \"x\"", "7, and it may be from 1 to 6")
+	commandtest.WantError(t, lamina(t, nil, "encode", dir, "--input", long, "--output", out+"2"), "length T of input \"x\"", "7, and it may be from 1 to 6")
 	flat := saveNPY(t, []int{1, 12}, make([]float32, 12)...)
-	wantError(t, lamina(t, nil, "encode", dir, "--input", flat, "--output", out+"2"), "its rows have the shape [12], but those of input \"x\" have [T 3]")
+	commandtest.WantError(t, lamina(t, nil, "encode", dir, "--input", flat, "--output", out+"2"), "its rows have the shape [12], but those of input \"x\" have [T 3]")
 }
 
 func containsAll(s string, parts ...string) bool {

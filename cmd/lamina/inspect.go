@@ -1,17 +1,15 @@
 package main
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
+	"github.com/lamina-ml/lamina/internal/command"
 	"github.com/lamina-ml/lamina/internal/onnxfile"
 	"github.com/lamina-ml/lamina/internal/regular"
 	"github.com/lamina-ml/lamina/runtime/checkpoint"
@@ -50,9 +48,7 @@ Nothing is run.`,
 				return err
 			}
 			if asJSON {
-				e := json.NewEncoder(c.OutOrStdout())
-				e.SetIndent("", "  ")
-				return e.Encode(r)
+				return command.PrintJSON(c.OutOrStdout(), r)
 			}
 			_, err = io.WriteString(c.OutOrStdout(), r.String())
 			return err
@@ -103,24 +99,6 @@ func isCheckpoint(path string) bool {
 	return err == nil && string(head) == magic
 }
 
-// modelPath returns the model of a bundle's folder, and of a file itself.
-func modelPath(path string) (string, error) {
-	fi, err := os.Stat(path)
-	if err != nil {
-		return "", err
-	}
-	if !fi.IsDir() {
-		return path, nil
-	}
-	model := filepath.Join(path, "model.onnx")
-	if _, err := os.Stat(model); errors.Is(err, os.ErrNotExist) {
-		return "", fmt.Errorf("%s: not a bundle: it has no model.onnx", path)
-	} else if err != nil {
-		return "", err
-	}
-	return model, nil
-}
-
 // checkpointReport is a checkpoint's header and the list of its tensors.
 type checkpointReport struct {
 	checkpoint.Header
@@ -138,7 +116,7 @@ func reportCheckpoint(f *checkpoint.File) *checkpointReport {
 
 func (r *inspection) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s, %s\n", clean(r.Path), r.Kind, size(r.Bytes))
+	fmt.Fprintf(&b, "%s: %s, %s\n", command.Clean(r.Path), r.Kind, size(r.Bytes))
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	switch {
 	case r.Checkpoint != nil:
@@ -154,12 +132,12 @@ func (r *inspection) String() string {
 }
 
 func (r *checkpointReport) print(w io.Writer) {
-	row(w, "model", "%s, hash %s", clean(r.Model), clean(r.ModelHash))
+	row(w, "model", "%s, hash %s", command.Clean(r.Model), command.Clean(r.ModelHash))
 	row(w, "done", "%d epochs, %d steps of the next, %d updates", r.Cursor.Epoch, r.Cursor.Step, r.Cursor.Update)
-	row(w, "optimizer", "%s", clean(r.Optimizer))
+	row(w, "optimizer", "%s", command.Clean(r.Optimizer))
 	row(w, "seed", "%d", r.Seed)
-	row(w, "data", "hash %s", clean(r.DataHash))
-	row(w, "kernels", "%s", clean(r.Kernels))
+	row(w, "data", "hash %s", command.Clean(r.DataHash))
+	row(w, "kernels", "%s", command.Clean(r.Kernels))
 	printTensors(w, "tensors", r.Tensors)
 }
 
@@ -180,23 +158,8 @@ func printTensors(w io.Writer, key string, list []tensorReport) {
 			fmt.Fprintf(w, "    … and %d more; --json has all\n", len(list)-i)
 			return
 		}
-		fmt.Fprintf(w, "    %s\t%s\t%s%s\n", clean(t.Name), t.typ(), size(t.Bytes), t.note())
+		fmt.Fprintf(w, "    %s\t%s\t%s%s\n", command.Clean(t.Name), t.typ(), size(t.Bytes), t.note())
 	}
-}
-
-// clean returns s fit for one line of a terminal, whatever a file put into it.
-func clean(s string) string {
-	const most = 160
-	r := []rune(s)
-	if len(r) > most {
-		r = append(r[:most-1], '…')
-	}
-	for i, c := range r {
-		if c < ' ' || c >= 0x7f && c < 0xa0 || c >= 0x2028 && c <= 0x202e || c >= 0x2066 && c <= 0x2069 {
-			r[i] = '�'
-		}
-	}
-	return string(r)
 }
 
 // size prints a number of bytes.

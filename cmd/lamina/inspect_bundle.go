@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/lamina-ml/lamina/internal/command"
 	"github.com/lamina-ml/lamina/internal/onnxfile"
 )
 
@@ -32,7 +33,7 @@ type fileReport struct {
 const maxFiles = 10_000
 
 func inspectBundle(dir string) (*inspection, error) {
-	path, err := modelPath(dir)
+	path, err := command.ModelPath(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +100,7 @@ func (r *bundleReport) print(w io.Writer) {
 			fmt.Fprintf(w, "    … and %d more; --json has all\n", len(r.Files)-i)
 			break
 		}
-		fmt.Fprintf(w, "    %s\t%s\n", clean(f.Name), size(f.Bytes))
+		fmt.Fprintf(w, "    %s\t%s\n", command.Clean(f.Name), size(f.Bytes))
 	}
 	printRecord(w, "verification", r.Verification)
 	printRecord(w, "training", r.Training)
@@ -119,14 +120,14 @@ func printRecord(w io.Writer, key string, record map[string]any) {
 		switch v := record[k].(type) {
 		case string:
 			if !strings.Contains(v, "\n") {
-				fmt.Fprintf(w, "    %s\t%s\n", clean(k), clean(v))
+				fmt.Fprintf(w, "    %s\t%s\n", command.Clean(k), command.Clean(v))
 			}
 		case []any: // names of classes
 			if list := words(v); list != "" {
-				fmt.Fprintf(w, "    %s\t%s\n", clean(k), clean(list))
+				fmt.Fprintf(w, "    %s\t%s\n", command.Clean(k), command.Clean(list))
 			}
 		case json.Number, bool:
-			fmt.Fprintf(w, "    %s\t%v\n", clean(k), v)
+			fmt.Fprintf(w, "    %s\t%v\n", command.Clean(k), v)
 		}
 	}
 }

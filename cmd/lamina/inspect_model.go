@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/lamina-ml/lamina/internal/command"
 	"github.com/lamina-ml/lamina/internal/onnxfile"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
 )
@@ -53,9 +54,9 @@ func (t tensorReport) typ() string { return typeText(t.Elem, t.Shape) }
 func (t tensorReport) note() string {
 	switch {
 	case t.Problem != "":
-		return "  " + clean(t.Problem)
+		return "  " + command.Clean(t.Problem)
 	case t.External != "":
-		return "  in " + clean(t.External)
+		return "  in " + command.Clean(t.External)
 	}
 	return ""
 }
@@ -65,7 +66,7 @@ func typeText(elem string, shape []string) string {
 	if len(shape) > most {
 		shape = append(slices.Clone(shape[:most]), "…")
 	}
-	return elem + "[" + clean(strings.Join(shape, " ")) + "]"
+	return elem + "[" + command.Clean(strings.Join(shape, " ")) + "]"
 }
 
 func dims[T int | int64](shape []T) []string {
@@ -258,14 +259,14 @@ func held(t *onnxpb.TensorProto) (n int64, typed bool) {
 }
 
 func (r *modelReport) print(w io.Writer) {
-	row(w, "graph", "%s", clean(r.Graph))
+	row(w, "graph", "%s", command.Clean(r.Graph))
 	var sets []string
 	for _, d := range slices.Sorted(maps.Keys(r.Opsets)) {
-		sets = append(sets, fmt.Sprintf("%s %d", clean(d), r.Opsets[d]))
+		sets = append(sets, fmt.Sprintf("%s %d", command.Clean(d), r.Opsets[d]))
 	}
 	row(w, "opset", "%s, IR %d", strings.Join(sets, ", "), r.IR)
 	if r.Producer != "" {
-		row(w, "producer", "%s", clean(r.Producer))
+		row(w, "producer", "%s", command.Clean(r.Producer))
 	}
 	printPorts(w, "input", r.Inputs)
 	printPorts(w, "output", r.Outputs)
@@ -279,7 +280,7 @@ func (r *modelReport) print(w io.Writer) {
 			fmt.Fprintf(w, "    … and %d more; --json has all\n", len(names)-i)
 			break
 		}
-		fmt.Fprintf(w, "    %s\t%d\n", clean(op), r.Ops[op])
+		fmt.Fprintf(w, "    %s\t%d\n", command.Clean(op), r.Ops[op])
 	}
 	printTensors(w, "initializers", r.Initializers)
 	for i, f := range r.Beside {
@@ -287,17 +288,17 @@ func (r *modelReport) print(w io.Writer) {
 			fmt.Fprintf(w, "    … and %d more; --json has all\n", len(r.Beside)-i)
 			break
 		}
-		row(w, "data file", "%s, %s", clean(f.Name), size(f.Bytes))
+		row(w, "data file", "%s, %s", command.Clean(f.Name), size(f.Bytes))
 	}
 	if r.Doc != "" {
-		row(w, "doc", "%s", clean(r.Doc))
+		row(w, "doc", "%s", command.Clean(r.Doc))
 	}
 	for i, k := range slices.Sorted(maps.Keys(r.Metadata)) {
 		if i == maxLines {
 			fmt.Fprintf(w, "    … and %d more; --json has all\n", len(r.Metadata)-i)
 			break
 		}
-		row(w, clean(k), "%s", clean(r.Metadata[k]))
+		row(w, command.Clean(k), "%s", command.Clean(r.Metadata[k]))
 	}
 }
 
@@ -307,6 +308,6 @@ func printPorts(w io.Writer, key string, list []portReport) {
 			fmt.Fprintf(w, "    … and %d more; --json has all\n", len(list)-i)
 			return
 		}
-		row(w, key, "%s %s", typeText(p.Elem, p.Shape), clean(p.Name))
+		row(w, key, "%s %s", typeText(p.Elem, p.Shape), command.Clean(p.Name))
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/lamina-ml/lamina/internal/command/commandtest"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
 	"github.com/lamina-ml/lamina/runtime/checkpoint"
 )
@@ -54,12 +55,12 @@ func foreign() *onnxpb.ModelProto {
 func TestInspectModel(t *testing.T) {
 	path := save(t, linear())
 	r := lamina(t, nil, "inspect", path)
-	if r.status != 0 || r.stderr != "" {
+	if r.Status != 0 || r.Stderr != "" {
 		t.Fatalf("%+v", r)
 	}
 	for _, want := range []string{"model, ", "f32[N 2] x", "f32[N 3] y", "ai.onnx 17, IR 8", "MatMul", "1 of 6 elements, 24 bytes", "f32[2 3]", "lamina.seed", "7"} {
-		if !strings.Contains(r.stdout, want) {
-			t.Errorf("%q is not in\n%s", want, r.stdout)
+		if !strings.Contains(r.Stdout, want) {
+			t.Errorf("%q is not in\n%s", want, r.Stdout)
 		}
 	}
 }
@@ -67,11 +68,11 @@ func TestInspectModel(t *testing.T) {
 func inspectJSON(t *testing.T, path string) (got inspection) {
 	t.Helper()
 	r := lamina(t, nil, "inspect", "--json", path)
-	if r.status != 0 || r.stderr != "" {
+	if r.Status != 0 || r.Stderr != "" {
 		t.Fatalf("%+v", r)
 	}
-	if err := json.Unmarshal([]byte(r.stdout), &got); err != nil {
-		t.Fatalf("%v in\n%s", err, r.stdout)
+	if err := json.Unmarshal([]byte(r.Stdout), &got); err != nil {
+		t.Fatalf("%v in\n%s", err, r.Stdout)
 	}
 	return got
 }
@@ -99,7 +100,7 @@ func TestInspectForeignModel(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
-	text := lamina(t, nil, "inspect", path).stdout
+	text := lamina(t, nil, "inspect", path).Stdout
 	if strings.Contains(text, "\x1b") {
 		t.Errorf("a name drives the terminal: %q", text)
 	}
@@ -119,15 +120,15 @@ func TestInspectBundle(t *testing.T) {
 		}
 	}
 	r := lamina(t, nil, "inspect", dir)
-	if r.status != 0 {
+	if r.Status != 0 {
 		t.Fatalf("%+v", r)
 	}
 	for _, want := range []string{"bundle, ", "model.onnx", "training.json", "holds", "1e-7", "18446744073709551615", "f32[N 2] x", "ant, bee�[31m"} {
-		if !strings.Contains(r.stdout, want) {
-			t.Errorf("%q is not in\n%s", want, r.stdout)
+		if !strings.Contains(r.Stdout, want) {
+			t.Errorf("%q is not in\n%s", want, r.Stdout)
 		}
 	}
-	if strings.Contains(r.stdout, "wasp") {
+	if strings.Contains(r.Stdout, "wasp") {
 		t.Error("a list that is not of names is printed")
 	}
 	if got := inspectJSON(t, dir); got.Kind != "bundle" || len(got.Bundle.Files) != 3 || got.Bundle.Training["spec"] != "several\nlines" {
@@ -136,7 +137,7 @@ func TestInspectBundle(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "training.json"), []byte("{"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	wantError(t, lamina(t, nil, "inspect", dir), "training.json")
+	commandtest.WantError(t, lamina(t, nil, "inspect", dir), "training.json")
 }
 
 func TestInspectCheckpoint(t *testing.T) {
@@ -150,12 +151,12 @@ func TestInspectCheckpoint(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := lamina(t, nil, "inspect", path)
-	if r.status != 0 {
+	if r.Status != 0 {
 		t.Fatalf("%+v", r)
 	}
 	for _, want := range []string{"checkpoint, ", "digits, hash abc", "2 epochs", "64 updates", "adam", "encoder/dense1/w", "f32[2 3]", "2 of 9 elements, 36 bytes"} {
-		if !strings.Contains(r.stdout, want) {
-			t.Errorf("%q is not in\n%s", want, r.stdout)
+		if !strings.Contains(r.Stdout, want) {
+			t.Errorf("%q is not in\n%s", want, r.Stdout)
 		}
 	}
 	if got := inspectJSON(t, path); got.Kind != "checkpoint" || got.Checkpoint.Cursor.Epoch != 2 || len(got.Checkpoint.Tensors) != 2 {
@@ -166,7 +167,7 @@ func TestInspectCheckpoint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantError(t, lamina(t, nil, "inspect", saveBytes(t, "cut.lamina", whole[:len(whole)-1])), "cut.lamina")
+	commandtest.WantError(t, lamina(t, nil, "inspect", saveBytes(t, "cut.lamina", whole[:len(whole)-1])), "cut.lamina")
 }
 
 func TestInspectRefuses(t *testing.T) {
@@ -195,7 +196,7 @@ func TestInspectRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, args := range [][]string{{"inspect", c.path}, {"inspect", "--json", c.path}} {
-				wantError(t, lamina(t, nil, args...), c.words...)
+				commandtest.WantError(t, lamina(t, nil, args...), c.words...)
 			}
 		})
 	}

@@ -24,7 +24,7 @@ func TestPipesAreNotOpened(t *testing.T) {
 		{"run", model, "--input", pipe, "--output", "y.npy"},
 	} {
 		r := lamina(t, nil, args...)
-		if r.status != 2 || !strings.Contains(r.stderr, "not a ") {
+		if r.Status != 2 || !strings.Contains(r.Stderr, "not a ") {
 			t.Errorf("%v: %+v", args, r)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/lamina-ml/lamina/export/bundle"
 	"github.com/lamina-ml/lamina/export/verify/ort"
+	"github.com/lamina-ml/lamina/internal/command"
 )
 
 func promoteCommand() *cobra.Command {
@@ -33,10 +34,10 @@ run or renamed.`,
 				}
 			}
 			if errors.Is(err, bundle.ErrDiffers) {
-				return &exit{exitDiffers, err}
+				return &command.Exit{Status: command.Differs, Err: err}
 			}
 			if err != nil {
-				return &exit{exitUnreadable, err}
+				return &command.Exit{Status: command.Unreadable, Err: err}
 			}
 			if asJSON {
 				return nil

@@ -15,6 +15,7 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/export/verify"
 	"github.com/lamina-ml/lamina/internal/atomicfile"
+	"github.com/lamina-ml/lamina/internal/command"
 	"github.com/lamina-ml/lamina/internal/npywrite"
 	"github.com/lamina-ml/lamina/internal/onnxfile"
 )
@@ -62,7 +63,7 @@ func (f runFlags) apart(model string, from, to []assignment) error {
 			return err
 		}
 		if f.all != "" && samePath(a.file, f.all) {
-			return fmt.Errorf("--all %s: the file is an output's already", clean(f.all))
+			return fmt.Errorf("--all %s: the file is an output's already", command.Clean(f.all))
 		}
 	}
 	if f.all == "" {
@@ -76,7 +77,7 @@ func runModel(c *cobra.Command, path string, f runFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	path, err = modelPath(path)
+	path, err = command.ModelPath(path)
 	if err != nil {
 		return err
 	}
@@ -157,7 +158,7 @@ func runModel(c *cobra.Command, path string, f runFlags) (err error) {
 		if err := atomicfile.Write(a.file, func(w io.Writer) error { return writeNPY(w, t) }); err != nil {
 			return err
 		}
-		fmt.Fprintf(c.OutOrStdout(), "%s: %s %s\n", a.file, t.Type(), clean(a.port.Name))
+		fmt.Fprintf(c.OutOrStdout(), "%s: %s %s\n", a.file, t.Type(), command.Clean(a.port.Name))
 	}
 	return nil
 }
@@ -183,7 +184,7 @@ func sameLengths(inputs []portReport, from []assignment, in map[string]*ir.Tenso
 			}
 			here := given{from[i].file, axis, t.Shape[axis]}
 			if old, ok := first[name]; ok && old.n != here.n {
-				return fmt.Errorf("%s: axis %d, which the model calls %s, is %d long, but axis %d of %s, which has that name too, is %d", here.file, axis, clean(name), here.n, old.axis, old.file, old.n)
+				return fmt.Errorf("%s: axis %d, which the model calls %s, is %d long, but axis %d of %s, which has that name too, is %d", here.file, axis, command.Clean(name), here.n, old.axis, old.file, old.n)
 			} else if !ok {
 				first[name] = here
 			}
@@ -211,12 +212,12 @@ func readInput(file string, p verify.Port) (*ir.Tensor, error) {
 		return nil, err
 	}
 	wants := func(what string) error {
-		return fmt.Errorf("%s: it holds %s, but input %q is %s; save it as %s", file, holds(t.DType), clean(p.Name), p.Elem, what)
+		return fmt.Errorf("%s: it holds %s, but input %q is %s; save it as %s", file, holds(t.DType), command.Clean(p.Name), p.Elem, what)
 	}
 	d := ir.ParseDType(p.Elem)
 	switch {
 	case d == ir.Invalid:
-		return nil, fmt.Errorf("%s: input %q is %s, which this command cannot give; numbers and bool it can", file, clean(p.Name), p.Elem)
+		return nil, fmt.Errorf("%s: input %q is %s, which this command cannot give; numbers and bool it can", file, command.Clean(p.Name), p.Elem)
 	case t.DType == d:
 		return t, nil
 	case d == ir.Bool && !t.DType.Integer():
@@ -231,7 +232,7 @@ func readInput(file string, p verify.Port) (*ir.Tensor, error) {
 		switch {
 		case d.Float() && !math.IsInf(c.At(i), 0), !d.Float() && t.Text(i) == strings.NewReplacer("true", "1", "false", "0").Replace(c.Text(i)):
 		default:
-			return nil, fmt.Errorf("%s: input %q is %s, and element %d is %s", file, clean(p.Name), p.Elem, i, t.Text(i))
+			return nil, fmt.Errorf("%s: input %q is %s, and element %d is %s", file, command.Clean(p.Name), p.Elem, i, t.Text(i))
 		}
 	}
 	return c, nil

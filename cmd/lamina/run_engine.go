@@ -17,6 +17,7 @@ import (
 	"github.com/lamina-ml/lamina/export/verify/native"
 	"github.com/lamina-ml/lamina/export/verify/ort"
 	"github.com/lamina-ml/lamina/internal/atomicfile"
+	"github.com/lamina-ml/lamina/internal/command"
 	"github.com/lamina-ml/lamina/internal/onnxfile"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
 	"github.com/lamina-ml/lamina/runtime/dataset"
@@ -40,7 +41,7 @@ func engines(name string) ([]verify.Runtime, error) {
 	case onBoth:
 		return []verify.Runtime{ort.Runtime(), native.Runtime()}, nil
 	}
-	return nil, fmt.Errorf("--engine is %s, %s or %s, got %q", onORT, onLamina, onBoth, clean(name))
+	return nil, fmt.Errorf("--engine is %s, %s or %s, got %q", onORT, onLamina, onBoth, command.Clean(name))
 }
 
 // runSecond runs the model on the second engine and prints how far its outputs
@@ -53,7 +54,7 @@ func runSecond(c *cobra.Command, engines []verify.Runtime, model []byte, in, fir
 	for _, name := range sortedNames(first) {
 		a, b := first[name], second[name]
 		if b == nil || !slices.Equal(a.Shape, b.Shape) {
-			return &exit{exitDiffers, fmt.Errorf("output %q has another shape on %s than on %s", clean(name), engines[1].Name(), engines[0].Name())}
+			return &command.Exit{Status: command.Differs, Err: fmt.Errorf("output %q has another shape on %s than on %s", command.Clean(name), engines[1].Name(), engines[0].Name())}
 		}
 		worst, at := 0.0, 0
 		for i := range a.Len() {
@@ -62,7 +63,7 @@ func runSecond(c *cobra.Command, engines []verify.Runtime, model []byte, in, fir
 				worst, at = d, i
 			}
 		}
-		fmt.Fprintf(c.OutOrStdout(), "%s: %s and %s differ by at most %.3g, in element %d\n", clean(name), engines[0].Name(), engines[1].Name(), worst, at)
+		fmt.Fprintf(c.OutOrStdout(), "%s: %s and %s differ by at most %.3g, in element %d\n", command.Clean(name), engines[0].Name(), engines[1].Name(), worst, at)
 	}
 	return nil
 }
@@ -133,7 +134,7 @@ func writeAll(c *cobra.Command, rt verify.Runtime, f *onnxfile.File, in map[stri
 				return err
 			}
 			if err := writeNPY(f, values[name]); err != nil {
-				return fmt.Errorf("value %q: %w", clean(name), err)
+				return fmt.Errorf("value %q: %w", command.Clean(name), err)
 			}
 		}
 		return z.Close()

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lamina-ml/lamina/internal/command/commandtest"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
 	"github.com/lamina-ml/lamina/internal/orttest"
 )
@@ -37,11 +38,11 @@ func TestRunEngines(t *testing.T) {
 	for _, engine := range []string{onORT, onLamina, onBoth} {
 		out, all := filepath.Join(dir, engine+".npy"), filepath.Join(dir, engine+".npz")
 		r := lamina(t, nil, "run", file, "--engine", engine, "--input", in, "--output", out, "--all", all)
-		if r.status != 0 {
-			t.Fatalf("%s: exit %d: %s", engine, r.status, r.stderr)
+		if r.Status != 0 {
+			t.Fatalf("%s: exit %d: %s", engine, r.Status, r.Stderr)
 		}
-		if both := strings.Contains(r.stdout, "differ by at most 0,"); both != (engine == onBoth) {
-			t.Errorf("%s: stdout %q", engine, r.stdout)
+		if both := strings.Contains(r.Stdout, "differ by at most 0,"); both != (engine == onBoth) {
+			t.Errorf("%s: stdout %q", engine, r.Stdout)
 		}
 		got, err := os.ReadFile(out)
 		if err != nil {
@@ -66,11 +67,11 @@ func TestRunEngines(t *testing.T) {
 			t.Errorf("%s: values %q", engine, names)
 		}
 	}
-	wantError(t, lamina(t, nil, "run", file, "--engine", "frob", "--input", in, "--all", "z.npz"), "frob", "both")
+	commandtest.WantError(t, lamina(t, nil, "run", file, "--engine", "frob", "--input", in, "--all", "z.npz"), "frob", "both")
 	if err := os.WriteFile(in, []byte{0xff, 1, 2}, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	wantError(t, lamina(t, nil, "run", file, "--input", in, "--output", filepath.Join(dir, "z.npy")), "x.pb")
+	commandtest.WantError(t, lamina(t, nil, "run", file, "--input", in, "--output", filepath.Join(dir, "z.npy")), "x.pb")
 }
 
 // Without onnxruntime Lamina's own engine runs the file.
@@ -79,7 +80,7 @@ func TestRunOnLaminaAlone(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "y.npy")
 	r := lamina(t, []string{"LAMINA_ONNXRUNTIME=/nonexistent"}, "run", bundle, "--engine", onLamina,
 		"--input", filepath.Join(bundle, "test_data_set_0", "input_0.pb"), "--output", out)
-	if st, err := os.Stat(out); r.status != 0 || err != nil || st.Size() != 64*30*4+128 {
-		t.Fatalf("exit %d: %s; %v", r.status, r.stderr, err)
+	if st, err := os.Stat(out); r.Status != 0 || err != nil || st.Size() != 64*30*4+128 {
+		t.Fatalf("exit %d: %s; %v", r.Status, r.Stderr, err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lamina-ml/lamina/internal/command/commandtest"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
 	"github.com/lamina-ml/lamina/internal/orttest"
 	"github.com/lamina-ml/lamina/runtime/dataset"
@@ -70,13 +71,13 @@ func TestRunDataBeside(t *testing.T) {
 	moveTo(t, filepath.Dir(ten))
 	for _, engine := range []string{onORT, onLamina, onBoth} {
 		r := lamina(t, nil, "run", one, "--engine", engine, "--input", x, "--output", y, "--all", all)
-		if r.status != 0 {
+		if r.Status != 0 {
 			t.Fatalf("%s: %+v", engine, r)
 		}
 		if got := floatsOf(t, y); !slices.Equal(got, []float32{0, 1, 2, 3, 6, 9}) {
 			t.Errorf("%s: y is %v", engine, got)
 		}
-		if r := lamina(t, nil, "run", "model.onnx", "--engine", engine, "--input", x, "--output", y); r.status != 0 {
+		if r := lamina(t, nil, "run", "model.onnx", "--engine", engine, "--input", x, "--output", y); r.Status != 0 {
 			t.Fatalf("%s: %+v", engine, r)
 		}
 		if got := floatsOf(t, y); !slices.Equal(got, []float32{0, 10, 20, 30, 60, 90}) {
@@ -91,12 +92,12 @@ func TestRunDataBeside(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, engine := range []string{onORT, onLamina} {
-		wantError(t, lamina(t, nil, "run", one, "--engine", engine, "--input", x, "--output", filepath.Join(t.TempDir(), "y.npy")), `"w.data", which is not there`)
+		commandtest.WantError(t, lamina(t, nil, "run", one, "--engine", engine, "--input", x, "--output", filepath.Join(t.TempDir(), "y.npy")), `"w.data", which is not there`)
 	}
 	if err := os.WriteFile(filepath.Join(filepath.Dir(one), "w.data"), make([]byte, 23), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	wantError(t, lamina(t, nil, "run", one, "--input", x, "--output", filepath.Join(t.TempDir(), "y.npy")), `"w.data"`, "it has 23 bytes")
+	commandtest.WantError(t, lamina(t, nil, "run", one, "--input", x, "--output", filepath.Join(t.TempDir(), "y.npy")), `"w.data"`, "it has 23 bytes")
 }
 
 // sampler has the mean and the sample of a variational encoder, and an output of
@@ -117,7 +118,7 @@ func TestRunWantedOutputs(t *testing.T) {
 	x := saveNPY(t, []int{1, 2}, float32(1), 1)
 	y := filepath.Join(t.TempDir(), "y.npy")
 	for _, engine := range []string{onORT, onLamina, onBoth} {
-		if r := lamina(t, nil, "run", path, "--engine", engine, "--input", "x="+x, "--output", "y="+y); r.status != 0 {
+		if r := lamina(t, nil, "run", path, "--engine", engine, "--input", "x="+x, "--output", "y="+y); r.Status != 0 {
 			t.Fatalf("%s: %+v", engine, r)
 		}
 		if got := floatsOf(t, y); !slices.Equal(got, []float32{3, 5, 7}) {
@@ -125,11 +126,11 @@ func TestRunWantedOutputs(t *testing.T) {
 		}
 	}
 	z := filepath.Join(t.TempDir(), "z.npy")
-	wantError(t, lamina(t, nil, "run", path, "--engine", onLamina, "--input", "x="+x, "--output", "z="+z), "RandomNormalLike")
-	if r := lamina(t, nil, "run", path, "--input", "x="+x, "--output", "z="+z); r.status != 0 {
+	commandtest.WantError(t, lamina(t, nil, "run", path, "--engine", onLamina, "--input", "x="+x, "--output", "z="+z), "RandomNormalLike")
+	if r := lamina(t, nil, "run", path, "--input", "x="+x, "--output", "z="+z); r.Status != 0 {
 		t.Errorf("%+v", r)
 	}
-	wantError(t, lamina(t, nil, "run", path, "--input", "x="+x, "--output", "s="+z), "0 of the model's 1 inputs", `"noise"`)
+	commandtest.WantError(t, lamina(t, nil, "run", path, "--input", "x="+x, "--output", "s="+z), "0 of the model's 1 inputs", `"noise"`)
 }
 
 // Doubles go in and come out as they are.
@@ -144,19 +145,19 @@ func TestRunDoubles(t *testing.T) {
 	y := filepath.Join(t.TempDir(), "y.npy")
 	for _, engine := range []string{onORT, onLamina, onBoth} {
 		r := lamina(t, nil, "run", path, "--engine", engine, "--input", saveNPY(t, []int{1, 2}, 1e8+.125, 1e300), "--output", y)
-		if r.status != 0 || !strings.Contains(r.stdout, "f64[1 2] y") {
+		if r.Status != 0 || !strings.Contains(r.Stdout, "f64[1 2] y") {
 			t.Fatalf("%s: %+v", engine, r)
 		}
 		if got := floatsOf(t, y); !slices.Equal(got, []float32{.125, 0}) {
 			t.Errorf("%s: y is %v", engine, got)
 		}
-		if r := lamina(t, nil, "run", path, "--engine", engine, "--input", saveNPY(t, []int{1, 2}, float32(1e8), 8), "--output", y); r.status != 0 {
+		if r := lamina(t, nil, "run", path, "--engine", engine, "--input", saveNPY(t, []int{1, 2}, float32(1e8), 8), "--output", y); r.Status != 0 {
 			t.Errorf("%s: float32 for float64: %+v", engine, r)
 		}
 	}
 	z := filepath.Join(t.TempDir(), "z.npy")
-	wantError(t, lamina(t, nil, "run", path, "--input", saveNPY(t, []int{1, 2}, int64(1), 2), "--output", z), "integers", "float64")
-	wantError(t, lamina(t, nil, "run", path, "--input", saveNPY(t, []int{1, 2}, math.Inf(1), 2), "--output", z), "finite")
+	commandtest.WantError(t, lamina(t, nil, "run", path, "--input", saveNPY(t, []int{1, 2}, int64(1), 2), "--output", z), "integers", "float64")
+	commandtest.WantError(t, lamina(t, nil, "run", path, "--input", saveNPY(t, []int{1, 2}, math.Inf(1), 2), "--output", z), "finite")
 }
 
 // An input or output that the model does not have is named with those it has, and
@@ -169,21 +170,21 @@ func TestRunNames(t *testing.T) {
 	y := filepath.Join(dir, "y.npy")
 	moveTo(t, dir)
 	r := lamina(t, nil, "run", path, "--input", "X="+x, "--output", y)
-	wantError(t, r, `the model has no input "X"`, `it has "x"`)
+	commandtest.WantError(t, r, `the model has no input "X"`, `it has "x"`)
 	r = lamina(t, nil, "run", path, "--input", x, "--output", "Y=y.npy")
-	wantError(t, r, `the model has no output "Y"`, `it has "y"`)
+	commandtest.WantError(t, r, `the model has no output "Y"`, `it has "y"`)
 	r = lamina(t, nil, "run", path, "--input", "x=none.npy", "--output", y)
-	wantError(t, r, "none.npy", "no such file")
-	if strings.Contains(r.stderr, "Digits") {
-		t.Errorf("the command recommends a function of Go: %s", r.stderr)
+	commandtest.WantError(t, r, "none.npy", "no such file")
+	if strings.Contains(r.Stderr, "Digits") {
+		t.Errorf("the command recommends a function of Go: %s", r.Stderr)
 	}
-	wantError(t, lamina(t, nil, "run", path, "--input", x, "--output", x), "name another file")
-	wantError(t, lamina(t, nil, "run", path, "--input", x, "--output", path), "name another file")
-	wantError(t, lamina(t, nil, "run", path, "--input", x, "--output", y, "--all", "./y.npy"), "an output's already")
+	commandtest.WantError(t, lamina(t, nil, "run", path, "--input", x, "--output", x), "name another file")
+	commandtest.WantError(t, lamina(t, nil, "run", path, "--input", x, "--output", path), "name another file")
+	commandtest.WantError(t, lamina(t, nil, "run", path, "--input", x, "--output", y, "--all", "./y.npy"), "an output's already")
 	wantOnly(t, dir)
 	odd := linear()
 	odd.Graph.Input[0].Name, odd.Graph.Node[0].Input[0] = "a=b", "a=b"
-	if r := lamina(t, nil, "run", save(t, odd), "--input", "a=b="+x, "--output", y); r.status != 0 {
+	if r := lamina(t, nil, "run", save(t, odd), "--input", "a=b="+x, "--output", y); r.Status != 0 {
 		t.Errorf("%+v", r)
 	}
 }
@@ -198,14 +199,14 @@ func TestNotAModel(t *testing.T) {
 		"":                      "empty",
 	} {
 		path := saveBytes(t, "m.onnx", []byte(text))
-		wantError(t, lamina(t, nil, "inspect", path), "m.onnx", want)
+		commandtest.WantError(t, lamina(t, nil, "inspect", path), "m.onnx", want)
 		for _, engine := range []string{onORT, onLamina} {
-			wantError(t, lamina(t, nil, "run", path, "--engine", engine, "--input", x, "--output", "y.npy"), "m.onnx", want)
+			commandtest.WantError(t, lamina(t, nil, "run", path, "--engine", engine, "--input", x, "--output", "y.npy"), "m.onnx", want)
 		}
 	}
-	wantError(t, lamina(t, nil, "inspect", x), "a NumPy .npy file")
+	commandtest.WantError(t, lamina(t, nil, "inspect", x), "a NumPy .npy file")
 	pb := saveBytes(t, "x.pb", []byte("<html>"))
-	wantError(t, lamina(t, nil, "run", save(t, linear()), "--engine", onLamina, "--input", pb, "--output", "y.npy"), "x.pb", "a web page")
+	commandtest.WantError(t, lamina(t, nil, "run", save(t, linear()), "--engine", onLamina, "--input", pb, "--output", "y.npy"), "x.pb", "a web page")
 }
 
 // A file of one number feeds an input without an axis, and comes out as it went in.
@@ -220,7 +221,7 @@ func TestRunNumber(t *testing.T) {
 		path := save(t, model(&onnxpb.GraphProto{Input: x, Output: x}))
 		for _, engine := range []string{"lamina", "onnxruntime", "both"} {
 			y := filepath.Join(t.TempDir(), "y.npy")
-			if r := lamina(t, nil, "run", path, "--engine", engine, "--input", file, "--output", y); r.status != 0 {
+			if r := lamina(t, nil, "run", path, "--engine", engine, "--input", file, "--output", y); r.Status != 0 {
 				t.Errorf("%v on %s: %+v", typ, engine, r)
 				continue
 			}
@@ -235,5 +236,5 @@ func TestRunNumber(t *testing.T) {
 		}
 	}
 	rows := save(t, linear())
-	wantError(t, lamina(t, nil, "run", rows, "--input", saveNPY(t, []int{}, float32(1)), "--output", filepath.Join(t.TempDir(), "y.npy")), "rows are needed")
+	commandtest.WantError(t, lamina(t, nil, "run", rows, "--input", saveNPY(t, []int{}, float32(1)), "--output", filepath.Join(t.TempDir(), "y.npy")), "rows are needed")
 }

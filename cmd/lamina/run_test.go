@@ -6,71 +6,25 @@ import (
 	"errors"
 	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/lamina-ml/lamina/internal/command/commandtest"
 	"github.com/lamina-ml/lamina/internal/npywrite"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
 	"github.com/lamina-ml/lamina/internal/orttest"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 )
 
-// asCommand makes the test binary the command: onnxruntime, once loaded, stays
-// for the life of a process, and exit statuses are a process's.
-const asCommand = "LAMINA_TEST_AS_COMMAND"
-
-func TestMain(m *testing.M) {
-	if os.Getenv(asCommand) == "1" {
-		main()
-	}
-	os.Exit(m.Run())
-}
-
-type result struct {
-	status         int
-	stdout, stderr string
-}
+func TestMain(m *testing.M) { os.Exit(commandtest.Main(m, main)) }
 
 // lamina runs the command with variables added to the environment.
-func lamina(t *testing.T, env []string, args ...string) result {
+func lamina(t *testing.T, env []string, args ...string) commandtest.Result {
 	t.Helper()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var stdout, stderr bytes.Buffer
-	c := exec.CommandContext(t.Context(), exe, args...)
-	c.Env = append(os.Environ(), append(env, asCommand+"=1")...)
-	c.Stdout, c.Stderr = &stdout, &stderr
-	err = c.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		t.Fatal(err)
-	}
-	return result{c.ProcessState.ExitCode(), stdout.String(), stderr.String()}
-}
-
-// wantError checks what every error of the command keeps to.
-func wantError(t *testing.T, r result, words ...string) {
-	t.Helper()
-	if r.status != exitUnreadable {
-		t.Errorf("exit status %d, want %d; stderr:\n%s", r.status, exitUnreadable, r.stderr)
-	}
-	if r.stdout != "" {
-		t.Errorf("an error printed to stdout: %q", r.stdout)
-	}
-	if n := strings.Count(strings.TrimSpace(r.stderr), "\n") + 1; n > maxErrorLines || strings.Contains(r.stderr, "goroutine ") {
-		t.Errorf("%d lines on stderr:\n%s", n, r.stderr)
-	}
-	for _, w := range words {
-		if !strings.Contains(r.stderr, w) {
-			t.Errorf("stderr does not mention %q:\n%s", w, r.stderr)
-		}
-	}
+	return commandtest.Run(t, env, args...)
 }
 
 func port(name string, elem onnxpb.TensorProto_DataType, shape ...any) *onnxpb.ValueInfoProto {
@@ -158,7 +112,7 @@ func TestRun(t *testing.T) {
 	y := filepath.Join(t.TempDir(), "new", "y.npy")
 	for _, at := range []string{path, filepath.Dir(path)} { // a file, and a bundle's folder
 		r := lamina(t, nil, "run", at, "--input", x, "--output", y)
-		if r.status != 0 || r.stderr != "" || !strings.Contains(r.stdout, "f32[2 3] y") {
+		if r.Status != 0 || r.Stderr != "" || !strings.Contains(r.Stdout, "f32[2 3] y") {
 			t.Fatalf("%+v", r)
 		}
 		got, err := dataset.NPY(y, "y")
@@ -210,12 +164,12 @@ func TestRunElementTypes(t *testing.T) {
 			y := filepath.Join(t.TempDir(), "y.npy")
 			r := lamina(t, nil, "run", path, "--engine", engine, "--input", c.in, "--output", y)
 			if c.refused != "" {
-				wantError(t, r, c.refused)
+				commandtest.WantError(t, r, c.refused)
 				continue
 			}
 			b, err := os.ReadFile(y)
 			if err != nil || !bytes.Contains(b, []byte("'"+c.typ+"'")) || !bytes.HasSuffix(b, []byte("\n"+c.out)) {
-				t.Errorf("%v to %v by %s: %q (%v) %s", c.from, c.to, engine, b, err, r.stderr)
+				t.Errorf("%v to %v by %s: %q (%v) %s", c.from, c.to, engine, b, err, r.Stderr)
 			}
 		}
 	}
@@ -229,7 +183,7 @@ func TestRunSeveral(t *testing.T) {
 	dir := t.TempDir()
 	total, few := filepath.Join(dir, "total.npy"), filepath.Join(dir, "a=b.npy")
 	r := lamina(t, nil, "run", path, "--input", "b="+b, "--input", "a="+a, "--output", "few="+few, "--output", "total="+total)
-	if r.status != 0 {
+	if r.Status != 0 {
 		t.Fatalf("%+v", r)
 	}
 	for file, want := range map[string][]int64{total: {5, 5, 5, 3}, few: {1, 1, 0, 0}} {
@@ -288,7 +242,7 @@ func TestRunRefuses(t *testing.T) {
 		"op of another day": {[]string{save(t, model(&onnxpb.GraphProto{Input: linear().Graph.Input, Output: linear().Graph.Output, Node: []*onnxpb.NodeProto{node("Unheard", "y", "x")}})), "--input", x, "--output", y}, []string{"Unheard"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			wantError(t, lamina(t, nil, append([]string{"run"}, c.args...)...), c.words...)
+			commandtest.WantError(t, lamina(t, nil, append([]string{"run"}, c.args...)...), c.words...)
 		})
 	}
 	left, err := os.ReadDir(dir)
@@ -301,7 +255,7 @@ func TestRunWithoutRuntime(t *testing.T) {
 	y := filepath.Join(t.TempDir(), "y.npy")
 	r := lamina(t, []string{"LAMINA_ONNXRUNTIME=" + filepath.Join(t.TempDir(), "absent")},
 		"run", save(t, linear()), "--input", saveNPY(t, []int{1, 2}, float32(1), 2), "--output", y)
-	wantError(t, r, "make deps", "LAMINA_ONNXRUNTIME")
+	commandtest.WantError(t, r, "make deps", "LAMINA_ONNXRUNTIME")
 	if _, err := os.Stat(y); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("y.npy was written: %v", err)
 	}

@@ -42,7 +42,7 @@ func TestSlowOpsAreTold(t *testing.T) {
 		{"run", dir, "--engine", onBoth, "--input", in, "--output", out},
 		{"encode", dir, "--input", in, "--output", out},
 	} {
-		if r := lamina(t, nil, args...); r.status != 0 || strings.Count(r.stderr, slow.String()) != 1 {
+		if r := lamina(t, nil, args...); r.Status != 0 || strings.Count(r.Stderr, slow.String()) != 1 {
 			t.Errorf("%v: wanted %q once: %+v", args, slow, r)
 		}
 	}
@@ -51,7 +51,7 @@ func TestSlowOpsAreTold(t *testing.T) {
 		{"encode", dir, "--quiet", "--input", in, "--output", out},
 		{"run", save(t, linear()), "--engine", onLamina, "--input", saveNPY(t, []int{1, 2}, float32(1), 2), "--output", out},
 	} {
-		if r := lamina(t, nil, args...); r.status != 0 || r.stderr != "" {
+		if r := lamina(t, nil, args...); r.Status != 0 || r.Stderr != "" {
 			t.Errorf("%v: %+v", args, r)
 		}
 	}

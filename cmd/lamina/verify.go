@@ -11,6 +11,7 @@ import (
 	"github.com/lamina-ml/lamina/export/bundle"
 	"github.com/lamina-ml/lamina/export/verify"
 	"github.com/lamina-ml/lamina/export/verify/ort"
+	"github.com/lamina-ml/lamina/internal/command"
 )
 
 func verifyCommand() *cobra.Command {
@@ -27,7 +28,7 @@ Exit status, by the runtimes that spoke: 0 it holds, 1 it differs or was altered
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := ort.Check(); errors.Is(err, ort.ErrSetting) { // not what was asked for
-				return &exit{exitUnreadable, err}
+				return &command.Exit{Status: command.Unreadable, Err: err}
 			}
 			v, err := bundle.Verify(c.Context(), args[0], ort.Runtime())
 			if asJSON {
@@ -36,10 +37,10 @@ Exit status, by the runtimes that spoke: 0 it holds, 1 it differs or was altered
 				}
 			}
 			if err != nil {
-				return &exit{exitUnreadable, err}
+				return &command.Exit{Status: command.Unreadable, Err: err}
 			}
 			if v.Status != bundle.Holds {
-				return &exit{exitDiffers, fmt.Errorf("%s: %s", args[0], verdict(v))}
+				return &command.Exit{Status: command.Differs, Err: fmt.Errorf("%s: %s", args[0], verdict(v))}
 			}
 			if !asJSON {
 				fmt.Fprintf(c.OutOrStdout(), "%s: %s\n", args[0], verdict(v))

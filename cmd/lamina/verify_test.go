@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/lamina-ml/lamina/export/bundle"
+	"github.com/lamina-ml/lamina/internal/command"
 	"github.com/lamina-ml/lamina/internal/orttest"
 )
 
@@ -15,16 +16,16 @@ import (
 func TestVerifyWithoutOnnxruntime(t *testing.T) {
 	env := []string{"LAMINA_ONNXRUNTIME=none"}
 	wrong := []string{"LAMINA_ONNXRUNTIME=" + filepath.Join(t.TempDir(), "absent")}
-	if r := lamina(t, wrong, "verify", golden); r.status != exitUnreadable || !strings.Contains(r.stderr, "LAMINA_ONNXRUNTIME is set, but to no onnxruntime") || !strings.Contains(r.stderr, "absent") {
+	if r := lamina(t, wrong, "verify", golden); r.Status != command.Unreadable || !strings.Contains(r.Stderr, "LAMINA_ONNXRUNTIME is set, but to no onnxruntime") || !strings.Contains(r.Stderr, "absent") {
 		t.Errorf("a variable that is wrong: %+v", r)
 	}
 	r := lamina(t, env, "verify", golden)
-	if r.status != 0 || !strings.Contains(r.stdout, "on lamina ") || !strings.Contains(r.stdout, "no other runtime spoke: onnxruntime") {
+	if r.Status != 0 || !strings.Contains(r.Stdout, "on lamina ") || !strings.Contains(r.Stdout, "no other runtime spoke: onnxruntime") {
 		t.Errorf("%+v", r)
 	}
 	var v bundle.Verdict
 	r = lamina(t, env, "verify", "--json", golden)
-	if err := json.Unmarshal([]byte(r.stdout), &v); err != nil || r.status != 0 || len(v.Runtimes) != 1 || v.Runtimes[0].Name != "lamina" || len(v.Missing) != 1 {
+	if err := json.Unmarshal([]byte(r.Stdout), &v); err != nil || r.Status != 0 || len(v.Runtimes) != 1 || v.Runtimes[0].Name != "lamina" || len(v.Missing) != 1 {
 		t.Errorf("%+v, %v", r, err)
 	}
 	dir := filepath.Join(t.TempDir(), "altered")
@@ -34,13 +35,13 @@ func TestVerifyWithoutOnnxruntime(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "training.json"), []byte("{}"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if r = lamina(t, env, "verify", dir); r.status != exitDiffers {
+	if r = lamina(t, env, "verify", dir); r.Status != command.Differs {
 		t.Errorf("an altered bundle: %+v", r)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "model.onnx"), []byte("no model"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if r = lamina(t, env, "verify", dir); r.status != exitUnreadable {
+	if r = lamina(t, env, "verify", dir); r.Status != command.Unreadable {
 		t.Errorf("no model: %+v", r)
 	}
 }
@@ -49,7 +50,7 @@ func TestVerifyWithoutOnnxruntime(t *testing.T) {
 func TestVerifyNamesRuntimes(t *testing.T) {
 	orttest.Runtime(t)
 	r := lamina(t, nil, "verify", golden)
-	if r.status != 0 || !strings.Contains(r.stdout, "on lamina ") || !strings.Contains(r.stdout, " and onnxruntime ") || strings.Contains(r.stdout, "no other") {
+	if r.Status != 0 || !strings.Contains(r.Stdout, "on lamina ") || !strings.Contains(r.Stdout, " and onnxruntime ") || strings.Contains(r.Stdout, "no other") {
 		t.Errorf("%+v", r)
 	}
 }

@@ -42,6 +42,6 @@ func TestKeptResults(t *testing.T) {
 		t.Fatal(err)
 	}
 	if want, err := Place(page, all); err != nil || string(want) != string(page) {
-		t.Errorf("README.md shows other yardsticks than testdata/yardsticks holds (%v): run lamina yardstick --table README.md --results testdata/yardsticks", err)
+		t.Errorf("README.md shows other yardsticks than testdata/yardsticks holds (%v): run laminabench yardstick --table README.md --results testdata/yardsticks", err)
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 // Marks of the place of the table in a page.
 const (
-	begin = "<!-- yardsticks: written by lamina yardstick --table -->\n"
+	begin = "<!-- yardsticks: written by laminabench yardstick --table -->\n"
 	end   = "<!-- end of yardsticks -->\n"
 )
 

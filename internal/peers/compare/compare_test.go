@@ -35,9 +35,9 @@ func standIn(args []string) {
 		}
 	}
 	switch {
-	case args[0] == "bench" && args[1] == "train":
+	case args[0] == "train":
 		line(map[string]any{"peer": "lamina", "samples_per_s": 100, "gflops": 8, "peak_gflops": 10, "of_peak": 0.8, "first_step_s": 0.03, "peak_rss_mb": 40})
-	case args[0] == "bench" && args[1] == "encode":
+	case args[0] == "encode":
 		line(map[string]any{"runtime": "lamina", "batch": 1, "threads": 1, "us": 2})
 		line(map[string]any{"runtime": "onnxruntime", "batch": 1, "threads": 1, "us": 5})
 	case strings.HasPrefix(filepath.Base(args[0]), "keras"):

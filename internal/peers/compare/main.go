@@ -6,7 +6,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -23,6 +22,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lamina-ml/lamina/internal/atomicfile"
+	"github.com/lamina-ml/lamina/kernels/simd"
 )
 
 func main() {
@@ -75,7 +75,7 @@ the tables are made of that file and are printed and written beside it.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&s.lamina, "lamina", "bin/lamina", "the command that is measured")
+	f.StringVar(&s.lamina, "lamina", "bin/laminabench", "the command that is measured")
 	f.StringVar(&s.peers, "peers", ".cache/peers", "the folder that make bench-peers filled")
 	f.StringVar(&s.python, "python", "internal/peers/python", "the folder of the peers' Python programs")
 	f.StringVar(&s.model, "model", "testdata/bundles/demo-v1/model.onnx", "the encoder whose calls are timed")
@@ -204,17 +204,11 @@ func contenders(path string, threads int) ([]peer, error) {
 
 // here describes the machine.
 func here(ctx context.Context, s *setup) (*machine, error) {
-	out, err := exec.CommandContext(ctx, s.lamina, "cpu", "--json").Output()
+	version, err := exec.CommandContext(ctx, s.lamina, "--version").Output()
 	if err != nil {
-		return nil, fmt.Errorf("%s cpu: %w (make build)", s.lamina, err)
+		return nil, fmt.Errorf("%s --version: %w (make build)", s.lamina, err)
 	}
-	var cpu struct {
-		Kernels string `json:"kernels"`
-	}
-	if err := json.Unmarshal(out, &cpu); err != nil {
-		return nil, fmt.Errorf("%s cpu --json: %w", s.lamina, err)
-	}
-	m := &machine{Cores: runtime.NumCPU(), Kernels: cpu.Kernels, System: runtime.GOOS + "/" + runtime.GOARCH,
+	m := &machine{Cores: runtime.NumCPU(), Kernels: simd.Active(), System: runtime.GOOS + "/" + runtime.GOARCH,
 		Seconds: s.seconds, Rounds: s.rounds, CPU: runtime.GOARCH}
 	if b, err := os.ReadFile("/proc/cpuinfo"); err == nil {
 		m.CPU = cpuName(string(b), m.CPU)
@@ -222,10 +216,8 @@ func here(ctx context.Context, s *setup) (*machine, error) {
 	if b, err := os.ReadFile("/proc/loadavg"); err == nil {
 		fmt.Sscan(string(b), &m.Load)
 	}
-	if out, err := exec.CommandContext(ctx, s.lamina, "--version").Output(); err == nil {
-		if words := strings.Fields(string(out)); len(words) > 0 {
-			m.Lamina = words[len(words)-1]
-		}
+	if words := strings.Fields(string(version)); len(words) > 0 {
+		m.Lamina = words[len(words)-1]
 	}
 	return m, nil
 }

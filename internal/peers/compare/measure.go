@@ -56,7 +56,7 @@ func oneLine(err error) string {
 
 // trainOurs measures one training of Lamina.
 func (s *setup) trainOurs(ctx context.Context, work string, batch, threads int) (measured, error) {
-	argv := []string{s.lamina, "bench", "train", "--work", work, "--threads", fmt.Sprint(threads), "--batch", fmt.Sprint(batch),
+	argv := []string{s.lamina, "train", "--work", work, "--threads", fmt.Sprint(threads), "--batch", fmt.Sprint(batch),
 		"--seconds", fmt.Sprint(s.seconds), "--json"}
 	list, err := once(ctx, argv, s.limit())
 	if err != nil {
@@ -206,7 +206,7 @@ func (s *setup) gemm(ctx context.Context, threads int) error {
 					name, beside string
 					argv, env    []string
 				}{
-					{ours, l.name, []string{s.lamina, "bench", "gemm", "--threads", fmt.Sprint(threads), "--seconds", fmt.Sprint(seconds),
+					{ours, l.name, []string{s.lamina, "gemm", "--threads", fmt.Sprint(threads), "--seconds", fmt.Sprint(seconds),
 						"--shapes", group, "--json"}, nil},
 					{l.name, "", l.command(s, file, threads, seconds, group), []string{"LD_LIBRARY_PATH=" + filepath.Dir(file)}},
 				} {
@@ -234,14 +234,14 @@ func (s *setup) gemm(ctx context.Context, threads int) error {
 	return nil
 }
 
-// runtimes names what lamina bench encode calls the runtimes.
+// runtimes names what laminabench encode calls the runtimes.
 var runtimes = map[string]string{"lamina": ours, "onnxruntime": "onnxruntime"}
 
 // encoding measures an exported encoder's calls; the command alternates.
 func (s *setup) encoding(ctx context.Context, threads int) error {
 	batches := strings.Trim(strings.ReplaceAll(fmt.Sprint(s.encode), " ", ","), "[]")
 	for round := 1; round <= s.rounds; round++ {
-		list, err := once(ctx, []string{s.lamina, "bench", "encode", s.model, "--batch", batches, "--threads", fmt.Sprint(threads),
+		list, err := once(ctx, []string{s.lamina, "encode", s.model, "--batch", batches, "--threads", fmt.Sprint(threads),
 			"--seconds", fmt.Sprint(s.seconds), "--json"}, s.limit())
 		if ctx.Err() != nil {
 			return ctx.Err()

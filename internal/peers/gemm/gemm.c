@@ -1,6 +1,6 @@
 /* Times float32 products of a BLAS library that it loads: OpenBLAS as the package
  * scipy-openblas32 ships it, or oneDNN. The shapes and the method are those of
- * lamina bench gemm: operands that stay in place, samples of about 1.5 ms, their
+ * laminabench gemm: operands that stay in place, samples of about 1.5 ms, their
  * median, and the peak of multiply-adds measured beside each sample.
  *
  * usage: gemm openblas|onednn LIBRARY THREADS SECONDS [PREFIX]

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lamina-ml/lamina/internal/atomicfile"
+	"github.com/lamina-ml/lamina/internal/command"
 	"github.com/lamina-ml/lamina/internal/yardstick"
 	"github.com/lamina-ml/lamina/kernels/simd"
 	"github.com/lamina-ml/lamina/runtime/train"
@@ -36,10 +36,10 @@ published one. Without NAME it lists the rows and their cells.
 With --results a cell that was measured before, with the same settings on the
 same data, is not measured again. With --work a run that was interrupted or
 killed goes on in the middle of a training.`,
-		Example: `  lamina yardstick pca30 --json
-  lamina yardstick sdae/rot/SDAE-3 --data DIR --work out/yardstick
-  lamina yardstick keras-tied --results testdata/yardsticks --again
-  lamina yardstick --table README.md --results testdata/yardsticks`,
+		Example: `  laminabench yardstick pca30 --json
+  laminabench yardstick sdae/rot/SDAE-3 --data DIR --work out/yardstick
+  laminabench yardstick keras-tied --results testdata/yardsticks --again
+  laminabench yardstick --table README.md --results testdata/yardsticks`,
 		RunE: func(c *cobra.Command, args []string) error { return runYardstick(c, f, args) },
 	}
 	c.Flags().StringVar(&f.data, "data", os.Getenv("LAMINA_DATA"), "folder of the MNIST IDX files; default LAMINA_DATA, else the embedded slice")
@@ -76,11 +76,11 @@ func runYardstick(c *cobra.Command, f yardstickFlags, args []string) error {
 			for _, r := range yardstick.Rows() {
 				names = append(names, r.Name)
 			}
-			return fmt.Errorf("there is no yardstick %q: there are %s and all; lamina yardstick lists their cells", name, strings.Join(names, ", "))
+			return fmt.Errorf("there is no yardstick %q: there are %s and all; laminabench yardstick lists their cells", name, strings.Join(names, ", "))
 		}
 		cells = append(cells, found...)
 	}
-	data, name, err := digits(f.data)
+	data, name, err := command.Digits(f.data)
 	if err != nil {
 		return err
 	}
@@ -111,13 +111,7 @@ func runYardstick(c *cobra.Command, f yardstickFlags, args []string) error {
 	if len(list) == 1 {
 		x = list[0]
 	}
-	return printJSON(out, x)
-}
-
-func printJSON(out io.Writer, x any) error {
-	e := json.NewEncoder(out)
-	e.SetIndent("", "  ")
-	return e.Encode(x)
+	return command.PrintJSON(out, x)
 }
 
 func printYardstick(out io.Writer, r yardstick.Result, kept bool) {
@@ -154,7 +148,7 @@ func listYardsticks(out io.Writer, asJSON bool) error {
 		}
 	}
 	if asJSON {
-		return printJSON(out, list)
+		return command.PrintJSON(out, list)
 	}
 	for _, r := range list {
 		published := ""

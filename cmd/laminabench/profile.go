@@ -14,6 +14,7 @@ import (
 	"github.com/lamina-ml/lamina/compiler"
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/random"
+	"github.com/lamina-ml/lamina/internal/timing"
 	"github.com/lamina-ml/lamina/kernels/simd"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/engine"
@@ -46,12 +47,12 @@ type profile struct {
 	Steps      []profileStep `json:"steps"`
 }
 
-func benchProfile(c *cobra.Command, w *benchWork, f benchTrainFlags) error {
+func runProfile(c *cobra.Command, w *work, f trainFlags) error {
 	p, err := profileTraining(c, w, f)
 	if err != nil {
 		return err
 	}
-	if f.json {
+	if f.JSON {
 		return json.NewEncoder(c.OutOrStdout()).Encode(p)
 	}
 	return printProfile(c.OutOrStdout(), p)
@@ -59,7 +60,7 @@ func benchProfile(c *cobra.Command, w *benchWork, f benchTrainFlags) error {
 
 // profileTraining runs the plan's steps on one batch that stays in place, with a
 // clock around each.
-func profileTraining(c *cobra.Command, w *benchWork, f benchTrainFlags) (*profile, error) {
+func profileTraining(c *cobra.Command, w *work, f trainFlags) (*profile, error) {
 	prog, err := compiler.Compile(w.model(), compiler.Options{Rows: f.batch})
 	if err != nil {
 		return nil, err
@@ -70,7 +71,7 @@ func profileTraining(c *cobra.Command, w *benchWork, f benchTrainFlags) (*profil
 		copy(s.Param(q.Name), q.Initial(random.New(0)))
 	}
 	s.Touch()
-	e, err := engine.New(plan, s, engine.Options{Workers: f.threads, Profile: true})
+	e, err := engine.New(plan, s, engine.Options{Workers: f.Threads, Profile: true})
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +101,7 @@ func profileTraining(c *cobra.Command, w *benchWork, f benchTrainFlags) (*profil
 		steps       = make([][]float64, len(plan.Steps))
 		began       = time.Now()
 	)
-	for u.T = 1; u.T < 10 || time.Since(began) < f.duration(); u.T++ {
+	for u.T = 1; u.T < 10 || time.Since(began) < f.Duration(); u.T++ {
 		if err := c.Context().Err(); err != nil {
 			return nil, err
 		}
@@ -119,28 +120,28 @@ func profileTraining(c *cobra.Command, w *benchWork, f benchTrainFlags) (*profil
 			steps[i] = append(steps[i], float64(t.Nanoseconds())/1e3)
 		}
 		if u.T%64 == 1 {
-			peaks = append(peaks, peakOf(1, peakSample))
+			peaks = append(peaks, timing.PeakOf(1, timing.PeakSample))
 		}
 	}
-	p := &profile{Work: w.name, Threads: f.threads, Batch: f.batch, Kernels: simd.Active(), US: median(runs), PeakGFLOPS: median(peaks)}
+	p := &profile{Work: w.name, Threads: f.Threads, Batch: f.batch, Kernels: simd.Active(), US: timing.Median(runs), PeakGFLOPS: timing.Median(peaks)}
 	sum, flops := 0.0, int64(0)
 	for i := range plan.Steps {
 		st := &plan.Steps[i]
 		out := &plan.Buffers[st.Out[0]]
-		row := profileStep{Kernel: e.Kernel(i), Layer: st.Layer, Result: fmt.Sprintf("%s %v", out.Name, out.Type), US: median(steps[i])}
+		row := profileStep{Kernel: e.Kernel(i), Layer: st.Layer, Result: fmt.Sprintf("%s %v", out.Name, out.Type), US: timing.Median(steps[i])}
 		row.FLOPs, row.Bytes = plan.Cost(i)
 		if row.US > 0 {
 			row.GFLOPS, row.GBPerS = float64(row.FLOPs)/row.US/1e3, float64(row.Bytes)/row.US/1e3
 		}
-		row.OfPeak = ratio(row.GFLOPS, p.PeakGFLOPS)
+		row.OfPeak = timing.Ratio(row.GFLOPS, p.PeakGFLOPS)
 		sum, flops = sum+row.US, flops+row.FLOPs
 		p.Steps = append(p.Steps, row)
 	}
 	for i := range p.Steps {
-		p.Steps[i].Share = ratio(p.Steps[i].US, sum)
+		p.Steps[i].Share = timing.Ratio(p.Steps[i].US, sum)
 	}
-	p.InSteps = ratio(sum, p.US*float64(f.threads))
-	p.OfPeak = ratio(float64(flops)/p.US/1e3, p.PeakGFLOPS*float64(f.threads))
+	p.InSteps = timing.Ratio(sum, p.US*float64(f.Threads))
+	p.OfPeak = timing.Ratio(float64(flops)/p.US/1e3, p.PeakGFLOPS*float64(f.Threads))
 	slices.SortStableFunc(p.Steps, func(a, b profileStep) int { return cmp.Compare(b.US, a.US) })
 	return p, nil
 }

@@ -5,13 +5,14 @@ import (
 	"math/rand/v2"
 	"strings"
 
+	"github.com/lamina-ml/lamina/internal/command"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/optim"
 	"github.com/lamina-ml/lamina/spec"
 )
 
-// benchWork is a training whose steps are measured, the same in every framework.
-type benchWork struct {
+// work is a training whose steps are measured, the same in every framework.
+type work struct {
 	name  string
 	about string
 	width int // of a row
@@ -21,8 +22,8 @@ type benchWork struct {
 	optim optim.Optimizer
 }
 
-// benchWorks is every work of lamina bench train.
-var benchWorks = []benchWork{
+// works is every work of laminabench train.
+var works = []work{
 	{"tied-ae", "784-100-30 and back with tied weights, ReLU but for the output, squared error, Adam", 784, 256,
 		6*(784*100+100*30) - 784*100, func() *spec.Model {
 			enc := spec.Sequential("encoder", spec.Dense(100), spec.ReLU(), spec.Dense(30), spec.ReLU())
@@ -42,23 +43,23 @@ var benchWorks = []benchWork{
 		5 * 784 * 500, func() *spec.Model { return spec.RBMModel("rbm", spec.Input("x", 784), 500) }, optim.SGD(0.1)},
 }
 
-func findWork(name string) (*benchWork, error) {
+func findWork(name string) (*work, error) {
 	var names []string
-	for i := range benchWorks {
-		if benchWorks[i].name == name {
-			return &benchWorks[i], nil
+	for i := range works {
+		if works[i].name == name {
+			return &works[i], nil
 		}
-		names = append(names, benchWorks[i].name)
+		names = append(names, works[i].name)
 	}
-	return nil, fmt.Errorf("--work is one of %s; got %q", strings.Join(names, ", "), clean(name))
+	return nil, fmt.Errorf("--work is one of %s; got %q", strings.Join(names, ", "), command.Clean(name))
 }
 
-// benchRows is how many rows lie in memory.
-const benchRows = 8192
+// memoryRows is how many rows lie in memory.
+const memoryRows = 8192
 
 // rows makes uniform numbers, as many rows as fill whole batches.
-func (w *benchWork) rows(batch int) (*dataset.Table, error) {
-	n := max(benchRows-benchRows%batch, batch)
+func (w *work) rows(batch int) (*dataset.Table, error) {
+	n := max(memoryRows-memoryRows%batch, batch)
 	x := make([]float32, n*w.width)
 	r := rand.NewPCG(1, 2)
 	for i := 0; i+1 < len(x); i += 2 { // two draws of 24 bits from one of 64

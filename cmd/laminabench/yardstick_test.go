@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lamina-ml/lamina/internal/command/commandtest"
 	"github.com/lamina-ml/lamina/internal/yardstick"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/train"
@@ -76,7 +77,7 @@ func TestYardstick(t *testing.T) {
 		t.Errorf("exit %d, %q: not the kept result", code, out.String())
 	}
 	page := filepath.Join(t.TempDir(), "page.md")
-	if err := os.WriteFile(page, []byte("# Page\n<!-- yardsticks: written by lamina yardstick --table -->\n<!-- end of yardsticks -->\n"), 0o600); err != nil {
+	if err := os.WriteFile(page, []byte("# Page\n<!-- yardsticks: written by laminabench yardstick --table -->\n<!-- end of yardsticks -->\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if code := run([]string{"yardstick", "--table", page, "--results", results}, &out, &errs); code != 0 {
@@ -91,23 +92,23 @@ func TestYardstick(t *testing.T) {
 // that worked; a name given twice is measured once.
 func TestYardstickFields(t *testing.T) {
 	dir := writeDigits(t, 300, 50)
-	r := lamina(t, nil, "yardstick", "keras-tied", "keras-tied", "--json", "--quiet", "--data", dir, "--workers", "1")
+	r := laminabench(t, nil, "yardstick", "keras-tied", "keras-tied", "--json", "--quiet", "--data", dir, "--workers", "1")
 	var fields map[string]any
-	if err := json.Unmarshal([]byte(r.stdout), &fields); err != nil {
-		t.Fatalf("%v in %s%s", err, r.stdout, r.stderr)
+	if err := json.Unmarshal([]byte(r.Stdout), &fields); err != nil {
+		t.Fatalf("%v in %s%s", err, r.Stdout, r.Stderr)
 	}
 	for _, name := range []string{"name", "metric", "value", "published", "target", "seeds", "std", "wall_s"} {
 		if x, ok := fields[name]; !ok || (x == nil) != (name == "published") {
-			t.Errorf("field %q is %v in %s", name, x, r.stdout)
+			t.Errorf("field %q is %v in %s", name, x, r.Stdout)
 		}
 	}
 	if s, _ := fields["machine"].(string); !strings.Contains(s, ", 1 of ") && !strings.Contains(s, ", 1 cores") {
 		t.Errorf("the machine is %q", s)
 	}
-	r = lamina(t, nil, "yardstick", "--json")
+	r = laminabench(t, nil, "yardstick", "--json")
 	var list []map[string]any
-	if err := json.Unmarshal([]byte(r.stdout), &list); err != nil {
-		t.Fatalf("%v in %s", err, r.stdout)
+	if err := json.Unmarshal([]byte(r.Stdout), &list); err != nil {
+		t.Fatalf("%v in %s", err, r.Stdout)
 	}
 	for _, x := range list {
 		for _, name := range []string{"name", "metric", "published", "target", "seeds"} {
@@ -116,8 +117,8 @@ func TestYardstickFields(t *testing.T) {
 			}
 		}
 	}
-	if r = lamina(t, nil, "yardstick"); strings.Contains(r.stdout, "published 0") {
-		t.Errorf("something was published that was not:\n%s", r.stdout)
+	if r = laminabench(t, nil, "yardstick"); strings.Contains(r.Stdout, "published 0") {
+		t.Errorf("something was published that was not:\n%s", r.Stdout)
 	}
 }
 
@@ -127,7 +128,7 @@ func TestYardstickInterrupted(t *testing.T) {
 	stop()
 	dir := writeDigits(t, 300, 50)
 	for _, name := range []string{"pca30", "keras-tied"} {
-		c := command()
+		c := root()
 		c.SetArgs([]string{"yardstick", name, "--quiet", "--data", dir})
 		if err := c.ExecuteContext(ctx); !errors.Is(err, train.ErrInterrupted) || !strings.Contains(err.Error(), "--work") {
 			t.Errorf("%s: error is %v", name, err)
@@ -137,13 +138,13 @@ func TestYardstickInterrupted(t *testing.T) {
 
 func TestYardstickMistakes(t *testing.T) {
 	t.Setenv("LAMINA_DATA", "")
-	r := lamina(t, nil, "yardstick")
-	if r.status != 0 || !strings.Contains(r.stdout, "sdae/rot/SDAE-3") {
+	r := laminabench(t, nil, "yardstick")
+	if r.Status != 0 || !strings.Contains(r.Stdout, "sdae/rot/SDAE-3") {
 		t.Errorf("the list: %+v", r)
 	}
-	wantError(t, lamina(t, nil, "yardstick", "frob"), "frob", "pca30", "all")
-	wantError(t, lamina(t, nil, "yardstick", "sdae/rot/SDAE-3"), "62000", "full MNIST")
-	wantError(t, lamina(t, nil, "yardstick", "pca30", "--table", "x"), "pca30")
-	wantError(t, lamina(t, nil, "yardstick", "--table", "x"), "--results")
-	wantError(t, lamina(t, nil, "yardstick", "pca30", "--data", filepath.Join(t.TempDir(), "nowhere")), "nowhere")
+	commandtest.WantError(t, laminabench(t, nil, "yardstick", "frob"), "frob", "pca30", "all")
+	commandtest.WantError(t, laminabench(t, nil, "yardstick", "sdae/rot/SDAE-3"), "62000", "full MNIST")
+	commandtest.WantError(t, laminabench(t, nil, "yardstick", "pca30", "--table", "x"), "pca30")
+	commandtest.WantError(t, laminabench(t, nil, "yardstick", "--table", "x"), "--results")
+	commandtest.WantError(t, laminabench(t, nil, "yardstick", "pca30", "--data", filepath.Join(t.TempDir(), "nowhere")), "nowhere")
 }

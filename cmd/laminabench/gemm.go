@@ -13,6 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/lamina-ml/lamina/internal/command"
+	"github.com/lamina-ml/lamina/internal/timing"
 	"github.com/lamina-ml/lamina/kernels/simd"
 )
 
@@ -64,13 +66,13 @@ type gemmResult struct {
 	OfPeak     float64 `json:"of_peak"`
 }
 
-type benchGEMMFlags struct {
-	benchFlags
+type gemmFlags struct {
+	timing.Flags
 	shapes string
 }
 
-func benchGEMMCommand() *cobra.Command {
-	var f benchGEMMFlags
+func gemmCommand() *cobra.Command {
+	var f gemmFlags
 	c := &cobra.Command{
 		Use:   "gemm",
 		Short: "Measure matrix products of many shapes",
@@ -79,34 +81,34 @@ are NN, A·B; NT, A times the transpose of B, turning B included; TN, the
 transpose of A times B. Each figure is the median of samples of about 1.5 ms,
 each beside a sample of the peak.`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return benchGEMM(c, f) },
+		RunE: func(c *cobra.Command, _ []string) error { return runGEMM(c, f) },
 	}
-	c.Flags().IntVar(&f.threads, "threads", 1, "threads that share a product")
-	c.Flags().Float64Var(&f.seconds, "seconds", 0.2, "how long to measure each shape")
+	c.Flags().IntVar(&f.Threads, "threads", 1, "threads that share a product")
+	c.Flags().Float64Var(&f.Seconds, "seconds", 0.2, "how long to measure each shape")
 	c.Flags().StringVar(&f.shapes, "shapes", "", "only shapes whose name begins with this")
-	c.Flags().BoolVar(&f.json, "json", false, "print one line of JSON for each shape")
+	c.Flags().BoolVar(&f.JSON, "json", false, "print one line of JSON for each shape")
 	return c
 }
 
-func benchGEMM(c *cobra.Command, f benchGEMMFlags) error {
-	if err := f.check(); err != nil {
+func runGEMM(c *cobra.Command, f gemmFlags) error {
+	if err := f.Check(); err != nil {
 		return err
 	}
 	shapes := slices.DeleteFunc(gemmShapes(), func(s gemmShape) bool { return !strings.HasPrefix(s.name, f.shapes) })
 	if len(shapes) == 0 {
-		return fmt.Errorf("no shape's name begins with %q; lamina bench gemm lists them all", clean(f.shapes))
+		return fmt.Errorf("no shape's name begins with %q; laminabench gemm lists them all", command.Clean(f.shapes))
 	}
-	if !f.json {
+	if !f.JSON {
 		fmt.Fprintf(c.OutOrStdout(), "%-12s %-3s %-18s %10s %9s %8s  %s\n", "shape", "op", "MxNxK", "us", "GFLOP/s", "of peak", "kernel")
 	}
-	team := newTeam(f.threads)
+	team := newTeam(f.Threads)
 	defer team.stop()
 	for _, s := range shapes {
 		r, err := s.measure(c.Context(), team, f)
 		if err != nil {
 			return err
 		}
-		if f.json {
+		if f.JSON {
 			err = json.NewEncoder(c.OutOrStdout()).Encode(r)
 		} else {
 			_, err = fmt.Fprintf(c.OutOrStdout(), "%-12s %-3s %-18s %10.1f %9.1f %6.0f %%  %s\n", r.Shape, r.Op,
@@ -120,30 +122,30 @@ func benchGEMM(c *cobra.Command, f benchGEMMFlags) error {
 }
 
 // measure times the product on the team.
-func (s gemmShape) measure(ctx context.Context, team *team, f benchGEMMFlags) (gemmResult, error) {
+func (s gemmShape) measure(ctx context.Context, team *team, f gemmFlags) (gemmResult, error) {
 	a, b, c := operand(s.m*s.k), operand(s.k*s.n), make([]float32, s.m*s.n)
 	var turned []float32
 	if s.op == "NT" {
 		turned = make([]float32, s.k*s.n)
 	}
-	g := &contender{name: s.name, call: func() error { s.run(team, a, b, c, turned); return nil }}
+	g := &timing.Contender{Name: s.name, Call: func() error { s.run(team, a, b, c, turned); return nil }}
 	var peaks []float64
-	if err := g.calibrate(gemmSample); err != nil {
+	if err := g.Calibrate(gemmSample); err != nil {
 		return gemmResult{}, err
 	}
 	const least = 3
-	for end := time.Now().Add(f.duration()); len(peaks) < least || time.Now().Before(end); {
+	for end := time.Now().Add(f.Duration()); len(peaks) < least || time.Now().Before(end); {
 		if err := ctx.Err(); err != nil {
 			return gemmResult{}, err
 		}
-		if err := g.measure(); err != nil {
+		if err := g.Measure(); err != nil {
 			return gemmResult{}, err
 		}
-		peaks = append(peaks, peakOf(1, peakSample/20)*float64(f.threads))
+		peaks = append(peaks, timing.PeakOf(1, timing.PeakSample/20)*float64(f.Threads))
 	}
-	r := gemmResult{Shape: s.name, Op: s.op, M: s.m, N: s.n, K: s.k, Threads: f.threads, Kernel: simd.Active(), US: median(g.samples), PeakGFLOPS: median(peaks)}
+	r := gemmResult{Shape: s.name, Op: s.op, M: s.m, N: s.n, K: s.k, Threads: f.Threads, Kernel: simd.Active(), US: timing.Median(g.Samples), PeakGFLOPS: timing.Median(peaks)}
 	r.GFLOPS = 2 * float64(s.m) * float64(s.n) * float64(s.k) / r.US / 1e3
-	r.OfPeak = ratio(r.GFLOPS, r.PeakGFLOPS)
+	r.OfPeak = timing.Ratio(r.GFLOPS, r.PeakGFLOPS)
 	return r, nil
 }
 

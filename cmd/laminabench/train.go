@@ -14,13 +14,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/lamina-ml/lamina/internal/timing"
 	"github.com/lamina-ml/lamina/kernels/simd"
 	"github.com/lamina-ml/lamina/runtime/train"
 )
 
-// benchResult is the line of a measurement. Other frameworks' programs print the
+// trainResult is the line of a measurement. Other frameworks' programs print the
 // same fields.
-type benchResult struct {
+type trainResult struct {
 	Peer        string     `json:"peer"`
 	Mode        string     `json:"mode"` // the kernel set
 	Work        string     `json:"work"`
@@ -37,15 +38,15 @@ type benchResult struct {
 	OfPeak      float64    `json:"of_peak"`
 }
 
-type benchTrainFlags struct {
-	benchFlags
+type trainFlags struct {
+	timing.Flags
 	work    string
 	batch   int
 	profile bool
 }
 
-func benchTrainCommand() *cobra.Command {
-	var f benchTrainFlags
+func trainCommand() *cobra.Command {
+	var f trainFlags
 	c := &cobra.Command{
 		Use:   "train",
 		Short: "Measure the training steps of a work",
@@ -53,40 +54,40 @@ func benchTrainCommand() *cobra.Command {
 batch is gathered, the loss and its gradients are computed, the weights updated.
 The figures are medians over bursts of 100 ms.`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return benchTrain(c, f) },
+		RunE: func(c *cobra.Command, _ []string) error { return runTrain(c, f) },
 	}
 	c.Long += "\n"
-	for _, w := range benchWorks {
+	for _, w := range works {
 		c.Long += fmt.Sprintf("\n  %-8s %s; batch %d", w.name, w.about, w.batch)
 	}
 	c.Flags().StringVar(&f.work, "work", "tied-ae", "what to train")
-	c.Flags().IntVar(&f.threads, "threads", runtime.GOMAXPROCS(0), "goroutines that work")
+	c.Flags().IntVar(&f.Threads, "threads", runtime.GOMAXPROCS(0), "goroutines that work")
 	c.Flags().IntVar(&f.batch, "batch", 0, "rows a step; 0 is the work's own")
-	c.Flags().Float64Var(&f.seconds, "seconds", 5, "how long to measure")
+	c.Flags().Float64Var(&f.Seconds, "seconds", 5, "how long to measure")
 	c.Flags().BoolVar(&f.profile, "profile", false, "print the time, operations, bytes and share of the peak of each step of the plan")
-	c.Flags().BoolVar(&f.json, "json", false, "print one line of JSON")
+	c.Flags().BoolVar(&f.JSON, "json", false, "print one line of JSON")
 	return c
 }
 
-func benchTrain(c *cobra.Command, f benchTrainFlags) error {
+func runTrain(c *cobra.Command, f trainFlags) error {
 	w, err := findWork(f.work)
-	if err := errors.Join(err, f.check()); err != nil {
+	if err := errors.Join(err, f.Check()); err != nil {
 		return err
 	}
 	if f.batch == 0 {
 		f.batch = w.batch
 	}
-	if f.batch < 1 || f.batch > benchRows {
-		return fmt.Errorf("--batch must be from 1 to %d, got %d", benchRows, f.batch)
+	if f.batch < 1 || f.batch > memoryRows {
+		return fmt.Errorf("--batch must be from 1 to %d, got %d", memoryRows, f.batch)
 	}
 	if f.profile {
-		return benchProfile(c, w, f)
+		return runProfile(c, w, f)
 	}
 	r, err := measureTraining(c.Context(), w, f)
 	if err != nil {
 		return err
 	}
-	if f.json {
+	if f.JSON {
 		return json.NewEncoder(c.OutOrStdout()).Encode(r)
 	}
 	out := c.OutOrStdout()
@@ -94,7 +95,7 @@ func benchTrain(c *cobra.Command, f benchTrainFlags) error {
 	fmt.Fprintf(out, "  %-12s %.0f samples/s, best %.0f; %.1f us a step\n", "speed", r.SamplesPerS, r.Best, r.USPerStep)
 	fmt.Fprintf(out, "  %-12s %.1f of %.1f GFLOP/s, %.0f %%\n", "of the peak", r.GFLOPS, r.PeakGFLOPS, 100*r.OfPeak)
 	fmt.Fprintf(out, "  %-12s %.3f s from the start of the process\n", "first step", r.FirstStepS)
-	fmt.Fprintf(out, "  %-12s %.0f MB at most, %.1f of it the rows\n", "memory", r.PeakRSSMB, float64(benchRows*w.width*4)/(1<<20))
+	fmt.Fprintf(out, "  %-12s %.0f MB at most, %.1f of it the rows\n", "memory", r.PeakRSSMB, float64(memoryRows*w.width*4)/(1<<20))
 	return nil
 }
 
@@ -104,8 +105,8 @@ const burst = 100 * time.Millisecond
 // warmUp is the number of steps after the first that are not measured.
 const warmUp = 5
 
-// measureTraining trains until f.seconds of bursts are measured.
-func measureTraining(ctx context.Context, w *benchWork, f benchTrainFlags) (r benchResult, err error) {
+// measureTraining trains until f.Seconds of bursts are measured.
+func measureTraining(ctx context.Context, w *work, f trainFlags) (r trainResult, err error) {
 	rows, err := w.rows(f.batch)
 	if err != nil {
 		return r, err
@@ -121,13 +122,13 @@ func measureTraining(ctx context.Context, w *benchWork, f benchTrainFlags) (r be
 		firstLoss    float64
 		last         train.Update
 	)
-	o := train.Options{Optimizer: w.optim, Epochs: math.MaxInt32 / 4, Batch: f.batch, Workers: f.threads, KeepLast: true}
+	o := train.Options{Optimizer: w.optim, Epochs: math.MaxInt32 / 4, Batch: f.batch, Workers: f.Threads, KeepLast: true}
 	o.AfterUpdate = func(u train.Update) {
 		switch {
 		case u.Number == 1:
 			first, firstLoss = time.Now(), u.Loss
 		case u.Number == 1+warmUp:
-			peaks = append(peaks, peakOf(f.threads, peakSample))
+			peaks = append(peaks, timing.PeakOf(f.Threads, timing.PeakSample))
 			began = time.Now()
 		case u.Number > 1+warmUp:
 			inBurst += u.Rows
@@ -136,8 +137,8 @@ func measureTraining(ctx context.Context, w *benchWork, f benchTrainFlags) (r be
 				return
 			}
 			rates = append(rates, float64(inBurst)/d.Seconds())
-			peaks = append(peaks, peakOf(f.threads, peakSample))
-			if measured += d; measured >= f.duration() {
+			peaks = append(peaks, timing.PeakOf(f.Threads, timing.PeakSample))
+			if measured += d; measured >= f.Duration() {
 				last = u
 				stop()
 			}
@@ -153,12 +154,12 @@ func measureTraining(ctx context.Context, w *benchWork, f benchTrainFlags) (r be
 	if _, err := t.Done(); err != nil && (last.Number == 0 || !errors.Is(err, train.ErrInterrupted)) {
 		return r, err
 	}
-	r = benchResult{Peer: "lamina", Mode: simd.Active(), Work: w.name, Threads: f.threads, Batch: f.batch, Loss: [2]float64{firstLoss, last.Loss}}
+	r = trainResult{Peer: "lamina", Mode: simd.Active(), Work: w.name, Threads: f.Threads, Batch: f.batch, Loss: [2]float64{firstLoss, last.Loss}}
 	r.Best = slices.Max(rates)
-	r.SamplesPerS, r.PeakGFLOPS = median(rates), median(peaks)
+	r.SamplesPerS, r.PeakGFLOPS = timing.Median(rates), timing.Median(peaks)
 	r.USPerStep = 1e6 * float64(f.batch) / r.SamplesPerS
 	r.GFLOPS = r.SamplesPerS * float64(w.macs) * 2 / 1e9
-	r.OfPeak = ratio(r.GFLOPS, r.PeakGFLOPS)
+	r.OfPeak = timing.Ratio(r.GFLOPS, r.PeakGFLOPS)
 	r.FirstStepS = first.Sub(started()).Seconds()
 	r.PeakRSSMB = float64(peakMemory()) / (1 << 20)
 	return r, nil

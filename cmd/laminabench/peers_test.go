@@ -64,7 +64,7 @@ func TestPeersShapes(t *testing.T) {
 	}
 	theirs = append(theirs, list(rest, 0)...)
 	if ours := gemmShapes(); !slices.Equal(theirs, ours) {
-		t.Errorf("gemm.c has\n%v\nlamina bench gemm\n%v", theirs, ours)
+		t.Errorf("gemm.c has\n%v\nlaminabench gemm\n%v", theirs, ours)
 	}
 
 	_, groups, _ := strings.Cut(peerSource(t, "compare", "measure.go"), "var shapeGroups = []string{")
@@ -112,10 +112,10 @@ func TestPeersWorks(t *testing.T) {
 		return works
 	}
 	python := read(peerSource(t, "python", "protocol.py"),
-		`"([\w-]+)": dict\(widths=\[([\d, ]+)\], linear=\[[\d, ]*\], tied=(\w+), batch=(\d+)\)`, len(benchWorks))
+		`"([\w-]+)": dict\(widths=\[([\d, ]+)\], linear=\[[\d, ]*\], tied=(\w+), batch=(\d+)\)`, len(works))
 	gomlx := read(peerSource(t, "gomlx", "main.go"),
-		`"([\w-]+)": +\{\[\]int\{([\d, ]+)\}, \[\]int\{[\d, ]*\}, (\w+), (\d+)\}`, len(benchWorks)-1) // no machine
-	for _, w := range benchWorks {
+		`"([\w-]+)": +\{\[\]int\{([\d, ]+)\}, \[\]int\{[\d, ]*\}, (\w+), (\d+)\}`, len(works)-1) // no machine
+	for _, w := range works {
 		p, err := compiler.Compile(w.model(), compiler.Options{Rows: w.batch})
 		if err != nil {
 			t.Fatal(err)
