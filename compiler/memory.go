@@ -143,7 +143,7 @@ type home struct {
 	made     bool
 	from, to slot
 	context  int // group or tail that makes it
-	def, end int // positions in the context
+	end      int // position in the context
 	local    bool
 	pitch    ir.Dim // bytes a unit of the group's length, a function of the lengths
 }
@@ -271,7 +271,7 @@ func (l *lowering) homes() []home {
 				h.local = h.local && inside
 			}
 			for _, b := range s.Out {
-				h := home{made: true, from: at, to: at, context: context, def: pos, end: pos}
+				h := home{made: true, from: at, to: at, context: context, end: pos}
 				h.local = l.p.Buffers[b].Kind == plan.Arena
 				h.pitch = ir.Fixed(l.p.Buffers[b].Bytes(l.o.capacity))
 				if h.local && !one {

@@ -69,7 +69,6 @@ type pending struct {
 	at     slot
 	length ir.Dim
 	once   bool
-	work   int // elements touched at capacity
 }
 
 // lower turns a graph into a plan: it gives each node a phase and a group, and
@@ -283,7 +282,7 @@ func (l *lowering) place1(s plan.Step, once bool) {
 	if !sliced {
 		s.Access = make([]ir.Access, len(s.In))
 	}
-	pend := pending{step: s, once: once, work: work, length: ir.Fixed(1)}
+	pend := pending{step: s, once: once, length: ir.Fixed(1)}
 	switch {
 	case sliced:
 		pend.length = unitOf(out)

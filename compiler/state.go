@@ -210,7 +210,7 @@ func (l *lowering) assign(state, next int) {
 	s := plan.Step{Op: plan.Assign{}, In: []int{next}, Out: []int{state}, Access: []ir.Access{ir.Whole}, Param: -1, After: true}
 	pend := pending{step: s, at: max(l.last, l.from) | 1, length: ir.Fixed(1)}
 	if n := t.Shape.Count(); t.Rank() > 0 && t.Shape[0] != ir.Fixed(1) && 2*n > tailWork {
-		pend.step.Access[0], pend.length, pend.work = ir.Axis0, t.Shape[0], 2*n
+		pend.step.Access[0], pend.length = ir.Axis0, t.Shape[0]
 		pend.at = l.earliest(pend.step, pend.length, max(l.from, l.unread(state, pend.length)), false)
 	}
 	l.put(pend, false)

@@ -120,9 +120,8 @@ type Segment struct {
 	Name   string
 	Layer  string
 	Shape  []int
-	Offset int    // in elements
-	Decay  bool   // whether weight decay applies
-	Group  string // of learning rates, may be empty
+	Offset int  // in elements
+	Decay  bool // whether weight decay applies
 }
 
 // Len returns the number of elements.

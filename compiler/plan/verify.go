@@ -49,7 +49,6 @@ type reader struct {
 	step   int
 	access ir.Access
 	typ    ir.Type // of the operand
-	in     int
 }
 
 // Verify checks a plan and returns its first mistake: operands that are not
@@ -213,7 +212,7 @@ func (c *checker) walk() error {
 				return err
 			}
 			root := c.p.Root(b)
-			c.reads[root] = append(c.reads[root], reader{at: at, step: id, access: s.Access[i], typ: c.p.Buffers[b].Type, in: i})
+			c.reads[root] = append(c.reads[root], reader{at: at, step: id, access: s.Access[i], typ: c.p.Buffers[b].Type})
 		}
 		return c.results(at, id, s)
 	})

@@ -92,7 +92,7 @@ func TestEmulatedVector(t *testing.T) {
 			}
 			if n >= 16 {
 				whole := n &^ 15
-				for o := opSum; o <= opSquaredDiff; o++ {
+				for o := opSum; o <= opDot; o++ {
 					var want [16]float32
 					copy(want[:], z)
 					lanes := append([]float32(nil), want[:]...)

@@ -144,7 +144,7 @@ func checkVector(t *testing.T, rng *rand.Rand, o op, n int) {
 	case o <= opElu:
 		mapScalar(o, dst.mid, x, 0.3)
 		scalarGo(o, want, x, 0.3)
-	case o <= opSquaredDiff:
+	case o <= opDot:
 		x, y = normals(rng, n), normals(rng, n)
 		var l [16]float32
 		reduceGo(o, &l, x, y)

@@ -50,7 +50,6 @@ const (
 	opElu
 	opSum
 	opDot
-	opSquaredDiff
 	opSquaredError
 	opSigmoidSoftplus
 	opSquaresAround
@@ -75,7 +74,7 @@ const (
 func (o op) String() string {
 	return [...]string{"gemm", "relu", "exp", "sigmoid", "tanh", "log", "erf", "softplus", "sqrt", "abs",
 		"add", "sub", "mul", "div", "max", "min", "relugrad", "sigmoidgrad",
-		"tanhgrad", "addscalar", "mulscalar", "axpy", "leakyrelu", "elu", "sum", "dot", "squareddiff", "squarederror", "sigmoidsoftplus",
+		"tanhgrad", "addscalar", "mulscalar", "axpy", "leakyrelu", "elu", "sum", "dot", "squarederror", "sigmoidsoftplus",
 		"squaresaround", "normalize", "normalizesums", "normalizegrad", "colsums",
 		"uniform", "choose", "keep", "replace", "sample", "normal", "addnormal", "adam", "sgd", "rmsprop", "transpose"}[o]
 }

@@ -80,9 +80,6 @@ func f32sum_avx2(lanes, x, y *float32, n int)
 func f32dot_avx2(lanes, x, y *float32, n int)
 
 //go:noescape
-func f32squareddiff_avx2(lanes, x, y *float32, n int)
-
-//go:noescape
 func f32squarederror_avx2(lanes, dst, y, t *float32, n int, s float32)
 
 //go:noescape
@@ -206,8 +203,6 @@ func vectorReduce_avx2(o op, lanes, x, y *float32, n int) {
 		f32sum_avx2(lanes, x, y, n)
 	case opDot:
 		f32dot_avx2(lanes, x, y, n)
-	case opSquaredDiff:
-		f32squareddiff_avx2(lanes, x, y, n)
 	}
 }
 
@@ -304,9 +299,6 @@ func f32sum_avx512(lanes, x, y *float32, n int)
 
 //go:noescape
 func f32dot_avx512(lanes, x, y *float32, n int)
-
-//go:noescape
-func f32squareddiff_avx512(lanes, x, y *float32, n int)
 
 //go:noescape
 func f32squarederror_avx512(lanes, dst, y, t *float32, n int, s float32)
@@ -432,8 +424,6 @@ func vectorReduce_avx512(o op, lanes, x, y *float32, n int) {
 		f32sum_avx512(lanes, x, y, n)
 	case opDot:
 		f32dot_avx512(lanes, x, y, n)
-	case opSquaredDiff:
-		f32squareddiff_avx512(lanes, x, y, n)
 	}
 }
 

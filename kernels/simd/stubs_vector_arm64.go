@@ -80,9 +80,6 @@ func f32sum_neon(lanes, x, y *float32, n int)
 func f32dot_neon(lanes, x, y *float32, n int)
 
 //go:noescape
-func f32squareddiff_neon(lanes, x, y *float32, n int)
-
-//go:noescape
 func f32squarederror_neon(lanes, dst, y, t *float32, n int, s float32)
 
 //go:noescape
@@ -191,8 +188,6 @@ func vectorReduce_neon(o op, lanes, x, y *float32, n int) {
 		f32sum_neon(lanes, x, y, n)
 	case opDot:
 		f32dot_neon(lanes, x, y, n)
-	case opSquaredDiff:
-		f32squareddiff_neon(lanes, x, y, n)
 	}
 }
 

@@ -138,25 +138,7 @@ func Dot(x, y []float32) float32 {
 	return reduce(opDot, x, y[:len(x)])
 }
 
-// SumSquares returns the sum of x[i]², as Dot(x, x).
-func SumSquares(x []float32) float32 { return reduce(opDot, x, x) }
-
-// SumSquaredDiff returns the sum of (x[i]-y[i])² over len(x), lanes as in Dot.
-func SumSquaredDiff(x, y []float32) float32 {
-	need("y", y, len(x))
-	return reduce(opSquaredDiff, x, y[:len(x)])
-}
-
-// SumFloat64 adds x in float64 in 4 lanes, then the lanes by halves: for losses and statistics over many rows.
-func SumFloat64(x []float32) float64 {
-	var l [4]float64
-	for i, v := range x {
-		l[i&3] += float64(v)
-	}
-	return (l[0] + l[2]) + (l[1] + l[3])
-}
-
-// SumSquaresFloat64 adds the squares of x in float64, in the order of SumFloat64; the squares are exact.
+// SumSquaresFloat64 adds the squares of x, which are exact, in float64 in 4 lanes, then the lanes by halves.
 func SumSquaresFloat64(x []float32) float64 {
 	var l [4]float64
 	for i, v := range x {

@@ -2629,30 +2629,6 @@ loop89:
 	VZEROUPPER
 	RET
 
-// func f32squareddiff_avx2(lanes, x, y *float32, n int)
-TEXT ·f32squareddiff_avx2(SB), NOSPLIT, $0-32
-	MOVQ lanes+0(FP), DI
-	MOVQ x+8(FP), SI
-	MOVQ y+16(FP), DX
-	MOVQ n+24(FP), CX
-	VMOVUPS 0(DI), Y0
-	VMOVUPS 32(DI), Y1
-loop90:
-	VMOVUPS 0(SI), Y4
-	VSUBPS 0(DX), Y4, Y4
-	VFMADD231PS Y4, Y4, Y0
-	VMOVUPS 32(SI), Y5
-	VSUBPS 32(DX), Y5, Y5
-	VFMADD231PS Y5, Y5, Y1
-	ADDQ $64, SI
-	ADDQ $64, DX
-	SUBQ $16, CX
-	JGT loop90
-	VMOVUPS Y0, 0(DI)
-	VMOVUPS Y1, 32(DI)
-	VZEROUPPER
-	RET
-
 // func f32squarederror_avx2(lanes, dst, y, t *float32, n int, s float32)
 TEXT ·f32squarederror_avx2(SB), NOSPLIT, $0-44
 	MOVQ lanes+0(FP), R8
@@ -2664,8 +2640,8 @@ TEXT ·f32squarederror_avx2(SB), NOSPLIT, $0-44
 	VMOVUPS 0(R8), Y0
 	VMOVUPS 32(R8), Y1
 	TESTQ DI, DI
-	JZ sums91
-loop93:
+	JZ sums90
+loop92:
 	VMOVUPS 0(SI), Y4
 	VSUBPS 0(DX), Y4, Y4
 	VMULPS Y4, Y4, Y8
@@ -2682,10 +2658,10 @@ loop93:
 	ADDQ $64, SI
 	ADDQ $64, DX
 	SUBQ $16, CX
-	JGT loop93
-	JMP done92
-sums91:
-loop94:
+	JGT loop92
+	JMP done91
+sums90:
+loop93:
 	VMOVUPS 0(SI), Y4
 	VSUBPS 0(DX), Y4, Y4
 	VMULPS Y4, Y4, Y8
@@ -2697,8 +2673,8 @@ loop94:
 	ADDQ $64, SI
 	ADDQ $64, DX
 	SUBQ $16, CX
-	JGT loop94
-done92:
+	JGT loop93
+done91:
 	VMOVUPS Y0, 0(R8)
 	VMOVUPS Y1, 32(R8)
 	VZEROUPPER
@@ -2715,9 +2691,9 @@ TEXT ·f32sigmoidsoftplus_avx2(SB), NOSPLIT, $0-32
 	VMOVUPS 0(R8), Y14
 	VMOVUPS 32(R8), Y15
 	SUBQ $16, CX
-	JLT single95
+	JLT single94
 	PCALIGN $32
-loop97:
+loop96:
 	VMOVUPS (SI), Y5
 	VMOVUPS 32(SI), Y11
 	VORPS sign<>(SB), Y5, Y0
@@ -2813,8 +2789,8 @@ loop97:
 	ADDQ $64, DI
 	ADDQ $64, SI
 	SUBQ $16, CX
-	JGE loop97
-single95:
+	JGE loop96
+single94:
 	VMOVUPS Y14, 0(R8)
 	VMOVUPS Y15, 32(R8)
 	VZEROUPPER
@@ -2829,14 +2805,14 @@ TEXT ·f32squaresaround_avx2(SB), NOSPLIT, $0-28
 	VMOVUPS 0(DI), Y0
 	VMOVUPS 32(DI), Y1
 	PCALIGN $32
-loop98:
+loop97:
 	VADDPS 0(SI), Y12, Y4
 	VFMADD231PS Y4, Y4, Y0
 	VADDPS 32(SI), Y12, Y5
 	VFMADD231PS Y5, Y5, Y1
 	ADDQ $64, SI
 	SUBQ $16, CX
-	JGT loop98
+	JGT loop97
 	VMOVUPS Y0, 0(DI)
 	VMOVUPS Y1, 32(DI)
 	VZEROUPPER
@@ -2852,11 +2828,11 @@ TEXT ·f32normalize_avx2(SB), NOSPLIT, $0-48
 	VBROADCASTSS shift+40(FP), Y12
 	VBROADCASTSS factor+44(FP), Y13
 	TESTQ R8, R8
-	JZ plain99
+	JZ plain98
 	SUBQ $8, CX
-	JLT tail101
+	JLT tail100
 	PCALIGN $32
-loop103:
+loop102:
 	VMOVUPS (SI), Y0
 	VMOVUPS (DX), Y1
 	VADDPS Y12, Y0, Y0
@@ -2870,10 +2846,10 @@ loop103:
 	ADDQ $32, DX
 	ADDQ $32, R8
 	SUBQ $8, CX
-	JGE loop103
-tail101:
+	JGE loop102
+tail100:
 	ADDQ $8, CX
-	JZ done102
+	JZ done101
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -2886,13 +2862,13 @@ tail101:
 	VMASKMOVPS (R8), Y15, Y2
 	VADDPS Y2, Y0, Y0
 	VMASKMOVPS Y0, Y15, (DI)
-done102:
-	JMP done100
-plain99:
+done101:
+	JMP done99
+plain98:
 	SUBQ $8, CX
-	JLT tail104
+	JLT tail103
 	PCALIGN $32
-loop106:
+loop105:
 	VMOVUPS (SI), Y0
 	VMOVUPS (DX), Y1
 	VADDPS Y12, Y0, Y0
@@ -2903,10 +2879,10 @@ loop106:
 	ADDQ $32, SI
 	ADDQ $32, DX
 	SUBQ $8, CX
-	JGE loop106
-tail104:
+	JGE loop105
+tail103:
 	ADDQ $8, CX
-	JZ done105
+	JZ done104
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -2917,8 +2893,8 @@ tail104:
 	VMULPS Y13, Y0, Y0
 	VMULPS Y1, Y0, Y0
 	VMASKMOVPS Y0, Y15, (DI)
-done105:
-done100:
+done104:
+done99:
 	VZEROUPPER
 	RET
 
@@ -2937,7 +2913,7 @@ TEXT ·f32normalizesums_avx2(SB), NOSPLIT, $0-56
 	VMOVUPS 32(R8), Y1
 	VMOVUPS 96(R8), Y3
 	PCALIGN $32
-loop107:
+loop106:
 	VMOVUPS 0(DX), Y4
 	VADDPS Y12, Y4, Y4
 	VMULPS Y13, Y4, Y4
@@ -2961,7 +2937,7 @@ loop107:
 	ADDQ $64, DX
 	ADDQ $64, R9
 	SUBQ $16, CX
-	JGT loop107
+	JGT loop106
 	VMOVUPS Y0, 0(R8)
 	VMOVUPS Y2, 64(R8)
 	VMOVUPS Y1, 32(R8)
@@ -2981,9 +2957,9 @@ TEXT ·f32normalizegrad_avx2(SB), NOSPLIT, $0-56
 	VBROADCASTSS a+48(FP), Y10
 	VBROADCASTSS b+52(FP), Y11
 	SUBQ $8, CX
-	JLT tail108
+	JLT tail107
 	PCALIGN $32
-loop110:
+loop109:
 	VMOVUPS (DX), Y0
 	VMOVUPS (SI), Y1
 	VMOVUPS (R8), Y2
@@ -3000,10 +2976,10 @@ loop110:
 	ADDQ $32, DX
 	ADDQ $32, R8
 	SUBQ $8, CX
-	JGE loop110
-tail108:
+	JGE loop109
+tail107:
 	ADDQ $8, CX
-	JZ done109
+	JZ done108
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -3019,7 +2995,7 @@ tail108:
 	VADDPS Y0, Y1, Y1
 	VMULPS Y13, Y1, Y1
 	VMASKMOVPS Y1, Y15, (DI)
-done109:
+done108:
 	VZEROUPPER
 	RET
 
@@ -3030,23 +3006,23 @@ TEXT ·f32colsums_avx2(SB), NOSPLIT, $0-40
 	MOVQ ldx+16(FP), BX
 	MOVQ rows+24(FP), R8
 	MOVQ cols+32(FP), CX
-strip112:
+strip111:
 	CMPQ CX, $32
-	JLT next113
+	JLT next112
 	VMOVUPS 0(DI), Y0
 	VMOVUPS 32(DI), Y1
 	VMOVUPS 64(DI), Y2
 	VMOVUPS 96(DI), Y3
 	MOVQ SI, DX
 	MOVQ R8, R9
-row114:
+row113:
 	VADDPS 0(DX), Y0, Y0
 	VADDPS 32(DX), Y1, Y1
 	VADDPS 64(DX), Y2, Y2
 	VADDPS 96(DX), Y3, Y3
 	ADDQ BX, DX
 	DECQ R9
-	JNZ row114
+	JNZ row113
 	VMOVUPS Y0, 0(DI)
 	VMOVUPS Y1, 32(DI)
 	VMOVUPS Y2, 64(DI)
@@ -3054,27 +3030,27 @@ row114:
 	ADDQ $128, DI
 	ADDQ $128, SI
 	SUBQ $32, CX
-	JMP strip112
-next113:
-strip115:
+	JMP strip111
+next112:
+strip114:
 	CMPQ CX, $8
-	JLT next116
+	JLT next115
 	VMOVUPS 0(DI), Y0
 	MOVQ SI, DX
 	MOVQ R8, R9
-row117:
+row116:
 	VADDPS 0(DX), Y0, Y0
 	ADDQ BX, DX
 	DECQ R9
-	JNZ row117
+	JNZ row116
 	VMOVUPS Y0, 0(DI)
 	ADDQ $32, DI
 	ADDQ $32, SI
 	SUBQ $8, CX
-	JMP strip115
-next116:
+	JMP strip114
+next115:
 	TESTQ CX, CX
-	JZ done111
+	JZ done110
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -3082,14 +3058,14 @@ next116:
 	VMASKMOVPS (DI), Y15, Y0
 	MOVQ SI, DX
 	MOVQ R8, R9
-row118:
+row117:
 	VMASKMOVPS (DX), Y15, Y4
 	VADDPS Y4, Y0, Y0
 	ADDQ BX, DX
 	DECQ R9
-	JNZ row118
+	JNZ row117
 	VMASKMOVPS Y0, Y15, (DI)
-done111:
+done110:
 	VZEROUPPER
 	RET
 
@@ -3105,7 +3081,7 @@ TEXT ·f32uniform_avx2(SB), NOSPLIT, $0-40
 	VPBROADCASTQ (R8), Y15
 	VPADDQ order<>(SB), Y15, Y15
 	PCALIGN $32
-loop119:
+loop118:
 	VPMULUDQ Y12, Y15, Y0
 	VPADDQ group<>(SB), Y15, Y6
 	VPMULUDQ Y12, Y6, Y6
@@ -3268,7 +3244,7 @@ loop119:
 	ADDQ $128, SI
 	ADDQ $128, DX
 	SUBQ $32, CX
-	JGT loop119
+	JGT loop118
 	VZEROUPPER
 	RET
 
@@ -3284,7 +3260,7 @@ TEXT ·f32choose_avx2(SB), NOSPLIT, $0-40
 	VPBROADCASTQ (R8), Y15
 	VPADDQ order<>(SB), Y15, Y15
 	PCALIGN $32
-loop120:
+loop119:
 	VPMULUDQ Y12, Y15, Y0
 	VPADDQ group<>(SB), Y15, Y6
 	VPMULUDQ Y12, Y6, Y6
@@ -3459,7 +3435,7 @@ loop120:
 	ADDQ $128, SI
 	ADDQ $128, DX
 	SUBQ $32, CX
-	JGT loop120
+	JGT loop119
 	VZEROUPPER
 	RET
 
@@ -3475,7 +3451,7 @@ TEXT ·f32keep_avx2(SB), NOSPLIT, $0-40
 	VPBROADCASTQ (R8), Y15
 	VPADDQ order<>(SB), Y15, Y15
 	PCALIGN $32
-loop121:
+loop120:
 	VPMULUDQ Y12, Y15, Y0
 	VPADDQ group<>(SB), Y15, Y6
 	VPMULUDQ Y12, Y6, Y6
@@ -3642,7 +3618,7 @@ loop121:
 	ADDQ $128, SI
 	ADDQ $128, DX
 	SUBQ $32, CX
-	JGT loop121
+	JGT loop120
 	VZEROUPPER
 	RET
 
@@ -3658,7 +3634,7 @@ TEXT ·f32replace_avx2(SB), NOSPLIT, $0-40
 	VPBROADCASTQ (R8), Y15
 	VPADDQ order<>(SB), Y15, Y15
 	PCALIGN $32
-loop122:
+loop121:
 	VPMULUDQ Y12, Y15, Y0
 	VPADDQ group<>(SB), Y15, Y6
 	VPMULUDQ Y12, Y6, Y6
@@ -3833,7 +3809,7 @@ loop122:
 	ADDQ $128, SI
 	ADDQ $128, DX
 	SUBQ $32, CX
-	JGT loop122
+	JGT loop121
 	VZEROUPPER
 	RET
 
@@ -3849,7 +3825,7 @@ TEXT ·f32sample_avx2(SB), NOSPLIT, $0-40
 	VPBROADCASTQ (R8), Y15
 	VPADDQ order<>(SB), Y15, Y15
 	PCALIGN $32
-loop123:
+loop122:
 	VPMULUDQ Y12, Y15, Y0
 	VPADDQ group<>(SB), Y15, Y6
 	VPMULUDQ Y12, Y6, Y6
@@ -4020,7 +3996,7 @@ loop123:
 	ADDQ $128, SI
 	ADDQ $128, DX
 	SUBQ $32, CX
-	JGT loop123
+	JGT loop122
 	VZEROUPPER
 	RET
 
@@ -4036,7 +4012,7 @@ TEXT ·f32normal_avx2(SB), NOSPLIT, $0-40
 	VPBROADCASTQ (R8), Y15
 	VPADDQ order<>(SB), Y15, Y15
 	PCALIGN $32
-loop124:
+loop123:
 	VPMULUDQ Y12, Y15, Y0
 	VPADDQ group<>(SB), Y15, Y6
 	VPMULUDQ Y12, Y6, Y6
@@ -4291,7 +4267,7 @@ loop124:
 	ADDQ $128, SI
 	ADDQ $128, DX
 	SUBQ $32, CX
-	JGT loop124
+	JGT loop123
 	VZEROUPPER
 	RET
 
@@ -4307,7 +4283,7 @@ TEXT ·f32addnormal_avx2(SB), NOSPLIT, $0-40
 	VPBROADCASTQ (R8), Y15
 	VPADDQ order<>(SB), Y15, Y15
 	PCALIGN $32
-loop125:
+loop124:
 	VPMULUDQ Y12, Y15, Y0
 	VPADDQ group<>(SB), Y15, Y6
 	VPMULUDQ Y12, Y6, Y6
@@ -4570,7 +4546,7 @@ loop125:
 	ADDQ $128, SI
 	ADDQ $128, DX
 	SUBQ $32, CX
-	JGT loop125
+	JGT loop124
 	VZEROUPPER
 	RET
 
@@ -4593,9 +4569,9 @@ TEXT ·f32adam_avx2(SB), NOSPLIT, $0-48
 	VBROADCASTSS 32(R8), Y13
 	VBROADCASTSS 36(R8), Y14
 	SUBQ $8, CX
-	JLT tail126
+	JLT tail125
 	PCALIGN $32
-loop128:
+loop127:
 	VMOVUPS (DI), Y0
 	VMOVUPS (SI), Y1
 	VMULPS Y5, Y1, Y1
@@ -4620,10 +4596,10 @@ loop128:
 	ADDQ $32, DX
 	ADDQ $32, BX
 	SUBQ $8, CX
-	JGE loop128
-tail126:
+	JGE loop127
+tail125:
 	ADDQ $8, CX
-	JZ done127
+	JZ done126
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -4647,7 +4623,7 @@ tail126:
 	VMULPS Y13, Y0, Y0
 	VFMADD231PS Y4, Y14, Y0
 	VMASKMOVPS Y0, Y15, (DI)
-done127:
+done126:
 	VZEROUPPER
 	RET
 
@@ -4663,13 +4639,13 @@ TEXT ·f32sgd_avx2(SB), NOSPLIT, $0-40
 	VBROADCASTSS 8(R8), Y10
 	VBROADCASTSS 12(R8), Y11
 	TESTQ DX, DX
-	JZ plain130
+	JZ plain129
 	CMPQ 16(R8), $0
-	JNE nesterov129
+	JNE nesterov128
 	SUBQ $8, CX
-	JLT tail132
+	JLT tail131
 	PCALIGN $32
-loop134:
+loop133:
 	VMOVUPS (DI), Y0
 	VMOVUPS (SI), Y1
 	VMULPS Y8, Y1, Y1
@@ -4683,10 +4659,10 @@ loop134:
 	ADDQ $32, SI
 	ADDQ $32, DX
 	SUBQ $8, CX
-	JGE loop134
-tail132:
+	JGE loop133
+tail131:
 	ADDQ $8, CX
-	JZ done133
+	JZ done132
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -4700,13 +4676,13 @@ tail132:
 	VMASKMOVPS Y2, Y15, (DX)
 	VFMADD231PS Y2, Y11, Y0
 	VMASKMOVPS Y0, Y15, (DI)
-done133:
-	JMP done131
-nesterov129:
+done132:
+	JMP done130
+nesterov128:
 	SUBQ $8, CX
-	JLT tail135
+	JLT tail134
 	PCALIGN $32
-loop137:
+loop136:
 	VMOVUPS (DI), Y0
 	VMOVUPS (SI), Y1
 	VMULPS Y8, Y1, Y1
@@ -4721,10 +4697,10 @@ loop137:
 	ADDQ $32, SI
 	ADDQ $32, DX
 	SUBQ $8, CX
-	JGE loop137
-tail135:
+	JGE loop136
+tail134:
 	ADDQ $8, CX
-	JZ done136
+	JZ done135
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -4739,13 +4715,13 @@ tail135:
 	VFMADD213PS Y1, Y10, Y2
 	VFMADD231PS Y2, Y11, Y0
 	VMASKMOVPS Y0, Y15, (DI)
-done136:
-	JMP done131
-plain130:
+done135:
+	JMP done130
+plain129:
 	SUBQ $8, CX
-	JLT tail138
+	JLT tail137
 	PCALIGN $32
-loop140:
+loop139:
 	VMOVUPS (DI), Y0
 	VMOVUPS (SI), Y1
 	VMULPS Y8, Y1, Y1
@@ -4755,10 +4731,10 @@ loop140:
 	ADDQ $32, DI
 	ADDQ $32, SI
 	SUBQ $8, CX
-	JGE loop140
-tail138:
+	JGE loop139
+tail137:
 	ADDQ $8, CX
-	JZ done139
+	JZ done138
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -4769,8 +4745,8 @@ tail138:
 	VFMADD231PS Y9, Y0, Y1
 	VFMADD231PS Y1, Y11, Y0
 	VMASKMOVPS Y0, Y15, (DI)
-done139:
-done131:
+done138:
+done130:
 	VZEROUPPER
 	RET
 
@@ -4788,9 +4764,9 @@ TEXT ·f32rmsprop_avx2(SB), NOSPLIT, $0-40
 	VBROADCASTSS 16(R8), Y12
 	VBROADCASTSS 20(R8), Y13
 	SUBQ $8, CX
-	JLT tail141
+	JLT tail140
 	PCALIGN $32
-loop143:
+loop142:
 	VMOVUPS (DI), Y0
 	VMOVUPS (SI), Y1
 	VMULPS Y8, Y1, Y1
@@ -4809,10 +4785,10 @@ loop143:
 	ADDQ $32, SI
 	ADDQ $32, DX
 	SUBQ $8, CX
-	JGE loop143
-tail141:
+	JGE loop142
+tail140:
 	ADDQ $8, CX
-	JZ done142
+	JZ done141
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -4831,7 +4807,7 @@ tail141:
 	VDIVPS Y3, Y1, Y1
 	VFMADD231PS Y1, Y13, Y0
 	VMASKMOVPS Y0, Y15, (DI)
-done142:
+done141:
 	VZEROUPPER
 	RET
 
@@ -4844,7 +4820,7 @@ TEXT ·f32transpose_avx2(SB), NOSPLIT, $0-40
 	MOVQ blocks+32(FP), CX
 	LEAQ (AX)(AX*2), R8
 	LEAQ (BX)(BX*2), R9
-block144:
+block143:
 	LEAQ (SI)(AX*4), DX
 	LEAQ (DI)(BX*4), R10
 	VMOVUPS (SI), X0
@@ -4890,7 +4866,7 @@ block144:
 	LEAQ (SI)(AX*8), SI
 	ADDQ $32, DI
 	DECQ CX
-	JNZ block144
+	JNZ block143
 	VZEROUPPER
 	RET
 
@@ -4912,7 +4888,7 @@ TEXT ·f32peak_avx2(SB), NOSPLIT, $0-8
 	VXORPS Y12, Y12, Y12
 	VXORPS Y13, Y13, Y13
 	PCALIGN $32
-loop145:
+loop144:
 	VFMADD231PS Y12, Y13, Y0
 	VFMADD231PS Y12, Y13, Y1
 	VFMADD231PS Y12, Y13, Y2
@@ -4926,6 +4902,6 @@ loop145:
 	VFMADD231PS Y12, Y13, Y10
 	VFMADD231PS Y12, Y13, Y11
 	DECQ CX
-	JNZ loop145
+	JNZ loop144
 	VZEROUPPER
 	RET

@@ -3357,25 +3357,6 @@ loop89:
 	VZEROUPPER
 	RET
 
-// func f32squareddiff_avx512(lanes, x, y *float32, n int)
-TEXT ·f32squareddiff_avx512(SB), NOSPLIT, $0-32
-	MOVQ lanes+0(FP), DI
-	MOVQ x+8(FP), SI
-	MOVQ y+16(FP), DX
-	MOVQ n+24(FP), CX
-	VMOVUPS 0(DI), Z0
-loop90:
-	VMOVUPS 0(SI), Z4
-	VSUBPS 0(DX), Z4, Z4
-	VFMADD231PS Z4, Z4, Z0
-	ADDQ $64, SI
-	ADDQ $64, DX
-	SUBQ $16, CX
-	JGT loop90
-	VMOVUPS Z0, 0(DI)
-	VZEROUPPER
-	RET
-
 // func f32squarederror_avx512(lanes, dst, y, t *float32, n int, s float32)
 TEXT ·f32squarederror_avx512(SB), NOSPLIT, $0-44
 	MOVQ lanes+0(FP), R8
@@ -3386,8 +3367,8 @@ TEXT ·f32squarederror_avx512(SB), NOSPLIT, $0-44
 	VBROADCASTSS s+40(FP), Z12
 	VMOVUPS 0(R8), Z0
 	TESTQ DI, DI
-	JZ sums91
-loop93:
+	JZ sums90
+loop92:
 	VMOVUPS 0(SI), Z4
 	VSUBPS 0(DX), Z4, Z4
 	VMULPS Z4, Z4, Z8
@@ -3398,10 +3379,10 @@ loop93:
 	ADDQ $64, SI
 	ADDQ $64, DX
 	SUBQ $16, CX
-	JGT loop93
-	JMP done92
-sums91:
-loop94:
+	JGT loop92
+	JMP done91
+sums90:
+loop93:
 	VMOVUPS 0(SI), Z4
 	VSUBPS 0(DX), Z4, Z4
 	VMULPS Z4, Z4, Z8
@@ -3409,8 +3390,8 @@ loop94:
 	ADDQ $64, SI
 	ADDQ $64, DX
 	SUBQ $16, CX
-	JGT loop94
-done92:
+	JGT loop93
+done91:
 	VMOVUPS Z0, 0(R8)
 	VZEROUPPER
 	RET
@@ -3425,9 +3406,9 @@ TEXT ·f32sigmoidsoftplus_avx512(SB), NOSPLIT, $0-32
 	VMOVUPS magic<>(SB), Z13
 	VMOVUPS 0(R8), Z14
 	SUBQ $32, CX
-	JLT single95
+	JLT single94
 	PCALIGN $32
-loop97:
+loop96:
 	VMOVUPS (SI), Z5
 	VMOVUPS 64(SI), Z11
 	VPORD sign<>(SB), Z5, Z0
@@ -3527,10 +3508,10 @@ loop97:
 	ADDQ $128, DI
 	ADDQ $128, SI
 	SUBQ $32, CX
-	JGE loop97
-single95:
+	JGE loop96
+single94:
 	ADDQ $32, CX
-	JZ done96
+	JZ done95
 	VMOVUPS (SI), Z5
 	VPORD sign<>(SB), Z5, Z0
 	VMAXPS Z0, Z12, Z0
@@ -3579,7 +3560,7 @@ single95:
 	VDIVPS Z1, Z3, Z3
 	VMOVUPS Z3, (DI)
 	VADDPS Z0, Z14, Z14
-done96:
+done95:
 	VMOVUPS Z14, 0(R8)
 	VZEROUPPER
 	RET
@@ -3592,12 +3573,12 @@ TEXT ·f32squaresaround_avx512(SB), NOSPLIT, $0-28
 	VBROADCASTSS shift+24(FP), Z12
 	VMOVUPS 0(DI), Z0
 	PCALIGN $32
-loop98:
+loop97:
 	VADDPS 0(SI), Z12, Z4
 	VFMADD231PS Z4, Z4, Z0
 	ADDQ $64, SI
 	SUBQ $16, CX
-	JGT loop98
+	JGT loop97
 	VMOVUPS Z0, 0(DI)
 	VZEROUPPER
 	RET
@@ -3612,11 +3593,11 @@ TEXT ·f32normalize_avx512(SB), NOSPLIT, $0-48
 	VBROADCASTSS shift+40(FP), Z12
 	VBROADCASTSS factor+44(FP), Z13
 	TESTQ R8, R8
-	JZ plain99
+	JZ plain98
 	SUBQ $16, CX
-	JLT tail101
+	JLT tail100
 	PCALIGN $32
-loop103:
+loop102:
 	VMOVUPS (SI), Z0
 	VMOVUPS (DX), Z1
 	VADDPS Z12, Z0, Z0
@@ -3630,10 +3611,10 @@ loop103:
 	ADDQ $64, DX
 	ADDQ $64, R8
 	SUBQ $16, CX
-	JGE loop103
-tail101:
+	JGE loop102
+tail100:
 	ADDQ $16, CX
-	JZ done102
+	JZ done101
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -3646,13 +3627,13 @@ tail101:
 	VMOVUPS.Z (R8), K1, Z2
 	VADDPS Z2, Z0, Z0
 	VMOVUPS Z0, K1, (DI)
-done102:
-	JMP done100
-plain99:
+done101:
+	JMP done99
+plain98:
 	SUBQ $16, CX
-	JLT tail104
+	JLT tail103
 	PCALIGN $32
-loop106:
+loop105:
 	VMOVUPS (SI), Z0
 	VMOVUPS (DX), Z1
 	VADDPS Z12, Z0, Z0
@@ -3663,10 +3644,10 @@ loop106:
 	ADDQ $64, SI
 	ADDQ $64, DX
 	SUBQ $16, CX
-	JGE loop106
-tail104:
+	JGE loop105
+tail103:
 	ADDQ $16, CX
-	JZ done105
+	JZ done104
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -3677,8 +3658,8 @@ tail104:
 	VMULPS Z13, Z0, Z0
 	VMULPS Z1, Z0, Z0
 	VMOVUPS Z0, K1, (DI)
-done105:
-done100:
+done104:
+done99:
 	VZEROUPPER
 	RET
 
@@ -3695,7 +3676,7 @@ TEXT ·f32normalizesums_avx512(SB), NOSPLIT, $0-56
 	VMOVUPS 0(R8), Z0
 	VMOVUPS 64(R8), Z2
 	PCALIGN $32
-loop107:
+loop106:
 	VMOVUPS 0(DX), Z4
 	VADDPS Z12, Z4, Z4
 	VMULPS Z13, Z4, Z4
@@ -3710,7 +3691,7 @@ loop107:
 	ADDQ $64, DX
 	ADDQ $64, R9
 	SUBQ $16, CX
-	JGT loop107
+	JGT loop106
 	VMOVUPS Z0, 0(R8)
 	VMOVUPS Z2, 64(R8)
 	VZEROUPPER
@@ -3728,9 +3709,9 @@ TEXT ·f32normalizegrad_avx512(SB), NOSPLIT, $0-56
 	VBROADCASTSS a+48(FP), Z10
 	VBROADCASTSS b+52(FP), Z11
 	SUBQ $16, CX
-	JLT tail108
+	JLT tail107
 	PCALIGN $32
-loop110:
+loop109:
 	VMOVUPS (DX), Z0
 	VMOVUPS (SI), Z1
 	VMOVUPS (R8), Z2
@@ -3747,10 +3728,10 @@ loop110:
 	ADDQ $64, DX
 	ADDQ $64, R8
 	SUBQ $16, CX
-	JGE loop110
-tail108:
+	JGE loop109
+tail107:
 	ADDQ $16, CX
-	JZ done109
+	JZ done108
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -3766,7 +3747,7 @@ tail108:
 	VADDPS Z0, Z1, Z1
 	VMULPS Z13, Z1, Z1
 	VMOVUPS Z1, K1, (DI)
-done109:
+done108:
 	VZEROUPPER
 	RET
 
@@ -3777,23 +3758,23 @@ TEXT ·f32colsums_avx512(SB), NOSPLIT, $0-40
 	MOVQ ldx+16(FP), BX
 	MOVQ rows+24(FP), R8
 	MOVQ cols+32(FP), CX
-strip112:
+strip111:
 	CMPQ CX, $64
-	JLT next113
+	JLT next112
 	VMOVUPS 0(DI), Z0
 	VMOVUPS 64(DI), Z1
 	VMOVUPS 128(DI), Z2
 	VMOVUPS 192(DI), Z3
 	MOVQ SI, DX
 	MOVQ R8, R9
-row114:
+row113:
 	VADDPS 0(DX), Z0, Z0
 	VADDPS 64(DX), Z1, Z1
 	VADDPS 128(DX), Z2, Z2
 	VADDPS 192(DX), Z3, Z3
 	ADDQ BX, DX
 	DECQ R9
-	JNZ row114
+	JNZ row113
 	VMOVUPS Z0, 0(DI)
 	VMOVUPS Z1, 64(DI)
 	VMOVUPS Z2, 128(DI)
@@ -3801,27 +3782,27 @@ row114:
 	ADDQ $256, DI
 	ADDQ $256, SI
 	SUBQ $64, CX
-	JMP strip112
-next113:
-strip115:
+	JMP strip111
+next112:
+strip114:
 	CMPQ CX, $16
-	JLT next116
+	JLT next115
 	VMOVUPS 0(DI), Z0
 	MOVQ SI, DX
 	MOVQ R8, R9
-row117:
+row116:
 	VADDPS 0(DX), Z0, Z0
 	ADDQ BX, DX
 	DECQ R9
-	JNZ row117
+	JNZ row116
 	VMOVUPS Z0, 0(DI)
 	ADDQ $64, DI
 	ADDQ $64, SI
 	SUBQ $16, CX
-	JMP strip115
-next116:
+	JMP strip114
+next115:
 	TESTQ CX, CX
-	JZ done111
+	JZ done110
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -3829,14 +3810,14 @@ next116:
 	VMOVUPS.Z (DI), K1, Z0
 	MOVQ SI, DX
 	MOVQ R8, R9
-row118:
+row117:
 	VMOVUPS.Z (DX), K1, Z4
 	VADDPS Z4, Z0, Z0
 	ADDQ BX, DX
 	DECQ R9
-	JNZ row118
+	JNZ row117
 	VMOVUPS Z0, K1, (DI)
-done111:
+done110:
 	VZEROUPPER
 	RET
 
@@ -3854,7 +3835,7 @@ TEXT ·f32uniform_avx512(SB), NOSPLIT, $0-40
 	MOVL $0xaaaa, AX
 	KMOVW AX, K4
 	PCALIGN $32
-loop119:
+loop118:
 	VPMULUDQ Z12, Z15, Z0
 	VPADDQ group<>(SB), Z15, Z6
 	VPMULUDQ Z12, Z6, Z6
@@ -4017,7 +3998,7 @@ loop119:
 	ADDQ $256, SI
 	ADDQ $256, DX
 	SUBQ $64, CX
-	JGT loop119
+	JGT loop118
 	VZEROUPPER
 	RET
 
@@ -4035,7 +4016,7 @@ TEXT ·f32choose_avx512(SB), NOSPLIT, $0-40
 	MOVL $0xaaaa, AX
 	KMOVW AX, K4
 	PCALIGN $32
-loop120:
+loop119:
 	VPMULUDQ Z12, Z15, Z0
 	VPADDQ group<>(SB), Z15, Z6
 	VPMULUDQ Z12, Z6, Z6
@@ -4214,7 +4195,7 @@ loop120:
 	ADDQ $256, SI
 	ADDQ $256, DX
 	SUBQ $64, CX
-	JGT loop120
+	JGT loop119
 	VZEROUPPER
 	RET
 
@@ -4232,7 +4213,7 @@ TEXT ·f32keep_avx512(SB), NOSPLIT, $0-40
 	MOVL $0xaaaa, AX
 	KMOVW AX, K4
 	PCALIGN $32
-loop121:
+loop120:
 	VPMULUDQ Z12, Z15, Z0
 	VPADDQ group<>(SB), Z15, Z6
 	VPMULUDQ Z12, Z6, Z6
@@ -4407,7 +4388,7 @@ loop121:
 	ADDQ $256, SI
 	ADDQ $256, DX
 	SUBQ $64, CX
-	JGT loop121
+	JGT loop120
 	VZEROUPPER
 	RET
 
@@ -4425,7 +4406,7 @@ TEXT ·f32replace_avx512(SB), NOSPLIT, $0-40
 	MOVL $0xaaaa, AX
 	KMOVW AX, K4
 	PCALIGN $32
-loop122:
+loop121:
 	VPMULUDQ Z12, Z15, Z0
 	VPADDQ group<>(SB), Z15, Z6
 	VPMULUDQ Z12, Z6, Z6
@@ -4604,7 +4585,7 @@ loop122:
 	ADDQ $256, SI
 	ADDQ $256, DX
 	SUBQ $64, CX
-	JGT loop122
+	JGT loop121
 	VZEROUPPER
 	RET
 
@@ -4622,7 +4603,7 @@ TEXT ·f32sample_avx512(SB), NOSPLIT, $0-40
 	MOVL $0xaaaa, AX
 	KMOVW AX, K4
 	PCALIGN $32
-loop123:
+loop122:
 	VPMULUDQ Z12, Z15, Z0
 	VPADDQ group<>(SB), Z15, Z6
 	VPMULUDQ Z12, Z6, Z6
@@ -4793,7 +4774,7 @@ loop123:
 	ADDQ $256, SI
 	ADDQ $256, DX
 	SUBQ $64, CX
-	JGT loop123
+	JGT loop122
 	VZEROUPPER
 	RET
 
@@ -4811,7 +4792,7 @@ TEXT ·f32normal_avx512(SB), NOSPLIT, $0-40
 	MOVL $0xaaaa, AX
 	KMOVW AX, K4
 	PCALIGN $32
-loop124:
+loop123:
 	VPMULUDQ Z12, Z15, Z0
 	VPADDQ group<>(SB), Z15, Z6
 	VPMULUDQ Z12, Z6, Z6
@@ -5070,7 +5051,7 @@ loop124:
 	ADDQ $256, SI
 	ADDQ $256, DX
 	SUBQ $64, CX
-	JGT loop124
+	JGT loop123
 	VZEROUPPER
 	RET
 
@@ -5088,7 +5069,7 @@ TEXT ·f32addnormal_avx512(SB), NOSPLIT, $0-40
 	MOVL $0xaaaa, AX
 	KMOVW AX, K4
 	PCALIGN $32
-loop125:
+loop124:
 	VPMULUDQ Z12, Z15, Z0
 	VPADDQ group<>(SB), Z15, Z6
 	VPMULUDQ Z12, Z6, Z6
@@ -5355,7 +5336,7 @@ loop125:
 	ADDQ $256, SI
 	ADDQ $256, DX
 	SUBQ $64, CX
-	JGT loop125
+	JGT loop124
 	VZEROUPPER
 	RET
 
@@ -5378,9 +5359,9 @@ TEXT ·f32adam_avx512(SB), NOSPLIT, $0-48
 	VBROADCASTSS 32(R8), Z13
 	VBROADCASTSS 36(R8), Z14
 	SUBQ $16, CX
-	JLT tail126
+	JLT tail125
 	PCALIGN $32
-loop128:
+loop127:
 	VMOVUPS (DI), Z0
 	VMOVUPS (SI), Z1
 	VMULPS Z5, Z1, Z1
@@ -5405,10 +5386,10 @@ loop128:
 	ADDQ $64, DX
 	ADDQ $64, BX
 	SUBQ $16, CX
-	JGE loop128
-tail126:
+	JGE loop127
+tail125:
 	ADDQ $16, CX
-	JZ done127
+	JZ done126
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -5432,7 +5413,7 @@ tail126:
 	VMULPS Z13, Z0, Z0
 	VFMADD231PS Z4, Z14, Z0
 	VMOVUPS Z0, K1, (DI)
-done127:
+done126:
 	VZEROUPPER
 	RET
 
@@ -5448,13 +5429,13 @@ TEXT ·f32sgd_avx512(SB), NOSPLIT, $0-40
 	VBROADCASTSS 8(R8), Z10
 	VBROADCASTSS 12(R8), Z11
 	TESTQ DX, DX
-	JZ plain130
+	JZ plain129
 	CMPQ 16(R8), $0
-	JNE nesterov129
+	JNE nesterov128
 	SUBQ $16, CX
-	JLT tail132
+	JLT tail131
 	PCALIGN $32
-loop134:
+loop133:
 	VMOVUPS (DI), Z0
 	VMOVUPS (SI), Z1
 	VMULPS Z8, Z1, Z1
@@ -5468,10 +5449,10 @@ loop134:
 	ADDQ $64, SI
 	ADDQ $64, DX
 	SUBQ $16, CX
-	JGE loop134
-tail132:
+	JGE loop133
+tail131:
 	ADDQ $16, CX
-	JZ done133
+	JZ done132
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -5485,13 +5466,13 @@ tail132:
 	VMOVUPS Z2, K1, (DX)
 	VFMADD231PS Z2, Z11, Z0
 	VMOVUPS Z0, K1, (DI)
-done133:
-	JMP done131
-nesterov129:
+done132:
+	JMP done130
+nesterov128:
 	SUBQ $16, CX
-	JLT tail135
+	JLT tail134
 	PCALIGN $32
-loop137:
+loop136:
 	VMOVUPS (DI), Z0
 	VMOVUPS (SI), Z1
 	VMULPS Z8, Z1, Z1
@@ -5506,10 +5487,10 @@ loop137:
 	ADDQ $64, SI
 	ADDQ $64, DX
 	SUBQ $16, CX
-	JGE loop137
-tail135:
+	JGE loop136
+tail134:
 	ADDQ $16, CX
-	JZ done136
+	JZ done135
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -5524,13 +5505,13 @@ tail135:
 	VFMADD213PS Z1, Z10, Z2
 	VFMADD231PS Z2, Z11, Z0
 	VMOVUPS Z0, K1, (DI)
-done136:
-	JMP done131
-plain130:
+done135:
+	JMP done130
+plain129:
 	SUBQ $16, CX
-	JLT tail138
+	JLT tail137
 	PCALIGN $32
-loop140:
+loop139:
 	VMOVUPS (DI), Z0
 	VMOVUPS (SI), Z1
 	VMULPS Z8, Z1, Z1
@@ -5540,10 +5521,10 @@ loop140:
 	ADDQ $64, DI
 	ADDQ $64, SI
 	SUBQ $16, CX
-	JGE loop140
-tail138:
+	JGE loop139
+tail137:
 	ADDQ $16, CX
-	JZ done139
+	JZ done138
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -5554,8 +5535,8 @@ tail138:
 	VFMADD231PS Z9, Z0, Z1
 	VFMADD231PS Z1, Z11, Z0
 	VMOVUPS Z0, K1, (DI)
-done139:
-done131:
+done138:
+done130:
 	VZEROUPPER
 	RET
 
@@ -5573,9 +5554,9 @@ TEXT ·f32rmsprop_avx512(SB), NOSPLIT, $0-40
 	VBROADCASTSS 16(R8), Z12
 	VBROADCASTSS 20(R8), Z13
 	SUBQ $16, CX
-	JLT tail141
+	JLT tail140
 	PCALIGN $32
-loop143:
+loop142:
 	VMOVUPS (DI), Z0
 	VMOVUPS (SI), Z1
 	VMULPS Z8, Z1, Z1
@@ -5594,10 +5575,10 @@ loop143:
 	ADDQ $64, SI
 	ADDQ $64, DX
 	SUBQ $16, CX
-	JGE loop143
-tail141:
+	JGE loop142
+tail140:
 	ADDQ $16, CX
-	JZ done142
+	JZ done141
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -5616,7 +5597,7 @@ tail141:
 	VDIVPS Z3, Z1, Z1
 	VFMADD231PS Z1, Z13, Z0
 	VMOVUPS Z0, K1, (DI)
-done142:
+done141:
 	VZEROUPPER
 	RET
 
@@ -5629,7 +5610,7 @@ TEXT ·f32transpose_avx512(SB), NOSPLIT, $0-40
 	MOVQ blocks+32(FP), CX
 	LEAQ (AX)(AX*2), R8
 	LEAQ (BX)(BX*2), R9
-block144:
+block143:
 	LEAQ (SI)(AX*4), DX
 	LEAQ (DI)(BX*4), R10
 	VMOVUPS (SI), X0
@@ -5675,7 +5656,7 @@ block144:
 	LEAQ (SI)(AX*8), SI
 	ADDQ $32, DI
 	DECQ CX
-	JNZ block144
+	JNZ block143
 	VZEROUPPER
 	RET
 
@@ -5697,7 +5678,7 @@ TEXT ·f32peak_avx512(SB), NOSPLIT, $0-8
 	VPXORD Z12, Z12, Z12
 	VPXORD Z13, Z13, Z13
 	PCALIGN $32
-loop145:
+loop144:
 	VFMADD231PS Z12, Z13, Z0
 	VFMADD231PS Z12, Z13, Z1
 	VFMADD231PS Z12, Z13, Z2
@@ -5711,6 +5692,6 @@ loop145:
 	VFMADD231PS Z12, Z13, Z10
 	VFMADD231PS Z12, Z13, Z11
 	DECQ CX
-	JNZ loop145
+	JNZ loop144
 	VZEROUPPER
 	RET

@@ -214,11 +214,6 @@ func reduceGo(o op, lanes *[16]float32, x, y []float32) {
 		for i, v := range x {
 			lanes[i&15] = fma(v, y[i], lanes[i&15])
 		}
-	case opSquaredDiff:
-		for i, v := range x {
-			d := v - y[i]
-			lanes[i&15] = fma(d, d, lanes[i&15])
-		}
 	}
 }
 

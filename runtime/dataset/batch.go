@@ -20,7 +20,6 @@ const buffered = 3
 // [Batch.Gather] where they are used. After the first batches of the first epoch a batch allocates nothing. Batches is for one goroutine. Close it
 // when an epoch is left before its end.
 type Batches struct {
-	src     Source
 	table   *Table // the source if it is one: rows are copied straight from memory, by whoever needs them
 	n, size int
 	key     random.Key
@@ -143,7 +142,7 @@ func NewBatches(src Source, batch int, key random.Key, shuffle bool) (*Batches, 
 	if batch <= 0 {
 		return nil, fmt.Errorf("dataset: the batch must be a positive number of rows, got %d", batch)
 	}
-	b := &Batches{src: src, n: src.Len(), size: batch, key: key, shuffle: shuffle, ordered: -1}
+	b := &Batches{n: src.Len(), size: batch, key: key, shuffle: shuffle, ordered: -1}
 	b.table, _ = src.(*Table)
 	rows := min(batch, b.n)
 	if err := checkMemory(cols, rows, buffered); err != nil {

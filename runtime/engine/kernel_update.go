@@ -53,8 +53,8 @@ func (b *binding) turn() func(i, lo, hi int) {
 // stretch is parameters whose elements, and those of their gradients, follow each
 // other without a gap.
 type stretch struct {
-	first, last int // positions in the step
-	from, to    int // elements of the store
+	first    int // position in the step
+	from, to int // elements of the store
 }
 
 // updateAll updates several parameters, in one go where nothing tells them apart.
@@ -65,9 +65,9 @@ func (b *binding) updateAll(turn func(i, lo, hi int)) kernel {
 	for i := range in {
 		segs[i] = e.s.index[b.p.Segments[b.s.Param+i].Name]
 		sg := &e.s.segs[segs[i]]
-		next := stretch{i, i, sg.Offset, sg.Offset + sg.Len()}
+		next := stretch{i, sg.Offset, sg.Offset + sg.Len()}
 		if len(all) > 0 && all[len(all)-1].to == next.from && follows(in[i-1].f32, in[i].f32) {
-			all[len(all)-1].last, all[len(all)-1].to = i, next.to
+			all[len(all)-1].to = next.to
 			continue
 		}
 		all = append(all, next)

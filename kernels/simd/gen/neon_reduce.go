@@ -10,7 +10,7 @@ func (a *arm) lanesOut() { a.p("VST1 %s, (R0)", vecs(0, 4)) }
 func (a *arm) reductions() {
 	const args = "lanes, x, y *float32, n int"
 	sw := fmt.Sprintf("\nfunc vectorReduce_%s(o op, %s) {\n\tswitch o {\n", a.name, args)
-	for _, op := range []string{"sum", "dot", "squareddiff"} {
+	for _, op := range []string{"sum", "dot"} {
 		a.text(op, args, 32)
 		a.args("lanes", "R0", "x", "R1", "y", "R2", "n", "R3")
 		a.lanesIn()
@@ -25,9 +25,6 @@ func (a *arm) reductions() {
 					a.op3("FADD", 4+v, v, v)
 				case "dot":
 					a.fmla(16+v, 4+v, v)
-				case "squareddiff":
-					a.op3("FSUB", 16+v, 4+v, 4+v)
-					a.fmla(4+v, 4+v, v)
 				}
 			}
 		})

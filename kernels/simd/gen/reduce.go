@@ -6,7 +6,7 @@ import "fmt"
 func (a *asm) reductions() {
 	const args = "lanes, x, y *float32, n int"
 	sw := fmt.Sprintf("\nfunc vectorReduce_%s(o op, %s) {\n\tswitch o {\n", a.name, args)
-	for _, op := range []string{"sum", "dot", "squareddiff"} {
+	for _, op := range []string{"sum", "dot"} {
 		a.text(op, args, 32)
 		a.args("lanes", "DI", "x", "SI", "y", "DX", "n", "CX")
 		vecs := 16 / a.lanes
@@ -24,10 +24,6 @@ func (a *asm) reductions() {
 			case "dot":
 				a.p("VMOVUPS %s, %s", at("SI", v), x)
 				a.p("VFMADD231PS %s, %s, %s", at("DX", v), x, acc)
-			case "squareddiff":
-				a.p("VMOVUPS %s, %s", at("SI", v), x)
-				a.p("VSUBPS %s, %s, %s", at("DX", v), x, x)
-				a.p("VFMADD231PS %s, %s, %s", x, x, acc)
 			}
 		}
 		a.p("ADDQ $64, SI")

@@ -118,7 +118,7 @@ var goOp = map[string]string{
 	"relu": "opRelu", "exp": "opExp", "sigmoid": "opSigmoid", "tanh": "opTanh", "log": "opLog", "erf": "opErf", "softplus": "opSoftplus", "sqrt": "opSqrt", "abs": "opAbs",
 	"max": "opMax", "min": "opMin", "leakyrelu": "opLeakyRelu", "elu": "opElu", "add": "opAdd", "sub": "opSub", "mul": "opMul", "div": "opDiv",
 	"relugrad": "opReluGrad", "sigmoidgrad": "opSigmoidGrad", "tanhgrad": "opTanhGrad",
-	"addscalar": "opAddScalar", "mulscalar": "opMulScalar", "axpy": "opAxpy", "sum": "opSum", "dot": "opDot", "squareddiff": "opSquaredDiff",
+	"addscalar": "opAddScalar", "mulscalar": "opMulScalar", "axpy": "opAxpy", "sum": "opSum", "dot": "opDot",
 	"uniform": "opUniform", "choose": "opChoose", "keep": "opKeep", "replace": "opReplace", "sample": "opSample", "normal": "opNormal", "addnormal": "opAddNormal",
 }
 
