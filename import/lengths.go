@@ -29,7 +29,8 @@ type openLengths struct {
 	own   bool              // the file is one of Lamina's
 }
 
-// look finds out which names are the batch's.
+// look finds out which names are the batch's. In a file of Lamina's that is N, unless the
+// batch is frozen.
 func (l *openLengths) look(inputs []*onnxpb.ValueInfoProto, wanted func(name string) bool, own bool) {
 	l.inner, l.names, l.file, l.taken, l.own = map[string]bool{}, map[string]ir.Dim{}, map[ir.Dim]string{}, map[string]bool{ir.Batch: true}, own
 	var first []string // names on axis 0
@@ -39,14 +40,21 @@ func (l *openLengths) look(inputs []*onnxpb.ValueInfoProto, wanted func(name str
 			continue // reported where it is read
 		}
 		for axis, n := range port.Dims {
-			switch sym := port.Syms[axis]; {
-			case n >= 0 || sym == "":
+			sym := port.Syms[axis]
+			if d, ok := ir.ParseDim(sym); ok && own && d.Has(ir.Batch) {
+				l.batch = ir.Batch
+			}
+			switch {
+			case n >= 0 || sym == "" || own && !named(sym):
 			case axis > 0:
 				l.inner[sym] = true
 			default:
 				first = append(first, sym)
 			}
 		}
+	}
+	if l.batch != "" {
+		return
 	}
 	if i := slices.IndexFunc(first, func(sym string) bool { return !l.inner[sym] }); i >= 0 {
 		l.batch = first[i]
@@ -62,20 +70,19 @@ func (l *openLengths) of(input string, axis int, sym string) (ir.Dim, error) {
 	if d, ok := l.names[sym]; ok && sym != "" {
 		return d, nil
 	}
-	d, plain := ir.Rows(), true
+	d, whole := ir.Rows(), true
 	switch {
 	case sym == l.batch && sym != "":
-	case axis == 0 && !l.inner[sym]:
+	case l.own && sym != "" && !named(sym):
+		d, _ = ir.ParseDim(sym)
+		whole = false
+	case axis == 0 && !l.inner[sym] && !(l.own && l.batch == ir.Batch && sym != ""):
 	case sym == "":
 		d = ir.Of(l.symbol(fmt.Sprintf("%s_%d", input, axis)))
 	default:
-		if e, ok := ir.ParseDim(sym); ok && l.own && e.Symbolic() && e != ir.Of(sym) {
-			d, plain = e, false
-			break
-		}
 		d = ir.Of(l.symbol(sym))
 	}
-	if plain && d != ir.Rows() {
+	if whole && d != ir.Rows() {
 		if n := len(l.taken) - 1; n > ir.MaxFree {
 			return d, fmt.Errorf("the length of axis %d is open, one of more than %d beside the batch: fix others when exporting", axis, ir.MaxFree)
 		}
@@ -87,6 +94,12 @@ func (l *openLengths) of(input string, axis int, sym string) (ir.Dim, error) {
 		l.file[d] = sym
 	}
 	return d, nil
+}
+
+// named reports whether a length has a name of its own, and is not an expression.
+func named(sym string) bool {
+	d, ok := ir.ParseDim(sym)
+	return !ok || !d.Symbolic() || d == ir.Of(sym)
 }
 
 // symbol makes a name of the file a name of a length that no other has.
