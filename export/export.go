@@ -103,7 +103,7 @@ func Build(g *ir.Graph, params map[string][]float32, o Options) (*Model, error) 
 	if n := m.Size(); n > MaxBytes {
 		return nil, fmt.Errorf("export: the file would take %d bytes, above the %d that ONNX readers accept", n, MaxBytes)
 	}
-	if err := check(m, w.own); err != nil {
+	if err := check(m); err != nil {
 		return nil, fmt.Errorf("export: internal error: the model that was built breaks a rule: %w", err)
 	}
 	b, err := m.Marshal()

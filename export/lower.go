@@ -95,9 +95,6 @@ func (w *writer) generic(n *ir.Node) error {
 		w.ref[v] = s
 		p.Output = append(p.Output, s)
 	}
-	if _, ours := ops.ByName(n.Op.Name()); !ours {
-		w.own[p] = true
-	}
 	w.nodes = append(w.nodes, emitted{p, n})
 	return nil
 }

@@ -21,9 +21,8 @@ type writer struct {
 	nodes    []emitted
 	inits    []initializer
 	isInit   map[string]bool
-	types    map[string]ir.Type         // of temporary names
-	own      map[*onnxpb.NodeProto]bool // of ops that are not of this module
-	lengths  map[ir.Dim]string          // that are computed, by temporary name
+	types    map[string]ir.Type // of temporary names
+	lengths  map[ir.Dim]string  // that are computed, by temporary name
 	next     int
 	names    map[string]string // temporary to final
 }
@@ -43,7 +42,7 @@ type initializer struct {
 func newWriter(p *prepared, params map[string][]float32, o Options) *writer {
 	w := &writer{p: p, params: params, o: o,
 		ref: map[*ir.Value]string{}, absorbed: map[*ir.Node]bool{}, producer: map[*ir.Value]*ir.Node{},
-		own: map[*onnxpb.NodeProto]bool{}, lengths: map[ir.Dim]string{}, isInit: map[string]bool{}, types: map[string]ir.Type{}, names: map[string]string{}}
+		lengths: map[ir.Dim]string{}, isInit: map[string]bool{}, types: map[string]ir.Type{}, names: map[string]string{}}
 	for _, n := range p.graph.Nodes {
 		for _, v := range n.Out {
 			w.producer[v] = n
