@@ -133,17 +133,6 @@ func (d Dim) Has(name string) bool {
 	return found
 }
 
-// Degree returns how often the symbol of that name is a factor.
-func (d Dim) Degree(name string) int {
-	n := 0
-	for _, s := range d.factors() {
-		if s.h.Value().name == name {
-			n++
-		}
-	}
-	return n
-}
-
 // symbols calls f for every symbol the length depends on, those of definitions
 // before what they define.
 func (d Dim) symbols(f func(symbol)) {
