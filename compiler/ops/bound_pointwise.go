@@ -36,11 +36,11 @@ func boundPairs(c *ir.Call, f func(p pair) (variance float64, rounds bool)) ([]i
 	}
 	a, b := c.In[0], c.In[1]
 	same := c.Node.In[0] == c.Node.In[1]
-	ia, ib := broadcastWalk(a.Value.Shape, v.Shape), broadcastWalk(b.Value.Shape, v.Shape)
+	ia, ib := broadcastIndex(a.Value.Shape, v.Shape), broadcastIndex(b.Value.Shape, v.Shape)
 	u, fl := c.Rounding()
 	e := ir.Estimate{Value: v, Var: make([]float64, v.Len())}
 	for i := range e.Var {
-		p, q := ia.next(), ib.next()
+		p, q := ia[i], ib[i]
 		k := pair{x: a.Value.At(p), y: b.Value.At(q), sx: a.At(p), sy: b.At(q), z: v.At(i), u: u, same: same}
 		s, rounds := f(k)
 		switch {
@@ -88,38 +88,4 @@ func openFrom(c *ir.Call, rel, abs float64, ends func(lo, hi float64) bool) ([]i
 		}
 	}
 	return out, err
-}
-
-// broadcastWalk walks the elements of an operand in the order of a result that
-// it broadcasts to.
-func broadcastWalk(shape, out []int) *walker {
-	w := &walker{dims: out, step: make([]int, len(out)), count: make([]int, len(out))}
-	stride := 1
-	for i := len(shape) - 1; i >= 0; i-- {
-		j := len(out) - len(shape) + i
-		if shape[i] != 1 {
-			w.step[j] = stride
-		}
-		stride *= shape[i]
-	}
-	return w
-}
-
-type walker struct {
-	dims, step, count []int
-	at                int
-}
-
-func (w *walker) next() int {
-	at := w.at
-	for i := len(w.dims) - 1; i >= 0; i-- {
-		w.count[i]++
-		w.at += w.step[i]
-		if w.count[i] < w.dims[i] {
-			break
-		}
-		w.at -= w.step[i] * w.dims[i]
-		w.count[i] = 0
-	}
-	return at
 }

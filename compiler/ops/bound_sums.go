@@ -140,9 +140,9 @@ func boundGemm(c *ir.Call, ta, tb bool) ([]ir.Estimate, error) {
 	boundProduct(c.DType(), m, k, n, xa, sa, xb, sb, e.Value.F64, e.Var)
 	if len(c.In) > 2 {
 		u := c.DType().Unit()
-		w := broadcastWalk(c.In[2].Value.Shape, e.Value.Shape)
+		w := broadcastIndex(c.In[2].Value.Shape, e.Value.Shape)
 		for i := range e.Var {
-			p := w.next()
+			p := w[i]
 			e.Value.F64[i] += c.In[2].Value.F64[p]
 			y := e.Value.F64[i]
 			if s := c.In[2].At(p) + u*u*y*y; finite(y) {
@@ -175,7 +175,7 @@ func boundMatMul(c *ir.Call) ([]ir.Estimate, error) {
 	if lead := max(len(da), len(db)) - 2; lead > 0 {
 		batch = shape[:lead]
 	}
-	wa, wb := broadcastWalk(da[:len(da)-2], batch), broadcastWalk(db[:len(db)-2], batch)
+	wa, wb := broadcastIndex(da[:len(da)-2], batch), broadcastIndex(db[:len(db)-2], batch)
 	part := func(x []float64, i, size int) []float64 {
 		if x == nil {
 			return nil
@@ -183,7 +183,7 @@ func boundMatMul(c *ir.Call) ([]ir.Estimate, error) {
 		return x[i*size : (i+1)*size]
 	}
 	for i := range ir.Elems(batch) {
-		p, q := wa.next(), wb.next()
+		p, q := wa[i], wb[i]
 		boundProduct(c.DType(), m, k, n, part(a.Value.F64, p, m*k), part(a.Var, p, m*k),
 			part(b.Value.F64, q, k*n), part(b.Var, q, k*n), part(e.Value.F64, i, m*n), part(e.Var, i, m*n))
 	}
@@ -218,9 +218,9 @@ func boundSum(c *ir.Call, axes ir.Axes, mean bool) ([]ir.Estimate, error) {
 	}
 	sums := make([]chain, v.Len())
 	e := ir.Estimate{Value: v, Var: make([]float64, v.Len())}
-	w := broadcastWalk(kept, x.Value.Shape)
+	w := broadcastIndex(kept, x.Value.Shape)
 	for i, y := range x.Value.F64 {
-		o := w.next()
+		o := w[i]
 		sums[o].add(y)
 		e.Var[o] += x.At(i)
 	}

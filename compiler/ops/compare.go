@@ -199,7 +199,7 @@ func (Where) Bound(c *ir.Call) ([]ir.Estimate, error) {
 		return nil, err
 	}
 	k, a, b := c.In[0], c.In[1], c.In[2]
-	ik, ia, ib := broadcastWalk(k.Value.Shape, v.Shape), broadcastWalk(a.Value.Shape, v.Shape), broadcastWalk(b.Value.Shape, v.Shape)
+	ik, ia, ib := broadcastIndex(k.Value.Shape, v.Shape), broadcastIndex(a.Value.Shape, v.Shape), broadcastIndex(b.Value.Shape, v.Shape)
 	e := ir.Estimate{Value: v, Var: make([]float64, v.Len())}
 	// What is open in one row may change together, and errors of a sum by
 	// Cauchy-Schwarz no more than √m times the root of their squares.
@@ -211,7 +211,7 @@ func (Where) Bound(c *ir.Call) ([]ir.Estimate, error) {
 	}
 	apart := make([]float64, v.Len()) // how far the two are from each other where either may be taken, else 0
 	for i := range e.Var {
-		j, p, q := ik.next(), ia.next(), ib.next()
+		j, p, q := ik[i], ia[i], ib[i]
 		switch {
 		case k.At(j) > 0:
 			e.Var[i] = max(a.At(p), b.At(q))
