@@ -1,6 +1,11 @@
 package compiler
 
-import "github.com/lamina-ml/lamina/compiler/ir"
+import (
+	"maps"
+	"slices"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+)
 
 // deadcode removes nodes and constants that no output and no state depends on.
 // An inference graph loses its unread inputs and parameters too; a training
@@ -31,26 +36,8 @@ func deadcode(g *ir.Graph, s *state) error {
 
 // sweep removes dead nodes and constants and returns what is live.
 func sweep(g *ir.Graph) map[*ir.Value]bool {
-	live := outputSet(g)
-	var nodes []*ir.Node
-	for i := len(g.Nodes) - 1; i >= 0; i-- {
-		n := g.Nodes[i]
-		used := false
-		for _, v := range n.Out {
-			used = used || live[v]
-		}
-		if !used {
-			continue
-		}
-		for _, v := range n.In {
-			live[v] = true
-		}
-		nodes = append(nodes, n)
-	}
-	g.Nodes = g.Nodes[:0]
-	for i := len(nodes) - 1; i >= 0; i-- {
-		g.Nodes = append(g.Nodes, nodes[i])
-	}
+	live := ir.Above(slices.Collect(maps.Keys(outputSet(g)))...)
+	g.Nodes = slices.DeleteFunc(g.Nodes, func(n *ir.Node) bool { return !n.Makes(live) })
 	for v := range g.Data {
 		if !live[v] {
 			delete(g.Data, v)

@@ -14,7 +14,7 @@ func fuseSquaredError(g *ir.Graph) error {
 	var made []*ir.Node
 	for _, n := range g.Nodes {
 		q := squaredError(n, uses, kept)
-		if q == nil || gone[q.mean] || follows(q.scale, q.mean.Out[0], map[*ir.Value]bool{}) {
+		if q == nil || gone[q.mean] || ir.Above(q.scale)[q.mean.Out[0]] {
 			continue
 		}
 		gone[q.diff], gone[q.square], gone[q.mean], gone[n] = true, true, true, true
@@ -62,21 +62,4 @@ func squaredError(n *ir.Node, uses map[*ir.Value][]*ir.Node, kept map[*ir.Value]
 		return &errorParts{d.Def, u, mean, s}
 	}
 	return nil
-}
-
-// follows reports whether v depends on what; seen holds the values known not to.
-func follows(v, what *ir.Value, seen map[*ir.Value]bool) bool {
-	if v == what {
-		return true
-	}
-	if v.Def == nil || seen[v] {
-		return false
-	}
-	seen[v] = true
-	for _, in := range v.Def.In {
-		if follows(in, what, seen) {
-			return true
-		}
-	}
-	return false
 }

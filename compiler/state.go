@@ -24,23 +24,10 @@ func (l *lowering) ofRun() map[*ir.Node]bool {
 			run = append(run, s.Out)
 		}
 	}
-	needed := above(run)
-	for n := range above(after) {
-		of[n] = needed[n]
-	}
-	return of
-}
-
-// above returns the nodes that values depend on.
-func above(vs []*ir.Value) map[*ir.Node]bool {
-	of := map[*ir.Node]bool{}
-	stack := append([]*ir.Value{}, vs...)
-	for len(stack) > 0 {
-		n := stack[len(stack)-1].Def
-		stack = stack[:len(stack)-1]
-		if n != nil && !of[n] {
-			of[n] = true
-			stack = append(stack, n.In...)
+	needed, later := ir.Above(run...), ir.Above(after...)
+	for _, n := range l.g.Nodes {
+		if n.Makes(later) {
+			of[n] = n.Makes(needed)
 		}
 	}
 	return of
@@ -105,7 +92,10 @@ func (l *lowering) afterUpdate(next []int) (moved map[*ir.Value]bool, err error)
 			outs = append(outs, s.Out)
 		}
 	}
-	of := above(outs)
+	above, of := ir.Above(outs...), map[*ir.Node]bool{}
+	for _, n := range l.g.Nodes {
+		of[n] = n.Makes(above)
+	}
 	run := l.buf
 	l.buf = make(map[*ir.Value]int, len(run))
 	for v, b := range run {

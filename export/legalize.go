@@ -66,7 +66,7 @@ func legalize(g *ir.Graph, opset int) (*prepared, error) {
 		}
 	}
 	for _, n := range g.Nodes {
-		if !neededNode(n, need) {
+		if !n.Makes(need) {
 			continue
 		}
 		in := make([]*ir.Value, len(n.In))
@@ -106,7 +106,7 @@ func (p *prepared) prune(outputs []*ir.Value, to map[*ir.Value]*ir.Value) {
 	}
 	need := needed(p.graph)
 	p.graph.Outputs = nil
-	p.graph.Nodes = slices.DeleteFunc(p.graph.Nodes, func(n *ir.Node) bool { return !neededNode(n, need) })
+	p.graph.Nodes = slices.DeleteFunc(p.graph.Nodes, func(n *ir.Node) bool { return !n.Makes(need) })
 }
 
 // emit appends op, or what it means, and returns its results.
@@ -177,31 +177,12 @@ func noCounterpart(n *ir.Node, op ir.Op, opset int) error {
 	return e
 }
 
-// needed returns every value the outputs depend on.
+// needed returns every value the outputs depend on outside training.
 func needed(g *ir.Graph) map[*ir.Value]bool {
-	need := map[*ir.Value]bool{}
-	for _, v := range g.Outputs {
-		need[v] = true
-	}
-	for i := len(g.Nodes) - 1; i >= 0; i-- {
-		n := g.Nodes[i]
-		if neededNode(n, need) {
-			for j, v := range n.In {
-				if ir.TrainingOnly(n.Op) && j > 0 {
-					continue
-				}
-				need[v] = true
-			}
+	return ir.AboveThrough(func(n *ir.Node) []*ir.Value {
+		if ir.TrainingOnly(n.Op) && len(n.In) > 1 {
+			return n.In[:1]
 		}
-	}
-	return need
-}
-
-func neededNode(n *ir.Node, need map[*ir.Value]bool) bool {
-	for _, v := range n.Out {
-		if need[v] {
-			return true
-		}
-	}
-	return false
+		return n.In
+	}, g.Outputs...)
 }

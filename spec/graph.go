@@ -186,24 +186,6 @@ func newExtract(s *space, name string) *extract {
 		drawn: map[*ir.Node]uint64{}}
 }
 
-// ancestry returns the values that the roots depend on, themselves included.
-func ancestry(roots []*ir.Value) map[*ir.Value]bool {
-	need := map[*ir.Value]bool{}
-	stack := append([]*ir.Value{}, roots...)
-	for len(stack) > 0 {
-		v := stack[len(stack)-1]
-		stack = stack[:len(stack)-1]
-		if v == nil || need[v] {
-			continue
-		}
-		need[v] = true
-		if v.Def != nil {
-			stack = append(stack, v.Def.In...)
-		}
-	}
-	return need
-}
-
 func usedTwice(what, name string, at, old site) *mistake {
 	return &mistake{at: at, made: at, op: text("%s %q", what, name),
 		rule: func() string { return "name already used at " + old.pos().String() }}

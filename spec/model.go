@@ -91,7 +91,7 @@ func (m *Model) assemble(losses []*Loss, whole bool) {
 		outs = append(outs, &output{name: name, v: l.v, at: m.made})
 		roots = append(roots, l.v)
 	}
-	need := ancestry(roots)
+	need := ir.Above(roots...)
 	owner := map[string]*tap{}
 	for _, t := range s.taps {
 		if !need[t.v] {

@@ -1,6 +1,10 @@
 package spec
 
-import "github.com/lamina-ml/lamina/compiler/ir"
+import (
+	"slices"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+)
 
 // space is everything that is connected: the values, layers and mistakes that
 // may come to stand in one graph. Two spaces become one when a value or a layer
@@ -140,27 +144,8 @@ func (s *space) constant(d ir.DType, x float64) *ir.Value {
 
 // reaches reports whether any of the targets is in the ancestry of the values.
 func reaches(from []*ir.Value, targets []*ir.Value) bool {
-	goal := make(map[*ir.Value]bool, len(targets))
-	for _, v := range targets {
-		goal[v] = true
-	}
-	seen := map[*ir.Value]bool{}
-	stack := append([]*ir.Value{}, from...)
-	for len(stack) > 0 {
-		v := stack[len(stack)-1]
-		stack = stack[:len(stack)-1]
-		if seen[v] {
-			continue
-		}
-		seen[v] = true
-		if goal[v] {
-			return true
-		}
-		if v.Def != nil {
-			stack = append(stack, v.Def.In...)
-		}
-	}
-	return false
+	above := ir.Above(from...)
+	return slices.ContainsFunc(targets, func(v *ir.Value) bool { return above[v] })
 }
 
 func bad() *ir.Value { return &ir.Value{} }

@@ -132,7 +132,7 @@ func (b *Builder) becomes(st, next *ir.Value, when ir.Moment) {
 // variables among them become.
 func (s *space) withStates(roots []*ir.Value) map[*ir.Value]bool {
 	for {
-		need := ancestry(roots)
+		need := ir.Above(roots...)
 		n := len(roots)
 		for _, x := range s.states {
 			if need[x.in] && x.next != nil && !need[x.next] {

@@ -91,19 +91,9 @@ func RowsApart(g *Graph) bool {
 		axis, ok := BatchAxis(v.Type.Shape)
 		return ok && axis <= 0
 	}
-	needed := map[*Value]bool{}
-	for _, v := range g.Outputs {
-		needed[v] = true
-	}
-	for i := len(g.Nodes) - 1; i >= 0; i-- {
-		n := g.Nodes[i]
-		if !anyOf(n.Out, needed) {
-			continue
-		}
-		for _, v := range n.In {
-			needed[v] = true
-		}
-		if UseOfRows(n.Op, TypesOf(n.In), TypesOf(n.Out)) != Apart {
+	needed := Above(g.Outputs...)
+	for _, n := range g.Nodes {
+		if n.Makes(needed) && UseOfRows(n.Op, TypesOf(n.In), TypesOf(n.Out)) != Apart {
 			return false
 		}
 	}
@@ -113,15 +103,6 @@ func RowsApart(g *Graph) bool {
 		}
 	}
 	return true
-}
-
-func anyOf(vs []*Value, set map[*Value]bool) bool {
-	for _, v := range vs {
-		if set[v] {
-			return true
-		}
-	}
-	return false
 }
 
 // TypesOf returns the types of values.

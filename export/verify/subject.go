@@ -87,20 +87,7 @@ func (s *Subject) check() error {
 // Inputs returns the inputs of g that an output depends on, which are those of
 // the exported file, in g's order.
 func Inputs(g *ir.Graph) []*ir.Value {
-	need := map[*ir.Value]bool{}
-	for _, v := range g.Outputs {
-		need[v] = true
-	}
-	for i := len(g.Nodes) - 1; i >= 0; i-- {
-		n := g.Nodes[i]
-		for _, v := range n.Out {
-			if need[v] {
-				for _, w := range n.In {
-					need[w] = true
-				}
-			}
-		}
-	}
+	need := ir.Above(g.Outputs...)
 	var out []*ir.Value
 	for _, v := range g.Inputs {
 		if need[v] {

@@ -85,21 +85,8 @@ func (s *step) inputs() ([]*ir.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	var inputs []*ir.Value
-	seen := map[*ir.Value]bool{}
-	for todo := []*ir.Value{g.Outputs[0]}; len(todo) > 0; {
-		v := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
-		switch {
-		case seen[v]:
-		case v.Def != nil:
-			todo = append(todo, v.Def.In...)
-		case v.Kind == ir.InputValue:
-			inputs = append(inputs, v)
-		}
-		seen[v] = true
-	}
-	return inputs, nil
+	above := ir.Above(g.Outputs[0])
+	return slices.DeleteFunc(slices.Clone(g.Inputs), func(v *ir.Value) bool { return !above[v] }), nil
 }
 
 // columnsFit says which inputs the rows have no column for, or that the rows
