@@ -14,7 +14,8 @@ var levels = []struct {
 	level int
 	names string
 }{
-	{7, "cmd/ examples/ spec/spectest kernels/simd/gen runtime/dataset/digits/gen"},
+	{8, "cmd/ examples/"},
+	{7, "export/reproduce spec/spectest kernels/simd/gen runtime/dataset/digits/gen"},
 	{6, "export/bundle internal/yardstick"},
 	{5, "runtime/pretrain export/verify/ort export/verify/native"},
 	{4, "export/verify runtime/train"},

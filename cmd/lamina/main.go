@@ -83,6 +83,6 @@ LAMINA_DUMP         compiler pass after which demo prints the graph`,
 		SilenceUsage:      true,
 		SilenceErrors:     true,
 	}
-	root.AddCommand(demoCommand(), verifyCommand(), promoteCommand(), inspectCommand(), runCommand(), encodeCommand(), diffCommand(), opsCommand(), cpuCommand(), yardstickCommand(), benchCommand())
+	root.AddCommand(demoCommand(), verifyCommand(), promoteCommand(), reproduceCommand(), inspectCommand(), runCommand(), encodeCommand(), diffCommand(), opsCommand(), cpuCommand(), yardstickCommand(), benchCommand())
 	return root
 }
