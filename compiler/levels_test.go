@@ -82,7 +82,7 @@ func TestLevels(t *testing.T) {
 }
 
 func TestLevelOf(t *testing.T) {
-	for name, want := range map[string]int{"compiler": 3, "compiler/ir": 0, "cmd/lamina": 7, "examples/quickstart": 7, "export/bundle": 6, "export/verify/ort": 5,
+	for name, want := range map[string]int{"compiler": 3, "compiler/ir": 0, "cmd/lamina": 8, "examples/quickstart": 8, "export/bundle": 6, "export/verify/ort": 5,
 		"internal/npywrite": -1, "runtime/picture": 1, "compiler/random": -2, "internal/onnxpb": 0} {
 		if got, ok := levelOf(name); !ok || got != want {
 			t.Errorf("level of %s is %d %v, want %d", name, got, ok, want)

@@ -275,7 +275,7 @@ func (r *reading) state() error {
 			s.In = x.in
 		}
 		own := *x
-		own.next, own.when = nil, s.When
+		own.next, own.when, own.again = nil, s.When, x
 		if s.Out != s.In {
 			own.next = s.Out
 		}

@@ -165,7 +165,7 @@ func TestParseMistakes(t *testing.T) {
 		"m (f32[N 5] x) => (r) <f32[5 4] w>" + body:                                              `the first output of a model is its loss, f32[] loss; got f32[N] "r"`,
 		"m (f32[N 5] x = \"0 to 3\") => (loss) <f32[5 4] w>" + body:                              `what can be said of it is "0 to 1"`,
 		"m (f32[N 5] x = few) => (loss) <f32[5 4] w>" + body:                                     `are said as "0 to 9", got "few"`,
-		"m (f32[N 5] x) => (loss) <f32[5 4] w = \"like(v, like(w, Glorot))\">" + body: `the parameter "w" begins as itself`,
+		"m (f32[N 5] x) => (loss) <f32[5 4] w = \"like(v, like(w, Glorot))\">" + body:            `the parameter "w" begins as itself`,
 		"m (f32[N 5] x) => (loss) <f32[5 4] \"a b\">" + strings.ReplaceAll(body, "w)", `"a b")`): `a name is a letter`,
 		"m (f32[N 5] x) => (loss) <f32[5 4] w":                                                   `expected ","`,
 		"m (f32[N T] x) => () {\n}":                                                              ``,

@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 
@@ -65,7 +66,11 @@ func Bundle(ctx context.Context, dir string, o Options) (*Verdict, error) {
 	if o.Begin != nil {
 		o.Begin(again.Program)
 	}
-	result, err := again.Program.Run(ctx, pretrain.Options{Dir: o.Dir, Progress: o.Progress})
+	run := pretrain.Options{Dir: o.Dir, Progress: o.Progress}
+	if o.Progress == nil {
+		run.Log = slog.New(slog.DiscardHandler)
+	}
+	result, err := again.Program.Run(ctx, run)
 	if err != nil {
 		return nil, err
 	}
