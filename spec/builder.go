@@ -91,6 +91,7 @@ type placement struct {
 	also     []*ir.Value // further results
 	borrowed []*param    // weights of other layers
 	averages *AverageLayer
+	from     *ir.Node // of a text, whose layer and line it has
 }
 
 // Here returns the base of a layer, for use in its constructor: the kind, which

@@ -51,8 +51,16 @@ func (p Param) Like() (of Param, ok bool) {
 
 // known returns what is known of a parameter whose names are resolved.
 func (q *param) known() Param {
-	return Param{Name: q.st.path + "/" + q.name, Type: q.v.Type, Init: q.init, Layer: q.st.path,
+	return Param{Name: q.path(), Type: q.v.Type, Init: q.init, Layer: q.st.path,
 		Pos: q.st.made.pos(), Decay: q.v.Type.Rank() > 1, id: q}
+}
+
+// path returns the parameter's name in a graph.
+func (q *param) path() string {
+	if q.st.path == "" { // of a text that names no layer
+		return q.name
+	}
+	return q.st.path + "/" + q.name
 }
 
 // FromLike returns what this parameter starts with when the one of [Param.Like] has
@@ -240,7 +248,7 @@ func (x *extract) run(outs []*output) {
 	}
 	for _, p := range x.s.params {
 		if x.need[p.v] {
-			name := x.unique(p.st.path + "/" + p.name)
+			name := x.unique(p.path())
 			x.g.Params = append(x.g.Params, x.copy(p.v, name))
 			x.params = append(x.params, Param{Name: name, Type: p.v.Type, Init: p.init,
 				Layer: p.st.path, Pos: p.st.made.pos(), Decay: p.v.Type.Rank() > 1, id: p})
@@ -268,6 +276,9 @@ func (x *extract) node(n *ir.Node) {
 		layer = p.path()
 	}
 	m := &ir.Node{ID: len(x.g.Nodes) + 1, Op: x.random(n), Layer: layer, Pos: p.st.made.pos()}
+	if p.from != nil {
+		m.Layer, m.Pos = p.from.Layer, p.from.Pos
+	}
 	for _, v := range n.In {
 		m.In = append(m.In, x.operand(v))
 	}
@@ -275,6 +286,8 @@ func (x *extract) node(n *ir.Node) {
 		name := x.label[v]
 		switch {
 		case name != "":
+		case p.from != nil:
+			name = x.unique(v.Name)
 		case (p.out == v || slices.Contains(p.also, v)) && layer != "":
 			name = x.unique(layer)
 		default:

@@ -17,7 +17,7 @@ type State struct {
 
 // Same reports whether both are one variable of one declaration, and not only of one
 // name.
-func (s State) Same(q State) bool { return s.id != nil && s.id == q.id }
+func (s State) Same(q State) bool { return s.id != nil && q.id != nil && s.id.first() == q.id.first() }
 
 // Like returns the parameter as which the variable starts, if it is the average of one.
 func (s State) Like() (Param, bool) {
@@ -48,6 +48,15 @@ type stateVar struct {
 	init     Init
 	like     *param // of which it is the average
 	schedule *schedule
+	again    *stateVar // which this is, of a text that was read before
+}
+
+// first returns the variable that this is.
+func (v *stateVar) first() *stateVar {
+	if v.again != nil {
+		return v.again
+	}
+	return v
 }
 
 // path returns the variable's name in a graph.

@@ -76,6 +76,14 @@ func TestDemo(t *testing.T) {
 	if code := run([]string{"verify", bundle}, &out, &errs); code != 0 || !strings.Contains(out.String(), "computes what was trained") {
 		t.Errorf("verify: exit %d, %q", code, out.String())
 	}
+	out.Reset()
+	if code := run([]string{"reproduce", "--quiet", bundle}, &out, &errs); code != 0 || !strings.Contains(out.String(), "reproduced: 1 phase, 64 updates") {
+		t.Errorf("reproduce: exit %d, %q, %s", code, out.String(), errs.String())
+	}
+	out.Reset()
+	if code := run([]string{"reproduce", "--json", "--quiet", bundle}, &out, &errs); code != 0 || !strings.Contains(out.String(), `"same":true`) {
+		t.Errorf("reproduce: exit %d, %q, %s", code, out.String(), errs.String())
+	}
 	model := filepath.Join(bundle, "model.onnx")
 	b, err := os.ReadFile(model)
 	if err != nil {

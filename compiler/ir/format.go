@@ -16,22 +16,32 @@ import (
 //		f32[N 10] v1 = MatMul(x, fc.w)  # fc main.go:14
 //		f32[N 10] v2 = Mul(v1, two)
 //	}
-func Format(g *Graph) string { return format(g, true) }
+func Format(g *Graph) string { return format(g, true, nil) }
+
+// FormatNoted is the line of the version and Format, in which note says of inputs,
+// parameters and state how they come about, where it does not return "": a
+// parameter's initializer, the values that an input takes. Positions have the import
+// path. ParseNoted reads it back:
+//
+//	f32[784 10] fc.w = Glorot, f32[10] fc.b = "Constant(0.1)"
+func FormatNoted(g *Graph, note func(*Value) string) string {
+	return fmt.Sprintf("%s %d\n%s", fileWord, TextVersion, format(g, true, note))
+}
 
 // Text is Format without the layers and positions: what equality and hashes are
 // made of.
-func Text(g *Graph) string { return format(g, false) }
+func Text(g *Graph) string { return format(g, false, nil) }
 
-// TextVersion is the version of the text form that Format writes; Parse reads it
-// and older ones.
-const TextVersion = 1
+// TextVersion is the version of the text form; Parse reads it and older ones.
+// Version 2 has notes, and what has none is written as version 1.
+const TextVersion = 2
 
 // fileWord begins the line of the version.
 const fileWord = "lamina"
 
 // File returns what is kept of a graph on disk: the line "lamina 1" with the
 // version, then Text. No hash takes the line in.
-func File(g *Graph) string { return fmt.Sprintf("%s %d\n%s", fileWord, TextVersion, Text(g)) }
+func File(g *Graph) string { return fmt.Sprintf("%s 1\n%s", fileWord, Text(g)) }
 
 // Hash returns the SHA-256 of Text in hexadecimal.
 func Hash(g *Graph) string {
@@ -39,12 +49,21 @@ func Hash(g *Graph) string {
 	return hex.EncodeToString(h[:])
 }
 
-func format(g *Graph, comments bool) string {
+func format(g *Graph, comments bool, note func(*Value) string) string {
 	var b strings.Builder
+	given := func(v *Value) string {
+		s := v.Type.String() + " " + quoteName(v.Name)
+		if note != nil {
+			if n := note(v); n != "" {
+				s += " = " + quoteName(n)
+			}
+		}
+		return s
+	}
 	b.WriteString(quoteName(g.Name) + " (")
 	for i, v := range g.Inputs {
 		comma(&b, i)
-		b.WriteString(v.Type.String() + " " + quoteName(v.Name))
+		b.WriteString(given(v))
 	}
 	b.WriteString(") => (")
 	for i, v := range g.Outputs {
@@ -57,7 +76,7 @@ func format(g *Graph, comments bool) string {
 		b.WriteString(" <")
 		for i, v := range g.Params {
 			comma(&b, i)
-			b.WriteString(v.Type.String() + " " + quoteName(v.Name))
+			b.WriteString(given(v))
 		}
 		for i, v := range data {
 			comma(&b, len(g.Params)+i)
@@ -74,7 +93,7 @@ func format(g *Graph, comments bool) string {
 			if s.When == AfterUpdate {
 				when = "update"
 			}
-			fmt.Fprintf(&b, "%s %s => %s %s", s.In.Type, quoteName(s.In.Name), quoteName(s.Out.Name), when)
+			fmt.Fprintf(&b, "%s => %s %s", given(s.In), quoteName(s.Out.Name), when)
 		}
 		b.WriteString(")")
 	}
@@ -101,7 +120,11 @@ func format(g *Graph, comments bool) string {
 		b.WriteByte(')')
 		if comments && (n.Layer != "" || !n.Pos.IsZero()) {
 			b.WriteString("  # " + layerComment(n.Layer))
-			if p := n.Pos.String(); p != "" {
+			pos := Pos.String
+			if note != nil {
+				pos = Pos.Portable
+			}
+			if p := pos(n.Pos); p != "" {
 				b.WriteString(" " + p)
 			}
 		}

@@ -23,10 +23,16 @@ const (
 //
 // Errors: line:column: rule: what came; a text of a newer version.
 func Parse(src string, ops func(name string) (Op, bool)) (*Graph, error) {
+	return ParseNoted(src, ops, nil)
+}
+
+// ParseNoted is Parse that hands the notes of a text to note, which may refuse them;
+// nil passes over them (see FormatNoted). A value's name and type are known then.
+func ParseNoted(src string, ops func(name string) (Op, bool), note func(v *Value, text string) error) (*Graph, error) {
 	if len(src) > MaxText {
 		return nil, fmt.Errorf("text form of %d bytes is above the limit of %d", len(src), MaxText)
 	}
-	p := &parser{lexer: lexer{src: src}, ops: ops, g: &Graph{Data: map[*Value]*Tensor{}}, vals: map[string]*Value{}}
+	p := &parser{lexer: lexer{src: src}, ops: ops, note: note, g: &Graph{Data: map[*Value]*Tensor{}}, vals: map[string]*Value{}}
 	if err := p.next(); err != nil {
 		return nil, err
 	}
@@ -72,6 +78,7 @@ type parser struct {
 	g    *Graph
 	vals map[string]*Value
 	uses int
+	note func(*Value, string) error
 }
 
 func (p *parser) is(text string) bool { return p.tok.kind == 'p' && p.tok.text == text }
@@ -139,7 +146,10 @@ func (p *parser) graph() (err error) {
 	err = p.list("(", ")", func() error {
 		v, err := p.define(InputValue)
 		p.g.Inputs = append(p.g.Inputs, v)
-		return err
+		if err != nil {
+			return err
+		}
+		return p.noted(v)
 	})
 	if err != nil {
 		return err
@@ -254,6 +264,27 @@ func (p *parser) define(k Kind) (*Value, error) {
 	return v, nil
 }
 
+// noted reads the note of a value, if it has one.
+func (p *parser) noted(v *Value) error {
+	if has, err := p.accept("="); err != nil || !has {
+		return err
+	}
+	return p.takeNote(v)
+}
+
+// takeNote reads what stands behind the sign.
+func (p *parser) takeNote(v *Value) error {
+	at := p.tok
+	text, err := p.name()
+	if err != nil || p.note == nil {
+		return err
+	}
+	if err := p.note(v, text); err != nil {
+		return fmt.Errorf("%d:%d: %w", at.line, at.col, err)
+	}
+	return nil
+}
+
 func (p *parser) typ() (Type, error) {
 	if p.tok.kind != 'w' {
 		return Type{}, p.errorf("expected a type, got %s", p.tok.describe())
@@ -310,8 +341,11 @@ func (p *parser) constant() error {
 	if err != nil {
 		return err
 	}
-	if !data {
+	if !data || !p.is("{") {
 		p.g.Params = append(p.g.Params, v)
+		if data {
+			return p.takeNote(v)
+		}
 		return nil
 	}
 	v.Kind = DataValue
@@ -360,6 +394,9 @@ func (p *parser) reserve(t *Tensor) {
 func (p *parser) state() (string, error) {
 	v, err := p.define(StateValue)
 	if err != nil {
+		return "", err
+	}
+	if err := p.noted(v); err != nil {
 		return "", err
 	}
 	if err := p.expect("=>"); err != nil {
@@ -454,7 +491,11 @@ func parseFrame(s string) Frame {
 	if err != nil || line < 0 {
 		return Frame{}
 	}
-	return Frame{File: s[:i], Line: line}
+	f := Frame{File: s[:i], Line: line}
+	if j := strings.LastIndexByte(f.File, '/'); j > 0 {
+		f.Pkg, f.File = f.File[:j], f.File[j+1:]
+	}
+	return f
 }
 
 func (p *parser) op() (Op, error) {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/lamina-ml/lamina/export/bundle"
+	"github.com/lamina-ml/lamina/export/reproduce"
 	"github.com/lamina-ml/lamina/export/verify/ort"
 	"github.com/lamina-ml/lamina/internal/orttest"
 	"github.com/lamina-ml/lamina/runtime/dataset"
@@ -36,6 +37,13 @@ func TestGreedy(t *testing.T) {
 	}
 	if verdict.Status != bundle.Holds {
 		t.Errorf("the bundle does not hold: %+v", verdict)
+	}
+	again, err := reproduce.Bundle(t.Context(), filepath.Join(dir, "encoder"), reproduce.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !again.Same || again.Phases != 5 {
+		t.Errorf("the bundle is not reproduced: %+v", again)
 	}
 	record, err := os.ReadFile(filepath.Join(dir, "encoder", "training.json"))
 	if err != nil {

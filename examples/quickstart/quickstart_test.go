@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/lamina-ml/lamina/export/bundle"
+	"github.com/lamina-ml/lamina/export/reproduce"
 	"github.com/lamina-ml/lamina/export/verify/ort"
 	"github.com/lamina-ml/lamina/internal/orttest"
 )
@@ -72,5 +73,12 @@ func TestQuickstart(t *testing.T) {
 	}
 	if verdict.Status != bundle.Holds {
 		t.Errorf("the bundle does not hold: %+v", verdict)
+	}
+	again, err := reproduce.Bundle(t.Context(), filepath.Join(dir, "out", "encoder"), reproduce.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !again.Same {
+		t.Errorf("the bundle is not reproduced: %+v", again)
 	}
 }

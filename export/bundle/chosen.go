@@ -15,24 +15,24 @@ type chosenRows struct {
 }
 
 type chosenList struct {
-	Phases []string `json:"phases"` // that were trained on them: JSON pointers (RFC 6901) into training.json
+	Phases []string `json:"phases"` // that were trained on them, and what else names them: JSON pointers (RFC 6901) into training.json
 	Rows   []int    `json:"rows"`
 }
 
 // split returns the record without its lists of rows, and these, each once.
 func split(rec engine.Record) (engine.Record, chosenRows) {
 	c := chosenRows{Format: Format}
-	rec.Phases = eachPhase("/phases", rec.Phases, func(at string, p *engine.Phase) {
-		if len(p.Chosen) == 0 {
+	rec.Phases = eachPhase("/phases", rec.Phases, func(at string, chosen *[]int) {
+		if len(*chosen) == 0 {
 			return
 		}
-		i := slices.IndexFunc(c.Lists, func(l chosenList) bool { return slices.Equal(l.Rows, p.Chosen) })
+		i := slices.IndexFunc(c.Lists, func(l chosenList) bool { return slices.Equal(l.Rows, *chosen) })
 		if i < 0 {
 			i = len(c.Lists)
-			c.Lists = append(c.Lists, chosenList{Rows: p.Chosen})
+			c.Lists = append(c.Lists, chosenList{Rows: *chosen})
 		}
 		c.Lists[i].Phases = append(c.Lists[i].Phases, at)
-		p.Chosen = nil
+		*chosen = nil
 	})
 	return rec, c
 }
@@ -45,22 +45,32 @@ func (c chosenRows) join(rec engine.Record) engine.Record {
 			rows[at] = l.Rows
 		}
 	}
-	rec.Phases = eachPhase("/phases", rec.Phases, func(at string, p *engine.Phase) {
+	rec.Phases = eachPhase("/phases", rec.Phases, func(at string, chosen *[]int) {
 		if l, ok := rows[at]; ok {
-			p.Chosen = l
+			*chosen = l
 		}
 	})
 	return rec
 }
 
-// eachPhase returns copies of the phases, and of those from which they started, as
-// visit leaves them.
-func eachPhase(at string, phases []engine.Phase, visit func(at string, p *engine.Phase)) []engine.Phase {
+// eachPhase returns copies of the phases, and of those from which they started, with
+// their lists of rows as visit leaves them.
+func eachPhase(at string, phases []engine.Phase, visit func(at string, chosen *[]int)) []engine.Phase {
 	phases = slices.Clone(phases)
 	for i := range phases {
 		p := &phases[i]
 		here := fmt.Sprintf("%s/%d", at, i)
-		visit(here, p)
+		visit(here, &p.Chosen)
+		if p.Recipe != nil {
+			r := *p.Recipe
+			visit(here+"/recipe/data", &r.Data.Chosen)
+			if r.Valid != nil {
+				v := *r.Valid
+				visit(here+"/recipe/valid", &v.Chosen)
+				r.Valid = &v
+			}
+			p.Recipe = &r
+		}
 		p.Start = slices.Clone(p.Start)
 		for j := range p.Start {
 			p.Start[j].Phases = eachPhase(fmt.Sprintf("%s/start/%d/phases", here, j), p.Start[j].Phases, visit)

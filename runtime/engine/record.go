@@ -1,20 +1,25 @@
 package engine
 
+import "encoding/json"
+
 // Record is the facts of a training that ship with a trained function, as plain
 // data for JSON. It holds no path, user, host or time of day.
 type Record struct {
-	Seed      uint64            `json:"seed"`
-	DataHash  string            `json:"data_hash,omitempty"`  // of the training rows
-	Rows      int               `json:"rows,omitempty"`       // of the training data
-	Columns   map[string]Range  `json:"columns,omitempty"`    // by name, over the training rows
-	Classes   []string          `json:"classes,omitempty"`    // names of the labels' values, in order
-	Program   string            `json:"program,omitempty"`    // the phases as a table
-	Metrics   Metrics           `json:"metrics,omitempty"`    // of the parameters that ship
-	Phases    []Phase           `json:"phases,omitempty"`     // in order
-	SpecText  string            `json:"spec,omitempty"`       // the model's text form
-	ModelHash string            `json:"model_hash,omitempty"` // of the text form without positions
-	Kernels   string            `json:"kernels,omitempty"`    // kernel set that computed the bits
-	Versions  map[string]string `json:"versions,omitempty"`   // of what took part
+	Seed       uint64            `json:"seed"`
+	DataHash   string            `json:"data_hash,omitempty"`  // of the training rows
+	Rows       int               `json:"rows,omitempty"`       // of the training data
+	Columns    map[string]Range  `json:"columns,omitempty"`    // by name, over the training rows
+	Classes    []string          `json:"classes,omitempty"`    // names of the labels' values, in order
+	Program    string            `json:"program,omitempty"`    // the phases as a table
+	Metrics    Metrics           `json:"metrics,omitempty"`    // of the parameters that ship
+	Phases     []Phase           `json:"phases,omitempty"`     // in order
+	SpecText   string            `json:"spec,omitempty"`       // the model's text form
+	ModelHash  string            `json:"model_hash,omitempty"` // of the text form without positions
+	Kernels    string            `json:"kernels,omitempty"`    // kernel set that computed the bits
+	Averaged   bool              `json:"averaged,omitempty"`   // what ships are moving averages of the parameters
+	Ships      string            `json:"ships,omitempty"`      // text form of the function, as it was declared
+	Executable string            `json:"executable,omitempty"` // SHA-256 of the program, if a recipe lacks what its Go code did
+	Versions   map[string]string `json:"versions,omitempty"`   // of what took part
 }
 
 // Range is the least and the greatest value of each feature of a column. A list of
@@ -40,7 +45,8 @@ type Phase struct {
 	Optimizer any      `json:"optimizer,omitempty"` // as the optimizer describes itself
 	Average   float64  `json:"average,omitempty"`   // momentum of the averages that the parameters are, 0 if they are no averages
 	Metrics   Metrics  `json:"metrics,omitempty"`
-	Start     []Start  `json:"start,omitempty"` // where parameters came from, if not all from initializers
+	Start     []Start  `json:"start,omitempty"`  // where parameters came from, if not all from initializers
+	Recipe    *Recipe  `json:"recipe,omitempty"` // what trains it again; records of before have none
 
 	Probe     string             `json:"probe,omitempty"`     // what was measured instead of trained
 	Confusion map[string][][]int `json:"confusion,omitempty"` // of a probe, by its name: rows by true, then by predicted class
@@ -52,4 +58,33 @@ type Start struct {
 	Loaded  []string `json:"loaded"`           // their names
 	Hash    string   `json:"hash"`             // SHA-256 of names, shapes and bits
 	Phases  []Phase  `json:"phases,omitempty"` // that trained them, where that is known
+}
+
+// Recipe is what decides the bits of a phase: with the rows, all that is needed to train
+// it again.
+type Recipe struct {
+	Model    string          `json:"model,omitempty"` // text form with initializers, which spec.Parse reads
+	Settings json.RawMessage `json:"settings"`        // of train.Options, those that decide
+	Data     Rows            `json:"data"`            // that the phase was given
+	Valid    *Rows           `json:"valid,omitempty"` // by which the best epoch was chosen
+	Below    string          `json:"below,omitempty"` // text form of what the rows went through first
+	Column   string          `json:"column,omitempty"`
+	Trail    []byte          `json:"trail,omitempty"` // of the losses: see train.Trail
+	Lacks    []string        `json:"lacks,omitempty"` // what no recipe can say: each a sentence
+}
+
+// Epochs returns the number of epochs that the settings allow, 0 if they do not say.
+func (r *Recipe) Epochs() int {
+	var s struct{ Epochs int }
+	if json.Unmarshal(r.Settings, &s) != nil {
+		return 0
+	}
+	return s.Epochs
+}
+
+// Rows identifies rows.
+type Rows struct {
+	Rows   int    `json:"rows"`
+	Hash   string `json:"hash"`             // of the rows
+	Chosen []int  `json:"chosen,omitempty"` // their numbers in a table, if they were chosen from one
 }

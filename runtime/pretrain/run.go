@@ -187,6 +187,9 @@ func (r *run) phase(ctx context.Context, i int) (res *train.Result, e train.Earl
 	if e, err = res.Earlier(); err == nil && st.machine != nil { // while the codes are there
 		err = r.stopped(ctx, st.machineMetrics(ctx, e, rows, o.Valid))
 	}
+	if err == nil {
+		err = r.stopped(ctx, r.recipe(ctx, st, &e.Phase))
+	}
 	return res, e, err
 }
 

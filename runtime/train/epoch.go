@@ -34,6 +34,7 @@ type Epoch struct {
 	Valid     Values  `json:"valid"`     // zero unless Validated
 	Validated bool    `json:"validated"` // whether there are validation rows
 	Best      bool    `json:"best"`      // whether no earlier epoch was better
+	Trail     Trail   `json:"trail,omitempty"`
 
 	// Seconds and RowsPerSecond are measured and no part of what a seed makes.
 	Seconds       float64 `json:"seconds"`

@@ -31,7 +31,14 @@ func newRecord(r *Result) (engine.Record, error) {
 	for i := len(phases) - 1; i >= 0 && phases[i].Probe != ""; i-- { // of the same parameters
 		maps.Copy(metrics, phases[i].Metrics)
 	}
+	executable := ""
+	for _, p := range phases {
+		if p.Recipe != nil && len(p.Recipe.Lacks) > 0 && executable == "" {
+			executable = programHash()
+		}
+	}
 	return engine.Record{
+		Averaged: r.averaged, Executable: executable,
 		Seed: r.opt.Seed, DataHash: hash, Rows: r.rows.Len(), Columns: columns, Metrics: metrics,
 		Classes: r.opt.Classes, Program: r.program,
 		Phases:   phases,
@@ -45,6 +52,7 @@ func newRecord(r *Result) (engine.Record, error) {
 type measured struct {
 	mu      sync.Mutex
 	hash    string
+	valid   string // hash of the validation rows
 	columns map[string]engine.Range
 }
 

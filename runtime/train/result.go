@@ -93,6 +93,7 @@ func (r *Result) net(values []*spec.Value) (*engine.Net, error) {
 	if err != nil {
 		return nil, err
 	}
+	ships := ir.FormatNoted(g, func(*ir.Value) string { return "" })
 	own, err := r.settle(g, values)
 	if err != nil {
 		return nil, err
@@ -116,5 +117,6 @@ func (r *Result) net(values []*spec.Value) (*engine.Net, error) {
 	if err != nil {
 		return nil, err
 	}
+	rec.Ships = ships
 	return engine.NewNet(g, pl, own, rec, r.opt.Kernels...)
 }

@@ -62,6 +62,7 @@ func (t *Trainer) step(ctx context.Context) (more bool, err error) {
 	t.state.Rows += rows
 	t.cursor.Step += runs
 	t.cursor.Update++
+	t.state.Trail.add(t.sums.now[0], t.opt.Epochs, t.updatesPerEpoch(), t.cursor.Step >= t.batches.Steps())
 	t.report.step(t, rows)
 	if t.opt.AfterUpdate != nil {
 		t.opt.AfterUpdate(Update{Number: t.cursor.Update, Rows: rows, Loss: t.sums.now[0] / float64(rows)})

@@ -340,7 +340,7 @@ func (t *Trainer) epoch(ctx context.Context) (Epoch, error) {
 			break
 		}
 	}
-	e := Epoch{Number: t.cursor.Epoch + 1, Updates: t.cursor.Update, Rows: t.state.Rows, Rate: t.state.Rate, Train: t.means()}
+	e := Epoch{Number: t.cursor.Epoch + 1, Updates: t.cursor.Update, Rows: t.state.Rows, Rate: t.state.Rate, Train: t.means(), Trail: t.state.Trail.Marks}
 	spent := t.clock.elapsed() - started
 	e.Seconds, e.RowsPerSecond = spent.Seconds(), perSecond(int64(t.state.Rows-before), spent)
 	var err error
@@ -371,7 +371,7 @@ func (t *Trainer) epoch(ctx context.Context) (Epoch, error) {
 	}
 	t.cursor.Epoch, t.cursor.Step = e.Number, 0
 	t.state.History = append(t.state.History, e)
-	t.state.Sum, t.state.Rows = nil, 0
+	t.state.Sum, t.state.Rows, t.state.Trail = nil, 0, trail{}
 	t.opt.Log.Debug("epoch", "model", t.prog.Name, "epoch", e.Number, "loss", e.Train.Loss, "valid", e.Valid.Loss, "samples/s", e.RowsPerSecond)
 	if err := t.save(); err != nil {
 		return Epoch{}, err

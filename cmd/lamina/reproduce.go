@@ -1,0 +1,138 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lamina-ml/lamina/export/bundle"
+	"github.com/lamina-ml/lamina/export/reproduce"
+	"github.com/lamina-ml/lamina/internal/command"
+	"github.com/lamina-ml/lamina/runtime/dataset"
+	"github.com/lamina-ml/lamina/runtime/pretrain"
+	"github.com/lamina-ml/lamina/runtime/train"
+)
+
+func reproduceCommand() *cobra.Command {
+	var asJSON, quiet bool
+	var data []string
+	var dir string
+	c := &cobra.Command{
+		Use:   "reproduce BUNDLE",
+		Short: "Train a bundle's model again from its record, and compare the bytes",
+		Long: `Trains every phase that training.json records, from the same initializers, seeds,
+settings and rows, exports the result, and compares it with model.onnx, byte by byte.
+If they differ it says in which phase, and at which update, the losses parted.
+
+The rows are found by their hash: among the embedded digits and what --data names, as
+often as needed: a folder of the four IDX files of MNIST, a .npz or .csv file, or an
+.npy file with the name of its column, x=rows.npy; columns of several files are joined
+by a comma: x=rows.npy,y=labels.npy.
+
+Exit status: 0 the same bytes, 1 they differ, 2 it cannot be trained again.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			o := reproduce.Options{Dir: dir}
+			for _, path := range data {
+				t, err := tablesOf(path)
+				if err != nil {
+					return &command.Exit{Status: command.Unreadable, Err: err}
+				}
+				o.Tables = append(o.Tables, t...)
+			}
+			if !quiet {
+				o.Progress = train.BarTo(c.ErrOrStderr())
+				o.Begin = func(p *pretrain.Program) { fmt.Fprintln(c.ErrOrStderr(), p) }
+			}
+			v, err := reproduce.Bundle(c.Context(), args[0], o)
+			if errors.Is(err, bundle.ErrDiffers) {
+				return &command.Exit{Status: command.Differs, Err: err}
+			}
+			if err != nil {
+				return &command.Exit{Status: command.Unreadable, Err: err}
+			}
+			if asJSON {
+				if err := json.NewEncoder(c.OutOrStdout()).Encode(v); err != nil {
+					return err
+				}
+			}
+			if !v.Same {
+				return &command.Exit{Status: command.Differs, Err: fmt.Errorf("%s: not reproduced: %s", args[0], v.Reason)}
+			}
+			if asJSON {
+				return nil
+			}
+			kernels := v.Here + " kernels"
+			if v.Kernels != v.Here {
+				kernels = fmt.Sprintf("%s kernels here, %s then", v.Here, v.Kernels)
+			}
+			_, err = fmt.Fprintf(c.OutOrStdout(), "%s: reproduced: %d phase%s, %d updates, %s: the %d bytes of model.onnx are the same\n",
+				args[0], v.Phases, plural(v.Phases), v.Updates, kernels, v.Bytes)
+			return err
+		},
+	}
+	c.Flags().StringArrayVar(&data, "data", defaultData(), "rows beside the embedded ones; may be given several times; default LAMINA_DATA")
+	c.Flags().StringVar(&dir, "dir", "", "folder to go on from after an interruption")
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	c.Flags().BoolVar(&quiet, "quiet", false, "no progress")
+	return c
+}
+
+func defaultData() []string {
+	if d := os.Getenv("LAMINA_DATA"); d != "" {
+		return []string{d}
+	}
+	return nil
+}
+
+func plural(n int) string {
+	if n == 1 {
+		return ""
+	}
+	return "s"
+}
+
+// tablesOf reads the tables that an argument of --data names.
+func tablesOf(arg string) ([]*dataset.Table, error) {
+	if st, err := os.Stat(arg); err == nil && st.IsDir() {
+		s, err := dataset.MNIST(arg)
+		if err != nil {
+			return nil, err
+		}
+		return []*dataset.Table{s.Train, s.Test}, nil
+	}
+	var all *dataset.Table
+	for part := range strings.SplitSeq(arg, ",") {
+		name, path, named := strings.Cut(part, "=")
+		if !named {
+			name, path = "", part
+		}
+		var t *dataset.Table
+		var err error
+		switch ext := filepath.Ext(strings.TrimSuffix(path, ".gz")); {
+		case ext == ".npz" && !named:
+			t, err = dataset.NPZ(path)
+		case ext == ".csv" && !named:
+			t, err = dataset.CSV(path)
+		case ext == ".npy" && named:
+			t, err = dataset.NPY(path, name)
+		default:
+			err = fmt.Errorf("--data %s: it must be a folder of MNIST's IDX files, NAME.npz, NAME.csv, or COLUMN=NAME.npy", part)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if all != nil {
+			t = all.Join(t)
+		}
+		if all = t; all.Err() != nil {
+			return nil, all.Err()
+		}
+	}
+	return []*dataset.Table{all}, nil
+}

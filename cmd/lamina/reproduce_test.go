@@ -1,0 +1,46 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/lamina-ml/lamina/internal/npywrite"
+)
+
+// TestReproduceData reads what --data may name, and refuses the rest.
+func TestReproduceData(t *testing.T) {
+	dir := t.TempDir()
+	npy := func(name string, shape []int, v []float32) string {
+		var b bytes.Buffer
+		if err := npywrite.Begin[float32](&b, shape); err != nil {
+			t.Fatal(err)
+		}
+		if err := npywrite.Append(&b, v); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, b.Bytes(), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	x, y := npy("x.npy", []int{3, 2}, make([]float32, 6)), npy("y.npy", []int{3, 1}, make([]float32, 3))
+	tables, err := tablesOf("x=" + x + ",target=" + y)
+	if err != nil || len(tables) != 1 || len(tables[0].Columns()) != 2 || tables[0].Len() != 3 {
+		t.Errorf("got %v, %v", tables, err)
+	}
+	for arg, want := range map[string]string{
+		x: "COLUMN=NAME.npy", dir: "train-images", filepath.Join(dir, "no.csv"): "there is no file", "x=" + x + ",x=" + y: "x",
+	} {
+		if _, err := tablesOf(arg); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", arg, err, want)
+		}
+	}
+	var out, errs bytes.Buffer
+	if code := run([]string{"reproduce", "--quiet", dir}, &out, &errs); code != 2 {
+		t.Errorf("exit %d: %s", code, errs.String())
+	}
+}

@@ -1,0 +1,105 @@
+package train
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/lamina-ml/lamina/compiler/ops"
+	"github.com/lamina-ml/lamina/runtime/dataset"
+	"github.com/lamina-ml/lamina/runtime/engine"
+	"github.com/lamina-ml/lamina/runtime/optim"
+)
+
+// recipe returns what trains the phase again. What it cannot say it says that it lacks.
+func (r *Result) recipe(hash string) *engine.Recipe {
+	c := &engine.Recipe{Data: engine.Rows{Rows: r.rows.Len(), Hash: hash, Chosen: dataset.Chosen(r.rows)}, Trail: trails(r.History)}
+	lack := func(format string, a ...any) { c.Lacks = append(c.Lacks, fmt.Sprintf(format, a...)) }
+	var err error
+	if c.Model, err = r.model.Text(); err != nil {
+		lack("the model: %v", err)
+	}
+	for _, n := range r.prog.Graph.Nodes {
+		if _, ok := ops.ByName(n.Op.Name()); !ok {
+			lack("the op %s is of another module", n.Op.Name())
+			c.Model = ""
+			break
+		}
+	}
+	s := r.opt.settings(nil) // where parameters start is the phase's Start
+	if c.Settings, err = json.Marshal(s); err == nil {
+		_, err = Repeat(c.Settings)
+	}
+	if err != nil {
+		lack("the settings: %v", err)
+	}
+	if len(r.opt.Kernels) > 0 {
+		lack("kernels of ops of another module")
+	}
+	if v := r.opt.Valid; v != nil {
+		rows := &engine.Rows{Rows: v.Len(), Chosen: dataset.Chosen(v)}
+		if rows.Hash, err = r.validHash(); err != nil {
+			lack("the validation rows: %v", err)
+		}
+		c.Valid = rows
+	}
+	return c
+}
+
+// validHash is the hash of the validation rows.
+func (r *Result) validHash() (string, error) {
+	r.measured.mu.Lock()
+	defer r.measured.mu.Unlock()
+	if r.measured.valid == "" {
+		h, err := dataset.Hash(r.opt.Valid)
+		if err != nil {
+			return "", err
+		}
+		r.measured.valid = h
+	}
+	return r.measured.valid, nil
+}
+
+// Repeat returns the options that the settings of a recipe say. Rows for validation are
+// the caller's to add.
+//
+// Errors: settings that are no JSON of this version; an optimizer that is none of
+// Lamina's own.
+func Repeat(recipe []byte) (Options, error) {
+	var raw struct {
+		settings
+		Optimizer json.RawMessage `json:"optimizer"`
+	}
+	if err := json.Unmarshal(recipe, &raw); err != nil {
+		return Options{}, fmt.Errorf("train: the settings of a recipe: %w", err)
+	}
+	o, err := optim.Parse(raw.Optimizer)
+	if err != nil {
+		return Options{}, err
+	}
+	s := raw.settings
+	return Options{Optimizer: o, Batch: s.Batch, Accumulate: s.Accumulate, Shards: s.Shards, Seed: s.Seed, InOrder: s.InOrder, Epochs: s.Epochs,
+		Patience: s.Patience, MinDelta: s.MinDelta, KeepLast: s.KeepLast, ClipNorm: s.ClipNorm, Average: s.Average, ValidAverage: s.ValidAverage,
+		Freeze: s.Freeze}, nil
+}
+
+// programHash is the SHA-256 of the program that runs, "" where it cannot be read.
+func programHash() string {
+	path, err := os.Executable()
+	if err != nil {
+		return ""
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return ""
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}

@@ -1,0 +1,118 @@
+package spec
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/runtime/optim"
+)
+
+// Text returns the model's text form with what a training of it needs besides: how each
+// parameter and state variable begins, and which values an input takes. [Parse] reads it
+// back.
+//
+//	lamina 2
+//	mlp (f32[N 784] x, i64[N] y = "0 to 9") => (loss, loss/crossentropy1)
+//	    <f32[784 10] dense1/w = Glorot, f32[10] dense1/b = Zeros> { … }
+//
+// Errors: the mistakes of the declaration; an initializer or a schedule that is not one
+// of Lamina's own, since no text can say what it does.
+func (m *Model) Text() (string, error) {
+	if err := m.Err(); err != nil {
+		return "", err
+	}
+	notes := map[string]string{}
+	limits := m.Limits()
+	for _, in := range m.graph.Inputs {
+		if n, ok := limits[in.Name]; ok {
+			notes[in.Name] = between(n - 1)
+		}
+	}
+	for _, name := range m.unit {
+		notes[name] = between(1)
+	}
+	var errs []error
+	note := func(name, begins string, err error) {
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%q: %w", name, err))
+		}
+		notes[name] = begins
+	}
+	for _, p := range m.params {
+		s, err := p.begins()
+		note(p.Name, s, err)
+	}
+	for _, st := range m.states {
+		s, err := st.begins()
+		note(st.Name, s, err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return "", err
+	}
+	return ir.FormatNoted(m.graph, func(v *ir.Value) string { return notes[v.Name] }), nil
+}
+
+// between says that values are from 0 to n.
+func between(n int) string { return fmt.Sprintf("0 to %d", n) }
+
+// begins says how a parameter begins.
+func (p Param) begins() (string, error) {
+	if of, ok := p.Like(); ok {
+		s, err := of.begins()
+		turned := ""
+		if p.id.turned {
+			turned = ", transposed"
+		}
+		return fmt.Sprintf("like(%s, %s%s)", of.Name, s, turned), err
+	}
+	return initText(p.Init)
+}
+
+// begins says how a state variable begins.
+func (s State) begins() (string, error) {
+	if value, plan, ok := s.Scheduled(); ok {
+		d, ok := plan.(interface{ Describe() any })
+		if !ok {
+			return "", fmt.Errorf("its schedule is a %T, which is none of Lamina's own, so that no text can say what it does", plan)
+		}
+		b, err := json.Marshal(d.Describe())
+		if err == nil {
+			_, err = optim.ParseSchedule(b)
+		}
+		return fmt.Sprintf("scheduled(%s, %s)", strconv.FormatFloat(value, 'g', -1, 64), b), err
+	}
+	if p, ok := s.Like(); ok {
+		b, err := p.begins()
+		return fmt.Sprintf("like(%s, %s)", p.Name, b), err
+	}
+	return initText(s.Init)
+}
+
+// initText returns the name of an initializer that parseInit reads.
+func initText(i Init) (string, error) {
+	name := i.Name()
+	if known, ok := parseInit(name); !ok || known != i {
+		return "", fmt.Errorf("its initializer is %s, a %T, which is none of Lamina's own, so that no text can say what it does", name, i)
+	}
+	return name, nil
+}
+
+// parseInit returns the initializer of a name.
+func parseInit(name string) (Init, bool) {
+	for _, i := range []Init{Glorot(), GlorotNormal(), He(), LeCun(), Orthogonal(), Zeros()} {
+		if i.Name() == name {
+			return i, true
+		}
+	}
+	if s, ok := strings.CutPrefix(name, "Constant("); ok && strings.HasSuffix(s, ")") {
+		x, err := strconv.ParseFloat(strings.TrimSuffix(s, ")"), 64)
+		if i := Constant(x); err == nil && checkInit(i) == "" {
+			return i, true
+		}
+	}
+	return nil, false
+}
