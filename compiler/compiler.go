@@ -88,6 +88,18 @@ func CompileGraph(g *ir.Graph, o Options) (*plan.Plan, error) {
 	return s.finish(h, lowerOptions{capacity: o.capacity(h), segments: segmentsOf(h), spread: o.spread})
 }
 
+// CompileWithin is CompileGraph for as many rows, up to o.Rows, as keep the values of a
+// plan within that many bytes, for one row if all take more.
+func CompileWithin(g *ir.Graph, o Options, bytes int) (*plan.Plan, error) {
+	for {
+		p, err := CompileGraph(g, o)
+		if err != nil || p.ArenaBytes <= bytes || o.Rows <= 1 {
+			return p, err
+		}
+		o.Rows = max(1, min(o.Rows-1, int(float64(o.Rows)*float64(bytes)/float64(p.ArenaBytes))))
+	}
+}
+
 // segmentsOf describes the parameters of a graph that comes without a model.
 func segmentsOf(g *ir.Graph) []plan.Segment {
 	segs := make([]plan.Segment, len(g.Params))

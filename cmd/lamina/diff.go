@@ -195,10 +195,10 @@ func storedRows(net *engine.Net, sets []bundle.Set) (distinctRows, error) {
 				if !v.Type.Shape.RowWise() {
 					return out, fmt.Errorf("input %q is %s: its rows cannot be told apart", command.Clean(v.Name), v.Type)
 				}
-				r, err := rowOf(t, i, s.Rows)
-				if err != nil {
-					return out, err
+				if len(t.Shape) == 0 || t.Shape[0] != s.Rows {
+					return out, fmt.Errorf("a stored input is %s, which is not %d rows", t.Type(), s.Rows)
 				}
+				r := t.Rows(i, i+1)
 				row[v.Name] = r
 				fmt.Fprint(&key, r.Shape, r.F32, r.F64, r.I64, r.Bool, r.Raw, ";")
 			}
@@ -210,17 +210,6 @@ func storedRows(net *engine.Net, sets []bundle.Set) (distinctRows, error) {
 		}
 	}
 	return out, nil
-}
-
-// rowOf returns row i of t, which has rows of them.
-func rowOf(t *ir.Tensor, i, rows int) (*ir.Tensor, error) {
-	if len(t.Shape) == 0 || t.Shape[0] != rows {
-		return nil, fmt.Errorf("a stored input is %s, which is not %d rows", t.Type(), rows)
-	}
-	n := t.Len() / rows
-	r := t.Part(i*n, (i+1)*n)
-	r.Shape = append([]int{1}, t.Shape[1:]...)
-	return r, nil
 }
 
 // run returns the outputs for all rows, as f64.

@@ -368,7 +368,8 @@ func (e *encoder) run(ctx context.Context, p *partial) error {
 func (e *encoder) read(n int) (err error) {
 	for i := range e.in {
 		in := &e.in[i]
-		t := rowsOf(e.feed[in.port], in.whole, n)
+		t := in.whole.Rows(0, n)
+		e.feed[in.port] = t
 		if in.raw, err = in.rows.Read(n, t.F32, t.I64); err != nil {
 			return err
 		}
@@ -385,22 +386,6 @@ func (e *encoder) call(ctx context.Context, n int) error {
 		}
 	}
 	return e.net.RunInto(ctx, e.feed, e.codes)
-}
-
-// rowsOf makes t the first n rows of whole.
-func rowsOf(t, whole *ir.Tensor, n int) *ir.Tensor {
-	t.DType = whole.DType
-	t.Shape = append(append(t.Shape[:0], n), whole.Shape[1:]...)
-	k := ir.Elems(t.Shape)
-	switch whole.DType {
-	case ir.F32:
-		t.F32 = whole.F32[:k]
-	case ir.U8:
-		t.Raw = whole.Raw[:k]
-	default:
-		t.I64 = whole.I64[:k]
-	}
-	return t
 }
 
 // shapeOf is a row-wise type's shape for that many rows.

@@ -165,10 +165,11 @@ func readNPY(file string) (*ir.Tensor, error) {
 		return nil, err
 	}
 	c := table.Columns()[0]
-	t := &ir.Tensor{DType: ir.F32, Shape: append([]int{table.Len()}, c.Shape...), F32: table.F32(column)}
+	t := &ir.Tensor{DType: ir.F32, Shape: append([]int{table.Len()}, c.Shape...)}
 	if c.DType == dataset.I64 {
-		t.DType, t.I64 = ir.I64, table.I64(column)
+		t.DType = ir.I64
 	}
+	engine.SetColumn(t, table, column)
 	return t, nil
 }
 

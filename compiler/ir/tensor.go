@@ -286,6 +286,14 @@ func (t *Tensor) Part(from, to int) *Tensor {
 	return p
 }
 
+// Rows returns what lies from lo to hi along the first axis, and shares its memory.
+func (t *Tensor) Rows(lo, hi int) *Tensor {
+	row := Elems(t.Shape[1:])
+	rows := t.Part(lo*row, hi*row)
+	rows.Shape = append([]int{hi - lo}, t.Shape[1:]...)
+	return rows
+}
+
 // Copy copies the elements of src, of the same dtype, to the places from at on, as
 // many as there are on either side.
 func (t *Tensor) Copy(at int, src *Tensor) {

@@ -146,9 +146,8 @@ func appendRow(all, t *ir.Tensor, row int) *ir.Tensor {
 	if all == nil {
 		all = &ir.Tensor{DType: t.DType, Shape: append([]int{0}, t.Shape[1:]...)}
 	}
-	n := ir.Elems(t.Shape[1:])
 	all.Shape[0]++
-	all.Append(t.Part(row*n, (row+1)*n))
+	all.Append(t.Rows(row, row+1))
 	return all
 }
 
@@ -157,10 +156,7 @@ func firstRows(t *ir.Tensor, n int) *ir.Tensor {
 	if t == nil || len(t.Shape) == 0 || t.Shape[0] <= n {
 		return t
 	}
-	shape := append([]int{n}, t.Shape[1:]...)
-	out := t.Part(0, ir.Elems(shape))
-	out.Shape = shape
-	return out
+	return t.Rows(0, n)
 }
 
 // bounds gathers boundsFile.

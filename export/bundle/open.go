@@ -199,15 +199,9 @@ func compiled(m *onnximport.Model, rec engine.Record) (net *engine.Net, err erro
 	if err != nil {
 		return nil, err
 	}
-	p, err := compiler.CompileGraph(g, compiler.Options{Rows: openRows})
+	p, err := compiler.CompileWithin(g, compiler.Options{Rows: openRows}, maxArena)
 	if err != nil {
 		return nil, err
-	}
-	if p.ArenaBytes > maxArena {
-		rows := max(openRows*(maxArena>>10)/max(p.ArenaBytes>>10, 1), 1)
-		if p, err = compiler.CompileGraph(g, compiler.Options{Rows: rows}); err != nil {
-			return nil, err
-		}
 	}
 	if p.ArenaBytes > maxRowArena {
 		return nil, fmt.Errorf("its values take %d bytes for %d rows, more than %d", p.ArenaBytes, p.Capacity.Rows(), maxRowArena)

@@ -62,21 +62,9 @@ func given(inputs []*ir.Value, capacity ir.Binding, src dataset.Source) (verify.
 		if err != nil {
 			return set, err
 		}
-		shape := v.Type.Shape.At(at.WithRows(set.Rows))
-		x := &ir.Tensor{DType: v.Type.DType, Shape: shape}
-		switch v.Type.DType {
-		case ir.F32:
-			x.F32 = append([]float32{}, t.F32(col.Name)...)
-		case ir.F64:
-			x.F64 = make([]float64, ir.Elems(shape))
-			for i, y := range t.F32(col.Name) {
-				x.F64[i] = float64(y)
-			}
-		case ir.I64:
-			x.I64 = append([]int64{}, t.I64(col.Name)...)
-		case ir.U8:
-			x.Raw = append([]byte{}, t.U8(col.Name)...)
-		}
+		x := &ir.Tensor{DType: v.Type.DType, Shape: v.Type.Shape.At(at.WithRows(set.Rows))}
+		engine.SetColumn(x, t, col.Name)
+		x = x.Clone()
 		if err := x.Check(); err != nil {
 			return set, fmt.Errorf("bundle: column %q: %w", col.Name, err)
 		}

@@ -335,9 +335,7 @@ func rowsOf(e Estimate, t ir.Type, at ir.Binding) Estimate {
 	if k >= e.Value.Len() {
 		return e
 	}
-	cut := e.Value.Part(0, k)
-	cut.Shape = shape
-	out := Estimate{Value: cut}
+	out := Estimate{Value: e.Value.Rows(0, shape[0])}
 	if e.Var != nil {
 		out.Var = e.Var[:k]
 	}

@@ -46,6 +46,32 @@ func ColumnLengths(inputs []*ir.Value, cols []dataset.Column, capacity ir.Bindin
 	return at, nil
 }
 
+// Columns are rows by the names of their columns: a dataset.Batch or a dataset.Table.
+type Columns interface {
+	F32(name string) []float32
+	I64(name string) []int64
+	U8(name string) []uint8
+}
+
+// SetColumn makes a column the elements of a tensor of the column's shape, whose dtype
+// is f32, i64, u8 or, of a copy, f64.
+func SetColumn[C Columns](t *ir.Tensor, rows C, name string) {
+	switch t.DType {
+	case ir.I64:
+		t.I64 = rows.I64(name)
+	case ir.U8:
+		t.Raw = rows.U8(name)
+	case ir.F64:
+		x := rows.F32(name)
+		t.F64 = make([]float64, len(x))
+		for i, v := range x {
+			t.F64[i] = float64(v)
+		}
+	default:
+		t.F32 = rows.F32(name)
+	}
+}
+
 // ColumnFits reports whether a column has the rows of an input whose lengths are
 // these; it does not look at the element type.
 func ColumnFits(v *ir.Value, c dataset.Column, at ir.Binding) bool {

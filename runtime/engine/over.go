@@ -31,7 +31,9 @@ func (n *Net) Each(ctx context.Context, rows dataset.Source, f func(b dataset.Ba
 	made := 0
 	return dataset.Each(ctx, rows, n.p.Capacity.Rows()*cap(n.lanes), func(b dataset.Batch) error {
 		for _, v := range n.inputs {
-			in[v.Name] = fed(b, v, at.WithRows(b.Rows))
+			t := &ir.Tensor{DType: v.Type.DType, Shape: v.Type.Shape.At(at.WithRows(b.Rows))}
+			SetColumn(t, b, v.Name)
+			in[v.Name] = t
 		}
 		if made != b.Rows {
 			out, made = n.outputs(at.WithRows(b.Rows)), b.Rows
@@ -126,21 +128,4 @@ func (n *Net) columnsFit(rows dataset.Source) (ir.Binding, error) {
 		}
 	}
 	return at, nil
-}
-
-// fed is a batch's values of an input.
-func fed(b dataset.Batch, v *ir.Value, at ir.Binding) *ir.Tensor {
-	t := &ir.Tensor{DType: v.Type.DType, Shape: v.Type.Shape.At(at)}
-	switch t.DType {
-	case ir.I64:
-		t.I64 = b.I64(v.Name)
-	case ir.U8:
-		t.Raw = b.U8(v.Name)
-	case ir.F64:
-		t.DType, t.F32 = ir.F32, b.F32(v.Name)
-		return t.To(ir.F64)
-	default:
-		t.F32 = b.F32(v.Name)
-	}
-	return t
 }

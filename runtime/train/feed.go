@@ -105,7 +105,7 @@ func (f *feed) gather(e *engine.Engine, b *dataset.Batches) error {
 func (f *feed) whole() engine.Feed {
 	for name, t := range f.in {
 		if t.Shape[0] = f.batch.Rows; t.DType == ir.F32 {
-			t.F32 = f.batch.F32(name)
+			engine.SetColumn(t, f.batch, name)
 		}
 	}
 	return f.in
@@ -127,15 +127,10 @@ func (f *feed) take(b dataset.Batch) (engine.Feed, error) {
 	for _, name := range f.ports {
 		t := f.in[name]
 		t.Shape[0] = b.Rows
-		switch t.DType {
-		case ir.F32:
-			t.F32 = b.F32(name)
-			continue
-		case ir.U8:
-			t.Raw = b.U8(name)
+		engine.SetColumn(t, b, name)
+		if t.DType != ir.I64 {
 			continue
 		}
-		t.I64 = b.I64(name)
 		if err := f.inRange(b, name, t.I64); err != nil {
 			return nil, err
 		}

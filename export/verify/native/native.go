@@ -95,12 +95,9 @@ func (s *session) fit(at ir.Binding) error {
 		}
 		o.Lengths[name] = max(n, 1)
 	}
-	p, err := compiler.CompileGraph(g, o)
+	p, err := compiler.CompileWithin(g, o, scratchBytes)
 	if err == nil && p.ArenaBytes > scratchBytes {
-		o.Rows = max(1, int(float64(capacity)*scratchBytes/float64(p.ArenaBytes)))
-		if p, err = compiler.CompileGraph(g, o); err == nil && p.ArenaBytes > scratchBytes {
-			err = fmt.Errorf("%d rows need %d bytes of scratch memory, the limit is %d", o.Rows, p.ArenaBytes, scratchBytes)
-		}
+		err = fmt.Errorf("%d rows need %d bytes of scratch memory, the limit is %d", p.Capacity.Rows(), p.ArenaBytes, scratchBytes)
 	}
 	if err != nil {
 		return fmt.Errorf("lamina: %w", err)
