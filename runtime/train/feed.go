@@ -227,8 +227,11 @@ func (f *feed) inRange(b dataset.Batch, name string, x []int64) error {
 func (f *feed) notNegative(b dataset.Batch, name string, x []float32) error {
 	for i, v := range x {
 		if !(v >= 0) {
-			w := len(x) / b.Rows
-			return fmt.Errorf("train: %s is %v at %d; it is a weight of a loss, which must be at least 0", dataset.Place(f.src, b.Index[i/w], name), v, i%w)
+			at, w := "", len(x)/b.Rows
+			if w > 1 {
+				at = fmt.Sprintf(" at %d", i%w)
+			}
+			return fmt.Errorf("train: %s is %v%s; it is a weight of a loss, which must be at least 0", dataset.Place(f.src, b.Index[i/w], name), v, at)
 		}
 	}
 	return nil
