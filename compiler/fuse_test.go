@@ -39,7 +39,10 @@ func joined(g *ir.Graph, _ *state) error {
 	if err := fuseBy(g, []fusion{fuseGemm, fuseBias, fuseRelu, fuseReluGrad}); err != nil {
 		return err
 	}
-	return fuseSquaredError(g)
+	if err := fuseSquaredError(g); err != nil {
+		return err
+	}
+	return fuseWeightedError(g)
 }
 
 // TestFusionKeepsBits trains with and without fused steps.
@@ -74,6 +77,9 @@ func fusible(t *testing.T, seed uint64) *ir.Graph {
 	losses := []*spec.Loss{spec.MSE(y, x), spec.MSE(side, spec.Input("y", 3)).Weight(0.25)}
 	if seed == 2 {
 		losses = append(losses, spec.MAE(y, x))
+	}
+	if seed >= 4 {
+		losses[0].WeightedBy(spec.Input("w"))
 	}
 	g, err := spec.NewModel(fmt.Sprintf("fusible%d", seed), losses...).Graph()
 	if err != nil {
