@@ -47,8 +47,11 @@ func joined(g *ir.Graph, _ *state) error {
 
 // TestFusionKeepsBits trains with and without fused steps.
 func TestFusionKeepsBits(t *testing.T) {
-	for seed := range uint64(12) {
+	for seed := range uint64(16) {
 		g := fusible(t, seed)
+		if seed >= 12 {
+			g = fusibleWeighted(t, int(seed))
+		}
 		for _, store := range []bool{false, true} {
 			o := Options{Rows: 19, StoreGrads: store, spread: seed%3 != 0}
 			parts := fusedBy(t, g, o, apart)
@@ -78,10 +81,18 @@ func fusible(t *testing.T, seed uint64) *ir.Graph {
 	if seed == 2 {
 		losses = append(losses, spec.MAE(y, x))
 	}
-	if seed >= 4 {
-		losses[0].WeightedBy(spec.Input("w"))
-	}
 	g, err := spec.NewModel(fmt.Sprintf("fusible%d", seed), losses...).Graph()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+// fusibleWeighted is a model whose squared error has weights of the rows.
+func fusibleWeighted(t *testing.T, width int) *ir.Graph {
+	x := spec.Input("x", width)
+	y := x.Then(spec.Dense(7), spec.ReLU(), spec.Dense(width))
+	g, err := spec.NewModel("weighted", spec.MSE(y, x).WeightedBy(spec.Input("w"))).Graph()
 	if err != nil {
 		t.Fatal(err)
 	}
