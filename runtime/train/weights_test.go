@@ -219,7 +219,7 @@ func TestRowsWithoutALabel(t *testing.T) {
 	fit := func(labels *spec.Value, src *dataset.Table) *Result {
 		m, logits := head(labels)
 		o := Options{Optimizer: optim.SGD(0.5), Epochs: 2, Batch: 128, InOrder: true, KeepLast: true, Workers: 1, Log: slog.New(slog.DiscardHandler),
-			Valid: src, Metrics: []Metric{Accuracy(logits, labels)}}
+			Valid: src, Metrics: []Metric{Accuracy(logits, labels)}, Dir: t.TempDir()}
 		r, err := Fit(context.Background(), m, src, o)
 		if err != nil {
 			t.Fatal(err)
@@ -268,6 +268,27 @@ func TestRowsWithoutALabel(t *testing.T) {
 			return 0
 		}), options())
 		wantError(t, err, c.want)
+	}
+}
+
+// TestMaskOfAFreeLength: a mask of sequences whose length is free is one of those whose
+// length is known.
+func TestMaskOfAFreeLength(t *testing.T) {
+	fit := func(steps, mask *spec.Value, parts int) string {
+		y := steps.Then(spec.Dense(5), spec.Tanh(), spec.Dense(3))
+		m := spec.NewModel("m", spec.MSE(y, steps).WeightedBy(mask))
+		o := Options{Optimizer: optim.SGD(0.05), Epochs: 2, Batch: 32 / parts, Accumulate: parts, Shards: 4, Seed: 3, Log: slog.New(slog.DiscardHandler)}
+		src := weightedRows(75).Reshape("x", 4, 3)
+		o.Valid = src.Head(20)
+		r, err := Fit(context.Background(), m, src, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return bits(r)
+	}
+	want := fit(spec.Input("x", 4, 3), spec.Input("mask", 4), 1)
+	if got := fit(spec.Input("x", 6, 3).Free("T"), spec.Input("mask", 6).Free("T"), 2); got != want {
+		t.Errorf("other bits\n%s\n%s", got, want)
 	}
 }
 
