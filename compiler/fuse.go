@@ -46,7 +46,10 @@ func fuseBy(g *ir.Graph, fusions []fusion) error {
 	if err := fuseSoftplus(g); err != nil {
 		return err
 	}
-	return fuseSquaredError(g)
+	if err := fuseSquaredError(g); err != nil {
+		return err
+	}
+	return fuseWeightedError(g)
 }
 
 // fuseGemm turns a product of two matrices into a Gemm and lets a Gemm read

@@ -39,13 +39,19 @@ func joined(g *ir.Graph, _ *state) error {
 	if err := fuseBy(g, []fusion{fuseGemm, fuseBias, fuseRelu, fuseReluGrad}); err != nil {
 		return err
 	}
-	return fuseSquaredError(g)
+	if err := fuseSquaredError(g); err != nil {
+		return err
+	}
+	return fuseWeightedError(g)
 }
 
 // TestFusionKeepsBits trains with and without fused steps.
 func TestFusionKeepsBits(t *testing.T) {
-	for seed := range uint64(12) {
+	for seed := range uint64(16) {
 		g := fusible(t, seed)
+		if seed >= 12 {
+			g = fusibleWeighted(t, int(seed))
+		}
 		for _, store := range []bool{false, true} {
 			o := Options{Rows: 19, StoreGrads: store, spread: seed%3 != 0}
 			parts := fusedBy(t, g, o, apart)
@@ -76,6 +82,17 @@ func fusible(t *testing.T, seed uint64) *ir.Graph {
 		losses = append(losses, spec.MAE(y, x))
 	}
 	g, err := spec.NewModel(fmt.Sprintf("fusible%d", seed), losses...).Graph()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+// fusibleWeighted is a model whose squared error has weights of the rows.
+func fusibleWeighted(t *testing.T, width int) *ir.Graph {
+	x := spec.Input("x", width)
+	y := x.Then(spec.Dense(7), spec.ReLU(), spec.Dense(width))
+	g, err := spec.NewModel("weighted", spec.MSE(y, x).WeightedBy(spec.Input("w"))).Graph()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -139,6 +139,9 @@ func checkLengthsTrained(t *testing.T, seed uint64) {
 			if e == nil {
 				e, s = engineOf(t, p, fed, 1+d.N(3))
 			}
+			for name, x := range totalsOf(t, tw.totals[0], fed, b) {
+				fed[name] = x
+			}
 			u := &engine.Update{Accumulate: part > 0, UpdateRows: total, FirstRow: env.FirstRow, Seed: 5, Step: 2}
 			if err := e.RunAt(fed, trim(b, p.Capacity), u); err != nil {
 				t.Fatalf("seed %d with %v: %v", seed, b, err)

@@ -22,7 +22,10 @@ type Program struct {
 	// gradients; Eval the losses and the taps without what exists in training
 	// only. Both have the segments of all parameters, in the order of Params.
 	Train, Eval *plan.Plan
-	Losses      []string // the outputs that are losses, the weighted sum first
+	// TrainTotals and EvalTotals are what the plans take besides the data columns, nil
+	// for nothing: sums over the rows of a whole update, or of all that is evaluated.
+	TrainTotals, EvalTotals *plan.Totals
+	Losses                  []string // the outputs that are losses, the weighted sum first
 
 	report []string
 }
@@ -49,7 +52,7 @@ func Compile(m *spec.Model, o Options) (*Program, error) {
 		return nil, err
 	}
 	return &Program{Name: m.Name(), Hash: m.Hash(), Graph: t.graph, Params: params,
-		Train: t.train, Eval: t.eval, Losses: t.losses, report: t.report}, nil
+		Train: t.train, Eval: t.eval, TrainTotals: t.totals[0], EvalTotals: t.totals[1], Losses: t.losses, report: t.report}, nil
 }
 
 // segments describes a model's parameters to the plans.
@@ -73,7 +76,11 @@ func (p *Program) ExplainWith(kernel func(p *plan.Plan, step int) string) string
 	for _, r := range p.report {
 		b.WriteString(r)
 	}
-	for _, x := range []*plan.Plan{p.Train, p.Eval} {
+	plans := []*plan.Plan{p.Train, p.Eval}
+	if p.TrainTotals != nil {
+		plans = append(plans, p.TrainTotals.Plan)
+	}
+	for _, x := range plans {
 		var name func(int) string
 		if kernel != nil {
 			name = func(step int) string { return kernel(x, step) }

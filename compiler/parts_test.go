@@ -7,6 +7,7 @@ import (
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
+	"github.com/lamina-ml/lamina/compiler/plan"
 	"github.com/lamina-ml/lamina/internal/randgraph"
 	"github.com/lamina-ml/lamina/runtime/engine"
 )
@@ -27,6 +28,17 @@ func holdParts(t *testing.T, g *ir.Graph, at ir.Binding, part int) {
 	env := ir.Env{Binding: at, UpdateRows: rows, Seed: 9, Update: 1}
 	fed, wide := narrowed(randgraph.Feed(g, &env, 1))
 	want := results(t, d, &env, wide)
+	given := totalsOf(t, tw.totals[0], fed, at)
+	part1, err := (&state{opt: Options{Rows: rows, Lengths: lengthsOf(at)}}).front(g) // of which a part takes totals
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (&state{opt: Options{Rows: rows, Lengths: lengthsOf(at)}}).splitTotals(part1); err != nil {
+		t.Fatal(err)
+	}
+	if d, err = Gradient(part1, lossName); err != nil {
+		t.Fatal(err)
+	}
 	e, s := engineOf(t, tw.train, fed, 2)
 	sums := map[string][]float64{}
 	for from := 0; from < rows; from += part {
@@ -34,6 +46,9 @@ func holdParts(t *testing.T, g *ir.Graph, at ir.Binding, part int) {
 		ref := map[string]*ir.Tensor{}
 		for name, x := range wide {
 			ref[name] = x
+		}
+		for name, x := range given {
+			in[name], ref[name] = x, x.To(ir.F64)
 		}
 		for _, v := range g.Inputs {
 			axis, _ := ir.BatchAxis(v.Type.Shape)
@@ -75,6 +90,30 @@ func holdParts(t *testing.T, g *ir.Graph, at ir.Binding, part int) {
 			}
 		}
 	}
+}
+
+// totalsOf returns the totals of rows as the plan takes them.
+func totalsOf(t *testing.T, x *plan.Totals, fed engine.Feed, at ir.Binding) engine.Feed {
+	t.Helper()
+	given := engine.Feed{}
+	if x == nil {
+		return given
+	}
+	sums, err := engine.NewTotals(x, engine.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sums.Close()
+	if err := sums.Add(fed, trim(at, x.Plan.Capacity)); err != nil {
+		t.Fatal(err)
+	}
+	for _, one := range x.Of {
+		given[one.Input] = &ir.Tensor{DType: ir.F32, Shape: []int{}, F32: make([]float32, 1)}
+	}
+	if err := sums.Give(given); err != nil {
+		t.Fatal(err)
+	}
+	return given
 }
 
 // TestDrawsInParts: what is drawn for a weight is the same for every part of an

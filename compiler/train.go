@@ -18,6 +18,7 @@ const lossName = "loss"
 type twin struct {
 	graph       *ir.Graph
 	train, eval *plan.Plan
+	totals      [2]*plan.Totals // of the two plans, nil for none
 	losses      []string
 	report      []string // what ran and what was dropped
 }
@@ -50,6 +51,9 @@ func compileTwin(g *ir.Graph, segments []plan.Segment, o Options) (*twin, error)
 			return nil, err
 		}
 	}
+	if t.totals[0], err = s.splitTotals(h); err != nil {
+		return nil, err
+	}
 	t.train, err = s.finish(h, lowerOptions{capacity: o.capacity(h), segments: segments, train: true, storeGrads: o.StoreGrads, shards: o.Shards, loss: lossName, spread: o.spread})
 	if err != nil {
 		return nil, err
@@ -58,6 +62,9 @@ func compileTwin(g *ir.Graph, segments []plan.Segment, o Options) (*twin, error)
 	s = &state{opt: o, planned: true, inference: true}
 	e, err := s.front(g)
 	if err != nil {
+		return nil, err
+	}
+	if t.totals[1], err = s.splitTotals(e); err != nil {
 		return nil, err
 	}
 	if t.eval, err = s.finish(e, lowerOptions{capacity: o.capacity(e), segments: segments, spread: o.spread}); err != nil {

@@ -11,6 +11,7 @@ import (
 type emphasisLayer struct {
 	Base
 	hit, rest float64
+	elems     *ir.Value
 }
 
 // Build takes the elements of the loss and the corrupted value.
@@ -39,6 +40,7 @@ func (l *emphasisLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 	if !isBad(v) {
 		b.sp.find().follows[v.Def] = noisy.Def
 	}
+	l.elems = v
 	return mean(b, v)
 }
 
@@ -74,6 +76,8 @@ func (l *Loss) Emphasis(noisy *Value, alpha, beta float64) *Loss {
 		rule = "Emphasis after the loss was given to a model at " + l.placed.pos().Made.String()
 	case l.elems == nil && !isBad(l.v):
 		rule = "Emphasis of a loss that has no elements"
+	case l.weights != nil:
+		rule = "Emphasis of a loss that has weights: write Emphasis before WeightedBy"
 	}
 	if rule != "" {
 		l.sp.fail(&mistake{at: at, made: at, op: text("loss %s", l.st.kind), rule: text("%s", rule)})
@@ -85,7 +89,8 @@ func (l *Loss) Emphasis(noisy *Value, alpha, beta float64) *Loss {
 	if l.elems == nil {
 		elems.v = bad()
 	}
-	v := apply(at, "Emphasis", &emphasisLayer{base, alpha, beta}, []*Value{elems, noisy})
-	l.sp, l.v, l.st = v.sp, v.v, base.st
+	layer := &emphasisLayer{Base: base, hit: alpha, rest: beta}
+	v := apply(at, "Emphasis", layer, []*Value{elems, noisy})
+	l.sp, l.v, l.st, l.emphasised = v.sp, v.v, base.st, layer.elems
 	return l
 }

@@ -16,8 +16,13 @@ type Loss struct {
 	weight float64
 	placed site // in a model
 
-	elems *ir.Value // of which it is the mean, nil for a penalty
-	unit  *ir.Value // target that must be in [0, 1]; nil for none
+	elems      *ir.Value // of which it is the mean, nil for a penalty
+	emphasised *ir.Value // the same with an emphasis, nil without one
+	unit       *ir.Value // target that must be in [0, 1]; nil for none
+	weights    *ir.Value // of the rows, nil for none
+
+	layer    *lossLayer // that made it, nil for a loss of one's own
+	operands []*Value
 }
 
 // Weight multiplies the loss in the total. It is 1 if not set. The loss is
@@ -42,21 +47,38 @@ func (l *Loss) Weight(w float64) *Loss {
 	return l
 }
 
-// lossLayer computes a loss of a prediction and a target.
+// lossLayer computes a loss of a prediction and a target, and of weights.
 type lossLayer struct {
 	Base
-	rule  func(prediction, target *ir.Value) string
-	build func(b *Builder, prediction, target *ir.Value) *ir.Value // of each element, or of each row
-	elems *ir.Value
+	rule     func(prediction, target *ir.Value) string
+	build    elementsOf
+	optional bool // there may be no target
+	weighted bool // the third operand is weights
+	elems    *ir.Value
 }
+
+// elementsOf returns the loss of each element, or of each row. keep is applied to what
+// it computes with, and makes it 0 in rows without weight.
+type elementsOf func(b *Builder, prediction, target *ir.Value, keep func(*ir.Value) *ir.Value) *ir.Value
 
 // Build returns the mean.
 func (l *lossLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 	if rule := l.rule(x[0], x[1]); rule != "" {
 		return b.Errorf("%s", rule)
 	}
-	l.elems = l.build(b, x[0], x[1])
-	return mean(b, l.elems)
+	var w *ir.Value
+	if l.weighted {
+		w = weightsOver(b, x[2], x[1].Type.Shape)
+	}
+	if l.optional {
+		if some := present(b, x[1]); w == nil {
+			w = b.Op(ops.Cast{To: ir.F32}, some)
+		} else {
+			w = b.Op(ops.Where{}, some, w, b.Const(0))
+		}
+	}
+	l.elems = l.build(b, x[0], x[1], keptBy(b, w))
+	return weightedMean(b, l.elems, w)
 }
 
 // mean returns the mean of all elements, along the rows first and then over
@@ -76,13 +98,13 @@ func mean(b *Builder, y *ir.Value) *ir.Value {
 }
 
 func newLoss(kind string, prediction, target *Value, rule func(p, t *ir.Value) string,
-	build func(b *Builder, p, t *ir.Value) *ir.Value) *Loss {
+	build elementsOf) *Loss {
 	at := callers(1)
 	base := newBase(kind)
 	base.st.loss = true
-	l := &lossLayer{Base: base, rule: rule, build: build}
+	l := &lossLayer{Base: base, rule: rule, build: build, optional: target.optional()}
 	v := apply(at, "loss "+kind, l, []*Value{prediction, target})
-	return &Loss{sp: v.sp, v: v.v, st: base.st, weight: 1, elems: l.elems}
+	return &Loss{sp: v.sp, v: v.v, st: base.st, weight: 1, elems: l.elems, layer: l, operands: []*Value{prediction, target}}
 }
 
 // ownLoss is the mean of what a user computed.
@@ -124,8 +146,8 @@ func sameType(p, t *ir.Value) string {
 // MSE is the mean squared error, the mean of (prediction-target)². Mistakes: the
 // two have different types.
 func MSE(prediction, target *Value) *Loss {
-	return newLoss("MSE", prediction, target, sameType, func(b *Builder, p, t *ir.Value) *ir.Value {
-		d := b.Op(ops.Sub{}, p, t)
+	return newLoss("MSE", prediction, target, sameType, func(b *Builder, p, t *ir.Value, keep func(*ir.Value) *ir.Value) *ir.Value {
+		d := keep(b.Op(ops.Sub{}, p, t))
 		return b.Op(ops.Mul{}, d, d)
 	})
 }
@@ -133,8 +155,8 @@ func MSE(prediction, target *Value) *Loss {
 // MAE is the mean absolute error, the mean of |prediction-target|. Mistakes: the
 // two have different types.
 func MAE(prediction, target *Value) *Loss {
-	return newLoss("MAE", prediction, target, sameType, func(b *Builder, p, t *ir.Value) *ir.Value {
-		return b.Op(ops.Abs{}, b.Op(ops.Sub{}, p, t))
+	return newLoss("MAE", prediction, target, sameType, func(b *Builder, p, t *ir.Value, keep func(*ir.Value) *ir.Value) *ir.Value {
+		return b.Op(ops.Abs{}, keep(b.Op(ops.Sub{}, p, t)))
 	})
 }
 
@@ -148,8 +170,8 @@ func Huber(prediction, target *Value, delta float64) *Loss {
 		}
 		return sameType(p, t)
 	}
-	return newLoss("Huber", prediction, target, rule, func(b *Builder, p, t *ir.Value) *ir.Value {
-		a := b.Op(ops.Abs{}, b.Op(ops.Sub{}, p, t))
+	return newLoss("Huber", prediction, target, rule, func(b *Builder, p, t *ir.Value, keep func(*ir.Value) *ir.Value) *ir.Value {
+		a := b.Op(ops.Abs{}, keep(b.Op(ops.Sub{}, p, t)))
 		near := b.Op(ops.Min{}, a, b.Const(delta)) // q²/2 + delta·(a-q) is both pieces
 		square := b.Op(ops.Mul{}, b.Op(ops.Mul{}, near, near), b.Const(0.5))
 		return b.Op(ops.Add{}, square, b.Op(ops.Mul{}, b.Op(ops.Sub{}, a, near), b.Const(delta)))
@@ -167,7 +189,8 @@ func BinaryCrossEntropy(logits, target *Value) *Loss {
 		}
 		return sameType(p, t)
 	}
-	l := newLoss("BinaryCrossEntropy", logits, target, rule, func(b *Builder, z, t *ir.Value) *ir.Value {
+	l := newLoss("BinaryCrossEntropy", logits, target, rule, func(b *Builder, z, t *ir.Value, keep func(*ir.Value) *ir.Value) *ir.Value {
+		z, t = keep(z), keep(t)
 		return b.Op(ops.Sub{}, b.Op(ops.Softplus{}, z), b.Op(ops.Mul{}, z, t))
 	})
 	if target != nil {
@@ -177,7 +200,8 @@ func BinaryCrossEntropy(logits, target *Value) *Loss {
 }
 
 // CrossEntropy is the mean of -log softmax(z) at the label, for logits z
-// f32[N … classes], not probabilities, and labels i64[N …], see [Labels].
+// f32[N … classes], not probabilities, and labels i64[N …], see [Labels]. Rows without
+// a label, if the labels are [Value.Optional], are left out of the mean.
 // Mistakes: the shapes do not fit, the labels have another number of classes, the
 // prediction comes from a Softmax.
 func CrossEntropy(logits, labels *Value) *Loss {
@@ -197,10 +221,10 @@ func CrossEntropy(logits, labels *Value) *Loss {
 		}
 		return ""
 	}
-	return newLoss("CrossEntropy", logits, labels, rule, func(b *Builder, z, t *ir.Value) *ir.Value {
+	return newLoss("CrossEntropy", logits, labels, rule, func(b *Builder, z, t *ir.Value, keep func(*ir.Value) *ir.Value) *ir.Value {
 		last := z.Type.Rank() - 1
 		hot := b.Op(ops.OneHot{Depth: z.Type.Last()}, t)
-		at := b.Op(ops.Mul{}, hot, b.Op(ops.LogSoftmax{Axis: last}, z))
+		at := b.Op(ops.Mul{}, hot, b.Op(ops.LogSoftmax{Axis: last}, keep(z)))
 		return b.Op(ops.Neg{}, b.Op(ops.ReduceSum{Axes: ir.MakeAxes(last)}, at))
 	})
 }

@@ -18,6 +18,7 @@ type Model struct {
 	params []Param
 	states []State
 	unit   []string     // inputs whose values must be in [0, 1]
+	weigh  []string     // inputs whose values must be at least 0
 	places []*placement // in the order of the summary
 	kept   map[*ir.Value]*ir.Value
 }
@@ -135,6 +136,9 @@ func (m *Model) assemble(losses []*Loss, whole bool) {
 		for _, in := range s.inputs {
 			if l.unit != nil && in.v == shipped(l.unit) && !slices.Contains(m.unit, in.name) {
 				m.unit = append(m.unit, in.name)
+			}
+			if l.weights != nil && in.v == shipped(l.weights) && !slices.Contains(m.weigh, in.name) {
+				m.weigh = append(m.weigh, in.name)
 			}
 		}
 	}

@@ -28,11 +28,12 @@ type space struct {
 }
 
 type input struct {
-	v     *ir.Value
-	name  string
-	at    site
-	limit int  // integers are below it; 0 for none
-	read  site // where a layer read it first, nil if none did
+	v        *ir.Value
+	name     string
+	at       site
+	limit    int  // integers are below it; 0 for none
+	optional bool // a row may have none, which is -1
+	read     site // where a layer read it first, nil if none did
 
 	free   string // name of the length after the batch, "" if that is known
 	most   int    // its capacity

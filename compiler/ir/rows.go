@@ -121,9 +121,10 @@ type Part uint8
 // What a value may be.
 const (
 	OfNothing Part = iota // of constants
-	OfParams              // of parameters and constants: the same for every part
+	OfTotals              // of totals of the update (see [Totals]) and constants: the same for every part, and no gradient reaches it
+	OfParams              // of parameters, totals and constants: the same for every part
 	OfRows                // a row for each row of the batch, of that row and parameters
-	OfSums                // a linear combination of sums and means over rows of what each row gives by itself, and of parameters
+	OfSums                // a combination, linear but for totals, of sums and means over rows of what each row gives by itself, and of parameters
 	OfOthers              // of rows in another way: it differs when an update is run in parts
 )
 
@@ -131,6 +132,7 @@ const (
 // where they first became so.
 func Parts(g *Graph) (of map[*Value]Part, why map[*Value]*Node) {
 	of, why = map[*Value]Part{}, map[*Value]*Node{}
+	data := ofData(g)
 	for _, v := range g.Values() {
 		if v.Def != nil || v.Kind == DataValue {
 			continue // a constant, or not seen yet
@@ -140,10 +142,15 @@ func Parts(g *Graph) (of map[*Value]Part, why map[*Value]*Node) {
 			of[v] = OfOthers
 		} else if axis >= 0 {
 			of[v] = OfRows
+		} else if v.Kind == InputValue {
+			of[v] = OfTotals // given once for the update
 		}
 	}
 	for _, n := range g.Nodes {
 		p := partOf(n, of)
+		if p == OfSums && isTotal(n, of, data) {
+			p = OfTotals
+		}
 		for _, v := range n.Out {
 			of[v] = p
 			if p != OfOthers {
@@ -168,7 +175,7 @@ func partOf(n *Node, of map[*Value]Part) Part {
 	vary := make([]bool, len(n.In))
 	for i, v := range n.In {
 		p := of[v]
-		has[p], most, vary[i] = true, max(most, p), p != OfNothing
+		has[p], most, vary[i] = true, max(most, p), p > OfTotals
 	}
 	rows := false
 	for _, v := range n.Out {
@@ -204,11 +211,12 @@ func partOf(n *Node, of map[*Value]Part) Part {
 // of the gradients of the parts in which an update may be run. It is when the loss
 // is a linear combination of sums and means over rows of what each row gives by
 // itself, and of terms that depend on parameters alone; means divide by the rows of
-// the update. The *Error names the layer and the line.
+// the update. What it is divided or multiplied by may be made of totals of the update,
+// which are sums and means of data columns only. The *Error names the layer and the line.
 func Separable(g *Graph, loss *Value) error {
 	of, why := Parts(g)
 	switch of[loss] {
-	case OfNothing, OfParams, OfSums:
+	case OfNothing, OfTotals, OfParams, OfSums:
 		return nil
 	case OfRows:
 		return fmt.Errorf("%q is %s, a number for each row", loss.Name, loss.Type)
@@ -218,6 +226,27 @@ func Separable(g *Graph, loss *Value) error {
 		return fmt.Errorf("%q is %s, whose rows are not apart", loss.Name, loss.Type)
 	}
 	return &Error{Layer: n.Layer, Made: n.Pos.Made, From: n.Pos.From, Op: n.Op.Name(), Rule: whyOthers(n, of)}
+}
+
+// rowsNotData is NotData of what a sum over rows is made of.
+func rowsNotData(v *Value) string {
+	if v.Def == nil {
+		return ""
+	}
+	for _, x := range v.Def.In {
+		if why := NotData(x); why != "" {
+			return why
+		}
+	}
+	return ""
+}
+
+// data says that what is not made of data columns alone, for that reason, "" without one.
+func data(what, why string) string {
+	if why == "" {
+		return ""
+	}
+	return what + " depends on " + why + ", not on data columns alone"
 }
 
 // whyOthers says what the node does that makes its results OfOthers.
@@ -230,12 +259,13 @@ func whyOthers(n *Node, of map[*Value]Part) string {
 		if v.Def != nil {
 			sum += " (" + v.Def.Op.Name() + ")"
 		}
+		why := rowsNotData(v)
 		for _, out := range n.Out {
 			if out.Type.Shape.Symbolic() {
-				return "it brings " + sum + " back to them, so that a row depends on the others"
+				return "it brings " + sum + " back to them, so that a row depends on the others" + data(", and the sum", why)
 			}
 		}
-		return "it is not linear in " + sum
+		return "it is not linear in " + sum + data(", which", why)
 	}
 	return "in it a row depends on the others"
 }

@@ -152,10 +152,28 @@ func TestSeparable(t *testing.T) {
 		"square of a mean": {func(b *ir.Builder, x, w *ir.Value) *ir.Value { m := units(b, x); return mean(b, b.Op(ops.Mul{}, m, m)) },
 			`Mul: it is not linear in a sum or mean over the rows (ReduceMean)`},
 		"ratio": {func(b *ir.Builder, x, w *ir.Value) *ir.Value {
-			return b.Op(ops.Div{}, mean(b, x), b.Op(ops.ReduceSum{}, x))
-		}, "Div: it is not linear"},
-		"trained factor": {func(b *ir.Builder, x, w *ir.Value) *ir.Value { return b.Op(ops.Mul{}, mean(b, x), mean(b, w)) }, "Mul: it is not linear"},
-		"centred":        {func(b *ir.Builder, x, w *ir.Value) *ir.Value { return mean(b, b.Op(ops.Sub{}, x, units(b, x))) }, "Sub: it brings a sum or mean over the rows (ReduceMean) back to them"},
+			y := b.Op(ops.MatMul{}, x, w)
+			return b.Op(ops.Div{}, mean(b, y), b.Op(ops.ReduceSum{}, y))
+		}, `Div: it is not linear in a sum or mean over the rows (ReduceMean), which depends on the parameter "w", not on data columns alone`},
+		"ratio to noise": {func(b *ir.Builder, x, w *ir.Value) *ir.Value {
+			noisy := b.Op(ops.GaussianNoise{SD: 1, Stream: 1}, x)
+			return b.Op(ops.Div{}, mean(b, b.Op(ops.MatMul{}, x, w)), b.Op(ops.Exp{}, mean(b, noisy)))
+		}, `Exp: it is not linear in a sum or mean over the rows (ReduceMean), which depends on the draws of GaussianNoise in layer "mine1"`},
+		"ratio to data": {func(b *ir.Builder, x, w *ir.Value) *ir.Value {
+			return b.Op(ops.Div{}, mean(b, b.Op(ops.MatMul{}, x, w)), b.Op(ops.Exp{}, b.Op(ops.ReduceSum{}, b.Op(ops.Abs{}, x))))
+		}, ""},
+		"rows over data": {func(b *ir.Builder, x, w *ir.Value) *ir.Value {
+			return mean(b, b.Op(ops.Div{}, b.Op(ops.MatMul{}, x, w), mean(b, x)))
+		}, ""},
+		"total of a total": {func(b *ir.Builder, x, w *ir.Value) *ir.Value {
+			part := b.Op(ops.Div{}, x, mean(b, x))
+			return b.Op(ops.Div{}, mean(b, b.Op(ops.MatMul{}, x, w)), mean(b, part))
+		}, "Div: it is not linear in a sum or mean over the rows (ReduceMean)"},
+		"trained factor": {func(b *ir.Builder, x, w *ir.Value) *ir.Value {
+			return b.Op(ops.Mul{}, mean(b, b.Op(ops.MatMul{}, x, w)), mean(b, w))
+		}, "Mul: it is not linear"},
+		"trained factor of data": {func(b *ir.Builder, x, w *ir.Value) *ir.Value { return b.Op(ops.Mul{}, mean(b, x), mean(b, w)) }, ""},
+		"centred":                {func(b *ir.Builder, x, w *ir.Value) *ir.Value { return mean(b, b.Op(ops.Sub{}, x, units(b, x))) }, "Sub: it brings a sum or mean over the rows (ReduceMean) back to them"},
 		"stopped": {func(b *ir.Builder, x, w *ir.Value) *ir.Value {
 			return mean(b, b.Op(ops.Sub{}, x, b.Op(ops.StopGradient{}, units(b, x))))
 		}, "Sub: it brings a sum or mean over the rows (StopGradient)"},

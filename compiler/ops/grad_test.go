@@ -107,6 +107,8 @@ var samples = []sample{
 	{ops.SoftplusSum{}, "f32[N 3]", ""},
 	{ops.SquaredError{}, "f32[N 3] f32[N 3] f32[]", ""},
 	{ops.SquaredError{}, "f32[N 3 2] f32[N 3 2] f32[]", ""},
+	{ops.WeightedSquaredError{}, "f32[N 3] f32[N 3] f32[N 1] bool[N 1]", ""},
+	{ops.WeightedSquaredError{}, "f32[N 3 2] f32[N 3 2] f32[N 1 1] bool[N 1 1]", ""},
 	{ops.Softmax{Axis: 1}, "f32[N 3]", ""},
 	{ops.Softmax{Axis: 0}, "f32[N 3]", ""},
 	{ops.LogSoftmax{Axis: 1}, "f32[N 3 2]", ""},

@@ -119,6 +119,16 @@ func (r draw) node(kind ir.Op) (ir.Op, []ir.Type) {
 		}
 	}
 	switch kind.(type) {
+	case ops.WeightedSquaredError: // a number and a bool of each row
+		in = []ir.Type{r.typ(false), {}, {}, {}}
+		if in[0].Rank() < 2 {
+			in[0].Shape = append(in[0].Shape, r.dim(false), r.dim(false))
+		}
+		column := in[0].Shape.Clone()
+		for i := 1; i < len(column); i++ {
+			column[i] = ir.Fixed(1)
+		}
+		in[1], in[2], in[3] = in[0], ir.Type{DType: in[0].DType, Shape: column}, ir.T(ir.Bool, column...)
 	case ops.GroupNorm, ops.InstanceNorm, ops.GroupNormGrad: // of channels, which others hardly ever meet
 		in = []ir.Type{r.typ(false), {}, {}}
 		if in[0].Rank() < 2 {

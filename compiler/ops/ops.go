@@ -18,7 +18,7 @@ func All() []ir.Op {
 		ReluGrad{}, SigmoidGrad{}, TanhGrad{},
 		Transpose{}, Reshape{}, Flatten{}, Expand{}, Concat{}, Slice{}, Pad{},
 		ReduceSum{}, ReduceMean{}, ReduceMax{}, Extent{}, ArgMax{}, TopK{},
-		MatMul{}, Gemm{}, GemmRelu{}, GemmReluGrad{}, SquaredError{}, SoftplusSum{},
+		MatMul{}, Gemm{}, GemmRelu{}, GemmReluGrad{}, SquaredError{}, WeightedSquaredError{}, SoftplusSum{},
 		Softmax{}, LogSoftmax{},
 		LayerNorm{}, RMSNorm{}, NormGrad{}, GroupNorm{}, InstanceNorm{}, GroupNormGrad{},
 		OneHot{}, Cast{},

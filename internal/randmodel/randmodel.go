@@ -1,5 +1,5 @@
 // Package randmodel declares random models for tests: a seed decides inputs,
-// branches, shared and tied layers, joins and losses.
+// branches, shared and tied layers, joins, losses, weights of rows and absent labels.
 package randmodel
 
 import (
@@ -17,6 +17,7 @@ type Model struct {
 	Columns []dataset.Column
 	classes int
 	shares  map[string]bool // columns in [0, 1]
+	none    bool            // some rows have no label
 	key     random.Key
 }
 
@@ -92,6 +93,11 @@ func declared(seed uint64, s *maker) *Model {
 
 	y := z.Then(m.decoder(enc, dims)).Named("reconstruction")
 	losses := []*spec.Loss{m.regression(y, x)}
+	w := &maker{key: random.New(seed).DeriveString("randmodel weights")}
+	if w.one(3) {
+		r.shares["weight"] = true
+		losses[0].WeightedBy(r.input("weight"))
+	}
 	r.Outputs = append(r.Outputs, y)
 	if s != nil {
 		losses = append(losses, of.Weight(0.25))
@@ -100,7 +106,11 @@ func declared(seed uint64, s *maker) *Model {
 	if m.one(2) {
 		r.Columns = append(r.Columns, dataset.Column{Name: "label", DType: dataset.I64})
 		logits := z.Then(spec.Dense(r.classes).Named("head"))
-		losses = append(losses, spec.CrossEntropy(logits, spec.Labels("label", r.classes)).Weight(0.5))
+		labels := spec.Labels("label", r.classes)
+		if r.none = w.one(2); r.none {
+			labels = labels.Optional()
+		}
+		losses = append(losses, spec.CrossEntropy(logits, labels).Weight(0.5))
 		r.Outputs = append(r.Outputs, logits.Then(spec.Softmax(-1)).Named("probabilities"))
 	}
 	if m.one(4) {
@@ -306,7 +316,11 @@ func (r *Model) Rows(n int) *dataset.Table {
 		for _, c := range r.Columns {
 			if c.DType == dataset.I64 {
 				i++
-				row.I64(c.Name, int64(r.key.Uint64N(i, uint64(r.classes))))
+				label := int64(r.key.Uint64N(i, uint64(r.classes)))
+				if r.none && r.key.Derive(1).Uint64N(i, 4) == 0 {
+					label = -1
+				}
+				row.I64(c.Name, label)
 				continue
 			}
 			x := row.F32Slice(c.Name)

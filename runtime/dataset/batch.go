@@ -108,7 +108,7 @@ func (b Batch) I64(name string) []int64 {
 // U8 returns the values of a column of uint8, [Rows width]; nil if there is none of that name.
 func (b Batch) U8(name string) []uint8 {
 	if c := b.buf.column(name, U8); c != nil {
-		return c.u8[:b.Rows*c.width]
+		return c.u8[b.first*c.width:][:b.Rows*c.width]
 	}
 	return nil
 }

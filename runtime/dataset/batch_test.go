@@ -101,6 +101,28 @@ func TestParts(t *testing.T) {
 	}
 }
 
+// TestPartsOfBytes is TestParts of a column of bytes.
+func TestPartsOfBytes(t *testing.T) {
+	col := Data{Column: Column{Name: "b", DType: U8, Shape: []int{2}}}
+	for i := range 20 {
+		col.U8 = append(col.U8, uint8(i), uint8(2*i))
+	}
+	tab, err := NewTable(col)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, s := range map[string]Source{"table": tab, "source": plain{tab}} {
+		b, ok, err := batches(t, s, 16, true).Next(t.Context())
+		if err != nil || !ok {
+			t.Fatal(err)
+		}
+		want := slices.Clone(b.U8("b"))
+		if got := b.Part(3, 9).U8("b"); !slices.Equal(got, want[6:18]) {
+			t.Errorf("%s: rows 3 to 9 are %v, want %v", name, got, want[6:18])
+		}
+	}
+}
+
 func TestBatchesOfASelection(t *testing.T) {
 	rows := key.Perm(50)[:20]
 	tab := numbers(t, 50, 3).Select(rows)

@@ -152,24 +152,57 @@ func compareKernel(b *binding) (kernel, string) {
 
 // whereKernel chooses between two float operands.
 func whereKernel(b *binding) (kernel, string) {
-	if b.outT[0].DType != ir.F32 || !b.inT[0].Shape.Equal(b.outT[0].Shape) {
+	if b.outT[0].DType != ir.F32 {
 		return nil, ""
 	}
+	cond, ok0 := b.reader(0)
 	x, ok1 := b.reader(1)
 	y, ok2 := b.reader(2)
-	if !ok1 || !ok2 {
+	if !ok0 || !ok1 || !ok2 {
 		return nil, ""
 	}
-	cond, out, width := b.in[0], b.out[0], b.width(b.outT[0])
+	out, width := b.out[0], b.width(b.outT[0])
 	b.needs(2 * inner(b.outT[0]).ElemsAt(b.p.Capacity))
 	return func(c *ctx, lo, hi int) {
 		w := *width
 		tmp := c.scratch(2 * w)
 		for u := lo; u < hi; u++ {
-			p, q := x.part(u, w, tmp), y.part(u, w, tmp[w:])
-			choose(out.f32[u*w:][:w], cond.b[u*w:][:w], p, q)
+			cond.choose(out.f32[u*w:][:w], u, x.part(u, w, tmp), y.part(u, w, tmp[w:]))
 		}
 	}, "where"
+}
+
+// choose takes the elements of p where the condition r meets unit u with true, and
+// those of q elsewhere. Elements that meet one condition are copied.
+func (r *reader) choose(dst []float32, u int, p, q []float32) {
+	if len(dst) == 0 {
+		return
+	}
+	cond := r.v.b[r.at(u):]
+	switch r.how {
+	case same, row:
+		choose(dst, cond, p, q)
+	case scatter:
+		r.each(len(dst), func(at, count, from, step int) {
+			if step == 0 {
+				pick(dst[at:at+count], cond[from], p[at:], q[at:])
+				return
+			}
+			for j := range count {
+				pick(dst[at+j:at+j+1], cond[from+j*step], p[at+j:], q[at+j:])
+			}
+		})
+	default:
+		pick(dst, cond[0], p, q)
+	}
+}
+
+// pick copies p if ok and else q.
+func pick(dst []float32, ok bool, p, q []float32) {
+	if !ok {
+		p = q
+	}
+	copy(dst, p)
 }
 
 // choose takes p where cond holds and q elsewhere, without a branch, which would

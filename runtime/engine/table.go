@@ -18,6 +18,8 @@ func maker(op ir.Op) makeKernel {
 		return gemm
 	case ops.SquaredError:
 		return squaredErrorKernel
+	case ops.WeightedSquaredError:
+		return weightedSquaredErrorKernel
 	case ops.Add, ops.Sub, ops.Mul, ops.Div, ops.Pow, ops.Max, ops.Min, ops.ReluGrad, ops.SigmoidGrad, ops.TanhGrad:
 		return binaryKernel
 	case ops.Greater, ops.Less, ops.Equal:

@@ -63,6 +63,10 @@ var crashRuns = map[string]func() (*spec.Model, *dataset.Table, Options){
 		return model(), rows(200), Options{Optimizer: optim.Adam(3e-3).Schedule(optim.Cosine(1)), Epochs: 40, Batch: 32, Shards: 4, Accumulate: 2, Cluster: Local(2),
 			Seed: 3, Workers: 2, ClipNorm: 1, CheckpointEvery: 2}
 	},
+	"weights": func() (*spec.Model, *dataset.Table, Options) {
+		return withWeights["labels"](), weightedRows(200), Options{Optimizer: optim.Adam(3e-3), Epochs: 40, Batch: 16, Accumulate: 2,
+			Seed: 4, Workers: 2, Valid: weightedRows(60), CheckpointEvery: 2}
+	},
 	"momentum": func() (*spec.Model, *dataset.Table, Options) { // an average and a queue
 		o := momentumOptions()
 		o.Epochs, o.Batch, o.Accumulate, o.Workers, o.CheckpointEvery, o.Valid = 16, 16, 2, 2, 3, rows(500).Head(80)

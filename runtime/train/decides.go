@@ -77,7 +77,11 @@ func (o *Options) decides(m *spec.Model, starts []InitReport) (checkpoint.Facts,
 	}
 	l = append(l, own...)
 	for _, x := range o.Metrics {
-		g, _, err := spec.GraphOf("metric", x.Value)
+		of := []*spec.Value{x.Value}
+		if x.Weight != nil {
+			of = append(of, x.Weight)
+		}
+		g, _, err := spec.GraphOf("metric", of...)
 		if err != nil {
 			return nil, fmt.Errorf("train: metrics: %w", err)
 		}

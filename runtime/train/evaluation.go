@@ -21,6 +21,8 @@ type evaluation struct {
 	names   []string // of the losses
 	metric  []Metric
 	outputs []string // of the metrics' plan
+	weights []int    // place of each metric's weight in outputs, -1 for none
+	totals  *totals  // of all rows, nil if the losses take none
 	store   *engine.Store
 	show    func() // makes store what is to be measured
 }
@@ -47,7 +49,7 @@ func newEvaluation(t *Trainer, src dataset.Source, losses bool) (_ *evaluation, 
 	}
 	if losses {
 		e.losses = &part{}
-		if e.losses.feed, err = newFeed(t.prog.Eval, src, t.model); err != nil {
+		if e.losses.feed, err = newFeed(t.prog.Eval, src, t.model, t.prog.EvalTotals); err != nil {
 			return nil, err
 		}
 		if e.losses.engine, err = engine.New(t.prog.Eval, e.store, t.opt.engine()); err != nil {
@@ -56,13 +58,26 @@ func newEvaluation(t *Trainer, src dataset.Source, losses bool) (_ *evaluation, 
 		if err := e.losses.feed.gather(e.losses.engine, e.batches); err != nil {
 			return nil, err
 		}
+		if e.totals, err = newTotals(t.prog.EvalTotals, e.losses.feed, e.batches, src, t.model, &t.opt); err != nil {
+			return nil, err
+		}
 	}
 	if len(e.metric) == 0 {
 		return e, nil
 	}
-	values := make([]*spec.Value, len(e.metric))
+	values, first := make([]*spec.Value, len(e.metric)), map[*spec.Value]int{}
 	for i, m := range e.metric {
 		values[i] = m.Value
+	}
+	for _, m := range e.metric {
+		at, ok := first[m.Weight]
+		if m.Weight == nil {
+			at = -1
+		} else if !ok {
+			at, first[m.Weight] = len(values), len(values)
+			values = append(values, m.Weight)
+		}
+		e.weights = append(e.weights, at)
 	}
 	g, params, err := spec.GraphOf("metrics", values...)
 	if err != nil {
@@ -82,7 +97,7 @@ func newEvaluation(t *Trainer, src dataset.Source, losses bool) (_ *evaluation, 
 		return nil, fmt.Errorf("train: metrics: %w", err)
 	}
 	e.metrics = &part{}
-	if e.metrics.feed, err = newFeed(pl, src, t.model); err != nil {
+	if e.metrics.feed, err = newFeed(pl, src, t.model, nil); err != nil {
 		return nil, err
 	}
 	if e.metrics.engine, err = engine.New(pl, e.store, t.opt.engine()); err != nil {
@@ -91,12 +106,17 @@ func newEvaluation(t *Trainer, src dataset.Source, losses bool) (_ *evaluation, 
 	return e, e.metrics.feed.gather(e.metrics.engine, e.batches)
 }
 
-// look is look at the validation rows.
+// look is look at the validation rows. It makes the totals of them too, which no
+// training changes.
 func (e *evaluation) look(ctx context.Context) error {
-	if e.metrics == nil {
-		return e.losses.feed.look(ctx)
+	var more []*feed
+	if e.metrics != nil {
+		more = append(more, e.metrics.feed)
 	}
-	return e.losses.feed.look(ctx, e.metrics.feed)
+	if err := e.losses.feed.look(ctx, more...); err != nil || e.totals == nil {
+		return err
+	}
+	return e.totals.overAll(ctx, e.batches)
 }
 
 // run measures. Sums are in float64 and in the order of the rows.
@@ -143,8 +163,13 @@ func (e *evaluation) run(ctx context.Context) (Values, error) {
 		if err := e.metrics.engine.RunAt(in, e.metrics.feed.lengths(b), nil); err != nil {
 			return Values{}, err
 		}
-		for i, name := range e.outputs {
-			x := e.metrics.engine.Output(name)
+		for i := range e.metric {
+			x := e.metrics.engine.Output(e.outputs[i])
+			if at := e.weights[i]; at >= 0 {
+				s, n := weighted(x, e.metrics.engine.Output(e.outputs[at]))
+				metric[i], counts[i] = metric[i]+s, counts[i]+n
+				continue
+			}
 			metric[i] += sum(x)
 			counts[i] += float64(ir.Elems(x.Shape))
 		}
@@ -168,6 +193,23 @@ func sum(t *ir.Tensor) float64 {
 	return s
 }
 
+// weighted adds the elements of t, each times the element of w that stands for it, and
+// these. What has weight 0 counts nothing, whatever it is.
+func weighted(t, w *ir.Tensor) (s, weight float64) {
+	each := ir.Elems(t.Shape) / max(ir.Elems(w.Shape), 1)
+	for i := range ir.Elems(w.Shape) {
+		of := w.At(i)
+		if of == 0 {
+			continue
+		}
+		weight += of * float64(each)
+		for j := range each {
+			s += of * t.At(i*each+j)
+		}
+	}
+	return s, weight
+}
+
 // valuesOf divides sums over rows; the first is the whole loss.
 func valuesOf(names []string, sums []float64, rows float64) Values {
 	var v Values
@@ -188,6 +230,7 @@ func (e *evaluation) close() {
 	if e.batches != nil {
 		e.batches.Close()
 	}
+	e.totals.close()
 	for _, p := range []*part{e.losses, e.metrics} {
 		if p != nil && p.engine != nil {
 			p.engine.Close()

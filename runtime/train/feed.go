@@ -19,24 +19,32 @@ type feed struct {
 	src    dataset.Source
 	in     engine.Feed
 	ports  []string       // that are shown; the engine gathers the others itself
+	given  []string       // that are no columns but totals of the update
 	limits map[string]int // of integer inputs: the values are below
 	unit   []string       // inputs whose values must be in [0, 1]
+	absent []string       // integer inputs that may be -1, for none
+	weight []string       // inputs whose values must be at least 0
 	batch  dataset.Batch  // the one shown last
 	at     ir.Binding     // what the columns make of the free lengths
 }
 
-// newFeed holds the plan's inputs against the columns.
+// newFeed holds the plan's inputs against the columns, but for totals.
 //
 // Errors: an input without a column; a column of another type or shape. All are
 // told at once.
-func newFeed(p *plan.Plan, src dataset.Source, m *spec.Model) (*feed, error) {
+func newFeed(p *plan.Plan, src dataset.Source, m *spec.Model, totals *plan.Totals) (*feed, error) {
 	if src == nil {
 		return nil, errors.New("train: there are no rows: the source is nil")
 	}
 	cols := src.Columns()
-	f := &feed{src: src, in: engine.Feed{}, limits: m.Limits(), unit: m.UnitInputs()}
+	f := &feed{src: src, in: engine.Feed{}, limits: m.Limits(), unit: m.UnitInputs(), absent: m.OptionalInputs(), weight: m.WeightInputs()}
 	var inputs []*ir.Value
 	for _, port := range p.Inputs {
+		if totals.Gives(port.Name) {
+			f.given = append(f.given, port.Name)
+			f.in[port.Name] = &ir.Tensor{DType: ir.F32, Shape: []int{}, F32: make([]float32, 1)}
+			continue
+		}
 		inputs = append(inputs, &ir.Value{Name: port.Name, Type: p.Buffers[port.Buffer].Type, Kind: ir.InputValue})
 	}
 	var errs []error
@@ -104,11 +112,26 @@ func (f *feed) gather(e *engine.Engine, b *dataset.Batches) error {
 // whole returns the batch shown last with every input in it.
 func (f *feed) whole() engine.Feed {
 	for name, t := range f.in {
+		if slices.Contains(f.given, name) {
+			continue
+		}
 		if t.Shape[0] = f.batch.Rows; t.DType == ir.F32 {
 			engine.SetColumn(t, f.batch, name)
 		}
 	}
 	return f.in
+}
+
+// names are those of the columns that the plan reads, as of one.
+func (f *feed) names() string {
+	var names []string
+	for name := range f.in {
+		if !slices.Contains(f.given, name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
 }
 
 func columnNames(cols []dataset.Column) string {
@@ -145,7 +168,7 @@ const lookRows = 1024
 // These may be nil.
 //
 // Errors: a label or token that its input does not allow, or a target of
-// BinaryCrossEntropy outside [0, 1], with its row and file; the source's and the context's.
+// BinaryCrossEntropy outside [0, 1], or a weight below 0, with its row and file; the source's and the context's.
 func (f *feed) look(ctx context.Context, more ...*feed) error {
 	var whole []string
 	for name := range f.limits {
@@ -153,13 +176,18 @@ func (f *feed) look(ctx context.Context, more ...*feed) error {
 			whole = append(whole, name)
 		}
 	}
-	if len(whole)+len(f.unit) == 0 {
+	if len(whole)+len(f.unit)+len(f.weight) == 0 {
 		return nil
 	}
 	slices.Sort(whole)
 	return dataset.Each(ctx, f.src, lookRows, func(b dataset.Batch) error {
 		for _, name := range f.unit {
 			if err := f.inUnit(b, name, b.F32(name)); err != nil {
+				return err
+			}
+		}
+		for _, name := range f.weight {
+			if err := f.notNegative(b, name, b.F32(name)); err != nil {
 				return err
 			}
 		}
@@ -178,9 +206,27 @@ func (f *feed) inRange(b dataset.Batch, name string, x []int64) error {
 	if !ok {
 		return nil
 	}
+	least, none := int64(0), ""
+	if slices.Contains(f.absent, name) {
+		least, none = -1, ", and -1 for none"
+	}
 	for i, v := range x {
-		if v < 0 || v >= int64(limit) {
-			return fmt.Errorf("train: %s is %d; the model's input takes 0 to %d", dataset.Place(f.src, b.Index[i*b.Rows/len(x)], name), v, limit-1)
+		if v < least || v >= int64(limit) {
+			return fmt.Errorf("train: %s is %d; the model's input takes 0 to %d%s", dataset.Place(f.src, b.Index[i*b.Rows/len(x)], name), v, limit-1, none)
+		}
+	}
+	return nil
+}
+
+// notNegative refuses weights below 0.
+func (f *feed) notNegative(b dataset.Batch, name string, x []float32) error {
+	for i, v := range x {
+		if !(v >= 0) {
+			at, w := "", len(x)/b.Rows
+			if w > 1 {
+				at = fmt.Sprintf(" at %d", i%w)
+			}
+			return fmt.Errorf("train: %s is %v%s; it is a weight of a loss, which must be at least 0", dataset.Place(f.src, b.Index[i/w], name), v, at)
 		}
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/plan"
@@ -104,7 +105,7 @@ func (t *Trainer) advice(p *plan.Plan, f *feed, otherwise string) string {
 	name, most := "", 0.0
 	for _, port := range p.Inputs {
 		x := f.whole()[port.Name]
-		if x.DType != ir.F32 {
+		if x.DType != ir.F32 || slices.Contains(f.given, port.Name) {
 			continue
 		}
 		for _, v := range x.F32 {

@@ -7,9 +7,10 @@ import (
 )
 
 // Accuracy is the share of rows whose greatest logit is that of the label.
-// logits is f32[N classes], labels i64[N].
+// logits is f32[N classes], labels i64[N]. Rows without a label, if they are
+// [spec.Value.Optional], are left out.
 func Accuracy(logits, labels *spec.Value) Metric {
-	return Metric{Name: "accuracy", Value: spec.Apply(&hit{Base: spec.Here("accuracy")}, logits, labels)}
+	return Metric{Name: "accuracy", Value: spec.Apply(&hit{Base: spec.Here("accuracy")}, logits, labels), Weight: spec.Labelled(labels)}
 }
 
 // hit is 1 where the prediction is the label and 0 elsewhere.

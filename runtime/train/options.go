@@ -65,6 +65,8 @@ type Options struct {
 	DumpAfter       string       // name of a pass, or "all"
 	Show            string       // name of the loss that Progress shows, as "loss/mse1"; "" is the whole loss
 	Log             *slog.Logger // slog.Default, which gets warnings and, as Info, what Progress has no epoch for; epochs are Debug
+
+	totals bool // the model takes totals of an update; New sets it
 }
 
 // engine returns the options of the engines.
@@ -77,6 +79,11 @@ func (o *Options) engine() engine.Options {
 type Metric struct {
 	Name  string
 	Value *spec.Value
+
+	// Weight, f32 of the first axes of Value, makes the mean a weighted one over all
+	// rows: the sum of weight times value over that of the weights. What has weight 0
+	// does not count, whatever its value. nil is weight 1.
+	Weight *spec.Value
 }
 
 // Update is an update that was just made.
@@ -160,10 +167,21 @@ func (o *Options) check(m *spec.Model) error {
 			errs = append(errs, x.Value.Err())
 		case !x.Value.Type().Shape.RowWise():
 			bad("metric %q must have the batch as its first axis, got %s", x.Name, x.Value.Type())
+		case x.Weight == nil:
+		case x.Weight.Err() != nil:
+			errs = append(errs, x.Weight.Err())
+		case !weighs(x.Weight.Type(), x.Value.Type()):
+			bad("the weight of metric %q must be f32 of the first axes of its value, which is %s, got %s", x.Name, x.Value.Type(), x.Weight.Type())
 		}
 		seen[x.Name] = true
 	}
 	return errors.Join(errs...)
+}
+
+// weighs reports whether elements of type w are weights of a value's first axes.
+func weighs(w, value ir.Type) bool {
+	n := w.Rank()
+	return w.DType == ir.F32 && n > 0 && n <= value.Rank() && w.Shape.Equal(value.Shape[:n])
 }
 
 // checkClasses refuses names that are not those of a label's values.

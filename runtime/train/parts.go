@@ -46,8 +46,8 @@ func (o *Options) checkParts(m *spec.Model, bad func(format string, a ...any)) {
 			bad("Options.Cluster has %d ranks, which must divide Options.Shards, and that is %d: let Shards be %d", k, o.Shards, k)
 		}
 	}
-	if rows := int64(o.Batch) * int64(o.Accumulate); o.Shards > 1 && rows > maxUpdate {
-		bad("Options.Batch times Accumulate is %d rows; with Options.Shards an update may have %d", rows, maxUpdate)
+	if err := o.checkWhole(); o.Shards > 1 && err != nil {
+		bad("%w", err)
 	}
 	name, k := "Accumulate", o.Accumulate
 	if o.Shards > 1 {
@@ -69,16 +69,32 @@ func (o *Options) checkParts(m *spec.Model, bad func(format string, a ...any)) {
 	}
 }
 
+// checkWhole refuses updates that are too large to be read as a whole.
+func (o *Options) checkWhole() error {
+	rows := int64(o.Batch) * int64(o.Accumulate)
+	switch {
+	case rows <= maxUpdate:
+		return nil
+	case o.Shards > 1:
+		return fmt.Errorf("Options.Batch times Accumulate is %d rows; with Options.Shards an update may have %d", rows, maxUpdate)
+	}
+	return fmt.Errorf("Options.Batch times Accumulate is %d rows; with a loss that is divided by a sum of data over the rows, as a weighted one, an update may have %d", rows, maxUpdate)
+}
+
 // stored reports whether an update needs the whole gradient in memory.
 func (o *Options) stored() bool { return o.ClipNorm > 0 || o.pieces() > 1 }
 
 // pieces returns the most runs of an update.
 func (o *Options) pieces() int { return max(o.Accumulate, o.Shards) }
 
-// batches returns how many batches are read for an update. One of several shards is
-// read as a whole, since its last one in an epoch is cut elsewhere than the others.
+// whole reports whether an update's rows are read as one batch: with several shards,
+// since an epoch's last update is cut elsewhere than the others, and with totals, which
+// are made of all rows before any part is run.
+func (o *Options) whole() bool { return o.Shards > 1 || o.totals }
+
+// batches returns how many batches are read for an update.
 func (o *Options) batches() int {
-	if o.Shards > 1 {
+	if o.whole() {
 		return 1
 	}
 	return o.Accumulate
@@ -89,7 +105,7 @@ func (o *Options) batchRows() int { return o.Batch * o.Accumulate / o.batches() 
 
 // runRows returns the most rows of a run.
 func (o *Options) runRows() int {
-	if o.Shards > 1 {
+	if o.whole() {
 		return (o.batchRows()-1)/o.pieces() + 1
 	}
 	return o.Batch
@@ -100,6 +116,11 @@ func (t *Trainer) shards(ctx context.Context) error {
 	b, err := t.next(ctx)
 	if err != nil {
 		return err
+	}
+	if t.totals != nil {
+		if err := t.totals.over(b); err != nil {
+			return err
+		}
 	}
 	u, pieces := &t.update, t.opt.pieces()
 	each := pieces / t.opt.Shards
@@ -178,7 +199,7 @@ func divisible(g *ir.Graph, ranks int) (advice string, err error) {
 			continue
 		}
 		switch p := of[s.Out]; {
-		case p == ir.OfNothing || p == ir.OfParams:
+		case p <= ir.OfParams:
 		case p == ir.OfSums && ir.ByParts(s.Out.Def.Op):
 		default:
 			return "", fmt.Errorf("the state %q depends on all rows of an update at once", s.In.Name)

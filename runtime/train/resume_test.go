@@ -188,7 +188,8 @@ func TestEveryOptionDecidesOrNot(t *testing.T) {
 		"Average":      func(o *Options) { o.Average = 0.9 },
 		"ValidAverage": func(o *Options) { o.Average, o.ValidAverage = 0.9, true },
 	}
-	rest := []string{"Valid", // is one of the facts of rows: TestGoesOnOnlyAsItWas
+	rest := []string{"totals", // is the model's
+		"Valid", // is one of the facts of rows: TestGoesOnOnlyAsItWas
 		"Cluster", "Workers", "Spin", "Kernels", "Classes", "Dir", "CheckpointEvery", "Progress", "AfterUpdate", "Dump", "DumpAfter", "Show", "Log", "Needs"}
 	base := steady()
 	base.Valid = rows(10)

@@ -35,7 +35,7 @@ func (t *Trainer) step(ctx context.Context) (more bool, err error) {
 	u.T, u.Step, u.UpdateRows, u.FirstRow, u.Seed = t.cursor.Update+1, uint64(t.cursor.Update), rows, 0, t.opt.Seed
 	u.Opt, u.Accumulate, u.Epoch = t.opt.Optimizer, false, t.cursor.Epoch
 	watched := t.watch(runs)
-	if t.opt.Shards > 1 {
+	if t.opt.whole() {
 		err = t.shards(ctx)
 	} else {
 		err = t.parts(ctx, runs)

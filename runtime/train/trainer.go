@@ -37,6 +37,7 @@ type Trainer struct {
 	engine   *engine.Engine
 	update   engine.Update
 	feed     *feed
+	totals   *totals // of an update, nil if the plan takes none
 	batches  *dataset.Batches
 	rows     dataset.Source
 	read     dataset.Source // the rows as the ranks of this process may read them
@@ -102,6 +103,11 @@ func New(ctx context.Context, m *spec.Model, rows dataset.Source, o Options) (*T
 	if err := o.checkGroups(prog.Params); err != nil {
 		return nil, err
 	}
+	if o.totals = prog.TrainTotals != nil; o.totals {
+		if err := o.checkWhole(); err != nil {
+			return nil, fmt.Errorf("train: %w", err)
+		}
+	}
 	if o.Needs != nil {
 		if err := o.Needs(); err != nil {
 			return nil, fmt.Errorf("train: what is needed after the training is not there, so it does not begin: %w", err)
@@ -134,7 +140,7 @@ func (t *Trainer) prepare(ctx context.Context) (err error) {
 	if t.batches, err = dataset.NewBatches(t.read, t.opt.batchRows(), random.New(t.opt.Seed).DeriveString("shuffle"), !t.opt.InOrder); err != nil {
 		return err
 	}
-	if t.feed, err = newFeed(t.prog.Train, t.rows, t.model); err != nil {
+	if t.feed, err = newFeed(t.prog.Train, t.rows, t.model, t.prog.TrainTotals); err != nil {
 		return err
 	}
 	t.store = engine.NewStore(t.prog.Train.Segments, t.opt.Optimizer.Slots(), t.prog.Train.States...)
@@ -147,6 +153,9 @@ func (t *Trainer) prepare(ctx context.Context) (err error) {
 		t.opt.Log.Warn("train: some steps have no fast kernel and are run by the slow reference", "ops", slow.String())
 	}
 	if err := t.feed.gather(t.engine, t.batches); err != nil {
+		return err
+	}
+	if t.totals, err = newTotals(t.prog.TrainTotals, t.feed, t.batches, t.rows, t.model, &t.opt); err != nil {
 		return err
 	}
 	t.sumNames = t.prog.Losses
@@ -264,6 +273,8 @@ func (t *Trainer) Explain() string {
 		switch {
 		case p == t.prog.Train:
 			return t.engine.Kernel(step)
+		case t.totals != nil && p == t.prog.TrainTotals.Plan:
+			return t.totals.sums.Engine().Kernel(step)
 		case t.eval != nil:
 			return t.eval.losses.engine.Kernel(step)
 		}
@@ -418,6 +429,7 @@ func (t *Trainer) Close() {
 	if t.engine != nil {
 		t.engine.Close()
 	}
+	t.totals.close()
 	for _, e := range []*evaluation{t.eval, t.metrics} {
 		if e != nil {
 			e.close()

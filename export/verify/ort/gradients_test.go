@@ -8,6 +8,7 @@ import (
 
 	"github.com/lamina-ml/lamina/compiler"
 	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/plan"
 	"github.com/lamina-ml/lamina/compiler/random"
 	"github.com/lamina-ml/lamina/export/verify"
 	"github.com/lamina-ml/lamina/internal/randmodel"
@@ -77,6 +78,9 @@ func gradients(t *testing.T, seed uint64, sum *slopes) {
 			}
 			in[c.Name], feed[c.Name] = x, x
 		}
+		if x := p.TrainTotals; x != nil {
+			addTotals(t, x, feed, m.At(rows))
+		}
 		if err := e.RunAt(feed, m.At(rows), &engine.Update{Seed: seed, Step: 3}); err != nil {
 			t.Fatalf("seed %d, %d rows: %v", seed, rows, err)
 		}
@@ -104,6 +108,30 @@ func gradients(t *testing.T, seed uint64, sum *slopes) {
 		if len(got) > 0 {
 			t.Errorf("seed %d: the reference lacks outputs: %v", seed, got)
 		}
+	}
+}
+
+// addTotals gives a feed the sums of data over its rows that a plan takes.
+func addTotals(t *testing.T, x *plan.Totals, feed engine.Feed, at ir.Binding) {
+	t.Helper()
+	sums, err := engine.NewTotals(x, engine.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sums.Close()
+	own := ir.RowsOf(at.Rows()) // the lengths that the plan has
+	for _, name := range x.Plan.Capacity.Free() {
+		n, _ := at.Of(name)
+		own = own.With(name, n)
+	}
+	if err := sums.Add(feed, own); err != nil {
+		t.Fatal(err)
+	}
+	for _, of := range x.Of {
+		feed[of.Input] = &ir.Tensor{DType: ir.F32, Shape: []int{}, F32: make([]float32, 1)}
+	}
+	if err := sums.Give(feed); err != nil {
+		t.Fatal(err)
 	}
 }
 

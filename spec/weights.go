@@ -1,0 +1,261 @@
+package spec
+
+import (
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
+)
+
+// WeightedBy makes the loss the weighted mean Σw·l / Σw over all rows of an update, in
+// however many parts, shards and ranks it is run, and over all rows of an evaluation.
+// w has a weight for each row, f32[N] or f32[N 1], or for each place of the loss's first
+// axes: a mask f32[N T] of sequences f32[N T …]. Where a weight is 0, neither the loss
+// nor its gradient sees what was predicted, even if that is not finite; without any
+// weight above 0 both are 0. In training, a weight that is negative is an error that
+// names its row.
+//
+// Mistakes: w has another type; it is made of more than data columns, as parameters or
+// noise, or of several rows; the loss is a penalty, has weights already, or was given to
+// a model.
+func (l *Loss) WeightedBy(w *Value) *Loss {
+	if l == nil || l.sp == nil {
+		return l // reported by NewModel
+	}
+	at := callers(0)
+	rule := ""
+	switch {
+	case l.placed != nil:
+		rule = "WeightedBy after the loss was given to a model at " + l.placed.pos().Made.String()
+	case isBad(l.v):
+		return l
+	case l.elems == nil:
+		rule = "WeightedBy of a loss that has no elements"
+	case l.weights != nil:
+		rule = "WeightedBy of a loss that has weights: multiply the weights"
+	}
+	if rule != "" {
+		l.sp.fail(&mistake{at: at, made: at, op: text("loss %s", l.st.kind), rule: text("%s", rule)})
+		return l
+	}
+	base := newBase(l.st.kind)
+	base.st.loss, base.st.made = true, at
+	w = whole(w, at, "WeightedBy")
+	var v *Value
+	elems := l.elems
+	if l.emphasised != nil {
+		elems = l.emphasised
+	}
+	if l.layer != nil && l.emphasised == nil {
+		again := *l.layer
+		again.Base, again.weighted = base, true
+		v = apply(at, "WeightedBy", &again, append(append([]*Value{}, l.operands...), w))
+	} else {
+		v = apply(at, "WeightedBy", &weightedLayer{base}, []*Value{{sp: l.sp, v: elems}, w})
+	}
+	l.sp, l.v, l.st, l.weights = v.sp, v.v, base.st, w.v
+	return l
+}
+
+// weightedLayer is the weighted mean of elements of a loss.
+type weightedLayer struct{ Base }
+
+// Build takes the elements and the weights.
+func (*weightedLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
+	w := weightsOver(b, x[1], x[0].Type.Shape)
+	return weightedMean(b, keptBy(b, w)(x[0]), w)
+}
+
+// weightsOver returns weights of the first axes of elements of that shape.
+func weightsOver(b *Builder, w *ir.Value, elems ir.Shape) *ir.Value {
+	t := w.Type
+	if n := t.Rank(); t.DType == ir.F32 && n == 2 && t.Shape.RowWise() && t.Shape[1] == ir.Fixed(1) && (len(elems) < 2 || elems[1] != ir.Fixed(1)) {
+		w = b.Op(ops.Reshape{Shape: ir.MakeDims(t.Shape[:1])}, w)
+		t = ir.T(ir.F32, t.Shape[0])
+	}
+	if n := t.Rank(); t.DType != ir.F32 || n == 0 || n > len(elems) || !t.Shape.Equal(elems[:n]) {
+		return b.Errorf("the weights must be f32 of the first axes of the loss's elements, which are %v, as f32%v, got %s", elems, elems[:1], t)
+	}
+	if why := ir.NotData(w); why != "" {
+		return b.Errorf("the weights must be made of data columns alone, row by row, but they depend on %s", why)
+	}
+	return w
+}
+
+// keptBy returns what makes a value 0 where there is no weight, so that neither it nor
+// its gradient is seen there; the value itself if w is nil.
+func keptBy(b *Builder, w *ir.Value) func(v *ir.Value) *ir.Value {
+	if w == nil || isBad(w) {
+		return func(v *ir.Value) *ir.Value { return v }
+	}
+	some := b.Op(ops.Greater{}, w, b.Const(0))
+	return func(v *ir.Value) *ir.Value {
+		if isBad(v) || isBad(some) {
+			return v
+		}
+		cond, shape := some, some.Type.Shape.Clone()
+		for len(shape) < v.Type.Rank() {
+			shape = append(shape, ir.Fixed(1))
+		}
+		if len(shape) > some.Type.Rank() {
+			cond = b.Op(ops.Reshape{Shape: ir.MakeDims(shape)}, some)
+		}
+		return b.Op(ops.Where{}, cond, v, b.Const(0))
+	}
+}
+
+// weightedMean returns Σw·y / Σw, where an element of w weighs the mean of what y has
+// behind it; the plain mean if w is nil. The sum of the weights is that of all rows, a
+// total of the update.
+func weightedMean(b *Builder, y, w *ir.Value) *ir.Value {
+	if w == nil {
+		return mean(b, y)
+	}
+	if isBad(y) || isBad(w) {
+		return bad()
+	}
+	var axes []int
+	for i := w.Type.Rank(); i < y.Type.Rank(); i++ {
+		axes = append(axes, i)
+	}
+	if len(axes) > 0 {
+		y = b.Op(ops.ReduceMean{Axes: ir.MakeAxes(axes...)}, y)
+	}
+	// A negative weight makes the total no number, which is told with the row.
+	checked := b.Op(ops.Where{}, b.Op(ops.Less{}, w, b.Const(0)), b.Op(ops.Sqrt{}, w), w)
+	total := mean(b, checked)
+	total = b.Op(ops.Where{}, b.Op(ops.Greater{}, total, b.Const(0)), total, b.Const(1))
+	return b.Op(ops.Div{}, mean(b, b.Op(ops.Mul{}, y, w)), total)
+}
+
+// Optional lets rows be without a label, which is written as -1, and returns the value.
+// [CrossEntropy] and the accuracy of train leave them out: the loss is the mean over the
+// rows that have one, and 0 in an update without any.
+//
+// Mistakes: the value is not one of [Labels] or [Tokens].
+func (v *Value) Optional() *Value {
+	at := callers(0)
+	v = whole(v, at, "Optional")
+	if isBad(v.v) {
+		return v
+	}
+	s := v.sp.find()
+	for _, in := range s.inputs {
+		if in.v == v.v && in.limit > 0 {
+			if in.read != nil {
+				s.fail(&mistake{at: at, made: at, op: text("Optional"), rule: text("input %q was read before, at %s; write Optional right behind the input", in.name, in.read.pos().Made)})
+			}
+			in.optional = true
+			return v
+		}
+	}
+	s.fail(&mistake{at: at, made: at, op: text("Optional"), rule: text("only Labels and Tokens may be absent, got %s; give a loss of other targets weights that are 0 where they are absent, by WeightedBy", v.v.Type)})
+	return &Value{sp: s, v: bad()}
+}
+
+// optional reports whether the value is an input whose rows may be without it.
+func (v *Value) optional() bool {
+	if v == nil || v.sp == nil {
+		return false
+	}
+	for _, in := range v.sp.find().inputs {
+		if in.v == v.v {
+			return in.optional
+		}
+	}
+	return false
+}
+
+// present is true where there is a label.
+func present(b *Builder, labels *ir.Value) *ir.Value {
+	return b.Op(ops.Greater{}, b.Op(ops.Cast{To: ir.F32}, labels), b.Const(-0.5))
+}
+
+// labelledLayer is 1 where there is a label and 0 elsewhere.
+type labelledLayer struct{ Base }
+
+// Build takes the labels.
+func (*labelledLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
+	return b.Op(ops.Cast{To: ir.F32}, present(b, x[0]))
+}
+
+// Labelled returns f32 of the labels' shape, 1 where there is a label and 0 where there
+// is none: a weight for a metric. It is nil for labels that are not [Value.Optional],
+// which every row has.
+func Labelled(labels *Value) *Value {
+	if !labels.optional() {
+		return nil
+	}
+	return apply(callers(0), "Labelled", &labelledLayer{newBase("Labelled")}, []*Value{labels})
+}
+
+// classWeights looks the weight of a label up.
+type classWeights struct {
+	Base
+	weights  []float64
+	optional bool
+}
+
+// Build takes the labels.
+func (l *classWeights) Build(b *Builder, x ...*ir.Value) *ir.Value {
+	for i, w := range l.weights {
+		if finite("", w) != "" || w < 0 {
+			return b.Errorf("the weight of a class must be finite and at least 0, got %v for class %d", w, i)
+		}
+	}
+	if x[0].Type.DType != ir.I64 {
+		return b.Errorf("takes labels, i64[N …], got %s", x[0].Type)
+	}
+	if limit := (&Value{sp: b.sp, v: x[0]}).limit(); len(l.weights) == 0 || limit > 0 && limit != len(l.weights) {
+		return b.Errorf("needs a weight for each class, of which the labels have %d, got %d", limit, len(l.weights))
+	}
+	last := x[0].Type.Rank()
+	hot := b.Op(ops.OneHot{Depth: len(l.weights)}, x[0])
+	w := b.Op(ops.ReduceSum{Axes: ir.MakeAxes(last)}, b.Op(ops.Mul{}, hot, b.vector(l.weights)))
+	if l.optional && !isBad(w) {
+		w = b.Op(ops.Where{}, present(b, x[0]), w, b.Const(0))
+	}
+	return w
+}
+
+// ClassWeights returns the weight of each label's class, f32 of the labels' shape, 0
+// where there is no label: of rare classes more than of frequent ones, for
+// [Loss.WeightedBy]. Mistakes: not as many weights as the labels have classes, a weight
+// that is negative.
+func ClassWeights(labels *Value, weights ...float64) *Value {
+	at := callers(0)
+	return apply(at, "ClassWeights", &classWeights{newBase("ClassWeights"), append([]float64{}, weights...), labels.optional()}, []*Value{labels})
+}
+
+// vector returns a constant f32[n].
+func (b *Builder) vector(x []float64) *ir.Value {
+	if b.failed {
+		return bad()
+	}
+	s := b.sp.find()
+	v := s.own(&ir.Value{Type: ir.T(ir.F32, ir.Fixed(len(x))), Kind: ir.DataValue})
+	s.data[v] = &ir.Tensor{DType: ir.F64, Shape: []int{len(x)}, F64: append([]float64{}, x...)}
+	return v
+}
+
+// OptionalInputs returns the names of the integer inputs whose rows may be without one,
+// written as -1.
+func (m *Model) OptionalInputs() []string {
+	var names []string
+	if m == nil || m.sp == nil {
+		return nil
+	}
+	for _, in := range m.sp.find().inputs {
+		if in.optional {
+			names = append(names, in.name)
+		}
+	}
+	return names
+}
+
+// WeightInputs returns the names of the float inputs that are weights of a loss: their
+// values must be at least 0.
+func (m *Model) WeightInputs() []string {
+	if m == nil {
+		return nil
+	}
+	return append([]string{}, m.weigh...)
+}
