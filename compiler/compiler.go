@@ -37,7 +37,8 @@ type Options struct {
 	// Results do not depend on it; tests set it to see that.
 	Permute uint64
 
-	spread bool // treat the model as a large one; tests set it, so that small ones meet every kind of task
+	spread bool     // treat the model as a large one; tests set it, so that small ones meet every kind of task
+	panels panelUse // where products read panels; tests set it
 }
 
 // Front returns the graph that export and every stage after it start from: ops
@@ -85,7 +86,7 @@ func CompileGraph(g *ir.Graph, o Options) (*plan.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.finish(h, lowerOptions{capacity: o.capacity(h), segments: segmentsOf(h), spread: o.spread})
+	return s.finish(h, lowerOptions{capacity: o.capacity(h), segments: segmentsOf(h), spread: o.spread, panels: o.panels})
 }
 
 // segmentsOf describes the parameters of a graph that comes without a model.

@@ -166,9 +166,29 @@ func (k *call) concat() (vtype, error) {
 	return vtype{t.elem, out}, nil
 }
 
+// flip checks a Slice that reverses whole axes.
+func (k *call) flip() (vtype, error) {
+	starts, ends, axes, steps := k.c.ints[k.n.Input[1]], k.c.ints[k.n.Input[2]], k.c.ints[k.n.Input[3]], k.c.ints[k.n.Input[4]]
+	if len(axes) == 0 || len(starts) != len(axes) || len(ends) != len(axes) || len(steps) != len(axes) {
+		return vtype{}, errors.New("starts, ends, axes and steps must be as many")
+	}
+	for i, x := range axes {
+		if _, err := k.axis(x, len(k.in[0].dims)); err != nil {
+			return vtype{}, err
+		}
+		if i > 0 && x <= axes[i-1] || starts[i] != -1 || ends[i] != math.MinInt64 || steps[i] != -1 {
+			return vtype{}, errors.New("with steps it must go from the last index of ascending axes to before the first one")
+		}
+	}
+	return k.in[0], nil
+}
+
 func (k *call) slice() (vtype, error) {
-	if err := k.operands(4, 4); err != nil {
+	if err := k.operands(4, 5); err != nil {
 		return vtype{}, err
+	}
+	if len(k.n.Input) == 5 {
+		return k.flip()
 	}
 	x := k.c.ints[k.n.Input[3]]
 	if len(x) != 1 {

@@ -11,7 +11,7 @@ import (
 // float32, each rounded once.
 func castKernel(b *binding) (kernel, string) {
 	if b.outT[0].DType != ir.F32 {
-		return nil, ""
+		return b.narrow()
 	}
 	le := binary.LittleEndian
 	x := b.in[0]
@@ -92,6 +92,64 @@ func (b *binding) convert(f func(dst []float32, at int)) (kernel, string) {
 		w := *width
 		f(y.f32[lo*w:hi*w], lo*w)
 	}, "convert"
+}
+
+// narrowing returns what rounds the elements [from,to) of a float32 to a shorter type.
+func (b *binding) narrowing() func(from, to int) {
+	if b.inT[0].DType != ir.F32 {
+		return nil
+	}
+	var round func(x float32) uint16
+	switch b.outT[0].DType {
+	case ir.F16:
+		round = float16.HalfOf
+	case ir.BF16:
+		return b.brain()
+	default:
+		return nil
+	}
+	x, y := b.in[0], b.out[0]
+	return func(from, to int) {
+		for i, v := range x.f32[from:to] {
+			binary.LittleEndian.PutUint16(y.raw[2*(from+i):], round(v))
+		}
+	}
+}
+
+// brain is narrowing to bfloat16, whose conversion is short enough to stand in the loop.
+func (b *binding) brain() func(from, to int) {
+	x, y := b.in[0], b.out[0]
+	return func(from, to int) {
+		src, dst := x.f32[from:to], y.raw[2*from:2*to]
+		for i, v := range src {
+			binary.LittleEndian.PutUint16(dst[2*i:], float16.BrainOf(v))
+		}
+	}
+}
+
+// narrow is a kernel that makes a low-precision copy.
+func (b *binding) narrow() (kernel, string) {
+	f := b.narrowing()
+	if f == nil {
+		return nil, ""
+	}
+	width := b.width(b.outT[0])
+	return func(_ *ctx, lo, hi int) { f(lo**width, hi**width) }, "narrow"
+}
+
+// followCast makes a low-precision copy of slices of an axis.
+func (b *binding) followCast(axis int) follow {
+	f := b.narrowing()
+	if f == nil {
+		return nil
+	}
+	s := b.inT[0].Shape
+	outer, n, inner := s[:axis].Count(), s[axis].Length(), s[axis+1:].Count()
+	return func(_ *ctx, lo, hi int) {
+		for o := range outer {
+			f((o*n+lo)*inner, (o*n+hi)*inner)
+		}
+	}
 }
 
 // floatOf holds the floats of all bytes: reading one is faster than converting.

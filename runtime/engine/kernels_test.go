@@ -170,6 +170,9 @@ func TestElementKernels(t *testing.T) {
 		check(t, rng, ops.Where{}, rows, []ir.Type{ir.T(ir.Bool, ir.Rows(), ir.Fixed(w)), typ, typ}, []*ir.Tensor{cond, x, y}, 0)
 		check(t, rng, ops.ReduceMax{Axes: axis}, rows, []ir.Type{typ}, one, 0)
 		check(t, rng, ops.ArgMax{Axis: 1}, rows, []ir.Type{typ}, one, 0)
+		for _, op := range []ir.Op{ops.Flip{}, ops.Flip{Axes: axis}, ops.Flip{Axes: ir.MakeAxes(0)}} {
+			check(t, rng, op, rows, []ir.Type{typ}, one, 0)
+		}
 		check(t, rng, ops.Pad{Axis: 1, Before: ir.Fixed(2), After: ir.Fixed(1)}, rows, []ir.Type{typ}, one, 0)
 		finite := sprinkled(rng, rows, w)
 		for i, v := range finite.F32 {

@@ -96,10 +96,10 @@ func (s *session) fit(at ir.Binding) error {
 		o.Lengths[name] = max(n, 1)
 	}
 	p, err := compiler.CompileGraph(g, o)
-	if err == nil && p.ArenaBytes > scratchBytes {
-		o.Rows = max(1, int(float64(capacity)*scratchBytes/float64(p.ArenaBytes)))
-		if p, err = compiler.CompileGraph(g, o); err == nil && p.ArenaBytes > scratchBytes {
-			err = fmt.Errorf("%d rows need %d bytes of scratch memory, the limit is %d", o.Rows, p.ArenaBytes, scratchBytes)
+	if err == nil && p.Bytes() > scratchBytes {
+		o.Rows = max(1, int(float64(capacity)*scratchBytes/float64(p.Bytes())))
+		if p, err = compiler.CompileGraph(g, o); err == nil && p.Bytes() > scratchBytes {
+			err = fmt.Errorf("%d rows need %d bytes of scratch memory, the limit is %d", o.Rows, p.Bytes(), scratchBytes)
 		}
 	}
 	if err != nil {
