@@ -67,6 +67,16 @@ func order(n *ir.Node) bool {
 	return true
 }
 
+// still reports whether all axes that are flipped have one index.
+func still(op ops.Flip, s ir.Shape) bool {
+	for i, d := range s {
+		if op.Flips(i) && d != ir.Fixed(1) {
+			return false
+		}
+	}
+	return true
+}
+
 // simpler returns a value that equals the node's result with less work, or nil.
 func simpler(g *ir.Graph, b *ir.Builder, n *ir.Node) *ir.Value {
 	if len(n.In) == 0 {
@@ -88,6 +98,13 @@ func simpler(g *ir.Graph, b *ir.Builder, n *ir.Node) *ir.Value {
 		case ops.Pad:
 			if op.Before == ir.Fixed(0) && op.After == ir.Fixed(0) {
 				return x
+			}
+		case ops.Flip:
+			if still(op, x.Type.Shape) {
+				return x
+			}
+			if inner := x.Def; inner != nil && inner.Op == n.Op {
+				return inner.In[0]
 			}
 		case ops.Add, ops.Sub:
 			if splat(g, n.In[1], 0) {

@@ -37,7 +37,8 @@ type Options struct {
 	// Results do not depend on it; tests set it to see that.
 	Permute uint64
 
-	spread bool // treat the model as a large one; tests set it, so that small ones meet every kind of task
+	spread bool     // treat the model as a large one; tests set it, so that small ones meet every kind of task
+	panels panelUse // where products read panels; tests set it
 }
 
 // Front returns the graph that export and every stage after it start from: ops
@@ -85,7 +86,7 @@ func CompileGraph(g *ir.Graph, o Options) (*plan.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.finish(h, lowerOptions{capacity: o.capacity(h), segments: segmentsOf(h), spread: o.spread})
+	return s.finish(h, lowerOptions{capacity: o.capacity(h), segments: segmentsOf(h), spread: o.spread, panels: o.panels})
 }
 
 // CompileWithin is CompileGraph for as many rows, up to o.Rows, as keep the values of a
@@ -93,10 +94,11 @@ func CompileGraph(g *ir.Graph, o Options) (*plan.Plan, error) {
 func CompileWithin(g *ir.Graph, o Options, bytes int) (*plan.Plan, error) {
 	for {
 		p, err := CompileGraph(g, o)
-		if err != nil || p.ArenaBytes <= bytes || o.Rows <= 1 {
+		if err != nil || p.Bytes() <= bytes || o.Rows <= 1 {
 			return p, err
 		}
-		o.Rows = max(1, min(o.Rows-1, int(float64(o.Rows)*float64(bytes)/float64(p.ArenaBytes))))
+		room := max(bytes-p.DerivedBytes, 0) // what is derived takes as much for any number of rows
+		o.Rows = max(1, min(o.Rows-1, int(float64(o.Rows)*float64(room)/float64(p.ArenaBytes))))
 	}
 }
 

@@ -34,7 +34,9 @@ func (l *lowering) phases() {
 		l.p.Steps = append(l.p.Steps, s.step)
 		if s.once {
 			for _, b := range s.step.Out {
-				l.p.Buffers[b].Kind = plan.Kept
+				if buf := &l.p.Buffers[b]; buf.Kind != plan.Derived {
+					buf.Kind = plan.Kept
+				}
 			}
 		}
 		ph := &l.p.Phases[len(l.p.Phases)-1]
@@ -196,6 +198,12 @@ func (l *lowering) memory() error {
 		units = append(units, bins...)
 	})
 	l.pack(units)
+	for i := range l.p.Buffers {
+		if b := &l.p.Buffers[i]; b.Kind == plan.Derived && b.Alias < 0 {
+			b.Offset = l.p.DerivedBytes
+			l.p.DerivedBytes += (b.Bytes(l.o.capacity) + plan.Align - 1) / plan.Align * plan.Align
+		}
+	}
 	for i := range l.p.Buffers {
 		b := &l.p.Buffers[i]
 		if b.Alias >= 0 {

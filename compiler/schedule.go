@@ -17,6 +17,7 @@ type lowerOptions struct {
 	shards     int            // of an update's rows
 	loss       string         // output that must be finite before updates begin
 	spread     bool           // even little work is cut into tasks
+	panels     panelUse
 }
 
 // gradPrefix begins the name of an output that is a parameter's gradient.
@@ -50,7 +51,7 @@ type lowering struct {
 	starts    map[*ir.Node]*ir.Value // where the chain of a parameter's gradient begins
 	continued map[*ir.Value]bool     // parameters whose gradient is such a chain
 	last      slot
-	twins     map[int][]int // transposes that are made once, by the parameter's buffer
+	derived   map[int][]int // what follows a parameter, by its buffer, in order
 	maker     map[int]int   // step that makes a buffer
 
 	after bool // steps are given that belong to the update,
@@ -79,7 +80,7 @@ func lower(g *ir.Graph, o lowerOptions) (*plan.Plan, error) {
 		return nil, fmt.Errorf("capacity is %d rows, must be at least 1", o.capacity.Rows())
 	}
 	o.capacity = used(g, o.capacity)
-	g = twins(g, o.capacity, o.train)
+	g = derive(g, o)
 	l := &lowering{g: g, o: o, buf: map[*ir.Value]int{}, place: map[int]place{}, reads: map[int][]read{}, params: map[*ir.Value]int{},
 		grads: map[*ir.Value]int{}, starts: map[*ir.Node]*ir.Value{}, continued: map[*ir.Value]bool{}}
 	l.p = &plan.Plan{Name: g.Name, Capacity: o.capacity, StoreGrads: o.train && o.storeGrads, Shards: o.shards, Loss: -1}

@@ -54,7 +54,7 @@ func compileTwin(g *ir.Graph, segments []plan.Segment, o Options) (*twin, error)
 	if t.totals[0], err = s.splitTotals(h); err != nil {
 		return nil, err
 	}
-	t.train, err = s.finish(h, lowerOptions{capacity: o.capacity(h), segments: segments, train: true, storeGrads: o.StoreGrads, shards: o.Shards, loss: lossName, spread: o.spread})
+	t.train, err = s.finish(h, lowerOptions{capacity: o.capacity(h), segments: segments, train: true, storeGrads: o.StoreGrads, shards: o.Shards, loss: lossName, spread: o.spread, panels: o.panels})
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +67,7 @@ func compileTwin(g *ir.Graph, segments []plan.Segment, o Options) (*twin, error)
 	if t.totals[1], err = s.splitTotals(e); err != nil {
 		return nil, err
 	}
-	if t.eval, err = s.finish(e, lowerOptions{capacity: o.capacity(e), segments: segments, spread: o.spread}); err != nil {
+	if t.eval, err = s.finish(e, lowerOptions{capacity: o.capacity(e), segments: segments, spread: o.spread, panels: o.panels}); err != nil {
 		return nil, err
 	}
 	t.report = append(t.report, s.report("evaluation"))

@@ -13,7 +13,7 @@ const smallModel = 4096
 
 // updates ends the gradients, which are buffers by the parameter's name.
 func (l *lowering) updates(grads map[string]int) error {
-	l.sources()
+	l.sources(grads)
 	var run []*ir.Value // neighbours in the store, updated together
 	small := !l.o.storeGrads && !l.o.spread && l.weights() <= smallModel
 	flush := func() {
@@ -69,9 +69,9 @@ func (l *lowering) update(v *ir.Value, grad int) {
 		s.Op = plan.StoreGrad{Continued: l.continued[v]}
 		s.Out = []int{l.gradOf(v)}
 	} else {
-		s.Twins = append(s.Twins, l.twins[b]...)
+		s.Derived = append(s.Derived, l.derived[b]...)
 		from = max(l.afterLoss(), l.unread(b, length))
-		for _, t := range s.Twins {
+		for _, t := range s.Derived {
 			from = max(from, l.unread(t, ir.Dim{}))
 		}
 	}
@@ -92,8 +92,8 @@ func (l *lowering) updateTogether(vs []*ir.Value, grads map[string]int) {
 	for _, v := range vs {
 		b := l.buf[v]
 		s.In, s.Out, s.Access = append(s.In, grads[v.Name]), append(s.Out, b), append(s.Access, ir.Whole)
-		s.Twins = append(s.Twins, l.twins[b]...)
-		for _, what := range append([]int{b}, s.Twins...) {
+		s.Derived = append(s.Derived, l.derived[b]...)
+		for _, what := range append([]int{b}, l.derived[b]...) {
 			at = max(at, (l.unread(what, ir.Dim{})-2)|1)
 		}
 	}
@@ -134,22 +134,52 @@ func (l *lowering) unread(b int, length ir.Dim) slot {
 	return from
 }
 
-// sources finds the transposes of parameters that are made once, by parameter,
-// and the step that makes each buffer. A transpose that is an output is left out:
-// it stays what it was in the run.
-func (l *lowering) sources() {
-	l.twins, l.maker = map[int][]int{}, map[int]int{}
-	outputs := map[int]bool{}
+// sources finds what is derived from parameters: the results of steps that are run once
+// whose ops say where the rows of the parameter go, by parameter, and the step that makes
+// each buffer. What an output shows, the update reads or state takes is left out: it
+// stays what it was in the run.
+func (l *lowering) sources(grads map[string]int) {
+	l.derived, l.maker = map[int][]int{}, map[int]int{}
+	stays := map[int]bool{}
 	for _, o := range l.p.Outputs {
-		outputs[l.p.Root(o.Buffer)] = true
+		stays[l.p.Root(o.Buffer)] = true
+	}
+	for _, b := range grads {
+		stays[l.p.Root(b)] = true
+	}
+	for _, s := range l.g.State {
+		if b, ok := l.buf[s.Out]; ok {
+			stays[l.p.Root(b)] = true
+		}
+	}
+	type origin struct{ param, axis int } // the rows of a parameter are along that axis
+	from := map[int]origin{}
+	for _, b := range l.buf {
+		if buf := &l.p.Buffers[b]; buf.Kind == plan.Param && buf.Alias < 0 {
+			from[b] = origin{b, 0}
+		}
 	}
 	for i := range l.steps {
 		q := &l.steps[i]
 		out := q.step.Out[0]
 		l.maker[out] = i
-		if q.once && ir.Turns(q.step.Op) && !outputs[out] {
-			l.twins[q.step.In[0]] = append(l.twins[q.step.In[0]], out)
+		if !q.once || len(q.step.In) != 1 || len(q.step.Out) != 1 || stays[out] {
+			continue
 		}
+		in := q.step.In[0]
+		o, ok := from[in]
+		if !ok {
+			continue
+		}
+		t, ok := ir.Follow(q.step.Op, []ir.Type{l.p.Buffers[in].Type}, []ir.Type{l.p.Buffers[out].Type}, o.axis)
+		if !ok {
+			continue
+		}
+		if t.Block == 0 { // else its rows are a slice of no axis
+			from[out] = origin{o.param, t.Axis}
+		}
+		l.derived[o.param] = append(l.derived[o.param], out)
+		l.p.Buffers[out].Kind = plan.Derived
 	}
 }
 

@@ -87,7 +87,7 @@ func TestTwinsFollow(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, s := range tw.train.Steps {
-				twins += len(s.Twins)
+				twins += len(s.Derived)
 			}
 			opt := optim.Adam(1e-2)
 			old := newRun(t, g, tw, opt)

@@ -49,6 +49,8 @@ func (w *writer) lower(n *ir.Node) error {
 		s, err = w.reshape(n)
 	case ops.Expand:
 		s, err = w.expand(n)
+	case ops.Flip:
+		s, err = w.flip(n, op)
 	case ops.Slice:
 		s, err = w.slice(n, op)
 	case ops.Pad:

@@ -1,6 +1,8 @@
 package onnxexport
 
 import (
+	"math"
+
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
@@ -83,6 +85,24 @@ func (w *writer) slice(n *ir.Node, op ops.Slice) (string, error) {
 		return "", err
 	}
 	return w.add(n, "Slice", n.Out[0].Type, nil, x, starts, ends, w.ints("axes", int64(op.Axis))), nil
+}
+
+// flip writes Slice from the last index to before the first one, whatever the length.
+func (w *writer) flip(n *ir.Node, op ops.Flip) (string, error) {
+	x, err := w.use(n.In[0])
+	if err != nil {
+		return "", err
+	}
+	var starts, ends, axes, steps []int64
+	for i := range n.In[0].Type.Shape {
+		if op.Flips(i) {
+			starts, ends, axes, steps = append(starts, -1), append(ends, math.MinInt64), append(axes, int64(i)), append(steps, -1)
+		}
+	}
+	if len(axes) == 0 {
+		return w.add(n, "Identity", n.Out[0].Type, nil, x), nil
+	}
+	return w.add(n, "Slice", n.Out[0].Type, nil, x, w.ints("starts", starts...), w.ints("ends", ends...), w.ints("axes", axes...), w.ints("steps", steps...)), nil
 }
 
 func (w *writer) pad(n *ir.Node, op ops.Pad) (string, error) {

@@ -52,11 +52,17 @@ func slice(c *call) []*value {
 		return nil
 	}
 	for i, a := range axes {
-		if steps[i] != 1 {
-			return c.one(c.cannot("a step other than 1"))
-		}
 		axis := c.axis(a, rank(x))
 		whole := typ(x).Shape[axis]
+		if steps[i] == -1 && x.dims == nil && backwards(starts[i], ends[i], whole) {
+			if x = c.op(ops.Flip{Axes: ir.MakeAxes(axis)}, x); c.err != nil {
+				return nil
+			}
+			continue
+		}
+		if steps[i] != 1 {
+			return c.one(c.cannot("a step other than 1, or -1 along a whole axis"))
+		}
 		lo, ok1 := place(starts[i], whole)
 		hi, ok2 := place(ends[i], whole)
 		if ok1 && ok2 && (whole.Symbolic() || lo.Symbolic() || hi.Symbolic()) {
@@ -81,6 +87,20 @@ func slice(c *call) []*value {
 		}
 	}
 	return c.one(x)
+}
+
+// backwards reports whether an axis is read from its last index to its first.
+func backwards(start, end, whole ir.Dim) bool {
+	from, ok := start.Known()
+	to, known := end.Known()
+	if !ok || !known {
+		return false
+	}
+	n, fixed := whole.Known()
+	if !fixed {
+		return from == -1 && to <= math.MinInt32 || from >= math.MaxInt32 && to <= math.MinInt32
+	}
+	return (from == -1 || from >= n-1) && to < -n
 }
 
 // bounds returns operand i as places along axes: numbers of any size, or lengths.

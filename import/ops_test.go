@@ -3,6 +3,7 @@ package onnximport_test
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -162,6 +163,9 @@ func forms() []form {
 		{"Concat Slice", 13, func(f *file) *file {
 			return f.node("c = Concat(x,x)", "axis", -1).ints("lo", -4).ints("hi", 5).ints("a", 1).node("y = Slice(c,lo,hi,a)")
 		}, []float32{3, 1, -2, -6, 4, 5}},
+		{"Slice backwards", 13, func(f *file) *file {
+			return f.ints("lo", -1).ints("hi", math.MinInt64).ints("a", 1).ints("s", -1).node("y = Slice(x,lo,hi,a,s)")
+		}, []float32{3, -2, 1, -6, 5, 4}},
 		{"Slice keeps the batch", 13, func(f *file) *file {
 			return f.ints("lo", 0, 1).ints("hi", 1<<62, 1<<62).node("y = Slice(x,lo,hi)")
 		}, []float32{-2, 3, 5, -6}},

@@ -50,7 +50,7 @@ func NoResults() []*Value {
 
 // The facets of an op. Each is found by a type assertion, so that what an op is
 // stands beside it and an op of another module is an equal; the test of package ops
-// says which an op must have. Others are [Splitter] and [Bounder].
+// says which an op must have. Others are [Splitter], [Bounder] and [Follower].
 type (
 	// Evaluator is an op with a reference meaning. Float operands and results
 	// are F64 whatever the value's dtype, integers and Bool are exact in their own. The operands
@@ -114,6 +114,11 @@ type (
 	Multiplier interface {
 		Transposed() (a, b bool)
 		WithTransposed(a, b bool) Op
+	}
+	// Paneller is an op that may be a product whose right operand, a matrix of so many
+	// columns, can be read from panels; InPanels returns the one that does so.
+	Paneller interface {
+		InPanels(columns int) (Op, bool)
 	}
 	// Chained is an op each element of whose result may be one chain of additions that
 	// starts from an element of that operand, -1 for none. With open set the chain is

@@ -63,6 +63,9 @@ func (op Cast) Linear([]bool) bool { return op.To.Float() }
 // Split is that of an elementwise op.
 func (Cast) Split(in []ir.Type, out ir.Type) ([]ir.Access, bool) { return splitBroadcast(in, out) }
 
+// Follow states that every slice stays in its place.
+func (Cast) Follow(_ []ir.Type, axis int) (ir.Track, bool) { return ir.Track{Axis: axis}, true }
+
 // Cost counts one conversion for each element.
 func (Cast) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
 	return count(out, at), traffic(in, out, at)

@@ -141,6 +141,8 @@ var facets = []struct {
 	{"Total", is[ir.Totaler]},
 	{"Commutes", is[ir.Commuter]},
 	{"Turns", is[ir.Turner]},
+	{"Follow", is[ir.Follower]},
+	{"InPanels", is[ir.Paneller]},
 	{"Transposed", is[ir.Multiplier]},
 	{"Chain", is[ir.Chained]},
 	{"Within", is[ir.Bounded]},
@@ -160,8 +162,8 @@ func TestFacetsListed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Split and Bound stand in files of their own, six are those of every op.
-	if n := strings.Count(string(src), "interface{ ") + strings.Count(string(src), "interface {\n"); n != len(facets)-2+6+1 {
+	// Split, Bound and Follow stand in files of their own, six are those of every op.
+	if n := strings.Count(string(src), "interface{ ") + strings.Count(string(src), "interface {\n"); n != len(facets)-3+6+1 {
 		t.Errorf("ir/op.go has %d interfaces for %d facets: enter the new one here", n, len(facets))
 	}
 }

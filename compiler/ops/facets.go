@@ -91,6 +91,9 @@ func traffic(in, out []ir.Type, at ir.Binding) int64 {
 // unary is embedded by pointwise ops of one float operand.
 type unary struct{ pointwise }
 
+// Follow states that every slice stays in its place.
+func (unary) Follow(_ []ir.Type, axis int) (ir.Track, bool) { return ir.Track{Axis: axis}, true }
+
 // Infer returns x's type, which must be floating point.
 func (unary) Infer(in []ir.Type) ([]ir.Type, error) {
 	if err := floats(in, "x"); err != nil {
@@ -101,6 +104,9 @@ func (unary) Infer(in []ir.Type) ([]ir.Type, error) {
 
 // signed is embedded by pointwise ops of one operand whose numbers may be below 0.
 type signed struct{ pointwise }
+
+// Follow states that every slice stays in its place.
+func (signed) Follow(_ []ir.Type, axis int) (ir.Track, bool) { return ir.Track{Axis: axis}, true }
 
 // Infer returns x's type, floating point or integers with a sign.
 func (signed) Infer(in []ir.Type) ([]ir.Type, error) {

@@ -40,7 +40,7 @@ func TestFacetsHold(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"Commutes", "View", "ShapeOnly", "Draws", "Sizes", "Total", "Turns", "Transposed", "Chain", "TrainingOnly", "InPlace", "ByParts"} {
+	for _, name := range []string{"Commutes", "View", "ShapeOnly", "Draws", "Sizes", "Total", "Turns", "Follow", "InPanels", "Transposed", "Chain", "TrainingOnly", "InPlace", "ByParts"} {
 		if held[name] == 0 {
 			t.Errorf("no case shows %s", name)
 		}
@@ -123,6 +123,14 @@ func (f *facetCase) hold() map[string]string {
 		}
 		say("Turns", ok, "the result is not the transpose")
 	}
+	if o, ok := op.(ir.Follower); ok {
+		f.follows(o, say)
+	}
+	if o, ok := op.(ir.Paneller); ok && types[1].Rank() == 2 && len(outs[0].Shape) == 2 && !turnsRight(op) {
+		if by, ok := o.InPanels(f.out[0].Shape[1]); ok {
+			say("InPanels", f.panelled(by), "by panels the product is another one")
+		}
+	}
 	if m, ok := op.(ir.Multiplier); ok {
 		a, b := m.Transposed()
 		say("Transposed", m.WithTransposed(a, b) == op && m.WithTransposed(!a, b) != op && m.WithTransposed(a, !b) != op, "WithTransposed gives another op")
@@ -150,6 +158,97 @@ func (f *facetCase) hold() map[string]string {
 		say("InPlace", i < len(types), "there is no operand %d", i)
 	}
 	return shown
+}
+
+// follows changes each index of each axis of the operand and looks whether what changes
+// with it is where Follow says.
+func (f *facetCase) follows(op ir.Follower, say func(name string, ok bool, format string, a ...any)) {
+	fixed := func(x *ir.Tensor, d ir.DType) []ir.Type {
+		return []ir.Type{{DType: d, Shape: ir.ShapeOf(x.Shape...)}}
+	}
+	x, y := f.in[0], f.out[0]
+	in, out := fixed(x, f.n.In[0].Type.DType), fixed(y, f.n.Out[0].Type.DType)
+	for axis, n := range x.Shape {
+		t, ok := op.Follow(in, axis)
+		if !ok {
+			continue
+		}
+		_, fits := ir.Follow(f.n.Op, in, out, axis)
+		say("Follow", fits, "axis %d of %v goes to %+v, which is not in %v", axis, in[0], t, out[0])
+		for i := range n {
+			changed := x.Clone()
+			for e := range x.Len() {
+				if coordinate(x.Shape, e, axis) == i {
+					changed.Set(e, 3-2*x.At(e))
+				}
+			}
+			got, err := f.eval(f.n.Op, f.env, changed)
+			if err != nil {
+				say("Follow", false, "%v", err)
+				return
+			}
+			at := coordinate
+			for e := range y.Len() {
+				if a, b := got[0].At(e), y.At(e); a == b || a != a && b != b {
+					continue
+				}
+				from := at(y.Shape, e, t.Axis)
+				switch {
+				case t.Mirrored:
+					from = n - 1 - from
+				case t.Block > 0:
+					from = from*t.Block + at(y.Shape, e, len(y.Shape)-1)
+				}
+				if from != i {
+					say("Follow", false, "index %d of axis %d changes element %d, which is not of it: %+v", i, axis, e, t)
+					return
+				}
+			}
+		}
+	}
+}
+
+// coordinate returns the index of element e along an axis.
+func coordinate(shape []int, e, axis int) int {
+	inner := ir.Elems(shape[axis+1:])
+	return e / inner % shape[axis]
+}
+
+func turnsRight(op ir.Op) bool {
+	m, ok := op.(ir.Multiplier)
+	if !ok {
+		return false
+	}
+	_, b := m.Transposed()
+	return b
+}
+
+// panelled reports whether by gives the results with the right operand in panels.
+func (f *facetCase) panelled(by ir.Op) bool {
+	for _, width := range []int{1, 2, 3, 16} {
+		b := ir.NewBuilder("panels")
+		fed := map[string]*ir.Tensor{}
+		var args []*ir.Value
+		for i, x := range f.in {
+			name := fmt.Sprintf("in%d", i)
+			v := b.Input(name, ir.Type{DType: f.n.In[i].Type.DType, Shape: ir.ShapeOf(x.Shape...)})
+			fed[name] = x
+			if i == 1 {
+				v = b.Op(ops.Panels{Width: width}, v)
+			}
+			args = append(args, v)
+		}
+		y := b.Op(by, args...)
+		if b.Err() != nil {
+			return false
+		}
+		env := f.env
+		vals, err := ir.Evaluate(b.Graph, &env, fed)
+		if err != nil || !alike(vals[y], f.out[0]) {
+			return false
+		}
+	}
+	return true
 }
 
 // addsUp reports whether each element of the result is made by one of two parts of the

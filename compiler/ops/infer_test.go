@@ -139,7 +139,27 @@ func (r draw) node(kind ir.Op) (ir.Op, []ir.Type) {
 			in[1] = in[2]
 		}
 	}
-	return r.op(kind, false), in
+	op := r.op(kind, false)
+	if p, ok := op.(ops.GemmPanels); ok { // of lengths that fit each other
+		count, width := r.IntN(3), 1+r.IntN(4)
+		k, m := r.dim(false), r.dim(false)
+		p.Columns = max(count*width-r.IntN(width), 0)
+		x := ir.T(ir.F32, m, k)
+		in = []ir.Type{x, ir.T(ir.F32, ir.Fixed(count), k, ir.Fixed(width))}
+		out := ir.T(ir.F32, m, ir.Fixed(p.Columns))
+		if p.Masked {
+			p.Relu = false
+			in = append(in, out)
+		}
+		switch r.IntN(3) {
+		case 0:
+			in = append(in, out)
+		case 1:
+			in = append(in, ir.T(ir.F32, out.Shape[1]))
+		}
+		op = p
+	}
+	return op, in
 }
 
 func (r draw) tensor(t ir.Type, rows int) *ir.Tensor {

@@ -92,6 +92,12 @@ func (op Transpose) Split(in []ir.Type, out ir.Type) ([]ir.Access, bool) {
 	return nil, false
 }
 
+// Follow states that an axis becomes another one.
+func (op Transpose) Follow(_ []ir.Type, axis int) (ir.Track, bool) {
+	to := slices.Index(op.Perm.Slice(), axis)
+	return ir.Track{Axis: to}, to >= 0
+}
+
 // Reshape gives the elements of x, in row-major order, the shape Shape.
 type Reshape struct {
 	moving

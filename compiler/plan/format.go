@@ -31,6 +31,9 @@ func text(p *Plan, kernel func(int) string) string {
 		fmt.Fprintf(&w, ", %s up to %d", name, n)
 	}
 	fmt.Fprintf(&w, ", arena %d bytes", p.ArenaBytes)
+	if p.DerivedBytes > 0 {
+		fmt.Fprintf(&w, ", derived %d", p.DerivedBytes)
+	}
 	if p.StoreGrads {
 		w.WriteString(", gradients stored")
 	}
@@ -77,7 +80,7 @@ func text(p *Plan, kernel func(int) string) string {
 	w.WriteString("buffers\n")
 	for i := range p.Buffers {
 		b := &p.Buffers[i]
-		fmt.Fprintf(&w, "\t%-5s %6d %v %s", b.Kind, b.Offset, b.Type, b.Name)
+		fmt.Fprintf(&w, "\t%-7s %6d %v %s", b.Kind, b.Offset, b.Type, b.Name)
 		if b.Alias >= 0 {
 			fmt.Fprintf(&w, " = %s", p.Buffers[b.Alias].Name)
 		}
@@ -117,7 +120,7 @@ func (p *Plan) line(id int, kernel func(int) string, flops int64) string {
 		}
 	}
 	w.WriteString(")")
-	for i, b := range s.Twins {
+	for i, b := range s.Derived {
 		w.WriteString([]string{", and with it ", ", "}[min(i, 1)])
 		w.WriteString(p.Buffers[b].Name)
 	}

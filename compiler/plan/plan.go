@@ -7,17 +7,18 @@ type Kind uint8
 
 // The kinds of buffers.
 const (
-	Arena Kind = iota // scratch, shared with buffers of other times
-	Kept              // in the arena, holds its value after the run
-	Input             // the caller's, bound at each run
-	Param             // in the store
-	Grad              // in the store's gradients
-	State             // in the store's state
-	Const             // in the plan
-	Held              // in the arena, made by the parts of an update one after the other
+	Arena   Kind = iota // scratch, shared with buffers of other times
+	Kept                // in the arena, holds its value after the run
+	Input               // the caller's, bound at each run
+	Param               // in the store
+	Grad                // in the store's gradients
+	State               // in the store's state
+	Const               // in the plan
+	Held                // in the arena, made by the parts of an update one after the other
+	Derived             // beside the arena, a function of one parameter that follows its changes
 )
 
-var kindNames = [...]string{"arena", "kept", "input", "param", "grad", "state", "const", "held"}
+var kindNames = [...]string{"arena", "kept", "input", "param", "grad", "state", "const", "held", "derived"}
 
 // String returns the name used in the text form.
 func (k Kind) String() string {
@@ -40,7 +41,7 @@ type Buffer struct {
 	Name   string
 	Type   ir.Type
 	Kind   Kind
-	Offset int        // bytes in the arena, elements in the store, 0 otherwise
+	Offset int        // bytes in the arena or among what is derived, elements in the store, 0 otherwise
 	Alias  int        // the buffer whose elements these are, under another shape; -1 for none
 	Data   *ir.Tensor // of a Const
 }
@@ -57,10 +58,12 @@ type Step struct {
 	Out    []int
 	Access []ir.Access // which part of each operand a slice needs
 	Param  int         // -1 unless the step is an update or stores a gradient
-	Twins  []int       // of an update: transposes of its parameters, made once and made again by it
-	After  bool        // belongs to the update: reads parameters as it leaves them, and is run by nothing else
-	Layer  string
-	Pos    ir.Pos
+	// Derived are what an update makes again of its parameters, tile by tile: buffers of
+	// that kind, each made of a parameter or of one before it.
+	Derived []int
+	After   bool // belongs to the update: reads parameters as it leaves them, and is run by nothing else
+	Layer   string
+	Pos     ir.Pos
 }
 
 // Update reports whether the step updates a parameter.
@@ -142,7 +145,12 @@ type Plan struct {
 	Steps      []Step
 	Phases     []Phase
 	ArenaBytes int
+
+	DerivedBytes int // of what is derived from parameters, which stays from run to run
 }
+
+// Bytes returns the memory of a run beside the store: the arena and what is derived.
+func (p *Plan) Bytes() int { return p.ArenaBytes + p.DerivedBytes }
 
 // Output returns the buffer of that output, or -1.
 func (p *Plan) Output(name string) int {

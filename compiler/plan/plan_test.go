@@ -37,40 +37,50 @@ func (o widen) Infer(in []ir.Type) ([]ir.Type, error) {
 type turn struct{}
 
 func (turn) Name() string { return "Transpose" }
-func (turn) Turns() bool  { return true }
+func (turn) Follow(_ []ir.Type, axis int) (ir.Track, bool) {
+	return ir.Track{Axis: 1 - axis}, true
+}
 func (turn) Infer(in []ir.Type) ([]ir.Type, error) {
 	return []ir.Type{ir.T(in[0].DType, in[0].Shape[1], in[0].Shape[0])}, nil
 }
 
-// turned has the type of turn and says not that it is one, drawn says that it draws.
+// turned has the type of turn and says not how it follows, apart says it wrongly, folded
+// in panels; drawn says that it draws.
 type (
 	turned struct{ turn }
+	apart  struct{ turn }
+	folded struct{ turn }
 	drawn  struct{ turn }
 	counts struct{ turn } // of T
 )
 
-func (turned) Turns() bool              { return false }
-func (counts) Sizes() ir.Shape          { return ir.Shape{ir.Of("T")} }
-func (o drawn) WithStream(uint64) ir.Op { return o }
+func (turned) Follow([]ir.Type, int) (ir.Track, bool) { return ir.Track{}, false }
+func (apart) Follow([]ir.Type, int) (ir.Track, bool)  { return ir.Track{Axis: 0}, true } // 8 rows in 4
+func (folded) Infer(in []ir.Type) ([]ir.Type, error) {
+	return []ir.Type{ir.T(in[0].DType, ir.Fixed(4), ir.Fixed(4), ir.Fixed(2))}, nil
+}
+func (folded) Follow([]ir.Type, int) (ir.Track, bool) { return ir.Track{Block: 2}, true }
+func (counts) Sizes() ir.Shape                        { return ir.Shape{ir.Of("T")} }
+func (o drawn) WithStream(uint64) ir.Op               { return o }
 
 const (
 	x, w, wt, a, b, rows, loss, grad = 0, 1, 2, 3, 4, 5, 6, 7
 )
 
-// sample is a plan with every part: a twin made once, a group of rows whose
+// sample is a plan with every part: a transpose that is derived, a group of rows whose
 // second value takes the place of the first, a loss, a tile group, an update.
 func sample() *plan.Plan {
 	f32 := func(dims ...ir.Dim) ir.Type { return ir.T(ir.F32, dims...) }
 	n, m := ir.Rows(), ir.Fixed(4)
 	p := &plan.Plan{
-		Name: "sample", Capacity: ir.RowsOf(8), Loss: loss, ArenaBytes: 512,
+		Name: "sample", Capacity: ir.RowsOf(8), Loss: loss, ArenaBytes: 512, DerivedBytes: 128,
 		Inputs:   []plan.Port{{Name: "x", Buffer: x}},
 		Outputs:  []plan.Port{{Name: "loss", Buffer: loss}},
 		Segments: []plan.Segment{{Name: "w", Layer: "dense", Shape: []int{8, 4}, Decay: true}},
 		Buffers: []plan.Buffer{
 			x:    {Name: "x", Type: f32(n, m), Kind: plan.Input, Alias: -1},
 			w:    {Name: "w", Type: f32(ir.Fixed(8), m), Kind: plan.Param, Alias: -1},
-			wt:   {Name: "w.T", Type: f32(m, ir.Fixed(8)), Kind: plan.Kept, Alias: -1},
+			wt:   {Name: "w.T", Type: f32(m, ir.Fixed(8)), Kind: plan.Derived, Alias: -1},
 			a:    {Name: "a", Type: f32(n, m), Kind: plan.Arena, Offset: 128, Alias: -1},
 			b:    {Name: "b", Type: f32(n, m), Kind: plan.Arena, Offset: 128, Alias: -1},
 			rows: {Name: "rows", Type: ir.T(ir.F64, n), Kind: plan.Arena, Offset: 256, Alias: -1},
@@ -85,7 +95,7 @@ func sample() *plan.Plan {
 			{Op: plan.RowSum{}, In: []int{b}, Out: []int{rows}, Access: []ir.Access{ir.Axis0}, Param: -1},
 			{Op: plan.Total{Mean: true, Row: ir.Fixed(4), To: ir.F32}, In: []int{rows}, Out: []int{loss}, Access: []ir.Access{ir.Whole}, Param: -1},
 			{Op: twice{1}, In: []int{w}, Out: []int{grad}, Access: []ir.Access{ir.Axis0}, Param: -1},
-			{In: []int{grad}, Out: []int{w}, Access: []ir.Access{ir.Axis0}, Param: 0, Twins: []int{wt}, Layer: "dense"},
+			{In: []int{grad}, Out: []int{w}, Access: []ir.Access{ir.Axis0}, Param: 0, Derived: []int{wt}, Layer: "dense"},
 		},
 		Phases: []plan.Phase{
 			{Once: true, Tail: []int{0}},
@@ -114,8 +124,43 @@ func TestFormat(t *testing.T) {
 	}
 }
 
+// again adds one more value that is derived from buffer from, at that offset, and made
+// again with the first one if update is set.
+func again(p *plan.Plan, op ir.Op, from, offset int, update bool) {
+	types, _ := op.Infer([]ir.Type{p.Buffers[from].Type})
+	p.Buffers = append(p.Buffers, plan.Buffer{Name: "more", Type: types[0], Kind: plan.Derived, Offset: offset, Alias: -1})
+	b := len(p.Buffers) - 1
+	p.DerivedBytes = max(p.DerivedBytes, offset+p.Buffers[b].Bytes(p.Capacity))
+	p.Steps = append(p.Steps, plan.Step{Op: op, In: []int{from}, Out: []int{b}, Access: []ir.Access{ir.Whole}, Param: -1})
+	p.Phases[0].Tail = append(p.Phases[0].Tail, len(p.Steps)-1)
+	if update {
+		for i := range p.Steps {
+			if p.Steps[i].Update() {
+				p.Steps[i].Derived = append(p.Steps[i].Derived, b)
+			}
+		}
+	}
+}
+
+// TestVerifyDerived takes what is right: a transpose of the transpose, panels, two values
+// of one parameter.
+func TestVerifyDerived(t *testing.T) {
+	p := sample()
+	again(p, turn{}, wt, 128, true)
+	again(p, folded{}, w, 256, true)
+	if err := plan.Verify(p); err != nil {
+		t.Fatal(err)
+	}
+	all := p.Derivations()
+	if d := all[len(p.Buffers)-2]; len(all) != 3 || d.From != wt || d.Param != w || d.Axis != 1 || d.Track.Axis != 0 {
+		t.Errorf("%+v", all)
+	}
+}
+
 func TestVerify(t *testing.T) {
-	tail := func(p *plan.Plan) *plan.Step { return &p.Steps[len(p.Steps)-1] }
+	tail := func(p *plan.Plan) *plan.Step {
+		return &p.Steps[slices.IndexFunc(p.Steps, func(s plan.Step) bool { return s.Update() })]
+	}
 	for _, c := range []struct {
 		name, want string
 		damage     func(p *plan.Plan)
@@ -139,7 +184,7 @@ func TestVerify(t *testing.T) {
 			p.Steps = append(p.Steps, plan.Step{Op: widen{p.Capacity.Rows()}, In: []int{b}, Out: []int{len(p.Buffers) - 1}, Access: []ir.Access{ir.Axis0}, Param: -1})
 			p.Phases[1].Groups[0].Steps = []int{1, 2, len(p.Steps) - 1, 3}
 		}},
-		{"kept value overwritten", "share bytes", func(p *plan.Plan) { p.Buffers[grad].Offset = 0 }},
+		{"kept value overwritten", "share bytes", func(p *plan.Plan) { p.Buffers[grad].Offset, p.Buffers[wt].Kind, tail(p).Derived = 0, plan.Kept, nil }},
 		{"loss overwritten", "share bytes", func(p *plan.Plan) { p.Buffers[grad].Offset = 320 }},
 		{"end of the arena", "leaves the arena", func(p *plan.Plan) { p.ArenaBytes = 511 }},
 		{"alignment", "aligned", func(p *plan.Plan) { p.Buffers[grad].Offset = 392 - 4 }},
@@ -156,11 +201,30 @@ func TestVerify(t *testing.T) {
 		{"once and not kept", "not kept", func(p *plan.Plan) { p.Buffers[wt].Kind = plan.Arena }},
 		{"once on what counts a length", "from run to run", func(p *plan.Plan) { p.Steps[0].Op = counts{} }},
 		{"once on what is drawn", "from run to run", func(p *plan.Plan) { p.Steps[0].Op = drawn{} }},
-		{"twin that is not made once", "not made once", func(p *plan.Plan) { tail(p).Twins[0] = grad }},
-		{"no such twin", "not made once", func(p *plan.Plan) { tail(p).Twins[0] = 99 }},
-		{"twin of an op", "only an update", func(p *plan.Plan) { p.Steps[5].Twins = []int{wt} }},
-		{"twin that is no transpose", "no transpose", func(p *plan.Plan) { p.Steps[0].Op = turned{} }},
-		{"twin that is still read", "still reads", func(p *plan.Plan) { p.Steps[5].Op, p.Steps[5].In[0], p.Steps[5].Access[0] = turn{}, wt, ir.Axis1 }},
+		{"made again, not derived", "is not derived", func(p *plan.Plan) { tail(p).Derived[0] = grad }},
+		{"no such buffer is derived", "is not derived", func(p *plan.Plan) { tail(p).Derived[0] = 99 }},
+		{"made again by an op", "only an update", func(p *plan.Plan) { p.Steps[5].Derived = []int{wt} }},
+		{"derived and not made again", "not made again with it", func(p *plan.Plan) { tail(p).Derived = nil }},
+		{"made again twice", "made again twice", func(p *plan.Plan) { tail(p).Derived = []int{wt, wt} }},
+		{"derived by an op that does not follow", "does not say", func(p *plan.Plan) { p.Steps[0].Op = turned{} }},
+		{"rows that share a part of what is derived", "does not say", func(p *plan.Plan) { p.Steps[0].Op = apart{} }},
+		{"derived at each run", "not made once", func(p *plan.Plan) { p.Phases[0].Once = false }},
+		{"derived from a constant", "neither a parameter nor", func(p *plan.Plan) {
+			p.Buffers[w].Kind, p.Buffers[w].Data = plan.Const, ir.NewTensor(ir.F32, 8, 4)
+			p.Phases, p.Steps = p.Phases[:2], p.Steps[:5]
+		}},
+		{"derived and shown", "derived, so an update", func(p *plan.Plan) { p.Outputs = append(p.Outputs, plan.Port{Name: "w.T", Buffer: wt}) }},
+		{"derived and still read", "still reads", func(p *plan.Plan) { p.Steps[5].Op, p.Steps[5].In[0], p.Steps[5].Access[0] = turn{}, wt, ir.Axis1 }},
+		{"end of what is derived", "leaves the 127 bytes", func(p *plan.Plan) { p.DerivedBytes = 127 }},
+		{"derived at one place", "share bytes of what is derived", func(p *plan.Plan) { again(p, turn{}, w, 64, true) }},
+		{"derived before its operand", "made again before", func(p *plan.Plan) {
+			again(p, turn{}, wt, 128, true)
+			slices.Reverse(tail(p).Derived)
+		}},
+		{"derived from panels", "no slice", func(p *plan.Plan) {
+			p.Steps[0].Op, p.Buffers[wt].Type = folded{}, ir.T(ir.F32, ir.Fixed(4), ir.Fixed(4), ir.Fixed(2))
+			again(p, turn{}, wt, 128, true)
+		}},
 		{"two gradients for a parameter", "one gradient", func(p *plan.Plan) { tail(p).In, tail(p).Access = []int{grad, grad}, make([]ir.Access, 2) }},
 		{"types", "the op makes", func(p *plan.Plan) { p.Buffers[b].Type.DType = ir.I64 }},
 		{"made twice", "made twice", func(p *plan.Plan) { p.Steps[2].Out[0] = a }},

@@ -40,7 +40,6 @@ type checker struct {
 	size  []ir.Dim     // bytes of each buffer
 	bytes [][]int      // the same at each of these bindings
 	made  map[int]spot // root buffer to where it is written
-	maker map[int]int  // and by which step
 	reads map[int][]reader
 }
 
@@ -56,7 +55,7 @@ type reader struct {
 // slices, parameters updated while they are read or before the loss is known,
 // and buffers that share bytes at the same time.
 func Verify(p *Plan) error {
-	c := &checker{p: p, made: map[int]spot{}, maker: map[int]int{}, reads: map[int][]reader{}}
+	c := &checker{p: p, made: map[int]spot{}, reads: map[int][]reader{}}
 	if err := c.structure(); err != nil {
 		return err
 	}
@@ -64,6 +63,9 @@ func Verify(p *Plan) error {
 		return err
 	}
 	if err := c.updates(); err != nil {
+		return err
+	}
+	if err := c.derived(); err != nil {
 		return err
 	}
 	return c.overlaps()
@@ -96,6 +98,9 @@ func (c *checker) structure() error {
 		}
 		if b.Kind.InArena() && (b.Offset < 0 || b.Offset%Align != 0 || b.Offset+c.bytes[i][0] > p.ArenaBytes) {
 			return fmt.Errorf("buffer %s at %d leaves the arena of %d bytes or is not aligned", b.Name, b.Offset, p.ArenaBytes)
+		}
+		if b.Kind == Derived && (b.Offset < 0 || b.Offset%Align != 0 || b.Type.Shape.Symbolic() || b.Offset+c.bytes[i][0] > p.DerivedBytes) {
+			return fmt.Errorf("buffer %s at %d leaves the %d bytes of what is derived, is not aligned or of no known length", b.Name, b.Offset, p.DerivedBytes)
 		}
 		if b.Kind == Const && (b.Data == nil || b.Data.Check() != nil || b.Type.Shape.Symbolic() || b.Data.Len() != b.Type.Shape.Count()) {
 			return fmt.Errorf("constant %s does not hold %v", b.Name, b.Type)
@@ -214,7 +219,7 @@ func (c *checker) walk() error {
 			root := c.p.Root(b)
 			c.reads[root] = append(c.reads[root], reader{at: at, step: id, access: s.Access[i], typ: c.p.Buffers[b].Type})
 		}
-		return c.results(at, id, s)
+		return c.results(at, s)
 	})
 	if err != nil {
 		return err
@@ -257,9 +262,6 @@ func (c *checker) types(s *Step) error {
 			}
 		}
 		return nil
-	}
-	if len(s.Twins) > 0 {
-		return fmt.Errorf("only an update makes twins again")
 	}
 	out, err := s.Op.Infer(in)
 	if err != nil {
@@ -318,7 +320,7 @@ func (c *checker) operand(at spot, s *Step, i, b int) error {
 	return nil
 }
 
-func (c *checker) results(at spot, id int, s *Step) error {
+func (c *checker) results(at spot, s *Step) error {
 	for _, b := range s.Out {
 		buf := &c.p.Buffers[b]
 		if !at.tail && !at.group.Whole() {
@@ -333,7 +335,7 @@ func (c *checker) results(at spot, id int, s *Step) error {
 		assign = assign || c.moves(s, b)
 		_, store := s.Op.(StoreGrad)
 		switch buf.Kind {
-		case Arena, Kept, Held:
+		case Arena, Kept, Held, Derived:
 		case Param:
 			if s.Op != nil {
 				return fmt.Errorf("parameter %s is written by an op", buf.Name)
@@ -349,10 +351,10 @@ func (c *checker) results(at spot, id int, s *Step) error {
 		default:
 			return fmt.Errorf("%s is written, but it is %v", buf.Name, buf.Kind)
 		}
-		if at.once && (buf.Kind != Kept || s.After) {
+		if at.once && (buf.Kind != Kept && buf.Kind != Derived || s.After) {
 			return fmt.Errorf("%s is made once but not kept", buf.Name)
 		}
-		c.made[b], c.maker[b] = at, id
+		c.made[b] = at
 	}
 	return nil
 }
@@ -381,11 +383,6 @@ func (c *checker) updates() error {
 				}
 			}
 		}
-		for _, t := range s.Twins {
-			if err := c.twin(at, s, t); err != nil {
-				return err
-			}
-		}
 		if k := c.p.Buffers[s.Out[0]].Kind; k != Grad && c.p.Loss >= 0 {
 			def, ok := c.made[c.p.Root(c.p.Loss)]
 			if ok && !def.once && !(def.phase < at.phase || s.Op != nil && def.before(at)) {
@@ -401,34 +398,6 @@ func (c *checker) updates() error {
 func (c *checker) moves(s *Step, b int) bool {
 	i := c.p.InPlace(s)
 	return s.After && i >= 0 && b == s.Out[0] && s.In[i] == b && s.Access[i] == ir.Axis0
-}
-
-// twin checks that buffer b is the transpose of a parameter that the update s
-// changes, and that nothing reads it any more.
-func (c *checker) twin(at spot, s *Step, b int) error {
-	if b < 0 || b >= len(c.p.Buffers) || !c.made[b].once || c.p.Buffers[b].Alias >= 0 {
-		return fmt.Errorf("twin %d is not made once", b)
-	}
-	def, name := &c.p.Steps[c.maker[b]], c.p.Buffers[b].Name
-	if !turns(c.p, def) || !slices.Contains(s.Out, def.In[0]) {
-		return fmt.Errorf("%s is no transpose of what is updated", name)
-	}
-	for _, r := range c.reads[b] {
-		if !r.at.once && !r.at.before(at) {
-			return fmt.Errorf("%s changes while step %d still reads it", name, r.step)
-		}
-	}
-	return nil
-}
-
-// turns reports whether a step transposes a matrix. One whose lengths are equal
-// shows it by the columns that its slices need.
-func turns(p *Plan, s *Step) bool {
-	if !ir.Turns(s.Op) {
-		return false
-	}
-	in, out := p.Buffers[s.In[0]].Type.Shape, p.Buffers[s.Out[0]].Type.Shape
-	return len(in) == 2 && in[0] == out[1] && in[1] == out[0] && (in[0] != in[1] || in[0] == ir.Fixed(1) || s.Access[0] == ir.Axis1)
 }
 
 // span is the lifetime of a buffer of the arena.

@@ -203,8 +203,8 @@ func compiled(m *onnximport.Model, rec engine.Record) (net *engine.Net, err erro
 	if err != nil {
 		return nil, err
 	}
-	if p.ArenaBytes > maxRowArena {
-		return nil, fmt.Errorf("its values take %d bytes for %d rows, more than %d", p.ArenaBytes, p.Capacity.Rows(), maxRowArena)
+	if p.Bytes() > maxRowArena {
+		return nil, fmt.Errorf("its values take %d bytes for %d rows, more than %d", p.Bytes(), p.Capacity.Rows(), maxRowArena)
 	}
 	return engine.NewNet(g, p, m.ParamData(), rec)
 }

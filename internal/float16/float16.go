@@ -65,3 +65,27 @@ func round(x float64, bits, least int, greatest float64) float64 {
 	}
 	return math.Copysign(y, x)
 }
+
+// HalfOf is HalfBits of a float32, by its bits.
+func HalfOf(x float32) uint16 {
+	b := math.Float32bits(x)
+	sign := uint16(b>>16) & 0x8000
+	switch b &= 0x7fffffff; {
+	case b > 0x7f800000:
+		return sign | 0x7e00
+	case b >= 0x47800000: // 65536
+		return sign | 0x7c00
+	case b >= 0x38800000: // 2⁻¹⁴: rounding may carry into the exponent
+		return sign | uint16((b+0xfff+b>>13&1-0x38000000)>>13)
+	}
+	return sign | uint16(math.Float32bits(math.Float32frombits(b)+0.5)-0x3f000000) // its last bit is 2⁻²⁴
+}
+
+// BrainOf is BrainBits of a float32, by its bits.
+func BrainOf(x float32) uint16 {
+	b := math.Float32bits(x)
+	if x != x {
+		return uint16(b>>16)&0x8000 | 0x7fc0
+	}
+	return uint16((b + 0x7fff + b>>16&1) >> 16)
+}

@@ -155,39 +155,46 @@ func table(e *engine.Engine, times []time.Duration) string {
 	return fmt.Sprintf("%.1f us in steps, peak %.1f GFLOP/s\n%s", float64(sum.Nanoseconds())/1e3, peak, strings.TrimRight(out.String(), "\n"))
 }
 
-// BenchmarkEncode times a Net on the caller's goroutine.
+// BenchmarkEncode times a Net on the caller's goroutine, with weights in panels and, as
+// width=100, without.
 func BenchmarkEncode(b *testing.B) {
-	code := spec.Input("x", 784).Then(spec.Dense(100), spec.ReLU(), spec.Dense(30), spec.ReLU()).Named("code")
-	g, _, err := spec.GraphOf("encoder", code)
-	if err != nil {
-		b.Fatal(err)
-	}
-	p, err := compiler.CompileGraph(g, compiler.Options{Rows: 256})
-	if err != nil {
-		b.Fatal(err)
-	}
-	params := map[string][]float32{}
-	for _, s := range p.Segments {
-		params[s.Name] = fill(s.Name, make([]float32, s.Len()), 0.05)
-	}
-	n, err := engine.NewNet(g, p, params, engine.Record{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	for _, rows := range []int{1, 16, 256} {
-		b.Run(fmt.Sprintf("batch=%d", rows), func(b *testing.B) {
-			in := map[string]*ir.Tensor{"x": rowsOf(rows, 784)}
-			out := map[string]*ir.Tensor{"code": ir.NewTensor(ir.F32, rows, 30)}
-			ctx := context.Background()
-			best := time.Hour
-			for b.Loop() {
-				start := time.Now()
-				if err := n.RunInto(ctx, in, out); err != nil {
-					b.Fatal(err)
+	for _, widths := range [][]int{{100, 30}, {1000, 500, 250, 30}, {512, 512, 30}, {4096, 30}} {
+		var layers []spec.Layer
+		for _, w := range widths {
+			layers = append(layers, spec.Dense(w), spec.ReLU())
+		}
+		code := spec.Input("x", 784).Then(layers...).Named("code")
+		g, _, err := spec.GraphOf("encoder", code)
+		if err != nil {
+			b.Fatal(err)
+		}
+		p, err := compiler.CompileGraph(g, compiler.Options{Rows: 256})
+		if err != nil {
+			b.Fatal(err)
+		}
+		params := map[string][]float32{}
+		for _, s := range p.Segments {
+			params[s.Name] = fill(s.Name, make([]float32, s.Len()), 0.05)
+		}
+		n, err := engine.NewNet(g, p, params, engine.Record{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, rows := range []int{1, 16, 256} {
+			b.Run(fmt.Sprintf("width=%d/batch=%d", widths[0], rows), func(b *testing.B) {
+				in := map[string]*ir.Tensor{"x": rowsOf(rows, 784)}
+				out := map[string]*ir.Tensor{"code": ir.NewTensor(ir.F32, rows, 30)}
+				ctx := context.Background()
+				best := time.Hour
+				for b.Loop() {
+					start := time.Now()
+					if err := n.RunInto(ctx, in, out); err != nil {
+						b.Fatal(err)
+					}
+					best = min(best, time.Since(start))
 				}
-				best = min(best, time.Since(start))
-			}
-			b.ReportMetric(float64(best.Nanoseconds())/1e3, "best-us")
-		})
+				b.ReportMetric(float64(best.Nanoseconds())/1e3, "best-us")
+			})
+		}
 	}
 }

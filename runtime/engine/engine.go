@@ -77,6 +77,7 @@ type boundStep struct {
 	run    kernel
 	name   string
 	update bool
+	kept   bool // its result changes with the parameters alone, and an update makes it again
 	units  *int // length of the result's axis 0
 	times  *int // indices of it for one unit of the step's group
 	id     int
@@ -92,6 +93,7 @@ type boundGroup struct {
 
 type boundPhase struct {
 	once   bool
+	kept   bool // all its steps are
 	after  bool // run by Apply
 	alone  bool // run by one worker
 	groups []boundGroup
@@ -120,7 +122,8 @@ type Engine struct {
 	checked optim.Optimizer // fits the store's slots
 	version uint64          // of the parameters that the phases run once have seen
 	sized   int             // rows of the update that they have seen
-	turned  map[int]int     // parameter of each twin that an update makes again
+	keptAt  uint64          // … and of those that what is kept has seen
+	fresh   bool            // in this run what is kept has seen them
 	stays   map[int]bool    // results that stay turned
 	scratch int             // floats that some kernel takes of a worker's own
 	makers  []Maker
@@ -129,6 +132,9 @@ type Engine struct {
 	lasting bool // an update leaves nothing of those phases to be made again
 	ran     bool
 	outs    map[string]*ir.Tensor
+
+	derivations map[int]plan.Derivation // of each buffer that is derived
+	follows     map[int]follow          // how an update makes it again tile by tile, for those that it does
 
 	counts  []int // tasks up to and including each group of the current phase
 	current *boundPhase
@@ -164,6 +170,10 @@ func newEngine(p *plan.Plan, s *Store, o Options, apart bool) (*Engine, error) {
 	if err := s.fits(p); err != nil {
 		return nil, err
 	}
+	if s.kept != nil {
+		s.kept.mu.Lock()
+		defer s.kept.mu.Unlock()
+	}
 	s.room()
 	if p.StoreGrads && s.grads == nil {
 		s.grads = aligned(len(s.params))
@@ -185,9 +195,12 @@ func newEngine(p *plan.Plan, s *Store, o Options, apart bool) (*Engine, error) {
 		most, _ := p.Capacity.Of(name)
 		e.names = append(e.names, bounded{name, ir.Of(name), most})
 	}
-	e.bindViews(apart)
-	e.findTwins()
+	derived := e.derivedMemory()
+	e.bindViews(apart, derived)
 	e.findTurned()
+	if err := e.findDerived(); err != nil {
+		return nil, err
+	}
 	widest := 1
 	for i := range p.Phases {
 		ph := &p.Phases[i]
@@ -214,6 +227,7 @@ func newEngine(p *plan.Plan, s *Store, o Options, apart bool) (*Engine, error) {
 		if p.Loss >= 0 {
 			e.findLoss(i, ph)
 		}
+		b.kept = ph.Once && !b.contains(func(s *boundStep) bool { return !s.kept })
 		e.phases = append(e.phases, b)
 		widest = max(widest, len(ph.Groups))
 	}
@@ -231,8 +245,40 @@ func newEngine(p *plan.Plan, s *Store, o Options, apart bool) (*Engine, error) {
 	for _, out := range p.Outputs {
 		e.outs[out.Name] = &ir.Tensor{DType: p.Buffers[out.Buffer].Type.DType, Shape: make([]int, p.Buffers[out.Buffer].Type.Rank())}
 	}
+	if s.kept != nil && e.keptAt == 0 {
+		if err := e.makeKept(); err != nil {
+			return nil, err
+		}
+		s.kept.of[p] = derived
+	}
 	e.pool.start(e.ctxs, o.Spin)
 	return e, nil
+}
+
+// contains reports whether some step of the phase is such a one.
+func (ph *boundPhase) contains(is func(s *boundStep) bool) bool {
+	lists := [][]boundStep{ph.tail}
+	for i := range ph.groups {
+		lists = append(lists, ph.groups[i].steps)
+	}
+	for _, steps := range lists {
+		for i := range steps {
+			if is(&steps[i]) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// derivedMemory returns the memory of what is derived from the parameters: of a store
+// whose parameters never change again that of the first engine.
+func (e *Engine) derivedMemory() []float32 {
+	if k := e.s.kept; k != nil && k.of[e.p] != nil {
+		e.keptAt = e.s.version.Load()
+		return k.of[e.p]
+	}
+	return aligned((e.p.DerivedBytes + 3) / 4)
 }
 
 // wholeRows is the most rows that a lone worker takes as one task: they are one
@@ -281,7 +327,7 @@ func (e *Engine) findLoss(i int, ph *plan.Phase) {
 
 // bindViews gives each buffer its elements. With apart set no two buffers share
 // memory, so that every value of a run can be read after it.
-func (e *Engine) bindViews(apart bool) {
+func (e *Engine) bindViews(apart bool, derived []float32) {
 	p := e.p
 	e.views = make([]view, len(p.Buffers))
 	arena := aligned((p.ArenaBytes + 3) / 4)
@@ -301,6 +347,8 @@ func (e *Engine) bindViews(apart bool) {
 			v.at(unsafe.Pointer(unsafe.SliceData(mem)), b.Type.DType, n)
 		case b.Kind.InArena():
 			v.at(unsafe.Add(base, b.Offset), b.Type.DType, n)
+		case b.Kind == plan.Derived:
+			v.at(unsafe.Add(unsafe.Pointer(unsafe.SliceData(derived)), b.Offset), b.Type.DType, n)
 		case b.Kind == plan.Param:
 			v.f32 = e.s.part(e.s.params, e.segment(b.Offset, p.Segments))
 		case b.Kind == plan.Grad:
@@ -342,7 +390,7 @@ func (v *view) at(p unsafe.Pointer, d ir.DType, n int) {
 func (e *Engine) bind(id int, g *plan.Group) (boundStep, error) {
 	s := &e.p.Steps[id]
 	one := e.sizes.dim(ir.Fixed(1))
-	st := boundStep{id: id, units: one, times: one, update: e.changesStore(id)}
+	st := boundStep{id: id, units: one, times: one, update: e.changesStore(id), kept: e.isKept(s)}
 	if t := e.p.Buffers[s.Out[0]].Type; t.Rank() > 0 {
 		st.units = e.sizes.dim(t.Shape[0])
 		if g != nil && !g.Whole() {
@@ -350,6 +398,19 @@ func (e *Engine) bind(id int, g *plan.Group) (boundStep, error) {
 			st.times = e.sizes.dim(times)
 		}
 	}
+	b := e.binding(s, g)
+	st.run, st.name = b.kernel()
+	if b.err != nil {
+		return st, b.err
+	}
+	if st.run == nil {
+		return st, fmt.Errorf("engine: step %d: %s has neither a kernel nor a meaning", id, s.Op.Name())
+	}
+	return st, nil
+}
+
+// binding returns what the kernel of a step is made of.
+func (e *Engine) binding(s *plan.Step, g *plan.Group) *binding {
 	b := &binding{e: e, p: e.p, s: s, g: g}
 	for _, i := range s.In {
 		b.in = append(b.in, &e.views[i])
@@ -359,14 +420,7 @@ func (e *Engine) bind(id int, g *plan.Group) (boundStep, error) {
 		b.out = append(b.out, &e.views[i])
 		b.outT = append(b.outT, e.p.Buffers[i].Type)
 	}
-	st.run, st.name = b.kernel()
-	if b.err != nil {
-		return st, b.err
-	}
-	if st.run == nil {
-		return st, fmt.Errorf("engine: step %d: %s has neither a kernel nor a meaning", id, s.Op.Name())
-	}
-	return st, nil
+	return b
 }
 
 // Run executes the plan on the given rows, from 1 to the plan's capacity. A nil
@@ -414,28 +468,32 @@ func (e *Engine) execute(u *Update) error {
 	version := e.s.version.Load()
 	stale := e.version != version || e.sized != e.u.UpdateRows
 	e.sized = e.u.UpdateRows
+	e.fresh = e.keptAt == version
 	for i := range e.phases {
-		if ph := &e.phases[i]; !ph.after && (!ph.once || stale) {
+		if ph := &e.phases[i]; !ph.after && (!ph.once || stale && !(ph.kept && e.fresh)) {
 			e.runPhase(ph)
 		}
 		if err := e.err.Load(); err != nil {
 			if e.u.Opt != nil && !e.p.StoreGrads {
 				e.s.Touch() // some parameters may have changed
 			}
-			e.version = 0
+			e.version, e.keptAt = 0, 0
 			return *err
 		}
 		if i == e.lossAt && e.train {
 			if loss := e.scalar(e.p.Loss); math.IsNaN(loss) || math.IsInf(loss, 0) {
-				e.version = version
+				e.version, e.keptAt = version, version
 				return &NonFinite{loss}
 			}
 		}
 	}
-	e.version = version
+	e.version, e.keptAt = version, version
 	if e.u.Opt != nil && !e.p.StoreGrads {
-		if now := e.s.version.Add(1); e.lasting && now == version+1 {
-			e.version = now
+		if now := e.s.version.Add(1); now == version+1 {
+			e.keptAt = now
+			if e.lasting {
+				e.version = now
+			}
 		}
 	}
 	e.ran = true

@@ -76,8 +76,21 @@ func Finer(grain, length, workers int, batch bool) int {
 	return finer(g, ir.RowsOf(length), workers)
 }
 
-// Packed returns the number of right operands that are in panels.
-func (n *Net) Packed() int { return len(n.s.packs.of) }
+// Shared reports whether two engines of a Net have one memory for what is derived from
+// its parameters.
+func (n *Net) Shared() bool {
+	a, errA := n.lane()
+	b, errB := n.lane()
+	if errA != nil || errB != nil {
+		return false
+	}
+	for id := range a.derivations {
+		if x, y := a.views[id].f32, b.views[id].f32; &x[0] != &y[0] {
+			return false
+		}
+	}
+	return len(a.derivations) > 0 && a.keptAt == n.s.version.Load()
+}
 
 // Quota and Spins are what decides whether workers spin by themselves.
 var Quota = quota

@@ -28,9 +28,6 @@ func (b *binding) kernel() (kernel, string) {
 	if b.s.Op == nil {
 		return b.update()
 	}
-	if k, name := packedGemm(b); k != nil {
-		return k, name
-	}
 	mk := maker(b.s.Op)
 	if ir.IsView(b.s.Op, b.inT, b.outT) {
 		mk = copyKernel

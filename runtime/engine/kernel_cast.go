@@ -7,12 +7,58 @@ import (
 	"github.com/lamina-ml/lamina/internal/float16"
 )
 
-// castKernel converts elements of the types that kernels do not compute in to
-// float32, each rounded once.
+// castKernel converts elements of the types that kernels do not compute in to float32,
+// each rounded once, and float32 to the shorter floats.
 func castKernel(b *binding) (kernel, string) {
-	if b.outT[0].DType != ir.F32 {
+	f, name := b.conversion()
+	if f == nil {
 		return nil, ""
 	}
+	width := b.width(b.outT[0])
+	return func(_ *ctx, lo, hi int) { f(lo**width, hi**width) }, name
+}
+
+// followCast converts slices of an axis.
+func (b *binding) followCast(axis int) follow {
+	f, _ := b.conversion()
+	if f == nil {
+		return nil
+	}
+	s := b.inT[0].Shape
+	outer, n, inner := s[:axis].Count(), s[axis].Length(), s[axis+1:].Count()
+	return func(_ *ctx, lo, hi int) {
+		for o := range outer {
+			f((o*n+lo)*inner, (o*n+hi)*inner)
+		}
+	}
+}
+
+// conversion returns what converts the elements [from,to), and its name.
+func (b *binding) conversion() (f func(from, to int), name string) {
+	switch from, to := b.inT[0].DType, b.outT[0].DType; {
+	case to == ir.F32:
+		return b.widening(), "convert"
+	case from == ir.F32 && to == ir.F16:
+		x, y := b.in[0], b.out[0]
+		return func(from, to int) {
+			for i, v := range x.f32[from:to] {
+				binary.LittleEndian.PutUint16(y.raw[2*(from+i):], float16.HalfOf(v))
+			}
+		}, "narrow"
+	case from == ir.F32 && to == ir.BF16:
+		x, y := b.in[0], b.out[0]
+		return func(from, to int) {
+			dst := y.raw[2*from : 2*to]
+			for i, v := range x.f32[from:to] {
+				binary.LittleEndian.PutUint16(dst[2*i:], float16.BrainOf(v))
+			}
+		}, "narrow"
+	}
+	return nil, ""
+}
+
+// widening returns what converts elements to float32, or nil for a type that it does not.
+func (b *binding) widening() func(from, to int) {
 	le := binary.LittleEndian
 	x := b.in[0]
 	switch b.inT[0].DType {
@@ -82,16 +128,13 @@ func castKernel(b *binding) (kernel, string) {
 			}
 		})
 	}
-	return nil, ""
+	return nil
 }
 
-// convert is a kernel of f, which makes elements of the result from the number at.
-func (b *binding) convert(f func(dst []float32, at int)) (kernel, string) {
-	y, width := b.out[0], b.width(b.outT[0])
-	return func(_ *ctx, lo, hi int) {
-		w := *width
-		f(y.f32[lo*w:hi*w], lo*w)
-	}, "convert"
+// convert calls f for elements of the result, from the number at on.
+func (b *binding) convert(f func(dst []float32, at int)) func(from, to int) {
+	y := b.out[0]
+	return func(from, to int) { f(y.f32[from:to], from) }
 }
 
 // floatOf holds the floats of all bytes: reading one is faster than converting.

@@ -42,6 +42,18 @@ func transposeKernel(b *binding) (kernel, string) {
 	}, "transpose"
 }
 
+// followTranspose turns rows of a matrix into columns.
+func (b *binding) followTranspose(axis int) follow {
+	if axis != 0 || b.inT[0].Rank() != 2 || !b.all(ir.F32) {
+		return nil
+	}
+	x, y := b.in[0], b.out[0]
+	rows, cols := b.inT[0].Shape[0].Length(), b.inT[0].Shape[1].Length()
+	return func(_ *ctx, lo, hi int) {
+		simd.Transpose(hi-lo, cols, x.f32[lo*cols:], cols, y.f32[lo:], rows)
+	}
+}
+
 // permute orders the axes of a value of higher rank anew.
 func (b *binding) permute(op ops.Transpose) (kernel, string) {
 	in, to := b.inT[0].Shape, b.outT[0].Shape

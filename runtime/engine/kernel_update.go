@@ -3,51 +3,27 @@ package engine
 import (
 	"unsafe"
 
-	"github.com/lamina-ml/lamina/compiler/plan"
-	"github.com/lamina-ml/lamina/kernels/simd"
 	"github.com/lamina-ml/lamina/runtime/optim"
 )
 
-// update applies the optimizer to a slice of a parameter, or to whole ones, and
-// turns what it changed into their twins.
+// update applies the optimizer to a slice of a parameter, or to whole ones, and makes
+// again what is derived from what it changed.
 func (b *binding) update() (kernel, string) {
-	turn, name := b.turn(), "update"
-	if len(b.s.Twins) > 0 {
-		name = "update_turn"
+	follow := b.followers()
+	name := "update"
+	if len(b.s.Derived) > 0 {
+		name = "update_derived"
 	}
 	if len(b.in) > 1 {
-		return b.updateAll(turn), name + "_all"
+		return b.updateAll(follow), name + "_all"
 	}
 	g, w := b.in[0], b.out[0]
 	seg := b.e.s.index[b.p.Segments[b.s.Param].Name]
 	n, _ := fixedWidth(b.outT[0])
 	return func(c *ctx, lo, hi int) {
 		c.update(seg, lo*n, hi*n, w.f32, g.f32)
-		turn(0, lo, hi)
+		follow.run(c, 0, lo, hi)
 	}, name
-}
-
-// turn returns what copies rows of the step's parameter i into the columns of its
-// twins.
-func (b *binding) turn() func(i, lo, hi int) {
-	type twin struct {
-		w, t       *view
-		rows, cols int
-	}
-	of := make([][]twin, len(b.s.Out))
-	for _, id := range b.s.Twins {
-		shape := b.p.Buffers[id].Type.Shape
-		for i, out := range b.s.Out {
-			if from := b.e.turned[id]; from == out {
-				of[i] = append(of[i], twin{b.out[i], &b.e.views[id], shape[1].Length(), shape[0].Length()})
-			}
-		}
-	}
-	return func(i, lo, hi int) {
-		for _, t := range of[i] {
-			simd.Transpose(hi-lo, t.cols, t.w.f32[lo*t.cols:], t.cols, t.t.f32[lo:], t.rows)
-		}
-	}
 }
 
 // stretch is parameters whose elements, and those of their gradients, follow each
@@ -58,7 +34,7 @@ type stretch struct {
 }
 
 // updateAll updates several parameters, in one go where nothing tells them apart.
-func (b *binding) updateAll(turn func(i, lo, hi int)) kernel {
+func (b *binding) updateAll(follow followers) kernel {
 	e, in, out := b.e, b.in, b.out
 	segs := make([]int, len(in))
 	var all []stretch
@@ -89,8 +65,8 @@ func (b *binding) updateAll(turn func(i, lo, hi int)) kernel {
 			}
 		}
 		for i := range out {
-			if shape := e.s.segs[segs[i]].Shape; len(shape) > 0 { // a number has no twin
-				turn(i, 0, shape[0])
+			if shape := e.s.segs[segs[i]].Shape; len(shape) > 0 { // nothing follows the rows of a number
+				follow.run(c, i, 0, shape[0])
 			}
 		}
 	}
@@ -136,33 +112,4 @@ func (c *ctx) update(seg, lo, hi int, w, g []float32) {
 		c.slots[i] = s[at+lo : at+hi]
 	}
 	e.u.Opt.Update(e.step(seg), w[lo:hi], g[lo:hi], c.slots)
-}
-
-// findTwins finds the parameter of each twin that an update makes again, and
-// whether updates leave nothing that is made once to be made again.
-func (e *Engine) findTwins() {
-	p := e.p
-	again := map[int]bool{}
-	for i := range p.Steps {
-		for _, b := range p.Steps[i].Twins {
-			again[b] = true
-		}
-	}
-	e.turned, e.lasting = map[int]int{}, true
-	for i := range p.Phases {
-		if !p.Phases[i].Once {
-			continue
-		}
-		for _, id := range stepsOf(&p.Phases[i]) {
-			s := &p.Steps[id]
-			if again[s.Out[0]] {
-				e.turned[s.Out[0]] = s.In[0]
-				continue
-			}
-			for _, b := range s.In {
-				k := p.Buffers[p.Root(b)].Kind
-				e.lasting = e.lasting && k != plan.Param && !again[p.Root(b)]
-			}
-		}
-	}
 }

@@ -188,6 +188,9 @@ func TestElementKernels(t *testing.T) {
 		}
 		check(t, rng, ops.ReduceMax{Axes: axis}, rows, []ir.Type{typ}, one, 0)
 		check(t, rng, ops.ArgMax{Axis: 1}, rows, []ir.Type{typ}, one, 0)
+		for _, op := range []ir.Op{ops.Flip{}, ops.Flip{Axes: axis}, ops.Flip{Axes: ir.MakeAxes(0)}} {
+			check(t, rng, op, rows, []ir.Type{typ}, one, 0)
+		}
 		check(t, rng, ops.Pad{Axis: 1, Before: ir.Fixed(2), After: ir.Fixed(1)}, rows, []ir.Type{typ}, one, 0)
 		finite := sprinkled(rng, rows, w)
 		for i, v := range finite.F32 {

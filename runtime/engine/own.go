@@ -23,6 +23,12 @@ type Kernel struct {
 	// spectest.Kernel looks whether that is so, and whether the results are those of
 	// the op's reference.
 	Run func(s *Slice)
+	// Follow makes again what the indices [Lo,Hi) of axis Axis of the operand decide of
+	// the result, of an op that says by [ir.Follower] where they go: an update calls it
+	// for each tile of a parameter that it changes. Tensors are whole; it writes those
+	// elements and no others. Where they are a slice of axis 0 of the result Run makes
+	// them. Without it the result is made again as a whole, once per update.
+	Follow func(s *Slice)
 	// Scratch returns the floats that Run takes of Slice.Scratch at these lengths; nil
 	// takes none.
 	Scratch func(at ir.Binding) int
@@ -33,6 +39,7 @@ type Kernel struct {
 // shapes say, in row-major order.
 type Slice struct {
 	Lo, Hi int
+	Axis   int // of the operand, for Follow
 	// In are the operands, which must not be changed. Of one that the op's Split says
 	// is needed by the slice of axis 0 there is that slice; of all others the whole, in
 	// which Lo and Hi stand for columns where Split says Axis1. Of an op that is
@@ -52,47 +59,52 @@ type slice struct {
 	tensors []ir.Tensor
 }
 
-// given returns the kernel that one of the options' makers makes.
-func (b *binding) given() (kernel, string) {
+// asked returns the kernel that one of the options' makers makes, or nil, and the floats
+// of scratch that it takes.
+func (b *binding) asked() (k *Kernel, scratch int) {
 	op := b.s.Op
-	var k *Kernel
 	for _, mk := range b.e.makers {
 		if mk == nil {
 			b.err = fmt.Errorf("engine: Options.Kernels holds nil")
-			return nil, ""
+			return nil, 0
 		}
 		if k = mk(op, slices.Clone(b.inT), slices.Clone(b.outT)); k != nil {
 			break
 		}
 	}
 	if k == nil {
-		return nil, ""
+		return nil, 0
 	}
 	if k.Run == nil || k.Name == "" || k.Name == reference {
 		b.err = fmt.Errorf("engine: the kernel %q that is given for %s needs a function Run and a name that is not %q", k.Name, op.Name(), reference)
-		return nil, ""
+		return nil, 0
 	}
-	scratch := 0
 	if k.Scratch != nil {
 		scratch = k.Scratch(b.p.Capacity)
 		if scratch < 0 {
 			b.err = fmt.Errorf("engine: the kernel %q that is given for %s takes %d floats of scratch", k.Name, op.Name(), scratch)
-			return nil, ""
+			return nil, 0
 		}
 		b.needs(scratch)
 	}
 	if !slices.Contains(b.e.given, k.Name) {
 		b.e.given = append(b.e.given, k.Name)
 	}
-	own := make([]slice, max(b.e.workers, 1))
-	for i := range own {
-		b.prepare(&own[i])
+	return k, scratch
+}
+
+// given returns the kernel that one of the options' makers makes.
+func (b *binding) given() (kernel, string) {
+	k, scratch := b.asked()
+	if k == nil {
+		return nil, ""
 	}
+	own := b.slices()
 	units := b.e.sizes.dim(ir.Fixed(1))
 	if t := b.outT[0]; t.Rank() > 0 {
 		units = b.e.sizes.dim(t.Shape[0])
 	}
-	blank, run := ir.ShapeOnly(op), k.Run
+	blank, run := ir.ShapeOnly(b.s.Op), k.Run
 	return func(c *ctx, lo, hi int) {
 		s := &own[c.id]
 		part := lo > 0 || hi < *units
@@ -107,6 +119,33 @@ func (b *binding) given() (kernel, string) {
 		}
 		run(&s.Slice)
 	}, k.Name
+}
+
+// givenFollow returns the follow of the kernel that one of the options' makers makes.
+func (b *binding) givenFollow(axis int) (follow, error) {
+	k, scratch := b.asked()
+	if k == nil || k.Follow == nil {
+		return nil, b.err
+	}
+	own, run := b.slices(), k.Follow
+	return func(c *ctx, lo, hi int) {
+		s := &own[c.id]
+		s.Lo, s.Hi, s.Axis, s.Scratch = lo, hi, axis, c.scratch(scratch)
+		s.env = c.e.env
+		s.env.Types, s.env.First = b.inT, 0
+		b.show(s.In[0], b.in[0], b.inT[0], false, lo, hi, false)
+		b.show(s.Out[0], b.out[0], b.outT[0], false, lo, hi, false)
+		run(&s.Slice)
+	}, nil
+}
+
+// slices returns a slice for each worker.
+func (b *binding) slices() []slice {
+	own := make([]slice, max(b.e.workers, 1))
+	for i := range own {
+		b.prepare(&own[i])
+	}
+	return own
 }
 
 // prepare makes the tensors of a slice.

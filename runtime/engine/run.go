@@ -46,7 +46,7 @@ func (e *Engine) runTask(c *ctx, i int) {
 	}
 	for k := range g.steps {
 		s := &g.steps[k]
-		if s.update && !e.updates(s) {
+		if s.update && !e.updates(s) || s.kept && e.fresh {
 			continue
 		}
 		if g.whole {
@@ -64,7 +64,7 @@ func (e *Engine) runTail(ph *boundPhase) {
 			return
 		}
 		s := &ph.tail[k]
-		if s.update && !e.updates(s) {
+		if s.update && !e.updates(s) || s.kept && e.fresh {
 			continue
 		}
 		e.ctxs[0].run(s, 0, *s.units)

@@ -24,7 +24,7 @@ type Store struct {
 	slots   [][]float32 // made when they are first needed, as grads are
 	slotAt  []int       // where a segment's part of each slot begins, -1 for none
 	version atomic.Uint64
-	packs   *packs // of a store whose parameters never change again, else nil
+	kept    *kept // of a store whose parameters never change again, else nil
 }
 
 // NewStore returns a store of zeros. slots names the values that the optimizer

@@ -16,6 +16,12 @@ func maker(op ir.Op) makeKernel {
 	switch op.(type) {
 	case ops.Gemm, ops.GemmRelu, ops.GemmReluGrad, ops.MatMul:
 		return gemm
+	case ops.GemmPanels:
+		return panelGemm
+	case ops.Panels:
+		return panelsKernel
+	case ops.Flip:
+		return flipKernel
 	case ops.SquaredError:
 		return squaredErrorKernel
 	case ops.WeightedSquaredError:

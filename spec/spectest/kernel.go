@@ -24,7 +24,8 @@ const kernelRows = 33
 // means within its error bound, of ordinary numbers, of large and tiny ones, and of
 // NaN and infinities; give the same bits by 1, 2 and 3 workers, in slices of any
 // length, and for a row in any batch if the op keeps rows apart; leave its operands as
-// they are; allocate nothing.
+// they are; allocate nothing. Its Follow, if it has one, must make of a result for other
+// numbers in a slice of the operand the result for these, whatever the slice.
 func Kernel(t testing.TB, mk engine.Maker, op ir.Op, in ...ir.Type) {
 	t.Helper()
 	k := &kernelTest{TB: t, mk: mk, op: op}
@@ -59,6 +60,7 @@ func Kernel(t testing.TB, mk engine.Maker, op ir.Op, in ...ir.Type) {
 			return
 		}
 	}
+	k.follows()
 }
 
 type kernelTest struct {
@@ -255,4 +257,62 @@ func (k *kernelTest) apart(kind string, rows int, few, many map[string]*ir.Tenso
 		}
 	}
 	return true
+}
+
+// follows changes slices of the operand and holds what Follow makes of the result that
+// was there against the whole result.
+func (k *kernelTest) follows() {
+	k.Helper()
+	fixed := func(vs []*ir.Value) (types []ir.Type) {
+		for _, v := range vs {
+			types = append(types, ir.Type{DType: v.Type.DType, Shape: ir.ShapeOf(v.Type.Shape.At(ir.RowsOf(kernelRows))...)})
+		}
+		return types
+	}
+	in, out := fixed(k.in), fixed(k.out)
+	made := k.mk(k.op, in, out)
+	if made == nil || made.Follow == nil {
+		return
+	}
+	scratch := 0
+	if made.Scratch != nil {
+		scratch = made.Scratch(ir.RowsOf(kernelRows))
+	}
+	whole := func(x *ir.Tensor) *ir.Tensor {
+		y, n := ir.NewTensor(out[0].DType, out[0].Shape.Lengths()...), 0
+		if out[0].Rank() > 0 {
+			n = y.Shape[0]
+		}
+		made.Run(&engine.Slice{Hi: n, In: []*ir.Tensor{x}, Out: []*ir.Tensor{y}, Scratch: make([]float32, scratch), Env: &ir.Env{Types: in}})
+		return y
+	}
+	axes := 0
+	for axis := range in[0].Shape {
+		if _, ok := ir.Follow(k.op, in, out, axis); !ok {
+			continue
+		}
+		axes++
+		n := in[0].Shape[axis].Length()
+		for _, part := range [][2]int{{0, n}, {0, (n + 1) / 2}, {n / 3, n - n/4}, {n - 1, n}} {
+			x, other := fill(in[0], 1, 1, kinds[0].of), fill(in[0], 1, 2, kinds[0].of)
+			y := whole(x)
+			inner := ir.Elems(x.Shape[axis+1:])
+			for i := range x.Len() {
+				if at := i / inner % n; part[0] <= at && at < part[1] {
+					x.Set(i, other.At(i))
+				}
+			}
+			made.Follow(&engine.Slice{Lo: part[0], Hi: part[1], Axis: axis, In: []*ir.Tensor{x}, Out: []*ir.Tensor{y}, Scratch: make([]float32, scratch), Env: &ir.Env{Types: in}})
+			want := whole(x)
+			for i := range want.Len() {
+				if !sameBits(y, i, want, i) {
+					k.Errorf("Follow of [%d,%d) of axis %d leaves element %d at %v, the whole result has %v", part[0], part[1], axis, i, y.At(i), want.At(i))
+					return
+				}
+			}
+		}
+	}
+	if axes == 0 {
+		k.Errorf("the kernel has a Follow, but %s does not say how an axis of %v moves", k.op.Name(), in[0])
+	}
 }

@@ -98,3 +98,63 @@ func TestKernelFails(t *testing.T) {
 	}
 	_ = kept
 }
+
+// halved is half of the transpose of a matrix.
+type halved struct{}
+
+func (halved) Name() string { return "Halved" }
+func (halved) Infer(in []ir.Type) ([]ir.Type, error) {
+	return []ir.Type{ir.T(in[0].DType, in[0].Shape[1], in[0].Shape[0])}, nil
+}
+func (halved) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
+	n, m := in[0].Shape[0], in[0].Shape[1]
+	y := ir.NewTensor(ir.F64, m, n)
+	for i, x := range in[0].F64 {
+		y.F64[i%m*n+i/m] = x / 2
+	}
+	return []*ir.Tensor{y}, nil
+}
+func (halved) Split([]ir.Type, ir.Type) ([]ir.Access, bool) { return []ir.Access{ir.Axis1}, true }
+func (halved) Follow(_ []ir.Type, axis int) (ir.Track, bool) {
+	return ir.Track{Axis: 1 - axis}, true
+}
+
+// TestKernelFollows takes a Follow that is right and tells of one that leaves a row, and
+// of one that writes beside its slice.
+func TestKernelFollows(t *testing.T) {
+	move := func(s *engine.Slice, rows, cols [2]int, first int) {
+		x, y := s.In[0], s.Out[0]
+		n, m := x.Shape[0], x.Shape[1]
+		for i := rows[0]; i < rows[1]; i++ {
+			for j := cols[0]; j < cols[1]; j++ {
+				y.F32[(j-first)*n+i] = x.F32[i*m+j] / 2
+			}
+		}
+	}
+	maker := func(lo, beside int) engine.Maker {
+		return func(op ir.Op, _, _ []ir.Type) *engine.Kernel {
+			return &engine.Kernel{Name: "halved", Run: func(s *engine.Slice) {
+				move(s, [2]int{0, s.In[0].Shape[0]}, [2]int{s.Lo, s.Hi}, s.Lo)
+			}, Follow: func(s *engine.Slice) {
+				part, all := [2]int{s.Lo + lo, s.Hi}, [2]int{0, s.In[0].Shape[1-s.Axis]}
+				if s.Axis == 0 {
+					move(s, part, all, 0)
+				} else {
+					move(s, all, part, 0)
+				}
+				if beside > 0 && s.Lo > 0 {
+					s.Out[0].F32[0] = 99
+				}
+			}}
+		}
+	}
+	typ := ir.T(ir.F32, ir.Fixed(9), ir.Fixed(7))
+	spectest.Kernel(t, maker(0, 0), halved{}, typ)
+	for name, mk := range map[string]engine.Maker{"one row less": maker(1, 0), "one element more": maker(0, 1)} {
+		r := &recorder{TB: t}
+		spectest.Kernel(r, mk, halved{}, typ)
+		if !strings.Contains(r.report.String(), "Follow of [") {
+			t.Errorf("%s: %q", name, r.report.String())
+		}
+	}
+}

@@ -80,6 +80,10 @@ func (Op) Split(in []ir.Type, _ ir.Type) ([]ir.Access, bool) {
 	return []ir.Access{ir.Axis0}, in[0].Rank() > 0
 }
 
+// Follow says that every slice of x stays in its place. So of a parameter the result is
+// kept: an update makes it again for the rows that it changes.
+func (Op) Follow(_ []ir.Type, axis int) (ir.Track, bool) { return ir.Track{Axis: axis}, true }
+
 // Layer is the activation.
 type Layer struct {
 	spec.Base

@@ -9,6 +9,7 @@ import (
 
 	"example.com/extend/celu"
 	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/export/verify"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/engine"
@@ -100,6 +101,60 @@ func TestKernelIsUsed(t *testing.T) {
 	}
 	if k := net.Record().Kernels; !strings.HasSuffix(k, "+celu") {
 		t.Errorf("the record names the kernels %q", k)
+	}
+}
+
+// weights is a dense layer whose weights are the activation of a parameter.
+type weights struct{ spec.Base }
+
+func (w *weights) Build(b *spec.Builder, x ...*ir.Value) *ir.Value {
+	return b.Op(ops.MatMul{}, x[0], b.Op(celu.Op{Alpha: 0.5}, b.Param("w", spec.Glorot(), x[0].Type.Last(), 40)))
+}
+
+// TestFollowsAParameter trains through the op of a parameter: its result is made again by
+// the update, in the tasks that change the parameter, with the kernel and without it.
+func TestFollowsAParameter(t *testing.T) {
+	x := spec.Input("x", 90)
+	m := spec.NewModel("m", spec.MSE(x.Then(&weights{spec.Here("weights")}, spec.Dense(90)), x))
+	src := dataset.From(make([]int, 256), func(_ int, row dataset.Row) {
+		for i := range row.F32Slice("x") {
+			row.F32Slice("x")[i] = float32(i%17)/8 - 1
+		}
+	}, dataset.Column{Name: "x", DType: dataset.F32, Shape: []int{90}})
+	trained := func(workers int, kernels ...engine.Maker) (*train.Result, string) {
+		tr, err := train.New(t.Context(), m, src, train.Options{Optimizer: optim.Adam(1e-2), Epochs: 2, Batch: 64, Workers: workers,
+			Kernels: kernels, Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range tr.Epochs(t.Context()) {
+		}
+		text := tr.Explain()
+		r, err := tr.Done()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r, text
+	}
+	one, text := trained(1, celu.Kernel)
+	again := func(line string) bool {
+		return strings.Contains(line, "weights1/w = Update(") && strings.Contains(line, ", and with it ")
+	}
+	if !slices.ContainsFunc(strings.Split(text, "\n"), again) {
+		t.Errorf("no update makes the op of the parameter again:\n%s", text)
+	}
+	two, _ := trained(2, celu.Kernel)
+	slow, _ := trained(2)
+	for _, p := range m.Params() {
+		a, b, c := one.Param(p.Name), two.Param(p.Name), slow.Param(p.Name)
+		if !slices.Equal(a, b) {
+			t.Errorf("%s has other bits by 1 worker than by 2", p.Name)
+		}
+		for i := range a {
+			if d := a[i] - c[i]; d > 1e-3 || d < -1e-3 {
+				t.Fatalf("%s[%d] is %v with the kernel and %v without", p.Name, i, a[i], c[i])
+			}
+		}
 	}
 }
 

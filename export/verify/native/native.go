@@ -96,8 +96,8 @@ func (s *session) fit(at ir.Binding) error {
 		o.Lengths[name] = max(n, 1)
 	}
 	p, err := compiler.CompileWithin(g, o, scratchBytes)
-	if err == nil && p.ArenaBytes > scratchBytes {
-		err = fmt.Errorf("%d rows need %d bytes of scratch memory, the limit is %d", p.Capacity.Rows(), p.ArenaBytes, scratchBytes)
+	if err == nil && p.Bytes() > scratchBytes {
+		err = fmt.Errorf("%d rows need %d bytes of scratch memory, the limit is %d", p.Capacity.Rows(), p.Bytes(), scratchBytes)
 	}
 	if err != nil {
 		return fmt.Errorf("lamina: %w", err)

@@ -1,0 +1,207 @@
+package compiler
+
+import (
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
+)
+
+// panelUse says where products read panels.
+type panelUse uint8
+
+const (
+	panelsWhereTheyPay panelUse = iota
+	panelsNowhere               // in tests,
+	panelsEverywhere            // that compare the plans
+)
+
+// derive returns a copy of g in which products read functions of parameters that suit
+// the kernels: panels where these pay, and else, as kernels want the rows of the right
+// operand contiguous, one transposed twin of each parameter that is read transposed.
+// They are made once, and an update makes them again. Results keep their bits, as each
+// of their elements is the same chain.
+func derive(g *ir.Graph, o lowerOptions) *ir.Graph {
+	h, _ := g.Clone()
+	d := &deriver{o: o, u: usesOf(h, o.capacity, o.train), names: map[string]bool{}, made: map[derivedKey]*ir.Value{}}
+	for _, v := range h.Values() {
+		d.names[v.Name] = true
+	}
+	for _, n := range h.Nodes {
+		d.id = max(d.id, n.ID)
+	}
+	for _, n := range h.Nodes {
+		d.product(n)
+		d.nodes = append(d.nodes, n)
+	}
+	h.Nodes = d.nodes
+	return h
+}
+
+type derivedKey struct {
+	param *ir.Value
+	op    ir.Op
+}
+
+// deriver is the state of one call of derive.
+type deriver struct {
+	o     lowerOptions
+	u     map[*ir.Value]*uses
+	names map[string]bool
+	id    int
+	nodes []*ir.Node
+	made  map[derivedKey]*ir.Value
+}
+
+// product makes a product read what is derived from its right operand, if that is a
+// parameter.
+func (d *deriver) product(n *ir.Node) {
+	if len(n.In) < 2 || n.In[1].Kind != ir.ParamValue || n.In[1].Type.Rank() != 2 {
+		return
+	}
+	w := n.In[1]
+	op, turned := straight(n)
+	u := d.u[w]
+	if p, ok := n.Op.(ir.Paneller); ok && n.In[0].Type.Rank() == 2 && n.Out[0].Type.Rank() == 2 && w.Type.DType == ir.F32 && !w.Type.Shape.Symbolic() {
+		columns := w.Type.Shape[1].Length()
+		if turned {
+			columns = w.Type.Shape[0].Length()
+		}
+		if by, ok := p.InPanels(columns); ok && d.panels(u, w, columns, turned) {
+			n.Op, n.In[1] = by, d.value(n, w, ops.Panels{Width: panelWidth(columns), Turned: turned}, ".P")
+			return
+		}
+	}
+	if turned && !u.keeps {
+		n.Op, n.In[1] = op, d.value(n, w, ops.Transpose{Perm: ir.MakeAxes(1, 0)}, ".T")
+	}
+}
+
+// value returns what op makes of parameter w, made before node n at the latest.
+func (d *deriver) value(n *ir.Node, w *ir.Value, op ir.Op, suffix string) *ir.Value {
+	key := derivedKey{w, op}
+	if v := d.made[key]; v != nil {
+		return v
+	}
+	d.id++
+	name := w.Name + suffix
+	for d.names[name] {
+		name += suffix[1:]
+	}
+	d.names[name] = true
+	types, _ := op.Infer([]ir.Type{w.Type}) // of a matrix it gives a type
+	v := &ir.Value{Name: name, Type: types[0]}
+	v.Def = &ir.Node{ID: d.id, Op: op, In: []*ir.Value{w}, Out: []*ir.Value{v}, Layer: n.Layer, Pos: n.Pos}
+	d.nodes = append(d.nodes, v.Def)
+	d.made[key] = v
+	return v
+}
+
+// straight returns the product that takes its right operand as it is, for one
+// that takes it transposed.
+func straight(n *ir.Node) (op ir.Op, turned bool) {
+	p, ok := n.Op.(ir.Multiplier)
+	if !ok || len(n.In) < 2 || n.In[1].Type.Rank() != 2 {
+		return nil, false
+	}
+	a, b := p.Transposed()
+	return p.WithTransposed(a, false), b
+}
+
+// uses is what the products of a graph do with a parameter.
+type uses struct {
+	rows    int  // of the products that read it as it is,
+	turned  int  // and of those that read it transposed, at capacity
+	trained bool // an update changes it
+	keeps   bool // no twin is worth its while
+}
+
+// usesOf looks at the products that read each value. An update changes a parameter: if
+// this is larger than the rows of all products that read it transposed, a kernel turns
+// the rows, for a twin would be written at each update, by workers in whose caches it is
+// not.
+func usesOf(g *ir.Graph, at ir.Binding, train bool) map[*ir.Value]*uses {
+	all := map[*ir.Value]*uses{}
+	moved := map[*ir.Value]int{}
+	for _, v := range g.Params {
+		all[v] = &uses{}
+	}
+	for _, n := range g.Nodes {
+		if len(n.In) < 2 || all[n.In[1]] == nil {
+			continue
+		}
+		u, w := all[n.In[1]], n.In[1]
+		if len(n.Out) != 1 || n.Out[0].Type.Rank() == 0 {
+			continue
+		}
+		rows := n.Out[0].Type.Shape[0].At(at)
+		op, turned := straight(n)
+		if !turned {
+			u.rows += rows
+			continue
+		}
+		u.turned += rows
+		moved[w] += n.In[0].Type.Shape.ElemsAt(at) + n.Out[0].Type.Shape.ElemsAt(at)
+		if takesColumns(op) {
+			moved[w] += w.Type.Shape.ElemsAt(at)
+		}
+	}
+	if !train {
+		return all
+	}
+	for _, out := range g.Outputs {
+		for w, u := range all {
+			u.trained = u.trained || out.Name == gradPrefix+w.Name
+		}
+	}
+	for w, u := range all {
+		u.keeps = u.trained && u.turned > 0 && moved[w] <= w.Type.Shape.ElemsAt(at)
+	}
+	return all
+}
+
+// takesColumns reports whether a product takes its left operand transposed, whose
+// rows no kernel turns.
+func takesColumns(op ir.Op) bool {
+	p, ok := op.(ir.Multiplier)
+	if !ok {
+		return false
+	}
+	a, _ := p.Transposed()
+	return a
+}
+
+// Where panels pay is measured: the tables are in the README of package engine.
+const (
+	panelMost   = 96      // columns of a panel, a multiple of the tiles of all kernels
+	panelVector = 16      // elements of the widest vector
+	panelFrom   = 128     // columns up to which a row is read from end to end as it lies
+	panelStride = 512     // rows that are a multiple of so many elements apart share few sets of a cache
+	panelDepth  = 64      // if there are so many
+	panelFar    = 1 << 21 // elements of a matrix that no cache near a core holds
+	panelRows   = 512     // rows of the products for which an update writes panels beside the parameter
+)
+
+// panelWidth returns the columns of each panel: whole vectors, about as many in each.
+func panelWidth(columns int) int {
+	count := (columns + panelMost - 1) / panelMost
+	return ((columns+count-1)/count + panelVector - 1) / panelVector * panelVector
+}
+
+// panels reports whether products read a parameter, or its transpose, from panels. What
+// is never updated is cut once, and one row then reads each panel from end to end. An
+// update writes panels in place of a twin for nothing, beside the parameter only for many
+// rows; and they pay only where rows share few sets of a cache or are far.
+func (d *deriver) panels(u *uses, w *ir.Value, columns int, turned bool) bool {
+	depth := w.Type.Shape.Count() / max(columns, 1)
+	switch {
+	case d.o.panels != panelsWhereTheyPay || depth == 0 || columns == 0:
+		return d.o.panels == panelsEverywhere && depth > 0 && columns > 0
+	case columns <= panelFrom:
+		return false
+	case !d.o.train:
+		return true
+	}
+	if turned && u.keeps || u.trained && !turned && u.rows < panelRows {
+		return false
+	}
+	return columns%panelStride == 0 && depth >= panelDepth || columns*depth >= panelFar
+}
