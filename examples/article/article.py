@@ -214,7 +214,7 @@ def record(train, path, steps=100, batch=256):
         layer = {"encoder": encoder, "decoder": decoder}[part].get_layer(layer)
         variable = layer.b if part == "decoder" else layer.kernel if kind == "w" else layer.bias
         variable.assign(w)
-    order = np.arange(steps * batch) * 7919 % len(train)
+    order = np.arange(steps * batch) * 1009 % len(train)
     losses = []
     for step in range(steps):
         x = train[order[step * batch:][:batch]]
