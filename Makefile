@@ -143,6 +143,7 @@ yardstick: build ## measure the published numbers (DATA=DIR: the full MNIST; goe
 	@[[ -n "$${LAMINA_DATA:-}" ]] || { echo 'make yardstick: DATA=DIR, the folder of the full MNIST, is wanted' >&2; exit 1; }
 	bin/laminabench yardstick $(or $(ROW),all) $(if $(ROW),--again) --results testdata/yardsticks --work out/yardsticks
 	bin/laminabench yardstick --table README.md --results testdata/yardsticks
+	bin/laminabench yardstick --table internal/yardstick/README.md --results testdata/yardsticks
 
 # Up to Go 1.26 the end of FUZZTIME itself may be reported as a failure, without a
 # failing input: go.dev/issue/75804.

@@ -12,6 +12,7 @@ type Row struct {
 	Source  string // where the published numbers are from
 	Metric  string // what the cells' numbers are; less is better in all
 	Differs string // what is not as published: data, optimizer, epochs
+	Apart   bool   // whether it has tables of its own, in README.md of this folder
 	Ordered bool   // whether the order of the cells is what counts, from best to worst
 	Cells   []Cell
 }
@@ -19,7 +20,7 @@ type Row struct {
 // Cell is one number of a row.
 type Cell struct {
 	Name      string             // row/cell, or the row alone
-	Metric    string             // of the row
+	Metric    string             // of the row, if it has no other
 	Differs   string             // of the row
 	Published float64            // 0 if nothing was
 	Target    float64            // ours is to be at most this; 0 if only the order counts

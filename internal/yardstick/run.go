@@ -165,6 +165,9 @@ func once(ctx context.Context, c Cell, o Options, seed uint64, dir string) (x ou
 		in.progress = w.progress(o.Progress)
 	}
 	n, err := c.how.measure(ctx, in)
+	if err != nil && ctx.Err() != nil && !errors.Is(err, train.ErrInterrupted) { // between two trainings
+		err = fmt.Errorf("%w: %w", train.ErrInterrupted, err)
+	}
 	if err != nil {
 		return x, err
 	}

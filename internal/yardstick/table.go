@@ -16,12 +16,15 @@ const (
 )
 
 // Table returns the results as Markdown: published beside ours, then for each row
-// what differs from the paper. Rows without a result are left out.
+// what differs from the paper. Rows without a result are left out, and those that stand apart.
 func Table(all map[string]Result) string {
 	var b strings.Builder
 	b.WriteString("| yardstick | published | ours | target | seconds |\n|---|---|---|---|---|\n")
 	var notes []string
 	for _, r := range Rows() {
+		if r.Apart {
+			continue
+		}
 		var got []Result
 		for _, c := range r.Cells {
 			if x, ok := all[c.Name]; ok {
@@ -126,13 +129,33 @@ func where(got []Result) string {
 	return "Measured on " + strings.Join(list, "; ") + "."
 }
 
-// Place returns the page with the table of these results at its place.
+// Place returns the page with the tables of these results at their places: that of the yardsticks, that of the claims, or
+// both.
 //
-// Errors: the page has no place for it.
+// Errors: the page has no place for either.
 func Place(page []byte, all map[string]Result) ([]byte, error) {
-	i, j := bytes.Index(page, []byte(begin)), bytes.Index(page, []byte(end))
-	if i < 0 || j < i {
-		return nil, errors.New("yardstick: the page has no place for the table: two lines, " + strings.TrimSpace(begin) + " and " + strings.TrimSpace(end))
+	return put(page, place{begin, end, Table(all)}, place{claimsBegin, claimsEnd, ClaimsTable(all)})
+}
+
+// place is where a table stands in a page.
+type place struct{ begin, end, table string }
+
+// put returns the page with each table at its place, if it has it.
+//
+// Errors: the page has no place at all.
+func put(page []byte, places ...place) ([]byte, error) {
+	found, wants := false, []string{}
+	for _, p := range places {
+		wants = append(wants, strings.TrimSpace(p.begin)+" and "+strings.TrimSpace(p.end))
+		i, j := bytes.Index(page, []byte(p.begin)), bytes.Index(page, []byte(p.end))
+		if i < 0 || j < i {
+			continue
+		}
+		found = true
+		page = slices.Concat(page[:i+len(p.begin)], []byte("\n"+p.table+"\n"), page[j:])
 	}
-	return slices.Concat(page[:i+len(begin)], []byte("\n"+Table(all)+"\n"), page[j:]), nil
+	if !found {
+		return nil, errors.New("yardstick: the page has no place for the table: two lines, " + strings.Join(wants, ", or "))
+	}
+	return page, nil
 }

@@ -1,6 +1,10 @@
 package optim
 
-import "github.com/lamina-ml/lamina/kernels/simd"
+import (
+	"math"
+
+	"github.com/lamina-ml/lamina/kernels/simd"
+)
 
 // AdamOptimizer is Adam: gradients divided by the root of their running mean square, both bias corrected
 // (Kingma and Ba 2015, algorithm 1; ONNX ai.onnx.preview.training Adam but for the place of epsilon).
@@ -13,6 +17,7 @@ import "github.com/lamina-ml/lamina/kernels/simd"
 type AdamOptimizer struct {
 	common
 	beta1, beta2, epsilon, l2 float64
+	hat                       bool // epsilon is added before the bias correction
 }
 
 // Adam returns Adam with a learning rate. Errors: the rate is not positive and finite.
@@ -31,8 +36,39 @@ func (o *AdamOptimizer) Betas(beta1, beta2 float64) *AdamOptimizer {
 // Epsilon sets what is added to the root, so that nothing is divided by zero; it is positive.
 func (o *AdamOptimizer) Epsilon(epsilon float64) *AdamOptimizer {
 	o.positive("epsilon", epsilon)
-	o.epsilon = epsilon
+	o.epsilon, o.hat = epsilon, false
 	return o
+}
+
+// EpsilonHat sets what is added to the root before its bias is corrected, ε̂ at the end of section 2 of the paper:
+//
+//	w = w - rate·√(1-β2^t)/(1-β1^t) · m / (√v + ε̂)
+//
+// Keras, TensorFlow and ONNX have it so; Keras's default is 1e-7. Where gradients are small it makes the first updates
+// smaller than Epsilon does.
+func (o *AdamOptimizer) EpsilonHat(epsilon float64) *AdamOptimizer {
+	o.positive("epsilon hat", epsilon)
+	o.epsilon, o.hat = epsilon, true
+	return o
+}
+
+// epsilonAt returns what stands beside the corrected root in update t.
+func epsilonAt(t int64, epsilon, beta2 float64, hat bool) float32 {
+	if hat {
+		epsilon /= math.Sqrt(1 - math.Pow(float64(float32(beta2)), float64(max(t, 1)))) // as the kernel corrects
+	}
+	return float32(epsilon)
+}
+
+// adamNumbers describes both kinds of Adam.
+func adamNumbers(beta1, beta2, epsilon, decay float64, hat bool) map[string]float64 {
+	n := map[string]float64{"beta1": beta1, "beta2": beta2, "decay": decay}
+	if hat {
+		n["epsilon_hat"] = epsilon
+	} else {
+		n["epsilon"] = epsilon
+	}
+	return n
 }
 
 // Decay adds l2 times the weight to its gradient. For decay apart from the gradient use [AdamW].
@@ -70,12 +106,12 @@ func (o *AdamOptimizer) Decays() bool { return o.l2 != 0 }
 // Update implements [Optimizer].
 func (o *AdamOptimizer) Update(s Step, w, g []float32, slots [][]float32) {
 	simd.Adam(w, g, slots[0], slots[1], simd.AdamParams{
-		LR: s.LR, Beta1: float32(o.beta1), Beta2: float32(o.beta2), Eps: float32(o.epsilon),
+		LR: s.LR, Beta1: float32(o.beta1), Beta2: float32(o.beta2), Eps: epsilonAt(s.T, o.epsilon, o.beta2, o.hat),
 		Decay: s.decay(o.l2), Step: int(s.T), Scale: s.Scale,
 	})
 }
 
 // Describe implements [Optimizer].
 func (o *AdamOptimizer) Describe() any {
-	return o.describe(map[string]float64{"beta1": o.beta1, "beta2": o.beta2, "epsilon": o.epsilon, "decay": o.l2})
+	return o.describe(adamNumbers(o.beta1, o.beta2, o.epsilon, o.l2, o.hat))
 }

@@ -7,6 +7,7 @@ import "github.com/lamina-ml/lamina/kernels/simd"
 type AdamWOptimizer struct {
 	common
 	beta1, beta2, epsilon, decay float64
+	hat                          bool // epsilon is added before the bias correction
 }
 
 // AdamW returns AdamW with a learning rate and a decay; 0.01 is a usual decay.
@@ -31,7 +32,14 @@ func (o *AdamWOptimizer) Betas(beta1, beta2 float64) *AdamWOptimizer {
 // Epsilon sets what is added to the root, so that nothing is divided by zero; it is positive.
 func (o *AdamWOptimizer) Epsilon(epsilon float64) *AdamWOptimizer {
 	o.positive("epsilon", epsilon)
-	o.epsilon = epsilon
+	o.epsilon, o.hat = epsilon, false
+	return o
+}
+
+// EpsilonHat sets what is added to the root before its bias is corrected, as in [AdamOptimizer.EpsilonHat].
+func (o *AdamWOptimizer) EpsilonHat(epsilon float64) *AdamWOptimizer {
+	o.positive("epsilon hat", epsilon)
+	o.epsilon, o.hat = epsilon, true
 	return o
 }
 
@@ -71,12 +79,12 @@ func (o *AdamWOptimizer) Decays() bool { return o.decay != 0 }
 // Update implements [Optimizer].
 func (o *AdamWOptimizer) Update(s Step, w, g []float32, slots [][]float32) {
 	simd.Adam(w, g, slots[0], slots[1], simd.AdamParams{
-		LR: s.LR, Beta1: float32(o.beta1), Beta2: float32(o.beta2), Eps: float32(o.epsilon),
+		LR: s.LR, Beta1: float32(o.beta1), Beta2: float32(o.beta2), Eps: epsilonAt(s.T, o.epsilon, o.beta2, o.hat),
 		Decay: s.decay(o.decay), Decoupled: true, Step: int(s.T), Scale: s.Scale,
 	})
 }
 
 // Describe implements [Optimizer].
 func (o *AdamWOptimizer) Describe() any {
-	return o.describe(map[string]float64{"beta1": o.beta1, "beta2": o.beta2, "epsilon": o.epsilon, "decay": o.decay})
+	return o.describe(adamNumbers(o.beta1, o.beta2, o.epsilon, o.decay, o.hat))
 }

@@ -42,6 +42,18 @@ func cases() map[string]struct {
 			return w - lr*m/(math.Sqrt(v)+eps)
 		}
 	}
+	hat := func(b1, b2, eps, l2, decoupled float64) reference { // as Keras 3 writes it
+		return func(s Step, w, g float64, st []float64) float64 {
+			if s.Decay {
+				g += l2 * w
+				w -= float64(s.LR) * decoupled * w
+			}
+			alpha := float64(s.LR) * math.Sqrt(1-math.Pow(b2, float64(s.T))) / (1 - math.Pow(b1, float64(s.T)))
+			st[0] += (g - st[0]) * (1 - b1)
+			st[1] += (g*g - st[1]) * (1 - b2)
+			return w - st[0]*alpha/(math.Sqrt(st[1])+eps)
+		}
+	}
 	sgd := func(mu, l2 float64, nesterov bool) reference {
 		return func(s Step, w, g float64, st []float64) float64 {
 			if s.Decay {
@@ -71,6 +83,9 @@ func cases() map[string]struct {
 		"adam options":  {Adam(1e-2).Betas(0.8, 0.95).Epsilon(1e-3).Decay(0.1), adam(0.8, 0.95, 1e-3, 0.1, 0)},
 		"adamw":         {AdamW(1e-2, 0.3), adam(0.9, 0.999, 1e-8, 0, 0.3)},
 		"adamw options": {AdamW(1e-2, 0.3).Betas(0.8, 0.95).Epsilon(1e-3), adam(0.8, 0.95, 1e-3, 0, 0.3)},
+		"adam hat":      {Adam(1e-2).EpsilonHat(0.1).Decay(0.1), hat(0.9, 0.999, 0.1, 0.1, 0)},
+		"adamw hat":     {AdamW(1e-2, 0.3).Betas(0.8, 0.95).EpsilonHat(0.01), hat(0.8, 0.95, 0.01, 0, 0.3)},
+		"hat taken off": {Adam(1e-2).EpsilonHat(0.1).Epsilon(1e-8), adam(0.9, 0.999, 1e-8, 0, 0)},
 		"sgd":           {SGD(1e-2), sgd(0, 0, false)},
 		"sgd decay":     {SGD(1e-2).Decay(0.1), sgd(0, 0.1, false)},
 		"momentum":      {SGD(1e-2).Momentum(0.9).Decay(0.1), sgd(0.9, 0.1, false)},
@@ -205,6 +220,7 @@ func TestMistakes(t *testing.T) {
 		{AdamW(0.1, -1), []string{"decay must be zero or positive"}},
 		{AdamW(2, 1), []string{"rate times decay must be at most 1"}},
 		{Adam(1).Betas(1, -0.1).Epsilon(0).Decay(nan), []string{"beta1 must be in [0, 1), got 1", "beta2", "epsilon", "decay"}},
+		{Adam(1).EpsilonHat(0), []string{"epsilon hat must be positive"}},
 		{SGD(1).Momentum(1), []string{"momentum must be in [0, 1)"}},
 		{SGD(1).Nesterov(), []string{"Nesterov needs a momentum"}},
 		{RMSProp(1).Rho(2).Group("", 1).Group("a[", 1).Group("a", nan), []string{"rho", "the pattern is empty", "a [ has no ]", "the factor"}},

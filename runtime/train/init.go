@@ -18,7 +18,7 @@ import (
 )
 
 // Tensors are named arrays that parameters may start from, such as those of
-// CheckpointTensors and NetTensors. They are only read, and while New runs.
+// CheckpointTensors, NetTensors and FileTensors. They are only read, and while New runs.
 type Tensors interface {
 	Names() []string
 	// Tensor returns an array in row-major order, false if there is none of that
@@ -155,9 +155,7 @@ func (o *Options) starts(m *spec.Model) (reports []InitReport, loads []load, err
 			loads = append(loads, load{name, src[k]})
 			loaded[name] = true
 		}
-		if n, ok := f.Tensors.(*named); ok {
-			report.Phases = n.phases
-		}
+		report.Phases = phasesOf(f.Tensors)
 		reports = append(reports, report)
 	}
 	for i, f := range o.InitFrom {
@@ -214,11 +212,17 @@ func matching(params []spec.Param, ties map[string][]string, f From) (InitReport
 			continue
 		}
 		matched++
-		shape, x, ok := f.Tensors.Tensor(p.Name)
 		want := p.Type.Shape.Lengths()
+		got, err := loadFrom(f.Tensors, p.Name, want)
+		shape, x := got.shape, got.data
 		switch {
-		case !ok:
+		case err != nil:
+			return r, nil, err
+		case !got.ok:
 			r.Missing = append(r.Missing, p.Name)
+			continue
+		case got.why != "":
+			r.Skipped = append(r.Skipped, Skipped{p.Name, got.why})
 			continue
 		case !slices.Equal(shape, want):
 			r.Skipped = append(r.Skipped, Skipped{p.Name, fmt.Sprintf("its shape is %v, the parameter's %v", shape, want)})
@@ -341,6 +345,17 @@ func NetTensors(n *engine.Net) (Tensors, error) {
 		}
 	}
 	return out, nil
+}
+
+// phasesOf are those that trained a source, if it is of NetTensors.
+func phasesOf(src Tensors) []engine.Phase {
+	switch s := src.(type) {
+	case *named:
+		return s.phases
+	case *renamed:
+		return phasesOf(s.src)
+	}
+	return nil
 }
 
 // named is Tensors by a map.
