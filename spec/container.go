@@ -21,7 +21,7 @@ func Sequential(name string, l ...Layer) *SequentialLayer {
 }
 
 // Named gives the container another name.
-func (l *SequentialLayer) Named(name string) *SequentialLayer { return named(l, name) }
+func (l *SequentialLayer) Named(name string) *SequentialLayer { return Named(l, name) }
 
 func (l *SequentialLayer) parts() []Layer { return l.layers }
 
@@ -97,7 +97,7 @@ func Residual(name string, l ...Layer) *ResidualLayer {
 }
 
 // Named gives the container another name.
-func (l *ResidualLayer) Named(name string) *ResidualLayer { return named(l, name) }
+func (l *ResidualLayer) Named(name string) *ResidualLayer { return Named(l, name) }
 
 func (l *ResidualLayer) parts() []Layer { return l.layers }
 
@@ -172,7 +172,7 @@ func Func(name string, f func(x *Value) *Value) *FuncLayer {
 }
 
 // Named gives the layer another name.
-func (l *FuncLayer) Named(name string) *FuncLayer { return named(l, name) }
+func (l *FuncLayer) Named(name string) *FuncLayer { return Named(l, name) }
 
 func (l *FuncLayer) args() string {
 	if l.f == nil {

@@ -20,7 +20,7 @@ type KSparseLayer struct {
 func KSparse(k int) *KSparseLayer { return &KSparseLayer{newBase("KSparse"), k} }
 
 // Named gives the layer a name.
-func (l *KSparseLayer) Named(name string) *KSparseLayer { return named(l, name) }
+func (l *KSparseLayer) Named(name string) *KSparseLayer { return Named(l, name) }
 
 func (l *KSparseLayer) args() string {
 	if l.k <= 0 {

@@ -16,7 +16,7 @@ type FlattenLayer struct{ Base }
 func Flatten() *FlattenLayer { return &FlattenLayer{newBase("Flatten")} }
 
 // Named gives the layer a name.
-func (l *FlattenLayer) Named(name string) *FlattenLayer { return named(l, name) }
+func (l *FlattenLayer) Named(name string) *FlattenLayer { return Named(l, name) }
 
 // Build returns x as a matrix.
 func (l *FlattenLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
@@ -49,7 +49,7 @@ func Reshape(dims ...int) *ReshapeLayer {
 }
 
 // Named gives the layer a name.
-func (l *ReshapeLayer) Named(name string) *ReshapeLayer { return named(l, name) }
+func (l *ReshapeLayer) Named(name string) *ReshapeLayer { return Named(l, name) }
 
 func (l *ReshapeLayer) args() string {
 	var given []int
@@ -122,12 +122,12 @@ type FloatsLayer struct {
 func Floats() *FloatsLayer { return &FloatsLayer{newBase("Floats"), 1} }
 
 // Named gives the layer a name.
-func (l *FloatsLayer) Named(name string) *FloatsLayer { return named(l, name) }
+func (l *FloatsLayer) Named(name string) *FloatsLayer { return Named(l, name) }
 
 // Times multiplies each number by scale, which must be finite and not 0. The
 // default is 1.
 func (l *FloatsLayer) Times(scale float64) *FloatsLayer {
-	return option(l, "Times", func() { l.scale = scale })
+	return Option(l, "Times", func(l *FloatsLayer) { l.scale = scale })
 }
 
 func (l *FloatsLayer) args() string {
@@ -162,13 +162,13 @@ type DropoutLayer struct {
 func Dropout(rate float64) *DropoutLayer { return &DropoutLayer{Base: newBase("Dropout"), rate: rate} }
 
 // Named gives the layer a name.
-func (l *DropoutLayer) Named(name string) *DropoutLayer { return named(l, name) }
+func (l *DropoutLayer) Named(name string) *DropoutLayer { return Named(l, name) }
 
 // ByChannel drops whole channels of x f32[N C …], each row's its own: neighbours in a
 // picture say much the same, so single elements would hardly be missed (Tompson et al.
 // 2015). Mistakes: x has no axis besides the batch.
 func (l *DropoutLayer) ByChannel() *DropoutLayer {
-	return option(l, "ByChannel", func() { l.byChannel = true })
+	return Option(l, "ByChannel", func(l *DropoutLayer) { l.byChannel = true })
 }
 
 func (l *DropoutLayer) args() string { return rateRule(l.rate) }
@@ -193,7 +193,7 @@ type L2NormalizeLayer struct{ Base }
 func L2Normalize() *L2NormalizeLayer { return &L2NormalizeLayer{newBase("L2Normalize")} }
 
 // Named gives the layer a name.
-func (l *L2NormalizeLayer) Named(name string) *L2NormalizeLayer { return named(l, name) }
+func (l *L2NormalizeLayer) Named(name string) *L2NormalizeLayer { return Named(l, name) }
 
 // Build returns x divided by its length.
 func (l *L2NormalizeLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {

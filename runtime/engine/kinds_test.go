@@ -39,7 +39,7 @@ func TestKinds(t *testing.T) {
 			return spec.NewModel("m", spec.MSE(h.Then(spec.Dense(width)), x))
 		},
 		"variational": func(x *spec.Value) *spec.Model {
-			return spec.Variational("m", x, spec.Sequential("enc", spec.Dense(7), spec.Tanh()), 3, spec.Sequential("dec", spec.Dense(width)), 0.5)
+			return spec.Variational("m", x, spec.Sequential("enc", spec.Dense(7), spec.Tanh()), 3, spec.Sequential("dec", spec.Dense(width))).Beta(0.5).Model
 		},
 	}
 	for name, declare := range kinds {
