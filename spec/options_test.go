@@ -33,6 +33,7 @@ func optioned() map[string]func() any {
 		"GroupNormLayer": func() any { return spec.GroupNorm(1) }, "QueueLayer": func() any { return spec.Queue(3) },
 		"FlattenLayer": func() any { return spec.Flatten() }, "ReshapeLayer": func() any { return spec.Reshape(12) },
 		"FloatsLayer": func() any { return spec.Floats() }, "L2NormalizeLayer": func() any { return spec.L2Normalize() },
+		"FormulaLayer": func() any { return spec.Exp() }, "ReduceLayer": func() any { return spec.Sum(0) },
 		"Boltzmann": func() any { d := spec.Dense(2); return spec.RBM(d, spec.Tied(d)) },
 		"Value":     func() any { return x() },
 		"Loss":      func() any { n := noisy(); return spec.MSE(n, n.Then(spec.Dense(3))) },

@@ -84,7 +84,9 @@ func (l *ReshapeLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 	have, ok1 := t.Shape[1:].Elems()
 	want, ok2 := to[1:].Elems()
 	if !ok1 || !ok2 || have != want {
-		return b.Errorf("%s elements a row cannot become %v, which are %s (x is %s)", have, l.dims, want, t)
+		return b.mistake(&mistake{op: func() string { return "Reshape" },
+			rule: text("%s elements a row cannot become %v, which are %s (x is %s)", have, l.dims, want, t),
+			hint: "the lengths are those of a row: the batch is not among them"})
 	}
 	return b.Op(ops.Reshape{Shape: ir.MakeDims(to)}, x[0])
 }
