@@ -164,9 +164,9 @@ type FuncLayer struct {
 	f func(x *Value) *Value
 }
 
-// Func is a layer of wiring: f says what becomes of x, and runs at each place of
-// the layer. Layers with weights are made outside f; one made inside is a
-// mistake at the second place.
+// Func is a layer of a formula, the common way to write one: f says what becomes of x,
+// and runs at each place of the layer. Layers with weights are made outside f; one made
+// inside is a mistake at the second place.
 func Func(name string, f func(x *Value) *Value) *FuncLayer {
 	return &FuncLayer{container("Func", name), f}
 }

@@ -134,7 +134,10 @@ func Slice(axis, start, end int) *FormulaLayer {
 		to, ok2 := positionIn(end, n)
 		part, ok3 := ir.Sub(to, from)
 		_, ok4 := ir.Sub(n, to)
-		if !ok1 || !ok2 || !ok3 || !ok4 || part.Least() < 1 {
+		switch inside := ok1 && ok2 && ok3 && ok4; {
+		case inside && part.Symbolic() && part.Least() < 1:
+			return b.Errorf("[%s, %s) of axis %d would be empty for the least that %s may be, which is %d (x is %s)", position(start), position(end), axis, n, n.Least(), x.Type)
+		case !inside || part.Least() < 1:
 			return b.Errorf("[%s, %s) is empty or not within axis %d of length %s (x is %s)", position(start), position(end), axis, n, x.Type)
 		}
 		return b.Op(ops.Slice{Axis: i, Start: from, End: to}, x)

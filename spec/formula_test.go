@@ -73,6 +73,9 @@ func formulas() []formula {
 		{"Permute from the end", func(x, _, _ *spec.Value) *spec.Value { return cube(x).Then(spec.Permute(-1, 0)) }, "f32[N 3 2]",
 			[]float64{1, 2, 4, 8, 9, 18, 0.25, 0.5, 1, 2, 0.5, 1}},
 		{"Reshape", then(spec.Reshape(3, 1)), "f32[N 3 1]", formulaX},
+		{"Reshape of what has no batch", func(x, _, _ *spec.Value) *spec.Value {
+			return x.Then(spec.BatchSum(), spec.Reshape(3, 1), spec.Permute(1, 0))
+		}, "f32[1 3]", []float64{1.25, 5, 9.5}},
 		{"OneHot", func(_, _, k *spec.Value) *spec.Value { return k.Then(spec.OneHot(4)) }, "f32[N 4]", []float64{0, 0, 1, 0, 1, 0, 0, 0}},
 		{"StopGradient", then(spec.StopGradient()), "f32[N 3]", formulaX},
 		{"BatchMean", func(x, y, _ *spec.Value) *spec.Value { return spec.Sub(y, x.Then(spec.BatchMean())) }, "f32[N 3]",
@@ -196,5 +199,52 @@ func TestScalarLoss(t *testing.T) {
 	near(t, "the total", got["loss"].F64[0], 2*want+want/3)
 	if err := spec.NewModel("m", spec.NewLoss("a", total).Named("same"), spec.NewLoss("b", total).Named("same")).Err(); err == nil || !strings.Contains(err.Error(), `value "loss/same": name already used`) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestFormulasOfFreeLengths runs formulas along a length that is known at a run only.
+func TestFormulasOfFreeLengths(t *testing.T) {
+	x := spec.Input("x", 4, 2).Free("T") // f32[N T 2]
+	in := &ir.Tensor{DType: ir.F64, Shape: []int{1, 3, 2}, F64: []float64{1, 2, 3, 5, -1, 0.5}}
+	for _, c := range []struct {
+		name string
+		v    *spec.Value
+		typ  string
+		want []float64
+	}{
+		{"Sum", x.Then(spec.Sum(0)), "f32[N 2]", []float64{3, 7.5}},
+		{"Mean", x.Then(spec.Mean(0, 1)), "f32[N]", []float64{10.5 / 6}},
+		{"Max", x.Then(spec.Max(0).Keep()), "f32[N 1 2]", []float64{3, 5}},
+		{"Slice", spec.Concat(0, x, x).Then(spec.Slice(0, 1, spec.End)), "f32[N (2*T-1) 2]", append(slices.Clone(in.F64[2:]), in.F64...)},
+		{"the last", x.Then(spec.Slice(0, -1, spec.End), spec.Reshape(2)), "f32[N 2]", []float64{-1, 0.5}},
+		{"Permute", x.Then(spec.Permute(1, 0)), "f32[N 2 T]", []float64{1, 3, -1, 2, 5, 0.5}},
+		{"BatchMean", x.Then(spec.BatchMean()), "f32[T 2]", in.F64},
+		{"a row for each step", spec.Sub(x, x.Then(spec.Slice(0, 0, 1), spec.Reshape(2))), "f32[N T 2]", []float64{0, 0, 2, 3, -2, -1.5}},
+	} {
+		if got := c.v.Type().String(); c.v.Err() != nil || got != c.typ {
+			t.Errorf("%s is %s, want %s (%v)", c.name, got, c.typ, c.v.Err())
+			continue
+		}
+		g, _, err := spec.GraphOf("g", c.v.Named("y"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		vals, err := ir.Evaluate(g, &ir.Env{Binding: ir.RowsOf(1).With("T", 3), UpdateRows: 1}, map[string]*ir.Tensor{"x": in})
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		if got := vals[g.Outputs[0]].F64; !slices.Equal(got, c.want) {
+			t.Errorf("%s is %v, want %v", c.name, got, c.want)
+		}
+	}
+	for want, s := range map[string]*spec.FormulaLayer{
+		"[1, 3) is empty or not within axis 0 of length T (x is f32[N T 2])":                          spec.Slice(0, 1, 3),
+		"[1, End) of axis 0 would be empty for the least that T may be, which is 1 (x is f32[N T 2])": spec.Slice(0, 1, spec.End),
+		"[-2, End) is empty or not within axis 0 of length T (x is f32[N T 2])":                       spec.Slice(0, -2, spec.End),
+	} {
+		if err := spec.Input("x", 4, 2).Free("T").Then(s).Err(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
+		}
 	}
 }
