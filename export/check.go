@@ -221,28 +221,37 @@ func declared(v *onnxpb.ValueInfoProto) (vtype, error) {
 }
 
 func (c *checker) initializer(p *onnxpb.TensorProto) error {
+	t, err := tensorType(p)
+	if err != nil {
+		return fmt.Errorf("initializer %q: %w", p.Name, err)
+	}
+	if t.elem == int32(onnxpb.TensorProto_INT64) && len(p.RawData) == 0 {
+		c.ints[p.Name] = p.Int64Data
+	}
+	return c.define(p.Name, "initializer", t)
+}
+
+// tensorType returns the type of a tensor that holds all its elements.
+func tensorType(p *onnxpb.TensorProto) (vtype, error) {
 	t := vtype{elem: p.GetDataType()}
 	n := int64(1)
 	for _, d := range p.GetDims() {
 		if d < 0 || d > 0 && n > MaxBytes/d {
-			return fmt.Errorf("initializer %q: shape %v is out of range", p.Name, p.Dims)
+			return t, fmt.Errorf("shape %v is out of range", p.Dims)
 		}
 		n *= d
 		t.dims = append(t.dims, fixed(d))
 	}
 	size := int64(dtypeOf(t.elem).Size())
 	if size == 0 {
-		return fmt.Errorf("initializer %q has element type %d", p.Name, t.elem)
+		return t, fmt.Errorf("the element type is %d", t.elem)
 	}
 	raw := int64(len(p.RawData)) == n*size && len(p.Int64Data) == 0
 	typed := size == 8 && t.elem == int32(onnxpb.TensorProto_INT64) && int64(len(p.Int64Data)) == n && len(p.RawData) == 0
 	if !raw && !typed {
-		return fmt.Errorf("initializer %q: shape %v needs %d bytes, it has %d", p.Name, p.Dims, n*size, len(p.RawData))
+		return t, fmt.Errorf("shape %v needs %d bytes, it has %d", p.Dims, n*size, len(p.RawData))
 	}
-	if typed {
-		c.ints[p.Name] = p.Int64Data
-	}
-	return c.define(p.Name, "initializer", t)
+	return t, nil
 }
 
 func (c *checker) node(n *onnxpb.NodeProto, stated map[string]vtype) error {

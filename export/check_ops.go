@@ -112,6 +112,14 @@ func (c *checker) infer(k *call) (vtype, error) {
 		return vtype{int32(onnxpb.TensorProto_INT64), []length{fixed(int64(len(k.in[0].dims)))}}, nil
 	case "Gather":
 		return k.gather()
+	case "Constant":
+		if err := k.operands(0, 0); err != nil {
+			return vtype{}, err
+		}
+		if a := k.attrs["value"]; len(k.attrs) != 1 || a == nil || a.T == nil {
+			return vtype{}, errors.New("has no tensor as its value")
+		}
+		return tensorType(k.attrs["value"].T)
 	}
 	return vtype{}, errNotWritten
 }

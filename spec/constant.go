@@ -12,7 +12,8 @@ func Const(x float64) *Value { return array("Const", nil, []float64{x}) }
 
 // Data is a constant array of that shape, its elements in row-major order: f32 of
 // floats, i64 of whole numbers, u8 of bytes, bool of truth values. It has no batch, so
-// each row meets all of it, and all its axes count. In a file it is an initializer.
+// each row meets all of it, and all its axes count. In a file it is a Constant, of
+// integers and truth values an initializer, so that none is taken for a weight.
 // Mistakes: a length is not positive, the lengths do not make the number of elements, a
 // number is not finite in f32.
 func Data[T float32 | float64 | int | int64 | uint8 | bool](shape []int, values []T) *Value {

@@ -21,7 +21,12 @@ func Sequential(name string, l ...Layer) *SequentialLayer {
 }
 
 // Named gives the container another name.
-func (l *SequentialLayer) Named(name string) *SequentialLayer { return Named(l, name) }
+func (l *SequentialLayer) Named(name string) *SequentialLayer {
+	return Option(l, "Named", func(l *SequentialLayer) {
+		l.st.rename(name)
+		l.tied, l.untied = nil, nil // mirrors of what it is a copy of
+	})
+}
 
 func (l *SequentialLayer) parts() []Layer { return l.layers }
 

@@ -113,6 +113,9 @@ func TestOptionsCopy(t *testing.T) {
 // flat writes the fields of a value, and those of a layer's identity.
 func flat(x any) string {
 	var b strings.Builder
+	if v, ok := x.(*spec.Value); ok {
+		b.WriteString(v.Type().String() + "; ")
+	}
 	v := reflect.ValueOf(x).Elem()
 	for i := range v.NumField() {
 		f := v.Field(i)
