@@ -248,3 +248,31 @@ func TestFormulasOfFreeLengths(t *testing.T) {
 		}
 	}
 }
+
+// TestFormulasInParts asks which losses over the batch may be computed in parts: those
+// that are linear in what goes over it. Others are refused with the layer and its line.
+func TestFormulasInParts(t *testing.T) {
+	x := spec.Input("x", 3)
+	centred := spec.Sub(x, x.Then(spec.BatchMean()))
+	for _, c := range []struct {
+		loss *spec.Loss
+		want string
+	}{
+		{spec.NewLoss("rows", x.Then(spec.Square(), spec.Sum(0))), ""},
+		{spec.NewLoss("linear", x.Then(spec.Square(), spec.BatchMean(), spec.Sum(0), spec.Scale(2))), ""},
+		{spec.NewLoss("summed", x.Then(spec.Square(), spec.Mean(0), spec.BatchSum())), ""},
+		{spec.NewLoss("root", x.Then(spec.Square(), spec.Mean(0), spec.BatchMean(), spec.Sqrt())), `layer "sqrt1": Sqrt: it is not linear in a sum or mean over the rows (ReduceMean)`},
+		{spec.NewLoss("centred", centred.Then(spec.Square())), `layer "sub1": Sub: it brings a sum or mean over the rows (ReduceMean) back to them, so that a row depends on the others`},
+	} {
+		g, err := spec.NewModel("m", c.loss).Graph()
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch err := ir.Separable(g, g.Outputs[1]); {
+		case c.want == "" && err != nil:
+			t.Errorf("%s: %v", g.Outputs[1].Name, err)
+		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "formula_test.go:")):
+			t.Errorf("%s: got %v, want %s", g.Outputs[1].Name, err, c.want)
+		}
+	}
+}
