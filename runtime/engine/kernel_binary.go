@@ -107,6 +107,9 @@ func binaryKernel(b *binding) (kernel, string) {
 
 // compareKernel is a comparison of two float operands.
 func compareKernel(b *binding) (kernel, string) {
+	if b.inT[0].DType == ir.I64 && b.inT[1].DType == ir.I64 {
+		return compareInts(b)
+	}
 	if b.inT[0].DType != ir.F32 || b.inT[1].DType != ir.F32 {
 		return nil, ""
 	}
@@ -150,15 +153,47 @@ func compareKernel(b *binding) (kernel, string) {
 	}, "compare"
 }
 
-// whereKernel chooses between two float operands.
-func whereKernel(b *binding) (kernel, string) {
-	if b.outT[0].DType != ir.F32 || !b.inT[0].Shape.Equal(b.outT[0].Shape) {
+// compareInts compares integers, one by one.
+func compareInts(b *binding) (kernel, string) {
+	x, ok1 := b.reader(0)
+	y, ok2 := b.reader(1)
+	if !ok1 || !ok2 || !x.indexed() || !y.indexed() {
 		return nil, ""
 	}
+	var f func(a, b int64) bool
+	switch b.s.Op.(type) {
+	case ops.Greater:
+		f = func(a, b int64) bool { return a > b }
+	case ops.Less:
+		f = func(a, b int64) bool { return a < b }
+	default:
+		f = func(a, b int64) bool { return a == b }
+	}
+	out, width := b.out[0], b.width(b.outT[0])
+	return func(_ *ctx, lo, hi int) {
+		w := *width
+		for u := lo; u < hi; u++ {
+			p, q := x.at(u), y.at(u)
+			for j := range w {
+				out.b[u*w+j] = f(x.v.i64[p+x.index(j)], y.v.i64[q+y.index(j)])
+			}
+		}
+	}, "compare_ints"
+}
+
+// whereKernel chooses between two float operands.
+func whereKernel(b *binding) (kernel, string) {
+	if b.outT[0].DType != ir.F32 {
+		return nil, ""
+	}
+	k, ok0 := b.reader(0)
 	x, ok1 := b.reader(1)
 	y, ok2 := b.reader(2)
-	if !ok1 || !ok2 {
+	if !ok0 || !ok1 || !ok2 {
 		return nil, ""
+	}
+	if k.how != same {
+		return whereSpread(b, k, x, y)
 	}
 	cond, out, width := b.in[0], b.out[0], b.width(b.outT[0])
 	b.needs(2 * inner(b.outT[0]).ElemsAt(b.p.Capacity))
@@ -170,6 +205,30 @@ func whereKernel(b *binding) (kernel, string) {
 			choose(out.f32[u*w:][:w], cond.b[u*w:][:w], p, q)
 		}
 	}, "where"
+}
+
+// whereSpread is whereKernel of a condition that is broadcast.
+func whereSpread(b *binding, k, x, y *reader) (kernel, string) {
+	if !k.indexed() {
+		return nil, ""
+	}
+	out, width := b.out[0], b.width(b.outT[0])
+	b.needs(2 * inner(b.outT[0]).ElemsAt(b.p.Capacity))
+	return func(c *ctx, lo, hi int) {
+		w := *width
+		tmp := c.scratch(2 * w)
+		for u := lo; u < hi; u++ {
+			p, q := x.part(u, w, tmp), y.part(u, w, tmp[w:])
+			dst, at := out.f32[u*w:][:w], k.at(u)
+			for j := range dst {
+				if k.v.b[at+k.index(j)] {
+					dst[j] = p[j]
+				} else {
+					dst[j] = q[j]
+				}
+			}
+		}
+	}, "where_spread"
 }
 
 // choose takes p where cond holds and q elsewhere, without a branch, which would
