@@ -83,6 +83,10 @@ func (w *writer) use(v *ir.Value) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("export: constant %q: %w", v.Name, err)
 		}
+		if v.Type.DType == ir.F32 && v.Type.Rank() > 0 { // to a reader an initializer would be a weight, to be trained
+			w.ref[v] = w.add(nil, "Constant", v.Type, []*onnxpb.AttributeProto{{Name: "value", Type: onnxpb.AttributeProto_TENSOR, T: tp}})
+			return w.ref[v], nil
+		}
 		s := w.addInit(tp, v.Type, keptName(v.Name), "const")
 		w.ref[v] = s
 		return s, nil

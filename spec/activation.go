@@ -16,7 +16,7 @@ type ActivationLayer struct {
 }
 
 // Named gives the layer a name.
-func (l *ActivationLayer) Named(name string) *ActivationLayer { return named(l, name) }
+func (l *ActivationLayer) Named(name string) *ActivationLayer { return Named(l, name) }
 
 // Build returns the function of x.
 func (l *ActivationLayer) Build(b *Builder, x ...*ir.Value) *ir.Value { return b.Op(l.op, x[0]) }
@@ -68,11 +68,11 @@ type LeakyReLULayer struct {
 func LeakyReLU() *LeakyReLULayer { return &LeakyReLULayer{newBase("LeakyReLU"), 0.01} }
 
 // Named gives the layer a name.
-func (l *LeakyReLULayer) Named(name string) *LeakyReLULayer { return named(l, name) }
+func (l *LeakyReLULayer) Named(name string) *LeakyReLULayer { return Named(l, name) }
 
 // Alpha sets the slope below 0. It must be finite.
 func (l *LeakyReLULayer) Alpha(alpha float64) *LeakyReLULayer {
-	return option(l, "Alpha", func() { l.alpha = alpha })
+	return Option(l, "Alpha", func(l *LeakyReLULayer) { l.alpha = alpha })
 }
 
 func (l *LeakyReLULayer) args() string { return finite("alpha", l.alpha) }
@@ -98,11 +98,11 @@ type ELULayer struct {
 func ELU() *ELULayer { return &ELULayer{newBase("ELU"), 1} }
 
 // Named gives the layer a name.
-func (l *ELULayer) Named(name string) *ELULayer { return named(l, name) }
+func (l *ELULayer) Named(name string) *ELULayer { return Named(l, name) }
 
 // Alpha sets the negative of the limit at -∞. It must be finite.
 func (l *ELULayer) Alpha(alpha float64) *ELULayer {
-	return option(l, "Alpha", func() { l.alpha = alpha })
+	return Option(l, "Alpha", func(l *ELULayer) { l.alpha = alpha })
 }
 
 func (l *ELULayer) args() string { return finite("alpha", l.alpha) }
@@ -135,7 +135,7 @@ type SoftmaxLayer struct {
 func Softmax(axis int) *SoftmaxLayer { return &SoftmaxLayer{newBase("Softmax"), axis} }
 
 // Named gives the layer a name.
-func (l *SoftmaxLayer) Named(name string) *SoftmaxLayer { return named(l, name) }
+func (l *SoftmaxLayer) Named(name string) *SoftmaxLayer { return Named(l, name) }
 
 // Build returns the softmax of x.
 func (l *SoftmaxLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {

@@ -36,12 +36,12 @@ func Average(of Layer, momentum float64) *AverageLayer {
 }
 
 // Named gives the layer a name.
-func (l *AverageLayer) Named(name string) *AverageLayer { return named(l, name) }
+func (l *AverageLayer) Named(name string) *AverageLayer { return Named(l, name) }
 
 // Schedule multiplies 1-momentum by a schedule's factor: with [optim.Cosine] of 0 the
 // momentum rises to 1 along half a cosine (Grill et al. 2020). It is constant if not set.
 func (l *AverageLayer) Schedule(s optim.Schedule) *AverageLayer {
-	return option(l, "Schedule", func() { l.schedule = s })
+	return Option(l, "Schedule", func(l *AverageLayer) { l.schedule = s })
 }
 
 func (l *AverageLayer) args() string {

@@ -127,54 +127,63 @@ func (st *state) rename(name string) {
 	st.name = name
 }
 
-// option sets something of a layer, unless the layer was placed before or was
-// not made by its constructor. It returns the layer, nil for nil.
-func option[T any, L interface {
+// Option returns a copy of a layer in which set has set something, for the option
+// methods of a layer of one's own:
+//
+//	func (l *Layer) Init(i spec.Init) *Layer {
+//		return spec.Option(l, "Init", func(l *Layer) { l.init = i })
+//	}
+//
+// The layer itself stays as it is, so one may be the pattern of several. After it was
+// placed an option is a mistake, for the copy would have weights of its own. Option
+// returns nil for nil.
+func Option[T any, L interface {
 	*T
 	Layer
-}](l L, name string, set func()) L {
-	if l != nil && Open(l, name) {
-		set()
-	}
-	return l
-}
-
-// Open reports whether an option of a layer may be set. If the layer was placed
-// before, it may not, and that is kept as a mistake. It is for the option methods
-// of a layer of one's own.
-func Open(l Layer, option string) bool {
-	if isNil(l) {
-		return false
+}](l L, name string, set func(l L)) L {
+	if l == nil {
+		return nil
 	}
 	st := stateOf(l)
 	if st == nil {
-		return false // reported when it is placed
+		return l // not made by its constructor: reported when it is placed
 	}
 	if len(st.places) > 0 {
 		at, first := callers(0), st.places[0].at
 		st.fail(&mistake{st: st, at: at, made: at,
-			rule: func() string { return fmt.Sprintf("%s after the layer was placed at %s", option, first.pos().Made) }})
-		return false
+			rule: func() string { return fmt.Sprintf("%s after the layer was placed at %s", name, first.pos().Made) }})
+		return l
 	}
-	return true
+	c := *l
+	copied := L(&c)
+	*copied.base() = Base{st.clone()}
+	set(copied)
+	return copied
 }
 
-// Rename gives a layer a name, as Named does. It is for the Named method of a
-// layer of one's own.
-func Rename(l Layer, name string) {
-	if Open(l, "Named") {
-		stateOf(l).rename(name)
+// clone returns another identity for a copy of a layer that was not placed yet.
+func (st *state) clone() *state {
+	c := *st
+	c.early = make([]*mistake, len(st.early))
+	for i, m := range st.early {
+		of := *m
+		if of.st == st {
+			of.st = &c
+		}
+		c.early[i] = &of
 	}
+	return &c
 }
 
-func named[T any, L interface {
+// Named returns a copy of a layer with that name. It is for the Named method of a
+// layer of one's own:
+//
+//	func (l *Layer) Named(name string) *Layer { return spec.Named(l, name) }
+func Named[T any, L interface {
 	*T
 	Layer
 }](l L, name string) L {
-	if l != nil {
-		Rename(l, name)
-	}
-	return l
+	return Option(l, "Named", func(l L) { l.base().st.rename(name) })
 }
 
 // argued is a layer that can be wrong by itself, whatever its input.

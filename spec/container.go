@@ -21,7 +21,12 @@ func Sequential(name string, l ...Layer) *SequentialLayer {
 }
 
 // Named gives the container another name.
-func (l *SequentialLayer) Named(name string) *SequentialLayer { return named(l, name) }
+func (l *SequentialLayer) Named(name string) *SequentialLayer {
+	return Option(l, "Named", func(l *SequentialLayer) {
+		l.st.rename(name)
+		l.tied, l.untied = nil, nil // mirrors of what it is a copy of
+	})
+}
 
 func (l *SequentialLayer) parts() []Layer { return l.layers }
 
@@ -97,7 +102,7 @@ func Residual(name string, l ...Layer) *ResidualLayer {
 }
 
 // Named gives the container another name.
-func (l *ResidualLayer) Named(name string) *ResidualLayer { return named(l, name) }
+func (l *ResidualLayer) Named(name string) *ResidualLayer { return Named(l, name) }
 
 func (l *ResidualLayer) parts() []Layer { return l.layers }
 
@@ -164,15 +169,15 @@ type FuncLayer struct {
 	f func(x *Value) *Value
 }
 
-// Func is a layer of wiring: f says what becomes of x, and runs at each place of
-// the layer. Layers with weights are made outside f; one made inside is a
-// mistake at the second place.
+// Func is a layer of a formula, the common way to write one: f says what becomes of x,
+// and runs at each place of the layer. Layers with weights are made outside f; one made
+// inside is a mistake at the second place.
 func Func(name string, f func(x *Value) *Value) *FuncLayer {
 	return &FuncLayer{container("Func", name), f}
 }
 
 // Named gives the layer another name.
-func (l *FuncLayer) Named(name string) *FuncLayer { return named(l, name) }
+func (l *FuncLayer) Named(name string) *FuncLayer { return Named(l, name) }
 
 func (l *FuncLayer) args() string {
 	if l.f == nil {

@@ -28,17 +28,21 @@ func Dense(units int) *DenseLayer {
 }
 
 // Named gives the layer a name.
-func (l *DenseLayer) Named(name string) *DenseLayer { return named(l, name) }
+func (l *DenseLayer) Named(name string) *DenseLayer { return Named(l, name) }
 
 // NoBias leaves b out.
-func (l *DenseLayer) NoBias() *DenseLayer { return option(l, "NoBias", func() { l.noBias = true }) }
+func (l *DenseLayer) NoBias() *DenseLayer {
+	return Option(l, "NoBias", func(l *DenseLayer) { l.noBias = true })
+}
 
 // Init sets the initializer of w.
-func (l *DenseLayer) Init(i Init) *DenseLayer { return option(l, "Init", func() { l.init = i }) }
+func (l *DenseLayer) Init(i Init) *DenseLayer {
+	return Option(l, "Init", func(l *DenseLayer) { l.init = i })
+}
 
 // BiasInit sets the initializer of b.
 func (l *DenseLayer) BiasInit(i Init) *DenseLayer {
-	return option(l, "BiasInit", func() { l.biasInit = i })
+	return Option(l, "BiasInit", func(l *DenseLayer) { l.biasInit = i })
 }
 
 func (l *DenseLayer) args() string {
@@ -108,16 +112,16 @@ func Tied(layer Layer) *TiedLayer {
 }
 
 // Named gives the layer a name.
-func (l *TiedLayer) Named(name string) *TiedLayer { return named(l, name) }
+func (l *TiedLayer) Named(name string) *TiedLayer { return Named(l, name) }
 
 // NoBias leaves b out.
 func (l *TiedLayer) NoBias() *TiedLayer {
-	return option(l, "NoBias", func() { l.noBias, l.set = true, "NoBias" })
+	return Option(l, "NoBias", func(l *TiedLayer) { l.noBias, l.set = true, "NoBias" })
 }
 
 // BiasInit sets the initializer of b.
 func (l *TiedLayer) BiasInit(i Init) *TiedLayer {
-	return option(l, "BiasInit", func() { l.biasInit, l.set = i, "BiasInit" })
+	return Option(l, "BiasInit", func(l *TiedLayer) { l.biasInit, l.set = i, "BiasInit" })
 }
 
 func (l *TiedLayer) args() string {

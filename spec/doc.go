@@ -9,6 +9,11 @@
 // (f32[N 30]), a model is a name and its losses. What a layer requires is an
 // argument of its constructor, what is optional is a method on its own type.
 //
+// What one value becomes is a layer too, so formulas are read from left to right, and
+// what several become is a function:
+//
+//	d := spec.Sub(y, x).Then(spec.Square(), spec.Mean(0))
+//
 // Nothing here fails or panics while a model is declared: a mistake is kept with
 // the line where it was written, and the first call that returns an error
 // ([Model.Err], [Model.Graph], [GraphOf]) returns all of them, joined, each an

@@ -57,8 +57,8 @@ func corruption(noisy *ir.Value) (rate float64, rule string) {
 	return 0, fmt.Sprintf("the corrupted value must be the result of MaskingNoise, SaltAndPepper or Dropout, got %s", origin(noisy))
 }
 
-// Emphasis multiplies the loss of an element by alpha where the noise corrupted it
-// and by beta where it did not (Vincent, Larochelle and others 2010);
+// Emphasis returns the loss with that of an element multiplied by alpha where the noise
+// corrupted it and by beta where it did not (Vincent, Larochelle and others 2010);
 // beta 0 is full emphasis. An element is corrupted if the noise's draw says so, also
 // one that had the value it was set to. noisy is the result of the noise, of the
 // loss's shape. In evaluations there is no noise and the loss is the plain mean.
@@ -91,6 +91,7 @@ func (l *Loss) Emphasis(noisy *Value, alpha, beta float64) *Loss {
 	}
 	layer := &emphasisLayer{Base: base, hit: alpha, rest: beta}
 	v := apply(at, "Emphasis", layer, []*Value{elems, noisy})
-	l.sp, l.v, l.st, l.emphasised = v.sp, v.v, base.st, layer.elems
-	return l
+	c := *l
+	c.sp, c.v, c.st, c.emphasised = v.sp, v.v, base.st, layer.elems
+	return &c
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 )
 
-// Free makes the length of the first axis after the batch free and returns the
-// value: Input("x", 128, 64).Free("T") is f32[N T 64], where T is from 1 to 128 and
+// Free returns the input with the length of the first axis after the batch free:
+// Input("x", 128, 64).Free("T") is f32[N T 64], where T is from 1 to 128 and
 // known when the model runs. Inputs with a length of one name have the same in a
 // run. In an exported file it has the name too. Dropout and noise number the
 // elements of a value by the capacity, so a shorter sequence meets the masks of a
@@ -29,10 +29,19 @@ func (v *Value) Free(name string) *Value {
 		s.fail(&mistake{at: at, made: at, op: text("Free"), rule: text("%s", rule)})
 		return &Value{sp: s, v: bad()}
 	}
-	in.free, in.most, in.freeAt = name, in.v.Type.Shape[1].Length(), at
-	in.v.Type.Shape[1] = ir.Of(name)
+	free := *in
+	free.free, free.most, free.freeAt = name, in.v.Type.Shape[1].Length(), at
+	shape := in.v.Type.Shape.Clone()
+	shape[1] = ir.Of(name)
+	free.v = s.own(&ir.Value{Type: ir.Type{DType: in.v.Type.DType, Shape: shape}, Kind: ir.InputValue})
+	s.inputs = append(s.inputs, &free)
 	s.agree()
-	return v
+	out := *v
+	out.sp, out.v = s, free.v
+	if out.name != "" {
+		s.taps = append(s.taps, &tap{name: out.name, v: out.v, in: &out, at: out.at})
+	}
+	return &out
 }
 
 // freed returns the input whose length may become free, or the rule it breaks.

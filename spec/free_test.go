@@ -132,7 +132,7 @@ func TestFreeMistakes(t *testing.T) {
 		t.Errorf("six lengths: %v", err)
 	}
 	v := free()
-	if err := spec.Variational("v", v, spec.Dense(4), 2, spec.Dense(6), 1).Err(); err == nil || !strings.Contains(err.Error(), "the input is f32[N T 6], and the bound weighs") {
+	if err := spec.Variational("v", v, spec.Dense(4), 2, spec.Dense(6)).Err(); err == nil || !strings.Contains(err.Error(), "the input is f32[N T 6], and the bound weighs") {
 		t.Errorf("variational: %v", err)
 	}
 }

@@ -231,7 +231,7 @@ func TestImageMistakes(t *testing.T) {
 	mirror := func(l spec.Layer, tied bool) error {
 		m := spec.Mirror("m", l)
 		if tied {
-			m.Tied()
+			m = m.Tied()
 		}
 		return x().Then(l, m).Err()
 	}

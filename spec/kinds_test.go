@@ -89,7 +89,8 @@ func TestContractiveIsTheJacobian(t *testing.T) {
 		case "relu":
 			act = func() []spec.Layer { return []spec.Layer{spec.ReLU()} }
 		case "no bias":
-			d.NoBias()
+			d = d.NoBias()
+			layer = d
 		case "tied": // to a layer from four units to three
 			act = func() []spec.Layer { return []spec.Layer{spec.Sigmoid()} }
 			of := spec.Dense(3).Named("of")
@@ -320,14 +321,14 @@ func TestReparameterize(t *testing.T) {
 	x := spec.Input("x", 3)
 	enc := spec.Sequential("encoder", spec.Dense(4), spec.Tanh())
 	dec := spec.Sequential("decoder", spec.Dense(3))
-	m := spec.Variational("vae", x, enc, 2, dec, 0.5)
+	m := spec.Variational("vae", x, enc, 2, dec).Beta(0.5)
 	if err := m.Err(); err != nil {
 		t.Fatal(err)
 	}
 	if got := m.UnitInputs(); len(got) != 1 || got[0] != "x" {
 		t.Errorf("inputs in [0, 1]: %v", got)
 	}
-	p, err := compiler.Compile(m, compiler.Options{Rows: 4})
+	p, err := compiler.Compile(m.Model, compiler.Options{Rows: 4})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -446,8 +447,8 @@ func TestKindMistakes(t *testing.T) {
 		{spec.NewModel("m", spec.L1(nil)), `the value is nil`},
 		{spec.NewModel("m", spec.KLNormal(x, h)), `loss KLNormal: mean and logvar must have one type, got f32[N 6] and f32[N 3]`},
 		{spec.NewModel("m", spec.NewLoss("l", spec.Reparameterize(x, h))), `mean and logvar must have one type`},
-		{spec.Variational("v", spec.Input("x", 3), spec.Tanh(), 2, spec.Dense(3), -1), `Variational: beta must be finite and at least 0, got -1`},
-		{spec.Variational("v", spec.Input("x", 3), spec.Tanh(), 0, spec.Dense(3), 1), `units must be positive, got 0`},
+		{spec.Variational("v", spec.Input("x", 3), spec.Tanh(), 2, spec.Dense(3)).Beta(-1).Model, `Variational: beta must be finite and at least 0, got -1`},
+		{spec.Variational("v", spec.Input("x", 3), spec.Tanh(), 0, spec.Dense(3)).Model, `units must be positive, got 0`},
 		{spec.NewModel("m", spec.MSE(gauss.Then(spec.Dense(6)), x).Emphasis(gauss, 1, 0)), `GaussianNoise corrupts every element`},
 		{spec.NewModel("m", spec.MSE(x.Then(spec.Dense(6)), x).Emphasis(noisy, 1, 0)), `the loss does not depend on the corrupted value`},
 		{spec.NewModel("m", spec.MSE(noisy.Then(spec.Dense(6)), x).Emphasis(noisy, -1, 0)), `the weight of corrupted elements must be finite and at least 0, got -1`},

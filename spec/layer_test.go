@@ -28,10 +28,7 @@ func TestNamed(t *testing.T) {
 	} {
 		name := fmt.Sprintf("me%d", i)
 		out := reflect.ValueOf(l).MethodByName("Named").Call([]reflect.Value{reflect.ValueOf(name)})[0]
-		if out.Interface() != l {
-			t.Errorf("%T: Named returns another layer", l)
-		}
-		g, _, err := spec.GraphOf("g", h.Then(l.(spec.Layer)))
+		g, _, err := spec.GraphOf("g", h.Then(out.Interface().(spec.Layer)))
 		if err != nil {
 			t.Error(err)
 			continue

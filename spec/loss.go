@@ -14,7 +14,8 @@ type Loss struct {
 	v      *ir.Value
 	st     *state
 	weight float64
-	placed site // in a model
+	name   string // given by Named
+	placed site   // in a model
 
 	elems      *ir.Value // of which it is the mean, nil for a penalty
 	emphasised *ir.Value // the same with an emphasis, nil without one
@@ -25,26 +26,36 @@ type Loss struct {
 	operands []*Value
 }
 
-// Weight multiplies the loss in the total. It is 1 if not set. The loss is
+// Weight returns the loss multiplied by w in the total. It is 1 if not set. The loss is
 // reported without it. Mistakes: w is not finite.
 func (l *Loss) Weight(w float64) *Loss {
+	return l.option("Weight", finite("weight", w), func(l *Loss) { l.weight = w })
+}
+
+// Named returns the loss with a name, under which it is reported: "drift" gives
+// loss/drift, where its kind and a number would stand. Mistakes: it is no name, or that
+// of another loss of the model.
+func (l *Loss) Named(name string) *Loss {
+	return l.option("Named", checkName(name), func(l *Loss) { l.name = name })
+}
+
+// option returns a copy of the loss in which set has set something, unless a rule is
+// broken.
+func (l *Loss) option(name, rule string, set func(l *Loss)) *Loss {
 	if l == nil || l.sp == nil {
 		return l // reported by NewModel
 	}
-	at := callers(0)
-	fail := func(rule func() string) {
-		l.sp.fail(&mistake{at: at, made: at, op: text("loss %s", l.st.kind), rule: rule})
+	at := callers(1)
+	if l.placed != nil {
+		rule = name + " after the loss was given to a model at " + l.placed.pos().Made.String()
 	}
-	switch {
-	case l.placed != nil:
-		placed := l.placed
-		fail(func() string { return "Weight after the loss was given to a model at " + placed.pos().Made.String() })
-	case finite("weight", w) != "":
-		fail(text("%s", finite("weight", w)))
-	default:
-		l.weight = w
+	if rule != "" {
+		l.sp.fail(&mistake{at: at, made: at, op: text("loss %s", l.st.kind), rule: text("%s", rule)})
+		return l
 	}
-	return l
+	c := *l
+	set(&c)
+	return &c
 }
 
 // lossLayer computes a loss of a prediction and a target, and of weights.
@@ -112,16 +123,20 @@ type ownLoss struct{ Base }
 
 // Build returns the mean.
 func (*ownLoss) Build(b *Builder, x ...*ir.Value) *ir.Value {
-	if t := x[0].Type; t.DType != ir.F32 || !t.Shape.RowWise() {
-		return b.Errorf("the value must be f32[N …], a number for each row or each of its elements, got %s", t)
+	t := x[0].Type
+	switch {
+	case t.Equal(ir.T(ir.F32)):
+		return b.Op(ops.Identity{}, x[0])
+	case t.DType != ir.F32 || !t.Shape.RowWise():
+		return b.Errorf("the value must be f32[], one number, or f32[N …], one for each row or each of its elements, got %s", t)
 	}
 	return mean(b, x[0])
 }
 
 // NewLoss makes a loss of one's own: the mean of value f32[N …] over the rows,
-// and within a row over its elements. The kind names it, as a layer's does:
-// "logcosh" gives loss/logcosh1. Mistakes: the kind is no name, the value has
-// another type.
+// and within a row over its elements, or any number f32[] as it is. The kind names it,
+// as a layer's does: "logcosh" gives loss/logcosh1. Mistakes: the kind is no name, the
+// value has another type.
 func NewLoss(kind string, value *Value) *Loss {
 	base := newBase(kind)
 	base.st.loss = true
@@ -130,7 +145,11 @@ func NewLoss(kind string, value *Value) *Loss {
 		base.st.early = append(base.st.early, &mistake{at: base.st.made, made: base.st.made, op: text("NewLoss"), rule: text("kind: %s", rule)})
 	}
 	v := apply(callers(0), "NewLoss", &ownLoss{base}, []*Value{value})
-	return &Loss{sp: v.sp, v: v.v, st: base.st, weight: 1, elems: whole(value, base.st.made, "NewLoss").v}
+	l := &Loss{sp: v.sp, v: v.v, st: base.st, weight: 1}
+	if elems := whole(value, base.st.made, "NewLoss").v; elems.Type.Rank() > 0 {
+		l.elems = elems
+	}
+	return l
 }
 
 func sameType(p, t *ir.Value) string {

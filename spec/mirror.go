@@ -47,11 +47,13 @@ func Untie(name string, tied *MirrorLayer) *MirrorLayer {
 }
 
 // Named gives the container another name.
-func (l *MirrorLayer) Named(name string) *MirrorLayer { return named(l, name) }
+func (l *MirrorLayer) Named(name string) *MirrorLayer { return Named(l, name) }
 
 // Tied makes the images use the encoder's weights, those of Dense layers transposed.
 // Biases are their own.
-func (l *MirrorLayer) Tied() *MirrorLayer { return option(l, "Tied", func() { l.tied = true }) }
+func (l *MirrorLayer) Tied() *MirrorLayer {
+	return Option(l, "Tied", func(l *MirrorLayer) { l.tied = true })
+}
 
 func (l *MirrorLayer) args() string {
 	if l.st.kind == "Untie" {

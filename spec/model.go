@@ -47,7 +47,7 @@ func newModel(at site, name string, losses []*Loss) *Model {
 	if len(losses) == 0 {
 		fail("a model needs at least one loss")
 	}
-	seen := map[*Loss]bool{}
+	seen := map[*state]bool{}
 	var good []*Loss
 	for i, l := range losses {
 		switch {
@@ -55,10 +55,10 @@ func newModel(at site, name string, losses []*Loss) *Model {
 			fail("loss %d of %d is nil", i+1, len(losses))
 		case l.sp == nil:
 			fail("loss %d of %d is a zero Loss: make it with its function", i+1, len(losses))
-		case seen[l]:
+		case seen[l.st]:
 			fail("loss %d of %d is given twice", i+1, len(losses))
 		default:
-			seen[l] = true
+			seen[l.st] = true
 			if isBad(l.v) {
 				whole = false
 			} else {
@@ -85,9 +85,12 @@ func (m *Model) assemble(losses []*Loss, whole bool) {
 	count := map[string]int{}
 	var roots []*ir.Value
 	for _, l := range losses {
-		kind := l.st.lower()
-		count[kind]++
-		name := "loss/" + kind + itoa(count[kind])
+		name := "loss/" + l.name
+		if l.name == "" {
+			kind := l.st.lower()
+			count[kind]++
+			name += kind + itoa(count[kind])
+		}
 		x.paths[l.st] = name
 		outs = append(outs, &output{name: name, v: l.v, at: m.made})
 		roots = append(roots, l.v)

@@ -271,6 +271,9 @@ func TestSmallMistakes(t *testing.T) {
 	if spec.NewModel("m", loss, loss).Err() == nil {
 		t.Error("a loss given twice is accepted")
 	}
+	if once := spec.MAE(spec.Input("a", 2), spec.Input("b", 2)); spec.NewModel("m", once, once.Weight(2)).Err() == nil {
+		t.Error("a loss given twice, once with a weight, is accepted")
+	}
 	loss.Weight(2)
 	if err := m.Err(); err == nil || !strings.Contains(err.Error(), "Weight after the loss was given to a model at model_test.go:") {
 		t.Errorf("got %v", err)

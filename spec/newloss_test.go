@@ -41,7 +41,7 @@ func TestNewLossMistakes(t *testing.T) {
 	}
 	for _, want := range []string{
 		`newloss_test.go:34: NewLoss: kind: a name is a letter or _, then letters, digits, _, - and ., got "two words"`,
-		`newloss_test.go:35: loss counts: the value must be f32[N …], a number for each row or each of its elements, got i64[N]`,
+		`newloss_test.go:35: loss counts: the value must be f32[], one number, or f32[N …], one for each row or each of its elements, got i64[N]`,
 		`newloss_test.go:36: NewLoss: the value is nil`,
 		`newloss_test.go:14 (from newloss_test.go:37): layer "mul1": Mul: lengths 2 and 3`,
 	} {

@@ -31,7 +31,7 @@ func MaskingNoise(rate float64) *MaskingNoiseLayer {
 }
 
 // Named gives the layer a name.
-func (l *MaskingNoiseLayer) Named(name string) *MaskingNoiseLayer { return named(l, name) }
+func (l *MaskingNoiseLayer) Named(name string) *MaskingNoiseLayer { return Named(l, name) }
 
 func (l *MaskingNoiseLayer) args() string { return rateRule(l.rate) }
 
@@ -59,7 +59,7 @@ func GaussianNoise(sd float64) *GaussianNoiseLayer {
 }
 
 // Named gives the layer a name.
-func (l *GaussianNoiseLayer) Named(name string) *GaussianNoiseLayer { return named(l, name) }
+func (l *GaussianNoiseLayer) Named(name string) *GaussianNoiseLayer { return Named(l, name) }
 
 func (l *GaussianNoiseLayer) args() string {
 	if !(l.sd >= 0) || math.IsInf(l.sd, 0) {
@@ -93,12 +93,12 @@ func SaltAndPepper(rate float64) *SaltAndPepperLayer {
 }
 
 // Named gives the layer a name.
-func (l *SaltAndPepperLayer) Named(name string) *SaltAndPepperLayer { return named(l, name) }
+func (l *SaltAndPepperLayer) Named(name string) *SaltAndPepperLayer { return Named(l, name) }
 
 // Range sets the two values, the least and the greatest of the data. Mistakes:
 // one is not finite, low is not below high.
 func (l *SaltAndPepperLayer) Range(low, high float64) *SaltAndPepperLayer {
-	return option(l, "Range", func() { l.low, l.high = low, high })
+	return Option(l, "Range", func(l *SaltAndPepperLayer) { l.low, l.high = low, high })
 }
 
 func (l *SaltAndPepperLayer) args() string {

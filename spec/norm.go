@@ -60,33 +60,33 @@ func LayerNorm() *LayerNormLayer {
 }
 
 // Named gives the layer a name.
-func (l *LayerNormLayer) Named(name string) *LayerNormLayer { return named(l, name) }
+func (l *LayerNormLayer) Named(name string) *LayerNormLayer { return Named(l, name) }
 
 // Axis sets the first of the axes that are normalised over together, to the last one, the
 // batch not counted; -1 is the last. Scale and bias have the lengths of these axes.
 // Mistakes: the axis does not exist.
 func (l *LayerNormLayer) Axis(axis int) *LayerNormLayer {
-	return option(l, "Axis", func() { l.axis = axis })
+	return Option(l, "Axis", func(l *LayerNormLayer) { l.axis = axis })
 }
 
 // Epsilon sets what is added to the variance. It must be finite and above 0.
 func (l *LayerNormLayer) Epsilon(e float64) *LayerNormLayer {
-	return option(l, "Epsilon", func() { l.epsilon = e })
+	return Option(l, "Epsilon", func(l *LayerNormLayer) { l.epsilon = e })
 }
 
 // NoBias leaves the bias out.
 func (l *LayerNormLayer) NoBias() *LayerNormLayer {
-	return option(l, "NoBias", func() { l.noBias = true })
+	return Option(l, "NoBias", func(l *LayerNormLayer) { l.noBias = true })
 }
 
 // ScaleInit sets the initializer of the scale.
 func (l *LayerNormLayer) ScaleInit(i Init) *LayerNormLayer {
-	return option(l, "ScaleInit", func() { l.scaleInit = i })
+	return Option(l, "ScaleInit", func(l *LayerNormLayer) { l.scaleInit = i })
 }
 
 // BiasInit sets the initializer of the bias.
 func (l *LayerNormLayer) BiasInit(i Init) *LayerNormLayer {
-	return option(l, "BiasInit", func() { l.biasInit = i })
+	return Option(l, "BiasInit", func(l *LayerNormLayer) { l.biasInit = i })
 }
 
 func (l *LayerNormLayer) args() string { return epsilonRule(l.epsilon) }
@@ -127,23 +127,23 @@ type RMSNormLayer struct {
 func RMSNorm() *RMSNormLayer { return &RMSNormLayer{newBase("RMSNorm"), -1, epsilon, Constant(1)} }
 
 // Named gives the layer a name.
-func (l *RMSNormLayer) Named(name string) *RMSNormLayer { return named(l, name) }
+func (l *RMSNormLayer) Named(name string) *RMSNormLayer { return Named(l, name) }
 
 // Axis sets the first of the axes that are normalised over together, to the last one, the
 // batch not counted; -1 is the last. The scale has the lengths of these axes. Mistakes: the
 // axis does not exist.
 func (l *RMSNormLayer) Axis(axis int) *RMSNormLayer {
-	return option(l, "Axis", func() { l.axis = axis })
+	return Option(l, "Axis", func(l *RMSNormLayer) { l.axis = axis })
 }
 
 // Epsilon sets what is added to the mean square. It must be finite and above 0.
 func (l *RMSNormLayer) Epsilon(e float64) *RMSNormLayer {
-	return option(l, "Epsilon", func() { l.epsilon = e })
+	return Option(l, "Epsilon", func(l *RMSNormLayer) { l.epsilon = e })
 }
 
 // ScaleInit sets the initializer of the scale.
 func (l *RMSNormLayer) ScaleInit(i Init) *RMSNormLayer {
-	return option(l, "ScaleInit", func() { l.scaleInit = i })
+	return Option(l, "ScaleInit", func(l *RMSNormLayer) { l.scaleInit = i })
 }
 
 func (l *RMSNormLayer) args() string { return epsilonRule(l.epsilon) }
@@ -196,21 +196,21 @@ func InstanceNorm() *GroupNormLayer {
 }
 
 // Named gives the layer a name.
-func (l *GroupNormLayer) Named(name string) *GroupNormLayer { return named(l, name) }
+func (l *GroupNormLayer) Named(name string) *GroupNormLayer { return Named(l, name) }
 
 // Epsilon sets what is added to the variance. It must be finite and above 0.
 func (l *GroupNormLayer) Epsilon(e float64) *GroupNormLayer {
-	return option(l, "Epsilon", func() { l.epsilon = e })
+	return Option(l, "Epsilon", func(l *GroupNormLayer) { l.epsilon = e })
 }
 
 // ScaleInit sets the initializer of the scale.
 func (l *GroupNormLayer) ScaleInit(i Init) *GroupNormLayer {
-	return option(l, "ScaleInit", func() { l.scaleInit = i })
+	return Option(l, "ScaleInit", func(l *GroupNormLayer) { l.scaleInit = i })
 }
 
 // BiasInit sets the initializer of the bias.
 func (l *GroupNormLayer) BiasInit(i Init) *GroupNormLayer {
-	return option(l, "BiasInit", func() { l.biasInit = i })
+	return Option(l, "BiasInit", func(l *GroupNormLayer) { l.biasInit = i })
 }
 
 func (l *GroupNormLayer) args() string {

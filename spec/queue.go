@@ -25,11 +25,11 @@ func Queue(rows int) *QueueLayer {
 }
 
 // Named gives the layer a name.
-func (l *QueueLayer) Named(name string) *QueueLayer { return named(l, name) }
+func (l *QueueLayer) Named(name string) *QueueLayer { return Named(l, name) }
 
 // Init sets what the queue begins with.
 func (l *QueueLayer) Init(init Init) *QueueLayer {
-	return option(l, "Init", func() { l.init = init })
+	return Option(l, "Init", func(l *QueueLayer) { l.init = init })
 }
 
 func (l *QueueLayer) args() string {

@@ -42,36 +42,52 @@ func RBM(hidden *DenseLayer, visible *TiedLayer) *Boltzmann {
 	return &Boltzmann{hidden: hidden, visible: visible, steps: 1}
 }
 
+// with returns a copy of the machine in which set has set something.
+func (m *Boltzmann) with(set func(m *Boltzmann)) *Boltzmann {
+	if m == nil {
+		return nil // a mistake of what the machine computes
+	}
+	c := *m
+	set(&c)
+	return &c
+}
+
 // Gaussian makes the visible units real numbers of unit variance. Each column of
 // the data should have mean 0 and variance 1 (Hinton 2010, section 13.2).
-func (m *Boltzmann) Gaussian() *Boltzmann { m.gaussian = true; return m }
+func (m *Boltzmann) Gaussian() *Boltzmann {
+	return m.with(func(m *Boltzmann) { m.gaussian = true })
+}
 
 // Linear makes the hidden units linear with unit variance, as those of a code
 // (Hinton and Salakhutdinov 2006). Their learning rate should be 0.01 to 0.001.
-func (m *Boltzmann) Linear() *Boltzmann { m.linear = true; return m }
+func (m *Boltzmann) Linear() *Boltzmann {
+	return m.with(func(m *Boltzmann) { m.linear = true })
+}
 
 // Sampled makes the machine learn from bits that are drawn anew at each step from
 // the probabilities that it is given.
-func (m *Boltzmann) Sampled() *Boltzmann { m.sampled = true; return m }
+func (m *Boltzmann) Sampled() *Boltzmann {
+	return m.with(func(m *Boltzmann) { m.sampled = true })
+}
 
 // CD sets the number of Gibbs steps, from the data or of each chain; it is 1 if not
 // set. Hidden units are drawn; the visible ones are their means, as Hinton 2010,
 // section 3, has it, but drawn in a chain.
-func (m *Boltzmann) CD(steps int) *Boltzmann { m.steps = steps; return m }
+func (m *Boltzmann) CD(steps int) *Boltzmann {
+	return m.with(func(m *Boltzmann) { m.steps = steps })
+}
 
 // Persistent makes vk come from chains that go on from step to step instead of
 // beginning at the data (Tieleman 2008). What is kept is the chains' hidden units;
 // they begin at 0.
 func (m *Boltzmann) Persistent(chains int) *Boltzmann {
-	m.chains, m.persist = chains, true
-	return m
+	return m.with(func(m *Boltzmann) { m.chains, m.persist = chains, true })
 }
 
 // Sparse adds cost times [KLSparsity] of the hidden bits' probabilities, target being
 // the share of the rows for which one should be 1 (Hinton 2010, section 11).
 func (m *Boltzmann) Sparse(target, cost float64) *Boltzmann {
-	m.target, m.cost, m.sparse = target, cost, true
-	return m
+	return m.with(func(m *Boltzmann) { m.target, m.cost, m.sparse = target, cost, true })
 }
 
 // rule returns the rule that the machine breaks, or "".

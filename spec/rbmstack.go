@@ -38,7 +38,7 @@ func RBMs(stack *SequentialLayer, mirror *MirrorLayer) ([]*Boltzmann, error) {
 		m := RBM(hidden, visible)
 		switch rest := s.Encode[1:]; {
 		case len(rest) == 0:
-			m.Linear()
+			m = m.Linear()
 			if k+1 < len(parts.Stages) {
 				return refuse(parts.Stages[k+1].Name, "the units below it, of %s, are linear, so its visible units would be real numbers of any variance; put a Sigmoid behind that layer", s.Name)
 			}

@@ -16,7 +16,7 @@ type FlattenLayer struct{ Base }
 func Flatten() *FlattenLayer { return &FlattenLayer{newBase("Flatten")} }
 
 // Named gives the layer a name.
-func (l *FlattenLayer) Named(name string) *FlattenLayer { return named(l, name) }
+func (l *FlattenLayer) Named(name string) *FlattenLayer { return Named(l, name) }
 
 // Build returns x as a matrix.
 func (l *FlattenLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
@@ -43,13 +43,14 @@ type ReshapeLayer struct {
 // Reshape gives the axes after the batch other lengths with the same product:
 // f32[N 784] becomes f32[N 1 28 28]. A length of 0 is that of the axis of x at the
 // same place, which may be free: Reshape(0, 4, 16) makes f32[N T 4 16] of f32[N T 64].
+// A value without a batch is given these lengths whole.
 // Mistakes: a length is negative, there is no such axis of x, the products differ.
 func Reshape(dims ...int) *ReshapeLayer {
 	return &ReshapeLayer{newBase("Reshape"), append([]int{}, dims...)}
 }
 
 // Named gives the layer a name.
-func (l *ReshapeLayer) Named(name string) *ReshapeLayer { return named(l, name) }
+func (l *ReshapeLayer) Named(name string) *ReshapeLayer { return Named(l, name) }
 
 func (l *ReshapeLayer) args() string {
 	var given []int
@@ -67,26 +68,30 @@ func (l *ReshapeLayer) args() string {
 // Build returns x in the new shape.
 func (l *ReshapeLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 	t := x[0].Type
-	if !t.Shape.RowWise() {
-		return b.Errorf("x must be [N …], got %s", t)
+	if !t.Shape.RowWise() && t.Shape.Has(ir.Batch) {
+		return b.Errorf("x must be [N …] or have no batch, got %s", t)
 	}
-	to := ir.Shape{ir.Rows()}
+	row := rowOf(t.Shape)
+	batch := t.Shape[:t.Rank()-len(row)]
+	var to ir.Shape
 	for i, d := range l.dims {
 		if d != 0 {
 			to = append(to, ir.Fixed(d))
 			continue
 		}
-		if i+1 >= t.Rank() {
+		if i >= len(row) {
 			return b.Errorf("length %d of %v is 0, which keeps the axis at that place, but x has none there (x is %s)", i, l.dims, t)
 		}
-		to = append(to, t.Shape[i+1])
+		to = append(to, row[i])
 	}
-	have, ok1 := t.Shape[1:].Elems()
-	want, ok2 := to[1:].Elems()
+	have, ok1 := row.Elems()
+	want, ok2 := to.Elems()
 	if !ok1 || !ok2 || have != want {
-		return b.Errorf("%s elements a row cannot become %v, which are %s (x is %s)", have, l.dims, want, t)
+		return b.mistake(&mistake{op: func() string { return "Reshape" },
+			rule: text("%s elements a row cannot become %v, which are %s (x is %s)", have, l.dims, want, t),
+			hint: "the lengths are those of a row: the batch is not among them"})
 	}
-	return b.Op(ops.Reshape{Shape: ir.MakeDims(to)}, x[0])
+	return b.Op(ops.Reshape{Shape: ir.MakeDims(append(batch.Clone(), to...))}, x[0])
 }
 
 // Image is a Reshape to the lengths that came in.
@@ -98,14 +103,22 @@ func (l *ReshapeLayer) Image(in ir.Type, _ bool) Image {
 // is free.
 func lengths(s ir.Shape) []int {
 	var out []int
-	for i := 1; i < len(s); i++ {
-		n, _ := s[i].Known()
-		if s[i].Symbolic() {
+	for _, d := range rowOf(s) {
+		n, _ := d.Known()
+		if d.Symbolic() {
 			n = 0
 		}
 		out = append(out, n)
 	}
 	return out
+}
+
+// rowOf returns the axes after the batch, or all of them if there is no batch.
+func rowOf(s ir.Shape) ir.Shape {
+	if s.RowWise() {
+		return s[1:]
+	}
+	return s
 }
 
 // FloatsLayer is made by [Floats].
@@ -114,7 +127,8 @@ type FloatsLayer struct {
 	scale float64
 }
 
-// Floats makes f32 of integers, such as an input of [Bytes]:
+// Floats makes f32 of integers, such as an input of [Bytes], and 0 and 1 of truth values,
+// as [Greater] makes them:
 //
 //	x := spec.Bytes("x", 784).Then(spec.Floats().Times(1.0 / 255))
 //
@@ -122,12 +136,12 @@ type FloatsLayer struct {
 func Floats() *FloatsLayer { return &FloatsLayer{newBase("Floats"), 1} }
 
 // Named gives the layer a name.
-func (l *FloatsLayer) Named(name string) *FloatsLayer { return named(l, name) }
+func (l *FloatsLayer) Named(name string) *FloatsLayer { return Named(l, name) }
 
 // Times multiplies each number by scale, which must be finite and not 0. The
 // default is 1.
 func (l *FloatsLayer) Times(scale float64) *FloatsLayer {
-	return option(l, "Times", func() { l.scale = scale })
+	return Option(l, "Times", func(l *FloatsLayer) { l.scale = scale })
 }
 
 func (l *FloatsLayer) args() string {
@@ -162,13 +176,13 @@ type DropoutLayer struct {
 func Dropout(rate float64) *DropoutLayer { return &DropoutLayer{Base: newBase("Dropout"), rate: rate} }
 
 // Named gives the layer a name.
-func (l *DropoutLayer) Named(name string) *DropoutLayer { return named(l, name) }
+func (l *DropoutLayer) Named(name string) *DropoutLayer { return Named(l, name) }
 
 // ByChannel drops whole channels of x f32[N C …], each row's its own: neighbours in a
 // picture say much the same, so single elements would hardly be missed (Tompson et al.
 // 2015). Mistakes: x has no axis besides the batch.
 func (l *DropoutLayer) ByChannel() *DropoutLayer {
-	return option(l, "ByChannel", func() { l.byChannel = true })
+	return Option(l, "ByChannel", func(l *DropoutLayer) { l.byChannel = true })
 }
 
 func (l *DropoutLayer) args() string { return rateRule(l.rate) }
@@ -193,7 +207,7 @@ type L2NormalizeLayer struct{ Base }
 func L2Normalize() *L2NormalizeLayer { return &L2NormalizeLayer{newBase("L2Normalize")} }
 
 // Named gives the layer a name.
-func (l *L2NormalizeLayer) Named(name string) *L2NormalizeLayer { return named(l, name) }
+func (l *L2NormalizeLayer) Named(name string) *L2NormalizeLayer { return Named(l, name) }
 
 // Build returns x divided by its length.
 func (l *L2NormalizeLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {

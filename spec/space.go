@@ -22,6 +22,7 @@ type space struct {
 	params   []*param
 	states   []*stateVar
 	data     map[*ir.Value]*ir.Tensor
+	arrays   map[*ir.Tensor]*ir.Value // those of Data and Const
 	owned    map[*ir.Value]bool
 	taps     []*tap
 	mistakes []*mistake
@@ -64,6 +65,7 @@ func newSpace() *space {
 		made:    map[*ir.Node]*placement{},
 		follows: map[*ir.Node]*ir.Node{},
 		data:    map[*ir.Value]*ir.Tensor{},
+		arrays:  map[*ir.Tensor]*ir.Value{},
 		owned:   map[*ir.Value]bool{},
 	}
 }
@@ -110,6 +112,9 @@ func union(a, b *space) *space {
 	for v, t := range b.data {
 		a.data[v] = t
 	}
+	for t, v := range b.arrays {
+		a.arrays[t] = v
+	}
 	for v := range b.owned {
 		a.owned[v] = true
 	}
@@ -140,6 +145,17 @@ func (s *space) constant(d ir.DType, x float64) *ir.Value {
 	s = s.find()
 	v := &ir.Value{Type: ir.T(d), Kind: ir.DataValue}
 	s.data[v] = ir.Scalar(x)
+	return s.own(v)
+}
+
+// array returns the constant of a tensor, which is never changed.
+func (s *space) array(typ ir.Type, t *ir.Tensor) *ir.Value {
+	s = s.find()
+	if v := s.arrays[t]; v != nil {
+		return v
+	}
+	v := &ir.Value{Type: typ, Kind: ir.DataValue}
+	s.data[v], s.arrays[t] = t, v
 	return s.own(v)
 }
 

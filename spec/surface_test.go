@@ -5,6 +5,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"strings"
 	"testing"
 )
@@ -76,6 +77,32 @@ func TestSurface(t *testing.T) {
 	for l := range layers {
 		if !named[l] {
 			t.Errorf("%s has no method Named", l)
+		}
+	}
+}
+
+// TestFormulasListed holds the table of formulas in README.md to the source.
+func TestFormulasListed(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	section := string(readme)
+	section = section[strings.Index(section, "## Write a formula"):]
+	section = section[:strings.Index(section, "## Free lengths")]
+	for _, name := range []string{"formula.go", "join.go", "constant.go"} {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range file.Decls {
+			f, ok := d.(*ast.FuncDecl)
+			if !ok || f.Recv != nil || !f.Name.IsExported() {
+				continue
+			}
+			if n := f.Name.Name; !strings.Contains(section, "`"+n+"(") && !strings.Contains(section, "`"+n+"`") {
+				t.Errorf("%s of %s is not in the table of README.md", n, name)
+			}
 		}
 	}
 }

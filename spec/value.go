@@ -14,6 +14,7 @@ type Value struct {
 	scope *placement // the function the value lives in
 	by    *state     // the layer that made it
 	index int        // among the layer's results
+	data  *ir.Tensor // of a constant, which is part of no declaration until it is used
 	name  string     // given by Named,
 	at    site       // there
 }
@@ -67,6 +68,10 @@ func (v *Value) Then(l ...Layer) *Value {
 	at := callers(0)
 	v = whole(v, at, "Then")
 	out := *v
+	if v.data != nil && len(l) > 0 {
+		out.sp, out.data = newSpace(), nil
+		out.v = out.sp.array(v.v.Type, v.data)
+	}
 	if len(l) > 0 {
 		out.name = ""
 	}
@@ -89,10 +94,19 @@ func apply(at site, what string, l Layer, x []*Value) *Value {
 	operands := make([]*ir.Value, len(x))
 	for i, v := range x {
 		v = whole(v, at, what)
+		if v.data != nil {
+			continue
+		}
 		operands[i] = v.v
 		out.sp = union(out.sp, v.sp)
 		if out.scope == nil {
 			out.scope = v.scope
+		}
+	}
+	out.sp = union(out.sp, nil)
+	for i, v := range x { // two models that use one constant have nothing else in common
+		if operands[i] == nil {
+			operands[i] = out.sp.array(v.v.Type, v.data)
 		}
 	}
 	out.sp, out.v = place(out.sp, out.scope, l, 1, 1, operands, at, false)

@@ -29,27 +29,30 @@ func KLNormal(mean, logvar *Value) *Loss {
 	}, mean, logvar)
 }
 
+// VariationalModel is a variational autoencoder, made by [Variational].
+type VariationalModel struct {
+	*Model
+	made                   site
+	likelihood, divergence *Loss
+}
+
 // Variational is the variational autoencoder of data in [0, 1] (Kingma and Welling
-// 2014; with another beta than 1, Higgins et al. 2017). Dense layers named mean and
-// logvar, latent wide, are put on the encoder; the decoder gives logits of the
-// input's shape. What is made small is the negative evidence bound of a row in nats:
-// the cross-entropy summed over the elements, and beta times the divergence.
+// 2014). Dense layers named mean and logvar, latent wide, are put on the encoder; the
+// decoder gives logits of the input's shape. What is made small is the negative evidence
+// bound of a row in nats: the cross-entropy summed over the elements, and the divergence
+// of the codes from the unit normal, which Beta weighs.
 //
 // Its taps are "mean" and "logvar", "code", which is drawn in training and the mean
-// elsewhere, and "reconstruction", in [0, 1]. Mistakes: latent is not positive, beta
-// is negative or not finite.
-func Variational(name string, input *Value, encoder Layer, latent int, decoder Layer, beta float64) *Model {
+// elsewhere, and "reconstruction", in [0, 1]. Mistakes: latent is not positive.
+func Variational(name string, input *Value, encoder Layer, latent int, decoder Layer) *VariationalModel {
 	at := callers(0)
 	input = whole(input, at, "Variational")
-	if beta < 0 || finite("beta", beta) != "" {
-		input.sp.fail(&mistake{at: at, made: at, op: text("Variational"), rule: text("beta must be finite and at least 0, got %v", beta)})
-	}
 	h := input.Then(encoder)
 	mean := h.Then(Dense(latent).Named("mean")).Named("mean")
 	logvar := h.Then(Dense(latent).Named("logvar")).Named("logvar")
 	z := Reparameterize(mean, logvar).Named("code")
 	logits := z.Then(decoder)
-	logits.Then(Sigmoid()).Named("reconstruction")
+	_ = logits.Then(Sigmoid()).Named("reconstruction")
 	elems := 1.0
 	if t := input.Type(); t.Rank() > 1 && t.Shape[1:].Symbolic() {
 		input.sp.fail(&mistake{at: at, made: at, op: text("Variational"),
@@ -57,9 +60,26 @@ func Variational(name string, input *Value, encoder Layer, latent int, decoder L
 	} else if t.Rank() > 1 {
 		elems = float64(t.Shape[1:].Count())
 	}
-	losses := []*Loss{BinaryCrossEntropy(logits, input).Weight(elems), KLNormal(mean, logvar)}
-	if finite("beta", beta) == "" {
-		losses[1].Weight(beta)
+	return variational(at, name, BinaryCrossEntropy(logits, input).Weight(elems), KLNormal(mean, logvar))
+}
+
+func variational(at site, name string, likelihood, divergence *Loss) *VariationalModel {
+	// The model has copies, so that Beta finds losses that no model was given.
+	a, b := *likelihood, *divergence
+	return &VariationalModel{newModel(at, name, []*Loss{&a, &b}), at, likelihood, divergence}
+}
+
+// Beta returns the model with the divergence weighed: above 1 the elements of a code
+// become less dependent on each other (Higgins et al. 2017). It is 1 if not set.
+// Mistakes: beta is negative or not finite.
+func (m *VariationalModel) Beta(beta float64) *VariationalModel {
+	if m == nil || m.divergence == nil {
+		return m // reported by whoever takes the model
 	}
-	return newModel(at, name, losses)
+	at := callers(0)
+	if beta < 0 || finite("beta", beta) != "" {
+		m.divergence.sp.fail(&mistake{at: at, made: at, op: text("Variational"), rule: text("beta must be finite and at least 0, got %v", beta)})
+		return m
+	}
+	return variational(m.made, m.name, m.likelihood, m.divergence.Weight(beta))
 }

@@ -51,8 +51,9 @@ func (l *Loss) WeightedBy(w *Value) *Loss {
 	} else {
 		v = apply(at, "WeightedBy", &weightedLayer{base}, []*Value{{sp: l.sp, v: elems}, w})
 	}
-	l.sp, l.v, l.st, l.weights = v.sp, v.v, base.st, w.v
-	return l
+	c := *l
+	c.sp, c.v, c.st, c.weights = v.sp, v.v, base.st, w.v
+	return &c
 }
 
 // weightedLayer is the weighted mean of elements of a loss.

@@ -91,6 +91,8 @@ var samples = []sample{
 	{ops.ReduceMean{}, "f32[N 3]", ""},
 	{ops.ReduceMean{}, "f32[]", ""},
 	{ops.ReduceMax{Axes: ir.MakeAxes(1)}, "f32[N 3]", "apart"},
+	{ops.KSparse{K: 2}, "f32[N 5] f32[N 5]", "apart"},
+	{ops.KSparse{K: 1}, "f32[N 2 3] f32[N 2 3]", "apart"},
 	{ops.ReduceMax{Axes: ir.MakeAxes(0), Keep: true}, "f32[N 3]", "apart"},
 	{ops.MatMul{}, "f32[N 3] f32[3 2]", ""},
 	{ops.MatMul{}, "f32[3 N] f32[N 2]", ""},

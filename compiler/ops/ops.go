@@ -17,7 +17,7 @@ func All() []ir.Op {
 		Relu{}, LeakyRelu{}, Elu{}, Selu{}, Gelu{}, Silu{}, HardSwish{}, Sigmoid{}, Tanh{}, Softplus{},
 		ReluGrad{}, SigmoidGrad{}, TanhGrad{},
 		Transpose{}, Flip{}, Reshape{}, Flatten{}, Expand{}, Concat{}, Slice{}, Pad{},
-		ReduceSum{}, ReduceMean{}, ReduceMax{}, Extent{}, ArgMax{}, TopK{},
+		ReduceSum{}, ReduceMean{}, ReduceMax{}, Extent{}, ArgMax{}, TopK{}, KSparse{},
 		MatMul{}, Gemm{}, GemmRelu{}, GemmReluGrad{}, SquaredError{}, WeightedSquaredError{}, SoftplusSum{}, Panels{}, GemmPanels{},
 		Softmax{}, LogSoftmax{},
 		LayerNorm{}, RMSNorm{}, NormGrad{}, GroupNorm{}, InstanceNorm{}, GroupNormGrad{},

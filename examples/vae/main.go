@@ -31,10 +31,9 @@ func main() {
 func run(ctx context.Context, out io.Writer, dir string, rows, test *dataset.Table, epochs int, progress train.Progress) error {
 	enc := spec.Sequential("encoder", spec.Dense(300), spec.ReLU())
 	dec := spec.Sequential("decoder", spec.Dense(300), spec.ReLU(), spec.Dense(784)) // logits of the pixels
-	const beta = 1                                                                   // of the divergence of codes from the unit normal
-	vae := spec.Variational("vae", spec.Input("x", 784), enc, 2, dec, beta)
+	vae := spec.Variational("vae", spec.Input("x", 784), enc, 2, dec)                // Beta weighs the divergence of codes from the unit normal
 
-	fit, err := train.Fit(ctx, vae, rows, train.Options{Optimizer: optim.Adam(1e-3), Epochs: epochs, Batch: 100, Valid: test, KeepLast: true, Progress: progress, Needs: ort.Check})
+	fit, err := train.Fit(ctx, vae.Model, rows, train.Options{Optimizer: optim.Adam(1e-3), Epochs: epochs, Batch: 100, Valid: test, KeepLast: true, Progress: progress, Needs: ort.Check})
 	if err != nil {
 		return err
 	}

@@ -23,6 +23,7 @@ func TestTopKBound(t *testing.T) {
 		rank := b.Op(ops.Cast{To: ir.F32}, b.Op(ops.TopK{K: 6, Axis: 1}, order))
 		kept := b.Op(ops.Less{}, rank, b.Const(ir.F32, float64(k)-0.5))
 		code := b.Op(ops.Where{}, kept, y, b.Const(ir.F32, 0))
+		whole := b.Op(ops.KSparse{K: k}, y, y)
 		est, err := Bound(b.Graph, &ir.Env{Binding: ir.RowsOf(1), UpdateRows: 1}, map[string]*ir.Tensor{
 			"x": {DType: ir.F32, Shape: []int{1, 6}, F32: []float32{3, 2, 2, 1, 0, -1}}})
 		if err != nil {
@@ -30,6 +31,9 @@ func TestTopKBound(t *testing.T) {
 		}
 		var open []bool
 		for i := range 6 {
+			if got := est[whole].Tolerance(i); got != est[code].Tolerance(i) {
+				t.Errorf("k %d: the tolerance of element %d is %v as one op, %v as its parts", k, i, got, est[code].Tolerance(i))
+			}
 			open = append(open, math.IsInf(est[kept].At(i), 1))
 			if wide := est[code].Tolerance(i) > 1e-3; wide != open[i] {
 				t.Errorf("k %d: the tolerance of element %d is %v", k, i, est[code].Tolerance(i))

@@ -43,20 +43,22 @@ func (m *maker) width() int {
 	return 2 + m.below(8)
 }
 
-// New returns the model of a seed. One in four has an input with a free length.
+// New returns the model of a seed. One in four has an input with a free length, one in
+// three formulas.
 func New(seed uint64) *Model {
+	f := &maker{key: random.New(seed).DeriveString("randmodel formulas")}
 	m := &maker{key: random.New(seed).DeriveString("randmodel sequences")}
-	if m.one(4) {
-		return declared(seed, m)
+	if !m.one(4) {
+		m = nil
 	}
-	return Plain(seed)
+	return declared(seed, m, f)
 }
 
-// Plain returns the model of a seed without a free length.
-func Plain(seed uint64) *Model { return declared(seed, nil) }
+// Plain returns the model of a seed without a free length or a formula.
+func Plain(seed uint64) *Model { return declared(seed, nil, nil) }
 
-// declared makes a model, with sequences unless s is nil.
-func declared(seed uint64, s *maker) *Model {
+// declared makes a model, with sequences unless s is nil and formulas unless f is nil.
+func declared(seed uint64, s, f *maker) *Model {
 	key := random.New(seed).DeriveString("randmodel")
 	m := &maker{key: key}
 	r := &Model{key: key, classes: 2 + m.below(4), shares: map[string]bool{}}
@@ -88,7 +90,12 @@ func declared(seed uint64, s *maker) *Model {
 		steps, pooled, of = s.sequences(r, code)
 		z = spec.Add(z, pooled)
 	}
-	z = m.middle(z, code).Named("code")
+	z = m.middle(z, code)
+	formulas := f != nil && f.one(3)
+	if formulas {
+		z = f.formulas(z, code)
+	}
+	z = z.Named("code")
 	r.Outputs = append(r.Outputs, z)
 
 	y := z.Then(m.decoder(enc, dims)).Named("reconstruction")
@@ -111,6 +118,9 @@ func declared(seed uint64, s *maker) *Model {
 			labels = labels.Optional()
 		}
 		losses = append(losses, spec.CrossEntropy(logits, labels).Weight(0.5))
+		if formulas && !r.none {
+			losses = append(losses, brier(logits, labels, r.classes).Weight(0.25))
+		}
 		r.Outputs = append(r.Outputs, logits.Then(spec.Softmax(-1)).Named("probabilities"))
 	}
 	if m.one(4) {
@@ -119,6 +129,9 @@ func declared(seed uint64, s *maker) *Model {
 		logits := z.Then(spec.Dense(n).Named("gate"))
 		losses = append(losses, spec.BinaryCrossEntropy(logits, r.input("share", n)).Weight(1.5))
 		r.Outputs = append(r.Outputs, logits.Then(spec.Sigmoid()).Named("shares"))
+	}
+	if formulas && f.one(2) {
+		losses = append(losses, size(z).Weight(0.1))
 	}
 	r.Model = spec.NewModel(fmt.Sprintf("random%d", seed), losses...)
 	return r

@@ -29,7 +29,13 @@ func TestModelsAreSoundAndVaried(t *testing.T) {
 			names[n.Op.Name()] = true
 		}
 	}
-	if len(names) < 28 {
+	if len(names) < 40 {
 		t.Fatalf("only %d kinds of ops occur: %v", len(names), names)
+	}
+	for _, op := range []ir.Op{ops.Exp{}, ops.Log{}, ops.Sqrt{}, ops.Abs{}, ops.Div{}, ops.Pow{}, ops.Max{}, ops.Min{}, ops.Greater{}, ops.Where{},
+		ops.ReduceSum{}, ops.ReduceMean{}, ops.ReduceMax{}, ops.Slice{}, ops.Concat{}, ops.Transpose{}, ops.OneHot{}} {
+		if !names[op.Name()] {
+			t.Errorf("no formula has %s", op.Name())
+		}
 	}
 }

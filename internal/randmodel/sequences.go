@@ -20,7 +20,7 @@ func (m *maker) sequences(r *Model, code int) (steps, pooled *spec.Value, loss *
 	}
 	switch m.below(4) {
 	case 0:
-		h = h.Then(layer("attend", attend))
+		h = h.Then(spec.Func("attend", attend))
 	case 1:
 		h = h.Then(layer("flat", flat))
 	case 2:
@@ -30,11 +30,11 @@ func (m *maker) sequences(r *Model, code int) (steps, pooled *spec.Value, loss *
 		h = h.Then(spec.Softmax(m.below(2)))
 	}
 	steps = h.Then(spec.Dense(width).Named("each")).Named("steps")
-	pool := mean
+	pool := spec.Layer(spec.Mean(0))
 	if m.one(2) {
-		pool = sum
+		pool = spec.Layers(spec.Sum(0), spec.Scale(0.25))
 	}
-	return steps, h.Then(layer("pool", pool), spec.Dense(code).Named("pooled"), spec.Tanh()), m.regression(steps, x)
+	return steps, h.Then(pool, spec.Dense(code).Named("pooled"), spec.Tanh()), m.regression(steps, x)
 }
 
 // own is a layer of one function.
@@ -49,19 +49,10 @@ func layer(kind string, f func(b *spec.Builder, x *ir.Value) *ir.Value) spec.Lay
 	return &own{spec.Here(kind), f}
 }
 
-func mean(b *spec.Builder, x *ir.Value) *ir.Value {
-	return b.Op(ops.ReduceMean{Axes: ir.MakeAxes(1)}, x)
-}
-
-func sum(b *spec.Builder, x *ir.Value) *ir.Value {
-	return b.Op(ops.Mul{}, b.Op(ops.ReduceSum{Axes: ir.MakeAxes(1)}, x), b.Const(0.25))
-}
-
 // attend weighs the steps by how they go with each other.
-func attend(b *spec.Builder, x *ir.Value) *ir.Value {
-	scores := b.Op(ops.MatMul{}, x, b.Op(ops.Transpose{Perm: ir.MakeAxes(0, 2, 1)}, x))
-	scores = b.Op(ops.Mul{}, scores, b.Const(0.25))
-	return b.Op(ops.MatMul{}, b.Op(ops.Softmax{Axis: 2}, scores), x)
+func attend(x *spec.Value) *spec.Value {
+	scores := spec.MatMul(x, x.Then(spec.Permute(1, 0)))
+	return spec.MatMul(scores.Then(spec.Scale(0.25), spec.Softmax(-1)), x)
 }
 
 // flat makes one axis of rows and steps, and two again.

@@ -126,7 +126,7 @@ func stack(units []int, kind string, code bool) *spec.SequentialLayer {
 		d := spec.Dense(n)
 		unit := spec.Layer(spec.Sigmoid())
 		if kind == "elu" {
-			d.Init(spec.He())
+			d = d.Init(spec.He())
 			unit = spec.ELU()
 		}
 		layers = append(layers, d)

@@ -132,6 +132,20 @@ func (r *reader) each(w int, f func(at, count, from, step int)) {
 	}
 }
 
+// indexed reports whether index knows where the elements of a unit are.
+func (r *reader) indexed() bool { return r.how != scatter || r.table != nil }
+
+// index returns the place, in the operand's unit, of the element that meets element j.
+func (r *reader) index(j int) int {
+	switch r.how {
+	case same, row:
+		return j
+	case scatter:
+		return int(r.table[j])
+	}
+	return 0
+}
+
 // load copies the elements that meet unit u into dst.
 func (r *reader) load(dst []float32, u int) {
 	if len(dst) == 0 {

@@ -107,6 +107,9 @@ func binaryKernel(b *binding) (kernel, string) {
 
 // compareKernel is a comparison of two float operands.
 func compareKernel(b *binding) (kernel, string) {
+	if b.inT[0].DType == ir.I64 && b.inT[1].DType == ir.I64 {
+		return compareInts(b)
+	}
 	if b.inT[0].DType != ir.F32 || b.inT[1].DType != ir.F32 {
 		return nil, ""
 	}
@@ -148,6 +151,34 @@ func compareKernel(b *binding) (kernel, string) {
 			f(out.b[u*w:][:w], x.part(u, w, tmp), y.part(u, w, tmp[w:]))
 		}
 	}, "compare"
+}
+
+// compareInts compares integers, one by one.
+func compareInts(b *binding) (kernel, string) {
+	x, ok1 := b.reader(0)
+	y, ok2 := b.reader(1)
+	if !ok1 || !ok2 || !x.indexed() || !y.indexed() {
+		return nil, ""
+	}
+	var f func(a, b int64) bool
+	switch b.s.Op.(type) {
+	case ops.Greater:
+		f = func(a, b int64) bool { return a > b }
+	case ops.Less:
+		f = func(a, b int64) bool { return a < b }
+	default:
+		f = func(a, b int64) bool { return a == b }
+	}
+	out, width := b.out[0], b.width(b.outT[0])
+	return func(_ *ctx, lo, hi int) {
+		w := *width
+		for u := lo; u < hi; u++ {
+			p, q := x.at(u), y.at(u)
+			for j := range w {
+				out.b[u*w+j] = f(x.v.i64[p+x.index(j)], y.v.i64[q+y.index(j)])
+			}
+		}
+	}, "compare_ints"
 }
 
 // whereKernel chooses between two float operands.

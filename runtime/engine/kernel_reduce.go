@@ -1,6 +1,9 @@
 package engine
 
 import (
+	"math"
+	"slices"
+
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/compiler/plan"
@@ -25,7 +28,7 @@ func reduceKernel(b *binding) (kernel, string) {
 			first, last = min(first, a), max(last, a)
 		}
 		if last-first+1 != len(list) {
-			return nil, ""
+			return b.fold(list, mean, false)
 		}
 	}
 	if !b.all(ir.F32) || last < first {
@@ -171,29 +174,133 @@ func extentKernel(b *binding) (kernel, string) {
 	}, "extent"
 }
 
-// reduceMaxKernel is the greatest element of each unit, or of the lines along its
-// last axes.
+// reduceMaxKernel is the greatest element along axes of each unit.
 func reduceMaxKernel(b *binding) (kernel, string) {
 	op, ok := b.s.Op.(ops.ReduceMax)
 	in := b.inT[0].Shape
 	if !ok || !b.all(ir.F32) || len(in) == 0 {
 		return nil, ""
 	}
-	first, list := len(in), op.Axes.Slice()
+	first, last, list := len(in), 0, op.Axes.Slice()
 	for _, a := range list {
-		first = min(first, a)
+		first, last = min(first, a), max(last, a)
 	}
-	if first == 0 || first+len(list) != len(in) || len(list) == 0 {
+	switch {
+	case len(list) == 0:
 		return nil, ""
+	case last-first+1 != len(list):
+		return b.fold(list, false, true)
+	case first == 0:
+		return b.columnMaxima(in, last, op.Keep), "all_columns"
 	}
-	linesAt, nAt := b.e.sizes.elems(in[1:first]), b.e.sizes.elems(in[first:])
+	linesAt, nAt, innerAt := b.e.sizes.elems(in[1:first]), b.e.sizes.elems(in[first:last+1]), b.e.sizes.elems(in[last+1:])
 	x, y := b.in[0], b.out[0]
+	if last < len(in)-1 {
+		return func(_ *ctx, lo, hi int) {
+			lines, n, inner := *linesAt, *nAt, *innerAt
+			for l := lo * lines; l < hi*lines; l++ {
+				part, dst := x.f32[l*n*inner:][:n*inner], y.f32[l*inner:][:inner]
+				copy(dst, part)
+				for i := inner; i < len(part); i += inner {
+					simd.Max(dst, dst, part[i:][:inner])
+				}
+			}
+		}, "columns"
+	}
 	return func(_ *ctx, lo, hi int) {
 		lines, n := *linesAt, *nAt
 		for l := lo * lines; l < hi*lines; l++ {
 			y.f32[l] = greatest(x.f32[l*n:][:n])
 		}
 	}, "rows"
+}
+
+// columnMaxima takes the greatest along the first axes, up to last: of a matrix some
+// columns, else all by one worker.
+func (b *binding) columnMaxima(in ir.Shape, last int, keep bool) kernel {
+	x, y := b.in[0], b.out[0]
+	nAt, innerAt := b.e.sizes.elems(in[:last+1]), b.e.sizes.elems(in[last+1:])
+	split := len(in) == 2 && last == 0 && !keep
+	return func(_ *ctx, lo, hi int) {
+		n, inner := *nAt, *innerAt
+		if !split {
+			lo, hi = 0, inner
+		}
+		for j := lo; j < hi; j++ {
+			top := float32(math.Inf(-1))
+			for i := range n {
+				top = max(top, x.f32[i*inner+j])
+			}
+			y.f32[j] = top
+		}
+	}
+}
+
+// fold adds, or takes the greatest, along axes that are not neighbours, the rows not
+// among them: the elements of a result in their order in memory.
+func (b *binding) fold(list []int, mean, greatest bool) (kernel, string) {
+	in := b.inT[0].Shape
+	if slices.Contains(list, 0) || !b.all(ir.F32) {
+		return nil, ""
+	}
+	var along, kept []axis
+	for i := 1; i < len(in); i++ {
+		a := axis{n: b.e.sizes.dim(in[i]), step: b.e.sizes.elems(in[i+1:])}
+		if slices.Contains(list, i) {
+			along = append(along, a)
+		} else {
+			kept = append(kept, a)
+		}
+	}
+	x, y, widthAt := b.in[0], b.out[0], b.e.sizes.elems(in[1:])
+	return func(_ *ctx, lo, hi int) {
+		n, w, out := 1, *widthAt, 1
+		for _, a := range along {
+			n *= *a.n
+		}
+		for _, a := range kept {
+			out *= *a.n
+		}
+		for u := lo; u < hi; u++ {
+			part := x.f32[u*w:][:w]
+			var at odometer
+			for o := range out {
+				s, top := 0.0, float32(math.Inf(-1))
+				var inside odometer
+				for range n {
+					v := part[at.off+inside.off]
+					s, top = s+float64(v), max(top, v)
+					inside.next(along)
+				}
+				switch {
+				case greatest:
+					y.f32[u*out+o] = top
+				case mean:
+					y.f32[u*out+o] = float32(s / float64(n))
+				default:
+					y.f32[u*out+o] = float32(s)
+				}
+				at.next(kept)
+			}
+		}
+	}, "fold"
+}
+
+// odometer walks the places of axes, the last one fastest.
+type odometer struct {
+	off   int
+	place [ir.MaxRank]int
+}
+
+func (o *odometer) next(axes []axis) {
+	for i := len(axes) - 1; i >= 0; i-- {
+		o.off += *axes[i].step
+		if o.place[i]++; o.place[i] < *axes[i].n {
+			return
+		}
+		o.off -= o.place[i] * *axes[i].step
+		o.place[i] = 0
+	}
 }
 
 // greatest is the greatest element, NaN if one is.

@@ -87,6 +87,8 @@ func maker(op ir.Op) makeKernel {
 		return oneHotKernel
 	case ops.TopK:
 		return topKKernel
+	case ops.KSparse:
+		return kSparseKernel
 	}
 	return nil
 }

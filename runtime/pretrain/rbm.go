@@ -189,19 +189,20 @@ func (s *RBMPhase) mirror() *spec.MirrorLayer {
 func (s *RBMPhase) machines() ([]*spec.Boltzmann, error) {
 	list, err := spec.RBMs(s.stack, s.mirror())
 	for k, m := range list {
-		m.CD(s.gibbs)
+		m = m.CD(s.gibbs)
 		if s.persist {
-			m.Persistent(s.chains)
+			m = m.Persistent(s.chains)
 		}
 		if _, linear := m.Units(); s.sparse && !linear {
-			m.Sparse(s.target, s.cost)
+			m = m.Sparse(s.target, s.cost)
 		}
 		if s.sampled && k > 0 {
-			m.Sampled()
+			m = m.Sampled()
 		}
 		if s.gaussian && k == 0 {
-			m.Gaussian()
+			m = m.Gaussian()
 		}
+		list[k] = m
 	}
 	return list, err
 }

@@ -24,7 +24,7 @@ const (
 	bName             = "s-mirror/tied1/b"
 )
 
-func newSmall(t *testing.T, change func(*spec.Boltzmann)) *small {
+func newSmall(t *testing.T, change func(*spec.Boltzmann) *spec.Boltzmann) *small {
 	t.Helper()
 	s := &small{x: spec.Input("x", nVis), in: map[string]*ir.Tensor{}, env: &ir.Env{Binding: ir.RowsOf(nRows), UpdateRows: nRows, Seed: 3, Update: 2}}
 	stack := spec.Sequential("s", spec.Dense(nHid), spec.Sigmoid())
@@ -36,7 +36,7 @@ func newSmall(t *testing.T, change func(*spec.Boltzmann)) *small {
 	}
 	s.machine = list[0]
 	if change != nil {
-		change(s.machine)
+		s.machine = change(s.machine)
 	}
 	r := rand.New(rand.NewPCG(5, 6))
 	fill := func(name string, f func() float64, shape ...int) {
@@ -132,13 +132,14 @@ var units = map[string]struct{ gaussian, linear bool }{"bits": {}, "gaussian": {
 func TestContrastiveDivergence(t *testing.T) {
 	for name, u := range units {
 		t.Run(name, func(t *testing.T) {
-			s := newSmall(t, func(m *spec.Boltzmann) {
+			s := newSmall(t, func(m *spec.Boltzmann) *spec.Boltzmann {
 				if u.gaussian {
-					m.Gaussian()
+					m = m.Gaussian()
 				}
 				if u.linear {
-					m.Linear()
+					m = m.Linear()
 				}
+				return m
 			})
 			g := s.model(t)
 			recon := "s/dense1/reconstruction"
@@ -209,7 +210,7 @@ func TestContrastiveDivergence(t *testing.T) {
 
 // TestReconstruction makes the draws of CD-2 by hand.
 func TestReconstruction(t *testing.T) {
-	s := newSmall(t, func(m *spec.Boltzmann) { m.CD(2) })
+	s := newSmall(t, func(m *spec.Boltzmann) *spec.Boltzmann { return m.CD(2) })
 	g, _, err := spec.GraphOf("g", s.machine.Reconstruction(s.x).Named("v"), s.machine.Hidden(s.x).Named("h"), s.machine.FreeEnergy(s.x).Named("f"))
 	if err != nil {
 		t.Fatal(err)
@@ -259,7 +260,7 @@ func TestReconstruction(t *testing.T) {
 // takes the place of the reconstruction, and they go on with its hidden units.
 func TestChains(t *testing.T) {
 	const chains = 6
-	s := newSmall(t, func(m *spec.Boltzmann) { m.Persistent(chains) })
+	s := newSmall(t, func(m *spec.Boltzmann) *spec.Boltzmann { return m.Persistent(chains) })
 	g := s.model(t)
 	if len(g.State) != 1 || g.State[0].In.Name != "s/dense1/contrast/chains" || g.State[0].In.Type.String() != "f32[6 3]" {
 		t.Fatalf("the state is %+v", g.State)
@@ -308,7 +309,7 @@ func TestChains(t *testing.T) {
 
 // TestSparse adds the divergence from a target, and its gradient.
 func TestSparse(t *testing.T) {
-	plain, sparse := newSmall(t, nil), newSmall(t, func(m *spec.Boltzmann) { m.Sparse(0.1, 2) })
+	plain, sparse := newSmall(t, nil), newSmall(t, func(m *spec.Boltzmann) *spec.Boltzmann { return m.Sparse(0.1, 2) })
 	var loss [2]float64
 	for i, s := range []*small{plain, sparse} {
 		loss[i] = s.evaluate(t, s.model(t))["loss"].F64[0]

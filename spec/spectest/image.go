@@ -41,7 +41,7 @@ func (s *subject) image(newLayer func() spec.Layer) {
 			enc := spec.Sequential("encoder", newShift(), newLayer(), newShift())
 			dec := spec.Mirror("decoder", enc)
 			if tied {
-				dec.Tied()
+				dec = dec.Tied()
 			}
 			return enc, dec
 		}

@@ -94,7 +94,7 @@ type Layer struct {
 func New(alpha float64) *Layer { return &Layer{spec.Here("celu"), alpha} }
 
 // Named gives the layer a name.
-func (l *Layer) Named(name string) *Layer { spec.Rename(l, name); return l }
+func (l *Layer) Named(name string) *Layer { return spec.Named(l, name) }
 
 // Build applies the op.
 func (l *Layer) Build(b *spec.Builder, x ...*ir.Value) *ir.Value {

@@ -36,7 +36,7 @@ func TestValue(t *testing.T) {
 
 func TestMistake(t *testing.T) {
 	err := spec.NewModel("m", logcosh.Loss(spec.Input("p", 2), spec.Input("q", 3))).Err()
-	const want = "prediction and target must have one type, got f32[N 2] and f32[N 3]"
+	const want = `layer "sub1": Sub: lengths 2 and 3 do not broadcast: they must be equal, or one a fixed 1 (a is f32[N 2], b is f32[N 3])`
 	if err == nil || !strings.Contains(err.Error(), "logcosh_test.go:38") || !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v, want %s", err, want)
 	}

@@ -25,7 +25,7 @@ func New(rank, units int) *Layer {
 }
 
 // Named gives the layer a name.
-func (l *Layer) Named(name string) *Layer { spec.Rename(l, name); return l }
+func (l *Layer) Named(name string) *Layer { return spec.Named(l, name) }
 
 // Build multiplies by both matrices. A tied image has those of the layer it mirrors, in
 // reverse and transposed; another starts with them and then goes its own way.

@@ -23,14 +23,11 @@ func New(units int) *Layer {
 }
 
 // Named gives the layer a name.
-func (l *Layer) Named(name string) *Layer { spec.Rename(l, name); return l }
+func (l *Layer) Named(name string) *Layer { return spec.Named(l, name) }
 
 // Init sets the initializer of w and v; it is Glorot if not set.
 func (l *Layer) Init(i spec.Init) *Layer {
-	if spec.Open(l, "Init") {
-		l.init = i
-	}
-	return l
+	return spec.Option(l, "Init", func(l *Layer) { l.init = i })
 }
 
 // Build says what the layer means. After a mistake ops do nothing: no error to pass on.
