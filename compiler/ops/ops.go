@@ -20,7 +20,7 @@ func All() []ir.Op {
 		ReduceSum{}, ReduceMean{}, ReduceMax{}, Extent{}, ArgMax{}, TopK{},
 		MatMul{}, Gemm{}, GemmRelu{}, GemmReluGrad{}, SquaredError{}, SoftplusSum{},
 		Softmax{}, LogSoftmax{},
-		LayerNorm{}, RMSNorm{}, NormGrad{}, GroupNorm{}, InstanceNorm{}, GroupNormGrad{},
+		LayerNorm{}, RMSNorm{}, NormGrad{}, NormSums{}, GroupNorm{}, InstanceNorm{}, GroupNormGrad{},
 		OneHot{}, Cast{},
 		Bernoulli{}, RandomNormal{}, Sample{}, Dropout{}, ChannelDropout{}, MaskingNoise{}, GaussianNoise{}, SaltAndPepper{}, Reparameterize{}, Emphasis{},
 		Lerp{}, Push{},

@@ -116,13 +116,17 @@ func callNormalize(i isa, dst, x, scale, bias []float32, shift, factor float32) 
 	}
 }
 
-// callNormalizeSums takes whole blocks of 16, at least one.
+// callNormalizeSums takes whole blocks of 16, at least one; p may be empty.
 func callNormalizeSums(i isa, l *[2][16]float32, p, dy, x, scale []float32, shift, factor float32) {
+	var to *float32
+	if len(p) != 0 {
+		to = &p[0]
+	}
 	switch i {
 	case isaAVX512:
-		f32normalizesums_avx512(&l[0][0], &p[0], &dy[0], &x[0], &scale[0], len(p), shift, factor)
+		f32normalizesums_avx512(&l[0][0], to, &dy[0], &x[0], &scale[0], len(dy), shift, factor)
 	case isaAVX2:
-		f32normalizesums_avx2(&l[0][0], &p[0], &dy[0], &x[0], &scale[0], len(p), shift, factor)
+		f32normalizesums_avx2(&l[0][0], to, &dy[0], &x[0], &scale[0], len(dy), shift, factor)
 	default:
 		normalizeSumsBy(i, l, p, dy, x, scale, shift, factor)
 	}
@@ -137,6 +141,23 @@ func callNormalizeGrad(i isa, dst, dy, x, scale []float32, shift, factor, a, b f
 		f32normalizegrad_avx2(&dst[0], &dy[0], &x[0], &scale[0], len(dst), shift, factor, a, b)
 	default:
 		normalizeGradBy(i, dst, dy, x, scale, shift, factor, a, b)
+	}
+}
+
+// callNormSums takes at least one row and one column; plain may be empty.
+func callNormSums(i isa, rows int, scaled, plain, dy []float32, ldy int, x []float32, ldx int, stats []float32, lds int) {
+	if i == isaGo {
+		normSumsBy(i, rows, scaled, plain, dy, ldy, x, ldx, stats, lds)
+		return
+	}
+	var p *float32
+	if len(plain) != 0 {
+		p = &plain[0]
+	}
+	if i == isaAVX512 {
+		f32normsums_avx512(&scaled[0], p, &dy[0], &x[0], &stats[0], 4*ldy, 4*ldx, 4*lds, rows, len(scaled))
+	} else {
+		f32normsums_avx2(&scaled[0], p, &dy[0], &x[0], &stats[0], 4*ldy, 4*ldx, 4*lds, rows, len(scaled))
 	}
 }
 

@@ -135,10 +135,23 @@ func TestEmulatedVector(t *testing.T) {
 				sameBits(t, fn(opNormalizeSums), got[0][:16], l[0][:])
 				sameBits(t, fn(opNormalizeSums), got[0][16:], l[1][:])
 				sameBits(t, fn(opNormalizeSums), got[1], want[:whole])
+				got = emulated(t, p, fn(opNormalizeSums), [][]float32{make([]float32, 32), nil, z[:whole], x[:whole], y[:whole]}, whole, two(shift, factor))
+				sameBits(t, fn(opNormalizeSums), got[0][:16], l[0][:])
+				sameBits(t, fn(opNormalizeSums), got[0][16:], l[1][:])
 			}
 			rows := 1 + n%5
 			ldx := n + 3
 			big := testValues(rng, (rows-1)*ldx+n)
+			stats := testValues(rand.New(rand.NewPCG(4, uint64(n))), 2*rows)
+			for _, plain := range [][]float32{y, nil} {
+				wantScaled, wantPlain := append([]float32(nil), z...), append([]float32(nil), plain...)
+				normSumsBy(isaGo, rows, wantScaled, wantPlain, big, ldx, big, ldx, stats, 2)
+				got := emulated(t, p, fn(opNormSums), [][]float32{z, plain, big, big, stats}, 4*ldx, 4*ldx, 8, rows, n)
+				sameBits(t, fn(opNormSums), got[0], wantScaled)
+				if plain != nil {
+					sameBits(t, fn(opNormSums), got[1], wantPlain)
+				}
+			}
 			want = append([]float32(nil), z...)
 			colSumsGo(rows, big, ldx, want)
 			sameBits(t, fn(opColSums), emulated(t, p, fn(opColSums), [][]float32{z, big}, 4*ldx, rows, n)[0], want)

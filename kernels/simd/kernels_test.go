@@ -110,8 +110,10 @@ func checkNorm(t *testing.T, rng *rand.Rand, o op, dst guarded) {
 		Normalize(dst.mid, x, scale, bias, -0.3, 1.7)
 	case opNormalizeSums:
 		Mul(want, dy, y)
-		sum, along := NormalizeSums(dst.mid, dy, x, scale, -0.3, 1.7)
-		sameBits(t, what, []float32{float32(sum), float32(along)}, []float32{float32(LineSum(g)), float32(LineDot(g, y))})
+		for _, p := range [][]float32{nil, dst.mid} {
+			sum, along := NormalizeSums(p, dy, x, scale, -0.3, 1.7)
+			sameBits(t, what, []float32{float32(sum), float32(along)}, []float32{float32(LineSum(g)), float32(LineDot(g, y))})
+		}
 	case opNormalizeGrad:
 		MulScalar(y, y, 0.6)
 		AddScalar(g, g, -0.2)
@@ -125,6 +127,42 @@ func checkNorm(t *testing.T, rng *rand.Rand, o op, dst guarded) {
 	}
 	sameBits(t, what, dst.mid, want)
 	dst.check(t, what)
+}
+
+// checkNormSums holds the sums of columns to loops over the elements, for strides, rows without a plain sum, and NaN and
+// infinities among operands and statistics.
+func checkNormSums(t *testing.T, rng *rand.Rand, n int) {
+	t.Helper()
+	rows, ldy, ldx, lds := rng.IntN(6), n+rng.IntN(3), n+rng.IntN(3), 2+rng.IntN(3)
+	draw := normals
+	if rng.IntN(3) == 0 {
+		draw = testValues
+	}
+	dy, x, stats := draw(rng, rows*ldy), draw(rng, rows*ldx), draw(rng, rows*lds)
+	scaled, plain := guard(rng, n), guard(rng, n)
+	copy(scaled.mid, draw(rng, n))
+	copy(plain.mid, draw(rng, n))
+	wantScaled, wantPlain := append([]float32(nil), scaled.mid...), append([]float32(nil), plain.mid...)
+	both := rng.IntN(3) > 0
+	for r := range rows {
+		for j := range n {
+			y := float32(float32(x[r*ldx+j]+stats[r*lds]) * stats[r*lds+1])
+			wantScaled[j] += float32(dy[r*ldy+j] * y)
+			if both {
+				wantPlain[j] += dy[r*ldy+j]
+			}
+		}
+	}
+	to := plain.mid
+	if !both {
+		to = nil
+	}
+	NormSums(rows, scaled.mid, to, dy, ldy, x, ldx, stats, lds)
+	what := fmt.Sprintf("%d rows of %d columns, both %v", rows, n, both)
+	sameBits(t, what, scaled.mid, wantScaled)
+	sameBits(t, what, plain.mid, wantPlain)
+	scaled.check(t, what)
+	plain.check(t, what)
 }
 
 func checkVector(t *testing.T, rng *rand.Rand, o op, n int) {
@@ -178,6 +216,9 @@ func checkVector(t *testing.T, rng *rand.Rand, o op, n int) {
 		sameBits(t, what, []float32{float32(SigmoidSoftplus(dst.mid, x))}, []float32{float32(LineSum(soft))})
 	case o >= opSquaresAround && o <= opNormalizeGrad:
 		checkNorm(t, rng, o, dst)
+		return
+	case o == opNormSums:
+		checkNormSums(t, rng, n)
 		return
 	case o == opColSums:
 		rows, ldx := rng.IntN(6), n+rng.IntN(3)

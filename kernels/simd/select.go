@@ -57,6 +57,7 @@ const (
 	opNormalize
 	opNormalizeSums
 	opNormalizeGrad
+	opNormSums
 	opColSums
 	opUniform
 	opChoose
@@ -76,7 +77,7 @@ func (o op) String() string {
 	return [...]string{"gemm", "relu", "exp", "sigmoid", "tanh", "log", "erf", "softplus", "sqrt", "abs",
 		"add", "sub", "mul", "div", "max", "min", "relugrad", "sigmoidgrad",
 		"tanhgrad", "addscalar", "mulscalar", "axpy", "leakyrelu", "elu", "sum", "dot", "squareddiff", "squarederror", "sigmoidsoftplus",
-		"squaresaround", "normalize", "normalizesums", "normalizegrad", "colsums",
+		"squaresaround", "normalize", "normalizesums", "normalizegrad", "normsums", "colsums",
 		"uniform", "choose", "keep", "replace", "sample", "normal", "addnormal", "adam", "sgd", "rmsprop", "transpose"}[o]
 }
 

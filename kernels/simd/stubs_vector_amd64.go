@@ -101,6 +101,9 @@ func f32normalizesums_avx2(lanes, p, dy, x, scale *float32, n int, shift, factor
 func f32normalizegrad_avx2(dst, dy, x, scale *float32, n int, shift, factor, a, b float32)
 
 //go:noescape
+func f32normsums_avx2(scaled, plain, dy, x, stats *float32, ldy, ldx, lds, rows, cols int)
+
+//go:noescape
 func f32colsums_avx2(dst, x *float32, ldx, rows, cols int)
 
 //go:noescape
@@ -325,6 +328,9 @@ func f32normalizesums_avx512(lanes, p, dy, x, scale *float32, n int, shift, fact
 
 //go:noescape
 func f32normalizegrad_avx512(dst, dy, x, scale *float32, n int, shift, factor, a, b float32)
+
+//go:noescape
+func f32normsums_avx512(scaled, plain, dy, x, stats *float32, ldy, ldx, lds, rows, cols int)
 
 //go:noescape
 func f32colsums_avx512(dst, x *float32, ldx, rows, cols int)

@@ -38,15 +38,26 @@ func (s *standards) of(x []float32, n int) {
 	}
 }
 
+// store writes shift and inverse of each line of the block.
+func (s *standards) store(dst []float32) {
+	for l := range len(dst) / 2 {
+		dst[2*l], dst[2*l+1] = s.shift[l], s.inverse[l]
+	}
+}
+
 // grad sets dx to the gradient along a block of lines of x, of which dy is that along the
-// result, and p to dy times the lines as they are standardized. dx may be dy. scales holds
-// the scale of each line.
+// result, and p to dy times the lines as they are standardized, unless it is empty. dx may
+// be dy. scales holds the scale of each line.
 func (s *standards) grad(dx, p, dy, x []float32, scales *[lineBlock][]float32, n int) {
 	s.of(x, n)
 	lines := len(x) / n
 	var mean, along [lineBlock]float32
 	for l := range lines {
-		m, a := simd.NormalizeSums(p[l*n:][:n], dy[l*n:][:n], x[l*n:][:n], scales[l], s.shift[l], s.inverse[l])
+		var part []float32
+		if len(p) != 0 {
+			part = p[l*n:][:n]
+		}
+		m, a := simd.NormalizeSums(part, dy[l*n:][:n], x[l*n:][:n], scales[l], s.shift[l], s.inverse[l])
 		along[l] = -float32(a / float64(n))
 		if s.center {
 			mean[l] = -float32(m / float64(n))
@@ -101,7 +112,7 @@ func normGradKernel(b *binding) (kernel, string) {
 	if !ok || op.Axis == 0 || !b.all(ir.F32) {
 		return nil, ""
 	}
-	dy, x, scale, dx, p := b.in[0], b.in[1], b.in[2], b.out[0], b.out[1]
+	dy, x, scale, dx, stats := b.in[0], b.in[1], b.in[2], b.out[0], b.out[1]
 	linesAt, nAt := b.lines(b.inT[1], op.Axis)
 	return func(_ *ctx, lo, hi int) {
 		lines, n := *linesAt, *nAt
@@ -112,9 +123,41 @@ func normGradKernel(b *binding) (kernel, string) {
 		}
 		for l, end := lo*lines, hi*lines; l < end; l += lineBlock {
 			from, to := l*n, min(l+lineBlock, end)*n
-			s.grad(dx.f32[from:to], p.f32[from:to], dy.f32[from:to], x.f32[from:to], &scales, n)
+			s.grad(dx.f32[from:to], nil, dy.f32[from:to], x.f32[from:to], &scales, n)
+			s.store(stats.f32[2*l : 2*min(l+lineBlock, end)])
 		}
 	}, "lines"
+}
+
+// normSumsKernel makes columns of the gradients along scale and bias.
+func normSumsKernel(b *binding) (kernel, string) {
+	if !b.all(ir.F32) {
+		return nil, ""
+	}
+	dy, x, stats, out, starts := b.in[0], b.in[1], b.in[2], b.out, b.in[3:]
+	rows, all, pairs := b.e.sizes.dim(b.inT[1].Shape[0]), b.e.sizes.dim(b.inT[1].Shape[1]), b.e.sizes.dim(b.inT[2].Shape[1])
+	return func(_ *ctx, lo, hi int) {
+		for i, o := range out {
+			if len(starts) == 0 {
+				clear(o.f32[lo:hi])
+			} else {
+				copy(o.f32[lo:hi], starts[i].f32[lo:hi])
+			}
+		}
+		if *rows == 0 {
+			return
+		}
+		run := 2 * *all / *pairs
+		for end := 0; lo < hi; lo = end {
+			k := lo / run
+			end = min(hi, (k+1)*run)
+			var plain []float32
+			if len(out) > 1 {
+				plain = out[1].f32[lo:end]
+			}
+			simd.NormSums(*rows, out[0].f32[lo:end], plain, dy.f32[lo:], *all, x.f32[lo:], *all, stats.f32[2*k:], *pairs)
+		}
+	}, "normalized_sums"
 }
 
 // channels are what a normalisation of groups of channels is made of.
