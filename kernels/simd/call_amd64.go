@@ -144,6 +144,63 @@ func callNormalizeGrad(i isa, dst, dy, x, scale []float32, shift, factor, a, b f
 	}
 }
 
+// lineCount is how many lines the set's passes take at once: those of callSumLines and the others of lines, n elements
+// each, of which the passes that add take whole blocks of 16, at least one. Scales are lds apart.
+func lineCount(i isa) int {
+	switch i {
+	case isaAVX512:
+		return 4
+	case isaAVX2:
+		return 2
+	}
+	return 1
+}
+
+func callSumLines(i isa, l *[lineMost][16]float32, x []float32, ldx, n int) {
+	if i == isaAVX512 {
+		f32sumlines_avx512(&l[0][0], &x[0], 4*ldx, n)
+	} else {
+		f32sumlines_avx2(&l[0][0], &x[0], 4*ldx, n)
+	}
+}
+
+func callSquaresLines(i isa, l *[lineMost][16]float32, x, stats []float32, ldx, n int) {
+	if i == isaAVX512 {
+		f32squareslines_avx512(&l[0][0], &x[0], &stats[0], 4*ldx, n)
+	} else {
+		f32squareslines_avx2(&l[0][0], &x[0], &stats[0], 4*ldx, n)
+	}
+}
+
+// callNormalizeLines takes at least one element a line; bias may be empty.
+func callNormalizeLines(i isa, dst, x, scale, bias, stats []float32, lds, n int) {
+	var p *float32
+	if len(bias) != 0 {
+		p = &bias[0]
+	}
+	if i == isaAVX512 {
+		f32normalizelines_avx512(&dst[0], &x[0], &scale[0], p, &stats[0], 4*n, 4*lds, n)
+	} else {
+		f32normalizelines_avx2(&dst[0], &x[0], &scale[0], p, &stats[0], 4*n, 4*lds, n)
+	}
+}
+
+func callNormalizeLineSums(i isa, l *[2 * lineMost][16]float32, dy, x, scale, stats []float32, ldx, lds, n int) {
+	if i == isaAVX512 {
+		f32sumslines_avx512(&l[0][0], &dy[0], &x[0], &scale[0], &stats[0], 4*ldx, 4*lds, n)
+	} else {
+		f32sumslines_avx2(&l[0][0], &dy[0], &x[0], &scale[0], &stats[0], 4*ldx, 4*lds, n)
+	}
+}
+
+func callNormalizeLineGrads(i isa, dst, dy, x, scale, stats, ab []float32, lds, n int) {
+	if i == isaAVX512 {
+		f32gradlines_avx512(&dst[0], &dy[0], &x[0], &scale[0], &stats[0], &ab[0], 4*n, 4*lds, n)
+	} else {
+		f32gradlines_avx2(&dst[0], &dy[0], &x[0], &scale[0], &stats[0], &ab[0], 4*n, 4*lds, n)
+	}
+}
+
 // callNormSums takes at least one row and one column; plain may be empty.
 func callNormSums(i isa, rows int, scaled, plain, dy []float32, ldy int, x []float32, ldx int, stats []float32, lds int) {
 	if i == isaGo {
