@@ -192,12 +192,6 @@ func (a *asm) normSums() {
 		a.p("MOVQ stats+32(FP), R9")
 		a.p("MOVQ rows+64(FP), R12")
 		a.at(row)
-		if vecs > 1 { // rows lie a page or half of one apart, where nothing else fetches ahead
-			for line := 0; line < vecs*a.bytes(); line += 64 {
-				a.p("PREFETCHT0 %d(R13)(BX*8)", line)
-				a.p("PREFETCHT0 %d(AX)(R10*8)", line)
-			}
-		}
 		a.p("VBROADCASTSS (R9), %s", shift)
 		a.p("VBROADCASTSS 4(R9), %s", factor)
 		for v := range vecs {
