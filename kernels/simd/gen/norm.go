@@ -138,7 +138,7 @@ func (a *asm) norms() {
 }
 
 // normSums adds to each column the rows of dy times x as it is standardized, and those of dy to plain if given, in strips
-// that fill the registers, then in single vectors, then under a mask; strides are in bytes.
+// of a cache line, of which more at a time take longer, then in single vectors, then under a mask; strides are in bytes.
 func (a *asm) normSums() {
 	a.text("normsums", "scaled, plain, dy, x, stats *float32, ldy, ldx, lds, rows, cols int", 80)
 	a.args("scaled", "DI", "plain", "R8", "dy", "SI", "x", "DX")
@@ -146,16 +146,9 @@ func (a *asm) normSums() {
 	a.p("MOVQ ldx+48(FP), R10")
 	a.p("MOVQ lds+56(FP), R11")
 	a.p("MOVQ cols+72(FP), CX")
-	wide := 48 / a.lanes
 	y, d, shift, factor := a.r(12), a.r(13), a.r(14), a.r(11)
-	if wide == 6 {
-		factor = a.r(15)
-	}
 	rows := func(vecs int, masked bool) {
 		at := func(ptr string, v int) string { return fmt.Sprintf("%d(%s)", v*a.bytes(), ptr) }
-		if masked {
-			factor = a.r(11) // 15 is the mask
-		}
 		load := func(ptr string, v, n int) {
 			if masked {
 				a.ld(ptr, n, true)
@@ -222,7 +215,7 @@ func (a *asm) normSums() {
 			a.p("ADDQ $%d, R8", vecs*a.bytes())
 		})
 	}
-	for _, vecs := range []int{wide, 1} {
+	for vecs := 16 / a.lanes; vecs > 0; vecs /= 2 {
 		strip, next := a.fresh("strip"), a.fresh("next")
 		a.at(strip)
 		a.p("CMPQ CX, $%d", vecs*a.lanes)
