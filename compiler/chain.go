@@ -1,6 +1,8 @@
 package compiler
 
 import (
+	"slices"
+
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/compiler/plan"
@@ -9,8 +11,10 @@ import (
 // chains finds for each stored gradient the node where its sum over rows begins,
 // if it is one chain: a Gemm, or Gemms that start where the one before ended, or
 // a sum of rows. That node starts from the stored gradient, so that an update in
-// parts adds the same terms in the same order as one in one go.
+// parts adds the same terms in the same order as one in one go. A node of several
+// results does so if all of them are chains of stored gradients.
 func (l *lowering) chains() {
+	of := map[*ir.Node][]*ir.Value{} // the parameter of each result
 	uses := l.g.Uses()
 	for _, v := range l.g.Outputs {
 		uses[v] = append(uses[v], nil)
@@ -20,16 +24,30 @@ func (l *lowering) chains() {
 			if v.Name != gradPrefix+p.Name {
 				continue
 			}
-			if n := chainStart(v, uses); n != nil && l.starts[n] == nil {
-				l.starts[n] = p
-				l.continued[p] = true
+			if start := chainStart(v, uses); start != nil {
+				n := start.Def
+				if of[n] == nil {
+					of[n] = make([]*ir.Value, len(n.Out))
+				}
+				if i := slices.Index(n.Out, start); of[n][i] == nil {
+					of[n][i] = p
+				}
 			}
+		}
+	}
+	for n, ps := range of {
+		if slices.Contains(ps, nil) {
+			continue
+		}
+		l.starts[n] = ps
+		for _, p := range ps {
+			l.continued[p] = true
 		}
 	}
 }
 
-// chainStart returns the first node of the chain that ends in v, or nil.
-func chainStart(v *ir.Value, uses map[*ir.Value][]*ir.Node) *ir.Node {
+// chainStart returns what the first node of the chain that ends in v makes of it, or nil.
+func chainStart(v *ir.Value, uses map[*ir.Value][]*ir.Node) *ir.Value {
 	for v.Def != nil && len(uses[v]) == 1 {
 		op, ok := v.Def.Op.(ir.Chained)
 		if !ok {
@@ -37,7 +55,7 @@ func chainStart(v *ir.Value, uses map[*ir.Value][]*ir.Node) *ir.Node {
 		}
 		start, open := op.Chain(ir.TypesOf(v.Def.In))
 		if open {
-			return v.Def
+			return v
 		}
 		if start < 0 || start >= len(v.Def.In) || !v.Def.In[start].Type.Equal(v.Type) {
 			return nil
@@ -47,13 +65,15 @@ func chainStart(v *ir.Value, uses map[*ir.Value][]*ir.Node) *ir.Node {
 	return nil
 }
 
-// begin makes the first step of a chain start from the stored gradient, as one more
-// operand. A sum of rows, which takes none, becomes the plan's own op for that.
-func (l *lowering) begin(s *plan.Step, p *ir.Value) {
+// begin makes the first step of chains start from the stored gradients, one more
+// operand each. A sum of rows, which takes none, becomes the plan's own op for that.
+func (l *lowering) begin(s *plan.Step, ps []*ir.Value) {
 	if _, ok := s.Op.(ops.ReduceSum); ok {
 		s.Op = plan.ContinueSum{}
 	}
-	s.In = append(s.In, l.gradOf(p))
+	for _, p := range ps {
+		s.In = append(s.In, l.gradOf(p))
+	}
 }
 
 // gradOf returns the buffer of a parameter's stored gradient.

@@ -43,6 +43,9 @@ func fuseBy(g *ir.Graph, fusions []fusion) error {
 		}
 		sweep(g)
 	}
+	if err := narrowSums(g); err != nil {
+		return err
+	}
 	if err := fuseSoftplus(g); err != nil {
 		return err
 	}
@@ -156,6 +159,27 @@ func fuseReluGrad(b *ir.Builder, n *ir.Node, once func(*ir.Value) bool) *ir.Valu
 	b.Layer, b.Pos = product.Layer, product.Pos
 	in := []*ir.Value{product.In[0], product.In[1], n.In[1]}
 	return b.Op(ops.GemmReluGrad(op), append(in, product.In[2:]...)...)
+}
+
+// narrowSums leaves out the gradient along a scale or a bias that nobody asks for, as of
+// one that is frozen, so that what is left is a chain of its own.
+func narrowSums(g *ir.Graph) error {
+	uses, kept := g.Uses(), outputSet(g)
+	asked := func(v *ir.Value) bool { return kept[v] || len(uses[v]) > 0 }
+	_, err := rewrite(g, func(b *ir.Builder, n *ir.Node) []*ir.Value {
+		if n.Op != (ops.NormSums{Bias: true}) || asked(n.Out[0]) == asked(n.Out[1]) {
+			return nil
+		}
+		sum := b.Op(ops.ReduceSum{Axes: ir.MakeAxes(0)}, n.In[0])
+		if asked(n.Out[0]) {
+			sum = b.Op(ops.NormSums{}, n.In...)
+		}
+		return []*ir.Value{sum, sum}
+	})
+	if err == nil {
+		sweep(g)
+	}
+	return err
 }
 
 // replaceNodes puts the nodes that were made in place of those that are gone, and

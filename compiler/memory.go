@@ -1,6 +1,7 @@
 package compiler
 
 import (
+	"math"
 	"sort"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
@@ -130,8 +131,8 @@ func grain(length ir.Dim, capacity ir.Binding, work int) int {
 }
 
 // unit is something that takes one place in the arena: a buffer, a bin of
-// buffers that live one after the other inside a group, or gradients that are
-// neighbours as their parameters are.
+// buffers that live one after the other inside a group, the last of them perhaps
+// beyond it, or gradients that are neighbours as their parameters are.
 type unit struct {
 	buffers  []int
 	at       []int // of each buffer in the unit, nil for the beginning
@@ -144,9 +145,10 @@ type unit struct {
 type home struct {
 	made     bool
 	from, to slot
-	context  int // group or tail that makes it
-	end      int // position in the context
-	local    bool
+	context  int    // group or tail that makes it
+	end      int    // position in the context
+	local    bool   // all of its readers are in the context, each slice's in the task that makes it
+	sliced   bool   // it may take the place of another in the context
 	pitch    ir.Dim // bytes a unit of the group's length, a function of the lengths
 }
 
@@ -165,17 +167,13 @@ func (l *lowering) memory() error {
 				if !l.p.Buffers[b].Kind.InArena() || !h.made || placed[b] {
 					continue
 				}
-				if !h.local {
-					units = append(units, l.unit(b, h))
-					continue
-				}
 				bin := -1
 				for i := range bins {
-					if pitches[i] == h.pitch && ends[i] < pos {
+					if h.local && pitches[i] == h.pitch && ends[i] < pos {
 						bin = i
 					}
 				}
-				if i := l.p.InPlace(s); i >= 0 && b == s.Out[0] {
+				if i := l.p.InPlace(s); i >= 0 && b == s.Out[0] && h.sliced {
 					over := l.p.Root(s.In[i])
 					for j := range bins {
 						last := bins[j].buffers[len(bins[j].buffers)-1]
@@ -184,15 +182,23 @@ func (l *lowering) memory() error {
 						}
 					}
 				}
-				if bin < 0 {
+				switch {
+				case bin < 0 && !h.local:
+					units = append(units, l.unit(b, h))
+					continue
+				case bin < 0:
 					bins = append(bins, l.unit(b, h))
 					pitches = append(pitches, h.pitch)
 					ends = append(ends, h.end)
 					continue
 				}
-				bins[bin].buffers = append(bins[bin].buffers, b)
-				bins[bin].size = max(bins[bin].size, l.p.Buffers[b].Bytes(l.o.capacity))
-				ends[bin] = h.end
+				u := bins[bin]
+				u.buffers = append(u.buffers, b)
+				u.size = max(u.size, l.p.Buffers[b].Bytes(l.o.capacity))
+				u.to = max(u.to, h.to)
+				if ends[bin] = h.end; !h.local {
+					ends[bin] = math.MaxInt // what others read is the last in its place
+				}
 			}
 		}
 		units = append(units, bins...)
@@ -285,6 +291,7 @@ func (l *lowering) homes() []home {
 				if h.local && !one {
 					h.pitch, h.local = pitch(l.p.Buffers[b].Type, g.Length)
 				}
+				h.sliced = h.local
 				switch l.p.Buffers[b].Kind {
 				case plan.Kept:
 					h.to = end

@@ -47,9 +47,9 @@ type lowering struct {
 	steps     []pending
 	reads     map[int][]read // of parameters, state and what is made once, by root buffer
 	params    map[*ir.Value]int
-	grads     map[*ir.Value]int      // stored gradients, by parameter
-	starts    map[*ir.Node]*ir.Value // where the chain of a parameter's gradient begins
-	continued map[*ir.Value]bool     // parameters whose gradient is such a chain
+	grads     map[*ir.Value]int        // stored gradients, by parameter
+	starts    map[*ir.Node][]*ir.Value // where the chains of parameters' gradients begin, one a result
+	continued map[*ir.Value]bool       // parameters whose gradient is such a chain
 	last      slot
 	derived   map[int][]int // what follows a parameter, by its buffer, in order
 	maker     map[int]int   // step that makes a buffer
@@ -82,7 +82,7 @@ func lower(g *ir.Graph, o lowerOptions) (*plan.Plan, error) {
 	o.capacity = used(g, o.capacity)
 	g = derive(g, o)
 	l := &lowering{g: g, o: o, buf: map[*ir.Value]int{}, place: map[int]place{}, reads: map[int][]read{}, params: map[*ir.Value]int{},
-		grads: map[*ir.Value]int{}, starts: map[*ir.Node]*ir.Value{}, continued: map[*ir.Value]bool{}}
+		grads: map[*ir.Value]int{}, starts: map[*ir.Node][]*ir.Value{}, continued: map[*ir.Value]bool{}}
 	l.p = &plan.Plan{Name: g.Name, Capacity: o.capacity, StoreGrads: o.train && o.storeGrads, Shards: o.shards, Loss: -1}
 	if err := l.roots(); err != nil {
 		return nil, err
@@ -222,8 +222,8 @@ func (l *lowering) node(n *ir.Node, once bool) error {
 		}
 	}
 	s := plan.Step{Op: n.Op, In: in, Param: -1, Layer: n.Layer, Pos: n.Pos}
-	if p := l.starts[n]; p != nil && !l.after {
-		l.begin(&s, p)
+	if ps := l.starts[n]; ps != nil && !l.after {
+		l.begin(&s, ps)
 	}
 	for _, v := range n.Out {
 		s.Out = append(s.Out, l.result(v))

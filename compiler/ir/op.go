@@ -122,7 +122,7 @@ type (
 	}
 	// Chained is an op each element of whose result may be one chain of additions that
 	// starts from an element of that operand, -1 for none. With open set the chain is
-	// over rows and starts from one more operand, the last, if that is given.
+	// over rows and starts from one more operand for each result, the last, if they are given.
 	Chained interface {
 		Chain(in []Type) (start int, open bool)
 	}

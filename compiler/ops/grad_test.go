@@ -130,6 +130,8 @@ var samples = []sample{
 	{ops.RMSNorm{Axis: 2}, "f32[N 3 1] f32[1]", "positive"},
 	{ops.NormGrad{Axis: 1, Epsilon: 0.1, Center: true}, "f32[N 4] f32[N 4] f32[4]", ""},
 	{ops.NormGrad{Axis: 2, Epsilon: 0.1}, "f32[N 2 3] f32[N 2 3] f32[3]", ""},
+	{ops.NormSums{Bias: true}, "f32[N 4] f32[N 4] f32[N 4]", ""},
+	{ops.NormSums{}, "f32[N 3] f32[N 3] f32[N 2] f32[3]", ""},
 	{ops.GroupNorm{Groups: 2, Epsilon: 1e-3}, "f32[N 4 3] f32[4] f32[4]", ""},
 	{ops.GroupNorm{Groups: 2, Epsilon: 1e-3}, "f32[N 6] f32[6] f32[6]", ""},
 	{ops.InstanceNorm{Epsilon: 1e-3}, "f32[N 2 3 2] f32[2] f32[2]", ""},

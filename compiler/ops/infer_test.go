@@ -138,6 +138,9 @@ func (r draw) node(kind ir.Op) (ir.Op, []ir.Type) {
 		if r.IntN(2) == 0 {
 			in[1] = in[2]
 		}
+	case ops.NormSums: // of matrices with two statistics
+		x := ir.Type{DType: r.typ(false).DType, Shape: ir.Shape{r.dim(false), r.dim(false)}}
+		in = []ir.Type{x, x, {DType: x.DType, Shape: ir.Shape{x.Shape[0], ir.Fixed(2 * (1 + r.IntN(2)))}}}
 	}
 	op := r.op(kind, false)
 	if p, ok := op.(ops.GemmPanels); ok { // of lengths that fit each other

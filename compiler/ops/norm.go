@@ -91,17 +91,16 @@ func evalNorm(in []*ir.Tensor, axis int, epsilon float64, center bool) ([]*ir.Te
 }
 
 // standardize divides x, less its mean if center is set, by the root of its mean
-// square plus epsilon, and returns one over that root.
-func standardize(x []float64, epsilon float64, center bool) (inverse float64) {
+// square plus epsilon, and returns what it added and one over that root.
+func standardize(x []float64, epsilon float64, center bool) (shift, inverse float64) {
 	n := float64(len(x))
 	if center {
-		mean := 0.0
 		for _, v := range x {
-			mean += v
+			shift -= v
 		}
-		mean /= n
+		shift /= n
 		for i := range x {
-			x[i] -= mean
+			x[i] += shift
 		}
 	}
 	squares := 0.0
@@ -112,7 +111,7 @@ func standardize(x []float64, epsilon float64, center bool) (inverse float64) {
 	for i := range x {
 		x[i] *= inverse
 	}
-	return inverse
+	return shift, inverse
 }
 
 // normParts returns x standardized over the axes and one over the root.
@@ -155,12 +154,9 @@ func (op LayerNorm) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value
 }
 
 func normVJP(b *ir.Builder, n *ir.Node, dy *ir.Value, grad NormGrad) []*ir.Value {
-	d := b.Ops(grad, dy, n.In[0], n.In[1])
-	din := []*ir.Value{d[0], sumTo(b, d[1], n.In[1].Type)}
-	if len(n.In) > 2 {
-		din = append(din, sumTo(b, dy, n.In[2].Type))
-	}
-	return din
+	x, scale := n.In[0], n.In[1]
+	d := b.Ops(grad, dy, x, scale)
+	return append([]*ir.Value{d[0]}, normSums(b, dy, x, d[1], grad.Axis, grad.Epsilon, grad.Center, len(n.In) > 2)...)
 }
 
 // MixesRows states that rows stay apart: the batch is no axis of a line.
@@ -239,8 +235,8 @@ func (RMSNorm) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
 }
 
 // NormGrad is the gradient of LayerNorm if Center is set, else of RMSNorm, along x,
-// and dy times x as it was standardized, whose sum over the lines is the gradient
-// along scale.
+// and what x is standardized by, from which NormSums makes the other gradients: for
+// each line the two numbers that are added to it and that it is then multiplied by.
 type NormGrad struct {
 	Axis    int     `attr:"axis"`
 	Epsilon float64 `attr:"epsilon"`
@@ -253,29 +249,30 @@ func (NormGrad) Name() string { return "NormGrad" }
 // ONNX says why there is no counterpart.
 func (NormGrad) ONNX() ir.ONNX { return gradONNX }
 
-// Infer returns x's type twice; dy must have it.
+// Infer returns x's type, which dy must have, and that of two numbers for each line.
 func (op NormGrad) Infer(in []ir.Type) ([]ir.Type, error) {
 	t, err := inferNorm(in, []string{"dy", "x", "scale"}, op.Axis, op.Epsilon)
 	if err != nil {
 		return nil, err
 	}
-	return append(t, t[0]), nil
+	return append(t, ir.T(t[0].DType, append(t[0].Shape[:op.Axis:op.Axis], ir.Fixed(2))...)), nil
 }
 
 // Eval is the reference meaning.
 func (op NormGrad) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
-	dx, p, y := in[0].Clone(), in[0].Clone(), in[1].Clone()
+	dx, y := in[0].Clone(), in[1].Clone()
+	stats := ir.NewTensor(ir.F64, append(append([]int{}, y.Shape[:op.Axis]...), 2)...)
 	n := ir.Elems(y.Shape[op.Axis:])
 	for at := 0; at < len(y.F64); at += n {
 		g, y := dx.F64[at:at+n], y.F64[at:at+n]
-		inverse := standardize(y, op.Epsilon, op.Center)
+		shift, inverse := standardize(y, op.Epsilon, op.Center)
+		stats.F64[2*at/n], stats.F64[2*at/n+1] = shift, inverse
 		for i := range g {
-			p.F64[at+i] *= y[i]
 			g[i] *= in[2].F64[i]
 		}
 		standardizeGrad(g, y, inverse, op.Center)
 	}
-	return []*ir.Tensor{dx, p}, nil
+	return []*ir.Tensor{dx, stats}, nil
 }
 
 // standardizeGrad turns the gradient along the result y of standardize into that
@@ -305,10 +302,19 @@ func standardizeGradParts(b *ir.Builder, g, y, inverse *ir.Value, axes ir.Axes, 
 
 // Decompose is the meaning in ops that have gradients.
 func (op NormGrad) Decompose(b *ir.Builder, in []*ir.Value) []*ir.Value {
-	axes := axesFrom(op.Axis, in[1].Type)
-	y, inverse := normParts(b, in[1], axes, op.Epsilon, op.Center)
+	x := in[1]
+	axes := axesFrom(op.Axis, x.Type)
+	y, inverse := normParts(b, x, axes, op.Epsilon, op.Center)
 	dx := standardizeGradParts(b, b.Op(Mul{}, in[0], in[2]), y, inverse, axes, op.Center)
-	return []*ir.Value{dx, b.Op(Mul{}, in[0], y)}
+	if x.Type.DType == ir.Invalid {
+		return []*ir.Value{dx, inverse}
+	}
+	each := append(x.Type.Shape[:op.Axis:op.Axis], ir.Fixed(1))
+	shift := b.Op(Expand{Shape: ir.MakeDims(each)}, b.Const(x.Type.DType, 0))
+	if op.Center {
+		shift = reshapeTo(b, b.Op(Neg{}, b.Op(ReduceMean{Axes: axes, Keep: true}, x)), each)
+	}
+	return []*ir.Value{dx, b.Op(Concat{Axis: op.Axis}, shift, reshapeTo(b, inverse, each))}
 }
 
 // MixesRows states that rows stay apart: the batch is no axis of a line.
@@ -322,7 +328,7 @@ func (op NormGrad) Split(in []ir.Type, _ ir.Type) ([]ir.Access, bool) {
 // InPlace states that the gradient may overwrite dy.
 func (NormGrad) InPlace([]ir.Type) (operand int, elementwise bool) { return 0, false }
 
-// Cost counts fifteen operations for each element.
+// Cost counts fourteen operations for each element.
 func (NormGrad) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
-	return 15 * count(out[:1], at), traffic(in, out, at)
+	return 14 * count(out[:1], at), traffic(in, out, at)
 }

@@ -223,7 +223,7 @@ func (op GroupNormGrad) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 	n := channels / op.Groups * inner
 	for at := 0; at < len(y.F64); at += n {
 		g, y := dx.F64[at:at+n], y.F64[at:at+n]
-		inverse := standardize(y, op.Epsilon, true)
+		_, inverse := standardize(y, op.Epsilon, true)
 		for i := range g {
 			c := (at + i) / inner
 			scaled.F64[c] += g[i] * y[i]

@@ -20,7 +20,7 @@ func All() []ir.Op {
 		ReduceSum{}, ReduceMean{}, ReduceMax{}, Extent{}, ArgMax{}, TopK{}, KSparse{},
 		MatMul{}, Gemm{}, GemmRelu{}, GemmReluGrad{}, SquaredError{}, WeightedSquaredError{}, SoftplusSum{}, Panels{}, GemmPanels{},
 		Softmax{}, LogSoftmax{},
-		LayerNorm{}, RMSNorm{}, NormGrad{}, GroupNorm{}, InstanceNorm{}, GroupNormGrad{},
+		LayerNorm{}, RMSNorm{}, NormGrad{}, NormSums{}, GroupNorm{}, InstanceNorm{}, GroupNormGrad{},
 		OneHot{}, Cast{},
 		Bernoulli{}, RandomNormal{}, Sample{}, Dropout{}, ChannelDropout{}, MaskingNoise{}, GaussianNoise{}, SaltAndPepper{}, Reparameterize{}, Emphasis{},
 		Lerp{}, Push{},

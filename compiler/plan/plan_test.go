@@ -251,6 +251,30 @@ func TestVerify(t *testing.T) {
 	}
 }
 
+// TestPlaceForLater checks that a value which others read behind the barrier may take
+// the place of its operand, and that nothing takes its own while they still will.
+func TestPlaceForLater(t *testing.T) {
+	later := func() *plan.Plan {
+		p := sample()
+		p.Buffers = append(p.Buffers, plan.Buffer{Name: "again", Type: ir.T(ir.F64, ir.Rows()), Offset: 512, Alias: -1})
+		p.ArenaBytes = 640
+		p.Steps = append(p.Steps, plan.Step{Op: plan.RowSum{}, In: []int{b}, Out: []int{grad + 1}, Access: []ir.Access{ir.Axis0}, Param: -1})
+		p.Phases[2].Groups = append(p.Phases[2].Groups, plan.Group{Length: ir.Rows(), Grain: 2, Steps: []int{7}})
+		return p
+	}
+	p := later()
+	if err := plan.Verify(p); err != nil {
+		t.Error(err)
+	}
+	p = later()
+	p.Buffers = append(p.Buffers, plan.Buffer{Name: "c", Type: p.Buffers[b].Type, Offset: p.Buffers[b].Offset, Alias: -1})
+	p.Steps = append(p.Steps, plan.Step{Op: twice{1}, In: []int{b}, Out: []int{grad + 2}, Access: []ir.Access{ir.Axis0}, Param: -1})
+	p.Phases[1].Groups[0].Steps = append(p.Phases[1].Groups[0].Steps, 8)
+	if err := plan.Verify(p); err == nil || !strings.Contains(err.Error(), "share bytes") {
+		t.Errorf("the place of a value that is still read is taken: %v", err)
+	}
+}
+
 func TestLayout(t *testing.T) {
 	segs := []plan.Segment{{Name: "a", Shape: []int{3}}, {Name: "b", Shape: []int{4, 4}}, {Name: "c"}}
 	if n := plan.Layout(segs); n != 48 || segs[1].Offset != 16 || segs[2].Offset != 32 {

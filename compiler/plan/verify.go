@@ -481,9 +481,10 @@ func (c *checker) overlaps() error {
 	return nil
 }
 
-// inTurn reports whether b takes a's place within a task.
+// inTurn reports whether b takes a's place within a task. Nobody else reads a; what
+// others read of b they read behind a barrier, unless it belongs to other runs too.
 func (c *checker) inTurn(a, b *span) bool {
-	if !a.inside || !b.inside || !a.def.sameList(b.def) {
+	if !a.inside || b.def.once || c.p.Buffers[b.buf].Kind != Arena || !a.def.sameList(b.def) {
 		return false
 	}
 	if !a.def.sequential() && (a.lo != b.lo || !c.samePitch(a.buf, b.buf)) {

@@ -232,6 +232,9 @@ func TestShortSlicesPanic(t *testing.T) {
 		"scale":   func() { Normalize(s, s, s[:3], nil, 0, 1) },
 		"offset":  func() { Normalize(s, s, s, s[:3], 0, 1) },
 		"sums":    func() { NormalizeSums(s[:3], s, s, s, 0, 1) },
+		"plain":   func() { NormSums(1, s, s[:3], s, 4, s, 4, s, 2) },
+		"rows":    func() { NormSums(2, s[:2], nil, s, 2, s[:3], 2, s, 2) },
+		"stats":   func() { NormSums(2, s[:2], nil, s, 2, s, 2, s[:3], 2) },
 		"along":   func() { NormalizeGrad(s, s, s[:3], s, 0, 1, 0, 0) },
 		"dots":    func() { LineDot(s, s[:3]) },
 		"columns": func() { ColumnSums(2, 3, s, 3, s, false) },
@@ -269,6 +272,7 @@ func TestNoAllocation(t *testing.T) {
 				Normalize(a[:], b[:], c[:], d[:], 1, 2)
 				NormalizeSums(a[:], b[:], c[:], d[:], 1, 2)
 				NormalizeGrad(a[:], b[:], c[:], d[:], 1, 2, 3, 4)
+				NormSums(4, a[:20], b[:20], c[:], 20, d[:], 20, c[:], 2)
 				k := random.New(1)
 				Choose(a[:], k, 3, 0.5, 0, 1)
 				SaltAndPepper(a[:], b[:], k, k, 3, 0.5, 0, 1)

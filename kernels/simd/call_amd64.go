@@ -116,13 +116,17 @@ func callNormalize(i isa, dst, x, scale, bias []float32, shift, factor float32) 
 	}
 }
 
-// callNormalizeSums takes whole blocks of 16, at least one.
+// callNormalizeSums takes whole blocks of 16, at least one; p may be empty.
 func callNormalizeSums(i isa, l *[2][16]float32, p, dy, x, scale []float32, shift, factor float32) {
+	var to *float32
+	if len(p) != 0 {
+		to = &p[0]
+	}
 	switch i {
 	case isaAVX512:
-		f32normalizesums_avx512(&l[0][0], &p[0], &dy[0], &x[0], &scale[0], len(p), shift, factor)
+		f32normalizesums_avx512(&l[0][0], to, &dy[0], &x[0], &scale[0], len(dy), shift, factor)
 	case isaAVX2:
-		f32normalizesums_avx2(&l[0][0], &p[0], &dy[0], &x[0], &scale[0], len(p), shift, factor)
+		f32normalizesums_avx2(&l[0][0], to, &dy[0], &x[0], &scale[0], len(dy), shift, factor)
 	default:
 		normalizeSumsBy(i, l, p, dy, x, scale, shift, factor)
 	}
@@ -137,6 +141,80 @@ func callNormalizeGrad(i isa, dst, dy, x, scale []float32, shift, factor, a, b f
 		f32normalizegrad_avx2(&dst[0], &dy[0], &x[0], &scale[0], len(dst), shift, factor, a, b)
 	default:
 		normalizeGradBy(i, dst, dy, x, scale, shift, factor, a, b)
+	}
+}
+
+// lineCount is how many lines the set's passes take at once: those of callSumLines and the others of lines, n elements
+// each, of which the passes that add take whole blocks of 16, at least one. Scales are lds apart.
+func lineCount(i isa) int {
+	switch i {
+	case isaAVX512:
+		return 4
+	case isaAVX2:
+		return 2
+	}
+	return 1
+}
+
+func callSumLines(i isa, l *[lineMost][16]float32, x []float32, ldx, n int) {
+	if i == isaAVX512 {
+		f32sumlines_avx512(&l[0][0], &x[0], 4*ldx, n)
+	} else {
+		f32sumlines_avx2(&l[0][0], &x[0], 4*ldx, n)
+	}
+}
+
+func callSquaresLines(i isa, l *[lineMost][16]float32, x, stats []float32, ldx, n int) {
+	if i == isaAVX512 {
+		f32squareslines_avx512(&l[0][0], &x[0], &stats[0], 4*ldx, n)
+	} else {
+		f32squareslines_avx2(&l[0][0], &x[0], &stats[0], 4*ldx, n)
+	}
+}
+
+// callNormalizeLines takes at least one element a line; bias may be empty.
+func callNormalizeLines(i isa, dst, x, scale, bias, stats []float32, lds, n int) {
+	var p *float32
+	if len(bias) != 0 {
+		p = &bias[0]
+	}
+	if i == isaAVX512 {
+		f32normalizelines_avx512(&dst[0], &x[0], &scale[0], p, &stats[0], 4*n, 4*lds, n)
+	} else {
+		f32normalizelines_avx2(&dst[0], &x[0], &scale[0], p, &stats[0], 4*n, 4*lds, n)
+	}
+}
+
+func callNormalizeLineSums(i isa, l *[2 * lineMost][16]float32, dy, x, scale, stats []float32, ldx, lds, n int) {
+	if i == isaAVX512 {
+		f32sumslines_avx512(&l[0][0], &dy[0], &x[0], &scale[0], &stats[0], 4*ldx, 4*lds, n)
+	} else {
+		f32sumslines_avx2(&l[0][0], &dy[0], &x[0], &scale[0], &stats[0], 4*ldx, 4*lds, n)
+	}
+}
+
+func callNormalizeLineGrads(i isa, dst, dy, x, scale, stats, ab []float32, lds, n int) {
+	if i == isaAVX512 {
+		f32gradlines_avx512(&dst[0], &dy[0], &x[0], &scale[0], &stats[0], &ab[0], 4*n, 4*lds, n)
+	} else {
+		f32gradlines_avx2(&dst[0], &dy[0], &x[0], &scale[0], &stats[0], &ab[0], 4*n, 4*lds, n)
+	}
+}
+
+// callNormSums takes at least one row and one column; plain may be empty.
+func callNormSums(i isa, rows int, scaled, plain, dy []float32, ldy int, x []float32, ldx int, stats []float32, lds int) {
+	if i == isaGo {
+		normSumsBy(i, rows, scaled, plain, dy, ldy, x, ldx, stats, lds)
+		return
+	}
+	var p *float32
+	if len(plain) != 0 {
+		p = &plain[0]
+	}
+	if i == isaAVX512 {
+		f32normsums_avx512(&scaled[0], p, &dy[0], &x[0], &stats[0], 4*ldy, 4*ldx, 4*lds, rows, len(scaled))
+	} else {
+		f32normsums_avx2(&scaled[0], p, &dy[0], &x[0], &stats[0], 4*ldy, 4*ldx, 4*lds, rows, len(scaled))
 	}
 }
 

@@ -19,3 +19,19 @@ func callNormalizeSums(i isa, l *[2][16]float32, p, dy, x, scale []float32, shif
 func callNormalizeGrad(i isa, dst, dy, x, scale []float32, shift, factor, a, b float32) {
 	normalizeGradBy(i, dst, dy, x, scale, shift, factor, a, b)
 }
+
+func callNormSums(i isa, rows int, scaled, plain, dy []float32, ldy int, x []float32, ldx int, stats []float32, lds int) {
+	normSumsBy(i, rows, scaled, plain, dy, ldy, x, ldx, stats, lds)
+}
+
+// These sets have no passes over several lines.
+
+func lineCount(isa) int { return 1 }
+
+func callSumLines(isa, *[lineMost][16]float32, []float32, int, int)                           {}
+func callSquaresLines(isa, *[lineMost][16]float32, []float32, []float32, int, int)            {}
+func callNormalizeLines(isa, []float32, []float32, []float32, []float32, []float32, int, int) {}
+func callNormalizeLineSums(isa, *[2 * lineMost][16]float32, []float32, []float32, []float32, []float32, int, int, int) {
+}
+func callNormalizeLineGrads(isa, []float32, []float32, []float32, []float32, []float32, []float32, int, int) {
+}

@@ -135,10 +135,24 @@ func TestEmulatedVector(t *testing.T) {
 				sameBits(t, fn(opNormalizeSums), got[0][:16], l[0][:])
 				sameBits(t, fn(opNormalizeSums), got[0][16:], l[1][:])
 				sameBits(t, fn(opNormalizeSums), got[1], want[:whole])
+				got = emulated(t, p, fn(opNormalizeSums), [][]float32{make([]float32, 32), nil, z[:whole], x[:whole], y[:whole]}, whole, two(shift, factor))
+				sameBits(t, fn(opNormalizeSums), got[0][:16], l[0][:])
+				sameBits(t, fn(opNormalizeSums), got[0][16:], l[1][:])
 			}
+			emulateLines(t, p, set, n, ran)
 			rows := 1 + n%5
 			ldx := n + 3
 			big := testValues(rng, (rows-1)*ldx+n)
+			stats := testValues(rand.New(rand.NewPCG(4, uint64(n))), 2*rows)
+			for _, plain := range [][]float32{y, nil} {
+				wantScaled, wantPlain := append([]float32(nil), z...), append([]float32(nil), plain...)
+				normSumsBy(isaGo, rows, wantScaled, wantPlain, big, ldx, big, ldx, stats, 2)
+				got := emulated(t, p, fn(opNormSums), [][]float32{z, plain, big, big, stats}, 4*ldx, 4*ldx, 8, rows, n)
+				sameBits(t, fn(opNormSums), got[0], wantScaled)
+				if plain != nil {
+					sameBits(t, fn(opNormSums), got[1], wantPlain)
+				}
+			}
 			want = append([]float32(nil), z...)
 			colSumsGo(rows, big, ldx, want)
 			sameBits(t, fn(opColSums), emulated(t, p, fn(opColSums), [][]float32{z, big}, 4*ldx, rows, n)[0], want)
@@ -196,5 +210,56 @@ func TestEmulatedVector(t *testing.T) {
 				t.Errorf("%s was not run", name)
 			}
 		}
+	}
+}
+
+// emulateLines runs the passes over several lines against those over one.
+func emulateLines(t *testing.T, p *program, set isa, n int, ran map[string]bool) {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(5, uint64(n)))
+	lines := lineCount(set)
+	fn := func(stem string) string {
+		name := fmt.Sprintf("f32%s_%v", stem, set)
+		ran[name] = true
+		return name
+	}
+	x, dy, stats, ab := testValues(rng, lines*n), testValues(rng, lines*n), testValues(rng, 2*lines), testValues(rng, 2*lines)
+	line := func(v []float32, l, by int) []float32 { return v[l*by:][:n] }
+	for _, lds := range []int{0, n} {
+		scale, bias := testValues(rng, n+(lines-1)*lds), testValues(rng, n+(lines-1)*lds)
+		want := make([]float32, lines*n)
+		for _, bias := range [][]float32{bias, nil} {
+			for l := range lines {
+				var b []float32
+				if bias != nil {
+					b = line(bias, l, lds)
+				}
+				normalizeBy(isaGo, line(want, l, n), line(x, l, n), line(scale, l, lds), b, stats[2*l], stats[2*l+1])
+			}
+			got := emulated(t, p, fn("normalizelines"), [][]float32{dy, x, scale, bias, stats}, 4*n, 4*lds, n)
+			sameBits(t, "normalizelines", got[0], want)
+		}
+		for l := range lines {
+			normalizeGradBy(isaGo, line(want, l, n), line(dy, l, n), line(x, l, n), line(scale, l, lds), stats[2*l], stats[2*l+1], ab[2*l], ab[2*l+1])
+		}
+		got := emulated(t, p, fn("gradlines"), [][]float32{x, dy, x, scale, stats, ab}, 4*n, 4*lds, n)
+		sameBits(t, "gradlines", got[0], want)
+		whole := n &^ 15
+		if whole == 0 {
+			continue
+		}
+		var sums, squares, both []float32
+		for l := range lines {
+			var a, b [16]float32
+			var c [2][16]float32
+			reduceGo(opSum, &a, line(x, l, n)[:whole], nil)
+			squaresAroundBy(isaGo, &b, line(x, l, n)[:whole], stats[2*l])
+			normalizeSumsBy(isaGo, &c, nil, line(dy, l, n)[:whole], line(x, l, n), line(scale, l, lds), stats[2*l], stats[2*l+1])
+			sums, squares, both = append(sums, a[:]...), append(squares, b[:]...), append(append(both, c[0][:]...), c[1][:]...)
+		}
+		zeros := func(k int) []float32 { return make([]float32, 16*k*lines) }
+		sameBits(t, "sumlines", emulated(t, p, fn("sumlines"), [][]float32{zeros(1), x}, 4*n, whole)[0], sums)
+		sameBits(t, "squareslines", emulated(t, p, fn("squareslines"), [][]float32{zeros(1), x, stats}, 4*n, whole)[0], squares)
+		sameBits(t, "sumslines", emulated(t, p, fn("sumslines"), [][]float32{zeros(2), dy, x, scale, stats}, 4*n, 4*lds, whole)[0], both)
 	}
 }

@@ -90,6 +90,11 @@ func TestGuardPages(t *testing.T) {
 				if s, a := NormalizeSums(x, y, z, w, 1, 2); s+a+SumSquaresAround(y, 1) != s+a+SumSquaresAround(y, 1) {
 					t.Error("a sum of finite numbers is NaN")
 				}
+				if s, a := NormalizeSums(nil, y, z, w, 1, 2); s+a != s+a {
+					t.Error("a sum of finite numbers is NaN")
+				}
+				NormSums(1, x, w, y, n, z, n, edge(t, normals(rng, 2), end), 2)
+				NormSums(1, x, nil, y, n, z, n, edge(t, normals(rng, 2), end), 2)
 				Normalize(x, y, z, w, 1, 2)
 				Normalize(x, y, z, nil, 1, 2)
 				NormalizeGrad(x, y, z, w, 1, 2, 3, 4)

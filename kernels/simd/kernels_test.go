@@ -110,8 +110,10 @@ func checkNorm(t *testing.T, rng *rand.Rand, o op, dst guarded) {
 		Normalize(dst.mid, x, scale, bias, -0.3, 1.7)
 	case opNormalizeSums:
 		Mul(want, dy, y)
-		sum, along := NormalizeSums(dst.mid, dy, x, scale, -0.3, 1.7)
-		sameBits(t, what, []float32{float32(sum), float32(along)}, []float32{float32(LineSum(g)), float32(LineDot(g, y))})
+		for _, p := range [][]float32{nil, dst.mid} {
+			sum, along := NormalizeSums(p, dy, x, scale, -0.3, 1.7)
+			sameBits(t, what, []float32{float32(sum), float32(along)}, []float32{float32(LineSum(g)), float32(LineDot(g, y))})
+		}
 	case opNormalizeGrad:
 		MulScalar(y, y, 0.6)
 		AddScalar(g, g, -0.2)
@@ -125,6 +127,116 @@ func checkNorm(t *testing.T, rng *rand.Rand, o op, dst guarded) {
 	}
 	sameBits(t, what, dst.mid, want)
 	dst.check(t, what)
+}
+
+// checkLines holds passes over several lines to those over one, for lines that share a scale or do not, and NaN and
+// infinities among their elements.
+func checkLines(t *testing.T, rng *rand.Rand, o op, n int) {
+	t.Helper()
+	lines := 1 + rng.IntN(9)
+	draw, shared := normals, rng.IntN(2) == 0
+	if rng.IntN(3) == 0 {
+		draw = testValues
+	}
+	what := fmt.Sprintf("%v of %d lines of %d, one scale %v", o, lines, n, shared)
+	x, dy, stats, ab := draw(rng, lines*n), draw(rng, lines*n), draw(rng, 2*lines), draw(rng, 2*lines)
+	of, lds := lines*n, n
+	if shared {
+		of, lds = n, 0
+	}
+	scale, bias := draw(rng, of), draw(rng, of)
+	if rng.IntN(3) == 0 {
+		bias = nil
+	}
+	dst, want := guard(rng, lines*n), make([]float32, lines*n)
+	if rng.IntN(2) == 0 {
+		copy(dst.mid, dy)
+		dy = dst.mid
+	}
+	sums, along := make([]float64, lines), make([]float64, lines)
+	var got, ones []float32
+	each := func(f func(l int, cut func(v []float32, by int) []float32)) {
+		for l := range lines {
+			f(l, func(v []float32, by int) []float32 { return v[l*by:][:n] })
+		}
+	}
+	switch o {
+	case opSum:
+		LineSums(sums, x)
+		each(func(_ int, cut func([]float32, int) []float32) { ones = append(ones, float32(LineSum(cut(x, n)))) })
+	case opSquaresAround:
+		LineSquares(sums, x, stats)
+		each(func(l int, cut func([]float32, int) []float32) {
+			ones = append(ones, float32(SumSquaresAround(cut(x, n), stats[2*l])))
+		})
+	case opNormalizeSums:
+		NormalizeLineSums(sums, along, dy, x, scale, stats)
+		each(func(l int, cut func([]float32, int) []float32) {
+			s, a := NormalizeSums(nil, cut(dy, n), cut(x, n), cut(scale, lds), stats[2*l], stats[2*l+1])
+			ones = append(ones, float32(s), float32(a))
+		})
+	case opNormalize:
+		each(func(l int, cut func([]float32, int) []float32) {
+			var b []float32
+			if bias != nil {
+				b = cut(bias, lds)
+			}
+			Normalize(cut(want, n), cut(dy, n), cut(scale, lds), b, stats[2*l], stats[2*l+1])
+		})
+		NormalizeLines(dst.mid, dy, scale, bias, stats)
+	case opNormalizeGrad:
+		each(func(l int, cut func([]float32, int) []float32) {
+			NormalizeGrad(cut(want, n), cut(dy, n), cut(x, n), cut(scale, lds), stats[2*l], stats[2*l+1], ab[2*l], ab[2*l+1])
+		})
+		NormalizeLineGrads(dst.mid, dy, x, scale, stats, ab)
+	}
+	if ones == nil {
+		sameBits(t, what, dst.mid, want)
+		dst.check(t, what)
+		return
+	}
+	for l := range sums {
+		if got = append(got, float32(sums[l])); o == opNormalizeSums {
+			got = append(got, float32(along[l]))
+		}
+	}
+	sameBits(t, what, got, ones)
+}
+
+// checkNormSums holds the sums of columns to loops over the elements, for strides, rows without a plain sum, and NaN and
+// infinities among operands and statistics.
+func checkNormSums(t *testing.T, rng *rand.Rand, n int) {
+	t.Helper()
+	rows, ldy, ldx, lds := rng.IntN(6), n+rng.IntN(3), n+rng.IntN(3), 2+rng.IntN(3)
+	draw := normals
+	if rng.IntN(3) == 0 {
+		draw = testValues
+	}
+	dy, x, stats := draw(rng, rows*ldy), draw(rng, rows*ldx), draw(rng, rows*lds)
+	scaled, plain := guard(rng, n), guard(rng, n)
+	copy(scaled.mid, draw(rng, n))
+	copy(plain.mid, draw(rng, n))
+	wantScaled, wantPlain := append([]float32(nil), scaled.mid...), append([]float32(nil), plain.mid...)
+	both := rng.IntN(3) > 0
+	for r := range rows {
+		for j := range n {
+			y := float32(float32(x[r*ldx+j]+stats[r*lds]) * stats[r*lds+1])
+			wantScaled[j] += float32(dy[r*ldy+j] * y)
+			if both {
+				wantPlain[j] += dy[r*ldy+j]
+			}
+		}
+	}
+	to := plain.mid
+	if !both {
+		to = nil
+	}
+	NormSums(rows, scaled.mid, to, dy, ldy, x, ldx, stats, lds)
+	what := fmt.Sprintf("%d rows of %d columns, both %v", rows, n, both)
+	sameBits(t, what, scaled.mid, wantScaled)
+	sameBits(t, what, plain.mid, wantPlain)
+	scaled.check(t, what)
+	plain.check(t, what)
 }
 
 func checkVector(t *testing.T, rng *rand.Rand, o op, n int) {
@@ -145,6 +257,9 @@ func checkVector(t *testing.T, rng *rand.Rand, o op, n int) {
 		mapScalar(o, dst.mid, x, 0.3)
 		scalarGo(o, want, x, 0.3)
 	case o <= opDot:
+		if o == opSum {
+			checkLines(t, rng, o, n)
+		}
 		x, y = normals(rng, n), normals(rng, n)
 		var l [16]float32
 		reduceGo(o, &l, x, y)
@@ -178,6 +293,10 @@ func checkVector(t *testing.T, rng *rand.Rand, o op, n int) {
 		sameBits(t, what, []float32{float32(SigmoidSoftplus(dst.mid, x))}, []float32{float32(LineSum(soft))})
 	case o >= opSquaresAround && o <= opNormalizeGrad:
 		checkNorm(t, rng, o, dst)
+		checkLines(t, rng, o, n)
+		return
+	case o == opNormSums:
+		checkNormSums(t, rng, n)
 		return
 	case o == opColSums:
 		rows, ldx := rng.IntN(6), n+rng.IntN(3)

@@ -56,6 +56,7 @@ const (
 	opNormalize
 	opNormalizeSums
 	opNormalizeGrad
+	opNormSums
 	opColSums
 	opUniform
 	opChoose
@@ -75,7 +76,7 @@ func (o op) String() string {
 	return [...]string{"gemm", "relu", "exp", "sigmoid", "tanh", "log", "erf", "softplus", "sqrt", "abs",
 		"add", "sub", "mul", "div", "max", "min", "relugrad", "sigmoidgrad",
 		"tanhgrad", "addscalar", "mulscalar", "axpy", "leakyrelu", "elu", "sum", "dot", "squarederror", "sigmoidsoftplus",
-		"squaresaround", "normalize", "normalizesums", "normalizegrad", "colsums",
+		"squaresaround", "normalize", "normalizesums", "normalizegrad", "normsums", "colsums",
 		"uniform", "choose", "keep", "replace", "sample", "normal", "addnormal", "adam", "sgd", "rmsprop", "transpose"}[o]
 }
 

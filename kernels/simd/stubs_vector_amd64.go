@@ -98,6 +98,24 @@ func f32normalizesums_avx2(lanes, p, dy, x, scale *float32, n int, shift, factor
 func f32normalizegrad_avx2(dst, dy, x, scale *float32, n int, shift, factor, a, b float32)
 
 //go:noescape
+func f32sumlines_avx2(lanes, x *float32, ldx, n int)
+
+//go:noescape
+func f32squareslines_avx2(lanes, x, stats *float32, ldx, n int)
+
+//go:noescape
+func f32normalizelines_avx2(dst, x, scale, bias, stats *float32, ldx, lds, n int)
+
+//go:noescape
+func f32sumslines_avx2(lanes, dy, x, scale, stats *float32, ldx, lds, n int)
+
+//go:noescape
+func f32gradlines_avx2(dst, dy, x, scale, stats, ab *float32, ldx, lds, n int)
+
+//go:noescape
+func f32normsums_avx2(scaled, plain, dy, x, stats *float32, ldy, ldx, lds, rows, cols int)
+
+//go:noescape
 func f32colsums_avx2(dst, x *float32, ldx, rows, cols int)
 
 //go:noescape
@@ -317,6 +335,24 @@ func f32normalizesums_avx512(lanes, p, dy, x, scale *float32, n int, shift, fact
 
 //go:noescape
 func f32normalizegrad_avx512(dst, dy, x, scale *float32, n int, shift, factor, a, b float32)
+
+//go:noescape
+func f32sumlines_avx512(lanes, x *float32, ldx, n int)
+
+//go:noescape
+func f32squareslines_avx512(lanes, x, stats *float32, ldx, n int)
+
+//go:noescape
+func f32normalizelines_avx512(dst, x, scale, bias, stats *float32, ldx, lds, n int)
+
+//go:noescape
+func f32sumslines_avx512(lanes, dy, x, scale, stats *float32, ldx, lds, n int)
+
+//go:noescape
+func f32gradlines_avx512(dst, dy, x, scale, stats, ab *float32, ldx, lds, n int)
+
+//go:noescape
+func f32normsums_avx512(scaled, plain, dy, x, stats *float32, ldy, ldx, lds, rows, cols int)
 
 //go:noescape
 func f32colsums_avx512(dst, x *float32, ldx, rows, cols int)

@@ -12,49 +12,58 @@ import (
 // of additions; sums of neighbouring lines fill the waits of one another.
 const lineBlock = 4
 
-// standards is what a block of lines is standardized by: the negative mean of each, 0 if
-// means stay, and one over the root of the mean square of what that leaves plus epsilon.
+// standards is what a block of lines is standardized by. Two numbers a line: the negative
+// mean, 0 if means stay, and one over the root of the mean square of what that leaves plus
+// epsilon.
 type standards struct {
-	epsilon        float64
-	center         bool
-	shift, inverse [lineBlock]float32
+	epsilon float64
+	center  bool
+	stats   [2 * lineBlock]float32
 }
 
-// of looks at up to lineBlock lines of n elements, one behind the other.
-func (s *standards) of(x []float32, n int) {
+// of looks at up to lineBlock lines of n elements, one behind the other, and returns the
+// numbers of each.
+func (s *standards) of(x []float32, n int) (stats []float32) {
 	lines := len(x) / n
-	s.shift = [lineBlock]float32{}
+	var sums [lineBlock]float64
+	s.stats = [2 * lineBlock]float32{}
 	if s.center {
-		for l := range lines {
-			s.shift[l] = -float32(simd.LineSum(x[l*n:][:n]) / float64(n))
+		simd.LineSums(sums[:lines], x)
+		for l, sum := range sums[:lines] {
+			s.stats[2*l] = -float32(sum / float64(n))
 		}
 	}
-	var squares [lineBlock]float64
-	for l := range lines {
-		squares[l] = simd.SumSquaresAround(x[l*n:][:n], s.shift[l])
+	stats = s.stats[:2*lines]
+	simd.LineSquares(sums[:lines], x, stats)
+	for l, sum := range sums[:lines] {
+		stats[2*l+1] = float32(1 / math.Sqrt(sum/float64(n)+s.epsilon))
 	}
-	for l := range lines {
-		s.inverse[l] = float32(1 / math.Sqrt(squares[l]/float64(n)+s.epsilon))
-	}
+	return stats
 }
 
 // grad sets dx to the gradient along a block of lines of x, of which dy is that along the
-// result, and p to dy times the lines as they are standardized. dx may be dy. scales holds
-// the scale of each line.
-func (s *standards) grad(dx, p, dy, x []float32, scales *[lineBlock][]float32, n int) {
-	s.of(x, n)
+// result, and p to dy times the lines as they are standardized, unless it is empty. dx may
+// be dy. All lines have one scale, or each its own. It returns what of returns.
+func (s *standards) grad(dx, p, dy, x, scale []float32, n int) (stats []float32) {
+	stats = s.of(x, n)
 	lines := len(x) / n
-	var mean, along [lineBlock]float32
-	for l := range lines {
-		m, a := simd.NormalizeSums(p[l*n:][:n], dy[l*n:][:n], x[l*n:][:n], scales[l], s.shift[l], s.inverse[l])
-		along[l] = -float32(a / float64(n))
-		if s.center {
-			mean[l] = -float32(m / float64(n))
+	var sums, along [lineBlock]float64
+	if len(p) == 0 {
+		simd.NormalizeLineSums(sums[:lines], along[:lines], dy, x, scale, stats)
+	} else {
+		for l := range lines {
+			sums[l], along[l] = simd.NormalizeSums(p[l*n:][:n], dy[l*n:][:n], x[l*n:][:n], scale[l*n:][:n], stats[2*l], stats[2*l+1])
 		}
 	}
+	var ab [2 * lineBlock]float32
 	for l := range lines {
-		simd.NormalizeGrad(dx[l*n:][:n], dy[l*n:][:n], x[l*n:][:n], scales[l], s.shift[l], s.inverse[l], mean[l], along[l])
+		ab[2*l+1] = -float32(along[l] / float64(n))
+		if s.center {
+			ab[2*l] = -float32(sums[l] / float64(n))
+		}
 	}
+	simd.NormalizeLineGrads(dx, dy, x, scale, stats, ab[:2*lines])
+	return stats
 }
 
 // lines returns where the lines of a unit and the elements of a line stand, of a
@@ -85,11 +94,9 @@ func normKernel(b *binding) (kernel, string) {
 		lines, n := *linesAt, *nAt
 		s := standards{epsilon: epsilon, center: center}
 		for l, end := lo*lines, hi*lines; l < end; l += lineBlock {
-			block := x.f32[l*n : min(l+lineBlock, end)*n]
-			s.of(block, n)
-			for i := range len(block) / n {
-				simd.Normalize(y.f32[(l+i)*n:][:n], block[i*n:][:n], scale.f32[:n], bias.f32, s.shift[i], s.inverse[i])
-			}
+			from, to := l*n, min(l+lineBlock, end)*n
+			block := x.f32[from:to]
+			simd.NormalizeLines(y.f32[from:to], block, scale.f32[:n], bias.f32, s.of(block, n))
 		}
 	}, "lines"
 }
@@ -101,20 +108,47 @@ func normGradKernel(b *binding) (kernel, string) {
 	if !ok || op.Axis == 0 || !b.all(ir.F32) {
 		return nil, ""
 	}
-	dy, x, scale, dx, p := b.in[0], b.in[1], b.in[2], b.out[0], b.out[1]
+	dy, x, scale, dx, stats := b.in[0], b.in[1], b.in[2], b.out[0], b.out[1]
 	linesAt, nAt := b.lines(b.inT[1], op.Axis)
 	return func(_ *ctx, lo, hi int) {
 		lines, n := *linesAt, *nAt
 		s := standards{epsilon: op.Epsilon, center: op.Center}
-		var scales [lineBlock][]float32
-		for i := range scales {
-			scales[i] = scale.f32[:n]
-		}
 		for l, end := lo*lines, hi*lines; l < end; l += lineBlock {
 			from, to := l*n, min(l+lineBlock, end)*n
-			s.grad(dx.f32[from:to], p.f32[from:to], dy.f32[from:to], x.f32[from:to], &scales, n)
+			copy(stats.f32[2*l:], s.grad(dx.f32[from:to], nil, dy.f32[from:to], x.f32[from:to], scale.f32[:n], n))
 		}
 	}, "lines"
+}
+
+// normSumsKernel makes columns of the gradients along scale and bias.
+func normSumsKernel(b *binding) (kernel, string) {
+	if !b.all(ir.F32) {
+		return nil, ""
+	}
+	dy, x, stats, out, starts := b.in[0], b.in[1], b.in[2], b.out, b.in[3:]
+	rows, all, pairs := b.e.sizes.dim(b.inT[1].Shape[0]), b.e.sizes.dim(b.inT[1].Shape[1]), b.e.sizes.dim(b.inT[2].Shape[1])
+	return func(_ *ctx, lo, hi int) {
+		for i, o := range out {
+			if len(starts) == 0 {
+				clear(o.f32[lo:hi])
+			} else {
+				copy(o.f32[lo:hi], starts[i].f32[lo:hi])
+			}
+		}
+		if *rows == 0 {
+			return
+		}
+		run := 2 * *all / *pairs
+		for end := 0; lo < hi; lo = end {
+			k := lo / run
+			end = min(hi, (k+1)*run)
+			var plain []float32
+			if len(out) > 1 {
+				plain = out[1].f32[lo:end]
+			}
+			simd.NormSums(*rows, out[0].f32[lo:end], plain, dy.f32[lo:], *all, x.f32[lo:], *all, stats.f32[2*k:], *pairs)
+		}
+	}, "normalized_sums"
 }
 
 // channels are what a normalisation of groups of channels is made of.
@@ -150,12 +184,9 @@ func groupNormKernel(b *binding) (kernel, string) {
 		s, o := widened(tmp[:unit], scale.f32, inner), widened(tmp[unit:], bias.f32, inner)
 		for u := lo; u < hi; u++ {
 			for at := 0; at < unit; at += lineBlock * n {
-				block := x.f32[u*unit:][at:min(at+lineBlock*n, unit)]
-				st.of(block, n)
-				for i := range len(block) / n {
-					k := at + i*n
-					simd.Normalize(y.f32[u*unit+k:][:n], block[i*n:][:n], s[k:][:n], o[k:][:n], st.shift[i], st.inverse[i])
-				}
+				to := min(at+lineBlock*n, unit)
+				block := x.f32[u*unit:][at:to]
+				simd.NormalizeLines(y.f32[u*unit:][at:to], block, s[at:to], o[at:to], st.of(block, n))
 			}
 		}
 	}, "groups"
@@ -195,11 +226,7 @@ func groupNormGradKernel(b *binding) (kernel, string) {
 			channelSums(plain.f32[u*all:][:all], d, inner) // before dx, which may be dy, is made
 			for at := 0; at < unit; at += lineBlock * n {
 				to := min(at+lineBlock*n, unit)
-				var scales [lineBlock][]float32
-				for i := range (to - at) / n {
-					scales[i] = s[at+i*n:][:n]
-				}
-				st.grad(dx.f32[u*unit:][at:to], p[at:to], d[at:to], x.f32[u*unit:][at:to], &scales, n)
+				st.grad(dx.f32[u*unit:][at:to], p[at:to], d[at:to], x.f32[u*unit:][at:to], s[at:to], n)
 			}
 			channelSums(scaled.f32[u*all:][:all], p, inner)
 		}

@@ -10,10 +10,10 @@ import (
 	"github.com/lamina-ml/lamina/spec"
 )
 
-// BenchmarkNorms times steps of a stack of Dense layers of width 512, batch 256, one
-// worker, with each normalisation in front of its activations and without: the share is
-// what a normalisation adds to the step of a Dense layer, of the fastest steps, taken in
-// turns.
+// BenchmarkNorms times steps of a stack of Dense layers of width 512, batch 256, by one
+// worker and by two, with each normalisation in front of its activations and without: the
+// share is what a normalisation adds to the step of a Dense layer, of the fastest steps,
+// taken in turns.
 func BenchmarkNorms(b *testing.B) {
 	const width, batch, layers = 512, 256, 3
 	kinds := []struct {
@@ -28,8 +28,9 @@ func BenchmarkNorms(b *testing.B) {
 		name  string
 		layer func() spec.Layer
 	}{{"ReLU", func() spec.Layer { return spec.ReLU() }}, {"SiLU", func() spec.Layer { return spec.SiLU() }}, {"HardSwish", func() spec.Layer { return spec.HardSwish() }}} {
-		for _, k := range kinds {
-			b.Run(fmt.Sprintf("%s/%s", k.name, act.name), func(b *testing.B) {
+		for i := range 2 * len(kinds) {
+			k, workers := kinds[i/2], 1+i%2
+			b.Run(fmt.Sprintf("%s/%s/workers=%d", k.name, act.name, workers), func(b *testing.B) {
 				var runs [2]func() time.Duration
 				for i := range runs {
 					var l []spec.Layer
@@ -45,7 +46,7 @@ func BenchmarkNorms(b *testing.B) {
 					if err != nil {
 						b.Fatal(err)
 					}
-					e, in, u := trainer(b, p, width, batch, engine.Options{Workers: 1})
+					e, in, u := trainer(b, p, width, batch, engine.Options{Workers: workers})
 					runs[i] = func() time.Duration {
 						start := time.Now()
 						if err := e.Run(in, batch, u); err != nil {

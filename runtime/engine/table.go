@@ -57,6 +57,8 @@ func maker(op ir.Op) makeKernel {
 		return normKernel
 	case ops.NormGrad:
 		return normGradKernel
+	case ops.NormSums:
+		return normSumsKernel
 	case ops.GroupNorm, ops.InstanceNorm:
 		return groupNormKernel
 	case ops.GroupNormGrad:

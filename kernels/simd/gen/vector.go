@@ -70,6 +70,8 @@ func (a *asm) vectorFamily() {
 	a.squaredError()
 	a.sigmoidSoftplus()
 	a.norms()
+	a.normLines()
+	a.normSums()
 	a.colSums()
 	a.random()
 	a.optimizers()
