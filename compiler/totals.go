@@ -5,6 +5,15 @@ import (
 	"github.com/lamina-ml/lamina/compiler/plan"
 )
 
+// takeTotals is splitTotals under guard.
+func (s *state) takeTotals(g *ir.Graph) (t *plan.Totals, err error) {
+	err = guard("totals", g, func() error {
+		t, err = s.splitTotals(g)
+		return err
+	})
+	return t, err
+}
+
 // splitTotals makes the totals of g that its outputs or its state depend on inputs of
 // g, and returns the plan that makes what they are the totals of; nil if there are none.
 func (s *state) splitTotals(g *ir.Graph) (*plan.Totals, error) {

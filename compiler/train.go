@@ -51,7 +51,7 @@ func compileTwin(g *ir.Graph, segments []plan.Segment, o Options) (*twin, error)
 			return nil, err
 		}
 	}
-	if t.totals[0], err = s.splitTotals(h); err != nil {
+	if t.totals[0], err = s.takeTotals(h); err != nil {
 		return nil, err
 	}
 	t.train, err = s.finish(h, lowerOptions{capacity: o.capacity(h), segments: segments, train: true, storeGrads: o.StoreGrads, shards: o.Shards, loss: lossName, spread: o.spread, panels: o.panels})
@@ -64,7 +64,7 @@ func compileTwin(g *ir.Graph, segments []plan.Segment, o Options) (*twin, error)
 	if err != nil {
 		return nil, err
 	}
-	if t.totals[1], err = s.splitTotals(e); err != nil {
+	if t.totals[1], err = s.takeTotals(e); err != nil {
 		return nil, err
 	}
 	if t.eval, err = s.finish(e, lowerOptions{capacity: o.capacity(e), segments: segments, spread: o.spread, panels: o.panels}); err != nil {

@@ -408,6 +408,8 @@ func TestKilledAndResumed(t *testing.T) {
 		{run: "stopping", write: plainly, kill: kills - kills/2},
 		{run: "stopping", write: slowed, kill: kills / 2},
 		{run: "shards", write: slowed, kill: kills / 2},
+		{run: "weights", write: plainly, kill: kills - kills/2},
+		{run: "weights", write: slowed, kill: kills / 2},
 		{run: "momentum", write: plainly, kill: kills - kills/2},
 		{run: "momentum", write: slowed, kill: kills / 2},
 	} {

@@ -52,16 +52,20 @@ func (t *totals) add(b dataset.Batch) error {
 		if err != nil {
 			return err
 		}
-		err = t.sums.Add(in, t.feed.lengths(part))
-		var bad *engine.NoNumber
-		if errors.As(err, &bad) {
-			return fmt.Errorf("train: %w", bad.Named(dataset.Place(t.feed.src, part.Index[bad.Row], t.feed.names())))
-		}
-		if err != nil {
-			return err
+		if err := t.sums.Add(in, t.feed.lengths(part)); err != nil {
+			return t.named(err, part)
 		}
 	}
 	return nil
+}
+
+// named tells a row of a part by its place in the data.
+func (t *totals) named(err error, part dataset.Batch) error {
+	var bad *engine.NoNumber
+	if !errors.As(err, &bad) {
+		return err
+	}
+	return fmt.Errorf("train: %w", bad.Named(dataset.Place(t.feed.src, part.Index[bad.Row], t.feed.names())))
 }
 
 // give makes the totals of what was added inputs of the other plan.

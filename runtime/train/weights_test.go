@@ -271,6 +271,30 @@ func TestRowsWithoutALabel(t *testing.T) {
 	}
 }
 
+// TestWeightsAllocateNothing: an update whose totals are made allocates no more than one
+// without, which is nothing.
+func TestWeightsAllocateNothing(t *testing.T) {
+	for name, model := range withWeights {
+		tr, err := New(context.Background(), model(), weightedRows(320), Options{Optimizer: optim.SGD(0.01), Epochs: 9, Batch: 8, Accumulate: 4, Workers: 1, Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tr.Close()
+		if err := tr.batches.Seek(0, 0); err != nil {
+			t.Fatal(err)
+		}
+		tr.cursor.Update = early // those before are watched
+		n := testing.AllocsPerRun(5, func() {
+			if _, err := tr.step(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if n != 0 {
+			t.Errorf("%s: %v allocations an update", name, n)
+		}
+	}
+}
+
 // TestMaskOfAFreeLength: a mask of sequences whose length is free is one of those whose
 // length is known.
 func TestMaskOfAFreeLength(t *testing.T) {
