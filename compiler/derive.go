@@ -177,7 +177,8 @@ const (
 	panelStride = 512     // rows that are a multiple of so many elements apart share few sets of a cache
 	panelDepth  = 64      // if there are so many
 	panelFar    = 1 << 21 // elements of a matrix that no cache near a core holds
-	panelRows   = 512     // rows of the products for which an update writes panels beside the parameter
+	panelRows   = 512     // rows of the products for which an update writes such panels beside the parameter,
+	panelMany   = 2048    // and of those that are far but share no sets
 )
 
 // panelWidth returns the columns of each panel: whole vectors, about as many in each.
@@ -200,8 +201,15 @@ func (d *deriver) panels(u *uses, w *ir.Value, columns int, turned bool) bool {
 	case !d.o.train:
 		return true
 	}
-	if turned && u.keeps || u.trained && !turned && u.rows < panelRows {
+	rows := u.rows
+	if turned && u.keeps {
 		return false
 	}
-	return columns%panelStride == 0 && depth >= panelDepth || columns*depth >= panelFar
+	if turned || !u.trained {
+		rows = panelMany // for nothing
+	}
+	if columns%panelStride == 0 && depth >= panelDepth {
+		return rows >= panelRows
+	}
+	return columns*depth >= panelFar && rows >= panelMany
 }

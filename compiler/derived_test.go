@@ -309,6 +309,7 @@ func TestWherePanelsPay(t *testing.T) {
 		{"rows that share sets of a cache, many", 256, 784, 512, 2, 2},
 		{"far, many rows", 1024, 1300, 1800, 3, 2},
 		{"far, few rows", 64, 1300, 1800, 0, 2},
+		{"far, not many rows", 512, 1300, 1800, 0, 2},
 	} {
 		x := spec.Input("x", c.in)
 		enc := spec.Sequential("encoder", spec.Dense(c.out), spec.ReLU())
@@ -331,6 +332,58 @@ func TestWherePanelsPay(t *testing.T) {
 		}
 		if a, b := count(tw.train), count(tw.eval); a != c.training || b != c.eval {
 			t.Errorf("%s: %d products read panels in training and %d in an evaluation, want %d and %d", c.name, a, b, c.training, c.eval)
+		}
+	}
+}
+
+// TestDerivedOutlivesRows runs an engine on other rows than before, which means that
+// divide by them follow: nothing that is derived is made again.
+func TestDerivedOutlivesRows(t *testing.T) {
+	g := turnable(t)
+	tw, err := compileTwin(g, segmentsOf(g), Options{Rows: 19, panels: panelsEverywhere})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fed, _ := narrowed(randgraph.Feed(g, &ir.Env{Binding: ir.RowsOf(19), UpdateRows: 19}, 1))
+	s := engine.NewStore(tw.train.Segments, nil)
+	for _, name := range s.Names() {
+		copy(s.Param(name), fed[name].F32)
+	}
+	e, err := engine.New(tw.train, s, engine.Options{Workers: 1, Profile: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	for i, rows := range []int{19, 7, 19, 7} {
+		if i == 3 {
+			s.Touch()
+		}
+		for _, v := range g.Inputs {
+			x := fed[v.Name]
+			fed[v.Name] = &ir.Tensor{DType: x.DType, Shape: []int{rows, x.Shape[1]}, F32: x.F32[: rows*x.Shape[1] : 19*x.Shape[1]]}
+		}
+		if err := e.Run(fed, rows, nil); err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range g.Inputs {
+			x := fed[v.Name]
+			x.F32 = x.F32[:cap(x.F32)]
+		}
+		derived, once := false, false
+		spent := e.Times(nil)
+		for _, ph := range tw.train.Phases {
+			ids := slices.Clone(ph.Tail)
+			for _, g := range ph.Groups {
+				ids = append(ids, g.Steps...)
+			}
+			for _, id := range ids {
+				isDerived := tw.train.Buffers[tw.train.Steps[id].Out[0]].Kind == plan.Derived
+				derived = derived || isDerived && spent[id] > 0
+				once = once || ph.Once && !isDerived && spent[id] > 0
+			}
+		}
+		if want := i == 0 || i == 3; derived != want || !once {
+			t.Errorf("run %d, %d rows: what is derived was made: %v, what depends on the rows: %v", i, rows, derived, once)
 		}
 	}
 }
