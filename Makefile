@@ -15,6 +15,8 @@ SECONDS  ?= 1
 WORKS    ?= tied-ae,deep-ae,tiny-ae,rbm
 PARTS    ?= train,batches,gemm,encode
 OUT      ?= out/demo
+RELEASE  ?= out/release
+PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
 # Tests with several workers that the race detector runs in seconds; it does not
 # see into assembly, so the kernels are those in Go.
@@ -26,6 +28,7 @@ EMPTY   :=
 SPACE   := $(EMPTY) $(EMPTY)
 MODULE  := github.com/lamina-ml/lamina
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+STAMPED  = -X $(MODULE)/internal/command.version=$(VERSION)
 VENV    := $(CURDIR)/.cache/python
 REQS    := examples/consumers/python/requirements.txt
 # The stamp carries the hash of the pins, so that editing them installs again
@@ -43,13 +46,24 @@ ifeq ($(origin DATA),command line)
 export LAMINA_DATA := $(abspath $(DATA))
 endif
 
-.PHONY: help build deps test test-arm64 run-arm64 demo bench bench-readme bench-go bench-peers $(PEER_VENVS:%=peer-%) $(PEER_VENVS:%=venv-%) peer-gomlx peer-gemm yardstick fuzz clean
+.PHONY: help build release deps test test-arm64 run-arm64 demo bench bench-readme bench-go bench-peers $(PEER_VENVS:%=peer-%) $(PEER_VENVS:%=venv-%) peer-gomlx peer-gemm yardstick fuzz clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/lamina and bin/laminabench
-	$(GO) build -trimpath -ldflags '-X $(MODULE)/internal/command.version=$(VERSION)' -o bin/ ./cmd/...
+	$(GO) build -trimpath -ldflags '$(STAMPED)' -o bin/ ./cmd/...
+
+release: ## build the static command for every platform, with checksums (PLATFORMS= RELEASE=out/release)
+	mkdir -p $(RELEASE)
+	rm -f $(RELEASE)/lamina-* $(RELEASE)/SHA256SUMS
+	for p in $(PLATFORMS); do \
+	  os=$${p%/*} arch=$${p#*/} exe=; \
+	  if [[ $$os == windows ]]; then exe=.exe; fi; \
+	  CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch $(GO) build -trimpath -ldflags '$(STAMPED)' \
+	    -o $(RELEASE)/lamina-$(VERSION)-$$os-$$arch$$exe ./cmd/lamina; \
+	done
+	cd $(RELEASE) && if command -v sha256sum >/dev/null; then sha256sum lamina-*; else shasum -a 256 lamina-*; fi >SHA256SUMS
 
 deps: $(STAMP) ## install the pinned onnxruntime, onnx and numpy into .cache/python
 

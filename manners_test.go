@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -131,11 +132,11 @@ func TestCrossBuilds(t *testing.T) {
 	}
 	for _, target := range []string{"linux/amd64", "linux/arm64", "darwin/arm64", "windows/amd64"} {
 		goos, arch, _ := strings.Cut(target, "/")
-		flags := "-gcflags="
+		flags := []string{"-gcflags="}
 		if goos != runtime.GOOS || arch != runtime.GOARCH {
-			flags = "-gcflags=all=-N -l"
+			flags = []string{"-gcflags=all=-N -l", "-trimpath"} // as TestRelease, which finds it compiled
 		}
-		for _, args := range [][]string{{"list", "-export", flags, "./..."}, {"build", "-o", os.DevNull, flags, "./cmd/lamina"}} {
+		for _, args := range [][]string{slices.Concat([]string{"list", "-export"}, flags, []string{"./..."}), slices.Concat([]string{"build", "-o", os.DevNull}, flags, []string{"./cmd/lamina"})} {
 			c := exec.CommandContext(t.Context(), "go", args...)
 			c.Env = append(c.Environ(), "GOOS="+goos, "GOARCH="+arch, "CGO_ENABLED=0")
 			if out, err := c.CombinedOutput(); err != nil {
