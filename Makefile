@@ -112,7 +112,7 @@ demo: build deps ## train, export and verify the demo (DATA=DIR for the full IDX
 	bin/lamina demo --out $(OUT)
 
 bench: build deps ## Lamina beside every installed peer, alternating (ROUNDS=3 SECONDS=1 WORKS= PARTS=)
-	$(GO) run ./internal/peers/compare $(COMPARE)
+	$(GO) run ./internal/lab/peers/compare $(COMPARE)
 
 bench-readme: COMPARE += --readme README.md
 bench-readme: bench ## the same, with the table in README.md written anew
@@ -137,21 +137,21 @@ bench-peers: ## install the pinned peers of make bench into .cache/peers (10 GB)
 
 # The copy of the pins, written last, says that the environment is whole.
 $(PEER_VENVS:%=peer-%): peer-%:
-	if ! cmp -s internal/peers/python/requirements-$*.txt $(PEERS)/$*/pins.txt; then \
+	if ! cmp -s internal/lab/peers/python/requirements-$*.txt $(PEERS)/$*/pins.txt; then \
 	  $(MAKE) --no-print-directory venv-$*; \
 	fi
 
 $(PEER_VENVS:%=venv-%): venv-%:
-	$(call venv,$(PEERS)/$*,internal/peers/python/requirements-$*.txt)
-	cp internal/peers/python/requirements-$*.txt $(PEERS)/$*/pins.txt
+	$(call venv,$(PEERS)/$*,internal/lab/peers/python/requirements-$*.txt)
+	cp internal/lab/peers/python/requirements-$*.txt $(PEERS)/$*/pins.txt
 
 peer-gomlx:
 	mkdir -p $(PEERS)/gomlx
-	cd internal/peers/gomlx && GOTOOLCHAIN=$(PEER_GO) GOEXPERIMENT=simd $(GO) build -trimpath -o $(PEERS)/gomlx/gomlx .
+	cd internal/lab/peers/gomlx && GOTOOLCHAIN=$(PEER_GO) GOEXPERIMENT=simd $(GO) build -trimpath -o $(PEERS)/gomlx/gomlx .
 
 peer-gemm:
 	mkdir -p $(PEERS)/gemm
-	$(CC) -O3 -march=native -ffp-contract=fast -o $(PEERS)/gemm/gemm internal/peers/gemm/gemm.c -ldl
+	$(CC) -O3 -march=native -ffp-contract=fast -o $(PEERS)/gemm/gemm internal/lab/peers/gemm/gemm.c -ldl
 
 yardstick: build ## measure the published numbers (DATA=DIR: the full MNIST; goes on; ROW=keras-tied: anew)
 	@[[ -n "$${LAMINA_DATA:-}" ]] || { echo 'make yardstick: DATA=DIR, the folder of the full MNIST, is wanted' >&2; exit 1; }

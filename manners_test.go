@@ -19,7 +19,7 @@ import (
 // quiet reports whether the packages of a folder must print nothing, never end
 // the process, keep no init functions and catch no signals.
 func quiet(dir string) bool {
-	for _, p := range []string{"cmd", "examples", "internal/peers", "kernels/simd/gen", "runtime/dataset/digits/gen", "."} {
+	for _, p := range []string{"cmd", "examples", "internal/lab/peers", "kernels/simd/gen", "runtime/dataset/digits/gen", "."} {
 		if dir == p || strings.HasPrefix(dir, p+"/") && p != "." {
 			return false
 		}

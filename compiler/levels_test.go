@@ -14,16 +14,16 @@ var levels = []struct {
 	level int
 	names string
 }{
-	{8, "cmd/ internal/peers/ examples/ kernels/simd/gen runtime/dataset/digits/gen"},
+	{8, "cmd/ internal/lab/peers/ examples/ kernels/simd/gen runtime/dataset/digits/gen"},
 	{7, "spec/spectest internal/timing internal/command/commandtest"},
-	{6, "export/bundle internal/yardstick internal/command"},
+	{6, "export/bundle internal/lab/yardstick internal/command"},
 	{5, "runtime/pretrain export/verify/ort export/verify/native"},
 	{4, "export/verify runtime/train"},
 	{3, "compiler export import runtime/evaluate"},
 	{2, "spec runtime/engine runtime/checkpoint"},
 	{1, "compiler/ops compiler/plan runtime/optim runtime/dataset runtime/picture internal/onnxfile"},
 	{0, "compiler/ir kernels/simd internal/onnxpb runtime/dataset/digits"},
-	{6, "internal/opcase internal/orttest internal/randmodel internal/randgraph internal/faults internal/outside internal/twoway"}, // for tests only
+	{6, "internal/lab/opcase internal/lab/orttest internal/lab/randmodel internal/lab/randgraph internal/lab/faults internal/lab/outside internal/lab/twoway"}, // for tests only
 	// Anyone may import what else is internal.
 	{-1, "internal/"},
 	{-2, "compiler/random internal/atomicfile internal/regular"},

@@ -15,7 +15,7 @@ import (
 
 	"github.com/lamina-ml/lamina/internal/command"
 	"github.com/lamina-ml/lamina/internal/command/commandtest"
-	"github.com/lamina-ml/lamina/internal/orttest"
+	"github.com/lamina-ml/lamina/internal/lab/orttest"
 	"github.com/lamina-ml/lamina/kernels/simd"
 	"github.com/lamina-ml/lamina/runtime/checkpoint"
 )
