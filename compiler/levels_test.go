@@ -71,6 +71,9 @@ func TestLevels(t *testing.T) {
 			if below, ok := levelOf(dep); ok && below >= level {
 				t.Errorf("%s (level %d) imports %s (level %d): only lower levels may be imported", name, level, dep, below)
 			}
+			if strings.HasPrefix(dep, "internal/lab/") && !strings.HasPrefix(name, "internal/lab/") && name != "cmd/laminabench" {
+				t.Errorf("%s imports %s: the laboratory is for tests and for those who measure", name, dep)
+			}
 			if strings.HasPrefix(name, "examples/") && strings.HasPrefix(dep, "internal/") {
 				t.Errorf("%s imports %s: an example must compile in a module of one's own", name, dep)
 			}
@@ -83,7 +86,7 @@ func TestLevels(t *testing.T) {
 
 func TestLevelOf(t *testing.T) {
 	for name, want := range map[string]int{"compiler": 3, "compiler/ir": 0, "cmd/lamina": 8, "examples/quickstart": 8, "export/bundle": 6, "export/verify/ort": 5,
-		"internal/npywrite": -1, "runtime/picture": 1, "compiler/random": -2, "internal/onnxpb": 0} {
+		"internal/npywrite": -1, "internal/lab/hostile": -1, "internal/lab/yardstick": 6, "runtime/picture": 1, "compiler/random": -2, "internal/onnxpb": 0} {
 		if got, ok := levelOf(name); !ok || got != want {
 			t.Errorf("level of %s is %d %v, want %d", name, got, ok, want)
 		}
