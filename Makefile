@@ -15,6 +15,8 @@ SECONDS  ?= 1
 WORKS    ?= tied-ae,deep-ae,tiny-ae,rbm
 PARTS    ?= train,batches,gemm,encode
 OUT      ?= out/demo
+RELEASE  ?= out/release
+PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
 # Tests with several workers that the race detector runs in seconds; it does not
 # see into assembly, so the kernels are those in Go.
@@ -26,6 +28,7 @@ EMPTY   :=
 SPACE   := $(EMPTY) $(EMPTY)
 MODULE  := github.com/lamina-ml/lamina
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+STAMPED  = -X $(MODULE)/internal/command.version=$(VERSION)
 VENV    := $(CURDIR)/.cache/python
 REQS    := examples/consumers/python/requirements.txt
 # The stamp carries the hash of the pins, so that editing them installs again
@@ -43,13 +46,24 @@ ifeq ($(origin DATA),command line)
 export LAMINA_DATA := $(abspath $(DATA))
 endif
 
-.PHONY: help build deps test test-arm64 run-arm64 demo bench bench-readme bench-go bench-peers $(PEER_VENVS:%=peer-%) $(PEER_VENVS:%=venv-%) peer-gomlx peer-gemm yardstick fuzz clean
+.PHONY: help build release deps test test-arm64 run-arm64 demo bench bench-readme bench-go bench-peers $(PEER_VENVS:%=peer-%) $(PEER_VENVS:%=venv-%) peer-gomlx peer-gemm yardstick fuzz clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/lamina and bin/laminabench
-	$(GO) build -trimpath -ldflags '-X $(MODULE)/internal/command.version=$(VERSION)' -o bin/ ./cmd/...
+	$(GO) build -trimpath -ldflags '$(STAMPED)' -o bin/ ./cmd/...
+
+release: ## build the static command for every platform, with checksums (PLATFORMS= RELEASE=out/release)
+	mkdir -p $(RELEASE)
+	rm -f $(RELEASE)/lamina-* $(RELEASE)/SHA256SUMS
+	for p in $(PLATFORMS); do \
+	  os=$${p%/*} arch=$${p#*/} exe=; \
+	  if [[ $$os == windows ]]; then exe=.exe; fi; \
+	  CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch $(GO) build -trimpath -ldflags '$(STAMPED)' \
+	    -o $(RELEASE)/lamina-$(VERSION)-$$os-$$arch$$exe ./cmd/lamina; \
+	done
+	cd $(RELEASE) && if command -v sha256sum >/dev/null; then sha256sum lamina-*; else shasum -a 256 lamina-*; fi >SHA256SUMS
 
 deps: $(STAMP) ## install the pinned onnxruntime, onnx and numpy into .cache/python
 
@@ -98,7 +112,7 @@ demo: build deps ## train, export and verify the demo (DATA=DIR for the full IDX
 	bin/lamina demo --out $(OUT)
 
 bench: build deps ## Lamina beside every installed peer, alternating (ROUNDS=3 SECONDS=1 WORKS= PARTS=)
-	$(GO) run ./internal/peers/compare $(COMPARE)
+	$(GO) run ./internal/lab/peers/compare $(COMPARE)
 
 bench-readme: COMPARE += --readme README.md
 bench-readme: bench ## the same, with the table in README.md written anew
@@ -123,27 +137,27 @@ bench-peers: ## install the pinned peers of make bench into .cache/peers (10 GB)
 
 # The copy of the pins, written last, says that the environment is whole.
 $(PEER_VENVS:%=peer-%): peer-%:
-	if ! cmp -s internal/peers/python/requirements-$*.txt $(PEERS)/$*/pins.txt; then \
+	if ! cmp -s internal/lab/peers/python/requirements-$*.txt $(PEERS)/$*/pins.txt; then \
 	  $(MAKE) --no-print-directory venv-$*; \
 	fi
 
 $(PEER_VENVS:%=venv-%): venv-%:
-	$(call venv,$(PEERS)/$*,internal/peers/python/requirements-$*.txt)
-	cp internal/peers/python/requirements-$*.txt $(PEERS)/$*/pins.txt
+	$(call venv,$(PEERS)/$*,internal/lab/peers/python/requirements-$*.txt)
+	cp internal/lab/peers/python/requirements-$*.txt $(PEERS)/$*/pins.txt
 
 peer-gomlx:
 	mkdir -p $(PEERS)/gomlx
-	cd internal/peers/gomlx && GOTOOLCHAIN=$(PEER_GO) GOEXPERIMENT=simd $(GO) build -trimpath -o $(PEERS)/gomlx/gomlx .
+	cd internal/lab/peers/gomlx && GOTOOLCHAIN=$(PEER_GO) GOEXPERIMENT=simd $(GO) build -trimpath -o $(PEERS)/gomlx/gomlx .
 
 peer-gemm:
 	mkdir -p $(PEERS)/gemm
-	$(CC) -O3 -march=native -ffp-contract=fast -o $(PEERS)/gemm/gemm internal/peers/gemm/gemm.c -ldl
+	$(CC) -O3 -march=native -ffp-contract=fast -o $(PEERS)/gemm/gemm internal/lab/peers/gemm/gemm.c -ldl
 
 yardstick: build ## measure the published numbers (DATA=DIR: the full MNIST; goes on; ROW=keras-tied: anew)
 	@[[ -n "$${LAMINA_DATA:-}" ]] || { echo 'make yardstick: DATA=DIR, the folder of the full MNIST, is wanted' >&2; exit 1; }
 	bin/laminabench yardstick $(or $(ROW),all) $(if $(ROW),--again) --results testdata/yardsticks --work out/yardsticks
 	bin/laminabench yardstick --table README.md --results testdata/yardsticks
-	bin/laminabench yardstick --table internal/yardstick/README.md --results testdata/yardsticks
+	bin/laminabench yardstick --table internal/lab/yardstick/README.md --results testdata/yardsticks
 
 # Up to Go 1.26 the end of FUZZTIME itself may be reported as a failure, without a
 # failing input: go.dev/issue/75804.

@@ -9,7 +9,7 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/compiler/plan"
-	"github.com/lamina-ml/lamina/internal/randgraph"
+	"github.com/lamina-ml/lamina/internal/lab/randgraph"
 )
 
 // mismatch says where a result is not what it should be but for the rounding of

@@ -10,7 +10,7 @@ import (
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
-	"github.com/lamina-ml/lamina/internal/randgraph"
+	"github.com/lamina-ml/lamina/internal/lab/randgraph"
 )
 
 var update = flag.Bool("update", false, "rewrite the graphs after the pass in testdata/passes")

@@ -7,7 +7,7 @@ import (
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
-	"github.com/lamina-ml/lamina/internal/opcase"
+	"github.com/lamina-ml/lamina/internal/lab/opcase"
 	"github.com/lamina-ml/lamina/runtime/engine"
 )
 

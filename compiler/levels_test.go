@@ -14,16 +14,16 @@ var levels = []struct {
 	level int
 	names string
 }{
-	{8, "cmd/ internal/peers/ examples/"},
-	{7, "export/reproduce spec/spectest kernels/simd/gen runtime/dataset/digits/gen"},
-	{6, "export/bundle internal/yardstick internal/timing"},
-	{5, "internal/command runtime/pretrain export/verify/ort export/verify/native"},
+	{8, "cmd/ internal/lab/peers/ examples/ kernels/simd/gen runtime/dataset/digits/gen"},
+	{7, "export/reproduce spec/spectest internal/timing internal/command/commandtest"},
+	{6, "export/bundle internal/lab/yardstick internal/command"},
+	{5, "runtime/pretrain export/verify/ort export/verify/native"},
 	{4, "export/verify runtime/train"},
 	{3, "compiler export import runtime/evaluate"},
 	{2, "spec runtime/engine runtime/checkpoint"},
 	{1, "compiler/ops compiler/plan runtime/optim runtime/dataset runtime/picture internal/onnxfile"},
 	{0, "compiler/ir kernels/simd internal/onnxpb runtime/dataset/digits"},
-	{6, "internal/command/commandtest internal/opcase internal/orttest internal/randmodel internal/randgraph internal/faults internal/outside internal/twoway"}, // for tests only
+	{6, "internal/lab/opcase internal/lab/orttest internal/lab/randmodel internal/lab/randgraph internal/lab/faults internal/lab/outside internal/lab/twoway"}, // for tests only
 	// Anyone may import what else is internal.
 	{-1, "internal/"},
 	{-2, "compiler/random internal/atomicfile internal/regular"},
@@ -71,6 +71,9 @@ func TestLevels(t *testing.T) {
 			if below, ok := levelOf(dep); ok && below >= level {
 				t.Errorf("%s (level %d) imports %s (level %d): only lower levels may be imported", name, level, dep, below)
 			}
+			if strings.HasPrefix(dep, "internal/lab/") && !strings.HasPrefix(name, "internal/lab/") && name != "cmd/laminabench" {
+				t.Errorf("%s imports %s: the laboratory is for tests and for those who measure", name, dep)
+			}
 			if strings.HasPrefix(name, "examples/") && strings.HasPrefix(dep, "internal/") {
 				t.Errorf("%s imports %s: an example must compile in a module of one's own", name, dep)
 			}
@@ -83,7 +86,7 @@ func TestLevels(t *testing.T) {
 
 func TestLevelOf(t *testing.T) {
 	for name, want := range map[string]int{"compiler": 3, "compiler/ir": 0, "cmd/lamina": 8, "examples/quickstart": 8, "export/bundle": 6, "export/verify/ort": 5,
-		"internal/npywrite": -1, "runtime/picture": 1, "compiler/random": -2, "internal/onnxpb": 0} {
+		"internal/npywrite": -1, "internal/lab/hostile": -1, "internal/lab/yardstick": 6, "runtime/picture": 1, "compiler/random": -2, "internal/onnxpb": 0} {
 		if got, ok := levelOf(name); !ok || got != want {
 			t.Errorf("level of %s is %d %v, want %d", name, got, ok, want)
 		}

@@ -131,7 +131,7 @@ func TestNestedModules(t *testing.T) {
 	}
 	for _, m := range []string{"google.golang.org/grpc", "apache/beam", "prometheus/", "opentelemetry", "chromedp", "playwright", "go-rod", "selenium"} {
 		if strings.Contains(string(text), m) {
-			t.Errorf("go.mod requires %s: put what needs it into a module of its own, as internal/peers/gomlx is one", m)
+			t.Errorf("go.mod requires %s: put what needs it into a module of its own, as internal/lab/peers/gomlx is one", m)
 		}
 	}
 }

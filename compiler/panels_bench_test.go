@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
-	"github.com/lamina-ml/lamina/internal/randgraph"
+	"github.com/lamina-ml/lamina/internal/lab/randgraph"
 	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/runtime/optim"
 	"github.com/lamina-ml/lamina/spec"

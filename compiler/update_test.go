@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
-	"github.com/lamina-ml/lamina/internal/randgraph"
+	"github.com/lamina-ml/lamina/internal/lab/randgraph"
 	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/runtime/optim"
 )

@@ -13,10 +13,10 @@ import (
 	onnxexport "github.com/lamina-ml/lamina/export"
 	"github.com/lamina-ml/lamina/export/verify/native"
 	onnximport "github.com/lamina-ml/lamina/import"
+	"github.com/lamina-ml/lamina/internal/lab/orttest"
+	"github.com/lamina-ml/lamina/internal/lab/randgraph"
+	"github.com/lamina-ml/lamina/internal/lab/randmodel"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
-	"github.com/lamina-ml/lamina/internal/orttest"
-	"github.com/lamina-ml/lamina/internal/randgraph"
-	"github.com/lamina-ml/lamina/internal/randmodel"
 	"github.com/lamina-ml/lamina/spec"
 )
 

@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/lamina-ml/lamina/internal/lab/outside"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
-	"github.com/lamina-ml/lamina/internal/outside"
 )
 
 // program declares a model in a module of its own and writes its encoder.

@@ -18,7 +18,7 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/export/verify/native"
 	onnximport "github.com/lamina-ml/lamina/import"
-	"github.com/lamina-ml/lamina/internal/hostile"
+	"github.com/lamina-ml/lamina/internal/lab/hostile"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
 )
 

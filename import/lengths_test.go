@@ -11,7 +11,7 @@ import (
 	"github.com/lamina-ml/lamina/export/verify"
 	"github.com/lamina-ml/lamina/export/verify/native"
 	onnximport "github.com/lamina-ml/lamina/import"
-	"github.com/lamina-ml/lamina/internal/orttest"
+	"github.com/lamina-ml/lamina/internal/lab/orttest"
 )
 
 // attention is a file as exporters write a transformer's layer: x [batch seq 6] and a

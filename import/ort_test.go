@@ -9,8 +9,8 @@ import (
 	"github.com/lamina-ml/lamina/export/verify"
 	"github.com/lamina-ml/lamina/export/verify/native"
 	onnximport "github.com/lamina-ml/lamina/import"
+	"github.com/lamina-ml/lamina/internal/lab/orttest"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
-	"github.com/lamina-ml/lamina/internal/orttest"
 )
 
 // TestOnnxruntime holds the importer's reading of a file against onnxruntime's:

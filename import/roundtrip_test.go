@@ -14,7 +14,7 @@ import (
 	"github.com/lamina-ml/lamina/export/verify"
 	"github.com/lamina-ml/lamina/export/verify/native"
 	onnximport "github.com/lamina-ml/lamina/import"
-	"github.com/lamina-ml/lamina/internal/randmodel"
+	"github.com/lamina-ml/lamina/internal/lab/randmodel"
 	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/spec"
 )

@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/lamina-ml/lamina/internal/outside"
+	"github.com/lamina-ml/lamina/internal/lab/outside"
 )
 
 // TestOutside tests a layer that lives in a module of its own.

@@ -7,7 +7,7 @@ import (
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/random"
-	"github.com/lamina-ml/lamina/internal/randmodel"
+	"github.com/lamina-ml/lamina/internal/lab/randmodel"
 	"github.com/lamina-ml/lamina/runtime/optim"
 	"github.com/lamina-ml/lamina/spec"
 )

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -14,7 +15,8 @@ import (
 
 	"github.com/lamina-ml/lamina/internal/command"
 	"github.com/lamina-ml/lamina/internal/command/commandtest"
-	"github.com/lamina-ml/lamina/internal/orttest"
+	"github.com/lamina-ml/lamina/internal/lab/orttest"
+	"github.com/lamina-ml/lamina/kernels/simd"
 	"github.com/lamina-ml/lamina/runtime/checkpoint"
 )
 
@@ -205,5 +207,17 @@ func TestCommandLine(t *testing.T) {
 				t.Fatalf("more than %d lines:\n%s", command.MaxErrorLines, errs.String())
 			}
 		})
+	}
+}
+
+func TestVersion(t *testing.T) {
+	r := lamina(t, []string{"LAMINA_ONNXRUNTIME=none"}, "version")
+	if r.Status != 0 || !containsAll(r.Stdout, "lamina "+command.Version(), runtime.GOOS+"/"+runtime.GOARCH, simd.Active()+" kernels", "LAMINA_ONNXRUNTIME=none") {
+		t.Errorf("%+v", r)
+	}
+	var b map[string]string
+	r = lamina(t, nil, "version", "--json")
+	if err := json.Unmarshal([]byte(r.Stdout), &b); err != nil || b["version"] != command.Version() || (b["onnxruntime"] == "") != (b["missing"] != "") {
+		t.Errorf("%v: %+v", err, r)
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/internal/command/commandtest"
+	"github.com/lamina-ml/lamina/internal/lab/orttest"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
-	"github.com/lamina-ml/lamina/internal/orttest"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/spec"
 )

@@ -9,7 +9,7 @@ import (
 
 	"github.com/lamina-ml/lamina/export/bundle"
 	"github.com/lamina-ml/lamina/internal/command"
-	"github.com/lamina-ml/lamina/internal/orttest"
+	"github.com/lamina-ml/lamina/internal/lab/orttest"
 )
 
 // TestPromote makes what an export without onnxruntime leaves a bundle; verify alone

@@ -9,8 +9,8 @@ import (
 	"testing"
 
 	"github.com/lamina-ml/lamina/internal/command/commandtest"
+	"github.com/lamina-ml/lamina/internal/lab/orttest"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
-	"github.com/lamina-ml/lamina/internal/orttest"
 )
 
 // chain is y = relu(x·w) with an inner value whose type the file does not state

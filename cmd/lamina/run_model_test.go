@@ -10,8 +10,8 @@ import (
 	"testing"
 
 	"github.com/lamina-ml/lamina/internal/command/commandtest"
+	"github.com/lamina-ml/lamina/internal/lab/orttest"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
-	"github.com/lamina-ml/lamina/internal/orttest"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 )
 

@@ -9,7 +9,7 @@ import (
 
 	"github.com/lamina-ml/lamina/export/bundle"
 	"github.com/lamina-ml/lamina/internal/command"
-	"github.com/lamina-ml/lamina/internal/orttest"
+	"github.com/lamina-ml/lamina/internal/lab/orttest"
 )
 
 // TestVerifyWithoutOnnxruntime replays on Lamina's own runtime alone and says so.

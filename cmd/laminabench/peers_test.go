@@ -16,7 +16,7 @@ import (
 // peerSource reads a file of the peers' programs.
 func peerSource(t *testing.T, path ...string) string {
 	t.Helper()
-	raw, err := os.ReadFile(filepath.Join(append([]string{"..", "..", "internal", "peers"}, path...)...))
+	raw, err := os.ReadFile(filepath.Join(append([]string{"..", "..", "internal", "lab", "peers"}, path...)...))
 	if err != nil {
 		t.Fatal(err)
 	}

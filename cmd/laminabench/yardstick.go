@@ -14,7 +14,7 @@ import (
 
 	"github.com/lamina-ml/lamina/internal/atomicfile"
 	"github.com/lamina-ml/lamina/internal/command"
-	"github.com/lamina-ml/lamina/internal/yardstick"
+	"github.com/lamina-ml/lamina/internal/lab/yardstick"
 	"github.com/lamina-ml/lamina/kernels/simd"
 	"github.com/lamina-ml/lamina/runtime/train"
 )

@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/lamina-ml/lamina/internal/command/commandtest"
-	"github.com/lamina-ml/lamina/internal/yardstick"
+	"github.com/lamina-ml/lamina/internal/lab/yardstick"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/train"
 )

@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
-	"github.com/lamina-ml/lamina/internal/opcase"
+	"github.com/lamina-ml/lamina/internal/lab/opcase"
 )
 
 // TestTo holds conversions between all element types, two by two, against what

@@ -16,7 +16,7 @@ import (
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
-	"github.com/lamina-ml/lamina/internal/opcase"
+	"github.com/lamina-ml/lamina/internal/lab/opcase"
 )
 
 var update = flag.Bool("update", false, "write README.md anew")

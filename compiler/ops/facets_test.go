@@ -8,7 +8,7 @@ import (
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
-	"github.com/lamina-ml/lamina/internal/opcase"
+	"github.com/lamina-ml/lamina/internal/lab/opcase"
 )
 
 // TestFacetsHold evaluates every case and holds what the op says of itself to it.

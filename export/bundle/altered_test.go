@@ -10,8 +10,8 @@ import (
 	"testing"
 
 	"github.com/lamina-ml/lamina/export/bundle"
+	"github.com/lamina-ml/lamina/internal/lab/orttest"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
-	"github.com/lamina-ml/lamina/internal/orttest"
 )
 
 func put(t *testing.T, dir, name string, b []byte) {

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/lamina-ml/lamina/export/bundle"
-	"github.com/lamina-ml/lamina/internal/orttest"
+	"github.com/lamina-ml/lamina/internal/lab/orttest"
 	"github.com/lamina-ml/lamina/runtime/optim"
 	"github.com/lamina-ml/lamina/runtime/train"
 	"github.com/lamina-ml/lamina/spec"

@@ -14,7 +14,7 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/export/bundle"
 	"github.com/lamina-ml/lamina/export/verify"
-	"github.com/lamina-ml/lamina/internal/orttest"
+	"github.com/lamina-ml/lamina/internal/lab/orttest"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/engine"
 )

@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/lamina-ml/lamina/internal/hostile"
+	"github.com/lamina-ml/lamina/internal/lab/hostile"
 )
 
 // golden reads a file of the bundle of format version 1.

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/lamina-ml/lamina/export/bundle"
-	"github.com/lamina-ml/lamina/internal/orttest"
+	"github.com/lamina-ml/lamina/internal/lab/orttest"
 )
 
 // unverified writes an export that no other runtime has seen.

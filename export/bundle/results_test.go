@@ -10,8 +10,8 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/export/bundle"
-	"github.com/lamina-ml/lamina/internal/orttest"
-	"github.com/lamina-ml/lamina/internal/twoway"
+	"github.com/lamina-ml/lamina/internal/lab/orttest"
+	"github.com/lamina-ml/lamina/internal/lab/twoway"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/spec"
 )

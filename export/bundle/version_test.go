@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/lamina-ml/lamina/export/bundle"
-	"github.com/lamina-ml/lamina/internal/orttest"
+	"github.com/lamina-ml/lamina/internal/lab/orttest"
 )
 
 // TestFirstVersion verifies the bundle of format version 1 where it lies, which

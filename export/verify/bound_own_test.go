@@ -7,7 +7,7 @@ import (
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
-	"github.com/lamina-ml/lamina/internal/twoway"
+	"github.com/lamina-ml/lamina/internal/lab/twoway"
 )
 
 // bounding is x, with the bound of a test.

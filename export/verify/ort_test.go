@@ -13,8 +13,8 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ops"
 	onnxexport "github.com/lamina-ml/lamina/export"
 	"github.com/lamina-ml/lamina/export/verify"
+	"github.com/lamina-ml/lamina/internal/lab/orttest"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
-	"github.com/lamina-ml/lamina/internal/orttest"
 )
 
 func rows(dims ...int) ir.Type {

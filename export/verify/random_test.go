@@ -9,7 +9,7 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ops"
 	onnxexport "github.com/lamina-ml/lamina/export"
 	"github.com/lamina-ml/lamina/export/verify"
-	"github.com/lamina-ml/lamina/internal/orttest"
+	"github.com/lamina-ml/lamina/internal/lab/orttest"
 )
 
 // randomGraph is a chain of layers with branches, residuals, tied and shared

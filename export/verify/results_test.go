@@ -6,9 +6,9 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/export/verify"
+	"github.com/lamina-ml/lamina/internal/lab/orttest"
+	"github.com/lamina-ml/lamina/internal/lab/twoway"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
-	"github.com/lamina-ml/lamina/internal/orttest"
-	"github.com/lamina-ml/lamina/internal/twoway"
 )
 
 // halving is a graph whose layer "halves" ends in an op of two results.

@@ -8,20 +8,32 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/lamina-ml/lamina/export/verify/ort"
 	"github.com/lamina-ml/lamina/kernels/simd"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/train"
 )
 
 // version is set when make builds a command.
-var version = "devel"
+var version string
 
-// Version returns the version of the command that runs.
-func Version() string { return version }
+// Version returns the version of the command that runs: what make was told by git, else
+// what the go command recorded, else devel.
+func Version() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "devel"
+}
 
 // The exit statuses: of a verdict that does not hold, and of what cannot be
 // read or run.
@@ -47,11 +59,48 @@ LAMINA_KERNEL       kernel set or kernel to use; see lamina cpu`
 
 // Root completes a command of a name with what every command has.
 func Root(c *cobra.Command) *cobra.Command {
-	c.Version = version
+	c.Version = Version()
+	c.AddCommand(versionCommand())
 	// A kernel that was asked for and cannot be had must not go unnoticed.
 	c.PersistentPreRunE = func(*cobra.Command, []string) error { return simd.EnvError() }
 	c.SilenceUsage = true
 	c.SilenceErrors = true
+	return c
+}
+
+func versionCommand() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "version",
+		Short: "Print the version, the platform, and what this build can run",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			b := struct {
+				Version     string `json:"version"`
+				Go          string `json:"go"`
+				Platform    string `json:"platform"`
+				Kernels     string `json:"kernels"`
+				Onnxruntime string `json:"onnxruntime"` // the version that is found, or empty
+				Missing     string `json:"missing,omitempty"`
+			}{Version: Version(), Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Kernels: simd.Active()}
+			found, err := ort.Runtime().Version()
+			if b.Onnxruntime = found; err != nil {
+				b.Missing = err.Error()
+			}
+			if asJSON {
+				return json.NewEncoder(c.OutOrStdout()).Encode(b)
+			}
+			w := c.OutOrStdout()
+			fmt.Fprintf(w, "%s %s, %s, %s, %s kernels\n", c.Root().Name(), b.Version, b.Go, b.Platform, b.Kernels)
+			if b.Missing != "" {
+				fmt.Fprintln(w, b.Missing)
+			} else {
+				fmt.Fprintln(w, "onnxruntime", b.Onnxruntime)
+			}
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
 }
 

@@ -3,7 +3,7 @@ package onnxpb_test
 import (
 	"testing"
 
-	"github.com/lamina-ml/lamina/internal/hostile"
+	"github.com/lamina-ml/lamina/internal/lab/hostile"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
 )
 

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/lamina-ml/lamina/internal/hostile"
+	"github.com/lamina-ml/lamina/internal/lab/hostile"
 )
 
 // safe makes a .safetensors file.

@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/lamina-ml/lamina/internal/hostile"
+	"github.com/lamina-ml/lamina/internal/lab/hostile"
 )
 
 // mend makes the checksum right again.

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/lamina-ml/lamina/internal/hostile"
+	"github.com/lamina-ml/lamina/internal/lab/hostile"
 )
 
 // mendZip makes the CRCs of an archive of stored members right again, where its

@@ -7,7 +7,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/lamina-ml/lamina/internal/smalldisk"
+	"github.com/lamina-ml/lamina/internal/lab/smalldisk"
 	"github.com/lamina-ml/lamina/spec"
 )
 

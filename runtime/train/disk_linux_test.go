@@ -7,7 +7,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/lamina-ml/lamina/internal/smalldisk"
+	"github.com/lamina-ml/lamina/internal/lab/smalldisk"
 )
 
 // A real disk that fills while a training runs, and then one that is read-only.

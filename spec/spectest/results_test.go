@@ -5,7 +5,7 @@ import (
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
-	"github.com/lamina-ml/lamina/internal/twoway"
+	"github.com/lamina-ml/lamina/internal/lab/twoway"
 	"github.com/lamina-ml/lamina/spec"
 	"github.com/lamina-ml/lamina/spec/spectest"
 )

@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"github.com/lamina-ml/lamina/export/verify/ort"
+	"github.com/lamina-ml/lamina/internal/lab/orttest"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
-	"github.com/lamina-ml/lamina/internal/orttest"
 )
 
 // TestBind: runs read the bound inputs and write the bound outputs, again and

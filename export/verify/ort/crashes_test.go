@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lamina-ml/lamina/internal/lab/orttest"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
-	"github.com/lamina-ml/lamina/internal/orttest"
 )
 
 // withNodes is a model of x f32[2 3] and y, with weights v f32[3], w f32[3 3] and a

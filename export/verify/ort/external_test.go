@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lamina-ml/lamina/internal/lab/orttest"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
-	"github.com/lamina-ml/lamina/internal/orttest"
 )
 
 // Bytes have no folder: data outside them would be whatever lies under its name in

@@ -11,7 +11,7 @@ import (
 	"github.com/lamina-ml/lamina/compiler/plan"
 	"github.com/lamina-ml/lamina/compiler/random"
 	"github.com/lamina-ml/lamina/export/verify"
-	"github.com/lamina-ml/lamina/internal/randmodel"
+	"github.com/lamina-ml/lamina/internal/lab/randmodel"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/engine"
 )

@@ -8,8 +8,8 @@ import (
 	onnxexport "github.com/lamina-ml/lamina/export"
 	"github.com/lamina-ml/lamina/export/verify"
 	"github.com/lamina-ml/lamina/export/verify/native"
-	"github.com/lamina-ml/lamina/internal/orttest"
-	"github.com/lamina-ml/lamina/internal/randmodel"
+	"github.com/lamina-ml/lamina/internal/lab/orttest"
+	"github.com/lamina-ml/lamina/internal/lab/randmodel"
 )
 
 // TestLengths holds that shapes which a file computes are right on onnxruntime and on

@@ -6,7 +6,7 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
 	onnxexport "github.com/lamina-ml/lamina/export"
-	"github.com/lamina-ml/lamina/internal/orttest"
+	"github.com/lamina-ml/lamina/internal/lab/orttest"
 )
 
 // TestTransposedProducts holds that onnxruntime computes products of transposes,

@@ -18,7 +18,7 @@ import (
 	onnxexport "github.com/lamina-ml/lamina/export"
 	"github.com/lamina-ml/lamina/export/verify"
 	"github.com/lamina-ml/lamina/export/verify/ort"
-	"github.com/lamina-ml/lamina/internal/randmodel"
+	"github.com/lamina-ml/lamina/internal/lab/randmodel"
 	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/runtime/optim"
 	"github.com/lamina-ml/lamina/runtime/train"

@@ -23,9 +23,9 @@ import (
 	onnxexport "github.com/lamina-ml/lamina/export"
 	"github.com/lamina-ml/lamina/export/verify"
 	"github.com/lamina-ml/lamina/export/verify/ort"
+	"github.com/lamina-ml/lamina/internal/lab/opcase"
+	"github.com/lamina-ml/lamina/internal/lab/orttest"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
-	"github.com/lamina-ml/lamina/internal/opcase"
-	"github.com/lamina-ml/lamina/internal/orttest"
 )
 
 func open(t testing.TB, model []byte) verify.Session {

@@ -12,8 +12,8 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 	onnxexport "github.com/lamina-ml/lamina/export"
 	"github.com/lamina-ml/lamina/export/verify"
-	"github.com/lamina-ml/lamina/internal/orttest"
-	"github.com/lamina-ml/lamina/internal/randgraph"
+	"github.com/lamina-ml/lamina/internal/lab/orttest"
+	"github.com/lamina-ml/lamina/internal/lab/randgraph"
 )
 
 // lengthsOnFile exports the graph of a seed as it was drawn, as the compiler's front

@@ -221,7 +221,7 @@ func TestClaimsPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, err := Load(filepath.Join("..", "..", "testdata", "yardsticks"))
+	all, err := Load(filepath.Join("..", "..", "..", "testdata", "yardsticks"))
 	if err != nil {
 		t.Fatal(err)
 	}

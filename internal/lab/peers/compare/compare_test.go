@@ -315,7 +315,7 @@ func TestReplace(t *testing.T) {
 			t.Errorf("%q has no marks, and no error", page)
 		}
 	}
-	page, err := os.ReadFile(filepath.Join("..", "..", "..", "README.md"))
+	page, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "README.md"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 type peer struct {
 	name string // in tables
 	dir  string // its folder below the peers' folder
-	// program is what is run: a script of internal/peers/python by the folder's
+	// program is what is run: a script of internal/lab/peers/python by the folder's
 	// Python, or "" for the executable that dir names.
 	program string
 	mode    string
@@ -70,7 +70,7 @@ func (s *setup) why(dir string) string {
 // library is a BLAS whose products are timed.
 type library struct {
 	name string
-	kind string   // as internal/peers/gemm calls it
+	kind string   // as internal/lab/peers/gemm calls it
 	glob []string // where its file may lie, below the peers' folder or the root
 }
 

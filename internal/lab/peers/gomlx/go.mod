@@ -1,4 +1,4 @@
-module github.com/lamina-ml/lamina/internal/peers/gomlx
+module github.com/lamina-ml/lamina/internal/lab/peers/gomlx
 
 go 1.27
 

@@ -37,7 +37,7 @@ var fewLabels = []int{100, 1000}
 func claimsRow() Row {
 	r := Row{Name: claims, Source: "a common tutorial on stacked autoencoders", Apart: true,
 		Metric:  "test error, %, of the classifier pretrained without labels, from 100 labels",
-		Differs: "Shortened: see internal/yardstick"}
+		Differs: "Shortened: see internal/lab/yardstick"}
 	add := func(name, metric string, seeds int, how recipe) {
 		r.Cells = append(r.Cells, Cell{Name: name, Metric: metric, Seeds: seeds, how: how})
 	}

@@ -77,7 +77,7 @@ the tables are made of that file and are printed and written beside it.`,
 	f := c.Flags()
 	f.StringVar(&s.lamina, "lamina", "bin/laminabench", "the command that is measured")
 	f.StringVar(&s.peers, "peers", ".cache/peers", "the folder that make bench-peers filled")
-	f.StringVar(&s.python, "python", "internal/peers/python", "the folder of the peers' Python programs")
+	f.StringVar(&s.python, "python", "internal/lab/peers/python", "the folder of the peers' Python programs")
 	f.StringVar(&s.model, "model", "testdata/bundles/demo-v1/model.onnx", "the encoder whose calls are timed")
 	f.StringSliceVar(&s.works, "works", works, "what to train")
 	f.IntSliceVar(&s.threads, "threads", []int{1, 2}, "numbers of threads")

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
-	"github.com/lamina-ml/lamina/internal/opcase"
+	"github.com/lamina-ml/lamina/internal/lab/opcase"
 )
 
 func TestParse(t *testing.T) {

@@ -12,7 +12,7 @@ const keptData = "MNIST, 60000 rows to train and 10000 to test"
 // The kept results are of the cells as they are, on the full MNIST, and README.md
 // shows them, all of them.
 func TestKeptResults(t *testing.T) {
-	root := filepath.Join("..", "..")
+	root := filepath.Join("..", "..", "..")
 	all, err := Load(filepath.Join(root, "testdata", "yardsticks"))
 	if err != nil {
 		t.Fatal(err)
