@@ -40,7 +40,6 @@ def said(e):
     return f"{type(e).__name__}: {str(e).strip().splitlines()[0]}"
 
 
-# block: tied
 @keras.saving.register_keras_serializable("stacked")
 class Tied(keras.layers.Layer):
     """y = x·wᵀ + b with the kernel w of a Dense layer that was built before; b is its own."""
@@ -54,10 +53,8 @@ class Tied(keras.layers.Layer):
 
     def call(self, x):
         return keras.ops.matmul(x, keras.ops.transpose(self.dense.kernel)) + self.b
-# end
 
 
-# block: stack
 def stack():
     first, second = keras.layers.Dense(100, name="dense1"), keras.layers.Dense(30, name="dense2")
     encoder = keras.Sequential([keras.Input((28, 28)), keras.layers.Flatten(),
@@ -65,38 +62,30 @@ def stack():
     decoder = keras.Sequential([keras.Input((30,)), Tied(second, name="tied1"), keras.layers.ReLU(),
                                 Tied(first, name="tied2"), keras.layers.Reshape((28, 28))], name="decoder")
     return encoder, decoder
-# end
 
 
-# block: model
 def model(encoder, decoder):
     whole = keras.Sequential([encoder, decoder], name="stacked")
     whole.compile(optimizer="adam", loss="mse")
     return whole
-# end
 
 
 def fit(encoder, decoder, train, test, epochs):
-    # block: fit
     ae = model(encoder, decoder)
     ae.summary(expand_nested=True)
     history = ae.fit(train, train, epochs=epochs, batch_size=256, validation_data=(test, test), verbose=0).history
     for e, (loss, held) in enumerate(zip(history["loss"], history["val_loss"]), 1):
         print(f"epoch {e:2}  train {loss:.5f}  test {held:.5f}")
-    # end
     return ae
 
 
 def pictures(ae, test, path):
-    # block: pictures
     both = np.concatenate([test[:10], ae.predict(test[:10], verbose=0)]).clip(0, 1)
     sheet = both.reshape(2, 10, 28, 28).transpose(0, 2, 1, 3).reshape(56, 280)
     path.write_bytes(b"P5 280 56 255\n" + (255 * sheet).astype(np.uint8).tobytes())
-    # end
 
 
 def greedy(train, test, epochs):
-    # block: greedy
     encoder, decoder = stack()
     flat, first, relu1, second, relu2 = encoder.layers
     tied1, relu3, tied2, image = decoder.layers
@@ -109,7 +98,6 @@ def greedy(train, test, epochs):
     stage2 = keras.Sequential([keras.Input((100,)), second, relu2, tied1, relu3], name="stage2")
     stage2.compile(optimizer="adam", loss="mse")
     two = stage2.fit(codes, codes, epochs=epochs, batch_size=256, verbose=0).history["loss"]
-    # end
     ae = model(encoder, decoder)
     print(f"greedy: stage 1 {one[-1]:.5f} of pixels, stage 2 {two[-1]:.5f} of codes {codes.shape[1:]}; "
           f"the stack of both, test {ae.evaluate(test, test, verbose=0):.5f}")
@@ -117,13 +105,11 @@ def greedy(train, test, epochs):
 
 
 def classify(encoder, train, test, few, epochs):
-    # block: classifier
     def head(below):
         c = keras.Sequential([below, keras.layers.Dense(10)])
         c.compile(optimizer="adam", loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
         c.fit(train[0][few], train[1][few], epochs=epochs, batch_size=50, verbose=0)
         return c.evaluate(*test, verbose=0)[1]
-    # end
     print(f"classifier of {len(few)} labels: from scratch {100 * head(stack()[0]):.2f} %, on the reused encoder {100 * head(encoder):.2f} %")
 
 

@@ -30,8 +30,10 @@ type Tensor struct {
 	Shape []int  // row-major; empty for one number
 	Float bool   // whether Read can read it: float16, bfloat16, float32 and float64
 
-	from, bytes int64 // of a .safetensors file
-	member      int   // of an .npz file
+	from, bytes int64 // where it is in the file
+	head        int64 // bytes of an array's header, unpacked
+	deflated    bool
+	sum         uint32 // CRC-32 of an array, unpacked
 	order       binary.ByteOrder
 	kind        kind
 	fortran     bool // the first axis runs fastest
@@ -157,7 +159,7 @@ func (f *File) read(r io.ReaderAt, name string) ([]float32, error) {
 	var x []float32
 	var err error
 	if f.Format == "npz" {
-		x, err = readMember(r, f.size, t)
+		x, err = readMember(r, t)
 	} else {
 		x, err = t.numbers(io.NewSectionReader(r, t.from, t.bytes), t.bytes)
 	}

@@ -4,9 +4,11 @@ import (
 	"archive/zip"
 	"bufio"
 	"cmp"
+	"compress/flate"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"math"
 	"slices"
@@ -35,13 +37,13 @@ func npz(r io.ReaderAt, size int64) ([]Tensor, error) {
 	if len(z.File) > maxTensors {
 		return nil, fmt.Errorf("%d arrays are more than the limit of %d", len(z.File), maxTensors)
 	}
-	if err := apart(z.File); err != nil {
+	if err := apart(z.File, size); err != nil {
 		return nil, err
 	}
 	var list []Tensor
 	in := bufio.NewReaderSize(nil, 1<<12)
 	left := int64(maxHeads)
-	for i, m := range z.File {
+	for _, m := range z.File {
 		name, ok := strings.CutSuffix(m.Name, ".npy")
 		if !ok {
 			return nil, fmt.Errorf("it holds %q: an .npz file holds .npy files only, others are none (a .keras or .pt file is an archive too: write its weights with numpy.savez)", clip(m.Name))
@@ -51,7 +53,7 @@ func npz(r io.ReaderAt, size int64) ([]Tensor, error) {
 			return nil, fmt.Errorf("tensor %q: %w", clip(name), err)
 		}
 		left -= head
-		t.Name, t.member = name, i
+		t.Name = name
 		list = append(list, t)
 	}
 	return list, nil
@@ -70,8 +72,8 @@ func (b *bounded) ReadAt(p []byte, at int64) (int, error) {
 	return b.ReaderAt.ReadAt(p, at)
 }
 
-// apart refuses members that share bytes, by which a small archive unpacks to any size.
-func apart(files []*zip.File) error {
+// apart refuses members that share bytes, by which a small archive unpacks to any size, and bytes that are not there.
+func apart(files []*zip.File, size int64) error {
 	type span struct {
 		from, end int64
 		name      string
@@ -82,8 +84,8 @@ func apart(files []*zip.File) error {
 		if err != nil {
 			return fmt.Errorf("tensor %q: %w", clip(m.Name), err)
 		}
-		if m.CompressedSize64 > maxBytes {
-			return fmt.Errorf("tensor %q: %d bytes cannot be there", clip(m.Name), m.CompressedSize64)
+		if from > size || m.CompressedSize64 > uint64(size-from) {
+			return fmt.Errorf("tensor %q: its %d bytes are more than the file has", clip(m.Name), m.CompressedSize64)
 		}
 		spans = append(spans, span{from, from + int64(m.CompressedSize64), m.Name})
 	}
@@ -131,34 +133,31 @@ func array(m *zip.File, in *bufio.Reader, most int64) (t Tensor, head int64, err
 	if have := int64(size) - head; n*int64(t.kind.size()) != have {
 		return t, 0, fmt.Errorf("its shape %v of %s is %d bytes, but it has %d", h.Shape, h.Type, n*int64(t.kind.size()), have)
 	}
-	t.bytes = head
-	return t, head, nil
+	from, err := m.DataOffset()
+	t.from, t.bytes, t.head, t.deflated, t.sum = from, int64(m.CompressedSize64), head, m.Method == zip.Deflate, m.CRC32
+	return t, head, err
 }
 
-// readMember reads the numbers of an array, and to the archive's checksum.
-func readMember(r io.ReaderAt, size int64, t *Tensor) ([]float32, error) {
-	z, err := zip.NewReader(r, size)
+// readMember reads the numbers of an array, and holds all its bytes against the archive's checksum.
+func readMember(r io.ReaderAt, t *Tensor) ([]float32, error) {
+	sum := crc32.NewIEEE()
+	var in io.Reader = io.NewSectionReader(r, t.from, t.bytes)
+	if t.deflated {
+		in = flate.NewReader(in)
+	}
+	in = io.TeeReader(in, sum)
+	if _, err := io.CopyN(io.Discard, in, t.head); err != nil {
+		return nil, err
+	}
+	x, err := t.numbers(in, t.bytes)
 	if err != nil {
 		return nil, err
 	}
-	if t.member >= len(z.File) || z.File[t.member].Name != t.Name+".npy" {
-		return nil, errors.New("the file was changed after it was opened")
-	}
-	m := z.File[t.member]
-	in, err := m.Open()
-	if err != nil {
-		return nil, err
-	}
-	defer in.Close()
-	if _, err := io.CopyN(io.Discard, in, t.bytes); err != nil {
-		return nil, err
-	}
-	x, err := t.numbers(in, int64(m.CompressedSize64))
-	if err != nil {
-		return nil, err
-	}
-	if n, err := io.CopyN(io.Discard, in, 1); n > 0 || err != io.EOF { // its end checks the sum
+	if n, err := io.CopyN(io.Discard, in, 1); n > 0 || err != io.EOF {
 		return nil, fmt.Errorf("it is damaged: %w", cmp.Or(err, errors.New("bytes follow its data")))
+	}
+	if sum.Sum32() != t.sum {
+		return nil, errors.New("it is damaged: its checksum is not that of the archive")
 	}
 	return x, nil
 }

@@ -161,6 +161,10 @@ func TestRefuses(t *testing.T) {
 	shared := archive(t, zip.Store, member{"x.npy", x}, member{"y.npy", x})
 	at = bytes.LastIndex(shared, []byte("PK\x01\x02"))
 	binary.LittleEndian.PutUint32(shared[at+42:], 0) // y is where x is
+	beyond := archive(t, zip.Store, member{"x.npy", npyFile("<f4", "False", "(10000000000,)", little(1))})
+	at = bytes.LastIndex(beyond, []byte("PK\x01\x02"))
+	binary.LittleEndian.PutUint32(beyond[at+20:], 1<<31)
+	binary.LittleEndian.PutUint32(beyond[at+24:], 1<<31)
 	many := "{" + strings.Repeat(`"":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},`, 3)
 	for name, c := range map[string]struct {
 		file []byte
@@ -208,8 +212,9 @@ func TestRefuses(t *testing.T) {
 		"short array":   {archive(t, zip.Store, member{"x.npy", npyFile("<f4", "False", "(3,)", little(1, 2))}), `"x": its shape [3] of <f4 is 12 bytes, but it has 8`},
 		"huge array":    {archive(t, zip.Store, member{"x.npy", npyFile("<f4", "False", "(4294967296, 4294967296)", nil)}), "GiB"},
 		"encrypted":     {encrypted, `"x": it is encrypted`},
-		"checksum":      {sum, `"x": it is damaged: zip: checksum`},
+		"checksum":      {sum, `"x": it is damaged: its checksum`},
 		"lying":         {lying, `"x": its 40000128 bytes cannot come of`},
+		"beyond":        {beyond, `"x.npy": its 2147483648 bytes are more than the file has`},
 		"shared":        {shared, "overlap"},
 		"header 64 KB":  {archive(t, zip.Deflate, member{"x.npy", append([]byte("\x93NUMPY\x02\x00\xff\xff\xff\xff"), "{}"...)}), "4294967307"},
 	} {
@@ -271,9 +276,12 @@ func TestFindings(t *testing.T) { hostile.Findings(t, "testdata/hostile", parseA
 
 // Files that are short for what they make.
 func TestBigFiles(t *testing.T) {
-	var names, arrays []member
-	for i := range 1 << 14 {
-		names = append(names, member{fmt.Sprintf("%d.npy", i), nil})
+	var names, arrays, longNames []member
+	for i := range maxTensors + 1 {
+		names = append(names, member{fmt.Sprintf("%d.npy", i), npyFile("<f4", "False", "()", little(1))})
+	}
+	for i := range maxDirectory/60_000 + 1 {
+		longNames = append(longNames, member{fmt.Sprintf("%060000d.npy", i), npyFile("<f4", "False", "()", little(1))})
 	}
 	padded := npyFile("<f4", "False", "(1,)"+strings.Repeat(" ", 1<<15), little(1))
 	for i := range 2000 {
@@ -286,14 +294,19 @@ func TestBigFiles(t *testing.T) {
 		"metadata":       safe(`{"__metadata__":{` + strings.Repeat(`"":"",`, n/6) + `"a":"b"}}`),
 		"nesting":        safe("{" + strings.Repeat(`"a":{`, n/5)),
 		"zeros":          safe("{"+entry("w", "BF16", "[4194304]", 0, 8<<20)+"}", make([]byte, 8<<20)...),
-		"members":        archive(t, zip.Store, names...),
+		"members":        archive(t, zip.Store, names[1:]...),
 		"long headers":   archive(t, zip.Deflate, arrays...),
 		"deflated zeros": archive(t, zip.Deflate, member{"w.npy", npyFile("<f2", "False", "(4194304,)", make([]byte, 8<<20))}),
 	} {
 		_ = hostile.Watch(t, name, b, parseAll)
 	}
-	if b := archive(t, zip.Store, append(names, names...)...); hostile.Watch(t, "more members", b, parseAll) == nil {
-		t.Error("32,768 arrays are accepted")
+	for want, b := range map[string][]byte{
+		"16385 arrays are more": archive(t, zip.Store, names...),
+		"its directory takes":   archive(t, zip.Store, longNames...),
+	} {
+		if err := hostile.Watch(t, want, b, parseAll); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %q", err, want)
+		}
 	}
 }
 

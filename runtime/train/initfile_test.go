@@ -94,12 +94,42 @@ func TestInitFromFile(t *testing.T) {
 		if src, err = Renamed(src, keras); err != nil {
 			t.Fatal(err)
 		}
+		if got := src.Names(); !slices.Contains(got, names[0]) || slices.Contains(got, "dense/kernel") || slices.Contains(got, "dense/bias") {
+			t.Errorf("%s, renamed: %v", name, got)
+		}
 		if got, r := run(src); got != want || r.Hash != report.Hash || len(r.Skipped) > 0 {
 			t.Errorf("%s, renamed: another training; loaded %s", name, r)
 		}
 		if shape, x, ok := src.Tensor(names[0]); !ok || !slices.Equal(shape, shapes[0]) || !slices.Equal(x, data[0]) {
 			t.Errorf("%s: tensor of %v, %v", name, shape, ok)
 		}
+	}
+}
+
+// What does not fit is not read: not even its damage is seen.
+func TestInitFromFileReadsWhatFits(t *testing.T) {
+	large := make([]float32, 1<<16)
+	large[0] = 7
+	path := inNPZ(t, []string{"encoder/dense1/w", "head/w"}, [][]int{{12, 8}, {1 << 16}}, [][]float32{ramp(96), large})
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[bytes.Index(b, []byte{0, 0, 0xe0, 0x40, 0, 0, 0, 0})]++ // the 7
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	src, err := FileTensors(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, ok := src.Tensor("head/w"); ok {
+		t.Error("nothing was damaged")
+	}
+	o := options()
+	o.InitFrom = []From{{Tensors: src, Pattern: "*", Partly: true}}
+	if r := mustNew(t, o).InitReports()[0]; len(r.Loaded) != 1 || !strings.Contains(r.String(), `"head/w" (its shape is [65536]`) {
+		t.Errorf("%s", r)
 	}
 }
 

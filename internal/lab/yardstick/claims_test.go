@@ -88,6 +88,20 @@ func TestClaims(t *testing.T) {
 	if tied.also["parameters"] != weights+64+16+64+784 || untied.also["parameters"] != tied.also["parameters"]+weights {
 		t.Errorf("%v parameters tied, %v untied", tied.also["parameters"], untied.also["parameters"])
 	}
+	// A second draw has other labels.
+	one := tiny()["modern"].how.(claimedDepth)
+	one.Draws, one.All.Epochs = 1, 1
+	two := one
+	two.Draws = 2
+	a, errA := one.measure(t.Context(), &input{digits: digits})
+	b, errB := two.measure(t.Context(), &input{digits: digits})
+	if errA != nil || errB != nil || a.also["scratch 50 error"] == b.also["scratch 50 error"] || a.also["scratch all error"] != b.also["scratch all error"] {
+		t.Errorf("%v, %v: one draw %v, two %v", errA, errB, a.also, b.also)
+	}
+	// Pretraining must have a part in what comes of it.
+	if a.also["pretrained all error"] == a.also["scratch all error"] {
+		t.Errorf("pretrained as from scratch: %v", a.also)
+	}
 	for _, how := range []recipe{claimedDepth{Depth: 0, Draws: 1, Labels: []int{10}}, claimedDepth{Depth: 1, Draws: 0, Labels: []int{10}}, claimedDepth{Depth: 1, Draws: 1}} {
 		if _, err := how.measure(t.Context(), &input{digits: digits}); err == nil {
 			t.Errorf("%+v was measured", how)
