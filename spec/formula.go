@@ -20,7 +20,7 @@ type FormulaLayer struct {
 	Base
 	rule  string // the one that its arguments break, "" for none
 	build func(b *Builder, x *ir.Value) *ir.Value
-	image func() Image // nil if it is not to be undone
+	image func() Image // nil if it has none
 }
 
 // Named gives the layer a name.
@@ -35,7 +35,7 @@ func (l *FormulaLayer) Build(b *Builder, x ...*ir.Value) *ir.Value { return l.bu
 // Permute; the others have none.
 func (l *FormulaLayer) Image(ir.Type, bool) Image {
 	if l.image == nil {
-		return NoImage("it loses what would be needed to undo it")
+		return NoImage("what it leaves out cannot be restored")
 	}
 	return l.image()
 }
@@ -107,7 +107,7 @@ func affine(kind string, by float64, op ir.Op, inverse float64) *FormulaLayer {
 	})
 	l.image = func() Image {
 		if math.IsInf(inverse, 0) {
-			return NoImage("a scale of 0 is not to be undone")
+			return NoImage("a scale of 0 cannot be undone")
 		}
 		return UndoneBy(affine(kind, inverse, op, by))
 	}
@@ -319,7 +319,7 @@ func (l *ReduceLayer) Keep() *ReduceLayer {
 
 func (l *ReduceLayer) args() string {
 	if len(l.axes) == 0 {
-		return "needs the axes that it goes along, got none; over the batch, which is none of them, go BatchSum and BatchMean"
+		return "at least one axis must be given, got none; to go over the batch use BatchSum or BatchMean"
 	}
 	return ""
 }

@@ -22,8 +22,8 @@ func TestFormulaMistakes(t *testing.T) {
 	}{
 		// Axes.
 		{x.Then(spec.Sum(1)), `layer "sum1": Sum: axis 1 does not exist: the axes of f32[N 3], the batch not counted, are -1 to 0`},
-		{x.Then(spec.Sum()), `layer "sum2": Sum: needs the axes that it goes along, got none; over the batch, which is none of them, go BatchSum and BatchMean`},
-		{x.Then(spec.Mean()), `Mean: needs the axes that it goes along, got none`},
+		{x.Then(spec.Sum()), `layer "sum2": Sum: at least one axis must be given, got none; to go over the batch use BatchSum or BatchMean`},
+		{x.Then(spec.Mean()), `Mean: at least one axis must be given, got none`},
 		{m.Then(spec.Max(1, -1)), `layer "max1": Max: axis -1 is given twice in [1 -1] (x is f32[N 2 3])`},
 		{m.Then(spec.Sum(0, 0, 0, 0, 0, 0, 0, 0, 0, 0)), `axis 0 is given twice`},
 		{k.Then(spec.Floats(), spec.Mean(0)), `Mean: axis 0 does not exist: f32[N] has no axis besides the batch`},
@@ -138,5 +138,21 @@ func TestLateOption(t *testing.T) {
 	_ = s.Keep()
 	if err := y.Err(); err == nil || !strings.Contains(err.Error(), `layer "sum1": Keep after the layer was placed at formula_mistakes_test.go:`) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestFormulasWithoutImage mirrors what leaves something out.
+func TestFormulasWithoutImage(t *testing.T) {
+	for want, l := range map[string]spec.Layer{
+		"a layer of kind Slice has no mirror image: what it leaves out cannot be restored":     spec.Slice(0, 0, 2),
+		"a layer of kind BatchMean has no mirror image: what it leaves out cannot be restored": spec.BatchMean(),
+		"a layer of kind Mean has no mirror image":                                             spec.Mean(0),
+		"a layer of kind Scale has no mirror image: a scale of 0 cannot be undone":             spec.Scale(0),
+	} {
+		x := spec.Input("x", 3)
+		_ = x.Then(l)
+		if err := x.Then(spec.Mirror("m", l)).Err(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
+		}
 	}
 }

@@ -110,6 +110,27 @@ func TestOptionsCopy(t *testing.T) {
 	}
 }
 
+// TestCopiesAreLayersOfTheirOwn makes copies of layers that something was done with, or
+// that were wrong.
+func TestCopiesAreLayersOfTheirOwn(t *testing.T) {
+	stack := spec.Sequential("s", spec.Dense(2))
+	mirror := spec.MirrorOf(stack, true)
+	if spec.MirrorOf(stack, true) != mirror || spec.MirrorOf(stack.Named("t"), true) == mirror {
+		t.Error("the mirror of a stack is that of its copy too")
+	}
+	x := spec.Input("x", 3)
+	pattern := spec.Dense(3).NoBias()
+	y := x.Then(pattern.Named("a"), pattern.Named("b"), pattern)
+	_, params, err := spec.GraphOf("g", y)
+	if err != nil || len(params) != 3 {
+		t.Errorf("three layers of one pattern have %d parameters (%v)", len(params), err)
+	}
+	err = x.Then(spec.Dense(3).Named("two words").NoBias()).Err()
+	if err == nil || strings.Count(err.Error(), "two words") != 1 || !strings.Contains(err.Error(), `layer "dense2": Dense: a name is a letter`) {
+		t.Errorf("got %v", err)
+	}
+}
+
 // flat writes the fields of a value, and those of a layer's identity.
 func flat(x any) string {
 	var b strings.Builder

@@ -65,8 +65,9 @@ func TestFormulasHaveKernels(t *testing.T) {
 			return spec.Mul(x, spec.Equal(x, x.Then(spec.Max(0))).Then(spec.Floats()))
 		},
 		"equal integers": func(x *spec.Value) *spec.Value {
-			hit := spec.Equal(greatest(x), spec.Data([]int{12}, []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11})).Then(spec.Floats())
-			below := spec.Less(greatest(x), spec.Data(nil, []int{4})).Then(spec.Floats())
+			places := spec.Data([]int{12}, []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11})
+			hit := spec.Equal(greatest(x), places).Then(spec.Floats())
+			below := spec.Less(greatest(x), places).Then(spec.Floats(), spec.Scale(0.5))
 			above := spec.Greater(spec.Data(nil, []int{2}), greatest(x)).Then(spec.Floats())
 			return spec.Add(spec.Mul(x, hit), spec.Mul(x, spec.Sub(below, above)))
 		},

@@ -46,6 +46,12 @@ func TestFormulas(t *testing.T) {
 			centres := spec.Data([]int{2, 6}, []float64{1, 0, -1, 0.5, 0, 2, -1, 1, 1, 0, 0, -2})
 			return spec.Sub(x, centres).Then(spec.Square(), spec.Mean(1), spec.Scale(-1), spec.Exp())
 		},
+		"constants": func(x *spec.Value) *spec.Value {
+			chosen := spec.Data([]int{6}, []bool{true, false, true, true, false, false})
+			bytes := spec.Data([]int{2, 3}, []uint8{0, 1, 2, 3, 4, 255}).Then(spec.Floats().Times(1.0/128), spec.Reshape(6))
+			near := spec.Less(spec.Data([]int{6}, []int64{0, 1, 2, 3, 4, 5}), spec.Data(nil, []int{3}))
+			return spec.Where(near, spec.Where(chosen, x, spec.Const(0.5)), spec.Add(x, bytes))
+		},
 		"stopped": func(x *spec.Value) *spec.Value {
 			return spec.Mul(x, x.Then(spec.Sigmoid(), spec.StopGradient()))
 		},
