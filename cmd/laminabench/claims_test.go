@@ -7,11 +7,11 @@ import (
 	"testing"
 )
 
-// The commands of internal/yardstick/README.md, with one cell of the claims on a few rows: measured, kept, and put into
+// The commands of internal/lab/yardstick/README.md, with one cell of the claims on a few rows: measured, kept, and put into
 // a page.
 func TestYardstickClaims(t *testing.T) {
 	dir, results, page := writeDigits(t, 300, 50), filepath.Join(t.TempDir(), "results"), filepath.Join(t.TempDir(), "page.md")
-	text, err := os.ReadFile(filepath.Join("..", "..", "internal", "yardstick", "README.md"))
+	text, err := os.ReadFile(filepath.Join("..", "..", "internal", "lab", "yardstick", "README.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -19,13 +19,13 @@ func TestYardstickClaims(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, command := range []string{"yardstick claims --data DIR --results testdata/yardsticks --work out/yardsticks",
-		"yardstick --table internal/yardstick/README.md --results testdata/yardsticks"} {
-		if !strings.Contains(string(text), "bin/lamina "+command) {
+		"yardstick --table internal/lab/yardstick/README.md --results testdata/yardsticks"} {
+		if !strings.Contains(string(text), "bin/laminabench "+command) {
 			t.Errorf("README.md does not say %q", command)
 		}
 		args := strings.Fields(strings.NewReplacer("claims", "claims/tied", "DIR", dir, "testdata/yardsticks", results,
-			"out/yardsticks", t.TempDir(), "internal/yardstick/README.md", page).Replace(command))
-		if r := lamina(t, nil, args...); r.status != 0 || args[1] == "claims/tied" && !strings.HasPrefix(r.stdout, "claims/tied ") {
+			"out/yardsticks", t.TempDir(), "internal/lab/yardstick/README.md", page).Replace(command))
+		if r := laminabench(t, nil, args...); r.Status != 0 || args[1] == "claims/tied" && !strings.HasPrefix(r.Stdout, "claims/tied ") {
 			t.Fatalf("%v: %+v", args, r)
 		}
 	}
