@@ -114,8 +114,8 @@ demo: build deps ## train, export and verify the demo (DATA=DIR for the full IDX
 bench: build deps ## Lamina beside every installed peer, alternating (ROUNDS=3 SECONDS=1 WORKS= PARTS=)
 	$(GO) run ./internal/lab/peers/compare $(COMPARE)
 
-bench-readme: COMPARE += --readme README.md
-bench-readme: bench ## the same, with the table in README.md written anew
+bench-readme: COMPARE += --readme cmd/laminabench/README.md
+bench-readme: bench ## the same, with the tables in cmd/laminabench/README.md written anew
 
 bench-go: ## run the benchmarks of the Go packages (BENCH=regexp)
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
@@ -156,7 +156,7 @@ peer-gemm:
 yardstick: build ## measure the published numbers (DATA=DIR: the full MNIST; goes on; ROW=keras-tied: anew)
 	@[[ -n "$${LAMINA_DATA:-}" ]] || { echo 'make yardstick: DATA=DIR, the folder of the full MNIST, is wanted' >&2; exit 1; }
 	bin/laminabench yardstick $(or $(ROW),all) $(if $(ROW),--again) --results testdata/yardsticks --work out/yardsticks
-	bin/laminabench yardstick --table README.md --results testdata/yardsticks
+	bin/laminabench yardstick --table cmd/laminabench/README.md --results testdata/yardsticks
 	bin/laminabench yardstick --table internal/lab/yardstick/README.md --results testdata/yardsticks
 
 # Up to Go 1.26 the end of FUZZTIME itself may be reported as a failure, without a

@@ -11,19 +11,28 @@ import (
 	"github.com/lamina-ml/lamina/internal/lab/orttest"
 )
 
-// blocks returns README.md's fenced blocks of a language.
-func blocks(t *testing.T, language string) []string {
+// pages are those whose commands and links are looked at.
+var pages = []string{"README.md", "cmd/laminabench/README.md"}
+
+func read(t *testing.T, page string) string {
 	t.Helper()
-	text, err := os.ReadFile("README.md")
+	text, err := os.ReadFile(filepath.FromSlash(page))
 	if err != nil {
 		t.Fatal(err)
 	}
+	return string(text)
+}
+
+// blocks returns a page's fenced blocks of a language.
+func blocks(t *testing.T, page, language string) []string {
+	t.Helper()
+	text := read(t, page)
 	var list []string
-	for _, m := range regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```$").FindAllStringSubmatch(string(text), -1) {
+	for _, m := range regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```$").FindAllStringSubmatch(text, -1) {
 		list = append(list, m[1])
 	}
 	if len(list) == 0 {
-		t.Fatalf("README.md has no block of %s", language)
+		t.Fatalf("%s has no block of %s", page, language)
 	}
 	return list
 }
@@ -90,12 +99,16 @@ func sh(t *testing.T, dir, command string) string {
 	return string(out)
 }
 
-// TestReadmeCommands runs every command of README.md, in order, but those of
+// TestReadmeCommands runs every command of the pages, in order, but those of
 // the program's own module.
 func TestReadmeCommands(t *testing.T) {
 	orttest.Runtime(t)
 	dir := checkout(t)
-	for _, block := range blocks(t, "sh") {
+	var all []string
+	for _, page := range pages {
+		all = append(all, blocks(t, page, "sh")...)
+	}
+	for _, block := range all {
 		if strings.Contains(block, "go mod init") {
 			continue
 		}
@@ -129,7 +142,7 @@ func TestReadmeProgram(t *testing.T) {
 		}
 		t.Skip(advice)
 	}
-	program := blocks(t, "go")[0]
+	program := blocks(t, "README.md", "go")[0]
 	want, err := os.ReadFile(filepath.Join("examples", "quickstart", "main.go"))
 	if err != nil {
 		t.Fatal(err)
@@ -158,7 +171,7 @@ func TestReadmeProgram(t *testing.T) {
 		t.Fatal(err)
 	}
 	ran := false
-	for _, block := range blocks(t, "sh") {
+	for _, block := range blocks(t, "README.md", "sh") {
 		if !strings.Contains(block, "go mod init") {
 			continue
 		}
@@ -175,22 +188,57 @@ func TestReadmeProgram(t *testing.T) {
 	}
 }
 
-// TestReadmePlaces checks that what README.md links to is there.
+// TestReadmePlaces checks that what the pages link to is there.
 func TestReadmePlaces(t *testing.T) {
-	text, err := os.ReadFile("README.md")
-	if err != nil {
-		t.Fatal(err)
+	for _, page := range pages {
+		links := regexp.MustCompile(`\]\(([^)#]+)[^)]*\)`).FindAllStringSubmatch(read(t, page), -1)
+		if len(links) == 0 {
+			t.Fatalf("%s links to nothing", page)
+		}
+		for _, m := range links {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			if _, err := os.Stat(filepath.Join(filepath.Dir(filepath.FromSlash(page)), filepath.FromSlash(m[1]))); err != nil {
+				t.Errorf("%s links to %s: %v", page, m[1], err)
+			}
+		}
 	}
-	links := regexp.MustCompile(`\]\(([^)#]+)\)`).FindAllStringSubmatch(string(text), -1)
-	if len(links) == 0 {
-		t.Fatal("README.md links to nothing")
+}
+
+// TestReadmeIsShort: README.md is a front door.
+func TestReadmeIsShort(t *testing.T) {
+	if n := strings.Count(read(t, "README.md"), "\n"); n > 150 {
+		t.Errorf("README.md has %d lines", n)
 	}
-	for _, m := range links {
-		if strings.Contains(m[1], "://") {
+}
+
+// TestReadmeFigures checks that the short tables of README.md are taken from the long
+// ones: each figure stands in a row of the long table that has the other ones too.
+func TestReadmeFigures(t *testing.T) {
+	short := read(t, "README.md")
+	_, short, _ = strings.Cut(short, "## Speed and yardsticks")
+	short, _, _ = strings.Cut(short, "\n## ")
+	long := read(t, "cmd/laminabench/README.md")
+	number := regexp.MustCompile(`[0-9]+\.[0-9]+( [kM])?`)
+	rows := 0
+	for line := range strings.Lines(short) {
+		if !strings.HasPrefix(line, "|") {
 			continue
 		}
-		if _, err := os.Stat(filepath.FromSlash(m[1])); err != nil {
-			t.Errorf("README.md links to %s: %v", m[1], err)
+		_, cells, _ := strings.Cut(strings.TrimPrefix(line, "|"), "|") // what it is called is free
+		figures := number.FindAllString(cells, -1)
+		if len(figures) == 0 {
+			continue
 		}
+		rows++
+		for _, f := range figures {
+			if !strings.Contains(long, " "+f+" ") && !strings.Contains(long, "**"+f+" ") {
+				t.Errorf("%s has %s, which is not in the long tables", strings.TrimSpace(line), f)
+			}
+		}
+	}
+	if rows != 12 {
+		t.Errorf("the short tables have %d rows, not six each", rows)
 	}
 }

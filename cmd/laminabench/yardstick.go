@@ -39,7 +39,7 @@ killed goes on in the middle of a training.`,
 		Example: `  laminabench yardstick pca30 --json
   laminabench yardstick sdae/rot/SDAE-3 --data DIR --work out/yardstick
   laminabench yardstick keras-tied --results testdata/yardsticks --again
-  laminabench yardstick --table README.md --results testdata/yardsticks`,
+  laminabench yardstick --table cmd/laminabench/README.md --results testdata/yardsticks`,
 		RunE: func(c *cobra.Command, args []string) error { return runYardstick(c, f, args) },
 	}
 	c.Flags().StringVar(&f.data, "data", os.Getenv("LAMINA_DATA"), "folder of the MNIST IDX files; default LAMINA_DATA, else the embedded slice")

@@ -34,7 +34,7 @@ func TestKeptResults(t *testing.T) {
 	if len(all) > 0 {
 		t.Errorf("results of no cell: %v", all)
 	}
-	page, err := os.ReadFile(filepath.Join(root, "README.md"))
+	page, err := os.ReadFile(filepath.Join(root, "cmd", "laminabench", "README.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,6 +42,6 @@ func TestKeptResults(t *testing.T) {
 		t.Fatal(err)
 	}
 	if want, err := Place(page, all); err != nil || string(want) != string(page) {
-		t.Errorf("README.md shows other yardsticks than testdata/yardsticks holds (%v): run laminabench yardstick --table README.md --results testdata/yardsticks", err)
+		t.Errorf("cmd/laminabench/README.md shows other yardsticks than testdata/yardsticks holds (%v): run laminabench yardstick --table cmd/laminabench/README.md --results testdata/yardsticks", err)
 	}
 }

@@ -315,12 +315,12 @@ func TestReplace(t *testing.T) {
 			t.Errorf("%q has no marks, and no error", page)
 		}
 	}
-	page, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "README.md"))
+	page, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "cmd", "laminabench", "README.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := replace(page, ""); err != nil {
-		t.Errorf("README.md: %v", err)
+		t.Errorf("the page of laminabench: %v", err)
 	}
 }
 
