@@ -285,6 +285,9 @@ func (x *extract) node(n *ir.Node) {
 	if !ok {
 		layer = p.path()
 	}
+	if layer == "" && p.st.loss { // one that is a value
+		layer = "loss/" + p.st.lower()
+	}
 	m := &ir.Node{ID: len(x.g.Nodes) + 1, Op: x.random(n), Layer: layer, Pos: p.st.made.pos()}
 	for _, v := range n.In {
 		m.In = append(m.In, x.operand(v))

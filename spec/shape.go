@@ -20,7 +20,7 @@ func (l *FlattenLayer) Named(name string) *FlattenLayer { return named(l, name) 
 
 // Build returns x as a matrix.
 func (l *FlattenLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
-	if !x[0].Type.Shape.RowWise() {
+	if !rowsFirst(x[0].Type.Shape) {
 		return b.Errorf("x must be [N …], got %s", x[0].Type)
 	}
 	if x[0].Type.Shape[1:].Symbolic() {
@@ -67,10 +67,10 @@ func (l *ReshapeLayer) args() string {
 // Build returns x in the new shape.
 func (l *ReshapeLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 	t := x[0].Type
-	if !t.Shape.RowWise() {
+	if !rowsFirst(t.Shape) {
 		return b.Errorf("x must be [N …], got %s", t)
 	}
-	to := ir.Shape{ir.Rows()}
+	to := ir.Shape{t.Shape[0]}
 	for i, d := range l.dims {
 		if d != 0 {
 			to = append(to, ir.Fixed(d))
