@@ -59,6 +59,10 @@ func (s *state) gradient(g *ir.Graph, n *ir.Node) error {
 	}
 	g.Nodes = slices.DeleteFunc(g.Nodes, func(m *ir.Node) bool { return m == n })
 	d.at(n)
+	if x.Type.Shape.Symbolic() && !readsLengths(grad) {
+		// The slope of what is linear in x is the same for every x, and has as many rows.
+		grad = d.b.Op(ops.Where{}, d.b.Op(ops.Equal{}, x, x), grad, grad)
+	}
 	v, kept := n.Out[0], outputSet(g)
 	if kept[v] {
 		grad = keepName(d.b, v, grad, kept)
@@ -80,6 +84,24 @@ func ones(b *ir.Builder, t ir.Type) *ir.Value {
 		return one
 	}
 	return b.Op(ops.Expand{Shape: ir.MakeDims(t.Shape)}, one)
+}
+
+// readsLengths reports whether a value depends on an input whose lengths are open, from
+// which a run takes them.
+func readsLengths(v *ir.Value) bool {
+	seen := map[*ir.Value]bool{}
+	var visit func(v *ir.Value) bool
+	visit = func(v *ir.Value) bool {
+		if seen[v] {
+			return false
+		}
+		seen[v] = true
+		if v.Def == nil {
+			return v.Kind == ir.InputValue && v.Type.Shape.Symbolic()
+		}
+		return slices.ContainsFunc(v.Def.In, visit)
+	}
+	return visit(v)
 }
 
 // between returns the nodes over which score depends on x, as far as gradients go or
@@ -127,9 +149,9 @@ func (s *state) takeApart(g *ir.Graph, n *ir.Node) error {
 // first op that lets none through.
 func noSlope(n *ir.Node, forward []*ir.Node, on map[*ir.Node]bool) error {
 	score, x := n.In[0], n.In[1]
-	why := "it depends on x by steps alone"
+	why := "it is the same for every x, or goes by steps"
 	for _, m := range forward {
-		if on[m] && (ir.StopsGradient(m.Op) || !m.Out[0].Type.DType.Float()) {
+		if on[m] && m.Op != (ops.Equal{}) && (ir.StopsGradient(m.Op) || !m.Out[0].Type.DType.Float()) {
 			why = fmt.Sprintf("%s of layer %q lets none through: %s", m.Op.Name(), m.Layer, whyNoGradient(m.Op))
 			break
 		}

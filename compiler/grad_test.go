@@ -218,13 +218,15 @@ func TestGradErrors(t *testing.T) {
 			[]string{"main.go:5", `layer "odd"`, "Opaque", `the score of "grad1" cannot be traced back`, "nobody knows it"}},
 		"stopped": {func(b *ir.Builder, x *ir.Value) *ir.Value { return b.Op(ops.StopGradient{}, x) },
 			[]string{"main.go:9", `layer "grad1"`, "Grad", `StopGradient of layer "odd" lets none through`}},
-		"steps": {func(b *ir.Builder, x *ir.Value) *ir.Value { return b.Op(ops.Cast{To: ir.F32}, b.Op(ops.Greater{}, x, x)) },
+		"steps": {func(b *ir.Builder, x *ir.Value) *ir.Value {
+			return b.Op(ops.Cast{To: ir.F32}, b.Op(ops.Greater{}, x, x))
+		},
 			[]string{"main.go:9", `Greater of layer "odd"`, "the result is bool"}},
 		"elsewhere": {func(b *ir.Builder, x *ir.Value) *ir.Value { return b.Op(ops.Neg{}, b.Input("z", vec)) },
 			[]string{"main.go:9", "does not depend on x", "f32[N 2]"}},
 		"constant slope": {func(b *ir.Builder, x *ir.Value) *ir.Value {
 			return b.Op(ops.Grad{}, b.Op(ops.Neg{}, x), x)
-		}, []string{"main.go:9", "does not depend on x"}},
+		}, []string{"main.go:9", "0 wherever it exists", "the same for every x"}},
 	} {
 		for _, ships := range []bool{false, true} {
 			b := ir.NewBuilder("g")
