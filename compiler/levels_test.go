@@ -22,7 +22,7 @@ var levels = []struct {
 	{2, "spec runtime/engine runtime/checkpoint"},
 	{1, "compiler/ops compiler/plan runtime/optim runtime/dataset runtime/picture internal/onnxfile"},
 	{0, "compiler/ir kernels/simd internal/onnxpb runtime/dataset/digits"},
-	{6, "internal/opcase internal/orttest internal/randmodel internal/randgraph internal/faults internal/outside internal/twoway"}, // for tests only
+	{6, "internal/opcase internal/orttest internal/randmodel internal/randgraph internal/consumer internal/faults internal/outside internal/twoway"}, // for tests only
 	// Anyone may import what else is internal.
 	{-1, "internal/"},
 	{-2, "compiler/random internal/atomicfile internal/regular"},

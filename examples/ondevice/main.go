@@ -24,9 +24,9 @@ import (
 const (
 	width   = 30 // of a code
 	classes = 10
-	device  = 64   // rows that the device has
-	rate    = 0.05 // of its updates
-	updates = 40   // that are made here, for comparison
+	device  = 64  // rows that the device has
+	rate    = 0.2 // of its updates
+	updates = 101 // that are made here, for comparison
 )
 
 func main() {
@@ -76,8 +76,8 @@ func run(ctx context.Context, out io.Writer, dir string, rows, test *dataset.Tab
 	if err != nil {
 		return nil, err
 	}
-	for i := 0; i < updates; i += 10 {
-		fmt.Fprintf(out, "update %2d: loss %.6f\n", i+1, trained.History[i].Train.Loss)
+	for i := 0; i < len(trained.History); i += 10 {
+		fmt.Fprintf(out, "update %3d: loss %.6f\n", i+1, trained.History[i].Train.Loss)
 	}
 	return trained.Net(logits), nil
 }
