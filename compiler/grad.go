@@ -8,6 +8,10 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ops"
 )
 
+// maxGradNodes bounds the graph that gradients make, since gradients of gradients grow
+// with a power of their number.
+const maxGradNodes = 1 << 15
+
 // grad puts in the place of each Grad the ops that its gradient is made of, an inner one
 // before the outer ones that it is part of. It runs before any other pass may change
 // what stands between score and x, or make one value of x and another. In inference the
@@ -22,8 +26,12 @@ func grad(g *ir.Graph, s *state) error {
 		if i < 0 {
 			return nil
 		}
-		if err := s.gradient(g, g.Nodes[i]); err != nil {
+		n := g.Nodes[i]
+		if err := s.gradient(g, n); err != nil {
 			return err
+		}
+		if len(g.Nodes) > maxGradNodes {
+			return nodeError(n, "with it the graph has %d nodes, at most %d may gradients make of it: each gradient of a gradient has several times as many as that one", len(g.Nodes), maxGradNodes)
 		}
 	}
 }

@@ -204,6 +204,38 @@ func TestGradOfMeans(t *testing.T) {
 	}
 }
 
+// TestGradsInGrads: gradients of gradients are as many as asked for, up to a bound.
+func TestGradsInGrads(t *testing.T) {
+	for depth, fails := range map[int]bool{4: false, 40: true} {
+		b := ir.NewBuilder("deep")
+		x := b.Input("x", ir.T(ir.F32, ir.Rows()))
+		y := b.Op(ops.Tanh{}, x)
+		for range depth {
+			b.Layer = "grad"
+			y = b.Op(ops.Grad{}, y, x)
+		}
+		y.Name = "y"
+		b.Output(y)
+		g, err := Front(b.Graph, true)
+		if fails {
+			if err == nil || !strings.Contains(err.Error(), "Grad: with it the graph has") {
+				t.Errorf("%d gradients in each other: %v", depth, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := &ir.Tensor{DType: ir.F64, Shape: []int{3}, F64: []float64{0, 0.5, -1}}
+		for i, got := range results(t, g, testEnv(), map[string]*ir.Tensor{"x": in})["y"].F64 {
+			h := math.Tanh(in.F64[i]) // the fourth derivative, of which the third is -2(1-h²)(1-3h²)
+			if want := (1 - h*h) * (16*h - 24*h*h*h); math.Abs(got-want) > 1e-12 {
+				t.Errorf("the fourth derivative of Tanh at %v is %v, want %v", in.F64[i], got, want)
+			}
+		}
+	}
+}
+
 // TestGradErrors holds what is refused to its layer, line, op and reason.
 func TestGradErrors(t *testing.T) {
 	vec := ir.T(ir.F32, ir.Rows(), ir.Fixed(2))

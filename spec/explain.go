@@ -33,7 +33,7 @@ type IntegratedGradientsLayer struct {
 }
 
 // maxSteps bounds the points on the path of IntegratedGradients.
-const maxSteps = 10000
+const maxSteps = 1000
 
 // IntegratedGradients gives what each element of x adds to a score, beginning from a
 // baseline (Sundararajan, Taly and Yan 2017):
@@ -58,7 +58,7 @@ const maxSteps = 10000
 //	})
 //	why := spec.Apply(ig, x, x.Then(classifier, spec.Predicted()))
 //
-// Shapes: x f32[N …], the result has its shape. Mistakes: steps are not in [1, 10,000],
+// Shapes: x f32[N …], the result has its shape. Mistakes: steps are not in [1, 1,000],
 // score is nil, what comes in has no rows, the score of a row is no f32 or depends on
 // other rows; those of Grad.
 func IntegratedGradients(steps int, score func(x *Value, with ...*Value) *Value) *IntegratedGradientsLayer {

@@ -118,7 +118,7 @@ func TestGradMistakes(t *testing.T) {
 		"nil loss":    {func() error { var l *spec.Loss; return l.Value().Err() }, []string{"Value: the loss is nil"}},
 		"given":       {func() error { return spec.Given("w", 0).Err() }, []string{`Given "w": lengths must be positive`}},
 		"given, free": {func() error { return spec.Given("w", 3, 4).Free("T").Err() }, []string{"Free", "given without rows"}},
-		"steps":       {func() error { return igOf(0, same).Err() }, []string{"IntegratedGradients: the number of steps must be in [1, 10000], got 0"}},
+		"steps":       {func() error { return igOf(0, same).Err() }, []string{"IntegratedGradients: the number of steps must be in [1, 1000], got 0"}},
 		"no score":    {func() error { return igOf(3, nil).Err() }, []string{"the score is nil"}},
 		"nothing":     {func() error { return igOf(3, func(*spec.Value, ...*spec.Value) *spec.Value { return nil }).Err() }, []string{"the function returned nil"}},
 		"score without rows": {func() error {
@@ -247,6 +247,16 @@ func TestIntegratedGradients(t *testing.T) {
 		if kinks := completeness(of(64, baseline, spec.ReLU(), spec.Dense(4))); !(kinks < 0.02) {
 			t.Errorf("%s: with kinks the error of 64 steps is %.3g", name, kinks)
 		}
+	}
+	// What is given beside x may be of any type, and lengths may be free.
+	free := spec.Input("x", 7, 3).Free("T")
+	kind := spec.Labels("kind", 5)
+	steep := spec.Dense(2)
+	wide := spec.Apply(spec.IntegratedGradients(3, func(x *spec.Value, with ...*spec.Value) *spec.Value {
+		return spec.Mul(x.Then(steep, spec.Tanh()), with[0].Then(spec.Floats(), spec.Reshape(1, 1)))
+	}), free, kind)
+	if err := wide.Err(); err != nil || wide.Type().String() != "f32[N T 3]" {
+		t.Errorf("contributions of a free length are %v: %v", wide.Type(), err)
 	}
 	// Of a linear score it is gradient times input, for any number of steps.
 	x := spec.Input("x", 4)

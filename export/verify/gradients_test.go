@@ -233,6 +233,39 @@ func TestEveryGradient(t *testing.T) {
 	}
 }
 
+// TestGradientsOfFreeLengths does so with means over rows and over a free length, whose
+// gradients divide by what both are in a run.
+func TestGradientsOfFreeLengths(t *testing.T) {
+	rt := orttest.Runtime(t)
+	b := ir.NewBuilder("free")
+	x := b.Input("x", ir.T(ir.F32, ir.Rows(), ir.Of("T"), ir.Fixed(4)))
+	b.Layer = "dense"
+	y := b.Op(ops.Tanh{}, b.Op(ops.MatMul{}, x, b.Param("w", ir.T(ir.F32, ir.Fixed(4), ir.Fixed(3)))))
+	b.Layer = "pool"
+	ofRow := b.Op(ops.ReduceMean{Axes: ir.MakeAxes(1)}, b.Op(ops.Softmax{Axis: 1}, b.Op(ops.Mul{}, y, y)))
+	pooled := b.Op(ops.ReduceMax{Axes: ir.MakeAxes(1)}, b.Op(ops.Mul{}, y, y))
+	b.Layer = "grad1"
+	output(b, b.Op(ops.Grad{}, b.Op(ops.Mul{}, pooled, b.Op(ops.Add{}, ofRow, pooled)), x), "d")
+	b.Layer = "grad2"
+	output(b, b.Op(ops.Grad{}, b.Op(ops.ReduceMean{}, b.Op(ops.Mul{}, y, y)), x), "dmean")
+	b.Layer = "grad3"
+	output(b, b.Op(ops.Grad{}, b.Op(ops.ReduceMean{}, b.Op(ops.Mul{}, y, y)), b.Graph.Params[0]), "dw")
+	if err := b.Err(); err != nil {
+		t.Fatal(err)
+	}
+	b.Graph.Capacity = b.Graph.Capacity.With("T", 6)
+	h, err := compiler.Front(b.Graph, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := verify.Set{Name: "rows", Rows: 7, In: map[string]*ir.Tensor{"x": ir.NewTensor(ir.F32, 7, 4, 4)}}
+	r := rand.New(rand.NewPCG(1, 2))
+	for i := range set.In["x"].F32 {
+		set.In["x"].F32[i] = float32(2*r.Float64() - 1)
+	}
+	holds(t, "free lengths", h, weights(h, 3), set, rt)
+}
+
 // TestGradientsOfRandomModels does the same with whole models: the gradients of all
 // they give along the input and a weight, and the gradient of the squares of the former.
 func TestGradientsOfRandomModels(t *testing.T) {
