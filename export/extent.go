@@ -6,7 +6,7 @@ import (
 )
 
 // extent is an Extent in a file, where the rows of a run are all there are: each open
-// length is a sum of as many ones.
+// length is a sum of as many ones, which float32 counts up to 2²⁴.
 type extent struct{ ops.Extent }
 
 // Decompose counts the elements.
