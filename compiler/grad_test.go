@@ -290,3 +290,93 @@ func TestGradErrors(t *testing.T) {
 		t.Errorf("the reference evaluates a graph that has a Grad: %v", err)
 	}
 }
+
+// TestGradOfGrad compares the gradient of a gradient's square with central differences,
+// for ops whose gradients are ops of their own or go through several.
+func TestGradOfGrad(t *testing.T) {
+	c := func(b *ir.Builder, x float64) *ir.Value { return b.Const(ir.F32, x) }
+	lengths := ir.T(ir.F32, ir.Fixed(4))
+	for name, f := range map[string]func(b *ir.Builder, x *ir.Value) *ir.Value{
+		"LayerNorm": func(b *ir.Builder, x *ir.Value) *ir.Value {
+			return b.Op(ops.LayerNorm{Axis: 1, Epsilon: 1e-2}, x, b.Param("scale", lengths), b.Param("bias", lengths))
+		},
+		"RMSNorm": func(b *ir.Builder, x *ir.Value) *ir.Value {
+			return b.Op(ops.RMSNorm{Axis: 1, Epsilon: 1e-2}, x, b.Param("scale", lengths))
+		},
+		"GroupNorm": func(b *ir.Builder, x *ir.Value) *ir.Value {
+			return b.Op(ops.GroupNorm{Groups: 2, Epsilon: 1e-2}, x, b.Param("scale", lengths), b.Param("bias", lengths))
+		},
+		"Softmax":    func(b *ir.Builder, x *ir.Value) *ir.Value { return b.Op(ops.Softmax{Axis: 1}, x) },
+		"LogSoftmax": func(b *ir.Builder, x *ir.Value) *ir.Value { return b.Op(ops.LogSoftmax{Axis: 1}, x) },
+		"Gelu":       func(b *ir.Builder, x *ir.Value) *ir.Value { return b.Op(ops.Gelu{}, x) },
+		"Silu":       func(b *ir.Builder, x *ir.Value) *ir.Value { return b.Op(ops.Silu{}, x) },
+		"Elu":        func(b *ir.Builder, x *ir.Value) *ir.Value { return b.Op(ops.Elu{Alpha: 1.5}, x) },
+		"Selu":       func(b *ir.Builder, x *ir.Value) *ir.Value { return b.Op(ops.Selu{}, x) },
+		"Softplus":   func(b *ir.Builder, x *ir.Value) *ir.Value { return b.Op(ops.Softplus{}, x) },
+		"Erf":        func(b *ir.Builder, x *ir.Value) *ir.Value { return b.Op(ops.Erf{}, x) },
+		"Exp":        func(b *ir.Builder, x *ir.Value) *ir.Value { return b.Op(ops.Exp{}, b.Op(ops.Tanh{}, x)) },
+		"Sqrt, Log": func(b *ir.Builder, x *ir.Value) *ir.Value {
+			return b.Op(ops.Log{}, b.Op(ops.Sqrt{}, b.Op(ops.Add{}, b.Op(ops.Mul{}, x, x), c(b, 1))))
+		},
+		"Div": func(b *ir.Builder, x *ir.Value) *ir.Value {
+			return b.Op(ops.Div{}, x, b.Op(ops.Add{}, b.Op(ops.Mul{}, x, x), c(b, 1)))
+		},
+		"ReduceMax": func(b *ir.Builder, x *ir.Value) *ir.Value {
+			top := b.Op(ops.ReduceMax{Axes: ir.MakeAxes(1), Keep: true}, x)
+			return b.Op(ops.Mul{}, x, b.Op(ops.Mul{}, top, top))
+		},
+		"Concat, Slice": func(b *ir.Builder, x *ir.Value) *ir.Value {
+			return b.Op(ops.Tanh{}, b.Op(ops.Slice{Axis: 1, Start: ir.Fixed(2), End: ir.Fixed(6)}, b.Op(ops.Concat{Axis: 1}, x, b.Op(ops.Mul{}, x, x))))
+		},
+	} {
+		b := ir.NewBuilder(name)
+		x := b.Input("x", ir.T(ir.F32, ir.Rows(), ir.Fixed(3)))
+		y := f(b, b.Op(ops.MatMul{}, x, b.Param("w", ir.T(ir.F32, ir.Fixed(3), ir.Fixed(4)))))
+		dx := b.Op(ops.Grad{}, b.Op(ops.Mul{}, y, b.Op(ops.Mul{}, y, y)), x)
+		loss := b.Op(ops.ReduceMean{Axes: ir.MakeAxes(0, 1)}, b.Op(ops.Mul{}, dx, dx))
+		loss = b.Op(ops.Add{}, loss, b.Op(ops.ReduceMean{Axes: ir.MakeAxes(0, 1)}, y)) // which reaches a bias too
+		loss.Name = "loss"
+		b.Output(loss)
+		if err := b.Err(); err != nil {
+			t.Fatal(err)
+		}
+		d, err := Gradient(b.Graph, "loss")
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		h, err := Plain(b.Graph, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		env := testEnv()
+		in := randgraph.Feed(b.Graph, env, 4)
+		got := results(t, d, env, in)
+		for _, p := range b.Graph.Params {
+			checked, kinks := slopes(t, h, env, in, "loss", in[p.Name].F64, got["grad/"+p.Name].F64, name+": the loss along "+p.Name)
+			if kinks > checked {
+				t.Errorf("%s: %d of %d elements of %s are at kinks", name, kinks, kinks+checked, p.Name)
+			}
+		}
+	}
+}
+
+// TestGradPermuted: what takes the place of Grads does not depend on the order of nodes.
+func TestGradPermuted(t *testing.T) {
+	g := withGrads(t, 9)
+	for _, ships := range []bool{false, true} {
+		var want string
+		for permute := uint64(0); permute < 12; permute++ {
+			s := &state{inference: ships, opt: Options{Permute: permute}}
+			h, err := s.front(g)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := ir.Format(h); want == "" {
+				want = got
+			} else if got != want {
+				t.Fatalf("with the nodes permuted by %d:\n%s\nwant\n%s", permute, got, want)
+			}
+		}
+	}
+}
