@@ -2,6 +2,7 @@ package compiler
 
 import (
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 
@@ -22,7 +23,11 @@ func autodiff(g *ir.Graph, s *state) error {
 		return err
 	}
 	of, _ := ir.Parts(g)
-	d := &reverse{b: ir.Extend(g), active: activeValues(g, s.opt.Frozen), of: of, parts: map[*ir.Value][]*ir.Value{}}
+	trained := map[*ir.Value]bool{}
+	for _, p := range g.Params {
+		trained[p] = !s.opt.Frozen[p.Name]
+	}
+	d := &reverse{b: ir.Extend(g), active: activeValues(g, trained), of: of, parts: map[*ir.Value][]*ir.Value{}, what: "the loss"}
 	forward := append([]*ir.Node{}, g.Nodes...)
 	d.parts[loss] = []*ir.Value{d.b.Const(loss.Type.DType, 1)}
 	hasRows := slices.ContainsFunc(g.Inputs, func(v *ir.Value) bool { return v.Type.Shape.Symbolic() })
@@ -86,12 +91,10 @@ func lossOutput(g *ir.Graph, name string) (*ir.Value, error) {
 	return nil, fmt.Errorf("graph %q has no output named %q to take the gradient of", g.Name, name)
 }
 
-// activeValues returns the floats that depend on a parameter that is trained.
-func activeValues(g *ir.Graph, frozen map[string]bool) map[*ir.Value]bool {
-	active := map[*ir.Value]bool{}
-	for _, p := range g.Params {
-		active[p] = !frozen[p.Name]
-	}
+// activeValues returns the floats that depend on a value of the set, which are those of
+// it too.
+func activeValues(g *ir.Graph, set map[*ir.Value]bool) map[*ir.Value]bool {
+	active := maps.Clone(set)
 	for _, n := range g.Nodes {
 		if ir.StopsGradient(n.Op) || !anyOf(n.In, active) {
 			continue
@@ -118,6 +121,17 @@ type reverse struct {
 	active map[*ir.Value]bool
 	of     map[*ir.Value]ir.Part
 	parts  map[*ir.Value][]*ir.Value // gradients by use, the last use first
+	what   string                    // whose gradient it is, for errors
+	within string                    // path before the layers of the nodes it makes
+	ships  bool                      // what exists in training only is its operand
+}
+
+// at gives the nodes made from now on the layer and the position of n.
+func (d *reverse) at(n *ir.Node) {
+	d.b.Layer, d.b.Pos = n.Layer, n.Pos
+	if d.within != "" && n.Layer != d.within {
+		d.b.Layer = path.Join(d.within, n.Layer)
+	}
 }
 
 // visit hands the gradient of n's results on to its operands.
@@ -125,7 +139,7 @@ func (d *reverse) visit(n *ir.Node) error {
 	if ir.StopsGradient(n.Op) || !anyOf(n.In, d.active) {
 		return nil
 	}
-	d.b.Layer, d.b.Pos = n.Layer, n.Pos
+	d.at(n)
 	douts := make([]*ir.Value, len(n.Out))
 	reached := false
 	for i, v := range n.Out {
@@ -137,16 +151,16 @@ func (d *reverse) visit(n *ir.Node) error {
 	if !reached {
 		return d.b.Err()
 	}
-	op, ok := n.Op.(ir.Differentiable)
-	if !ok {
-		why := "it has no gradient"
-		if w, ok := n.Op.(ir.NotDifferentiable); ok {
-			why = w.WhyNoGradient()
-		}
-		return nodeError(n, "the loss cannot be traced back through it: %s", why)
+	d.at(n)
+	var din []*ir.Value
+	if op, ok := n.Op.(ir.Differentiable); d.ships && ir.TrainingOnly(n.Op) {
+		din = make([]*ir.Value, len(n.In))
+		din[0] = douts[0]
+	} else if ok {
+		din = op.VJP(d.b, n, douts)
+	} else {
+		return nodeError(n, "%s cannot be traced back through it: %s", d.what, whyNoGradient(n.Op))
 	}
-	d.b.Layer, d.b.Pos = n.Layer, n.Pos
-	din := op.VJP(d.b, n, douts)
 	if err := d.b.Err(); err != nil {
 		return err
 	}
@@ -170,6 +184,13 @@ func (d *reverse) visit(n *ir.Node) error {
 	return nil
 }
 
+func whyNoGradient(op ir.Op) string {
+	if w, ok := op.(ir.NotDifferentiable); ok {
+		return w.WhyNoGradient()
+	}
+	return "it has no gradient"
+}
+
 // share returns the part of the update's rows that a run has, a scalar. A term of
 // the loss that depends on parameters alone is one for the whole update: each run
 // adds that part of its gradient, as it does of means over rows.
@@ -183,7 +204,7 @@ func (d *reverse) share(t ir.DType) *ir.Value {
 // sums belong to the layer of n.
 func (d *reverse) total(v *ir.Value, n *ir.Node) *ir.Value {
 	if n != nil {
-		d.b.Layer, d.b.Pos = n.Layer, n.Pos
+		d.at(n)
 	}
 	parts := d.parts[v]
 	if len(parts) == 0 {

@@ -6,6 +6,7 @@ import (
 	"path"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/compiler/plan"
 )
 
@@ -50,6 +51,19 @@ type Options struct {
 // *InternalError.
 func Front(g *ir.Graph, inference bool) (*ir.Graph, error) {
 	s := &state{inference: inference}
+	return s.front(g)
+}
+
+// Plain returns g with ops in the place of what means nothing by itself, as Grad: what
+// ir.Evaluate can run. All else is as it was. With inference set gradients are those of
+// the function that ships. g is not changed. Its errors are those of Front.
+func Plain(g *ir.Graph, inference bool) (*ir.Graph, error) {
+	s := &state{inference: inference}
+	for _, p := range passes() {
+		if p.name == "infer" || p.name == (ops.Grad{}).ReplacedBy() {
+			s.rows = append(s.rows, p)
+		}
+	}
 	return s.front(g)
 }
 

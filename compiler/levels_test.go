@@ -23,10 +23,10 @@ var levels = []struct {
 	{2, "spec runtime/engine runtime/checkpoint"},
 	{1, "compiler/ops compiler/plan runtime/optim runtime/dataset runtime/picture internal/onnxfile"},
 	{0, "compiler/ir kernels/simd internal/onnxpb runtime/dataset/digits"},
-	{6, "internal/lab/opcase internal/lab/orttest internal/lab/randmodel internal/lab/randgraph internal/lab/faults internal/lab/outside internal/lab/twoway"}, // for tests only
+	{6, "internal/lab/opcase internal/lab/orttest internal/lab/randmodel internal/lab/randgraph internal/lab/consumer internal/lab/faults internal/lab/outside internal/lab/twoway"}, // for tests only
 	// Anyone may import what else is internal.
 	{-1, "internal/"},
-	{-2, "compiler/random internal/atomicfile internal/regular"},
+	{-2, "compiler/random internal/atomicfile internal/regular internal/float16 internal/npyheader"},
 }
 
 // levelOf returns the level of a package by its path below the module.

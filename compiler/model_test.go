@@ -47,7 +47,7 @@ func TestCompileAutoencoder(t *testing.T) {
 		count["SquaredError"] != 1 || count["Mul"] != 1 || count["Expand"] != 0 {
 		t.Errorf("steps are %v\n%s", count, plan.Format(p.Train))
 	}
-	for _, want := range []string{"model digits", "training passes: infer, canonical", "autodiff", "GemmRelu", "plan digits", "evaluation passes: infer, freeze"} {
+	for _, want := range []string{"model digits", "training passes: infer, grad, canonical", "autodiff", "GemmRelu", "plan digits", "evaluation passes: infer, grad, freeze"} {
 		if !strings.Contains(p.Explain(), want) {
 			t.Errorf("Explain does not contain %q", want)
 		}

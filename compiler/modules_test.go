@@ -35,6 +35,7 @@ var modules = map[string]string{
 	"compiler/random":        "",
 	"export":                 wire,
 	"export/bundle":          topology + wholeFile + npy,
+	"export/reproduce":       topology + stats + wholeFile + bar + npy,
 	"export/verify":          wire,
 	"export/verify/native":   topology,
 	"export/verify/ort":      wire + " github.com/yalue/onnxruntime_go",

@@ -51,6 +51,7 @@ func whenPlanned(s *state) bool   { return s.planned }
 func passes() []pass {
 	return []pass{
 		{"infer", front, nil, infer, "derives every type from the operands"},
+		{"grad", front, nil, grad, "puts the ops of its gradient in the place of each Grad"},
 		{"freeze", front, whenInference, freeze, "removes what exists in training only"},
 		{"canonical", front, nil, canonical, "brings what means the same into one form"},
 		{"fold", front, nil, fold, "evaluates what depends on constants only"},
@@ -79,7 +80,14 @@ type reason struct{ first, then, why string }
 // reasons is checked against the table by a test.
 func reasons() []reason {
 	return []reason{
+		{"infer", "grad", "a gradient has the type of what it is taken along"},
 		{"infer", "freeze", "a rewrite compares types, so they must be known"},
+		{"grad", "freeze", "a Dropout that vanishes may be what a gradient is taken along, and that is not its operand"},
+		{"grad", "canonical", "x+0 becomes x, but a score may depend on one of them alone"},
+		{"grad", "fold", "no gradient can be taken along a value that was folded away"},
+		{"grad", "cse", "merging equal values would give one the gradient of both"},
+		{"grad", "deadcode", "the way from x to score is needed until its gradient is made"},
+		{"grad", "autodiff", "the gradient of a gradient is that of its ops"},
 		{"infer", "canonical", "most rules ask whether two types are equal"},
 		{"freeze", "canonical", "a Dropout between two views hides that they are one"},
 		{"freeze", "deadcode", "inputs that only training reads become unread"},

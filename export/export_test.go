@@ -331,11 +331,11 @@ func TestFrozenBatch(t *testing.T) {
 
 func TestErrors(t *testing.T) {
 	g := build(func(b *ir.Builder, x *ir.Value) []*ir.Value {
-		return []*ir.Value{b.Op(ops.ReluGrad{}, x, x)}
+		return []*ir.Value{b.Op(ops.Bernoulli{}, x)}
 	}, 3)
 	_, err := Export(g, nil, Options{})
 	var e *ir.Error
-	if !errors.As(err, &e) || !strings.Contains(err.Error(), `main.go:7: layer "layer": ReluGrad`) {
+	if !errors.As(err, &e) || !strings.Contains(err.Error(), `main.go:7: layer "layer": Bernoulli`) {
 		t.Errorf("training op: %v", err)
 	}
 	h, p := tied()

@@ -114,6 +114,9 @@ func (l *legalizer) emit(home *ir.Node, op ir.Op, in []*ir.Value, depth int) ([]
 	if op == (ops.Identity{}) || ir.TrainingOnly(op) {
 		return in[:1], nil
 	}
+	if e, ok := op.(ops.Extent); ok {
+		op = extent{e}
+	}
 	b := l.b
 	b.Layer, b.Pos = home.Layer, home.Pos
 	if hasLowering(op, l.opset) && (!singleOnly(op) || in[0].Type.DType == ir.F32) {

@@ -193,7 +193,7 @@ func Permute(axes ...int) *FormulaLayer {
 // permutation returns a user's order of the axes as one of all axes of a type, or the
 // rule it breaks.
 func permutation(t ir.Type, axes []int) (perm []int, rule string) {
-	if t.Shape.RowWise() {
+	if rowsFirst(t.Shape) {
 		perm = append(perm, 0)
 	}
 	if n := t.Rank() - len(perm); len(axes) != n {

@@ -58,6 +58,8 @@ func (s *space) freed(v *ir.Value, name string) (*input, string) {
 	switch {
 	case in.free != "":
 		return nil, fmt.Sprintf("axis 0 of input %q is free already: its length is %s", in.name, in.free)
+	case !v.Type.Shape.RowWise():
+		return nil, fmt.Sprintf("input %q is %s: it is given without rows, and lengths are free within a row", in.name, v.Type)
 	case v.Type.Rank() < 2:
 		return nil, fmt.Sprintf("input %q is %s: it has no axis besides the batch whose length could be free", in.name, v.Type)
 	case name == ir.Batch:

@@ -275,6 +275,9 @@ func (x *extract) node(n *ir.Node) {
 	if !ok {
 		layer = p.path()
 	}
+	if layer == "" && p.st.loss { // one that is a value
+		layer = "loss/" + p.st.lower()
+	}
 	m := &ir.Node{ID: len(x.g.Nodes) + 1, Op: x.random(n), Layer: layer, Pos: p.st.made.pos()}
 	if p.from != nil {
 		m.Layer, m.Pos = p.from.Layer, p.from.Pos

@@ -68,7 +68,7 @@ func rowByRow(x []*ir.Value) []ir.Shape {
 	for i, v := range x {
 		out[i] = v.Type.Shape
 		inRow := v.Type.Rank()
-		if v.Type.Shape.RowWise() {
+		if rowsFirst(v.Type.Shape) {
 			inRow, rows = inRow-1, true
 		}
 		most = max(most, inRow)
@@ -77,7 +77,7 @@ func rowByRow(x []*ir.Value) []ir.Shape {
 		return out
 	}
 	for i, s := range out {
-		if missing := most - len(s) + 1; s.RowWise() && missing > 0 {
+		if missing := most - len(s) + 1; rowsFirst(s) && missing > 0 {
 			lined := ir.Shape{s[0]}
 			for range missing {
 				lined = append(lined, ir.Fixed(1))

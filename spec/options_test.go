@@ -33,6 +33,10 @@ func optioned() map[string]func() any {
 		"GroupNormLayer": func() any { return spec.GroupNorm(1) }, "QueueLayer": func() any { return spec.Queue(3) },
 		"FlattenLayer": func() any { return spec.Flatten() }, "ReshapeLayer": func() any { return spec.Reshape(12) },
 		"FloatsLayer": func() any { return spec.Floats() }, "L2NormalizeLayer": func() any { return spec.L2Normalize() },
+		"PredictedLayer": func() any { return spec.Predicted() },
+		"IntegratedGradientsLayer": func() any {
+			return spec.IntegratedGradients(4, func(x *spec.Value, _ ...*spec.Value) *spec.Value { return x })
+		},
 		"FormulaLayer": func() any { return spec.Exp() }, "ReduceLayer": func() any { return spec.Sum(0) },
 		"Boltzmann": func() any { d := spec.Dense(2); return spec.RBM(d, spec.Tied(d)) },
 		"Value":     func() any { return x() },
@@ -89,7 +93,11 @@ func TestOptionsCopy(t *testing.T) {
 			was := flat(before)
 			in := []reflect.Value{reflect.ValueOf(before)}
 			for j := 1; j < m.Type.NumIn(); j++ {
-				in = append(in, argument(t, m.Type.In(j), before))
+				typ := m.Type.In(j)
+				if m.Type.IsVariadic() && j == m.Type.NumIn()-1 {
+					typ = typ.Elem()
+				}
+				in = append(in, argument(t, typ, before))
 			}
 			out := m.Func.Call(in)[0]
 			if out.Interface() == before {

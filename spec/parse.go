@@ -47,7 +47,7 @@ func (p *Parser) Model(src string) (*Model, error) {
 		}
 		return nil, fmt.Errorf("text form: the first output of a model is its loss, f32[] loss; got %s", what)
 	}
-	m := &Model{name: r.g.Name, sp: r.s, taps: map[string]*Value{}, graph: r.g, unit: r.unit, kept: map[*ir.Value]*ir.Value{}}
+	m := &Model{name: r.g.Name, sp: r.s, taps: map[string]*Value{}, graph: r.g, unit: r.unit, weigh: r.weigh, kept: map[*ir.Value]*ir.Value{}}
 	for v := range r.s.owned {
 		m.kept[v] = v
 	}
@@ -88,6 +88,7 @@ type reading struct {
 	g      *ir.Graph
 	notes  map[*ir.Value]string
 	unit   []string
+	weigh  []string
 	places []*placement
 	at     map[string]*placement // by layer
 }
@@ -118,10 +119,10 @@ func (r *reading) inputs() error {
 	capacity := r.g.Capacity
 	for _, v := range r.g.Inputs {
 		in := &input{v: v, name: v.Name}
-		if !v.Type.Shape.RowWise() {
-			return fmt.Errorf("the input %q must have the batch as its first axis, got %s", v.Name, v.Type)
+		if !v.Type.Shape.RowWise() && v.Type.Shape.Symbolic() {
+			return fmt.Errorf("the input %q must have the batch as its first axis or no open length, got %s", v.Name, v.Type)
 		}
-		for i, d := range v.Type.Shape[1:] {
+		for i, d := range rowOf(v.Type.Shape) {
 			if !d.Symbolic() {
 				continue
 			}
@@ -132,20 +133,30 @@ func (r *reading) inputs() error {
 			in.free, in.most = d.String(), n
 		}
 		if note, ok := r.notes[v]; ok {
-			n, err := strconv.Atoi(strings.TrimPrefix(note, "0 to "))
-			switch {
-			case err != nil || n < 0 || between(n) != note:
-				return fmt.Errorf(`the values of the input %q are said as "0 to 9", got %q`, v.Name, note)
-			case v.Type.DType.Integer():
-				in.limit = n + 1
-			case n == 1:
-				r.unit = append(r.unit, v.Name)
-			default:
-				return fmt.Errorf("the input %q is %s: what can be said of it is \"0 to 1\", got %q", v.Name, v.Type, note)
+			if err := r.takes(in, note); err != nil {
+				return err
 			}
 		}
 		r.s.inputs = append(r.s.inputs, in)
 		r.s.own(v)
+	}
+	return nil
+}
+
+// takes reads what is said of the values of an input.
+func (r *reading) takes(in *input, note string) error {
+	t := in.v.Type
+	from, to, _ := strings.Cut(note, " to ")
+	n, err := strconv.Atoi(to)
+	switch {
+	case t.DType == ir.I64 && err == nil && n >= 0 && (from == "0" || from == "-1"):
+		in.limit, in.optional = n+1, from == "-1"
+	case t.DType == ir.F32 && note == between(1):
+		r.unit = append(r.unit, in.name)
+	case t.DType == ir.F32 && note == notBelow:
+		r.weigh = append(r.weigh, in.name)
+	default:
+		return fmt.Errorf(`the values of the input %q, %s, are said as "0 to 9" or "-1 to 9" of i64, where -1 is none, and as "0 to 1" or %q of f32, got %q`, in.name, t, notBelow, note)
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ func (l *FlattenLayer) Named(name string) *FlattenLayer { return Named(l, name) 
 
 // Build returns x as a matrix.
 func (l *FlattenLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
-	if !x[0].Type.Shape.RowWise() {
+	if !rowsFirst(x[0].Type.Shape) {
 		return b.Errorf("x must be [N …], got %s", x[0].Type)
 	}
 	if x[0].Type.Shape[1:].Symbolic() {
@@ -68,7 +68,7 @@ func (l *ReshapeLayer) args() string {
 // Build returns x in the new shape.
 func (l *ReshapeLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 	t := x[0].Type
-	if !t.Shape.RowWise() && t.Shape.Has(ir.Batch) {
+	if !rowsFirst(t.Shape) && t.Shape.Has(ir.Batch) {
 		return b.Errorf("x must be [N …] or have no batch, got %s", t)
 	}
 	row := rowOf(t.Shape)
@@ -115,7 +115,7 @@ func lengths(s ir.Shape) []int {
 
 // rowOf returns the axes after the batch, or all of them if there is no batch.
 func rowOf(s ir.Shape) ir.Shape {
-	if s.RowWise() {
+	if rowsFirst(s) {
 		return s[1:]
 	}
 	return s

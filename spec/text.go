@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -30,9 +31,15 @@ func (m *Model) Text() (string, error) {
 	for _, in := range m.graph.Inputs {
 		if n, ok := limits[in.Name]; ok {
 			notes[in.Name] = between(n - 1)
+			if slices.Contains(m.OptionalInputs(), in.Name) {
+				notes[in.Name] = fmt.Sprintf("-1 to %d", n-1)
+			}
 		}
 	}
-	for _, name := range m.unit {
+	for _, name := range m.weigh {
+		notes[name] = notBelow
+	}
+	for _, name := range m.unit { // which says more
 		notes[name] = between(1)
 	}
 	var errs []error
@@ -55,6 +62,9 @@ func (m *Model) Text() (string, error) {
 	}
 	return ir.FormatNoted(m.graph, func(v *ir.Value) string { return notes[v.Name] }), nil
 }
+
+// notBelow is what is said of an input of weights.
+const notBelow = "0 or more"
 
 // between says that values are from 0 to n.
 func between(n int) string { return fmt.Sprintf("0 to %d", n) }

@@ -58,6 +58,9 @@ func newInput(name string, d ir.DType, dims []int, limit int, kind string) *Valu
 		return &Value{sp: s, v: bad()}
 	}
 	shape := append(ir.Shape{ir.Rows()}, ir.ShapeOf(dims...)...)
+	if kind == "Given" {
+		shape = shape[1:]
+	}
 	v := s.own(&ir.Value{Type: ir.Type{DType: d, Shape: shape}, Kind: ir.InputValue})
 	s.inputs = append(s.inputs, &input{v: v, name: name, at: at, limit: limit})
 	return &Value{sp: s, v: v}
@@ -225,11 +228,18 @@ func (v *Value) Err() error {
 	return v.sp.err()
 }
 
+// rowsFirst reports whether the first axis is the batch, or a multiple of it as where
+// [IntegratedGradients] has several points a row, and no other is.
+func rowsFirst(s ir.Shape) bool {
+	axis, ok := ir.BatchAxis(s)
+	return ok && axis == 0
+}
+
 // axisOf returns a user's axis, which does not count the batch, as an axis of
 // the type, or the rule it breaks.
 func axisOf(t ir.Type, axis int) (int, string) {
 	skip := 0
-	if t.Shape.RowWise() {
+	if rowsFirst(t.Shape) {
 		skip = 1
 	}
 	n := t.Rank() - skip

@@ -36,6 +36,9 @@ func EvalOp(env *Env, op Op, types []Type, in []*Tensor) ([]*Tensor, error) {
 		}
 		return res, nil
 	}
+	if pass := ReplacedBy(op); pass != "" {
+		return nil, fmt.Errorf("%s: means nothing until the compiler's pass %s has put ops in its place; see compiler.Plain", op.Name(), pass)
+	}
 	return nil, fmt.Errorf("%s: has neither a reference meaning nor a decomposition", op.Name())
 }
 

@@ -141,6 +141,11 @@ type (
 	Bounded interface {
 		Within(in []Type, at Binding) error
 	}
+	// Marker is an op that asks the compiler for something that depends on the graph
+	// it stands in and not on what its operands hold. The pass ReplacedBy puts that in
+	// its place before any other pass looks at the graph, so a marker has no meaning of
+	// its own: neither Eval nor Decompose.
+	Marker interface{ ReplacedBy() (pass string) }
 	// PartMaker is an op without rows in its result, which is for an update that is
 	// run in parts the sum of what it is for each, as Env places them. If ByParts is
 	// true a part makes elements that no other one does, and 0 for all others.
@@ -208,6 +213,15 @@ func Draws(op Op) bool {
 func TrainingOnly(op Op) bool {
 	p, ok := op.(Passer)
 	return ok && p.TrainingOnly()
+}
+
+// ReplacedBy returns the pass that puts something in the place of op, "" if op stands
+// for itself.
+func ReplacedBy(op Op) string {
+	if m, ok := op.(Marker); ok {
+		return m.ReplacedBy()
+	}
+	return ""
 }
 
 // Turns reports whether op is the transpose of a matrix.

@@ -84,8 +84,8 @@ func BatchAxis(s Shape) (axis int, ok bool) {
 }
 
 // RowsApart reports whether the first axis of every value that an output of g
-// depends on is its rows, if it has any, and no row depends on another: then the
-// first rows of a batch are what those rows give alone.
+// depends on is its rows, if it has any, and no row depends on another or on how many
+// there are: then the first rows of a batch are what those rows give alone.
 func RowsApart(g *Graph) bool {
 	first := func(v *Value) bool {
 		axis, ok := BatchAxis(v.Type.Shape)
@@ -93,7 +93,7 @@ func RowsApart(g *Graph) bool {
 	}
 	needed := Above(g.Outputs...)
 	for _, n := range g.Nodes {
-		if n.Makes(needed) && UseOfRows(n.Op, TypesOf(n.In), TypesOf(n.Out)) != Apart {
+		if n.Makes(needed) && UseOfRows(n.Op, TypesOf(n.In), TypesOf(n.Out)) != Apart || n.Makes(needed) && Sizes(n.Op).Has(Batch) {
 			return false
 		}
 	}

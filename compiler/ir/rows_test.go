@@ -113,6 +113,14 @@ func TestRowsApart(t *testing.T) {
 			other := b.Op(ops.Reshape{Shape: ir.MakeDims(ir.Shape{ir.Fixed(3), ir.Rows()})}, x)
 			return b.Op(ops.Reshape{Shape: ir.MakeDims(ir.Shape{ir.Rows(), ir.Fixed(3)})}, b.Op(ops.Relu{}, other))
 		}, false},
+		"joined, then sliced": {func(b *ir.Builder, x *ir.Value) *ir.Value {
+			two, _ := ir.Mul(ir.Fixed(2), ir.Rows())
+			return b.Op(ops.Slice{Start: ir.Rows(), End: two}, b.Op(ops.Concat{}, b.Op(ops.Neg{}, x), x))
+		}, false},
+		"padded": {func(b *ir.Builder, x *ir.Value) *ir.Value { return b.Op(ops.Pad{After: ir.Rows()}, x) }, false},
+		"counted": {func(b *ir.Builder, x *ir.Value) *ir.Value {
+			return b.Op(ops.Div{}, x, b.Op(ops.Extent{Of: ir.MakeDims(ir.Shape{ir.Rows()}), To: ir.F32}))
+		}, false},
 		"unread": {func(b *ir.Builder, x *ir.Value) *ir.Value { b.Op(turn, x); return b.Op(ops.Relu{}, x) }, true},
 	} {
 		b := ir.NewBuilder("g")

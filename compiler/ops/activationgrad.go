@@ -6,7 +6,8 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 )
 
-var gradONNX = ir.ONNX{Why: "it is part of a gradient and never of a model"}
+// gradONNX is that of the ops that only gradients are made of.
+var gradONNX = ir.ONNX{Why: "ONNX has no gradients: its parts are written"}
 
 // activationGrad is embedded by the gradients of activations, of dy and the
 // activation's result y, both of one shape.
@@ -43,6 +44,14 @@ func (ReluGrad) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 	})
 }
 
+// Decompose is the meaning. Both comparisons are false of a y that is not a number.
+func (ReluGrad) Decompose(b *ir.Builder, in []*ir.Value) []*ir.Value {
+	dy, y := in[0], in[1]
+	zero := b.Const(dy.Type.DType, 0)
+	kept := b.Op(Where{}, b.Op(Less{}, y, zero), zero, dy)
+	return []*ir.Value{b.Op(Where{}, b.Op(Equal{}, y, zero), zero, kept)}
+}
+
 // VJP gives ReluGrad to dy; y has none, as its derivative is 0 wherever it exists.
 func (ReluGrad) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
 	return []*ir.Value{b.Op(ReluGrad{}, dout[0], n.In[1]), nil}
@@ -55,13 +64,17 @@ type SigmoidGrad struct{ activationGrad }
 func (SigmoidGrad) Name() string { return "SigmoidGrad" }
 
 // ONNX says why there is no counterpart.
-func (SigmoidGrad) ONNX() ir.ONNX {
-	return gradONNX
-}
+func (SigmoidGrad) ONNX() ir.ONNX { return gradONNX }
 
 // Eval is the reference meaning.
 func (SigmoidGrad) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 	return apply2(in, func(dy, y float64) float64 { return dy * y * (1 - y) })
+}
+
+// Decompose is the meaning.
+func (SigmoidGrad) Decompose(b *ir.Builder, in []*ir.Value) []*ir.Value {
+	dy, y := in[0], in[1]
+	return []*ir.Value{b.Op(Mul{}, b.Op(Mul{}, dy, y), b.Op(Sub{}, b.Const(y.Type.DType, 1), y))}
 }
 
 // VJP gives SigmoidGrad to dy and d*dy*(1-2*y) to y.
@@ -86,6 +99,12 @@ func (TanhGrad) ONNX() ir.ONNX { return gradONNX }
 // Eval is the reference meaning.
 func (TanhGrad) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 	return apply2(in, func(dy, y float64) float64 { return dy * (1 - y*y) })
+}
+
+// Decompose is the meaning.
+func (TanhGrad) Decompose(b *ir.Builder, in []*ir.Value) []*ir.Value {
+	dy, y := in[0], in[1]
+	return []*ir.Value{b.Op(Mul{}, dy, b.Op(Sub{}, b.Const(y.Type.DType, 1), b.Op(Mul{}, y, y)))}
 }
 
 // VJP gives TanhGrad to dy and -2*d*dy*y to y.

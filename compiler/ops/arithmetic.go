@@ -93,8 +93,11 @@ func (Mul) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 // Bound is by derivative, and that of x² for twice the same value.
 func (Mul) Bound(c *ir.Call) ([]ir.Estimate, error) {
 	return boundPairs(c, func(p pair) (float64, bool) {
-		if p.same {
+		switch {
+		case p.same:
 			return 4*p.x*p.x*p.sx + 2*p.sx*p.sx, true
+		case p.sy > 0 && math.IsInf(p.x, 0) && math.Abs(p.y) <= reach(p.sy), p.sx > 0 && math.IsInf(p.y, 0) && math.Abs(p.x) <= reach(p.sx):
+			return math.Inf(1), false // what is infinite times 0 is no number
 		}
 		return p.y*p.y*p.sx + p.x*p.x*p.sy + p.sx*p.sy, true
 	})

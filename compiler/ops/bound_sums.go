@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	goruntime "runtime"
+	"slices"
 	"sync"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
@@ -40,50 +41,72 @@ func (c *chain) overflows(d ir.DType) bool {
 	return d == ir.F32 && c.parts > math.MaxFloat32*math.MaxFloat32/4 && finite(c.sum)
 }
 
+// repeats says for each of k rows, and of its variances, how often it stands there without
+// a break, itself included: rows of a batch that are equal have equal errors, which a sum
+// over them adds up instead of evening out. Elsewhere no two errors are the same.
+func repeats(rows bool, k, n int, b, sb []float64) []float64 {
+	out := make([]float64, k)
+	for p := range out {
+		out[p] = 1
+		if rows && p > 0 && slices.Equal(b[p*n:(p+1)*n], b[(p-1)*n:p*n]) && (sb == nil || slices.Equal(sb[p*n:(p+1)*n], sb[(p-1)*n:p*n])) {
+			out[p] = out[p-1] + 1
+		}
+	}
+	return out
+}
+
+// alike is the weight of the variance of a term that is the same error for the nth time:
+// of all n together it makes n².
+func alike(n float64) float64 { return 2*n - 1 }
+
 // boundProduct bounds c[m,n] = a[m,k] b[k,n], with variances that may be nil, its rows
-// spread over the processors.
-func boundProduct(d ir.DType, m, k, n int, a, sa, b, sb, out, s []float64) {
+// spread over the processors. Rows says that the sums are over the rows of a batch.
+func boundProduct(d ir.DType, rows bool, m, k, n int, a, sa, b, sb, out, s []float64) {
+	equal := repeats(rows, k, n, b, sb)
 	workers := min(goruntime.GOMAXPROCS(0), m)
 	if m*k*n < 1<<16 {
 		workers = 1
 	}
 	if workers <= 1 {
-		boundProductRows(d, 0, m, k, n, a, sa, b, sb, out, s)
+		boundProductRows(d, 0, m, k, n, a, sa, b, sb, equal, out, s)
 		return
 	}
 	var wg sync.WaitGroup
 	for w := range workers {
-		wg.Go(func() { boundProductRows(d, m*w/workers, m*(w+1)/workers, k, n, a, sa, b, sb, out, s) })
+		wg.Go(func() { boundProductRows(d, m*w/workers, m*(w+1)/workers, k, n, a, sa, b, sb, equal, out, s) })
 	}
 	wg.Wait()
 }
 
-func boundProductRows(d ir.DType, lo, hi, k, n int, a, sa, b, sb, out, s []float64) {
+func boundProductRows(d ir.DType, lo, hi, k, n int, a, sa, b, sb, equal, out, s []float64) {
 	u, f := d.Unit(), d.LeastNormal()
 	sums := make([]chain, n)
 	vars := make([]float64, n)
 	for i := lo; i < hi; i++ {
 		clear(sums)
 		clear(vars)
+		again := 0.0
 		for p := range k {
-			x := a[i*k+p]
+			x, v := a[i*k+p], 0.0
+			if sa != nil {
+				v = sa[i*k+p]
+			}
+			if again++; p == 0 || equal[p] == 1 || x != a[i*k+p-1] || sa != nil && v != sa[i*k+p-1] {
+				again = 1
+			}
+			w := alike(again)
 			row := b[p*n : (p+1)*n]
 			for j, y := range row {
 				sums[j].add(x * y)
 			}
-			if sa != nil {
-				if v := sa[i*k+p]; v != 0 {
-					for j, y := range row {
-						vars[j] += y * y * v
-					}
+			if v != 0 {
+				for j, y := range row {
+					vars[j] += w * y * y * v
 				}
 			}
 			if sb != nil {
-				for j, v := range sb[p*n : (p+1)*n] {
-					vars[j] += x * x * v
-					if sa != nil {
-						vars[j] += sa[i*k+p] * v
-					}
+				for j, s := range sb[p*n : (p+1)*n] {
+					vars[j] += w * (x*x + v) * s
 				}
 			}
 		}
@@ -123,21 +146,23 @@ func boundGemm(c *ir.Call, ta, tb bool) ([]ir.Estimate, error) {
 	}
 	m, k := a.Value.Shape[0], a.Value.Shape[1]
 	n := b.Value.Shape[1]
+	rows := c.Node.In[0].Type.Shape[1].Has(ir.Batch)
 	xa, sa, xb, sb := a.Value.F64, a.Var, b.Value.F64, b.Var
 	if ta {
 		xa, sa = turned(xa, m, k), turned(sa, m, k)
 		m, k = k, m
+		rows = c.Node.In[0].Type.Shape[0].Has(ir.Batch)
 	}
 	if tb {
-		rows, cols := b.Value.Shape[0], b.Value.Shape[1]
-		xb, sb = turned(xb, rows, cols), turned(sb, rows, cols)
-		n = rows
+		var cols int
+		n, cols = b.Value.Shape[0], b.Value.Shape[1]
+		xb, sb = turned(xb, n, cols), turned(sb, n, cols)
 	}
 	if len(xb) != k*n {
 		return nil, fmt.Errorf("operands have shapes %v and %v", a.Value.Shape, b.Value.Shape)
 	}
 	e := ir.Estimate{Value: ir.NewTensor(ir.F64, m, n), Var: make([]float64, m*n)}
-	boundProduct(c.DType(), m, k, n, xa, sa, xb, sb, e.Value.F64, e.Var)
+	boundProduct(c.DType(), rows, m, k, n, xa, sa, xb, sb, e.Value.F64, e.Var)
 	if len(c.In) > 2 {
 		u := c.DType().Unit()
 		w := broadcastIndex(c.In[2].Value.Shape, e.Value.Shape)
@@ -171,6 +196,8 @@ func boundMatMul(c *ir.Call) ([]ir.Estimate, error) {
 	shape := c.Env.Bind(c.Node.Out[0].Type.Shape)
 	e := ir.Estimate{Value: ir.NewTensor(ir.F64, shape...)}
 	e.Var = make([]float64, e.Value.Len())
+	t := c.Node.In[0].Type
+	rows := t.Shape[t.Rank()-1].Has(ir.Batch)
 	batch := []int{1}
 	if lead := max(len(da), len(db)) - 2; lead > 0 {
 		batch = shape[:lead]
@@ -184,7 +211,7 @@ func boundMatMul(c *ir.Call) ([]ir.Estimate, error) {
 	}
 	for i := range ir.Elems(batch) {
 		p, q := wa[i], wb[i]
-		boundProduct(c.DType(), m, k, n, part(a.Value.F64, p, m*k), part(a.Var, p, m*k),
+		boundProduct(c.DType(), rows, m, k, n, part(a.Value.F64, p, m*k), part(a.Var, p, m*k),
 			part(b.Value.F64, q, k*n), part(b.Var, q, k*n), part(e.Value.F64, i, m*n), part(e.Var, i, m*n))
 	}
 	return []ir.Estimate{e}, nil
@@ -219,10 +246,16 @@ func boundSum(c *ir.Call, axes ir.Axes, mean bool) ([]ir.Estimate, error) {
 	sums := make([]chain, v.Len())
 	e := ir.Estimate{Value: v, Var: make([]float64, v.Len())}
 	w := broadcastIndex(kept, x.Value.Shape)
+	k, width := 1, x.Value.Len()
+	if along(allAxes(axes, len(gone)), c.Node.In[0].Type) && c.Node.In[0].Type.Shape[0].Has(ir.Batch) {
+		k = max(x.Value.Shape[0], 1)
+		width /= k
+	}
+	equal := repeats(k > 1, k, width, x.Value.F64, x.Var)
 	for i, y := range x.Value.F64 {
 		o := w[i]
 		sums[o].add(y)
-		e.Var[o] += x.At(i)
+		e.Var[o] += alike(equal[i/max(width, 1)]) * x.At(i)
 	}
 	d := c.DType()
 	u, f := d.Unit(), d.LeastNormal()

@@ -121,6 +121,59 @@ func (Equal) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 	return compare(in, func(a, b float64) bool { return a == b }, func(a, b int64) bool { return a == b })
 }
 
+// Bound is that of a comparison, but for x and its own maximum, as in the gradient of
+// ReduceMax: an element that is the greatest by more than its error is equal to that.
+func (Equal) Bound(c *ir.Call) ([]ir.Estimate, error) {
+	for k, top := range c.Node.In {
+		if x := c.Node.In[1-k]; maximumOf(top) == x {
+			return boundGreatest(c, c.In[1-k], c.In[k])
+		}
+	}
+	return comparison{}.Bound(c)
+}
+
+// maximumOf returns what v is the maximum of, over some axes and in another shape or not.
+func maximumOf(v *ir.Value) *ir.Value {
+	for v.Def != nil {
+		switch v.Def.Op.(type) {
+		case Reshape:
+			v = v.Def.In[0]
+			continue
+		case ReduceMax:
+			return v.Def.In[0]
+		}
+		break
+	}
+	return nil
+}
+
+// boundGreatest bounds the comparison of x with top, the maximum over some of its axes:
+// open where several elements may be it.
+func boundGreatest(c *ir.Call, x, top ir.Estimate) ([]ir.Estimate, error) {
+	v, err := c.Value()
+	if err != nil {
+		return nil, err
+	}
+	e := ir.Estimate{Value: v}
+	near := make([]int, top.Value.Len()) // elements that may be the greatest
+	at := make([]int, x.Value.Len())
+	may := func(i int) bool {
+		p := pair{x: x.Value.At(i), y: top.Value.At(at[i]), sx: x.At(i), sy: top.At(at[i])}
+		return p.x == p.y || p.near()
+	}
+	for i, p := range broadcastIndex(top.Value.Shape, x.Value.Shape) {
+		if at[i] = p; may(i) {
+			near[p]++
+		}
+	}
+	for i := range at {
+		if near[at[i]] > 1 && may(i) && x.At(i)+top.At(at[i]) > 0 {
+			e.Open(i)
+		}
+	}
+	return []ir.Estimate{e}, nil
+}
+
 // Where is a where cond holds and b elsewhere.
 type Where struct{}
 

@@ -61,8 +61,9 @@ func TestOpsComplete(t *testing.T) {
 		}
 		_, evaluates := op.(ir.Evaluator)
 		_, decomposes := op.(ir.Decomposer)
-		if !evaluates && !decomposes {
-			t.Errorf("%s must have a reference meaning or a decomposition", name)
+		marks := ir.ReplacedBy(op) != ""
+		if marks == (evaluates || decomposes) {
+			t.Errorf("%s must have a reference meaning, a decomposition, or a pass that replaces it and neither", name)
 		}
 		_, differentiates := op.(ir.Differentiable)
 		why, refusesGradient := op.(ir.NotDifferentiable)
@@ -103,7 +104,7 @@ func TestOpsComplete(t *testing.T) {
 				t.Errorf("%s has a method %s that is not the facet's", name, f.name)
 			}
 		}
-		if !computes[name] || !refuses[name] {
+		if computes[name] == marks || !refuses[name] {
 			t.Errorf("%s.txt must hold a case that is computed and one that is refused", filepath.Join(caseDir, name))
 		}
 		if got, ok := ops.ByName(name); !ok || got != op {
@@ -147,6 +148,7 @@ var facets = []struct {
 	{"Chain", is[ir.Chained]},
 	{"Within", is[ir.Bounded]},
 	{"ByParts", is[ir.PartMaker]},
+	{"ReplacedBy", is[ir.Marker]},
 }
 
 func is[F any](op ir.Op) bool { _, ok := op.(F); return ok }

@@ -2,6 +2,7 @@ package ops
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 )
@@ -10,6 +11,11 @@ import (
 type Concat struct {
 	moving
 	Axis int `attr:"axis"`
+}
+
+// MixesRows states that rows stay apart unless they are what is joined.
+func (op Concat) MixesRows(in []ir.Type) bool {
+	return slices.ContainsFunc(in, func(t ir.Type) bool { return along([]int{op.Axis}, t) })
 }
 
 // Name returns Concat.
@@ -130,6 +136,9 @@ func (op Slice) Infer(in []ir.Type) ([]ir.Type, error) {
 	return result(in[0].DType, out)
 }
 
+// MixesRows states that rows stay apart unless they are what is sliced.
+func (op Slice) MixesRows(in []ir.Type) bool { return along([]int{op.Axis}, in[0]) }
+
 // Within holds the end against an axis of known length.
 func (op Slice) Within(in []ir.Type, at ir.Binding) error {
 	most, known := in[0].Shape[op.Axis].Known()
@@ -175,6 +184,9 @@ type Pad struct {
 	Before ir.Dim `attr:"before"`
 	After  ir.Dim `attr:"after"`
 }
+
+// MixesRows states that rows stay apart unless there are more of them behind.
+func (op Pad) MixesRows(in []ir.Type) bool { return along([]int{op.Axis}, in[0]) }
 
 // Name returns Pad.
 func (Pad) Name() string { return "Pad" }

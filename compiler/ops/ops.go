@@ -24,6 +24,7 @@ func All() []ir.Op {
 		OneHot{}, Cast{},
 		Bernoulli{}, RandomNormal{}, Sample{}, Dropout{}, ChannelDropout{}, MaskingNoise{}, GaussianNoise{}, SaltAndPepper{}, Reparameterize{}, Emphasis{},
 		Lerp{}, Push{},
+		Grad{},
 	}
 }
 

@@ -49,9 +49,9 @@ func (Abs) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 // Bound adds no rounding.
 func (Abs) Bound(c *ir.Call) ([]ir.Estimate, error) { return c.Pointwise(0, 0) }
 
-// VJP gives dy*sign(x), which is 0 at 0.
+// VJP gives dy*sign(x), which is 0 at 0 and for the gradient of the gradient a constant.
 func (Abs) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
-	return []*ir.Value{b.Op(Mul{}, dout[0], b.Op(Sign{}, n.In[0]))}
+	return []*ir.Value{b.Op(Mul{}, dout[0], b.Op(StopGradient{}, b.Op(Sign{}, n.In[0])))}
 }
 
 // Sign is -1, 0 or 1, NaN for NaN.

@@ -3,34 +3,16 @@
 package consumers_test
 
 import (
-	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/lamina-ml/lamina/internal/lab/consumer"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
 )
 
 const root = "../.."
-
-// python returns the interpreter make deps sets up, or skips the test.
-func python(t *testing.T) string {
-	t.Helper()
-	path, err := filepath.Abs(filepath.Join(root, ".cache", "python", "bin", "python"))
-	if err == nil {
-		_, err = os.Stat(path)
-	}
-	if err != nil {
-		const advice = "no Python environment in .cache/python; run make deps"
-		if os.Getenv("LAMINA_REQUIRE_PYTHON") == "1" {
-			t.Fatal(advice)
-		}
-		t.Skip(advice)
-	}
-	return path
-}
 
 func bundles(t *testing.T) []string {
 	t.Helper()
@@ -50,20 +32,11 @@ func bundles(t *testing.T) []string {
 // replay returns the exit status and what was printed.
 func replay(t *testing.T, bundle string) (int, string) {
 	t.Helper()
-	out, err := exec.Command(python(t), filepath.Join("python", "replay.py"), bundle).CombinedOutput()
-	var exit *exec.ExitError
-	switch {
-	case err == nil:
-		return 0, string(out)
-	case errors.As(err, &exit):
-		return exit.ExitCode(), string(out)
-	}
-	t.Fatal(err)
-	return 0, ""
+	return consumer.Run(t, consumer.Python(t), consumer.Script(t, "replay.py"), bundle)
 }
 
 func TestPython(t *testing.T) {
-	python(t)
+	consumer.Python(t)
 	for _, b := range bundles(t) {
 		t.Run(filepath.Base(b), func(t *testing.T) {
 			sets, err := filepath.Glob(filepath.Join(b, "test_data_set_*"))
@@ -83,7 +56,7 @@ func TestPython(t *testing.T) {
 
 // TestPythonAltered changes bundles and wants the consumer to notice.
 func TestPythonAltered(t *testing.T) {
-	python(t)
+	consumer.Python(t)
 	bundle := bundles(t)[0]
 	for name, c := range map[string]struct {
 		alter  func(t *testing.T, dir string)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -14,73 +13,13 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/export/bundle"
 	"github.com/lamina-ml/lamina/export/verify/ort"
+	"github.com/lamina-ml/lamina/internal/lab/consumer"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/optim"
 	"github.com/lamina-ml/lamina/runtime/train"
 	"github.com/lamina-ml/lamina/spec"
 )
-
-// missing skips the test for lack of a tool, or fails it where tools are
-// required.
-func missing(t *testing.T, advice string) {
-	t.Helper()
-	if os.Getenv("LAMINA_REQUIRE_CPP") == "1" {
-		t.Fatal(advice)
-	}
-	t.Skip(advice)
-}
-
-// library returns onnxruntime's shared library.
-func library(t *testing.T) string {
-	t.Helper()
-	at := os.Getenv("LAMINA_ONNXRUNTIME")
-	if at == "" {
-		at = filepath.Join(root, ".cache", "python")
-	}
-	at, err := filepath.Abs(at)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if info, err := os.Stat(at); err == nil && !info.IsDir() {
-		return at
-	}
-	for _, folder := range []string{"", "lib", "capi", "lib/python*/site-packages/onnxruntime/capi"} {
-		for _, name := range []string{"libonnxruntime.so*", "libonnxruntime*.dylib"} {
-			if found, err := filepath.Glob(filepath.Join(at, folder, name)); err == nil && len(found) > 0 {
-				return found[0]
-			}
-		}
-	}
-	missing(t, "no onnxruntime library in "+at+"; run make deps")
-	return ""
-}
-
-// buildCPP builds the consumer with cmake and returns the program.
-func buildCPP(t *testing.T) string {
-	t.Helper()
-	for _, tool := range []string{"cmake", "c++"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			missing(t, "the C++ consumer needs cmake and a C++ compiler: "+err.Error())
-		}
-	}
-	lib := library(t)
-	header, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/yalue/onnxruntime_go").Output()
-	if err != nil || strings.TrimSpace(string(header)) == "" {
-		t.Fatalf("the module with onnxruntime's header: %v", err)
-	}
-	dir := t.TempDir()
-	for _, args := range [][]string{
-		{"-S", "cpp", "-B", dir, "-DSANITIZE=ON", "-DCMAKE_BUILD_TYPE=Debug",
-			"-DORT_INCLUDE=" + strings.TrimSpace(string(header)), "-DORT_LIBRARY=" + lib},
-		{"--build", dir, "--parallel", "2"},
-	} {
-		if out, err := exec.CommandContext(t.Context(), "cmake", args...).CombinedOutput(); err != nil {
-			t.Fatalf("cmake %v: %v\n%s", args, err, out)
-		}
-	}
-	return filepath.Join(dir, "replay")
-}
 
 // severalBundle writes a bundle with two inputs and two outputs, one of each of
 // integers.
@@ -101,7 +40,7 @@ func severalBundle(t *testing.T) string {
 	dir := filepath.Join(t.TempDir(), "several")
 	_, err = bundle.Write(t.Context(), dir, fit.Net(y, best), rows, ort.Runtime())
 	if errors.Is(err, bundle.ErrUnverified) && !errors.Is(err, ort.ErrSetting) {
-		missing(t, err.Error())
+		consumer.Missing(t, err.Error())
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -125,16 +64,10 @@ func (*bestLayer) Build(b *spec.Builder, x ...*ir.Value) *ir.Value {
 }
 
 func TestCPP(t *testing.T) {
-	exe := buildCPP(t)
+	exe := filepath.Join(consumer.CPP(t), "replay")
 	run := func(t *testing.T, dir string) (int, string) {
 		t.Helper()
-		cmd := exec.CommandContext(t.Context(), exe, dir)
-		out, err := cmd.CombinedOutput()
-		var exit *exec.ExitError
-		if err != nil && !errors.As(err, &exit) {
-			t.Fatal(err)
-		}
-		return cmd.ProcessState.ExitCode(), string(out)
+		return consumer.Run(t, exe, dir)
 	}
 	made := severalBundle(t)
 	stored, err := filepath.Glob(filepath.Join(root, "testdata", "bundles", "*", "model.onnx"))
@@ -158,8 +91,8 @@ func TestCPP(t *testing.T) {
 		})
 	}
 	t.Run("no argument", func(t *testing.T) {
-		if out, err := exec.Command(exe).CombinedOutput(); err == nil || !strings.Contains(string(out), "usage:") {
-			t.Errorf("%v\n%s", err, out)
+		if status, out := consumer.Run(t, exe); status != 2 || !strings.Contains(out, "usage:") {
+			t.Errorf("exit status %d\n%s", status, out)
 		}
 	})
 	for _, c := range alterations() {

@@ -45,6 +45,14 @@ func given(inputs []*ir.Value, capacity ir.Binding, src dataset.Source) (verify.
 			return set, fmt.Errorf("bundle: %w", err)
 		}
 	}
+	if w, ok := src.(with); ok {
+		if w.Source == nil {
+			return set, fmt.Errorf("bundle: there are no rows to replay; pass the test data to bundle.With")
+		}
+		if err := w.unused(inputs); err != nil {
+			return set, err
+		}
+	}
 	set.Rows = min(src.Len(), givenRows)
 	if set.Rows <= 0 {
 		return set, fmt.Errorf("bundle: the data have no rows")
@@ -58,6 +66,12 @@ func given(inputs []*ir.Value, capacity ir.Binding, src dataset.Source) (verify.
 		return set, fmt.Errorf("bundle: %w", err)
 	}
 	for _, v := range inputs {
+		if !hasRows(v) {
+			if set.In[v.Name], err = fixed(v, src); err != nil {
+				return set, err
+			}
+			continue
+		}
 		col, err := column(v, t.Columns(), at)
 		if err != nil {
 			return set, err
@@ -128,9 +142,12 @@ func spanned(inputs []*ir.Value, spans map[string]span, like verify.Set, at ir.B
 	set := verify.Set{Name: "spanned rows", Rows: spannedRows, In: map[string]*ir.Tensor{}}
 	for k, v := range inputs {
 		x := ir.NewTensor(v.Type.DType, v.Type.Shape.At(at.WithRows(spannedRows))...)
-		width := x.Len() / spannedRows
+		width, of := x.Len()/spannedRows, like.Rows
+		if !hasRows(v) {
+			width, of = x.Len(), 1
+		}
 		key := random.New(0).DeriveString("bundle").Derive(uint64(k))
-		s := measured(like.In[v.Name], like.Rows)
+		s := measured(like.In[v.Name], of)
 		fits := func(list []float64) bool { return len(list) == len(s.min) || len(list) == 1 }
 		if r, ok := spans[v.Name]; ok && fits(r.min) && fits(r.max) {
 			s = r

@@ -113,10 +113,11 @@ func complete(c *ir.Call, out []Estimate) error {
 func settle(d ir.DType, e *Estimate) {
 	if most := d.Greatest(); most > 0 && d != ir.F64 && e.Value.DType == ir.F64 {
 		for i, x := range e.Value.F64 {
-			if math.Abs(x) <= most/2 || math.IsInf(x, 0) {
+			off := Sigmas * math.Sqrt(e.At(i))
+			if math.Abs(x)+off <= most/2 || math.IsInf(x, 0) {
 				continue
 			}
-			margin := Sigmas*math.Sqrt(e.At(i)) + most*d.Unit()
+			margin := off + most*d.Unit()
 			switch {
 			case math.Abs(x)-margin > most:
 				e.Value.F64[i] = math.Inf(int(math.Copysign(1, x)))

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/lamina-ml/lamina/compiler"
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/spec"
 )
@@ -29,6 +30,9 @@ func (o *Options) checkParts(m *spec.Model, bad func(format string, a ...any)) {
 	g, err := m.Graph()
 	if err != nil {
 		return // told as the model's
+	}
+	if g, err = compiler.Plain(g, false); err != nil {
+		return // told by the compiler
 	}
 	o.Shards = max(o.Shards, ir.Shards(g))
 	if s, k := o.Shards, o.Accumulate; s > 1 && s%k != 0 && k%s != 0 {

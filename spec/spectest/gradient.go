@@ -24,6 +24,10 @@ func (s *subject) gradient() {
 		s.Error(err)
 		return
 	}
+	if g, err = compiler.Plain(g, false); err != nil { // what the reference can evaluate
+		s.Errorf("gradient: %v", err)
+		return
+	}
 	d, err := compiler.Gradient(g, "loss")
 	if err != nil {
 		s.Errorf("gradient: %v", err)

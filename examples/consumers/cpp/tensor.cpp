@@ -130,6 +130,13 @@ std::string Tensor::Describe() const {
   return s.str();
 }
 
+std::vector<float> Floats(const Tensor& t) {
+  if (t.type != Tensor::kFloat) throw std::runtime_error(t.Describe() + " is no tensor of floats");
+  std::vector<float> x(t.Count());
+  if (!x.empty()) std::memcpy(x.data(), t.data.data(), t.data.size());
+  return x;
+}
+
 Tensor ParseTensor(const std::vector<unsigned char>& message) {
   Tensor t;
   std::vector<unsigned char> raw, floats, longs;

@@ -25,6 +25,10 @@ struct Tensor {
 // Width returns the bytes of an element.
 size_t Width(Tensor::Type type);
 
+// Floats returns the elements of a tensor of floats; it throws std::runtime_error for
+// another.
+std::vector<float> Floats(const Tensor& t);
+
 // ParseTensor reads a serialized TensorProto, which may hold anything: nothing
 // is read past its end and nothing allocated that it does not hold. It throws
 // std::runtime_error.

@@ -1,0 +1,167 @@
+package spectest_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/lamina-ml/lamina/compiler"
+	"github.com/lamina-ml/lamina/compiler/random"
+	"github.com/lamina-ml/lamina/export/bundle"
+	"github.com/lamina-ml/lamina/internal/lab/orttest"
+	"github.com/lamina-ml/lamina/runtime/dataset"
+	"github.com/lamina-ml/lamina/runtime/engine"
+	"github.com/lamina-ml/lamina/spec"
+)
+
+// differentiated has every layer of package spec whose gradient ships, with the lengths
+// of a row that it takes.
+var differentiated = map[string]struct {
+	layers func() []spec.Layer
+	dims   []int
+}{
+	"ReLU":          {one(func() spec.Layer { return spec.ReLU() }), []int{6}},
+	"SELU":          {one(func() spec.Layer { return spec.SELU() }), []int{6}},
+	"GELU":          {one(func() spec.Layer { return spec.GELU() }), []int{6}},
+	"SiLU":          {one(func() spec.Layer { return spec.SiLU() }), []int{6}},
+	"HardSwish":     {one(func() spec.Layer { return spec.HardSwish() }), []int{6}},
+	"Sigmoid":       {one(func() spec.Layer { return spec.Sigmoid() }), []int{6}},
+	"Tanh":          {one(func() spec.Layer { return spec.Tanh() }), []int{6}},
+	"Softplus":      {one(func() spec.Layer { return spec.Softplus() }), []int{6}},
+	"LeakyReLU":     {one(func() spec.Layer { return spec.LeakyReLU() }), []int{6}},
+	"ELU":           {one(func() spec.Layer { return spec.ELU() }), []int{6}},
+	"Softmax":       {one(func() spec.Layer { return spec.Softmax(-1) }), []int{6}},
+	"Dense":         {one(func() spec.Layer { return spec.Dense(4) }), []int{6}},
+	"LayerNorm":     {one(func() spec.Layer { return spec.LayerNorm() }), []int{6}},
+	"RMSNorm":       {one(func() spec.Layer { return spec.RMSNorm() }), []int{6}},
+	"GroupNorm":     {one(func() spec.Layer { return spec.GroupNorm(2) }), []int{6}},
+	"InstanceNorm":  {one(func() spec.Layer { return spec.InstanceNorm() }), []int{3, 4}},
+	"KSparse":       {one(func() spec.Layer { return spec.KSparse(2) }), []int{6}},
+	"Flatten":       {one(func() spec.Layer { return spec.Flatten() }), []int{2, 3}},
+	"Reshape":       {one(func() spec.Layer { return spec.Reshape(3, 2) }), []int{6}},
+	"L2Normalize":   {one(func() spec.Layer { return spec.L2Normalize() }), []int{6}},
+	"Dropout":       {one(func() spec.Layer { return spec.Dropout(0.5) }), []int{6}},
+	"MaskingNoise":  {one(func() spec.Layer { return spec.MaskingNoise(0.5) }), []int{6}},
+	"GaussianNoise": {one(func() spec.Layer { return spec.GaussianNoise(0.5) }), []int{6}},
+	"SaltAndPepper": {one(func() spec.Layer { return spec.SaltAndPepper(0.5) }), []int{6}},
+	"Sequential":    {one(func() spec.Layer { return spec.Sequential("s", spec.Dense(4), spec.Tanh()) }), []int{6}},
+	"Layers":        {one(func() spec.Layer { return spec.Layers(spec.Dense(4), spec.Tanh()) }), []int{6}},
+	"Residual":      {one(func() spec.Layer { return spec.Residual("r", spec.Dense(6), spec.ReLU()) }), []int{6}},
+	"Repeat": {one(func() spec.Layer {
+		return spec.Repeat("r", 2, func(int) spec.Layer { return spec.Layers(spec.Dense(6), spec.Tanh()) })
+	}), []int{6}},
+	"Func": {one(func() spec.Layer {
+		return spec.Func("f", func(x *spec.Value) *spec.Value { return spec.Mul(x, x) })
+	}), []int{6}},
+	"Shared": {func() []spec.Layer {
+		d := spec.Dense(6)
+		return []spec.Layer{d, spec.Tanh(), spec.Shared(d)}
+	}, []int{6}},
+	"Tied": {func() []spec.Layer {
+		d := spec.Dense(4)
+		return []spec.Layer{d, spec.Tanh(), spec.Tied(d)}
+	}, []int{6}},
+	"Mirror": {func() []spec.Layer {
+		d := spec.Sequential("e", spec.Dense(4), spec.Tanh())
+		return []spec.Layer{d, spec.Mirror("d", d)}
+	}, []int{6}},
+	"IntegratedGradients": {one(func() spec.Layer {
+		d := spec.Dense(3)
+		return spec.IntegratedGradients(4, func(x *spec.Value, _ ...*spec.Value) *spec.Value { return x.Then(d, spec.Tanh()) })
+	}), []int{6}},
+}
+
+// undifferentiated has the others, with the reason.
+var undifferentiated = map[string]string{
+	"Average":   "the layer that it averages, with averages for weights, which only a training has",
+	"Queue":     "its rows are state, which no gradient reaches",
+	"Predicted": "it goes by steps",
+	"Floats":    "it takes integers, along which nothing has a slope",
+	"Untie":     "a Mirror",
+	"MirrorOf":  "a Mirror",
+}
+
+func one(f func() spec.Layer) func() []spec.Layer {
+	return func() []spec.Layer { return []spec.Layer{f()} }
+}
+
+// TestGradientsOfLayersShip exports the gradient of every layer along its input, and
+// holds the file on onnxruntime against Lamina's engine, in a bundle.
+func TestGradientsOfLayersShip(t *testing.T) {
+	rt := orttest.Runtime(t)
+	for name, c := range differentiated {
+		t.Run(name, func(t *testing.T) {
+			x := spec.Input("x", c.dims...)
+			y := x.Then(c.layers()...)
+			// Cubes, as the sum of a Softmax has no slope, and the squares of L2Normalize none.
+			slope := spec.Grad(spec.Mul(y, spec.Mul(y, y)), x).Named("slope")
+			g, params, err := spec.GraphOf("g", slope)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if g, err = compiler.Front(g, true); err != nil {
+				t.Fatal(err)
+			}
+			pl, err := compiler.CompileGraph(g, compiler.Options{Rows: 64})
+			if err != nil {
+				t.Fatal(err)
+			}
+			own := map[string][]float32{}
+			for _, p := range params {
+				own[p.Name] = p.Initial(random.New(5))
+			}
+			net, err := engine.NewNet(g, pl, own, engine.Record{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			key := random.New(9)
+			rows := dataset.From(make([]int, 20), func(_ int, row dataset.Row) {
+				key = key.Derive(1)
+				for i, dst := 0, row.F32Slice("x"); i < len(dst); i++ {
+					dst[i] = float32(key.Normal(uint64(i)))
+				}
+			}, dataset.Column{Name: "x", DType: dataset.F32, Shape: c.dims})
+			if _, err := bundle.Write(t.Context(), filepath.Join(t.TempDir(), "b"), net, rows, rt); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for _, name := range constructors(t) {
+		if _, ok := differentiated[name]; ok == (undifferentiated[name] != "") {
+			t.Errorf("the gradient of %s must be shipped here, or a reason given why not", name)
+		}
+	}
+}
+
+// constructors returns the functions of package spec that make a layer.
+func constructors(t *testing.T) []string {
+	t.Helper()
+	pkgs, err := parser.ParseDir(token.NewFileSet(), "..", func(f fs.FileInfo) bool { return !strings.HasSuffix(f.Name(), "_test.go") }, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, file := range pkgs["spec"].Files {
+		for _, d := range file.Decls {
+			f, ok := d.(*ast.FuncDecl)
+			if !ok || f.Recv != nil || !f.Name.IsExported() || f.Type.Results == nil || len(f.Type.Results.List) != 1 {
+				continue
+			}
+			of := f.Type.Results.List[0].Type
+			if star, ok := of.(*ast.StarExpr); ok {
+				of = star.X
+			}
+			if id, ok := of.(*ast.Ident); ok && strings.HasSuffix(id.Name, "Layer") {
+				names = append(names, f.Name.Name)
+			}
+		}
+	}
+	if len(names) < 30 {
+		t.Errorf("found only %v", names)
+	}
+	return names
+}
