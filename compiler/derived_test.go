@@ -307,9 +307,8 @@ func TestWherePanelsPay(t *testing.T) {
 		{"wide", 256, 784, 1000, 0, 2},
 		{"rows that share sets of a cache, few", 100, 784, 512, 0, 2},
 		{"rows that share sets of a cache, many", 256, 784, 512, 2, 2},
-		{"far, many rows", 1024, 1300, 1800, 3, 2},
-		{"far, few rows", 64, 1300, 1800, 0, 2},
-		{"far, not many rows", 512, 1300, 1800, 0, 2},
+		{"that and a twin in panels", 1024, 1024, 2048, 3, 2},
+		{"far, but apart", 1024, 1300, 1800, 0, 2},
 	} {
 		x := spec.Input("x", c.in)
 		enc := spec.Sequential("encoder", spec.Dense(c.out), spec.ReLU())
