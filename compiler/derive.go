@@ -66,7 +66,11 @@ func (d *deriver) product(n *ir.Node) {
 			columns = w.Type.Shape[0].Length()
 		}
 		if by, ok := p.InPanels(columns); ok && d.panels(u, w, columns, turned) {
-			n.Op, n.In[1] = by, d.value(n, w, ops.Panels{Width: panelWidth(columns), Turned: turned}, ".P")
+			most := panelLong
+			if d.o.train {
+				most = panelMost
+			}
+			n.Op, n.In[1] = by, d.value(n, w, ops.Panels{Width: panelWidth(columns, most), Turned: turned}, ".P")
 			return
 		}
 	}
@@ -171,7 +175,8 @@ func takesColumns(op ir.Op) bool {
 
 // Where panels pay is measured: the tables are in the README of package engine.
 const (
-	panelMost   = 96  // columns of a panel, a multiple of the tiles of all kernels
+	panelMost   = 96  // columns of a panel for many rows, a multiple of the tiles of all kernels,
+	panelLong   = 128 // and where single rows come: what the kernels of one row hold, in one or two parts
 	panelVector = 16  // elements of the widest vector
 	panelFrom   = 128 // columns up to which a row is read from end to end as it lies
 	panelStride = 512 // rows that are a multiple of so many elements apart share few sets of a cache
@@ -180,8 +185,8 @@ const (
 )
 
 // panelWidth returns the columns of each panel: whole vectors, about as many in each.
-func panelWidth(columns int) int {
-	count := (columns + panelMost - 1) / panelMost
+func panelWidth(columns, most int) int {
+	count := (columns + most - 1) / most
 	return ((columns+count-1)/count + panelVector - 1) / panelVector * panelVector
 }
 
