@@ -66,7 +66,11 @@ func (d *deriver) product(n *ir.Node) {
 			columns = w.Type.Shape[0].Length()
 		}
 		if by, ok := p.InPanels(columns); ok && d.panels(u, w, columns, turned) {
-			n.Op, n.In[1] = by, d.value(n, w, ops.Panels{Width: panelWidth(columns), Turned: turned}, ".P")
+			most := panelLong
+			if d.o.train {
+				most = panelMost
+			}
+			n.Op, n.In[1] = by, d.value(n, w, ops.Panels{Width: panelWidth(columns, most), Turned: turned}, ".P")
 			return
 		}
 	}
@@ -171,45 +175,40 @@ func takesColumns(op ir.Op) bool {
 
 // Where panels pay is measured: the tables are in the README of package engine.
 const (
-	panelMost   = 96      // columns of a panel, a multiple of the tiles of all kernels
-	panelVector = 16      // elements of the widest vector
-	panelFrom   = 128     // columns up to which a row is read from end to end as it lies
-	panelStride = 512     // rows that are a multiple of so many elements apart share few sets of a cache
-	panelDepth  = 64      // if there are so many
-	panelFar    = 1 << 21 // elements of a matrix that no cache near a core holds
-	panelRows   = 512     // rows of the products for which an update writes such panels beside the parameter,
-	panelMany   = 2048    // and of those that are far but share no sets
+	panelMost   = 96  // columns of a panel for many rows, a multiple of the tiles of all kernels,
+	panelLong   = 128 // and where single rows come: what the kernels of one row hold, in one or two parts
+	panelVector = 16  // elements of the widest vector
+	panelFrom   = 128 // columns up to which a row is read from end to end as it lies
+	panelStride = 512 // rows that are a multiple of so many elements apart share few sets of a cache
+	panelDepth  = 64  // if there are so many
+	panelRows   = 512 // rows of the products for which an update writes panels beside the parameter
 )
 
 // panelWidth returns the columns of each panel: whole vectors, about as many in each.
-func panelWidth(columns int) int {
-	count := (columns + panelMost - 1) / panelMost
+func panelWidth(columns, most int) int {
+	count := (columns + most - 1) / most
 	return ((columns+count-1)/count + panelVector - 1) / panelVector * panelVector
 }
 
 // panels reports whether products read a parameter, or its transpose, from panels. What
-// is never updated is cut once, and one row then reads each panel from end to end. An
-// update writes panels in place of a twin for nothing, beside the parameter only for many
-// rows; and they pay only where rows share few sets of a cache or are far.
+// is never updated is cut once, and one row then reads each panel from end to end. In
+// training they pay where rows share few sets of a cache: in place of a twin for nothing,
+// beside the parameter for many rows.
 func (d *deriver) panels(u *uses, w *ir.Value, columns int, turned bool) bool {
 	depth := w.Type.Shape.Count() / max(columns, 1)
 	switch {
-	case d.o.panels != panelsWhereTheyPay || depth == 0 || columns == 0:
-		return d.o.panels == panelsEverywhere && depth > 0 && columns > 0
+	case depth == 0 || columns == 0 || d.o.panels == panelsNowhere:
+		return false
+	case d.o.panels == panelsEverywhere:
+		return true
 	case columns <= panelFrom:
 		return false
 	case !d.o.train:
 		return true
-	}
-	rows := u.rows
-	if turned && u.keeps {
+	case columns%panelStride != 0 || depth < panelDepth:
 		return false
+	case turned:
+		return !u.keeps
 	}
-	if turned || !u.trained {
-		rows = panelMany // for nothing
-	}
-	if columns%panelStride == 0 && depth >= panelDepth {
-		return rows >= panelRows
-	}
-	return columns*depth >= panelFar && rows >= panelMany
+	return !u.trained || u.rows >= panelRows
 }

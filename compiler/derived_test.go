@@ -307,9 +307,8 @@ func TestWherePanelsPay(t *testing.T) {
 		{"wide", 256, 784, 1000, 0, 2},
 		{"rows that share sets of a cache, few", 100, 784, 512, 0, 2},
 		{"rows that share sets of a cache, many", 256, 784, 512, 2, 2},
-		{"far, many rows", 1024, 1300, 1800, 3, 2},
-		{"far, few rows", 64, 1300, 1800, 0, 2},
-		{"far, not many rows", 512, 1300, 1800, 0, 2},
+		{"that and a twin in panels", 1024, 1024, 2048, 3, 2},
+		{"far, but apart", 1024, 1300, 1800, 0, 2},
 	} {
 		x := spec.Input("x", c.in)
 		enc := spec.Sequential("encoder", spec.Dense(c.out), spec.ReLU())
@@ -384,6 +383,41 @@ func TestDerivedOutlivesRows(t *testing.T) {
 		}
 		if want := i == 0 || i == 3; derived != want || !once {
 			t.Errorf("run %d, %d rows: what is derived was made: %v, what depends on the rows: %v", i, rows, derived, once)
+		}
+	}
+}
+
+// TestNetDerivesByReference makes a Net whose weights go through an op of another module,
+// with a kernel and by its reference.
+func TestNetDerivesByReference(t *testing.T) {
+	b := ir.NewBuilder("net")
+	y := b.Op(ops.MatMul{}, b.Input("x", ir.T(ir.F32, ir.Rows(), ir.Fixed(3))), b.Op(halved{}, b.Param("w", ir.T(ir.F32, ir.Fixed(2), ir.Fixed(3)))))
+	y.Name = "y"
+	b.Output(y)
+	p, err := CompileGraph(b.Graph, Options{Rows: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(p.Derivations()) != 1 {
+		t.Fatalf("nothing is derived:\n%s", plan.Format(p))
+	}
+	for _, makers := range [][]engine.Maker{nil, {halvedKernel(false)}} {
+		n, err := engine.NewNet(b.Graph, p, map[string][]float32{"w": {2, 4, 6, 8, 10, 12}}, engine.Record{}, makers...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for rows := 1; rows < 4; rows++ {
+			x := ir.NewTensor(ir.F32, rows, 3)
+			for i := range x.F32 {
+				x.F32[i] = float32(i % 3)
+			}
+			out, err := n.Run(t.Context(), map[string]*ir.Tensor{"x": x})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := out["y"].F32[2*(rows-1):]; got[0] != 8 || got[1] != 17 {
+				t.Errorf("%d rows, %d kernels: %v, want 8 and 17", rows, len(makers), got)
+			}
 		}
 	}
 }
