@@ -69,6 +69,23 @@ var differentiated = map[string]struct {
 		d := spec.Sequential("e", spec.Dense(4), spec.Tanh())
 		return []spec.Layer{d, spec.Mirror("d", d)}
 	}, []int{6}},
+	"Exp":       {one(func() spec.Layer { return spec.Layers(spec.Tanh(), spec.Exp()) }), []int{6}},
+	"Log":       {one(func() spec.Layer { return spec.Layers(spec.Softplus(), spec.Shift(0.5), spec.Log()) }), []int{6}},
+	"Sqrt":      {one(func() spec.Layer { return spec.Layers(spec.Softplus(), spec.Shift(0.5), spec.Sqrt()) }), []int{6}},
+	"Abs":       {one(func() spec.Layer { return spec.Abs() }), []int{6}},
+	"Square":    {one(func() spec.Layer { return spec.Square() }), []int{6}},
+	"Scale":     {one(func() spec.Layer { return spec.Scale(-1.5) }), []int{6}},
+	"Shift":     {one(func() spec.Layer { return spec.Shift(0.25) }), []int{6}},
+	"Slice":     {one(func() spec.Layer { return spec.Slice(0, 1, 4) }), []int{6}},
+	"Permute":   {one(func() spec.Layer { return spec.Permute(1, 0) }), []int{2, 3}},
+	"BatchMean": {one(func() spec.Layer { return spec.BatchMean() }), []int{6}},
+	"BatchSum":  {one(func() spec.Layer { return spec.BatchSum() }), []int{6}},
+	"Sum":       {one(func() spec.Layer { return spec.Sum(0) }), []int{6}},
+	"Mean":      {one(func() spec.Layer { return spec.Mean(1).Keep() }), []int{3, 4}},
+	"Max":       {one(func() spec.Layer { return spec.Max(0) }), []int{6}},
+	"StopGradient": {one(func() spec.Layer { // one factor of two stays what it is
+		return spec.Func("f", func(x *spec.Value) *spec.Value { return spec.Mul(x, x.Then(spec.StopGradient())) })
+	}), []int{6}},
 	"IntegratedGradients": {one(func() spec.Layer {
 		d := spec.Dense(3)
 		return spec.IntegratedGradients(4, func(x *spec.Value, _ ...*spec.Value) *spec.Value { return x.Then(d, spec.Tanh()) })
@@ -81,6 +98,7 @@ var undifferentiated = map[string]string{
 	"Queue":     "its rows are state, which no gradient reaches",
 	"Predicted": "it goes by steps",
 	"Floats":    "it takes integers, along which nothing has a slope",
+	"OneHot":    "it takes integers, along which nothing has a slope",
 	"Untie":     "a Mirror",
 	"MirrorOf":  "a Mirror",
 }
