@@ -35,7 +35,7 @@ func BenchmarkWeighted(b *testing.B) {
 					enc := spec.Sequential("encoder", spec.Dense(100), spec.ReLU(), spec.Dense(30), spec.ReLU())
 					l := loss(x.Then(enc, spec.Mirror("decoder", enc).Tied()), x)
 					if i == 1 {
-						l.WeightedBy(spec.Input("w"))
+						l = l.WeightedBy(spec.Input("w"))
 					}
 					t, err := New(context.Background(), spec.NewModel("digits", l), data, Options{Optimizer: optim.Adam(1e-3), Epochs: 1 << 20, Batch: 256, Workers: workers})
 					if err != nil {

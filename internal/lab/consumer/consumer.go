@@ -19,7 +19,7 @@ func root(t testing.TB) string {
 	if !ok {
 		t.Fatal("the place of this file is not known")
 	}
-	return filepath.Join(filepath.Dir(file), "..", "..")
+	return filepath.Join(filepath.Dir(file), "..", "..", "..")
 }
 
 // Python returns the interpreter that make deps sets up. Without it the test is skipped,

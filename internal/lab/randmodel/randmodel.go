@@ -103,7 +103,7 @@ func declared(seed uint64, s, f *maker) *Model {
 	w := &maker{key: random.New(seed).DeriveString("randmodel weights")}
 	if w.one(3) {
 		r.shares["weight"] = true
-		losses[0].WeightedBy(r.input("weight"))
+		losses[0] = losses[0].WeightedBy(r.input("weight"))
 	}
 	r.Outputs = append(r.Outputs, y)
 	if s != nil {

@@ -27,7 +27,7 @@ func (c claimedDecoder) measure(ctx context.Context, in *input) (n numbers, err 
 	enc := block{Unit: "relu"}.stack(c.Units)
 	dec := spec.Mirror("decoder", enc)
 	if c.Tied {
-		dec.Tied()
+		dec = dec.Tied()
 	}
 	ae := spec.Autoencoder("claims", spec.Input("x", side*side), enc, dec)
 	x, err := in.way("training", func(in *input) (map[string]float64, error) {
@@ -121,7 +121,7 @@ func (b block) stack(units []int) *spec.SequentialLayer {
 	for _, n := range units {
 		d := spec.Dense(n)
 		if b.He {
-			d.Init(spec.He())
+			d = d.Init(spec.He())
 		}
 		layers = append(layers, d)
 		if b.Norm {
