@@ -140,7 +140,7 @@ type Part uint8
 // What a value may be.
 const (
 	OfNothing Part = iota // of constants
-	OfParams              // of parameters and constants: the same for every part
+	OfParams              // of parameters, constants and what a Joiner makes: the same for every part
 	OfRows                // a row for each row of the batch, of that row and parameters
 	OfSums                // a linear combination of sums and means over rows of what each row gives by itself, and of parameters
 	OfOthers              // of rows in another way: it differs when an update is run in parts
@@ -164,7 +164,9 @@ func Parts(g *Graph) (of map[*Value]Part, why map[*Value]*Node) {
 	for _, n := range g.Nodes {
 		p := partOf(n, of)
 		for _, v := range n.Out {
-			of[v] = p
+			if of[v] = p; p == OfRows && Joins(n.Op) && !v.Type.Shape.Has(Batch) {
+				of[v] = OfParams
+			}
 			if p != OfOthers {
 				continue
 			}
@@ -206,6 +208,9 @@ func partOf(n *Node, of map[*Value]Part) Part {
 			return OfOthers
 		}
 		return OfSums
+	}
+	if Joins(n.Op) {
+		return OfRows
 	}
 	switch UseOfRows(n.Op, TypesOf(n.In), TypesOf(n.Out)) {
 	case Mixed:

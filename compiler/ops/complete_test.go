@@ -145,6 +145,9 @@ var facets = []struct {
 	{"Chain", is[ir.Chained]},
 	{"Within", is[ir.Bounded]},
 	{"ByParts", is[ir.PartMaker]},
+	{"Inference", is[ir.Inferrer]},
+	{"JoinsRows", is[ir.Joiner]},
+	{"Merge", is[ir.Merger]},
 }
 
 func is[F any](op ir.Op) bool { _, ok := op.(F); return ok }
