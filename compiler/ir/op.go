@@ -140,7 +140,9 @@ type (
 	// Merger is a Joiner of float64 results alone that says how those of some rows and
 	// of the rows behind them become those of both: into x from y, element by element,
 	// nx and ny being the rows of each.
-	Merger interface{ Merge(x, y [][]float64, nx, ny int, in []Type, at Binding) }
+	Merger interface {
+		Merge(x, y [][]float64, nx, ny int, in []Type, at Binding)
+	}
 	// Linear is an op that may be linear, but for a constant, in the operands that
 	// vary, all of them together, the others being constants.
 	Linear interface{ Linear(vary []bool) bool }

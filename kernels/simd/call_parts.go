@@ -19,3 +19,15 @@ func callNormalizeSums(i isa, l *[2][16]float32, p, dy, x, scale []float32, shif
 func callNormalizeGrad(i isa, dst, dy, x, scale []float32, shift, factor, a, b float32) {
 	normalizeGradBy(i, dst, dy, x, scale, shift, factor, a, b)
 }
+
+func callRescale(i isa, dst, x, shift, scale, bias []float32) {
+	rescaleBy(i, dst, x, shift, scale, bias)
+}
+
+func callRescaleGrad(i isa, dst, dy, x, shift, scale, bias, along []float32) {
+	rescaleGradBy(i, dst, dy, x, shift, scale, bias, along)
+}
+
+func callColumnDots(i isa, rows int, dy, x []float32, ldx int, shift, sum, along []float32) {
+	columnDotsBy(i, rows, dy, x, ldx, shift, sum, along)
+}

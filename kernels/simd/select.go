@@ -57,6 +57,9 @@ const (
 	opNormalize
 	opNormalizeSums
 	opNormalizeGrad
+	opRescale
+	opRescaleGrad
+	opColumnDots
 	opColSums
 	opUniform
 	opChoose
@@ -76,7 +79,7 @@ func (o op) String() string {
 	return [...]string{"gemm", "relu", "exp", "sigmoid", "tanh", "log", "erf", "softplus", "sqrt", "abs",
 		"add", "sub", "mul", "div", "max", "min", "relugrad", "sigmoidgrad",
 		"tanhgrad", "addscalar", "mulscalar", "axpy", "leakyrelu", "elu", "sum", "dot", "squareddiff", "squarederror", "sigmoidsoftplus",
-		"squaresaround", "normalize", "normalizesums", "normalizegrad", "colsums",
+		"squaresaround", "normalize", "normalizesums", "normalizegrad", "rescale", "rescalegrad", "columndots", "colsums",
 		"uniform", "choose", "keep", "replace", "sample", "normal", "addnormal", "adam", "sgd", "rmsprop", "transpose"}[o]
 }
 

@@ -101,6 +101,15 @@ func f32normalizesums_avx2(lanes, p, dy, x, scale *float32, n int, shift, factor
 func f32normalizegrad_avx2(dst, dy, x, scale *float32, n int, shift, factor, a, b float32)
 
 //go:noescape
+func f32rescale_avx2(dst, x, shift, scale, bias *float32, n int)
+
+//go:noescape
+func f32rescalegrad_avx2(dst, dy, x, shift, scale, bias, along *float32, n int)
+
+//go:noescape
+func f32columndots_avx2(sum, along, shift, dy, x *float32, ldx, rows, cols int)
+
+//go:noescape
 func f32colsums_avx2(dst, x *float32, ldx, rows, cols int)
 
 //go:noescape
@@ -325,6 +334,15 @@ func f32normalizesums_avx512(lanes, p, dy, x, scale *float32, n int, shift, fact
 
 //go:noescape
 func f32normalizegrad_avx512(dst, dy, x, scale *float32, n int, shift, factor, a, b float32)
+
+//go:noescape
+func f32rescale_avx512(dst, x, shift, scale, bias *float32, n int)
+
+//go:noescape
+func f32rescalegrad_avx512(dst, dy, x, shift, scale, bias, along *float32, n int)
+
+//go:noescape
+func f32columndots_avx512(sum, along, shift, dy, x *float32, ldx, rows, cols int)
 
 //go:noescape
 func f32colsums_avx512(dst, x *float32, ldx, rows, cols int)

@@ -70,6 +70,7 @@ func (a *asm) vectorFamily() {
 	a.squaredError()
 	a.sigmoidSoftplus()
 	a.norms()
+	a.channels()
 	a.colSums()
 	a.random()
 	a.optimizers()
