@@ -290,10 +290,18 @@ func (l *lowering) homes() []home {
 	// What is made once is read in later runs too: nothing may share its place.
 	for _, ph := range l.p.Phases {
 		if ph.Once {
-			for _, id := range l.stepsOf(ph) {
+			for _, id := range ph.Steps() {
 				for _, b := range l.p.Steps[id].Out {
 					homes[b].from, homes[b].to = 0, end
 				}
+			}
+		}
+	}
+	// What is made before shards are run one after the other is there for all of them.
+	if apart := slot(2 * (l.p.LastJoin() + 1)); apart > 0 && l.p.Shards > 1 {
+		for i := range homes {
+			if h := &homes[i]; h.made && h.from < apart && h.to >= apart {
+				h.to = end
 			}
 		}
 	}
@@ -312,14 +320,6 @@ func pitch(t ir.Type, unit ir.Dim) (d ir.Dim, ok bool) {
 		n, ok = ir.Mul(n, ir.Fixed(t.DType.Size()))
 	}
 	return n, ok
-}
-
-func (l *lowering) stepsOf(ph plan.Phase) []int {
-	var all []int
-	for _, g := range ph.Groups {
-		all = append(all, g.Steps...)
-	}
-	return append(all, ph.Tail...)
 }
 
 // pack places the largest units first, each at the lowest offset that is free

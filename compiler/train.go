@@ -34,6 +34,9 @@ func compileTwin(g *ir.Graph, segments []plan.Segment, o Options) (*twin, error)
 	if err != nil {
 		return nil, err
 	}
+	if err := Settle(whole, o.Frozen); err != nil {
+		return nil, err
+	}
 	t := &twin{graph: whole}
 	h, _ := whole.Clone()
 	h.Outputs = nil

@@ -109,6 +109,29 @@ type Phase struct {
 	Tail   []int
 }
 
+// Steps returns the steps of a phase, those of its groups in their order and then its tail.
+func (ph *Phase) Steps() []int {
+	var all []int
+	for i := range ph.Groups {
+		all = append(all, ph.Groups[i].Steps...)
+	}
+	return append(all, ph.Tail...)
+}
+
+// LastJoin returns the last phase with a step whose results are of all rows of an update,
+// -1 if there is none. With several shards the phases behind it are run for one after the
+// other, those up to it for all together.
+func (p *Plan) LastJoin() int {
+	for i := len(p.Phases) - 1; i >= 0; i-- {
+		for _, id := range p.Phases[i].Steps() {
+			if op := p.Steps[id].Op; op != nil && ir.Joins(op) {
+				return i
+			}
+		}
+	}
+	return -1
+}
+
 // Port is a named input or output.
 type Port struct {
 	Name   string

@@ -42,6 +42,7 @@ type checker struct {
 	made  map[int]spot // root buffer to where it is written
 	maker map[int]int  // and by which step
 	reads map[int][]reader
+	apart int // the first moment that is run for one shard after the other, 0 for none
 }
 
 type reader struct {
@@ -62,6 +63,9 @@ func Verify(p *Plan) error {
 		return err
 	}
 	if err := c.walk(); err != nil {
+		return err
+	}
+	if err := c.joins(); err != nil {
 		return err
 	}
 	if err := c.updates(); err != nil {
@@ -112,7 +116,7 @@ func (c *checker) structure() error {
 	}
 	for i := range p.Phases {
 		ph := &p.Phases[i]
-		for _, id := range ph.steps() {
+		for _, id := range ph.Steps() {
 			if id < 0 || id >= len(p.Steps) {
 				continue // told by each
 			}
@@ -125,15 +129,6 @@ func (c *checker) structure() error {
 		}
 	}
 	return segments(p)
-}
-
-// steps returns the steps of a phase in the order of its groups.
-func (ph *Phase) steps() []int {
-	var all []int
-	for i := range ph.Groups {
-		all = append(all, ph.Groups[i].Steps...)
-	}
-	return append(all, ph.Tail...)
 }
 
 func segments(p *Plan) error {
@@ -303,6 +298,9 @@ func (c *checker) operand(at spot, s *Step, i, b int) error {
 		return nil
 	}
 	def, ok := c.made[c.p.Root(b)]
+	if maker := c.maker[c.p.Root(b)]; ok && joins(&c.p.Steps[maker]) && def.phase == at.phase && !at.tail {
+		return fmt.Errorf("operand %s is of all rows only when the tasks of phase %d are done", buf.Name, at.phase)
+	}
 	if !ok {
 		return fmt.Errorf("operand %s is read before it is made", buf.Name)
 	}
@@ -432,6 +430,40 @@ func turns(p *Plan, s *Step) bool {
 	return len(in) == 2 && in[0] == out[1] && in[1] == out[0] && (in[0] != in[1] || in[0] == ir.Fixed(1) || s.Access[0] == ir.Axis1)
 }
 
+func joins(s *Step) bool { return s.Op != nil && ir.Joins(s.Op) }
+
+// joins checks that what is of all rows is made by tasks, and that with several shards no
+// sum over rows of a single one is made before they have all met, nor a row behind that is
+// not on the first axis, by which shards are cut.
+func (c *checker) joins() error {
+	last := c.p.LastJoin()
+	if c.p.Shards > 1 {
+		c.apart = 2 * (last + 1)
+	}
+	return c.each(func(at spot, _ int, s *Step) error {
+		if joins(s) && at.tail {
+			return fmt.Errorf("it is of all rows and in a tail")
+		}
+		if c.apart == 0 || joins(s) || s.After || s.Op != nil && ir.ShapeOnly(s.Op) {
+			return nil
+		}
+		rows := false
+		for _, b := range append(append([]int{}, s.In...), s.Out...) {
+			axis, ok := ir.BatchAxis(c.p.Buffers[b].Type.Shape)
+			if !ok || axis > 0 {
+				return fmt.Errorf("the rows of %s are not on its first axis, where shards are cut", c.p.Buffers[b].Name)
+			}
+			rows = rows || axis == 0
+		}
+		_, store := s.Op.(StoreGrad)
+		alone := store || s.Op != nil && ir.ByParts(s.Op)
+		if axis, _ := ir.BatchAxis(c.p.Buffers[s.Out[0]].Type.Shape); moment(at) < c.apart && (alone || rows && axis < 0) {
+			return fmt.Errorf("it is of a single shard and comes before all have met")
+		}
+		return nil
+	})
+}
+
 // span is the lifetime of a buffer of the arena.
 type span struct {
 	buf         int
@@ -471,7 +503,7 @@ func (c *checker) spans() []span {
 			}
 			s.inside = s.inside && stays
 		}
-		if b.Kind == Kept {
+		if b.Kind == Kept || moment(def) < c.apart && s.last >= c.apart { // also read for the shards to come
 			s.last = forever
 		}
 		if def.once || b.Kind == Held { // also read, or made, by runs to come

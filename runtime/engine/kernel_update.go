@@ -153,7 +153,7 @@ func (e *Engine) findTwins() {
 		if !p.Phases[i].Once {
 			continue
 		}
-		for _, id := range stepsOf(&p.Phases[i]) {
+		for _, id := range p.Phases[i].Steps() {
 			s := &p.Steps[id]
 			if again[s.Out[0]] {
 				e.turned[s.Out[0]] = s.In[0]

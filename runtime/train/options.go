@@ -65,6 +65,8 @@ type Options struct {
 	DumpAfter       string       // name of a pass, or "all"
 	Show            string       // name of the loss that Progress shows, as "loss/mse1"; "" is the whole loss
 	Log             *slog.Logger // slog.Default, which gets warnings and, as Info, what Progress has no epoch for; epochs are Debug
+
+	meets bool // shards of an update meet in the middle of its run
 }
 
 // engine returns the options of the engines.
@@ -200,6 +202,6 @@ func (o Options) Check(m *spec.Model) error {
 	if err := o.check(m); err != nil {
 		return err
 	}
-	_, err := o.frozen(m.Params())
-	return errors.Join(err, o.checkGroups(m.Params()))
+	_, err := o.frozen(m)
+	return errors.Join(err, o.checkGroups(m))
 }

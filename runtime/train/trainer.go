@@ -70,6 +70,8 @@ type Trainer struct {
 
 	sumNames []string  // outputs that are summed: the whole loss, then each loss
 	sums     tree      // of the update under way
+	others   others    // that a run meets
+	room     []float32 // for what others hold
 	factors  []float64 // of each parameter's learning rate, in store order
 	done     bool
 }
@@ -91,7 +93,7 @@ func New(ctx context.Context, m *spec.Model, rows dataset.Source, o Options) (*T
 	if o.Log == nil {
 		o.Log, quiet = slog.Default(), o.Progress != nil
 	}
-	frozen, err := o.frozen(m.Params())
+	frozen, err := o.frozen(m)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +101,7 @@ func New(ctx context.Context, m *spec.Model, rows dataset.Source, o Options) (*T
 	if err != nil {
 		return nil, err
 	}
-	if err := o.checkGroups(prog.Params); err != nil {
+	if err := o.checkGroups(m); err != nil {
 		return nil, err
 	}
 	if o.Needs != nil {
@@ -148,6 +150,13 @@ func (t *Trainer) prepare(ctx context.Context) (err error) {
 	}
 	if err := t.feed.gather(t.engine, t.batches); err != nil {
 		return err
+	}
+	if err := t.enough(); err != nil {
+		return err
+	}
+	if t.opt.ranks() > 1 {
+		t.others.Cluster = t.opt.Cluster
+		t.engine.Meet(&t.others)
 	}
 	t.sumNames = t.prog.Losses
 	if s := t.opt.Show; s != "" && !slices.Contains(t.sumNames, s) {
