@@ -35,8 +35,8 @@ type BatchNormLayer struct {
 // variance f32[C], with 1. Momentum is 0.9 and epsilon 1e-5, the defaults of ONNX, unless
 // given. A layer whose mean is named by [train.Options].Freeze normalises by the running
 // statistics in training too, and leaves them as they are. Mistakes: C is not known, x is
-// no f32 or has no axis besides the batch; the layer is placed twice, since its running
-// statistics can be those of one place only. Accumulating several batches is a mistake,
+// no f32 or has no axis besides the batch; one model has the layer at two places, since
+// its running statistics can be those of one only. Accumulating several batches is a mistake,
 // as none has the statistics of all: [GroupNorm] needs none.
 //
 // [train.Options]: https://pkg.go.dev/github.com/lamina-ml/lamina/runtime/train#Options
@@ -105,9 +105,6 @@ func (l *BatchNormLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 	if !known {
 		return b.Errorf("the number of channels must be known, x is %s", t)
 	}
-	if first := b.follows("mean"); first != nil {
-		return b.Errorf("its running statistics are those of the place at %s: make another BatchNorm for this one, or take GroupNorm, which has none", first.pos().Made)
-	}
 	channel := func(name string, absent bool, init Init, value float64) *ir.Value {
 		if !absent {
 			return b.Param(name, init, c)
@@ -123,24 +120,13 @@ func (l *BatchNormLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 			others = append(others, d)
 		}
 	}
-	n := b.Op(ops.Extent{Of: ir.MakeDims(others), To: ir.F64})
+	single := func(v *ir.Value) *ir.Value { return b.Op(ops.Cast{To: ir.F32}, v) }
 	move := func(running, batch *ir.Value) {
-		b.Becomes(running, b.Op(ops.Lerp{}, running, b.Op(ops.Cast{To: ir.F32}, batch), b.Const(1-l.momentum)))
+		b.follows(running, b.Op(ops.Lerp{}, running, batch, b.Const(1-l.momentum)), y[0])
 	}
-	move(mean, y[1])
-	move(variance, b.Op(ops.Div{}, y[2], n))
+	move(mean, single(y[1]))
+	move(variance, b.Op(ops.Div{}, single(y[2]), b.Op(ops.Extent{Of: ir.MakeDims(others), To: ir.F32})))
 	return y[0]
-}
-
-// follows returns where the layer was placed that gave its state of that name a next
-// value, nil if none did.
-func (b *Builder) follows(name string) site {
-	for _, x := range b.sp.find().states {
-		if x.st == b.p.st && x.name == name && x.of == b.p.average() && x.next != nil {
-			return b.p.st.places[0].at
-		}
-	}
-	return nil
 }
 
 // Image is a copy with statistics, a scale and a bias of its own.

@@ -189,7 +189,7 @@ func TestEveryOptionDecidesOrNot(t *testing.T) {
 		"ValidAverage": func(o *Options) { o.Average, o.ValidAverage = 0.9, true },
 	}
 	rest := []string{"Valid", // is one of the facts of rows: TestGoesOnOnlyAsItWas
-		"Cluster", "Workers", "Spin", "Kernels", "Classes", "Dir", "CheckpointEvery", "Progress", "AfterUpdate", "Dump", "DumpAfter", "Show", "Log", "Needs"}
+		"Cluster", "Workers", "Spin", "Kernels", "Classes", "Dir", "CheckpointEvery", "Progress", "AfterUpdate", "Dump", "DumpAfter", "Show", "Log", "Needs", "meets"}
 	base := steady()
 	base.Valid = rows(10)
 	was, err := base.Decides(m)
