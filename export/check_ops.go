@@ -67,7 +67,9 @@ func (c *checker) infer(k *call) (vtype, error) {
 	case "LayerNormalization", "RMSNormalization":
 		return k.norm()
 	case "InstanceNormalization":
-		return k.instanceNorm()
+		return k.channelNorm(3)
+	case "BatchNormalization":
+		return k.channelNorm(5)
 	case "Add", "Sub", "Mul", "Div", "Pow", "Max", "Min":
 		return k.elementwise(2, 2, 0)
 	case "Greater", "Less", "Equal":
@@ -185,9 +187,9 @@ func (k *call) norm() (vtype, error) {
 	return x, nil
 }
 
-// instanceNorm has a scale and a bias for each channel.
-func (k *call) instanceNorm() (vtype, error) {
-	if err := k.operands(3, 3); err != nil {
+// channelNorm has a scale, a bias and so on for each channel.
+func (k *call) channelNorm(operands int) (vtype, error) {
+	if err := k.operands(operands, operands); err != nil {
 		return vtype{}, err
 	}
 	x := k.in[0]
