@@ -43,3 +43,12 @@ func Settle(g *ir.Graph, frozen map[string]bool) error {
 	sweep(g)
 	return err
 }
+
+// StateAsParams makes parameters of the state of a graph that ships, which nothing changes.
+func StateAsParams(g *ir.Graph) {
+	for _, s := range g.State {
+		s.In.Kind = ir.ParamValue
+		g.Params = append(g.Params, s.In)
+	}
+	g.State = nil // what it becomes is read by nothing then
+}

@@ -19,6 +19,10 @@ type State struct {
 // name.
 func (s State) Same(q State) bool { return s.id != nil && s.id == q.id }
 
+// Running reports whether the variable holds running statistics of what a layer has seen,
+// as a [BatchNorm] does: they belong to its weights, and go where these go.
+func (s State) Running() bool { return s.id != nil && len(s.id.beside) > 0 }
+
 // Like returns the parameter as which the variable starts, if it is the average of one.
 func (s State) Like() (Param, bool) {
 	if s.id == nil || s.id.like == nil {

@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"testing"
 
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/runtime/optim"
 	"github.com/lamina-ml/lamina/spec"
 )
@@ -16,7 +18,7 @@ import (
 func normed() *spec.Model {
 	x := spec.Input("x", 12)
 	code := x.Then(spec.Sequential("encoder", spec.Dense(20).NoBias(), spec.BatchNorm().Named("bn1"), spec.Tanh(), spec.Dense(6).NoBias(), spec.BatchNorm().Named("bn2").NoScale().Momentum(0.5)))
-	y := code.Then(spec.Sequential("decoder", spec.Dense(8).NoBias(), spec.Reshape(2, 4), spec.BatchNorm().Named("channels").Axis(0), spec.Dropout(0.2), spec.Flatten(), spec.Dense(12)))
+	y := code.Then(spec.Sequential("decoder", spec.Dense(8).NoBias(), spec.Reshape(2, 4), spec.BatchNorm().Named("channels").Axis(0), spec.Dropout(0.2), spec.Flatten(), spec.Dense(12))).Named("y")
 	return spec.NewModel("normed", spec.MSE(y, x))
 }
 
@@ -73,5 +75,109 @@ func TestBatchNormOfRanks(t *testing.T) {
 				t.Errorf("%s: other results", what)
 			}
 		}
+	}
+}
+
+// TestBatchNormFolded: a Net whose BatchNorms are parts of products gives the rows of one
+// that has them, but for rounding; which could not be folded is still there.
+func TestBatchNormFolded(t *testing.T) {
+	x := spec.Input("x", 12)
+	front, behind, plain := spec.Dense(20).Named("front"), spec.Dense(7).Named("behind"), spec.Dense(6).NoBias().Named("plain")
+	tied := spec.Dense(9).Named("pair")
+	h := x.Then(front, spec.BatchNorm().Named("n1"), spec.Tanh(), spec.BatchNorm().Named("n2").NoScale(), behind, spec.Sigmoid(), plain, spec.BatchNorm().Named("n3").NoBias(),
+		spec.ReLU(), tied, spec.BatchNorm().Named("n4"), spec.Tied(tied).Named("back"))
+	y := h.Then(spec.Dense(12).Named("out")).Named("y")
+	o := normedOptions()
+	r, err := Fit(context.Background(), spec.NewModel("folds", spec.MSE(y, x)), rows(150), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := func(net *engine.Net) map[string]int {
+		ops := map[string]int{}
+		if err := net.Err(); err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range net.Graph().Nodes {
+			ops[n.Op.Name()]++
+		}
+		return ops
+	}
+	whole, folded := r.Net(y), r.Folded().Net(y)
+	if n := count(whole)["BatchNorm"]; n != 4 {
+		t.Fatalf("%d layers of 4 ship", n)
+	}
+	if ops := count(folded); ops["BatchNorm"] != 1 {
+		t.Errorf("%d layers are left, want that beside tied weights:\n%v", ops["BatchNorm"], ir.Format(folded.Graph()))
+	}
+	in := map[string]*ir.Tensor{"x": {DType: ir.F32, Shape: []int{30, 12}, F32: rows(30).F32("x")}}
+	want, err := whole.Run(context.Background(), in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := folded.Run(context.Background(), in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range want["y"].F32 {
+		if w := got["y"].F32[i]; math.Abs(float64(v-w)) > 2e-5*max(1, math.Abs(float64(v))) {
+			t.Fatalf("element %d is %v, folded %v", i, v, w)
+		}
+	}
+}
+
+// TestBatchNormMistakes: what BatchNorm cannot take is told with the layer, the line, and
+// the way out.
+func TestBatchNormMistakes(t *testing.T) {
+	fit := func(n int, change func(*Options)) error {
+		o := normedOptions()
+		change(&o)
+		_, err := New(context.Background(), normed(), rows(n), o)
+		return err
+	}
+	err := fit(150, func(o *Options) { o.Accumulate = 2 })
+	wantError(t, err, "Options.Accumulate is 2, but each of the batches has some rows of the update only")
+	wantError(t, err, `layer "encoder/bn1"`)
+	wantError(t, err, "batchnorm_test.go:")
+	wantError(t, err, "GroupNorm")
+	err = fit(97, func(o *Options) {})
+	wantError(t, err, `layer "encoder/bn1"`)
+	wantError(t, err, "its statistics want 2 rows or more, and of 97 rows in batches of 48 one has 1")
+	err = fit(150, func(o *Options) { o.Batch = 1 })
+	wantError(t, err, "one has 1")
+}
+
+// TestBatchNormFrozen: a layer whose statistics are named by Freeze normalises by what is
+// running, which stays as it is, and may then be accumulated.
+func TestBatchNormFrozen(t *testing.T) {
+	o := normedOptions()
+	m := normed()
+	first, err := Fit(context.Background(), m, rows(150), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, err := NetTensors(first.Net(m.Tap("y")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Freeze, o.Accumulate, o.Batch = []string{"*/bn1", "*/bn2", "*/channels"}, 2, 24
+	o.InitFrom = []From{{Tensors: old, Pattern: "*"}}
+	tr, err := New(context.Background(), normed(), rows(150), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := finish(t, tr)
+	for _, name := range []string{"encoder/bn1/mean", "encoder/bn1/variance", "encoder/bn2/mean", "decoder/channels/variance"} {
+		_, want, ok := old.Tensor(name)
+		if got := all["state/"+name]; !ok || !reflect.DeepEqual(got, want) || want[0] == 0 || want[0] == 1 {
+			t.Errorf("%s is %v, was %v", name, got, want)
+		}
+	}
+	o.Freeze = []string{"*/bn1/scale", "*/bn1/bias"} // the statistics go on
+	o.Accumulate = 1
+	if tr, err = New(context.Background(), normed(), rows(150), o); err != nil {
+		t.Fatal(err)
+	}
+	if _, was, _ := old.Tensor("encoder/bn1/mean"); reflect.DeepEqual(finish(t, tr)["state/encoder/bn1/mean"], was) {
+		t.Error("statistics that are not frozen stay as they were")
 	}
 }

@@ -68,11 +68,12 @@ type Trainer struct {
 	unlock          func() error // gives Options.Dir back, nil without
 	writeCheckpoint func(path string, f *checkpoint.File) error
 
-	sumNames []string  // outputs that are summed: the whole loss, then each loss
-	sums     tree      // of the update under way
-	others   others    // that a run meets
-	room     []float32 // for what others hold
-	factors  []float64 // of each parameter's learning rate, in store order
+	sumNames []string             // outputs that are summed: the whole loss, then each loss
+	running  map[string][]float32 // statistics that Options.InitFrom gives
+	sums     tree                 // of the update under way
+	others   others               // that a run meets
+	room     []float32            // for what others hold
+	factors  []float64            // of each parameter's learning rate, in store order
 	done     bool
 }
 
@@ -246,7 +247,11 @@ func (t *Trainer) startStates() error {
 			copy(t.store.State(s.Name), t.store.Param(p.Name))
 			continue
 		}
-		copy(t.store.State(s.Name), s.Initial(random.New(t.opt.Seed)))
+		x := t.running[s.Name]
+		if x == nil {
+			x = s.Initial(random.New(t.opt.Seed))
+		}
+		copy(t.store.State(s.Name), x)
 	}
 	for _, p := range t.prog.Params {
 		copy(t.store.State(compiler.AveragePrefix+p.Name), t.store.Param(p.Name))
