@@ -30,6 +30,9 @@ type Options struct {
 	// Average, if not 0, is the momentum of a moving average of every parameter of a
 	// model that is trained: state of the training plan, AveragePrefix and the name.
 	Average float64
+	// AverageShare makes 1-Average a state of the training plan of that name, a number
+	// that is set before each update.
+	AverageShare bool
 	// Dump receives the text form after the pass named by DumpAfter, or after
 	// every pass if that is "all".
 	Dump      io.Writer

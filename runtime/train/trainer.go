@@ -98,7 +98,7 @@ func New(ctx context.Context, m *spec.Model, rows dataset.Source, o Options) (*T
 	if err != nil {
 		return nil, err
 	}
-	prog, err := compiler.Compile(m, compiler.Options{Rows: o.runRows(), StoreGrads: o.stored(), Shards: o.Shards, Frozen: frozen, Average: o.Average, Dump: o.Dump, DumpAfter: o.DumpAfter})
+	prog, err := compiler.Compile(m, compiler.Options{Rows: o.runRows(), StoreGrads: o.stored(), Shards: o.Shards, Frozen: frozen, Average: o.Average, AverageShare: o.AverageSchedule != nil, Dump: o.Dump, DumpAfter: o.DumpAfter})
 	if err != nil {
 		return nil, err
 	}
@@ -255,6 +255,9 @@ func (t *Trainer) startStates() error {
 	}
 	for _, p := range t.prog.Params {
 		copy(t.store.State(compiler.AveragePrefix+p.Name), t.store.Param(p.Name))
+	}
+	if s := t.opt.AverageSchedule; s != nil {
+		t.scheduled = append(t.scheduled, scheduled{compiler.AverageShare, 1 - t.opt.Average, s, t.store.State(compiler.AverageShare)})
 	}
 	return t.setScheduled(t.progress())
 }
