@@ -339,11 +339,14 @@ func (op BatchMoments) Merge(x, y [][]float64, nx, ny int, in []ir.Type, at ir.B
 
 // perRow returns the elements of a channel of t in a row.
 func perRow(t ir.Type, axis int, at ir.Binding) int {
-	rows := at.Rows()
-	if rows == 0 {
-		at, rows = at.WithRows(1), 1
+	n := 1
+	at = at.WithRows(1)
+	for i, d := range t.Shape {
+		if i != axis {
+			n *= d.At(at)
+		}
 	}
-	return without(t.Shape, axis).ElemsAt(at) / rows
+	return n
 }
 
 // Cost counts five operations for each element.

@@ -28,6 +28,18 @@ type joint struct {
 	room  [][]float64   // for those of another rank
 	mine  [][]float64   // the results
 	out   []*view
+	parts []jointParts // of each worker
+}
+
+// jointParts are channels of the results, and of sums that wait.
+type jointParts struct{ now, other [][]float64 }
+
+// show makes to channels [lo,hi) of from.
+func show(to, from [][]float64, lo, hi int) [][]float64 {
+	for i := range from {
+		to[i] = from[i][lo:hi]
+	}
+	return to
 }
 
 // cutAt returns the row of an update of so many at which shard s of S begins.
@@ -50,6 +62,9 @@ func (b *binding) joined(part func(c *ctx, from, to, lo, hi int, dst [][]float64
 	e, n := b.e, b.outT[0].Shape[0].Length()
 	j := &joint{types: b.inT, out: b.out}
 	j.merge, _ = b.s.Op.(ir.Merger)
+	for range max(e.workers, 1) {
+		j.parts = append(j.parts, jointParts{make([][]float64, len(b.out)), make([][]float64, len(b.out))})
+	}
 	if b.p.Shards > 1 {
 		arrays := func() [][]float64 {
 			var l [][]float64
@@ -71,17 +86,10 @@ func (b *binding) joined(part func(c *ctx, from, to, lo, hi int, dst [][]float64
 		e.joints[b.id] = j
 	}
 	return func(c *ctx, lo, hi int) {
-		var now, other [4][]float64
-		show := func(to *[4][]float64, from [][]float64) [][]float64 {
-			for i := range from {
-				to[i] = from[i][lo:hi]
-			}
-			return to[:len(from)]
-		}
+		dst, other := j.parts[c.id].now, j.parts[c.id].other
 		for i, v := range j.out {
-			now[i] = v.f64[lo:hi]
+			dst[i] = v.f64[lo:hi]
 		}
-		dst := now[:len(j.out)]
 		if j.kept == nil {
 			part(c, 0, e.sizes.at.Rows(), lo, hi, dst)
 			return
@@ -94,14 +102,14 @@ func (b *binding) joined(part func(c *ctx, from, to, lo, hi int, dst [][]float64
 			l := 0
 			for ; i>>l&1 == 1; l++ {
 				// kept[l] is of the 2^l shards in front
-				x, mid := show(&other, j.kept[l]), at(i+1-1<<l)
+				x, mid := show(other, j.kept[l], lo, hi), at(i+1-1<<l)
 				j.join(e, x, dst, mid-at(i+1-2<<l), at(i+1)-mid)
 				for k := range dst {
 					copy(dst[k], x[k])
 				}
 			}
 			if i+1 < n {
-				for k, x := range show(&other, j.kept[l]) {
+				for k, x := range show(other, j.kept[l], lo, hi) {
 					copy(x, dst[k])
 				}
 			}

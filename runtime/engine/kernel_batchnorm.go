@@ -34,14 +34,8 @@ func (ch *channelColumns) inverse(squares, all float64) float64 {
 	return 1 / math.Sqrt(squares/all+ch.epsilon)
 }
 
-// lines calls f for the run of each block of rows [from,to) that is channel i's.
-func (ch *channelColumns) lines(from, to, i int, x []float32, f func(at int, line []float32)) {
-	inner := *ch.inner
-	for u := from * *ch.outer; u < to**ch.outer; u++ {
-		at := (u*ch.n + i) * inner
-		f(at, x[at:at+inner])
-	}
-}
+// at returns where channel i of a block begins, blocks being counted over all rows.
+func (ch *channelColumns) at(block, i int) int { return (block*ch.n + i) * *ch.inner }
 
 // dots sets sum to the sums of dy over rows [from,to), and along to those of dy times x less
 // shift, for the channels from lo on. With a nil dy it is x less shift.
@@ -52,15 +46,16 @@ func (ch *channelColumns) dots(c *ctx, dy, x []float32, from, to, lo int, shift 
 	if inner > 1 {
 		tmp := c.scratch(inner)
 		for i := range w {
-			ch.lines(from, to, lo+i, x, func(at int, line []float32) {
-				simd.AddScalar(tmp, line, -shift[i])
+			for u := from * *ch.outer; u < to**ch.outer; u++ {
+				at := ch.at(u, lo+i)
+				simd.AddScalar(tmp, x[at:], -shift[i])
 				g := tmp
 				if dy != nil {
 					g = dy[at : at+inner]
 				}
 				sum[i] += simd.LineSum(g)
 				along[i] += simd.LineDot(g, tmp)
-			})
+			}
 		}
 		return
 	}
@@ -90,7 +85,9 @@ func (ch *channelColumns) rough(x []float32, from, to, lo int, mean []float32) {
 	if inner > 1 {
 		for i := range mean {
 			s := 0.0
-			ch.lines(from, to, lo+i, x, func(_ int, line []float32) { s += simd.LineSum(line) })
+			for u := from * *ch.outer; u < to**ch.outer; u++ {
+				s += simd.LineSum(x[ch.at(u, lo+i):][:inner])
+			}
 			mean[i] = float32(s / float64(units*inner))
 		}
 		return
@@ -171,12 +168,13 @@ func (ch *channelColumns) apply(y, x []float32, lo, hi int, shift, scale, bias [
 		return
 	}
 	for i := range ch.n {
-		ch.lines(lo, hi, i, x, func(at int, line []float32) {
-			dst := y[at : at+len(line)]
-			simd.AddScalar(dst, line, -shift[i])
+		for u := lo * *ch.outer; u < hi**ch.outer; u++ {
+			at := ch.at(u, i)
+			dst := y[at : at+*ch.inner]
+			simd.AddScalar(dst, x[at:], -shift[i])
 			simd.MulScalar(dst, dst, scale[i])
 			simd.AddScalar(dst, dst, bias[i])
-		})
+		}
 	}
 }
 
@@ -244,14 +242,15 @@ func batchNormGradKernel(b *binding) (kernel, string) {
 			return
 		}
 		for i := range n {
-			ch.lines(lo, hi, i, x.f32, func(at int, src []float32) {
-				dst := dx.f32[at : at+len(src)]
-				simd.AddScalar(line, src, -m[i])
+			for u := lo * *ch.outer; u < hi**ch.outer; u++ {
+				at := ch.at(u, i)
+				dst := dx.f32[at : at+*ch.inner]
+				simd.AddScalar(line, x.f32[at:], -m[i])
 				simd.MulScalar(line, line, d[i])
-				simd.MulScalar(dst, dy.f32[at:at+len(src)], a[i])
+				simd.MulScalar(dst, dy.f32[at:], a[i])
 				simd.AddScalar(dst, dst, s[i])
 				simd.Add(dst, dst, line)
-			})
+			}
 		}
 	}, "columns"
 }
