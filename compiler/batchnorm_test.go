@@ -107,7 +107,7 @@ func TestPlanOfStatistics(t *testing.T) {
 			case ops.BatchMoments, ops.BatchNormSums:
 				joins++
 			case plan.StoreGrad:
-				if stores++; i <= last {
+				if stores++; i < p.Apart || i <= last {
 					t.Errorf("phase %d of %d stores a gradient, and shards meet in %d", i, len(p.Phases), last)
 				}
 			case nil:
@@ -123,7 +123,7 @@ func TestPlanOfStatistics(t *testing.T) {
 		t.Fatal(err)
 	}
 	broken := *whole // gradients of one shard before the last meeting
-	broken.Shards, broken.StoreGrads = 4, true
+	broken.Shards, broken.StoreGrads, broken.Apart = 4, true, whole.LastJoin()+1
 	if err := plan.Verify(&broken); err == nil {
 		t.Error("a plan of one shard passes for one of four")
 	}
@@ -168,7 +168,7 @@ func inTurn(p *plan.Plan, i, j int) bool {
 				}
 			}
 		}
-		if last := p.LastJoin(); from <= last && to > last {
+		if from < p.Apart && to >= p.Apart {
 			to = len(p.Phases)
 		}
 		return from, to

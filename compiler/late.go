@@ -44,11 +44,12 @@ func (l *lowering) late() (map[*ir.Node]bool, error) {
 	return late, nil
 }
 
-// met returns the first parallel part behind the last in which shards meet.
+// met returns the first parallel part behind all that is made for all rows at once: also
+// what state becomes of it, which a rank without rows makes too.
 func (l *lowering) met() slot {
-	at := before
+	at := slot(0)
 	for _, s := range l.steps {
-		if s.step.Op != nil && ir.Joins(s.step.Op) {
+		if !s.once {
 			at = max(at, s.at)
 		}
 	}

@@ -27,6 +27,9 @@ func (l *lowering) phases() {
 		s := &l.steps[i]
 		k := key{s.once, (s.at+2)/2 - 1} // -1 is before phase 0
 		if len(l.p.Phases) == 0 || k != at {
+			if l.apart > 0 && l.p.Apart == 0 && !s.once && s.at >= l.apart {
+				l.p.Apart = len(l.p.Phases)
+			}
 			l.p.Phases = append(l.p.Phases, plan.Phase{Once: s.once, After: s.step.After && l.p.StoreGrads})
 			groups, at = map[ir.Dim]int{}, k
 		}
@@ -298,7 +301,7 @@ func (l *lowering) homes() []home {
 		}
 	}
 	// What is made before shards are run one after the other is there for all of them.
-	if apart := slot(2 * (l.p.LastJoin() + 1)); apart > 0 && l.p.Shards > 1 {
+	if apart := slot(2 * l.p.Apart); apart > 0 {
 		for i := range homes {
 			if h := &homes[i]; h.made && h.from < apart && h.to >= apart {
 				h.to = end

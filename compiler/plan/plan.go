@@ -119,8 +119,7 @@ func (ph *Phase) Steps() []int {
 }
 
 // LastJoin returns the last phase with a step whose results are of all rows of an update,
-// -1 if there is none. With several shards the phases behind it are run for one after the
-// other, those up to it for all together.
+// -1 if there is none: with several shards Apart is behind it.
 func (p *Plan) LastJoin() int {
 	for i := len(p.Phases) - 1; i >= 0; i-- {
 		for _, id := range p.Phases[i].Steps() {
@@ -157,6 +156,7 @@ type Plan struct {
 	Capacity   ir.Binding // the most rows, and the most of each other named length
 	StoreGrads bool       // gradients are stored and updates are a call of their own
 	Shards     int        // of the sums over an update's rows, a power of two: each a run, or several that follow each other; 0 is 1
+	Apart      int        // phase from which on shards that meet before are run one after the other, 0 for none
 	Loss       int        // the scalar that must be finite before updates begin, -1 for none
 	Inputs     []Port
 	Outputs    []Port

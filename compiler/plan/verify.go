@@ -437,9 +437,10 @@ func joins(s *Step) bool { return s.Op != nil && ir.Joins(s.Op) }
 // not on the first axis, by which shards are cut.
 func (c *checker) joins() error {
 	last := c.p.LastJoin()
-	if c.p.Shards > 1 {
-		c.apart = 2 * (last + 1)
+	if meets := last >= 0 && c.p.Shards > 1; meets != (c.p.Apart > 0) || meets && c.p.Apart <= last || c.p.Apart > len(c.p.Phases) {
+		return fmt.Errorf("%d shards meet in phase %d and are apart from phase %d on", max(c.p.Shards, 1), last, c.p.Apart)
 	}
+	c.apart = 2 * c.p.Apart
 	return c.each(func(at spot, _ int, s *Step) error {
 		if joins(s) && at.tail {
 			return fmt.Errorf("it is of all rows and in a tail")
@@ -457,7 +458,8 @@ func (c *checker) joins() error {
 		}
 		_, store := s.Op.(StoreGrad)
 		alone := store || s.Op != nil && ir.ByParts(s.Op)
-		if axis, _ := ir.BatchAxis(c.p.Buffers[s.Out[0]].Type.Shape); moment(at) < c.apart && (alone || rows && axis < 0) {
+		axis, _ := ir.BatchAxis(c.p.Buffers[s.Out[0]].Type.Shape)
+		if moment(at) < c.apart && (alone || rows && axis < 0) {
 			return fmt.Errorf("it is of a single shard and comes before all have met")
 		}
 		return nil

@@ -170,18 +170,17 @@ func asBytes(x []float64) []byte {
 // Meet sets the ranks with which runs of this engine meet, nil for none.
 func (e *Engine) Meet(r Ranks) { e.ranks = r }
 
-// findApart finds the phases that are run for one shard after the other: those behind the last
-// in which shards meet. Without such there are none, and a shard is a run.
+// findApart finds the phases that are run for one shard after the other, and the values with
+// rows. Where shards do not meet a shard is a run.
 func (e *Engine) findApart() error {
 	e.apartAt = len(e.phases)
 	if e.shardsOf() <= 1 {
 		return nil
 	}
-	last := e.p.LastJoin()
-	if last < 0 {
+	if e.p.Apart == 0 {
 		return nil
 	}
-	e.apartAt = last + 1
+	e.apartAt = e.p.Apart
 	for i := range e.p.Steps {
 		if s := &e.p.Steps[i]; s.Op != nil && ir.Joins(s.Op) && e.joints[i] == nil {
 			return fmt.Errorf("engine: step %d: %s of %v has no kernel that joins shards", i, s.Op.Name(), e.p.Buffers[s.In[0]].Type)

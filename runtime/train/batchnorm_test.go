@@ -181,3 +181,52 @@ func TestBatchNormFrozen(t *testing.T) {
 		t.Error("statistics that are not frozen stay as they were")
 	}
 }
+
+// TestBatchNormPlaces: ranks make the bits of one wherever the statistics stand: of the
+// input alone, so that all rows are read by one shard after the other; of what draws; of
+// one branch of two, with tied weights behind; of an average's own rows.
+func TestBatchNormPlaces(t *testing.T) {
+	x := func() *spec.Value { return spec.Input("x", 12) }
+	for name, declare := range map[string]func() *spec.Model{
+		"input": func() *spec.Model {
+			x := x()
+			return spec.NewModel("m", spec.MSE(x.Then(spec.BatchNorm().NoScale().NoBias(), spec.Dense(5), spec.ReLU(), spec.Dense(12)), x))
+		},
+		"noise": func() *spec.Model {
+			x := x()
+			return spec.NewModel("m", spec.MSE(x.Then(spec.GaussianNoise(0.3), spec.BatchNorm(), spec.Dropout(0.3), spec.Dense(5).NoBias(), spec.BatchNorm(), spec.Dense(12)), x))
+		},
+		"branch": func() *spec.Model {
+			x := x()
+			d := spec.Dense(12).Named("pair")
+			h := spec.Add(x.Then(spec.Dense(12)), x.Then(d, spec.BatchNorm(), spec.Tanh(), spec.Tied(d).Named("back")))
+			return spec.NewModel("m", spec.MSE(h.Then(spec.Dense(12)), x), spec.L1(h).Weight(0.01))
+		},
+		"average": func() *spec.Model {
+			x := x()
+			enc := spec.Sequential("encoder", spec.Dense(8).NoBias(), spec.BatchNorm(), spec.ReLU(), spec.Dense(3))
+			code := x.Then(enc)
+			target := x.Then(spec.Average(enc, 0.9).Named("target"))
+			return spec.NewModel("m", spec.MSE(code, target), spec.MSE(code.Then(spec.Dense(12)), x))
+		},
+	} {
+		fit := func(ranks, workers int) map[string][]float32 {
+			o := normedOptions()
+			o.Shards, o.Workers, o.Epochs = 4, workers, 2
+			if ranks > 1 {
+				o.Cluster = Local(ranks)
+			}
+			tr, err := New(context.Background(), declare(), rows(146), o)
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			return finish(t, tr)
+		}
+		want := fit(1, 1)
+		for _, ranks := range []int{1, 2, 4} {
+			if got := fit(ranks, 2*ranks); !reflect.DeepEqual(got, want) {
+				differ(t, fmt.Sprintf("%s, %d ranks", name, ranks), got, want)
+			}
+		}
+	}
+}
