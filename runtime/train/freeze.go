@@ -8,8 +8,8 @@ import (
 	"github.com/lamina-ml/lamina/spec"
 )
 
-// frozen returns the parameters that Options.Freeze names, and the state of which it
-// names: running statistics stay as they are then, and their layer is as it ships.
+// frozen returns the parameters that Options.Freeze names, and the running statistics: these
+// stay as they are then, and their layer is as it ships.
 //
 // Errors: a pattern that is malformed or matches nothing; patterns that leave
 // nothing to train.
@@ -32,7 +32,7 @@ func (o *Options) frozen(m *spec.Model) (map[string]bool, error) {
 			}
 		}
 		for _, s := range m.States() {
-			if _, like := s.Like(); !like && optim.Match(pattern, s.Name) {
+			if s.Running() && optim.Match(pattern, s.Name) {
 				set[s.Name], hit = true, true
 			}
 		}

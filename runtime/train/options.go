@@ -33,7 +33,7 @@ type Options struct {
 	Kernels    []engine.Maker  // of ops of one's own, here and in Nets; none. The checkpoint names them with the kernel set
 	Seed       uint64          // of initial weights, shuffling and dropout
 	InitFrom   []From          // tensors that parameters start from; none. A checkpoint in Dir comes before it
-	Freeze     []string        // patterns of parameters that are not trained (see optim.Match); none
+	Freeze     []string        // patterns of parameters that are not trained (see optim.Match), and of running statistics that stay; none
 	InOrder    bool            // take the rows as they come instead of shuffling each epoch
 
 	Valid    dataset.Source // rows for validation after each epoch; none
