@@ -413,6 +413,8 @@ func TestKilledAndResumed(t *testing.T) {
 		{run: "shards", write: slowed, kill: kills / 2},
 		{run: "momentum", write: plainly, kill: kills - kills/2},
 		{run: "momentum", write: slowed, kill: kills / 2},
+		{run: "statistics", write: plainly, kill: kills - kills/2},
+		{run: "statistics", write: slowed, kill: kills / 2},
 	} {
 		t.Run(c.run+"/"+c.write, c.test)
 	}
