@@ -230,3 +230,23 @@ func TestBatchNormPlaces(t *testing.T) {
 		}
 	}
 }
+
+// TestBatchNormFails: a loss that is no number ends all ranks, with the layer that made it,
+// and so does the end of the context in the middle of a run.
+func TestBatchNormFails(t *testing.T) {
+	o := normedOptions()
+	o.Optimizer, o.Shards, o.Workers, o.Cluster = optim.SGD(1e25), 4, 2, Local(2)
+	_, err := Fit(context.Background(), normed(), rows(147), o)
+	wantError(t, err, "not finite")
+	wantError(t, err, "layer")
+	o.Optimizer = optim.Adam(1e-2)
+	ctx, cancel := context.WithCancel(context.Background())
+	n := 0
+	o.AfterUpdate = func(Update) {
+		if n++; n == 3 {
+			cancel()
+		}
+	}
+	_, err = Fit(ctx, normed(), rows(147), o)
+	wantError(t, err, "interrupted")
+}
