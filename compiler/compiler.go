@@ -25,11 +25,15 @@ type Options struct {
 	// two; 0 is 1. More than one needs StoreGrads.
 	Shards int
 	// Frozen names parameters of a model that are not trained: they get no
-	// gradient, and nothing is traced back where only they would need it.
+	// gradient, and nothing is traced back where only they would need it. Where it
+	// names all running statistics of an op, training has the op as it ships.
 	Frozen map[string]bool
 	// Average, if not 0, is the momentum of a moving average of every parameter of a
 	// model that is trained: state of the training plan, AveragePrefix and the name.
 	Average float64
+	// AverageShare makes 1-Average a state of the training plan of that name, a number
+	// that is set before each update.
+	AverageShare bool
 	// Dump receives the text form after the pass named by DumpAfter, or after
 	// every pass if that is "all".
 	Dump      io.Writer

@@ -28,6 +28,9 @@ func (l *lowering) phases() {
 		s := &l.steps[i]
 		k := key{s.once, (s.at+2)/2 - 1} // -1 is before phase 0
 		if len(l.p.Phases) == 0 || k != at {
+			if l.apart > 0 && l.p.Apart == 0 && !s.once && s.at >= l.apart {
+				l.p.Apart = len(l.p.Phases)
+			}
 			l.p.Phases = append(l.p.Phases, plan.Phase{Once: s.once, After: s.step.After && l.p.StoreGrads})
 			groups, at = map[ir.Dim]int{}, k
 		}
@@ -305,10 +308,18 @@ func (l *lowering) homes() []home {
 	// What is made once is read in later runs too: nothing may share its place.
 	for _, ph := range l.p.Phases {
 		if ph.Once {
-			for _, id := range l.stepsOf(ph) {
+			for _, id := range ph.Steps() {
 				for _, b := range l.p.Steps[id].Out {
 					homes[b].from, homes[b].to = 0, end
 				}
+			}
+		}
+	}
+	// What is made before shards are run one after the other is there for all of them.
+	if apart := slot(2 * l.p.Apart); apart > 0 {
+		for i := range homes {
+			if h := &homes[i]; h.made && h.from < apart && h.to >= apart {
+				h.to = end
 			}
 		}
 	}
@@ -327,14 +338,6 @@ func pitch(t ir.Type, unit ir.Dim) (d ir.Dim, ok bool) {
 		n, ok = ir.Mul(n, ir.Fixed(t.DType.Size()))
 	}
 	return n, ok
-}
-
-func (l *lowering) stepsOf(ph plan.Phase) []int {
-	var all []int
-	for _, g := range ph.Groups {
-		all = append(all, g.Steps...)
-	}
-	return append(all, ph.Tail...)
 }
 
 // pack places the largest units first, each at the lowest offset that is free

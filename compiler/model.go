@@ -34,8 +34,8 @@ type Program struct {
 //
 // Errors: all mistakes of the declaration, joined, each an *ir.Error with its
 // layer and line; *PassError, as a parameter that no loss reaches;
-// *InternalError; a capacity that is not positive; a frozen parameter that the
-// model does not have.
+// *InternalError; a capacity that is not positive; a frozen parameter or
+// state that the model does not have.
 func Compile(m *spec.Model, o Options) (*Program, error) {
 	g, err := m.Graph()
 	if err != nil {
@@ -43,8 +43,8 @@ func Compile(m *spec.Model, o Options) (*Program, error) {
 	}
 	params := m.Params()
 	for name := range o.Frozen {
-		if !slices.ContainsFunc(params, func(p spec.Param) bool { return p.Name == name }) {
-			return nil, fmt.Errorf("compiler: the frozen parameter %q is none of model %q", name, m.Name())
+		if !slices.ContainsFunc(params, func(p spec.Param) bool { return p.Name == name }) && !slices.ContainsFunc(m.States(), func(s spec.State) bool { return s.Name == name }) {
+			return nil, fmt.Errorf("compiler: the frozen parameter %q is none of model %q, and no state of it", name, m.Name())
 		}
 	}
 	t, err := compileTwin(g, segments(params), o)

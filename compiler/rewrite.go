@@ -125,6 +125,9 @@ func rewrite(g *ir.Graph, f rule) (bool, error) {
 		changed = true
 		for i, v := range n.Out {
 			w := out[i]
+			if w == nil && !kept[v] {
+				continue // nothing reads it, or Verify tells what does
+			}
 			if w == nil || !w.Type.Equal(v.Type) {
 				return false, nodeError(n, "a value of another type takes the place of %q, which is %s", v.Name, v.Type)
 			}

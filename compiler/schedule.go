@@ -56,6 +56,7 @@ type lowering struct {
 
 	after bool // steps are given that belong to the update,
 	from  slot // and none of them comes before this
+	apart slot // the first part that is run for one shard after the other, 0 for none
 }
 
 type read struct {
@@ -91,14 +92,25 @@ func lower(g *ir.Graph, o lowerOptions) (*plan.Plan, error) {
 		l.chains()
 	}
 	fixed, run := l.paramsOnly(), l.ofRun()
-	for _, n := range g.Nodes {
-		if !run[n] {
-			continue // of the update alone
+	late, err := l.late()
+	if err != nil {
+		return nil, err
+	}
+	for _, waits := range []bool{false, true} {
+		if late != nil && waits {
+			l.apart = l.met()
+			l.from = l.apart
 		}
-		if err := l.node(n, fixed[n]); err != nil {
-			return nil, err
+		for _, n := range g.Nodes {
+			if !run[n] || late[n] != waits {
+				continue // of the update alone, or of the other round
+			}
+			if err := l.node(n, fixed[n]); err != nil {
+				return nil, err
+			}
 		}
 	}
+	l.from = 0
 	if err := l.outputs(); err != nil {
 		return nil, err
 	}
@@ -284,7 +296,9 @@ func (l *lowering) place1(s plan.Step, once bool) {
 		s.Access = make([]ir.Access, len(s.In))
 	}
 	pend := pending{step: s, once: once, length: ir.Fixed(1)}
-	switch {
+	switch joins := ir.Joins(s.Op); {
+	case joins && !sliced:
+		pend.at = l.earliest(s, pend.length, l.from, once)
 	case sliced:
 		pend.length = unitOf(out)
 		pend.at = l.earliest(s, pend.length, max(l.from, l.unchanged(s, pend.length)), once)
@@ -319,6 +333,9 @@ func (l *lowering) put(pend pending, sliced bool) {
 	l.steps = append(l.steps, pend)
 	for _, b := range pend.step.Out {
 		l.place[b] = place{at: pend.at, length: pend.length, sliced: sliced, once: pend.once}
+		if pend.step.Op != nil && ir.Joins(pend.step.Op) {
+			l.place[b] = place{at: pend.at} // there when all tasks of the phase are done
+		}
 	}
 	for i, b := range pend.step.In {
 		if pend.once {

@@ -35,6 +35,9 @@ func compileTwin(g *ir.Graph, segments []plan.Segment, o Options) (*twin, error)
 	if err != nil {
 		return nil, err
 	}
+	if err := Settle(whole, o.Frozen); err != nil {
+		return nil, err
+	}
 	t := &twin{graph: whole}
 	h, _ := whole.Clone()
 	h.Outputs = nil
@@ -77,9 +80,21 @@ func compileTwin(g *ir.Graph, segments []plan.Segment, o Options) (*twin, error)
 // AveragePrefix begins the name of the state that is the average of a parameter.
 const AveragePrefix = "average/"
 
+// AverageShare is the name of the state that is the share by which averages move, if it
+// follows a schedule.
+const AverageShare = "average-share"
+
 // average adds to a graph the moving average of every parameter that is trained.
 func average(g *ir.Graph, o Options) error {
 	b := ir.Extend(g)
+	var share *ir.Value
+	if o.AverageShare {
+		share = &ir.Value{Name: b.Unique(AverageShare), Type: ir.T(ir.F32), Kind: ir.StateValue}
+		if share.Name != AverageShare {
+			return fmt.Errorf("the name %q is taken, so the share by which averages move has none", AverageShare)
+		}
+		g.State = append(g.State, ir.StateVar{In: share, Out: share, When: ir.AfterUpdate})
+	}
 	for _, p := range g.Params {
 		if o.Frozen[p.Name] {
 			continue
@@ -89,7 +104,11 @@ func average(g *ir.Graph, o Options) error {
 			return fmt.Errorf("the name %q is taken, so the average of %q has none", name, p.Name)
 		}
 		in := &ir.Value{Name: name, Type: p.Type, Kind: ir.StateValue}
-		next := b.Op(ops.Lerp{}, in, p, b.Const(p.Type.DType, 1-o.Average))
+		by := share
+		if by == nil {
+			by = b.Const(p.Type.DType, 1-o.Average)
+		}
+		next := b.Op(ops.Lerp{}, in, p, by)
 		g.State = append(g.State, ir.StateVar{In: in, Out: next, When: ir.AfterUpdate})
 	}
 	return b.Err()

@@ -76,7 +76,7 @@ func (l *lowering) update(v *ir.Value, grad int) {
 		}
 	}
 	s.Layer, s.Pos = l.origin(grad)
-	at := l.earliest(s, length, from, false)
+	at := l.earliest(s, length, max(from, l.apart), false)
 	l.steps = append(l.steps, pending{step: s, at: at, length: length})
 	if !l.o.storeGrads {
 		l.place[b] = place{at: at, length: length, sliced: s.Access[0] == ir.Axis0} // for what reads it as it is then

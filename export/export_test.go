@@ -227,6 +227,17 @@ a = Mul(layer/Mul_2, layer/Add)
 			return []*ir.Value{b.Op(ops.RMSNorm{Axis: 1, Epsilon: 0.5}, x, b.Param("s", ir.T(ir.F32, ir.Fixed(3))))}
 		}, []int{3}, "a = RMSNormalization(x, s) axis=1 epsilon=0.5\n"},
 		{"instance norm 13", 13, norm(ops.InstanceNorm{Epsilon: 0.5}, 2), []int{2, 3}, "a = InstanceNormalization(x, s, b) epsilon=0.5\n"},
+		{"batch norm 13", 13, func(b *ir.Builder, x *ir.Value) []*ir.Value {
+			of := ir.T(ir.F32, ir.Fixed(2))
+			return []*ir.Value{b.Op(ops.BatchNorm{Axis: 1, Epsilon: 0.5}, x, b.Param("s", of), b.Param("b", of), b.Param("m", of), b.Param("v", of))}
+		}, []int{2, 3}, "a = BatchNormalization(x, s, b, m, v) epsilon=0.5\n"},
+		{"batch norm, channels last", 17, func(b *ir.Builder, x *ir.Value) []*ir.Value {
+			of := ir.T(ir.F32, ir.Fixed(3))
+			return []*ir.Value{b.Op(ops.BatchNorm{Axis: 2, Epsilon: 0.5}, x, b.Param("s", of), b.Param("b", of), b.Param("m", of), b.Param("v", of))}
+		}, []int{2, 3}, `layer/Reshape = Reshape(x, layer/Reshape/shape)
+layer/BatchNormalization = BatchNormalization(layer/Reshape, s, b, m, v) epsilon=0.5
+a = Reshape(layer/BatchNormalization, layer/Reshape_2/shape)
+`},
 		{"group norm 23", 23, norm(ops.GroupNorm{Groups: 2, Epsilon: 0.5}, 4), []int{4, 3}, `layer/Reshape = Reshape(x, layer/Reshape/shape)
 layer/Expand = Expand(layer/Expand/const, layer/Expand/shape)
 layer/Expand_2 = Expand(layer/Expand_2/const, layer/Expand_2/shape)

@@ -80,7 +80,9 @@ func legalize(g *ir.Graph, opset int) (*prepared, error) {
 			return nil, err
 		}
 		for i, v := range n.Out {
-			to[v] = out[i]
+			if to[v] = out[i]; out[i] == nil {
+				continue // for training only
+			}
 			if p.origin[out[i]] == nil {
 				p.origin[out[i]] = v
 			}
@@ -119,6 +121,9 @@ func (l *legalizer) emit(home *ir.Node, op ir.Op, in []*ir.Value, depth int) ([]
 	}
 	b := l.b
 	b.Layer, b.Pos = home.Layer, home.Pos
+	if x, ok := ir.Inferred(op); ok {
+		return l.parts(home, x.Inference, in, depth)
+	}
 	if hasLowering(op, l.opset) && (!singleOnly(op) || in[0].Type.DType == ir.F32) {
 		mark := len(b.Graph.Nodes)
 		out := b.Ops(op, in...)
@@ -132,8 +137,14 @@ func (l *legalizer) emit(home *ir.Node, op ir.Op, in []*ir.Value, depth int) ([]
 	if !ok || depth > maxDecompose {
 		return nil, noCounterpart(home, op, l.opset)
 	}
+	return l.parts(home, d.Decompose, in, depth)
+}
+
+// parts appends what an op means, and returns its results.
+func (l *legalizer) parts(home *ir.Node, meaning func(b *ir.Builder, in []*ir.Value) []*ir.Value, in []*ir.Value, depth int) ([]*ir.Value, error) {
+	b := l.b
 	mark := len(b.Graph.Nodes)
-	res := d.Decompose(b, in)
+	res := meaning(b, in)
 	if err := b.Err(); err != nil {
 		return nil, err
 	}
@@ -160,6 +171,9 @@ func (l *legalizer) emit(home *ir.Node, op ir.Op, in []*ir.Value, depth int) ([]
 		}
 	}
 	for i, v := range res {
+		if v == nil {
+			continue
+		}
 		res[i] = at(v)
 	}
 	return res, nil

@@ -67,6 +67,8 @@ func (w *writer) lower(n *ir.Node) error {
 		s, err = w.topK(n, op)
 	case ops.OneHot:
 		s, err = w.oneHot(n, op)
+	case ops.BatchNorm:
+		s, err = w.batchNorm(n, op)
 	default:
 		return w.generic(n)
 	}
@@ -75,6 +77,15 @@ func (w *writer) lower(n *ir.Node) error {
 	}
 	w.ref[n.Out[0]] = s
 	return nil
+}
+
+// batchNorm writes a node of channels on axis 1, which ONNX does not name.
+func (w *writer) batchNorm(n *ir.Node, op ops.BatchNorm) (string, error) {
+	in, err := w.operands(n)
+	if err != nil {
+		return "", err
+	}
+	return w.add(n, "BatchNormalization", n.Out[0].Type, []*onnxpb.AttributeProto{attrFloat("epsilon", op.Epsilon)}, in...), nil
 }
 
 // generic writes the op of the same meaning with the op's own attributes.

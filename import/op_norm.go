@@ -34,7 +34,8 @@ func (c *call) channels(i int, x *value) *value {
 	return c.op(ops.Reshape{Shape: ir.MakeDims(s)}, v)
 }
 
-// batchNorm is (x-mean)/sqrt(var+epsilon)*scale + b per channel.
+// batchNorm is (x-mean)/sqrt(var+epsilon)*scale + b per channel, in parts where the op
+// does not take it, as for rows on another axis.
 func batchNorm(c *call) []*value {
 	eps := c.float("epsilon", 1e-5)
 	c.float("momentum", 0.9)
@@ -42,6 +43,9 @@ func batchNorm(c *call) []*value {
 		return c.one(c.cannot("training_mode is set"))
 	}
 	x := c.floats(0)
+	if in := []*value{x, c.floats(1), c.floats(2), c.floats(3), c.floats(4)}; c.err == nil && c.fits(ops.BatchNorm{Axis: 1, Epsilon: eps}, in...) {
+		return c.one(c.op(ops.BatchNorm{Axis: 1, Epsilon: eps}, in...))
+	}
 	scale, b, mean, variance := c.channels(1, x), c.channels(2, x), c.channels(3, x), c.channels(4, x)
 	dev := c.op(ops.Sqrt{}, c.op(ops.Add{}, variance, c.like(x, eps)))
 	y := c.op(ops.Mul{}, c.op(ops.Sub{}, x, mean), c.op(ops.Div{}, scale, dev))

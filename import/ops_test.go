@@ -323,7 +323,7 @@ func TestWholeOps(t *testing.T) {
 	for _, c := range forms() {
 		op, _, _ := strings.Cut(c.name, ",")
 		want := map[string]string{"LayerNormalization": "LayerNorm", "RMSNormalization": "RMSNorm", "InstanceNormalization": "InstanceNorm",
-			"GroupNormalization": "GroupNorm", "HardSwish": "HardSwish", "Swish": "Silu"}[op]
+			"GroupNormalization": "GroupNorm", "BatchNormalization": "BatchNorm", "HardSwish": "HardSwish", "Swish": "Silu"}[op]
 		switch c.name {
 		case "LayerNormalization, scale repeated", "Swish, alpha":
 			want = ""

@@ -96,6 +96,7 @@ func (m *Model) assemble(losses []*Loss, whole bool) {
 		roots = append(roots, l.v)
 	}
 	need := ir.Above(roots...)
+	s.oneFollower(need)
 	owner := map[string]*tap{}
 	for _, t := range s.taps {
 		if !need[t.v] {

@@ -33,6 +33,7 @@ func optioned() map[string]func() any {
 		"GroupNormLayer": func() any { return spec.GroupNorm(1) }, "QueueLayer": func() any { return spec.Queue(3) },
 		"FlattenLayer": func() any { return spec.Flatten() }, "ReshapeLayer": func() any { return spec.Reshape(12) },
 		"FloatsLayer": func() any { return spec.Floats() }, "L2NormalizeLayer": func() any { return spec.L2Normalize() },
+		"BatchNormLayer": func() any { return spec.BatchNorm() },
 		"PredictedLayer": func() any { return spec.Predicted() },
 		"IntegratedGradientsLayer": func() any {
 			return spec.IntegratedGradients(4, func(x *spec.Value, _ ...*spec.Value) *spec.Value { return x })

@@ -318,6 +318,9 @@ func (p *Parser) stateVar(v *ir.Value, begins string) (*stateVar, error) {
 	}
 	x := &stateVar{in: v, st: p.layer(layer), name: own, init: Zeros()}
 	var ok bool
+	if rest, is := strings.CutPrefix(begins, "running("); is && strings.HasSuffix(rest, ")") {
+		begins, x.running = strings.TrimSuffix(rest, ")"), true // statistics that belong to the layer's parameters
+	}
 	if rest, is := strings.CutPrefix(begins, "scheduled("); is && strings.HasSuffix(rest, ")") {
 		number, plan, _ := strings.Cut(strings.TrimSuffix(rest, ")"), ", ")
 		value, err := strconv.ParseFloat(number, 64)

@@ -31,15 +31,21 @@ func declared() map[string]*spec.Model {
 	bits := spec.NewModel("bits", spec.BinaryCrossEntropy(x.Then(enc, spec.Dense(12)), x))
 	free := spec.Input("s", 9, 4).Free("T")
 	sequence := spec.NewModel("sequence", spec.MSE(free.Then(spec.Dense(4)), free))
-	return map[string]*spec.Model{"tied": tied, "untied": untied, "scheduled": scaled, "average": follows, "classes": classes, "bits": bits, "sequence": sequence}
+	w := spec.Input("w")
+	some := spec.NewModel("labels", spec.CrossEntropy(x.Then(spec.Dense(4)), spec.Labels("maybe", 4).Optional()).Named("ce"), spec.MSE(x.Then(spec.Dense(12)), x).WeightedBy(w))
+	statistics := spec.NewModel("statistics", spec.MSE(x.Then(spec.Dense(6), spec.BatchNorm(), spec.ReLU(), spec.Dense(12)), x))
+	return map[string]*spec.Model{"tied": tied, "untied": untied, "scheduled": scaled, "average": follows, "classes": classes, "bits": bits, "sequence": sequence, "labels": some, "statistics": statistics}
 }
 
 // TestParseModel reads what Text writes, of declared and of random models: the same
 // graph, parameters, state and limits, and so the same training.
 func TestParseModel(t *testing.T) {
 	models := declared()
-	for seed := range uint64(60) {
+	for seed := range uint64(80) {
 		m := randmodel.New(seed).Model
+		if seed >= 60 {
+			m = randmodel.Batched(seed).Model
+		}
 		models[m.Name()+"-"+string(rune('a'+seed%26))+m.Hash()[:6]] = m
 	}
 	for name, m := range models {
@@ -60,6 +66,9 @@ func TestParseModel(t *testing.T) {
 		}
 		if back.Hash() != m.Hash() || back.Err() != nil || back.Name() != m.Name() {
 			t.Errorf("%s: another model: %v", name, back.Err())
+		}
+		if !slices.Equal(back.WeightInputs(), m.WeightInputs()) && !slices.Equal(back.UnitInputs(), m.WeightInputs()) {
+			t.Errorf("%s: weights %v, want %v", name, back.WeightInputs(), m.WeightInputs())
 		}
 		if !slices.Equal(back.UnitInputs(), m.UnitInputs()) {
 			t.Errorf("%s: inputs in [0, 1]: %v, want %v", name, back.UnitInputs(), m.UnitInputs())
@@ -88,7 +97,7 @@ func TestParseModel(t *testing.T) {
 			t.Fatalf("%s: %d state variables, want %d", name, len(u), len(s))
 		}
 		for i := range s {
-			if s[i].Name != u[i].Name || !s[i].Type.Equal(u[i].Type) || !slices.Equal(s[i].Initial(key), u[i].Initial(key)) {
+			if s[i].Name != u[i].Name || s[i].Running() != u[i].Running() || !s[i].Type.Equal(u[i].Type) || !slices.Equal(s[i].Initial(key), u[i].Initial(key)) {
 				t.Errorf("%s: state %+v, want %+v", name, u[i], s[i])
 			}
 		}

@@ -19,6 +19,10 @@ type State struct {
 // name.
 func (s State) Same(q State) bool { return s.id != nil && q.id != nil && s.id.first() == q.id.first() }
 
+// Running reports whether the variable holds running statistics of what a layer has seen,
+// as a [BatchNorm] does: they belong to its weights, and go where these go.
+func (s State) Running() bool { return s.id != nil && (len(s.id.beside) > 0 || s.id.running) }
+
 // Like returns the parameter as which the variable starts, if it is the average of one.
 func (s State) Like() (Param, bool) {
 	if s.id == nil || s.id.like == nil {
@@ -49,6 +53,8 @@ type stateVar struct {
 	like     *param // of which it is the average
 	schedule *schedule
 	again    *stateVar // which this is, of a text that was read before
+	beside   []follower
+	running  bool // of a text that says so
 }
 
 // first returns the variable that this is.
@@ -57,6 +63,47 @@ func (v *stateVar) first() *stateVar {
 		return v.again
 	}
 	return v
+}
+
+// follower is a next value of a state variable in models that depend on what was made
+// beside it.
+type follower struct {
+	next, beside *ir.Value
+	at           site
+}
+
+// followers returns those of a variable that are there where need is.
+func (v *stateVar) followers(need map[*ir.Value]bool) (all []follower) {
+	for _, f := range v.beside {
+		if need[f.beside] {
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
+// follows sets the value that a state variable of this layer has from the next update on
+// in models that depend on beside: at each place of the layer another one.
+func (b *Builder) follows(st, next, beside *ir.Value) {
+	if b.failed || isBad(next) {
+		return
+	}
+	for _, x := range b.sp.find().states {
+		if x.in == st {
+			x.beside = append(x.beside, follower{next, beside, b.p.at})
+		}
+	}
+}
+
+// oneFollower refuses a model in which a variable would have to follow two places.
+func (s *space) oneFollower(need map[*ir.Value]bool) {
+	for _, x := range s.states {
+		if all := x.followers(need); len(all) > 1 {
+			s.fail(&mistake{st: x.st, at: all[1].at, placed: all[1].at, rule: text("a model has it at two places, also at %s, and its running statistics can be those of one", all[0].at.pos().Made),
+				hint: "make another layer for the second place, or take GroupNorm, which has no running statistics"})
+			return
+		}
+	}
 }
 
 // path returns the variable's name in a graph.
@@ -147,6 +194,11 @@ func (s *space) withStates(roots []*ir.Value) map[*ir.Value]bool {
 			if need[x.in] && x.next != nil && !need[x.next] {
 				roots = append(roots, x.next)
 			}
+			for _, f := range x.followers(need) {
+				if !need[f.next] {
+					roots = append(roots, f.next)
+				}
+			}
 		}
 		if len(roots) == n {
 			return need
@@ -173,8 +225,12 @@ func (x *extract) become() {
 		if !x.need[v.in] {
 			continue
 		}
-		if v.next != nil {
-			x.g.State[i].Out = x.operand(v.next)
+		next := v.next
+		for _, f := range v.followers(x.need) {
+			next = f.next
+		}
+		if next != nil {
+			x.g.State[i].Out = x.operand(next)
 		}
 		i++
 	}

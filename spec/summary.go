@@ -11,7 +11,8 @@ import (
 
 // Summary returns a table of the inputs and of every use of a layer that a loss
 // depends on: path, kind, result, parameters, and with whom they are shared.
-// Shared parameters are counted once, where they are first used. After a mistake
+// Shared parameters are counted once, where they are first used; below it is said how many
+// parameters and how much state there are. After a mistake
 // it returns the mistakes.
 func (m *Model) Summary() string {
 	if err := m.Err(); err != nil {
@@ -48,7 +49,15 @@ func (m *Model) Summary() string {
 	for i := range lines {
 		lines[i] = strings.TrimRight(lines[i], " ")
 	}
-	return strings.Join(lines, "\n") + fmt.Sprintf("%s parameters in %d tensors\n", thousands(total), len(m.params))
+	text := strings.Join(lines, "\n") + fmt.Sprintf("%s parameters in %d tensors\n", thousands(total), len(m.params))
+	held := 0
+	for _, s := range m.states {
+		held += s.Type.Shape.Count()
+	}
+	if held > 0 {
+		text += fmt.Sprintf("%s elements of state, which no gradient trains, in %d tensors\n", thousands(held), len(m.states))
+	}
+	return text
 }
 
 // weights returns the number of parameters first used at a place, and whose the

@@ -99,7 +99,11 @@ func (s State) begins() (string, error) {
 		b, err := p.begins()
 		return fmt.Sprintf("like(%s, %s)", p.Name, b), err
 	}
-	return initText(s.Init)
+	text, err := initText(s.Init)
+	if s.Running() {
+		text = "running(" + text + ")"
+	}
+	return text, err
 }
 
 // initText returns the name of an initializer that parseInit reads.

@@ -94,6 +94,11 @@ type (
 	// Passer is an op that may exist in training only: for inference it is its first
 	// operand.
 	Passer interface{ TrainingOnly() bool }
+	// Inferrer is an op that means other ops for inference, where it is not there itself.
+	// A result that is only for training, which nothing that ships reads, may be nil.
+	Inferrer interface {
+		Inference(b *Builder, in []*Value) []*Value
+	}
 	// Corrupter is a noise that changes the share Corrupts of the elements, 1 for all:
 	// those where the draws of Bernoulli with that rate and the noise's stream give 0.
 	Corrupter interface{ Corrupts() float64 }
@@ -133,6 +138,16 @@ type (
 	// RowSummer is an op that may be a sum or a mean over the rows of what each row of
 	// the operands gives by itself. It is asked when the results have no rows.
 	RowSummer interface{ SumsRows(in []Type) bool }
+	// Joiner is an op whose results without rows are of all rows of an update together,
+	// the same in each of its parts, wherever that is run: they meet in the middle of a
+	// run. JoinsRows returns how few rows of the update the op takes.
+	Joiner interface{ JoinsRows(in []Type) (least int) }
+	// Merger is a Joiner of float64 results alone that says how those of some rows and
+	// of the rows behind them become those of both: into x from y, element by element,
+	// nx and ny being the rows of each.
+	Merger interface {
+		Merge(x, y [][]float64, nx, ny int, in []Type, at Binding)
+	}
 	// Linear is an op that may be linear, but for a constant, in the operands that
 	// vary, all of them together, the others being constants.
 	Linear interface{ Linear(vary []bool) bool }
@@ -222,6 +237,18 @@ func ReplacedBy(op Op) string {
 		return m.ReplacedBy()
 	}
 	return ""
+}
+
+// Inferred returns op as one that means other ops for inference, if it does.
+func Inferred(op Op) (Inferrer, bool) {
+	i, ok := op.(Inferrer)
+	return i, ok
+}
+
+// Joins reports whether results of op are of all rows of an update together.
+func Joins(op Op) bool {
+	_, ok := op.(Joiner)
+	return ok
 }
 
 // Turns reports whether op is the transpose of a matrix.

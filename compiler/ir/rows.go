@@ -122,7 +122,7 @@ type Part uint8
 const (
 	OfNothing Part = iota // of constants
 	OfTotals              // of totals of the update (see [Totals]) and constants: the same for every part, and no gradient reaches it
-	OfParams              // of parameters, totals and constants: the same for every part
+	OfParams              // of parameters, totals, constants and what a Joiner makes: the same for every part
 	OfRows                // a row for each row of the batch, of that row and parameters
 	OfSums                // a combination, linear but for totals, of sums and means over rows of what each row gives by itself, and of parameters
 	OfOthers              // of rows in another way: it differs when an update is run in parts
@@ -152,7 +152,9 @@ func Parts(g *Graph) (of map[*Value]Part, why map[*Value]*Node) {
 			p = OfTotals
 		}
 		for _, v := range n.Out {
-			of[v] = p
+			if of[v] = p; p == OfRows && Joins(n.Op) && !v.Type.Shape.Has(Batch) {
+				of[v] = OfParams
+			}
 			if p != OfOthers {
 				continue
 			}
@@ -194,6 +196,9 @@ func partOf(n *Node, of map[*Value]Part) Part {
 			return OfOthers
 		}
 		return OfSums
+	}
+	if Joins(n.Op) {
+		return OfRows
 	}
 	switch UseOfRows(n.Op, TypesOf(n.In), TypesOf(n.Out)) {
 	case Mixed:

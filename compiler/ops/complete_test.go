@@ -149,6 +149,9 @@ var facets = []struct {
 	{"Within", is[ir.Bounded]},
 	{"ByParts", is[ir.PartMaker]},
 	{"ReplacedBy", is[ir.Marker]},
+	{"Inference", is[ir.Inferrer]},
+	{"JoinsRows", is[ir.Joiner]},
+	{"Merge", is[ir.Merger]},
 }
 
 func is[F any](op ir.Op) bool { _, ok := op.(F); return ok }

@@ -142,6 +142,9 @@ func (r draw) node(kind ir.Op) (ir.Op, []ir.Type) {
 		x := ir.Type{DType: r.typ(false).DType, Shape: ir.Shape{r.dim(false), r.dim(false)}}
 		in = []ir.Type{x, x, {DType: x.DType, Shape: ir.Shape{x.Shape[0], ir.Fixed(2 * (1 + r.IntN(2)))}}}
 	}
+	if in := r.ofChannels(kind); in != nil {
+		return r.op(kind, false), in
+	}
 	op := r.op(kind, false)
 	if p, ok := op.(ops.GemmPanels); ok { // of lengths that fit each other
 		count, width := r.IntN(3), 1+r.IntN(4)
@@ -163,6 +166,30 @@ func (r draw) node(kind ir.Op) (ir.Op, []ir.Type) {
 		op = p
 	}
 	return op, in
+}
+
+// ofChannels returns operands of a normalisation of batches, nil for another op.
+func (r draw) ofChannels(kind ir.Op) []ir.Type {
+	switch kind.(type) {
+	case ops.BatchNorm, ops.BatchNormTraining, ops.BatchMoments, ops.BatchApply, ops.BatchNormSums, ops.BatchNormGrad:
+	default:
+		return nil
+	}
+	x := r.typ(false)
+	x.Shape = append(ir.Shape{ir.Rows()}, x.Shape...)
+	channel := ir.Type{DType: x.DType, Shape: ir.Shape{x.Shape[r.IntN(x.Rank())]}}
+	sums := ir.Type{DType: ir.F64, Shape: channel.Shape}
+	switch kind.(type) {
+	case ops.BatchNorm, ops.BatchNormTraining:
+		return []ir.Type{x, channel, channel, channel, channel}
+	case ops.BatchMoments:
+		return []ir.Type{x}
+	case ops.BatchApply:
+		return []ir.Type{x, channel, channel, sums, sums}
+	case ops.BatchNormSums:
+		return []ir.Type{x, x, sums, sums}
+	}
+	return []ir.Type{x, x, channel, sums, sums, sums, sums}
 }
 
 func (r draw) tensor(t ir.Type, rows int) *ir.Tensor {
@@ -244,7 +271,7 @@ func TestRandomNodes(t *testing.T) {
 				continue
 			}
 			accepted++
-			if _, parts := op.(ir.Decomposer); len(out) != 1 && !parts {
+			if _, parts := op.(ir.Decomposer); len(out) != 1 && !parts && !ir.Joins(op) {
 				t.Fatalf("%s gives %d results", kind.Name(), len(out))
 			}
 			for _, rows := range []int{1, 2, 3} {

@@ -21,6 +21,7 @@ func All() []ir.Op {
 		MatMul{}, Gemm{}, GemmRelu{}, GemmReluGrad{}, SquaredError{}, WeightedSquaredError{}, SoftplusSum{}, Panels{}, GemmPanels{},
 		Softmax{}, LogSoftmax{},
 		LayerNorm{}, RMSNorm{}, NormGrad{}, NormSums{}, GroupNorm{}, InstanceNorm{}, GroupNormGrad{},
+		BatchNorm{}, BatchNormTraining{}, BatchMoments{}, BatchApply{}, BatchNormSums{}, BatchNormGrad{}, FirstPart{},
 		OneHot{}, Cast{},
 		Bernoulli{}, RandomNormal{}, Sample{}, Dropout{}, ChannelDropout{}, MaskingNoise{}, GaussianNoise{}, SaltAndPepper{}, Reparameterize{}, Emphasis{},
 		Lerp{}, Push{},

@@ -78,7 +78,7 @@ func (c *checker) derived() error {
 	if err != nil {
 		return err
 	}
-	if err := c.apart(all); err != nil {
+	if err := c.disjoint(all); err != nil {
 		return err
 	}
 	for _, o := range c.p.Outputs {
@@ -115,8 +115,8 @@ func (c *checker) derived() error {
 	})
 }
 
-// apart checks that no two buffers that are derived share a byte.
-func (c *checker) apart(all map[int]Derivation) error {
+// disjoint checks that no two buffers that are derived share a byte.
+func (c *checker) disjoint(all map[int]Derivation) error {
 	bs := slices.Sorted(maps.Keys(all))
 	slices.SortStableFunc(bs, func(a, b int) int { return cmp.Compare(c.p.Buffers[a].Offset, c.p.Buffers[b].Offset) })
 	end, last := 0, -1

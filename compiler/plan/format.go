@@ -40,6 +40,9 @@ func text(p *Plan, kernel func(int) string) string {
 	if p.Shards > 1 {
 		fmt.Fprintf(&w, ", %d shards an update", p.Shards)
 	}
+	if p.Apart > 0 {
+		fmt.Fprintf(&w, ", one after the other from phase %d on", p.Apart)
+	}
 	if p.Loss >= 0 {
 		fmt.Fprintf(&w, ", loss %s", p.Buffers[p.Loss].Name)
 	}

@@ -112,6 +112,28 @@ type Phase struct {
 	Tail   []int
 }
 
+// Steps returns the steps of a phase, those of its groups in their order and then its tail.
+func (ph *Phase) Steps() []int {
+	var all []int
+	for i := range ph.Groups {
+		all = append(all, ph.Groups[i].Steps...)
+	}
+	return append(all, ph.Tail...)
+}
+
+// LastJoin returns the last phase with a step whose results are of all rows of an update,
+// -1 if there is none: with several shards Apart is behind it.
+func (p *Plan) LastJoin() int {
+	for i := len(p.Phases) - 1; i >= 0; i-- {
+		for _, id := range p.Phases[i].Steps() {
+			if op := p.Steps[id].Op; op != nil && ir.Joins(op) {
+				return i
+			}
+		}
+	}
+	return -1
+}
+
 // Port is a named input or output.
 type Port struct {
 	Name   string
@@ -136,6 +158,7 @@ type Plan struct {
 	Capacity   ir.Binding // the most rows, and the most of each other named length
 	StoreGrads bool       // gradients are stored and updates are a call of their own
 	Shards     int        // of the sums over an update's rows, a power of two: each a run, or several that follow each other; 0 is 1
+	Apart      int        // phase from which on shards that meet before are run one after the other, 0 for none
 	Loss       int        // the scalar that must be finite before updates begin, -1 for none
 	Inputs     []Port
 	Outputs    []Port

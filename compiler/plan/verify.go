@@ -40,7 +40,9 @@ type checker struct {
 	size  []ir.Dim     // bytes of each buffer
 	bytes [][]int      // the same at each of these bindings
 	made  map[int]spot // root buffer to where it is written
+	maker map[int]int  // and to the step that does
 	reads map[int][]reader
+	apart int // the first moment that is run for one shard after the other, 0 for none
 }
 
 type reader struct {
@@ -55,11 +57,14 @@ type reader struct {
 // slices, parameters updated while they are read or before the loss is known,
 // and buffers that share bytes at the same time.
 func Verify(p *Plan) error {
-	c := &checker{p: p, made: map[int]spot{}, reads: map[int][]reader{}}
+	c := &checker{p: p, made: map[int]spot{}, maker: map[int]int{}, reads: map[int][]reader{}}
 	if err := c.structure(); err != nil {
 		return err
 	}
 	if err := c.walk(); err != nil {
+		return err
+	}
+	if err := c.joins(); err != nil {
 		return err
 	}
 	if err := c.updates(); err != nil {
@@ -116,7 +121,7 @@ func (c *checker) structure() error {
 	}
 	for i := range p.Phases {
 		ph := &p.Phases[i]
-		for _, id := range ph.steps() {
+		for _, id := range ph.Steps() {
 			if id < 0 || id >= len(p.Steps) {
 				continue // told by each
 			}
@@ -129,15 +134,6 @@ func (c *checker) structure() error {
 		}
 	}
 	return segments(p)
-}
-
-// steps returns the steps of a phase in the order of its groups.
-func (ph *Phase) steps() []int {
-	var all []int
-	for i := range ph.Groups {
-		all = append(all, ph.Groups[i].Steps...)
-	}
-	return append(all, ph.Tail...)
 }
 
 func segments(p *Plan) error {
@@ -219,7 +215,7 @@ func (c *checker) walk() error {
 			root := c.p.Root(b)
 			c.reads[root] = append(c.reads[root], reader{at: at, step: id, access: s.Access[i], typ: c.p.Buffers[b].Type})
 		}
-		return c.results(at, s)
+		return c.results(at, id, s)
 	})
 	if err != nil {
 		return err
@@ -304,6 +300,9 @@ func (c *checker) operand(at spot, s *Step, i, b int) error {
 		return nil
 	}
 	def, ok := c.made[c.p.Root(b)]
+	if maker := c.maker[c.p.Root(b)]; ok && joins(&c.p.Steps[maker]) && def.phase == at.phase && !at.tail {
+		return fmt.Errorf("operand %s is of all rows only when the tasks of phase %d are done", buf.Name, at.phase)
+	}
 	if !ok {
 		return fmt.Errorf("operand %s is read before it is made", buf.Name)
 	}
@@ -320,7 +319,7 @@ func (c *checker) operand(at spot, s *Step, i, b int) error {
 	return nil
 }
 
-func (c *checker) results(at spot, s *Step) error {
+func (c *checker) results(at spot, id int, s *Step) error {
 	for _, b := range s.Out {
 		buf := &c.p.Buffers[b]
 		if !at.tail && !at.group.Whole() {
@@ -354,7 +353,7 @@ func (c *checker) results(at spot, s *Step) error {
 		if at.once && (buf.Kind != Kept && buf.Kind != Derived || s.After) {
 			return fmt.Errorf("%s is made once but not kept", buf.Name)
 		}
-		c.made[b] = at
+		c.made[b], c.maker[b] = at, id
 	}
 	return nil
 }
@@ -400,6 +399,42 @@ func (c *checker) moves(s *Step, b int) bool {
 	return s.After && i >= 0 && b == s.Out[0] && s.In[i] == b && s.Access[i] == ir.Axis0
 }
 
+func joins(s *Step) bool { return s.Op != nil && ir.Joins(s.Op) }
+
+// joins checks that what is of all rows is made by tasks, and that with several shards no
+// sum over rows of a single one is made before they have all met, nor a row behind that is
+// not on the first axis, by which shards are cut.
+func (c *checker) joins() error {
+	last := c.p.LastJoin()
+	if meets := last >= 0 && c.p.Shards > 1; meets != (c.p.Apart > 0) || meets && c.p.Apart <= last || c.p.Apart > len(c.p.Phases) {
+		return fmt.Errorf("%d shards meet in phase %d and are apart from phase %d on", max(c.p.Shards, 1), last, c.p.Apart)
+	}
+	c.apart = 2 * c.p.Apart
+	return c.each(func(at spot, _ int, s *Step) error {
+		if joins(s) && at.tail {
+			return fmt.Errorf("it is of all rows and in a tail")
+		}
+		if c.apart == 0 || joins(s) || s.After || s.Op != nil && ir.ShapeOnly(s.Op) {
+			return nil
+		}
+		rows := false
+		for _, b := range append(append([]int{}, s.In...), s.Out...) {
+			axis, ok := ir.BatchAxis(c.p.Buffers[b].Type.Shape)
+			if !ok || axis > 0 {
+				return fmt.Errorf("the rows of %s are not on its first axis, where shards are cut", c.p.Buffers[b].Name)
+			}
+			rows = rows || axis == 0
+		}
+		_, store := s.Op.(StoreGrad)
+		alone := store || s.Op != nil && ir.ByParts(s.Op)
+		axis, _ := ir.BatchAxis(c.p.Buffers[s.Out[0]].Type.Shape)
+		if moment(at) < c.apart && (alone || rows && axis < 0) {
+			return fmt.Errorf("it is of a single shard and comes before all have met")
+		}
+		return nil
+	})
+}
+
 // span is the lifetime of a buffer of the arena.
 type span struct {
 	buf         int
@@ -439,7 +474,7 @@ func (c *checker) spans() []span {
 			}
 			s.inside = s.inside && stays
 		}
-		if b.Kind == Kept {
+		if b.Kind == Kept || moment(def) < c.apart && s.last >= c.apart { // also read for the shards to come
 			s.last = forever
 		}
 		if def.once || b.Kind == Held { // also read, or made, by runs to come

@@ -94,6 +94,25 @@ func ways() map[string]func(t *testing.T, digits *dataset.Split) (*engine.Net, d
 				pretrain.Probe(x.Then(enc), d.Train.Head(50), d.Test.Head(50)),
 				pretrain.Fit(ae, d.Train.Head(200), options(1))).Net(ae.Tap("code")), d.Test
 		},
+		"statistics of the batch, averages on a schedule": func(t *testing.T, d *dataset.Split) (*engine.Net, dataset.Source) {
+			x := spec.Input("x", 784)
+			enc := spec.Sequential("encoder", spec.Dense(40).NoBias(), spec.BatchNorm(), spec.ReLU(), spec.Dense(12))
+			m := spec.NewModel("batched", spec.MSE(x.Then(enc, spec.Dense(784).Named("out")), x))
+			o := options(2)
+			o.Average, o.AverageSchedule, o.Shards, o.Cluster = 0.9, optim.Cosine(0), 2, train.Local(2)
+			o.Batch = 60 // 300 rows are five whole batches
+			return fit(t, m, d.Train.Head(300), o).Averaged().Net(x.Then(enc)), d.Test
+		},
+		"statistics that go on": func(t *testing.T, d *dataset.Split) (*engine.Net, dataset.Source) {
+			x := spec.Input("x", 784)
+			enc := spec.Sequential("encoder", spec.Dense(40), spec.BatchNorm(), spec.Sigmoid())
+			code := x.Then(enc)
+			o := options(1)
+			o.Batch = 60
+			ae := spec.NewModel("ae", spec.MSE(code.Then(spec.Dense(784).Named("out")), x))
+			head := spec.NewModel("head", spec.CrossEntropy(code.Then(spec.Dense(10).Named("head")), spec.Labels("y", 10)))
+			return program(t, pretrain.Fit(ae, d.Train.Head(300), o), pretrain.Fit(head, d.Train.Head(240), o)).Net(code), d.Test
+		},
 		"machines, unrolled": func(t *testing.T, d *dataset.Split) (*engine.Net, dataset.Source) {
 			x, enc := spec.Input("x", 784), stack()
 			o := options(2)

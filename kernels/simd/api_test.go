@@ -236,6 +236,10 @@ func TestShortSlicesPanic(t *testing.T) {
 		"rows":    func() { NormSums(2, s[:2], nil, s, 2, s[:3], 2, s, 2) },
 		"stats":   func() { NormSums(2, s[:2], nil, s, 2, s, 2, s[:3], 2) },
 		"along":   func() { NormalizeGrad(s, s, s[:3], s, 0, 1, 0, 0) },
+		"channel": func() { Rescale(s, s, s, s[:3], s) },
+		"grad":    func() { RescaleGrad(s, s, s, s, s, s, s[:3]) },
+		"column":  func() { ColumnDots(2, 3, nil, s, 3, s, s, s) },
+		"and dy":  func() { ColumnDots(2, 2, s[:3], s, 2, s, s, s) },
 		"dots":    func() { LineDot(s, s[:3]) },
 		"columns": func() { ColumnSums(2, 3, s, 3, s, false) },
 		"adam":    func() { Adam(s, s, s[:3], s, AdamParams{}) },
@@ -273,6 +277,9 @@ func TestNoAllocation(t *testing.T) {
 				NormalizeSums(a[:], b[:], c[:], d[:], 1, 2)
 				NormalizeGrad(a[:], b[:], c[:], d[:], 1, 2, 3, 4)
 				NormSums(4, a[:20], b[:20], c[:], 20, d[:], 20, c[:], 2)
+				Rescale(a[:], b[:], c[:], d[:], d[:])
+				RescaleGrad(a[:], b[:], c[:], d[:], d[:], d[:], d[:])
+				ColumnDots(8, 9, nil, a[:], 9, b[:], c[:], d[:])
 				k := random.New(1)
 				Choose(a[:], k, 3, 0.5, 0, 1)
 				SaltAndPepper(a[:], b[:], k, k, 3, 0.5, 0, 1)

@@ -218,6 +218,46 @@ func callNormSums(i isa, rows int, scaled, plain, dy []float32, ldy int, x []flo
 	}
 }
 
+// callRescale takes at least one element.
+func callRescale(i isa, dst, x, shift, scale, bias []float32) {
+	switch i {
+	case isaAVX512:
+		f32rescale_avx512(&dst[0], &x[0], &shift[0], &scale[0], &bias[0], len(dst))
+	case isaAVX2:
+		f32rescale_avx2(&dst[0], &x[0], &shift[0], &scale[0], &bias[0], len(dst))
+	default:
+		rescaleBy(i, dst, x, shift, scale, bias)
+	}
+}
+
+// callRescaleGrad takes at least one element.
+func callRescaleGrad(i isa, dst, dy, x, shift, scale, bias, along []float32) {
+	switch i {
+	case isaAVX512:
+		f32rescalegrad_avx512(&dst[0], &dy[0], &x[0], &shift[0], &scale[0], &bias[0], &along[0], len(dst))
+	case isaAVX2:
+		f32rescalegrad_avx2(&dst[0], &dy[0], &x[0], &shift[0], &scale[0], &bias[0], &along[0], len(dst))
+	default:
+		rescaleGradBy(i, dst, dy, x, shift, scale, bias, along)
+	}
+}
+
+// callColumnDots takes at least one row and one column; dy may be nil.
+func callColumnDots(i isa, rows int, dy, x []float32, ldx int, shift, sum, along []float32) {
+	var p *float32
+	if dy != nil {
+		p = &dy[0]
+	}
+	switch i {
+	case isaAVX512:
+		f32columndots_avx512(&sum[0], &along[0], &shift[0], p, &x[0], 4*ldx, rows, len(sum))
+	case isaAVX2:
+		f32columndots_avx2(&sum[0], &along[0], &shift[0], p, &x[0], 4*ldx, rows, len(sum))
+	default:
+		columnDotsBy(i, rows, dy, x, ldx, shift, sum, along)
+	}
+}
+
 // callColSums takes at least one row and one column.
 func callColSums(i isa, rows int, x []float32, ldx int, dst []float32) {
 	switch i {

@@ -35,3 +35,15 @@ func callNormalizeLineSums(isa, *[2 * lineMost][16]float32, []float32, []float32
 }
 func callNormalizeLineGrads(isa, []float32, []float32, []float32, []float32, []float32, []float32, int, int) {
 }
+
+func callRescale(i isa, dst, x, shift, scale, bias []float32) {
+	rescaleBy(i, dst, x, shift, scale, bias)
+}
+
+func callRescaleGrad(i isa, dst, dy, x, shift, scale, bias, along []float32) {
+	rescaleGradBy(i, dst, dy, x, shift, scale, bias, along)
+}
+
+func callColumnDots(i isa, rows int, dy, x []float32, ldx int, shift, sum, along []float32) {
+	columnDotsBy(i, rows, dy, x, ldx, shift, sum, along)
+}

@@ -125,6 +125,19 @@ func TestEmulatedVector(t *testing.T) {
 			sameBits(t, fn(opNormalize), emulated(t, p, fn(opNormalize), [][]float32{z, x, y, nil}, n, two(shift, factor))[0], want)
 			normalizeGradBy(isaGo, want, z, x, y, shift, factor, ab[0], ab[1])
 			sameBits(t, fn(opNormalizeGrad), emulated(t, p, fn(opNormalizeGrad), [][]float32{x, z, x, y}, n, two(shift, factor), two(ab[0], ab[1]))[0], want)
+			v, w, u := testValues(rng, n), testValues(rng, n), testValues(rng, n)
+			rescaleBy(isaGo, want, x, y, z, v)
+			sameBits(t, fn(opRescale), emulated(t, p, fn(opRescale), [][]float32{u, x, y, z, v}, n)[0], want)
+			rescaleGradBy(isaGo, want, u, x, y, z, v, w)
+			sameBits(t, fn(opRescaleGrad), emulated(t, p, fn(opRescaleGrad), [][]float32{u, u, x, y, z, v, w}, n)[0], want)
+			for _, dy := range [][]float32{nil, testValues(rng, 3*(n+2))} {
+				tall := testValues(rng, 3*(n+2))
+				sum, along := append([]float32(nil), v...), append([]float32(nil), w...)
+				columnDotsBy(isaGo, 3, dy, tall, n+2, y, sum, along)
+				got := emulated(t, p, fn(opColumnDots), [][]float32{v, w, y, dy, tall}, 4*(n+2), 3, n)
+				sameBits(t, fn(opColumnDots), got[0], sum)
+				sameBits(t, fn(opColumnDots), got[1], along)
+			}
 			if whole := n &^ 15; whole > 0 {
 				var l [2][16]float32
 				squaresAroundBy(isaGo, &l[0], x[:whole], shift)

@@ -239,6 +239,65 @@ func checkNormSums(t *testing.T, rng *rand.Rand, n int) {
 	plain.check(t, what)
 }
 
+// checkChannels holds the passes of normalisations over columns to the kernels that they join.
+func checkChannels(t *testing.T, rng *rand.Rand, o op, dst guarded) {
+	t.Helper()
+	n := len(dst.mid)
+	what := fmt.Sprintf("%v of %d", o, n)
+	x, dy, shift, scale, bias, along := testValues(rng, n), testValues(rng, n), normals(rng, n), normals(rng, n), normals(rng, n), normals(rng, n)
+	y, want := make([]float32, n), make([]float32, n)
+	Sub(y, x, shift)
+	switch o {
+	case opRescale:
+		Mul(want, y, scale)
+		Add(want, want, bias)
+		if rng.IntN(2) == 0 {
+			copy(dst.mid, x)
+			x = dst.mid
+		}
+		Rescale(dst.mid, x, shift, scale, bias)
+	case opRescaleGrad:
+		Mul(y, y, along)
+		Mul(want, dy, scale)
+		Add(want, want, bias)
+		Add(want, want, y)
+		switch rng.IntN(3) {
+		case 0:
+			copy(dst.mid, x)
+			x = dst.mid
+		case 1:
+			copy(dst.mid, dy)
+			dy = dst.mid
+		}
+		RescaleGrad(dst.mid, dy, x, shift, scale, bias, along)
+	case opColumnDots:
+		rows, ldx := rng.IntN(6), n+rng.IntN(3)
+		x, dy = testValues(rng, rows*ldx), testValues(rng, rows*ldx)
+		if rng.IntN(2) == 0 {
+			dy = nil
+		}
+		other := guard(rng, n)
+		copy(dst.mid, bias)
+		copy(other.mid, scale)
+		copy(want, bias)
+		for r := range rows {
+			Sub(y, x[r*ldx:][:n], shift)
+			g := append([]float32(nil), y...)
+			if dy != nil {
+				copy(g, dy[r*ldx:][:n])
+			}
+			Add(want, want, g)
+			Mul(y, y, g)
+			Add(scale, scale, y)
+		}
+		ColumnDots(rows, n, dy, x, ldx, shift, dst.mid, other.mid)
+		sameBits(t, what, other.mid, scale)
+		other.check(t, what)
+	}
+	sameBits(t, what, dst.mid, want)
+	dst.check(t, what)
+}
+
 func checkVector(t *testing.T, rng *rand.Rand, o op, n int) {
 	t.Helper()
 	what := fmt.Sprintf("%v of %d", o, n)
@@ -297,6 +356,9 @@ func checkVector(t *testing.T, rng *rand.Rand, o op, n int) {
 		return
 	case o == opNormSums:
 		checkNormSums(t, rng, n)
+		return
+	case o >= opRescale && o <= opColumnDots:
+		checkChannels(t, rng, o, dst)
 		return
 	case o == opColSums:
 		rows, ldx := rng.IntN(6), n+rng.IntN(3)

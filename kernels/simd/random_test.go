@@ -26,7 +26,7 @@ func probabilities(rng *rand.Rand, n int) []float32 {
 func drawConsts(rng *rand.Rand) randomConsts {
 	c := randomConsts{block: rng.Uint64(), limit: limit24(rng.Float32()), below: -3, above: 0.5}
 	if rng.IntN(2) == 0 {
-		c.block |= 0xffffff00 // high bits in every product
+		c.block = c.block&^0xc0 | 0xffffff00 // high bits in every product, and a call's blocks have one upper half
 	}
 	c.of(random.New(rng.Uint64()))
 	c.opening()

@@ -57,6 +57,9 @@ const (
 	opNormalizeSums
 	opNormalizeGrad
 	opNormSums
+	opRescale
+	opRescaleGrad
+	opColumnDots
 	opColSums
 	opUniform
 	opChoose
@@ -76,7 +79,7 @@ func (o op) String() string {
 	return [...]string{"gemm", "relu", "exp", "sigmoid", "tanh", "log", "erf", "softplus", "sqrt", "abs",
 		"add", "sub", "mul", "div", "max", "min", "relugrad", "sigmoidgrad",
 		"tanhgrad", "addscalar", "mulscalar", "axpy", "leakyrelu", "elu", "sum", "dot", "squarederror", "sigmoidsoftplus",
-		"squaresaround", "normalize", "normalizesums", "normalizegrad", "normsums", "colsums",
+		"squaresaround", "normalize", "normalizesums", "normalizegrad", "normsums", "rescale", "rescalegrad", "columndots", "colsums",
 		"uniform", "choose", "keep", "replace", "sample", "normal", "addnormal", "adam", "sgd", "rmsprop", "transpose"}[o]
 }
 

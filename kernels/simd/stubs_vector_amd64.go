@@ -116,6 +116,15 @@ func f32gradlines_avx2(dst, dy, x, scale, stats, ab *float32, ldx, lds, n int)
 func f32normsums_avx2(scaled, plain, dy, x, stats *float32, ldy, ldx, lds, rows, cols int)
 
 //go:noescape
+func f32rescale_avx2(dst, x, shift, scale, bias *float32, n int)
+
+//go:noescape
+func f32rescalegrad_avx2(dst, dy, x, shift, scale, bias, along *float32, n int)
+
+//go:noescape
+func f32columndots_avx2(sum, along, shift, dy, x *float32, ldx, rows, cols int)
+
+//go:noescape
 func f32colsums_avx2(dst, x *float32, ldx, rows, cols int)
 
 //go:noescape
@@ -353,6 +362,15 @@ func f32gradlines_avx512(dst, dy, x, scale, stats, ab *float32, ldx, lds, n int)
 
 //go:noescape
 func f32normsums_avx512(scaled, plain, dy, x, stats *float32, ldy, ldx, lds, rows, cols int)
+
+//go:noescape
+func f32rescale_avx512(dst, x, shift, scale, bias *float32, n int)
+
+//go:noescape
+func f32rescalegrad_avx512(dst, dy, x, shift, scale, bias, along *float32, n int)
+
+//go:noescape
+func f32columndots_avx512(sum, along, shift, dy, x *float32, ldx, rows, cols int)
 
 //go:noescape
 func f32colsums_avx512(dst, x *float32, ldx, rows, cols int)

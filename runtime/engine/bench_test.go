@@ -54,7 +54,7 @@ func work(b *testing.B, widths []int, tied bool, batch int) *compiler.Program {
 func trainer(b *testing.B, p *compiler.Program, width, batch int, o engine.Options) (*engine.Engine, engine.Feed, *engine.Update) {
 	b.Helper()
 	opt := optim.Adam(1e-3)
-	s := engine.NewStore(p.Train.Segments, opt.Slots())
+	s := engine.NewStore(p.Train.Segments, opt.Slots(), p.Train.States...)
 	for _, name := range s.Names() {
 		fill(name, s.Param(name), 0.05)
 	}

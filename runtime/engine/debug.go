@@ -57,9 +57,14 @@ func FirstNonFinite(p *plan.Plan, s *Store, in Feed, at ir.Binding, u *Update, k
 	if err := e.RunAt(in, at, nil); err != nil {
 		return nil, err
 	}
+	if e.Joins() {
+		if err := e.RunShard(0, at.Rows()); err != nil {
+			return nil, err
+		}
+	}
 	seen := make([]bool, len(p.Buffers))
 	for i := range p.Phases {
-		for _, id := range stepsOf(&p.Phases[i]) {
+		for _, id := range p.Phases[i].Steps() {
 			st := &p.Steps[id]
 			for _, b := range st.In {
 				buf := &p.Buffers[b]
@@ -130,14 +135,6 @@ func (e *Engine) changesStore(id int) bool {
 		return true
 	}
 	return false
-}
-
-func stepsOf(ph *plan.Phase) []int {
-	var all []int
-	for i := range ph.Groups {
-		all = append(all, ph.Groups[i].Steps...)
-	}
-	return append(all, ph.Tail...)
 }
 
 // bad returns the first element of a float buffer that is not finite.

@@ -82,7 +82,7 @@ func (e *Engine) findDerived() error {
 		if !p.Phases[i].Once {
 			continue
 		}
-		for _, id := range stepsOf(&p.Phases[i]) {
+		for _, id := range p.Phases[i].Steps() {
 			s := &p.Steps[id]
 			if e.follows[s.Out[0]] != nil {
 				continue
@@ -102,7 +102,7 @@ func (e *Engine) findDerived() error {
 // again: by its own kernel where a slice is one of axis 0 of the result, which is how a
 // kernel makes it, else by one for tiles.
 func (e *Engine) follower(d plan.Derivation) (follow, error) {
-	b := e.binding(&e.p.Steps[d.Step], nil)
+	b := e.binding(&e.p.Steps[d.Step], d.Step, nil)
 	if d.Track.Axis == 0 && d.Track.Block == 0 {
 		sp, ok := b.s.Op.(ir.Splitter)
 		if ok {

@@ -116,7 +116,7 @@ func followed(t *testing.T, rng *rand.Rand, op ir.Op, shape []int, axis, lo, hi 
 		mem.Set(i, -77)
 	}
 	e := &Engine{p: p, s: &Store{}, views: views, workers: 1}
-	run, name := e.binding(&p.Steps[0], nil).kernel()
+	run, name := e.binding(&p.Steps[0], 0, nil).kernel()
 	if name == reference {
 		t.Fatalf("%s has no kernel", what)
 	}

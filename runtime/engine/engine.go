@@ -43,6 +43,8 @@ type Update struct {
 	Accumulate bool            // add to the stored gradients instead of replacing them
 	UpdateRows int             // rows of the whole update; 0 means those of the run
 	FirstRow   int             // position of row 0 in the whole update
+	Shard      int             // the first of the plan's shards whose rows the run has, where shards meet,
+	OwnShards  int             // and how many they are; 0 means all
 	Seed       uint64          // of the run of training
 	Step       uint64          // number of the update, from 0, for random streams
 }
@@ -98,6 +100,7 @@ type boundPhase struct {
 	alone  bool // run by one worker
 	groups []boundGroup
 	tail   []boundStep
+	joins  []int // steps whose results are of all rows of the update
 }
 
 // Engine executes one plan on one store. It is not safe for concurrent use.
@@ -142,9 +145,16 @@ type Engine struct {
 	err     atomic.Pointer[error]
 	norm    norm
 	shards  shards
-	ctxs    []*ctx
-	pool    pool
-	task    func(c *ctx, i int)
+
+	joints  map[int]*joint
+	ranks   Ranks    // nil without
+	apartAt int      // phase from which on shards are run one after the other
+	windows []window // buffers with rows
+	whole   []view   // of each window, while a shard is run
+
+	ctxs []*ctx
+	pool pool
+	task func(c *ctx, i int)
 }
 
 // ctx is what belongs to one worker.
@@ -205,6 +215,11 @@ func newEngine(p *plan.Plan, s *Store, o Options, apart bool) (*Engine, error) {
 	for i := range p.Phases {
 		ph := &p.Phases[i]
 		b := boundPhase{once: ph.Once, after: ph.After, alone: ph.Alone}
+		for _, id := range ph.Steps() {
+			if s := &p.Steps[id]; s.Op != nil && ir.Joins(s.Op) {
+				b.joins = append(b.joins, id)
+			}
+		}
 		for j := range ph.Groups {
 			g := &ph.Groups[j]
 			bg := boundGroup{length: e.sizes.dim(g.Length), grain: finer(g, p.Capacity, o.Workers), whole: g.Whole()}
@@ -230,6 +245,9 @@ func newEngine(p *plan.Plan, s *Store, o Options, apart bool) (*Engine, error) {
 		b.kept = ph.Once && !b.contains(func(s *boundStep) bool { return !s.kept })
 		e.phases = append(e.phases, b)
 		widest = max(widest, len(ph.Groups))
+	}
+	if err := e.findApart(); err != nil {
+		return nil, err
 	}
 	e.counts = make([]int, 0, widest)
 	e.task = e.runTask
@@ -398,7 +416,7 @@ func (e *Engine) bind(id int, g *plan.Group) (boundStep, error) {
 			st.times = e.sizes.dim(times)
 		}
 	}
-	b := e.binding(s, g)
+	b := e.binding(s, id, g)
 	st.run, st.name = b.kernel()
 	if b.err != nil {
 		return st, b.err
@@ -410,8 +428,8 @@ func (e *Engine) bind(id int, g *plan.Group) (boundStep, error) {
 }
 
 // binding returns what the kernel of a step is made of.
-func (e *Engine) binding(s *plan.Step, g *plan.Group) *binding {
-	b := &binding{e: e, p: e.p, s: s, g: g}
+func (e *Engine) binding(s *plan.Step, id int, g *plan.Group) *binding {
+	b := &binding{e: e, p: e.p, s: s, id: id, g: g}
 	for _, i := range s.In {
 		b.in = append(b.in, &e.views[i])
 		b.inT = append(b.inT, e.p.Buffers[i].Type)
@@ -469,7 +487,28 @@ func (e *Engine) execute(u *Update) error {
 	stale := e.version != version || e.sized != e.u.UpdateRows
 	e.sized = e.u.UpdateRows
 	e.fresh = e.keptAt == version
-	for i := range e.phases {
+	if err := e.phasesFrom(0, e.apartAt, version, stale); err != nil {
+		return err
+	}
+	e.version, e.keptAt = version, version
+	if e.Joins() {
+		return nil // RunShard follows
+	}
+	if e.u.Opt != nil && !e.p.StoreGrads {
+		if now := e.s.version.Add(1); now == version+1 {
+			e.keptAt = now
+			if e.lasting {
+				e.version = now
+			}
+		}
+	}
+	e.ran = true
+	return nil
+}
+
+// phasesFrom runs phases [from,to).
+func (e *Engine) phasesFrom(from, to int, version uint64, stale bool) error {
+	for i := from; i < to; i++ {
 		if ph := &e.phases[i]; !ph.after && (!ph.once || stale && !(ph.kept && e.fresh)) {
 			e.runPhase(ph)
 		}
@@ -487,16 +526,6 @@ func (e *Engine) execute(u *Update) error {
 			}
 		}
 	}
-	e.version, e.keptAt = version, version
-	if e.u.Opt != nil && !e.p.StoreGrads {
-		if now := e.s.version.Add(1); now == version+1 {
-			e.keptAt = now
-			if e.lasting {
-				e.version = now
-			}
-		}
-	}
-	e.ran = true
 	return nil
 }
 
@@ -534,6 +563,10 @@ func (e *Engine) checkUpdate() error {
 func (e *Engine) feed(in Feed) error {
 	rows := e.sizes.at.Rows()
 	for _, port := range e.p.Inputs {
+		if rows == 0 {
+			e.views[port.Buffer] = view{}
+			continue
+		}
 		b := &e.p.Buffers[port.Buffer]
 		if g := e.gathers(port.Buffer); g != nil {
 			g.show(e, rows)

@@ -62,7 +62,11 @@ func (b *binding) fallback() kernel {
 			return
 		}
 		for i := range res {
-			if err := narrow(out[i], outT[i], res[i], lo, hi, e.sizes.at); err != nil {
+			from, to := lo, hi
+			if !part && outT[i].Rank() > 0 {
+				from, to = 0, outT[i].Shape[0].At(e.sizes.at)
+			}
+			if err := narrow(out[i], outT[i], res[i], from, to, e.sizes.at); err != nil {
 				e.fail(fmt.Errorf("engine: %s (layer %q, %v): %w", op.Name(), s.Layer, s.Pos, err))
 				return
 			}

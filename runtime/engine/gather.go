@@ -75,7 +75,7 @@ func (g *gathered) take(lo, hi int) { g.fill(lo, hi, g.mem[lo**g.width:hi**g.wid
 // firstReader returns the group whose tasks read each row of an input before any
 // other step does, or nil if there is none.
 func (e *Engine) firstReader(input int) *boundGroup {
-	for i := range e.p.Phases {
+	for i := range e.apartAt { // what is run for one shard after the other finds the rows there
 		ph := &e.p.Phases[i]
 		var found *boundGroup
 		for j := range ph.Groups {

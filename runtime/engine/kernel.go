@@ -14,6 +14,7 @@ type binding struct {
 	e         *Engine
 	p         *plan.Plan
 	s         *plan.Step
+	id        int         // of the step
 	g         *plan.Group // nil for a tail
 	in, out   []*view
 	inT, outT []ir.Type

@@ -68,6 +68,12 @@ func (b *binding) widening() func(from, to int) {
 				dst[i] = float32(v)
 			}
 		})
+	case ir.F64:
+		return b.convert(func(dst []float32, at int) {
+			for i, v := range x.f64[at:][:len(dst)] {
+				dst[i] = float32(v)
+			}
+		})
 	case ir.Bool:
 		return b.convert(func(dst []float32, at int) {
 			for i, v := range x.b[at:][:len(dst)] {

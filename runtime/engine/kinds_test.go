@@ -38,6 +38,11 @@ func TestKinds(t *testing.T) {
 				spec.Reshape(2, 6), spec.LayerNorm(), spec.Flatten())
 			return spec.NewModel("m", spec.MSE(h.Then(spec.Dense(width)), x))
 		},
+		"batchnorm": func(x *spec.Value) *spec.Model {
+			h := x.Then(spec.Dense(12), spec.BatchNorm(), spec.Tanh(), spec.Dense(12), spec.Reshape(2, 3, 2), spec.BatchNorm().Axis(0), spec.BatchNorm().NoScale(),
+				spec.Flatten(), spec.Sigmoid())
+			return spec.NewModel("m", spec.MSE(h.Then(spec.Dense(width)), x))
+		},
 		"variational": func(x *spec.Value) *spec.Model {
 			return spec.Variational("m", x, spec.Sequential("enc", spec.Dense(7), spec.Tanh()), 3, spec.Sequential("dec", spec.Dense(width))).Beta(0.5).Model
 		},
@@ -60,7 +65,7 @@ func againstReference(t *testing.T, name string, m *spec.Model, rows, width int)
 		fill(n, s.Param(n), 0.4)
 	}
 	s.Touch()
-	slow := engine.NewStore(p.Train.Segments, nil)
+	slow := engine.NewStore(p.Train.Segments, nil, p.Train.States...)
 	copy(slow.All(), s.All())
 	e, err := engine.NewReference(p.Train, slow, engine.Options{Workers: 1})
 	if err != nil {
@@ -97,6 +102,9 @@ func againstReference(t *testing.T, name string, m *spec.Model, rows, width int)
 			v.F64[i] = float64(w)
 		}
 		in[q.Name] = v
+	}
+	for _, v := range d.State { // not looked at
+		in[v.In.Name] = ir.NewTensor(ir.F64, v.In.Type.Shape.Lengths()...)
 	}
 	vals, err := ir.Evaluate(d, &ir.Env{Binding: ir.RowsOf(rows), UpdateRows: rows, Seed: 3, Update: 4}, in)
 	if err != nil {

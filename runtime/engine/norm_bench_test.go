@@ -23,6 +23,7 @@ func BenchmarkNorms(b *testing.B) {
 		{"LayerNorm", func() spec.Layer { return spec.LayerNorm() }},
 		{"RMSNorm", func() spec.Layer { return spec.RMSNorm() }},
 		{"GroupNorm", func() spec.Layer { return spec.GroupNorm(8) }},
+		{"BatchNorm", func() spec.Layer { return spec.BatchNorm() }},
 	}
 	for _, act := range []struct {
 		name  string

@@ -22,6 +22,9 @@ func (e *Engine) runPhase(ph *boundPhase) {
 	} else {
 		e.parallel(total, e.task)
 	}
+	if len(ph.joins) > 0 {
+		e.meet(ph)
+	}
 	if len(ph.tail) > 0 && e.err.Load() == nil {
 		e.runTail(ph)
 	}

@@ -25,7 +25,7 @@ func TestKernelSetsAgree(t *testing.T) {
 	x := spec.Input("x", 37)
 	noisy := x.Then(spec.MaskingNoise(0.2), spec.GaussianNoise(0.1), spec.SaltAndPepper(0.1))
 	norms := spec.Layers(spec.LayerNorm(), spec.HardSwish(), spec.RMSNorm(), spec.SiLU(), spec.Reshape(3, 11), spec.GroupNorm(1), spec.LayerNorm().NoBias(),
-		spec.InstanceNorm(), spec.Dropout(0.1).ByChannel(), spec.Flatten(), spec.GroupNorm(3))
+		spec.BatchNorm().Axis(0), spec.BatchNorm(), spec.InstanceNorm(), spec.Dropout(0.1).ByChannel(), spec.Flatten(), spec.GroupNorm(3))
 	code := noisy.Then(spec.Dense(33), norms, spec.ReLU(), spec.Dense(21), spec.GELU(), spec.Dropout(0.2), spec.Dense(19), spec.Softplus(),
 		spec.Dense(18), spec.ELU(), spec.Dense(17), spec.SELU(), spec.Dense(16), spec.LeakyReLU(), spec.Dense(15), spec.Tanh(), spec.Dense(9), spec.Softmax(-1))
 	logits := code.Then(spec.Dense(37))

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/plan"
 	"github.com/lamina-ml/lamina/kernels/simd"
 )
 
@@ -77,6 +78,18 @@ func (e *Engine) Gradients() (stored, room []float32) {
 // JoinRank adds what is in the room of Gradients to the stored gradients, as JoinShard
 // adds a neighbour.
 func (e *Engine) JoinRank() { e.pass(e.shards.kept[len(e.shards.kept)-1], e.shards.add) }
+
+// Held returns what the parts of an update make together, each some elements, as the rows
+// that are pushed into a queue: what it is before the update is applied.
+func (e *Engine) Held() [][]float32 {
+	var all [][]float32
+	for i := range e.p.Buffers {
+		if b := &e.p.Buffers[i]; b.Kind == plan.Held && b.Alias < 0 && b.Type.DType == ir.F32 {
+			all = append(all, e.views[i].f32)
+		}
+	}
+	return all
+}
 
 // ClearGradients makes the stored gradients those of no rows.
 func (e *Engine) ClearGradients() { clear(e.s.grads) }

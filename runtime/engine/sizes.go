@@ -66,7 +66,7 @@ func (e *Engine) bindLengths(at ir.Binding) error {
 	if at == e.sizes.at && at.Rows() > 0 {
 		return nil
 	}
-	if rows, most := at.Rows(), e.p.Capacity.Rows(); rows < 1 || rows > most {
+	if rows, most := at.Rows(), e.p.Capacity.Rows(); rows > most || rows < 1 && (rows < 0 || !e.Joins()) {
 		return fmt.Errorf("engine: %d rows, plan %q takes 1 to %d", rows, e.p.Name, most)
 	}
 	for i := range e.names {

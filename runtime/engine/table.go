@@ -63,6 +63,16 @@ func maker(op ir.Op) makeKernel {
 		return groupNormKernel
 	case ops.GroupNormGrad:
 		return groupNormGradKernel
+	case ops.BatchMoments:
+		return batchMomentsKernel
+	case ops.BatchNorm, ops.BatchApply:
+		return batchNormKernel
+	case ops.BatchNormSums:
+		return batchNormSumsKernel
+	case ops.BatchNormGrad:
+		return batchNormGradKernel
+	case ops.FirstPart:
+		return firstPartKernel
 	case ops.Expand:
 		return expandKernel
 	case ops.Transpose:

@@ -55,6 +55,18 @@ func (r *run) below(v *spec.Value) (*engine.Net, error) {
 		}
 		values[p.Name] = w
 	}
+	states, err := spec.StatesOf(v)
+	if err != nil {
+		return nil, err
+	}
+	for i, s := range states {
+		x := r.state(s)
+		if x == nil {
+			return nil, fmt.Errorf("the state %q was not made by a phase before", s.Name)
+		}
+		values[g.State[i].In.Name] = x
+	}
+	compiler.StateAsParams(g)
 	if g, err = compiler.Front(g, true); err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/internal/atomicfile"
 	"github.com/lamina-ml/lamina/runtime/checkpoint"
 	"github.com/lamina-ml/lamina/runtime/dataset"
@@ -222,6 +223,9 @@ func (r *run) finish(i int, e train.Earlier) error {
 	for _, p := range e.Params {
 		f.Tensors = append(f.Tensors, checkpoint.Tensor{Name: p.Name, Shape: p.Type.Shape.Lengths(), Data: e.Values[p.Name]})
 	}
+	for _, s := range e.States {
+		f.Tensors = append(f.Tensors, checkpoint.Tensor{Name: s.Name, Shape: s.Type.Shape.Lengths(), Data: e.Values[s.Name]})
+	}
 	if err := checkpoint.Write(filepath.Join(r.folder(i), leftName), f); err != nil {
 		return err
 	}
@@ -251,12 +255,27 @@ func (r *run) read(i int) (_ train.Earlier, err error) {
 	if st.probe == nil {
 		e.Phase.Optimizer = st.opt.Optimizer.Describe() // the same, as resume has seen, in its own type
 	}
-	for _, q := range e.Params {
-		t := f.Tensor(q.Name)
-		if t == nil || !slices.Equal(t.Shape, q.Type.Shape.Lengths()) {
-			return e, fmt.Errorf("%s: %w: tensor %q is missing or of another shape", path, checkpoint.ErrNotCheckpoint, q.Name)
+	take := func(name string, shape ir.Shape) error {
+		t := f.Tensor(name)
+		if t == nil || !slices.Equal(t.Shape, shape.Lengths()) {
+			return fmt.Errorf("%s: %w: tensor %q is missing or of another shape", path, checkpoint.ErrNotCheckpoint, name)
 		}
-		e.Values[q.Name] = t.Data
+		e.Values[name] = t.Data
+		return nil
+	}
+	for _, q := range e.Params {
+		if err := take(q.Name, q.Type.Shape); err != nil {
+			return e, err
+		}
+	}
+	for _, s := range st.model.States() {
+		if !s.Running() {
+			continue
+		}
+		if err := take(s.Name, s.Type.Shape); err != nil {
+			return e, err
+		}
+		e.States = append(e.States, s)
 	}
 	return e, nil
 }

@@ -231,8 +231,8 @@ func (r *run) begin(p spec.Param) ([]float32, bool) {
 	return p.FromLike(w), true
 }
 
-// start returns what the phases so far left of a model's parameters, nil for
-// nothing.
+// start returns what the phases so far left of a model's parameters and of the running
+// statistics that belong to them, nil for nothing.
 func (r *run) start(m *spec.Model) train.Tensors {
 	t := &tensors{shape: map[string][]int{}, data: map[string][]float32{}}
 	for _, p := range m.Params() {
@@ -241,10 +241,28 @@ func (r *run) start(m *spec.Model) train.Tensors {
 			t.shape[p.Name], t.data[p.Name] = p.Type.Shape.Lengths(), w
 		}
 	}
+	for _, s := range m.States() {
+		if x := r.state(s); x != nil && s.Running() {
+			t.names = append(t.names, s.Name)
+			t.shape[s.Name], t.data[s.Name] = s.Type.Shape.Lengths(), x
+		}
+	}
 	if len(t.names) == 0 {
 		return nil
 	}
 	return t
+}
+
+// state returns what the phases so far left of a variable, nil for nothing.
+func (r *run) state(s spec.State) []float32 {
+	for i := len(r.done) - 1; i >= 0; i-- {
+		for _, q := range r.done[i].States {
+			if q.Same(s) {
+				return r.done[i].Values[q.Name]
+			}
+		}
+	}
+	return nil
 }
 
 type tensors struct {

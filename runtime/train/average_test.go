@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/runtime/optim"
 	"github.com/lamina-ml/lamina/spec"
 )
 
@@ -143,5 +144,62 @@ func TestValidAverage(t *testing.T) {
 	o.Average = 1
 	if _, err := Fit(context.Background(), model, rows(150), o); err == nil || !strings.Contains(err.Error(), "below 1, got 1") {
 		t.Error(err)
+	}
+}
+
+// TestAverageSchedule: the momentum of the averages follows its schedule, the same in
+// parts, by ranks and after an end; mistakes are told.
+func TestAverageSchedule(t *testing.T) {
+	o := momentumOptions()
+	o.Average, o.AverageSchedule, o.KeepLast = 0.8, optim.Cosine(0), true
+	tr, err := New(context.Background(), following(), rows(150), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string][]float32{}
+	for _, name := range tr.store.Names() {
+		want[name] = slices.Clone(tr.store.Param(name))
+	}
+	shares := map[float32]bool{}
+	tr.opt.AfterUpdate = func(u Update) {
+		p := tr.progress()
+		p.Update = u.Number - 1
+		share := float32((1 - o.Average) * o.AverageSchedule.Factor(p))
+		shares[share] = true
+		for name, a := range want {
+			for i, x := range tr.store.Param(name) {
+				a[i] = float32(float64(a[i]) + float64(share)*float64(x-a[i]))
+			}
+		}
+	}
+	for range tr.Epochs(context.Background()) {
+	}
+	r, err := tr.Done()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(shares) < 5 {
+		t.Errorf("the averages moved by %v", shares)
+	}
+	for name := range want {
+		if got := r.Averaged().Param(name); !slices.Equal(got, want[name]) {
+			t.Errorf("the average of %s is %v…, want %v…", name, got[:2], want[name][:2])
+		}
+	}
+	o.Shards = 2
+	whole := trainedState(t, following(), o)
+	o.Cluster, o.Workers = Local(2), 2
+	if got := trainedState(t, following(), o); !reflect.DeepEqual(got, whole) {
+		differ(t, "two ranks", got, whole)
+	}
+	for want, change := range map[string]func(*Options){
+		"AverageSchedule needs Options.Average": func(o *Options) { o.Average = 0 },
+		"AverageSchedule depends on losses":     func(o *Options) { o.AverageSchedule = optim.Plateau(1, 0.5) },
+		"every must be a positive number":       func(o *Options) { o.AverageSchedule = optim.StepDecay(0, 0.5) },
+	} {
+		bad := o
+		change(&bad)
+		_, err := New(context.Background(), following(), rows(150), bad)
+		wantError(t, err, want)
 	}
 }

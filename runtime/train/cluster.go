@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"unsafe"
 
 	"github.com/lamina-ml/lamina/runtime/checkpoint"
@@ -73,6 +74,27 @@ func (t *Trainer) exchange(ctx context.Context) error {
 			return t.lost(err)
 		}
 		t.engine.JoinRank()
+	}
+	return t.gather(ctx)
+}
+
+// gather puts together what each rank holds of some rows, as those pushed into a queue:
+// every element is made by one rank, and all its bits are 0 at the others.
+func (t *Trainer) gather(ctx context.Context) error {
+	c := t.opt.Cluster
+	for _, held := range t.engine.Held() {
+		if len(t.room) < len(held) {
+			t.room = make([]float32, len(held))
+		}
+		room := t.room[:len(held)]
+		for bit := 1; bit < c.Size(); bit <<= 1 {
+			if err := c.Exchange(ctx, c.Rank()^bit, memory(held), memory(room)); err != nil {
+				return t.lost(err)
+			}
+			for i, x := range room {
+				held[i] = math.Float32frombits(math.Float32bits(held[i]) | math.Float32bits(x))
+			}
+		}
 	}
 	return nil
 }

@@ -72,6 +72,13 @@ var crashRuns = map[string]func() (*spec.Model, *dataset.Table, Options){
 		o.Epochs, o.Batch, o.Accumulate, o.Workers, o.CheckpointEvery, o.Valid = 16, 16, 2, 2, 3, rows(500).Head(80)
 		return newMomentum().Model, rows(300), o
 	},
+	"statistics": func() (*spec.Model, *dataset.Table, Options) { // running ones, and a queue, of two ranks
+		x := spec.Input("x", 12)
+		code := x.Then(spec.Sequential("encoder", spec.Dense(20).NoBias(), spec.BatchNorm(), spec.Tanh(), spec.Dense(6).NoBias(), spec.BatchNorm()))
+		queue := code.Then(spec.Queue(40).Named("queue"))
+		m := spec.NewModel("statistics", spec.MSE(code.Then(spec.Dense(12)), x), spec.NewLoss("Against", spec.Apply(&against{spec.Here("against")}, code, queue)).Weight(0.1))
+		return m, rows(300), Options{Optimizer: optim.Adam(3e-3), Epochs: 20, Batch: 32, Shards: 4, Cluster: Local(2), Seed: 3, Workers: 2, CheckpointEvery: 2, Valid: rows(500).Head(80)}
+	},
 }
 
 // slowly sleeps before every fourth piece.
@@ -412,6 +419,8 @@ func TestKilledAndResumed(t *testing.T) {
 		{run: "weights", write: slowed, kill: kills / 2},
 		{run: "momentum", write: plainly, kill: kills - kills/2},
 		{run: "momentum", write: slowed, kill: kills / 2},
+		{run: "statistics", write: plainly, kill: kills - kills/2},
+		{run: "statistics", write: slowed, kill: kills / 2},
 	} {
 		t.Run(c.run+"/"+c.write, c.test)
 	}

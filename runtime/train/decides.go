@@ -45,7 +45,10 @@ type settings struct {
 	ClipNorm   float64 `json:"clip_norm"`
 
 	Average      float64 `json:"average"`
-	ValidAverage bool    `json:"valid_average"`
+	AverageShare string  `json:"average_share"` // the schedule by which it changes
+
+	AverageSchedule json.RawMessage `json:"average_schedule,omitempty"` // what that says of itself
+	ValidAverage    bool            `json:"valid_average"`
 
 	Freeze   []string     `json:"freeze"`
 	InitFrom []InitReport `json:"init_from"`
@@ -91,7 +94,16 @@ func (o *Options) decides(m *spec.Model, starts []InitReport) (checkpoint.Facts,
 }
 
 func (o *Options) settings(starts []InitReport) *settings {
-	return &settings{Optimizer: o.Optimizer.Describe(), Batch: o.Batch, Accumulate: o.Accumulate, Shards: o.Shards, Seed: o.Seed, InOrder: o.InOrder,
+	share, plan := "", json.RawMessage(nil)
+	if o.AverageSchedule != nil {
+		text, err := scheduleText(o.AverageSchedule)
+		if share = text; err != nil {
+			share = err.Error() // what it says of itself has no JSON
+		} else if d, ok := o.AverageSchedule.(interface{ Describe() any }); ok {
+			plan, _ = json.Marshal(d.Describe())
+		}
+	}
+	return &settings{AverageShare: share, AverageSchedule: plan, Optimizer: o.Optimizer.Describe(), Batch: o.Batch, Accumulate: o.Accumulate, Shards: o.Shards, Seed: o.Seed, InOrder: o.InOrder,
 		Epochs: o.Epochs, Patience: o.Patience, MinDelta: o.MinDelta, KeepLast: o.KeepLast, ClipNorm: o.ClipNorm, Average: o.Average, ValidAverage: o.ValidAverage, Freeze: o.Freeze, InitFrom: starts}
 }
 
@@ -117,6 +129,9 @@ func (s *settings) facts(o optim.Optimizer) (checkpoint.Facts, error) {
 	l.Add("KeepLast", s.KeepLast)
 	l.Add("ClipNorm", s.ClipNorm)
 	l.Add("Average", s.Average)
+	if s.AverageShare != "" {
+		l.Add("AverageSchedule", s.AverageShare)
+	}
 	l.Add("ValidAverage", s.ValidAverage)
 	l.Add("Freeze", strings.Join(s.Freeze, ", "))
 	for i, r := range s.InitFrom {

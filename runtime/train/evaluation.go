@@ -44,7 +44,7 @@ func newEvaluation(t *Trainer, src dataset.Source, losses bool) (_ *evaluation, 
 			e.close()
 		}
 	}()
-	if e.batches, err = dataset.NewBatches(src, t.opt.runRows(), random.Key{}, false); err != nil {
+	if e.batches, err = dataset.NewBatches(src, t.opt.evalRows(), random.Key{}, false); err != nil {
 		return nil, err
 	}
 	if losses {
@@ -92,7 +92,7 @@ func newEvaluation(t *Trainer, src dataset.Source, losses bool) (_ *evaluation, 
 	for _, v := range g.Outputs {
 		e.outputs = append(e.outputs, v.Name)
 	}
-	pl, err := compiler.CompileGraph(g, compiler.Options{Rows: t.opt.runRows()})
+	pl, err := compiler.CompileGraph(g, compiler.Options{Rows: t.opt.evalRows()})
 	if err != nil {
 		return nil, fmt.Errorf("train: metrics: %w", err)
 	}

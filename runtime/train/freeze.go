@@ -8,11 +8,13 @@ import (
 	"github.com/lamina-ml/lamina/spec"
 )
 
-// frozen returns the parameters that Options.Freeze names.
+// frozen returns the parameters that Options.Freeze names, and the running statistics: these
+// stay as they are then, and their layer is as it ships.
 //
 // Errors: a pattern that is malformed or matches nothing; patterns that leave
 // nothing to train.
-func (o *Options) frozen(params []spec.Param) (map[string]bool, error) {
+func (o *Options) frozen(m *spec.Model) (map[string]bool, error) {
+	params, trained := m.Params(), 0
 	if len(o.Freeze) == 0 {
 		return nil, nil
 	}
@@ -29,11 +31,21 @@ func (o *Options) frozen(params []spec.Param) (map[string]bool, error) {
 				set[p.Name], hit = true, true
 			}
 		}
+		for _, s := range m.States() {
+			if s.Running() && optim.Match(pattern, s.Name) {
+				set[s.Name], hit = true, true
+			}
+		}
 		if !hit {
 			errs = append(errs, fmt.Errorf("train: Options.Freeze: %q matches no parameter; they are named by layer as in Model.Summary, such as %q", pattern, example(params)))
 		}
 	}
-	if len(errs) == 0 && len(set) == len(params) {
+	for _, p := range params {
+		if !set[p.Name] {
+			trained++
+		}
+	}
+	if len(errs) == 0 && trained == 0 {
 		errs = append(errs, fmt.Errorf("train: Options.Freeze: %q match all %d parameters, so nothing is left to train", o.Freeze, len(params)))
 	}
 	return set, errors.Join(errs...)

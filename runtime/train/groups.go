@@ -12,7 +12,8 @@ import (
 //
 // Errors: a pattern that matches no layer; factors of a decay that is 0; factors
 // that leave nothing to train.
-func (o *Options) checkGroups(params []spec.Param) error {
+func (o *Options) checkGroups(m *spec.Model) error {
+	params := m.Params()
 	var errs []error
 	for _, pattern := range o.Optimizer.Patterns() {
 		hit := false
@@ -26,7 +27,7 @@ func (o *Options) checkGroups(params []spec.Param) error {
 	if d, ok := o.Optimizer.Describe().(optim.Description); ok && len(d.Decays) > 0 && d.Options["decay"] == 0 {
 		errs = append(errs, fmt.Errorf("train: GroupDecay of %q: the optimizer %s has no weight decay to multiply", d.Decays[0].Pattern, d.Name))
 	}
-	frozen, err := o.frozen(params)
+	frozen, err := o.frozen(m)
 	trained := err != nil || len(params) == 0 // told by Freeze
 	for _, p := range params {
 		trained = trained || !frozen[p.Name] && factorOf(o.Optimizer.Factor, p.Name, p.Layer) != 0

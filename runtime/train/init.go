@@ -27,8 +27,8 @@ type Tensors interface {
 }
 
 // From makes the parameters that Pattern names (see optim.Match; "*" is all) start
-// from tensors of the same names instead of from their initializers. The
-// optimizer's state starts from zero.
+// from tensors of the same names instead of from their initializers, and so the running
+// statistics of a layer, which belong to them. The optimizer's state starts from zero.
 //
 //	old, err := train.NetTensors(net) // of bundle.Open
 //	train.Options{InitFrom: []train.From{{Tensors: old, Pattern: "encoder"}}}
@@ -105,9 +105,13 @@ func (t *Trainer) initFrom() error {
 	}
 	t.state.InitFrom = reports
 	loaded := map[string]bool{}
+	t.running = map[string][]float32{}
 	for _, m := range loads {
+		if loaded[m.name] = true; t.store.Param(m.name) == nil {
+			t.running[m.name] = m.src // set when the states start
+			continue
+		}
 		copy(t.store.Param(m.name), m.src)
-		loaded[m.name] = true
 	}
 	for more := true; more; { // a mirror starts as its encoder does, and its own mirror too
 		more = false
@@ -135,7 +139,7 @@ func (o *Options) starts(m *spec.Model) (reports []InitReport, loads []load, err
 	if err != nil {
 		return nil, nil, err
 	}
-	params, ties := m.Params(), tiesOf(g, m.Params())
+	params, ties := targets(m), tiesOf(g, m.Params())
 	wrong := func(i int, err error) error {
 		return fmt.Errorf("train: Options.InitFrom[%d], %q: %w", i, o.InitFrom[i].Pattern, err)
 	}
@@ -166,9 +170,34 @@ func (o *Options) starts(m *spec.Model) (reports []InitReport, loads []load, err
 	return reports, loads, nil
 }
 
+// target is what may start from a tensor: a parameter, or running statistics, which belong
+// to the parameters of their layer.
+type target struct {
+	name, layer string
+	shape       []int
+	like        string // parameter as which it starts otherwise, "" for none
+}
+
+func targets(m *spec.Model) (all []target) {
+	for _, p := range m.Params() {
+		t := target{name: p.Name, layer: p.Layer, shape: p.Type.Shape.Lengths()}
+		if of, ok := p.Like(); ok {
+			t.like = of.Name
+		}
+		all = append(all, t)
+	}
+	for _, s := range m.States() {
+		if s.Running() {
+			layer, _, _ := cutLast(s.Name)
+			all = append(all, target{name: s.Name, layer: layer, shape: s.Type.Shape.Lengths()})
+		}
+	}
+	return all
+}
+
 // whole refuses layers of which an entry loads one parameter, while another that it
 // names comes from nowhere.
-func whole(params []spec.Param, f From, r InitReport, loaded map[string]bool) error {
+func whole(params []target, f From, r InitReport, loaded map[string]bool) error {
 	why := map[string]string{}
 	for _, s := range r.Skipped {
 		why[s.Name] = s.Why
@@ -179,65 +208,64 @@ func whole(params []spec.Param, f From, r InitReport, loaded map[string]bool) er
 	}
 	fits := map[string]string{} // a parameter of each layer that is loaded
 	for _, p := range params {
-		if took[p.Name] {
-			fits[p.Layer] = p.Name
+		if took[p.name] {
+			fits[p.layer] = p.name
 		}
 	}
 	var errs []error
 	for _, p := range params {
-		of, ok := p.Like()
-		if fits[p.Layer] == "" || loaded[p.Name] || ok && loaded[of.Name] || !optim.Match(f.Pattern, p.Name) {
+		if fits[p.layer] == "" || loaded[p.name] || p.like != "" && loaded[p.like] || !optim.Match(f.Pattern, p.name) {
 			continue
 		}
-		reason := why[p.Name]
+		reason := why[p.name]
 		if reason == "" {
 			reason = "the source has none of this name"
 		}
 		errs = append(errs, fmt.Errorf("layer %q would start half from the source: %q fits, %q does not (%s); mend the source, give a pattern that names less, or set Partly to take what fits",
-			p.Layer, fits[p.Layer], p.Name, reason))
+			p.layer, fits[p.layer], p.name, reason))
 	}
 	return errors.Join(errs...)
 }
 
 // matching finds the source's tensor for every parameter that the pattern names.
-func matching(params []spec.Param, ties map[string][]string, f From) (InitReport, [][]float32, error) {
+func matching(params []target, ties map[string][]string, f From) (InitReport, [][]float32, error) {
 	r := InitReport{Pattern: f.Pattern}
 	var data [][]float32
 	sum := sha256.New()
 	own := map[string]bool{}
 	matched := 0
 	for _, p := range params {
-		own[p.Name] = true
-		if !optim.Match(f.Pattern, p.Name) {
+		own[p.name] = true
+		if !optim.Match(f.Pattern, p.name) {
 			continue
 		}
 		matched++
-		want := p.Type.Shape.Lengths()
-		got, err := loadFrom(f.Tensors, p.Name, want)
+		want := p.shape
+		got, err := loadFrom(f.Tensors, p.name, want)
 		shape, x := got.shape, got.data
 		switch {
 		case err != nil:
 			return r, nil, err
 		case !got.ok:
-			r.Missing = append(r.Missing, p.Name)
+			r.Missing = append(r.Missing, p.name)
 			continue
 		case got.why != "":
-			r.Skipped = append(r.Skipped, Skipped{p.Name, got.why})
+			r.Skipped = append(r.Skipped, Skipped{p.name, got.why})
 			continue
 		case !slices.Equal(shape, want):
-			r.Skipped = append(r.Skipped, Skipped{p.Name, fmt.Sprintf("its shape is %v, the parameter's %v", shape, want)})
+			r.Skipped = append(r.Skipped, Skipped{p.name, fmt.Sprintf("its shape is %v, the parameter's %v", shape, want)})
 			continue
 		case len(x) != ir.Elems(want):
-			return r, nil, fmt.Errorf("tensor %q of shape %v holds %d elements", p.Name, shape, len(x))
+			return r, nil, fmt.Errorf("tensor %q of shape %v holds %d elements", p.name, shape, len(x))
 		}
-		fmt.Fprintf(sum, "%q %v\n", p.Name, shape)
+		fmt.Fprintf(sum, "%q %v\n", p.name, shape)
 		for i, v := range x {
 			if !finite(float64(v)) {
-				return r, nil, fmt.Errorf("tensor %q is not finite: element %d is %v", p.Name, i, v)
+				return r, nil, fmt.Errorf("tensor %q is not finite: element %d is %v", p.name, i, v)
 			}
 		}
 		hashFloats(sum.Write, x)
-		r.Loaded, data = append(r.Loaded, p.Name), append(data, x)
+		r.Loaded, data = append(r.Loaded, p.name), append(data, x)
 	}
 	there := 0
 	for _, name := range f.Tensors.Names() {
@@ -289,8 +317,8 @@ func hashFloats(write func([]byte) (int, error), data []float32) {
 	}
 }
 
-// CheckpointTensors returns the parameters of a checkpoint, those of the best
-// epoch if it keeps them: what its training would have shipped.
+// CheckpointTensors returns the parameters and the state of a checkpoint, those of the
+// best epoch if it keeps them: what its training would have shipped.
 func CheckpointTensors(f *checkpoint.File) Tensors {
 	all := map[string]*checkpoint.Tensor{}
 	if f == nil {
@@ -306,7 +334,12 @@ func CheckpointTensors(f *checkpoint.File) Tensors {
 			continue
 		}
 		name := x.Name
-		if b := all[bestPrefix+name]; b != nil {
+		if of, ok := strings.CutPrefix(name, statePrefix); ok {
+			if b := all[bestStatePrefix+of]; b != nil {
+				x = b
+			}
+			name = of
+		} else if b := all[bestPrefix+name]; b != nil {
 			x = b
 		}
 		out.names = append(out.names, name)
@@ -320,6 +353,9 @@ func CheckpointTensors(f *checkpoint.File) Tensors {
 func stateOf(name string) string {
 	if of, ok := strings.CutPrefix(name, bestPrefix); ok {
 		return of
+	}
+	if of, ok := strings.CutPrefix(name, bestStatePrefix); ok {
+		return statePrefix + of
 	}
 	if slot, ok := strings.CutPrefix(name, slotPrefix); ok {
 		_, of, _ := strings.Cut(slot, "/")

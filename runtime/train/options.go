@@ -33,7 +33,7 @@ type Options struct {
 	Kernels    []engine.Maker  // of ops of one's own, here and in Nets; none. The checkpoint names them with the kernel set
 	Seed       uint64          // of initial weights, shuffling and dropout
 	InitFrom   []From          // tensors that parameters start from; none. A checkpoint in Dir comes before it
-	Freeze     []string        // patterns of parameters that are not trained (see optim.Match); none
+	Freeze     []string        // patterns of parameters that are not trained (see optim.Match), and of running statistics that stay; none
 	InOrder    bool            // take the rows as they come instead of shuffling each epoch
 
 	Valid    dataset.Source // rows for validation after each epoch; none
@@ -47,8 +47,11 @@ type Options struct {
 	// made after each update and begins as they do (Polyak and Juditsky 1992): see
 	// Result.Averaged. 0 makes none. With ValidAverage, validation and metrics are of
 	// the averages, and so is what is best.
-	Average      float64
-	ValidAverage bool
+	// AverageSchedule, if not nil, multiplies 1-Average by its factor: with optim.Cosine(0)
+	// the momentum rises to 1. It must depend on the number of the update alone.
+	Average         float64
+	AverageSchedule optim.Schedule
+	ValidAverage    bool
 
 	ClipNorm float64 // greatest L2 norm of an update's gradient; 0 does not clip
 
@@ -67,6 +70,7 @@ type Options struct {
 	Log             *slog.Logger // slog.Default, which gets warnings and, as Info, what Progress has no epoch for; epochs are Debug
 
 	totals bool // the model takes totals of an update; New sets it
+	meets  bool // shards of an update meet in the middle of its run
 }
 
 // engine returns the options of the engines.
@@ -138,6 +142,18 @@ func (o *Options) check(m *spec.Model) error {
 	}
 	if !(o.Average >= 0 && o.Average < 1) {
 		bad("Options.Average must be at least 0 and below 1, got %v", o.Average)
+	}
+	if o.AverageSchedule != nil {
+		_, losses := o.AverageSchedule.(optim.StatefulSchedule)
+		e, checks := o.AverageSchedule.(interface{ Err() error })
+		switch {
+		case o.Average == 0:
+			bad("Options.AverageSchedule needs Options.Average, the momentum that it changes, such as 0.99")
+		case losses:
+			bad("Options.AverageSchedule depends on losses, but the momentum of an average may depend on the number of the update alone")
+		case checks && e.Err() != nil:
+			bad("Options.AverageSchedule: %w", e.Err())
+		}
 	}
 	if o.ValidAverage && o.Average == 0 {
 		bad("Options.ValidAverage needs Options.Average, the momentum of what is to be validated, such as 0.999")
@@ -218,6 +234,6 @@ func (o Options) Check(m *spec.Model) error {
 	if err := o.check(m); err != nil {
 		return err
 	}
-	_, err := o.frozen(m.Params())
-	return errors.Join(err, o.checkGroups(m.Params()))
+	_, err := o.frozen(m)
+	return errors.Join(err, o.checkGroups(m))
 }

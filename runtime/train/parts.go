@@ -7,6 +7,8 @@ import (
 
 	"github.com/lamina-ml/lamina/compiler"
 	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/runtime/dataset"
+	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/spec"
 )
 
@@ -31,10 +33,23 @@ func (o *Options) checkParts(m *spec.Model, bad func(format string, a ...any)) {
 	if err != nil {
 		return // told as the model's
 	}
+	frozen, err := o.frozen(m)
+	if err != nil {
+		return // told by New
+	}
+	if g, _ = g.Clone(); compiler.Settle(g, frozen) != nil {
+		return // told by the compiler
+	}
 	if g, err = compiler.Plain(g, false); err != nil {
 		return // told by the compiler
 	}
 	o.Shards = max(o.Shards, ir.Shards(g))
+	n := joining(g)
+	if o.meets = n != nil; o.meets && o.Accumulate > 1 {
+		bad("Options.Accumulate is %d, but each of the batches has some rows of the update only: %w", o.Accumulate, &ir.Error{Layer: n.Layer, Made: n.Pos.Made, From: n.Pos.From, Op: n.Op.Name(),
+			Rule: "its statistics are those of all rows of an update together", Hint: "take GroupNorm in its place, which has none, or leave Accumulate out; Shards and Cluster may share an update"})
+		return
+	}
 	if s, k := o.Shards, o.Accumulate; s > 1 && s%k != 0 && k%s != 0 {
 		bad("Options.Accumulate is %d, but the parts of an update are cut where its shards are, and Options.Shards is %d: take a divisor or a multiple of it", k, s)
 	}
@@ -60,7 +75,7 @@ func (o *Options) checkParts(m *spec.Model, bad func(format string, a ...any)) {
 	if k <= 1 {
 		return
 	}
-	if advice, err := divisible(g, o.ranks()); err != nil {
+	if advice, err := divisible(g, o.ranks(), o.meets); err != nil {
 		bad("Options.%s is %d, but %w; leave %s out", name, k, err, cmp.Or(advice, name))
 	}
 	for _, v := range g.Outputs {
@@ -107,12 +122,32 @@ func (o *Options) batches() int {
 // batchRows returns the rows of a batch that is read.
 func (o *Options) batchRows() int { return o.Batch * o.Accumulate / o.batches() }
 
-// runRows returns the most rows of a run.
+// runRows returns the most rows of a run: those of a piece, or of all pieces of the rank
+// where these meet.
 func (o *Options) runRows() int {
+	if o.Shards > 1 && o.meets {
+		return (o.batchRows()-1)/o.ranks() + 1
+	}
+	return o.evalRows()
+}
+
+// evalRows returns the rows of a run that evaluates, which do not depend on the ranks.
+func (o *Options) evalRows() int {
 	if o.whole() {
 		return (o.batchRows()-1)/o.pieces() + 1
 	}
 	return o.Batch
+}
+
+// joining returns the first node of g that makes something of all rows of an update
+// together, nil if there is none.
+func joining(g *ir.Graph) *ir.Node {
+	for _, n := range g.Nodes {
+		if ir.Joins(n.Op) {
+			return n
+		}
+	}
+	return nil
 }
 
 // shards runs the shards of an update that are this rank's and joins all.
@@ -129,6 +164,16 @@ func (t *Trainer) shards(ctx context.Context) error {
 	u, pieces := &t.update, t.opt.pieces()
 	each := pieces / t.opt.Shards
 	first, n := t.share()
+	if t.opt.ranks() > 1 {
+		for _, x := range t.engine.Held() {
+			clear(x)
+		}
+	}
+	if t.opt.meets {
+		if err := t.begin(ctx, b); err != nil {
+			return err
+		}
+	}
 	for i := range n {
 		clear(t.sums.now)
 		u.Accumulate = false
@@ -138,6 +183,13 @@ func (t *Trainer) shards(ctx context.Context) error {
 			}
 			lo, hi := cut(p, pieces, b.Rows), cut(p+1, pieces, b.Rows)
 			if lo == hi {
+				continue
+			}
+			if t.opt.meets {
+				if err := t.engine.RunShard(lo-u.FirstRow, hi-u.FirstRow); err != nil {
+					return t.explain(err, "loss")
+				}
+				t.add(hi - lo)
 				continue
 			}
 			u.FirstRow = lo
@@ -154,6 +206,66 @@ func (t *Trainer) shards(ctx context.Context) error {
 		t.sums.join(i, n)
 	}
 	return t.exchange(ctx)
+}
+
+// begin runs what all rows of an update are needed for, with those of this rank, of which
+// there may be none. The shards follow.
+func (t *Trainer) begin(ctx context.Context, b dataset.Batch) error {
+	u := &t.update
+	first, n := t.share()
+	lo, hi := cut(first, t.opt.Shards, b.Rows), cut(first+n, t.opt.Shards, b.Rows)
+	u.FirstRow, u.Shard, u.OwnShards = lo, first, n
+	t.others.ctx = ctx
+	var in engine.Feed
+	at := t.feed.lengths(b).WithRows(hi - lo)
+	if hi > lo {
+		var err error
+		if in, err = t.feed.take(b.Part(lo, hi)); err != nil {
+			return err
+		}
+	}
+	if err := t.engine.RunAt(in, at, u); err != nil {
+		return t.explain(err, "loss")
+	}
+	return nil
+}
+
+// others are the ranks that a run meets.
+type others struct {
+	Cluster
+	ctx context.Context
+}
+
+// Swap exchanges with a rank.
+func (o *others) Swap(peer int, send, receive []byte) error {
+	if err := o.Exchange(o.ctx, peer, send, receive); err != nil {
+		return fmt.Errorf("rank %d of %d: %w", o.Rank(), o.Size(), err)
+	}
+	return nil
+}
+
+// enough refuses updates of fewer rows than a layer has statistics of.
+func (t *Trainer) enough() error {
+	if !t.opt.meets {
+		return nil
+	}
+	rows, most := t.batches.Len(), t.opt.batchRows()
+	for _, n := range t.prog.Graph.Nodes {
+		j, ok := n.Op.(ir.Joiner)
+		if !ok {
+			continue
+		}
+		least := j.JoinsRows(ir.TypesOf(n.In))
+		for _, u := range []int{min(rows, most), rows % most} {
+			if u == 0 || u >= least {
+				continue
+			}
+			return fmt.Errorf("train: %w", &ir.Error{Layer: n.Layer, Made: n.Pos.Made, From: n.Pos.From, Op: n.Op.Name(),
+				Rule: fmt.Sprintf("its statistics want %d rows or more, and of %d rows in batches of %d one has %d", least, rows, most, u),
+				Hint: "choose another Options.Batch, or other rows"})
+		}
+	}
+	return nil
 }
 
 // cut returns the row at which piece p of so many begins.
@@ -192,11 +304,11 @@ func (x *tree) add(other []float64) {
 }
 
 // divisible returns why what a state becomes in an update cannot be had from several
-// parts of it, nil if it can: it does not depend on the rows, or each part makes some
-// of its elements and one rank has all parts. A rank may have no rows, and then has no
-// run in which state of its moment could be made. advice is the option at fault if that
+// parts of it, nil if it can: it does not depend on the rows, or not on those of a part
+// alone, or each part makes some of its elements. A rank may have no rows, and then has no
+// run in which state of its moment could be made, unless parts meet. advice is the option at fault if that
 // is another one than that of the parts.
-func divisible(g *ir.Graph, ranks int) (advice string, err error) {
+func divisible(g *ir.Graph, ranks int, meets bool) (advice string, err error) {
 	of, _ := ir.Parts(g)
 	for _, s := range g.State {
 		if s.Out == s.In || s.When == ir.AfterUpdate {
@@ -204,7 +316,11 @@ func divisible(g *ir.Graph, ranks int) (advice string, err error) {
 		}
 		switch p := of[s.Out]; {
 		case p <= ir.OfParams:
+			if meets {
+				continue // also a rank without rows has a run
+			}
 		case p == ir.OfSums && ir.ByParts(s.Out.Def.Op):
+			continue
 		default:
 			return "", fmt.Errorf("the state %q depends on all rows of an update at once", s.In.Name)
 		}

@@ -12,7 +12,8 @@ import (
 // Earlier is what a phase of a longer program leaves to the phases after it.
 type Earlier struct {
 	Params []spec.Param
-	Values map[string][]float32 // of Params, by name
+	States []spec.State         // those that belong to the parameters (see spec.State.Running)
+	Values map[string][]float32 // of Params and States, by name
 	Phase  engine.Phase
 }
 
@@ -29,6 +30,12 @@ func (r *Result) Earlier() (Earlier, error) {
 	e := Earlier{Params: slices.Clone(r.prog.Params), Values: map[string][]float32{}, Phase: p}
 	for name, v := range r.params {
 		e.Values[name] = slices.Clone(v)
+	}
+	for _, s := range r.model.States() {
+		if s.Running() {
+			e.States = append(e.States, s)
+			e.Values[s.Name] = slices.Clone(r.states[s.Name])
+		}
 	}
 	return e, nil
 }
@@ -80,6 +87,24 @@ func (r *Result) value(p spec.Param) ([]float32, bool) {
 		}
 	}
 	return nil, false
+}
+
+// state returns what a variable was when the parameters of the result were, nil if no
+// phase has it.
+func (r *Result) state(s spec.State) []float32 {
+	for _, own := range r.model.States() {
+		if own.Same(s) {
+			return r.states[own.Name]
+		}
+	}
+	for i := len(r.earlier) - 1; i >= 0; i-- {
+		for _, q := range r.earlier[i].States {
+			if q.Same(s) {
+				return r.earlier[i].Values[q.Name]
+			}
+		}
+	}
+	return nil
 }
 
 // same reports whether the parameter is one of these, not another layer's of the

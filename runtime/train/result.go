@@ -21,6 +21,7 @@ type Result struct {
 	params   map[string][]float32
 	states   map[string][]float32
 	averaged bool  // params are the averages
+	folded   bool  // a BatchNorm of a Net is a part of its product
 	err      error // why there is nothing to make a Net of
 	rows     dataset.Source
 	opt      Options
@@ -62,6 +63,16 @@ func (r *Result) Net(values ...*spec.Value) *engine.Net {
 	return net
 }
 
+// Folded returns the result whose Nets, and what is exported of them, have each
+// [spec.BatchNorm] folded into the weights and the bias of the product in front of it, or
+// else behind it: one operation less, and the same rows but for rounding. One without
+// such a product of its own stays, as does one beside tied weights.
+func (r *Result) Folded() *Result {
+	out := *r
+	out.folded = true
+	return &out
+}
+
 // settle makes parameters of the state that g, the graph of the values, depends on, and
 // returns its elements: what it was at the end of the training, or when the weights
 // that the result has were best.
@@ -72,16 +83,13 @@ func (r *Result) settle(g *ir.Graph, values []*spec.Value) (map[string][]float32
 	}
 	own := map[string][]float32{}
 	for i, s := range states {
-		at := slices.IndexFunc(r.model.States(), s.Same)
-		if at < 0 {
+		x := r.state(s)
+		if x == nil {
 			return nil, fmt.Errorf("train: Net: the values depend on the state %q, which is not part of model %q", s.Name, r.prog.Name)
 		}
-		v := g.State[i].In
-		own[v.Name] = slices.Clone(r.states[r.model.States()[at].Name])
-		v.Kind = ir.ParamValue
-		g.Params = append(g.Params, v)
+		own[g.State[i].In.Name] = slices.Clone(x)
 	}
-	g.State = nil // what it becomes is read by nothing then
+	compiler.StateAsParams(g)
 	return own, nil
 }
 
@@ -108,6 +116,11 @@ func (r *Result) net(values []*spec.Value) (*engine.Net, error) {
 	}
 	if g, err = compiler.Front(g, true); err != nil {
 		return nil, err
+	}
+	if r.folded {
+		if err := compiler.FoldNorms(g, own); err != nil {
+			return nil, err
+		}
 	}
 	pl, err := compiler.CompileGraph(g, compiler.Options{Rows: netRows})
 	if err != nil {

@@ -171,26 +171,27 @@ func TestEveryOptionDecidesOrNot(t *testing.T) {
 	m := model()
 	src := (&source{}).add("head/w", ramp(12), 3, 4).add("head/b", ramp(4), 4)
 	decides := map[string]func(*Options){
-		"Optimizer":    func(o *Options) { o.Optimizer = optim.Adam(1e-2) },
-		"Epochs":       func(o *Options) { o.Epochs++ },
-		"Batch":        func(o *Options) { o.Batch++ },
-		"Accumulate":   func(o *Options) { o.Accumulate = 2 },
-		"Shards":       func(o *Options) { o.Shards = 2 },
-		"Seed":         func(o *Options) { o.Seed++ },
-		"InitFrom":     func(o *Options) { o.InitFrom = []From{{Tensors: src, Pattern: "head"}} },
-		"Freeze":       func(o *Options) { o.Freeze = []string{"head"} },
-		"InOrder":      func(o *Options) { o.InOrder = true },
-		"Patience":     func(o *Options) { o.Patience = 3 },
-		"MinDelta":     func(o *Options) { o.MinDelta = 0.1 },
-		"KeepLast":     func(o *Options) { o.KeepLast = true },
-		"Metrics":      func(o *Options) { o.Metrics = []Metric{Accuracy(m.Tap("logits"), spec.Labels("y", 4))} },
-		"ClipNorm":     func(o *Options) { o.ClipNorm = 1 },
-		"Average":      func(o *Options) { o.Average = 0.9 },
-		"ValidAverage": func(o *Options) { o.Average, o.ValidAverage = 0.9, true },
+		"Optimizer":       func(o *Options) { o.Optimizer = optim.Adam(1e-2) },
+		"Epochs":          func(o *Options) { o.Epochs++ },
+		"Batch":           func(o *Options) { o.Batch++ },
+		"Accumulate":      func(o *Options) { o.Accumulate = 2 },
+		"Shards":          func(o *Options) { o.Shards = 2 },
+		"Seed":            func(o *Options) { o.Seed++ },
+		"InitFrom":        func(o *Options) { o.InitFrom = []From{{Tensors: src, Pattern: "head"}} },
+		"Freeze":          func(o *Options) { o.Freeze = []string{"head"} },
+		"InOrder":         func(o *Options) { o.InOrder = true },
+		"Patience":        func(o *Options) { o.Patience = 3 },
+		"MinDelta":        func(o *Options) { o.MinDelta = 0.1 },
+		"KeepLast":        func(o *Options) { o.KeepLast = true },
+		"Metrics":         func(o *Options) { o.Metrics = []Metric{Accuracy(m.Tap("logits"), spec.Labels("y", 4))} },
+		"ClipNorm":        func(o *Options) { o.ClipNorm = 1 },
+		"Average":         func(o *Options) { o.Average = 0.9 },
+		"AverageSchedule": func(o *Options) { o.Average, o.AverageSchedule = 0.9, optim.Cosine(0) },
+		"ValidAverage":    func(o *Options) { o.Average, o.ValidAverage = 0.9, true },
 	}
 	rest := []string{"totals", // is the model's
 		"Valid", // is one of the facts of rows: TestGoesOnOnlyAsItWas
-		"Cluster", "Workers", "Spin", "Kernels", "Classes", "Dir", "CheckpointEvery", "Progress", "AfterUpdate", "Dump", "DumpAfter", "Show", "Log", "Needs"}
+		"Cluster", "Workers", "Spin", "Kernels", "Classes", "Dir", "CheckpointEvery", "Progress", "AfterUpdate", "Dump", "DumpAfter", "Show", "Log", "Needs", "meets"}
 	base := steady()
 	base.Valid = rows(10)
 	was, err := base.Decides(m)

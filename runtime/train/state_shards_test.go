@@ -86,7 +86,7 @@ func TestStateOfShards(t *testing.T) {
 }
 
 // TestQueueOfShards: shards of one rank push their rows into a queue as the whole does,
-// also shards without rows; several ranks are refused, with the names of both.
+// also shards without rows, and so do those of several ranks, at every one.
 func TestQueueOfShards(t *testing.T) {
 	fit := func(parts, shards, workers int) map[string][]float32 {
 		o := momentumOptions()
@@ -108,8 +108,20 @@ func TestQueueOfShards(t *testing.T) {
 			differ(t, fmt.Sprintf("%d parts", parts), got, want)
 		}
 	}
-	o := momentumOptions()
-	o.Shards, o.Cluster = 2, Local(2)
-	_, err := New(context.Background(), newMomentum().Model, rows(150), o)
-	wantError(t, err, `Options.Shards is 2, but the state "queue/rows" is made where the rows are, and Options.Cluster has 2 ranks with some of them each; leave Cluster out`)
+	for _, ranks := range []int{2, 4} {
+		o := momentumOptions()
+		o.Batch, o.Shards, o.Workers, o.Cluster = 48, 4, 4, Local(ranks)
+		tr, err := New(context.Background(), newMomentum().Model, rows(147), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := finish(t, tr); !reflect.DeepEqual(got, want) {
+			differ(t, fmt.Sprintf("%d ranks", ranks), got, want)
+		}
+		for i, other := range tr.crew.ranks {
+			if got := other.store.State("queue/rows"); !reflect.DeepEqual(got, want["state/queue/rows"]) {
+				t.Errorf("rank %d of %d has another queue", i+1, ranks)
+			}
+		}
+	}
 }

@@ -106,11 +106,16 @@ func (t *Trainer) run(b dataset.Batch) error {
 	if err := t.engine.RunAt(in, t.feed.lengths(b), &t.update); err != nil {
 		return t.explain(err, "loss")
 	}
+	t.add(b.Rows)
+	return nil
+}
+
+// add takes the losses of a run of so many rows.
+func (t *Trainer) add(rows int) {
 	for i, name := range t.sumNames {
-		t.sums.now[i] += float64(t.engine.Output(name).F32[0]) * float64(b.Rows)
+		t.sums.now[i] += float64(t.engine.Output(name).F32[0]) * float64(rows)
 	}
 	t.update.Accumulate = true
-	return nil
 }
 
 // rates sets the learning rate of every parameter, and the model's scheduled numbers,

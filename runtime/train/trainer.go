@@ -69,9 +69,12 @@ type Trainer struct {
 	unlock          func() error // gives Options.Dir back, nil without
 	writeCheckpoint func(path string, f *checkpoint.File) error
 
-	sumNames []string  // outputs that are summed: the whole loss, then each loss
-	sums     tree      // of the update under way
-	factors  []float64 // of each parameter's learning rate, in store order
+	sumNames []string             // outputs that are summed: the whole loss, then each loss
+	running  map[string][]float32 // statistics that Options.InitFrom gives
+	sums     tree                 // of the update under way
+	others   others               // that a run meets
+	room     []float32            // for what others hold
+	factors  []float64            // of each parameter's learning rate, in store order
 	done     bool
 }
 
@@ -92,15 +95,15 @@ func New(ctx context.Context, m *spec.Model, rows dataset.Source, o Options) (*T
 	if o.Log == nil {
 		o.Log, quiet = slog.Default(), o.Progress != nil
 	}
-	frozen, err := o.frozen(m.Params())
+	frozen, err := o.frozen(m)
 	if err != nil {
 		return nil, err
 	}
-	prog, err := compiler.Compile(m, compiler.Options{Rows: o.runRows(), StoreGrads: o.stored(), Shards: o.Shards, Frozen: frozen, Average: o.Average, Dump: o.Dump, DumpAfter: o.DumpAfter})
+	prog, err := compiler.Compile(m, compiler.Options{Rows: o.runRows(), StoreGrads: o.stored(), Shards: o.Shards, Frozen: frozen, Average: o.Average, AverageShare: o.AverageSchedule != nil, Dump: o.Dump, DumpAfter: o.DumpAfter})
 	if err != nil {
 		return nil, err
 	}
-	if err := o.checkGroups(prog.Params); err != nil {
+	if err := o.checkGroups(m); err != nil {
 		return nil, err
 	}
 	if o.totals = prog.TrainTotals != nil; o.totals {
@@ -157,6 +160,13 @@ func (t *Trainer) prepare(ctx context.Context) (err error) {
 	}
 	if t.totals, err = newTotals(t.prog.TrainTotals, t.feed, t.batches, t.rows, t.model, &t.opt); err != nil {
 		return err
+	}
+	if err := t.enough(); err != nil {
+		return err
+	}
+	if t.opt.ranks() > 1 {
+		t.others.Cluster = t.opt.Cluster
+		t.engine.Meet(&t.others)
 	}
 	t.sumNames = t.prog.Losses
 	if s := t.opt.Show; s != "" && !slices.Contains(t.sumNames, s) {
@@ -246,10 +256,17 @@ func (t *Trainer) startStates() error {
 			copy(t.store.State(s.Name), t.store.Param(p.Name))
 			continue
 		}
-		copy(t.store.State(s.Name), s.Initial(random.New(t.opt.Seed)))
+		x := t.running[s.Name]
+		if x == nil {
+			x = s.Initial(random.New(t.opt.Seed))
+		}
+		copy(t.store.State(s.Name), x)
 	}
 	for _, p := range t.prog.Params {
 		copy(t.store.State(compiler.AveragePrefix+p.Name), t.store.Param(p.Name))
+	}
+	if s := t.opt.AverageSchedule; s != nil {
+		t.scheduled = append(t.scheduled, scheduled{compiler.AverageShare, 1 - t.opt.Average, s, t.store.State(compiler.AverageShare)})
 	}
 	return t.setScheduled(t.progress())
 }

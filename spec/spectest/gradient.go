@@ -45,6 +45,7 @@ func (s *subject) gradient() {
 		}
 		in[p.Name] = x
 	}
+	feedStates(in, g, s.model.States())
 	got, err := ir.Evaluate(d, env, in)
 	if err != nil {
 		s.Errorf("gradient: %v", err)

@@ -130,6 +130,12 @@ func (s *subject) parted(code *spec.Value, tied *spec.MirrorLayer) {
 		for _, p := range params {
 			in[p.Name] = &ir.Tensor{DType: ir.F32, Shape: p.Type.Shape.Lengths(), F32: p.Initial(random.New(14))}
 		}
+		states, err := spec.StatesOf(v)
+		if err != nil {
+			s.Error(err)
+			return nil
+		}
+		feedStates(in, g, states)
 		vals, err := ir.Evaluate(g, &ir.Env{Binding: ir.RowsOf(rows), UpdateRows: rows, Seed: 11, Update: 1}, in)
 		if err != nil {
 			s.Error(err)
@@ -143,5 +149,12 @@ func (s *subject) parted(code *spec.Value, tied *spec.MirrorLayer) {
 			s.Errorf("the untied mirror image does not start as the tied one: element %d is %v and %v; its Build should call StartTransposed or StartAs", i, b[i], a[i])
 			return
 		}
+	}
+}
+
+// feedStates gives the state of g what it begins with.
+func feedStates(in map[string]*ir.Tensor, g *ir.Graph, states []spec.State) {
+	for i, v := range states {
+		in[g.State[i].In.Name] = &ir.Tensor{DType: ir.F32, Shape: v.Type.Shape.Lengths(), F32: v.Initial(random.New(14))}
 	}
 }

@@ -24,9 +24,14 @@ func TestNorms(t *testing.T) {
 		"groupnorm of pictures": func() spec.Layer {
 			return spec.Layers(spec.Reshape(2, 3, 2), spec.GroupNorm(1).Epsilon(1e-3).BiasInit(spec.Constant(0.5)))
 		},
-		"instancenorm": func() spec.Layer { return spec.Layers(spec.Reshape(2, 2, 3), spec.InstanceNorm()) },
-		"silu":         func() spec.Layer { return spec.SiLU() },
-		"hardswish":    func() spec.Layer { return spec.HardSwish() },
+		"instancenorm":       func() spec.Layer { return spec.Layers(spec.Reshape(2, 2, 3), spec.InstanceNorm()) },
+		"batchnorm":          func() spec.Layer { return spec.BatchNorm().Epsilon(0.05) },
+		"batchnorm, options": func() spec.Layer { return spec.BatchNorm().Epsilon(0.1).NoScale().NoBias().Momentum(0.5) },
+		"batchnorm of images": func() spec.Layer {
+			return spec.Layers(spec.Reshape(3, 2, 2), spec.BatchNorm().Axis(0).Epsilon(0.05).BiasInit(spec.Constant(0.5)))
+		},
+		"silu":      func() spec.Layer { return spec.SiLU() },
+		"hardswish": func() spec.Layer { return spec.HardSwish() },
 		"dropout by channel": func() spec.Layer {
 			return spec.Layers(spec.Reshape(3, 2, 2), spec.Dropout(0.4).ByChannel())
 		},

@@ -80,7 +80,7 @@ type found struct {
 
 func model(t *testing.T, seed uint64, rt verify.Runtime) found {
 	f := found{seed: seed, declared: map[string]bool{}, shipped: map[string]bool{}}
-	m := randmodel.New(seed)
+	m := declared(seed)
 	g, err := m.Graph()
 	if err != nil {
 		t.Fatal(err)
@@ -88,7 +88,7 @@ func model(t *testing.T, seed uint64, rt verify.Runtime) found {
 	readsBack(t, g)
 	fit := trained(t, m, seed, 1)
 	if seed%10 == 0 {
-		sameTraining(t, g, fit, trained(t, randmodel.New(seed), seed, 3))
+		sameTraining(t, g, fit, trained(t, declared(seed), seed, 3))
 	}
 	net := fit.Net(m.Outputs...)
 	if err := net.Err(); err != nil {
@@ -109,6 +109,16 @@ func model(t *testing.T, seed uint64, rt verify.Runtime) found {
 	return f
 }
 
+// declared is a random model, one in five with statistics of the batch.
+func declared(seed uint64) *randmodel.Model {
+	if batched(seed) {
+		return randmodel.Batched(seed)
+	}
+	return randmodel.New(seed)
+}
+
+func batched(seed uint64) bool { return seed%5 == 1 }
+
 // trained trains on two full batches and a ragged one an epoch.
 func trained(t *testing.T, m *randmodel.Model, seed uint64, workers int) *train.Result {
 	t.Helper()
@@ -117,7 +127,7 @@ func trained(t *testing.T, m *randmodel.Model, seed uint64, workers int) *train.
 	if seed%7 == 0 {
 		o.ClipNorm = 1
 	}
-	if seed%11 == 0 {
+	if seed%11 == 0 && !batched(seed) {
 		o.Accumulate = 2
 	}
 	r, err := train.Fit(t.Context(), m.Model, m.Rows(37), o)

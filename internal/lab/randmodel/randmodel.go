@@ -23,8 +23,9 @@ type Model struct {
 
 // maker draws one choice after another.
 type maker struct {
-	key random.Key
-	i   uint64
+	key   random.Key
+	i     uint64
+	batch bool // with statistics of the batch
 }
 
 func (m *maker) below(n int) int {
@@ -57,10 +58,16 @@ func New(seed uint64) *Model {
 // Plain returns the model of a seed without a free length or a formula.
 func Plain(seed uint64) *Model { return declared(seed, nil, nil) }
 
+// Batched returns the model of a seed with a layer of statistics of the batch, which
+// takes two rows or more and no accumulation.
+func Batched(seed uint64) *Model { return made(seed, nil, nil, true) }
+
 // declared makes a model, with sequences unless s is nil and formulas unless f is nil.
-func declared(seed uint64, s, f *maker) *Model {
+func declared(seed uint64, s, f *maker) *Model { return made(seed, s, f, false) }
+
+func made(seed uint64, s, f *maker, batch bool) *Model {
 	key := random.New(seed).DeriveString("randmodel")
-	m := &maker{key: key}
+	m := &maker{key: key, batch: batch}
 	r := &Model{key: key, classes: 2 + m.below(4), shares: map[string]bool{}}
 
 	dims := []int{m.width()}
@@ -228,6 +235,9 @@ func (m *maker) middle(z *spec.Value, code int) *spec.Value {
 		z = z.Then(spec.Func("gated", func(x *spec.Value) *spec.Value {
 			return spec.Mul(x, x.Then(d, spec.Sigmoid()))
 		}))
+	}
+	if m.batch { // its rows are few, so a variance near 0 would make rounding decide everything
+		z = z.Then(spec.Dense(code).NoBias().Named("wide"), spec.BatchNorm().Epsilon(0.5), m.activation())
 	}
 	if m.one(4) {
 		// Near a vector of zeros unit length has gradients of 1e12, and training

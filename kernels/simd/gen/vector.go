@@ -72,6 +72,7 @@ func (a *asm) vectorFamily() {
 	a.norms()
 	a.normLines()
 	a.normSums()
+	a.channels()
 	a.colSums()
 	a.random()
 	a.optimizers()
