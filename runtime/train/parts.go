@@ -169,7 +169,8 @@ func (t *Trainer) shards(ctx context.Context) error {
 			clear(x)
 		}
 	}
-	if t.opt.meets {
+	meet := t.engine.Joins() // several shards do, and one that is alone has nobody to meet
+	if meet {
 		if err := t.begin(ctx, b); err != nil {
 			return err
 		}
@@ -185,7 +186,7 @@ func (t *Trainer) shards(ctx context.Context) error {
 			if lo == hi {
 				continue
 			}
-			if t.opt.meets {
+			if meet {
 				if err := t.engine.RunShard(lo-u.FirstRow, hi-u.FirstRow); err != nil {
 					return t.explain(err, "loss")
 				}

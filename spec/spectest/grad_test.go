@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/lamina-ml/lamina/compiler"
+	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/random"
 	"github.com/lamina-ml/lamina/export/bundle"
 	"github.com/lamina-ml/lamina/internal/lab/orttest"
@@ -38,6 +39,7 @@ var differentiated = map[string]struct {
 	"Dense":         {one(func() spec.Layer { return spec.Dense(4) }), []int{6}},
 	"LayerNorm":     {one(func() spec.Layer { return spec.LayerNorm() }), []int{6}},
 	"RMSNorm":       {one(func() spec.Layer { return spec.RMSNorm() }), []int{6}},
+	"BatchNorm":     {one(func() spec.Layer { return spec.BatchNorm() }), []int{6}},
 	"GroupNorm":     {one(func() spec.Layer { return spec.GroupNorm(2) }), []int{6}},
 	"InstanceNorm":  {one(func() spec.Layer { return spec.InstanceNorm() }), []int{3, 4}},
 	"KSparse":       {one(func() spec.Layer { return spec.KSparse(2) }), []int{6}},
@@ -121,6 +123,17 @@ func TestGradientsOfLayersShip(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			states, err := spec.StatesOf(slope)
+			if err != nil {
+				t.Fatal(err)
+			}
+			own := map[string][]float32{}
+			for i, st := range states { // as a Net has it
+				v := g.State[i].In
+				own[v.Name], v.Kind = st.Initial(random.New(5)), ir.ParamValue
+				g.Params = append(g.Params, v)
+			}
+			g.State = nil
 			if g, err = compiler.Front(g, true); err != nil {
 				t.Fatal(err)
 			}
@@ -128,7 +141,6 @@ func TestGradientsOfLayersShip(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			own := map[string][]float32{}
 			for _, p := range params {
 				own[p.Name] = p.Initial(random.New(5))
 			}
