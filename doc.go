@@ -1,5 +1,5 @@
-// Package lamina is the root of a compiler and trainer for encoders: models are
-// declared with package spec, trained natively on the CPU by package
-// runtime/train, exported to ONNX, and the exported file is proven on
-// onnxruntime by package export/bundle. It holds no code of its own.
+// Package lamina is the root of a compiler and trainer for encoders. Models are
+// declared with package spec, trained natively on the CPU by package runtime/train
+// and exported to ONNX; package export/bundle proves the exported file on
+// onnxruntime. This package holds no code of its own.
 package lamina

@@ -1,16 +1,16 @@
-// Package onnximport reads ONNX files into graphs: those that package
-// onnxexport writes, and ordinary ones made of operators that Lamina's ops can
-// express. Its folder is called import, so every use names the alias:
+// Package onnximport reads ONNX files into graphs: files that package onnxexport
+// wrote, and ordinary ones made of operators that Lamina's ops can express. Its
+// folder is called import, so every importing file names the alias:
 //
 //	onnximport "github.com/lamina-ml/lamina/import"
 //
-// A file is hostile until shown otherwise. The order of work is therefore: weigh
-// the bytes before they are decoded, decode them under limits, check names and
-// structure, let onnx-go read the topology of a slim copy without tensors and
-// types, sort the nodes, and lower each by its row in the operator table. Every
-// operator that has no row, or is used in a form that cannot be expressed, is
-// reported at once, with its nodes.
+// A file is assumed hostile until it passes every check, so the work is done in this
+// order: check the size before decoding, decode under limits, check names and
+// structure, let onnx-go read the topology of a slim copy without tensors and types,
+// sort the nodes, and lower each by its row in the operator table. Operators that
+// have no row, or are used in a form that cannot be expressed, are all reported at
+// once, with their nodes.
 //
-// Nothing here is shared with the exporter but the wire types and the ops, so
-// that a misunderstanding in one does not cancel itself out in the other.
+// The importer shares only the wire types and the ops with the exporter, so a
+// misunderstanding in one is not cancelled out by the same one in the other.
 package onnximport

@@ -1,12 +1,12 @@
-// Package ops says what operations mean: shape rule, reference evaluation in
-// float64, gradient as graph, counterpart in ONNX. Making one fast is the
-// engine's affair. README.md is the generated table of all of them.
+// Package ops defines what operations mean: the shape rule, a reference evaluation
+// in float64, the gradient as a graph, and the ONNX counterpart. Making an op fast
+// is the engine's job. README.md is the generated table of all ops.
 //
-// An op is a comparable struct. One file holds one family; the list is in
-// ops.go. Axes count from 0 and are never negative. Float ops keep the dtype of
-// their operands, which must be the same for all. Broadcasting is NumPy's; the
-// batch N broadcasts with N or with a fixed 1 only.
+// An op is a comparable struct. Each file holds one family; ops.go has the list.
+// Axes count from 0 and are never negative. Float ops keep the dtype of their
+// operands, which must all have the same one. Broadcasting is NumPy's, except that
+// the batch N broadcasts only with N or with a fixed 1.
 //
-// NaN propagates as IEEE 754 says: Relu, Max, Min, ReduceMax and Softmax of NaN
-// are NaN.
+// NaN propagates as IEEE 754 specifies: Relu, Max, Min, ReduceMax and Softmax of
+// NaN are NaN.
 package ops

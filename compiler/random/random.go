@@ -6,15 +6,15 @@
 //	masks := random.New(seed).DeriveString("dropout").Derive(update, use, row)
 //	keep := masks.Float32(i) < p
 //
-// An initializer of one's own (spec.Init) is given the key of its parameter. An op that draws makes its key of the
-// seed, the update and a number that is its own in the graph (ir.Drawer), and numbers its draws by the row's place in
-// the whole update, so that no mask depends on how rows are divided.
+// Your own initializer (spec.Init) is given the key of its parameter. An op that draws derives its key from the seed,
+// the update and a number that is unique to it in the graph (ir.Drawer). It numbers its draws by the row's place in
+// the whole update, so no mask depends on how rows are divided.
 //
 // The generator is Philox4x32 with ten rounds (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy
 // as 1, 2, 3", SC 2011). Integers and uniform floats have the same bits on every platform; [Key.Normal] and
 // [Key.Normal32] use package math, which may differ in the last bit of a float64 between architectures.
 //
-// Kinds of draws of one key are cut from the same blocks: Uint64, Float64 and Normal at one index are not
+// Different kinds of draws from one key come from the same blocks: Uint64, Float64 and Normal at one index are not
 // independent of each other. Derive a key for each purpose.
 package random
 

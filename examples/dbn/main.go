@@ -1,7 +1,7 @@
-// Command dbn pretrains a stack as restricted Boltzmann machines, from below, unrolls
-// the deep belief net into an autoencoder with weights of its own, trains that
-// further, and ships the encoder. It draws digits that the top machine dreams of,
-// what its first layer looks for, and reconstructions.
+// Command dbn pretrains a stack as restricted Boltzmann machines, from the bottom up,
+// unrolls the deep belief net into an autoencoder with untied weights, trains that
+// further, and ships the encoder. It draws samples of digits from the top machine, the
+// filters of its first layer, and reconstructions.
 package main
 
 import (

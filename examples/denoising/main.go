@@ -1,6 +1,6 @@
-// Command denoising trains an autoencoder to restore digits of which pixels were
-// turned black or white, and ships it whole: what goes in corrupted comes out
-// clean.
+// Command denoising trains an autoencoder to restore digits in which some pixels
+// were turned black or white, and ships the whole autoencoder: corrupted digits go
+// in and clean ones come out.
 package main
 
 import (

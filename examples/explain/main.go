@@ -1,6 +1,6 @@
 // Command explain trains a classifier of digits and ships it together with what each
-// pixel adds to the score of the digit that it reads: integrated gradients, as plain ops
-// of the same file.
+// pixel adds to the score of the predicted digit: integrated gradients, as plain ops in
+// the same file.
 package main
 
 import (

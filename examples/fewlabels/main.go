@@ -1,8 +1,8 @@
-// Command fewlabels trains a classifier from 600 labels twice, on layers that were
-// pretrained on all rows without labels and on the same layers from scratch, for
-// several draws of the labels, and ships the pretrained one with the names of its
-// classes. Both ways have the same rows, rate, epochs and seed of a draw; of the rates
-// 3e-4, 1e-3 and 3e-3 the best of each leaves them nearly as far apart.
+// Command fewlabels trains a classifier from 600 labels twice: on layers pretrained on
+// all rows without labels, and on the same layers from scratch. It does so for several
+// draws of the labels and ships the pretrained classifier with the names of its classes.
+// Both use the same rows, rate, epochs and seed for a draw. If each uses the best of the
+// rates 3e-4, 1e-3 and 3e-3, they are nearly as far apart.
 package main
 
 import (

@@ -1,6 +1,6 @@
-// Command greedy pretrains a stack of four layers one by one, each on the codes
-// of those below, then trains the whole as one autoencoder, and ships the encoder.
-// Stopped at any moment and run again, it goes on where it was.
+// Command greedy pretrains a stack of four layers one by one, each on the codes of
+// the layers below, then trains all as one autoencoder, and ships the encoder.
+// It can be stopped at any moment: run again, it continues where it was.
 package main
 
 import (

@@ -1,6 +1,6 @@
-// Command ondevice trains a classifier of digits and ships its encoder, and beside it one
-// update of a head on the encoder's codes: a device makes codes with one file and trains
-// a head of its own with the other, with nothing but an ONNX runtime.
+// Command ondevice trains a classifier of digits and ships two files: its encoder, and one
+// update of a head on the encoder's codes. A device makes codes with the first and trains
+// its own head with the second, with nothing but an ONNX runtime.
 package main
 
 import (

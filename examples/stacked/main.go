@@ -1,6 +1,6 @@
-// Command stacked pretrains two layers as sparse autoencoders that restore what noise
-// corrupted, unties encoder and decoder for a last training of the whole, and looks
-// twice at what the code knows of digits it was never told. It ships the encoder.
+// Command stacked pretrains two layers as sparse denoising autoencoders, unties encoder
+// and decoder to train the whole once more, and measures in two ways what the code knows
+// of digits whose labels it never saw. It ships the encoder.
 package main
 
 import (

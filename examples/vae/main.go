@@ -1,6 +1,6 @@
-// Command vae trains a variational autoencoder of digits with a code of two numbers,
+// Command vae trains a variational autoencoder of digits with a two-dimensional code,
 // ships the encoder with both of its heads, mean and log-variance, and draws what the
-// decoder makes of the plane of codes.
+// decoder makes of a grid of codes.
 package main
 
 import (

@@ -1,8 +1,8 @@
-// Package reproduce trains what a bundle ships once more, from the record in it, and
-// says whether the same bytes come of it.
+// Package reproduce trains a bundle's model again, from the record in the bundle, and
+// says whether the result has the same bytes.
 //
-// Everything that decides the bits is in the record but for the rows, which are found by
-// their hash, and Go code of the user's own, such as an initializer: the record says what
+// The record holds everything that decides the bits except the rows, which are found by
+// their hash, and the user's own Go code, such as an initializer: the record says what
 // it lacks.
 package reproduce
 

@@ -1,4 +1,4 @@
-// Package command is what Lamina's commands share: how they run, end and print.
+// Package command is what Lamina's commands share: how they run, exit and print.
 package command
 
 import (

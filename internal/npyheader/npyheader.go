@@ -1,5 +1,5 @@
-// Package npyheader reads the headers of .npy files: every one that NumPy reads, in versions 1.0, 2.0 and 3.0 of the
-// format.
+// Package npyheader reads the headers of .npy files: versions 1.0, 2.0 and 3.0 of the format, in every form that NumPy
+// reads.
 package npyheader
 
 import (

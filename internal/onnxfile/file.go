@@ -1,8 +1,8 @@
-// Package onnxfile reads ONNX models by their path, with the tensors that lie in
-// files beside them, and cuts them to what some of their outputs need.
+// Package onnxfile reads ONNX models by path, with the tensors that lie in files beside
+// them, and cuts them down to what some of their outputs need.
 //
-// A path matters: a model names its data files relative to its own folder, and
-// bytes have none. Whoever is handed bytes alone asks External first, since a
+// The path matters: a model names its data files relative to its own folder, and bytes
+// alone have no folder. Whoever is handed only bytes calls External first, since a
 // runtime would look for the data in the working folder.
 package onnxfile
 

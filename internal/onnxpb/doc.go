@@ -5,22 +5,22 @@
 // onnx.proto3.pb.go is generated from it and committed, so a build needs no
 // protoc.
 //
-// Things the generated code does not say:
+// What the generated code does not say:
 //
 //   - AttributeProto.Type is not derived from the field that is set; readers
 //     reject an attribute without it.
 //   - TensorProto.RawData is little-endian. An absent field decodes to nil, a
-//     present and empty one to an empty slice; an empty slice is not written.
-//   - Unmarshal copies every byte field, and drops fields this schema does not
-//     know: a decoded model written again has lost them.
-//   - Unmarshal knows no limits, not even of nesting: bytes from outside go
+//     present but empty one to an empty slice. An empty slice is not written.
+//   - Unmarshal copies every byte field and drops fields this schema does not
+//     know, so a decoded model that is written again has lost them.
+//   - Unmarshal has no limits, not even on nesting: bytes from outside go
 //     through UnmarshalModel and UnmarshalTensor.
 //
-// The gogo registry these types enter is apart from that of
+// The gogo registry that these types enter is separate from that of
 // github.com/golang/protobuf, so another package may register the same proto
 // names there.
 //
-// To generate again: protoc 3.21 or newer, and
+// To regenerate: protoc 3.21 or newer, and
 // go install github.com/gogo/protobuf/protoc-gen-gogofaster@v1.3.2.
 package onnxpb
 

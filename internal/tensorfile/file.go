@@ -1,6 +1,6 @@
-// Package tensorfile reads named arrays of numbers from files that other programs wrote: .npz of NumPy and
-// .safetensors. Files are taken for hostile: what one says of itself is held against the bytes that are there, and
-// numbers are read for a tensor that is asked for, not before.
+// Package tensorfile reads named arrays of numbers from files that other programs wrote: NumPy's .npz and .safetensors.
+// Files are assumed hostile: what a file claims is checked against the bytes that are there, and a tensor's numbers are
+// read only when it is asked for.
 package tensorfile
 
 import (

@@ -1,6 +1,6 @@
-// Package timing measures how long something takes on this machine, now, beside the
-// peak of float32 multiply-adds: other processes lower both, so that their ratio
-// says more than either.
+// Package timing measures how long something takes on this machine, together with the
+// current peak of float32 multiply-adds. Other processes lower both, so their ratio says
+// more than either.
 package timing
 
 import (

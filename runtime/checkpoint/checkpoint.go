@@ -1,11 +1,12 @@
-// Package checkpoint keeps a training on disk: parameters, optimizer state and
-// where the training stands, in one file written whole or not at all.
+// Package checkpoint stores a training on disk: parameters, optimizer state and how
+// far the training got, in one file that is written whole or not at all.
 //
 // The file is the magic "LAMINACK", the format version and the header's length
-// (uint32 each, little-endian), the header as JSON, the tensors' float32 in
-// header order, and the SHA-256 of all that. What grows with the training is in a
-// [Growing] file beside it, so that a checkpoint's size does not. Tensors are in IR layout, never a
-// kernel's, so that a file written with one kernel set is read with another.
+// (uint32 each, little-endian), the header as JSON, the tensors' float32 values in
+// header order, and the SHA-256 of everything before it. Data that grows with the
+// training is in a [Growing] file beside it, so a checkpoint's size does not grow.
+// Tensors are in IR layout, never a kernel's, so a file written with one kernel set
+// can be read with another.
 package checkpoint
 
 import (

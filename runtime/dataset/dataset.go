@@ -1,12 +1,12 @@
 // Package dataset reads, checks, selects and batches training data.
 //
-// Data are rows of named, typed columns; a column feeds the model's input of the same name. A [Source] is three
-// methods, so data may live anywhere, and a [BatchSource] one more, for many rows at once; a [Table] is a Source in
-// memory, [NPYRows.Source] one on disk. Readers: [Digits] (embedded), [MNIST],
-// [IDX], [CSV], [NPY], [NPZ] and [From] for a slice of one's own struct.
+// Data are rows of named, typed columns; a column feeds the model's input of the same name. A [Source] needs three
+// methods, so data may live anywhere; a [BatchSource] adds a fourth, which reads many rows at once. A [Table] is a
+// Source in memory, [NPYRows.Source] one on disk. The readers are [Digits] (embedded), [MNIST], [IDX], [CSV], [NPY],
+// [NPZ], and [From] for a slice of your own struct.
 //
-// Values that are not finite are refused when they are read, with column and row. Methods of a Table that can go
-// wrong return a Table that remembers the error: Err tells it, and so does every use.
+// Values that are not finite are refused when they are read, with their column and row. Methods of a Table that can
+// fail return a Table that remembers the error: Err returns it, and so does every use.
 package dataset
 
 import (

@@ -1,7 +1,7 @@
-// Package evaluate says how good a trained function is on labelled rows: accuracy and
-// the table of confusions of a classifier, and of a linear probe and the nearest
-// neighbours on the codes of an encoder that stays as it is.
+// Package evaluate measures how good a trained function is on labelled rows: the
+// accuracy and confusion matrix of a classifier, and those of a linear probe and of
+// nearest neighbours on the codes of a frozen encoder.
 //
-// All is computed in float64, in the order of the rows, with the same result at any
-// time.
+// Everything is computed in float64, in the order of the rows, so the result is
+// always the same.
 package evaluate

@@ -1,16 +1,16 @@
-// Package optim holds the optimizers and the schedules of the learning rate.
+// Package optim holds the optimizers and the learning-rate schedules.
 //
-// An optimizer is made by its constructor with what it requires and refined by methods that return its own type:
+// An optimizer's constructor takes what it requires; methods that return the same type refine it:
 //
 //	optim.AdamW(1e-3, 1e-2).Group("encoder", 0.1).Schedule(optim.Cosine(5))
 //
-// Group and GroupDecay multiply the rate and the weight decay of the layers that a pattern names, LayerDecay the rate of
-// each layer by its depth.
+// Group and GroupDecay multiply the rate and the weight decay of the layers that a pattern names. LayerDecay multiplies
+// the rate of each layer according to its depth.
 //
-// Mistakes are kept and told by Err. An optimizer holds hyperparameters only: the state lives in slots that the
+// Mistakes are kept and returned by Err. An optimizer holds hyperparameters only. Its state lives in slots that the
 // caller owns, one value of every slot for each weight, zero before the first update. Update is elementwise, so a
 // range of weights may be split anywhere and updated by any number of goroutines with the same bits. The loops are
-// package simd's.
+// in package simd.
 package optim
 
 import (

@@ -1,4 +1,4 @@
-// Package picture draws what a training gave, as PNG files.
+// Package picture draws the results of a training as PNG files.
 package picture
 
 import (

@@ -1,18 +1,18 @@
-// Package pretrain runs trainings made of phases: a stack pretrained layer by
-// layer, then whatever is built on it.
+// Package pretrain runs training in phases: a stack is pretrained layer by layer,
+// then whatever is built on it is trained.
 //
-// A [Program] is data: it is checked before any row is read, prints as a table,
-// and is written down with what it trained. Its phases are trainings over the same
-// layers; a phase starts from what the phases before it left, and nobody copies
-// weights. With a folder, a program that was interrupted or killed goes on in the
-// middle of any phase and ends with the bits of one that never was.
+// A [Program] is data: it is checked before any row is read, prints as a table, and
+// is recorded with what it trained. Its phases are trainings over the same layers. A
+// phase starts from the weights that earlier phases left, so nobody copies weights.
+// Given a folder, a program that was interrupted or killed resumes in the middle of
+// any phase and ends with the same bits as an uninterrupted one.
 //
 //	pretrain.NewProgram("few-labels",
 //		pretrain.Greedy(x, enc, digits.Train, train.Options{Optimizer: optim.Adam(1e-3), Epochs: 15}).Corrupt(spec.MaskingNoise(0.25)),
 //		pretrain.Fit(classifier, few, train.Options{Optimizer: optim.Adam(1e-3), Epochs: 50}))
 //
 // [RBM] trains the stages as restricted Boltzmann machines (Smolensky 1986; Hinton
-// 2002, 2010; Tieleman 2008), which together are a deep belief net; [EndToEnd] and
-// [Fit] train it further (Hinton and Salakhutdinov 2006), and a [Machine] is what
-// is measured on it and drawn from it (Salakhutdinov and Murray 2008).
+// 2002, 2010; Tieleman 2008), which together form a deep belief net. [EndToEnd] and
+// [Fit] train it further (Hinton and Salakhutdinov 2006). A [Machine] measures the
+// net and draws samples from it (Salakhutdinov and Murray 2008).
 package pretrain

@@ -4,9 +4,10 @@
 //	fit, err := train.Fit(ctx, model, rows, train.Options{Optimizer: optim.Adam(1e-3), Epochs: 20})
 //
 // Fit is New, a loop over Epochs, and Done; write that loop yourself to act
-// between epochs. The trainer executes plans and knows no layers.
+// between epochs. The trainer executes plans and knows nothing of layers.
 //
-// One seed makes a run: the same model, data, options and seed give the same
-// bits for any number of workers, and across an interruption and a resume; with
-// Options.Shards also for parts of an update and for the ranks of a Cluster.
+// The seed determines the run: the same model, data, options and seed give the same
+// bits for any number of workers, and across an interruption and a resume. With
+// Options.Shards this also holds when an update is split into parts or run by the
+// ranks of a Cluster.
 package train

@@ -1,6 +1,6 @@
-// Package native is Lamina as a runtime of ONNX models: the importer, the
-// compiler and the engine, behind the interface by which executions are
-// compared. It needs no library and shares no code with the exporter.
+// Package native makes Lamina a runtime for ONNX models: the importer, the compiler
+// and the engine, behind the interface that verification compares executions
+// through. It needs no library and shares no code with the exporter.
 package native
 
 import (

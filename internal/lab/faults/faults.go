@@ -1,5 +1,5 @@
-// Package faults puts faults into ONNX files, for tests of what verification
-// finds: those that a mistake in an exporter would make.
+// Package faults puts faults into ONNX files, such as a mistake in an exporter would
+// cause, to test what verification finds.
 package faults
 
 import (

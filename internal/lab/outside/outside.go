@@ -1,4 +1,4 @@
-// Package outside lets a test stand in a module of a user's own.
+// Package outside lets a test run as if in a user's own module.
 package outside
 
 import (

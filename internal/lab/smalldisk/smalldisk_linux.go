@@ -1,4 +1,4 @@
-// Package smalldisk gives tests a real disk that fills.
+// Package smalldisk gives tests a real disk that fills up.
 package smalldisk
 
 import (

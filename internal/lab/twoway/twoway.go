@@ -1,5 +1,5 @@
-// Package twoway holds ops of two results, as a module of its own could add them, for
-// tests of what an op of several results must go through.
+// Package twoway holds ops with two results, such as a user's module could add, to test
+// everything that an op with several results passes through.
 package twoway
 
 import (
