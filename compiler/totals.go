@@ -52,7 +52,7 @@ func (s *state) splitTotals(g *ir.Graph) (*plan.Totals, error) {
 		}
 	}
 	g.Nodes = kept
-	sweep(rows) // what else reads state has no place without it
+	sweep(rows) // what reads state is no part of a total, and there is no state here
 	own := &state{opt: s.opt, planned: true, inference: true}
 	var err error
 	t.Plan, err = own.finish(rows, lowerOptions{capacity: s.opt.capacity(rows), segments: segmentsOf(&ir.Graph{}), spread: s.opt.spread})

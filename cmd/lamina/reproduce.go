@@ -30,9 +30,11 @@ settings and rows, exports the result, and compares it with model.onnx, byte by 
 If they differ it says in which phase, and at which update, the losses parted.
 
 The rows are found by their hash: among the embedded digits and what --data names, as
-often as needed: a folder of the four IDX files of MNIST, a .npz or .csv file, or an
-.npy file with the name of its column, x=rows.npy; columns of several files are joined
-by a comma: x=rows.npy,y=labels.npy.
+often as needed: a folder of the four IDX files of MNIST, a .npz or .csv file, a .csv
+file with the name of the field that is the label, class=rows.csv, or an .npy file with
+the name of its column, x=rows.npy; columns of several files are joined by a comma:
+x=rows.npy,y=labels.npy. A .csv file that the program read with CSVOptions.Groups goes
+into an .npz file of its columns: f32 as float32, i64 as int64.
 
 Exit status: 0 the same bytes, 1 they differ, 2 it cannot be trained again.`,
 		Args: cobra.ExactArgs(1),
@@ -117,12 +119,12 @@ func tablesOf(arg string) ([]*dataset.Table, error) {
 		switch ext := filepath.Ext(strings.TrimSuffix(path, ".gz")); {
 		case ext == ".npz" && !named:
 			t, err = dataset.NPZ(path)
-		case ext == ".csv" && !named:
-			t, err = dataset.CSV(path)
+		case ext == ".csv":
+			t, err = dataset.CSV(path, dataset.CSVOptions{Label: name})
 		case ext == ".npy" && named:
 			t, err = dataset.NPY(path, name)
 		default:
-			err = fmt.Errorf("--data %s: it must be a folder of MNIST's IDX files, NAME.npz, NAME.csv, or COLUMN=NAME.npy", part)
+			err = fmt.Errorf("--data %s: it must be a folder of MNIST's IDX files, NAME.npz, NAME.csv, LABEL=NAME.csv, or COLUMN=NAME.npy", part)
 		}
 		if err != nil {
 			return nil, err

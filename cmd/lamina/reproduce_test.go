@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,8 +33,18 @@ func TestReproduceData(t *testing.T) {
 	if err != nil || len(tables) != 1 || len(tables[0].Columns()) != 2 || tables[0].Len() != 3 {
 		t.Errorf("got %v, %v", tables, err)
 	}
+	csv := filepath.Join(dir, "rows.csv")
+	if err := os.WriteFile(csv, []byte("a,class,b\n1,0,2\n3,1,4\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for arg, want := range map[string]string{csv: "[x f32[3]]", "class=" + csv: "[x f32[2] y i64[]]"} {
+		if tables, err := tablesOf(arg); err != nil || fmt.Sprint(tables[0].Columns()) != want {
+			t.Errorf("%s: got %v, %v, want %s", arg, tables, err, want)
+		}
+	}
 	for arg, want := range map[string]string{
-		x: "COLUMN=NAME.npy", dir: "train-images", filepath.Join(dir, "no.csv"): "there is no file", "x=" + x + ",x=" + y: "x",
+		"klass=" + csv: `"klass"`,
+		x:              "COLUMN=NAME.npy", dir: "train-images", filepath.Join(dir, "no.csv"): "there is no file", "x=" + x + ",x=" + y: "x",
 	} {
 		if _, err := tablesOf(arg); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", arg, err, want)

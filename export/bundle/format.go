@@ -96,6 +96,14 @@ type Report struct {
 	Bytes        int64
 }
 
+// String says what was written and how it compared, in one line.
+func (r *Report) String() string {
+	if r.Verification == nil {
+		return fmt.Sprintf("%s: %d files, %d bytes, not verified", r.Dir, len(r.Files), r.Bytes)
+	}
+	return fmt.Sprintf("%s: %s, worst difference %.2g, tolerance %.2g", r.Dir, r.Verification.Status, r.Verification.WorstAbs, r.Tolerance)
+}
+
 // The values of Verdict.Status.
 const (
 	Holds        = verify.Holds

@@ -184,7 +184,7 @@ func (f *finder) find(want engine.Rows) (dataset.Source, error) {
 				}
 			}
 		}
-		seen = append(seen, fmt.Sprintf("%s (%d rows, %.12s)", c.name, c.t.Len(), c.hash))
+		seen = append(seen, fmt.Sprintf("%s (%d rows of %v, %.12s)", c.name, c.t.Len(), c.t.Columns(), c.hash))
 	}
 	return nil, fmt.Errorf("its %d rows, of hash %.12s, are none of %s: give the data it was trained on", want.Rows, want.Hash, strings.Join(seen, ", "))
 }

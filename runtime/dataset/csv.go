@@ -18,7 +18,7 @@ import (
 // [CSVOption] itself.
 type CSVOptions struct {
 	// Groups are the columns of float32, each packed of fields by their names in the header. Without groups
-	// there is one, x, of all fields but the label, those of Skip, and an index.
+	// there is one, x, of all fields but the label, those of Skip, and an index, which a group with Rest is too.
 	Groups []CSVGroup
 	// Label is the field of whole numbers that becomes y i64[]; there is no y if it is empty.
 	Label string
@@ -31,10 +31,12 @@ type CSVOptions struct {
 	skip   []string
 }
 
-// CSVGroup is one column of float32 made of several fields.
+// CSVGroup is one column of float32 made of fields: of n fields f32[n], also of one. Rest
+// makes it of all fields that nothing else takes and Skip does not leave out, in place of Fields.
 type CSVGroup struct {
 	Name   string
 	Fields []string
+	Rest   bool
 }
 
 // CSVOption says how a CSV file is read: a [CSVOptions], [NoHeader], [Header] or [Skip].

@@ -19,12 +19,36 @@ func TestCSV(t *testing.T) {
 		t.Errorf("%v, %v", got, tab.I64("y"))
 	}
 	tab, err = CSV(file(t, "data.csv", []byte(strings.ReplaceAll(text, ",", ";"))), CSVOptions{
-		Groups: []CSVGroup{{"left", []string{"c"}}, {"right", []string{"b", "a"}}}, Comma: ';'})
+		Groups: []CSVGroup{{Name: "left", Fields: []string{"c"}}, {Name: "right", Fields: []string{"b", "a"}}}, Comma: ';'})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got := tab.F32("right"); !slices.Equal(got, []float32{2.5, 1, 50, -4}) || !slices.Equal(tab.F32("left"), []float32{3, 6}) {
 		t.Errorf("%v, %v", got, tab.F32("left"))
+	}
+}
+
+// TestCSVRest: a column takes the fields that no other one does, and is what there is
+// without groups if there are no others.
+func TestCSVRest(t *testing.T) {
+	path := file(t, "data.csv", []byte(",a,weight,b,class,c\n0,1,2,3,0,4\n1,5,6,7,1,8\n"))
+	tab, err := CSV(path, Skip("c"), CSVOptions{Label: "class", Groups: []CSVGroup{{Name: "x", Rest: true}, {Name: "w", Fields: []string{"weight"}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if x, w := tab.F32("x"), tab.F32("w"); !slices.Equal(x, []float32{1, 3, 5, 7}) || !slices.Equal(w, []float32{2, 6}) {
+		t.Errorf("x is %v, w is %v", x, w)
+	}
+	whole, err := CSV(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rest, err := CSV(path, CSVOptions{Groups: []CSVGroup{{Name: "x", Rest: true}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, b := whole.F32("x"), rest.F32("x"); !slices.Equal(a, b) {
+		t.Errorf("without groups %v, with the rest %v", a, b)
 	}
 }
 
@@ -50,8 +74,11 @@ func TestBadCSV(t *testing.T) {
 		{"a,a\n1,2\n", CSVOptions{}, []string{"line 1", "two fields", `"a"`}},
 		{"a,b\n1,2.5\n", CSVOptions{Label: "b"}, []string{"line 2", `"b"`, `"2.5" is not a whole number`}},
 		{"a,b\n1,2\n", CSVOptions{Label: "c"}, []string{`no field is named "c"`, "a, b"}},
-		{"a,b\n1,2\n", CSVOptions{Groups: []CSVGroup{{"x", []string{"z"}}}}, []string{`no field is named "z"`}},
-		{"a,b\n1,2\n", CSVOptions{Groups: []CSVGroup{{"x", nil}}}, []string{`"x" has no fields`}},
+		{"a,b\n1,2\n", CSVOptions{Groups: []CSVGroup{{Name: "x", Fields: []string{"z"}}}}, []string{`no field is named "z"`}},
+		{"a,b\n1,2\n", CSVOptions{Groups: []CSVGroup{{Name: "x", Fields: nil}}}, []string{`"x" has no fields`}},
+		{"a,b\n1,2\n", CSVOptions{Groups: []CSVGroup{{Name: "x", Rest: true}, {Name: "z", Rest: true}}}, []string{`"z" is to be the rest`}},
+		{"a,b\n1,2\n", CSVOptions{Groups: []CSVGroup{{Name: "x", Fields: []string{"a"}, Rest: true}}}, []string{`"x" is to be the rest`}},
+		{"a,b\n1,2\n", CSVOptions{Groups: []CSVGroup{{Name: "x", Fields: []string{"a", "b"}}, {Name: "z", Rest: true}}}, []string{`"z" has no fields`}},
 		{"a\n1\n", CSVOptions{Label: "a"}, []string{`"x" has no fields`}},
 		{"a,b\n1,2\n", CSVOptions{Comma: '\n'}, []string{"delimiter"}},
 	} {
@@ -126,7 +153,7 @@ func TestCSVHeader(t *testing.T) {
 		"text skipped":       {text: "date,a\n2024-01-01,4\n2024-01-02,5\n", options: []CSVOption{Skip("date")}, x: []float32{4, 5}},
 		"place skipped":      {text: "anne,4\nbob,5\n", options: []CSVOption{NoHeader(), Skip("0")}, x: []float32{4, 5}},
 		"two skipped":        {text: ",a,\n1,4,\n2,5,\n", options: []CSVOption{Skip("")}, x: []float32{4, 5}},
-		"groups":             {text: ",a,b\n0,1,2\n", o: CSVOptions{Groups: []CSVGroup{{"x", []string{"b", "a"}}}}, x: []float32{2, 1}},
+		"groups":             {text: ",a,b\n0,1,2\n", o: CSVOptions{Groups: []CSVGroup{{Name: "x", Fields: []string{"b", "a"}}}}, x: []float32{2, 1}},
 		"options first":      {text: "i,a\n7,1\n", options: []CSVOption{Skip("i"), CSVOptions{}}, x: []float32{1}},
 		"float labels":       {text: "a,y\n1,2.0\n1,-3\n1,1e1\n", o: CSVOptions{Label: "y"}, x: []float32{1, 1, 1}, y: []int64{2, -3, 10}},
 	} {
@@ -201,7 +228,7 @@ func TestCSVEncodings(t *testing.T) {
 		"both":        {zipped(wide(binary.LittleEndian, "\ufeff"+long)), 40000},
 	} {
 		var s said
-		tab, err := CSV(file(t, "data.csv", c.file), CSVOptions{Groups: []CSVGroup{{"x", []string{"größe", "b"}}}, Label: "label", Log: s.log()})
+		tab, err := CSV(file(t, "data.csv", c.file), CSVOptions{Groups: []CSVGroup{{Name: "x", Fields: []string{"größe", "b"}}}, Label: "label", Log: s.log()})
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue

@@ -171,11 +171,37 @@ func (h *header) plan(o CSVOptions) (*csvPlan, error) {
 			return nil, err
 		}
 	}
-	if len(o.Groups) == 0 {
-		c := packed{Data: Data{Column: Column{Name: "x", DType: F32}}}
+	taken := slices.Clone(skipped)
+	if p.label >= 0 {
+		taken[p.label] = true
+	}
+	for _, g := range o.Groups {
+		for _, name := range g.Fields {
+			if i, ok := place[name]; ok {
+				taken[i] = true
+			}
+		}
+	}
+	groups, rest := o.Groups, false
+	if len(groups) == 0 {
+		groups = []CSVGroup{{Name: "x", Rest: true}}
+	}
+	for _, g := range groups {
+		c := packed{Data: Data{Column: Column{Name: g.Name, DType: F32}}}
+		if g.Rest && (rest || len(g.Fields) > 0) {
+			return nil, fmt.Errorf("column %q is to be the rest of the fields: that is one column, without Fields", g.Name)
+		}
+		for _, name := range g.Fields {
+			i, err := find(name)
+			if err != nil {
+				return nil, err
+			}
+			c.fields = append(c.fields, i)
+		}
+		rest = rest || g.Rest
 		for i, name := range h.names {
 			switch {
-			case skipped[i] || i == p.label:
+			case !g.Rest || taken[i]:
 			case i == 0 && isIndex(name) && len(h.names) > 1:
 				p.index = 0
 				h.notes = append(h.notes, fmt.Sprintf("field %s is the first and has no name, so it is taken for an index and left out", h.quoted(0)))
@@ -187,17 +213,6 @@ func (h *header) plan(o CSVOptions) (*csvPlan, error) {
 				}
 				c.fields = append(c.fields, i)
 			}
-		}
-		p.cols = append(p.cols, c)
-	}
-	for _, g := range o.Groups {
-		c := packed{Data: Data{Column: Column{Name: g.Name, DType: F32}}}
-		for _, name := range g.Fields {
-			i, err := find(name)
-			if err != nil {
-				return nil, err
-			}
-			c.fields = append(c.fields, i)
 		}
 		p.cols = append(p.cols, c)
 	}

@@ -66,13 +66,22 @@ func newFeed(p *plan.Plan, src dataset.Source, m *spec.Model, totals *plan.Total
 		}
 		have := cols[i].Shape
 		if string(cols[i].DType) != typ.DType.String() || !engine.ColumnFits(port, cols[i], at) {
-			errs = append(errs, fmt.Errorf("train: input %q is %s, so its column must be %s%s%s, got %s%v", port.Name, typ, typ.DType, typ.Shape[1:], upTo(typ.Shape, p.Capacity), cols[i].DType, have))
+			errs = append(errs, fmt.Errorf("train: input %q is %s, so its column must be %s%s%s, got %s%v%s", port.Name, typ, typ.DType, typ.Shape[1:], upTo(typ.Shape, p.Capacity), cols[i].DType, have, reshaped(port, cols[i])))
 			continue
 		}
 		f.ports = append(f.ports, port.Name)
 		f.in[port.Name] = &ir.Tensor{DType: typ.DType, Shape: append([]int{0}, have...)}
 	}
 	return f, errors.Join(errs...)
+}
+
+// reshaped says what is to be done about a column of which only the shape is another.
+func reshaped(port *ir.Value, c dataset.Column) string {
+	row, ok := port.Type.Shape[1:].Fixed()
+	if !ok || string(c.DType) != port.Type.DType.String() || ir.Elems(row) != ir.Elems(c.Shape) {
+		return ""
+	}
+	return ": declare the input with the shape of the column, or Reshape the column"
 }
 
 // upTo says how long the free lengths of a shape may be.

@@ -289,7 +289,8 @@ func matching(params []target, ties map[string][]string, f From) (InitReport, []
 	case matched == 0:
 		return r, nil, fmt.Errorf("the pattern matches no parameter of the model; the source has %s", few(skips(r.Skipped)))
 	case there == 0:
-		return r, nil, fmt.Errorf("the pattern matches no tensor of the source; the model has %s", few(strings.Join(r.Missing, ", ")))
+		return r, nil, fmt.Errorf("the pattern matches no tensor of the source, which has %s; the model has %s: Renamed gives tensors the model's names",
+			few(strings.Join(f.Tensors.Names(), ", ")), few(strings.Join(r.Missing, ", ")))
 	case len(r.Loaded) == 0:
 		return r, nil, fmt.Errorf("nothing that matches can be loaded; skipped: %s", few(skips(r.Skipped)))
 	}

@@ -118,7 +118,7 @@ func TestInitFromMistakes(t *testing.T) {
 		"bad pattern":       {From{Tensors: good(), Pattern: "a["}, "a [ has no ]"},
 		"matches nothing":   {From{Tensors: good(), Pattern: "encodre"}, "matches no parameter of the model and no tensor of the source"},
 		"not in the model":  {From{Tensors: good(), Pattern: "extra"}, `matches no parameter of the model; the source has "extra/w"`},
-		"not in the source": {From{Tensors: good(), Pattern: "head"}, "matches no tensor of the source; the model has head/w, head/b"},
+		"not in the source": {From{Tensors: good(), Pattern: "head"}, "matches no tensor of the source, which has encoder/dense1/w, extra/w; the model has head/w, head/b: Renamed gives"},
 		"shapes":            {From{Tensors: (&source{}).add("encoder/dense1/w", ramp(96), 8, 12), Pattern: "*"}, "its shape is [8 12], the parameter's [12 8]"},
 		"negative":          {From{Tensors: (&source{}).add("encoder/dense1/w", ramp(96), -12, -8), Pattern: "*"}, "its shape is [-12 -8]"},
 		"short":             {From{Tensors: (&source{}).add("encoder/dense1/w", ramp(95), 12, 8), Pattern: "*"}, "of shape [12 8] holds 95 elements"},

@@ -161,7 +161,7 @@ func (t *Trainer) shards(ctx context.Context) error {
 			return err
 		}
 	}
-	u, pieces := &t.update, t.opt.pieces()
+	u, pieces, meets := &t.update, t.opt.pieces(), t.engine.Joins()
 	each := pieces / t.opt.Shards
 	first, n := t.share()
 	if t.opt.ranks() > 1 {
@@ -169,8 +169,7 @@ func (t *Trainer) shards(ctx context.Context) error {
 			clear(x)
 		}
 	}
-	meet := t.engine.Joins() // several shards do, and one that is alone has nobody to meet
-	if meet {
+	if meets {
 		if err := t.begin(ctx, b); err != nil {
 			return err
 		}
@@ -186,7 +185,7 @@ func (t *Trainer) shards(ctx context.Context) error {
 			if lo == hi {
 				continue
 			}
-			if meet {
+			if meets {
 				if err := t.engine.RunShard(lo-u.FirstRow, hi-u.FirstRow); err != nil {
 					return t.explain(err, "loss")
 				}

@@ -360,6 +360,7 @@ func TestRefusals(t *testing.T) {
 		},
 			want: `Options.Valid: train: row 299: column "y" is 4`},
 		"column width": {src: narrow, want: "f32[12], got f32[2]"},
+		"column shape": {src: rows(10).Reshape("x", 3, 4), want: "f32[12], got f32[3 4]: declare the input with the shape of the column, or Reshape the column"},
 		"no rows":      {src: (*dataset.Table)(nil), want: "nil"},
 		"other model":  {m: other, src: rows(10).Join(rows(10).Rename("x", "x2").Rename("y", "z")), o: func(o *Options) { o.Dir = used.Dir }, want: "the input \"x2\" is new"},
 		"other seed":   {o: func(o *Options) { o.Dir, o.Seed = used.Dir, 6 }, want: "the seed was 5, is 6"},

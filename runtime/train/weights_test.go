@@ -125,6 +125,63 @@ func TestWeightsInParts(t *testing.T) {
 	}
 }
 
+// TestWeightsBesideState: weights and absent labels go with layers that keep state. Where
+// all weights are alike and all labels there, the losses are those of the mean.
+func TestWeightsBesideState(t *testing.T) {
+	for name, layer := range map[string]func(enc spec.Layer) spec.Layer{
+		"batch norm": func(spec.Layer) spec.Layer { return spec.BatchNorm() },
+		"average": func(enc spec.Layer) spec.Layer {
+			return spec.Sequential("average", spec.Dense(12), spec.Average(enc, 0.9))
+		},
+		"queue": func(spec.Layer) spec.Layer {
+			return spec.Func("near", func(x *spec.Value) *spec.Value {
+				return spec.Add(x, spec.Op(ops.ReduceMean{Axes: ir.MakeAxes(0)}, x.Then(spec.Queue(4))))
+			})
+		},
+		"scheduled": func(spec.Layer) spec.Layer {
+			return spec.Func("scaled", func(x *spec.Value) *spec.Value {
+				return spec.Mul(x, spec.Scheduled("temperature", 2, optim.Cosine(0)))
+			})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			model := func(weighted bool) *spec.Model {
+				x := spec.Input("x", 12)
+				labels := spec.Labels("y", 4)
+				if weighted {
+					labels = labels.Optional()
+				}
+				enc := spec.Dense(8)
+				code := x.Then(enc, spec.Tanh())
+				code = spec.Add(code, code.Then(layer(enc)))
+				decoded := spec.MSE(code.Then(spec.Dense(12)), x)
+				if weighted {
+					decoded = decoded.WeightedBy(spec.Input("w"))
+				}
+				return spec.NewModel("m", decoded, spec.CrossEntropy(code.Then(spec.Dense(4)), labels))
+			}
+			fit := func(m *spec.Model, of *dataset.Table, o Options) *Result {
+				o.Optimizer, o.Epochs, o.Batch, o.Seed, o.Log = optim.SGD(0.05), 2, 32, 3, slog.New(slog.DiscardHandler)
+				r, err := Fit(context.Background(), m, of, o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return r
+			}
+			of := rows(64)
+			ones := dataset.From(make([]struct{}, 64), func(_ struct{}, row dataset.Row) { row.F32("w", 3) }, dataset.Column{Name: "w", DType: dataset.F32})
+			got, want := fit(model(true), of.Join(ones), Options{}).Last().Train, fit(model(false), of, Options{}).Last().Train
+			if math.Abs(got.Loss-want.Loss) > 1e-5*want.Loss {
+				t.Errorf("the loss of weights that are alike is %v, that of none %v", got.Loss, want.Loss)
+			}
+			one := bits(fit(model(true), weightedRows(75), Options{Shards: 4, Valid: weightedRows(45)}))
+			if two := bits(fit(model(true), weightedRows(75), Options{Shards: 4, Valid: weightedRows(45), Cluster: Local(2)})); one != two {
+				t.Errorf("two ranks have other bits than one\n%s\n%s", one, two)
+			}
+		})
+	}
+}
+
 // TestWeightsGoOnOverParts: at one shard parts give the weights of the whole, since the
 // total is that of the update.
 func TestWeightsGoOnOverParts(t *testing.T) {
