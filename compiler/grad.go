@@ -18,11 +18,16 @@ const maxGradNodes = 1 << 15
 // gradient is that of the function that ships: what exists in training only is its
 // operand.
 func grad(g *ir.Graph, s *state) error {
+	if s.inference && slices.ContainsFunc(g.Nodes, isGrad) {
+		if err := infers(g); err != nil {
+			return err
+		}
+	}
 	for {
 		if err := sortNodes(g); err != nil {
 			return err
 		}
-		i := slices.IndexFunc(g.Nodes, func(n *ir.Node) bool { return n.Op == (ops.Grad{}) })
+		i := slices.IndexFunc(g.Nodes, isGrad)
 		if i < 0 {
 			return nil
 		}
@@ -35,6 +40,8 @@ func grad(g *ir.Graph, s *state) error {
 		}
 	}
 }
+
+func isGrad(n *ir.Node) bool { return n.Op == (ops.Grad{}) }
 
 // gradient puts ops in the place of n, the first Grad of g.
 func (s *state) gradient(g *ir.Graph, n *ir.Node) error {

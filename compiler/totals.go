@@ -52,6 +52,7 @@ func (s *state) splitTotals(g *ir.Graph) (*plan.Totals, error) {
 		}
 	}
 	g.Nodes = kept
+	sweep(rows) // what reads state would have none
 	own := &state{opt: s.opt, planned: true, inference: true}
 	var err error
 	t.Plan, err = own.finish(rows, lowerOptions{capacity: s.opt.capacity(rows), segments: segmentsOf(&ir.Graph{}), spread: s.opt.spread})

@@ -8,7 +8,6 @@ import (
 	"github.com/lamina-ml/lamina/compiler"
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/runtime/dataset"
-	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/spec"
 )
 
@@ -169,7 +168,8 @@ func (t *Trainer) shards(ctx context.Context) error {
 			clear(x)
 		}
 	}
-	if t.opt.meets {
+	apart := t.opt.meets && t.opt.Shards > 1 // a single shard meets nobody, and is run in one go
+	if apart {
 		if err := t.begin(ctx, b); err != nil {
 			return err
 		}
@@ -185,7 +185,7 @@ func (t *Trainer) shards(ctx context.Context) error {
 			if lo == hi {
 				continue
 			}
-			if t.opt.meets {
+			if apart {
 				if err := t.engine.RunShard(lo-u.FirstRow, hi-u.FirstRow); err != nil {
 					return t.explain(err, "loss")
 				}
@@ -216,7 +216,7 @@ func (t *Trainer) begin(ctx context.Context, b dataset.Batch) error {
 	lo, hi := cut(first, t.opt.Shards, b.Rows), cut(first+n, t.opt.Shards, b.Rows)
 	u.FirstRow, u.Shard, u.OwnShards = lo, first, n
 	t.others.ctx = ctx
-	var in engine.Feed
+	in := t.feed.in // without rows the totals alone are read
 	at := t.feed.lengths(b).WithRows(hi - lo)
 	if hi > lo {
 		var err error
