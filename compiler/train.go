@@ -31,11 +31,12 @@ func compileTwin(g *ir.Graph, segments []plan.Segment, o Options) (*twin, error)
 		return nil, err
 	}
 	s := &state{opt: o, planned: true, loss: lossName}
-	whole, err := s.front(g)
-	if err != nil {
+	settled, _ := g.Clone() // before any Grad is ops: the gradient of what is frozen is another one
+	if err := Settle(settled, o.Frozen); err != nil {
 		return nil, err
 	}
-	if err := Settle(whole, o.Frozen); err != nil {
+	whole, err := s.front(settled)
+	if err != nil {
 		return nil, err
 	}
 	t := &twin{graph: whole}

@@ -103,6 +103,13 @@ func ways() map[string]func(t *testing.T, digits *dataset.Split) (*engine.Net, d
 			o.Batch = 60 // 300 rows are five whole batches
 			return fit(t, m, d.Train.Head(300), o).Averaged().Net(x.Then(enc)), d.Test
 		},
+		"statistics in the weights": func(t *testing.T, d *dataset.Split) (*engine.Net, dataset.Source) {
+			x := spec.Input("x", 784)
+			code := x.Then(spec.Dense(20), spec.BatchNorm(), spec.ReLU())
+			o := options(2)
+			o.Optimizer, o.Average, o.Batch = optim.Adam(2e-3).EpsilonHat(1e-7), 0.9, 60
+			return fit(t, spec.NewModel("folds", spec.MSE(code.Then(spec.Dense(784).Named("out")), x)), d.Train.Head(300), o).Averaged().Folded().Net(code), d.Test
+		},
 		"statistics that go on": func(t *testing.T, d *dataset.Split) (*engine.Net, dataset.Source) {
 			x := spec.Input("x", 784)
 			enc := spec.Sequential("encoder", spec.Dense(40), spec.BatchNorm(), spec.Sigmoid())

@@ -563,11 +563,11 @@ func (e *Engine) checkUpdate() error {
 func (e *Engine) feed(in Feed) error {
 	rows := e.sizes.at.Rows()
 	for _, port := range e.p.Inputs {
-		if rows == 0 {
+		b := &e.p.Buffers[port.Buffer]
+		if rows == 0 && b.Type.Shape.Has(ir.Batch) {
 			e.views[port.Buffer] = view{}
 			continue
 		}
-		b := &e.p.Buffers[port.Buffer]
 		if g := e.gathers(port.Buffer); g != nil {
 			g.show(e, rows)
 			continue

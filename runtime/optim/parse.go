@@ -40,10 +40,20 @@ func Parse(description []byte) (Optimizer, error) {
 		}
 		o, c = s, &s.common
 	case "adam":
-		a := Adam(d.Rate).Betas(of("beta1"), of("beta2")).Epsilon(of("epsilon")).Decay(of("decay"))
+		a := Adam(d.Rate).Betas(of("beta1"), of("beta2")).Decay(of("decay"))
+		if _, hat := d.Options["epsilon_hat"]; hat {
+			a.EpsilonHat(of("epsilon_hat"))
+		} else {
+			a.Epsilon(of("epsilon"))
+		}
 		o, c = a, &a.common
 	case "adamw":
-		a := AdamW(d.Rate, of("decay")).Betas(of("beta1"), of("beta2")).Epsilon(of("epsilon"))
+		a := AdamW(d.Rate, of("decay")).Betas(of("beta1"), of("beta2"))
+		if _, hat := d.Options["epsilon_hat"]; hat {
+			a.EpsilonHat(of("epsilon_hat"))
+		} else {
+			a.Epsilon(of("epsilon"))
+		}
 		o, c = a, &a.common
 	case "rmsprop":
 		r := RMSProp(d.Rate).Rho(of("rho")).Epsilon(of("epsilon")).Decay(of("decay"))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
@@ -249,4 +250,106 @@ func TestBatchNormFails(t *testing.T) {
 	}
 	_, err = Fit(ctx, normed(), rows(147), o)
 	wantError(t, err, "interrupted")
+}
+
+// TestBatchNormOfWeightedRows: statistics of a batch go with a loss that divides by a sum of
+// data, by which other rows are read at once, in one shard and in several, by ranks of which
+// one has no rows of the last update.
+func TestBatchNormOfWeightedRows(t *testing.T) {
+	fit := func(shards, ranks int) (map[string][]float32, string) {
+		t.Helper()
+		x := spec.Input("x", 12)
+		y := x.Then(spec.Dense(9).NoBias(), spec.BatchNorm(), spec.Tanh(), spec.Dense(12))
+		m := spec.NewModel("m", spec.MSE(y, x).WeightedBy(spec.Input("w")))
+		o := Options{Optimizer: optim.SGD(0.02).Momentum(0.9), Epochs: 3, Batch: 32, Shards: shards, Seed: 3, Valid: weightedRows(40), Workers: ranks}
+		if ranks > 1 {
+			o.Cluster = Local(ranks)
+		}
+		tr, err := New(context.Background(), m, weightedRows(66), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := finish(t, tr)
+		r, err := tr.Done()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all, bits(r)
+	}
+	whole, _ := fit(1, 1)
+	want, wantBits := fit(4, 1)
+	for name, x := range want {
+		for i, v := range x {
+			if w := whole[name][i]; !(math.Abs(float64(v-w)) <= 1e-3*max(1, math.Abs(float64(w)))) {
+				t.Fatalf("%s[%d] is %v with four shards, %v with one", name, i, v, w)
+			}
+		}
+	}
+	for _, ranks := range []int{2, 4} {
+		got, gotBits := fit(4, ranks)
+		if differ(t, fmt.Sprintf("%d ranks", ranks), got, want); gotBits != wantBits {
+			t.Errorf("%d ranks: other results", ranks)
+		}
+	}
+}
+
+// TestGradOfBatchNorm: a gradient is by the statistics of the batch in a training, by the
+// running ones where these are frozen, and in what ships, where differences find it.
+func TestGradOfBatchNorm(t *testing.T) {
+	for _, freeze := range [][]string{nil, {"norm"}} {
+		x := spec.Input("x", 12)
+		code := x.Then(spec.Dense(9), spec.BatchNorm().Named("norm"), spec.Tanh()).Named("code")
+		slope := spec.Grad(code, x).Named("slope")
+		loss := spec.MSE(code.Then(spec.Dense(12).Named("out")), x)
+		losses := []*spec.Loss{loss}
+		if freeze != nil {
+			losses = append(losses, spec.NewLoss("slope", slope.Then(spec.Square(), spec.Sum(-1))).Weight(0.01))
+		}
+		o := normedOptions()
+		o.Freeze, o.Valid, o.Metrics = freeze, rows(40), []Metric{{Name: "slope", Value: slope.Then(spec.Abs())}}
+		r, err := Fit(context.Background(), spec.NewModel("m", losses...), rows(150), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		net := r.Net(code, slope)
+		run := func(x []float32) map[string]*ir.Tensor {
+			t.Helper()
+			out, err := net.Run(context.Background(), map[string]*ir.Tensor{"x": {DType: ir.F32, Shape: []int{len(x) / 12, 12}, F32: x}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return out
+		}
+		in := append([]float32{}, rows(5).F32("x")...)
+		got, size := run(in)["slope"].F32, 0.0
+		for i, g := range got {
+			size += math.Abs(float64(g)) / float64(len(got))
+			const h = 1e-2
+			sum := func(d float32) (s float64) {
+				y := append([]float32{}, in...)
+				y[i] += d
+				for _, v := range run(y)["code"].F32 {
+					s += float64(v)
+				}
+				return s
+			}
+			if want := (sum(h) - sum(-h)) / (2 * h); math.Abs(want-float64(g)) > 2e-3*max(1, math.Abs(want)) {
+				t.Fatalf("freeze %q: the slope at %d is %v, differences give %v", freeze, i, g, want)
+			}
+		}
+		if m := r.Last().Valid.Metrics["slope"]; !(m > size/4 && m < size*4) {
+			t.Errorf("freeze %q: the slope is %v on average in the validation, %v of other rows of what ships", freeze, m, size)
+		}
+	}
+}
+
+// TestGradOfBatchNormTwice: a loss of such a gradient is refused with the layer and the way out.
+func TestGradOfBatchNormTwice(t *testing.T) {
+	x := spec.Input("x", 12)
+	code := x.Then(spec.Dense(9), spec.BatchNorm().Named("norm"), spec.Tanh())
+	m := spec.NewModel("m", spec.NewLoss("slope", spec.Grad(code, x).Then(spec.Square(), spec.Sum(-1))))
+	_, err := Fit(context.Background(), m, rows(150), normedOptions())
+	if err == nil || !strings.Contains(err.Error(), "norm") || !strings.Contains(err.Error(), "Options.Freeze") {
+		t.Errorf("error is %v", err)
+	}
 }
