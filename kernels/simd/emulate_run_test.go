@@ -166,7 +166,7 @@ func TestEmulatedVector(t *testing.T) {
 
 			units := drawUnit * (1 + n%3)
 			u, v2, v3 := probabilities(rng, units), testValues(rng, units), testValues(rng, units)
-			rc := drawConsts(rng)
+			rc := drawConsts(rng, units)
 			for o := opUniform; o <= opAddNormal; o++ {
 				want := make([]float32, units)
 				src := u
