@@ -2,12 +2,16 @@ package ops
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 )
 
 // Lerp is a + t·(b - a) for a number t: a moved towards b by the share t, as a
-// moving average is moved towards what it is the average of.
+// moving average is moved towards what it is the average of. What comes out below
+// 2^-126, the least normal float32, is 0: an average of zeros, such as a statistic of
+// a unit that is dead, would otherwise decay into subnormal numbers and be slow from then
+// on, as an optimizer's moment would (package optim).
 type Lerp struct{ pointwise }
 
 // Name returns Lerp.
@@ -41,6 +45,9 @@ func (Lerp) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 	out := in[0].Clone()
 	for i, a := range out.F64 {
 		out.F64[i] = a + in[2].F64[0]*(in[1].F64[i]-a)
+		if math.Abs(out.F64[i]) < 0x1p-126 {
+			out.F64[i] = 0
+		}
 	}
 	return one(out)
 }

@@ -42,6 +42,9 @@
 // root, so a range may be split anywhere. A reduction adds element i into lane i mod 16 in ascending order, then the lanes by
 // halves (i with i+8, +4, +2, +1). ColumnSums adds rows in ascending order.
 //
+// Subnormals are computed here too, but for the moments that optimizers store: these are 0 where they would be subnormal
+// (package optim says why).
+//
 // Exp reduces x to n·ln2 + r with ln2 in two parts and fused operations, evaluates expm1(r) = r + r²·P(r) with P of degree
 // 5, and scales by two powers of two, so that subnormal results round once more and overflow gives Inf. Sigmoid and Tanh
 // build on it without overflow: e/(1+e) with e = exp(-|x|), and -m/(2+m) with m = expm1(-2|x|). Softplus adds e·P(e) to

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -179,7 +180,7 @@ func TestEmulatedVector(t *testing.T) {
 
 			units := drawUnit * (1 + n%3)
 			u, v2, v3 := probabilities(rng, units), testValues(rng, units), testValues(rng, units)
-			rc := drawConsts(rng)
+			rc := drawConsts(rng, units)
 			for o := opUniform; o <= opAddNormal; o++ {
 				want := make([]float32, units)
 				src := u
@@ -190,33 +191,8 @@ func TestEmulatedVector(t *testing.T) {
 				sameBits(t, fn(o), emulated(t, p, fn(o), [][]float32{u, src, v3}, units, constBytes(&rc))[0], want)
 			}
 
-			w, g, m, v := normals(rng, n), normals(rng, n), normals(rng, n), squares(rng, n)
-			c := AdamParams{LR: 1e-2, Beta1: .9, Beta2: .999, Eps: 1e-8, Decay: .1, Decoupled: n%2 == 0, Step: 3, Scale: .5}.consts()
-			got := emulated(t, p, fn(opAdam), [][]float32{w, g, m, v}, n, floatBytes([]float32{c.scale, c.decay, c.beta1, c.grow1, c.beta2, c.grow2, c.rootFix, c.eps, c.keep, c.negStep}))
-			adamGo(w, g, m, v, &c)
-			for i, s := range [][]float32{w, g, m, v} {
-				sameBits(t, fn(opAdam), got[i], s)
-			}
-			for mode := range 3 {
-				w, g, m := normals(rng, n), normals(rng, n), normals(rng, n)
-				if mode == 0 {
-					m = nil
-				}
-				s := sgdConsts{.5, .1, .9, -.01, uint64(mode / 2)}
-				k := binary.LittleEndian.AppendUint64(floatBytes([]float32{s.scale, s.decay, s.momentum, s.negLR}), s.nesterov)
-				got := emulated(t, p, fn(opSGD), [][]float32{w, g, m}, n, k)
-				sgdGo(w, g, m, &s)
-				for i, want := range [][]float32{w, g, m} {
-					sameBits(t, fn(opSGD), got[i], want)
-				}
-			}
-			r := rmsConsts{.5, .1, .9, .1, 1e-6, -.01}
-			w, g, v = normals(rng, n), normals(rng, n), squares(rng, n)
-			got = emulated(t, p, fn(opRMSProp), [][]float32{w, g, v}, n, floatBytes([]float32{r.scale, r.decay, r.rho, r.grow, r.eps, r.negLR}))
-			rmsPropGo(w, g, v, &r)
-			for i, want := range [][]float32{w, g, v} {
-				sameBits(t, fn(opRMSProp), got[i], want)
-			}
+			emulateOptimizers(t, p, fn, n, normals(rng, n), normals(rng, n), normals(rng, n), squares(rng, n))
+			emulateOptimizers(t, p, fn, n, tiny(rng, n), tiny(rng, n), tiny(rng, n), magnitudes(tiny(rng, n)))
 		}
 		for name := range p.code {
 			if !ran[name] {
@@ -224,6 +200,42 @@ func TestEmulatedVector(t *testing.T) {
 			}
 		}
 	}
+}
+
+// emulateOptimizers runs the updates of weights w by gradients g, with moments m and v.
+func emulateOptimizers(t *testing.T, p *program, fn func(op) string, n int, w, g, m, v []float32) {
+	t.Helper()
+	check := func(o op, got [][]float32, want ...[]float32) {
+		t.Helper()
+		for i := range want {
+			sameBits(t, fn(o), got[i], want[i])
+		}
+		for _, s := range got[2:] {
+			noSubnormals(t, fn(o), s)
+		}
+	}
+	w2, m2, v2 := slices.Clone(w), slices.Clone(m), slices.Clone(v)
+	c := AdamParams{LR: 1e-2, Beta1: .9, Beta2: .999, Eps: 1e-8, Decay: .1, Decoupled: n%2 == 0, Step: 3, Scale: .5}.consts()
+	got := emulated(t, p, fn(opAdam), [][]float32{w, g, m, v}, n, floatBytes([]float32{c.scale, c.decay, c.beta1, c.grow1, c.beta2, c.grow2, c.rootFix, c.eps, c.keep, c.negStep}))
+	adamGo(w2, g, m2, v2, &c)
+	check(opAdam, got, w2, g, m2, v2)
+	for mode := range 3 {
+		w2, vel := slices.Clone(w), m
+		if mode == 0 {
+			vel = nil
+		}
+		vel2 := slices.Clone(vel)
+		s := sgdConsts{.5, .1, .9, -.01, uint64(mode / 2)}
+		k := binary.LittleEndian.AppendUint64(floatBytes([]float32{s.scale, s.decay, s.momentum, s.negLR}), s.nesterov)
+		got := emulated(t, p, fn(opSGD), [][]float32{w, g, vel}, n, k)
+		sgdGo(w2, g, vel2, &s)
+		check(opSGD, got, w2, g, vel2)
+	}
+	r := rmsConsts{.5, .1, .9, .1, 1e-6, -.01}
+	w2, v2 = slices.Clone(w), slices.Clone(v)
+	got = emulated(t, p, fn(opRMSProp), [][]float32{w, g, v}, n, floatBytes([]float32{r.scale, r.decay, r.rho, r.grow, r.eps, r.negLR}))
+	rmsPropGo(w2, g, v2, &r)
+	check(opRMSProp, got, w2, g, v2)
 }
 
 // emulateLines runs the passes over several lines against those over one.

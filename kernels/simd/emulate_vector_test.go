@@ -154,6 +154,18 @@ func (m *machine) vector(in instruction) {
 		set(func(i int) uint32 { return u32(float32(int32(x(0, i)))) })
 	case "VPCMPGTD":
 		m.compare(dst, a[1].lanes, func(i int) bool { return int32(x(1, i)) > int32(x(0, i)) })
+	case "VPTESTMD":
+		m.compare(dst, a[1].lanes, func(i int) bool { return x(1, i)&x(0, i) != 0 })
+	case "VPSIGND": // the second operand with the sign of the first, or 0
+		ints(func(x, y uint32) uint32 {
+			switch {
+			case int32(y) < 0:
+				return -x
+			case y == 0:
+				return 0
+			}
+			return x
+		})
 	case "VXORPS", "VPXOR", "VPXORD":
 		ints(func(x, y uint32) uint32 { return x ^ y })
 	case "VORPS", "VPOR", "VPORD":

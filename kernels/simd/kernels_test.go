@@ -384,11 +384,17 @@ func checkVector(t *testing.T, rng *rand.Rand, o op, n int) {
 
 func checkOptimizer(t *testing.T, rng *rand.Rand, o op, n int) {
 	t.Helper()
+	checkUpdate(t, rng, o, normals(rng, n), normals(rng, n), normals(rng, n), squares(rng, n))
+	checkUpdate(t, rng, o, tiny(rng, n), tiny(rng, n), tiny(rng, n), magnitudes(tiny(rng, n))) // the decay of normal weights would hide what is tiny
+}
+
+func checkUpdate(t *testing.T, rng *rand.Rand, o op, w0, g, m0, v0 []float32) {
+	t.Helper()
+	n := len(g)
 	w, m, v := guard(rng, n), guard(rng, n), guard(rng, n)
-	g := normals(rng, n)
-	copy(w.mid, normals(rng, n))
-	copy(m.mid, normals(rng, n))
-	copy(v.mid, squares(rng, n))
+	copy(w.mid, w0)
+	copy(m.mid, m0)
+	copy(v.mid, v0)
 	clone := func(g guarded) []float32 { return append([]float32(nil), g.mid...) }
 	w2, m2, v2 := clone(w), clone(m), clone(v)
 	switch o {
@@ -397,6 +403,8 @@ func checkOptimizer(t *testing.T, rng *rand.Rand, o op, n int) {
 		c := p.consts()
 		Adam(w.mid, g, m.mid, v.mid, p)
 		adamGo(w2, g, m2, v2, &c)
+		noSubnormals(t, "m of adam", m.mid)
+		noSubnormals(t, "v of adam", v.mid)
 	case opSGD:
 		p := SGDParams{LR: .1, Momentum: .9, Nesterov: n%2 == 0, Decay: .01}
 		c := sgdConsts{1, .01, .9, -.1, uint64(1 - n%2)}
@@ -406,11 +414,13 @@ func checkOptimizer(t *testing.T, rng *rand.Rand, o op, n int) {
 		}
 		SGD(w.mid, g, vel, p)
 		sgdGo(w2, g, vel2, &c)
+		noSubnormals(t, "vel of sgd", vel)
 	case opRMSProp:
 		p := RMSPropParams{LR: .1, Rho: .9, Eps: 1e-6, Decay: .01}
 		c := rmsConsts{1, .01, .9, float32(1 - float64(p.Rho)), 1e-6, -.1}
 		RMSProp(w.mid, g, v.mid, p)
 		rmsPropGo(w2, g, v2, &c)
+		noSubnormals(t, "v of rmsprop", v.mid)
 	}
 	for _, s := range []struct {
 		got  guarded

@@ -51,7 +51,7 @@ func (p AdamParams) Prepare() AdamStep { return AdamStep{p.consts()} }
 //	g = g·Scale + Decay·w;  m = Beta1·m + (1-Beta1)·g;  v = Beta2·v + (1-Beta2)·g²
 //	w = w·(1-LR·Decay) - LR/(1-Beta1^t) · m/(sqrt(v)/sqrt(1-Beta2^t) + Eps)
 //
-// with only one of the two decays in effect. Square root and division are exact. It works on len(w) elements and panics
+// with only one of the two decays in effect. m and v are flushed ([FlushSubnormals]) before w is computed. Square root and division are exact. It works on len(w) elements and panics
 // when another slice is shorter.
 func Adam(w, g, m, v []float32, p AdamParams) {
 	s := p.Prepare()
@@ -68,13 +68,21 @@ func (s *AdamStep) Update(w, g, m, v []float32) {
 	}
 }
 
+// flush is x, or +0 if the bits of its exponent are all 0.
+func flush(x float32) float32 {
+	if math.Float32bits(x)&0x7f800000 == 0 {
+		return 0
+	}
+	return x
+}
+
 func sqrt32(x float32) float32 { return float32(math.Sqrt(float64(x))) }
 
 func adamGo(w, g, m, v []float32, c *adamConsts) {
 	for i := range w {
 		d := fma(c.decay, w[i], float32(g[i]*c.scale))
-		m[i] = fma(c.beta1, m[i], float32(c.grow1*d))
-		v[i] = fma(c.beta2, v[i], float32(float32(c.grow2*d)*d))
+		m[i] = flush(fma(c.beta1, m[i], float32(c.grow1*d)))
+		v[i] = flush(fma(c.beta2, v[i], float32(float32(c.grow2*d)*d)))
 		q := m[i] / fma(sqrt32(v[i]), c.rootFix, c.eps)
 		w[i] = fma(c.negStep, q, float32(w[i]*c.keep))
 	}
@@ -98,7 +106,8 @@ type sgdConsts struct {
 //
 //	g = g·Scale + Decay·w;  vel = Momentum·vel + g;  w = w - LR·vel, or w - LR·(Momentum·vel + g) with Nesterov
 //
-// (Sutskever et al. 2013, in the form of the ONNX Momentum operator without dampening). With an empty vel it is plain
+// (Sutskever et al. 2013, in the form of the ONNX Momentum operator without dampening). vel is flushed
+// ([FlushSubnormals]) before w is computed. With an empty vel it is plain
 // descent, w = w - LR·g, and Momentum is not used. It works on len(w) elements and panics when another slice is shorter.
 func SGD(w, g, vel []float32, p SGDParams) {
 	need("g", g, len(w))
@@ -120,7 +129,7 @@ func sgdGo(w, g, vel []float32, c *sgdConsts) {
 	for i := range w {
 		d := fma(c.decay, w[i], float32(g[i]*c.scale))
 		if len(vel) != 0 {
-			vel[i] = fma(c.momentum, vel[i], d)
+			vel[i] = flush(fma(c.momentum, vel[i], d))
 			if c.nesterov != 0 {
 				d = fma(c.momentum, vel[i], d)
 			} else {
@@ -145,7 +154,8 @@ type rmsConsts struct{ scale, decay, rho, grow, eps, negLR float32 }
 //
 //	g = g·Scale + Decay·w;  v = Rho·v + (1-Rho)·g²;  w = w - LR · g/(sqrt(v)+Eps)
 //
-// It works on len(w) elements and panics when another slice is shorter.
+// v is flushed ([FlushSubnormals]) before w is computed. It works on len(w) elements and panics when another slice is
+// shorter.
 func RMSProp(w, g, v []float32, p RMSPropParams) {
 	need("g", g, len(w))
 	need("v", v, len(w))
@@ -159,7 +169,7 @@ func RMSProp(w, g, v []float32, p RMSPropParams) {
 func rmsPropGo(w, g, v []float32, c *rmsConsts) {
 	for i := range w {
 		d := fma(c.decay, w[i], float32(g[i]*c.scale))
-		v[i] = fma(c.rho, v[i], float32(float32(c.grow*d)*d))
+		v[i] = flush(fma(c.rho, v[i], float32(float32(c.grow*d)*d)))
 		w[i] = fma(c.negLR, d/(sqrt32(v[i])+c.eps), w[i])
 	}
 }

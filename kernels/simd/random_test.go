@@ -22,11 +22,15 @@ func probabilities(rng *rand.Rand, n int) []float32 {
 	return x
 }
 
-// drawConsts are those of some stream and rate.
-func drawConsts(rng *rand.Rand) randomConsts {
+// drawConsts are those of some stream and rate, for a number of draws that a kernel makes in one call: the upper half of
+// a block's number is the same in all of them, which randomConsts.draw sees to.
+func drawConsts(rng *rand.Rand, draws int) randomConsts {
 	c := randomConsts{block: rng.Uint64(), limit: limit24(rng.Float32()), below: -3, above: 0.5}
 	if rng.IntN(2) == 0 {
 		c.block = c.block&^0xc0 | 0xffffff00 // high bits in every product, and a call's blocks have one upper half
+	}
+	if over := int64(uint32(c.block)) + int64(draws/4) - 1<<32; over > 0 {
+		c.block -= uint64(over) // the last block is the last of its upper half
 	}
 	c.of(random.New(rng.Uint64()))
 	c.opening()

@@ -33,6 +33,7 @@ const (
 	opErf
 	opSoftplus
 	opSqrt
+	opFlush
 	opAbs
 	opAdd
 	opSub
@@ -76,7 +77,7 @@ const (
 )
 
 func (o op) String() string {
-	return [...]string{"gemm", "relu", "exp", "sigmoid", "tanh", "log", "erf", "softplus", "sqrt", "abs",
+	return [...]string{"gemm", "relu", "exp", "sigmoid", "tanh", "log", "erf", "softplus", "sqrt", "flush", "abs",
 		"add", "sub", "mul", "div", "max", "min", "relugrad", "sigmoidgrad",
 		"tanhgrad", "addscalar", "mulscalar", "axpy", "leakyrelu", "elu", "sum", "dot", "squarederror", "sigmoidsoftplus",
 		"squaresaround", "normalize", "normalizesums", "normalizegrad", "normsums", "rescale", "rescalegrad", "columndots", "colsums",

@@ -29,6 +29,9 @@ func f32softplus_avx2(dst, src *float32, n int)
 func f32sqrt_avx2(dst, src *float32, n int)
 
 //go:noescape
+func f32flush_avx2(dst, src *float32, n int)
+
+//go:noescape
 func f32abs_avx2(dst, src *float32, n int)
 
 //go:noescape
@@ -181,6 +184,8 @@ func vectorUnary_avx2(o op, dst, src *float32, n int) {
 		f32softplus_avx2(dst, src, n)
 	case opSqrt:
 		f32sqrt_avx2(dst, src, n)
+	case opFlush:
+		f32flush_avx2(dst, src, n)
 	case opAbs:
 		f32abs_avx2(dst, src, n)
 	}
@@ -275,6 +280,9 @@ func f32softplus_avx512(dst, src *float32, n int)
 
 //go:noescape
 func f32sqrt_avx512(dst, src *float32, n int)
+
+//go:noescape
+func f32flush_avx512(dst, src *float32, n int)
 
 //go:noescape
 func f32abs_avx512(dst, src *float32, n int)
@@ -429,6 +437,8 @@ func vectorUnary_avx512(o op, dst, src *float32, n int) {
 		f32softplus_avx512(dst, src, n)
 	case opSqrt:
 		f32sqrt_avx512(dst, src, n)
+	case opFlush:
+		f32flush_avx512(dst, src, n)
 	case opAbs:
 		f32abs_avx512(dst, src, n)
 	}

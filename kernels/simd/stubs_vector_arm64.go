@@ -29,6 +29,9 @@ func f32softplus_neon(dst, src *float32, n int)
 func f32sqrt_neon(dst, src *float32, n int)
 
 //go:noescape
+func f32flush_neon(dst, src *float32, n int)
+
+//go:noescape
 func f32abs_neon(dst, src *float32, n int)
 
 //go:noescape
@@ -139,6 +142,8 @@ func vectorUnary_neon(o op, dst, src *float32, n int) {
 		f32softplus_neon(dst, src, n)
 	case opSqrt:
 		f32sqrt_neon(dst, src, n)
+	case opFlush:
+		f32flush_neon(dst, src, n)
 	case opAbs:
 		f32abs_neon(dst, src, n)
 	}

@@ -41,6 +41,36 @@ func squares(rng *rand.Rand, n int) []float32 {
 	return x
 }
 
+// tiny are half zeros, the rest about the least normal number, some of them a little below what stays normal if it is
+// multiplied by 0.9.
+func tiny(rng *rand.Rand, n int) []float32 {
+	x := make([]float32, n)
+	for i := range x {
+		if rng.IntN(2) == 0 {
+			x[i] = float32((rng.Float64()*4 - 2) * 0x1p-126)
+		}
+	}
+	return x
+}
+
+// magnitudes makes values positive.
+func magnitudes(x []float32) []float32 {
+	for i := range x {
+		x[i] = float32(math.Abs(float64(x[i])))
+	}
+	return x
+}
+
+// noSubnormals fails if a moment is subnormal, or a zero with a sign.
+func noSubnormals(t *testing.T, what string, x []float32) {
+	t.Helper()
+	for i, v := range x {
+		if math.Abs(float64(v)) < 0x1p-126 && u32(v) != 0 {
+			t.Fatalf("%s: element %d of %d is %g (%#08x), want 0", what, i, len(x), v, u32(v))
+		}
+	}
+}
+
 // sameBits fails unless got and want are the same bits; one NaN is as good as another.
 func sameBits(t *testing.T, what string, got, want []float32) {
 	t.Helper()

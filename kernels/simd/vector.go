@@ -57,6 +57,10 @@ func Softplus(dst, src []float32) { map1(opSoftplus, dst, src) }
 // Sqrt sets dst[i] to the square root of src[i], correctly rounded: NaN below zero.
 func Sqrt(dst, src []float32) { map1(opSqrt, dst, src) }
 
+// FlushSubnormals sets dst[i] to src[i], or to +0 where |src[i]| < 2^-126, which -0 is as well. NaN keeps its bits.
+// The optimizers do this with every moment they store.
+func FlushSubnormals(dst, src []float32) { map1(opFlush, dst, src) }
+
 // Abs sets dst[i] to |src[i]|.
 func Abs(dst, src []float32) { map1(opAbs, dst, src) }
 

@@ -117,6 +117,10 @@ func unaryGo(o op, dst, src []float32) {
 		for i, x := range src {
 			dst[i] = sqrt32(x)
 		}
+	case opFlush:
+		for i, x := range src {
+			dst[i] = flush(x)
+		}
 	case opAbs:
 		for i, x := range src {
 			dst[i] = math.Float32frombits(math.Float32bits(x) &^ (1 << 31))

@@ -29,6 +29,7 @@ func lerpKernel(b *binding) (kernel, string) {
 				copy(dst, from)
 			}
 			simd.Axpy(dst, share, d)
+			simd.FlushSubnormals(dst, dst)
 		}
 	}, "lerp"
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"unsafe"
 
+	"github.com/lamina-ml/lamina/kernels/simd"
 	"github.com/lamina-ml/lamina/runtime/optim"
 )
 
@@ -61,7 +62,7 @@ func (b *binding) updateAll(follow followers) kernel {
 				for j, slot := range e.s.slots {
 					c.slots[j] = slot[at : at+n]
 				}
-				e.u.Opt.Update(e.step(segs[s.first]), e.s.params[s.from:s.to], unsafe.Slice(unsafe.SliceData(in[s.first].f32), n), c.slots)
+				c.apply(segs[s.first], e.s.params[s.from:s.to], unsafe.Slice(unsafe.SliceData(in[s.first].f32), n))
 			}
 		}
 		for i := range out {
@@ -111,5 +112,16 @@ func (c *ctx) update(seg, lo, hi int, w, g []float32) {
 	for i, s := range e.s.slots {
 		c.slots[i] = s[at+lo : at+hi]
 	}
-	e.u.Opt.Update(e.step(seg), w[lo:hi], g[lo:hi], c.slots)
+	c.apply(seg, w[lo:hi], g[lo:hi])
+}
+
+// apply calls the optimizer with the slots of c. It stores no subnormal moment, or that is done here.
+func (c *ctx) apply(seg int, w, g []float32) {
+	opt := c.e.u.Opt
+	opt.Update(c.e.step(seg), w, g, c.slots)
+	if f, ok := opt.(optim.Flusher); !ok || !f.Flushes() {
+		for _, s := range c.slots {
+			simd.FlushSubnormals(s, s)
+		}
+	}
 }

@@ -11,6 +11,28 @@
 // caller owns, one value of every slot for each weight, zero before the first update. Update is elementwise, so a
 // range of weights may be split anywhere and updated by any number of goroutines with the same bits. The loops are
 // in package simd.
+//
+// # Moments are never subnormal
+//
+// A moment is what an optimizer keeps of the gradients before, and lets decay. One that comes out of an update as x is
+//
+//	x if |x| ≥ 2^-126 or x is NaN, else +0
+//
+// 2^-126 being the least normal float32. That value is stored, and the weight of the same update is computed from it. All
+// kernel sets do so, as does float64 where it says what is right (simd.FlushSubnormals).
+//
+// The reason is units that are dead, as those of a rectifier are that no row turns on. Their gradients are 0 exactly, so a
+// moment of Adam's decays by 0.9 an update and is subnormal after some 800. There it would stay for ever, since 0.9 times
+// the least numbers rounds to themselves, and on many CPUs every instruction that meets one takes more than a hundred
+// cycles.
+//
+// Only moments are flushed. Weights are not, and gradients are not, nor their squares: a subnormal gradient counts in full
+// as far as the moment it is added to is normal. Gradients whose mean square is below 2^-126 leave a v of 0 but an m that
+// is not. The weight then moves by m/ε times the rate, which is nothing for any usual ε, and more than the rate only with
+// an ε below 1e-17.
+//
+// An optimizer of one's own is flushed by the engine, unless it is a [Flusher]. Checkpoints of before are flushed when a
+// training goes on from them.
 package optim
 
 import (
@@ -25,6 +47,10 @@ import (
 // Decayer is an optimizer that says whether the update of a weight depends on [Step].Decay. Where it does not,
 // parameters that are neighbours in memory may be updated in one call.
 type Decayer interface{ Decays() bool }
+
+// Flusher is an optimizer that says whether Update stores no subnormal moment itself. Where it does not, the engine makes
+// them 0 afterwards, which is a pass over the slots.
+type Flusher interface{ Flushes() bool }
 
 // Optimizer turns gradients into updates of weights.
 type Optimizer interface {
@@ -161,6 +187,9 @@ func (c *common) setLayer(factor float64) {
 	}
 	c.layer = factor
 }
+
+// Flushes implements [Flusher]: the kernels do it.
+func (c *common) Flushes() bool { return true }
 
 // Name implements [Optimizer].
 func (c *common) Name() string { return c.kind }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/lamina-ml/lamina/kernels/simd"
 	"github.com/lamina-ml/lamina/runtime/checkpoint"
 	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/runtime/optim"
@@ -94,7 +95,10 @@ func (t *Trainer) file(record any) (*checkpoint.File, error) {
 
 // adopt takes over the tensors and the state of a checkpoint that fits.
 func (t *Trainer) adopt(path string, f *checkpoint.File, s state, content []byte) error {
-	type move struct{ dst, src []float32 }
+	type move struct {
+		dst, src []float32
+		moment   bool
+	}
 	var moves []move
 	var best tensors
 	find := func(name string, n int) ([]float32, error) {
@@ -110,12 +114,12 @@ func (t *Trainer) adopt(path string, f *checkpoint.File, s state, content []byte
 		if err != nil {
 			return err
 		}
-		moves = append(moves, move{dst, src})
+		moves = append(moves, move{dst: dst, src: src})
 		for _, slot := range t.slots(p.Name) {
 			if src, err = find(slotPrefix+slot+"/"+p.Name, len(dst)); err != nil {
 				return err
 			}
-			moves = append(moves, move{t.store.Slot(slot, p.Name), src})
+			moves = append(moves, move{t.store.Slot(slot, p.Name), src, true})
 		}
 		if x := f.Tensor(bestPrefix + p.Name); x != nil && len(x.Data) == len(dst) {
 			if best.params == nil {
@@ -130,7 +134,7 @@ func (t *Trainer) adopt(path string, f *checkpoint.File, s state, content []byte
 		if err != nil {
 			return err
 		}
-		moves = append(moves, move{dst, src})
+		moves = append(moves, move{dst: dst, src: src})
 		if best.params == nil {
 			continue
 		}
@@ -145,6 +149,10 @@ func (t *Trainer) adopt(path string, f *checkpoint.File, s state, content []byte
 		}
 	}
 	for _, m := range moves {
+		if m.moment {
+			simd.FlushSubnormals(m.dst, m.src) // a file of before may have some
+			continue
+		}
 		copy(m.dst, m.src)
 	}
 	t.store.Touch()

@@ -13,12 +13,30 @@ func (a *asm) functions() []kernel {
 			a.p("VSQRTPS %s, %s", a.r(0), a.r(0))
 			a.st(0, "DI", m)
 		}},
+		{"flush", []string{"exponent"}, func(m bool) {
+			a.ld("SI", 0, m)
+			a.flush(0, 1)
+			a.st(0, "DI", m)
+		}},
 		{"abs", []string{"abs"}, func(m bool) {
 			a.ld("SI", 0, m)
 			a.bits("AND", a.c("abs"), a.r(0), a.r(0))
 			a.st(0, "DI", m)
 		}},
 	}
+}
+
+// flush makes 0 of what is subnormal in register n; register t is free. It tests the bits of the exponent with integer
+// instructions, which no CPU slows down for subnormals.
+func (a *asm) flush(n, t int) {
+	if a.wide() {
+		k := a.k()
+		a.p("VPTESTMD %s, %s, %s", a.c("exponent"), a.r(n), k)
+		a.p("VMOVAPS.Z %s, %s, %s", a.r(n), k, a.r(n))
+		return
+	}
+	a.p("VPAND %s, %s, %s", a.c("exponent"), a.r(n), a.r(t))
+	a.p("VPSIGND %s, %s, %s", a.r(t), a.r(n), a.r(n)) // 0 where the exponent is 0
 }
 
 // selections are the elementwise kernels of an operand and a number that differ by the sign of the operand.

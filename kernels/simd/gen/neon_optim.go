@@ -2,13 +2,14 @@ package main
 
 // optimizers write Adam, SGD and RMSProp; their constants lie in memory in the order of the Go structs.
 func (a *arm) optimizers() {
-	// consts broadcasts n floats at R8 into registers from 16 on.
+	const c, exponent = 16, 31
+	// consts broadcasts n floats at R8 into registers from 16 on, and the mask of flush into the last one.
 	consts := func(n int) {
 		for i := range n {
 			a.p("VLD1R.P 4(R8), [V%d.S4]", 16+i)
 		}
+		a.constant("exponent", exponent)
 	}
-	const c = 16
 	// gradient leaves g·scale + decay·w in register 1, with w in 0.
 	gradient := func() {
 		a.ld0("R0", 0)
@@ -29,6 +30,8 @@ func (a *arm) optimizers() {
 		a.op3("FMUL", c+5, 1, 5)
 		a.op3("FMUL", 1, 5, 5)
 		a.fmla(c+4, 3, 5) // v = beta2·v + grow2·g·g
+		a.flush(exponent, 4, 6)
+		a.flush(exponent, 5, 6)
 		a.st(4, "R2")
 		a.st(5, "R4")
 		a.op2("FSQRT", 5, 5)
@@ -52,6 +55,7 @@ func (a *arm) optimizers() {
 		a.ld0("R2", 2)
 		a.mov(1, 3)
 		a.fmla(c+2, 2, 3) // vel = momentum·vel + g
+		a.flush(exponent, 3, 4)
 		a.st(3, "R2")
 		a.mov(3, 4)
 		a.p("CBZ R5, %s", step)
@@ -80,6 +84,7 @@ func (a *arm) optimizers() {
 		a.op3("FMUL", c+3, 1, 3)
 		a.op3("FMUL", 1, 3, 3)
 		a.fmla(c+2, 2, 3) // v = rho·v + grow·g·g
+		a.flush(exponent, 3, 4)
 		a.st(3, "R2")
 		a.op2("FSQRT", 3, 4)
 		a.op3("FADD", c+4, 4, 4)

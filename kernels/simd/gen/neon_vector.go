@@ -57,6 +57,11 @@ func (a *arm) vectorFamily() {
 			a.st(3, "R0")
 		}},
 		{"sqrt", nil, a.one("FSQRT")},
+		{"flush", []string{"exponent"}, func() {
+			a.ld("R1", 0)
+			a.flush(a.k("exponent"), 0, 1)
+			a.st(0, "R0")
+		}},
 		{"abs", nil, a.one("FABS")},
 	})
 	a.class("Binary", "dst, a, b *float32, n int", 32, []armKernel{
@@ -208,6 +213,12 @@ func (a *arm) one(ins string) func() {
 		a.op2(ins, 0, 0)
 		a.st(0, "R0")
 	}
+}
+
+// flush makes 0 of what is subnormal in register n, with the mask of the exponent in register e; t is free.
+func (a *arm) flush(e, n, t int) {
+	a.p("VCMTST V%d.S4, V%d.S4, V%d.S4", e, n, t) // ones where the exponent is not 0
+	a.op3("AND", t, n, n)
 }
 
 func (a *arm) withScalar(ins string) func() {

@@ -12,6 +12,14 @@ func (a *asm) optimizers() {
 		}
 		return names
 	}
+	// exponent holds the mask of flush in register n; where there is none it stays in memory.
+	exponent := func(n int) {
+		a.use("exponent")
+		if n <= a.last {
+			a.consts["exponent"] = r(n)
+			a.p("VMOVUPS exponent<>(SB), %s", r(n))
+		}
+	}
 	// gradient leaves g·scale + decay·w in register 1, with w in 0.
 	gradient := func(c []string, m bool) {
 		a.ld("DI", 0, m)
@@ -23,6 +31,7 @@ func (a *asm) optimizers() {
 	a.text("adam", "w, d, m, v *float32, n int, c *adamConsts", 48) // d, because g names a register
 	a.args("w", "DI", "d", "SI", "m", "DX", "v", "BX", "n", "CX", "c", "R8")
 	c := consts("R8", 5, 10)
+	exponent(15)
 	a.loop([]string{"DI", "SI", "DX", "BX"}, func(m bool) {
 		gradient(c, m)
 		a.ld("DX", 2, m)
@@ -32,6 +41,8 @@ func (a *asm) optimizers() {
 		a.p("VMULPS %s, %s, %s", c[5], r(1), r(4))
 		a.p("VMULPS %s, %s, %s", r(1), r(4), r(4))
 		a.p("VFMADD213PS %s, %s, %s", r(4), c[4], r(3)) // v = beta2·v + grow2·g·g
+		a.flush(2, 4)
+		a.flush(3, 4)
 		a.st(2, "DX", m)
 		a.st(3, "BX", m)
 		a.p("VSQRTPS %s, %s", r(3), r(4))
@@ -46,6 +57,7 @@ func (a *asm) optimizers() {
 	a.text("sgd", "w, d, vel *float32, n int, c *sgdConsts", 40)
 	a.args("w", "DI", "d", "SI", "vel", "DX", "n", "CX", "c", "R8")
 	c = consts("R8", 8, 4)
+	exponent(12)
 	nesterov, plain, done := a.fresh("nesterov"), a.fresh("plain"), a.fresh("done")
 	a.p("TESTQ DX, DX")
 	a.p("JZ %s", plain)
@@ -59,6 +71,7 @@ func (a *asm) optimizers() {
 			gradient(c, m)
 			a.ld("DX", 2, m)
 			a.p("VFMADD213PS %s, %s, %s", r(1), c[2], r(2)) // vel = momentum·vel + g
+			a.flush(2, 3)
 			a.st(2, "DX", m)
 			if look {
 				a.p("VFMADD213PS %s, %s, %s", r(1), c[2], r(2))
@@ -80,12 +93,14 @@ func (a *asm) optimizers() {
 	a.text("rmsprop", "w, d, v *float32, n int, c *rmsConsts", 40)
 	a.args("w", "DI", "d", "SI", "v", "DX", "n", "CX", "c", "R8")
 	c = consts("R8", 8, 6)
+	exponent(14)
 	a.loop([]string{"DI", "SI", "DX"}, func(m bool) {
 		gradient(c, m)
 		a.ld("DX", 2, m)
 		a.p("VMULPS %s, %s, %s", c[3], r(1), r(3))
 		a.p("VMULPS %s, %s, %s", r(1), r(3), r(3))
 		a.p("VFMADD213PS %s, %s, %s", r(3), c[2], r(2)) // v = rho·v + grow·g·g
+		a.flush(2, 3)
 		a.st(2, "DX", m)
 		a.p("VSQRTPS %s, %s", r(2), r(3))
 		a.p("VADDPS %s, %s, %s", c[4], r(3), r(3))

@@ -118,7 +118,7 @@ func (a *asm) class(class, args string, size int, ks []kernel) {
 }
 
 var goOp = map[string]string{
-	"relu": "opRelu", "exp": "opExp", "sigmoid": "opSigmoid", "tanh": "opTanh", "log": "opLog", "erf": "opErf", "softplus": "opSoftplus", "sqrt": "opSqrt", "abs": "opAbs",
+	"relu": "opRelu", "exp": "opExp", "sigmoid": "opSigmoid", "tanh": "opTanh", "log": "opLog", "erf": "opErf", "softplus": "opSoftplus", "sqrt": "opSqrt", "flush": "opFlush", "abs": "opAbs",
 	"max": "opMax", "min": "opMin", "leakyrelu": "opLeakyRelu", "elu": "opElu", "add": "opAdd", "sub": "opSub", "mul": "opMul", "div": "opDiv",
 	"relugrad": "opReluGrad", "sigmoidgrad": "opSigmoidGrad", "tanhgrad": "opTanhGrad",
 	"addscalar": "opAddScalar", "mulscalar": "opMulScalar", "axpy": "opAxpy", "sum": "opSum", "dot": "opDot",
