@@ -17,6 +17,7 @@ type Record struct {
 	ModelHash  string            `json:"model_hash,omitempty"` // of the text form without positions
 	Kernels    string            `json:"kernels,omitempty"`    // kernel set that computed the bits
 	Averaged   bool              `json:"averaged,omitempty"`   // what ships are moving averages of the parameters
+	Folded     bool              `json:"folded,omitempty"`     // what ships has statistics of the batch as parts of products
 	Ships      string            `json:"ships,omitempty"`      // text form of the function, as it was declared
 	Executable string            `json:"executable,omitempty"` // SHA-256 of the program, if a recipe lacks what its Go code did
 	Versions   map[string]string `json:"versions,omitempty"`   // of what took part

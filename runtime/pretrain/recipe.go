@@ -150,5 +150,8 @@ func (a *Recorded) Net(r *train.Result) *engine.Net {
 	if a.rec.Averaged {
 		r = r.Averaged()
 	}
+	if a.rec.Folded {
+		r = r.Folded()
+	}
 	return r.Net(values...)
 }

@@ -38,7 +38,7 @@ func newRecord(r *Result) (engine.Record, error) {
 		}
 	}
 	return engine.Record{
-		Averaged: r.averaged, Executable: executable,
+		Averaged: r.averaged, Folded: r.folded, Executable: executable,
 		Seed: r.opt.Seed, DataHash: hash, Rows: r.rows.Len(), Columns: columns, Metrics: metrics,
 		Classes: r.opt.Classes, Program: r.program,
 		Phases:   phases,
