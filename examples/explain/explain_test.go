@@ -24,7 +24,7 @@ func TestExplain(t *testing.T) {
 	if err := run(t.Context(), &out, dir, digits.Train.Head(600), digits.Test.Head(100), 3, nil); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(out.String(), "explain: holds, tolerance ") {
+	if !strings.Contains(out.String(), "explain: holds, worst difference ") {
 		t.Errorf("the program printed %q", out.String())
 	}
 	verdict, err := bundle.Verify(t.Context(), dir, ort.Runtime())

@@ -45,6 +45,6 @@ func run(ctx context.Context, out io.Writer, dir string, rows, test *dataset.Tab
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%s: %s, tolerance %.2g\n", report.Dir, report.Verification.Status, report.Tolerance)
+	fmt.Fprintln(out, report)
 	return nil
 }

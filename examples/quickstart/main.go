@@ -19,7 +19,9 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	if _, err := bundle.Write(ctx, "out/encoder", fit.Net(ae.Tap("code")), digits.Test, ort.Runtime()); err != nil {
+	report, err := bundle.Write(ctx, "out/encoder", fit.Net(ae.Tap("code")), digits.Test, ort.Runtime())
+	if err != nil {
 		log.Fatal(err)
 	}
+	log.Print(report)
 }

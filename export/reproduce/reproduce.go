@@ -186,7 +186,7 @@ func (f *finder) find(want engine.Rows) (dataset.Source, error) {
 		}
 		seen = append(seen, fmt.Sprintf("%s (%d rows of %v, %.12s)", c.name, c.t.Len(), c.t.Columns(), c.hash))
 	}
-	return nil, fmt.Errorf("its %d rows, of hash %.12s, are none of %s: give the data it was trained on", want.Rows, want.Hash, strings.Join(seen, ", "))
+	return nil, fmt.Errorf("its %d rows, of hash %.12s, are none of %s: give the data it was trained on, with the same columns (--data of lamina reproduce)", want.Rows, want.Hash, strings.Join(seen, ", "))
 }
 
 // chosen returns the rows of these numbers, nil if the table does not have them.

@@ -94,6 +94,12 @@ func ways() map[string]func(t *testing.T, digits *dataset.Split) (*engine.Net, d
 				pretrain.Probe(x.Then(enc), d.Train.Head(50), d.Test.Head(50)),
 				pretrain.Fit(ae, d.Train.Head(200), options(1))).Net(ae.Tap("code")), d.Test
 		},
+		"statistics of the batch, folded": func(t *testing.T, d *dataset.Split) (*engine.Net, dataset.Source) {
+			x := spec.Input("x", 784)
+			enc := spec.Sequential("encoder", spec.Dense(12).NoBias(), spec.BatchNorm(), spec.Tanh(), spec.Dense(5))
+			m := spec.NewModel("folded", spec.MSE(x.Then(enc, spec.Dense(784)), x))
+			return fit(t, m, d.Train.Head(300), options(3)).Folded().Net(x.Then(enc)), d.Test
+		},
 		"statistics of the batch, averages on a schedule": func(t *testing.T, d *dataset.Split) (*engine.Net, dataset.Source) {
 			x := spec.Input("x", 784)
 			enc := spec.Sequential("encoder", spec.Dense(40).NoBias(), spec.BatchNorm(), spec.ReLU(), spec.Dense(12))

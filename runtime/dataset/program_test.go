@@ -3,12 +3,16 @@ package dataset_test
 import (
 	"errors"
 	"fmt"
+	"math"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/runtime/dataset"
+	"github.com/lamina-ml/lamina/spec"
 )
 
 func TestMistakesNameTheLine(t *testing.T) {
@@ -41,6 +45,74 @@ func ExampleFrom() {
 	})
 	fmt.Println(t.Len(), t.Columns(), t.Err())
 	// Output: 2 [x f32[3] y i64[]] <nil>
+}
+
+// A CSV file of readings, a weight and a class: weight becomes w, class y, and the rest x.
+func ExampleCSV() {
+	dir, err := os.MkdirTemp("", "csv")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "readings.csv")
+	if err := os.WriteFile(path, []byte("speed,heat,weight,class\n1,20,0.5,0\n3,20,1,-1\n"), 0o600); err != nil {
+		fmt.Println(err)
+		return
+	}
+	t, err := dataset.CSV(path, dataset.CSVOptions{
+		Label:  "class",
+		Groups: []dataset.CSVGroup{{Name: "w", Fields: []string{"weight"}}, {Name: "x", Rest: true}},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(t.Columns(), t.F32("x"), t.I64("y"))
+	// Output: [w f32[1] x f32[2] y i64[]] [1 20 3 20] [0 -1]
+}
+
+// Moments become constants of the model, which ship in its file: the program that uses it
+// gives rows as they are.
+func ExampleTable_Moments() {
+	rows := dataset.From([][]float32{{1, 20}, {3, 20}}, func(r []float32, row dataset.Row) { row.F32("x", r...) })
+	mean, deviation, err := rows.Moments("x")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	x := spec.Input("x", 2)
+	standard := spec.Div(spec.Sub(x, spec.Data([]int{2}, mean)), spec.Data([]int{2}, deviation))
+	fmt.Println(mean, deviation, standard.Type(), standard.Err())
+	// Output: [2 20] [1 1] f32[N 2] <nil>
+}
+
+// TestMoments are of the rows that a table shows, and of many digits; a feature that never
+// moves is centred exactly.
+func TestMoments(t *testing.T) {
+	rows := dataset.From(make([]struct{}, 1000), func() func(struct{}, dataset.Row) {
+		i := 0
+		return func(_ struct{}, row dataset.Row) {
+			row.F32("x", 1e4+float32(i%2), 0.1, float32(i))
+			row.I64("y", 1)
+			i++
+		}
+	}())
+	mean, deviation, err := rows.Select([]int{0, 1, 4, 3}).Moments("x")
+	if want := "[10000.5 0.10000000149011612 2] [0.5 1 1.5811388300841898]"; err != nil || fmt.Sprint(mean, deviation) != want {
+		t.Errorf("got %v %v, %v, want %s", mean, deviation, err, want)
+	}
+	if mean, deviation, err = rows.Moments("x"); err != nil || mean[1] != float64(float32(0.1)) || deviation[1] != 1 || math.Abs(mean[0]-10000.5) > 1e-9 || math.Abs(deviation[0]-0.5) > 1e-9 {
+		t.Errorf("got %v %v, %v", mean, deviation, err)
+	}
+	for _, name := range []string{"y", "z"} {
+		if _, _, err := rows.Moments(name); err == nil || !strings.Contains(err.Error(), "no column \""+name+" f32\"") {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	if _, _, err := rows.Head(0).Moments("x"); err == nil || !strings.Contains(err.Error(), "Head") {
+		t.Errorf("got %v", err)
+	}
 }
 
 func ExampleTable_Balanced() {

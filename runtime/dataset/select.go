@@ -81,6 +81,42 @@ func (t *Table) Reshape(column string, dims ...int) *Table {
 	return t.edit(c, d)
 }
 
+// Moments returns the mean and the standard deviation of each feature of a column of float32, by which a model
+// standardizes what it is given: Div(Sub(x, Data(shape, mean)), Data(shape, deviation)). Both are of the table's own
+// rows, without Bessel's correction. A feature that has one value everywhere gets the deviation 1, so that it may be
+// divided by. Errors: that of the table; no such column of float32.
+func (t *Table) Moments(column string) (mean, deviation []float64, err error) {
+	if t.err != nil {
+		return nil, nil, t.err
+	}
+	c := t.find(column)
+	if c == nil || c.DType != F32 {
+		return nil, nil, t.noColumn("Moments", column+" f32").err
+	}
+	v, n := t.F32(column), c.width
+	mean, deviation = make([]float64, n), make([]float64, n)
+	still := slices.Repeat([]bool{true}, n)
+	for i, x := range v {
+		mean[i%n] += float64(x) / float64(t.n)
+		still[i%n] = still[i%n] && x == v[i%n]
+	}
+	for j := range mean {
+		if still[j] {
+			mean[j] = float64(v[j])
+		}
+	}
+	for i, x := range v {
+		d := float64(x) - mean[i%n]
+		deviation[i%n] += d * d / float64(t.n)
+	}
+	for j := range deviation {
+		if deviation[j] = math.Sqrt(deviation[j]); still[j] {
+			deviation[j] = 1
+		}
+	}
+	return mean, deviation, nil
+}
+
 // Bytes returns the table with a column of int64 as uint8, an eighth of the memory: pixels read from a file of bytes,
 // for a model that takes them as they are. Errors: no such column of int64; a value that is no byte.
 func (t *Table) Bytes(column string) *Table {
