@@ -85,6 +85,8 @@ func (l *IntegratedGradientsLayer) args() string {
 		return "the score is nil"
 	case l.steps <= 0 || l.steps > maxSteps:
 		return fmt.Sprintf("the number of steps must be in [1, %d], got %d", maxSteps, l.steps)
+	case len(l.baseline) == 0:
+		return "the baseline must be one number or one for each element of a row, got none"
 	}
 	for i, x := range l.baseline {
 		if rule := finite(fmt.Sprintf("element %d of the baseline", i), x); rule != "" {

@@ -276,3 +276,16 @@ func TestFormulasInParts(t *testing.T) {
 		}
 	}
 }
+
+// TestRowsBesideAllAxes: a constant with as many axes as there may be leaves none for the
+// batch, so that rows would be taken for columns.
+func TestRowsBesideAllAxes(t *testing.T) {
+	all := spec.Data([]int{1, 1, 1, 1, 1, 1, 1, 1}, []float32{2})
+	if err := spec.Mul(spec.Input("x"), all).Err(); err == nil || !strings.Contains(err.Error(), "8 axes and the batch, at most 8") {
+		t.Errorf("error is %v", err)
+	}
+	most := spec.Data([]int{1, 1, 1, 1, 1, 1, 1}, []float32{2})
+	if got := spec.Mul(spec.Input("x"), most).Type().String(); got != "f32[N 1 1 1 1 1 1 1]" {
+		t.Errorf("seven axes give %s", got)
+	}
+}

@@ -132,6 +132,9 @@ func TestGradMistakes(t *testing.T) {
 		"baseline": {func() error {
 			return spec.Input("x", 4).Then(spec.IntegratedGradients(3, same).Baseline(1, 2)).Err()
 		}, []string{"the baseline must be one number or one for each element of a row, got 2 (x is f32[N 4])"}},
+		"baseline of nothing": {func() error {
+			return spec.Input("x", 4).Then(spec.IntegratedGradients(3, same).Baseline()).Err()
+		}, []string{"the baseline must be one number or one for each element of a row, got none"}},
 		"baseline not finite": {func() error {
 			return spec.Input("x", 4).Then(spec.IntegratedGradients(3, same).Baseline(math.NaN())).Err()
 		}, []string{"element 0 of the baseline must be finite"}},

@@ -33,7 +33,10 @@ func joinOp(op ir.Op) func(*Builder, []*ir.Value) *ir.Value {
 // broadcasting is an op of operands that are broadcast, row by row.
 func broadcasting(op ir.Op) func(*Builder, []*ir.Value) *ir.Value {
 	return func(b *Builder, x []*ir.Value) *ir.Value {
-		shapes := rowByRow(x)
+		shapes, rule := rowByRow(x)
+		if rule != "" {
+			return b.Errorf("%s", rule)
+		}
 		lined, types := append([]*ir.Value{}, x...), ir.TypesOf(x)
 		for i, s := range shapes {
 			types[i].Shape = s
@@ -61,8 +64,8 @@ func typesOf(x []*ir.Value) string {
 
 // rowByRow returns the shapes of operands in which those with a batch have as many axes
 // as the others, of length 1 and behind the batch. Without that f32[N] beside f32[N 1] would be taken for a row of N
-// columns, and each row would meet all others.
-func rowByRow(x []*ir.Value) []ir.Shape {
+// columns, and each row would meet all others. It returns the rule that they break, or "".
+func rowByRow(x []*ir.Value) (shapes []ir.Shape, rule string) {
 	out := make([]ir.Shape, len(x))
 	most, rows := 0, false
 	for i, v := range x {
@@ -73,8 +76,11 @@ func rowByRow(x []*ir.Value) []ir.Shape {
 		}
 		most = max(most, inRow)
 	}
-	if !rows || most >= ir.MaxRank {
-		return out
+	switch {
+	case !rows:
+		return out, ""
+	case most >= ir.MaxRank:
+		return nil, fmt.Sprintf("the result would have %d axes and the batch, at most %d are possible in all (given are %s)", most, ir.MaxRank, typesOf(x))
 	}
 	for i, s := range out {
 		if missing := most - len(s) + 1; rowsFirst(s) && missing > 0 {
@@ -85,7 +91,7 @@ func rowByRow(x []*ir.Value) []ir.Shape {
 			out[i] = append(lined, s[1:]...)
 		}
 	}
-	return out
+	return out, ""
 }
 
 // Add is a + b, elementwise, as are [Sub], [Mul], [Div], [Pow], [Maximum], [Minimum],

@@ -301,6 +301,12 @@ func TestBundleCannot(t *testing.T) {
 	if _, err := reproduce.Bundle(t.Context(), dir, reproduce.Options{}); !errors.Is(err, reproduce.ErrCannot) || !strings.Contains(err.Error(), "before recipes") {
 		t.Errorf("got %v", err)
 	}
+	dir = write(t, usual, rows)
+	alter(t, dir, func(rec map[string]any) { rec["ships"] = "m (f32[N 784] x) => (y) { }" })
+	begun := func(*pretrain.Program) { t.Error("a training began of which nothing can ship") }
+	if _, err := reproduce.Bundle(t.Context(), dir, reproduce.Options{Begin: begun}); !errors.Is(err, reproduce.ErrCannot) || !strings.Contains(err.Error(), "what it ships: text form") {
+		t.Errorf("got %v", err)
+	}
 	if err := os.WriteFile(filepath.Join(dir, "model.onnx"), []byte("x"), 0o666); err != nil {
 		t.Fatal(err)
 	}

@@ -49,7 +49,7 @@ type Recorded struct {
 	Program *Program
 
 	parser *spec.Parser
-	ships  string
+	ships  []*spec.Value
 	rec    engine.Record
 }
 
@@ -58,9 +58,9 @@ type Recorded struct {
 // trained on. A probe measures and trains nothing, so it is left out.
 //
 // Errors: a phase without a recipe, or one whose recipe lacks something, in the words of
-// the record; rows that are not found; a recipe that breaks a rule.
+// the record; rows that are not found; a recipe, or a function that ships, that breaks a rule.
 func Again(rec engine.Record, rows func(engine.Rows) (dataset.Source, error)) (*Recorded, error) {
-	out := &Recorded{Program: &Program{name: "again", said: map[string]bool{}}, parser: &spec.Parser{}, ships: rec.Ships, rec: rec}
+	out := &Recorded{Program: &Program{name: "again", said: map[string]bool{}}, parser: &spec.Parser{}, rec: rec}
 	trained := map[string]bool{}
 	for i, p := range rec.Phases {
 		if p.Probe != "" {
@@ -77,6 +77,10 @@ func Again(rec engine.Record, rows func(engine.Rows) (dataset.Source, error)) (*
 	}
 	if len(out.Program.list) == 0 || rec.Ships == "" {
 		return nil, errors.New("the record does not say how it was trained: it is of a version of Lamina before recipes")
+	}
+	var err error
+	if out.ships, err = out.parser.Values(rec.Ships); err != nil {
+		return nil, fmt.Errorf("what it ships: %w", err)
 	}
 	for i := range out.Program.list {
 		out.Program.check(&out.Program.list[i])
@@ -143,15 +147,11 @@ func (a *Recorded) step(p engine.Phase, trained map[string]bool, rows func(engin
 
 // Net returns the function that the record's bundle ships, of a result of the program.
 func (a *Recorded) Net(r *train.Result) *engine.Net {
-	values, err := a.parser.Values(a.ships)
-	if err != nil {
-		return engine.ErrNet(err)
-	}
 	if a.rec.Averaged {
 		r = r.Averaged()
 	}
 	if a.rec.Folded {
 		r = r.Folded()
 	}
-	return r.Net(values...)
+	return r.Net(a.ships...)
 }
