@@ -33,17 +33,17 @@ func ReLU() *ActivationLayer { return &ActivationLayer{newBase("ReLU"), ops.Relu
 // [LeCun].
 func SELU() *ActivationLayer { return &ActivationLayer{newBase("SELU"), ops.Selu{}} }
 
-// GELU is x·Φ(x), Φ being the normal distribution function, in the exact form
-// with erf (Hendrycks and Gimpel 2016).
+// GELU is x·Φ(x), where Φ is the normal distribution function, in the exact form with
+// erf (Hendrycks and Gimpel 2016).
 func GELU() *ActivationLayer { return &ActivationLayer{newBase("GELU"), ops.Gelu{}} }
 
 // SiLU is x·sigmoid(x) (Elfwing, Uchibe and Doya 2018), also known as Swish
-// (Ramachandran, Zoph and Le 2017). Files hold its two parts: the opsets written have
-// no operator for it.
+// (Ramachandran, Zoph and Le 2017). Files hold its two parts, since the opsets written
+// have no operator for it.
 func SiLU() *ActivationLayer { return &ActivationLayer{newBase("SiLU"), ops.Silu{}} }
 
-// HardSwish is x·min(max(x/6 + 1/2, 0), 1) (Howard et al. 2019): HardSwish of ONNX from
-// opset 14 on. Its gradient is 0 at -3 and 1 at 3.
+// HardSwish is x·min(max(x/6 + 1/2, 0), 1) (Howard et al. 2019): HardSwish of ONNX,
+// since opset 14. Its gradient is 0 at -3 and 1 at 3.
 func HardSwish() *ActivationLayer {
 	return &ActivationLayer{newBase("HardSwish"), ops.HardSwish{}}
 }
@@ -63,8 +63,8 @@ type LeakyReLULayer struct {
 	alpha float64
 }
 
-// LeakyReLU is x for x ≥ 0, else alpha·x (Maas et al. 2013); alpha is 0.01, the
-// default of ONNX, unless Alpha is given.
+// LeakyReLU is x for x ≥ 0, else alpha·x (Maas et al. 2013). alpha is 0.01, ONNX's
+// default, unless Alpha sets it.
 func LeakyReLU() *LeakyReLULayer { return &LeakyReLULayer{newBase("LeakyReLU"), 0.01} }
 
 // Named gives the layer a name.
@@ -93,8 +93,8 @@ type ELULayer struct {
 	alpha float64
 }
 
-// ELU is x for x ≥ 0, else alpha·(exp(x)-1) (Clevert et al. 2015); alpha is 1
-// unless Alpha is given.
+// ELU is x for x ≥ 0, else alpha·(exp(x)-1) (Clevert et al. 2015). alpha is 1 unless
+// Alpha sets it.
 func ELU() *ELULayer { return &ELULayer{newBase("ELU"), 1} }
 
 // Named gives the layer a name.
@@ -130,8 +130,8 @@ type SoftmaxLayer struct {
 	axis int
 }
 
-// Softmax is exp(x) divided by its sum along an axis, the batch not counted; -1
-// is the last. Mistakes: the axis does not exist.
+// Softmax is exp(x) divided by its sum along an axis, not counting the batch; -1 is the
+// last. Mistakes: the axis does not exist.
 func Softmax(axis int) *SoftmaxLayer { return &SoftmaxLayer{newBase("Softmax"), axis} }
 
 // Named gives the layer a name.

@@ -1,6 +1,6 @@
 package spec
 
-// Autoencoder is the model that learns to return its input through an encoder
+// Autoencoder is a model that learns to return its input through an encoder
 // and a decoder, with [MSE] as its loss. Its taps are "code", the encoder's
 // output, and "reconstruction", the decoder's. The decoder is any layer, often
 // a [Mirror] of the encoder.

@@ -18,17 +18,17 @@ type AverageLayer struct {
 	share    *ir.Value // 1-momentum, nil if it is constant
 }
 
-// Average returns a layer that computes what the layer of computes, with weights of its
-// own that follow those of that layer (He et al. 2020; Grill et al. 2020):
+// Average returns a layer that computes what the given layer computes, but with moving
+// averages of its weights (He et al. 2020; Grill et al. 2020):
 //
 //	average = momentum·average + (1-momentum)·weight
 //
-// once an update, after it, beginning with the weights as they begin. They are state:
-// no gradient reaches them and no optimizer changes them; one does reach what the
-// average is placed on. State that the layer has is the average's own. A
-// [train.Result] ships it like any other layer.
-// Mistakes: of was not placed before; it has an average inside; momentum is not in
-// [0, 1).
+// once per update, after it, starting from the initial weights. The averages are state:
+// no gradient reaches them and no optimizer changes them, but gradients do reach the
+// layer's input. If the layer has state, the average has its own copy. A [train.Result]
+// ships an average like any other layer.
+// Mistakes: the layer was not placed before, or has an average inside; momentum is not
+// in [0, 1).
 //
 // [train.Result]: https://pkg.go.dev/github.com/lamina-ml/lamina/runtime/train#Result
 func Average(of Layer, momentum float64) *AverageLayer {
@@ -39,7 +39,7 @@ func Average(of Layer, momentum float64) *AverageLayer {
 func (l *AverageLayer) Named(name string) *AverageLayer { return Named(l, name) }
 
 // Schedule multiplies 1-momentum by a schedule's factor: with [optim.Cosine] of 0 the
-// momentum rises to 1 along half a cosine (Grill et al. 2020). It is constant if not set.
+// momentum rises to 1 along half a cosine (Grill et al. 2020). The default is constant.
 func (l *AverageLayer) Schedule(s optim.Schedule) *AverageLayer {
 	return Option(l, "Schedule", func(l *AverageLayer) { l.schedule = s })
 }

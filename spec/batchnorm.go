@@ -20,24 +20,25 @@ type BatchNormLayer struct {
 }
 
 // BatchNorm gives each channel mean 0 and variance 1, then a scale and a bias of its own
-// (Ioffe and Szegedy 2015). In training mean and variance are those of the whole update,
-// over its rows and all axes but that of the channels, and gradients go through them. They
-// move running ones, once an update, by which evaluations and what ships normalise:
+// (Ioffe and Szegedy 2015). In training, mean and variance are those of the whole update,
+// over its rows and all axes except the channels', and gradients flow through them. Once
+// per update they move the running statistics, with which evaluations and what ships
+// normalise:
 //
 //	running = momentum·running + (1-momentum)·batch
 //
-// That is BatchNormalization of ONNX from opset 15 on, training_mode included: the variance
-// is that of the rows themselves, without Bessel's correction, as in Keras and unlike the
-// running one of PyTorch.
+// This is BatchNormalization of ONNX from opset 15 on, including training_mode: the
+// variance is that of the rows themselves, without Bessel's correction, as in Keras and
+// unlike PyTorch's running variance.
 //
 // Shapes: x and y f32[N … C]. Parameters: scale f32[C], one unless ScaleInit is given, and
-// bias f32[C], zero unless BiasInit is given. State: mean f32[C], which begins with 0, and
-// variance f32[C], with 1. Momentum is 0.9 and epsilon 1e-5, the defaults of ONNX, unless
-// given. A layer whose mean is named by [train.Options].Freeze normalises by the running
-// statistics in training too, and leaves them as they are. Mistakes: C is not known, x is
-// no f32 or has no axis besides the batch; one model has the layer at two places, since
-// its running statistics can be those of one only. Accumulating several batches is a mistake,
-// as none has the statistics of all: [GroupNorm] needs none.
+// bias f32[C], zero unless BiasInit is given. State: mean f32[C], which starts at 0, and
+// variance f32[C], which starts at 1. Momentum is 0.9 and epsilon 1e-5, the defaults of
+// ONNX, unless given. If [train.Options].Freeze names its mean, the layer also normalises
+// with the running statistics in training, and leaves them unchanged. Mistakes: C is not
+// known, x is not f32 or has no axis besides the batch; a model uses the layer at two
+// places, since its running statistics can belong to only one. Accumulating several
+// batches is a mistake, as no batch has the statistics of all: [GroupNorm] needs none.
 //
 // [train.Options]: https://pkg.go.dev/github.com/lamina-ml/lamina/runtime/train#Options
 func BatchNorm() *BatchNormLayer {
@@ -47,14 +48,14 @@ func BatchNorm() *BatchNormLayer {
 // Named gives the layer a name.
 func (l *BatchNormLayer) Named(name string) *BatchNormLayer { return Named(l, name) }
 
-// Axis sets the axis of the channels, the batch not counted: 0 for images of shape
+// Axis sets the axis of the channels, not counting the batch: 0 for images of shape
 // [N C H W]. -1 is the last. Mistakes: the axis does not exist.
 func (l *BatchNormLayer) Axis(axis int) *BatchNormLayer {
 	return Option(l, "Axis", func(l *BatchNormLayer) { l.axis = axis })
 }
 
-// Momentum sets how much of the running statistics stays in an update. It must be at
-// least 0 and below 1.
+// Momentum sets the share of the running statistics that is kept in an update. It must
+// be at least 0 and below 1.
 func (l *BatchNormLayer) Momentum(m float64) *BatchNormLayer {
 	return Option(l, "Momentum", func(l *BatchNormLayer) { l.momentum = m })
 }
@@ -64,7 +65,7 @@ func (l *BatchNormLayer) Epsilon(e float64) *BatchNormLayer {
 	return Option(l, "Epsilon", func(l *BatchNormLayer) { l.epsilon = e })
 }
 
-// NoScale leaves the scale out, which a product behind has already.
+// NoScale leaves out the scale, which is redundant before a product.
 func (l *BatchNormLayer) NoScale() *BatchNormLayer {
 	return Option(l, "NoScale", func(l *BatchNormLayer) { l.noScale = true })
 }

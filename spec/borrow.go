@@ -8,9 +8,9 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 )
 
-// Borrow returns a parameter of another layer, so that both use one tensor: what a
-// tied image does with the weights of the layer it mirrors. Mistakes: the other layer
-// was not placed yet, or has no parameter of that name.
+// Borrow returns a parameter of another layer, so that both use one tensor, as a tied
+// image does with the weights of the layer it mirrors. Mistakes: the other layer was not
+// placed yet, or has no parameter of that name.
 func (b *Builder) Borrow(of Layer, name string) *ir.Value {
 	p := b.paramOf(of, name)
 	if p == nil {
@@ -31,12 +31,12 @@ func (b *Builder) lend(p *param) *ir.Value {
 }
 
 // StartAs makes w, a parameter of this layer, start with the elements of another
-// layer's instead of those of its initializer; from then on it goes its own way.
-// Mistakes: those of [Builder.Borrow]; w is no parameter of this layer, starts as
-// another one already, or has other lengths.
+// layer's parameter instead of its initializer's; from then on they are independent.
+// Mistakes: those of [Builder.Borrow]; w is not a parameter of this layer, already starts
+// as another one, or has other lengths.
 func (b *Builder) StartAs(w *ir.Value, of Layer, name string) { b.start(w, of, name, false) }
 
-// StartTransposed is StartAs of two matrices, with rows and columns exchanged.
+// StartTransposed is StartAs for two matrices, with rows and columns exchanged.
 func (b *Builder) StartTransposed(w *ir.Value, of Layer, name string) { b.start(w, of, name, true) }
 
 func (b *Builder) start(w *ir.Value, of Layer, name string, turned bool) {

@@ -10,8 +10,8 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 )
 
-// Layer is a recipe that owns weights. A layer embeds [Base] and says in Build
-// what it means; that is the whole contract, inside this module and outside.
+// Layer is a recipe that owns weights. A layer embeds [Base] and defines itself in
+// Build; that is the whole contract, in this module and in others.
 type Layer interface {
 	// Build returns the value of the layer for the operands x, of which there is
 	// at least one. It runs once at each place of the layer.
@@ -20,8 +20,8 @@ type Layer interface {
 	base() *Base
 }
 
-// Base is what every layer embeds. It is had from [Here]; the zero Base marks a
-// layer that was not made by its constructor, which is a mistake.
+// Base is embedded by every layer. [Here] returns one; the zero Base marks a layer that
+// was not made by its constructor, which is a mistake.
 type Base struct{ st *state }
 
 func (b *Base) base() *Base { return b }
@@ -94,9 +94,9 @@ type placement struct {
 	from     *ir.Node // of a text, whose layer and line it has
 }
 
-// Here returns the base of a layer, for use in its constructor: the kind, which
-// with a number becomes the layer's name, and where the constructor's caller
-// stands. The kind is a name as [Value.Named] takes one.
+// Here returns the base of a layer, for use in its constructor. It records the kind,
+// which with a number becomes the layer's name, and the line that called the
+// constructor. The kind must be a name that [Value.Named] accepts.
 func Here(kind string) Base {
 	st := &state{kind: kind, made: callers(1)}
 	if st.made.pos().IsZero() {
@@ -127,16 +127,16 @@ func (st *state) rename(name string) {
 	st.name = name
 }
 
-// Option returns a copy of a layer in which set has set something, for the option
-// methods of a layer of one's own:
+// Option returns a copy of a layer that set has changed. Use it for the option methods
+// of your own layer:
 //
 //	func (l *Layer) Init(i spec.Init) *Layer {
 //		return spec.Option(l, "Init", func(l *Layer) { l.init = i })
 //	}
 //
-// The layer itself stays as it is, so one may be the pattern of several. After it was
-// placed an option is a mistake, for the copy would have weights of its own. Option
-// returns nil for nil.
+// The layer itself does not change, so it may serve as a template for several. Once it
+// is placed, an option is a mistake, because the copy would have weights of its own.
+// Option returns nil for nil.
 func Option[T any, L interface {
 	*T
 	Layer
@@ -175,8 +175,8 @@ func (st *state) clone() *state {
 	return &c
 }
 
-// Named returns a copy of a layer with that name. It is for the Named method of a
-// layer of one's own:
+// Named returns a copy of a layer with that name. Use it for the Named method of your
+// own layer:
 //
 //	func (l *Layer) Named(name string) *Layer { return spec.Named(l, name) }
 func Named[T any, L interface {
@@ -193,9 +193,8 @@ type argued interface{ args() string }
 // mistake, so that the layers inside are still looked at.
 type nested interface{ parts() []Layer }
 
-// Builder is what a layer builds with. It is sticky: after a mistake its methods
-// do nothing and return a value of an invalid type, so that Build needs no check
-// at each call.
+// Builder is what a layer builds with. After a mistake its methods do nothing and
+// return a value of an invalid type, so that Build need not check each call.
 type Builder struct {
 	sp     *space
 	p      *placement
@@ -279,8 +278,8 @@ func (b *Builder) Op(op ir.Op, in ...*ir.Value) *ir.Value {
 	return bad()
 }
 
-// Ops is Op that returns every result. After a mistake it returns [ir.MaxResults]
-// values of an invalid type, so that none of the op's is missing.
+// Ops is like Op but returns every result. After a mistake it returns [ir.MaxResults]
+// values of an invalid type, so that indexing them is safe.
 func (b *Builder) Ops(op ir.Op, in ...*ir.Value) []*ir.Value {
 	if out := b.apply(op, in); out != nil {
 		return out
@@ -328,8 +327,8 @@ func (b *Builder) apply(op ir.Op, in []*ir.Value) []*ir.Value {
 	return n.Out
 }
 
-// Also gives the layer further results beside what Build returns, each another value.
-// They are had by [Value.Result], in this order, at each place of the layer.
+// Also gives the layer further results besides what Build returns, each a different
+// value. [Value.Result] returns them, in this order, at each place of the layer.
 func (b *Builder) Also(v ...*ir.Value) {
 	for _, w := range v {
 		switch {

@@ -6,16 +6,16 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 )
 
-// Const is a number, f32[], that goes with any value: spec.Maximum(x, spec.Const(0)).
+// Const is a number, f32[], that combines with any value: spec.Maximum(x, spec.Const(0)).
 // Mistakes: it is not finite in f32.
 func Const(x float64) *Value { return array("Const", nil, []float64{x}) }
 
-// Data is a constant array of that shape, its elements in row-major order: f32 of
-// floats, i64 of whole numbers, u8 of bytes, bool of truth values. It has no batch, so
-// each row meets all of it, and all its axes count. In a file it is a Constant, of
-// integers and truth values an initializer, so that none is taken for a weight.
-// Mistakes: a length is not positive, the lengths do not make the number of elements, a
-// number is not finite in f32.
+// Data is a constant array of the given shape, with its elements in row-major order: f32
+// for floats, i64 for whole numbers, u8 for bytes, bool for truth values. It has no batch:
+// each row sees all of it, and axes count from its first. A file stores floats as a
+// Constant, so that they are not taken for a weight, and integers and truth values as an
+// initializer. Mistakes: a length is not positive, the lengths do not multiply to the
+// number of elements, a number is not finite in f32.
 func Data[T float32 | float64 | int | int64 | uint8 | bool](shape []int, values []T) *Value {
 	return array("Data", shape, values)
 }

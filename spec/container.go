@@ -15,7 +15,7 @@ type SequentialLayer struct {
 	tied, untied *MirrorLayer // of MirrorOf
 }
 
-// Sequential is layers in a row under one name.
+// Sequential puts layers in a row under one name.
 func Sequential(name string, l ...Layer) *SequentialLayer {
 	return &SequentialLayer{Base: container("Sequential", name), layers: append([]Layer{}, l...)}
 }
@@ -30,7 +30,7 @@ func (l *SequentialLayer) Named(name string) *SequentialLayer {
 
 func (l *SequentialLayer) parts() []Layer { return l.layers }
 
-// Image is that of the layers inside.
+// Image is the mirror image of the layers inside.
 func (l *SequentialLayer) Image(ir.Type, bool) Image { return PartByPart(l.layers...) }
 
 // Build returns x passed through the layers.
@@ -51,7 +51,7 @@ type layersLayer struct {
 	layers []Layer
 }
 
-// Layers is layers in a row that count as one. It has no name, so the layers
+// Layers puts layers in a row that count as one layer. It has no name, so the layers
 // inside are named as if they stood in its place.
 func Layers(l ...Layer) Layer {
 	b := newBase("Layers")
@@ -61,7 +61,7 @@ func Layers(l ...Layer) Layer {
 
 func (l *layersLayer) parts() []Layer { return l.layers }
 
-// Image is that of the layers inside.
+// Image is the mirror image of the layers inside.
 func (l *layersLayer) Image(ir.Type, bool) Image { return PartByPart(l.layers...) }
 
 // Build returns x passed through the layers.
@@ -73,8 +73,8 @@ type sharedLayer struct {
 	layer Layer
 }
 
-// Shared marks a second place of a layer in one chain as wanted: both places use
-// the same weights.
+// Shared marks the second use of a layer in one chain as intended: both uses share the
+// same weights.
 func Shared(l Layer) Layer {
 	b := newBase("Shared")
 	b.st.transparent, b.st.shares = true, true
@@ -83,7 +83,7 @@ func Shared(l Layer) Layer {
 
 func (l *sharedLayer) parts() []Layer { return []Layer{l.layer} }
 
-// Image is that of the layer inside.
+// Image is the mirror image of the layer inside.
 func (l *sharedLayer) Image(ir.Type, bool) Image { return PartByPart(l.layer) }
 
 // Build returns x passed through the layer.
@@ -95,7 +95,7 @@ type ResidualLayer struct {
 	layers []Layer
 }
 
-// Residual is x plus what the layers make of x (He et al. 2016). Mistakes: the
+// Residual is x plus what the layers compute from x (He et al. 2016). Mistakes: the
 // layers change the type.
 func Residual(name string, l ...Layer) *ResidualLayer {
 	return &ResidualLayer{container("Residual", name), append([]Layer{}, l...)}
@@ -129,8 +129,8 @@ type repeatLayer struct {
 // maxRepeat bounds the layers that one Repeat makes.
 const maxRepeat = 10000
 
-// Repeat is n layers in a row, made by calling f with 0 to n-1 and named name1
-// to name<n>. Mistakes: n is not positive or above 10,000, f is nil.
+// Repeat puts n layers in a row, made by calling f with 0 to n-1 and named name1 to
+// name<n>. Mistakes: n is not positive or is above 10,000, f is nil.
 func Repeat(name string, n int, f func(i int) Layer) Layer {
 	b := newBase("Repeat")
 	b.st.transparent = true
@@ -157,7 +157,7 @@ func (l *repeatLayer) args() string {
 
 func (l *repeatLayer) parts() []Layer { return l.blocks }
 
-// Image is that of the layers inside.
+// Image is the mirror image of the layers inside.
 func (l *repeatLayer) Image(ir.Type, bool) Image { return PartByPart(l.blocks...) }
 
 // Build returns x passed through the layers.
@@ -169,9 +169,9 @@ type FuncLayer struct {
 	f func(x *Value) *Value
 }
 
-// Func is a layer of a formula, the common way to write one: f says what becomes of x,
-// and runs at each place of the layer. Layers with weights are made outside f; one made
-// inside is a mistake at the second place.
+// Func makes a layer from a formula, which is the usual way to write one. f computes the
+// layer's result from x and runs once at each place of the layer. Make layers with
+// weights outside f; one made inside is a mistake at the second place.
 func Func(name string, f func(x *Value) *Value) *FuncLayer {
 	return &FuncLayer{container("Func", name), f}
 }

@@ -22,7 +22,7 @@ type DenseLayer struct {
 //
 // Shapes: x f32[N … in], y f32[N … units]. Parameters: w f32[in units], Glorot
 // uniform unless Init is given, and b f32[units], zero unless BiasInit is given.
-// Mistakes: units is not positive, x is no f32 or has no axis besides the batch.
+// Mistakes: units is not positive, x is not f32 or has no axis besides the batch.
 func Dense(units int) *DenseLayer {
 	return &DenseLayer{Base: newBase("Dense"), units: units, init: Glorot(), biasInit: Zeros()}
 }
@@ -64,7 +64,7 @@ func (l *DenseLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 	return addBias(b, b.Op(ops.MatMul{}, x[0], w), !l.noBias, l.biasInit, l.units)
 }
 
-// Image is Tied, or a Dense layer that starts with the weights, transposed.
+// Image is Tied, or a Dense layer that starts with the transposed weights.
 func (l *DenseLayer) Image(in ir.Type, tied bool) Image {
 	if tied {
 		return UndoneBy(&TiedLayer{Base: newBase("Tied"), of: l, noBias: l.noBias, biasInit: l.biasInit})
@@ -104,8 +104,8 @@ type TiedLayer struct {
 // one tensor with two uses. The other layer must have been placed before.
 //
 // Shapes: for w f32[in units] of the other, x f32[N … units], y f32[N … in].
-// Parameters: b f32[in], zero unless BiasInit is given. Of a layer of one's own it is
-// the tied image (see [Mirrored]), which has no options. Mistakes: the other was not
+// Parameters: b f32[in], zero unless BiasInit is given. For a layer of your own, Tied
+// is its tied image (see [Mirrored]), which has no options. Mistakes: the other was not
 // placed yet or has no tied image, x has another width than its output.
 func Tied(layer Layer) *TiedLayer {
 	return &TiedLayer{Base: newBase("Tied"), of: layer, biasInit: Zeros()}

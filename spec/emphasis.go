@@ -57,14 +57,14 @@ func corruption(noisy *ir.Value) (rate float64, rule string) {
 	return 0, fmt.Sprintf("the corrupted value must be the result of MaskingNoise, SaltAndPepper or Dropout, got %s", origin(noisy))
 }
 
-// Emphasis returns the loss with that of an element multiplied by alpha where the noise
-// corrupted it and by beta where it did not (Vincent, Larochelle and others 2010);
-// beta 0 is full emphasis. An element is corrupted if the noise's draw says so, also
-// one that had the value it was set to. noisy is the result of the noise, of the
-// loss's shape. In evaluations there is no noise and the loss is the plain mean.
+// Emphasis multiplies the loss of an element by alpha where the noise corrupted it and
+// by beta where it did not (Vincent, Larochelle and others 2010); beta 0 is full
+// emphasis. Whether an element is corrupted is decided by the noise's draw, even if the
+// element already had the value it was set to. noisy is the result of the noise and has
+// the loss's shape. In evaluations there is no noise, and the loss is the plain mean.
 // Mistakes: noisy is not the result of MaskingNoise, SaltAndPepper or Dropout, has
-// another shape than the loss, or is no part of it; a weight is negative, or both
-// are 0; the loss is given to a model already, or is a penalty.
+// another shape than the loss, or is not part of it; a weight is negative, or both are 0;
+// the loss was already given to a model, or is a penalty.
 func (l *Loss) Emphasis(noisy *Value, alpha, beta float64) *Loss {
 	if l == nil || l.sp == nil {
 		return l // reported by NewModel

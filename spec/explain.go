@@ -7,8 +7,8 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ops"
 )
 
-// Saliency is how much each element of x moves the score, |∂score/∂x|, whichever way
-// (Simonyan, Vedaldi and Zisserman 2013). Its mistakes are those of [Grad].
+// Saliency is how strongly each element of x moves the score, in either direction,
+// |∂score/∂x| (Simonyan, Vedaldi and Zisserman 2013). Its mistakes are those of [Grad].
 func Saliency(score, x *Value) *Value {
 	return join("Saliency", func(b *Builder, v []*ir.Value) *ir.Value {
 		return b.Op(ops.Abs{}, b.grad(v[0], v[1]))
@@ -16,8 +16,8 @@ func Saliency(score, x *Value) *Value {
 }
 
 // GradientTimesInput is x ⊙ ∂score/∂x, what each element of x adds to a score that is
-// linear in it (Shrikumar, Greenside and Kundaje 2017; for a linear score it is that of
-// [IntegratedGradients] from 0). Its mistakes are those of [Grad].
+// linear in it (Shrikumar, Greenside and Kundaje 2017). For a linear score it equals
+// [IntegratedGradients] from 0. Its mistakes are those of [Grad].
 func GradientTimesInput(score, x *Value) *Value {
 	return join("GradientTimesInput", func(b *Builder, v []*ir.Value) *ir.Value {
 		return b.Op(ops.Mul{}, v[1], b.grad(v[0], v[1]))
@@ -35,23 +35,24 @@ type IntegratedGradientsLayer struct {
 // maxSteps bounds the points on the path of IntegratedGradients.
 const maxSteps = 1000
 
-// IntegratedGradients gives what each element of x adds to a score, beginning from a
+// IntegratedGradients gives what each element of x adds to a score, relative to a
 // baseline (Sundararajan, Taly and Yan 2017):
 //
 //	(x - baseline) ⊙ ∫₀¹ ∂score/∂x at baseline + α(x - baseline) dα
 //
-// The integral is the mean over the middles of so many equal steps, all computed at once
-// as rows of a batch that is steps+2 times as large. What they add up to is
-// score(x) - score(baseline), the paper's completeness, up to the error of that mean: of
-// a score that is smooth along the path it falls with the square of the steps, of one
-// with kinks, as ReLU makes, with their number. Both scores are further results, so that
-// who runs it can look: [Value.Result] 1 is score(x), 2 is score(baseline), f32[N].
+// The integral is the mean over the midpoints of the given number of equal steps, all
+// computed at once as rows of a batch that is steps+2 times as large. The elements add up
+// to score(x) - score(baseline), the paper's completeness, up to the error of that mean.
+// The error falls with the square of the number of steps if the score is smooth along the
+// path, and in proportion to it if there are kinks, as with ReLU. Both scores are further
+// results, so that they can be checked: [Value.Result] 1 is score(x), 2 is
+// score(baseline), f32[N].
 //
-// Score says what the score of x is, of layers made outside of it, as [Func] does. It is
-// asked for f32[points …], where points are a multiple of the rows; each row has its own
-// score, f32[points …], whose elements are added. What else a score needs of a row, as
-// the class that is to be explained, is given beside x by [Apply] and is the same along
-// the path.
+// Score computes the score of x with layers made outside of it, as in [Func]. It is called
+// with x f32[points …], where points is a multiple of the rows. Each row has its own
+// score, f32[points …], whose elements are added. Whatever else a score needs for a row,
+// such as the class to be explained, is passed beside x by [Apply] and stays the same
+// along the path.
 //
 //	ig := spec.IntegratedGradients(32, func(x *spec.Value, class ...*spec.Value) *spec.Value {
 //		return spec.Mul(x.Then(classifier), class[0])
@@ -59,8 +60,8 @@ const maxSteps = 1000
 //	why := spec.Apply(ig, x, x.Then(classifier, spec.Predicted()))
 //
 // Shapes: x f32[N …], the result has its shape. Mistakes: steps are not in [1, 1,000],
-// score is nil, what comes in has no rows, the score of a row is no f32 or depends on
-// other rows; those of Grad.
+// score is nil, the input has no rows, the score of a row is not f32 or depends on other
+// rows; those of Grad.
 func IntegratedGradients(steps int, score func(x *Value, with ...*Value) *Value) *IntegratedGradientsLayer {
 	b := newBase("IntegratedGradients")
 	b.st.own = false // it takes any number of operands
@@ -72,8 +73,8 @@ func (l *IntegratedGradientsLayer) Named(name string) *IntegratedGradientsLayer 
 	return Named(l, name)
 }
 
-// Baseline sets where the path begins: one number for all elements of a row, or one for
-// each, as their means over the training rows. It is 0 if not set, a black picture.
+// Baseline sets where the path starts: one number for all elements of a row, or one for
+// each, such as their means over the training rows. The default is 0, a black picture.
 // Mistakes: it has another number of elements than a row of x, or one is not finite.
 func (l *IntegratedGradientsLayer) Baseline(x ...float64) *IntegratedGradientsLayer {
 	return Option(l, "Baseline", func(l *IntegratedGradientsLayer) { l.baseline = append([]float64{}, x...) })
@@ -234,15 +235,15 @@ func (b *Builder) numbers(x []float64, lengths ...int) *ir.Value {
 type PredictedLayer struct{ Base }
 
 // Predicted is 1 at the greatest element along the last axis, the first of equal ones,
-// and 0 elsewhere: of logits the class that is predicted, so that Mul of both is its
-// score. No gradient goes through it. Shapes: x and y f32[N … classes]. Mistakes: x is
-// something else.
+// and 0 elsewhere. Applied to logits it marks the predicted class, and Mul of the two is
+// that class's score. No gradient goes through it. Shapes: x and y f32[N … classes].
+// Mistakes: x has another type.
 func Predicted() *PredictedLayer { return &PredictedLayer{newBase("Predicted")} }
 
 // Named gives the layer a name.
 func (l *PredictedLayer) Named(name string) *PredictedLayer { return Named(l, name) }
 
-// Build returns the place of the greatest element.
+// Build returns the mark of the greatest element.
 func (l *PredictedLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 	if rule := features(x[0]); rule != "" {
 		return b.Errorf("%s", rule)

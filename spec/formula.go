@@ -9,8 +9,8 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ops"
 )
 
-// FormulaLayer is a function of one value, without weights or options: a word of the
-// language for formulas, which [Value.Then] reads from left to right:
+// FormulaLayer is a function of one value, without weights or options. Formulas are
+// built from such layers, which [Value.Then] applies from left to right:
 //
 //	v := x.Then(spec.Shift(1e-4), spec.Sqrt(), spec.Mean(0))
 //
@@ -31,7 +31,7 @@ func (l *FormulaLayer) args() string { return l.rule }
 // Build returns the function of x.
 func (l *FormulaLayer) Build(b *Builder, x ...*ir.Value) *ir.Value { return l.build(b, x[0]) }
 
-// Image is a copy of a function of each element, and what undoes Scale, Shift and
+// Image is a copy for elementwise functions, and the inverse for Scale, Shift and
 // Permute; the others have none.
 func (l *FormulaLayer) Image(ir.Type, bool) Image {
 	if l.image == nil {
@@ -67,7 +67,7 @@ func (b *Builder) floats(x *ir.Value) bool {
 }
 
 // Exp is e to the power x, elementwise: x f32[N …] keeps its shape. Exp of ONNX.
-// Mistakes: x is no float, as for [Log], [Sqrt], [Abs], [Square], [Scale] and [Shift].
+// Mistakes, as for [Log], [Sqrt], [Abs], [Square], [Scale] and [Shift]: x is not a float.
 func Exp() *FormulaLayer { return each("Exp", elementwise(ops.Exp{})) }
 
 // Log is the natural logarithm of x, elementwise: -Inf at 0 and NaN below. Log of ONNX.
@@ -117,11 +117,11 @@ func affine(kind string, by float64, op ir.Op, inverse float64) *FormulaLayer {
 // End is the end of an axis, whatever its length, for [Slice].
 const End = math.MaxInt
 
-// Slice is the part of x from start to before end along an axis, the batch not
-// counted; -1 is the last. Positions below 0 count from the end, and [End] is the end:
-// Slice(-1, 1, End) leaves out the first of f32[N … n], which gives f32[N … n-1]. x is of
-// any dtype. Slice of ONNX. Mistakes: the axis does not exist, the part is empty or not
-// within it.
+// Slice is the part of x from start up to but excluding end along an axis, not counting
+// the batch; -1 is the last axis. Positions below 0 count from the end, and [End] is the
+// end: Slice(-1, 1, End) drops the first element of f32[N … n], which gives f32[N … n-1].
+// x has any dtype. Slice of ONNX. Mistakes: the axis does not exist, the part is empty or
+// not within it.
 func Slice(axis, start, end int) *FormulaLayer {
 	l := &FormulaLayer{Base: newBase("Slice")}
 	l.build = func(b *Builder, x *ir.Value) *ir.Value {
@@ -163,10 +163,10 @@ func position(at int) string {
 	return itoa(at)
 }
 
-// Permute puts the axes of x in another order, the batch not counted: axis i of the
-// result is axis axes[i] of x. Permute(1, 0) makes f32[N T d] to f32[N d T]. x is of any
+// Permute puts the axes of x in another order, not counting the batch: axis i of the
+// result is axis axes[i] of x. Permute(1, 0) turns f32[N T d] into f32[N d T]. x has any
 // dtype. Transpose of ONNX. A [Mirror] undoes it. Mistakes: the list does not have each
-// axis of x once.
+// axis of x exactly once.
 func Permute(axes ...int) *FormulaLayer {
 	l := &FormulaLayer{Base: newBase("Permute")}
 	axes = append([]int{}, axes...)
@@ -223,9 +223,9 @@ func axesOf(t ir.Type, axes []int) ([]int, string) {
 }
 
 // OneHot gives integers x i64[N …] a last axis of length depth, f32[N … depth], that is
-// 1 at the place that x names and 0 elsewhere, all 0 if there is no such place. OneHot of
-// ONNX. No gradient reaches x. Mistakes: depth is not positive, or less than the number
-// of values that x was declared with; x is no integer.
+// 1 at position x and 0 elsewhere, or all 0 if there is no such position. OneHot of ONNX.
+// No gradient reaches x. Mistakes: depth is not positive, or is less than the number of
+// values that x was declared with; x is not an integer.
 func OneHot(depth int) *FormulaLayer {
 	l := &FormulaLayer{Base: newBase("OneHot")}
 	if depth <= 0 || depth > maxElems {
@@ -245,18 +245,16 @@ func OneHot(depth int) *FormulaLayer {
 	return l
 }
 
-// StopGradient is x, through which no gradient passes: what is before it learns nothing
-// from what is behind. x is of any dtype. A file has no trace of it; a [Mirror] does
-// without.
+// StopGradient is x, but passes no gradient: layers before it learn nothing from what
+// follows. x has any dtype. A file has no trace of it, and a [Mirror] leaves it out.
 func StopGradient() *FormulaLayer {
 	return &FormulaLayer{Base: newBase("StopGradient"), build: elementwise(ops.StopGradient{}), image: PassedOver}
 }
 
-// BatchMean is the mean over the rows: f32[N …] becomes f32[…], which has no batch. It is
-// the one way, with [BatchSum], in which a row meets the others: all other axes are those
-// within a row. A loss that is not linear in it does not go with accumulation or shards,
-// which train refuses with its line. ReduceMean of ONNX. Mistakes: x is no float or has
-// no batch.
+// BatchMean is the mean over the rows: f32[N …] becomes f32[…], which has no batch. Only
+// BatchMean and [BatchSum] combine different rows: all other axes are within a row. A loss
+// that is not linear in it cannot be used with accumulation or shards; train refuses it
+// with its line. ReduceMean of ONNX. Mistakes: x is not a float or has no batch.
 func BatchMean() *FormulaLayer {
 	return overBatch("BatchMean", ops.ReduceMean{Axes: ir.MakeAxes(0)})
 }
@@ -276,7 +274,7 @@ func overBatch(kind string, op ir.Op) *FormulaLayer {
 	return l
 }
 
-// ReduceLayer makes one number of those along axes. It is made by [Sum], [Mean] or [Max].
+// ReduceLayer combines the numbers along axes into one. It is made by [Sum], [Mean] or [Max].
 type ReduceLayer struct {
 	Base
 	axes []int
@@ -284,21 +282,21 @@ type ReduceLayer struct {
 	op   func(axes ir.Axes, keep bool) ir.Op
 }
 
-// Sum is the sum along axes, the batch not counted; -1 is the last: Sum(0) makes f32[N d]
-// of f32[N T d]. ReduceSum of ONNX. Mistakes, as for [Mean] and [Max]: no axis is given,
-// one does not exist or is given twice; x is no float.
+// Sum is the sum along axes, not counting the batch; -1 is the last axis: Sum(0) turns
+// f32[N T d] into f32[N d]. ReduceSum of ONNX. Mistakes, as for [Mean] and [Max]: no axis
+// is given, one does not exist or is given twice; x is not a float.
 func Sum(axes ...int) *ReduceLayer {
 	return reduction("Sum", axes, func(a ir.Axes, keep bool) ir.Op { return ops.ReduceSum{Axes: a, Keep: keep} })
 }
 
-// Mean is the mean along axes, the batch not counted. ReduceMean of ONNX. See [Sum].
+// Mean is the mean along axes, not counting the batch. ReduceMean of ONNX. See [Sum].
 func Mean(axes ...int) *ReduceLayer {
 	return reduction("Mean", axes, func(a ir.Axes, keep bool) ir.Op { return ops.ReduceMean{Axes: a, Keep: keep} })
 }
 
-// Max is the greatest element along axes, the batch not counted, and NaN if one is. The
-// gradient reaches the greatest, in equal parts several that are equal. ReduceMax of
-// ONNX. See [Sum]; [Maximum] is that of two values.
+// Max is the greatest element along axes, not counting the batch, and NaN if one is. The
+// gradient goes to the greatest element; several equal ones share it. ReduceMax of ONNX.
+// See [Sum]; [Maximum] is the greater of two values.
 func Max(axes ...int) *ReduceLayer {
 	return reduction("Max", axes, func(a ir.Axes, keep bool) ir.Op { return ops.ReduceMax{Axes: a, Keep: keep} })
 }
@@ -311,7 +309,7 @@ func reduction(kind string, axes []int, op func(ir.Axes, bool) ir.Op) *ReduceLay
 // Named gives the layer a name.
 func (l *ReduceLayer) Named(name string) *ReduceLayer { return Named(l, name) }
 
-// Keep leaves the axes with length 1, so that the result goes with x element by element:
+// Keep leaves the axes with length 1, so that the result combines with x elementwise:
 // spec.Sub(x, x.Then(spec.Mean(-1).Keep())).
 func (l *ReduceLayer) Keep() *ReduceLayer {
 	return Option(l, "Keep", func(l *ReduceLayer) { l.keep = true })
@@ -324,7 +322,7 @@ func (l *ReduceLayer) args() string {
 	return ""
 }
 
-// Build returns the numbers.
+// Build returns the reduced value.
 func (l *ReduceLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 	if !b.floats(x[0]) {
 		return bad()

@@ -6,16 +6,17 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 )
 
-// Free returns the input with the length of the first axis after the batch free:
-// Input("x", 128, 64).Free("T") is f32[N T 64], where T is from 1 to 128 and
-// known when the model runs. Inputs with a length of one name have the same in a
-// run. In an exported file it has the name too. Dropout and noise number the
-// elements of a value by the capacity, so a shorter sequence meets the masks of a
-// longer one.
+// Free makes the length of the first axis after the batch free:
+// Input("x", 128, 64).Free("T") is f32[N T 64], where T is from 1 to 128 and is only
+// known when the model runs. Inputs with the same name for a length have the same length
+// in a run. The name is also used in an exported file. Dropout and noise number the
+// elements of a value by the capacity, so a shorter sequence gets the masks of a longer
+// one.
 //
-// Free stands right behind the input, before a layer reads it. Mistakes: the value is
-// no input, has no such axis or was read already; the name is N, which is the batch,
-// or not a letter followed by letters and digits; another input gives the name another
+// Call Free right after declaring the input, before a layer reads it. Mistakes: the value
+// is not an input, has no such axis or was already read; the name is N, which is the
+// batch, or is not a letter followed by letters and digits; another input gives the name
+// another capacity; a model has more than six free lengths.
 // capacity; a model has more than six free lengths.
 func (v *Value) Free(name string) *Value {
 	at := callers(0)

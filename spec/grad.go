@@ -9,19 +9,19 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ops"
 )
 
-// Grad is the gradient along x of the sum of all elements of score, a value of x's
-// shape. X is an input, a value that layers made, or weights (see [Borrow]); score is
-// any value that was computed from it. Of a score f32[N …] that makes each row of itself
-// the gradient of a row is that of the row's own score; where a score mixes rows, as a
-// mean over them does, a row of the gradient is what that row does to all of it.
+// Grad is the gradient, with respect to x, of the sum of all elements of score. It has
+// x's shape. x is an input, a value that layers made, or weights (see [Borrow]); score is
+// any value computed from it. If each row of score f32[N …] depends only on its own row
+// of x, each row of the gradient is that of the row's own score. If score mixes rows, as
+// a mean over them does, a row of the gradient is that row's effect on the whole score.
 //
-// It is a value like others: part of formulas, of losses, whose own gradients go through
-// it, and of what ships, where it is plain ops of ONNX. Dropout and noise on the way are
-// those of the training in training, and not there in what ships. Where a slope leaps the
-// gradient is that of the training too: Relu and Abs have 0 at 0.
+// The gradient is an ordinary value. It can be part of formulas; of losses, whose own
+// gradients go through it; and of what ships, where it is plain ONNX ops. In training,
+// Dropout and noise between x and score use the training's draws; in what ships they are
+// absent. At a kink the gradient is the one used in training: Relu and Abs have 0 at 0.
 //
-// Mistakes: score or x is no floating point; score does not depend on x. When the model
-// is compiled: an op on the way has no gradient, or the gradient is 0 wherever it exists.
+// Mistakes: score or x is not floating-point; score does not depend on x. When the model
+// is compiled: an op in between has no gradient, or the gradient is 0 wherever it exists.
 func Grad(score, x *Value) *Value {
 	return join("Grad", func(b *Builder, v []*ir.Value) *ir.Value { return b.grad(v[0], v[1]) }, score, x)
 }
@@ -34,9 +34,9 @@ func (b *Builder) grad(score, x *ir.Value) *ir.Value {
 	return b.Op(ops.Grad{}, score, x)
 }
 
-// Borrow returns the weights of a layer that was placed before, as a value: what [Grad]
-// takes a gradient along. It is one tensor with the layer's own. Mistakes: the layer was
-// not placed yet, or has no parameter of that name.
+// Borrow returns the weights of a layer that was already placed, as a value that [Grad]
+// can differentiate by. It is the layer's own tensor. Mistakes: the layer was not placed
+// yet, or has no parameter of that name.
 func Borrow(of Layer, name string) *Value {
 	at := callers(0)
 	fail := func(s *space, format string, a ...any) *Value {
@@ -67,8 +67,8 @@ func Borrow(of Layer, name string) *Value {
 	return fail(s, "a layer of kind %s has no parameter %q: it has %s", st.kind, name, has)
 }
 
-// Value returns the loss as a value, f32[], without its weight: what is shipped of it, or
-// what [Grad] takes the gradient of.
+// Value returns the loss as a value, f32[], without its weight, to be shipped or to be
+// differentiated by [Grad].
 func (l *Loss) Value() *Value {
 	if l == nil || l.sp == nil {
 		rule := "the loss is nil"
@@ -82,11 +82,11 @@ func (l *Loss) Value() *Value {
 	return &Value{sp: l.sp.find(), v: l.v}
 }
 
-// Given declares an input f32[dims…] without rows, f32[] if there are no lengths: what is
-// given once for all rows of a run, as the weights of a head that goes on learning where
-// it runs, or a learning rate. Trainings feed rows alone, so no loss that is trained may
-// depend on one; a function that ships takes it as any other input. Lengths must be
-// positive.
+// Given declares an input f32[dims…] without rows, or f32[] if there are no lengths. It
+// is given once for all rows of a run, such as the weights of a head that continues to
+// learn where it runs, or a learning rate. Trainings feed only rows, so no trained loss
+// may depend on one; a function that ships takes it like any other input. Lengths must
+// be positive.
 func Given(name string, dims ...int) *Value {
 	return newInput(name, ir.F32, dims, 0, "Given")
 }

@@ -12,7 +12,7 @@ import (
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// Param is what is known of a parameter besides its elements.
+// Param describes a parameter apart from its elements.
 type Param struct {
 	Name  string // path: encoder/dense1/w
 	Type  ir.Type
@@ -24,12 +24,12 @@ type Param struct {
 	id *param
 }
 
-// Same reports whether both are one parameter of one layer, and not only of one
-// name: two declarations may use the same names.
+// Same reports whether both are one parameter of one layer, rather than just two with
+// the same name: two declarations may use the same names.
 func (p Param) Same(q Param) bool { return p.id != nil && p.id == q.id }
 
-// Initial returns the parameter's elements at the start of a run with that root
-// key, a function of key, name and shape alone.
+// Initial returns the parameter's elements at the start of a run with the given root
+// key, as a function of key, name and shape alone.
 func (p Param) Initial(root random.Key) []float32 {
 	if of, ok := p.Like(); ok {
 		return p.FromLike(of.Initial(root))
@@ -40,8 +40,8 @@ func (p Param) Initial(root random.Key) []float32 {
 	return dst
 }
 
-// Like returns the parameter as whose copy this one starts, if there is one: that
-// of the layer that a [Mirror] or [Untie] made its layer of (see [Builder.StartAs]).
+// Like returns the parameter that this one starts as a copy of, if there is one: that of
+// the layer from which a [Mirror] or [Untie] made this layer (see [Builder.StartAs]).
 func (p Param) Like() (of Param, ok bool) {
 	if p.id == nil || p.id.like == nil {
 		return Param{}, false
@@ -63,8 +63,8 @@ func (q *param) path() string {
 	return q.st.path + "/" + q.name
 }
 
-// FromLike returns what this parameter starts with when the one of [Param.Like] has
-// these elements: the same, transposed if Builder.StartTransposed said so.
+// FromLike returns the elements this parameter starts with if that of [Param.Like] has
+// the given ones: the same, transposed if [Builder.StartTransposed] was used.
 func (p Param) FromLike(of []float32) []float32 {
 	if p.id == nil || !p.id.turned {
 		return append([]float32{}, of...)
@@ -80,10 +80,10 @@ func (p Param) FromLike(of []float32) []float32 {
 }
 
 // GraphOf returns the graph that computes the values and nothing else, and its
-// parameters, which have the names they have in every model on the same layers.
-// An output has its value's name, else the path of the layer that made it. It
-// returns the mistakes of the declaration; further ones are: there is no value,
-// two outputs or two inputs have one name.
+// parameters, whose names are those in every model on the same layers. An output has
+// its value's name, or else the path of the layer that made it. The error holds the
+// mistakes of the declaration. Further mistakes: there is no value; two outputs or two
+// inputs have the same name.
 func GraphOf(name string, values ...*Value) (*ir.Graph, []Param, error) {
 	x, err := graphOf(callers(0), name, values)
 	if x == nil {
@@ -92,8 +92,8 @@ func GraphOf(name string, values ...*Value) (*ir.Graph, []Param, error) {
 	return x.g, x.params, nil
 }
 
-// StatesOf returns the state variables of the graph that [GraphOf] makes of the values,
-// in its order, and its mistakes.
+// StatesOf returns the state variables of the graph that [GraphOf] returns for the
+// values, in the graph's order, and the same mistakes.
 func StatesOf(values ...*Value) ([]State, error) {
 	x, err := graphOf(callers(0), "states", values)
 	if x == nil {

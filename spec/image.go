@@ -7,7 +7,7 @@ import (
 )
 
 // Mirrored is a layer that says what [Mirror], [Tied] and [Divide] make of it. The
-// method is optional, here and in another module; a layer without it has no mirror
+// method is optional, in this module and in others; a layer without it has no mirror
 // image.
 type Mirrored interface {
 	Layer
@@ -40,26 +40,26 @@ const (
 	partByPart
 )
 
-// UndoneBy is the image of a layer that another undoes: it gives the type that came
-// in again. A layer with weights that has such an image begins a stage of a stack (see
+// UndoneBy is the image of a layer that another layer undoes, giving back the input
+// type. A layer with weights and such an image begins a stage of a stack (see
 // [Divide]); one without weights belongs to the stage that follows.
 func UndoneBy(image Layer) Image { return Image{role: undone, layer: image} }
 
-// Repeated is the image of an activation. The activations behind a layer stand, in
-// their order, behind the image of the layer that follows it, where values have the
-// same type again. An activation must keep the type of its operand. Its copy has
-// weights of its own if it has any.
+// Repeated is the image of an activation. In the mirror, the activations that follow a
+// layer come, in the same order, after the image of the next layer, where values have the
+// same type again. An activation must keep the type of its operand. If the copy has
+// weights, they are its own.
 func Repeated(copy Layer) Image { return Image{role: repeated, layer: copy} }
 
-// PassedOver is the image of a layer that a mirror does without, as of noise. The
+// PassedOver is the image of a layer that a mirror leaves out, such as noise. The
 // layer must keep the type of its operand.
 func PassedOver() Image { return Image{role: passedOver} }
 
-// PartByPart is the image of a container: that of the layers in it, which Build passes
-// its operand through one by one.
+// PartByPart is the image of a container whose Build passes its operand through the
+// given layers one by one: their images in reverse.
 func PartByPart(l ...Layer) Image { return Image{role: partByPart, parts: l} }
 
-// NoImage says why a layer has no image, for the given operand or not when tied:
+// NoImage says why a layer has no image, for the given operand or when tied:
 // "its stride leaves out elements".
 func NoImage(why string) Image { return Image{why: why} }
 

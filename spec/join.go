@@ -95,10 +95,10 @@ func rowByRow(x []*ir.Value) (shapes []ir.Shape, rule string) {
 }
 
 // Add is a + b, elementwise, as are [Sub], [Mul], [Div], [Pow], [Maximum], [Minimum],
-// [Greater], [Less], [Equal] and [Where]. Rows go with rows and axes with axes from the
-// last on, where lengths of 1 and axes that are missing are repeated: f32[N T d] and
-// f32[N d] give f32[N T d], f32[N d] and a constant f32[k d] give f32[N k d]. Add of
-// ONNX. Mistakes: other lengths differ, or the dtypes.
+// [Greater], [Less], [Equal] and [Where]. The operands are matched row by row, their
+// axes from the last one on. Missing axes and axes of length 1 are repeated: f32[N T d]
+// and f32[N d] give f32[N T d], f32[N d] and a constant f32[k d] give f32[N k d]. Add of
+// ONNX. Mistakes: other lengths differ, or the dtypes do.
 func Add(a, b *Value) *Value { return join("Add", broadcasting(ops.Add{}), a, b) }
 
 // Sub is a - b, elementwise; see [Add]. Sub of ONNX.
@@ -110,31 +110,31 @@ func Mul(a, b *Value) *Value { return join("Mul", broadcasting(ops.Mul{}), a, b)
 // Div is a / b, elementwise; see [Add]. Div of ONNX.
 func Div(a, b *Value) *Value { return join("Div", broadcasting(ops.Div{}), a, b) }
 
-// Pow is a to the power b, elementwise, of floats; see [Add]. It is NaN for a below 0 and
-// a b that is not whole. Pow of ONNX.
+// Pow is a to the power b, elementwise, for floats; see [Add]. It is NaN where a is
+// negative and b is not an integer. Pow of ONNX.
 func Pow(a, b *Value) *Value { return join("Pow", broadcasting(ops.Pow{}), a, b) }
 
-// Maximum is the greater of a and b, elementwise, and NaN if one is; see [Add]. The
-// gradient reaches the greater, half of it either if they are equal. Max of ONNX. [Max] is
-// that of the elements along axes.
+// Maximum is the greater of a and b, elementwise, and NaN if either is; see [Add]. The
+// gradient goes to the greater one, half to each if they are equal. Max of ONNX. For the
+// greatest element along axes see [Max].
 func Maximum(a, b *Value) *Value { return join("Maximum", broadcasting(ops.Max{}), a, b) }
 
 // Minimum is the lesser of a and b, elementwise; see [Maximum]. Min of ONNX.
 func Minimum(a, b *Value) *Value { return join("Minimum", broadcasting(ops.Min{}), a, b) }
 
-// Greater is whether a > b, elementwise, bool[N …] and false if one is NaN; see [Add]. It
-// has no gradient. [Where] chooses by it, and [Floats] makes 0 and 1 of it. Greater of
-// ONNX.
+// Greater reports whether a > b, elementwise, as bool[N …], false if either is NaN; see
+// [Add]. It has no gradient. [Where] selects by it, and [Floats] converts it to 0 and 1.
+// Greater of ONNX.
 func Greater(a, b *Value) *Value { return join("Greater", broadcasting(ops.Greater{}), a, b) }
 
-// Less is whether a < b, elementwise, as [Greater]. Less of ONNX.
+// Less reports whether a < b, elementwise, like [Greater]. Less of ONNX.
 func Less(a, b *Value) *Value { return join("Less", broadcasting(ops.Less{}), a, b) }
 
-// Equal is whether a = b, elementwise, of any dtype, as [Greater]. Equal of ONNX.
+// Equal reports whether a = b, elementwise, for any dtype, like [Greater]. Equal of ONNX.
 func Equal(a, b *Value) *Value { return join("Equal", broadcasting(ops.Equal{}), a, b) }
 
 // Where is a where a condition bool[N …] holds and b elsewhere, elementwise; see [Add].
-// The gradient reaches what was chosen. Where of ONNX.
+// The gradient goes to the chosen one. Where of ONNX.
 func Where(condition, a, b *Value) *Value {
 	return join("Where", broadcasting(ops.Where{}), condition, a, b)
 }
@@ -143,8 +143,8 @@ func Where(condition, a, b *Value) *Value {
 // f32[N … i k] and f32[N … k j] give f32[N … i j]. MatMul of ONNX.
 func MatMul(a, b *Value) *Value { return join("MatMul", joinOp(ops.MatMul{}), a, b) }
 
-// Concat puts values one behind the other along an axis, the batch not counted;
-// -1 is the last. The other axes must agree. Concat of ONNX.
+// Concat joins values one after the other along an axis, not counting the batch; -1 is
+// the last. The other axes must agree. Concat of ONNX.
 func Concat(axis int, x ...*Value) *Value {
 	return join("Concat", func(b *Builder, x []*ir.Value) *ir.Value {
 		i, rule := axisOf(x[0].Type, axis)
@@ -155,13 +155,13 @@ func Concat(axis int, x ...*Value) *Value {
 	}, x...)
 }
 
-// Op applies any op of package ops, or of a module of one's own, to values and returns
-// its first result; [Value.Result] has the others. It is for what has no function here:
+// Op applies any op, of package ops or of your own module, to values and returns its
+// first result; [Value.Result] returns the others. Use it for ops without a function here:
 //
 //	spec.Op(ops.Softmax{Axis: 1}, x) // f32[N d]
 //
-// Attributes are those of the op, whose axes count the batch as axis 0. Mistakes: the op
-// is nil or refuses the operands.
+// The op's attributes count the batch as axis 0. Mistakes: the op is nil or refuses the
+// operands.
 func Op(op ir.Op, x ...*Value) *Value {
 	kind := "Op"
 	if !isNil(op) && checkName(op.Name()) == "" {

@@ -14,8 +14,8 @@ type KSparseLayer struct {
 }
 
 // KSparse keeps the k greatest elements of each row, along the last axis, and sets
-// the others to 0, in training and in what ships (Makhzani and Frey 2013). Of equal
-// elements those with the lowest index are kept. The gradient reaches what is kept.
+// the others to 0, in training and in what ships (Makhzani and Frey 2013). Among equal
+// elements those with the lowest index are kept. The gradient goes to the kept elements.
 // Mistakes: k is not positive or above the width of a row.
 func KSparse(k int) *KSparseLayer { return &KSparseLayer{newBase("KSparse"), k} }
 
@@ -43,5 +43,5 @@ func (l *KSparseLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 	return b.Op(ops.KSparse{K: l.k}, x[0], x[0])
 }
 
-// Image says that a mirror does without.
+// Image says that a mirror leaves the layer out.
 func (l *KSparseLayer) Image(ir.Type, bool) Image { return PassedOver() }

@@ -7,8 +7,8 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ops"
 )
 
-// Loss is a number to be made small, f32[]: the mean over the rows, and within a
-// row over its elements.
+// Loss is a number to be minimised, f32[]: the mean over the rows, and within a row over
+// its elements.
 type Loss struct {
 	sp     *space
 	v      *ir.Value
@@ -26,15 +26,15 @@ type Loss struct {
 	operands []*Value
 }
 
-// Weight returns the loss multiplied by w in the total. It is 1 if not set. The loss is
+// Weight returns the loss multiplied by w in the total. The default is 1. The loss is
 // reported without it. Mistakes: w is not finite.
 func (l *Loss) Weight(w float64) *Loss {
 	return l.option("Weight", finite("weight", w), func(l *Loss) { l.weight = w })
 }
 
 // Named returns the loss with a name, under which it is reported: "drift" gives
-// loss/drift, where its kind and a number would stand. Mistakes: it is no name, or that
-// of another loss of the model.
+// loss/drift, instead of its kind and a number. Mistakes: it is not a valid name, or is
+// that of another loss of the model.
 func (l *Loss) Named(name string) *Loss {
 	return l.option("Named", checkName(name), func(l *Loss) { l.name = name })
 }
@@ -133,9 +133,9 @@ func (*ownLoss) Build(b *Builder, x ...*ir.Value) *ir.Value {
 	return mean(b, x[0])
 }
 
-// NewLoss makes a loss of one's own: the mean of value f32[N …] over the rows,
-// and within a row over its elements, or any number f32[] as it is. The kind names it,
-// as a layer's does: "logcosh" gives loss/logcosh1. Mistakes: the kind is no name, the
+// NewLoss makes a loss from any value: the mean of value f32[N …] over the rows, and
+// within a row over its elements, or a number f32[] as it is. The kind names it, as with
+// layers: "logcosh" gives loss/logcosh1. Mistakes: the kind is not a valid name, the
 // value has another type.
 func NewLoss(kind string, value *Value) *Loss {
 	base := newBase(kind)
@@ -199,7 +199,7 @@ func Huber(prediction, target *Value, delta float64) *Loss {
 
 // BinaryCrossEntropy is the mean of -t·log σ(z) - (1-t)·log(1-σ(z)) for logits
 // z, not probabilities, and targets t in [0, 1], computed without overflow. A
-// target that is an input is looked at in training: a row outside is an error.
+// target that is an input is checked in training: a row outside is an error.
 // Mistakes: the two have different types, the prediction comes from a Sigmoid.
 func BinaryCrossEntropy(logits, target *Value) *Loss {
 	rule := func(p, t *ir.Value) string {

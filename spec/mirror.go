@@ -17,26 +17,27 @@ type MirrorLayer struct {
 	line   []reflection // what they are images of, from the encoder's input on
 }
 
-// Mirror is the decoder to an encoder: what undoes its layers, and its activations,
-// in reverse. A stage is a layer that is undone and the activations that follow it; the
-// image of a stage undoes the layer and is followed by the activations of the
-// stage before it, so the last image is linear: 784-100-30 with ReLU after each
-// becomes 30-100 ReLU, 100-784. Dense, Flatten and Reshape are undone; Dropout, noise
-// and KSparse are left out; a layer of one's own says itself what becomes of it (see
-// [Mirrored]). The encoder must have been placed before.
+// Mirror is the decoder of an encoder: it undoes the encoder's layers in reverse and
+// repeats its activations. A stage is a layer that is undone plus the activations that
+// follow it. The image of a stage undoes the layer and is followed by the activations of
+// the stage before, so the last image is linear: 784-100-30 with ReLU after each becomes
+// 30-100 ReLU, 100-784. Dense, Flatten and Reshape are undone; Dropout, noise and KSparse
+// are left out; your own layer decides what becomes of it (see [Mirrored]). The encoder
+// must already have been placed.
 //
-// Weights are new ones that start as the encoder's, transposed, and then go their
-// own way, unless Tied is given. Mistakes: the encoder was not placed yet, or
-// holds a layer without an image.
+// Unless Tied is given, the weights are new ones that start as the transpose of the
+// encoder's and are then trained independently. Mistakes: the encoder was not placed yet,
+// or holds a layer without an image.
 func Mirror(name string, encoder Layer) *MirrorLayer {
 	return &MirrorLayer{Base: container("Mirror", name), of: encoder}
 }
 
-// Untie is a tied mirror with weights of its own: the decoder to go on with after
-// pretraining, when encoder and decoder shall part (Hinton and Salakhutdinov 2006,
-// who unroll a stack into an autoencoder and fine-tune both halves). In a program of
-// package pretrain it starts with what the phases before left of the encoder's
-// weights, transposed, and of the tied mirror's biases; without one, as both do.
+// Untie is a copy of a tied mirror with weights of its own: the decoder to continue with
+// after pretraining, when encoder and decoder are to be trained apart (Hinton and
+// Salakhutdinov 2006, who unroll a stack into an autoencoder and fine-tune both halves).
+// In a program of package pretrain it starts from what earlier phases left: the
+// transpose of the encoder's weights, and the tied mirror's biases. Otherwise it starts
+// from the initial values of both.
 // Mistakes: the mirror is not tied, or was not placed yet.
 func Untie(name string, tied *MirrorLayer) *MirrorLayer {
 	l := &MirrorLayer{Base: container("Untie", name), from: tied}
@@ -49,8 +50,8 @@ func Untie(name string, tied *MirrorLayer) *MirrorLayer {
 // Named gives the container another name.
 func (l *MirrorLayer) Named(name string) *MirrorLayer { return Named(l, name) }
 
-// Tied makes the images use the encoder's weights, those of Dense layers transposed.
-// Biases are their own.
+// Tied makes the images use the encoder's weights, transposed for Dense layers. They
+// have biases of their own.
 func (l *MirrorLayer) Tied() *MirrorLayer {
 	return Option(l, "Tied", func(l *MirrorLayer) { l.tied = true })
 }
@@ -79,7 +80,7 @@ func (l *MirrorLayer) args() string {
 
 func (l *MirrorLayer) parts() []Layer { return l.layers }
 
-// Image is that of the layers inside.
+// Image is the mirror image of the layers inside.
 func (l *MirrorLayer) Image(ir.Type, bool) Image { return PartByPart(l.layers...) }
 
 // Build returns x passed through the images.

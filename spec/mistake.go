@@ -8,8 +8,8 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 )
 
-// Error is a mistake in a declaration. Every error of this package that speaks
-// of a declaration is one, or several joined; find them with [errors.As].
+// Error is a mistake in a declaration. Every error in this package about a declaration
+// is one, or several joined; find them with [errors.As].
 type Error = ir.Error
 
 // mistake is an error before names are known.

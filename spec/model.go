@@ -8,7 +8,7 @@ import (
 )
 
 // Model is a name and losses. What it computes is fixed when it is made; values
-// declared later on the same layers do not change it.
+// declared later with the same layers do not change it.
 type Model struct {
 	name   string
 	sp     *space
@@ -23,9 +23,9 @@ type Model struct {
 	kept   map[*ir.Value]*ir.Value
 }
 
-// NewModel makes a model of losses, whose weighted sum is to be made small.
-// Mistakes: there is no loss, one is nil or given twice, an input or a tap has
-// the name of another, and all that was declared before.
+// NewModel makes a model of losses, whose weighted sum is minimised. Mistakes: there is
+// no loss, one is nil or given twice, an input or a tap has the name of another; and all
+// mistakes declared before.
 func NewModel(name string, losses ...*Loss) *Model { return newModel(callers(0), name, losses) }
 
 func newModel(at site, name string, losses []*Loss) *Model {
@@ -164,8 +164,8 @@ func (m *Model) Name() string {
 	return m.name
 }
 
-// Err returns every mistake of the declaration, joined, or nil: also those in
-// branches that reach no loss. Each is an [*Error].
+// Err returns every mistake of the declaration, joined, or nil, including those
+// in branches that reach no loss. Each is an [*Error].
 func (m *Model) Err() error {
 	if m == nil {
 		return &Error{Op: "model", Rule: "the model is nil"}
@@ -177,7 +177,7 @@ func (m *Model) Err() error {
 }
 
 // Graph returns a copy of what the model computes. Its outputs are the total
-// loss, "loss", then each loss, as "loss/mse1", without its weight, then the
+// loss, "loss", then each loss without its weight, such as "loss/mse1", then the
 // named values that a loss depends on. Parameters are named by path:
 // "encoder/dense1/w". It returns the mistakes of the declaration, as [Model.Err]
 // does.
@@ -189,7 +189,7 @@ func (m *Model) Graph() (*ir.Graph, error) {
 	return g, nil
 }
 
-// Params returns the model's parameters in the order of the graph; none after a
+// Params returns the model's parameters in the order of the graph, and none after a
 // mistake.
 func (m *Model) Params() []Param {
 	if m == nil {
@@ -198,8 +198,8 @@ func (m *Model) Params() []Param {
 	return append([]Param{}, m.params...)
 }
 
-// Tap returns the value of that name, given by [Value.Named]. A name that no
-// value has is a mistake of the value returned.
+// Tap returns the value with that name, as given by [Value.Named]. If no value has the
+// name, the returned value holds a mistake.
 func (m *Model) Tap(name string) *Value {
 	at := callers(0)
 	if m == nil || m.sp == nil {

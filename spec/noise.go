@@ -23,9 +23,9 @@ type MaskingNoiseLayer struct {
 }
 
 // MaskingNoise sets each element to 0 with probability rate, in training only
-// (Vincent et al. 2010). Unlike [Dropout] it leaves the others as they are: it
-// corrupts an input for a denoising autoencoder, whose target is the value before
-// it. Mistakes: rate is not in [0, 1).
+// (Vincent et al. 2010). Unlike [Dropout] it leaves the others unchanged: it corrupts
+// the input of a denoising autoencoder, whose target is the uncorrupted value.
+// Mistakes: rate is not in [0, 1).
 func MaskingNoise(rate float64) *MaskingNoiseLayer {
 	return &MaskingNoiseLayer{newBase("MaskingNoise"), rate}
 }
@@ -43,7 +43,7 @@ func (l *MaskingNoiseLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 	return b.Op(ops.MaskingNoise{Rate: l.rate}, x[0])
 }
 
-// Image says that a mirror does without.
+// Image says that a mirror leaves the layer out.
 func (l *MaskingNoiseLayer) Image(ir.Type, bool) Image { return PassedOver() }
 
 // GaussianNoiseLayer is made by [GaussianNoise].
@@ -76,7 +76,7 @@ func (l *GaussianNoiseLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 	return b.Op(ops.GaussianNoise{SD: l.sd}, x[0])
 }
 
-// Image says that a mirror does without.
+// Image says that a mirror leaves the layer out.
 func (l *GaussianNoiseLayer) Image(ir.Type, bool) Image { return PassedOver() }
 
 // SaltAndPepperLayer is made by [SaltAndPepper].
@@ -85,9 +85,9 @@ type SaltAndPepperLayer struct {
 	rate, low, high float64
 }
 
-// SaltAndPepper sets each element, with probability rate, to 0 or to 1 as a coin
-// falls, in training only (Vincent et al. 2010). Range gives other values than 0
-// and 1. Mistakes: rate is not in [0, 1).
+// SaltAndPepper sets each element, with probability rate, to 0 or 1 with equal chance,
+// in training only (Vincent et al. 2010). Range sets values other than 0 and 1.
+// Mistakes: rate is not in [0, 1).
 func SaltAndPepper(rate float64) *SaltAndPepperLayer {
 	return &SaltAndPepperLayer{newBase("SaltAndPepper"), rate, 0, 1}
 }
@@ -95,7 +95,7 @@ func SaltAndPepper(rate float64) *SaltAndPepperLayer {
 // Named gives the layer a name.
 func (l *SaltAndPepperLayer) Named(name string) *SaltAndPepperLayer { return Named(l, name) }
 
-// Range sets the two values, the least and the greatest of the data. Mistakes:
+// Range sets the two values, usually the least and the greatest of the data. Mistakes:
 // one is not finite, low is not below high.
 func (l *SaltAndPepperLayer) Range(low, high float64) *SaltAndPepperLayer {
 	return Option(l, "Range", func(l *SaltAndPepperLayer) { l.low, l.high = low, high })
@@ -121,5 +121,5 @@ func (l *SaltAndPepperLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 	return b.Op(ops.SaltAndPepper{Rate: l.rate, Low: l.low, High: l.high}, x[0])
 }
 
-// Image says that a mirror does without.
+// Image says that a mirror leaves the layer out.
 func (l *SaltAndPepperLayer) Image(ir.Type, bool) Image { return PassedOver() }

@@ -53,7 +53,7 @@ type LayerNormLayer struct {
 //
 // Shapes: x and y f32[N … in]. Parameters: scale f32[in], one unless ScaleInit is given,
 // and bias f32[in], zero unless BiasInit is given. Epsilon is 1e-5, the default of ONNX,
-// unless given. Mistakes: x is no f32 or has no axis besides the batch, a length that is
+// unless given. Mistakes: x is not f32 or has no axis besides the batch; a length that is
 // normalised over is not known.
 func LayerNorm() *LayerNormLayer {
 	return &LayerNormLayer{newBase("LayerNorm"), -1, epsilon, false, Constant(1), Zeros()}
@@ -62,8 +62,9 @@ func LayerNorm() *LayerNormLayer {
 // Named gives the layer a name.
 func (l *LayerNormLayer) Named(name string) *LayerNormLayer { return Named(l, name) }
 
-// Axis sets the first of the axes that are normalised over together, to the last one, the
-// batch not counted; -1 is the last. Scale and bias have the lengths of these axes.
+// Axis sets the first of the axes that are normalised over together; they extend to the
+// last one. The batch is not counted; -1 is the last axis. Scale and bias have the lengths
+// of these axes.
 // Mistakes: the axis does not exist.
 func (l *LayerNormLayer) Axis(axis int) *LayerNormLayer {
 	return Option(l, "Axis", func(l *LayerNormLayer) { l.axis = axis })
@@ -119,19 +120,19 @@ type RMSNormLayer struct {
 
 // RMSNorm divides each row of the last axis by the root of its mean square and gives each
 // element a scale of its own (Zhang and Sennrich 2019): x/sqrt(mean(x²) + epsilon)·scale,
-// RMSNormalization of ONNX from opset 23 on, for which files of older ones hold its parts.
+// RMSNormalization of ONNX from opset 23 on; files of older opsets hold its parts.
 //
 // Shapes: x and y f32[N … in]. Parameters: scale f32[in], one unless ScaleInit is given.
-// Epsilon is 1e-5, the default of ONNX, unless given. Mistakes: x is no f32 or has no axis
-// besides the batch, a length that is normalised over is not known.
+// Epsilon is 1e-5, the default of ONNX, unless given. Mistakes: x is not f32 or has no axis
+// besides the batch; a length that is normalised over is not known.
 func RMSNorm() *RMSNormLayer { return &RMSNormLayer{newBase("RMSNorm"), -1, epsilon, Constant(1)} }
 
 // Named gives the layer a name.
 func (l *RMSNormLayer) Named(name string) *RMSNormLayer { return Named(l, name) }
 
-// Axis sets the first of the axes that are normalised over together, to the last one, the
-// batch not counted; -1 is the last. The scale has the lengths of these axes. Mistakes: the
-// axis does not exist.
+// Axis sets the first of the axes that are normalised over together; they extend to the
+// last one. The batch is not counted; -1 is the last axis. The scale has the lengths of
+// these axes. Mistakes: the axis does not exist.
 func (l *RMSNormLayer) Axis(axis int) *RMSNormLayer {
 	return Option(l, "Axis", func(l *RMSNormLayer) { l.axis = axis })
 }
@@ -173,24 +174,24 @@ type GroupNormLayer struct {
 }
 
 // GroupNorm divides the channels of each row into groups, gives each group mean 0 and
-// variance 1, then each channel a scale and a bias (Wu and He 2018). No row depends on
-// another, unlike with statistics of a batch. Files hold InstanceNormalization of the
+// variance 1, then gives each channel a scale and a bias (Wu and He 2018). Unlike with
+// batch statistics, no row depends on another. Files hold InstanceNormalization of the
 // groups, since runtimes lose digits in GroupNormalization where the mean is far from 0.
 //
 // Shapes: x and y f32[N C …]. Parameters: scale f32[C], one unless ScaleInit is given, and
 // bias f32[C], zero unless BiasInit is given. Epsilon is 1e-5, the default of ONNX, unless
-// given. Mistakes: groups is not positive or does not divide C, C is not known, x is no
+// given. Mistakes: groups is not positive or does not divide C, C is not known, x is not
 // f32 or has no axis besides the batch.
 func GroupNorm(groups int) *GroupNormLayer {
 	return &GroupNormLayer{newBase("GroupNorm"), groups, false, epsilon, Constant(1), Zeros()}
 }
 
 // InstanceNorm gives each channel of each row mean 0 and variance 1, then a scale and a
-// bias (Ulyanov, Vedaldi and Lempitsky 2016): [GroupNorm] with a group for each channel,
+// bias (Ulyanov, Vedaldi and Lempitsky 2016): [GroupNorm] with one group per channel,
 // InstanceNormalization of ONNX from opset 6 on.
 //
 // Shapes: x and y f32[N C H …]. Parameters and options are those of GroupNorm. Mistakes: C
-// is not known, x is no f32 or has fewer than two axes besides the batch.
+// is not known, x is not f32 or has fewer than two axes besides the batch.
 func InstanceNorm() *GroupNormLayer {
 	return &GroupNormLayer{newBase("InstanceNorm"), 0, true, epsilon, Constant(1), Zeros()}
 }

@@ -14,26 +14,26 @@ import (
 )
 
 // Parse reads the text form of a model, as [Model.Text] writes it, and returns a model
-// that can be trained. Its first output is the loss, f32[]; the others, but for those
-// named loss/…, are values that [Model.Tap] finds. A parameter says behind = how it
-// begins, as Glorot, He, LeCun, Orthogonal, Zeros or "Constant(0.1)"; without that a
-// matrix begins as Glorot and what has one axis or none as Zeros. An input may say the
-// values it takes, as "0 to 9".
+// that can be trained. Its first output is the loss, f32[]; the others, except those
+// named loss/…, are values that [Model.Tap] finds. After a = a parameter may have its
+// initializer: Glorot, He, LeCun, Orthogonal, Zeros or "Constant(0.1)" and so on. Without
+// one, a matrix starts as Glorot and anything with at most one axis as Zeros. An input may
+// state the values it accepts, such as "0 to 9".
 //
-// Errors: line:column: rule: what came; a graph that is no model; a note that says
-// nothing known.
+// Errors: line:column: rule: what came; a graph that is not a model; a note that is not
+// understood.
 func Parse(text string) (*Model, error) { return new(Parser).Model(text) }
 
-// Parser reads several texts in which parameters, and state, of one name are one, as in
-// the models of one pretraining. The zero Parser has read nothing.
+// Parser reads several texts in which parameters and state of the same name are one,
+// such as the models of one pretraining. The zero Parser has read nothing.
 type Parser struct {
 	params map[string]*param
 	states map[string]*stateVar
 	layers map[string]*state
 }
 
-// Model is [Parse] of one of the texts.
-// Further errors: a parameter that an earlier text has with another shape or beginning.
+// Model is [Parse] for one of the texts. Further errors: an earlier text has a parameter
+// of that name with another shape or initializer.
 func (p *Parser) Model(src string) (*Model, error) {
 	r, err := p.read(src)
 	if err != nil {
@@ -67,8 +67,8 @@ func (p *Parser) Model(src string) (*Model, error) {
 	return m, nil
 }
 
-// Values reads the text form of a function, as of the layers below a stage, and returns
-// its outputs under their names.
+// Values reads the text form of a function, such as the layers below a stage, and
+// returns its outputs by name.
 func (p *Parser) Values(src string) ([]*Value, error) {
 	r, err := p.read(src)
 	if err != nil {

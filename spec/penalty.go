@@ -49,9 +49,9 @@ func rowSum(b *Builder, y *ir.Value) *ir.Value {
 }
 
 // L1 is the sparsity penalty Σ|h|: the sum over the units of a code h f32[N units…],
-// mean over the rows (Olshausen and Field 1996; Ranzato, Boureau and LeCun 2008).
-// Its weight in the total is set by [Loss.Weight]. Mistakes: h is no f32 with an
-// axis besides the batch.
+// averaged over the rows (Olshausen and Field 1996; Ranzato, Boureau and LeCun 2008).
+// [Loss.Weight] sets its weight in the total. Mistakes: h is not f32 with an axis
+// besides the batch.
 func L1(h *Value) *Loss {
 	return penalty("L1", func(b *Builder, x ...*ir.Value) *ir.Value {
 		return rowMean(b, b.Op(ops.Abs{}, x[0]))
@@ -66,12 +66,11 @@ const (
 )
 
 // KLSparsity is the divergence of the units' mean activations from a target,
-// Σ ρ·log(ρ/ρ̂) + (1-ρ)·log((1-ρ)/(1-ρ̂)), ρ̂ being the mean of a unit over the rows
-// of a step, kept within 1e-30 and 1-2^-24 (Ng 2011, "Sparse autoencoder"; after Lee,
-// Ekanadham and Ng 2008). Noise and Dropout of h are left out of it. Steps should
-// have many rows. Its weight in the total is set by [Loss.Weight]. Mistakes: rho is
-// not in (0, 1), h does not come from a Sigmoid, so that it is no share of the time a
-// unit is active.
+// Σ ρ·log(ρ/ρ̂) + (1-ρ)·log((1-ρ)/(1-ρ̂)), where ρ̂ is the mean of a unit over the rows
+// of a step, clamped to [1e-30, 1-2^-24] (Ng 2011, "Sparse autoencoder"; after Lee,
+// Ekanadham and Ng 2008). It ignores noise and Dropout on h. Steps should have many
+// rows. [Loss.Weight] sets its weight in the total. Mistakes: rho is not in (0, 1); h
+// does not come from a Sigmoid, so its mean is not the share of time a unit is active.
 func KLSparsity(h *Value, rho float64) *Loss {
 	return penalty("KLSparsity", func(b *Builder, x ...*ir.Value) *ir.Value {
 		if !(rho > 0 && rho < 1) {
@@ -99,16 +98,16 @@ func origin(v *ir.Value) string {
 }
 
 // Contractive is the squared Frobenius norm of the Jacobian of a layer's code h with
-// respect to the layer's own input, mean over the rows, in closed form (Rifai,
+// respect to the layer's own input, averaged over the rows, in closed form (Rifai,
 // Vincent, Muller, Glorot and Bengio 2011):
 //
 //	Σj h'j² · Σi wij²,   h' = h(1-h) for Sigmoid, 1-h² for Tanh, [h > 0] for ReLU
 //
-// for h = s(x·w + b); h' is 1 where nothing follows the layer, which leaves the
-// squared weights. Of a stack it is that of the last layer alone: a stack is
-// contracted stage by stage. Its weight in the total is set by [Loss.Weight].
-// Mistakes: h is not a Dense or Tied layer's result or the Sigmoid, Tanh or ReLU of
-// one, for which alone the closed form holds.
+// for h = s(x·w + b). If nothing follows the layer, h' is 1, which leaves the squared
+// weights. For a stack it covers the last layer alone: a stack is contracted stage by
+// stage. [Loss.Weight] sets its weight in the total. Mistakes: h is not the result of a
+// Dense or Tied layer, or the Sigmoid, Tanh or ReLU of one; the closed form holds only
+// for these.
 func Contractive(h *Value) *Loss {
 	return penalty("Contractive", func(b *Builder, x ...*ir.Value) *ir.Value {
 		y := shipped(x[0])

@@ -7,19 +7,18 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ops"
 )
 
-// QueueLayer is a queue of the rows that came in last, made by [Queue].
+// QueueLayer is a queue of the most recent rows, made by [Queue].
 type QueueLayer struct {
 	Base
 	rows int
 	init Init
 }
 
-// Queue returns a layer that gives the rows that it was placed on in the updates
-// before, the last so many, oldest first (He et al. 2020): of codes f32[N d] the queue
-// f32[rows d], whose rows are not those of the batch. The update's own rows are pushed
-// behind them when it is made. They are state: no gradient goes back through them.
-// A queue begins with zeros and has one place. Mistakes: rows is not positive; what
-// comes in is not f32 with known lengths.
+// Queue returns a layer that gives the most recent rows of its input from earlier
+// updates, oldest first (He et al. 2020). For codes f32[N d] it is f32[rows d], whose rows
+// are not those of the batch. When an update is made, its own rows are pushed at the end.
+// The queue is state: no gradient goes back through it. It starts with zeros and has one
+// place. Mistakes: rows is not positive; the input is not f32 with known lengths.
 func Queue(rows int) *QueueLayer {
 	return &QueueLayer{Base: newBase("Queue"), rows: rows, init: Zeros()}
 }
@@ -27,7 +26,7 @@ func Queue(rows int) *QueueLayer {
 // Named gives the layer a name.
 func (l *QueueLayer) Named(name string) *QueueLayer { return Named(l, name) }
 
-// Init sets what the queue begins with.
+// Init sets the initial rows of the queue.
 func (l *QueueLayer) Init(init Init) *QueueLayer {
 	return Option(l, "Init", func(l *QueueLayer) { l.init = init })
 }
@@ -39,7 +38,7 @@ func (l *QueueLayer) args() string {
 	return ""
 }
 
-// Build returns the queue as it was after the update before.
+// Build returns the queue as the previous update left it.
 func (l *QueueLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 	t := x[0].Type
 	if t.DType != ir.F32 || !t.Shape.RowWise() || t.Shape[1:].Symbolic() {

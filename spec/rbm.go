@@ -9,9 +9,9 @@ import (
 )
 
 // Boltzmann is a restricted Boltzmann machine (Smolensky 1986), made by [RBM] or
-// [RBMs]. It has no weights of its own: W and the hidden biases are a Dense
-// layer's, the visible biases those of the Tied layer that is its mirror image, so
-// that training it trains both.
+// [RBMs]. It has no weights of its own: W and the hidden biases belong to a Dense layer,
+// the visible biases to the Tied layer that is its mirror image. Training the machine
+// trains both layers.
 //
 // Visible and hidden units are bits (Bernoulli); visible ones may be real numbers
 // with unit variance (Gaussian), hidden ones linear with unit variance (Linear).
@@ -21,8 +21,8 @@ import (
 //	F(v) = ½‖v-b‖² - Σ softplus(x)   Gaussian visible units
 //	F(v) = -v·b - ½‖x‖²           linear hidden units
 //
-// and its training makes the mean of F small on the data and large on what it
-// dreams: the loss is F(v0) - F(vk), vk being a constant (Hinton 2002).
+// Training makes the mean of F small on the data and large on the machine's own samples:
+// the loss is F(v0) - F(vk), where vk is a constant (Hinton 2002).
 type Boltzmann struct {
 	hidden           *DenseLayer
 	visible          *TiedLayer
@@ -35,9 +35,8 @@ type Boltzmann struct {
 	sparse           bool
 }
 
-// RBM returns the machine of a Dense layer and a Tied layer of it, both with
-// biases. Mistakes, told by what the machine computes: the two do not belong
-// together.
+// RBM returns the machine of a Dense layer and a Tied layer of it, both with biases.
+// Mistakes, reported by whatever the machine computes: the two do not belong together.
 func RBM(hidden *DenseLayer, visible *TiedLayer) *Boltzmann {
 	return &Boltzmann{hidden: hidden, visible: visible, steps: 1}
 }
@@ -58,8 +57,8 @@ func (m *Boltzmann) Gaussian() *Boltzmann {
 	return m.with(func(m *Boltzmann) { m.gaussian = true })
 }
 
-// Linear makes the hidden units linear with unit variance, as those of a code
-// (Hinton and Salakhutdinov 2006). Their learning rate should be 0.01 to 0.001.
+// Linear makes the hidden units linear with unit variance, as for a code (Hinton and
+// Salakhutdinov 2006). Their learning rate should be 0.01 to 0.001.
 func (m *Boltzmann) Linear() *Boltzmann {
 	return m.with(func(m *Boltzmann) { m.linear = true })
 }
@@ -70,22 +69,22 @@ func (m *Boltzmann) Sampled() *Boltzmann {
 	return m.with(func(m *Boltzmann) { m.sampled = true })
 }
 
-// CD sets the number of Gibbs steps, from the data or of each chain; it is 1 if not
-// set. Hidden units are drawn; the visible ones are their means, as Hinton 2010,
-// section 3, has it, but drawn in a chain.
+// CD sets the number of Gibbs steps, from the data or of each chain; the default is 1.
+// Hidden units are drawn. Visible units are their means, as in Hinton 2010, section 3,
+// but drawn in a chain.
 func (m *Boltzmann) CD(steps int) *Boltzmann {
 	return m.with(func(m *Boltzmann) { m.steps = steps })
 }
 
-// Persistent makes vk come from chains that go on from step to step instead of
-// beginning at the data (Tieleman 2008). What is kept is the chains' hidden units;
-// they begin at 0.
+// Persistent takes vk from chains that continue from step to step instead of starting
+// at the data (Tieleman 2008). The chains' hidden units are kept as state; they start
+// at 0.
 func (m *Boltzmann) Persistent(chains int) *Boltzmann {
 	return m.with(func(m *Boltzmann) { m.chains, m.persist = chains, true })
 }
 
-// Sparse adds cost times [KLSparsity] of the hidden bits' probabilities, target being
-// the share of the rows for which one should be 1 (Hinton 2010, section 11).
+// Sparse adds cost times [KLSparsity] of the hidden bits' probabilities. target is the
+// share of the rows for which a bit should be 1 (Hinton 2010, section 11).
 func (m *Boltzmann) Sparse(target, cost float64) *Boltzmann {
 	return m.with(func(m *Boltzmann) { m.target, m.cost, m.sparse = target, cost, true })
 }
@@ -170,8 +169,8 @@ func (m *Boltzmann) FreeEnergy(v *Value) *Value {
 	})
 }
 
-// Reconstruction returns the visible units after the machine's Gibbs steps from v,
-// of which the last are means; in evaluations every unit is its mean.
+// Reconstruction returns the visible units after the machine's Gibbs steps from v. The
+// last ones are means; in evaluations every unit is its mean.
 // Shapes: v f32[N visible], result the same.
 func (m *Boltzmann) Reconstruction(v *Value) *Value { return m.reconstruction(callers(0), v) }
 
@@ -185,11 +184,11 @@ func (m *Boltzmann) reconstruction(at site, v *Value) *Value {
 	})
 }
 
-// Losses returns what a model of the machine is made of: the contrast
-// F(v0) - F(vk); the squared error of the reconstruction, the mean over units,
-// which is only reported (its weight is 0), unless there are chains; and with
-// Sparse the cost. Of an input v, a model made of them has no other parameters than
-// the two layers'; what a computed v is made of would be trained too, by F(v0).
+// Losses returns the losses of a model of the machine: the contrast F(v0) - F(vk); the
+// squared error of the reconstruction, averaged over units, unless there are chains
+// (it has weight 0, so it is only reported); and, with Sparse, the cost. If v is an
+// input, a model made of them has no parameters but those of the two layers. If v is
+// computed, F(v0) would also train whatever computes it.
 func (m *Boltzmann) Losses(v *Value) []*Loss {
 	at := callers(0)
 	if m.rule() == "" && m.sampled {
@@ -317,7 +316,7 @@ func (g *gibbs) persistent(v []*ir.Value) *ir.Value {
 	return g.b.Op(ops.Sub{}, mean(g.b, g.goodness(vk)), mean(g.b, g.goodness(v[0])))
 }
 
-// Params returns the machine's parameters: W f32[visible hidden], the hidden and
+// Params returns the machine's parameters: W f32[visible hidden], the hidden biases and
 // the visible biases. Mistakes: the layers were not placed.
 func (m *Boltzmann) Params() (w, hidden, visible Param, err error) {
 	if rule := m.rule(); rule != "" {

@@ -6,15 +6,14 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ops"
 )
 
-// RBMs returns the machine of each Dense layer of a stack, from the input on: with
-// the mirror's Tied layers it makes a deep belief net (Hinton, Osindero and Teh
-// 2006). Hidden units are bits where a Sigmoid follows the layer and linear where
-// nothing does; the visible units of a machine are the hidden ones of that below,
-// those of the first are bits (see [Boltzmann.Gaussian]). Both must have been
-// placed.
+// RBMs returns the machine of each Dense layer of a stack, from the input on. With the
+// mirror's Tied layers they form a deep belief net (Hinton, Osindero and Teh 2006).
+// Hidden units are bits where a Sigmoid follows the layer and linear where nothing does.
+// The visible units of a machine are the hidden units of the machine below; those of the
+// first are bits (see [Boltzmann.Gaussian]). Both stack and mirror must have been placed.
 //
-// Errors, each an *Error: those of [Divide]; the mirror is not tied; something else
-// than one Sigmoid follows a layer; the layer above a linear one.
+// Errors, each an *Error: those of [Divide]; the mirror is not tied; something other
+// than one Sigmoid follows a layer; a layer follows a linear one.
 func RBMs(stack *SequentialLayer, mirror *MirrorLayer) ([]*Boltzmann, error) {
 	at := callers(0)
 	parts, err := Divide(stack, mirror)
@@ -70,9 +69,9 @@ func kinds(list []Layer) string {
 	return s
 }
 
-// RBMModel is the model of one machine of bits alone: that of a stack of one Dense
-// layer, x wide and units wide, with the stack's name. [RBMs] gives machines of a
-// stack that goes on.
+// RBMModel is the model of a single machine of bits: a stack of one Dense layer, with as
+// many inputs as x and the given number of units, under the stack's name. For larger
+// stacks see [RBMs].
 func RBMModel(name string, x *Value, units int) *Model {
 	stack := Sequential(name, Dense(units), Sigmoid())
 	mirror := MirrorOf(stack, true)

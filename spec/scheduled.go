@@ -31,11 +31,11 @@ func (s *schedule) rule() string {
 }
 
 // Scheduled declares a number, f32[], that a training sets before each update to value
-// times the factor of the schedule: a temperature, or the weight of a term that grows.
-// It is the same for all parts of an update. Evaluations have it as it was in the last
-// update, and what ships as it was when the weights that ship were; no gradient
+// times the schedule's factor, such as a temperature or the weight of a term that grows.
+// It is the same for all parts of an update. Evaluations use its value from the last
+// update, and what ships the value that belongs to the shipped weights. No gradient
 // reaches it.
-// Mistakes: the value is not finite; the schedule is nil, is itself mistaken, or
+// Mistakes: the value is not finite; the schedule is nil, has a mistake itself, or
 // depends on losses.
 func Scheduled(name string, value float64, s optim.Schedule) *Value {
 	at := callers(0)
@@ -53,7 +53,7 @@ func Scheduled(name string, value float64, s optim.Schedule) *Value {
 	return &Value{sp: sp, v: sp.scheduled(st, nil, "", plan)}
 }
 
-// Scheduled returns a number of the layer as the function [Scheduled] does: a new one
+// Scheduled returns a number of the layer like that of the function [Scheduled]: a new one
 // at the first place of the layer, the same one at every other.
 func (b *Builder) Scheduled(name string, value float64, s optim.Schedule) *ir.Value {
 	if b.failed {
@@ -86,7 +86,7 @@ func (s *space) scheduled(st *state, of *AverageLayer, name string, plan *schedu
 	return v
 }
 
-// Scheduled returns what is multiplied by the factor of which schedule before each
+// Scheduled returns the value and the schedule whose factor multiplies it before each
 // update, if the variable is a number that [Scheduled] declared.
 func (s State) Scheduled() (value float64, plan optim.Schedule, ok bool) {
 	if s.id == nil || s.id.schedule == nil {

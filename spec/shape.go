@@ -11,8 +11,8 @@ import (
 // FlattenLayer is made by [Flatten].
 type FlattenLayer struct{ Base }
 
-// Flatten makes one axis of all axes but the batch: f32[N 28 28] becomes
-// f32[N 784]. Mistakes: one of them has a free length.
+// Flatten merges all axes but the batch into one: f32[N 28 28] becomes f32[N 784].
+// Mistakes: one of them has a free length.
 func Flatten() *FlattenLayer { return &FlattenLayer{newBase("Flatten")} }
 
 // Named gives the layer a name.
@@ -29,7 +29,7 @@ func (l *FlattenLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 	return b.Op(ops.Flatten{Axis: 1}, x[0])
 }
 
-// Image is a Reshape to the lengths that came in.
+// Image is a Reshape to the input's lengths.
 func (l *FlattenLayer) Image(in ir.Type, _ bool) Image {
 	return UndoneBy(&ReshapeLayer{newBase("Reshape"), lengths(in.Shape)})
 }
@@ -41,10 +41,10 @@ type ReshapeLayer struct {
 }
 
 // Reshape gives the axes after the batch other lengths with the same product:
-// f32[N 784] becomes f32[N 1 28 28]. A length of 0 is that of the axis of x at the
-// same place, which may be free: Reshape(0, 4, 16) makes f32[N T 4 16] of f32[N T 64].
-// A value without a batch is given these lengths whole.
-// Mistakes: a length is negative, there is no such axis of x, the products differ.
+// f32[N 784] becomes f32[N 1 28 28]. A length of 0 keeps that of the axis of x at the
+// same position, which may be free: Reshape(0, 4, 16) turns f32[N T 64] into
+// f32[N T 4 16]. For a value without a batch the lengths are the whole shape.
+// Mistakes: a length is negative, x has no such axis, the products differ.
 func Reshape(dims ...int) *ReshapeLayer {
 	return &ReshapeLayer{newBase("Reshape"), append([]int{}, dims...)}
 }
@@ -94,7 +94,7 @@ func (l *ReshapeLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 	return b.Op(ops.Reshape{Shape: ir.MakeDims(append(batch.Clone(), to...))}, x[0])
 }
 
-// Image is a Reshape to the lengths that came in.
+// Image is a Reshape to the input's lengths.
 func (l *ReshapeLayer) Image(in ir.Type, _ bool) Image {
 	return UndoneBy(&ReshapeLayer{newBase("Reshape"), lengths(in.Shape)})
 }
@@ -127,12 +127,12 @@ type FloatsLayer struct {
 	scale float64
 }
 
-// Floats makes f32 of integers, such as an input of [Bytes], and 0 and 1 of truth values,
-// as [Greater] makes them:
+// Floats converts integers, such as an input of [Bytes], to f32, and truth values, such
+// as the result of [Greater], to 0 and 1:
 //
 //	x := spec.Bytes("x", 784).Then(spec.Floats().Times(1.0 / 255))
 //
-// Mistakes: x is f32 already.
+// Mistakes: x is already f32.
 func Floats() *FloatsLayer { return &FloatsLayer{newBase("Floats"), 1} }
 
 // Named gives the layer a name.
@@ -171,15 +171,15 @@ type DropoutLayer struct {
 }
 
 // Dropout sets each element to 0 with probability rate in training and divides
-// the others by 1-rate (Srivastava et al. 2014). Outside training it is not
-// there. Mistakes: rate is not in [0, 1).
+// the others by 1-rate (Srivastava et al. 2014). Outside training it does nothing.
+// Mistakes: rate is not in [0, 1).
 func Dropout(rate float64) *DropoutLayer { return &DropoutLayer{Base: newBase("Dropout"), rate: rate} }
 
 // Named gives the layer a name.
 func (l *DropoutLayer) Named(name string) *DropoutLayer { return Named(l, name) }
 
-// ByChannel drops whole channels of x f32[N C …], each row's its own: neighbours in a
-// picture say much the same, so single elements would hardly be missed (Tompson et al.
+// ByChannel drops whole channels of x f32[N C …], separately for each row. Neighbours in
+// a picture say much the same, so single elements would hardly be missed (Tompson et al.
 // 2015). Mistakes: x has no axis besides the batch.
 func (l *DropoutLayer) ByChannel() *DropoutLayer {
 	return Option(l, "ByChannel", func(l *DropoutLayer) { l.byChannel = true })
@@ -196,7 +196,7 @@ func (l *DropoutLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 	return b.Op(ops.Dropout{Rate: l.rate}, x[0])
 }
 
-// Image says that a mirror does without.
+// Image says that a mirror leaves the layer out.
 func (l *DropoutLayer) Image(ir.Type, bool) Image { return PassedOver() }
 
 // L2NormalizeLayer is made by [L2Normalize].

@@ -11,8 +11,8 @@ type Stack struct {
 	Stages []Stage // from the input on
 }
 
-// Stage is a layer with weights that has a mirror image, such as Dense, with what
-// belongs to it.
+// Stage is a layer with weights and a mirror image, such as Dense, together with the
+// layers that belong to it.
 type Stage struct {
 	Name   string  // path of that layer
 	Mirror string  // path of its mirror image
@@ -37,7 +37,7 @@ func owns(list []Layer, p Param) bool {
 	return p.id != nil && slices.ContainsFunc(list, func(l Layer) bool { return under(stateOf(l).places) })
 }
 
-// NameOf returns the name that a layer was given, "" if it has none.
+// NameOf returns the name that a layer was given, or "" if it has none.
 func NameOf(l Layer) string {
 	if isNil(l) || stateOf(l) == nil {
 		return ""
@@ -45,10 +45,10 @@ func NameOf(l Layer) string {
 	return stateOf(l).name
 }
 
-// MirrorOf returns a stack's own mirror, tied or untied, for what needs a decoder
-// that nobody declared. It is made at the first call, so that all who ask train
-// the same one. Its name is the stack's with -mirror or -mirror-untied behind. The
-// untied one starts with the biases of the tied one, if that was made before.
+// MirrorOf returns a stack's own mirror, tied or untied, for code that needs a decoder
+// that nobody declared. It is made at the first call, so that all callers train the
+// same one. Its name is the stack's followed by -mirror or -mirror-untied. The untied
+// one starts with the biases of the tied one, if that was made before.
 func MirrorOf(stack *SequentialLayer, tied bool) *MirrorLayer {
 	if stack == nil || stack.st == nil {
 		return Mirror("mirror", stack) // which tells the mistake when it is placed
@@ -66,14 +66,14 @@ func MirrorOf(stack *SequentialLayer, tied bool) *MirrorLayer {
 	return stack.untied
 }
 
-// Divide cuts a stack into stages, each with its part of the stack's mirror. A stage
-// begins with each layer that has weights and is undone by its image (see [UndoneBy]),
-// and with what stands between it and the stage before that has no weights but must be
-// undone, such as Flatten. Both must have been placed. The layers are the stack's and
-// the mirror's own: trained at another place they are trained there too.
+// Divide cuts a stack into stages, each with its part of the stack's mirror. Each layer
+// that has weights and is undone by its image (see [UndoneBy]) begins a stage. Layers
+// directly before it that have no weights but must be undone, such as Flatten, belong to
+// the same stage. Both stack and mirror must have been placed. The stages hold the
+// stack's and the mirror's own layers, so training a stage trains these everywhere.
 //
-// Errors, each an *Error: one of them was not placed, or with a mistake; the mirror
-// is not of this stack; a layer is in it twice.
+// Errors, each an *Error: stack or mirror was not placed, or was placed with a mistake;
+// the mirror is not of this stack; a layer is in it twice.
 func Divide(stack *SequentialLayer, mirror *MirrorLayer) (*Stack, error) {
 	at := callers(0)
 	refuse := func(format string, a ...any) (*Stack, error) {

@@ -5,8 +5,8 @@ import (
 	"github.com/lamina-ml/lamina/compiler/random"
 )
 
-// State is what is known of a state variable besides its elements: a value that a
-// training changes once an update and that no gradient reaches.
+// State describes a state variable apart from its elements: a value that a training
+// changes once per update and that no gradient reaches.
 type State struct {
 	Name string // path of the layer and the state's name
 	Type ir.Type
@@ -15,15 +15,15 @@ type State struct {
 	id *stateVar
 }
 
-// Same reports whether both are one variable of one declaration, and not only of one
-// name.
+// Same reports whether both are one variable of one declaration, rather than just two
+// with the same name.
 func (s State) Same(q State) bool { return s.id != nil && q.id != nil && s.id.first() == q.id.first() }
 
-// Running reports whether the variable holds running statistics of what a layer has seen,
-// as a [BatchNorm] does: they belong to its weights, and go where these go.
+// Running reports whether the variable holds running statistics of a layer's inputs, as
+// in [BatchNorm]: they belong to the layer's weights and go wherever these go.
 func (s State) Running() bool { return s.id != nil && (len(s.id.beside) > 0 || s.id.running) }
 
-// Like returns the parameter as which the variable starts, if it is the average of one.
+// Like returns the parameter whose value the variable starts from, if it is an average of one.
 func (s State) Like() (Param, bool) {
 	if s.id == nil || s.id.like == nil {
 		return Param{}, false
@@ -31,7 +31,7 @@ func (s State) Like() (Param, bool) {
 	return s.id.like.known(), true
 }
 
-// Initial returns the elements at the start of a run with that root key.
+// Initial returns the elements at the start of a run with the given root key.
 func (s State) Initial(root random.Key) []float32 {
 	if p, ok := s.Like(); ok {
 		return p.Initial(root)
@@ -114,11 +114,11 @@ func (v *stateVar) path() string {
 	return v.of.within(v.st.path) + "/" + v.name
 }
 
-// State returns the layer's state variable of that name, f32 of the given lengths:
-// a new one at the first place of the layer, the same one at every other. Lengths
-// must be positive. What it becomes is set by Becomes; until then it stays as it
-// is. In evaluations and in what ships no state changes. Inside an [Average] a layer
-// has state of its own.
+// State returns the layer's state variable with the given name, an f32 with the given
+// lengths: a new one at the first place of the layer, the same one at every other.
+// Lengths must be positive. Becomes sets its next value; without that it never changes.
+// No state changes in evaluations and in what ships. Inside an [Average] a layer has
+// state of its own.
 func (b *Builder) State(name string, init Init, dims ...int) *ir.Value {
 	if b.failed {
 		return bad()
@@ -149,12 +149,12 @@ func (b *Builder) State(name string, init Init, dims ...int) *ir.Value {
 }
 
 // Becomes sets the value that a state variable of this layer has from the next update
-// on: next, as the run makes it from the rows and from the parameters before the update.
-// Mistakes: it is none of State, is set already, or has another type.
+// on: next, as the run computes it from the rows and from the parameters before the
+// update. Mistakes: it is not from State, is already set, or has another type.
 func (b *Builder) Becomes(st, next *ir.Value) { b.becomes(st, next, ir.EachStep) }
 
-// BecomesAfter is Becomes of a value that follows from parameters and state alone: it
-// is made of the parameters as the update leaves them.
+// BecomesAfter is like Becomes, for a value that depends on parameters and state alone:
+// it is computed from the parameters as the update leaves them.
 func (b *Builder) BecomesAfter(st, next *ir.Value) { b.becomes(st, next, ir.AfterUpdate) }
 
 func (b *Builder) becomes(st, next *ir.Value, when ir.Moment) {
@@ -236,7 +236,7 @@ func (x *extract) become() {
 	}
 }
 
-// States returns the model's state variables in the order of the graph; none after
+// States returns the model's state variables in the order of the graph, and none after
 // a mistake.
 func (m *Model) States() []State {
 	if m == nil {

@@ -10,10 +10,9 @@ import (
 )
 
 // Summary returns a table of the inputs and of every use of a layer that a loss
-// depends on: path, kind, result, parameters, and with whom they are shared.
-// Shared parameters are counted once, where they are first used; below it is said how many
-// parameters and how much state there are. After a mistake
-// it returns the mistakes.
+// depends on: path, kind, result, parameters, and what they are shared with.
+// Shared parameters are counted once, where they are first used. The last line has the
+// totals of parameters and state. After a mistake Summary returns the mistakes.
 func (m *Model) Summary() string {
 	if err := m.Err(); err != nil {
 		return err.Error() + "\n"

@@ -12,16 +12,16 @@ import (
 	"github.com/lamina-ml/lamina/runtime/optim"
 )
 
-// Text returns the model's text form with what a training of it needs besides: how each
-// parameter and state variable begins, and which values an input takes. [Parse] reads it
-// back.
+// Text returns the model's text form together with what else a training needs: the
+// initial value of each parameter and state variable, and which values an input accepts.
+// [Parse] reads it back.
 //
 //	lamina 2
 //	mlp (f32[N 784] x, i64[N] y = "0 to 9") => (loss, loss/crossentropy1)
 //	    <f32[784 10] dense1/w = Glorot, f32[10] dense1/b = Zeros> { … }
 //
 // Errors: the mistakes of the declaration; an initializer or a schedule that is not one
-// of Lamina's own, since no text can say what it does.
+// of Lamina's own, since text cannot express it.
 func (m *Model) Text() (string, error) {
 	if err := m.Err(); err != nil {
 		return "", err

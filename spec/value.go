@@ -6,8 +6,8 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 )
 
-// Value is a tensor that a model computes, typed from birth. It is made by
-// [Input], [Tokens] and [Labels], by [Value.Then] and by joining others.
+// Value is a tensor that a model computes, with a type from the moment it is made. It is
+// made by [Input], [Tokens] and [Labels], by [Value.Then] and by joining other values.
 type Value struct {
 	sp    *space
 	v     *ir.Value
@@ -19,16 +19,16 @@ type Value struct {
 	at    site       // there
 }
 
-// Input declares an input f32[N dims…], one row a sample. Its name is the column
-// of the data and the input of an exported file. Lengths must be positive; the first
-// may be made free by [Value.Free].
+// Input declares an input f32[N dims…], one row per sample. Its name is the data column
+// that feeds it and the input of an exported file. Lengths must be positive; [Value.Free]
+// can make the first one free.
 func Input(name string, dims ...int) *Value {
 	return newInput(name, ir.F32, dims, 0, "Input")
 }
 
-// Bytes declares an input u8[N dims…], one row a sample: pixels as files have
-// them, an eighth of float64 and a quarter of float32. [Floats] makes numbers of
-// them that layers compute with.
+// Bytes declares an input u8[N dims…], one row per sample: pixels as files store them,
+// an eighth the size of float64 and a quarter of float32. [Floats] converts them to
+// numbers that layers can compute with.
 func Bytes(name string, dims ...int) *Value {
 	return newInput(name, ir.U8, dims, 0, "Bytes")
 }
@@ -119,9 +119,9 @@ func apply(at site, what string, l Layer, x []*Value) *Value {
 	return out
 }
 
-// Result returns another result of the layer that made the value, counted from 0,
-// which is the value itself: the indices beside the elements that it chose. Mistakes:
-// the layer has no such result, or the value was made by no layer.
+// Result returns another result of the layer that made the value, such as the indices
+// beside the chosen elements. Results count from 0, which is the value itself. Mistakes:
+// the layer has no such result, or no layer made the value.
 func (v *Value) Result(i int) *Value {
 	at := callers(0)
 	v = whole(v, at, "Result")
@@ -199,10 +199,10 @@ func (v *Value) Type() ir.Type {
 	return ir.Type{DType: v.v.Type.DType, Shape: v.v.Type.Shape.Clone()}
 }
 
-// Dim returns the length of an axis, the batch not counted; negative axes count
-// from the end. It is 0 for a length that is free (see [Value.Free]), which [Reshape]
-// takes for one that stays. An axis that does not exist is a mistake. After a mistake
-// Dim returns 1, so that arithmetic with it stays harmless.
+// Dim returns the length of an axis, not counting the batch; negative axes count from
+// the end. For a free length (see [Value.Free]) it is 0, with which [Reshape] keeps a
+// length. An axis that does not exist is a mistake. After a mistake Dim returns 1, so
+// that arithmetic with it stays harmless.
 func (v *Value) Dim(axis int) int {
 	at := callers(0)
 	v = whole(v, at, "Dim")
@@ -221,7 +221,7 @@ func (v *Value) Dim(axis int) int {
 	return n
 }
 
-// Err returns every mistake of the declaration the value belongs to, joined, or
+// Err returns every mistake of the declaration that the value belongs to, joined, or
 // nil.
 func (v *Value) Err() error {
 	v = whole(v, callers(0), "Err")

@@ -37,12 +37,13 @@ type VariationalModel struct {
 }
 
 // Variational is the variational autoencoder of data in [0, 1] (Kingma and Welling
-// 2014). Dense layers named mean and logvar, latent wide, are put on the encoder; the
-// decoder gives logits of the input's shape. What is made small is the negative evidence
-// bound of a row in nats: the cross-entropy summed over the elements, and the divergence
-// of the codes from the unit normal, which Beta weighs.
+// 2014). Dense layers named mean and logvar, latent wide, are placed on the encoder; the
+// decoder gives logits of the input's shape. The loss is the negative evidence lower
+// bound of a row in nats: the cross-entropy summed over the elements, plus the divergence
+// of the codes from the unit normal, which Beta weights.
 //
-// Its taps are "mean" and "logvar", "code", which is drawn in training and the mean
+// Its taps are "mean" and "logvar"; "code", which is drawn in training and is the mean
+// elsewhere; and "reconstruction", in [0, 1]. Mistakes: latent is not positive.
 // elsewhere, and "reconstruction", in [0, 1]. Mistakes: latent is not positive.
 func Variational(name string, input *Value, encoder Layer, latent int, decoder Layer) *VariationalModel {
 	at := callers(0)
@@ -69,8 +70,8 @@ func variational(at site, name string, likelihood, divergence *Loss) *Variationa
 	return &VariationalModel{newModel(at, name, []*Loss{&a, &b}), at, likelihood, divergence}
 }
 
-// Beta returns the model with the divergence weighed: above 1 the elements of a code
-// become less dependent on each other (Higgins et al. 2017). It is 1 if not set.
+// Beta returns the model with a weight on the divergence, 1 by default. Above 1 the
+// elements of a code become less dependent on each other (Higgins et al. 2017).
 // Mistakes: beta is negative or not finite.
 func (m *VariationalModel) Beta(beta float64) *VariationalModel {
 	if m == nil || m.divergence == nil {

@@ -5,17 +5,17 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ops"
 )
 
-// WeightedBy makes the loss the weighted mean Σw·l / Σw over all rows of an update, in
-// however many parts, shards and ranks it is run, and over all rows of an evaluation.
-// w has a weight for each row, f32[N] or f32[N 1], or for each place of the loss's first
-// axes: a mask f32[N T] of sequences f32[N T …]. Where a weight is 0, neither the loss
-// nor its gradient sees what was predicted, even if that is not finite; without any
-// weight above 0 both are 0. In training, a weight that is negative is an error that
-// names its row.
+// WeightedBy makes the loss the weighted mean Σw·l / Σw over all rows of an update,
+// however many parts, shards and ranks it runs in, and over all rows of an evaluation.
+// w has a weight for each row, f32[N] or f32[N 1], or for each position of the loss's
+// first axes, such as a mask f32[N T] for sequences f32[N T …]. Where a weight is 0,
+// neither the loss nor its gradient sees the prediction, even if that is not finite. If
+// no weight is above 0, both are 0. In training, a negative weight is an error that names
+// its row.
 //
-// Mistakes: w has another type; it is made of more than data columns, as parameters or
-// noise, or of several rows; the loss is a penalty, has weights already, or was given to
-// a model.
+// Mistakes: w has another type; it depends on anything but data columns, such as
+// parameters or noise, or mixes rows; the loss is a penalty, already has weights, or was
+// already given to a model.
 func (l *Loss) WeightedBy(w *Value) *Loss {
 	if l == nil || l.sp == nil {
 		return l // reported by NewModel
@@ -127,9 +127,9 @@ func weightedMean(b *Builder, y, w *ir.Value) *ir.Value {
 	return b.Op(ops.Div{}, mean(b, b.Op(ops.Mul{}, y, w)), total)
 }
 
-// Optional lets rows be without a label, which is written as -1, and returns the value.
-// [CrossEntropy] and the accuracy of train leave them out: the loss is the mean over the
-// rows that have one, and 0 in an update without any.
+// Optional allows rows without a label, which is written as -1, and returns the value.
+// [CrossEntropy] and the accuracy in package train leave them out: the loss is the mean
+// over the rows that have a label, and 0 in an update without any.
 //
 // Mistakes: the value is not one of [Labels] or [Tokens].
 func (v *Value) Optional() *Value {
@@ -179,8 +179,8 @@ func (*labelledLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 }
 
 // Labelled returns f32 of the labels' shape, 1 where there is a label and 0 where there
-// is none: a weight for a metric. It is nil for labels that are not [Value.Optional],
-// which every row has.
+// is none, to be used as the weight of a metric. It is nil if the labels are not
+// [Value.Optional], as then every row has one.
 func Labelled(labels *Value) *Value {
 	if !labels.optional() {
 		return nil
@@ -217,10 +217,10 @@ func (l *classWeights) Build(b *Builder, x ...*ir.Value) *ir.Value {
 	return w
 }
 
-// ClassWeights returns the weight of each label's class, f32 of the labels' shape, 0
-// where there is no label: of rare classes more than of frequent ones, for
-// [Loss.WeightedBy]. Mistakes: not as many weights as the labels have classes, a weight
-// that is negative.
+// ClassWeights returns the weight of each label's class, f32 of the labels' shape and 0
+// where there is no label, for use with [Loss.WeightedBy]: rare classes can count more
+// than frequent ones. Mistakes: the number of weights is not the number of classes, a
+// weight is negative.
 func ClassWeights(labels *Value, weights ...float64) *Value {
 	at := callers(0)
 	return apply(at, "ClassWeights", &classWeights{newBase("ClassWeights"), append([]float64{}, weights...), labels.optional()}, []*Value{labels})
@@ -237,8 +237,8 @@ func (b *Builder) vector(x []float64) *ir.Value {
 	return v
 }
 
-// OptionalInputs returns the names of the integer inputs whose rows may be without one,
-// written as -1.
+// OptionalInputs returns the names of the integer inputs whose rows may lack a value,
+// which is written as -1.
 func (m *Model) OptionalInputs() []string {
 	var names []string
 	if m == nil || m.sp == nil {
@@ -252,7 +252,7 @@ func (m *Model) OptionalInputs() []string {
 	return names
 }
 
-// WeightInputs returns the names of the float inputs that are weights of a loss: their
+// WeightInputs returns the names of the float inputs that are weights of a loss. Their
 // values must be at least 0.
 func (m *Model) WeightInputs() []string {
 	if m == nil {

@@ -39,16 +39,16 @@ const (
 	maxPorts  = 1000
 )
 
-// Unverified is appended to the folder's name when no runtime but Lamina's own
-// could be had; Promote takes it away.
+// Unverified is appended to the folder's name if no runtime except Lamina's own was
+// available; Promote removes it.
 const Unverified = ".unverified"
 
-// ErrUnverified is wrapped by the error of Write when no runtime but Lamina's own
-// could be had: what was written is no bundle.
+// ErrUnverified is wrapped by the error of Write if no runtime except Lamina's own was
+// available: what was written is not a bundle.
 var ErrUnverified = errors.New("the export was not executed and compared")
 
-// ErrUnreadable is wrapped by the error of Verify for a folder that is no bundle
-// or cannot be read.
+// ErrUnreadable is wrapped by the error of Verify for a folder that is not a bundle or
+// cannot be read.
 var ErrUnreadable = errors.New("the bundle cannot be read")
 
 // tolerances is data.json, where a test runner of ONNX looks for them: of all sets
@@ -86,12 +86,12 @@ type layer struct {
 	Tolerance float64 `json:"tolerance"`
 }
 
-// Report says what Write wrote.
+// Report describes what Write wrote.
 type Report struct {
 	Dir          string         // the folder; Unverified is part of the name if it was not verified
 	Rows         int            // rows of the first test set
 	Tolerance    float64        // greatest tolerance of an element
-	Verification *verify.Report // of Lamina's own runtime alone if no other could be had
+	Verification *verify.Report // by Lamina's own runtime alone if no other was available
 	Files        []string       // relative to Dir, sorted
 	Bytes        int64
 }
@@ -115,10 +115,10 @@ const (
 // Verdict says whether a bundle still computes what was trained.
 type Verdict struct {
 	Status    string               `json:"status"`
-	Runtimes  []verify.RuntimeInfo `json:"runtimes"`          // those that spoke
-	Missing   []string             `json:"missing,omitempty"` // why others could not
+	Runtimes  []verify.RuntimeInfo `json:"runtimes"`          // those that ran
+	Missing   []string             `json:"missing,omitempty"` // why others did not
 	Sets      []SetVerdict         `json:"sets"`
-	HardRows  int                  `json:"hard_rows"` // rows made to break a file that were held too
+	HardRows  int                  `json:"hard_rows"` // rows made up to break a file that were checked too
 	WorstAbs  float64              `json:"worst_abs"`
 	WorstRow  int                  `json:"worst_row"`
 	Tolerance float64              `json:"tolerance"`

@@ -43,9 +43,9 @@ type Set struct {
 	In, Want map[string]*ir.Tensor // by input, and by output
 }
 
-// Open returns the trained function of the bundle in dir, read without the Go
-// code that declared it and without any runtime: see Load, which also returns
-// what else is in the bundle.
+// Open returns the trained function of the bundle in dir, read without the Go code that
+// declared it and without any runtime: see Load, which also returns the rest of the
+// bundle.
 func Open(ctx context.Context, dir string) (*engine.Net, error) {
 	o, err := Load(ctx, dir)
 	if err != nil {
@@ -54,16 +54,16 @@ func Open(ctx context.Context, dir string) (*engine.Net, error) {
 	return o.Net, nil
 }
 
-// Load reads a bundle. It holds every file against its hash, reads model.onnx
-// with package onnximport, compiles it, and replays every stored set within the
-// stored tolerance, so that what it returns computes what was trained. The folder
-// may be hostile, as for Verify.
+// Load reads a bundle. It checks every file against its hash, reads model.onnx with
+// package onnximport, compiles it, and replays every stored set within the stored
+// tolerance, so that what it returns computes what was trained. The folder may be
+// hostile, as for Verify.
 //
-// Errors: one that wraps ErrDiffers for a file that was altered or a set that
-// gives something else; ErrUnverified for an export that was never executed and
-// compared, or of which too little can be; ErrUnreadable for what is no bundle or asks for too much memory, with
-// an *onnximport.Unsupported for a model of ops that Lamina does not have; that
-// of ctx.
+// Errors wrap ErrDiffers for a file that was altered or a set that gives something else;
+// ErrUnverified for an export that was never executed and compared, or of which too
+// little can be compared; ErrUnreadable for what is not a bundle or needs too much memory,
+// with an *onnximport.Unsupported for a model with ops that Lamina does not have; or the
+// error of ctx.
 func Load(ctx context.Context, dir string) (*Opened, error) {
 	r := &reader{v: &Verdict{}, budget: maxTensor}
 	defer r.close()

@@ -17,21 +17,21 @@ import (
 // Promotion says what Promote did.
 type Promotion struct {
 	Dir      string   `json:"dir"`      // the bundle
-	Replaced bool     `json:"replaced"` // whether a bundle of that name was there
+	Replaced bool     `json:"replaced"` // whether a bundle of that name existed
 	Verdict  *Verdict `json:"verdict"`
 }
 
-// Promote makes the bundle NAME of the folder NAME.unverified, which Write leaves
-// where it has no runtime besides Lamina's own. It replays what is stored, as Verify
-// does, and runs the file in all the batches and with all the made-up rows that
-// Write would have, on Lamina's own runtime and on those given. If all of it holds,
-// verification.json says so and the folder is renamed; a bundle NAME that is there
-// is kept until then and replaced. Otherwise nothing is changed.
+// Promote turns the folder NAME.unverified, which Write leaves if it has no runtime
+// besides Lamina's own, into the bundle NAME. It replays what is stored, as Verify does,
+// and runs the file in all the batches and with all the made-up rows that Write would
+// have used, on Lamina's own runtime and on those given. If everything holds,
+// verification.json says so and the folder is renamed; an existing bundle NAME is kept
+// until then and replaced. Otherwise nothing is changed.
 //
-// Errors: one that wraps ErrUnverified if no runtime besides Lamina's own could be
-// had; ErrDiffers if it differs or too little can be compared to tell, the verdict
-// says which; ErrUnreadable as for Verify; a folder not named so; NAME exists and is
-// no bundle; a folder that cannot be renamed.
+// Errors: one that wraps ErrUnverified if no runtime besides Lamina's own was available;
+// ErrDiffers if the file differs or too little can be compared to tell, where the verdict
+// says which; ErrUnreadable as for Verify; a folder without that suffix; NAME exists and
+// is not a bundle; a folder that cannot be renamed.
 func Promote(ctx context.Context, dir string, runtimes ...verify.Runtime) (*Promotion, error) {
 	name, ok := strings.CutSuffix(filepath.Clean(dir), Unverified)
 	if base := filepath.Base(name); !ok || name == "" || base == "." || strings.HasSuffix(name, string(filepath.Separator)) {

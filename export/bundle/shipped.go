@@ -10,8 +10,8 @@ import (
 // Shipped returns model.onnx of a bundle, as it was written, and the record of its
 // training. Nothing is executed. The folder may be hostile, as for Verify.
 //
-// Errors: one that wraps ErrDiffers for a file that was altered; ErrUnreadable for what is
-// no bundle; that of ctx.
+// Errors: one that wraps ErrDiffers for a file that was altered; ErrUnreadable for a
+// folder that is not a bundle; that of ctx.
 func Shipped(ctx context.Context, dir string) (model []byte, rec engine.Record, err error) {
 	r := &reader{v: &Verdict{}, budget: maxTensor}
 	defer r.close()

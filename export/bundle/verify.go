@@ -18,25 +18,25 @@ import (
 	"github.com/lamina-ml/lamina/internal/onnxpb"
 )
 
-// VerifyOptions says what Verify holds.
+// VerifyOptions says what Verify checks.
 type VerifyOptions struct {
-	// NumbersOnly leaves the hashes aside: a file that was rewritten is accepted
-	// if it gives the stored numbers.
+	// NumbersOnly ignores the hashes: a file that was rewritten is accepted if it
+	// gives the stored numbers.
 	NumbersOnly bool
 }
 
-// Verify says whether the bundle in dir still computes what was trained: it holds
-// every file against its hash and replays every stored set on Lamina's own runtime,
-// whether named or not, and on those given. The verdict has the runtimes that
-// spoke; one that cannot be had is among Missing.
+// Verify says whether the bundle in dir still computes what was trained: it checks every
+// file against its hash and replays every stored set on Lamina's own runtime, even if not
+// named, and on those given. The verdict has the runtimes that ran; one that is not
+// available is in Missing.
 //
-// A file that was altered, a node that is gone, a set that was edited, a model
-// that one runtime runs and another refuses give the status differs, with the
-// first layer that shows it where one does. If less than verify.Enough of an output
-// of the first set can be compared, the status is undetermined. What is no bundle, or
-// runs nowhere, gives the status unreadable and an error that wraps ErrUnreadable. The folder
-// may be hostile: sizes are held against limits before anything is read, and no
-// name in it leads out of it.
+// The status is differs for a file that was altered, a missing node, an edited set, or a
+// model that one runtime runs and another refuses; it names the first layer that shows the
+// difference, if one does. The status is undetermined if less than verify.Enough of an
+// output of the first set can be compared. It is unreadable, with an error that wraps
+// ErrUnreadable, for a folder that is not a bundle or a model that runs nowhere. The folder
+// may be hostile: sizes are checked against limits before anything is read, and no name in
+// it leads out of it.
 func Verify(ctx context.Context, dir string, runtimes ...verify.Runtime) (*Verdict, error) {
 	return VerifyWith(ctx, dir, VerifyOptions{}, runtimes...)
 }

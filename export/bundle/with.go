@@ -9,8 +9,8 @@ import (
 	"github.com/lamina-ml/lamina/runtime/dataset"
 )
 
-// With returns rows together with what inputs that have no rows hold, by name: the
-// weights of a head that is trained where the file runs, a learning rate (see
+// With returns rows together with the values, by name, of inputs that have no rows, such
+// as the weights of a head that is trained where the file runs, or a learning rate (see
 // spec.Given). [Write] stores and verifies them with the rows. Elements are not copied.
 //
 // Errors of Write: an input without rows that has no value here; a value of another type

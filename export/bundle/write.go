@@ -17,20 +17,21 @@ import (
 	"github.com/lamina-ml/lamina/runtime/engine"
 )
 
-// Write exports net, runs the file on Lamina's own runtime, whether named or not,
-// and on those given, compares with net itself, and writes the bundle as folder dir. rows are the user's: the first 64 become test_data_set_0,
-// columns feed the inputs of the same name.
+// Write exports net, runs the file on Lamina's own runtime, even if not named, and on
+// those given, compares with net itself, and writes the bundle as folder dir. rows are
+// the user's: the first 64 become test_data_set_0, and columns feed the inputs of the same
+// name.
 //
-// The folder appears whole or not at all; a bundle that was there is kept until
-// the new one is in its place. If the file differs from what was trained, nothing
-// is written and the error is a *verify.MismatchError that names the layer and
-// its line; if too little of the outputs can be compared to tell, a
-// *verify.UndeterminedError. Without a runtime besides Lamina's own the files go to
-// dir+".unverified" and the error wraps ErrUnverified: Promote makes them a bundle.
+// The folder appears whole or not at all; an existing bundle is kept until the new one is
+// in its place. If the file differs from what was trained, nothing is written and the
+// error is a *verify.MismatchError that names the layer and its line. If too little of the
+// outputs can be compared to tell, it is a *verify.UndeterminedError. Without a runtime
+// besides Lamina's own the files go to dir+".unverified" and the error wraps ErrUnverified:
+// Promote makes them a bundle.
 //
-// Other errors: a parameter, or an output on the given rows, that is not finite;
-// those of the export, of the rows, of ctx; dir exists and is no bundle; a folder
-// that cannot be written.
+// Other errors: a parameter, or an output on the given rows, that is not finite; those of
+// the export, of the rows and of ctx; dir exists and is not a bundle; a folder that cannot
+// be written.
 func Write(ctx context.Context, dir string, net *engine.Net, rows dataset.Source, runtimes ...verify.Runtime) (*Report, error) {
 	if net == nil {
 		return nil, errors.New("bundle: there is no trained function")

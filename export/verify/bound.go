@@ -11,12 +11,12 @@ import (
 // Estimate and Sigmas are those of package ir.
 type Estimate = ir.Estimate
 
-// Sigmas is how many standard deviations of accumulated rounding two correct
-// executions may differ by.
+// Sigmas is the number of standard deviations of accumulated rounding by which two
+// correct executions may differ.
 const Sigmas = ir.Sigmas
 
-// Bound evaluates g in float64 and carries along the variance that rounding each
-// result to its dtype causes, as a sum of squares: rounding errors of different
+// Bound evaluates g in float64. Along with each result it computes the variance caused by
+// rounding results to their dtype, as a sum of squares: rounding errors of different
 // operations are taken as independent. in holds inputs, parameters and state by
 // name, as for ir.Evaluate.
 //

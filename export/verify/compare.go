@@ -8,7 +8,7 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 )
 
-// Diff is what comparing one tensor with another found.
+// Diff is the result of comparing one tensor with another.
 type Diff struct {
 	WorstAbs     float64 // greatest difference of two finite elements
 	Row, Element int     // where that is: row of the batch, element within the row
@@ -19,8 +19,8 @@ type Diff struct {
 	First        string  // describes the worst element outside
 }
 
-// Compare holds got against want, element by element. Both are results of
-// executions in est's dtype, and est is the reference with its bound.
+// Compare compares got with want, element by element. Both are results of executions in
+// est's dtype, and est is the reference with its bound.
 //
 // Finite elements may be apart by the tolerance. NaN must meet NaN and an
 // infinity the same infinity, place by place. Elements that the bound leaves
@@ -83,11 +83,11 @@ func Compare(got, want *ir.Tensor, est Estimate) Diff {
 // determined for a file to hold.
 const Enough = 0.9
 
-// Determined returns the share of want's elements that a comparison within est
-// says something about, from 0 to 1. The others are those that rounding decides,
-// NaN, infinities where no element is finite, and numbers whose tolerance reaches
-// the largest of want: there zeros would pass. first is the first of the others,
-// -1 if there is none.
+// Determined returns the share, from 0 to 1, of want's elements about which a comparison
+// within est says something. The others are elements that rounding decides, NaN,
+// infinities where no element is finite, and numbers whose tolerance reaches the largest
+// of want: there zeros would pass. first is the index of the first of the others, or -1
+// if there is none.
 func Determined(want *ir.Tensor, est Estimate) (share float64, first int) {
 	n := want.Len()
 	if n == 0 {

@@ -92,8 +92,8 @@ func firstDifference(ctx context.Context, rt Runtime, model []byte, in map[strin
 	return nil, nil
 }
 
-// Values runs model with the value of every tap made an output, and returns all
-// outputs by name. Taps whose value the file does not have are passed over.
+// Values runs model with the value of every tap made an output, and returns all outputs
+// by name. Taps whose value is not in the file are skipped.
 //
 // Errors: a model that cannot be read or run.
 func Values(ctx context.Context, rt Runtime, model []byte, in map[string]*ir.Tensor, taps []onnxexport.Tap) (map[string]*ir.Tensor, error) {
@@ -105,8 +105,8 @@ func Values(ctx context.Context, rt Runtime, model []byte, in map[string]*ir.Ten
 	return s.Run(ctx, in)
 }
 
-// Shown opens model with the value of every tap made an output. Taps whose value
-// the file does not have are passed over.
+// Shown opens model with the value of every tap made an output. Taps whose value is not
+// in the file are skipped.
 //
 // Errors: a model that cannot be read.
 func Shown(rt Runtime, model []byte, taps []onnxexport.Tap) (Session, error) {

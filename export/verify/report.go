@@ -23,7 +23,7 @@ type RuntimeInfo struct {
 	Version string `json:"version"`
 }
 
-// SetReport is what one set of rows showed, over all runtimes and batch sizes.
+// SetReport is the result for one set of rows, over all runtimes and batch sizes.
 type SetReport struct {
 	Name         string  `json:"name"`
 	Rows         int     `json:"rows"`
@@ -41,15 +41,15 @@ type SetReport struct {
 	// [Determined]; only of sets the caller gave.
 	Determined map[string]float64 `json:"determined,omitempty"`
 
-	// Lengths are the free lengths by name, as those of sequences.
+	// Lengths are the free lengths by name, such as those of sequences.
 	Lengths map[string]int `json:"lengths,omitempty"`
 }
 
-// Report is the result of Verify. Rows, Batches, WorstAbs, WorstRow, WorstElement
-// and Tolerance speak of the sets the caller gave; Sets has the others too.
+// Report is the result of Verify. Rows, Batches, WorstAbs, WorstRow, WorstElement and
+// Tolerance are about the sets the caller gave; Sets has the others too.
 type Report struct {
 	Status       string        `json:"status"`
-	Trained      *RuntimeInfo  `json:"trained,omitempty"` // the execution that the runtimes are held against
+	Trained      *RuntimeInfo  `json:"trained,omitempty"` // the execution that the runtimes are compared with
 	Runtimes     []RuntimeInfo `json:"runtimes"`          // those that ran the file
 	Rows         int           `json:"rows"`
 	Batches      []int         `json:"batches"`
@@ -64,13 +64,13 @@ type Report struct {
 	Position     string        `json:"position,omitempty"`
 	Reason       string        `json:"reason,omitempty"`
 
-	// Missing says why each of the runtimes that could not be had is absent. It
-	// is not written, for it may tell of this machine.
+	// Missing says why each unavailable runtime is absent. It is not written to a
+	// file, because it may reveal something about this machine.
 	Missing []error `json:"-"`
 }
 
-// MismatchError says that a file computes something else than was trained, and
-// where that begins.
+// MismatchError says that a file computes something other than what was trained, and
+// where the difference begins.
 type MismatchError struct{ Report *Report }
 
 // Error names the layer, its position and the worst element.
@@ -78,12 +78,12 @@ func (e *MismatchError) Error() string {
 	return "the exported file differs from what was trained" + e.Report.where() + e.Report.reason()
 }
 
-// UndeterminedError says that too little of what a file computes can be compared
-// to say whether it is what was trained.
+// UndeterminedError says that too little of a file's results can be compared to tell
+// whether it computes what was trained.
 type UndeterminedError struct{ Report *Report }
 
-// Error names the output, what of it is determined, and the first layer where too
-// little is.
+// Error names the output, the share of it that is determined, and the first layer where
+// that is too little.
 func (e *UndeterminedError) Error() string {
 	return "whether the exported file computes what was trained cannot be said" + e.Report.where() + e.Report.reason()
 }
@@ -119,7 +119,7 @@ func (r *Report) Err() error {
 }
 
 // String returns the report as lines of text: the status with its reason, the
-// runtimes, and what each set of rows showed.
+// runtimes, and the result of each set of rows.
 func (r *Report) String() string {
 	var b strings.Builder
 	b.WriteString(r.Status + r.where() + r.reason() + "\n")

@@ -14,7 +14,7 @@ import (
 	"github.com/lamina-ml/lamina/runtime/engine"
 )
 
-// Subject is what is to be shown: that Model computes Graph with Params.
+// Subject states what is to be shown: that Model computes Graph with Params.
 type Subject struct {
 	Graph  *ir.Graph
 	Params map[string][]float32
@@ -26,8 +26,8 @@ type Subject struct {
 
 	Trained *RuntimeInfo // what reports call Run; nil: they do not name it
 
-	// Sets are the rows the report speaks of; the inputs chosen to break the file
-	// come on top.
+	// Sets are the rows that the report is about; the inputs chosen to break the file
+	// are added to them.
 	Sets []Set
 }
 
@@ -37,8 +37,8 @@ type Set struct {
 	Rows int
 	In   map[string]*ir.Tensor // by input, the batch along axis 0
 
-	// Drawn rows were made, not given: they are compared like the others, and how
-	// much of them is determined is not asked.
+	// Drawn rows were generated, not given: they are compared like the others, but no
+	// share of them has to be determined.
 	Drawn bool
 }
 
@@ -158,11 +158,11 @@ func take(t *ir.Tensor, v *ir.Value, rows int, at ir.Binding) *ir.Tensor {
 	return out
 }
 
-// MadeUp returns the sets that Verify runs besides those it is given, chosen to
-// break a file: 64 rows each of numbers that cancel, vanish, overflow or are none,
-// for every input of g that an output depends on. Integers and truth values, whose
-// meaning is an index, are those of the first of sets; free lengths are its too, and
-// their capacity without one. (Verify itself runs each kind with others.)
+// MadeUp returns the sets that Verify runs besides those it is given, chosen to break a
+// file: 64 rows each of numbers that cancel, vanish, overflow or are not finite, for every
+// input of g that an output depends on. Integers and truth values act as indices, so they
+// are taken from the first of sets. Free lengths are taken from it too, or are at capacity
+// if there is none. (Verify itself runs each kind with different lengths.)
 func MadeUp(g *ir.Graph, sets []Set) []Set {
 	return madeUp(g, sets, func(_, given, _ int) int { return given })
 }

@@ -9,15 +9,15 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 )
 
-// Verify runs s.Model on each runtime, with the given sets and with inputs chosen
-// to break it, in batches of 1, 2, 7, 64 and all rows of the set, and compares
-// with what was trained. A runtime that cannot be had is left out; without any
-// the error wraps ErrUnavailable.
+// Verify runs s.Model on each runtime, with the given sets and with inputs chosen to break
+// it, in batches of 1, 2, 7, 64 and all rows of the set, and compares with what was
+// trained. A runtime that is not available is left out; without any, the error wraps
+// ErrUnavailable.
 //
-// The report says whether the file holds; Report.Err makes that an error. It holds
+// The report says whether the file holds; Report.Err turns that into an error. It holds
 // only if Enough of each output's elements on each of the given sets is determined. The
-// error returned is about what could not be done: a graph, model or set that is
-// not one, ctx.
+// returned error is about what could not be done: an invalid graph, model or set, or the
+// end of ctx.
 func Verify(ctx context.Context, s Subject, runtimes ...Runtime) (*Report, error) {
 	if err := s.check(); err != nil {
 		return nil, err

@@ -13,12 +13,12 @@ import (
 const buffered = 3
 
 // Batches cuts a source into batches, epoch after epoch. The order of an epoch is a pure function of the key and
-// the epoch's number, so a training that goes on at a [Position] sees the rows it would have seen.
+// the epoch's number, so a training that resumes at a [Position] sees the same rows as if it had not stopped.
 //
-// Goroutines read ahead, bounded by three batches of memory: all processors of a [BatchSource], else one. Of a [Table],
-// whose rows lie in memory, nothing is read ahead: a column is gathered when it is asked for, or in parts by
-// [Batch.Gather] where they are used. After the first batches of the first epoch a batch allocates nothing. Batches is for one goroutine. Close it
-// when an epoch is left before its end.
+// Goroutines read ahead, up to three batches: as many as there are processors for a [BatchSource], else one. A [Table],
+// whose rows lie in memory, needs no reading ahead: a column is gathered when it is asked for, or in parts by
+// [Batch.Gather] where they are used. After the first batches of the first epoch a batch allocates nothing. Batches is
+// for one goroutine. Close it when an epoch is left before its end.
 type Batches struct {
 	table   *Table // the source if it is one: rows are copied straight from memory, by whoever needs them
 	n, size int
@@ -76,9 +76,9 @@ func (b *buffer) column(name string, d DType) *column {
 	return nil
 }
 
-// Batch is one batch; it is valid until the next call of a method of its Batches.
+// Batch is one batch. It is valid until the next method call on its Batches.
 type Batch struct {
-	Rows  int   // as asked for, or less in the last batch of an epoch
+	Rows  int   // as many as asked for, or fewer in the last batch of an epoch
 	Index []int // the rows' numbers in the source
 	buf   *buffer
 	first int // row of the buffer
@@ -89,7 +89,7 @@ func (b Batch) Part(lo, hi int) Batch {
 	return Batch{Rows: hi - lo, Index: b.Index[lo:hi], buf: b.buf, first: b.first + lo}
 }
 
-// F32 returns the values of a column of float32, [Rows width]; nil if there is none of that name.
+// F32 returns the values of a float32 column, [Rows width], or nil if there is none with that name.
 func (b Batch) F32(name string) []float32 {
 	if c := b.buf.column(name, F32); c != nil {
 		return c.f32[b.first*c.width:][:b.Rows*c.width]
@@ -97,7 +97,7 @@ func (b Batch) F32(name string) []float32 {
 	return nil
 }
 
-// I64 returns the values of a column of int64, [Rows width]; nil if there is none of that name.
+// I64 returns the values of an int64 column, [Rows width], or nil if there is none with that name.
 func (b Batch) I64(name string) []int64 {
 	if c := b.buf.column(name, I64); c != nil {
 		return c.i64[b.first*c.width:][:b.Rows*c.width]
@@ -105,7 +105,7 @@ func (b Batch) I64(name string) []int64 {
 	return nil
 }
 
-// U8 returns the values of a column of uint8, [Rows width]; nil if there is none of that name.
+// U8 returns the values of a uint8 column, [Rows width], or nil if there is none with that name.
 func (b Batch) U8(name string) []uint8 {
 	if c := b.buf.column(name, U8); c != nil {
 		return c.u8[b.first*c.width:][:b.Rows*c.width]
@@ -113,8 +113,8 @@ func (b Batch) U8(name string) []uint8 {
 	return nil
 }
 
-// Gather copies rows [lo,hi) of a column of float32 to dst, [hi-lo width]. It may be called by several goroutines at
-// once, and not by one while another calls F32 or I64. It does nothing if there is no such column.
+// Gather copies rows [lo,hi) of a float32 column to dst, [hi-lo width]. Several goroutines may call it at once, but not
+// while another calls F32 or I64. It does nothing if there is no such column.
 func (b Batch) Gather(name string, lo, hi int, dst []float32) {
 	if b.buf == nil {
 		return
@@ -132,7 +132,7 @@ func (b Batch) Gather(name string, lo, hi int, dst []float32) {
 	}
 }
 
-// NewBatches returns the batches of a source, at the first of epoch 0. The rows are shuffled by key in each epoch,
+// NewBatches returns the batches of a source, positioned at the first of epoch 0. The rows are shuffled by key in each epoch,
 // or come in order. Errors: the source is empty or has bad columns; the batch is not positive.
 func NewBatches(src Source, batch int, key random.Key, shuffle bool) (*Batches, error) {
 	cols, err := checkSource(src)
@@ -176,13 +176,13 @@ func NewBatches(src Source, batch int, key random.Key, shuffle bool) (*Batches, 
 	return b, nil
 }
 
-// InMemory reports whether the rows lie in memory, so that Gather takes them from there.
+// InMemory reports whether the rows lie in memory, where Gather reads them.
 func (b *Batches) InMemory() bool { return b.table != nil }
 
 // Steps is the number of batches in an epoch.
 func (b *Batches) Steps() int { return (b.n-1)/b.size + 1 }
 
-// Size is the number of rows in a batch, the last one of an epoch excepted.
+// Size is the number of rows in a batch, except for the last one of an epoch.
 func (b *Batches) Size() int { return b.size }
 
 // Len is the number of rows of the source.
@@ -208,7 +208,7 @@ func (b *Batches) Seek(epoch, step int) error {
 func (b *Batches) Close() { b.stop() }
 
 // Next returns the next batch of the epoch, and false at the epoch's end.
-// Errors: the context's; the source's; a row that is not as the columns say. After an error Next tries again.
+// Errors: those of the context and the source; a row that does not match the columns. After an error Next tries again.
 func (b *Batches) Next(ctx context.Context) (Batch, bool, error) {
 	if err := ctx.Err(); err != nil {
 		b.stop()
@@ -294,10 +294,10 @@ func (b *Batches) stop() {
 	b.run, b.held = nil, nil
 }
 
-// Each calls f for all rows in order, rows at a time and fewer at the end. What f
-// is shown is valid until it returns.
+// Each calls f for all rows in order, with the given number of rows at a time and fewer
+// at the end. The batch is valid until f returns.
 //
-// Errors: those of NewBatches, of the source and of f; the context's.
+// Errors: those of NewBatches, of the source, of f and of the context.
 func Each(ctx context.Context, src Source, rows int, f func(Batch) error) error {
 	batches, err := NewBatches(src, rows, random.Key{}, false)
 	if err != nil {

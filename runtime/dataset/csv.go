@@ -17,14 +17,14 @@ import (
 // CSVOptions says how the fields of a CSV file become columns. The zero value packs all fields into x. It is a
 // [CSVOption] itself.
 type CSVOptions struct {
-	// Groups are the columns of float32, each packed of fields by their names in the header. Without groups
-	// there is one, x, of all fields but the label, those of Skip, and an index, which a group with Rest is too.
+	// Groups are the float32 columns, each packed from fields by their names in the header. Without groups
+	// there is one, x, of all fields except the label, those of Skip, and an index. A group with Rest takes those too.
 	Groups []CSVGroup
 	// Label is the field of whole numbers that becomes y i64[]; there is no y if it is empty.
 	Label string
-	// Comma parts the fields; it is a comma if zero.
+	// Comma separates the fields; zero means a comma.
 	Comma rune
-	// Log is told what was decided by looking at the file; it is slog.Default if nil.
+	// Log is told what was inferred from the file; nil means slog.Default.
 	Log *slog.Logger
 
 	header headerKind
@@ -60,22 +60,22 @@ const (
 	noHeader
 )
 
-// NoHeader takes the first line for data. The fields are named by their places: "0", "1", and so on.
+// NoHeader treats the first line as data. The fields are named by their positions: "0", "1", and so on.
 func NoHeader() CSVOption { return csvOption(func(o *CSVOptions) { o.header = noHeader }) }
 
-// Header takes the first line for the names of the fields, though all of it be numbers.
+// Header treats the first line as the names of the fields, even if all of them are numbers.
 func Header() CSVOption { return csvOption(func(o *CSVOptions) { o.header = hasHeader }) }
 
 // Skip leaves fields out, such as those that number the rows. "" is every field without a name.
-// Errors (of CSV): there is no such field, or it is a label's or a group's too.
+// Errors (of CSV): there is no such field, or it is also the label or in a group.
 func Skip(fields ...string) CSVOption {
 	return csvOption(func(o *CSVOptions) { o.skip = append(o.skip, fields...) })
 }
 
 // CSV reads a CSV file (RFC 4180) in UTF-8 or UTF-16, plain or gzip, of at most 131,072 fields a line. The first line
-// names the fields, unless it is numbers only and does not count from 0 on; [NoHeader] and [Header] say which. A first field without a name is the
-// index that data frames are saved with, and left out. What is decided so is told to the log, and so is a first field
-// that numbers the rows and has a name.
+// names the fields, unless it holds only numbers that do not count up from 0; [NoHeader] and [Header] override this. A
+// first field without a name is the index that data frames are saved with, and is left out. Such decisions are logged,
+// and so is a first field that numbers the rows and has a name.
 // Errors name the line: a line with more or fewer fields than the first, a field that is empty, not a number, not
 // finite or beyond float32, a label that is not a whole number, a field that the header lacks or has twice.
 func CSV(path string, options ...CSVOption) (*Table, error) {

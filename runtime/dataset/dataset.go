@@ -24,7 +24,7 @@ type Source interface {
 	// Columns describes the columns; they do not change.
 	Columns() []Column
 	// Row writes every column of row i, 0 ≤ i < Len. It is called by one goroutine at a time, which need not
-	// be the caller's; a [BatchSource] gives many rows to many. The Row is valid during the call. A cancelled reader
+	// be the caller's; a [BatchSource] serves several at once. The Row is valid during the call. A cancelled reader
 	// waits for the call in progress.
 	Row(i int, row Row) error
 }
@@ -68,7 +68,7 @@ func (c Column) Width() int {
 	return n
 }
 
-// String returns the name and type as in "x f32[784]".
+// String returns the name and type, such as "x f32[784]".
 func (c Column) String() string { return c.Name + " " + c.typ() }
 
 func (c Column) typ() string {

@@ -21,7 +21,8 @@ type Range struct {
 }
 
 // Hash returns the SHA-256 of a source's content in hexadecimal. Equal names, types, shapes and values in equal
-// order give equal hashes, wherever the data are kept; the order of the columns does not count. [Until] gives it an end.
+// order give equal hashes, wherever the data are kept; the order of the columns does not count. [Until] makes it
+// cancellable.
 // Errors: those of the source.
 func Hash(src Source) (string, error) {
 	cols, err := checkSource(src)
@@ -62,7 +63,7 @@ func Hash(src Source) (string, error) {
 	return hex.EncodeToString(total.Sum(nil)), nil
 }
 
-// Ranges returns the range of every place of every column, in the order of the columns. [Until] gives it an end.
+// Ranges returns the range of every place of every column, in the order of the columns. [Until] makes it cancellable.
 // Errors: those of the source.
 func Ranges(src Source) ([]Range, error) {
 	cols, err := checkSource(src)

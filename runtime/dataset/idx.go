@@ -29,10 +29,10 @@ type array struct {
 	u8    []byte
 }
 
-// IDX reads a pair of IDX files, plain or gzip, as MNIST and its likes have them: rows of numbers and their labels.
-// The columns are x f32[width], bytes scaled to [0, 1] and other types as they are, and y i64[]; without a path
-// of labels there is no y.
-// Errors: a file is missing, truncated, too long or no IDX file; the numbers of rows differ.
+// IDX reads a pair of IDX files, plain or gzip, as used by MNIST and similar data sets: rows of numbers and their
+// labels. The columns are x f32[width], with bytes scaled to [0, 1] and other types unchanged, and y i64[]. Without a
+// path of labels there is no y.
+// Errors: a file is missing, truncated, too long or not an IDX file; the numbers of rows differ.
 func IDX(values, labels string) (*Table, error) {
 	a, err := readIDX(values)
 	if err != nil {
@@ -241,10 +241,10 @@ func short(what string, err error) error {
 	return fmt.Errorf("damaged at %s: %w", what, err)
 }
 
-// MNIST reads the four IDX files of MNIST, or of a data set in its form, from a folder; each may be plain or gzip:
+// MNIST reads the four IDX files of MNIST, or of a data set in its format, from a folder; each may be plain or gzip:
 // train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte.
 // The columns are x f32[784] in [0, 1] and y i64[], 0 to 9.
-// Errors: those of [IDX]; a picture is not 28 by 28; a label is not one digit.
+// Errors: those of [IDX]; a picture is not 28 by 28; a label is not a digit.
 func MNIST(dir string) (*Split, error) {
 	var s Split
 	for _, part := range []struct {

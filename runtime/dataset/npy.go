@@ -15,7 +15,7 @@ import (
 
 // NPY reads an .npy file as one column: its first axis is the rows, the others are the shape of one row. Floats of
 // 16, 32 and 64 bits become f32; integers and booleans become i64.
-// Errors: the file is missing, no .npy, truncated or too long for its shape; the shape has no axes or no values; the
+// Errors: the file is missing, not an .npy file, truncated or too long for its shape; the shape has no axes or no values; the
 // type is not one of these; a value is not finite.
 func NPY(path, column string) (*Table, error) {
 	f, size, err := open(path)
@@ -30,7 +30,7 @@ func NPY(path, column string) (*Table, error) {
 	return tableOf(path, d)
 }
 
-// NPZ reads an .npz file, each array a column by its name. All have as many rows.
+// NPZ reads an .npz file: each array is a column under its name. All must have the same number of rows.
 // Errors: those of [NPY]; the archive is damaged.
 func NPZ(path string) (*Table, error) {
 	f, size, err := open(path)

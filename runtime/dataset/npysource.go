@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// Source returns the file's rows in any order, until Close: all processors read them from the system's cache of the
-// file, which takes memory that is free and gives it back. A file in Fortran order is slow so.
+// Source returns the file's rows as a source, until Close. All processors read them, in any order, from the system's
+// page cache, which uses free memory and gives it back. A file in Fortran order is slow to read this way.
 func (r *NPYRows) Source() BatchSource {
 	r.mu.Lock()
 	defer r.mu.Unlock()

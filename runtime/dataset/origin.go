@@ -10,7 +10,7 @@ func (t *Table) readFrom(path string) *Table {
 	return t
 }
 
-// File returns the file that a column was read from, "" if it was made otherwise or there is none.
+// File returns the file that a column was read from, or "" if it was not read from a file or does not exist.
 func (t *Table) File(column string) string {
 	if c := t.find(column); c != nil {
 		return c.file
@@ -18,9 +18,9 @@ func (t *Table) File(column string) string {
 	return ""
 }
 
-// Place says for an error where a value is: the row, the column and, of data that were read from a file, that file and
-// the row there, where it has another number. A source of one's own tells the file of a column by a method File, as
-// [Table.File].
+// Place says where a value is, for use in an error: the row, the column and, for data that were read from a file, that
+// file and the row's number there if it differs. Your own source can report the file of a column through a method File,
+// like [Table.File].
 func Place(src Source, row int, column string) string {
 	what := fmt.Sprintf("row %d: column %q", row, column)
 	f, ok := src.(interface{ File(column string) string })

@@ -2,8 +2,8 @@ package dataset
 
 import "fmt"
 
-// Row receives the values of one row, column by column. A mistake is kept and told by whoever asked for the row,
-// so a Source needs no check of its own.
+// Row receives the values of one row, column by column. A mistake is kept and reported to whoever asked for the row,
+// so a Source needs no checks of its own.
 type Row struct{ w *writer }
 
 // writer is the place one row goes to.
@@ -44,7 +44,7 @@ func (r Row) U8(name string, v ...uint8) {
 	}
 }
 
-// F32Slice returns the row's place of a column, to be filled in place: every value of it must be set. It is nil
+// F32Slice returns the memory for a column of the row; the caller must set every value. It is nil
 // after a mistake, and in the first row of [From] unless the columns were declared.
 func (r Row) F32Slice(name string) []float32 {
 	if c := r.cell(name, F32, -1); c != nil {

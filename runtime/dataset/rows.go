@@ -5,19 +5,18 @@ import (
 	"fmt"
 )
 
-// BatchSource is a Source that gives many rows at once, from several goroutines. Whatever reads a source asks it so,
-// if it can, and reads ahead on all processors: a row depends on its number alone, so no result depends on how many
-// there are. A type that embeds a BatchSource and changes Row must change Rows as well.
+// BatchSource is a Source that serves many rows at once, to several goroutines. Readers use it wherever a source has it,
+// and read ahead on all processors. A row depends on its number alone, so no result depends on how many there are. A type that embeds a BatchSource and changes Row must change Rows as well.
 type BatchSource interface {
 	Source
-	// Rows writes rows index[0], index[1], … to places 0, 1, … of dst, every column of them; the same row may stand in
-	// it twice. It is called by several goroutines at once. index and dst are valid during the call. A cancelled
+	// Rows writes every column of rows index[0], index[1], … to places 0, 1, … of dst; the same row may be asked for
+	// twice. It is called by several goroutines at once. index and dst are valid during the call. A cancelled
 	// reader waits for the calls in progress.
 	Rows(index []int, dst Rows) error
 }
 
-// Rows receives the values of several rows, whole columns by F32, I64 and U8 or row by row by Row. A mistake is kept and
-// told by whoever asked for the rows, so a BatchSource needs no check of its own.
+// Rows receives the values of several rows: whole columns through F32, I64 and U8, or row by row through Row. A mistake is
+// kept and reported to whoever asked for the rows, so a BatchSource needs no checks of its own.
 type Rows struct{ b *block }
 
 // block is the place that several rows go to.
@@ -63,8 +62,8 @@ func (r Rows) Len() int {
 	return len(r.b.index)
 }
 
-// F32 returns the place of a column, [Len width], to be filled: every value of it must be set. It is nil after a
-// mistake: no such column, or it is not f32.
+// F32 returns the memory for a column, [Len width]; the caller must set every value. It is nil after a mistake: no such
+// column, or it is not f32.
 func (r Rows) F32(name string) []float32 {
 	if c := r.column(name, F32); c != nil {
 		return c.f32
@@ -109,7 +108,7 @@ func (r Rows) column(name string, d DType) *column {
 	return nil
 }
 
-// Row returns the place of row index[k], for a source that makes them one by one. It is valid until the next call of
+// Row returns the place of row index[k], for a source that makes rows one by one. It is valid until the next call of
 // Row.
 func (r Rows) Row(k int) Row {
 	b := r.b

@@ -42,7 +42,7 @@ func (t *Table) edit(old *column, c column) *Table {
 	return u
 }
 
-// Rename returns the table with a column's name changed, as a model's input may ask for.
+// Rename returns the table with a column renamed, for example to match a model's input.
 // Errors: no such column; the new name is empty or taken.
 func (t *Table) Rename(column, to string) *Table {
 	if t.err != nil {
@@ -117,8 +117,8 @@ func (t *Table) Moments(column string) (mean, deviation []float64, err error) {
 	return mean, deviation, nil
 }
 
-// Bytes returns the table with a column of int64 as uint8, an eighth of the memory: pixels read from a file of bytes,
-// for a model that takes them as they are. Errors: no such column of int64; a value that is no byte.
+// Bytes returns the table with an int64 column as uint8, in an eighth of the memory: for example pixels read from a
+// file of bytes, for a model that takes bytes. Errors: no such int64 column; a value that does not fit a byte.
 func (t *Table) Bytes(column string) *Table {
 	if t.err != nil {
 		return t
@@ -137,8 +137,8 @@ func (t *Table) Bytes(column string) *Table {
 	return t.edit(c, d)
 }
 
-// Float returns the table with a column of int64 or uint8 as float32, each value times scale: pixels read from a file
-// of bytes times 1/255, say. Errors: no such column of integers.
+// Float returns the table with an int64 or uint8 column as float32, each value times scale: for example pixels read
+// from a file of bytes, times 1/255. Errors: no such column of integers.
 func (t *Table) Float(column string, scale float64) *Table {
 	if t.err != nil {
 		return t
@@ -168,7 +168,7 @@ func (t *Table) Float(column string, scale float64) *Table {
 	return u
 }
 
-// Join returns the table with the columns of another of as many rows beside its own.
+// Join returns the table with the columns of another table of the same length beside its own.
 // Errors: the numbers of rows differ; a name is in both.
 func (t *Table) Join(other *Table) *Table {
 	if t.err != nil {
@@ -209,7 +209,7 @@ func (t *Table) Head(n int) *Table {
 }
 
 // Select returns the given rows, in the given order; a row may come twice.
-// Errors: no rows; a row that is not there.
+// Errors: no rows; a row that does not exist.
 func (t *Table) Select(rows []int) *Table {
 	if t.err != nil {
 		return t
@@ -230,8 +230,8 @@ func (t *Table) Select(rows []int) *Table {
 // maxChosen bounds the numbers that Chosen lists.
 const maxChosen = 1 << 16
 
-// Chosen returns the numbers of the rows that were chosen from the table that was read, as Balanced and Split do, for
-// a record of them. It is nil for a source of all rows, for one that is no Table, and for more than 65,536 rows.
+// Chosen returns the numbers, in the table as it was read, of the rows that methods such as Balanced and Split chose,
+// for a record of them. It is nil for a source with all rows, for one that is not a Table, and for more than 65,536 rows.
 func Chosen(src Source) []int {
 	t, ok := src.(*Table)
 	if !ok || t == nil || t.rows == nil || t.n > maxChosen {
@@ -240,9 +240,10 @@ func Chosen(src Source) []int {
 	return t.Rows()
 }
 
-// Balanced returns n rows, drawn by seed, with as many of each value of a column of labels; they are in the
-// table's order, and Rows tells which they are. With the same seed a smaller draw is part of a larger one.
-// Errors: the column is not of single int64; n is no positive multiple of the number of classes, or a class has too few rows.
+// Balanced returns n rows, drawn by seed, with the same number for each value of a column of labels. They are in the
+// table's order, and Rows returns their numbers. With the same seed a smaller draw is part of a larger one.
+// Errors: the column is not of single int64 values; n is not a positive multiple of the number of classes, or a class has
+// too few rows.
 func (t *Table) Balanced(column string, n int, seed uint64) *Table {
 	if t.err != nil {
 		return t
@@ -293,7 +294,8 @@ func (t *Table) classes(method, name string) (map[int64][]int, []int64, *Table) 
 }
 
 // Split returns two tables that share no row, drawn by seed: the first has the given fraction of the rows, the
-// second the rest, and at least one row each. Errors (of both): the fraction is not between 0 and 1; one row only.
+// second the rest, and each at least one row. Errors (of both): the fraction is not between 0 and 1; there is only one
+// row.
 func (t *Table) Split(fraction float64, seed uint64) (first, second *Table) {
 	if t.err != nil {
 		return t, t
@@ -312,8 +314,8 @@ func cut(n int, fraction float64) int {
 	return min(max(int(math.Round(fraction*float64(n))), 1), n-1)
 }
 
-// SplitBy is Split with the fraction taken of each value of a column of labels.
-// Errors (of both): those of Split; the column is not of single int64; a class has one row only.
+// SplitBy is like Split, but takes the fraction from each value of a column of labels.
+// Errors (of both): those of Split; the column is not of single int64 values; a class has only one row.
 func (t *Table) SplitBy(column string, fraction float64, seed uint64) (first, second *Table) {
 	if t.err != nil {
 		return t, t

@@ -85,7 +85,7 @@ type Data struct {
 }
 
 // NewTable returns a table of the given columns without copying; the slices must not change afterwards.
-// Errors: no rows; lengths that fit no common number of rows; a value that is not finite.
+// Errors: no rows; lengths that do not fit one number of rows; a value that is not finite.
 func NewTable(data ...Data) (*Table, error) {
 	cols := make([]Column, len(data))
 	for i, d := range data {
@@ -179,13 +179,13 @@ func (t *Table) collect(src Source) error {
 	})
 }
 
-// From makes a table of a slice of one's own type: fill writes the columns of one element. It is called once for each,
-// in order.
+// From makes a table from a slice of any type: fill writes the columns of one element. It is called once for each
+// element, in order.
 //
 //	dataset.From(readings, func(r Reading, row dataset.Row) { row.F32("x", r.Channels[:]...) })
 //
-// Without declared columns these are what fill writes for the first element: one number has an empty shape,
-// several are a vector. Errors (of Err): no rows; a row that differs from the columns; a value that is not finite.
+// If no columns are declared, they are those that fill writes for the first element: one number has an empty shape,
+// several numbers are a vector. Errors (of Err): no rows; a row that differs from the columns; a value that is not finite.
 func From[T any](rows []T, fill func(r T, row Row), columns ...Column) *Table {
 	t, err := from(len(rows), func(i int, row Row) error { fill(rows[i], row); return row.Err() }, columns)
 	if err != nil {
@@ -297,7 +297,7 @@ func (t *Table) at(i int) int {
 	return i
 }
 
-// Rows returns, for each row, its number in the table that was read; it is what [Table.Balanced], [Table.Split]
+// Rows returns, for each row, its number in the table as it was read: the rows that [Table.Balanced], [Table.Split]
 // and [Table.Select] chose.
 func (t *Table) Rows() []int {
 	rows := make([]int, t.Len())
@@ -308,7 +308,7 @@ func (t *Table) Rows() []int {
 }
 
 // F32 returns the values of a column, row by row: [rows width]. They may be the table's own memory and must not be
-// changed. It is nil if there is no such column of float32.
+// changed. It is nil if there is no such float32 column.
 func (t *Table) F32(name string) []float32 {
 	c := t.find(name)
 	if c == nil || c.DType != F32 {
@@ -317,7 +317,7 @@ func (t *Table) F32(name string) []float32 {
 	return t.dense(c).f32
 }
 
-// I64 is F32 for a column of int64.
+// I64 is F32 for an int64 column.
 func (t *Table) I64(name string) []int64 {
 	c := t.find(name)
 	if c == nil || c.DType != I64 {
@@ -326,7 +326,7 @@ func (t *Table) I64(name string) []int64 {
 	return t.dense(c).i64
 }
 
-// U8 is F32 for a column of uint8.
+// U8 is F32 for a uint8 column.
 func (t *Table) U8(name string) []uint8 {
 	c := t.find(name)
 	if c == nil || c.DType != U8 {

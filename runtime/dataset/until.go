@@ -2,8 +2,8 @@ package dataset
 
 import "context"
 
-// Until returns the source with an end: once ctx has ended, reading rows gives the error of ctx, and so do [Hash] and
-// [Ranges] of it, of a Table too.
+// Until makes reading the source cancellable: once ctx has ended, reading rows returns the error of ctx. So do [Hash]
+// and [Ranges] of the result, even if the source is a Table.
 func Until(ctx context.Context, src Source) Source {
 	if src == nil {
 		return nil

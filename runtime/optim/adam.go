@@ -6,14 +6,14 @@ import (
 	"github.com/lamina-ml/lamina/kernels/simd"
 )
 
-// AdamOptimizer is Adam: gradients divided by the root of their running mean square, both bias corrected
-// (Kingma and Ba 2015, algorithm 1; ONNX ai.onnx.preview.training Adam but for the place of epsilon).
+// AdamOptimizer is Adam: gradients divided by the root of their running mean square, both bias-corrected
+// (Kingma and Ba 2015, algorithm 1; ONNX ai.onnx.preview.training Adam except for the place of epsilon).
 //
 //	m = β1·m + (1-β1)·g
 //	v = β2·v + (1-β2)·g²
 //	w = w - rate/(1-β1^t) · m / (√v/√(1-β2^t) + ε)
 //
-// Slots: m, v. β1 is 0.9, β2 0.999 and ε 1e-8 if not set.
+// Slots: m, v. By default β1 is 0.9, β2 0.999 and ε 1e-8.
 type AdamOptimizer struct {
 	common
 	beta1, beta2, epsilon, l2 float64
@@ -25,7 +25,7 @@ func Adam(rate float64) *AdamOptimizer {
 	return &AdamOptimizer{common: makeCommon("adam", rate), beta1: 0.9, beta2: 0.999, epsilon: 1e-8}
 }
 
-// Betas sets how slowly the two running means forget; each is in [0, 1).
+// Betas sets how slowly the two running means forget; each must be in [0, 1).
 func (o *AdamOptimizer) Betas(beta1, beta2 float64) *AdamOptimizer {
 	o.fraction("beta1", beta1)
 	o.fraction("beta2", beta2)
@@ -33,19 +33,19 @@ func (o *AdamOptimizer) Betas(beta1, beta2 float64) *AdamOptimizer {
 	return o
 }
 
-// Epsilon sets what is added to the root, so that nothing is divided by zero; it is positive.
+// Epsilon sets the number added to the root, which prevents division by zero; it must be positive.
 func (o *AdamOptimizer) Epsilon(epsilon float64) *AdamOptimizer {
 	o.positive("epsilon", epsilon)
 	o.epsilon, o.hat = epsilon, false
 	return o
 }
 
-// EpsilonHat sets what is added to the root before its bias is corrected, ε̂ at the end of section 2 of the paper:
+// EpsilonHat sets the number added to the root before bias correction, ε̂ at the end of section 2 of the paper:
 //
 //	w = w - rate·√(1-β2^t)/(1-β1^t) · m / (√v + ε̂)
 //
-// Keras, TensorFlow and ONNX have it so; Keras's default is 1e-7. Where gradients are small it makes the first updates
-// smaller than Epsilon does.
+// Keras, TensorFlow and ONNX do it this way; Keras's default is 1e-7. Where gradients are small, the first updates are
+// smaller than with Epsilon.
 func (o *AdamOptimizer) EpsilonHat(epsilon float64) *AdamOptimizer {
 	o.positive("epsilon hat", epsilon)
 	o.epsilon, o.hat = epsilon, true
@@ -71,14 +71,14 @@ func adamNumbers(beta1, beta2, epsilon, decay float64, hat bool) map[string]floa
 	return n
 }
 
-// Decay adds l2 times the weight to its gradient. For decay apart from the gradient use [AdamW].
+// Decay adds l2 times the weight to its gradient. For decay decoupled from the gradient use [AdamW].
 func (o *AdamOptimizer) Decay(l2 float64) *AdamOptimizer {
 	o.notNegative("decay", l2)
 	o.l2 = l2
 	return o
 }
 
-// Schedule sets how the rate changes during training; it is constant if not set.
+// Schedule sets how the rate changes during training; the default is constant.
 func (o *AdamOptimizer) Schedule(s Schedule) *AdamOptimizer { o.setSchedule(s); return o }
 
 // Group multiplies the rate by factor for the layers that pattern names (see [Match]).
@@ -93,8 +93,8 @@ func (o *AdamOptimizer) GroupDecay(pattern string, factor float64) *AdamOptimize
 	return o
 }
 
-// LayerDecay multiplies the rate by factor once for each layer that the model uses after a layer: discriminative
-// fine-tuning (Howard and Ruder 2018, whose factor is 1/2.6). Groups multiply what comes of it.
+// LayerDecay multiplies a layer's rate by factor once for each layer that the model uses after it: discriminative
+// fine-tuning (Howard and Ruder 2018, with a factor of 1/2.6). Groups multiply the result.
 func (o *AdamOptimizer) LayerDecay(factor float64) *AdamOptimizer { o.setLayer(factor); return o }
 
 // Slots implements [Optimizer].

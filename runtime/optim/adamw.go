@@ -2,7 +2,7 @@ package optim
 
 import "github.com/lamina-ml/lamina/kernels/simd"
 
-// AdamWOptimizer is Adam with decay apart from the gradient: before its step a weight is multiplied by
+// AdamWOptimizer is Adam with decay decoupled from the gradient: before its step a weight is multiplied by
 // 1 - rate·decay (Loshchilov and Hutter 2019). Slots, β1, β2 and ε are as in [AdamOptimizer].
 type AdamWOptimizer struct {
 	common
@@ -10,7 +10,7 @@ type AdamWOptimizer struct {
 	hat                          bool // epsilon is added before the bias correction
 }
 
-// AdamW returns AdamW with a learning rate and a decay; 0.01 is a usual decay.
+// AdamW returns AdamW with a learning rate and a decay; 0.01 is a common decay.
 // Errors: the rate is not positive and finite; the decay is negative or not finite, or rate·decay is above 1.
 func AdamW(rate, decay float64) *AdamWOptimizer {
 	o := &AdamWOptimizer{common: makeCommon("adamw", rate), beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: decay}
@@ -21,7 +21,7 @@ func AdamW(rate, decay float64) *AdamWOptimizer {
 	return o
 }
 
-// Betas sets how slowly the two running means forget; each is in [0, 1).
+// Betas sets how slowly the two running means forget; each must be in [0, 1).
 func (o *AdamWOptimizer) Betas(beta1, beta2 float64) *AdamWOptimizer {
 	o.fraction("beta1", beta1)
 	o.fraction("beta2", beta2)
@@ -29,25 +29,25 @@ func (o *AdamWOptimizer) Betas(beta1, beta2 float64) *AdamWOptimizer {
 	return o
 }
 
-// Epsilon sets what is added to the root, so that nothing is divided by zero; it is positive.
+// Epsilon sets the number added to the root, which prevents division by zero; it must be positive.
 func (o *AdamWOptimizer) Epsilon(epsilon float64) *AdamWOptimizer {
 	o.positive("epsilon", epsilon)
 	o.epsilon, o.hat = epsilon, false
 	return o
 }
 
-// EpsilonHat sets what is added to the root before its bias is corrected, as in [AdamOptimizer.EpsilonHat].
+// EpsilonHat sets the number added to the root before bias correction, as in [AdamOptimizer.EpsilonHat].
 func (o *AdamWOptimizer) EpsilonHat(epsilon float64) *AdamWOptimizer {
 	o.positive("epsilon hat", epsilon)
 	o.epsilon, o.hat = epsilon, true
 	return o
 }
 
-// Schedule sets how the rate changes during training; it is constant if not set.
+// Schedule sets how the rate changes during training; the default is constant.
 func (o *AdamWOptimizer) Schedule(s Schedule) *AdamWOptimizer { o.setSchedule(s); return o }
 
 // Group multiplies the rate by factor for the layers that pattern names (see [Match]). Errors: the rate times the decay
-// comes above 1.
+// exceeds 1.
 func (o *AdamWOptimizer) Group(pattern string, factor float64) *AdamWOptimizer {
 	o.addGroup(pattern, factor)
 	if o.rate*factor*o.decay > 1 {
@@ -57,7 +57,7 @@ func (o *AdamWOptimizer) Group(pattern string, factor float64) *AdamWOptimizer {
 }
 
 // GroupDecay multiplies the weight decay by factor for the layers that pattern names; 0 is none. Errors: the rate times the
-// decay comes above 1.
+// decay exceeds 1.
 func (o *AdamWOptimizer) GroupDecay(pattern string, factor float64) *AdamWOptimizer {
 	o.addDecay(pattern, factor)
 	if o.rate*o.decay*factor > 1 {
@@ -66,8 +66,8 @@ func (o *AdamWOptimizer) GroupDecay(pattern string, factor float64) *AdamWOptimi
 	return o
 }
 
-// LayerDecay multiplies the rate by factor once for each layer that the model uses after a layer: discriminative
-// fine-tuning (Howard and Ruder 2018, whose factor is 1/2.6). Groups multiply what comes of it.
+// LayerDecay multiplies a layer's rate by factor once for each layer that the model uses after it: discriminative
+// fine-tuning (Howard and Ruder 2018, with a factor of 1/2.6). Groups multiply the result.
 func (o *AdamWOptimizer) LayerDecay(factor float64) *AdamWOptimizer { o.setLayer(factor); return o }
 
 // Slots implements [Optimizer].

@@ -44,8 +44,8 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 )
 
-// Decayer is an optimizer that says whether the update of a weight depends on [Step].Decay. Where it does not,
-// parameters that are neighbours in memory may be updated in one call.
+// Decayer is an optimizer that says whether the update of a weight depends on [Step].Decay. If it does not,
+// parameters that are adjacent in memory may be updated in one call.
 type Decayer interface{ Decays() bool }
 
 // Flusher is an optimizer that says whether Update stores no subnormal moment itself. Where it does not, the engine makes
@@ -70,24 +70,24 @@ type Optimizer interface {
 	// Factor is the rate's multiplier for a layer or parameter by its path, and whether a group names it.
 	// The last group that matches counts.
 	Factor(layer string) (float64, bool)
-	// DecayFactor is the same of the weight decay.
+	// DecayFactor is the same for the weight decay.
 	DecayFactor(layer string) (float64, bool)
-	// LayerFactor multiplies the rate once for each layer above one; it is 1 if not set.
+	// LayerFactor multiplies a layer's rate once for each layer above it; the default is 1.
 	LayerFactor() float64
-	// Patterns lists the patterns of the groups, so that one that matches nothing can be told.
+	// Patterns lists the patterns of the groups, so that one that matches nothing can be reported.
 	Patterns() []string
 	// Describe returns plain data that encodes to JSON.
 	Describe() any
 }
 
-// Step is what one update of one parameter depends on besides its gradient.
+// Step holds what an update of one parameter depends on besides its gradient.
 type Step struct {
 	LR    float32 // the rate after schedule and groups
 	Decay bool    // whether the parameter is subject to weight decay; biases and normalisations are not
 	Share float32 // multiplies the decay; 0 means 1
 	T     int64   // number of the update, from 1
-	Epoch int     // under way, from 0
-	Scale float32 // multiplies the gradient before anything else: the factor of a clipped norm, say; 0 means 1
+	Epoch int     // current epoch, from 0
+	Scale float32 // multiplies the gradient before anything else, for example to clip its norm; 0 means 1
 }
 
 // decay is d for a parameter that is subject to it.
@@ -209,7 +209,7 @@ func (c *common) Factor(layer string) (float64, bool) { return last(c.groups, la
 // DecayFactor is the decay's multiplier for a layer, and whether a group names it.
 func (c *common) DecayFactor(layer string) (float64, bool) { return last(c.decays, layer) }
 
-// LayerFactor multiplies the rate once for each layer above one.
+// LayerFactor multiplies a layer's rate once for each layer above it.
 func (c *common) LayerFactor() float64 {
 	if c.layer == 0 {
 		return 1
@@ -236,7 +236,7 @@ func (c *common) Patterns() []string {
 	return p
 }
 
-// Description is what an optimizer was declared as; it encodes to JSON.
+// Description describes how an optimizer was declared; it encodes to JSON.
 type Description struct {
 	Name     string             `json:"name"`
 	Rate     float64            `json:"rate"`

@@ -9,9 +9,9 @@ import (
 	"slices"
 )
 
-// Parse makes the optimizer that a description, as Describe's in JSON, says.
+// Parse makes the optimizer from a description: the result of Describe in JSON.
 //
-// Errors: JSON that is no description; an optimizer or a schedule that is not one of
+// Errors: JSON that is not a description; an optimizer or a schedule that is not one of
 // this package; a setting that it does not have, or a value that breaks its rules.
 func Parse(description []byte) (Optimizer, error) {
 	var d struct {
@@ -84,9 +84,9 @@ func Parse(description []byte) (Optimizer, error) {
 	return o, nil
 }
 
-// ParseSchedule makes the schedule that a description in JSON says.
+// ParseSchedule makes the schedule from a description in JSON.
 //
-// Errors: as [Parse].
+// Errors: as for [Parse].
 func ParseSchedule(description []byte) (Schedule, error) {
 	var d struct {
 		Name     string  `json:"name"`

@@ -6,7 +6,7 @@ import (
 )
 
 // Match reports whether pattern names the path of a layer or parameter: the whole path or a prefix of it that
-// ends before a slash. In a pattern * stands for any run of characters and [12a-c] for one of them.
+// ends before a slash. In a pattern * matches any run of characters and [12a-c] matches one of those listed.
 //
 //	encoder        encoder, encoder/dense1/w; not encoder2
 //	layer[12].*    layer1.0.conv1.weight

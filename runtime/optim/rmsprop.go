@@ -8,7 +8,7 @@ import "github.com/lamina-ml/lamina/kernels/simd"
 //	v = ρ·v + (1-ρ)·g²
 //	w = w - rate · g / (√v + ε)
 //
-// Slots: v. ρ is 0.9 and ε 1e-8 if not set.
+// Slots: v. By default ρ is 0.9 and ε 1e-8.
 type RMSPropOptimizer struct {
 	common
 	rho, epsilon, l2 float64
@@ -19,14 +19,14 @@ func RMSProp(rate float64) *RMSPropOptimizer {
 	return &RMSPropOptimizer{common: makeCommon("rmsprop", rate), rho: 0.9, epsilon: 1e-8}
 }
 
-// Rho sets how slowly the running mean forgets; it is in [0, 1).
+// Rho sets how slowly the running mean forgets; it must be in [0, 1).
 func (o *RMSPropOptimizer) Rho(rho float64) *RMSPropOptimizer {
 	o.fraction("rho", rho)
 	o.rho = rho
 	return o
 }
 
-// Epsilon sets what is added to the root, so that nothing is divided by zero; it is positive.
+// Epsilon sets the number added to the root, which prevents division by zero; it must be positive.
 func (o *RMSPropOptimizer) Epsilon(epsilon float64) *RMSPropOptimizer {
 	o.positive("epsilon", epsilon)
 	o.epsilon = epsilon
@@ -40,7 +40,7 @@ func (o *RMSPropOptimizer) Decay(l2 float64) *RMSPropOptimizer {
 	return o
 }
 
-// Schedule sets how the rate changes during training; it is constant if not set.
+// Schedule sets how the rate changes during training; the default is constant.
 func (o *RMSPropOptimizer) Schedule(s Schedule) *RMSPropOptimizer { o.setSchedule(s); return o }
 
 // Group multiplies the rate by factor for the layers that pattern names (see [Match]).
@@ -55,8 +55,8 @@ func (o *RMSPropOptimizer) GroupDecay(pattern string, factor float64) *RMSPropOp
 	return o
 }
 
-// LayerDecay multiplies the rate by factor once for each layer that the model uses after a layer: discriminative
-// fine-tuning (Howard and Ruder 2018, whose factor is 1/2.6). Groups multiply what comes of it.
+// LayerDecay multiplies a layer's rate by factor once for each layer that the model uses after it: discriminative
+// fine-tuning (Howard and Ruder 2018, with a factor of 1/2.6). Groups multiply the result.
 func (o *RMSPropOptimizer) LayerDecay(factor float64) *RMSPropOptimizer { o.setLayer(factor); return o }
 
 // Slots implements [Optimizer].

@@ -12,7 +12,7 @@ type Schedule interface {
 	Factor(p Progress) float64
 }
 
-// Progress says where a training is.
+// Progress says how far a training has come.
 type Progress struct {
 	Update          int64 // updates made so far in the whole training; 0 at the first
 	UpdatesPerEpoch int
@@ -20,13 +20,13 @@ type Progress struct {
 	Epochs          int // of the whole training
 }
 
-// StatefulSchedule is a schedule that depends on what happened. The trainer works on a value of its own, made by
+// StatefulSchedule is a schedule that depends on the course of a training. The trainer works on its own copy, made by
 // Start, so that one optimizer may serve several trainings.
 type StatefulSchedule interface {
 	Schedule
-	// Start returns a copy in its first state.
+	// Start returns a copy in its initial state.
 	Start() StatefulSchedule
-	// Observe is told the validation loss at the end of each epoch, or the training loss if there is none.
+	// Observe receives the validation loss at the end of each epoch, or the training loss if there is none.
 	Observe(loss float64)
 	// MarshalState returns the state for a checkpoint.
 	MarshalState() ([]byte, error)
@@ -46,13 +46,13 @@ func (ConstantSchedule) Factor(Progress) float64 { return 1 }
 // Describe returns plain data that encodes to JSON.
 func (ConstantSchedule) Describe() any { return map[string]any{"name": "constant"} }
 
-// StepSchedule multiplies the rate by a factor every so many epochs.
+// StepSchedule multiplies the rate by a factor at regular intervals of epochs.
 type StepSchedule struct {
 	every  int
 	factor float64
 }
 
-// StepDecay multiplies the rate by factor after each run of every epochs.
+// StepDecay multiplies the rate by factor each time the given number of epochs has passed.
 // Errors: every is not positive; factor is not positive and finite.
 func StepDecay(every int, factor float64) StepSchedule { return StepSchedule{every, factor} }
 
@@ -156,8 +156,8 @@ type plateauState struct {
 	Bad    int      `json:"bad"`  // epochs since the last better one, or since the last change
 }
 
-// Plateau multiplies the rate by factor after each run of patience epochs in which the loss was never lower than
-// the best by at least one part in ten thousand. A loss that is not a number counts as no better.
+// Plateau multiplies the rate by factor after each run of patience epochs in which the loss never fell below the best
+// by at least one part in ten thousand. A loss that is not a number does not count as better.
 // Errors: patience is not positive; factor is not in (0, 1).
 func Plateau(patience int, factor float64) *PlateauSchedule {
 	return &PlateauSchedule{patience: patience, factor: factor, state: plateauState{Factor: 1}}

@@ -7,7 +7,7 @@ import (
 	"github.com/lamina-ml/lamina/kernels/simd"
 )
 
-// SGDOptimizer is gradient descent, with momentum (Polyak 1964) and Nesterov's look ahead (Sutskever et al. 2013)
+// SGDOptimizer is gradient descent, with momentum (Polyak 1964) and Nesterov's look-ahead (Sutskever et al. 2013)
 // as in ONNX ai.onnx.preview.training Momentum with beta 1.
 //
 //	u = μ·u + g
@@ -27,14 +27,14 @@ type SGDOptimizer struct {
 // SGD returns gradient descent with a learning rate. Errors: the rate is not positive and finite.
 func SGD(rate float64) *SGDOptimizer { return &SGDOptimizer{common: makeCommon("sgd", rate)} }
 
-// Momentum sets μ, in [0, 1); it is 0 if not set.
+// Momentum sets μ, in [0, 1); the default is 0.
 func (o *SGDOptimizer) Momentum(mu float64) *SGDOptimizer {
 	o.fraction("momentum", mu)
 	o.momentum = mu
 	return o
 }
 
-// EarlyMomentum sets another μ, in [0, 1), for the first epochs, as RBMs begin with 0.5 and go on with 0.9 after five
+// EarlyMomentum sets another μ, in [0, 1), for the first epochs. RBMs, for example, use 0.5 for five epochs and then 0.9
 // (Hinton 2010, section 9). Errors: mu is not in [0, 1); epochs is not positive; (of Err) the momentum is zero.
 func (o *SGDOptimizer) EarlyMomentum(mu float64, epochs int) *SGDOptimizer {
 	o.fraction("early momentum", mu)
@@ -58,7 +58,7 @@ func (o *SGDOptimizer) Decay(l2 float64) *SGDOptimizer {
 	return o
 }
 
-// Schedule sets how the rate changes during training; it is constant if not set.
+// Schedule sets how the rate changes during training; the default is constant.
 func (o *SGDOptimizer) Schedule(s Schedule) *SGDOptimizer { o.setSchedule(s); return o }
 
 // Group multiplies the rate by factor for the layers that pattern names (see [Match]).
@@ -73,8 +73,8 @@ func (o *SGDOptimizer) GroupDecay(pattern string, factor float64) *SGDOptimizer 
 	return o
 }
 
-// LayerDecay multiplies the rate by factor once for each layer that the model uses after a layer: discriminative
-// fine-tuning (Howard and Ruder 2018, whose factor is 1/2.6). Groups multiply what comes of it.
+// LayerDecay multiplies a layer's rate by factor once for each layer that the model uses after it: discriminative
+// fine-tuning (Howard and Ruder 2018, with a factor of 1/2.6). Groups multiply the result.
 func (o *SGDOptimizer) LayerDecay(factor float64) *SGDOptimizer { o.setLayer(factor); return o }
 
 // Err returns every mistake of the declaration, joined.

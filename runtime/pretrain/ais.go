@@ -25,7 +25,7 @@ type AISOptions struct {
 // AIS is an estimate of the logarithm of a partition function.
 type AIS struct {
 	LogZ      float64
-	Low, High float64 // the logarithms of the mean weight less and plus three of its standard deviations; Low is -Inf if that leaves nothing
+	Low, High float64 // the logarithms of the mean weight minus and plus three of its standard deviations; Low is -Inf if the former is not positive
 }
 
 // Greatest numbers of chains and steps.
@@ -40,8 +40,8 @@ const aisBlock = 20
 // AIS estimates the logarithm of the partition function of a machine of bits by
 // annealed importance sampling (Neal 2001; Salakhutdinov and Murray 2008): chains go
 // from a machine without weights, whose partition function is known, through
-// distributions that lie between to this one. The mean of the weights has no bias;
-// its logarithm is too small rather than too large when the chains do not mix.
+// intermediate distributions to this one. The mean of the weights has no bias; its
+// logarithm tends to be too small if the chains do not mix.
 //
 // Errors: some units are real numbers; options out of range; ctx ended.
 func (m *Machine) AIS(ctx context.Context, o AISOptions) (AIS, error) {
@@ -169,11 +169,11 @@ func (m *Machine) anneal(ctx context.Context, o AISOptions, base []float32, firs
 	}
 }
 
-// Samples returns rows of visible means, each at the end of a chain of Gibbs steps
-// from a row of start, or, if start is nil, from n rows of hidden bits that are 1
-// with probability 1/2. Chains are independent; n is the number of rows of start if
-// there are any.
-// Errors: start holds no whole rows of visible units; n or steps is not positive.
+// Samples returns rows of visible means, each at the end of a chain of Gibbs steps that
+// starts from a row of start, or, if start is nil, from one of n rows of hidden bits that
+// are 1 with probability 1/2. Chains are independent. If start is given, its number of
+// rows is used and n is ignored.
+// Errors: start is not a whole number of rows of visible units; n or steps is not positive.
 func (m *Machine) Samples(n, steps int, start []float32, seed uint64) ([]float32, error) {
 	if start != nil {
 		var err error
@@ -220,7 +220,7 @@ func (m *Machine) Samples(n, steps int, start []float32, seed uint64) ([]float32
 }
 
 // Dream returns rows of visible means of a deep belief net, whose machines are given
-// from the input on: samples of the topmost one, passed down through the others by
+// from the input on: samples of the topmost machine, passed down through the others by
 // their means (Hinton, Osindero and Teh 2006).
 // Errors: those of [Machine.Samples]; there is no machine; two do not fit.
 func Dream(net []*Machine, n, steps int, seed uint64) ([]float32, error) {
@@ -240,8 +240,8 @@ func Dream(net []*Machine, n, steps int, seed uint64) ([]float32, error) {
 }
 
 // Filters returns the weights of the first n hidden units, one row of visible units
-// each, scaled so that 0 becomes 1/2 and the greatest magnitude of a row 0 or 1: as
-// package picture of this module draws them.
+// each, scaled so that 0 becomes 1/2 and the greatest magnitude of a row becomes 0 or 1,
+// ready for package picture to draw.
 func (m *Machine) Filters(n int) [][]float32 {
 	n = min(max(n, 0), m.Hidden)
 	out := make([][]float32, n)

@@ -16,12 +16,12 @@ type FreezePhase struct {
 }
 
 // Freeze keeps the parameters that the patterns name (see optim.Match) as they are in
-// the Fit and EndToEnd phases that follow, until Unfreeze: they get no update, keep no
-// state of the optimizer, and nothing is computed below the lowest layer that is
-// trained. It adds to a phase's own Options.Freeze.
+// the Fit and EndToEnd phases that follow, until Unfreeze: they get no update and keep no
+// optimizer state, and no gradient is computed below the lowest trained layer. It adds to
+// a phase's own Options.Freeze.
 //
 // Mistakes: a pattern is malformed or names nothing in any phase that follows; a phase
-// is left with nothing to train; a stage of Greedy or RBM would train what is frozen.
+// is left with nothing to train; a stage of Greedy or RBM would train frozen parameters.
 func Freeze(patterns ...string) *FreezePhase {
 	return &FreezePhase{at: here(), patterns: slices.Clone(patterns)}
 }

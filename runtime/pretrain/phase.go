@@ -9,8 +9,8 @@ import (
 	"github.com/lamina-ml/lamina/spec"
 )
 
-// Phase is a part of a program: made by [Greedy], [RBM], [EndToEnd], [Fit], [Freeze],
-// [Unfreeze] or [Probe].
+// Phase is a part of a program. It is made by [Greedy], [RBM], [EndToEnd], [Fit],
+// [Freeze], [Unfreeze] or [Probe].
 type Phase interface {
 	// steps returns the trainings that the phase is, in order.
 	steps(p *Program) []step
@@ -46,9 +46,9 @@ type FitPhase struct {
 	opt   train.Options
 }
 
-// Fit trains a model on rows, as train.Fit does, from what the phases before left
-// of its parameters, which comes before Options.InitFrom. Options.Dir must be empty: it is
-// the program's, as Progress is without one here.
+// Fit trains a model on rows, as train.Fit does. Its parameters start from what earlier
+// phases left, which takes precedence over Options.InitFrom. Options.Dir must be empty,
+// since the program sets it; Progress is the program's unless given here.
 func Fit(model *spec.Model, rows dataset.Source, o train.Options) *FitPhase {
 	return &FitPhase{here(), model, rows, o}
 }
@@ -87,23 +87,21 @@ type StackPhase struct {
 
 // Greedy trains a stack layer by layer (Bengio, Lamblin, Popovici and Larochelle
 // 2007; with Corrupt: Vincent, Larochelle and others 2010): stage k is an
-// autoencoder of the k-th layer with weights, such as Dense or one of your own that is a
-// spec.Mirrored, with what belongs to it, and its mirror image (see spec.Divide).
-// Its rows are the codes that the stages below give for x without noise, computed
-// once when the stage begins; they are its target too, so that the noise is on its
-// own input alone. Options hold for each stage.
+// autoencoder of the k-th layer with weights, such as Dense or your own spec.Mirrored,
+// with the layers that belong to it, and its mirror image (see spec.Divide). Its rows are
+// the codes that the stages below give for x without noise, computed once when the stage
+// begins. They are its target too, so noise is on the stage's own input alone. Options
+// apply to each stage.
 //
-// The decoder is the layer's transpose, tied, with a bias of its own, followed by
-// the activations of the stage below; the first one is linear. The loss is
-// spec.MSE. Mistakes: a layer has no mirror image; those of spec.Divide.
+// The decoder is the layer's transpose, tied, with its own bias, followed by the
+// activations of the stage below; the first decoder is linear. The loss is spec.MSE. Mistakes: a layer has no mirror image; those of spec.Divide.
 func Greedy(x *spec.Value, stack *spec.SequentialLayer, rows dataset.Source, o train.Options) *StackPhase {
 	return &StackPhase{at: here(), greedy: true, x: x, stack: stack, rows: rows, opt: o, loss: spec.MSE}
 }
 
-// EndToEnd trains a stack and its mirror at once, as one autoencoder. After Greedy
-// of the same stack, tied or not as this, it goes on with the decoders that the
-// stages trained: pretraining, unrolling and fine-tuning of Hinton and
-// Salakhutdinov 2006.
+// EndToEnd trains a stack and its mirror at once, as one autoencoder. After a Greedy of
+// the same stack, equally tied or untied, it continues with the decoders that the stages
+// trained: the pretraining, unrolling and fine-tuning of Hinton and Salakhutdinov 2006.
 func EndToEnd(x *spec.Value, stack *spec.SequentialLayer, rows dataset.Source, o train.Options) *StackPhase {
 	return &StackPhase{at: here(), x: x, stack: stack, rows: rows, opt: o, loss: spec.MSE}
 }
@@ -115,33 +113,33 @@ func (s *StackPhase) Corrupt(noise spec.Layer) *StackPhase {
 }
 
 // Emphasis multiplies the loss of the elements that the noise corrupted by alpha, and
-// of the others by beta (Vincent, Larochelle and others 2010); beta 0 is
-// full emphasis. It needs Corrupt with a noise that leaves some elements alone; see
+// that of the others by beta (Vincent, Larochelle and others 2010); beta 0 is full
+// emphasis. It needs Corrupt with a noise that leaves some elements unchanged; see
 // spec.Loss.Emphasis.
 func (s *StackPhase) Emphasis(alpha, beta float64) *StackPhase {
 	return s.set(func() { s.alpha, s.beta, s.weighs = alpha, beta, true })
 }
 
-// Penalty adds a loss of the code to that of the reconstruction: of each stage's in
-// Greedy, of the whole stack's in EndToEnd. It may be given several times.
+// Penalty adds a loss on the code to that of the reconstruction: on each stage's code in
+// Greedy, on the whole stack's in EndToEnd. It may be given several times.
 //
 //	Penalty(func(code *spec.Value) *spec.Loss { return spec.KLSparsity(code, 0.05).Weight(0.1) })
 func (s *StackPhase) Penalty(f func(code *spec.Value) *spec.Loss) *StackPhase {
 	return s.set(func() { s.penalty = append(s.penalty, f) })
 }
 
-// Untied gives the decoders weights of their own. In EndToEnd, after RBM or Greedy
-// trained tied ones, they start from these: the transposed weights and the decoders'
-// biases (Hinton and Salakhutdinov 2006, unrolling; see spec.Untie).
+// Untied gives the decoders weights of their own. In EndToEnd, if RBM or Greedy trained
+// tied ones before, they start from the transposed weights and the decoders' biases
+// (Hinton and Salakhutdinov 2006, unrolling; see spec.Untie).
 func (s *StackPhase) Untied() *StackPhase { return s.set(func() { s.untied = true }) }
 
-// Decoder makes the stages train the layers of this mirror of the stack, so that a
-// model declared with it finds them trained. Tied or not is the mirror's.
+// Decoder makes the stages train the layers of the given mirror of the stack, so that a
+// model declared with it finds them trained. The mirror decides whether they are tied.
 func (s *StackPhase) Decoder(mirror *spec.MirrorLayer) *StackPhase {
 	return s.set(func() { s.decoder = mirror })
 }
 
-// Loss sets the loss of prediction and target, which is spec.MSE if not set.
+// Loss sets the loss of prediction and target; the default is spec.MSE.
 func (s *StackPhase) Loss(f func(prediction, target *spec.Value) *spec.Loss) *StackPhase {
 	return s.set(func() { s.loss, s.cross = f, false })
 }

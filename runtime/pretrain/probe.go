@@ -25,26 +25,26 @@ type ProbePhase struct {
 	l2          float64
 }
 
-// Probe measures how much of the labels a code holds, at this point of the program,
-// and trains nothing: a linear classifier (evaluate.FitLinear) and the nearest
-// neighbours (evaluate.KNN), both fitted to the codes of the known rows, say the labels
-// of the test rows. The record's phase has the accuracies, "linear/accuracy" and
-// "knn/accuracy", and both tables of confusions.
+// Probe measures how much a code knows about the labels at this point of the program, and
+// trains nothing. A linear classifier (evaluate.FitLinear) and nearest neighbours
+// (evaluate.KNN) are fitted to the codes of the known rows and predict the labels of the
+// test rows. The record's phase has the accuracies, "linear/accuracy" and "knn/accuracy",
+// and both confusion matrices.
 //
-// Mistakes: the code depends on a layer that no phase before trained.
+// Mistakes: the code depends on a layer that no earlier phase trained.
 func Probe(code *spec.Value, known, test dataset.Source) *ProbePhase {
 	return &ProbePhase{at: here(), code: code, known: known, test: test, label: "y", neighbours: 5, l2: 1e-3}
 }
 
-// Label sets the column of the labels, which is y if not set.
+// Label sets the column of the labels; the default is y.
 func (f *ProbePhase) Label(column string) *ProbePhase {
 	return f.set(func() { f.label = column })
 }
 
-// Neighbours sets how many neighbours vote; it is 5 if not set.
+// Neighbours sets how many neighbours vote; the default is 5.
 func (f *ProbePhase) Neighbours(k int) *ProbePhase { return f.set(func() { f.neighbours = k }) }
 
-// L2 sets the weight of the linear probe's squared weights; it is 1e-3 if not set.
+// L2 sets the factor of the linear probe's squared weights; the default is 1e-3.
 func (f *ProbePhase) L2(l2 float64) *ProbePhase { return f.set(func() { f.l2 = l2 }) }
 
 func (f *ProbePhase) set(change func()) *ProbePhase {

@@ -29,8 +29,8 @@ type Program struct {
 	froze  []*frozen // and all there were
 }
 
-// NewProgram makes a program of phases, which run in order. Mistakes are kept and
-// told, all at once, by Err and Run.
+// NewProgram makes a program of phases, which run in order. Mistakes are kept; Err and
+// Run return all of them at once.
 func NewProgram(name string, phases ...Phase) *Program {
 	p := &Program{name: name, said: map[string]bool{}}
 	if name == "" || strings.ContainsAny(name, "\n\r\t") {
@@ -148,7 +148,7 @@ func (p *Program) Err() error {
 	return errors.Join(p.errs...)
 }
 
-// Name returns the program's name, "" of a nil one.
+// Name returns the program's name, or "" for a nil program.
 func (p *Program) Name() string {
 	if p == nil {
 		return ""
@@ -156,7 +156,7 @@ func (p *Program) Name() string {
 	return p.name
 }
 
-// String returns the program as a table, or its mistakes.
+// String returns the program as a table, or its mistakes if it has any.
 func (p *Program) String() string {
 	if err := p.Err(); err != nil {
 		return err.Error()
@@ -216,10 +216,10 @@ func joined(line []string) string {
 	return strings.Join(slices.DeleteFunc(slices.Clone(line), func(c string) bool { return c == "" }), "  ")
 }
 
-// Diff says in which phases q differs from p, a line with - for what p has and one
-// with + for what q has; it is empty if their tables are the same. What a table does
-// not show, as the rows themselves, is compared when a program goes on: see Run. Of a
-// program with mistakes the lines are these.
+// Diff shows the phases in which q differs from p: lines with - are p's and lines with +
+// are q's. It is empty if their tables are the same. What a table does not show, such as
+// the rows themselves, is compared when a program resumes: see Run. The lines of a
+// program with mistakes are the mistakes.
 func (p *Program) Diff(q *Program) string {
 	was, is := p.lines(), q.lines()
 	var b strings.Builder

@@ -31,19 +31,19 @@ type RBMPhase struct {
 
 // RBM trains a stack layer by layer as restricted Boltzmann machines (Hinton 2002;
 // Hinton, Osindero and Teh 2006): a deep belief net. Stage k trains the weights and
-// hidden biases of the k-th Dense layer and the biases of its image in the stack's
-// own tied mirror, on what the stages below give for x, computed once when the stage
-// begins. Hidden units are bits where a Sigmoid follows the layer, and linear where
+// hidden biases of the k-th Dense layer and the biases of its image in the stack's own
+// tied mirror. Its data are the codes that the stages below give for x, computed once
+// when the stage begins. Hidden units are bits where a Sigmoid follows the layer, and linear where
 // nothing does; visible units are bits, whose data are probabilities in [0, 1].
 //
 // Afterwards Fit trains a classifier on the stack, and EndToEnd the unrolled
 // autoencoder, with tied weights or, with Untied, weights of its own that start from these.
 //
-// Options hold for each stage; Stage gives one its own. The loss F(v0) - F(vk) says
-// nothing of how far the training is, so the last weights are kept, not those of the
-// best validation loss; look at loss/reconstruction1, and at what a stage's record says
-// when it ends: free energy, reconstruction error and pseudo-likelihood of the first
-// rows and of the validation rows, and the gap of the free energies.
+// Options apply to each stage; Stage gives one its own. The loss F(v0) - F(vk) does not
+// say how far the training has come, so the last weights are kept instead of those with
+// the best validation loss. Look at loss/reconstruction1, and at a stage's record when it
+// ends: free energy, reconstruction error and pseudo-likelihood of the first rows and of
+// the validation rows, and the gap between the free energies.
 // Mistakes: those of spec.RBMs.
 func RBM(x *spec.Value, stack *spec.SequentialLayer, rows dataset.Source, o train.Options) *RBMPhase {
 	return &RBMPhase{at: here(), x: x, stack: stack, rows: rows, opt: o, gibbs: 1, stages: map[int]train.Options{}}
@@ -63,7 +63,7 @@ func (s *RBMPhase) Gaussian() *RBMPhase { return s.set(func() { s.gaussian = tru
 // from the probabilities that the stages below give.
 func (s *RBMPhase) Sampled() *RBMPhase { return s.set(func() { s.sampled = true }) }
 
-// CD sets the number of Gibbs steps; it is 1 if not set.
+// CD sets the number of Gibbs steps; the default is 1.
 func (s *RBMPhase) CD(steps int) *RBMPhase { return s.set(func() { s.gibbs = steps }) }
 
 // Persistent makes each stage keep that many chains (Tieleman 2008).
@@ -76,8 +76,8 @@ func (s *RBMPhase) Sparse(target, cost float64) *RBMPhase {
 	return s.set(func() { s.target, s.cost, s.sparse = target, cost, true })
 }
 
-// Decoder makes the stages train the biases of this mirror of the stack, which must
-// be tied.
+// Decoder makes the stages train the biases of the given mirror of the stack, which
+// must be tied.
 func (s *RBMPhase) Decoder(mirror *spec.MirrorLayer) *RBMPhase {
 	return s.set(func() { s.decoder = mirror })
 }

@@ -12,9 +12,9 @@ import (
 	"github.com/lamina-ml/lamina/spec"
 )
 
-// Machine is a trained restricted Boltzmann machine as plain numbers, for what is
-// measured on it and drawn from it. Rows of units are given one behind the other.
-// Its methods may run at the same time.
+// Machine is a trained restricted Boltzmann machine as plain numbers, for measuring it and
+// drawing samples from it. Rows of units are given one after the other. Its methods may
+// be called concurrently.
 type Machine struct {
 	Visible, Hidden  int  // numbers of units
 	Gaussian, Linear bool // units that are real numbers, as of spec.Boltzmann
@@ -23,8 +23,8 @@ type Machine struct {
 	b, c  []float32 // visible and hidden biases
 }
 
-// Machines returns the machine of each stage, from the input on, with the weights
-// that the stage left, whatever trained them further in the result's program.
+// Machines returns the machine of each stage, from the input on, with the weights that
+// the stage left, even if later phases of the result's program trained them further.
 // Errors: the program had no such phase.
 func (s *RBMPhase) Machines(r *train.Result) ([]*Machine, error) {
 	if s == nil || s.stack == nil || r == nil {
@@ -107,7 +107,7 @@ func (m *Machine) down(n int, h, y []float32) {
 }
 
 // HiddenMeans returns the means of the hidden units for rows of visible ones.
-// Errors: v holds no whole rows.
+// Errors: v is not a whole number of rows.
 func (m *Machine) HiddenMeans(v []float32) ([]float32, error) {
 	n, err := rowsOf(v, m.Visible)
 	if err != nil {
@@ -122,7 +122,7 @@ func (m *Machine) HiddenMeans(v []float32) ([]float32, error) {
 }
 
 // VisibleMeans returns the means of the visible units for rows of hidden ones.
-// Errors: h holds no whole rows.
+// Errors: h is not a whole number of rows.
 func (m *Machine) VisibleMeans(h []float32) ([]float32, error) {
 	n, err := rowsOf(h, m.Hidden)
 	if err != nil {
@@ -137,7 +137,7 @@ func (m *Machine) VisibleMeans(h []float32) ([]float32, error) {
 }
 
 // FreeEnergy returns F of each row, as spec.Boltzmann.FreeEnergy.
-// Errors: v holds no whole rows.
+// Errors: v is not a whole number of rows.
 func (m *Machine) FreeEnergy(v []float32) ([]float64, error) {
 	n, err := rowsOf(v, m.Visible)
 	if err != nil {
@@ -178,9 +178,9 @@ func (m *Machine) hiddenPart(x []float32) (s float64) {
 func softplus(x float64) float64 { return max(x, 0) + math.Log1p(math.Exp(-math.Abs(x))) }
 
 // ReconstructionError returns the squared error between rows and their
-// reconstruction from the means of the hidden units: summed over the visible units,
-// the mean over the rows (Hinton 2010, section 5, on what it is good for).
-// Errors: v holds no whole rows.
+// reconstruction from the means of the hidden units: summed over the visible units and
+// averaged over the rows (Hinton 2010, section 5, says what it is good for).
+// Errors: v is not a whole number of rows.
 func (m *Machine) ReconstructionError(v []float32) (float64, error) {
 	h, err := m.HiddenMeans(v)
 	if err != nil {
@@ -198,10 +198,10 @@ func (m *Machine) ReconstructionError(v []float32) (float64, error) {
 	return s / float64(len(v)/m.Visible), nil
 }
 
-// FreeEnergyGap returns the mean free energy of held-out rows less that of training
-// rows. Near 0 the machine has not begun to overfit; what counts is whether it grows
+// FreeEnergyGap returns the mean free energy of held-out rows minus that of training
+// rows. Near 0 the machine has not begun to overfit; what counts is whether the gap grows
 // from epoch to epoch (Hinton 2010, section 6).
-// Errors: one of the two holds no whole rows.
+// Errors: one of the two is not a whole number of rows.
 func (m *Machine) FreeEnergyGap(training, held []float32) (float64, error) {
 	var means [2]float64
 	for i, v := range [][]float32{training, held} {
@@ -220,7 +220,7 @@ func (m *Machine) FreeEnergyGap(training, held []float32) (float64, error) {
 // pseudo-likelihood, the sum over the visible bits of log p(bit | the others) (Besag
 // 1975), estimated without bias from one bit of each row, which seed draws. Rows are
 // rounded to bits.
-// Errors: v holds no whole rows; the visible units are no bits.
+// Errors: v is not a whole number of rows; the visible units are not bits.
 func (m *Machine) PseudoLikelihood(v []float32, seed uint64) (float64, error) {
 	if m.Gaussian {
 		return 0, errors.New("pretrain: PseudoLikelihood is of visible bits; these units are real numbers")
@@ -258,7 +258,7 @@ func (m *Machine) PseudoLikelihood(v []float32, seed uint64) (float64, error) {
 
 // LogLikelihood returns the mean of log p over rows for a logarithm of the
 // partition function, as [Machine.LogZ] and [Machine.AIS] give it.
-// Errors: v holds no whole rows.
+// Errors: v is not a whole number of rows.
 func (m *Machine) LogLikelihood(v []float32, logZ float64) (float64, error) {
 	f, err := m.FreeEnergy(v)
 	if err != nil {
@@ -275,10 +275,10 @@ func (m *Machine) LogLikelihood(v []float32, logZ float64) (float64, error) {
 const maxExact = 24
 
 // LogZ returns the logarithm of the partition function, the sum or integral of
-// exp(-F) over the visible units, by visiting every state of one layer of bits: the
-// time doubles with each bit and grows with the units of the other layer: seconds for
-// 16 bits and 784 units, a quarter of an hour for 24.
-// Errors: neither layer is one of at most 24 bits; the context's.
+// exp(-F) over the visible units, by visiting every state of one layer of bits. The time
+// doubles with each bit and grows with the units of the other layer: seconds for 16 bits
+// and 784 units, a quarter of an hour for 24 bits.
+// Errors: neither layer has at most 24 units, all bits; that of the context.
 func (m *Machine) LogZ(ctx context.Context) (float64, error) {
 	hidden := !m.Linear && m.Hidden <= maxExact && (m.Hidden <= m.Visible || m.Gaussian || m.Visible > maxExact)
 	switch {

@@ -44,7 +44,7 @@ func (r *run) given(ctx context.Context, src dataset.Source) (engine.Rows, error
 	return engine.Rows{Rows: src.Len(), Hash: hash, Chosen: dataset.Chosen(src)}, err
 }
 
-// Recorded is a program that was made of the record of one.
+// Recorded is a program made from a record.
 type Recorded struct {
 	Program *Program
 
@@ -53,9 +53,9 @@ type Recorded struct {
 	rec    engine.Record
 }
 
-// Again makes of a record the program that trains its phases once more; one training
-// without a program is a program of one phase. rows finds the rows that were
-// trained on. A probe measures and trains nothing, so it is left out.
+// Again makes a program that repeats the training of a record's phases; a training
+// without a program becomes a program of one phase. rows finds the rows that were trained
+// on. A probe measures and trains nothing, so it is left out.
 //
 // Errors: a phase without a recipe, or one whose recipe lacks something, in the words of
 // the record; rows that are not found; a recipe, or a function that ships, that breaks a rule.
@@ -145,7 +145,7 @@ func (a *Recorded) step(p engine.Phase, trained map[string]bool, rows func(engin
 	return st, nil
 }
 
-// Net returns the function that the record's bundle ships, of a result of the program.
+// Net returns the function that the record's bundle ships, from a result of the program.
 func (a *Recorded) Net(r *train.Result) *engine.Net {
 	if a.rec.Averaged {
 		r = r.Averaged()

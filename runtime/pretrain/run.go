@@ -20,11 +20,11 @@ import (
 // Options says how to run a program. The zero value of a field is the default
 // named beside it.
 type Options struct {
-	Dir      string         // folder of the program, a folder inside for each phase; "" keeps nothing
-	Progress train.Progress // of phases that have none of their own; nil is silent
+	Dir      string         // folder of the program, with a subfolder for each phase; "" keeps nothing
+	Progress train.Progress // for phases that have none of their own; nil is silent
 	Memory   int64          // bytes of codes kept in memory, more go to a file; 1 GB
-	Log      *slog.Logger   // of phases that have none of their own
-	Needs    func() error   // asked before the first phase, as train.Options.Needs; nil needs nothing
+	Log      *slog.Logger   // for phases that have none of their own
+	Needs    func() error   // called before the first phase, like train.Options.Needs; nil checks nothing
 }
 
 const defaultMemory = 1 << 30
@@ -45,12 +45,12 @@ type run struct {
 // compute values of any layer that some phase trained, and their record lists every
 // phase.
 //
-// With Options.Dir, a run that ended early goes on where it stopped; phases that
-// are finished are not run again.
+// With Options.Dir, a run that ended early resumes where it stopped; finished phases are
+// not run again.
 //
 // Errors: every mistake of the program; those of train.Fit, with the phase;
-// train.ErrInterrupted, wrapped; a folder with another program, or with this one
-// changed, and then which phase differs; a folder that another run uses.
+// train.ErrInterrupted, wrapped; a folder with another program, or with an earlier version
+// of this one, and the phase that differs; a folder that another run uses.
 func (p *Program) Run(ctx context.Context, o Options) (*train.Result, error) {
 	if err := p.Err(); err != nil {
 		return nil, err

@@ -21,8 +21,8 @@ func (t *Trainer) average(s *engine.Store) {
 }
 
 // Averaged returns the result with the moving averages of [Options].Average in place of
-// the parameters, from the same epoch. Without them it is a mistake, which its Net
-// returns.
+// the parameters, from the same epoch. Without them it is a mistake, which its Nets
+// return.
 func (r *Result) Averaged() *Result {
 	out := *r
 	out.params = map[string][]float32{}

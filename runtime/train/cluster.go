@@ -11,27 +11,27 @@ import (
 	"github.com/lamina-ml/lamina/runtime/checkpoint"
 )
 
-// Cluster is the ranks of one training, as one of them sees it. Each rank calls [New]
-// with the same model, rows and options but for its Cluster, runs a share of each
-// update's shards, and makes the same update as the others; rank 0 evaluates, reports
-// and writes to Options.Dir. All call the methods in the same order.
+// Cluster is the ranks of one training, as seen by one of them. Each rank calls [New] with
+// the same model, rows and options, except for its Cluster. It runs a share of each
+// update's shards and makes the same update as the others. Rank 0 evaluates, reports and
+// writes to Options.Dir. All ranks call the methods in the same order.
 //
-// What is sent is as it lies in memory, so the machines must have one byte order.
+// Data are sent as they lie in memory, so the machines must have the same byte order.
 type Cluster interface {
 	Rank() int // from 0
 	Size() int // ranks, a power of two that divides Options.Shards
 
 	// Exchange sends to the rank peer, which calls it at the same time, and fills
-	// receive, as long as send, with what peer sends. It may return before peer has
-	// read send only if send may then be changed.
+	// receive, which is as long as send, with what peer sends. When it returns, the
+	// caller may change send.
 	//
-	// Errors: the context's; that a rank has failed or ended.
+	// Errors: that of the context; a rank has failed or ended.
 	Exchange(ctx context.Context, peer int, send, receive []byte) error
 
-	// Broadcast returns data of the rank from at every rank; the data of the others
-	// is not looked at. What is returned is not changed.
+	// Broadcast returns, at every rank, the data of the rank from; the data of the others
+	// is ignored. The caller does not change the result.
 	//
-	// Errors: as Exchange.
+	// Errors: as for Exchange.
 	Broadcast(ctx context.Context, from int, data []byte) ([]byte, error)
 }
 

@@ -54,10 +54,10 @@ type settings struct {
 	InitFrom []InitReport `json:"init_from"`
 }
 
-// Decides returns everything that decides what a training of the model with these
-// options gives, but for the rows, in the order in which a refusal to go on tells
-// what has changed. The options must have passed Check. A pretraining program
-// compares its phases by it, and so does a training with its checkpoint.
+// Decides returns everything except the rows that decides the result of training the
+// model with these options, in the order in which a refusal to resume lists changes. The
+// options must have passed Check. A pretraining program uses it to compare its phases,
+// and a training to compare itself with its checkpoint.
 //
 // Errors: those of Options.InitFrom; an optimizer whose description has no JSON.
 func (o Options) Decides(m *spec.Model) (checkpoint.Facts, error) {

@@ -24,7 +24,7 @@ func (v Values) shown(name string) float64 {
 	return v.Loss
 }
 
-// Epoch is what one epoch gave.
+// Epoch is the outcome of one epoch.
 type Epoch struct {
 	Number    int     `json:"epoch"` // from 1
 	Updates   int64   `json:"updates"`
@@ -36,7 +36,7 @@ type Epoch struct {
 	Best      bool    `json:"best"`      // whether no earlier epoch was better
 	Trail     Trail   `json:"trail,omitempty"`
 
-	// Seconds and RowsPerSecond are measured and no part of what a seed makes.
+	// Seconds and RowsPerSecond are measured; the seed does not determine them.
 	Seconds       float64 `json:"seconds"`
 	RowsPerSecond float64 `json:"rows_per_second"`
 }

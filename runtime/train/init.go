@@ -18,39 +18,40 @@ import (
 )
 
 // Tensors are named arrays that parameters may start from, such as those of
-// CheckpointTensors, NetTensors and FileTensors. They are only read, and while New runs.
+// CheckpointTensors, NetTensors and FileTensors. They are only read, and only by New.
 type Tensors interface {
 	Names() []string
-	// Tensor returns an array in row-major order, false if there is none of that
+	// Tensor returns an array in row-major order, or false if there is none with that
 	// name.
 	Tensor(name string) (shape []int, data []float32, ok bool)
 }
 
 // From makes the parameters that Pattern names (see optim.Match; "*" is all) start
-// from tensors of the same names instead of from their initializers, and so the running
-// statistics of a layer, which belong to them. The optimizer's state starts from zero.
+// from tensors of the same names instead of from their initializers. A layer's running
+// statistics belong to its parameters and are loaded too. The optimizer's state starts
+// from zero.
 //
 //	old, err := train.NetTensors(net) // of bundle.Open
 //	train.Options{InitFrom: []train.From{{Tensors: old, Pattern: "encoder"}}}
 //
-// A layer of which Pattern names a parameter that has no fitting tensor, while another
-// one has, is an error, since it would be half trained; Partly allows it.
+// It is an error if, of a layer's parameters that Pattern names, some have a fitting
+// tensor and others do not, since the layer would be half trained. Partly allows it.
 type From struct {
 	Tensors Tensors
 	Pattern string
 	Partly  bool
 }
 
-// InitReport says what one From of Options.InitFrom did. Names are in the model's
-// order, those that the model does not have behind it in the source's.
+// InitReport says what one From of Options.InitFrom did. Names are in the model's order,
+// followed by names that the model does not have, in the source's order.
 type InitReport struct {
 	Pattern string    `json:"pattern"`
 	Loaded  []string  `json:"loaded"`            // parameters that start from the source
-	Skipped []Skipped `json:"skipped,omitempty"` // tensors of the source that match the pattern and fit no parameter
-	Missing []string  `json:"missing,omitempty"` // parameters that match the pattern and are not in the source
-	Hash    string    `json:"hash"`              // SHA-256 of what was loaded: names, shapes, bits
+	Skipped []Skipped `json:"skipped,omitempty"` // tensors of the source that match the pattern but fit no parameter
+	Missing []string  `json:"missing,omitempty"` // parameters that match the pattern but are not in the source
+	Hash    string    `json:"hash"`              // SHA-256 of the loaded tensors: names, shapes, bits
 
-	Phases []engine.Phase `json:"phases,omitempty"` // that trained the source, if it is of NetTensors
+	Phases []engine.Phase `json:"phases,omitempty"` // phases that trained the source, if it is from NetTensors
 }
 
 // Skipped is a tensor that was not loaded.
@@ -80,11 +81,11 @@ func skips(list []Skipped) string {
 	return strings.Join(s, ", ")
 }
 
-// InitReports says what Options.InitFrom did, one report for each entry. Of a
+// InitReports says what Options.InitFrom did, with one report for each entry. For a
 // resumed training they are those of its start.
 func (t *Trainer) InitReports() []InitReport { return slices.Clone(t.state.InitFrom) }
 
-// InitReports is that of the Trainer.
+// InitReports returns those of the Trainer.
 func (r *Result) InitReports() []InitReport { return slices.Clone(r.starts) }
 
 // load is what a parameter starts from.
@@ -318,8 +319,8 @@ func hashFloats(write func([]byte) (int, error), data []float32) {
 	}
 }
 
-// CheckpointTensors returns the parameters and the state of a checkpoint, those of the
-// best epoch if it keeps them: what its training would have shipped.
+// CheckpointTensors returns the parameters and the state in a checkpoint, from the best
+// epoch if the checkpoint keeps them: what its training would have shipped.
 func CheckpointTensors(f *checkpoint.File) Tensors {
 	all := map[string]*checkpoint.Tensor{}
 	if f == nil {
@@ -366,7 +367,8 @@ func stateOf(name string) string {
 }
 
 // NetTensors returns the parameters of a trained function, such as one that
-// bundle.Open read. The record of what starts from them has the function's phases.
+// bundle.Open read. The record of a training that starts from them has the function's
+// phases.
 //
 // Errors: that of the Net.
 func NetTensors(n *engine.Net) (Tensors, error) {

@@ -10,17 +10,17 @@ import (
 )
 
 // FileTensors returns the tensors of a file that another program wrote: an .npz file, as numpy.savez and
-// savez_compressed write it, or a .safetensors file. Floats of 16, 32 and 64 bits, bfloat16 included, can be read, in
-// either order of bytes and of axes; a parameter does not start from a tensor of another type, and the report says why. The file is not trusted, and it is
-// read when a training begins: of its numbers, those of the tensors that are asked for and have the parameter's
-// shape.
+// savez_compressed write it, or a .safetensors file. Floats of 16, 32 and 64 bits can be read, including bfloat16, in
+// either byte order and axis order. A parameter does not start from a tensor of another type, and the report says why.
+// The file is not trusted. It is read when a training begins, and only the numbers of tensors that are asked for and have
+// the parameter's shape.
 //
 //	old, err := train.FileTensors("weights.npz") // numpy.savez("weights.npz", **{"encoder/dense1/w": w, …})
 //	train.Options{InitFrom: []train.From{{Tensors: old, Pattern: "*"}}}
 //
-// Names are those of parameters, as Model.Summary has them; see [Renamed] for others.
+// Tensors must have the names of parameters, as shown by Model.Summary; for other names see [Renamed].
 //
-// Errors: the file is missing, of no such format or damaged, with the tensor.
+// Errors: the file is missing, in another format, or damaged, with the tensor.
 func FileTensors(path string) (Tensors, error) {
 	f, err := tensorfile.Open(path)
 	if err != nil {
@@ -29,8 +29,8 @@ func FileTensors(path string) (Tensors, error) {
 	return &fileTensors{f}, nil
 }
 
-// Renamed returns tensors under the names of parameters: names has those of the source by those of the parameters. What
-// names does not mention keeps its own.
+// Renamed returns tensors under the names of parameters: names maps a parameter's name to the source's. Tensors that
+// names does not mention keep their names.
 //
 //	keras, err = train.Renamed(keras, map[string]string{"encoder/dense1/w": "dense/kernel", "encoder/dense1/b": "dense/bias"})
 //
@@ -96,7 +96,7 @@ func (f *fileTensors) Names() []string {
 	return names
 }
 
-// Tensor implements [Tensors]; what cannot be read is not there.
+// Tensor implements [Tensors]; a tensor that cannot be read counts as missing.
 func (f *fileTensors) Tensor(name string) (shape []int, data []float32, ok bool) {
 	t := f.file.Tensor(name)
 	if t == nil {

@@ -15,9 +15,9 @@ import (
 // maxLocal is the most ranks of one process.
 const maxLocal = 64
 
-// Local returns a cluster of k ranks in this process: with it in Options.Cluster,
-// [New] makes the others too, each a goroutine with parameters and an engine of its
-// own. Options.Workers are shared among them, at least one for each. It may be used
+// Local returns a cluster of k ranks in this process. If Options.Cluster holds it, [New]
+// also starts the other ranks, each in a goroutine with its own parameters and engine.
+// They divide Options.Workers among them, with at least one each. A cluster may be used
 // for any number of trainings.
 func Local(k int) Cluster { return &local{size: k} }
 

@@ -6,7 +6,7 @@ import (
 	"github.com/lamina-ml/lamina/spec"
 )
 
-// Accuracy is the share of rows whose greatest logit is that of the label.
+// Accuracy is the share of rows in which the label has the greatest logit.
 // logits is f32[N classes], labels i64[N]. Rows without a label, if they are
 // [spec.Value.Optional], are left out.
 func Accuracy(logits, labels *spec.Value) Metric {

@@ -24,50 +24,50 @@ import (
 type Options struct {
 	Optimizer  optim.Optimizer // required
 	Epochs     int             // required
-	Batch      int             // rows a step; 256
-	Accumulate int             // steps an update, their gradients averaged over all rows; 1
-	Shards     int             // sums that the sum over an update's rows is made of, a power of two; 1, or what the model's ops want if that is more
-	Cluster    Cluster         // ranks that share each update, such as Local(2); nil for one. No result depends on it
+	Batch      int             // rows per step; 256
+	Accumulate int             // steps per update, with gradients averaged over all their rows; 1
+	Shards     int             // number of sums into which the sum over an update's rows is divided, a power of two; 1, or what the model's ops need if that is more
+	Cluster    Cluster         // ranks that divide each update among them, such as Local(2); nil for one. No result depends on it
 	Workers    int             // goroutines; GOMAXPROCS. No result depends on it
-	Spin       engine.Spin     // what workers do that wait for each other; engine.SpinAuto. No result depends on it
-	Kernels    []engine.Maker  // of ops of one's own, here and in Nets; none. The checkpoint names them with the kernel set
+	Spin       engine.Spin     // what workers do while they wait for each other; engine.SpinAuto. No result depends on it
+	Kernels    []engine.Maker  // kernels for your own ops, in training and in Nets; none. The checkpoint names them with the kernel set
 	Seed       uint64          // of initial weights, shuffling and dropout
-	InitFrom   []From          // tensors that parameters start from; none. A checkpoint in Dir comes before it
-	Freeze     []string        // patterns of parameters that are not trained (see optim.Match), and of running statistics that stay; none
-	InOrder    bool            // take the rows as they come instead of shuffling each epoch
+	InitFrom   []From          // tensors that parameters start from; none. A checkpoint in Dir takes precedence
+	Freeze     []string        // patterns of parameters that are not trained (see optim.Match), and of running statistics that do not move; none
+	InOrder    bool            // take the rows in order instead of shuffling each epoch
 
 	Valid    dataset.Source // rows for validation after each epoch; none
 	Patience int            // epochs without a better validation loss before stopping; 0 never stops
-	MinDelta float64        // by how much a loss must fall to be better
-	KeepLast bool           // keep the last weights, not those of the best validation loss
+	MinDelta float64        // how much a loss must fall to count as better
+	KeepLast bool           // keep the last weights instead of those with the best validation loss
 	Metrics  []Metric       // measured on the validation rows, or on the training rows if there are none
 	Classes  []string       // names of the labels' values, in order, for the record and what ships; none
 
-	// Average is the momentum of a moving average of all parameters, in (0, 1), which is
-	// made after each update and begins as they do (Polyak and Juditsky 1992): see
-	// Result.Averaged. 0 makes none. With ValidAverage, validation and metrics are of
-	// the averages, and so is what is best.
+	// Average is the momentum, in (0, 1), of a moving average of all parameters (Polyak and
+	// Juditsky 1992). The average starts from the initial parameters and moves after each
+	// update: see Result.Averaged. 0 means none. With ValidAverage, validation and metrics
+	// use the averages, and so does the choice of the best epoch.
 	// AverageSchedule, if not nil, multiplies 1-Average by its factor: with optim.Cosine(0)
 	// the momentum rises to 1. It must depend on the number of the update alone.
 	Average         float64
 	AverageSchedule optim.Schedule
 	ValidAverage    bool
 
-	ClipNorm float64 // greatest L2 norm of an update's gradient; 0 does not clip
+	ClipNorm float64 // largest L2 norm of an update's gradient; 0 does not clip
 
-	// Needs is asked before a row is read, and its error is New's: what a program
-	// needs when the training is over, such as ort.Check to prove what it exports.
-	// nil needs nothing.
+	// Needs is called before a row is read, and New returns its error. It checks for what
+	// the program needs after training, such as ort.Check for verifying the export.
+	// nil checks nothing.
 	Needs func() error
 
 	Dir             string       // folder of checkpoint and log, for one training at a time; "" keeps neither
-	CheckpointEvery int          // updates between checkpoints besides those of each epoch's end; 0 for none
+	CheckpointEvery int          // updates between checkpoints, besides those at each epoch's end; 0 for none
 	Progress        Progress     // nil is silent
-	AfterUpdate     func(Update) // called after every update by the goroutine that trains; nil for none
+	AfterUpdate     func(Update) // called after every update by the training goroutine; nil for none
 	Dump            io.Writer    // gets the graph after the pass DumpAfter; nil for none
 	DumpAfter       string       // name of a pass, or "all"
-	Show            string       // name of the loss that Progress shows, as "loss/mse1"; "" is the whole loss
-	Log             *slog.Logger // slog.Default, which gets warnings and, as Info, what Progress has no epoch for; epochs are Debug
+	Show            string       // name of the loss that Progress shows, such as "loss/mse1"; "" is the whole loss
+	Log             *slog.Logger // slog.Default. It gets warnings; messages that belong to no epoch, as Info; and epochs, as Debug
 
 	totals bool // the model takes totals of an update; New sets it
 	meets  bool // shards of an update meet in the middle of its run
@@ -84,16 +84,16 @@ type Metric struct {
 	Name  string
 	Value *spec.Value
 
-	// Weight, f32 of the first axes of Value, makes the mean a weighted one over all
-	// rows: the sum of weight times value over that of the weights. What has weight 0
-	// does not count, whatever its value. nil is weight 1.
+	// Weight, an f32 with the first axes of Value, makes the mean over all rows a weighted
+	// one: the sum of weight times value, divided by the sum of the weights. Elements with
+	// weight 0 do not count, whatever their value. nil is weight 1.
 	Weight *spec.Value
 }
 
-// Update is an update that was just made.
+// Update describes an update that was just made.
 type Update struct {
 	Number int64   // from 1, over all epochs
-	Rows   int     // that its gradient is the mean of
+	Rows   int     // rows that its gradient is the mean over
 	Loss   float64 // mean over those rows, before the update
 }
 

@@ -17,7 +17,7 @@ type Earlier struct {
 	Phase  engine.Phase
 }
 
-// Earlier returns what r leaves to phases after it. Names and shapes are those of
+// Earlier returns what r leaves to the phases after it. Names and shapes are those of
 // the model; the values are copies.
 func (r *Result) Earlier() (Earlier, error) {
 	if r.err != nil {
@@ -40,10 +40,10 @@ func (r *Result) Earlier() (Earlier, error) {
 	return e, nil
 }
 
-// After returns r as the last training of a program. Its Nets also have the
-// parameters that other phases trained and r did not, and their record lists every
-// phase, r's own and what followed it included, and the program's table. rows are the
-// data that the program was given, which may be other ones than r was trained on.
+// After returns r as the last training of a program. Its Nets also have the parameters
+// that only other phases trained. Their record has the program's table and lists every
+// phase, including r's own and those that followed it. rows are the data that the program
+// was given, which may differ from those that r was trained on.
 func (r *Result) After(program string, rows dataset.Source, phases ...Earlier) *Result {
 	out := *r
 	out.params = maps.Clone(r.params)
@@ -55,8 +55,8 @@ func (r *Result) After(program string, rows dataset.Source, phases ...Earlier) *
 	return &out
 }
 
-// Phases returns the records of the program's phases, that of the training alone
-// without one.
+// Phases returns the records of the program's phases, or only that of the training if
+// there is no program.
 //
 // Errors: those of reading the rows.
 func (r *Result) Phases() ([]engine.Phase, error) {

@@ -11,17 +11,17 @@ import (
 	"golang.org/x/term"
 )
 
-// Event is how far a training is.
+// Event says how far a training has come.
 type Event struct {
 	Name          string // of the model or phase
-	Epoch, Epochs int    // the epoch under way, from 1
-	Step, Steps   int    // steps of it that are finished
-	Shown         string // name of the loss that Loss is, "" for the whole
+	Epoch, Epochs int    // the current epoch, from 1
+	Step, Steps   int    // finished steps of the epoch
+	Shown         string // name of the loss in Loss, "" for the whole
 	Loss          float64
 	Rate          float64       // rows a second
 	Left          time.Duration // to the end of the last epoch, at this rate
 	Done          *Epoch        // set in the event that ends an epoch
-	Note          string        // what is to be told apart from the epochs, such as that the training goes on at its ninth
+	Note          string        // a message that belongs to no epoch, such as that the training resumes at its ninth
 }
 
 // label is what Loss is.

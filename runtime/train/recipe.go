@@ -63,10 +63,10 @@ func (r *Result) validHash() (string, error) {
 	return r.measured.valid, nil
 }
 
-// Repeat returns the options that the settings of a recipe say. Rows for validation are
-// the caller's to add.
+// Repeat returns the options that the settings of a recipe describe. The caller adds the
+// rows for validation.
 //
-// Errors: settings that are no JSON of this version; an optimizer that is none of
+// Errors: settings that are not JSON of this version; an optimizer that is not one of
 // Lamina's own.
 func Repeat(recipe []byte) (Options, error) {
 	var raw struct {

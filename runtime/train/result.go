@@ -33,7 +33,7 @@ type Result struct {
 	program string    // all phases as a table
 }
 
-// Last returns the last epoch, the zero Epoch if none was trained.
+// Last returns the last epoch, or the zero Epoch if none was trained.
 func (r *Result) Last() Epoch {
 	if len(r.History) == 0 {
 		return Epoch{}
@@ -41,7 +41,7 @@ func (r *Result) Last() Epoch {
 	return r.History[len(r.History)-1]
 }
 
-// Param returns a copy of the trained parameter of that name, nil if there is
+// Param returns a copy of the trained parameter of that name, or nil if there is
 // none.
 func (r *Result) Param(name string) []float32 { return append([]float32(nil), r.params[name]...) }
 
@@ -49,9 +49,9 @@ func (r *Result) Param(name string) []float32 { return append([]float32(nil), r.
 const netRows = 256
 
 // Net returns the trained function that computes these values and nothing else.
-// They may be declared after the training, on a fresh input, with layers that
-// have no parameters on top. Inputs and outputs keep their names. State, as the weights
-// of a [spec.Average], becomes parameters that never change.
+// They may be declared after the training, on a fresh input, with added layers that have
+// no parameters. Inputs and outputs keep their names. State, such as the weights of a
+// [spec.Average], becomes parameters that never change.
 //
 // A mistake is kept in the Net and returned by its Err and by whatever uses it:
 // no value; values that do not belong together; a layer that was not trained.
@@ -63,10 +63,10 @@ func (r *Result) Net(values ...*spec.Value) *engine.Net {
 	return net
 }
 
-// Folded returns the result whose Nets, and what is exported of them, have each
-// [spec.BatchNorm] folded into the weights and the bias of the product in front of it, or
-// else behind it: one operation less, and the same rows but for rounding. One without
-// such a product of its own stays, as does one beside tied weights.
+// Folded returns a result in whose Nets, and in their exports, each [spec.BatchNorm] is
+// folded into the weights and bias of the product before it, or else after it. That saves
+// an operation and gives the same rows up to rounding. A BatchNorm without such a product
+// of its own stays, as does one next to tied weights.
 func (r *Result) Folded() *Result {
 	out := *r
 	out.folded = true

@@ -5,10 +5,10 @@ import (
 	"math"
 )
 
-// Trail is a fingerprint of the losses of an epoch's updates, so that a training that is
-// made again can tell where it left the first one. Each mark is four bytes, little
-// endian, which depend on the loss of every update of the epoch so far; marks are evenly
-// spaced, one an update in an epoch of few, and the last is of the last update.
+// Trail is a fingerprint of the losses of an epoch's updates, by which a repeated training
+// can tell where it departed from the first one. Each mark is four bytes, little-endian,
+// which depend on the loss of every update of the epoch so far. Marks are evenly spaced,
+// one per update if there are few updates, and the last one belongs to the last update.
 type Trail []byte
 
 const (
@@ -55,9 +55,9 @@ func trails(history []Epoch) []byte {
 	return all
 }
 
-// Parted compares the trails of two trainings of so many epochs of so many updates each.
-// It returns the first update by which they differ, from 1, and the last of those before
-// that are known to agree; false if they do not differ.
+// Parted compares the trails of two trainings with the given numbers of epochs and of
+// updates per epoch. It returns the first update, from 1, at which they are known to
+// differ, and the last one before it that is known to agree; false if they do not differ.
 func Parted(a, b []byte, epochs, updates int) (agreed, differ int64, ok bool) {
 	step := between(epochs, updates)
 	inEpoch := (updates-1)/step + 1

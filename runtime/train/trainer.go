@@ -22,10 +22,10 @@ import (
 )
 
 // ErrInterrupted is returned, wrapped, by a training whose context ended. With
-// Options.Dir its checkpoint is written and the message says how to go on.
+// Options.Dir, a checkpoint was written and the message says how to resume.
 var ErrInterrupted = errors.New("interrupted")
 
-// Trainer is one training under way. It is for one goroutine.
+// Trainer is one training in progress. It is for one goroutine.
 type Trainer struct {
 	model *spec.Model
 	opt   Options
@@ -78,15 +78,15 @@ type Trainer struct {
 	done     bool
 }
 
-// New compiles the model and prepares a training on rows; with Options.Dir it
-// goes on from the checkpoint there.
+// New compiles the model and prepares a training on rows. With Options.Dir it resumes
+// from the checkpoint there.
 //
 // Errors: every mistake of the declaration and of the options, joined, before
-// any row is read; that of Options.Needs; rows that lack an input's column; a folder that cannot be
-// written or that another training, which is not closed, uses; a checkpoint of
-// another model or run; tensors of Options.InitFrom that cannot be loaded; a
-// label, a token or a probability that the model does not take, for which all
-// rows are read once if it does not take every value.
+// any row is read; the error of Options.Needs; rows that lack an input's column; a folder
+// that cannot be written or that another open training uses; a checkpoint of another
+// model or run; tensors of Options.InitFrom that cannot be loaded; a label, token or
+// probability that the model does not accept. To check the latter, all rows are read once
+// if the model does not accept every value.
 func New(ctx context.Context, m *spec.Model, rows dataset.Source, o Options) (*Trainer, error) {
 	quiet, asked := false, o.Batch > 0 || o.Accumulate > 1
 	if err := o.check(m); err != nil {
@@ -279,8 +279,8 @@ type scheduled struct {
 	at    []float32
 }
 
-// Resumed reports whether the training goes on from a checkpoint, and the
-// epochs that were finished then.
+// Resumed reports whether the training resumes from a checkpoint, and how many
+// epochs that had finished.
 func (t *Trainer) Resumed() (epochs int, ok bool) { return t.cursor.Epoch, t.resumed }
 
 // Explain describes the compiled program: phases, tasks, kernels, buffers,
@@ -299,10 +299,9 @@ func (t *Trainer) Explain() string {
 	})
 }
 
-// Epochs trains and yields each epoch when it is finished. The loop may be left
-// at any time; Done returns what there is then. It ends by itself after
-// Options.Epochs, by early stopping, at a mistake, or when ctx ends; Done tells
-// which.
+// Epochs trains and yields each epoch when it is finished. The loop may be left at any
+// time; Done then returns the result so far. It ends by itself after Options.Epochs, by
+// early stopping, at an error, or when ctx ends; Done says which.
 func (t *Trainer) Epochs(ctx context.Context) iter.Seq[Epoch] {
 	return func(yield func(Epoch) bool) {
 		if t.err != nil || t.done {
@@ -435,7 +434,7 @@ func (t *Trainer) lastGood() string {
 	return fmt.Sprintf("; the last good checkpoint is %s, of epoch %d", filepath.Join(t.opt.Dir, checkpointName), t.savedEpoch)
 }
 
-// Close frees the workers and Options.Dir. Done does so too.
+// Close releases the workers and Options.Dir. Done does so too.
 func (t *Trainer) Close() {
 	if t.crew != nil {
 		t.crew.close(t.err == nil && t.finished())
