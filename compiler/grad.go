@@ -16,8 +16,13 @@ const maxGradNodes = 1 << 15
 // before the outer ones that it is part of. It runs before any other pass may change
 // what stands between score and x, or make one value of x and another. In inference the
 // gradient is that of the function that ships: what exists in training only is its
-// operand.
+// operand, and what means something else for inference is that.
 func grad(g *ir.Graph, s *state) error {
+	if s.inference && slices.ContainsFunc(g.Nodes, func(n *ir.Node) bool { return n.Op == (ops.Grad{}) }) {
+		if err := ship(g, false); err != nil {
+			return err
+		}
+	}
 	for {
 		if err := sortNodes(g); err != nil {
 			return err

@@ -31,11 +31,14 @@ func compileTwin(g *ir.Graph, segments []plan.Segment, o Options) (*twin, error)
 		return nil, err
 	}
 	s := &state{opt: o, planned: true, loss: lossName}
+	if len(o.Frozen) > 0 { // before gradients that are values are made of its ops
+		g, _ = g.Clone()
+		if err := Settle(g, o.Frozen); err != nil {
+			return nil, err
+		}
+	}
 	whole, err := s.front(g)
 	if err != nil {
-		return nil, err
-	}
-	if err := Settle(whole, o.Frozen); err != nil {
 		return nil, err
 	}
 	t := &twin{graph: whole}

@@ -251,6 +251,9 @@ func (BatchNormTraining) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes in
 // batchNormParts says why what a BatchNormTraining is made of has no gradient.
 const batchNormParts = "it is made when the gradients are known, of a BatchNormTraining, which has one"
 
+// batchNormTwice says why the gradient of a BatchNormTraining has none.
+const batchNormTwice = "no gradient of a gradient goes through statistics of the batch: take LayerNorm or GroupNorm there, or freeze the statistics"
+
 // BatchMoments is the means of x over all axes but Axis, and the sums of squared deviations
 // from them, of all rows of the update together.
 type BatchMoments struct {
@@ -440,7 +443,7 @@ func (BatchNormSums) Name() string { return "BatchNormSums" }
 func (BatchNormSums) ONNX() ir.ONNX { return gradONNX }
 
 // WhyNoGradient gives the reason.
-func (BatchNormSums) WhyNoGradient() string { return batchNormParts }
+func (BatchNormSums) WhyNoGradient() string { return batchNormTwice }
 
 // Infer returns twice the type of a number for each channel.
 func (op BatchNormSums) Infer(in []ir.Type) ([]ir.Type, error) {
@@ -509,7 +512,7 @@ func (BatchNormGrad) Name() string { return "BatchNormGrad" }
 func (BatchNormGrad) ONNX() ir.ONNX { return gradONNX }
 
 // WhyNoGradient gives the reason.
-func (BatchNormGrad) WhyNoGradient() string { return batchNormParts }
+func (BatchNormGrad) WhyNoGradient() string { return batchNormTwice }
 
 // Infer returns x's type, which dy must have.
 func (op BatchNormGrad) Infer(in []ir.Type) ([]ir.Type, error) {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/lamina-ml/lamina/compiler"
+	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/random"
 	"github.com/lamina-ml/lamina/export/bundle"
 	"github.com/lamina-ml/lamina/internal/lab/orttest"
@@ -77,6 +78,7 @@ var differentiated = map[string]struct {
 	"Scale":     {one(func() spec.Layer { return spec.Scale(-1.5) }), []int{6}},
 	"Shift":     {one(func() spec.Layer { return spec.Shift(0.25) }), []int{6}},
 	"Slice":     {one(func() spec.Layer { return spec.Slice(0, 1, 4) }), []int{6}},
+	"BatchNorm": {one(func() spec.Layer { return spec.BatchNorm() }), []int{6}},
 	"Permute":   {one(func() spec.Layer { return spec.Permute(1, 0) }), []int{2, 3}},
 	"BatchMean": {one(func() spec.Layer { return spec.BatchMean() }), []int{6}},
 	"BatchSum":  {one(func() spec.Layer { return spec.BatchSum() }), []int{6}},
@@ -121,6 +123,15 @@ func TestGradientsOfLayersShip(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			own := map[string][]float32{}
+			for _, s := range g.State { // running statistics
+				x := make([]float32, ir.Elems(s.In.Type.Shape.Lengths()))
+				for i := range x {
+					x[i] = 0.5 + 0.25*float32(i)
+				}
+				own[s.In.Name] = x
+			}
+			compiler.StateAsParams(g)
 			if g, err = compiler.Front(g, true); err != nil {
 				t.Fatal(err)
 			}
@@ -128,7 +139,6 @@ func TestGradientsOfLayersShip(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			own := map[string][]float32{}
 			for _, p := range params {
 				own[p.Name] = p.Initial(random.New(5))
 			}
