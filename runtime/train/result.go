@@ -33,7 +33,8 @@ type Result struct {
 	program string    // all phases as a table
 }
 
-// Last returns the last epoch, the zero Epoch if none was trained.
+// Last returns the last epoch, the zero Epoch if none was trained. With validation rows what
+// ships are the weights of the best epoch, History[Best-1], unless Options.KeepLast.
 func (r *Result) Last() Epoch {
 	if len(r.History) == 0 {
 		return Epoch{}
