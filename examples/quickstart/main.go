@@ -19,9 +19,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	report, err := bundle.Write(ctx, "out/encoder", fit.Net(ae.Tap("code")), digits.Test, ort.Runtime())
-	if err != nil {
+	if _, err := bundle.Write(ctx, "out/encoder", fit.Net(ae.Tap("code")), digits.Test, ort.Runtime()); err != nil {
 		log.Fatal(err)
 	}
-	log.Print(report)
 }
