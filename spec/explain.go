@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
@@ -191,7 +192,15 @@ func (l *IntegratedGradientsLayer) scored(b *Builder, points *ir.Value, with []*
 		}
 	}
 	need := ir.Above(y.v)
+	for _, x := range b.sp.find().states {
+		for i, f := range x.beside {
+			x.beside[i].onWay = f.onWay || after[f.beside]
+		}
+	}
 	for _, n := range b.sp.find().nodes {
+		if _, ok := ir.Inferred(n.Op); ok && slices.ContainsFunc(n.In, func(v *ir.Value) bool { return v.Kind == ir.StateValue }) {
+			continue // running statistics: rows are apart in what ships, and oneFollower refuses it in what is trained
+		}
 		if after[n.Out[0]] && need[n.Out[0]] && ir.UseOfRows(n.Op, ir.TypesOf(n.In), ir.TypesOf(n.Out)) != ir.Apart {
 			return b.Errorf("the score of a row must not depend on others, but %s mixes them (%s)", n.Op.Name(), n.Out[0].Type)
 		}

@@ -70,6 +70,7 @@ func (v *stateVar) first() *stateVar {
 type follower struct {
 	next, beside *ir.Value
 	at           site
+	onWay        bool // its rows are points of integrated gradients, so it ships and is not trained
 }
 
 // followers returns those of a variable that are there where need is.
@@ -90,7 +91,7 @@ func (b *Builder) follows(st, next, beside *ir.Value) {
 	}
 	for _, x := range b.sp.find().states {
 		if x.in == st {
-			x.beside = append(x.beside, follower{next, beside, b.p.at})
+			x.beside = append(x.beside, follower{next: next, beside: beside, at: b.p.at})
 		}
 	}
 }
@@ -98,9 +99,17 @@ func (b *Builder) follows(st, next, beside *ir.Value) {
 // oneFollower refuses a model in which a variable would have to follow two places.
 func (s *space) oneFollower(need map[*ir.Value]bool) {
 	for _, x := range s.states {
-		if all := x.followers(need); len(all) > 1 {
+		all := x.followers(need)
+		for _, f := range all {
+			if f.onWay {
+				s.fail(&mistake{st: x.st, at: f.at, placed: f.at, rule: text("its statistics would be those of points on the way of integrated gradients, not of the rows"),
+					hint: "integrated gradients through it ship, where it has its running statistics: leave them out of the losses"})
+				return
+			}
+		}
+		if len(all) > 1 {
 			s.fail(&mistake{st: x.st, at: all[1].at, placed: all[1].at, rule: text("a model has it at two places, also at %s, and its running statistics can be those of one", all[0].at.pos().Made),
-				hint: "make another layer for the second place, or take GroupNorm, which has no running statistics"})
+				hint: "place it once, and use the value there for both; or make another layer for the second place; or take GroupNorm, which has no running statistics"})
 			return
 		}
 	}

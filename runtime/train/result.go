@@ -33,7 +33,9 @@ type Result struct {
 	program string    // all phases as a table
 }
 
-// Last returns the last epoch, or the zero Epoch if none was trained.
+// Last returns the last epoch, or the zero Epoch if none was trained. With validation
+// rows what ships is the weights of the best epoch, History[Best-1], unless
+// Options.KeepLast is set.
 func (r *Result) Last() Epoch {
 	if len(r.History) == 0 {
 		return Epoch{}
