@@ -86,6 +86,7 @@ var differentiated = map[string]struct {
 	"StopGradient": {one(func() spec.Layer { // one factor of two stays what it is
 		return spec.Func("f", func(x *spec.Value) *spec.Value { return spec.Mul(x, x.Then(spec.StopGradient())) })
 	}), []int{6}},
+	"BatchNorm": {one(func() spec.Layer { return spec.BatchNorm() }), []int{6}},
 	"IntegratedGradients": {one(func() spec.Layer {
 		d := spec.Dense(3)
 		return spec.IntegratedGradients(4, func(x *spec.Value, _ ...*spec.Value) *spec.Value { return x.Then(d, spec.Tanh()) })
@@ -121,6 +122,16 @@ func TestGradientsOfLayersShip(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			states, err := spec.StatesOf(slope)
+			if err != nil {
+				t.Fatal(err)
+			}
+			own := map[string][]float32{}
+			for _, v := range states {
+				own[v.Name] = make([]float32, v.Type.Shape.Count())
+				v.Init.Fill(random.New(5), v.Type.Shape.Lengths(), own[v.Name])
+			}
+			compiler.StateAsParams(g)
 			if g, err = compiler.Front(g, true); err != nil {
 				t.Fatal(err)
 			}
@@ -128,7 +139,6 @@ func TestGradientsOfLayersShip(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			own := map[string][]float32{}
 			for _, p := range params {
 				own[p.Name] = p.Initial(random.New(5))
 			}
