@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/spec"
 )
 
@@ -33,11 +35,17 @@ func TestBatchNorm(t *testing.T) {
 		value func() *spec.Value
 		want  string
 	}{
-		"momentum": {func() *spec.Value { return spec.Input("x", 4).Then(spec.BatchNorm().Momentum(1)) }, "the momentum must be at least 0 and below 1, got 1"},
-		"epsilon":  {func() *spec.Value { return spec.Input("x", 4).Then(spec.BatchNorm().Epsilon(math.NaN())) }, "epsilon must be finite and above 0"},
-		"axis":     {func() *spec.Value { return spec.Input("x", 4).Then(spec.BatchNorm().Axis(1)) }, "axis 1 does not exist"},
-		"labels":   {func() *spec.Value { return spec.Labels("y", 4).Then(spec.BatchNorm()) }, "x must be f32[N … C], got i64[N]"},
-		"length":   {func() *spec.Value { return spec.Input("x", 5, 2).Free("T").Then(spec.BatchNorm().Axis(0)) }, "the number of channels must be known"},
+		"momentum":   {func() *spec.Value { return spec.Input("x", 4).Then(spec.BatchNorm().Momentum(1)) }, "the momentum must be at least 0 and below 1, got 1"},
+		"epsilon":    {func() *spec.Value { return spec.Input("x", 4).Then(spec.BatchNorm().Epsilon(math.NaN())) }, "epsilon must be finite and above 0"},
+		"axis":       {func() *spec.Value { return spec.Input("x", 4).Then(spec.BatchNorm().Axis(1)) }, "axis 1 does not exist"},
+		"labels":     {func() *spec.Value { return spec.Labels("y", 4).Then(spec.BatchNorm()) }, "x must be f32[N … C], got i64[N]"},
+		"a constant": {func() *spec.Value { return spec.Data([]int{2, 2}, []float32{1, 2, 3, 4}).Then(spec.BatchNorm()) }, "x must be f32[N … C], got f32[2 2]"},
+		"rows of rows": {func() *spec.Value {
+			twice, _ := ir.Mul(ir.Fixed(2), ir.Rows())
+			x := spec.Op(ops.Reshape{Shape: ir.MakeDims(ir.Shape{twice, ir.Fixed(2)})}, spec.Input("x", 4))
+			return x.Then(spec.BatchNorm())
+		}, "x must be f32[N … C], got f32[2*N 2]"},
+		"length": {func() *spec.Value { return spec.Input("x", 5, 2).Free("T").Then(spec.BatchNorm().Axis(0)) }, "the number of channels must be known"},
 	} {
 		if err := c.value().Err(); err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "batchnorm_test.go:") {
 			t.Errorf("%s: got %v, want %q and the line", name, err, c.want)

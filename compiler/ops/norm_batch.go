@@ -179,6 +179,9 @@ func (op BatchNormTraining) Infer(in []ir.Type) ([]ir.Type, error) {
 	if d := in[0].DType; d != ir.F32 && d != ir.F64 {
 		return nil, fmt.Errorf("x must be f32 or f64 in training, got %v", in[0])
 	}
+	if !in[0].Shape.RowWise() {
+		return nil, fmt.Errorf("in training x must have a row for each row of the update, as its first axis, got %v", in[0])
+	}
 	sums := ir.T(ir.F64, in[0].Shape[op.Axis])
 	return append(t, sums, sums), nil
 }
