@@ -44,7 +44,7 @@ func Compile(m *spec.Model, o Options) (*Program, error) {
 	params := m.Params()
 	for name := range o.Frozen {
 		if !slices.ContainsFunc(params, func(p spec.Param) bool { return p.Name == name }) && !slices.ContainsFunc(m.States(), func(s spec.State) bool { return s.Name == name }) {
-			return nil, fmt.Errorf("compiler: the frozen parameter %q is none of model %q, and no state of it", name, m.Name())
+			return nil, fmt.Errorf("compiler: the frozen parameter %q is neither a parameter nor a state of model %q", name, m.Name())
 		}
 	}
 	t, err := compileTwin(g, segments(params), o)

@@ -181,7 +181,7 @@ func (b *Builder) becomes(st, next *ir.Value, when ir.Moment) {
 			return
 		}
 	}
-	b.Errorf("Becomes: the value is no state variable")
+	b.Errorf("Becomes: the value is not a state variable")
 }
 
 // withStates returns the values that the roots depend on, and what the state

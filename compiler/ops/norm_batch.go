@@ -7,8 +7,8 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 )
 
-// BatchNorm is (x - mean)/sqrt(variance + Epsilon)*scale + bias, where the other operands
-// have one element for each index of Axis: BatchNormalization of ONNX at inference, with
+// BatchNorm is (x - mean)/sqrt(variance + Epsilon)*scale + bias, the other operands having
+// one element for each index of Axis: BatchNormalization of ONNX as it ships, which has
 // the channels on axis 1 (Ioffe and Szegedy 2015).
 type BatchNorm struct {
 	Axis    int     `attr:"axis"`
@@ -155,10 +155,10 @@ func (BatchNorm) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
 	return 3 * count(out, at), traffic(in, out, at)
 }
 
-// BatchNormTraining is BatchNorm with the mean and variance of x itself, over all axes
-// except Axis and all rows of the update: y, the means, and the sums of squared deviations.
-// The variance used is the mean of the latter, without Bessel's correction. For inference
-// it is BatchNorm with the operands mean and variance, which training does not read.
+// BatchNormTraining is BatchNorm by the mean and the variance of x itself, over all axes
+// but Axis and all rows of the update: y, the means, and the sums of squared deviations.
+// The variance that divides is their mean, without Bessel's correction. For inference it
+// is BatchNorm by the operands mean and variance, which it does not look at in training.
 type BatchNormTraining struct {
 	Axis    int     `attr:"axis"`
 	Epsilon float64 `attr:"epsilon"`
@@ -249,10 +249,10 @@ func (BatchNormTraining) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes in
 }
 
 // batchNormParts says why what a BatchNormTraining is made of has no gradient.
-const batchNormParts = "it is made from a BatchNormTraining, which has one, once the gradients are known"
+const batchNormParts = "it is made when the gradients are known, of a BatchNormTraining, which has one"
 
-// BatchMoments is the means of x over all axes except Axis, and the sums of squared
-// deviations from them, over all rows of the update together.
+// BatchMoments is the means of x over all axes but Axis, and the sums of squared deviations
+// from them, of all rows of the update together.
 type BatchMoments struct {
 	Axis int `attr:"axis"`
 }
@@ -377,7 +377,7 @@ func typeOf(env *ir.Env, i int, in []*ir.Tensor) ir.Type {
 	return ir.T(in[i].DType, ir.ShapeOf(in[i].Shape...)...)
 }
 
-// BatchApply is y of a BatchNormTraining, computed row by row from the moments of x.
+// BatchApply is y of a BatchNormTraining, from the moments of x: row by row.
 type BatchApply struct {
 	Axis    int     `attr:"axis"`
 	Epsilon float64 `attr:"epsilon"`
@@ -425,9 +425,9 @@ func (BatchApply) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
 	return 3 * count(out, at), traffic(in, out, at)
 }
 
-// BatchNormSums is, for each channel, the sums of dy and of dy times the standardized x,
-// over all rows of the update together: the gradients of a BatchNormTraining with respect
-// to bias and scale.
+// BatchNormSums is for each channel the sums of dy and of dy times x as it was standardized,
+// of all rows of the update together: the gradients of a BatchNormTraining along bias and
+// scale.
 type BatchNormSums struct {
 	Axis    int     `attr:"axis"`
 	Epsilon float64 `attr:"epsilon"`
@@ -495,8 +495,8 @@ func (BatchNormSums) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64)
 	return 4 * count(in[:1], at), traffic(in, out, at)
 }
 
-// BatchNormGrad is the gradient of a BatchNormTraining with respect to x, computed row by
-// row from the moments of x and the BatchNormSums of dy and x.
+// BatchNormGrad is the gradient of a BatchNormTraining along x, from the moments of x and
+// the BatchNormSums of dy and x: row by row.
 type BatchNormGrad struct {
 	Axis    int     `attr:"axis"`
 	Epsilon float64 `attr:"epsilon"`
@@ -545,8 +545,8 @@ func (BatchNormGrad) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64)
 	return 5 * count(out, at), traffic(in, out, at)
 }
 
-// FirstPart is x in the part of an update that has its first row, and 0 in the others:
-// for values that cover all rows of the update, so that the parts add up to x.
+// FirstPart is x in the part of an update that has its first row, and 0 in the others: what
+// is of all rows together, so that the parts add up to it.
 type FirstPart struct{ pointwise }
 
 // Name returns FirstPart.

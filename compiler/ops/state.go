@@ -6,8 +6,8 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 )
 
-// Lerp is a + t·(b - a) for a number t: a moved towards b by the share t, as a moving
-// average moves towards the averaged value.
+// Lerp is a + t·(b - a) for a number t: a moved towards b by the share t, as a
+// moving average is moved towards what it is the average of.
 type Lerp struct{ pointwise }
 
 // Name returns Lerp.
