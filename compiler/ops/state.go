@@ -19,7 +19,9 @@ func (Lerp) ONNX() ir.ONNX {
 }
 
 // WhyNoGradient gives the reason.
-func (Lerp) WhyNoGradient() string { return "it computes the next value of a state, on which no loss depends" }
+func (Lerp) WhyNoGradient() string {
+	return "it computes the next value of a state, on which no loss depends"
+}
 
 // Infer returns the one type of a and b; t is a scalar of their dtype.
 func (Lerp) Infer(in []ir.Type) ([]ir.Type, error) {
@@ -63,7 +65,9 @@ func (Push) ONNX() ir.ONNX {
 }
 
 // WhyNoGradient gives the reason.
-func (Push) WhyNoGradient() string { return "it computes the next value of a state, on which no loss depends" }
+func (Push) WhyNoGradient() string {
+	return "it computes the next value of a state, on which no loss depends"
+}
 
 // Infer returns the queue's type. Its lengths are known, and x has rows of its kind.
 func (Push) Infer(in []ir.Type) ([]ir.Type, error) {
