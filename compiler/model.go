@@ -22,8 +22,8 @@ type Program struct {
 	// gradients; Eval the losses and the taps without what exists in training
 	// only. Both have the segments of all parameters, in the order of Params.
 	Train, Eval *plan.Plan
-	// TrainTotals and EvalTotals are what the plans take besides the data columns, nil
-	// for nothing: sums over the rows of a whole update, or of all that is evaluated.
+	// TrainTotals and EvalTotals are what the plans take besides the data columns, or nil:
+	// sums over the rows of a whole update, or over all rows that are evaluated.
 	TrainTotals, EvalTotals *plan.Totals
 	Losses                  []string // the outputs that are losses, the weighted sum first
 

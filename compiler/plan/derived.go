@@ -9,7 +9,7 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 )
 
-// Derivation is how a buffer of kind Derived follows the parameter that it is made of.
+// Derivation describes how a buffer of kind Derived follows the parameter it is made from.
 type Derivation struct {
 	Step     int      // that makes it whole
 	From     int      // its operand: the parameter, or another such buffer

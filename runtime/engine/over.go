@@ -61,7 +61,7 @@ func (n *Net) Over(ctx context.Context, rows dataset.Source) (*dataset.Table, er
 	for i, o := range n.p.Outputs {
 		t := n.p.Buffers[o.Buffer].Type
 		if d := t.DType; !t.Shape.RowWise() || d != ir.F32 && d != ir.I64 && d != ir.U8 && d != ir.Bool {
-			return nil, fmt.Errorf("engine: output %q is %v, and a column of a table needs f32, i64, u8 or bool with the batch as its first axis; Run gives it", o.Name, t)
+			return nil, fmt.Errorf("engine: output %q is %v, and a column of a table needs f32, i64, u8 or bool with the batch as its first axis; use Run for it", o.Name, t)
 		}
 		data[i].Column = dataset.Column{Name: o.Name, DType: dataset.F32, Shape: t.Shape[1:].At(at)}
 		switch t.DType {

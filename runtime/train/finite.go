@@ -47,7 +47,7 @@ func (t *Trainer) settled() error {
 		return errors.Join(what, err)
 	}
 	if f == nil && t.opt.pieces() == 1 {
-		return fmt.Errorf("%w: its gradient is finite, and what %s with the learning rate %v makes of it is too large for float32; try a smaller learning rate%s",
+		return fmt.Errorf("%w: its gradient is finite, but the step of %s with the learning rate %v is too large for float32; try a smaller learning rate%s",
 			what, t.opt.Optimizer.Name(), t.state.Rate, t.lastGood())
 	}
 	return fmt.Errorf("%w; %s%s%s", what, made(f), t.advice(t.prog.Train, t.feed, besideEdge), t.lastGood())
