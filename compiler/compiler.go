@@ -15,24 +15,24 @@ import (
 type Options struct {
 	// Rows is the capacity of the plans: they run any number of rows up to it.
 	Rows int
-	// Lengths is the capacity of each other length that the graph names, as T, in
-	// place of the one that the graph declares.
+	// Lengths is the capacity of each other length that the graph names, such as T,
+	// overriding the one that the graph declares.
 	Lengths map[string]int
-	// StoreGrads keeps the gradients, for clipping and accumulation, where
-	// otherwise each is used for the update as soon as a tile of it is made.
+	// StoreGrads keeps the gradients, for clipping and accumulation. Otherwise each is
+	// used for the update as soon as a tile of it is made.
 	StoreGrads bool
-	// Shards is how many sums the sum over an update's rows is made of, a power of
-	// two; 0 is 1. More than one needs StoreGrads.
+	// Shards is the number of sums into which the sum over an update's rows is divided,
+	// a power of two; 0 means 1. More than one needs StoreGrads.
 	Shards int
-	// Frozen names parameters of a model that are not trained: they get no
-	// gradient, and nothing is traced back where only they would need it. Where it
-	// names all running statistics of an op, training has the op as it ships.
+	// Frozen names parameters of a model that are not trained: they get no gradient, and
+	// nothing is computed backward that only they would need. If it names all running
+	// statistics of an op, training uses the op as it ships.
 	Frozen map[string]bool
-	// Average, if not 0, is the momentum of a moving average of every parameter of a
-	// model that is trained: state of the training plan, AveragePrefix and the name.
+	// Average, if not 0, is the momentum of a moving average of every trained parameter
+	// of a model: state of the training plan, named AveragePrefix plus the name.
 	Average float64
-	// AverageShare makes 1-Average a state of the training plan of that name, a number
-	// that is set before each update.
+	// AverageShare makes 1-Average a state of the training plan with the name AverageShare,
+	// a number that is set before each update.
 	AverageShare bool
 	// Dump receives the text form after the pass named by DumpAfter, or after
 	// every pass if that is "all".
@@ -58,9 +58,10 @@ func Front(g *ir.Graph, inference bool) (*ir.Graph, error) {
 	return s.front(g)
 }
 
-// Plain returns g with ops in the place of what means nothing by itself, as Grad: what
-// ir.Evaluate can run. All else is as it was. With inference set gradients are those of
-// the function that ships. g is not changed. Its errors are those of Front.
+// Plain returns g with markers such as Grad, which have no meaning by themselves, replaced
+// by ops, so that ir.Evaluate can run it. Everything else is unchanged. With inference set,
+// gradients are those of the function that ships. g is not changed. Its errors are those of
+// Front.
 func Plain(g *ir.Graph, inference bool) (*ir.Graph, error) {
 	s := &state{inference: inference}
 	for _, p := range passes() {
@@ -75,8 +76,8 @@ func Plain(g *ir.Graph, inference bool) (*ir.Graph, error) {
 // grad/NAME for every parameter, in the order of Params. loss names the output,
 // a float scalar, whose gradient is taken. g is not changed.
 //
-// Errors: as Front; also a parameter that the loss does not reach, and an op
-// without gradient on the way.
+// Errors: as for Front; also a parameter that the loss does not reach, and an op without a
+// gradient on the way.
 func Gradient(g *ir.Graph, loss string) (*ir.Graph, error) {
 	s := &state{loss: loss}
 	h, err := s.front(g)
@@ -89,11 +90,10 @@ func Gradient(g *ir.Graph, loss string) (*ir.Graph, error) {
 	return h, nil
 }
 
-// CompileGraph returns the plan that computes the outputs of any graph, one
-// read from a file or one declared, as it ships: without what exists in
-// training only.
+// CompileGraph returns the plan that computes the outputs of any graph, read from a file or
+// declared, as it ships: without what exists only in training.
 //
-// Errors: as Front; also lengths that nothing bounds and a capacity that is not
+// Errors: as for Front; also lengths that nothing bounds and a capacity that is not
 // positive.
 func CompileGraph(g *ir.Graph, o Options) (*plan.Plan, error) {
 	if err := checkOptions(o); err != nil {
@@ -108,7 +108,7 @@ func CompileGraph(g *ir.Graph, o Options) (*plan.Plan, error) {
 }
 
 // CompileWithin is CompileGraph for as many rows, up to o.Rows, as keep the values of a
-// plan within that many bytes, for one row if all take more.
+// plan within the given number of bytes, or for one row if even that takes more.
 func CompileWithin(g *ir.Graph, o Options, bytes int) (*plan.Plan, error) {
 	for {
 		p, err := CompileGraph(g, o)

@@ -24,8 +24,8 @@ func (e *PassError) Error() string { return "compiler: " + e.Pass + ": " + e.Err
 // Unwrap returns the error, which is an *ir.Error when a layer caused it.
 func (e *PassError) Unwrap() error { return e.Err }
 
-// InternalError is a mistake of the compiler's own: a panic in a pass, or a
-// graph that does not verify after one. Graph is the text form of the graph the
+// InternalError is a fault in the compiler itself: a panic in a pass, or a graph that
+// does not verify after one. Graph is the text form of the graph the
 // pass was given, for a report.
 type InternalError struct {
 	Pass  string

@@ -7,10 +7,10 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ops"
 )
 
-// FoldNorms makes every BatchNorm of a graph that ships a part of the product in front of
-// it, or else of the one behind it, whose weights and bias change in params: rows stay
-// what they were but for rounding. A BatchNorm stays where the weights are read elsewhere
-// too, as tied ones are, or something else reads what is between. g is changed.
+// FoldNorms folds every BatchNorm of a graph that ships into the product before it, or else
+// the one after it, whose weights and bias change in params: results are the same up to
+// rounding. A BatchNorm stays if the weights are also read elsewhere, as tied ones are, or
+// if something else reads the value between the two. g is changed.
 func FoldNorms(g *ir.Graph, params map[string][]float32) error {
 	f := &normFold{g: g, params: params, reads: map[*ir.Value]int{}, reader: map[*ir.Value]*ir.Node{}}
 	for _, v := range g.Outputs {

@@ -73,7 +73,7 @@ func TestFrozenCost(t *testing.T) {
 func TestFrozenUnknown(t *testing.T) {
 	x := spec.Input("x", 2)
 	_, err := Compile(spec.NewModel("m", spec.MSE(x.Then(spec.Dense(2)), x)), Options{Rows: 1, Frozen: map[string]bool{"dense2/w": true}})
-	if err == nil || !strings.Contains(err.Error(), `"dense2/w" is none of model "m"`) {
+	if err == nil || !strings.Contains(err.Error(), `"dense2/w" is neither a parameter nor a state of model "m"`) {
 		t.Errorf("got %v", err)
 	}
 }

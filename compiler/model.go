@@ -22,8 +22,8 @@ type Program struct {
 	// gradients; Eval the losses and the taps without what exists in training
 	// only. Both have the segments of all parameters, in the order of Params.
 	Train, Eval *plan.Plan
-	// TrainTotals and EvalTotals are what the plans take besides the data columns, nil
-	// for nothing: sums over the rows of a whole update, or of all that is evaluated.
+	// TrainTotals and EvalTotals are what the plans take besides the data columns, or nil:
+	// sums over the rows of a whole update, or over all rows that are evaluated.
 	TrainTotals, EvalTotals *plan.Totals
 	Losses                  []string // the outputs that are losses, the weighted sum first
 
@@ -44,7 +44,7 @@ func Compile(m *spec.Model, o Options) (*Program, error) {
 	params := m.Params()
 	for name := range o.Frozen {
 		if !slices.ContainsFunc(params, func(p spec.Param) bool { return p.Name == name }) && !slices.ContainsFunc(m.States(), func(s spec.State) bool { return s.Name == name }) {
-			return nil, fmt.Errorf("compiler: the frozen parameter %q is none of model %q, and no state of it", name, m.Name())
+			return nil, fmt.Errorf("compiler: the frozen parameter %q is neither a parameter nor a state of model %q", name, m.Name())
 		}
 	}
 	t, err := compileTwin(g, segments(params), o)

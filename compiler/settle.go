@@ -4,9 +4,9 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 )
 
-// Settle makes ops that mean others for inference those in training too where all the
-// state that they have is named in frozen: a frozen BatchNorm normalises by its running
-// statistics, which stay as they are. g is changed.
+// Settle replaces ops by their inference form in training too, if all of their state is
+// named in frozen: a frozen BatchNorm normalises with its running statistics, which do not
+// change. g is changed.
 func Settle(g *ir.Graph, frozen map[string]bool) error {
 	if len(frozen) == 0 {
 		return nil
@@ -44,7 +44,7 @@ func Settle(g *ir.Graph, frozen map[string]bool) error {
 	return err
 }
 
-// StateAsParams makes parameters of the state of a graph that ships, which nothing changes.
+// StateAsParams turns the state of a graph that ships into parameters, since nothing changes it.
 func StateAsParams(g *ir.Graph) {
 	for _, s := range g.State {
 		s.In.Kind = ir.ParamValue

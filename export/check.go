@@ -14,13 +14,12 @@ const (
 	maxRank  = 64
 )
 
-// Check returns the first rule of a file's form that it breaks. It reads nothing but
-// the file: names are unique and each is made once, before it is read; every
-// initializer is read and is as long as its dims say; every node is of the default
-// domain, makes something that is read, and the file states the type of it. What a
-// node makes of its operands is for those who execute it to say.
+// Check returns the first structural rule that a file breaks. It looks only at the file:
+// names are unique, and each is made once, before it is read; every initializer is read
+// and is as long as its dims say; every node is of the default domain and makes something
+// that is read and whose type the file states. What a node computes is left to runtimes.
 //
-// It is for files this package wrote: other producers keep to fewer rules.
+// Check is for files that this package wrote: other producers follow fewer rules.
 func Check(file []byte) error {
 	m, err := onnxpb.UnmarshalModel(file)
 	if err != nil {

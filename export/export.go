@@ -18,14 +18,14 @@ const (
 	Version  = "0.1.0"
 )
 
-// DefaultOpset is the opset written when Options names none: the newest that
-// every reader of the time of ONNX 1.12 and later accepts.
+// DefaultOpset is the opset written if Options names none: the newest that every reader
+// since ONNX 1.12 accepts.
 const DefaultOpset = 17
 
 // MaxBytes bounds a file: readers in C++ refuse 2 GiB and more.
 const MaxBytes = math.MaxInt32
 
-// Options states what the graph does not.
+// Options holds what the graph does not state.
 type Options struct {
 	Opset    int               // 13 to 23, 0 for DefaultOpset
 	Name     string            // of the ONNX graph, empty for the graph's own
@@ -63,7 +63,7 @@ func Export(g *ir.Graph, params map[string][]float32, o Options) ([]byte, error)
 	return m.Bytes, nil
 }
 
-// Build is Export that also says where the graph's values are in the file.
+// Build is like Export but also says where the graph's values are in the file.
 func Build(g *ir.Graph, params map[string][]float32, o Options) (*Model, error) {
 	if o.Opset == 0 {
 		o.Opset = DefaultOpset
@@ -129,8 +129,8 @@ func irVersion(opset int) int64 {
 	return 11
 }
 
-// CapacityKey and the name of a length, as lamina.length.T, is the key of
-// metadata_props that has the length's capacity.
+// CapacityKey followed by the name of a length, as in lamina.length.T, is the key in
+// metadata_props for the length's capacity.
 const CapacityKey = "length."
 
 // withCapacity adds the capacities of the lengths that are in the file.

@@ -145,7 +145,7 @@ func doc(n *ir.Node) string {
 }
 
 // Layers returns the results of the last node of each layer that a file's nodes name in
-// their doc_string, in the order of those nodes. It fails if the file is no ONNX model.
+// their doc_string, in the order of those nodes. It fails if the file is not an ONNX model.
 func Layers(file []byte) ([]Tap, error) {
 	m, err := onnxpb.UnmarshalModel(file)
 	if err != nil {

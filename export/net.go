@@ -10,7 +10,7 @@ import (
 	"github.com/lamina-ml/lamina/runtime/engine"
 )
 
-// ExportNet is Export of a trained function, with the record of its training in
+// ExportNet is Export for a trained function, with the record of its training in
 // metadata_props. Its errors are those of Export and of the Net itself.
 func ExportNet(net *engine.Net, o Options) ([]byte, error) {
 	m, err := BuildNet(net, o)
@@ -20,7 +20,7 @@ func ExportNet(net *engine.Net, o Options) ([]byte, error) {
 	return m.Bytes, nil
 }
 
-// BuildNet is ExportNet that also says where the graph's values are in the file.
+// BuildNet is like ExportNet but also says where the graph's values are in the file.
 func BuildNet(net *engine.Net, o Options) (*Model, error) {
 	if net == nil {
 		return nil, errors.New("export: there is no trained function")

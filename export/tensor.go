@@ -31,7 +31,7 @@ func dtypeOf(elem int32) ir.DType {
 	return ir.Invalid
 }
 
-// MarshalTensor returns a tensor of that name as ONNX test sets store it: a
+// MarshalTensor returns a tensor with the given name as ONNX test sets store it: a
 // serialized TensorProto with raw little-endian data. It fails if t's dtype,
 // shape and elements do not agree.
 func MarshalTensor(name string, t *ir.Tensor) ([]byte, error) {
@@ -87,11 +87,11 @@ func dataTensor(typ ir.Type, t *ir.Tensor) (*onnxpb.TensorProto, error) {
 	return tensorProto("", t.To(typ.DType))
 }
 
-// ParseTensor reads a serialized TensorProto, which may be hostile: nothing is
-// allocated that it does not itself hold.
+// ParseTensor reads a serialized TensorProto, which may be hostile: no more is allocated
+// than the bytes themselves hold.
 //
-// Errors: no TensorProto; elements that are no numbers or bool, or floats of 8
-// bits and less; external data; a length other than the dims say.
+// Errors: not a TensorProto; elements that are neither numbers nor bool, or are floats of
+// 8 bits or fewer; external data; a length that differs from the dims.
 func ParseTensor(b []byte) (*ir.Tensor, error) {
 	p, err := onnxpb.UnmarshalTensor(b)
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/lamina-ml/lamina/internal/onnxpb"
 )
 
-// Unsupported is the error of a file that is well formed but asks for what
-// Lamina cannot express. It names everything of the kind that was found.
+// Unsupported is the error for a file that is well formed but needs something that Lamina
+// cannot express. It names everything unsupported that was found.
 type Unsupported struct{ Ops []UnsupportedOp }
 
 // UnsupportedOp is one operator in one form that is not supported.

@@ -68,11 +68,11 @@ func TestExternalData(t *testing.T) {
 		{"", "8", "12", "not inside the model's folder"},
 		{".", "8", "12", "not a regular file"},
 		{"missing", "8", "12", "lies in"},
-		{"w.bin", "9", "12", "no file of that length"},
-		{"w.bin", "9223372036854775807", "12", "no file of that length"},
-		{"w.bin", "-1", "12", "no length"},
+		{"w.bin", "9", "12", "which is not that long"},
+		{"w.bin", "9223372036854775807", "12", "which is not that long"},
+		{"w.bin", "-1", "12", "not a length"},
 		{"w.bin", "8", "11", "its shape needs 12"},
-		{"w.bin", "8", "x", "no length"},
+		{"w.bin", "8", "x", "not a length"},
 	} {
 		if m, err := open(c.location, c.offset, c.length); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v: got %v %v, want %q", c, m, err, c.want)

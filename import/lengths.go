@@ -84,7 +84,7 @@ func (l *openLengths) of(input string, axis int, sym string) (ir.Dim, error) {
 	}
 	if whole && d != ir.Rows() {
 		if n := len(l.taken) - 1; n > ir.MaxFree {
-			return d, fmt.Errorf("the length of axis %d is open, one of more than %d beside the batch: fix others when exporting", axis, ir.MaxFree)
+			return d, fmt.Errorf("the length of axis %d is open, one of more than %d besides the batch: fix others when exporting", axis, ir.MaxFree)
 		}
 	}
 	if sym != "" {

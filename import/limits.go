@@ -15,8 +15,8 @@ type Limits struct {
 	Elements int64 // of any value, each open length counted as 1; 1<<30
 	Folded   int   // elements of integer values computed while reading; 1<<20
 
-	// Lengths is the capacity of open lengths beside the batch, by their names in
-	// the file, in place of what the file itself says. The graph keeps it.
+	// Lengths is the capacity of open lengths other than the batch, by their names in
+	// the file, overriding what the file itself says. The graph keeps it.
 	Lengths map[string]int
 }
 

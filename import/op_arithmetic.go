@@ -151,7 +151,7 @@ func (c *call) asLengths(v *value) []ir.Dim {
 	out := make([]ir.Dim, v.t.Len())
 	for i, n := range v.t.To(ir.I64).I64 {
 		if n < -maxInteger || n > maxInteger {
-			c.failf("holds %d, which is no length", n)
+			c.failf("holds %d, which is not a length", n)
 		}
 		out[i] = ir.Fixed(int(n))
 	}

@@ -43,7 +43,7 @@ var table = sync.OnceValue(func() map[string]row {
 	return all
 })
 
-// Operators returns the operators of the default domain that are read, sorted.
+// Operators returns the operators of the default domain that can be read, sorted.
 func Operators() []string {
 	return slices.Sorted(maps.Keys(table()))
 }

@@ -160,14 +160,14 @@ func fromLists(p *onnxpb.TensorProto, d ir.DType, shape []int, n int64) (*ir.Ten
 	case ir.F16, ir.BF16: // their bits
 		for i, x := range p.Int32Data {
 			if x < 0 || x > math.MaxUint16 {
-				return nil, fmt.Errorf("holds %d, which are no bits of %s", x, d)
+				return nil, fmt.Errorf("holds %d, which are not bits of %s", x, d)
 			}
 			binary.LittleEndian.PutUint16(t.Raw[2*i:], uint16(x))
 		}
 	case ir.U32, ir.U64:
 		for i, x := range p.Uint64Data {
 			if t.SetInt(i, int64(x)); uint64(t.Int(i)) != x {
-				return nil, fmt.Errorf("holds %d, which is no %s", x, d)
+				return nil, fmt.Errorf("holds %d, which is not a valid %s", x, d)
 			}
 		}
 	default:
@@ -176,7 +176,7 @@ func fromLists(p *onnxpb.TensorProto, d ir.DType, shape []int, n int64) (*ir.Ten
 				if d == ir.Bool {
 					return nil, fmt.Errorf("holds %d where a bool is 0 or 1", x)
 				}
-				return nil, fmt.Errorf("holds %d, which is no %s", x, d)
+				return nil, fmt.Errorf("holds %d, which is not a valid %s", x, d)
 			}
 		}
 	}

@@ -50,7 +50,7 @@ func (b *Builder) start(w *ir.Value, of Layer, name string, turned bool) {
 		}
 	}
 	if p == nil {
-		b.Errorf("what starts as a parameter of another layer must be one of this layer, had from Param")
+		b.Errorf("a parameter that starts as another layer's must belong to this layer and come from Param")
 		return
 	}
 	q := b.paramOf(of, name)

@@ -215,7 +215,7 @@ func (b *Builder) Param(name string, init Init, dims ...int) *ir.Value {
 	}
 	st, average := b.p.st, b.p.average()
 	if average != nil && st.params[name] == nil {
-		return b.Errorf("parameter %q: an average has the weights that its layer had before, and this one is new", name)
+		return b.Errorf("parameter %q: an average has the weights that its layer already had, and this one is new", name)
 	}
 	if p, ok := st.params[name]; ok {
 		if want := ir.T(ir.F32, ir.ShapeOf(dims...)...); !p.v.Type.Equal(want) {

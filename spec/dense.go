@@ -179,7 +179,7 @@ func (l *TiedLayer) other(b *Builder, x *ir.Value) *ir.Value {
 		case r.rule != "":
 			return b.Errorf("%s", r.rule)
 		case len(r.out) != 1 || r.out[0].role != undone:
-			return b.Errorf("a layer of kind %s is nothing to tie to: mirror it with spec.Mirror", stateOf(l.of).kind)
+			return b.Errorf("a layer of kind %s cannot be tied to: mirror it with spec.Mirror", stateOf(l.of).kind)
 		}
 		l.image = r.out[0].image
 	}

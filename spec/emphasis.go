@@ -34,7 +34,7 @@ func (l *emphasisLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 		return b.Errorf("the loss does not depend on the corrupted value")
 	}
 	if !elems.Type.Equal(noisy.Type) {
-		return b.Errorf("the loss has elements %s but the corrupted value is %s, so they are not those of one another", elems.Type, noisy.Type)
+		return b.Errorf("the loss has elements %s but the corrupted value is %s, so they do not belong together", elems.Type, noisy.Type)
 	}
 	v := b.Op(ops.Emphasis{Hit: l.hit, Rest: l.rest, Rate: rate}, elems, noisy.Def.In[0])
 	if !isBad(v) {

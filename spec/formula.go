@@ -136,7 +136,7 @@ func Slice(axis, start, end int) *FormulaLayer {
 		_, ok4 := ir.Sub(n, to)
 		switch inside := ok1 && ok2 && ok3 && ok4; {
 		case inside && part.Symbolic() && part.Least() < 1:
-			return b.Errorf("[%s, %s) of axis %d would be empty for the least that %s may be, which is %d (x is %s)", position(start), position(end), axis, n, n.Least(), x.Type)
+			return b.Errorf("[%s, %s) of axis %d would be empty at the smallest %s, which is %d (x is %s)", position(start), position(end), axis, n, n.Least(), x.Type)
 		case !inside || part.Least() < 1:
 			return b.Errorf("[%s, %s) is empty or not within axis %d of length %s (x is %s)", position(start), position(end), axis, n, x.Type)
 		}

@@ -239,9 +239,9 @@ func TestFormulasOfFreeLengths(t *testing.T) {
 		}
 	}
 	for want, s := range map[string]*spec.FormulaLayer{
-		"[1, 3) is empty or not within axis 0 of length T (x is f32[N T 2])":                          spec.Slice(0, 1, 3),
-		"[1, End) of axis 0 would be empty for the least that T may be, which is 1 (x is f32[N T 2])": spec.Slice(0, 1, spec.End),
-		"[-2, End) is empty or not within axis 0 of length T (x is f32[N T 2])":                       spec.Slice(0, -2, spec.End),
+		"[1, 3) is empty or not within axis 0 of length T (x is f32[N T 2])":                spec.Slice(0, 1, 3),
+		"[1, End) of axis 0 would be empty at the smallest T, which is 1 (x is f32[N T 2])": spec.Slice(0, 1, spec.End),
+		"[-2, End) is empty or not within axis 0 of length T (x is f32[N T 2])":             spec.Slice(0, -2, spec.End),
 	} {
 		if err := spec.Input("x", 4, 2).Free("T").Then(s).Err(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)

@@ -265,13 +265,13 @@ func TestImageMistakes(t *testing.T) {
 		"the layer whose weights are used is nil":                                                    x().Then(doing(func(b *spec.Builder) *ir.Value { return b.Borrow(nil, "v") })).Err(),
 		"the layer whose weights are used is a zero spec.DenseLayer":                                 x().Then(doing(func(b *spec.Builder) *ir.Value { return b.Borrow(&spec.DenseLayer{}, "v") })).Err(),
 		"was not placed yet, so it has no weights to tie to":                                         x().Then(doing(func(b *spec.Builder) *ir.Value { return b.Borrow(spec.Dense(1), "w") })).Err(),
-		"must be one of this layer, had from Param":                                                  x().Then(doing(func(b *spec.Builder) *ir.Value { b.StartAs(b.Const(1), dense, "w"); return nil })).Err(),
+		"must belong to this layer and come from Param":                                              x().Then(doing(func(b *spec.Builder) *ir.Value { b.StartAs(b.Const(1), dense, "w"); return nil })).Err(),
 		`parameter "q" is f32[6 7], so it cannot start as "w" of the other layer, which is f32[6 6]`: x().Then(doing(starting(6, 7, func(b *spec.Builder, w *ir.Value) { b.StartAs(w, dense, "w") }))).Err(),
 		`parameter "q" is f32[7 6], so it cannot start as the transpose of "w" of the other`:         x().Then(doing(starting(7, 6, func(b *spec.Builder, w *ir.Value) { b.StartTransposed(w, dense, "w") }))).Err(),
 		`only a matrix can be transposed, but "b" of the other layer is f32[6]`:                      x().Then(doing(starting(6, 6, func(b *spec.Builder, w *ir.Value) { b.StartTransposed(w, dense, "b") }))).Err(),
 		`parameter "q" starts as "w" of another layer already`:                                       x().Then(doing(starting(6, 6, func(b *spec.Builder, w *ir.Value) { b.StartAs(w, dense, "w"); b.StartTransposed(w, dense, "w") }))).Err(),
 		"only a layer with a mirror image can be tied to, got *spec.L2NormalizeLayer":                x().Then(spec.Tied(spec.L2Normalize())).Err(),
-		"a layer of kind ReLU is nothing to tie to":                                                  x().Then(spec.Tied(relu)).Err(),
+		"a layer of kind ReLU cannot be tied to":                                                     x().Then(spec.Tied(relu)).Err(),
 		"BiasInit is for a Dense layer, but this is tied to one of kind factored":                    x().Then(spec.Tied(placed).BiasInit(spec.Zeros())).Err(),
 	} {
 		if err == nil || !strings.Contains(err.Error()+"\n", want) || !strings.Contains(err.Error(), line) {

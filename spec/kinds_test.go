@@ -439,7 +439,7 @@ func TestKindMistakes(t *testing.T) {
 		{spec.NewModel("m", spec.MSE(spec.Input("x", 6).Then(spec.KSparse(0)), x)), `KSparse: k must be positive, got 0`},
 		{spec.NewModel("m", spec.KLSparsity(spec.Input("x", 6).Then(spec.Dense(3), spec.Sigmoid()), 1)), `loss KLSparsity: rho must be in (0, 1), got 1`},
 		{spec.NewModel("m", spec.KLSparsity(h, 0.1)), `loss KLSparsity: the value must come from a Sigmoid, so that it is in [0, 1], got the result f32[N 3] of Add`},
-		{spec.NewModel("m", spec.Contractive(x)), `loss Contractive: the closed form holds for a Dense layer with a Sigmoid, Tanh, ReLU or nothing behind it, got f32[N 6] as it comes in`},
+		{spec.NewModel("m", spec.Contractive(x)), `loss Contractive: the closed form holds for a Dense layer with a Sigmoid, Tanh, ReLU or nothing after it, got f32[N 6] as it comes in`},
 		{spec.NewModel("m", spec.Contractive(spec.Add(h, h))), `got the result f32[N 3] of Add`},
 		{spec.NewModel("m", spec.Contractive(x.Then(spec.Softplus()))), `of Softplus`},
 		{spec.NewModel("m", spec.Contractive(x.Then(spec.Sigmoid()))), `got the result f32[N 6] of Sigmoid`},

@@ -128,7 +128,7 @@ func (r *reading) inputs() error {
 			}
 			n, ok := capacity.Of(d.String())
 			if i > 0 || !ok {
-				return fmt.Errorf("the input %q is %s: behind the batch only the first length may be free, as T, and the text must give its capacity, as lengths (T = 128)", v.Name, v.Type)
+				return fmt.Errorf("the input %q is %s: after the batch only the first length may be free, such as T, and the text must give its capacity, such as lengths (T = 128)", v.Name, v.Type)
 			}
 			in.free, in.most = d.String(), n
 		}

@@ -206,7 +206,7 @@ func itoa(n int) string {
 func TestTextOfOwn(t *testing.T) {
 	x := spec.Input("x", 5)
 	_, err := spec.NewModel("m", spec.MSE(x.Then(spec.Dense(5).Init(ownInit{})), x)).Text()
-	if err == nil || !strings.Contains(err.Error(), `"dense1/w": its initializer is Glorot, a spec_test.ownInit, which is none of Lamina's own`) {
+	if err == nil || !strings.Contains(err.Error(), `"dense1/w": its initializer is Glorot, a spec_test.ownInit, which is not one of Lamina's own`) {
 		t.Errorf("got %v", err)
 	}
 }

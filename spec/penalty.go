@@ -113,7 +113,7 @@ func Contractive(h *Value) *Loss {
 		y := shipped(x[0])
 		w := weightsOf(y)
 		if w == nil {
-			return b.Errorf("the closed form holds for a Dense layer with a Sigmoid, Tanh, ReLU or nothing behind it, got %s", origin(y))
+			return b.Errorf("the closed form holds for a Dense layer with a Sigmoid, Tanh, ReLU or nothing after it, got %s", origin(y))
 		}
 		square := func(v *ir.Value) *ir.Value { return b.Op(ops.Mul{}, v, v) }
 		norms := b.Op(ops.ReduceSum{Axes: ir.MakeAxes(0)}, square(w))

@@ -119,7 +119,7 @@ func TestState(t *testing.T) {
 		t.Errorf("the graph is\n%s", m)
 	}
 	for bad, want := range map[string]string{
-		"twice": "given a next value twice", "type": "is f32[1 3], its next value f32[N 3]", "other": "is no state variable",
+		"twice": "given a next value twice", "type": "is f32[1 3], its next value f32[N 3]", "other": "is not a state variable",
 		"name": "state: a name is a letter", "length": "lengths must be positive", "self": "its next value must be computed",
 	} {
 		err := spec.Input("x", 3).Then(&counter{Base: spec.Here("counter"), bad: bad}).Err()

@@ -25,7 +25,7 @@ func RBMs(stack *SequentialLayer, mirror *MirrorLayer) ([]*Boltzmann, error) {
 		return nil, &Error{Layer: layer, Made: p.Made, From: p.From, Op: "RBM", Rule: fmt.Sprintf(format, a...)}
 	}
 	if !mirror.tied {
-		return refuse(NameOf(mirror), "an RBM's decoder has the transposed weights of its encoder, so the mirror must be Tied; to go on with weights of its own afterwards, see spec.Untie")
+		return refuse(NameOf(mirror), "an RBM's decoder has the transposed weights of its encoder, so the mirror must be Tied; to continue with weights of its own afterwards, see spec.Untie")
 	}
 	var out []*Boltzmann
 	for k, s := range parts.Stages {
@@ -42,7 +42,7 @@ func RBMs(stack *SequentialLayer, mirror *MirrorLayer) ([]*Boltzmann, error) {
 				return refuse(parts.Stages[k+1].Name, "the units below it, of %s, are linear, so its visible units would be real numbers of any variance; put a Sigmoid behind that layer", s.Name)
 			}
 		case len(rest) > 1 || !isSigmoid(rest[0]):
-			return refuse(s.Name, "%s follows it; the hidden units of an RBM are bits, with one Sigmoid behind the Dense layer, or linear, with nothing behind it", kinds(rest))
+			return refuse(s.Name, "%s follows it; the hidden units of an RBM are bits, with one Sigmoid after the Dense layer, or linear, with nothing after it", kinds(rest))
 		}
 		out = append(out, m)
 	}

@@ -24,7 +24,7 @@ func (l *FlattenLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 		return b.Errorf("x must be [N …], got %s", x[0].Type)
 	}
 	if x[0].Type.Shape[1:].Symbolic() {
-		return b.Errorf("x is %s: a free length cannot become part of a width, which is known; take a mean or a sum along that axis first", x[0].Type)
+		return b.Errorf("x is %s: a free length cannot become part of a width, which must be known; take a mean or a sum along that axis first", x[0].Type)
 	}
 	return b.Op(ops.Flatten{Axis: 1}, x[0])
 }

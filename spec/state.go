@@ -177,7 +177,7 @@ func (b *Builder) becomes(st, next *ir.Value, when ir.Moment) {
 			b.Errorf("state %q follows a schedule, so nothing else can become of it", x.name)
 			return
 		case next.Kind == ir.StateValue:
-			b.Errorf("state %q: its next value must be computed, and not a state variable as it is", x.name)
+			b.Errorf("state %q: its next value must be computed, not an unchanged state variable", x.name)
 			return
 		case x.next != nil:
 			b.Errorf("state %q is given a next value twice", x.name)
@@ -190,7 +190,7 @@ func (b *Builder) becomes(st, next *ir.Value, when ir.Moment) {
 			return
 		}
 	}
-	b.Errorf("Becomes: the value is no state variable")
+	b.Errorf("Becomes: the value is not a state variable")
 }
 
 // withStates returns the values that the roots depend on, and what the state

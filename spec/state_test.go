@@ -36,7 +36,7 @@ func TestStateMistakes(t *testing.T) {
 			f := spec.Func("f", func(v *spec.Value) *spec.Value { return v.Then(spec.Dense(4)) })
 			_ = v.Then(f)
 			return v.Then(spec.Average(f, 0.9))
-		}, "an average has the weights that its layer had before, and this one is new"},
+		}, "an average has the weights that its layer already had, and this one is new"},
 		"late": {func() *spec.Value {
 			v := x()
 			a := spec.Average(placed(v), 0.9)

@@ -87,7 +87,7 @@ func (s State) begins() (string, error) {
 	if value, plan, ok := s.Scheduled(); ok {
 		d, ok := plan.(interface{ Describe() any })
 		if !ok {
-			return "", fmt.Errorf("its schedule is a %T, which is none of Lamina's own, so that no text can say what it does", plan)
+			return "", fmt.Errorf("its schedule is a %T, which is not one of Lamina's own, so text cannot express it", plan)
 		}
 		b, err := json.Marshal(d.Describe())
 		if err == nil {
@@ -110,7 +110,7 @@ func (s State) begins() (string, error) {
 func initText(i Init) (string, error) {
 	name := i.Name()
 	if known, ok := parseInit(name); !ok || known != i {
-		return "", fmt.Errorf("its initializer is %s, a %T, which is none of Lamina's own, so that no text can say what it does", name, i)
+		return "", fmt.Errorf("its initializer is %s, a %T, which is not one of Lamina's own, so text cannot express it", name, i)
 	}
 	return name, nil
 }

@@ -206,7 +206,7 @@ func (l *classWeights) Build(b *Builder, x ...*ir.Value) *ir.Value {
 		return b.Errorf("takes labels, i64[N …], got %s", x[0].Type)
 	}
 	if limit := (&Value{sp: b.sp, v: x[0]}).limit(); len(l.weights) == 0 || limit > 0 && limit != len(l.weights) {
-		return b.Errorf("needs a weight for each class, of which the labels have %d, got %d", limit, len(l.weights))
+		return b.Errorf("needs a weight for each class; the labels have %d classes, got %d weights", limit, len(l.weights))
 	}
 	last := x[0].Type.Rank()
 	hot := b.Op(ops.OneHot{Depth: len(l.weights)}, x[0])

@@ -148,7 +148,7 @@ func TestWeightMistakes(t *testing.T) {
 		`weights_test.go:131: WeightedBy: the value is nil`,
 		`weights_test.go:132: Optional: only Labels and Tokens may be absent, got f32[N 3]`,
 		`the weight of a class must be finite and at least 0, got -1 for class 1`,
-		`needs a weight for each class, of which the labels have 3, got 2`,
+		`needs a weight for each class; the labels have 3 classes, got 2 weights`,
 	} {
 		if !strings.Contains(m.Err().Error(), want) {
 			t.Errorf("%q is not in\n%v", want, m.Err())

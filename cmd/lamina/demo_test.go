@@ -147,7 +147,7 @@ func TestDemoInterrupted(t *testing.T) {
 	if err := c.Wait(); err == nil {
 		t.Fatal("an interrupted demo must not exit with 0")
 	}
-	if s := errs.String(); !strings.Contains(s, path) || !strings.Contains(s, "run the same again") {
+	if s := errs.String(); !strings.Contains(s, path) || !strings.Contains(s, "run the same command again") {
 		t.Fatalf("stderr %q", s)
 	}
 	var out bytes.Buffer

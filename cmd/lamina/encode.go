@@ -82,7 +82,7 @@ func encode(c *cobra.Command, dir string, f encodeFlags) error {
 	}
 	if err := e.run(c.Context(), p); err != nil {
 		if c.Context().Err() != nil && errors.Is(err, c.Context().Err()) {
-			return fmt.Errorf("interrupted; %d of %d rows are kept in %s: run the same again to go on", p.state.Rows, e.rows, p.dir())
+			return fmt.Errorf("interrupted; %d of %d rows are kept in %s: run the same command again to resume", p.state.Rows, e.rows, p.dir())
 		}
 		return err
 	}
@@ -305,7 +305,7 @@ func (e *encoder) resume(ctx context.Context, p *partial) error {
 	e.progress.say("%s: goes on after row %d of %d", e.files(), p.state.Rows, e.rows)
 	for at := int64(0); at < p.state.Rows; {
 		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("interrupted: run the same again to go on: %w", err)
+			return fmt.Errorf("interrupted: run the same command again to resume: %w", err)
 		}
 		n := int(min(int64(e.part), p.state.Rows-at))
 		for _, in := range e.in {

@@ -79,7 +79,7 @@ Exit status: 0 the same bytes, 1 they differ, 2 it cannot be trained again.`,
 		},
 	}
 	c.Flags().StringArrayVar(&data, "data", defaultData(), "rows beside the embedded ones; may be given several times; default LAMINA_DATA")
-	c.Flags().StringVar(&dir, "dir", "", "folder to go on from after an interruption")
+	c.Flags().StringVar(&dir, "dir", "", "folder to resume from after an interruption")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	c.Flags().BoolVar(&quiet, "quiet", false, "no progress")
 	return c

@@ -164,7 +164,7 @@ func (Silu) Decompose(b *ir.Builder, in []*ir.Value) []*ir.Value {
 	return []*ir.Value{b.Op(Mul{}, in[0], b.Op(Sigmoid{}, in[0]))}
 }
 
-// HardSwish is x times x/6 + 1/2 clipped to 0 and 1 (Howard and others 2019).
+// HardSwish is x times x/6 + 1/2, where the factor is clipped to [0, 1] (Howard and others 2019).
 type HardSwish struct{ unary }
 
 // Name returns HardSwish.

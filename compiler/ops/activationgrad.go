@@ -24,8 +24,8 @@ func (activationGrad) Infer(in []ir.Type) ([]ir.Type, error) {
 	return result(in[0].DType, in[0].Shape.Clone())
 }
 
-// ReluGrad is 0 where y is at most 0, and dy elsewhere: also where y is not a
-// number, so that what went wrong is not hidden.
+// ReluGrad is 0 where y is at most 0, and dy elsewhere, including where y is NaN, so
+// that errors are not hidden.
 type ReluGrad struct{ activationGrad }
 
 // Name returns ReluGrad.

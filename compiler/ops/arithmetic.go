@@ -6,7 +6,7 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 )
 
-// Add is a + b, of integers the low bits.
+// Add is a + b; for integers, the low bits of it.
 type Add struct{ counting }
 
 // Name returns Add.
@@ -41,7 +41,7 @@ func (Add) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
 	return []*ir.Value{sumTo(b, dout[0], n.In[0].Type), sumTo(b, dout[0], n.In[1].Type)}
 }
 
-// Sub is a - b, of integers the low bits.
+// Sub is a - b; for integers, the low bits of it.
 type Sub struct{ counting }
 
 // Name returns Sub.
@@ -73,7 +73,7 @@ func (Sub) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
 	return []*ir.Value{sumTo(b, dout[0], n.In[0].Type), b.Op(Neg{}, sumTo(b, dout[0], n.In[1].Type))}
 }
 
-// Mul is a * b, of integers the low bits.
+// Mul is a * b; for integers, the low bits of it.
 type Mul struct{ counting }
 
 // Name returns Mul.
@@ -115,7 +115,7 @@ func (Mul) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
 	}
 }
 
-// Div is a / b, of integers without the fraction, and then 0 where b is 0.
+// Div is a / b; for integers without the fraction, and 0 where b is 0.
 type Div struct{ counting }
 
 // Name returns Div.
@@ -205,7 +205,7 @@ func (Pow) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
 	return []*ir.Value{sumTo(b, dx, x.Type), sumTo(b, dp, p.Type)}
 }
 
-// Max is the greater of a and b, NaN if one is.
+// Max is the greater of a and b, NaN if either is.
 type Max struct{ counting }
 
 // Name returns Max.
@@ -230,7 +230,7 @@ func (Max) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
 	return choice(b, n, dout[0], Greater{})
 }
 
-// Min is the lesser of a and b, NaN if one is.
+// Min is the lesser of a and b, NaN if either is.
 type Min struct{ counting }
 
 // Name returns Min.

@@ -71,9 +71,8 @@ func (Cast) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
 	return count(out, at), traffic(in, out, at)
 }
 
-// OneHot has a last axis of length Depth that is 1 at the index x and 0
-// elsewhere. As in ONNX an index below 0 counts from the end, and one outside
-// [-Depth, Depth) gives zeros.
+// OneHot adds a last axis of length Depth that is 1 at the index x and 0 elsewhere. As in
+// ONNX an index below 0 counts from the end, and one outside [-Depth, Depth) gives zeros.
 type OneHot struct {
 	Depth int `attr:"depth"`
 }

@@ -67,7 +67,7 @@ func compare(in []*ir.Tensor, f func(a, b float64) bool, i func(a, b int64) bool
 	return one(out)
 }
 
-// Greater is a > b, false if one is NaN.
+// Greater is a > b, false if either is NaN.
 type Greater struct{ comparison }
 
 // Name returns Greater.
@@ -84,7 +84,7 @@ func (Greater) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 	return compare(in, func(a, b float64) bool { return a > b }, func(a, b int64) bool { return a > b })
 }
 
-// Less is a < b, false if one is NaN.
+// Less is a < b, false if either is NaN.
 type Less struct{ comparison }
 
 // Name returns Less.
@@ -101,7 +101,7 @@ func (Less) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 	return compare(in, func(a, b float64) bool { return a < b }, func(a, b int64) bool { return a < b })
 }
 
-// Equal is a == b, false if one is NaN.
+// Equal is a == b, false if either is NaN.
 type Equal struct{ comparison }
 
 // Name returns Equal.

@@ -173,12 +173,12 @@ func TestFacetsListed(t *testing.T) {
 	}
 }
 
-// TestReadme holds the coverage table in README.md to the code.
+// TestReadme compares the table in README.md with the code.
 func TestReadme(t *testing.T) {
 	var b strings.Builder
-	b.WriteString("# Ops\n\nWhat each op means, whether it has a gradient, and its ONNX counterpart with the version of that\noperator in opset 17, or the first if that is newer. The table is generated: `go test ./compiler/ops -run TestReadme -update`.\n\n")
-	b.WriteString("An addition is one file here, or a place in the file of its family, a line in `ops.go` and a case file;\n`TestOpsComplete` says what is missing.\n\n")
-	b.WriteString("A facet is an interface of package `ir`, a method or two beside the op, found by a type assertion: so an op of\nanother module is an equal of these. `TestFacetsHold` holds what they say to the case files.\n\n")
+	b.WriteString("# Ops\n\nWhat each op means, whether it has a gradient, and its ONNX counterpart with that operator's version in\nopset 17, or its first version if it is newer. The table is generated: `go test ./compiler/ops -run TestReadme -update`.\n\n")
+	b.WriteString("A new op takes one file here, or a place in the file of its family, a line in `ops.go` and a case file;\n`TestOpsComplete` says what is missing.\n\n")
+	b.WriteString("A facet is an interface of package `ir`: a method or two beside the op, found by a type assertion. So an op of\nanother module is equal to these. `TestFacetsHold` checks what facets say against the case files.\n\n")
 	b.WriteString("| op | meaning | gradient | ONNX | facets | cases |\n|---|---|---|---|---|---|\n")
 	docs := meanings(t)
 	for _, op := range ops.All() {

@@ -11,8 +11,8 @@ var negInf = math.Inf(-1)
 
 // Extent is the number of elements of the shape Of, a scalar of dtype To. The
 // batch counts with the rows of the whole update, so that a gradient summed over
-// parts of an update is that of the whole mean. It has no operand and is not a
-// constant: it depends on the update.
+// parts of an update is that of the whole mean. It has no operand but is not a
+// constant, since it depends on the update.
 type Extent struct {
 	Of ir.Dims  `attr:"of"`
 	To ir.DType `attr:"to"`
@@ -23,7 +23,7 @@ func (Extent) Name() string { return "Extent" }
 
 // ONNX says why there is no counterpart.
 func (Extent) ONNX() ir.ONNX {
-	return ir.ONNX{Why: "a sum of as many ones as there are elements is written"}
+	return ir.ONNX{Why: "a sum of one 1 for each element is written"}
 }
 
 // Infer returns a scalar of dtype To, which must be a float.

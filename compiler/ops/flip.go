@@ -6,8 +6,8 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 )
 
-// Flip reverses the order of the elements along Axes, every axis for an empty list, as
-// the gradient of a convolution takes a filter.
+// Flip reverses the order of the elements along Axes, along every axis if the list is
+// empty, as needed for the filter in the gradient of a convolution.
 type Flip struct {
 	Axes ir.Axes `attr:"axes"`
 }

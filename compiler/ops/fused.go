@@ -8,8 +8,8 @@ import (
 
 var fusedONNX = ir.ONNX{Why: "it is made by fusion, after the point where export takes the graph"}
 
-// GemmReluGrad is ReluGrad of Gemm of x and w, and of c if given, with y: the
-// gradient that a dense layer hands back to the Relu before it.
+// GemmReluGrad is ReluGrad, with y, of the Gemm of x and w, and of c if given: the
+// gradient that a dense layer passes back to the Relu before it.
 type GemmReluGrad struct {
 	TransA bool `attr:"transA"`
 	TransB bool `attr:"transB"`
@@ -77,7 +77,7 @@ func (op GemmReluGrad) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int6
 	return flops + int64(len(in)-2)*count(out, at), traffic(in, out, at)
 }
 
-// SquaredError is, of p and t with difference d = p - t and a scalar s, the
+// SquaredError is, for p and t with the difference d = p - t and a scalar s, the
 // gradient d*s and the mean of d² over the elements of each row.
 type SquaredError struct{}
 

@@ -8,7 +8,7 @@ import (
 
 // SoftplusSum is the sigmoid of x and the sum of softplus(x) over the elements of
 // each row: the hidden units of an RBM and their part of its free energy, whose
-// gradient the sigmoid is.
+// gradient is the sigmoid.
 type SoftplusSum struct{}
 
 // Name returns SoftplusSum.

@@ -7,8 +7,8 @@ import (
 )
 
 // WeightedSquaredError is SquaredError with a scale s for each row of p and t, [N 1 …],
-// and with rows left out: where keep, bool[N 1 …], is false the difference counts as 0,
-// whatever it is, and so does its gradient.
+// and with some rows left out: where keep, bool[N 1 …], is false, the difference counts as
+// 0, whatever it is, and so does its gradient.
 type WeightedSquaredError struct{}
 
 // Name returns WeightedSquaredError.

@@ -6,8 +6,8 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 )
 
-// Gemm is x·w, plus c if given, for matrices; TransA and TransB take x and w
-// transposed. c is a row [n], added to every row, or a matrix [m n].
+// Gemm is x·w, plus c if given, for matrices; TransA and TransB transpose x and w. c is a
+// row [n], added to every row, or a matrix [m n].
 type Gemm struct {
 	TransA bool `attr:"transA"`
 	TransB bool `attr:"transB"`

@@ -6,10 +6,9 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 )
 
-// Grad is the gradient along x of the sum of all elements of score: what the pass grad
-// puts in its place, made of ops, before any other pass looks at the graph. Score must
-// depend on x. Where the slope has a leap it is what the op's VJP says: that of Relu is
-// 0 at 0.
+// Grad is the gradient, with respect to x, of the sum of all elements of score; the pass
+// grad replaces it with ops before any other pass looks at the graph. Score must depend
+// on x. At a kink it is what the op's VJP says: that of Relu is 0 at 0.
 type Grad struct{}
 
 // Name returns Grad.
@@ -20,7 +19,7 @@ func (Grad) ReplacedBy() string { return "grad" }
 
 // ONNX says why there is no counterpart.
 func (Grad) ONNX() ir.ONNX {
-	return ir.ONNX{Why: "the compiler puts plain ops in its place: export what compiler.Front makes of the graph"}
+	return ir.ONNX{Why: "the compiler replaces it with plain ops: export the graph that compiler.Front returns"}
 }
 
 // Infer returns x's type. Both operands must be floating point.

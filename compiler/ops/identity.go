@@ -44,7 +44,7 @@ func (Identity) VJP(_ *ir.Builder, _ *ir.Node, dout []*ir.Value) []*ir.Value {
 	return []*ir.Value{dout[0]}
 }
 
-// StopGradient is x, through which no gradient flows.
+// StopGradient is x, but passes no gradient.
 type StopGradient struct{ copying }
 
 // Name returns StopGradient.

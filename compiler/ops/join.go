@@ -98,7 +98,7 @@ func (op Concat) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
 // Split states that rows stay apart unless they are what is joined.
 func (op Concat) Split(in []ir.Type, _ ir.Type) ([]ir.Access, bool) { return rows0(in, op.Axis != 0) }
 
-// Slice is the part of x from Start to before End along Axis.
+// Slice is the part of x from Start up to but excluding End along Axis.
 type Slice struct {
 	moving
 	Axis  int    `attr:"axis"`

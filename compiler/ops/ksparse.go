@@ -8,9 +8,9 @@ import (
 )
 
 // KSparse is v where x is one of the K greatest elements of its line along the last
-// axis, the first of equal ones, and 0 elsewhere; NaN counts as the greatest. Of one value
-// twice it is a k-sparse code (Makhzani and Frey 2013), and of x and a gradient the
-// gradient of one.
+// axis (the first ones if equal), and 0 elsewhere; NaN counts as the greatest. If both
+// operands are the same value it is a k-sparse code (Makhzani and Frey 2013); with a
+// gradient as v it is the gradient of such a code.
 type KSparse struct {
 	K int `attr:"k"`
 }
@@ -20,7 +20,7 @@ func (KSparse) Name() string { return "KSparse" }
 
 // ONNX says what is written.
 func (KSparse) ONNX() ir.ONNX {
-	return ir.ONNX{Why: "ONNX has no operator for it: TopK, TopK of that, which are ranks, and Where are written"}
+	return ir.ONNX{Why: "ONNX has no operator for it: TopK, TopK of its result, which gives ranks, and Where are written"}
 }
 
 // Infer returns the type of x and v, which is floating point with at least K elements

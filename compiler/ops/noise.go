@@ -8,9 +8,9 @@ import (
 	"github.com/lamina-ml/lamina/compiler/random"
 )
 
-// RandomNormal is draws of the normal distribution with mean 0 and variance 1,
-// in x's type, those of random.Key.Normal32. Their numbers in the stream are those
-// of Bernoulli.
+// RandomNormal is a tensor of draws from the normal distribution with mean 0 and variance
+// 1, in x's type: those of random.Key.Normal32. Draws are numbered in the stream as in
+// Bernoulli.
 type RandomNormal struct {
 	Stream uint64 `attr:"stream"`
 }
@@ -64,9 +64,8 @@ func (RandomNormal) Cost(_, out []ir.Type, at ir.Binding) (flops, bytes int64) {
 	return count(out, at), traffic(nil, out, at)
 }
 
-// MaskingNoise is x with elements set to 0, each with probability Rate, and the
-// others left as they are; for inference it is x (Vincent, Larochelle and others
-// 2010, masking noise).
+// MaskingNoise is x with each element set to 0 with probability Rate and the others
+// unchanged; for inference it is x (Vincent, Larochelle and others 2010, masking noise).
 type MaskingNoise struct {
 	pointwise
 	Rate   float64 `attr:"rate"`
@@ -177,9 +176,8 @@ func (op GaussianNoise) Eval(env *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error)
 // VJP gives dy.
 func (GaussianNoise) VJP(_ *ir.Builder, _ *ir.Node, dout []*ir.Value) []*ir.Value { return dout }
 
-// SaltAndPepper is x with elements set to Low or High, each with probability Rate
-// and either with the same chance; for inference it is x (Vincent, Larochelle and
-// others 2010).
+// SaltAndPepper is x with each element set, with probability Rate, to Low or High with
+// equal chance; for inference it is x (Vincent, Larochelle and others 2010).
 type SaltAndPepper struct {
 	pointwise
 	Rate   float64 `attr:"rate"`

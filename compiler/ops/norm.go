@@ -234,9 +234,9 @@ func (RMSNorm) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
 	return 4 * count(out, at), traffic(in, out, at)
 }
 
-// NormGrad is the gradient of LayerNorm if Center is set, else of RMSNorm, along x,
-// and what x is standardized by, from which NormSums makes the other gradients: for
-// each line the two numbers that are added to it and that it is then multiplied by.
+// NormGrad is the gradient of LayerNorm if Center is set, else of RMSNorm, with respect to
+// x, and the statistics that standardize x, from which NormSums makes the other gradients:
+// for each line the number added to it and the number it is then multiplied by.
 type NormGrad struct {
 	Axis    int     `attr:"axis"`
 	Epsilon float64 `attr:"epsilon"`

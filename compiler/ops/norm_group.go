@@ -138,7 +138,7 @@ func (GroupNorm) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
 
 // InstanceNorm is x [N C …] with mean 0 and variance 1 over each channel of each
 // row, times scale [C], plus bias [C] (Ulyanov, Vedaldi and Lempitsky 2016): GroupNorm
-// with a group for each channel.
+// with one group per channel.
 type InstanceNorm struct {
 	Epsilon float64 `attr:"epsilon"`
 }
@@ -190,9 +190,9 @@ func (InstanceNorm) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) 
 	return 7 * count(out, at), traffic(in, out, at)
 }
 
-// GroupNormGrad is the gradient of GroupNorm along x, and for each channel of each
-// row, [N C], the sums of dy times x as it was standardized and of dy, whose sums over
-// the rows are the gradients along scale and bias.
+// GroupNormGrad is the gradient of GroupNorm with respect to x and, for each channel of
+// each row, [N C], the sums of dy times the standardized x and of dy, whose sums over the
+// rows are the gradients with respect to scale and bias.
 type GroupNormGrad struct {
 	Groups  int     `attr:"num_groups"`
 	Epsilon float64 `attr:"epsilon"`

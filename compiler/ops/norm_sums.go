@@ -6,11 +6,11 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 )
 
-// NormSums is, for each column, the sum over the rows of dy times x as it was
-// standardized, the gradient along a normalisation's scale, and with Bias the sum of
-// dy, that along its bias. For dy and x [L m] stats is [L 2g]: for each of g runs of
-// m/g columns of a row what is added to x, then what that is multiplied by. Sums may
-// start from ones that are given, one more operand for each result.
+// NormSums is, for each column, the sum over the rows of dy times the standardized x, which
+// is the gradient with respect to a normalisation's scale; with Bias also the sum of dy, that
+// with respect to its bias. For dy and x [L m] stats is [L 2g]: for each of g runs of m/g
+// columns of a row the number added to x, then the number it is multiplied by. Sums may
+// start from given ones, with one more operand for each result.
 type NormSums struct {
 	Bias bool `attr:"bias"`
 }

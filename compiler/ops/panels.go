@@ -9,8 +9,8 @@ import (
 var lowered = ir.ONNX{Why: "it is made when a graph becomes a plan, after the point where export takes the graph"}
 
 // Panels is a matrix w [k n] as panels of Width columns [p k Width], each of which a
-// product reads from end to end; the columns behind the last one are 0. With Turned set
-// w is [n k], taken transposed.
+// product reads from end to end; the columns after the last one are 0. With Turned set w is
+// [n k] and is transposed.
 type Panels struct {
 	Width  int  `attr:"width"`
 	Turned bool `attr:"turned"`
@@ -83,8 +83,8 @@ func (Panels) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
 }
 
 // GemmPanels is the product of x [m k] and the Panels p [p k Width] of a matrix of
-// Columns columns, plus c if given, a row or a matrix. With Relu set negative results
-// become 0, with Masked set those where y, the operand behind p, is not positive.
+// Columns columns, plus c if given, a row or a matrix. With Relu set, negative results
+// become 0; with Masked set, those where y, the operand after p, is not positive.
 type GemmPanels struct {
 	Columns int  `attr:"columns"`
 	Relu    bool `attr:"relu"`

@@ -76,7 +76,7 @@ func (Bernoulli) Cost(_, out []ir.Type, at ir.Binding) (flops, bytes int64) {
 	return count(out, at), traffic(nil, out, at)
 }
 
-// Dropout is x times Bernoulli of x, and x for inference (Srivastava, Hinton and
+// Dropout is x times Bernoulli of x; for inference it is x (Srivastava, Hinton and
 // others 2014).
 type Dropout struct {
 	pointwise
@@ -110,8 +110,8 @@ func (op Dropout) Decompose(b *ir.Builder, in []*ir.Value) []*ir.Value {
 	return []*ir.Value{b.Op(Mul{}, in[0], b.Op(Bernoulli{Rate: op.Rate, Stream: op.Stream}, in[0]))}
 }
 
-// ChannelDropout is x [N C …] times a mask like Bernoulli's of one draw for each
-// channel of each row, and x for inference (Tompson and others 2015).
+// ChannelDropout is x [N C …] times a mask like Bernoulli's, with one draw for each
+// channel of each row; for inference it is x (Tompson and others 2015).
 type ChannelDropout struct {
 	pointwise
 	Rate   float64 `attr:"rate"`

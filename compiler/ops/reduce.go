@@ -8,8 +8,8 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 )
 
-// ReduceSum adds the elements of x along Axes, all axes if none is given. Keep
-// leaves the axes with length 1.
+// ReduceSum is the sum of the elements of x along Axes, or along all axes if none is
+// given. Keep leaves the axes with length 1.
 type ReduceSum struct {
 	Axes ir.Axes `attr:"axes"`
 	Keep bool    `attr:"keepdims"`
@@ -71,9 +71,9 @@ func (ReduceSum) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
 	return count(in, at), traffic(in, out, at)
 }
 
-// ReduceMean is the mean of the elements of x along Axes, all axes if none is
-// given: over the rows present where the batch is among them, while its gradient
-// divides by the rows of the whole update. Keep leaves the axes with length 1.
+// ReduceMean is the mean of the elements of x along Axes, or along all axes if none is
+// given. If the batch is among them, the mean is over the rows of the run, while its
+// gradient divides by the rows of the whole update. Keep leaves the axes with length 1.
 type ReduceMean struct {
 	Axes ir.Axes `attr:"axes"`
 	Keep bool    `attr:"keepdims"`
@@ -148,8 +148,8 @@ func (ReduceMean) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
 	return count(in, at), traffic(in, out, at)
 }
 
-// ReduceMax is the greatest element of x along Axes, all axes if none is given,
-// NaN if one is. Keep leaves the axes with length 1.
+// ReduceMax is the greatest element of x along Axes, or along all axes if none is given,
+// and NaN if any element is. Keep leaves the axes with length 1.
 type ReduceMax struct {
 	Axes ir.Axes `attr:"axes"`
 	Keep bool    `attr:"keepdims"`
@@ -213,8 +213,8 @@ func (ReduceMax) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
 	return count(in, at), traffic(in, out, at)
 }
 
-// ArgMax is the index along Axis of the greatest element of x, the first of
-// equal ones; NaN counts as the greatest. Keep leaves the axis with length 1.
+// ArgMax is the index along Axis of the greatest element of x, the first one if several
+// are equal; NaN counts as the greatest. Keep leaves the axis with length 1.
 type ArgMax struct {
 	Axis int  `attr:"axis"`
 	Keep bool `attr:"keepdims"`

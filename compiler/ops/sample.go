@@ -5,9 +5,9 @@ import (
 	"github.com/lamina-ml/lamina/compiler/random"
 )
 
-// Sample is bits in p's type: 1 with probability p and 0 otherwise, so never for
-// p of 0 and always for p of 1; for inference it is p, its mean. The draws are the
-// uniform ones of Bernoulli, each compared with its p.
+// Sample is bits in p's type: 1 with probability p and 0 otherwise, so never 1 for p = 0
+// and always 1 for p = 1; for inference it is p, their mean. The draws are the uniform
+// ones of Bernoulli, each compared with its p.
 type Sample struct {
 	Stream uint64 `attr:"stream"`
 }
@@ -50,7 +50,7 @@ func (op Sample) Eval(env *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 }
 
 // WhyNoGradient gives the reason.
-func (Sample) WhyNoGradient() string { return "a bit is 0 or 1 and changes with p by leaps alone" }
+func (Sample) WhyNoGradient() string { return "a bit is 0 or 1 and jumps as p changes" }
 
 // MixesRows states that rows stay apart if they are on the first axis.
 func (Sample) MixesRows(in []ir.Type) bool { return drawnRows(in[0]) }

@@ -75,7 +75,7 @@ func (op Softmax) MixesRows(in []ir.Type) bool { return along([]int{op.Axis}, in
 // Split states that rows stay apart unless Axis is theirs.
 func (op Softmax) Split(in []ir.Type, _ ir.Type) ([]ir.Access, bool) { return rows0(in, op.Axis != 0) }
 
-// LogSoftmax is the logarithm of Softmax, x - log(sum(exp(x))) along Axis.
+// LogSoftmax is the logarithm of Softmax, x - log(sum(exp(x))), along Axis.
 type LogSoftmax struct {
 	alongAxis
 	Axis int `attr:"axis"`

@@ -19,11 +19,13 @@ func (Lerp) Name() string { return "Lerp" }
 
 // ONNX says why there is no counterpart.
 func (Lerp) ONNX() ir.ONNX {
-	return ir.ONNX{Why: "it makes what a state becomes, and that does not ship"}
+	return ir.ONNX{Why: "it computes the next value of a state, which does not ship"}
 }
 
 // WhyNoGradient gives the reason.
-func (Lerp) WhyNoGradient() string { return "it makes what a state becomes, which no loss depends on" }
+func (Lerp) WhyNoGradient() string {
+	return "it computes the next value of a state, on which no loss depends"
+}
 
 // Infer returns the one type of a and b; t is a scalar of their dtype.
 func (Lerp) Infer(in []ir.Type) ([]ir.Type, error) {
@@ -57,8 +59,8 @@ func (Lerp) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
 	return 3 * count(out, at), traffic(in, out, at)
 }
 
-// Push is queue, from whose beginning as many rows have gone as x has, with those of x
-// behind what is left; if x has more rows than the queue, its last ones are left.
+// Push is queue with as many rows removed from its beginning as x has, and the rows of x
+// appended; if x has more rows than the queue, only the last ones are kept.
 type Push struct{}
 
 // Name returns Push.
@@ -66,11 +68,13 @@ func (Push) Name() string { return "Push" }
 
 // ONNX says why there is no counterpart.
 func (Push) ONNX() ir.ONNX {
-	return ir.ONNX{Why: "it makes what a state becomes, and that does not ship"}
+	return ir.ONNX{Why: "it computes the next value of a state, which does not ship"}
 }
 
 // WhyNoGradient gives the reason.
-func (Push) WhyNoGradient() string { return "it makes what a state becomes, which no loss depends on" }
+func (Push) WhyNoGradient() string {
+	return "it computes the next value of a state, on which no loss depends"
+}
 
 // Infer returns the queue's type. Its lengths are known, and x has rows of its kind.
 func (Push) Infer(in []ir.Type) ([]ir.Type, error) {

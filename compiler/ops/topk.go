@@ -9,8 +9,8 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 )
 
-// TopK is the indices along Axis of the K greatest elements of x, or of the least
-// if Largest is false, in order, the first of equal ones first; NaN counts as the
+// TopK is the indices along Axis of the K greatest elements of x, or of the least if
+// Largest is false, in order; equal elements are ordered by index, and NaN counts as the
 // greatest.
 type TopK struct {
 	K       int  `attr:"k"`

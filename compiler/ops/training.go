@@ -7,8 +7,8 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 )
 
-// Reparameterize is mean plus exp(logvar/2) times normal draws, and mean for
-// inference (Kingma and Welling 2014, section 2.4).
+// Reparameterize is mean plus exp(logvar/2) times normal draws; for inference it is mean
+// (Kingma and Welling 2014, section 2.4).
 type Reparameterize struct {
 	pointwise
 	Stream uint64 `attr:"stream"`
@@ -52,9 +52,9 @@ func (op Reparameterize) Decompose(b *ir.Builder, in []*ir.Value) []*ir.Value {
 	return []*ir.Value{b.Op(Add{}, in[0], b.Op(Mul{}, sd, draws))}
 }
 
-// Emphasis is loss times Hit where the noise of that rate and stream on x
-// corrupted an element, times Rest elsewhere, and loss for inference (Vincent,
-// Larochelle and others 2010, alpha and beta).
+// Emphasis is loss times Hit where the noise with that rate and stream corrupted an
+// element of x, and times Rest elsewhere; for inference it is loss (Vincent, Larochelle
+// and others 2010, alpha and beta).
 type Emphasis struct {
 	pointwise
 	Hit    float64 `attr:"hit"`

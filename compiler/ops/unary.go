@@ -7,7 +7,7 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 )
 
-// Neg is -x, of integers the low bits.
+// Neg is -x; for integers, the low bits of it.
 type Neg struct{ signed }
 
 // Name returns Neg.
@@ -32,7 +32,7 @@ func (Neg) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
 	return []*ir.Value{b.Op(Neg{}, dout[0])}
 }
 
-// Abs is the absolute value of x, of integers the low bits.
+// Abs is the absolute value of x; for integers, the low bits of it.
 type Abs struct{ signed }
 
 // Name returns Abs.

@@ -9,7 +9,7 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 )
 
-// Derivation is how a buffer of kind Derived follows the parameter that it is made of.
+// Derivation describes how a buffer of kind Derived follows the parameter it is made from.
 type Derivation struct {
 	Step     int      // that makes it whole
 	From     int      // its operand: the parameter, or another such buffer
@@ -42,7 +42,7 @@ func (p *Plan) derivation(id int, before map[int]Derivation) (Derivation, error)
 	d := Derivation{Step: id, From: s.In[0], Param: s.In[0]}
 	switch from, ok := before[s.In[0]]; {
 	case ok && from.Track.Block > 0:
-		return d, fmt.Errorf("%s is derived from the panels %s, in which the rows of a parameter are no slice", out.Name, in.Name)
+		return d, fmt.Errorf("%s is derived from the panels %s, in which the rows of a parameter are not a slice", out.Name, in.Name)
 	case ok:
 		d.Param, d.Axis, d.Mirrored = from.Param, from.Track.Axis, from.Mirrored != from.Track.Mirrored
 	case in.Kind != Param || in.Alias >= 0:

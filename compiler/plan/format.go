@@ -19,8 +19,8 @@ func stepName(s *Step) string {
 // execution, then the buffers. Equal plans have equal text.
 func Format(p *Plan) string { return text(p, nil) }
 
-// Explain is Format with, after each step, the kernel that name gives for it, and
-// with the bytes and floating-point operations of a full run.
+// Explain is like Format, but adds after each step the kernel that name returns for it, and
+// the bytes and floating-point operations of a full run.
 func Explain(p *Plan, name func(step int) string) string { return text(p, name) }
 
 func text(p *Plan, kernel func(int) string) string {

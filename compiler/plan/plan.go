@@ -58,8 +58,8 @@ type Step struct {
 	Out    []int
 	Access []ir.Access // which part of each operand a slice needs
 	Param  int         // -1 unless the step is an update or stores a gradient
-	// Derived are what an update makes again of its parameters, tile by tile: buffers of
-	// that kind, each made of a parameter or of one before it.
+	// Derived are the buffers of kind Derived that an update recomputes, tile by tile, each
+	// from a parameter or from an earlier one of them.
 	Derived []int
 	After   bool // belongs to the update: reads parameters as it leaves them, and is run by nothing else
 	Layer   string
@@ -98,12 +98,11 @@ func (g *Group) Times(t ir.Type) (times ir.Dim, ok bool) {
 	return times, unit == g.Length
 }
 
-// Phase is a set of independent groups, a barrier, and what one worker does
-// after it. A phase marked Once depends on parameters, constants and the rows of
-// an update only, and is run once per change of them. One marked After is the end of
-// an update whose gradients are stored: no run has it, only what applies these. One
-// marked Alone is too little work to be shared: the worker that does the tail does all
-// of it.
+// Phase is a set of independent groups, a barrier, and what one worker does after it. A
+// phase marked Once depends only on parameters, constants and the rows of an update, and is
+// run once per change of them. One marked After ends an update whose gradients are stored:
+// it is not part of a run, but of applying the gradients. One marked Alone has too little
+// work to be shared: the worker that does the tail does all of it.
 type Phase struct {
 	Once   bool
 	After  bool
@@ -121,8 +120,8 @@ func (ph *Phase) Steps() []int {
 	return append(all, ph.Tail...)
 }
 
-// LastJoin returns the last phase with a step whose results are of all rows of an update,
-// -1 if there is none: with several shards Apart is behind it.
+// LastJoin returns the last phase with a step whose results combine all rows of an update,
+// or -1 if there is none. With several shards Apart comes after it.
 func (p *Plan) LastJoin() int {
 	for i := len(p.Phases) - 1; i >= 0; i-- {
 		for _, id := range p.Phases[i].Steps() {
@@ -172,7 +171,7 @@ type Plan struct {
 	DerivedBytes int // of what is derived from parameters, which stays from run to run
 }
 
-// Bytes returns the memory of a run beside the store: the arena and what is derived.
+// Bytes returns the memory of a run besides the store: the arena and derived buffers.
 func (p *Plan) Bytes() int { return p.ArenaBytes + p.DerivedBytes }
 
 // Output returns the buffer of that output, or -1.

@@ -165,8 +165,8 @@ func TestVerify(t *testing.T) {
 		name, want string
 		damage     func(p *plan.Plan)
 	}{
-		{"shards", "3 shards are no power of two", func(p *plan.Plan) { p.Shards = 3 }},
-		{"too many shards", "no power of two up to", func(p *plan.Plan) { p.Shards = 2048 }},
+		{"shards", "3 shards are not a power of two", func(p *plan.Plan) { p.Shards = 3 }},
+		{"too many shards", "not a power of two up to", func(p *plan.Plan) { p.Shards = 2048 }},
 		{"shards of what is not stored", "not stored", func(p *plan.Plan) { p.Shards = 2 }},
 		{"no rows", "capacity", func(p *plan.Plan) { p.Capacity = ir.RowsOf(0) }},
 		{"two buffers at one place", "share bytes", func(p *plan.Plan) { p.Buffers[rows].Offset = 128 }},
@@ -221,7 +221,7 @@ func TestVerify(t *testing.T) {
 			again(p, turn{}, wt, 128, true)
 			slices.Reverse(tail(p).Derived)
 		}},
-		{"derived from panels", "no slice", func(p *plan.Plan) {
+		{"derived from panels", "not a slice", func(p *plan.Plan) {
 			p.Steps[0].Op, p.Buffers[wt].Type = folded{}, ir.T(ir.F32, ir.Fixed(4), ir.Fixed(4), ir.Fixed(2))
 			again(p, turn{}, wt, 128, true)
 		}},
@@ -237,7 +237,7 @@ func TestVerify(t *testing.T) {
 		{"grain", "grain 0", func(p *plan.Plan) { p.Phases[1].Groups[0].Grain = 0 }},
 		{"output not kept", "not kept", func(p *plan.Plan) { p.Outputs[0].Buffer = b }},
 		{"output never made", "share bytes", func(p *plan.Plan) { p.Buffers[b].Kind = plan.Kept }},
-		{"loss no scalar", "no float scalar", func(p *plan.Plan) { p.Loss = b }},
+		{"loss no scalar", "not a float scalar", func(p *plan.Plan) { p.Loss = b }},
 		{"port", "no buffer", func(p *plan.Plan) { p.Inputs[0].Buffer = -1 }},
 		{"alias", "alias of", func(p *plan.Plan) { p.Buffers[x].Alias = 0 }},
 		{"segments", "overlaps", func(p *plan.Plan) { p.Segments = append(p.Segments, plan.Segment{Name: "v", Shape: []int{1}}) }},

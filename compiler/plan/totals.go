@@ -6,9 +6,9 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 )
 
-// Totals are the sums and means of data columns over the rows of a whole update, or of
-// a whole set that is evaluated, that another plan takes as inputs. Whoever runs that
-// plan adds them up first: an update may be run in parts, none of which has them.
+// Totals are sums and means of data columns, over the rows of a whole update or of a whole
+// evaluated set, that another plan takes as inputs. Whoever runs that plan adds them up
+// first, since an update may be run in parts, none of which has all rows.
 type Totals struct {
 	Plan *Plan // makes from the data columns, of any number of rows, what is added up
 	Of   []Sum
@@ -25,7 +25,7 @@ type Sum struct {
 }
 
 // Gives reports whether an input of the other plan is one of the totals. A nil *Totals
-// gives none.
+// has none.
 func (t *Totals) Gives(input string) bool {
 	return t != nil && slices.ContainsFunc(t.Of, func(x Sum) bool { return x.Input == input })
 }

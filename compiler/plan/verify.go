@@ -79,7 +79,7 @@ func Verify(p *Plan) error {
 func (c *checker) structure() error {
 	p := c.p
 	if p.Shards != 0 && !ir.PowerOfTwo(p.Shards) || p.Shards > ir.MaxShards {
-		return fmt.Errorf("%d shards are no power of two up to %d", p.Shards, ir.MaxShards)
+		return fmt.Errorf("%d shards are not a power of two up to %d", p.Shards, ir.MaxShards)
 	}
 	if p.Shards > 1 && !p.StoreGrads {
 		return fmt.Errorf("gradients are made in %d shards and not stored", p.Shards)
@@ -117,7 +117,7 @@ func (c *checker) structure() error {
 		}
 	}
 	if p.Loss >= len(p.Buffers) || p.Loss >= 0 && (p.Buffers[p.Loss].Type.Rank() != 0 || !p.Buffers[p.Loss].Type.DType.Float()) {
-		return fmt.Errorf("the loss is no float scalar")
+		return fmt.Errorf("the loss is not a float scalar")
 	}
 	for i := range p.Phases {
 		ph := &p.Phases[i]

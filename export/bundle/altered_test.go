@@ -66,8 +66,8 @@ func TestAltered(t *testing.T) {
 			editModel(t, dir, weight)
 			put(t, dir, "layers.npz", []byte("PK"))
 		}, bundle.Differs, "", "model.onnx is not the file that was written (nor are 1 others)"},
-		"random model": {func(t *testing.T, dir string) { put(t, dir, "model.onnx", []byte("no model at all, \x00\xff\x01")) }, bundle.Unreadable, "", "no ONNX model"},
-		"empty model":  {func(t *testing.T, dir string) { put(t, dir, "model.onnx", nil) }, bundle.Unreadable, "", "no ONNX model"},
+		"random model": {func(t *testing.T, dir string) { put(t, dir, "model.onnx", []byte("no model at all, \x00\xff\x01")) }, bundle.Unreadable, "", "not an ONNX model"},
+		"empty model":  {func(t *testing.T, dir string) { put(t, dir, "model.onnx", nil) }, bundle.Unreadable, "", "not an ONNX model"},
 		"model gone":   {func(t *testing.T, dir string) { os.Remove(filepath.Join(dir, "model.onnx")) }, bundle.Unreadable, "", "model.onnx"},
 		"corrupt JSON": {func(t *testing.T, dir string) { put(t, dir, "verification.json", []byte(`{"format":`)) }, bundle.Unreadable, "", "verification.json"},
 		"corrupt data": {func(t *testing.T, dir string) { put(t, dir, "data.json", []byte(`{`)) }, bundle.Unreadable, "", "data.json"},
@@ -78,7 +78,7 @@ func TestAltered(t *testing.T) {
 		"folder as file": {func(t *testing.T, dir string) {
 			os.Remove(filepath.Join(dir, "model.onnx"))
 			os.Mkdir(filepath.Join(dir, "model.onnx"), 0o755)
-		}, bundle.Unreadable, "", "no regular file"},
+		}, bundle.Unreadable, "", "not a regular file"},
 		"escapes by link": {func(t *testing.T, dir string) {
 			b, _ := os.ReadFile(filepath.Join(dir, "data.json"))
 			put(t, filepath.Dir(dir), "outside.json", b)

@@ -226,7 +226,7 @@ func TestReplaces(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(other, "a.txt"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := bundle.Write(t.Context(), other, encoder(t), rows(3), orttest.Runtime(t)); err == nil || !strings.Contains(err.Error(), "is no bundle") {
+	if _, err := bundle.Write(t.Context(), other, encoder(t), rows(3), orttest.Runtime(t)); err == nil || !strings.Contains(err.Error(), "is not a bundle") {
 		t.Errorf("a folder of the user's is replaced: %v", err)
 	}
 	only(t, other, "a.txt")

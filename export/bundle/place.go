@@ -53,7 +53,7 @@ func replaceable(dir string) error {
 		return fmt.Errorf("bundle: %w", err)
 	}
 	if len(entries) > 0 {
-		return fmt.Errorf("bundle: %s exists and is no bundle; name another folder or remove it", dir)
+		return fmt.Errorf("bundle: %s exists and is not a bundle; name another folder or remove it", dir)
 	}
 	return nil
 }

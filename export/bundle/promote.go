@@ -35,7 +35,7 @@ type Promotion struct {
 func Promote(ctx context.Context, dir string, runtimes ...verify.Runtime) (*Promotion, error) {
 	name, ok := strings.CutSuffix(filepath.Clean(dir), Unverified)
 	if base := filepath.Base(name); !ok || name == "" || base == "." || strings.HasSuffix(name, string(filepath.Separator)) {
-		return nil, fmt.Errorf("bundle: %s is not named NAME%s, as an export is that was not executed and compared", dir, Unverified)
+		return nil, fmt.Errorf("bundle: %s is not named NAME%s, like an export that was not executed and compared", dir, Unverified)
 	}
 	place, err := newPlace(name)
 	if err != nil {
@@ -54,7 +54,7 @@ func Promote(ctx context.Context, dir string, runtimes ...verify.Runtime) (*Prom
 		return fail(differs("%s", p.Verdict.Reason))
 	}
 	if !independent(p.Verdict.Runtimes) {
-		return fail(fmt.Errorf("%w: no runtime besides Lamina's own could be had: %s", ErrUnverified, strings.Join(p.Verdict.Missing, "; ")))
+		return fail(fmt.Errorf("%w: no runtime besides Lamina's own is available: %s", ErrUnverified, strings.Join(p.Verdict.Missing, "; ")))
 	}
 	report, err := r.again(ctx, runtimes)
 	if err != nil {

@@ -113,7 +113,7 @@ func TestPromoteRefuses(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(name, "thesis.txt"), []byte("mine"), 0o644); err != nil {
 				t.Fatal(err)
 			}
-		}, nil, nil, "is no bundle"},
+		}, nil, nil, "is not a bundle"},
 		"name": {nil, func(dir string) (*bundle.Promotion, error) {
 			return bundle.Promote(t.Context(), strings.TrimSuffix(dir, bundle.Unverified), rt)
 		}, nil, "is not named NAME.unverified"},

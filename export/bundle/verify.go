@@ -127,7 +127,7 @@ func (r *reader) verify(ctx context.Context, dir string, runtimes []verify.Runti
 	}
 	m := &onnxpb.ModelProto{}
 	if err := m.Unmarshal(r.model); err != nil || m.GetGraph() == nil || len(m.Graph.Output) == 0 {
-		return unreadable("%s is no ONNX model", modelFile)
+		return unreadable("%s is not an ONNX model", modelFile)
 	}
 	if slices.Contains(r.altered, dataFile) {
 		if b, err := r.read(dataFile, maxJSON); err != nil || decode(b, &tolerances{}) != nil {
@@ -265,7 +265,7 @@ func (r *reader) open(name string, limit int64) (*os.File, error) {
 		return nil, fmt.Errorf("%s: %w", name, cause(err))
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is no regular file", name)
+		return nil, fmt.Errorf("%s is not a regular file", name)
 	}
 	if info.Size() > limit {
 		return nil, fmt.Errorf("%s has %d bytes, more than %d", name, info.Size(), limit)

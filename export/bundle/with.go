@@ -41,7 +41,7 @@ func fixed(v *ir.Value, src dataset.Source) (*ir.Tensor, error) {
 	t := w.given[v.Name]
 	switch {
 	case t == nil && !ok:
-		return nil, fmt.Errorf("bundle: input %q (%s) has no rows; give what it holds by bundle.With(rows, …)", v.Name, v.Type)
+		return nil, fmt.Errorf("bundle: input %q (%s) has no rows; give its value with bundle.With(rows, …)", v.Name, v.Type)
 	case t == nil:
 		return nil, fmt.Errorf("bundle: input %q (%s) has no rows, and bundle.With gives it nothing; it gives %q", v.Name, v.Type, slices.Sorted(maps.Keys(w.given)))
 	}

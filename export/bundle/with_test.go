@@ -45,7 +45,7 @@ func TestWith(t *testing.T) {
 		src  dataset.Source
 		want string
 	}{
-		"rows alone":    {rows, `input "rate" (f32[]) has no rows; give what it holds by bundle.With`},
+		"rows alone":    {rows, `input "rate" (f32[]) has no rows; give its value with bundle.With`},
 		"one missing":   {With(rows, map[string]*ir.Tensor{"w": weights}), `input "rate" (f32[]) has no rows, and bundle.With gives it nothing; it gives ["w"]`},
 		"another shape": {With(rows, map[string]*ir.Tensor{"w": one, "rate": one}), `input "w" is f32[3 2], bundle.With gives it f32[]`},
 		"one too many":  {With(rows, map[string]*ir.Tensor{"w": weights, "rate": one, "z": one}), `gives "z", but no input without rows has that name`},

@@ -71,7 +71,7 @@ func Write(ctx context.Context, dir string, net *engine.Net, rows dataset.Source
 	out := &Report{Dir: place.dir, Rows: w.stored[0].set.Rows, Verification: rep}
 	unverified := !independent(rep.Runtimes)
 	if unverified {
-		rep.Status, rep.Reason = "unverified", "no runtime besides Lamina's own could be had"
+		rep.Status, rep.Reason = "unverified", "no runtime besides Lamina's own is available"
 		out.Dir += Unverified
 	}
 	files, err := w.files(ctx, rep)

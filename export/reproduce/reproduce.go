@@ -29,7 +29,7 @@ var ErrCannot = errors.New("it cannot be trained again")
 // Options say how to train again. No result depends on them.
 type Options struct {
 	Tables   []*dataset.Table // rows beside the embedded digits
-	Dir      string           // folder to go on from after an interruption; "" keeps nothing
+	Dir      string           // folder to resume from after an interruption; "" keeps nothing
 	Progress train.Progress   // nil is silent
 	Begin    func(*pretrain.Program)
 }

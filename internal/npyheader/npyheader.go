@@ -208,7 +208,7 @@ func (p *parser) tuple() ([]int, error) {
 		comma = p.take(",")
 	}
 	if len(dims) == 1 && !comma {
-		return nil, fmt.Errorf("its shape (%d) is no tuple", dims[0])
+		return nil, fmt.Errorf("its shape (%d) is not a tuple", dims[0])
 	}
 	return dims, nil
 }

@@ -64,7 +64,7 @@ func TestReadRefuses(t *testing.T) {
 		"more":           {file(1, "{'descr': '<f4', 'x': 1}"), `key "x"`},
 		"twice":          {file(1, "{'descr': '<f4', 'descr': '<f4'}"), "twice"},
 		"structures":     {file(1, "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (5,)}"), "structures"},
-		"no tuple":       {file(1, "{'descr': '<f4', 'fortran_order': False, 'shape': (5)}"), "no tuple"},
+		"no tuple":       {file(1, "{'descr': '<f4', 'fortran_order': False, 'shape': (5)}"), "not a tuple"},
 		"list":           {file(1, "{'descr': '<f4', 'fortran_order': False, 'shape': [5]}"), "a tuple"},
 		"two commas":     {file(1, "{'descr': '<f4', 'fortran_order': False, 'shape': (5,,)}"), "a length"},
 		"negative":       {file(1, "{'descr': '<f4', 'fortran_order': False, 'shape': (-5,)}"), "negative"},

@@ -102,7 +102,7 @@ func (f *Folder) Find(t *onnxpb.TensorProto, bytes int64) (Place, error) {
 		if f.pointer(&p) {
 			return p, fmt.Errorf("lies in %s, which is a Git LFS pointer; fetch the file itself with git lfs pull", quote(p.File))
 		}
-		return p, fmt.Errorf("lies at bytes %d to %d of %s, which is no file of that length: it has %d bytes, so it is cut short or another model's", p.Offset, uint64(p.Offset)+uint64(bytes), quote(p.File), p.Size)
+		return p, fmt.Errorf("lies at bytes %d to %d of %s, which is not that long: it has %d bytes, so it is truncated or belongs to another model", p.Offset, uint64(p.Offset)+uint64(bytes), quote(p.File), p.Size)
 	}
 	return p, f.check(&p, at["checksum"])
 }
@@ -126,7 +126,7 @@ func number(at map[string]string, key string, otherwise int64) (int64, error) {
 	}
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || n < 0 {
-		return 0, fmt.Errorf("has the external_data %s %s, which is no length", key, quote(s))
+		return 0, fmt.Errorf("has the external_data %s %s, which is not a length", key, quote(s))
 	}
 	return n, nil
 }

@@ -130,9 +130,9 @@ func TestFolder(t *testing.T) {
 		"moved":         {want: `"m.data", which is not there`, lay: func(t *testing.T, dir string) { write(t, elements, dir, "weights.bin") }},
 		"a folder":      {want: "not a regular file", lay: func(t *testing.T, dir string) { os.Mkdir(filepath.Join(dir, "m.data"), 0o755) }},
 		"cut":           {want: "it has 15 bytes", lay: func(t *testing.T, dir string) { write(t, elements[:15], dir, "m.data") }},
-		"past the end":  {more: []string{"offset", "9223372036854775807"}, want: "no file of that length", lay: func(t *testing.T, dir string) { write(t, elements, dir, "m.data") }},
-		"negative":      {more: []string{"offset", "-1"}, want: "no length"},
-		"no number":     {more: []string{"length", "x"}, want: "no length"},
+		"past the end":  {more: []string{"offset", "9223372036854775807"}, want: "which is not that long", lay: func(t *testing.T, dir string) { write(t, elements, dir, "m.data") }},
+		"negative":      {more: []string{"offset", "-1"}, want: "not a length"},
+		"no number":     {more: []string{"length", "x"}, want: "not a length"},
 		"other length":  {more: []string{"length", "12"}, want: "its shape needs 16"},
 		"key twice":     {more: []string{"location", "m.data"}, want: "twice"},
 		"pointer": {want: "git lfs pull", more: []string{"offset", "4096"}, lay: func(t *testing.T, dir string) {

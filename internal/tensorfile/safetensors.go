@@ -222,7 +222,7 @@ func (p *header) tensor(name string) (Tensor, error) {
 	}
 	t.kind, t.Float = typ.kind, typ.kind != other
 	if t.from, t.bytes = int64(offsets[0]), int64(offsets[1])-int64(offsets[0]); t.bytes < 0 || t.from > maxBytes || t.bytes > maxBytes {
-		return t, fmt.Errorf("its data_offsets %v are no place in a file", offsets)
+		return t, fmt.Errorf("its data_offsets %v are not a place in a file", offsets)
 	}
 	if 8*t.bytes != n*typ.bits {
 		return t, fmt.Errorf("its shape %v of %s is %d bytes, its data_offsets %v are %d", t.Shape, t.Type, n*typ.bits/8, offsets, t.bytes)

@@ -45,7 +45,7 @@ type Tensor struct {
 	Data  []float32 `json:"-"`
 }
 
-// Header says what the tensors belong to and where the training stands.
+// Header says what the tensors belong to and how far the training got.
 type Header struct {
 	Model     string `json:"model"`
 	ModelHash string `json:"model_hash"` // of the declaration without positions
@@ -54,15 +54,15 @@ type Header struct {
 	Seed      uint64 `json:"seed"`
 	DataHash  string `json:"data_hash"`
 
-	// Cursor is where the training goes on; its random streams are functions of
-	// the seed and of these numbers.
+	// Cursor is where the training resumes; its random streams are functions of the
+	// seed and of these numbers.
 	Cursor Cursor `json:"cursor"`
 
-	// Facts is all that decides the result. Version 1 has none: its trainer's record
-	// has the settings.
+	// Facts is everything that decides the result. Version 1 has none: its trainer's
+	// record has the settings.
 	Facts Facts `json:"facts,omitempty"`
 
-	// Grown says what of the file beside this one, which only grows, belongs to it.
+	// Grown says how much of the growing file beside this one belongs to it.
 	// Version 1 has the history in the trainer's record.
 	Grown Mark `json:"grown,omitzero"`
 
@@ -70,10 +70,10 @@ type Header struct {
 	Trainer json.RawMessage `json:"trainer,omitempty"`
 }
 
-// Cursor counts what is done.
+// Cursor counts what has been done.
 type Cursor struct {
 	Epoch  int   `json:"epoch"`  // epochs finished
-	Step   int   `json:"step"`   // steps of the epoch begun that are finished
+	Step   int   `json:"step"`   // finished steps of the current epoch
 	Update int64 `json:"update"` // updates finished
 }
 
@@ -116,7 +116,7 @@ func (ts *tensors) UnmarshalJSON(b []byte) error {
 func eachItem[T any](b []byte, what string, most int, add func(T)) error {
 	d := json.NewDecoder(bytes.NewReader(b))
 	if t, err := d.Token(); err != nil || t != json.Delim('[') {
-		return fmt.Errorf("the %s are no list", what)
+		return fmt.Errorf("the %s are not a list", what)
 	}
 	for n := 0; d.More(); n++ {
 		if n == most {
@@ -145,7 +145,7 @@ func (s *dims) UnmarshalJSON(b []byte) error {
 // Write writes the checkpoint to path, whole or not at all.
 //
 // Errors: those of Encode; the folder cannot be written; the disk is full. The
-// file that was there stays then.
+// previous file then stays.
 func Write(path string, f *File) error {
 	return atomicfile.Write(path, func(w io.Writer) error { return Encode(w, f) })
 }
@@ -153,7 +153,7 @@ func Write(path string, f *File) error {
 // Encode writes the checkpoint's bytes.
 //
 // Errors: a tensor whose data do not fill its shape; more than 65,536 tensors
-// or facts, or 32 axes; a header above 64 MB; the writer's.
+// or facts, or 32 axes; a header above 64 MB; that of the writer.
 func Encode(out io.Writer, f *File) error {
 	if len(f.Tensors) > maxTensors {
 		return fmt.Errorf("checkpoint: %d tensors are above the limit of %d", len(f.Tensors), maxTensors)
@@ -205,14 +205,14 @@ func Encode(out io.Writer, f *File) error {
 	return err
 }
 
-// ErrNotCheckpoint is wrapped by the error for a file that is no checkpoint, or
-// no longer a whole one.
+// ErrNotCheckpoint is wrapped by the error for a file that is not a checkpoint, or is no
+// longer a whole one.
 var ErrNotCheckpoint = errors.New("not a whole checkpoint")
 
 // Read reads a checkpoint and checks it. What is allocated is bounded by the
 // file's size.
 //
-// Errors: the file is missing, is no checkpoint, was cut or altered
+// Errors: the file is missing, is not a checkpoint, was cut or altered
 // (ErrNotCheckpoint), or has a newer format.
 func Read(path string) (*File, error) {
 	f, size, err := regular.Open(path)

@@ -10,15 +10,15 @@ import (
 	"strings"
 )
 
-// Fact is one thing that decides what a training gives, in the words in which a
-// refusal to go on tells that it has changed.
+// Fact is one thing that decides the result of a training, in the words used when a
+// refusal to resume reports that it has changed.
 type Fact struct {
 	Name   string `json:"name"`             // "Adam's rate", "encoder/dense1"
 	Verb   Verb   `json:"verb,omitempty"`   // Is if empty
 	Value  string `json:"value,omitempty"`  // "0.001", "100 units"
-	SHA256 string `json:"sha256,omitempty"` // of what is too long to be told, such as rows, in hexadecimal
-	Of     string `json:"of,omitempty"`     // a fact's name: where that one has changed, this one says nothing new
-	Sum    bool   `json:"sum,omitempty"`    // it covers all facts before it, and is told if none of them has changed
+	SHA256 string `json:"sha256,omitempty"` // of values too long to be shown, such as rows, in hexadecimal
+	Of     string `json:"of,omitempty"`     // another fact's name: if that one has changed, this one adds nothing
+	Sum    bool   `json:"sum,omitempty"`    // it covers all facts before it, and is reported only if none of them has changed
 }
 
 // Verb stands between a fact's name and its value.
@@ -46,9 +46,9 @@ func (v Verb) now() string {
 
 func (v Verb) part() bool { return v == Has || v == Computes }
 
-// Facts is everything that decides what a training gives. A fact is known by its
-// name and verb, and one that has its default is left out, so that a list with a
-// kind of fact that an older one does not know still compares with it.
+// Facts is everything that decides the result of a training. A fact is identified by its
+// name and verb. Facts with default values are left out, so that a list can still be
+// compared with an older one that lacks a kind of fact.
 type Facts []Fact
 
 // UnmarshalJSON reads the list.
@@ -68,8 +68,7 @@ func (l *Facts) Add(name string, value any) {
 	*l = append(*l, Fact{Name: name, Value: fmt.Sprint(value)})
 }
 
-// AddRows adds the rows of a source: how many there are and the hash of their
-// content.
+// AddRows adds the rows of a source: their number and the hash of their content.
 func (l *Facts) AddRows(name string, n int, sha256 string) {
 	*l = append(*l, Fact{Name: name, Verb: Are, Value: fmt.Sprint(n), SHA256: sha256})
 }
@@ -84,7 +83,7 @@ func (l Facts) Hash() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Value returns the value of the first fact of that name, "" if there is none.
+// Value returns the value of the first fact with that name, or "" if there is none.
 func (l Facts) Value(name string) string {
 	for _, f := range l {
 		if f.Name == name {
@@ -94,7 +93,7 @@ func (l Facts) Value(name string) string {
 	return ""
 }
 
-// Without returns the list without the facts that drop says.
+// Without returns the list without the facts for which drop reports true.
 func (l Facts) Without(drop func(Fact) bool) Facts {
 	var out Facts
 	for _, f := range l {
@@ -108,8 +107,8 @@ func (l Facts) Without(drop func(Fact) bool) Facts {
 // mostTold is how many differences an error tells; the rest is counted.
 const mostTold = 6
 
-// Differ returns nil if the lists are the same, else an error that says in words
-// what was and what is: "Adam's rate was 0.001, is 0.002; encoder/dense1 had 100
+// Differ returns nil if the lists are the same, else an error that says in words what was
+// and what is: "Adam's rate was 0.001, is 0.002; encoder/dense1 had 100
 // units, has 90".
 func (l Facts) Differ(now Facts) error {
 	if l.Hash() == now.Hash() {

@@ -15,30 +15,28 @@ import (
 	"github.com/lamina-ml/lamina/internal/regular"
 )
 
-// Mark is how much of a file counts, and the SHA-256 of it in hexadecimal. The zero
-// Mark is that of a file of which nothing does.
+// Mark says how much of a file counts, with the SHA-256 of that part in hexadecimal. With
+// the zero Mark nothing of the file counts.
 type Mark struct {
 	Bytes  int64  `json:"bytes"`
 	SHA256 string `json:"sha256"`
 }
 
-// Growing is a file beside a checkpoint to which is only added, so that the cost of
-// adding does not grow with what is there. Its content is what lies before its Mark,
-// which the checkpoint keeps: whatever a writer that was killed left behind that is
-// overwritten by the next.
+// Growing is an append-only file beside a checkpoint, so that the cost of adding does not
+// grow with its size. Its content is what lies before its Mark, which the checkpoint
+// keeps. Anything that a killed writer left after the mark is overwritten by the next.
 type Growing struct {
 	path string
 	sum  hash.Hash // of what lies before the mark
 	n    int64
 }
 
-// NewGrowing returns the file at path with nothing in it. The file itself is made or
-// changed by Append alone.
+// NewGrowing returns the file at path with nothing in it. Only Append creates or changes
+// the file itself.
 func NewGrowing(path string) *Growing { return &Growing{path: path, sum: sha256.New()} }
 
-// ReadMarked returns what lies before the mark in the first of the files, copies of
-// each other, that has it unaltered. What is allocated is bounded by the files'
-// sizes.
+// ReadMarked returns what lies before the mark. The files are copies of each other; the
+// first one in which it is unaltered is used. Allocation is bounded by the files' sizes.
 //
 // Errors: none of them has it (ErrNotCheckpoint).
 func ReadMarked(m Mark, paths ...string) ([]byte, error) {
@@ -75,9 +73,10 @@ func readMarked(path string, m Mark) ([]byte, error) {
 	return b, nil
 }
 
-// Restore makes the file hold content and nothing else; one that does is left alone.
+// Restore makes the file hold content and nothing else. It leaves a file that already does
+// untouched.
 //
-// Errors: it cannot be written, or is no regular file; it is as it was then.
+// Errors: the file cannot be written, or is not a regular file; it is then unchanged.
 func (g *Growing) Restore(content []byte) error {
 	begins, size, err := g.beginsWith(content)
 	switch {
@@ -123,10 +122,10 @@ func (g *Growing) Intact() bool {
 	return err == nil && st.Size() == g.n
 }
 
-// Append adds b behind the mark, and makes it last.
+// Append adds b after the mark and syncs it to disk.
 //
-// Errors: it cannot be written; what lies before the mark, which stays where it is
-// then, is untouched.
+// Errors: b cannot be written; the mark then stays where it is, and what lies before it is
+// untouched.
 func (g *Growing) Append(b []byte) (err error) {
 	if len(b) == 0 {
 		return nil

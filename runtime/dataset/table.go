@@ -109,7 +109,7 @@ func NewTable(data ...Data) (*Table, error) {
 		have := c.values()
 		n := have / c.width
 		if n*c.width != have {
-			return nil, fmt.Errorf("dataset: column %q is %s, %d wide, and %d values are no whole number of rows", c.Name, c.typ(), c.width, have)
+			return nil, fmt.Errorf("dataset: column %q is %s, %d wide, and %d values are not a whole number of rows", c.Name, c.typ(), c.width, have)
 		}
 		if i > 0 && n != t.n {
 			return nil, fmt.Errorf("dataset: column %q has %d rows, but column %q has %d", c.Name, n, t.cols[0].Name, t.n)

@@ -42,7 +42,7 @@ func plainText(r io.Reader) (io.Reader, []string, error) {
 		return &oldLines{b}, notes, nil
 	}
 	if bytes.IndexByte(part, 0) >= 0 {
-		return nil, nil, errors.New("it is no text: it has zero bytes")
+		return nil, nil, errors.New("it is not text: it has zero bytes")
 	}
 	return b, notes, nil
 }

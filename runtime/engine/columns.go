@@ -10,8 +10,8 @@ import (
 
 // ColumnLengths returns the free lengths that columns give the inputs of their names:
 // a column of shape [100 64] makes T 100 in an input f32[N T 64]. Inputs without a
-// column are passed over, and so are those whose column has another shape, of which
-// [ColumnFits] tells.
+// column are skipped, and so are those whose column has another shape, which [ColumnFits]
+// reports.
 //
 // Errors: two columns that give one length two values; a length of 0 or above its
 // capacity.
@@ -46,7 +46,7 @@ func ColumnLengths(inputs []*ir.Value, cols []dataset.Column, capacity ir.Bindin
 	return at, nil
 }
 
-// Columns are rows by the names of their columns: a dataset.Batch or a dataset.Table.
+// Columns gives access to rows by column name: a dataset.Batch or a dataset.Table.
 type Columns interface {
 	F32(name string) []float32
 	I64(name string) []int64

@@ -17,9 +17,9 @@ import (
 
 // Options are the choices of an engine.
 type Options struct {
-	Workers int  // goroutines that take tasks, the caller of Run included; 0 means GOMAXPROCS
-	Spin    Spin // what workers do that wait
-	Profile bool // measure each step, for Times; it costs two readings of the clock a task and step
+	Workers int  // goroutines that take tasks, including the caller of Run; 0 means GOMAXPROCS
+	Spin    Spin // what waiting workers do
+	Profile bool // measure each step, for Times; it costs two clock readings per task and step
 
 	// Kernels make kernels of ops of other modules: the first that makes one is taken.
 	// They are asked for steps that have none here, which nothing else makes fast.
@@ -29,15 +29,15 @@ type Options struct {
 // Feed holds the inputs of a run by name, in the dtype of the port.
 type Feed map[string]*ir.Tensor
 
-// Update says what a run depends on besides its inputs, and what becomes of the
+// Update says what a run depends on besides its inputs, and what is done with the
 // gradients. A nil *Update is an evaluation: it changes nothing.
 type Update struct {
 	Opt        optim.Optimizer // nil: parameters are not updated
 	T          int64           // number of the update, from 1, for the optimizer
 	Epoch      int             // under way, from 0, for the optimizer
 	Rate       float32         // learning rate
-	Rates      []float32       // learning rate of each segment of the store, in place of Rate
-	Decays     []float32       // what multiplies the weight decay of each; nil for 1
+	Rates      []float32       // learning rate of each segment of the store, instead of Rate
+	Decays     []float32       // factor of the weight decay of each; nil for 1
 	Scale      float32         // multiplies the gradients; 0 means 1
 	Accumulate bool            // add to the stored gradients instead of replacing them
 	UpdateRows int             // rows of the whole update; 0 means those of the run
@@ -304,13 +304,13 @@ const wholeRows = 128
 
 // Run executes the plan on the given rows, from 1 to the plan's capacity. A nil
 // u is an evaluation. Outputs stay readable until the next Run. Run allocates
-// nothing unless a step has no kernel of its own. A plan with other lengths than
-// that of the batch is run by [Engine.RunAt].
+// nothing unless a step has no kernel of its own. A plan with lengths other than the batch
+// is run by [Engine.RunAt].
 //
 // Errors: an input that is absent or has another dtype or size; *NonFinite.
 func (e *Engine) Run(in Feed, rows int, u *Update) error { return e.RunAt(in, ir.RowsOf(rows), u) }
 
-// RunAt is Run with these lengths, each from 1 to its capacity.
+// RunAt is Run with the given lengths, each from 1 to its capacity.
 func (e *Engine) RunAt(in Feed, at ir.Binding, u *Update) error {
 	if e.pool.closed.Load() {
 		return errors.New("engine: Run after Close")

@@ -16,7 +16,7 @@ import (
 type Ranks interface {
 	Rank() int
 	Size() int // a power of two
-	// Swap sends to the rank peer and receives as much from it.
+	// Swap sends to the rank peer and receives the same amount from it.
 	Swap(peer int, send, receive []byte) error
 }
 
@@ -167,7 +167,7 @@ func asBytes(x []float64) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(x))), 8*len(x))
 }
 
-// Meet sets the ranks with which runs of this engine meet, nil for none.
+// Meet sets the ranks with which runs of this engine exchange data, or nil for none.
 func (e *Engine) Meet(r Ranks) { e.ranks = r }
 
 // findApart finds the phases that are run for one shard after the other, and the values with
@@ -206,12 +206,12 @@ type window struct {
 	size   int // bytes of an element
 }
 
-// Joins reports whether the shards of an update meet in the middle of a run: then RunAt is
-// of all rows of the rank's shards, of which there may be none, and RunShard follows for
-// each of them that has rows.
+// Joins reports whether the shards of an update meet in the middle of a run. If so, RunAt
+// runs all rows of the rank's shards (possibly none), and RunShard follows for each shard
+// that has rows.
 func (e *Engine) Joins() bool { return e.apartAt < len(e.phases) }
 
-// RunShard runs rows [lo,hi) of the run under way to its end.
+// RunShard runs rows [lo,hi) of the current run to its end.
 //
 // Errors: a plan whose shards do not meet, or no such rows; *NonFinite.
 func (e *Engine) RunShard(lo, hi int) error {

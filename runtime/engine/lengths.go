@@ -84,11 +84,11 @@ func even(d ir.Dim, name string, names []string) bool {
 	return step > 0
 }
 
-// Lengths returns what the inputs of g make of its named lengths: a tensor of shape
+// Lengths returns the values that the inputs give to g's named lengths: a tensor of shape
 // [2 100 64] makes N 2 and T 100 in an input f32[N T 64].
 //
-// Errors: an input that is absent or of another type; lengths that do not agree, which
-// names both inputs; a length that follows from no input.
+// Errors: an input that is missing or of another type; lengths that do not agree, with
+// both inputs; a length that follows from no input.
 func Lengths(g *ir.Graph, in map[string]*ir.Tensor) (ir.Binding, error) {
 	n := &Net{g: g, inputs: g.Inputs}
 	var all ir.Binding
@@ -104,7 +104,7 @@ func Lengths(g *ir.Graph, in map[string]*ir.Tensor) (ir.Binding, error) {
 	return n.lengths(in)
 }
 
-// Lengths is [Lengths] of the function's inputs; it does not hold them against the
+// Lengths is [Lengths] of the function's inputs; it does not check them against the
 // capacity.
 func (n *Net) Lengths(in map[string]*ir.Tensor) (ir.Binding, error) {
 	if err := n.Err(); err != nil {

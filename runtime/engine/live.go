@@ -5,10 +5,10 @@ import (
 	"sync/atomic"
 )
 
-// Live holds the Net that is in service. Load and Swap may be called by any
-// number of goroutines at once: a call made with the Net that Load returned ends
-// with that Net, whatever is swapped meanwhile, and a Net that nobody uses any
-// more is collected with all its memory.
+// Live holds the Net that is in service. Any number of goroutines may call Load and Swap
+// at once: a call that began with the Net that Load returned finishes with that Net, even
+// if it is swapped meanwhile. A Net that is no longer used is collected with all its
+// memory.
 type Live struct{ net atomic.Pointer[Net] }
 
 // NewLive returns a Live that holds n.
@@ -22,8 +22,8 @@ func NewLive(n *Net) (*Live, error) {
 	return l, nil
 }
 
-// Load returns the Net in service. Of a Live that never had one it is a Net that
-// holds that mistake.
+// Load returns the Net in service. For a Live that never had one it is a Net that holds
+// that mistake.
 func (l *Live) Load() *Net {
 	if n := l.net.Load(); n != nil {
 		return n
@@ -31,8 +31,8 @@ func (l *Live) Load() *Net {
 	return ErrNet(errors.New("engine: no Net is in service yet"))
 }
 
-// Swap puts n into service and returns the Net that was, nil for the first. Calls
-// under way keep the old one.
+// Swap puts n into service and returns the previous Net, nil for the first. Calls in
+// progress keep the old one.
 //
 // Errors: the mistake that n was made with; the old Net stays in service.
 func (l *Live) Swap(n *Net) (old *Net, err error) {

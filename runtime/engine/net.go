@@ -17,7 +17,7 @@ import (
 
 // Net is a trained function: a graph, its parameters, and the record of the
 // training. It may be called by any number of goroutines at once. A row's result
-// has the same bits in whatever batch it comes.
+// has the same bits in whatever batch it arrives.
 type Net struct {
 	err     error
 	g       *ir.Graph
@@ -120,13 +120,13 @@ func (n *Net) Params() map[string][]float32 {
 func (n *Net) Record() Record { return n.rec }
 
 // Run computes the outputs, by name, for inputs by name. Inputs have the batch
-// as their first axis, all with the same number of rows, and other lengths that
-// they share by name are equal too; floats may be of any floating-point type and are
-// converted to that of the input; other elements are taken as they are. Any number of
+// as their first axis, all with the same number of rows. Other lengths that they share by
+// name must be equal too. Floats may be of any floating-point type and are converted to
+// that of the input; other elements are taken as they are. Any number of
 // rows is split into parts of the plan's capacity that run on as many goroutines as
 // there are processors. It returns soon after ctx ends.
 //
-// Errors: an input that is absent, of another type or shape; the context's; more
+// Errors: an input that is missing or of another type or shape; that of the context; more
 // rows than the capacity for a function whose rows depend on each other; another
 // length above its capacity.
 func (n *Net) Run(ctx context.Context, in map[string]*ir.Tensor) (map[string]*ir.Tensor, error) {
@@ -179,7 +179,7 @@ func (n *Net) converted(in map[string]*ir.Tensor) (map[string]*ir.Tensor, error)
 	return fed, nil
 }
 
-// RunInto is Run into tensors of the caller's, which must have the types and
+// RunInto is like Run but writes into the caller's tensors, which must have the types and
 // lengths of the outputs; inputs must have the plan's dtype. It allocates nothing
 // when the rows fit the plan's capacity.
 func (n *Net) RunInto(ctx context.Context, in, out map[string]*ir.Tensor) error {

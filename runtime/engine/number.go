@@ -6,11 +6,11 @@ import (
 	"math"
 )
 
-// Metrics are numbers by name. JSON has no word for a number that is not finite; here
-// it is "NaN", "Infinity" or "-Infinity", as in the JSON of protocol buffers.
+// Metrics are numbers by name. JSON cannot express a number that is not finite; here it is
+// "NaN", "Infinity" or "-Infinity", as in the JSON of protocol buffers.
 type Metrics map[string]float64
 
-// Numbers is a list of numbers whose JSON is as that of [Metrics].
+// Numbers is a list of numbers, encoded in JSON like [Metrics].
 type Numbers []float64
 
 // MarshalJSON writes the numbers in the order of their names.
@@ -102,7 +102,7 @@ func (n *number) UnmarshalJSON(b []byte) error {
 	}
 	v, ok := words[word]
 	if !ok && string(b) != "null" {
-		return fmt.Errorf("%q is no number", word)
+		return fmt.Errorf("%q is not a number", word)
 	}
 	*n = number(v)
 	return nil

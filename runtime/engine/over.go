@@ -9,12 +9,12 @@ import (
 	"github.com/lamina-ml/lamina/runtime/dataset"
 )
 
-// Each runs the function over all rows in order, many at a time and fewer at the end, and shows f each batch and its
-// outputs by name, which are valid until f returns. Each input takes the column of its name; one of f64 takes a column
-// of f32. Memory does not grow with the number of rows. It returns soon after ctx ends.
+// Each runs the function over all rows in order, many at a time and fewer at the end, and passes f each batch and its
+// outputs by name, which are valid until f returns. Each input takes the column of its name; an f64 input takes an f32
+// column. Memory does not grow with the number of rows. It returns soon after ctx ends.
 //
 // Errors: an input without a column of its type and shape; more rows than the capacity for a function whose rows
-// depend on each other; those of the source, of f and the context's.
+// depend on each other; those of the source, of f and of the context.
 func (n *Net) Each(ctx context.Context, rows dataset.Source, f func(b dataset.Batch, out map[string]*ir.Tensor) error) error {
 	if err := n.Err(); err != nil {
 		return err
@@ -47,7 +47,8 @@ func (n *Net) Each(ctx context.Context, rows dataset.Source, f func(b dataset.Ba
 
 // Over runs the function over all rows and returns its outputs as columns, by name; booleans are 0 and 1.
 //
-// Errors: those of Each; an output that has no rows, or elements that no column has; a result that is not finite, with its row.
+// Errors: those of Each; an output without rows, or of a type that no column has; a result that is not finite, with its
+// row.
 func (n *Net) Over(ctx context.Context, rows dataset.Source) (*dataset.Table, error) {
 	if err := n.Err(); err != nil {
 		return nil, err
@@ -60,7 +61,7 @@ func (n *Net) Over(ctx context.Context, rows dataset.Source) (*dataset.Table, er
 	for i, o := range n.p.Outputs {
 		t := n.p.Buffers[o.Buffer].Type
 		if d := t.DType; !t.Shape.RowWise() || d != ir.F32 && d != ir.I64 && d != ir.U8 && d != ir.Bool {
-			return nil, fmt.Errorf("engine: output %q is %v, and a column of a table needs f32, i64, u8 or bool with the batch as its first axis; Run gives it", o.Name, t)
+			return nil, fmt.Errorf("engine: output %q is %v, and a column of a table needs f32, i64, u8 or bool with the batch as its first axis; use Run for it", o.Name, t)
 		}
 		data[i].Column = dataset.Column{Name: o.Name, DType: dataset.F32, Shape: t.Shape[1:].At(at)}
 		switch t.DType {

@@ -2,7 +2,7 @@ package engine
 
 import "encoding/json"
 
-// Record is the facts of a training that ship with a trained function, as plain
+// Record holds the facts about a training that ship with a trained function, as plain
 // data for JSON. It holds no path, user, host or time of day.
 type Record struct {
 	Seed       uint64            `json:"seed"`
@@ -23,8 +23,8 @@ type Record struct {
 	Versions   map[string]string `json:"versions,omitempty"`   // of what took part
 }
 
-// Range is the least and the greatest value of each feature of a column. A list of
-// one number stands for all features, if these are alike.
+// Range is the least and the greatest value of each feature of a column. A list of one
+// number stands for all features if they are alike.
 type Range struct {
 	Min Numbers `json:"min"`
 	Max Numbers `json:"max"`
@@ -41,19 +41,19 @@ type Phase struct {
 	DataHash  string   `json:"data_hash,omitempty"` // of them
 	Seed      uint64   `json:"seed,omitempty"`
 	Layers    []string `json:"layers,omitempty"` // that were trained
-	Frozen    []string `json:"frozen,omitempty"` // patterns of those that were not
+	Frozen    []string `json:"frozen,omitempty"` // patterns of parameters that were not trained
 	Noise     string   `json:"noise,omitempty"`
 	Optimizer any      `json:"optimizer,omitempty"` // as the optimizer describes itself
-	Average   float64  `json:"average,omitempty"`   // momentum of the averages that the parameters are, 0 if they are no averages
+	Average   float64  `json:"average,omitempty"`   // momentum if the parameters are moving averages, 0 if they are not
 	Metrics   Metrics  `json:"metrics,omitempty"`
 	Start     []Start  `json:"start,omitempty"`  // where parameters came from, if not all from initializers
-	Recipe    *Recipe  `json:"recipe,omitempty"` // what trains it again; records of before have none
+	Recipe    *Recipe  `json:"recipe,omitempty"` // what trains it again; older records have none
 
 	Probe     string             `json:"probe,omitempty"`     // what was measured instead of trained
 	Confusion map[string][][]int `json:"confusion,omitempty"` // of a probe, by its name: rows by true, then by predicted class
 }
 
-// Start is parameters that a phase was given instead of initializing them.
+// Start describes parameters that a phase was given instead of initializing them.
 type Start struct {
 	Pattern string   `json:"pattern"`          // that names them
 	Loaded  []string `json:"loaded"`           // their names
@@ -61,20 +61,20 @@ type Start struct {
 	Phases  []Phase  `json:"phases,omitempty"` // that trained them, where that is known
 }
 
-// Recipe is what decides the bits of a phase: with the rows, all that is needed to train
-// it again.
+// Recipe holds what decides the bits of a phase: together with the rows, everything that
+// is needed to train it again.
 type Recipe struct {
 	Model    string          `json:"model,omitempty"` // text form with initializers, which spec.Parse reads
-	Settings json.RawMessage `json:"settings"`        // of train.Options, those that decide
-	Data     Rows            `json:"data"`            // that the phase was given
-	Valid    *Rows           `json:"valid,omitempty"` // by which the best epoch was chosen
+	Settings json.RawMessage `json:"settings"`        // of train.Options, the settings that decide
+	Data     Rows            `json:"data"`            // rows that the phase was given
+	Valid    *Rows           `json:"valid,omitempty"` // rows by which the best epoch was chosen
 	Below    string          `json:"below,omitempty"` // text form of what the rows went through first
 	Column   string          `json:"column,omitempty"`
 	Trail    []byte          `json:"trail,omitempty"` // of the losses: see train.Trail
-	Lacks    []string        `json:"lacks,omitempty"` // what no recipe can say: each a sentence
+	Lacks    []string        `json:"lacks,omitempty"` // what no recipe can express: each a sentence
 }
 
-// Epochs returns the number of epochs that the settings allow, 0 if they do not say.
+// Epochs returns the number of epochs that the settings allow, or 0 if they do not say.
 func (r *Recipe) Epochs() int {
 	var s struct{ Epochs int }
 	if json.Unmarshal(r.Settings, &s) != nil {

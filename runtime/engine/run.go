@@ -86,8 +86,8 @@ func (c *ctx) run(s *boundStep, lo, hi int) {
 }
 
 // Times sets dst to the time spent in each step of the plan since the last call,
-// of all workers together, and returns it; dst is made when it is too short. It
-// is nil unless the engine was made with Profile. Run must not be under way.
+// summed over all workers, and returns it; dst is allocated if it is too short. The result
+// is nil unless the engine was made with Profile. Run must not be in progress.
 func (e *Engine) Times(dst []time.Duration) []time.Duration {
 	if e.ctxs[0].times == nil {
 		return nil

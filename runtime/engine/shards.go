@@ -41,12 +41,12 @@ func (s *shards) init(e *Engine) {
 	}
 }
 
-// JoinShard says that the stored gradients are now the sum of shard i of n, and adds
-// it to its neighbours' as far as these are there: a balanced binary tree. Shards
-// come in order, from 0 on; after the last one the stored gradients are the sum of
-// all n. n is a power of two, the plan's shards or fewer: those of one rank.
+// JoinShard says that the stored gradients are now the sum of shard i of n, and adds it to
+// its neighbours' sums as far as these exist: a balanced binary tree. Shards come in order,
+// from 0 on; after the last one the stored gradients are the sum of all n. n is a power of
+// two: the plan's number of shards, or fewer for one rank.
 //
-// Errors: a plan with fewer shards; an i that is none of n.
+// Errors: a plan with fewer shards; an i outside [0, n).
 func (e *Engine) JoinShard(i, n int) error {
 	if !ir.PowerOfTwo(n) || n > max(e.p.Shards, 1) || i < 0 || i >= n {
 		return fmt.Errorf("engine: shard %d of %d; plan %q has %d", i, n, e.p.Name, max(e.p.Shards, 1))
@@ -66,8 +66,9 @@ func (e *Engine) pass(with []float32, do func(c *ctx, i int)) {
 	e.parallel(len(e.norm.blocks), do)
 }
 
-// Gradients returns the stored gradients of all parameters, one slice, and room for
-// those of another rank, which JoinRank adds. The room is nil in a plan of one shard.
+// Gradients returns the stored gradients of all parameters, as one slice, and a second
+// slice for those of another rank, which JoinRank adds. The second is nil in a plan of one
+// shard.
 func (e *Engine) Gradients() (stored, room []float32) {
 	if n := len(e.shards.kept); n > 0 {
 		room = e.shards.kept[n-1]
@@ -75,12 +76,12 @@ func (e *Engine) Gradients() (stored, room []float32) {
 	return e.s.grads, room
 }
 
-// JoinRank adds what is in the room of Gradients to the stored gradients, as JoinShard
-// adds a neighbour.
+// JoinRank adds the second slice of Gradients to the stored gradients, as JoinShard adds a
+// neighbour.
 func (e *Engine) JoinRank() { e.pass(e.shards.kept[len(e.shards.kept)-1], e.shards.add) }
 
-// Held returns what the parts of an update make together, each some elements, as the rows
-// that are pushed into a queue: what it is before the update is applied.
+// Held returns what the parts of an update build together, each some of the elements, such
+// as the rows that are pushed into a queue, as it is before the update is applied.
 func (e *Engine) Held() [][]float32 {
 	var all [][]float32
 	for i := range e.p.Buffers {
@@ -91,5 +92,5 @@ func (e *Engine) Held() [][]float32 {
 	return all
 }
 
-// ClearGradients makes the stored gradients those of no rows.
+// ClearGradients sets the stored gradients to those of no rows.
 func (e *Engine) ClearGradients() { clear(e.s.grads) }

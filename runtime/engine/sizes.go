@@ -41,7 +41,7 @@ func (s *sizes) dim(d ir.Dim) *int {
 func (s *sizes) elems(shape ir.Shape) *int {
 	n, ok := shape.Elems()
 	if !ok {
-		panic(fmt.Sprintf("engine: the elements of %v are no length", shape))
+		panic(fmt.Sprintf("engine: the elements of %v are not a length", shape))
 	}
 	return s.dim(n)
 }

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Slow is what a plan does by reference meanings, which are tens of times slower
-// than kernels.
+// Slow is the part of a plan that runs on reference implementations, which are tens of
+// times slower than kernels.
 type Slow struct {
 	Ops   []string // names, in the order of the steps
 	Share float64  // of all operations at capacity, from 0 to 1

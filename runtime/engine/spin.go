@@ -10,9 +10,9 @@ import (
 	"strings"
 )
 
-// Spin says what workers do that wait for tasks of others. Waiting on a processor
-// is answered within a microsecond, one that gave it up within ten; no result
-// depends on it.
+// Spin says what workers do while they wait for tasks of others. A worker that keeps its
+// processor reacts within a microsecond, one that gave it up within ten. No result depends
+// on it.
 type Spin uint8
 
 // The choices of Options.Spin.

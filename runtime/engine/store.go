@@ -45,8 +45,8 @@ func NewStore(segments []plan.Segment, slots []string, states ...plan.Segment) *
 	return s
 }
 
-// NoSlots says that these parameters are never updated, so that no slots are kept
-// for them. It must come before the first call of Slot and the first engine.
+// NoSlots says that these parameters are never updated, so that no slots are kept for
+// them. It must be called before the first call of Slot and the first engine.
 func (s *Store) NoSlots(params map[string]bool) {
 	var kept []plan.Segment
 	for _, seg := range s.segs {
@@ -113,8 +113,8 @@ func (s *Store) Param(name string) []float32 {
 	return s.part(s.params, name)
 }
 
-// Grad returns the stored gradient of a parameter, or nil; there is none before
-// an engine of a plan that stores gradients.
+// Grad returns the stored gradient of a parameter, or nil; there is none before an
+// engine is made for a plan that stores gradients.
 func (s *Store) Grad(name string) []float32 {
 	if s.grads == nil {
 		return nil
@@ -152,14 +152,14 @@ func (s *Store) State(name string) []float32 {
 }
 
 // All returns every parameter as one flat slice, in store order, with zeros
-// between segments. It may be written as what Param returns.
+// between segments. It may be written like the result of Param.
 func (s *Store) All() []float32 {
 	s.Touch()
 	return s.params
 }
 
-// Touch says that parameters were changed outside Run, so that what depends on
-// them only is computed again.
+// Touch says that parameters were changed outside Run, so that values that depend only
+// on them are computed again.
 func (s *Store) Touch() { s.version.Add(1) }
 
 func (s *Store) part(region []float32, name string) []float32 {

@@ -7,11 +7,11 @@ import (
 	"github.com/lamina-ml/lamina/compiler/plan"
 )
 
-// Totals adds up what a plan takes beside the data columns: sums over all rows of an
-// update, whatever the parts, the shards and the ranks that it is run in, or of a set
-// that is evaluated. The rows are added one after the other in float64, so that the bits
-// of a total do not depend on the runs that it is made in. It is not safe for concurrent
-// use, and must be closed.
+// Totals adds up the sums that a plan takes beside the data columns: over all rows of an
+// update, whatever parts, shards and ranks it runs in, or of a set that is evaluated. Rows
+// are added one after the other in float64, so that the bits of a total do not depend on
+// how the rows were divided into runs. Totals is not safe for concurrent use, and must be
+// closed.
 type Totals struct {
 	of     []plan.Sum
 	engine *Engine
@@ -19,8 +19,8 @@ type Totals struct {
 	counts []int // elements
 }
 
-// NewTotals binds the plan of totals. One worker runs it, as they are a few numbers a
-// row.
+// NewTotals binds the plan of totals. One worker runs it, since it computes only a few
+// numbers per row.
 //
 // Errors: as New.
 func NewTotals(x *plan.Totals, o Options) (*Totals, error) {
@@ -32,16 +32,16 @@ func NewTotals(x *plan.Totals, o Options) (*Totals, error) {
 	return &Totals{of: x.Of, engine: e, sums: make([]float64, len(x.Of)), counts: make([]int, len(x.Of))}, nil
 }
 
-// Engine returns the engine that makes what is added up.
+// Engine returns the engine that computes the terms.
 func (t *Totals) Engine() *Engine { return t.engine }
 
-// Clear begins anew.
+// Clear resets the totals to 0.
 func (t *Totals) Clear() {
 	clear(t.sums)
 	clear(t.counts)
 }
 
-// Add adds the rows that come next. It allocates nothing.
+// Add adds the next rows. It allocates nothing.
 //
 // Errors: as those of a run; *NoNumber.
 func (t *Totals) Add(in Feed, at ir.Binding) error {
@@ -62,8 +62,8 @@ func (t *Totals) Add(in Feed, at ir.Binding) error {
 	return nil
 }
 
-// Give sets the totals of what was added in a feed of the other plan, which must have a
-// tensor f32[] for each.
+// Give writes the totals so far into a feed of the other plan, which must have a tensor
+// f32[] for each.
 //
 // Errors: a total that float32 does not hold, as an *ir.Error with layer and line.
 func (t *Totals) Give(to Feed) error {
@@ -82,14 +82,14 @@ func (t *Totals) Give(to Feed) error {
 	return nil
 }
 
-// Close ends the worker. It may be called twice, and of nil.
+// Close ends the worker. It may be called twice, and on nil.
 func (t *Totals) Close() {
 	if t != nil {
 		t.engine.Close()
 	}
 }
 
-// NoNumber is the error of a row that gives no finite number to a total.
+// NoNumber is the error for a row whose term of a total is not finite.
 type NoNumber struct {
 	Row int // of the run
 	Of  plan.Sum

@@ -12,14 +12,13 @@ import (
 	"github.com/lamina-ml/lamina/runtime/engine"
 )
 
-// Confusion counts rows by what they are and what they were taken for.
+// Confusion is a confusion matrix: it counts rows by true and predicted class.
 type Confusion struct {
 	Classes []string // names, in order; nil for numbers from 0
 	Counts  [][]int  // by the true class, then by the predicted one
 }
 
-// NewConfusion returns an empty table. names may be nil; else there is one for each
-// class.
+// NewConfusion returns an empty table. names is nil or has one name for each class.
 func NewConfusion(classes int, names []string) *Confusion {
 	c := &Confusion{Classes: names, Counts: make([][]int, classes)}
 	for i := range c.Counts {
@@ -39,7 +38,7 @@ func (c *Confusion) Rows() int {
 	return n
 }
 
-// Right returns the number of rows that were taken for what they are.
+// Right returns the number of rows that were predicted correctly.
 func (c *Confusion) Right() int {
 	n := 0
 	for i := range c.Counts {
@@ -48,8 +47,8 @@ func (c *Confusion) Right() int {
 	return n
 }
 
-// Accuracy returns the share of the rows that were taken for what they are, 0 of no
-// rows.
+// Accuracy returns the share of the rows that were predicted correctly, or 0 if there are
+// no rows.
 func (c *Confusion) Accuracy() float64 {
 	n := c.Rows()
 	if n == 0 {
@@ -58,7 +57,7 @@ func (c *Confusion) Accuracy() float64 {
 	return float64(c.Right()) / float64(n)
 }
 
-// Recall returns the share of a class's rows that were taken for it, 0 if it has
+// Recall returns the share of a class's rows that were predicted as it, or 0 if it has
 // none.
 func (c *Confusion) Recall(class int) float64 {
 	n := 0
@@ -68,8 +67,8 @@ func (c *Confusion) Recall(class int) float64 {
 	return share(c.Counts[class][class], n)
 }
 
-// Precision returns the share of the rows taken for a class that are of it, 0 if
-// none was.
+// Precision returns the share of the rows predicted as a class that belong to it, or 0 if
+// there are none.
 func (c *Confusion) Precision(class int) float64 {
 	n := 0
 	for _, row := range c.Counts {
@@ -113,12 +112,12 @@ func (c *Confusion) String() string {
 	return b.String()
 }
 
-// Confuse runs a classifier over rows and counts: the prediction is the greatest
-// element of the net's only output f32[N classes], logits or probabilities, the first
-// of equal ones; the truth is the column label. The names are those of the record.
+// Confuse runs a classifier over rows and counts. The prediction is the greatest element
+// of the net's only output f32[N classes], logits or probabilities, the first one if
+// several are equal. The truth is the column label. The names are those of the record.
 //
-// Errors: an output that is no row of scores; rows without the inputs' columns or
-// the label; a label that is no class; those of the Net.
+// Errors: an output that is not a row of scores; rows without the inputs' columns or the
+// label; a label that is not a class; those of the Net.
 func Confuse(ctx context.Context, net *engine.Net, rows dataset.Source, label string) (*Confusion, error) {
 	s, err := Codes(ctx, net, rows, label)
 	if err != nil {
@@ -144,7 +143,7 @@ func Confuse(ctx context.Context, net *engine.Net, rows dataset.Source, label st
 	return c, nil
 }
 
-// Set is labelled codes.
+// Set is a set of labelled codes.
 type Set struct {
 	X       []float64 // row by row: [rows Dim]
 	Dim     int

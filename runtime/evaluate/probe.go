@@ -23,12 +23,12 @@ type Linear struct {
 // maxIterations bounds the optimizer's steps; it is nearly always done before.
 const maxIterations = 300
 
-// FitLinear fits a classifier to codes: the cross-entropy, mean over the rows, and
-// l2/2 times the squared weights, made small by L-BFGS (Liu and Nocedal 1989) of
-// gonum. The codes' means and deviations are those of these rows.
+// FitLinear fits a classifier to codes. It minimises the mean cross-entropy over the rows
+// plus l2/2 times the squared weights, by gonum's L-BFGS (Liu and Nocedal 1989). The codes
+// are standardized by the means and deviations of these rows.
 //
-// Errors: l2 is negative or not finite; fewer than two classes; the optimizer's; the
-// context's.
+// Errors: l2 is negative or not finite; fewer than two classes; those of the optimizer and
+// the context.
 func FitLinear(ctx context.Context, s *Set, l2 float64) (*Linear, error) {
 	if !(l2 >= 0) || math.IsInf(l2, 0) {
 		return nil, fmt.Errorf("evaluate: l2 must be zero or positive, and finite, got %v", l2)
@@ -132,7 +132,7 @@ func (p *Linear) design(s *Set) []float64 {
 
 // Predict returns the class of every row.
 //
-// Errors: the codes are of another length.
+// Errors: the codes have another length.
 func (p *Linear) Predict(s *Set) ([]int, error) {
 	if s.Dim != p.Dim {
 		return nil, fmt.Errorf("evaluate: the probe is for codes of %d elements, got %d", p.Dim, s.Dim)
@@ -155,12 +155,12 @@ func (p *Linear) Predict(s *Set) ([]int, error) {
 // knnRows is the rows whose distances are computed at a time.
 const knnRows = 128
 
-// KNN gives each row of test the class that most of its k nearest codes of known
-// have, by Euclidean distance (Cover and Hart 1967). Of as many votes the class of
-// the nearer neighbour wins; of equal distances the earlier row is nearer.
+// KNN gives each row of test the most common class among its k nearest codes of known, by
+// Euclidean distance (Cover and Hart 1967). With equal votes the class of the nearer
+// neighbour wins; at equal distances the earlier row counts as nearer.
 //
-// Errors: k is not positive or above the rows that are known; the codes differ in
-// length; the context's.
+// Errors: k is not positive or is above the number of known rows; the codes differ in
+// length; that of the context.
 func KNN(ctx context.Context, known, test *Set, k int) ([]int, error) {
 	n, d := len(known.Y), known.Dim
 	switch {
@@ -225,10 +225,10 @@ func vote(dist []float64, known *Set, k int, order []int) int {
 	return best
 }
 
-// Score counts predictions of a set's rows. classes is the number of classes, at
-// least that of either.
+// Score counts predictions for a set's rows. classes is the number of classes, at least as
+// many as occur in the set or the predictions.
 //
-// Errors: as many predictions as rows are needed, each a class.
+// Errors: the number of predictions is not the number of rows; one is not a class.
 func (s *Set) Score(predicted []int, classes int, names []string) (*Confusion, error) {
 	if len(predicted) != len(s.Y) {
 		return nil, errors.New("evaluate: there must be a prediction for each row")

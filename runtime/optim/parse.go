@@ -59,7 +59,7 @@ func Parse(description []byte) (Optimizer, error) {
 		r := RMSProp(d.Rate).Rho(of("rho")).Epsilon(of("epsilon")).Decay(of("decay"))
 		o, c = r, &r.common
 	default:
-		return nil, fmt.Errorf("optim: %q is no optimizer of Lamina's own, so that no description can say what it does", d.Name)
+		return nil, fmt.Errorf("optim: %q is not one of Lamina's own optimizers, so a description cannot express it", d.Name)
 	}
 	s, err := ParseSchedule(d.Schedule)
 	if err != nil {
@@ -115,7 +115,7 @@ func ParseSchedule(description []byte) (Schedule, error) {
 	case "plateau":
 		s = Plateau(d.Patience, d.Factor)
 	default:
-		return nil, fmt.Errorf("optim: %q is no schedule of Lamina's own, so that no description can say what it does", d.Name)
+		return nil, fmt.Errorf("optim: %q is not one of Lamina's own schedules, so a description cannot express it", d.Name)
 	}
 	if e, ok := s.(interface{ Err() error }); ok {
 		if err := e.Err(); err != nil {

@@ -46,11 +46,11 @@ func TestParse(t *testing.T) {
 	}
 	for raw, want := range map[string]string{
 		``:   "there is none",
-		`{}`: `"" is no optimizer of Lamina's own`,
+		`{}`: `"" is not one of Lamina's own optimizers`,
 		`{"name":"adam","rate":-1,"schedule":{"name":"constant"}}`:                                                            "must be positive",
-		`{"name":"lion","rate":1,"schedule":{"name":"constant"}}`:                                                             `"lion" is no optimizer of Lamina's own`,
+		`{"name":"lion","rate":1,"schedule":{"name":"constant"}}`:                                                             `"lion" is not one of Lamina's own optimizers`,
 		`{"name":"adam","rate":1,"schedule":"mine.Schedule"}`:                                                                 "schedule",
-		`{"name":"sgd","rate":1,"options":{"momentum":0,"decay":0,"nesterov":0},"schedule":{"name":"moon"}}`:                  `"moon" is no schedule of Lamina's own`,
+		`{"name":"sgd","rate":1,"options":{"momentum":0,"decay":0,"nesterov":0},"schedule":{"name":"moon"}}`:                  `"moon" is not one of Lamina's own schedules`,
 		`{"name":"sgd","rate":1,"options":{"momentum":0,"decay":0,"nesterov":0},"schedule":{"name":"step","every":0}}`:        "every must be",
 		`{"name":"sgd","rate":1,"options":{"momentum":0,"decay":0,"nesterov":0,"z":1},"schedule":{"name":"constant"}}`:        `which this version of Lamina does not know`,
 		`{"name":"sgd","rate":1,"options":{"momentum":0,"decay":0,"nesterov":0},"schedule":{"name":"constant"},"later":true}`: `"later" is true`,

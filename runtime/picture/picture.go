@@ -25,7 +25,7 @@ const zoom = 3
 
 // Grid draws rows of gray pictures, one line of pictures for each element of
 // lines, and writes the PNG whole or not at all. Every picture has height*width
-// values; 0 is black, 1 white, and what lies outside is clipped.
+// values; 0 is black, 1 is white, and values outside are clipped.
 //
 // Errors: no picture; a picture of another size; the file cannot be written.
 func Grid(path string, height, width int, lines ...[][]float32) error {
@@ -74,7 +74,7 @@ type Curve struct {
 // all. The axis is logarithmic if every value is positive and the greatest is more
 // than five times the least.
 //
-// Errors: no value or one that is not finite; the file cannot be written.
+// Errors: there is no value, or one is not finite; the file cannot be written.
 func Curves(path, title, axis string, curves ...Curve) error {
 	p := plot.New()
 	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = title, "epoch", axis

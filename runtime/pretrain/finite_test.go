@@ -56,7 +56,7 @@ func TestProgramNeeds(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "program")
 	_, err := NewProgram("p", Greedy(x, stack, rows(40), options())).Run(context.Background(),
 		Options{Dir: dir, Needs: func() error { return errors.New("no onnxruntime") }})
-	if err == nil || !strings.Contains(err.Error(), "it does not begin: no onnxruntime") {
+	if err == nil || !strings.Contains(err.Error(), "is missing: no onnxruntime") {
 		t.Errorf("error %v", err)
 	}
 	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {

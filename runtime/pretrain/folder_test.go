@@ -98,7 +98,7 @@ func TestDamagedFolder(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := declare().program.Run(context.Background(), Options{Dir: dir})
-		if err == nil || !strings.Contains(err.Error(), "and the phases go on from their checkpoints") {
+		if err == nil || !strings.Contains(err.Error(), "and the phases resume from their checkpoints") {
 			t.Fatalf("%s: got %v", name, err)
 		}
 		if err := os.Remove(filepath.Join(dir, recordName)); err != nil {

@@ -41,7 +41,7 @@ func TestPhaseMistakes(t *testing.T) {
 		"bad pattern":          {"a [ has no ]", func() []pretrain.Phase { return []pretrain.Phase{pretrain.Freeze("[x"), fit()} }},
 		"not frozen":           {`Unfreeze: "head" is not frozen here`, func() []pretrain.Phase { return []pretrain.Phase{pretrain.Unfreeze("head"), fit()} }},
 		"a frozen stage":       {`encoder-stage1 would train "encoder/dense1/w", which Freeze("encoder") at`, func() []pretrain.Phase { return []pretrain.Phase{pretrain.Freeze("encoder"), greedy(), fit()} }},
-		"only a probe":         {"depends on \"encoder/dense1/w\", which no phase before trained", func() []pretrain.Phase { return []pretrain.Phase{pretrain.Probe(code, data, data)} }},
+		"only a probe":         {"depends on \"encoder/dense1/w\", which no earlier phase trained", func() []pretrain.Phase { return []pretrain.Phase{pretrain.Probe(code, data, data)} }},
 		"a program of nothing": {"trains nothing", func() []pretrain.Phase { return []pretrain.Phase{pretrain.Probe(x, data, data)} }},
 		"nil code":             {"Probe: the code is nil", func() []pretrain.Phase { return []pretrain.Phase{greedy(), pretrain.Probe(nil, data, data)} }},
 		"nil probe":            {"is nil", func() []pretrain.Phase { return []pretrain.Phase{none.Label("z").Neighbours(2).L2(1)} }},

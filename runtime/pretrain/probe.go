@@ -95,7 +95,7 @@ func (f *ProbePhase) steps(p *Program) []step {
 			return st.model != nil && slices.ContainsFunc(st.model.Params(), q.Same)
 		})
 		if !trained {
-			p.fail("Probe: the code depends on %q, which no phase before trained; put Probe behind one that does", q.Name)
+			p.fail("Probe: the code depends on %q, which no earlier phase trained; put Probe after one that does", q.Name)
 			return nil
 		}
 		if top, _, _ := strings.Cut(q.Layer, "/"); !slices.Contains(layers, top) {

@@ -157,7 +157,7 @@ func (r *run) resume(ctx context.Context) (finished int, err error) {
 	}
 	var was record
 	if err := json.Unmarshal(raw, &was); err != nil || was.Finished < 0 || was.Finished > len(was.Phases) {
-		return 0, fmt.Errorf("pretrain: %s is not the record of a program (%v): delete it, and the phases go on from their checkpoints, or use another Options.Dir", path, err)
+		return 0, fmt.Errorf("pretrain: %s is not the record of a program (%v): delete it, and the phases resume from their checkpoints, or use another Options.Dir", path, err)
 	}
 	if was.Program != now.Program {
 		return 0, fmt.Errorf("pretrain: the folder %s is of the program %q, this one is %q: use another Options.Dir", r.opt.Dir, was.Program, now.Program)
@@ -237,7 +237,7 @@ func (r *run) finish(i int, e train.Earlier) error {
 func (r *run) read(i int) (_ train.Earlier, err error) {
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("%w; delete %s, and the phases go on from their checkpoints", err, filepath.Join(r.opt.Dir, recordName))
+			err = fmt.Errorf("%w; delete %s, and the phases resume from their checkpoints", err, filepath.Join(r.opt.Dir, recordName))
 		}
 	}()
 	path := filepath.Join(r.folder(i), leftName)
@@ -249,7 +249,7 @@ func (r *run) read(i int) (_ train.Earlier, err error) {
 	e := train.Earlier{Params: st.model.Params(), Values: map[string][]float32{}}
 	var p engine.Phase
 	if err := json.Unmarshal(f.Trainer, &p); err != nil || f.ModelHash != st.hash() {
-		return e, fmt.Errorf("%s: %w: it is not what the phase left", path, checkpoint.ErrNotCheckpoint)
+		return e, fmt.Errorf("%s: %w: it differs from what the phase left", path, checkpoint.ErrNotCheckpoint)
 	}
 	e.Phase = p
 	if st.probe == nil {

@@ -63,7 +63,7 @@ func (p *Program) Run(ctx context.Context, o Options) (*train.Result, error) {
 	}
 	if o.Needs != nil {
 		if err := o.Needs(); err != nil {
-			return nil, fmt.Errorf("pretrain: what is needed after the program is not there, so it does not begin: %w", err)
+			return nil, fmt.Errorf("pretrain: not started, because something needed after the program is missing: %w", err)
 		}
 	}
 	if err := p.rowsFit(); err != nil {
@@ -197,7 +197,7 @@ func (r *run) phase(ctx context.Context, i int) (res *train.Result, e train.Earl
 // interruption.
 func (r *run) stopped(ctx context.Context, err error) error {
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		return fmt.Errorf("%w before its end: run the same again to go on: %w", train.ErrInterrupted, ctx.Err())
+		return fmt.Errorf("%w before its end: run the same command again to resume: %w", train.ErrInterrupted, ctx.Err())
 	}
 	return err
 }

@@ -27,7 +27,7 @@ func TestRealDisk(t *testing.T) {
 		}
 	}
 	_, err = tr.Done()
-	wantError(t, err, "the disk is full: free some", "run the same again", "of epoch 1")
+	wantError(t, err, "the disk is full: free some", "run the same command again", "of epoch 1")
 	if s := look(t, o.Dir); !s.exists || s.cursor.Epoch != 1 || s.behind || len(s.temps) > 0 {
 		t.Fatalf("the folder holds %+v", s)
 	}

@@ -47,7 +47,7 @@ func (t *Trainer) settled() error {
 		return errors.Join(what, err)
 	}
 	if f == nil && t.opt.pieces() == 1 {
-		return fmt.Errorf("%w: its gradient is finite, and what %s with the learning rate %v makes of it is too large for float32; try a smaller learning rate%s",
+		return fmt.Errorf("%w: its gradient is finite, but the step of %s with the learning rate %v is too large for float32; try a smaller learning rate%s",
 			what, t.opt.Optimizer.Name(), t.state.Rate, t.lastGood())
 	}
 	return fmt.Errorf("%w; %s%s%s", what, made(f), t.advice(t.prog.Train, t.feed, besideEdge), t.lastGood())
@@ -63,7 +63,7 @@ func (t *Trainer) explain(err error, what string) error {
 	where := ""
 	if name := t.badParam(); name != "" {
 		// What it was before is gone.
-		where = fmt.Sprintf("parameter %q is not finite after update %d; run the same again with a Dir and CheckpointEvery 1 to be told the op that made it", name, t.cursor.Update)
+		where = fmt.Sprintf("parameter %q is not finite after update %d; run it again with a Dir and CheckpointEvery 1 to learn which op made it", name, t.cursor.Update)
 	} else if f, ferr := engine.FirstNonFinite(t.prog.Train, t.store, t.feed.whole(), t.feed.lengths(t.feed.batch), &t.update, t.opt.Kernels...); ferr != nil {
 		where = ferr.Error()
 	} else {

@@ -121,7 +121,7 @@ func TestNeeds(t *testing.T) {
 	o := options()
 	o.Dir = filepath.Join(t.TempDir(), "training")
 	o.Needs = func() error { return errors.New("no onnxruntime") }
-	if _, err := Fit(context.Background(), model(), rows(150), o); err == nil || !strings.Contains(err.Error(), "it does not begin: no onnxruntime") {
+	if _, err := Fit(context.Background(), model(), rows(150), o); err == nil || !strings.Contains(err.Error(), "is missing: no onnxruntime") {
 		t.Errorf("error %v", err)
 	}
 	if _, err := os.Stat(o.Dir); !errors.Is(err, os.ErrNotExist) {

@@ -156,5 +156,5 @@ func (t *Trainer) notWritten(what string, f *checkpoint.File, err error) error {
 		}
 		do = fmt.Sprintf("the disk is full: free some %d kB", bytes/1000+64)
 	}
-	return fmt.Errorf("train: epoch %d: the %s cannot be written: %w; %s and run the same again%s", t.cursor.Epoch, what, err, do, t.lastGood())
+	return fmt.Errorf("train: epoch %d: the %s cannot be written: %w; %s and run the same command again%s", t.cursor.Epoch, what, err, do, t.lastGood())
 }

@@ -83,7 +83,7 @@ func TestTerminated(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, _ := p.end(t, false)
-	wantError(t, errors.New(out), "interrupted in epoch", filepath.Join(dir, checkpointName), "run the same again to go on")
+	wantError(t, errors.New(out), "interrupted in epoch", filepath.Join(dir, checkpointName), "run the same command again to resume")
 	if _, err := os.Stat(dir + ".bits"); !errors.Is(err, os.ErrNotExist) {
 		t.Fatal("SIGTERM did not stop the training")
 	}
@@ -167,7 +167,7 @@ func TestDiskFull(t *testing.T) {
 		for range tr.Epochs(context.Background()) {
 		}
 		_, err = tr.Done()
-		wantError(t, err, "the disk is full: free some", "run the same again", "the last good checkpoint is "+filepath.Join(o.Dir, checkpointName))
+		wantError(t, err, "the disk is full: free some", "run the same command again", "the last good checkpoint is "+filepath.Join(o.Dir, checkpointName))
 		if s := look(t, o.Dir); !s.exists || s.cursor != (checkpoint.Cursor{Epoch: 1, Step: 1, Update: 6}) || len(s.temps) > 0 {
 			t.Fatalf("room for %d bytes: the folder holds %+v", room, s)
 		}

@@ -47,7 +47,7 @@ func (o *Options) checkParts(m *spec.Model, bad func(format string, a ...any)) {
 	n := joining(g)
 	if o.meets = n != nil; o.meets && o.Accumulate > 1 {
 		bad("Options.Accumulate is %d, but each of the batches has some rows of the update only: %w", o.Accumulate, &ir.Error{Layer: n.Layer, Made: n.Pos.Made, From: n.Pos.From, Op: n.Op.Name(),
-			Rule: "its statistics are those of all rows of an update together", Hint: "take GroupNorm in its place, which has none, or leave Accumulate out; Shards and Cluster may share an update"})
+			Rule: "its statistics are those of all rows of an update together", Hint: "use GroupNorm instead, which has none, or leave Accumulate out; Shards and Cluster may split an update"})
 		return
 	}
 	if s, k := o.Shards, o.Accumulate; s > 1 && s%k != 0 && k%s != 0 {

@@ -113,7 +113,7 @@ func New(ctx context.Context, m *spec.Model, rows dataset.Source, o Options) (*T
 	}
 	if o.Needs != nil {
 		if err := o.Needs(); err != nil {
-			return nil, fmt.Errorf("train: what is needed after the training is not there, so it does not begin: %w", err)
+			return nil, fmt.Errorf("train: not started, because something needed after the training is missing: %w", err)
 		}
 	}
 	crew, read := recruit(&o, rows)
@@ -201,7 +201,7 @@ func (t *Trainer) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	if name := t.badParam(); name != "" {
-		return fmt.Errorf("train: parameter %q is not finite before the first step: its initializer, Options.InitFrom or the checkpoint gives it so", name)
+		return fmt.Errorf("train: parameter %q is not finite before the first step: its initializer, Options.InitFrom or the checkpoint made it so", name)
 	}
 	if err := t.meet(ctx); err != nil {
 		return err
@@ -347,7 +347,7 @@ func (t *Trainer) interrupted(ctx context.Context, err error) error {
 	if serr := t.save(); serr != nil {
 		return errors.Join(fmt.Errorf("train: %w: %w", ErrInterrupted, err), serr)
 	}
-	return fmt.Errorf("train: %w in epoch %d after %d steps; the checkpoint is %s: run the same again to go on: %w",
+	return fmt.Errorf("train: %w in epoch %d after %d steps; the checkpoint is %s: run the same command again to resume: %w",
 		ErrInterrupted, t.cursor.Epoch+1, t.cursor.Step, filepath.Join(t.opt.Dir, checkpointName), err)
 }
 

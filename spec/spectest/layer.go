@@ -134,7 +134,7 @@ func (s *subject) position(newLayer func() spec.Layer) {
 	err := spec.Apply(newLayer()).Err()
 	var e *spec.Error
 	if !errors.As(err, &e) {
-		s.Errorf("a layer placed on nothing is no mistake: %v", err)
+		s.Errorf("a layer placed on nothing is not a mistake: %v", err)
 		return
 	}
 	f := runtime.FuncForPC(reflect.ValueOf(newLayer).Pointer())
@@ -177,7 +177,7 @@ func (s *subject) text() {
 		for i, n := range g.Nodes {
 			switch op := back.Nodes[i].Op; {
 			case !reflect.TypeOf(n.Op).Comparable():
-				s.Errorf("op %s is no comparable struct, as an ir.Op must be", n.Op.Name())
+				s.Errorf("op %s is not a comparable struct, as an ir.Op must be", n.Op.Name())
 			case op != n.Op:
 				s.Errorf("op %s has attributes that its text form, %s, does not hold: give each field a tag attr", n.Op.Name(), ir.FormatOp(n.Op))
 			}

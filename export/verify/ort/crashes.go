@@ -130,7 +130,7 @@ func (c *crashCheck) node(b []byte, absent map[string]bool, depth int) error {
 		}
 	}
 	if i, ok := crashes(n); ok {
-		return fmt.Errorf("%s: %s: input %d is left out by an empty name, which is known to bring the library down with the process; give it, or end the list of inputs before it", n.called(), n.op, i)
+		return fmt.Errorf("%s: %s: input %d is left out by an empty name, which is known to crash the library and the process; give it, or end the list of inputs before it", n.called(), n.op, i)
 	}
 	for _, g := range n.bodies {
 		if err := c.graph(g, absent, depth+1); err != nil {

@@ -95,7 +95,7 @@ func TestKnownCrashes(t *testing.T) {
 			t.Errorf("%s: no error", name)
 			continue
 		}
-		for _, w := range []string{"is not given the model", "is left out by an empty name", `the node of "`} {
+		for _, w := range []string{"the model is not passed to onnxruntime", "is left out by an empty name", `the node of "`} {
 			if !strings.Contains(err.Error(), w) {
 				t.Errorf("%s: %q does not say %q", name, err, w)
 			}

@@ -34,7 +34,7 @@ func open(model []byte) (*session, error) {
 		return nil, fmt.Errorf("onnxruntime: %w", err)
 	}
 	if err := harmless(model); err != nil {
-		return nil, fmt.Errorf("onnxruntime is not given the model: %w", err)
+		return nil, fmt.Errorf("the model is not passed to onnxruntime: %w", err)
 	}
 	inputs, outputs, err := onnxruntime.GetInputOutputInfoWithONNXData(model)
 	if err != nil {
