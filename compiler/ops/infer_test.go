@@ -273,8 +273,9 @@ func TestRandomNodes(t *testing.T) {
 		h.Write([]byte(kind.Name()))
 		r := draw{rand.New(rand.NewPCG(3, h.Sum64()))} // so that the draws of an op do not depend on which others there are
 		accepted, split := 0, 0
+		_, splits := kind.(ir.Splitter)
 		for range 40000 {
-			if accepted >= 60 {
+			if accepted >= 60 && (split > 0 || !splits) { // what is drawn depends on the ops before, and few nodes of a norm's have slices
 				break
 			}
 			op, in := r.node(kind)
@@ -293,7 +294,7 @@ func TestRandomNodes(t *testing.T) {
 		if accepted < 60 {
 			t.Errorf("%s: only %d nodes of the draws were accepted", kind.Name(), accepted)
 		}
-		if _, ok := kind.(ir.Splitter); ok && split == 0 {
+		if splits && split == 0 {
 			t.Errorf("%s: no slice was checked", kind.Name())
 		}
 	}
