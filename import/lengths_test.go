@@ -152,7 +152,7 @@ func TestLengthNames(t *testing.T) {
 	for i := range 7 {
 		many.input(fmt.Sprintf("x%d", i), "batch", fmt.Sprintf("t%d", i)).node(fmt.Sprintf("y%d = Relu(x%d)", i, i))
 	}
-	if _, err := onnximport.Decode(t.Context(), many.bytes(t, "y0", "y6"), onnximport.Limits{}); err == nil || !strings.Contains(err.Error(), "more than 6 beside the batch") {
+	if _, err := onnximport.Decode(t.Context(), many.bytes(t, "y0", "y6"), onnximport.Limits{}); err == nil || !strings.Contains(err.Error(), "more than 6 besides the batch") {
 		t.Errorf("seven lengths: %v", err)
 	}
 	short := newFile(17).input("x", "batch", "seq", 2).ints("lo", 0).ints("hi", 5).ints("axis", 1).node("y = Slice(x,lo,hi,axis)")

@@ -95,7 +95,7 @@ func (l *BatchNormLayer) args() string {
 // Build returns x normalised.
 func (l *BatchNormLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 	t := x[0].Type
-	if t.DType != ir.F32 || t.Rank() < 2 || !t.Shape.RowWise() {
+	if t.DType != ir.F32 || t.Rank() < 2 || !rowsFirst(t.Shape) {
 		return b.Errorf("x must be f32[N … C], got %s", t)
 	}
 	axis, rule := axisOf(t, l.axis)

@@ -179,8 +179,8 @@ func (op BatchNormTraining) Infer(in []ir.Type) ([]ir.Type, error) {
 	if d := in[0].DType; d != ir.F32 && d != ir.F64 {
 		return nil, fmt.Errorf("x must be f32 or f64 in training, got %v", in[0])
 	}
-	if !in[0].Shape.RowWise() {
-		return nil, fmt.Errorf("in training x must have a row for each row of the update, as its first axis, got %v", in[0])
+	if !in[0].Shape[0].Has(ir.Batch) {
+		return nil, fmt.Errorf("x must have the rows of the update on its first axis, got %v", in[0])
 	}
 	sums := ir.T(ir.F64, in[0].Shape[op.Axis])
 	return append(t, sums, sums), nil
@@ -276,6 +276,9 @@ func (BatchMoments) WhyNoGradient() string { return batchNormParts }
 func (op BatchMoments) Infer(in []ir.Type) ([]ir.Type, error) {
 	if _, err := inferBatchNorm(in, []string{"x"}, 1, op.Axis, 0); err != nil {
 		return nil, err
+	}
+	if !in[0].Shape.RowWise() { // of several rows for each, only the first would be counted
+		return nil, fmt.Errorf("in training x must have a row for each row of the update, as its first axis, got %v", in[0])
 	}
 	sums := ir.T(ir.F64, in[0].Shape[op.Axis])
 	return []ir.Type{sums, sums}, nil

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/spec"
 )
@@ -83,7 +84,27 @@ func TestGradientOfAGradientOfBatchNorm(t *testing.T) {
 		return spec.NewModel("m", spec.MSE(code.Then(spec.Dense(12)), x), spec.NewLoss("flat", spec.Grad(code, x).Then(spec.Square())))
 	}
 	o := normedOptions()
-	if _, err := Fit(context.Background(), model(), rows(150), o); err == nil || !strings.Contains(err.Error(), "take LayerNorm or GroupNorm there, or freeze the statistics") {
+	if _, err := Fit(context.Background(), model(), rows(150), o); err == nil || !strings.Contains(err.Error(), "or take LayerNorm or GroupNorm in its place") {
+		t.Errorf("got %v", err)
+	}
+	o.Freeze = []string{"norm"}
+	if _, err := Fit(context.Background(), model(), rows(150), o); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestBatchNormOfRows: of several rows for each row of the update only the first would be
+// counted, so a training refuses them, unless the statistics are frozen.
+func TestBatchNormOfRows(t *testing.T) {
+	model := func() *spec.Model {
+		x := spec.Input("x", 12)
+		twice, _ := ir.Mul(ir.Fixed(2), ir.Rows())
+		h := spec.Op(ops.Reshape{Shape: ir.MakeDims(ir.Shape{twice, ir.Fixed(6)})}, x).Then(spec.BatchNorm().Named("norm"))
+		y := spec.Op(ops.Reshape{Shape: ir.MakeDims(ir.Shape{ir.Rows(), ir.Fixed(12)})}, h)
+		return spec.NewModel("m", spec.MSE(y.Then(spec.Dense(12)), x))
+	}
+	o := normedOptions()
+	if _, err := Fit(context.Background(), model(), rows(150), o); err == nil || !strings.Contains(err.Error(), `layer "norm": BatchNormTraining: in training x must have a row for each row of the update, as its first axis, got f32[2*N 6]`) {
 		t.Errorf("got %v", err)
 	}
 	o.Freeze = []string{"norm"}

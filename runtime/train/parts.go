@@ -8,7 +8,6 @@ import (
 	"github.com/lamina-ml/lamina/compiler"
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/runtime/dataset"
-	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/spec"
 )
 
@@ -42,6 +41,14 @@ func (o *Options) checkParts(m *spec.Model, bad func(format string, a ...any)) {
 	}
 	if g, err = compiler.Plain(g, false); err != nil {
 		return // told by the compiler
+	}
+	for _, n := range g.Nodes {
+		if ir.Joins(n.Op) && !n.In[0].Type.Shape.RowWise() {
+			bad("%w", &ir.Error{Layer: n.Layer, Made: n.Pos.Made, From: n.Pos.From, Op: n.Op.Name(),
+				Rule: fmt.Sprintf("in training x must have a row for each row of the update, as its first axis, got %v", n.In[0].Type),
+				Hint: "take LayerNorm or GroupNorm in its place, or name the layer in Options.Freeze"})
+			return
+		}
 	}
 	o.Shards = max(o.Shards, ir.Shards(g))
 	n := joining(g)
@@ -216,7 +223,7 @@ func (t *Trainer) begin(ctx context.Context, b dataset.Batch) error {
 	lo, hi := cut(first, t.opt.Shards, b.Rows), cut(first+n, t.opt.Shards, b.Rows)
 	u.FirstRow, u.Shard, u.OwnShards = lo, first, n
 	t.others.ctx = ctx
-	var in engine.Feed
+	in := t.feed.in // without rows the totals alone are read
 	at := t.feed.lengths(b).WithRows(hi - lo)
 	if hi > lo {
 		var err error
