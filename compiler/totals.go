@@ -1,6 +1,8 @@
 package compiler
 
 import (
+	"slices"
+
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/plan"
 )
@@ -45,13 +47,7 @@ func (s *state) splitTotals(g *ir.Graph) (*plan.Totals, error) {
 		v.Kind, v.Def, gone[n] = ir.InputValue, nil, true
 		g.Inputs = append(g.Inputs, v)
 	}
-	kept := g.Nodes[:0]
-	for _, n := range g.Nodes {
-		if !gone[n] {
-			kept = append(kept, n)
-		}
-	}
-	g.Nodes = kept
+	g.Nodes = slices.DeleteFunc(g.Nodes, func(n *ir.Node) bool { return gone[n] })
 	sweep(rows) // what reads state is no part of a total, and there is no state here
 	own := &state{opt: s.opt, planned: true, inference: true}
 	var err error

@@ -66,32 +66,22 @@ func corruption(noisy *ir.Value) (rate float64, rule string) {
 // another shape than the loss, or is not part of it; a weight is negative, or both are 0;
 // the loss was already given to a model, or is a penalty.
 func (l *Loss) Emphasis(noisy *Value, alpha, beta float64) *Loss {
-	if l == nil || l.sp == nil {
-		return l // reported by NewModel
-	}
-	at := callers(0)
-	rule := ""
+	at, rule := callers(0), ""
 	switch {
-	case l.placed != nil:
-		rule = "Emphasis after the loss was given to a model at " + l.placed.pos().Made.String()
+	case l == nil:
 	case l.elems == nil && !isBad(l.v):
 		rule = "Emphasis of a loss that has no elements"
 	case l.weights != nil:
 		rule = "Emphasis of a loss that has weights: write Emphasis before WeightedBy"
 	}
-	if rule != "" {
-		l.sp.fail(&mistake{at: at, made: at, op: text("loss %s", l.st.kind), rule: text("%s", rule)})
-		return l
-	}
-	base := newBase(l.st.kind)
-	base.st.loss, base.st.made = true, at
-	elems := &Value{sp: l.sp, v: l.elems}
-	if l.elems == nil {
-		elems.v = bad()
-	}
-	layer := &emphasisLayer{Base: base, hit: alpha, rest: beta}
-	v := apply(at, "Emphasis", layer, []*Value{elems, noisy})
-	c := *l
-	c.sp, c.v, c.st, c.emphasised = v.sp, v.v, base.st, layer.elems
-	return &c
+	return l.option("Emphasis", rule, func(c *Loss) {
+		base := c.again(at)
+		elems := &Value{sp: c.sp, v: c.elems}
+		if c.elems == nil {
+			elems.v = bad()
+		}
+		layer := &emphasisLayer{Base: base, hit: alpha, rest: beta}
+		v := apply(at, "Emphasis", layer, []*Value{elems, noisy})
+		c.sp, c.v, c.st, c.emphasised = v.sp, v.v, base.st, layer.elems
+	})
 }

@@ -1,6 +1,8 @@
 package spec
 
 import (
+	"cmp"
+
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
 )
@@ -17,43 +19,37 @@ import (
 // parameters or noise, or mixes rows; the loss is a penalty, already has weights, or was
 // already given to a model.
 func (l *Loss) WeightedBy(w *Value) *Loss {
-	if l == nil || l.sp == nil {
-		return l // reported by NewModel
-	}
-	at := callers(0)
-	rule := ""
+	at, rule := callers(0), ""
 	switch {
-	case l.placed != nil:
-		rule = "WeightedBy after the loss was given to a model at " + l.placed.pos().Made.String()
-	case isBad(l.v):
-		return l
+	case l == nil || isBad(l.v):
 	case l.elems == nil:
 		rule = "WeightedBy of a loss that has no elements"
 	case l.weights != nil:
 		rule = "WeightedBy of a loss that has weights: multiply the weights"
 	}
-	if rule != "" {
-		l.sp.fail(&mistake{at: at, made: at, op: text("loss %s", l.st.kind), rule: text("%s", rule)})
-		return l
-	}
+	return l.option("WeightedBy", rule, func(c *Loss) {
+		if isBad(c.v) {
+			return
+		}
+		base := c.again(at)
+		w := whole(w, at, "WeightedBy")
+		var v *Value
+		if c.layer != nil && c.emphasised == nil {
+			again := *c.layer
+			again.Base, again.weighted = base, true
+			v = apply(at, "WeightedBy", &again, append(append([]*Value{}, c.operands...), w))
+		} else {
+			v = apply(at, "WeightedBy", &weightedLayer{base}, []*Value{{sp: c.sp, v: cmp.Or(c.emphasised, c.elems)}, w})
+		}
+		c.sp, c.v, c.st, c.weights = v.sp, v.v, base.st, w.v
+	})
+}
+
+// again is the base of a layer that computes the loss in another way.
+func (l *Loss) again(at site) Base {
 	base := newBase(l.st.kind)
 	base.st.loss, base.st.made = true, at
-	w = whole(w, at, "WeightedBy")
-	var v *Value
-	elems := l.elems
-	if l.emphasised != nil {
-		elems = l.emphasised
-	}
-	if l.layer != nil && l.emphasised == nil {
-		again := *l.layer
-		again.Base, again.weighted = base, true
-		v = apply(at, "WeightedBy", &again, append(append([]*Value{}, l.operands...), w))
-	} else {
-		v = apply(at, "WeightedBy", &weightedLayer{base}, []*Value{{sp: l.sp, v: elems}, w})
-	}
-	c := *l
-	c.sp, c.v, c.st, c.weights = v.sp, v.v, base.st, w.v
-	return &c
+	return base
 }
 
 // weightedLayer is the weighted mean of elements of a loss.

@@ -29,18 +29,3 @@ func processStart() (time.Time, bool) {
 	ticks, err := strconv.ParseInt(fields[19], 10, 64)
 	return now.Add(time.Duration(ticks)*time.Second/perSecond - time.Duration(up.Nano())), err == nil
 }
-
-// peakMemory returns the most memory the process had, in bytes.
-func peakMemory() int64 {
-	b, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return 0
-	}
-	for line := range strings.Lines(string(b)) {
-		if v, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			kb, _ := strconv.ParseInt(strings.Fields(v)[0], 10, 64)
-			return kb << 10
-		}
-	}
-	return 0
-}

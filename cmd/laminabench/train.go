@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/lamina-ml/lamina/internal/lab/yardstick"
 	"github.com/lamina-ml/lamina/internal/timing"
 	"github.com/lamina-ml/lamina/kernels/simd"
 	"github.com/lamina-ml/lamina/runtime/train"
@@ -161,7 +162,7 @@ func measureTraining(ctx context.Context, w *work, f trainFlags) (r trainResult,
 	r.GFLOPS = r.SamplesPerS * float64(w.macs) * 2 / 1e9
 	r.OfPeak = timing.Ratio(r.GFLOPS, r.PeakGFLOPS)
 	r.FirstStepS = first.Sub(started()).Seconds()
-	r.PeakRSSMB = float64(peakMemory()) / (1 << 20)
+	r.PeakRSSMB = float64(yardstick.PeakMemory()) / (1 << 20)
 	return r, nil
 }
 

@@ -58,7 +58,7 @@ func Bundle(ctx context.Context, dir string, o Options) (*Verdict, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows := &finder{tables: o.Tables}
+	rows := &finder{tables: o.Tables, found: map[string]dataset.Source{}}
 	again, err := pretrain.Again(rec, rows.find)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w: %w", dir, ErrCannot, err)
@@ -141,6 +141,7 @@ func version(r engine.Record) string { return r.Versions["lamina"] }
 type finder struct {
 	tables []*dataset.Table
 	all    []candidate
+	found  map[string]dataset.Source // by hash: phases mostly share their rows
 }
 
 type candidate struct {
@@ -150,6 +151,18 @@ type candidate struct {
 }
 
 func (f *finder) find(want engine.Rows) (dataset.Source, error) {
+	src := f.found[want.Hash]
+	if src == nil {
+		var err error
+		if src, err = f.search(want); err != nil {
+			return nil, err
+		}
+		f.found[want.Hash] = src
+	}
+	return src, nil
+}
+
+func (f *finder) search(want engine.Rows) (dataset.Source, error) {
 	if f.all == nil {
 		d := dataset.Digits()
 		f.all = []candidate{{name: "the embedded digits", t: d.Train}, {name: "the embedded test digits", t: d.Test}}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 
 	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/runtime/dataset"
@@ -92,8 +93,9 @@ func Repeat(recipe []byte) (Options, error) {
 		Freeze: s.Freeze}, nil
 }
 
-// programHash is the SHA-256 of the program that runs, "" where it cannot be read.
-func programHash() string {
+// programHash is the SHA-256 of the running program, "" where it cannot be read. It is made
+// once, however many functions ship.
+var programHash = sync.OnceValue(func() string {
 	path, err := os.Executable()
 	if err != nil {
 		return ""
@@ -108,4 +110,4 @@ func programHash() string {
 		return ""
 	}
 	return hex.EncodeToString(h.Sum(nil))
-}
+})

@@ -36,13 +36,13 @@ func (t *Trainer) decide(ctx context.Context) (err error) {
 	if t.opt.Valid == nil {
 		return nil
 	}
-	valid := t.hash
+	t.validHash = t.hash
 	if !sameSource(t.opt.Valid, t.rows) {
-		if valid, err = t.hashOf(ctx, t.opt.Valid); err != nil {
+		if t.validHash, err = t.hashOf(ctx, t.opt.Valid); err != nil {
 			return fmt.Errorf("Options.Valid: %w", err)
 		}
 	}
-	t.rowFacts.AddRows(factValid, t.opt.Valid.Len(), valid)
+	t.rowFacts.AddRows(factValid, t.opt.Valid.Len(), t.validHash)
 	return nil
 }
 

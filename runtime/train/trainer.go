@@ -54,7 +54,8 @@ type Trainer struct {
 	resumed    bool
 	saved      bool // whether there is a checkpoint, and of which epoch
 	savedEpoch int
-	hash       string
+	hash       string // of the rows, "" until it is made;
+	validHash  string // and of those for validation
 	clock      clock
 	report     reporting
 	quiet      bool     // what Progress shows need not be logged too
@@ -470,7 +471,7 @@ func (t *Trainer) Done() (*Result, error) {
 		return nil, t.err
 	}
 	r := &Result{model: t.model, prog: t.prog, rows: t.rows, opt: t.opt, kernels: t.kernels(), starts: t.state.InitFrom,
-		measured: &measured{hash: t.hash}, History: append([]Epoch{}, t.state.History...), Best: t.state.Best}
+		measured: &measured{hash: t.hash, valid: t.validHash}, History: append([]Epoch{}, t.state.History...), Best: t.state.Best}
 	result := t.best
 	if result.params == nil || t.opt.KeepLast {
 		t.keep(&result)

@@ -15,8 +15,8 @@ func resetPeak() int64 {
 	return status("VmRSS:")
 }
 
-// peakMemory is the most memory that the process has had since, in bytes.
-func peakMemory() int64 { return status("VmHWM:") }
+// PeakMemory returns the most memory that the process has had, since resetPeak if that was called, in bytes.
+func PeakMemory() int64 { return status("VmHWM:") }
 
 func status(line string) int64 {
 	b, err := os.ReadFile("/proc/self/status")

@@ -41,7 +41,7 @@ func (in *input) way(name string, f func(in *input) (map[string]float64, error))
 	if x.Values, err = f(&part); err != nil {
 		return x, fmt.Errorf("%s: %w", name, err)
 	}
-	if peak := peakMemory(); before > 0 && peak > before {
+	if peak := PeakMemory(); before > 0 && peak > before {
 		x.MB = float64(peak-before) / (1 << 20)
 	}
 	if x.Seconds = w.seconds(); done == "" {
