@@ -70,14 +70,16 @@ func gemmBlocks(s *selection, m, n, k int, a []float32, rsa, csa int, b []float3
 // gemmBlock cuts C into panels of columns, and each panel into tiles of rows. It packs B when it has a buffer.
 func gemmBlock(s *selection, m, n, k int, a []float32, rsa, csa int, b []float32, ldb int, c []float32, ldc int, accumulate bool, e Epilogue, pack []float32) {
 	set := s.isa[opGemm]
-	p := gemmArgs{rsa: 4 * uintptr(rsa), csa: 4 * uintptr(csa), ldb: 4 * uintptr(ldb), ldc: 4 * uintptr(ldc), k: k, ldMask: 4 * uintptr(e.LDMask)}
+	var p gemmArgs // field by field: a literal would be built beside it and copied
+	p.rsa, p.csa, p.ldb, p.ldc = 4*uintptr(rsa), 4*uintptr(csa), 4*uintptr(ldb), 4*uintptr(ldc)
+	p.k, p.ldMask = k, 4*uintptr(e.LDMask)
 	if accumulate {
 		p.flags |= gemmAccumulate
 	}
 	if e.Relu {
 		p.flags |= gemmRelu
 	}
-	ahead := k*n > s.blocks.ahead
+	ahead := k*n > s.blocks.a
 	limit := s.columns(m, n, k, csa > rsa, ldb)
 	for j := 0; j < n; {
 		t := s.panel(n-j, limit)

@@ -7,7 +7,9 @@ func gemmPanels(s *selection, m, n, k int, a []float32, rsa, csa int, b []float3
 		gemmGo(m, n, k, a, rsa, csa, b, ldb, c, ldc, accumulate, e)
 		return
 	}
-	p := gemmArgs{rsa: 4 * uintptr(rsa), csa: 4 * uintptr(csa), ldb: 4 * uintptr(ldb), ldc: 4 * uintptr(ldc), k: k, ldMask: 4 * uintptr(e.LDMask)}
+	var p gemmArgs // field by field: a literal would be built beside it and copied
+	p.rsa, p.csa, p.ldb, p.ldc = 4*uintptr(rsa), 4*uintptr(csa), 4*uintptr(ldb), 4*uintptr(ldc)
+	p.k, p.ldMask = k, 4*uintptr(e.LDMask)
 	if accumulate {
 		p.flags |= gemmAccumulate
 	}

@@ -82,15 +82,15 @@ func farLines(nr, ldb int) int {
 // blockSizes are the sizes and thresholds, in elements, that come from the caches.
 type blockSizes struct {
 	k     int // steps of a block, which continues the chains of the one before through C: 16 columns of B fill the first cache
-	a     int // elements of A in a block: half of the second cache, while panels of B pass
-	ahead int // elements of B beyond which panels are fetched ahead, because the second cache does not hold it all
+	a     int // elements of A in a block, which stays in the second cache while panels of B pass; a larger B is fetched ahead
 	alias int // rows so far apart, or a multiple of it, share few sets of the first cache
 }
 
 // usual are the sizes where the caches are not known: those of 32 KiB in 8 ways and of 512 KiB.
-var usual = blockSizes{k: 512, a: 64 << 10, ahead: 64 << 10, alias: 512}
+var usual = blockSizes{k: 512, a: 64 << 10, alias: 512}
 
-// sizesFor returns the sizes for the caches of f.
+// sizesFor returns the sizes for the caches of f. A block of A takes half of a small second cache, and of a large one a
+// quarter, beyond which nothing was gained.
 func sizesFor(f Features) blockSizes {
 	b := usual
 	if size := f.L1D.Size; size >= 8<<10 && size <= 1<<20 {
@@ -100,8 +100,7 @@ func sizesFor(f Features) blockSizes {
 		}
 	}
 	if share := f.L2.Share(); share >= 64<<10 && share <= 64<<20 {
-		b.a = share / 2 / 4
-		b.ahead = b.a
+		b.a = min(share/2, max(share/4, 256<<10)) / 4
 	}
 	return b
 }

@@ -14,7 +14,7 @@ func TestRulesKeepBits(t *testing.T) {
 				use(t, fmt.Sprintf("%v-%s", set, name), set.String(), available(set))
 				rng := rand.New(rand.NewPCG(31, uint64(set)))
 				kib := []int{0, 8, 16, 32, 48, 64, 256, 2048, 1 << 20}
-				sizes := []blockSizes{{k: 1, a: 1, ahead: 1, alias: 1}, {k: 16, a: 200, ahead: 100, alias: 8}, {k: 33, a: 1000, ahead: 1, alias: 64}}
+				sizes := []blockSizes{{k: 1, a: 1, alias: 1}, {k: 16, a: 200, alias: 8}, {k: 33, a: 1000, alias: 64}}
 				for range 20 {
 					cache := func() Cache { return Cache{kib[rng.IntN(len(kib))] << 10, rng.IntN(17), rng.IntN(3)} }
 					sizes = append(sizes, sizesFor(Features{L1D: cache(), L2: cache()}))
@@ -48,13 +48,13 @@ func TestSizes(t *testing.T) {
 		t.Errorf("32 KiB and 512 KiB: %+v", got)
 	}
 	got := sizesFor(Features{L1D: Cache{48 << 10, 12, 1}, L2: Cache{4 << 20, 16, 2}})
-	if want := (blockSizes{k: 768, a: 256 << 10, ahead: 256 << 10, alias: 512}); got != want {
+	if want := (blockSizes{k: 768, a: 128 << 10, alias: 512}); got != want {
 		t.Errorf("48 KiB, and 4 MiB of two cores: %+v, want %+v", got, want)
 	}
 	for _, size := range []int{-1, 0, 1, 1 << 10, 8 << 10, 1 << 20, 1 << 30, 1 << 40} {
 		for _, ways := range []int{-1, 0, 1, 1 << 20} {
 			c := Cache{size, ways, ways}
-			if b := sizesFor(Features{L1D: c, L2: c}); b.k < 64 || b.a < 4<<10 || b.ahead < 4<<10 || b.alias < 64 || b.k > 1<<20 || b.a > 1<<24 {
+			if b := sizesFor(Features{L1D: c, L2: c}); b.k < 64 || b.a < 4<<10 || b.alias < 64 || b.k > 1<<20 || b.a > 1<<24 {
 				t.Errorf("%+v: %+v", c, b)
 			}
 		}

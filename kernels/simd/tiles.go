@@ -111,6 +111,9 @@ func panel(set isa, half bool, n, limit int) columns {
 
 // evenVectors cuts n columns into panels of nearly equal width, in whole vectors but for the last.
 func evenVectors(n, limit, vector int) columns {
+	if n <= limit { // no need of divisions
+		return columns{width: n, nr: (n + 7) &^ 7}
+	}
 	if limit%vector != 0 {
 		vector = 8
 	}

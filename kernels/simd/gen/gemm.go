@@ -304,6 +304,10 @@ func (t *gemmKernel) write() {
 	t.p("JMP %s", ready)
 	t.at(zero)
 	for n := range t.rows * len(t.widths) {
+		if t.wide() && n > 0 {
+			t.p("VMOVAPS Z%d, Z%d", t.acc0, t.acc0+n)
+			continue
+		}
 		t.zero(t.acc0 + n)
 	}
 	t.at(ready)
@@ -316,23 +320,46 @@ func (t *gemmKernel) write() {
 		t.longChains(done)
 	} else {
 		t.bases("SI", "AX")
-		if t.fetches() {
-			t.fetchFar()
-		}
 		t.tallChains(done)
 	}
 	t.at(done)
-	if t.fetches() {
-		t.p("LEAQ (R11)(R11*2), R12")
-	}
 	t.epilogue()
 	t.p("MOVQ %d(DI), R10", argC)
-	t.matrix("R10", "R11", "R12", t.st)
+	t.stores()
 	t.advance(argC, argStepC)
 	t.advance(argA, argStepA)
 	t.p("DECQ %d(DI)", argTiles)
 	t.p("JNZ %s", next)
 	t.ret()
+}
+
+// stores writes C, whose first row is at R10.
+func (t *gemmKernel) stores() {
+	if t.long || t.wide() {
+		t.matrix("R10", "R11", "R12", t.st)
+		return
+	}
+	lower, done := t.fresh("lower"), t.fresh("stored")
+	t.p("CMPQ %d(DI), $%d", argRows, t.rows)
+	t.p("JNE %s", lower)
+	t.bases("R10", "R11")
+	for v := range t.widths {
+		disp := t.offset(v)
+		if t.slides(v) {
+			disp = 0
+			t.p("ADDQ R14, R10")
+			if t.rows > 4 {
+				t.p("ADDQ R14, R13")
+			}
+		}
+		for i := range t.rows {
+			t.st(i, v, line(i, "R10", "R11", "R12", disp))
+		}
+	}
+	t.p("JMP %s", done)
+	t.at(lower)
+	t.matrix("R10", "R11", "R12", t.st)
+	t.at(done)
 }
 
 func (t *gemmKernel) advance(arg, step int) {
@@ -346,17 +373,12 @@ func (t *gemmKernel) fetches() bool {
 }
 
 // fetchFar points R10 at what the steps of this tile fetch into the cache, R12 bytes from step to step: one line of each
-// row of the panel that comes next, or, when the tiles before have fetched all of them, B's first, which is there.
+// row of the panel that comes next.
 func (t *gemmKernel) fetchFar() {
-	none := t.fresh("near")
-	t.p("MOVQ DX, R10")
-	t.p("MOVQ $0, R12")
 	t.p("DECQ %d(DI)", argFarLines)
-	t.p("JLT %s", none)
 	t.p("MOVQ %d(DI), R10", argFar)
 	t.p("MOVQ %d(DI), R12", argLDFar)
 	t.p("ADDQ $64, %d(DI)", argFar)
-	t.at(none)
 }
 
 // fetchC fetches the tile's part of C ahead of the stores.
@@ -377,86 +399,136 @@ func (t *gemmKernel) fetchC() {
 	t.at(none)
 }
 
-// tallChains writes the loops over k for every number of rows. The highest tile does two steps a round; with an odd k it
-// begins at the second.
+// tallChains writes the loops over k for every number of rows, of which the driver chooses the most most often.
 func (t *gemmKernel) tallChains(done string) {
 	t.vecs = len(t.widths)
-	var labels []string
 	lower := t.fresh("lower")
-	t.p("CMPQ %d(DI), $%d", argRows, t.rows)
+	t.p("MOVQ %d(DI), R8", argRows)
+	t.p("CMPQ R8, $%d", t.rows)
 	t.p("JNE %s", lower)
 	t.mr = t.rows
-	loop, odd := t.fresh("k"), t.fresh("odd")
-	step := func() {
-		t.step()
-		if t.fetches() {
-			t.p("PREFETCHT0 (R10)")
-			t.p("ADDQ R12, R10")
-		}
-	}
-	t.p("TESTQ $1, CX")
-	t.p("JZ %s", loop)
-	t.p("INCQ CX")
-	t.p("JMP %s", odd)
-	t.p("PCALIGN $32")
-	t.at(loop)
-	step()
-	t.at(odd)
-	step()
-	t.p("SUBQ $2, CX")
-	t.p("JNZ %s", loop)
-	t.p("JMP %s", done)
+	t.three("AX", "R8")
+	t.highest(done)
 	t.at(lower)
-	t.p("MOVQ %d(DI), R10", argRows)
-	for t.mr = t.rows - 1; t.mr > t.least; t.mr-- {
-		labels = append(labels, t.fresh("rows"))
-		t.p("CMPQ R10, $%d", t.mr)
-		t.p("JE %s", labels[len(labels)-1])
+	t.choose("R8", t.least, t.rows-1, func(n int) {
+		t.mr = n
+		t.lower(done)
+	})
+}
+
+// choose writes f for each number from low to high, and finds the one that is in a register by halves.
+func (t *gemmKernel) choose(reg string, low, high int, f func(n int)) {
+	if low == high {
+		f(low)
+		return
 	}
-	t.repeat(t.step)
-	t.p("JMP %s", done)
-	for i, l := range labels {
-		t.mr = t.rows - 1 - i
-		t.at(l)
-		t.repeat(t.step)
+	middle := (low + high) / 2
+	upper := t.fresh("upper")
+	t.p("CMPQ %s, $%d", reg, middle)
+	t.p("JGT %s", upper)
+	t.choose(reg, low, middle, f)
+	t.at(upper)
+	t.choose(reg, middle+1, high, f)
+}
+
+func (t *gemmKernel) three(from, to string) { t.p("LEAQ (%s)(%s*2), %s", from, from, to) }
+
+// highest writes the loops of the highest tile. In AVX-512 each of its steps fetches a line, which is one of B's first, and
+// there, when the tiles before have fetched all; in AVX2, where that would bind, only the first tiles' steps do.
+func (t *gemmKernel) highest(done string) {
+	if !t.fetches() {
+		t.twice(t.step, true)
 		t.p("JMP %s", done)
+		return
 	}
+	fetching := func() {
+		t.step()
+		t.p("PREFETCHT0 (R10)")
+		t.p("ADDQ R12, R10")
+	}
+	far, near := t.fresh("far"), t.fresh("near")
+	t.p("CMPQ %d(DI), $0", argFarLines)
+	if t.wide() {
+		t.p("JGT %s", far)
+		t.p("MOVQ DX, R10")
+		t.p("MOVQ $0, R12")
+		t.p("JMP %s", near)
+		t.at(far)
+		t.fetchFar()
+		t.at(near)
+		t.twice(fetching, true)
+	} else {
+		t.p("JGT %s", far)
+		t.twice(t.step, true)
+		t.p("JMP %s", done)
+		t.at(far)
+		t.fetchFar()
+		t.repeat(fetching)
+	}
+	t.three("R11", "R12")
+	t.p("JMP %s", done)
+}
+
+// lower writes the loop of a tile of fewer rows.
+func (t *gemmKernel) lower(done string) {
+	t.three("AX", "R8")
+	if t.mr > 3 && !t.wide() {
+		t.twice(t.step, false)
+	} else {
+		t.repeat(t.step)
+	}
+	t.p("JMP %s", done)
 }
 
 // longChains writes the loops over k for every number of vectors. B passes once and is fetched ahead, but never past its
 // end: a page that is not mapped costs much.
 func (t *gemmKernel) longChains(done string) {
 	t.mr = t.rows
-	for t.vecs = len(t.widths); t.vecs >= t.least; t.vecs-- {
-		other, rest := t.fresh("other"), t.fresh("rest")
-		if t.vecs > t.least {
-			t.p("CMPQ %d(DI), $%d", argVecs, t.vecs)
-			t.p("JNE %s", other)
+	t.p("MOVQ %d(DI), R10", argVecs)
+	t.choose("R10", t.least, len(t.widths), func(n int) {
+		if t.vecs = n; n > 2 {
+			rest := t.fresh("rest")
+			t.p("SUBQ $9, CX")
+			t.p("JLE %s", rest)
+			t.repeat(func() {
+				t.step()
+				for d := 0; d < t.vecs*t.bytes(); d += 64 {
+					t.p("PREFETCHT0 %d(DX)(R9*8)", d) // DX is at the next row
+				}
+			})
+			t.at(rest)
+			t.p("ADDQ $9, CX")
 		}
-		t.p("SUBQ $9, CX")
-		t.p("JLE %s", rest)
-		t.repeat(func() {
-			t.step()
-			for d := 0; d < t.vecs*t.bytes(); d += 64 {
-				t.p("PREFETCHT0 %d(DX)(R9*8)", d) // DX is at the next row
-			}
-		})
-		t.at(rest)
-		t.p("ADDQ $9, CX")
 		t.repeat(t.step)
 		t.p("JMP %s", done)
-		if t.vecs > t.least {
-			t.at(other)
-		}
-	}
+	})
 }
 
-// repeat writes a loop of CX rounds.
+// repeat writes a loop of CX rounds. Only the loops that most steps are in are aligned: the assembler may not come to an
+// end with many alignments among short jumps.
 func (t *gemmKernel) repeat(body func()) {
 	loop := t.fresh("k")
 	t.at(loop)
 	body()
 	t.p("DECQ CX")
+	t.p("JNZ %s", loop)
+}
+
+// twice is repeat with two steps a round, which begins at the second if CX is odd.
+func (t *gemmKernel) twice(body func(), align bool) {
+	loop, odd := t.fresh("k"), t.fresh("odd")
+	t.p("TESTQ $1, CX")
+	t.p("JZ %s", loop)
+	t.p("INCQ CX")
+	t.p("JMP %s", odd)
+	if align {
+		t.p("PCALIGN $32")
+	}
+	t.at(loop)
+	body()
+	t.at(odd)
+	body()
+	t.p("SUBQ $2, CX")
 	t.p("JNZ %s", loop)
 }
 
