@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,19 +25,84 @@ func cpuCommand() *cobra.Command {
 				return json.NewEncoder(c.OutOrStdout()).Encode(map[string]any{
 					"cpu": cpu, "kernels": simd.Active(), "variants": simd.Variants(), "peak_gflops": peak})
 			}
-			w := c.OutOrStdout()
-			fmt.Fprintf(w, "cpu       %+v\nkernels   %s\npeak      %.1f GFLOP/s on one core, float32 multiply-add, measured now\n", cpu, simd.Active(), peak)
-			for _, v := range simd.Variants() {
-				if !v.Available {
-					continue
-				}
-				fmt.Fprintf(w, "          %s\n", v.Name)
-			}
+			fmt.Fprint(c.OutOrStdout(), describeCPU(cpu, simd.Active(), len(availableKernels()), peak))
 			return nil
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
+}
+
+// availableKernels are the rows of the table that this CPU runs.
+func availableKernels() (rows []simd.Variant) {
+	for _, v := range simd.Variants() {
+		if v.Available {
+			rows = append(rows, v)
+		}
+	}
+	return rows
+}
+
+// describeCPU says in a few lines what the machine has and what is made of it.
+func describeCPU(f simd.Features, kernels string, rows int, peak float64) string {
+	var b strings.Builder
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(&b, "%-9s "+format+"\n", append([]any{name}, args...)...)
+	}
+	vendor := f.Vendor
+	if vendor == "" {
+		vendor = "vendor not known"
+	}
+	line("cpu", "%s, %s; this process may use %s", vendor, f.Arch, counted(f.Cores, "CPU"))
+	var sets []string
+	for _, s := range []struct {
+		has  bool
+		name string
+	}{{f.AVX512, "AVX-512"}, {f.AVX2, "AVX2 and FMA"}, {f.NEON, "NEON"}} {
+		if s.has {
+			sets = append(sets, s.name)
+		}
+	}
+	if sets == nil {
+		sets = []string{"none that kernels are written for; they run as portable Go, which is slow"}
+	}
+	line("vectors", "%s", strings.Join(sets, ", "))
+	var caches []string
+	for _, c := range []struct {
+		name  string
+		cache simd.Cache
+	}{{"L1 data", f.L1D}, {"L2", f.L2}, {"L3", f.L3}} {
+		switch {
+		case c.cache.Size == 0:
+		case c.cache.Cores > 1:
+			caches = append(caches, fmt.Sprintf("%s %s for %d cores", c.name, binarySize(c.cache.Size), c.cache.Cores))
+		default:
+			caches = append(caches, fmt.Sprintf("%s %s", c.name, binarySize(c.cache.Size)))
+		}
+	}
+	if caches == nil {
+		caches = []string{"not described by the CPU; products are cut for 32 KiB and 512 KiB"}
+	}
+	line("caches", "%s", strings.Join(caches, ", "))
+	line("kernels", "%s; %s can run here, and lamina cpu --json lists them", kernels, counted(rows, "kernel"))
+	line("peak", "%.1f GFLOP/s on one core, float32 multiply-add, measured now", peak)
+	return b.String()
+}
+
+// counted is a number with its noun.
+func counted(n int, noun string) string {
+	if n == 1 {
+		return fmt.Sprintf("%d %s", n, noun)
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// binarySize prints bytes in KiB, or in MiB from one on where it is a whole number.
+func binarySize(n int) string {
+	if n >= 1<<20 && n%(1<<20) == 0 {
+		return fmt.Sprintf("%d MiB", n>>20)
+	}
+	return fmt.Sprintf("%d KiB", n>>10)
 }
 
 func opsCommand() *cobra.Command {

@@ -259,7 +259,7 @@ func TestNoAllocation(t *testing.T) {
 	for _, set := range Available() {
 		t.Run(set, func(t *testing.T) {
 			use(t, set, set, true)
-			const k, n = 3 * aliasK, aliasStride // packed
+			k, n := 3*aliasK, selected.Load().blocks.alias // packed
 			big, out := make([]float32, k*n), make([]float32, packRows*n)
 			if n := testing.AllocsPerRun(20, func() {
 				Gemm(packRows, n, k, big, k, 1, big, n, out, n, false, Epilogue{})

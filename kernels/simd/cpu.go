@@ -8,17 +8,33 @@ import (
 // Features says what the package knows about the CPU it runs on.
 type Features struct {
 	Vendor   string // as CPUID gives it, such as AuthenticAMD; empty when not known
+	Family   string // amd or intel: whose rules products follow by default; empty but on amd64
 	Arch     string // GOARCH
 	Cores    int    // logical CPUs this process may use
 	AVX2     bool   // AVX2 and FMA, with the state saved by the operating system
 	AVX512   bool   // AVX-512 F, DQ, BW and VL, with the state saved by the operating system
 	NEON     bool   // always, on arm64
 	MaxLanes int    // float32 lanes of the widest kernel set available
+	L1D      Cache  // the first level's data cache
+	L2, L3   Cache
 }
+
+// Cache is one cache as the CPU describes it; all is 0 for one that it does not describe, and on arm64.
+type Cache struct {
+	Size  int // bytes
+	Ways  int // associativity
+	Cores int // cores that share it
+}
+
+// Share is the part of a cache that is one core's, in bytes.
+func (c Cache) Share() int { return c.Size / max(1, c.Cores) }
+
+// features are those found at start.
+var features = cpuid()
 
 // CPU returns the features found at start.
 func CPU() Features {
-	f := cpuid()
+	f := features
 	f.Arch, f.Cores = runtime.GOARCH, runtime.NumCPU()
 	f.MaxLanes = [...]int{1, 8, 16, 4}[best()]
 	return f

@@ -4,46 +4,15 @@ package simd
 
 import "unsafe"
 
-// gemmArgs is what a micro-kernel reads. It computes tiles tiles of MR by NR, going down A and C. Strides are in bytes.
-type gemmArgs struct {
-	a        *float32
-	rsa, csa uintptr
-	b        *float32
-	ldb      uintptr
-	c        *float32
-	ldc      uintptr
-	bias     *float32 // nil for none
-	k        int
-	tiles    int
-	live     uint64   // where the columns end: see panel
-	flags    uint64   // gemmAccumulate, gemmRelu
-	mask     *float32 // nil for none
-	ldMask   uintptr
-	at       [3]uintptr // the kernel's: where its tile of A, C and the mask begins
-	far      uintptr    // what the first tile fetches into the cache, ldFar bytes from row to row; 0 for nothing
-	ldFar    uintptr
-}
-
-const (
-	gemmAccumulate = 1 << iota
-	gemmRelu
-)
-
-// tallRows is the height of AVX2's tile of four columns: half vectors, of which only many fill the unit.
-const tallRows = 12
-
-// smallK is the depth up to which four rows beat eight in AVX-512: the stores of one tile overlap the loads of the next.
-const smallK = 64
-
 // gemmPanels computes C in one block when the operands are small, else in blocks that the caches hold.
 func gemmPanels(s *selection, m, n, k int, a []float32, rsa, csa int, b []float32, ldb int, c []float32, ldc int, accumulate bool, e Epilogue) {
 	set := s.isa[opGemm]
 	switch {
 	case set == isaGo:
 		gemmGo(m, n, k, a, rsa, csa, b, ldb, c, ldc, accumulate, e)
-	case k >= aliasK && m >= packRows && m*n*k >= packWork && (ldb%aliasStride == 0 || csa%aliasStride == 0 && csa > 0):
+	case k >= aliasK && m >= packRows && m*n*k >= packWork && (ldb%s.blocks.alias == 0 || csa%s.blocks.alias == 0 && csa > 0):
 		gemmPacked(s, m, n, k, a, rsa, csa, b, ldb, c, ldc, accumulate, e)
-	case m > 3 && (k > blockK || m*k > blockA):
+	case m > 3 && (k > s.blocks.k || m*k > s.blocks.a):
 		gemmBlocks(s, m, n, k, a, rsa, csa, b, ldb, c, ldc, accumulate, e, nil, nil)
 	default:
 		gemmBlock(s, m, n, k, a, rsa, csa, b, ldb, c, ldc, accumulate, e, nil)
@@ -61,12 +30,12 @@ func gemmPacked(s *selection, m, n, k int, a []float32, rsa, csa int, b []float3
 
 // gemmBlocks computes C by blocks of rows and of steps. With buffers it packs A and B.
 func gemmBlocks(s *selection, m, n, k int, a []float32, rsa, csa int, b []float32, ldb int, c []float32, ldc int, accumulate bool, e Epilogue, bufA, bufB []float32) {
-	mostK, mostA := blockK, blockA
+	mostK, mostA := s.blocks.k, s.blocks.a
 	if bufB != nil {
 		mostK, mostA = packK, packA
 	}
 	steps := even(k, mostK, 1)
-	height := even(m, mostA/steps, tallRows)
+	height := even(m, mostA/steps, 12)
 	for p := 0; p < k; p += steps {
 		kb := min(steps, k-p)
 		var last Epilogue
@@ -101,76 +70,53 @@ func gemmBlocks(s *selection, m, n, k int, a []float32, rsa, csa int, b []float3
 // gemmBlock cuts C into panels of columns, and each panel into tiles of rows. It packs B when it has a buffer.
 func gemmBlock(s *selection, m, n, k int, a []float32, rsa, csa int, b []float32, ldb int, c []float32, ldc int, accumulate bool, e Epilogue, pack []float32) {
 	set := s.isa[opGemm]
-	p := gemmArgs{rsa: 4 * uintptr(rsa), csa: 4 * uintptr(csa), ldb: 4 * uintptr(ldb), ldc: 4 * uintptr(ldc), k: k, ldMask: 4 * uintptr(e.LDMask)}
+	var p gemmArgs // field by field: a literal would be built beside it and copied
+	p.rsa, p.csa, p.ldb, p.ldc = 4*uintptr(rsa), 4*uintptr(csa), 4*uintptr(ldb), 4*uintptr(ldc)
+	p.k, p.ldMask = k, 4*uintptr(e.LDMask)
 	if accumulate {
 		p.flags |= gemmAccumulate
 	}
 	if e.Relu {
 		p.flags |= gemmRelu
 	}
-	ahead := k*n > blockA
-	mr, limit := s.tile(m, k)
+	ahead := k*n > s.blocks.a
+	limit := s.columns(m, n, k, csa > rsa, ldb)
 	for j := 0; j < n; {
-		width, nr, live := panel(set, n-j, limit)
-		p.live = live
+		t := s.panel(n-j, limit)
+		p.live, p.last = t.live, t.last
 		if e.Bias != nil {
 			p.bias = &e.Bias[j]
 		}
 		if k > 0 {
 			p.b, p.ldb = &b[j], 4*uintptr(ldb)
-			if ahead && j+width < n {
-				p.far, p.ldFar = uintptr(unsafe.Pointer(&b[j+width])), p.ldb
+			if p.farLines = 0; ahead && j+t.width < n {
+				p.far, p.ldFar, p.farLines = uintptr(unsafe.Pointer(&b[j+t.width])), p.ldb, farLines(t.nr, ldb)
 			}
-			if width == nr && nr%16 == 0 && nr*k <= len(pack) { // a lone last row has wider panels than the buffer holds
-				packPanel(set, pack, nr, &b[j], ldb, k)
-				p.b, p.ldb = &pack[0], 4*uintptr(nr)
+			if t.width == t.nr && t.nr%16 == 0 && t.nr*k <= len(pack) { // a lone last row has wider panels than the buffer holds
+				packPanel(set, pack, t.nr, &b[j], ldb, k)
+				p.b, p.ldb = &pack[0], 4*uintptr(t.nr)
 			}
 		}
-		most := mr
-		if nr == 4 && !s.forced {
-			most = tallRows
-		}
+		most := s.rows(m, k, t.nr)
 		for i := 0; i < m; {
 			rows, tiles := rowTiles(m-i, most)
 			if k > 0 {
 				p.a = &a[i*rsa]
 			}
 			p.c, p.tiles = &c[i*ldc+j], tiles
+			p.stepA, p.stepC, p.stepMask = uintptr(rows)*p.rsa, uintptr(rows)*p.ldc, uintptr(rows)*p.ldMask
 			if e.Mask != nil {
 				p.mask = &e.Mask[i*e.LDMask+j]
 			}
 			if set == isaAVX512 {
-				gemmTile_avx512(rows, nr, &p)
+				gemmTile_avx512(rows, t.nr, &p)
 			} else {
-				gemmTile_avx2(rows, nr, &p)
+				gemmTile_avx2(rows, t.nr, &p)
 			}
 			i += rows * tiles
 		}
-		j += width
+		j += t.width
 	}
-}
-
-// tile is the largest tile for m rows and chains of k steps.
-func (s *selection) tile(m, k int) (mr, nr int) {
-	if s.forced {
-		return s.mr, s.nr
-	}
-	if s.isa[opGemm] == isaAVX512 {
-		switch {
-		case m == 1:
-			return 1, 128
-		case k <= smallK:
-			return 4, s.nr
-		}
-		return s.mr, s.nr
-	}
-	switch {
-	case m < 4:
-		return m, [...]int{104, 48, 32}[m-1]
-	case m <= 32 && m%4 == 0 && k <= 128: // eight tiles of four, in one call, beat four of six and two of four
-		return 4, s.nr
-	}
-	return s.mr, s.nr
 }
 
 // packPanel copies k rows of nr columns, a multiple of 16, to the start of dst.

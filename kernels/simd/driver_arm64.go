@@ -2,68 +2,47 @@
 
 package simd
 
-// gemmArgs is what a micro-kernel reads. It computes tiles tiles of MR by NR, going down A and C. Strides are in bytes.
-type gemmArgs struct {
-	a        *float32
-	rsa, csa uintptr
-	b        *float32
-	ldb      uintptr
-	c        *float32
-	ldc      uintptr
-	bias     *float32 // nil for none
-	k        int
-	tiles    int
-	live     uint64   // where the last vector begins, in bytes
-	flags    uint64   // gemmAccumulate, gemmRelu
-	mask     *float32 // nil for none
-	ldMask   uintptr
-}
-
-const (
-	gemmAccumulate = 1 << iota
-	gemmRelu
-)
-
 func gemmPanels(s *selection, m, n, k int, a []float32, rsa, csa int, b []float32, ldb int, c []float32, ldc int, accumulate bool, e Epilogue) {
 	if s.isa[opGemm] == isaGo {
 		gemmGo(m, n, k, a, rsa, csa, b, ldb, c, ldc, accumulate, e)
 		return
 	}
-	p := gemmArgs{rsa: 4 * uintptr(rsa), csa: 4 * uintptr(csa), ldb: 4 * uintptr(ldb), ldc: 4 * uintptr(ldc), k: k, ldMask: 4 * uintptr(e.LDMask)}
+	var p gemmArgs // field by field: a literal would be built beside it and copied
+	p.rsa, p.csa, p.ldb, p.ldc = 4*uintptr(rsa), 4*uintptr(csa), 4*uintptr(ldb), 4*uintptr(ldc)
+	p.k, p.ldMask = k, 4*uintptr(e.LDMask)
 	if accumulate {
 		p.flags |= gemmAccumulate
 	}
 	if e.Relu {
 		p.flags |= gemmRelu
 	}
-	mr, limit := s.mr, s.nr
-	if m == 1 && !s.forced {
-		mr, limit = 1, 32
-	}
+	limit := s.columns(m, n, k, csa > rsa, ldb)
 	for j := 0; j < n; {
-		if n-j < 4 {
+		t := s.panel(n-j, limit)
+		if t.nr == 0 {
 			e.Bias, e.Mask = rest(e.Bias, j), rest(e.Mask, j)
 			gemmGo(m, n-j, k, a, rsa, csa, rest(b, j), ldb, c[j:], ldc, accumulate, e)
 			return
 		}
-		width := evenPanel(n-j, limit)
-		p.live = 4 * uint64(width-4)
+		p.last = t.last
 		if e.Bias != nil {
 			p.bias = &e.Bias[j]
 		}
+		most := s.rows(m, k, t.nr)
 		for i := 0; i < m; {
-			rows, tiles := rowTiles(m-i, mr)
+			rows, tiles := rowTiles(m-i, most)
 			if k > 0 {
 				p.a, p.b = &a[i*rsa], &b[j]
 			}
 			p.c, p.tiles = &c[i*ldc+j], tiles
+			p.stepA, p.stepC, p.stepMask = uintptr(rows)*p.rsa, uintptr(rows)*p.ldc, uintptr(rows)*p.ldMask
 			if e.Mask != nil {
 				p.mask = &e.Mask[i*e.LDMask+j]
 			}
-			gemmTile_neon(rows, (width+3)&^3, &p)
+			gemmTile_neon(rows, t.nr, &p)
 			i += rows * tiles
 		}
-		j += width
+		j += t.width
 	}
 }
 
@@ -73,16 +52,6 @@ func rest(x []float32, n int) []float32 {
 		return nil
 	}
 	return x[n:]
-}
-
-// evenPanel cuts n columns, at least four, into panels of nearly equal width. A wide one leaves none or at least four.
-func evenPanel(n, limit int) int {
-	panels := (n + limit - 1) / limit
-	width := min(((n+panels-1)/panels+3)&^3, n)
-	if left := n - width; left > 0 && left < 4 && limit > 4 {
-		width -= 4 - left
-	}
-	return width
 }
 
 // callTranspose does whole blocks of 4 by 4 in the kernel, down one strip of columns after another, and the edges in Go.

@@ -12,7 +12,8 @@ import (
 // TestArgs holds the structs to the offsets the generator uses.
 func TestArgs(t *testing.T) {
 	args := reflect.TypeFor[gemmArgs]()
-	names := []string{"a", "rsa", "csa", "b", "ldb", "c", "ldc", "bias", "k", "tiles", "live", "flags", "mask", "ldMask", "at", "far", "ldFar"}
+	names := []string{"a", "rsa", "csa", "b", "ldb", "c", "ldc", "bias", "k", "rows", "vecs", "tiles",
+		"live", "last", "flags", "mask", "ldMask", "stepA", "stepC", "stepMask", "far", "ldFar", "farLines"}
 	if args.NumField() != len(names) {
 		t.Fatalf("gemmArgs has %d fields, want %d", args.NumField(), len(names))
 	}
@@ -29,7 +30,8 @@ func TestArgs(t *testing.T) {
 	}
 }
 
-// TestPanels: for every tile as the limit, panels and row tiles cover C once, with tiles that exist and masks that fit.
+// TestPanels: for every tile as the limit, panels and row tiles cover C once, with tiles that exist and last vectors that
+// end where they should.
 func TestPanels(t *testing.T) {
 	for _, set := range []isa{isaAVX2, isaAVX512} {
 		exists := map[[2]int]bool{}
@@ -39,20 +41,20 @@ func TestPanels(t *testing.T) {
 		for limit := range exists {
 			for n := 1; n < 200; n++ {
 				for left := n; left > 0; {
-					width, nr, live := panel(set, left, limit[1])
-					what := fmt.Sprintf("%v, limit %v: %d columns begin with %d in a tile of %d, live %d", set, limit, left, width, nr, live)
-					if width < 1 || width > left || nr > limit[1] {
+					p := panel(set, true, left, limit[1])
+					what := fmt.Sprintf("%v, limit %v: %d columns begin with %+v", set, limit, left, p)
+					if p.width < 1 || p.width > left || p.nr > limit[1] {
 						t.Fatal(what)
 					}
-					for rows := range limit[0] {
-						if !exists[[2]int{rows + 1, nr}] {
+					for rows := range min(limit[0], tallest(set, p.nr)) {
+						if !exists[[2]int{rows + 1, p.nr}] && !(rows == 0 && exists[[2]int{1, (p.nr + 15) &^ 15}]) {
 							t.Fatalf("%s: no tile of %d rows", what, rows+1)
 						}
 					}
-					if first, end := liveColumns(set, nr, live); first > nr-1 || end != width {
+					if first, end := liveColumns(set, p); first > p.nr-1 || end != p.width {
 						t.Fatalf("%s: the last vector is %d to %d", what, first, end)
 					}
-					left -= width
+					left -= p.width
 				}
 				for left := n; left > 0; {
 					rows, count := rowTiles(left, limit[0])
@@ -66,18 +68,16 @@ func TestPanels(t *testing.T) {
 	}
 }
 
-// liveColumns says at which column the last vector of a tile begins and where it ends.
-func liveColumns(set isa, nr int, live uint64) (first, end int) {
+// liveColumns says at which column the last vector of a panel begins and where it ends.
+func liveColumns(set isa, p columns) (first, end int) {
+	first = int(p.last / 4)
 	switch {
 	case set == isaAVX512:
-		first = (nr - 1) &^ 15
-		return first, first + bits.Len64(live)
-	case nr == 4:
-		return 0, int(live)
-	case nr == 8:
-		return 0, 8
-	case nr == 7 || nr == 12:
-		return int(live / 4), int(live/4) + 4
+		return first, first + bits.Len64(p.live)
+	case p.nr == 4:
+		return 0, int(p.live)
+	case p.nr == 7 || p.nr == 12:
+		return first, first + 4
 	}
-	return int(live / 4), int(live/4) + 8
+	return first, first + 8
 }

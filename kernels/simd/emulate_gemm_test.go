@@ -21,14 +21,11 @@ func TestEmulatedGemm(t *testing.T) {
 		}
 		got := make([]float32, len(want))
 		sameBits(t, pack, emulatedStrided(t, p, pack, got, 4*18, src, 4*21, 4), want)
-		if len(p.code) != len(tiles(set))+1 {
-			t.Errorf("%v: %d tiles in the table, %d kernels in the file", set, len(tiles(set)), len(p.code))
-		}
+		ran := map[string]bool{pack: true}
 		rng := rand.New(rand.NewPCG(4, uint64(set)))
 		for _, tile := range tiles(set) {
 			for trial := range 8 {
 				mr, nr := tile[0], tile[1]
-				fn := fmt.Sprintf("f32gemm_%dx%d_%v", mr, nr, set)
 				count := 1 + trial%3
 				n := nr
 				if trial > 2 {
@@ -73,30 +70,56 @@ func TestEmulatedGemm(t *testing.T) {
 				if e.Relu {
 					flags |= 2
 				}
-				_, tile, live := panel(set, n, nr)
-				if tile != nr {
+				q := panel(set, nr%16 == 8, n, nr)
+				if q.nr != nr {
 					t.Fatalf("%v: %d columns do not use a tile of %d", set, n, nr)
+				}
+				fn, vecs := kernelOf(set, mr, nr, q.live)
+				ran[fn] = true
+				if trial%2 == 1 {
+					flags |= gemmFetchC
 				}
 				far := uint64(trial % 2) // anywhere
 				var args []byte
-				for _, v := range []uint64{pa, uint64(4 * rsa), uint64(4 * csa), pb, uint64(4 * ldb), pc, uint64(4 * ldc), bias, uint64(k), uint64(count), live, flags, mask, uint64(4 * e.LDMask), 0, 0, 0, far, 64} {
+				for _, v := range []uint64{pa, uint64(4 * rsa), uint64(4 * csa), pb, uint64(4 * ldb), pc, uint64(4 * ldc), bias, uint64(k), uint64(mr), vecs, uint64(count), q.live, uint64(q.last),
+					flags, mask, uint64(4 * e.LDMask), uint64(4 * mr * rsa), uint64(4 * mr * ldc), uint64(4 * mr * e.LDMask), far, 64, far} {
 					args = binary.LittleEndian.AppendUint64(args, v)
 				}
 				if err := mc.run(fn, mc.place("args", args)); err != nil {
-					t.Fatal(err)
+					t.Fatalf("%d rows, %d columns: %v", mr, n, err)
 				}
 				gemmGo(m, n, k, a, rsa, csa, b, ldb, c, ldc, accumulate, e)
-				sameBits(t, fmt.Sprintf("%s m=%d n=%d k=%d", fn, m, n, k), bytesFloats(mc.mem[ic].data), c)
+				sameBits(t, fmt.Sprintf("%s of %d rows m=%d n=%d k=%d", fn, mr, m, n, k), bytesFloats(mc.mem[ic].data), c)
+			}
+		}
+		for name := range p.code {
+			if !ran[name] {
+				t.Errorf("%s was not run", name)
 			}
 		}
 	}
+}
+
+// kernelOf is the function that computes tiles of mr rows and nr columns, and gemmArgs.vecs for it.
+func kernelOf(set isa, mr, nr int, live uint64) (fn string, vecs uint64) {
+	name := fmt.Sprint(nr)
+	switch {
+	case set == isaAVX512 && mr == 1:
+		name, vecs = "row", uint64(nr+15)/16
+	case set == isaAVX512:
+	case nr > 16:
+		name, vecs = fmt.Sprintf("rows%d", mr), uint64(nr/8)
+	case nr == 4 && live != 4:
+		name = "few"
+	}
+	return fmt.Sprintf("f32gemm_%s_%v", name, set), vecs
 }
 
 // columnsLess is how many widths, nr and below, use a tile of nr columns.
 func columnsLess(set isa, nr int) int {
 	n := 1
 	for n < nr {
-		if _, tile, _ := panel(set, nr-n, nr); tile != nr {
+		if panel(set, nr%16 == 8, nr-n, nr).nr != nr {
 			break
 		}
 		n++

@@ -249,7 +249,7 @@ func (m *machine) run(fn string, args ...uint64) (err error) {
 			return nil
 		}
 		if in.name[0] == 'J' {
-			taken := map[string]bool{"JMP": true, "JZ": m.zero, "JNZ": !m.zero, "JNE": !m.zero, "JLT": m.less, "JGE": !m.less, "JLE": m.less || m.zero, "JGT": !m.less && !m.zero}
+			taken := map[string]bool{"JMP": true, "JZ": m.zero, "JNZ": !m.zero, "JNE": !m.zero, "JE": m.zero, "JLT": m.less, "JGE": !m.less, "JLE": m.less || m.zero, "JGT": !m.less && !m.zero}
 			to, known := taken[in.name]
 			if !known {
 				panic("unknown jump")
@@ -307,6 +307,9 @@ func (m *machine) integer(in instruction) {
 	case "DECQ":
 		v := m.read(last)
 		result(v-1, int64(v) < 1)
+	case "INCQ":
+		v := m.read(last)
+		result(v+1, int64(v) < -1)
 	case "DECL":
 		v := uint64(uint32(m.read(last)) - 1)
 		result(v, int32(v) < 0)

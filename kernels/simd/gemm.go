@@ -55,20 +55,6 @@ func needStrides(what string, rows, cols, rs, cs, n int) {
 	}
 }
 
-// Sizes of blocks, in elements. A block of A stays in L2 (512 KiB in the smallest of CPUs with AVX2) while panels of B
-// pass; a block of k continues the chains of the one before through C.
-const (
-	blockK = 512
-	blockA = 64 << 10
-
-	aliasStride = 512      // rows this far apart share few sets of a cache, from 2 KiB on: they are packed
-	aliasK      = 64       // when there are so many of them
-	packRows    = 24       // and C has so many rows, for which one copy serves,
-	packWork    = 1 << 21  // and there are so many multiplications, against which clearing the buffers is little
-	packK       = 256      // steps of a packed block
-	packA       = 32 << 10 // as much as the compiler lets lie on a stack
-)
-
 // gemmGo is the generic driver and micro-kernel: one row by four columns, accumulators in registers.
 func gemmGo(m, n, k int, a []float32, rsa, csa int, b []float32, ldb int, c []float32, ldc int, accumulate bool, e Epilogue) {
 	for i := range m {

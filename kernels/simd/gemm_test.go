@@ -85,9 +85,9 @@ func TestGemmBlocks(t *testing.T) {
 			use(t, set.String(), set.String(), available(set))
 			rng := rand.New(rand.NewPCG(13, uint64(set)))
 			for trial := range 16 {
-				m, n, k := 1+rng.IntN(60), 1+rng.IntN(60), blockK+rng.IntN(2*blockK)
+				m, n, k := 1+rng.IntN(60), 1+rng.IntN(60), selected.Load().blocks.k+rng.IntN(2*selected.Load().blocks.k)
 				if trial%4 == 0 {
-					m, n, k = blockA/150+rng.IntN(50), 1+rng.IntN(20), 150
+					m, n, k = selected.Load().blocks.a/150+rng.IntN(50), 1+rng.IntN(20), 150
 				}
 				rsa, csa := k, 1
 				if trial%2 == 0 {
@@ -96,14 +96,14 @@ func TestGemmBlocks(t *testing.T) {
 				checkGemmStrides(t, rng, m, n, k, rsa, csa, n, n)
 				k = aliasK + rng.IntN(2*packK)
 				m = packRows + rng.IntN(300)
-				n = min(packWork/(m*k)+1+rng.IntN(30), aliasStride)
+				n = min(packWork/(m*k)+1+rng.IntN(30), selected.Load().blocks.alias)
 				switch trial % 3 {
 				case 0:
-					checkGemmStrides(t, rng, m, n, k, k, 1, aliasStride, n)
+					checkGemmStrides(t, rng, m, n, k, k, 1, selected.Load().blocks.alias, n)
 				case 1:
-					checkGemmStrides(t, rng, m, n, k, 1, 2*aliasStride, n, n)
+					checkGemmStrides(t, rng, m, n, k, 1, 2*selected.Load().blocks.alias, n, n)
 				case 2:
-					checkGemmStrides(t, rng, m, n, k, 3*k, 3, aliasStride, n)
+					checkGemmStrides(t, rng, m, n, k, 3*k, 3, selected.Load().blocks.alias, n)
 				}
 			}
 		})

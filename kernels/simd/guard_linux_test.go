@@ -47,9 +47,9 @@ func TestGuardPages(t *testing.T) {
 				end := trial%2 == 0
 				m, n, k := 1+rng.IntN(20), 1+rng.IntN(68), 1+rng.IntN(20)
 				if trial < 4 { // blocks, and packed operands
-					m, k = 24+m, blockK+k
+					m, k = 24+m, selected.Load().blocks.k+k
 					if trial < 2 {
-						m, n = packRows, aliasStride
+						m, n = packRows, selected.Load().blocks.alias
 					}
 				}
 				a, b, c := normals(rng, m*k), normals(rng, k*n), normals(rng, m*n)

@@ -120,6 +120,8 @@ type selection struct {
 	isa    [numOps]isa
 	mr, nr int  // the largest GEMM tile
 	forced bool // no other tile may be larger in any direction
+	rules  gemmRules
+	blocks blockSizes
 }
 
 // selected is the choice in use; replaced as a whole, so that calls in flight finish with the one they began with.
@@ -144,7 +146,7 @@ func best() isa {
 }
 
 func whole(i isa) *selection {
-	s := &selection{name: i.String()}
+	s := &selection{name: i.String(), rules: rulesOf[features.Family], blocks: sizesFor(features)}
 	for o := range s.isa {
 		s.isa[o] = i
 	}
@@ -159,13 +161,20 @@ func choose(name string) (*selection, error) {
 	if name == "" {
 		return s, nil
 	}
+	set, of, named := strings.Cut(name, "-")
+	rules, known := rulesOf[of]
 	for i := isaGo; i < numISA; i++ {
-		if name == i.String() {
-			if !available(i) {
-				return s, fmt.Errorf("simd: kernel set %q is not available on this CPU or in this build; available: %s", name, strings.Join(Available(), ", "))
-			}
-			return whole(i), nil
+		if set != i.String() || named && !known {
+			continue
 		}
+		if !available(i) {
+			return s, fmt.Errorf("simd: kernel set %q is not available on this CPU or in this build; available: %s", set, strings.Join(Available(), ", "))
+		}
+		s = whole(i)
+		if named {
+			s.rules = rules
+		}
+		return s, nil
 	}
 	for _, r := range Variants() {
 		if r.Name != name {
@@ -195,7 +204,8 @@ func Available() []string {
 }
 
 // Select makes a set (go, avx2, avx512, neon) or one row of Variants, for its operation, the choice for calls from now on;
-// the empty name is the best set. An unknown or unavailable name is an error and changes nothing.
+// the empty name is the best set. A set may be followed by -amd or -intel: its products then follow the rules for that
+// family's CPUs, which change how they are cut and no bit of a result. An unknown or unavailable name is an error and changes nothing.
 func Select(name string) error {
 	s, err := choose(name)
 	if err == nil {

@@ -5,572 +5,115 @@
 package simd
 
 //go:noescape
-func f32gemm_1x4_avx2(p *gemmArgs)
+func f32gemm_rows1_avx2(p *gemmArgs)
 
 //go:noescape
-func f32gemm_1x7_avx2(p *gemmArgs)
+func f32gemm_rows2_avx2(p *gemmArgs)
 
 //go:noescape
-func f32gemm_1x8_avx2(p *gemmArgs)
+func f32gemm_rows3_avx2(p *gemmArgs)
 
 //go:noescape
-func f32gemm_1x12_avx2(p *gemmArgs)
+func f32gemm_few_avx2(p *gemmArgs)
 
 //go:noescape
-func f32gemm_1x16_avx2(p *gemmArgs)
+func f32gemm_4_avx2(p *gemmArgs)
 
 //go:noescape
-func f32gemm_1x24_avx2(p *gemmArgs)
+func f32gemm_7_avx2(p *gemmArgs)
 
 //go:noescape
-func f32gemm_1x32_avx2(p *gemmArgs)
+func f32gemm_8_avx2(p *gemmArgs)
 
 //go:noescape
-func f32gemm_1x40_avx2(p *gemmArgs)
+func f32gemm_12_avx2(p *gemmArgs)
 
 //go:noescape
-func f32gemm_1x48_avx2(p *gemmArgs)
-
-//go:noescape
-func f32gemm_1x56_avx2(p *gemmArgs)
-
-//go:noescape
-func f32gemm_1x64_avx2(p *gemmArgs)
-
-//go:noescape
-func f32gemm_1x72_avx2(p *gemmArgs)
-
-//go:noescape
-func f32gemm_1x80_avx2(p *gemmArgs)
-
-//go:noescape
-func f32gemm_1x88_avx2(p *gemmArgs)
-
-//go:noescape
-func f32gemm_1x96_avx2(p *gemmArgs)
-
-//go:noescape
-func f32gemm_1x104_avx2(p *gemmArgs)
-
-//go:noescape
-func f32gemm_2x4_avx2(p *gemmArgs)
-
-//go:noescape
-func f32gemm_2x7_avx2(p *gemmArgs)
-
-//go:noescape
-func f32gemm_2x8_avx2(p *gemmArgs)
-
-//go:noescape
-func f32gemm_2x12_avx2(p *gemmArgs)
-
-//go:noescape
-func f32gemm_2x16_avx2(p *gemmArgs)
-
-//go:noescape
-func f32gemm_2x24_avx2(p *gemmArgs)
-
-//go:noescape
-func f32gemm_2x32_avx2(p *gemmArgs)
-
-//go:noescape
-func f32gemm_2x40_avx2(p *gemmArgs)
-
-//go:noescape
-func f32gemm_2x48_avx2(p *gemmArgs)
-
-//go:noescape
-func f32gemm_3x4_avx2(p *gemmArgs)
-
-//go:noescape
-func f32gemm_3x7_avx2(p *gemmArgs)
-
-//go:noescape
-func f32gemm_3x8_avx2(p *gemmArgs)
-
-//go:noescape
-func f32gemm_3x12_avx2(p *gemmArgs)
-
-//go:noescape
-func f32gemm_3x16_avx2(p *gemmArgs)
-
-//go:noescape
-func f32gemm_3x24_avx2(p *gemmArgs)
-
-//go:noescape
-func f32gemm_3x32_avx2(p *gemmArgs)
-
-//go:noescape
-func f32gemm_4x4_avx2(p *gemmArgs)
-
-//go:noescape
-func f32gemm_4x7_avx2(p *gemmArgs)
-
-//go:noescape
-func f32gemm_4x8_avx2(p *gemmArgs)
-
-//go:noescape
-func f32gemm_4x12_avx2(p *gemmArgs)
-
-//go:noescape
-func f32gemm_4x16_avx2(p *gemmArgs)
-
-//go:noescape
-func f32gemm_5x4_avx2(p *gemmArgs)
-
-//go:noescape
-func f32gemm_5x7_avx2(p *gemmArgs)
-
-//go:noescape
-func f32gemm_5x8_avx2(p *gemmArgs)
-
-//go:noescape
-func f32gemm_5x12_avx2(p *gemmArgs)
-
-//go:noescape
-func f32gemm_5x16_avx2(p *gemmArgs)
-
-//go:noescape
-func f32gemm_6x4_avx2(p *gemmArgs)
-
-//go:noescape
-func f32gemm_6x7_avx2(p *gemmArgs)
-
-//go:noescape
-func f32gemm_6x8_avx2(p *gemmArgs)
-
-//go:noescape
-func f32gemm_6x12_avx2(p *gemmArgs)
-
-//go:noescape
-func f32gemm_6x16_avx2(p *gemmArgs)
-
-//go:noescape
-func f32gemm_7x4_avx2(p *gemmArgs)
-
-//go:noescape
-func f32gemm_8x4_avx2(p *gemmArgs)
-
-//go:noescape
-func f32gemm_9x4_avx2(p *gemmArgs)
-
-//go:noescape
-func f32gemm_10x4_avx2(p *gemmArgs)
-
-//go:noescape
-func f32gemm_11x4_avx2(p *gemmArgs)
-
-//go:noescape
-func f32gemm_12x4_avx2(p *gemmArgs)
+func f32gemm_16_avx2(p *gemmArgs)
 
 //go:noescape
 func f32pack16_avx2(dst *float32, ldd int, src *float32, lds, k int)
 
+// gemmTile_avx2 computes tiles of mr rows by nr columns.
 func gemmTile_avx2(mr, nr int, p *gemmArgs) {
-	switch mr<<8 | nr {
-	case 1<<8 | 4:
-		f32gemm_1x4_avx2(p)
-	case 1<<8 | 7:
-		f32gemm_1x7_avx2(p)
-	case 1<<8 | 8:
-		f32gemm_1x8_avx2(p)
-	case 1<<8 | 12:
-		f32gemm_1x12_avx2(p)
-	case 1<<8 | 16:
-		f32gemm_1x16_avx2(p)
-	case 1<<8 | 24:
-		f32gemm_1x24_avx2(p)
-	case 1<<8 | 32:
-		f32gemm_1x32_avx2(p)
-	case 1<<8 | 40:
-		f32gemm_1x40_avx2(p)
-	case 1<<8 | 48:
-		f32gemm_1x48_avx2(p)
-	case 1<<8 | 56:
-		f32gemm_1x56_avx2(p)
-	case 1<<8 | 64:
-		f32gemm_1x64_avx2(p)
-	case 1<<8 | 72:
-		f32gemm_1x72_avx2(p)
-	case 1<<8 | 80:
-		f32gemm_1x80_avx2(p)
-	case 1<<8 | 88:
-		f32gemm_1x88_avx2(p)
-	case 1<<8 | 96:
-		f32gemm_1x96_avx2(p)
-	case 1<<8 | 104:
-		f32gemm_1x104_avx2(p)
-	case 2<<8 | 4:
-		f32gemm_2x4_avx2(p)
-	case 2<<8 | 7:
-		f32gemm_2x7_avx2(p)
-	case 2<<8 | 8:
-		f32gemm_2x8_avx2(p)
-	case 2<<8 | 12:
-		f32gemm_2x12_avx2(p)
-	case 2<<8 | 16:
-		f32gemm_2x16_avx2(p)
-	case 2<<8 | 24:
-		f32gemm_2x24_avx2(p)
-	case 2<<8 | 32:
-		f32gemm_2x32_avx2(p)
-	case 2<<8 | 40:
-		f32gemm_2x40_avx2(p)
-	case 2<<8 | 48:
-		f32gemm_2x48_avx2(p)
-	case 3<<8 | 4:
-		f32gemm_3x4_avx2(p)
-	case 3<<8 | 7:
-		f32gemm_3x7_avx2(p)
-	case 3<<8 | 8:
-		f32gemm_3x8_avx2(p)
-	case 3<<8 | 12:
-		f32gemm_3x12_avx2(p)
-	case 3<<8 | 16:
-		f32gemm_3x16_avx2(p)
-	case 3<<8 | 24:
-		f32gemm_3x24_avx2(p)
-	case 3<<8 | 32:
-		f32gemm_3x32_avx2(p)
-	case 4<<8 | 4:
-		f32gemm_4x4_avx2(p)
-	case 4<<8 | 7:
-		f32gemm_4x7_avx2(p)
-	case 4<<8 | 8:
-		f32gemm_4x8_avx2(p)
-	case 4<<8 | 12:
-		f32gemm_4x12_avx2(p)
-	case 4<<8 | 16:
-		f32gemm_4x16_avx2(p)
-	case 5<<8 | 4:
-		f32gemm_5x4_avx2(p)
-	case 5<<8 | 7:
-		f32gemm_5x7_avx2(p)
-	case 5<<8 | 8:
-		f32gemm_5x8_avx2(p)
-	case 5<<8 | 12:
-		f32gemm_5x12_avx2(p)
-	case 5<<8 | 16:
-		f32gemm_5x16_avx2(p)
-	case 6<<8 | 4:
-		f32gemm_6x4_avx2(p)
-	case 6<<8 | 7:
-		f32gemm_6x7_avx2(p)
-	case 6<<8 | 8:
-		f32gemm_6x8_avx2(p)
-	case 6<<8 | 12:
-		f32gemm_6x12_avx2(p)
-	case 6<<8 | 16:
-		f32gemm_6x16_avx2(p)
-	case 7<<8 | 4:
-		f32gemm_7x4_avx2(p)
-	case 8<<8 | 4:
-		f32gemm_8x4_avx2(p)
-	case 9<<8 | 4:
-		f32gemm_9x4_avx2(p)
-	case 10<<8 | 4:
-		f32gemm_10x4_avx2(p)
-	case 11<<8 | 4:
-		f32gemm_11x4_avx2(p)
-	case 12<<8 | 4:
-		f32gemm_12x4_avx2(p)
+	p.rows = mr
+	switch {
+	case nr > 16 && mr == 1:
+		p.vecs = nr / 8
+		f32gemm_rows1_avx2(p)
+	case nr > 16 && mr == 2:
+		p.vecs = nr / 8
+		f32gemm_rows2_avx2(p)
+	case nr > 16 && mr == 3:
+		p.vecs = nr / 8
+		f32gemm_rows3_avx2(p)
+	case nr == 4 && p.live != 4:
+		f32gemm_few_avx2(p)
+	case nr == 4:
+		f32gemm_4_avx2(p)
+	case nr == 7:
+		f32gemm_7_avx2(p)
+	case nr == 8:
+		f32gemm_8_avx2(p)
+	case nr == 12:
+		f32gemm_12_avx2(p)
+	case nr == 16:
+		f32gemm_16_avx2(p)
 	}
 }
 
 //go:noescape
-func f32gemm_1x8_avx512(p *gemmArgs)
+func f32gemm_row_avx512(p *gemmArgs)
 
 //go:noescape
-func f32gemm_1x16_avx512(p *gemmArgs)
+func f32gemm_8_avx512(p *gemmArgs)
 
 //go:noescape
-func f32gemm_1x24_avx512(p *gemmArgs)
+func f32gemm_16_avx512(p *gemmArgs)
 
 //go:noescape
-func f32gemm_1x32_avx512(p *gemmArgs)
+func f32gemm_24_avx512(p *gemmArgs)
 
 //go:noescape
-func f32gemm_1x40_avx512(p *gemmArgs)
+func f32gemm_32_avx512(p *gemmArgs)
 
 //go:noescape
-func f32gemm_1x48_avx512(p *gemmArgs)
+func f32gemm_40_avx512(p *gemmArgs)
 
 //go:noescape
-func f32gemm_1x56_avx512(p *gemmArgs)
+func f32gemm_48_avx512(p *gemmArgs)
 
 //go:noescape
-func f32gemm_1x64_avx512(p *gemmArgs)
+func f32gemm_56_avx512(p *gemmArgs)
 
 //go:noescape
-func f32gemm_1x72_avx512(p *gemmArgs)
-
-//go:noescape
-func f32gemm_1x80_avx512(p *gemmArgs)
-
-//go:noescape
-func f32gemm_1x88_avx512(p *gemmArgs)
-
-//go:noescape
-func f32gemm_1x96_avx512(p *gemmArgs)
-
-//go:noescape
-func f32gemm_1x104_avx512(p *gemmArgs)
-
-//go:noescape
-func f32gemm_1x112_avx512(p *gemmArgs)
-
-//go:noescape
-func f32gemm_1x120_avx512(p *gemmArgs)
-
-//go:noescape
-func f32gemm_1x128_avx512(p *gemmArgs)
-
-//go:noescape
-func f32gemm_2x8_avx512(p *gemmArgs)
-
-//go:noescape
-func f32gemm_2x16_avx512(p *gemmArgs)
-
-//go:noescape
-func f32gemm_2x24_avx512(p *gemmArgs)
-
-//go:noescape
-func f32gemm_2x32_avx512(p *gemmArgs)
-
-//go:noescape
-func f32gemm_2x40_avx512(p *gemmArgs)
-
-//go:noescape
-func f32gemm_2x48_avx512(p *gemmArgs)
-
-//go:noescape
-func f32gemm_3x8_avx512(p *gemmArgs)
-
-//go:noescape
-func f32gemm_3x16_avx512(p *gemmArgs)
-
-//go:noescape
-func f32gemm_3x24_avx512(p *gemmArgs)
-
-//go:noescape
-func f32gemm_3x32_avx512(p *gemmArgs)
-
-//go:noescape
-func f32gemm_3x40_avx512(p *gemmArgs)
-
-//go:noescape
-func f32gemm_3x48_avx512(p *gemmArgs)
-
-//go:noescape
-func f32gemm_4x8_avx512(p *gemmArgs)
-
-//go:noescape
-func f32gemm_4x16_avx512(p *gemmArgs)
-
-//go:noescape
-func f32gemm_4x24_avx512(p *gemmArgs)
-
-//go:noescape
-func f32gemm_4x32_avx512(p *gemmArgs)
-
-//go:noescape
-func f32gemm_4x40_avx512(p *gemmArgs)
-
-//go:noescape
-func f32gemm_4x48_avx512(p *gemmArgs)
-
-//go:noescape
-func f32gemm_5x8_avx512(p *gemmArgs)
-
-//go:noescape
-func f32gemm_5x16_avx512(p *gemmArgs)
-
-//go:noescape
-func f32gemm_5x24_avx512(p *gemmArgs)
-
-//go:noescape
-func f32gemm_5x32_avx512(p *gemmArgs)
-
-//go:noescape
-func f32gemm_5x40_avx512(p *gemmArgs)
-
-//go:noescape
-func f32gemm_5x48_avx512(p *gemmArgs)
-
-//go:noescape
-func f32gemm_6x8_avx512(p *gemmArgs)
-
-//go:noescape
-func f32gemm_6x16_avx512(p *gemmArgs)
-
-//go:noescape
-func f32gemm_6x24_avx512(p *gemmArgs)
-
-//go:noescape
-func f32gemm_6x32_avx512(p *gemmArgs)
-
-//go:noescape
-func f32gemm_6x40_avx512(p *gemmArgs)
-
-//go:noescape
-func f32gemm_6x48_avx512(p *gemmArgs)
-
-//go:noescape
-func f32gemm_7x8_avx512(p *gemmArgs)
-
-//go:noescape
-func f32gemm_7x16_avx512(p *gemmArgs)
-
-//go:noescape
-func f32gemm_7x24_avx512(p *gemmArgs)
-
-//go:noescape
-func f32gemm_7x32_avx512(p *gemmArgs)
-
-//go:noescape
-func f32gemm_7x40_avx512(p *gemmArgs)
-
-//go:noescape
-func f32gemm_7x48_avx512(p *gemmArgs)
-
-//go:noescape
-func f32gemm_8x8_avx512(p *gemmArgs)
-
-//go:noescape
-func f32gemm_8x16_avx512(p *gemmArgs)
-
-//go:noescape
-func f32gemm_8x24_avx512(p *gemmArgs)
-
-//go:noescape
-func f32gemm_8x32_avx512(p *gemmArgs)
-
-//go:noescape
-func f32gemm_8x40_avx512(p *gemmArgs)
-
-//go:noescape
-func f32gemm_8x48_avx512(p *gemmArgs)
+func f32gemm_64_avx512(p *gemmArgs)
 
 //go:noescape
 func f32pack16_avx512(dst *float32, ldd int, src *float32, lds, k int)
 
+// gemmTile_avx512 computes tiles of mr rows by nr columns.
 func gemmTile_avx512(mr, nr int, p *gemmArgs) {
-	switch mr<<8 | nr {
-	case 1<<8 | 8:
-		f32gemm_1x8_avx512(p)
-	case 1<<8 | 16:
-		f32gemm_1x16_avx512(p)
-	case 1<<8 | 24:
-		f32gemm_1x24_avx512(p)
-	case 1<<8 | 32:
-		f32gemm_1x32_avx512(p)
-	case 1<<8 | 40:
-		f32gemm_1x40_avx512(p)
-	case 1<<8 | 48:
-		f32gemm_1x48_avx512(p)
-	case 1<<8 | 56:
-		f32gemm_1x56_avx512(p)
-	case 1<<8 | 64:
-		f32gemm_1x64_avx512(p)
-	case 1<<8 | 72:
-		f32gemm_1x72_avx512(p)
-	case 1<<8 | 80:
-		f32gemm_1x80_avx512(p)
-	case 1<<8 | 88:
-		f32gemm_1x88_avx512(p)
-	case 1<<8 | 96:
-		f32gemm_1x96_avx512(p)
-	case 1<<8 | 104:
-		f32gemm_1x104_avx512(p)
-	case 1<<8 | 112:
-		f32gemm_1x112_avx512(p)
-	case 1<<8 | 120:
-		f32gemm_1x120_avx512(p)
-	case 1<<8 | 128:
-		f32gemm_1x128_avx512(p)
-	case 2<<8 | 8:
-		f32gemm_2x8_avx512(p)
-	case 2<<8 | 16:
-		f32gemm_2x16_avx512(p)
-	case 2<<8 | 24:
-		f32gemm_2x24_avx512(p)
-	case 2<<8 | 32:
-		f32gemm_2x32_avx512(p)
-	case 2<<8 | 40:
-		f32gemm_2x40_avx512(p)
-	case 2<<8 | 48:
-		f32gemm_2x48_avx512(p)
-	case 3<<8 | 8:
-		f32gemm_3x8_avx512(p)
-	case 3<<8 | 16:
-		f32gemm_3x16_avx512(p)
-	case 3<<8 | 24:
-		f32gemm_3x24_avx512(p)
-	case 3<<8 | 32:
-		f32gemm_3x32_avx512(p)
-	case 3<<8 | 40:
-		f32gemm_3x40_avx512(p)
-	case 3<<8 | 48:
-		f32gemm_3x48_avx512(p)
-	case 4<<8 | 8:
-		f32gemm_4x8_avx512(p)
-	case 4<<8 | 16:
-		f32gemm_4x16_avx512(p)
-	case 4<<8 | 24:
-		f32gemm_4x24_avx512(p)
-	case 4<<8 | 32:
-		f32gemm_4x32_avx512(p)
-	case 4<<8 | 40:
-		f32gemm_4x40_avx512(p)
-	case 4<<8 | 48:
-		f32gemm_4x48_avx512(p)
-	case 5<<8 | 8:
-		f32gemm_5x8_avx512(p)
-	case 5<<8 | 16:
-		f32gemm_5x16_avx512(p)
-	case 5<<8 | 24:
-		f32gemm_5x24_avx512(p)
-	case 5<<8 | 32:
-		f32gemm_5x32_avx512(p)
-	case 5<<8 | 40:
-		f32gemm_5x40_avx512(p)
-	case 5<<8 | 48:
-		f32gemm_5x48_avx512(p)
-	case 6<<8 | 8:
-		f32gemm_6x8_avx512(p)
-	case 6<<8 | 16:
-		f32gemm_6x16_avx512(p)
-	case 6<<8 | 24:
-		f32gemm_6x24_avx512(p)
-	case 6<<8 | 32:
-		f32gemm_6x32_avx512(p)
-	case 6<<8 | 40:
-		f32gemm_6x40_avx512(p)
-	case 6<<8 | 48:
-		f32gemm_6x48_avx512(p)
-	case 7<<8 | 8:
-		f32gemm_7x8_avx512(p)
-	case 7<<8 | 16:
-		f32gemm_7x16_avx512(p)
-	case 7<<8 | 24:
-		f32gemm_7x24_avx512(p)
-	case 7<<8 | 32:
-		f32gemm_7x32_avx512(p)
-	case 7<<8 | 40:
-		f32gemm_7x40_avx512(p)
-	case 7<<8 | 48:
-		f32gemm_7x48_avx512(p)
-	case 8<<8 | 8:
-		f32gemm_8x8_avx512(p)
-	case 8<<8 | 16:
-		f32gemm_8x16_avx512(p)
-	case 8<<8 | 24:
-		f32gemm_8x24_avx512(p)
-	case 8<<8 | 32:
-		f32gemm_8x32_avx512(p)
-	case 8<<8 | 40:
-		f32gemm_8x40_avx512(p)
-	case 8<<8 | 48:
-		f32gemm_8x48_avx512(p)
+	p.rows = mr
+	switch {
+	case mr == 1:
+		p.vecs = (nr + 15) / 16
+		f32gemm_row_avx512(p)
+	case nr == 8:
+		f32gemm_8_avx512(p)
+	case nr == 16:
+		f32gemm_16_avx512(p)
+	case nr == 24:
+		f32gemm_24_avx512(p)
+	case nr == 32:
+		f32gemm_32_avx512(p)
+	case nr == 40:
+		f32gemm_40_avx512(p)
+	case nr == 48:
+		f32gemm_48_avx512(p)
+	case nr == 56:
+		f32gemm_56_avx512(p)
+	case nr == 64:
+		f32gemm_64_avx512(p)
 	}
 }

@@ -5,151 +5,31 @@
 package simd
 
 //go:noescape
-func f32gemm_1x4_neon(p *gemmArgs)
+func f32gemm_row_neon(p *gemmArgs)
 
 //go:noescape
-func f32gemm_1x8_neon(p *gemmArgs)
+func f32gemm_4_neon(p *gemmArgs)
 
 //go:noescape
-func f32gemm_1x12_neon(p *gemmArgs)
+func f32gemm_8_neon(p *gemmArgs)
 
 //go:noescape
-func f32gemm_1x16_neon(p *gemmArgs)
+func f32gemm_12_neon(p *gemmArgs)
 
-//go:noescape
-func f32gemm_1x20_neon(p *gemmArgs)
-
-//go:noescape
-func f32gemm_1x24_neon(p *gemmArgs)
-
-//go:noescape
-func f32gemm_1x28_neon(p *gemmArgs)
-
-//go:noescape
-func f32gemm_1x32_neon(p *gemmArgs)
-
-//go:noescape
-func f32gemm_2x4_neon(p *gemmArgs)
-
-//go:noescape
-func f32gemm_2x8_neon(p *gemmArgs)
-
-//go:noescape
-func f32gemm_2x12_neon(p *gemmArgs)
-
-//go:noescape
-func f32gemm_3x4_neon(p *gemmArgs)
-
-//go:noescape
-func f32gemm_3x8_neon(p *gemmArgs)
-
-//go:noescape
-func f32gemm_3x12_neon(p *gemmArgs)
-
-//go:noescape
-func f32gemm_4x4_neon(p *gemmArgs)
-
-//go:noescape
-func f32gemm_4x8_neon(p *gemmArgs)
-
-//go:noescape
-func f32gemm_4x12_neon(p *gemmArgs)
-
-//go:noescape
-func f32gemm_5x4_neon(p *gemmArgs)
-
-//go:noescape
-func f32gemm_5x8_neon(p *gemmArgs)
-
-//go:noescape
-func f32gemm_5x12_neon(p *gemmArgs)
-
-//go:noescape
-func f32gemm_6x4_neon(p *gemmArgs)
-
-//go:noescape
-func f32gemm_6x8_neon(p *gemmArgs)
-
-//go:noescape
-func f32gemm_6x12_neon(p *gemmArgs)
-
-//go:noescape
-func f32gemm_7x4_neon(p *gemmArgs)
-
-//go:noescape
-func f32gemm_7x8_neon(p *gemmArgs)
-
-//go:noescape
-func f32gemm_7x12_neon(p *gemmArgs)
-
-//go:noescape
-func f32gemm_8x4_neon(p *gemmArgs)
-
-//go:noescape
-func f32gemm_8x8_neon(p *gemmArgs)
-
-//go:noescape
-func f32gemm_8x12_neon(p *gemmArgs)
-
+// gemmTile_neon computes tiles of mr rows by nr columns.
 func gemmTile_neon(mr, nr int, p *gemmArgs) {
-	switch mr<<5 | nr>>2 {
-	case 1<<5 | 1:
-		f32gemm_1x4_neon(p)
-	case 1<<5 | 2:
-		f32gemm_1x8_neon(p)
-	case 1<<5 | 3:
-		f32gemm_1x12_neon(p)
-	case 1<<5 | 4:
-		f32gemm_1x16_neon(p)
-	case 1<<5 | 5:
-		f32gemm_1x20_neon(p)
-	case 1<<5 | 6:
-		f32gemm_1x24_neon(p)
-	case 1<<5 | 7:
-		f32gemm_1x28_neon(p)
-	case 1<<5 | 8:
-		f32gemm_1x32_neon(p)
-	case 2<<5 | 1:
-		f32gemm_2x4_neon(p)
-	case 2<<5 | 2:
-		f32gemm_2x8_neon(p)
-	case 2<<5 | 3:
-		f32gemm_2x12_neon(p)
-	case 3<<5 | 1:
-		f32gemm_3x4_neon(p)
-	case 3<<5 | 2:
-		f32gemm_3x8_neon(p)
-	case 3<<5 | 3:
-		f32gemm_3x12_neon(p)
-	case 4<<5 | 1:
-		f32gemm_4x4_neon(p)
-	case 4<<5 | 2:
-		f32gemm_4x8_neon(p)
-	case 4<<5 | 3:
-		f32gemm_4x12_neon(p)
-	case 5<<5 | 1:
-		f32gemm_5x4_neon(p)
-	case 5<<5 | 2:
-		f32gemm_5x8_neon(p)
-	case 5<<5 | 3:
-		f32gemm_5x12_neon(p)
-	case 6<<5 | 1:
-		f32gemm_6x4_neon(p)
-	case 6<<5 | 2:
-		f32gemm_6x8_neon(p)
-	case 6<<5 | 3:
-		f32gemm_6x12_neon(p)
-	case 7<<5 | 1:
-		f32gemm_7x4_neon(p)
-	case 7<<5 | 2:
-		f32gemm_7x8_neon(p)
-	case 7<<5 | 3:
-		f32gemm_7x12_neon(p)
-	case 8<<5 | 1:
-		f32gemm_8x4_neon(p)
-	case 8<<5 | 2:
-		f32gemm_8x8_neon(p)
-	case 8<<5 | 3:
-		f32gemm_8x12_neon(p)
+	p.rows = mr
+	if nr > 12 {
+		p.vecs = nr / 4
+		f32gemm_row_neon(p)
+		return
+	}
+	switch nr {
+	case 4:
+		f32gemm_4_neon(p)
+	case 8:
+		f32gemm_8_neon(p)
+	case 12:
+		f32gemm_12_neon(p)
 	}
 }

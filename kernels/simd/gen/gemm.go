@@ -13,53 +13,97 @@ const (
 	argLDC
 	argBias
 	argK
+	argRows
+	argVecs
 	argTiles
 	argLive
+	argLast
 	argFlags
 	argMask
 	argLDMask
-	argTileA
-	argTileC
-	argTileMask
+	argStepA
+	argStepC
+	argStepMask
 	argFar
 	argLDFar
+	argFarLines
 )
 
-// gemmFamily writes every tile of the set and the switch that calls them.
-func (a *asm) gemmFamily() {
-	sw := fmt.Sprintf("\nfunc gemmTile_%s(mr, nr int, p *gemmArgs) {\n\tswitch mr<<8 | nr {\n", a.name)
-	for mr := 1; mr <= 12; mr++ {
-		for nr := 1; nr <= 128; nr++ {
-			if widths := a.tile(mr, nr); widths != nil {
-				a.gemm(mr, nr, widths)
-				sw += fmt.Sprintf("\tcase %d<<8 | %d:\n\t\tf32gemm_%dx%d_%s(p)\n", mr, nr, mr, nr, a.name)
-			}
-		}
-	}
-	a.pack()
-	a.switches += sw + "\t}\n}\n"
+// Bits of gemmArgs.flags.
+const (
+	flagAccumulate = 1 << iota
+	flagRelu
+	flagFetchC
+)
+
+// gemmKernel is one function. A tall one has vectors of fixed widths in a row and a number of rows that is chosen at run
+// time; a long one has rows of fixed number and a number of whole vectors that is. So tiles of all heights, or of all
+// widths, share what comes before and after their chains.
+//
+// The last vector of a row may have fewer columns than a vector has lanes. AVX-512 masks it (K1). AVX2, whose masked
+// loads are slow, begins it so early that it ends at the last column, gemmArgs.last bytes after the first (R14); what two
+// vectors compute has the same bits. Long kernels keep it in the first of a row's registers, which is then the same one
+// for every width.
+type gemmKernel struct {
+	*asm
+	name   string
+	widths []int // lanes of each vector of a row, at most
+	rows   int   // at most
+	least  int   // the fewest rows or vectors that it has chains for
+	long   bool
+	masked bool // AVX2's fewer than four columns
+	acc0   int  // register of the first accumulator
+
+	vecs, mr int // of the chains being written
 }
 
-// tile returns the lanes of each vector of a row of an mr by nr tile; nil when the set has none. Few rows go wider, to
-// hide the latency of their chains. The last vector of AVX2 begins so early that it ends at the last column.
-func (i *isa) tile(mr, nr int) (widths []int) {
-	switch {
-	case i.wide() && (nr%8 != 0 || mr > 8 || mr > 1 && nr > 48):
-		return nil
-	case i.wide() || nr%8 == 0 && (mr <= 6 && nr <= 16 || mr <= 3 && nr <= []int{104, 48, 32}[mr-1]):
-		for left := nr; left > 0; left -= i.lanes {
-			widths = append(widths, min(left, i.lanes))
+// gemmFamily writes the kernels of the set and the switch that calls them.
+func (a *asm) gemmFamily() {
+	var sw string
+	whole := func(n int) (w []int) {
+		for range n {
+			w = append(w, a.lanes)
 		}
-		return widths
-	case nr == 4:
-		return []int{4}
-	case nr == 7 && mr <= 6:
-		return []int{4, 4}
-	case nr == 12 && mr <= 6:
-		return []int{8, 4}
+		return w
 	}
-	return nil
+	kernel := func(name string, widths []int, least, rows int, long, masked bool) {
+		k := &gemmKernel{asm: a, name: name, widths: widths, least: least, rows: rows, long: long, masked: masked}
+		k.write()
+	}
+	if a.wide() {
+		kernel("row", whole(8), 1, 1, true, true)
+		sw = "\tswitch {\n\tcase mr == 1:\n\t\tp.vecs = (nr + 15) / 16\n\t\tf32gemm_row_avx512(p)\n"
+		for more, rows := range wideRows {
+			for _, last := range []int{8, 16} {
+				nr := 16*more + last
+				kernel(fmt.Sprint(nr), append(whole(more), last), 2, rows, false, true)
+				sw += fmt.Sprintf("\tcase nr == %d:\n\t\tf32gemm_%d_avx512(p)\n", nr, nr)
+			}
+		}
+	} else {
+		for _, l := range []struct{ rows, least, most int }{{1, 3, 13}, {2, 3, 6}, {3, 3, 4}} {
+			name := fmt.Sprintf("rows%d", l.rows)
+			kernel(name, whole(l.most), l.least, l.rows, true, false)
+			sw += fmt.Sprintf("\tcase nr > 16 && mr == %d:\n\t\tp.vecs = nr / 8\n\t\tf32gemm_%s_avx2(p)\n", l.rows, name)
+		}
+		for _, l := range []struct {
+			name, when string
+			widths     []int
+			rows       int
+		}{{"few", "nr == 4 && p.live != 4", []int{4}, 12}, {"4", "nr == 4", []int{4}, 12}, {"7", "nr == 7", []int{4, 4}, 6}, {"8", "nr == 8", []int{8}, 12},
+			{"12", "nr == 12", []int{8, 4}, 6}, {"16", "nr == 16", []int{8, 8}, 6}} {
+			kernel(l.name, l.widths, 1, l.rows, false, l.name == "few")
+			sw += fmt.Sprintf("\tcase %s:\n\t\tf32gemm_%s_avx2(p)\n", l.when, l.name)
+		}
+		sw = "\tswitch {\n" + sw
+	}
+	a.pack()
+	a.switches += fmt.Sprintf("\n// gemmTile_%s computes tiles of mr rows by nr columns.\nfunc gemmTile_%s(mr, nr int, p *gemmArgs) {\n\tp.rows = mr\n%s\t}\n}\n", a.name, a.name, sw)
 }
+
+// wideRows are the rows of AVX-512's tiles of 1, 2, 3 and 4 vectors: 24 accumulators, but for a single vector, whose
+// chains twelve fill.
+var wideRows = [...]int{12, 12, 8, 6}
 
 // row addresses row i: rows 0-3 from base, rows 4-7 from base4, strides and three strides in registers.
 func row(i int, base, base4, stride, three string, disp int) string {
@@ -79,29 +123,43 @@ func row(i int, base, base4, stride, three string, disp int) string {
 	return fmt.Sprintf("%s(%s)", d, base)
 }
 
-// gemmTile is the tile being written.
-type gemmTile struct {
-	*asm
-	mr, nr int
-	widths []int // lanes of each vector of a row
-	acc0   int   // register of the first accumulator
-	few    bool  // two or three rows and many columns: A is kept in registers, not B
-	direct bool  // one row: no register is used twice, B comes straight from memory
-	masked bool  // the last vector has only the columns that gemmArgs.live says
+// line addresses row i of a matrix whose rows 4 and 8 are at R13 and R14.
+func line(i int, base, stride, three string, disp int) string {
+	if i >= 8 {
+		return row(i-8, "R14", "", stride, three, disp)
+	}
+	return row(i, base, "R13", stride, three, disp)
 }
 
-// vec names register n as part of column vector v.
-func (t *gemmTile) vec(n, v int) string { return fmt.Sprintf("%c%d", "XYZ"[t.widths[v]/8], n) }
+// vec names register n as part of vector v of a row.
+func (t *gemmKernel) vec(n, v int) string {
+	return fmt.Sprintf("%c%d", "XYZ"[t.widths[v]/8], n)
+}
 
-func (t *gemmTile) acc(i, v int) string { return t.vec(t.acc0+i*len(t.widths)+v, v) }
+func (t *gemmKernel) acc(i, v int) string { return t.vec(t.acc0+i*len(t.widths)+v, v) }
 
-func (t *gemmTile) last(v int) bool { return v == len(t.widths)-1 }
+func (t *gemmKernel) last(v int) bool {
+	if t.long {
+		return v == 0
+	}
+	return v == len(t.widths)-1
+}
 
-// slides says whether vector v begins gemmArgs.live bytes after the first column, which R14 holds.
-func (t *gemmTile) slides(v int) bool { return !t.wide() && v > 0 && t.last(v) }
+// slides says whether vector v begins R14 bytes after the first column.
+func (t *gemmKernel) slides(v int) bool {
+	return t.last(v) && (t.long || !t.wide() && len(t.widths) > 1)
+}
+
+// offset is where vector v begins if it does not slide.
+func (t *gemmKernel) offset(v int) int {
+	if t.long {
+		v--
+	}
+	return v * t.bytes()
+}
 
 // ld and st touch only live columns.
-func (t *gemmTile) ld(addr string, v, dst int) {
+func (t *gemmKernel) ld(addr string, v, dst int) {
 	switch {
 	case !t.masked || !t.last(v):
 		t.p("VMOVUPS %s, %s", addr, t.vec(dst, v))
@@ -112,7 +170,7 @@ func (t *gemmTile) ld(addr string, v, dst int) {
 	}
 }
 
-func (t *gemmTile) st(i, v int, addr string) {
+func (t *gemmKernel) st(i, v int, addr string) {
 	switch {
 	case !t.masked || !t.last(v):
 		t.p("VMOVUPS %s, %s", t.acc(i, v), addr)
@@ -123,214 +181,364 @@ func (t *gemmTile) st(i, v int, addr string) {
 	}
 }
 
-// matrix runs f for every vector of the rows of the matrix at base, which it may move.
-func (t *gemmTile) matrix(base, stride, three string, f func(i, v int, addr string)) {
-	t.bases(base, stride)
-	for v := range t.widths {
-		disp := v * t.bytes()
-		if t.slides(v) {
-			disp = 0
-			t.p("ADDQ R14, %s", base)
-			if t.mr > 4 {
-				t.p("ADDQ R14, R13")
+// each runs f for the vectors that the tile has, which it finds out at run time. before runs ahead of a row of a tall
+// kernel, or of a vector of a long one.
+func (t *gemmKernel) each(before func(n int), f func(i, v int)) {
+	end := t.fresh("end")
+	if t.long {
+		for v := 1; v < len(t.widths); v++ {
+			if v >= t.least {
+				t.p("CMPQ %d(DI), $%d", argVecs, v)
+				t.p("JLE %s", end)
+			}
+			before(v)
+			for i := range t.rows {
+				f(i, v)
 			}
 		}
-		for i := range t.mr {
-			if i >= 8 {
-				f(i, v, row(i-8, "R14", "", stride, three, disp))
-			} else {
-				f(i, v, row(i, base, "R13", stride, three, disp))
-			}
+		t.at(end)
+		before(0)
+		for i := range t.rows {
+			f(i, 0)
+		}
+		return
+	}
+	for i := range t.rows {
+		if i >= t.least {
+			t.p("CMPQ %d(DI), $%d", argRows, i)
+			t.p("JLE %s", end)
+		}
+		before(i)
+		for v := range t.widths {
+			f(i, v)
 		}
 	}
+	t.at(end)
+}
+
+// matrix runs f for every vector of the tile's rows of the matrix at base, which it may move.
+func (t *gemmKernel) matrix(base, stride, three string, f func(i, v int, addr string)) {
+	t.bases(base, stride)
+	slides := t.slides(len(t.widths)-1) && !t.long
+	if slides { // the same rows, from the last vector
+		t.p("LEAQ (%s)(R14*1), CX", base)
+		if t.rows > 4 {
+			t.p("LEAQ (R13)(R14*1), DX")
+		}
+	}
+	before := func(v int) {
+		if t.long && v == 0 {
+			t.p("ADDQ R14, %s", base)
+		}
+	}
+	t.each(before, func(i, v int) {
+		switch {
+		case slides && t.last(v):
+			f(i, v, row(i, "CX", "DX", stride, three, 0))
+		case t.slides(v):
+			f(i, v, line(i, base, stride, three, 0))
+		default:
+			f(i, v, line(i, base, stride, three, t.offset(v)))
+		}
+	})
 }
 
 // bases points R13 and R14 at rows 4 and 8 of the matrix at base.
-func (t *gemmTile) bases(base, stride string) {
-	if t.mr > 4 {
+func (t *gemmKernel) bases(base, stride string) {
+	if t.rows > 4 {
 		t.p("LEAQ (%s)(%s*4), R13", base, stride)
 	}
-	if t.mr > 8 {
+	if t.rows > 8 {
 		t.p("LEAQ (%s)(%s*8), R14", base, stride)
 	}
 }
 
 // inRow addresses vector v of the row at DX.
-func (t *gemmTile) inRow(v int) string {
+func (t *gemmKernel) inRow(v int) string {
 	if t.slides(v) {
 		return "(DX)(R14*1)"
 	}
-	return fmt.Sprintf("%d(DX)", v*t.bytes())
+	return fmt.Sprintf("%d(DX)", t.offset(v))
 }
 
-// gemm writes one mr by nr tile. It walks down p.tiles tiles of A and C.
-func (a *asm) gemm(mr, nr int, widths []int) {
-	vecs := len(widths)
-	t := &gemmTile{asm: a, mr: mr, nr: nr, widths: widths, acc0: 4, few: !a.wide() && (mr == 2 || mr == 3) && vecs > 2, direct: mr == 1 && vecs > 2}
-	if t.direct {
+// write writes the function. It walks down p.tiles tiles of A and C.
+func (t *gemmKernel) write() {
+	t.acc0 = 4
+	switch {
+	case t.wide():
+		t.acc0 = 8
+	case t.long && t.rows == 1:
 		t.acc0 = 3
 	}
-	a.text(fmt.Sprintf("gemm_%dx%d", mr, nr), "p *gemmArgs", 8)
-	a.p("MOVQ p+0(FP), DI")
-	a.p("MOVQ %d(DI), AX", argRSA)
-	a.p("MOVQ %d(DI), BX", argCSA)
-	a.p("MOVQ %d(DI), R9", argLDB)
-	a.p("MOVQ %d(DI), R11", argLDC)
-	a.p("LEAQ (AX)(AX*2), R8")
-	a.p("LEAQ (R11)(R11*2), R12")
-	for _, arg := range [][2]int{{argA, argTileA}, {argC, argTileC}, {argMask, argTileMask}} {
-		a.p("MOVQ %d(DI), DX", arg[0])
-		a.p("MOVQ DX, %d(DI)", arg[1])
-	}
+	t.text("gemm_"+t.name, "p *gemmArgs", 8)
+	t.p("MOVQ p+0(FP), DI")
+	t.p("MOVQ %d(DI), AX", argRSA)
+	t.p("MOVQ %d(DI), BX", argCSA)
+	t.p("MOVQ %d(DI), R9", argLDB)
+	t.p("MOVQ %d(DI), R11", argLDC)
+	t.p("LEAQ (AX)(AX*2), R8")
+	t.p("LEAQ (R11)(R11*2), R12")
 	switch {
-	case a.wide():
-		t.acc0, t.masked = 8, true
-		a.p("KMOVW %d(DI), K1", argLive)
-		t.loop()
-	case nr == 4: // twice: whole, and through a mask
-		a.use("lanes")
-		masked := a.fresh("masked")
-		a.p("MOVQ %d(DI), CX", argLive)
-		a.p("CMPQ CX, $4")
-		a.p("JNE %s", masked)
-		t.loop()
-		a.at(masked)
-		a.p("LEAQ lanes<>+32(SB), DX")
-		a.p("SHLQ $2, CX")
-		a.p("SUBQ CX, DX")
-		a.p("VMOVUPS (DX), X3")
-		t.masked = true
-		t.loop()
-	default:
-		if vecs > 1 {
-			a.p("MOVQ %d(DI), R14", argLive)
-		}
-		t.loop()
+	case t.wide():
+		t.p("KMOVW %d(DI), K1", argLive)
+	case t.masked:
+		t.use("lanes")
+		t.p("LEAQ lanes<>+32(SB), DX")
+		t.p("MOVQ %d(DI), CX", argLive)
+		t.p("SHLQ $2, CX")
+		t.p("SUBQ CX, DX")
+		t.p("VMOVUPS (DX), X3")
 	}
-}
-
-// loop writes the loop over tiles.
-func (t *gemmTile) loop() {
-	next, zero, ready := t.fresh("tile"), t.fresh("zero"), t.fresh("ready")
-	done := t.fresh("done")
+	if t.slides(0) || t.slides(len(t.widths)-1) {
+		t.p("MOVQ %d(DI), R14", argLast)
+	}
+	next, zero, ready, done := t.fresh("tile"), t.fresh("zero"), t.fresh("ready"), t.fresh("done")
 	t.at(next)
-	t.p("TESTQ $1, %d(DI)", argFlags)
+	if t.fetches() {
+		t.fetchC()
+	}
+	t.p("TESTQ $%d, %d(DI)", flagAccumulate, argFlags)
 	t.p("JZ %s", zero)
-	t.p("MOVQ %d(DI), R10", argTileC)
+	t.p("MOVQ %d(DI), R10", argC)
 	t.matrix("R10", "R11", "R12", func(i, v int, addr string) { t.ld(addr, v, t.acc0+i*len(t.widths)+v) })
 	t.p("JMP %s", ready)
 	t.at(zero)
-	for n := range t.mr * len(t.widths) {
+	for n := range t.rows * len(t.widths) {
+		if t.wide() && n > 0 {
+			t.p("VMOVAPS Z%d, Z%d", t.acc0, t.acc0+n)
+			continue
+		}
 		t.zero(t.acc0 + n)
 	}
 	t.at(ready)
-	t.p("MOVQ %d(DI), SI", argTileA)
+	t.p("MOVQ %d(DI), SI", argA)
 	t.p("MOVQ %d(DI), DX", argB)
 	t.p("MOVQ %d(DI), CX", argK)
 	t.p("TESTQ CX, CX")
 	t.p("JZ %s", done)
-	t.bases("SI", "AX")
-	if t.reuses() {
-		far := t.fresh("far")
-		t.p("MOVQ %d(DI), R10", argFar)
-		t.p("TESTQ R10, R10")
-		t.p("JNZ %s", far)
-		t.chains(false)
-		t.p("JMP %s", done)
-		t.at(far) // the first tile fetches what the next panel will read
-		t.p("MOVQ $0, %d(DI)", argFar)
-		t.p("MOVQ %d(DI), R12", argLDFar)
-		t.chains(true)
-		t.p("LEAQ (R11)(R11*2), R12")
+	if t.long {
+		t.longChains(done)
 	} else {
-		t.chains(false)
+		t.bases("SI", "AX")
+		t.tallChains(done)
 	}
 	t.at(done)
 	t.epilogue()
-	t.p("MOVQ %d(DI), R10", argTileC)
-	t.matrix("R10", "R11", "R12", t.st)
-	t.p("IMUL3Q $%d, R11, DX", t.mr)
-	t.p("ADDQ DX, %d(DI)", argTileC)
-	t.p("IMUL3Q $%d, AX, DX", t.mr)
-	t.p("ADDQ DX, %d(DI)", argTileA)
+	t.p("MOVQ %d(DI), R10", argC)
+	t.stores()
+	t.advance(argC, argStepC)
+	t.advance(argA, argStepA)
 	t.p("DECQ %d(DI)", argTiles)
 	t.p("JNZ %s", next)
 	t.ret()
 }
 
-// reuses says whether a tile is one of many that read the same panel of B.
-func (t *gemmTile) reuses() bool { return t.mr > 3 && t.nr > 12 }
-
-// chains writes the loop over k. With far, each step fetches a row at R10 into the cache.
-func (t *gemmTile) chains(far bool) {
-	fetch := func(format string) {
-		for d := 0; d < 4*t.nr; d += 64 {
-			t.p("PREFETCHT0 "+format, d)
+// stores writes C, whose first row is at R10.
+func (t *gemmKernel) stores() {
+	if t.long || t.wide() {
+		t.matrix("R10", "R11", "R12", t.st)
+		return
+	}
+	lower, done := t.fresh("lower"), t.fresh("stored")
+	t.p("CMPQ %d(DI), $%d", argRows, t.rows)
+	t.p("JNE %s", lower)
+	t.bases("R10", "R11")
+	for v := range t.widths {
+		disp := t.offset(v)
+		if t.slides(v) {
+			disp = 0
+			t.p("ADDQ R14, R10")
+			if t.rows > 4 {
+				t.p("ADDQ R14, R13")
+			}
+		}
+		for i := range t.rows {
+			t.st(i, v, line(i, "R10", "R11", "R12", disp))
 		}
 	}
-	switch {
-	case far:
-		t.repeat(func() {
-			t.step()
-			fetch("%d(R10)")
-			t.p("ADDQ R12, R10")
-		})
-	case t.few || t.direct:
-		// B passes once and is fetched ahead, but never past its end: a page that is not mapped costs much.
-		rest := t.fresh("rest")
-		t.p("SUBQ $9, CX")
-		t.p("JLE %s", rest)
-		t.repeat(func() {
-			t.step()
-			fetch("%d(DX)(R9*8)") // DX is at the next row
-		})
-		t.at(rest)
-		t.p("ADDQ $9, CX")
-		t.repeat(t.step)
-	case t.mr > 3:
-		odd, end := t.fresh("odd"), t.fresh("end")
-		t.p("SUBQ $2, CX")
-		t.p("JLT %s", odd)
-		loop := t.fresh("k")
-		t.p("PCALIGN $32")
-		t.at(loop)
-		t.step()
-		t.step()
-		t.p("SUBQ $2, CX")
-		t.p("JGE %s", loop)
-		t.at(odd)
-		t.p("ADDQ $2, CX")
-		t.p("JZ %s", end)
-		t.step()
-		t.at(end)
-	default:
-		t.repeat(t.step)
-	}
+	t.p("JMP %s", done)
+	t.at(lower)
+	t.matrix("R10", "R11", "R12", t.st)
+	t.at(done)
 }
 
-// repeat writes a loop of CX rounds.
-func (t *gemmTile) repeat(body func()) {
+func (t *gemmKernel) advance(arg, step int) {
+	t.p("MOVQ %d(DI), DX", step)
+	t.p("ADDQ DX, %d(DI)", arg)
+}
+
+// fetches says whether a tile is one of many that read the same panel of B, whose next it fetches.
+func (t *gemmKernel) fetches() bool {
+	return !t.long && t.rows > 3 && (t.wide() || len(t.widths) == 2 && t.widths[1] == 8)
+}
+
+// fetchFar points R10 at what the steps of this tile fetch into the cache, R12 bytes from step to step: one line of each
+// row of the panel that comes next.
+func (t *gemmKernel) fetchFar() {
+	t.p("DECQ %d(DI)", argFarLines)
+	t.p("MOVQ %d(DI), R10", argFar)
+	t.p("MOVQ %d(DI), R12", argLDFar)
+	t.p("ADDQ $64, %d(DI)", argFar)
+}
+
+// fetchC fetches the tile's part of C ahead of the stores.
+func (t *gemmKernel) fetchC() {
+	none := t.fresh("late")
+	t.p("TESTQ $%d, %d(DI)", flagFetchC, argFlags)
+	t.p("JZ %s", none)
+	t.p("MOVQ %d(DI), R10", argC)
+	t.p("MOVQ %d(DI), CX", argRows)
+	loop := t.fresh("fetch")
+	t.at(loop)
+	for d := 0; d <= len(t.widths)*t.bytes(); d += 64 {
+		t.p("PREFETCHT0 %d(R10)", d)
+	}
+	t.p("ADDQ R11, R10")
+	t.p("DECQ CX")
+	t.p("JNZ %s", loop)
+	t.at(none)
+}
+
+// tallChains writes the loops over k for every number of rows, of which the driver chooses the most most often.
+func (t *gemmKernel) tallChains(done string) {
+	t.vecs = len(t.widths)
+	lower := t.fresh("lower")
+	t.p("MOVQ %d(DI), R8", argRows)
+	t.p("CMPQ R8, $%d", t.rows)
+	t.p("JNE %s", lower)
+	t.mr = t.rows
+	t.three("AX", "R8")
+	t.highest(done)
+	t.at(lower)
+	t.choose("R8", t.least, t.rows-1, func(n int) {
+		t.mr = n
+		t.lower(done)
+	})
+}
+
+// choose writes f for each number from low to high, and finds the one that is in a register by halves.
+func (t *gemmKernel) choose(reg string, low, high int, f func(n int)) {
+	if low == high {
+		f(low)
+		return
+	}
+	middle := (low + high) / 2
+	upper := t.fresh("upper")
+	t.p("CMPQ %s, $%d", reg, middle)
+	t.p("JGT %s", upper)
+	t.choose(reg, low, middle, f)
+	t.at(upper)
+	t.choose(reg, middle+1, high, f)
+}
+
+func (t *gemmKernel) three(from, to string) { t.p("LEAQ (%s)(%s*2), %s", from, from, to) }
+
+// highest writes the loops of the highest tile. In AVX-512 each of its steps fetches a line, which is one of B's first, and
+// there, when the tiles before have fetched all; in AVX2, where that would bind, only the first tiles' steps do.
+func (t *gemmKernel) highest(done string) {
+	if !t.fetches() {
+		t.twice(t.step, true)
+		t.p("JMP %s", done)
+		return
+	}
+	fetching := func() {
+		t.step()
+		t.p("PREFETCHT0 (R10)")
+		t.p("ADDQ R12, R10")
+	}
+	far, near := t.fresh("far"), t.fresh("near")
+	t.p("CMPQ %d(DI), $0", argFarLines)
+	if t.wide() {
+		t.p("JGT %s", far)
+		t.p("MOVQ DX, R10")
+		t.p("MOVQ $0, R12")
+		t.p("JMP %s", near)
+		t.at(far)
+		t.fetchFar()
+		t.at(near)
+		t.twice(fetching, true)
+	} else {
+		t.p("JGT %s", far)
+		t.twice(t.step, true)
+		t.p("JMP %s", done)
+		t.at(far)
+		t.fetchFar()
+		t.repeat(fetching)
+	}
+	t.three("R11", "R12")
+	t.p("JMP %s", done)
+}
+
+// lower writes the loop of a tile of fewer rows.
+func (t *gemmKernel) lower(done string) {
+	t.three("AX", "R8")
+	if t.mr > 3 && !t.wide() {
+		t.twice(t.step, false)
+	} else {
+		t.repeat(t.step)
+	}
+	t.p("JMP %s", done)
+}
+
+// longChains writes the loops over k for every number of vectors. B passes once and is fetched ahead, but never past its
+// end: a page that is not mapped costs much.
+func (t *gemmKernel) longChains(done string) {
+	t.mr = t.rows
+	t.p("MOVQ %d(DI), R10", argVecs)
+	t.choose("R10", t.least, len(t.widths), func(n int) {
+		if t.vecs = n; n > 2 {
+			rest := t.fresh("rest")
+			t.p("SUBQ $9, CX")
+			t.p("JLE %s", rest)
+			t.repeat(func() {
+				t.step()
+				for d := 0; d < t.vecs*t.bytes(); d += 64 {
+					t.p("PREFETCHT0 %d(DX)(R9*8)", d) // DX is at the next row
+				}
+			})
+			t.at(rest)
+			t.p("ADDQ $9, CX")
+		}
+		t.repeat(t.step)
+		t.p("JMP %s", done)
+	})
+}
+
+// repeat writes a loop of CX rounds. Only the loops that most steps are in are aligned: the assembler may not come to an
+// end with many alignments among short jumps.
+func (t *gemmKernel) repeat(body func()) {
 	loop := t.fresh("k")
-	t.p("PCALIGN $32")
 	t.at(loop)
 	body()
 	t.p("DECQ CX")
 	t.p("JNZ %s", loop)
 }
 
-// step writes one step of every chain.
-func (t *gemmTile) step() {
-	vecs := len(t.widths)
-	a := func(i int) string {
-		if i >= 8 {
-			return row(i-8, "R14", "", "AX", "R8", 0)
-		}
-		return row(i, "SI", "R13", "AX", "R8", 0)
+// twice is repeat with two steps a round, which begins at the second if CX is odd.
+func (t *gemmKernel) twice(body func(), align bool) {
+	loop, odd := t.fresh("k"), t.fresh("odd")
+	t.p("TESTQ $1, CX")
+	t.p("JZ %s", loop)
+	t.p("INCQ CX")
+	t.p("JMP %s", odd)
+	if align {
+		t.p("PCALIGN $32")
 	}
+	t.at(loop)
+	body()
+	t.at(odd)
+	body()
+	t.p("SUBQ $2, CX")
+	t.p("JNZ %s", loop)
+}
+
+// step writes one step of every chain.
+func (t *gemmKernel) step() {
+	a := func(i int) string { return line(i, "SI", "AX", "R8", 0) }
 	switch {
-	case t.direct:
+	case t.long && t.rows == 1: // no register is used twice: B comes straight from memory
 		t.p("VBROADCASTSS (SI), %s", t.r(2))
-		for v := range vecs {
+		for v := range t.vecs {
 			if t.masked && t.last(v) {
 				t.ld(t.inRow(v), v, 0)
 				t.p("VFMADD231PS %s, %s, %s", t.vec(0, v), t.vec(2, v), t.acc(0, v))
@@ -338,31 +546,31 @@ func (t *gemmTile) step() {
 				t.p("VFMADD231PS %s, %s, %s", t.inRow(v), t.vec(2, v), t.acc(0, v))
 			}
 		}
-	case t.few:
+	case t.long: // A is kept in registers
 		for i := range t.mr {
 			t.p("VBROADCASTSS %s, %s", a(i), t.r(i))
 		}
-		for v := range vecs {
+		for v := range t.vecs {
 			t.ld(t.inRow(v), v, 3)
 			for i := range t.mr {
 				t.p("VFMADD231PS %s, %s, %s", t.vec(i, v), t.vec(3, v), t.acc(i, v))
 			}
 		}
-	default:
-		for v := range vecs {
+	default: // B is
+		for v := range t.vecs {
 			t.ld(t.inRow(v), v, v)
 		}
 		for i := range t.mr {
-			if t.wide() && vecs == 1 { // a register broadcast that feeds one FMA would bind
+			if t.wide() && t.vecs == 1 { // a register broadcast that feeds one FMA would bind
 				t.p("VFMADD231PS.BCST %s, %s, %s", a(i), t.vec(0, 0), t.acc(i, 0))
 				continue
 			}
 			x := 2
 			if t.wide() {
-				x = 3 + i%4
+				x = max(3, t.vecs) + i%4
 			}
 			t.p("VBROADCASTSS %s, %s", a(i), t.vec(x, 0))
-			for v := range vecs {
+			for v := range t.vecs {
 				t.p("VFMADD231PS %s, %s, %s", t.vec(x, v), t.vec(v, v), t.acc(i, v))
 			}
 		}
@@ -378,34 +586,33 @@ func (t *gemmTile) step() {
 }
 
 // epilogue writes bias, rectifier and mask.
-func (t *gemmTile) epilogue() {
+func (t *gemmKernel) epilogue() {
 	noBias, noRelu, noMask := t.fresh("nobias"), t.fresh("norelu"), t.fresh("nomask")
 	t.p("MOVQ %d(DI), DX", argBias)
 	t.p("TESTQ DX, DX")
 	t.p("JZ %s", noBias)
-	for v := range t.widths {
-		t.ld(t.inRow(v), v, 0)
-		for i := range t.mr {
-			t.p("VADDPS %s, %s, %s", t.vec(0, v), t.acc(i, v), t.acc(i, v))
+	add := func(b, i, v int) { t.p("VADDPS %s, %s, %s", t.vec(b, v), t.acc(i, v), t.acc(i, v)) }
+	if t.long {
+		t.each(func(v int) { t.ld(t.inRow(v), v, 0) }, func(i, v int) { add(0, i, v) })
+	} else {
+		for v := range t.widths {
+			t.ld(t.inRow(v), v, v)
 		}
+		t.each(func(int) {}, func(i, v int) { add(v, i, v) })
 	}
 	t.at(noBias)
-	t.p("TESTQ $2, %d(DI)", argFlags)
+	t.p("TESTQ $%d, %d(DI)", flagRelu, argFlags)
 	t.p("JZ %s", noRelu)
 	t.zero(0)
-	for v := range t.widths {
-		for i := range t.mr {
-			t.p("VMAXPS %s, %s, %s", t.acc(i, v), t.vec(0, v), t.acc(i, v))
-		}
-	}
+	t.each(func(int) {}, func(i, v int) { t.p("VMAXPS %s, %s, %s", t.acc(i, v), t.vec(0, v), t.acc(i, v)) })
 	t.at(noRelu)
-	t.p("MOVQ %d(DI), SI", argTileMask)
+	t.p("MOVQ %d(DI), SI", argMask)
 	t.p("TESTQ SI, SI")
 	t.p("JZ %s", noMask)
-	t.p("MOVQ %d(DI), AX", argLDMask)
-	t.p("LEAQ (AX)(AX*2), R8")
+	t.p("MOVQ %d(DI), R10", argLDMask)
+	t.p("LEAQ (R10)(R10*2), BX")
 	t.zero(1)
-	t.matrix("SI", "AX", "R8", func(i, v int, addr string) {
+	t.matrix("SI", "R10", "BX", func(i, v int, addr string) {
 		t.ld(addr, v, 0)
 		if t.wide() {
 			t.p("VCMPPS $18, %s, %s, K2", t.vec(1, v), t.vec(0, v))
@@ -415,10 +622,8 @@ func (t *gemmTile) epilogue() {
 			t.p("VANDNPS %s, %s, %s", t.acc(i, v), t.vec(0, v), t.acc(i, v))
 		}
 	})
-	t.p("IMUL3Q $%d, AX, DX", t.mr)
-	t.p("ADDQ DX, %d(DI)", argTileMask)
-	t.p("MOVQ %d(DI), AX", argRSA)
-	t.p("LEAQ (AX)(AX*2), R8")
+	t.advance(argMask, argStepMask)
+	t.p("MOVQ %d(DI), BX", argCSA)
 	t.at(noMask)
 }
 

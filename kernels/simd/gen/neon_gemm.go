@@ -5,154 +5,216 @@ import "fmt"
 // The largest tile of NEON: 24 accumulators, three vectors of B, and five registers for what is broadcast from A.
 const (
 	neonRows, neonCols = 8, 12
-	neonOne            = 32 // columns of a single row
+	neonOne            = 8 // vectors of a single row, which needs more columns to hide the latency of its chains
 )
 
-// gemmFamily writes every tile of the set and the switch that calls them.
-func (a *arm) gemmFamily() {
-	sw := fmt.Sprintf("\nfunc gemmTile_%s(mr, nr int, p *gemmArgs) {\n\tswitch mr<<5 | nr>>2 {\n", a.name)
-	for mr := 1; mr <= neonRows; mr++ {
-		most := neonCols
-		if mr == 1 {
-			most = neonOne // a single row needs more columns to hide the latency of its chains
-		}
-		for nr := 4; nr <= most; nr += 4 {
-			a.gemm(mr, nr)
-			sw += fmt.Sprintf("\tcase %d<<5 | %d:\n\t\tf32gemm_%dx%d_%s(p)\n", mr, nr/4, mr, nr, a.name)
-		}
-	}
-	a.switches += sw + "\t}\n}\n"
+// neonGemm is one function. Like gemmKernel, it is tall, with a number of rows that is chosen at run time, or long: a
+// single row with a number of vectors that is. The last vector of a row begins p.last bytes after the first: so early that
+// it ends at the last column. What two vectors compute has the same bits.
+type neonGemm struct {
+	*arm
+	cols     int // vectors of a row, at most
+	rows     int // at most
+	long     bool
+	acc0, b0 int // registers of the first accumulator and of the first vector of B
 }
 
-// gemm writes one mr by nr tile. It walks down p.tiles tiles of A and C. The last vector of a row begins p.live bytes after
-// the first: so early that it ends at the last column. What two vectors compute has the same bits.
-func (a *arm) gemm(mr, nr int) {
-	cols := nr / 4
-	acc0, b0 := 8, 0
-	if mr == 1 { // half of the registers are for B
-		acc0, b0 = 16, 8
+// gemmFamily writes the kernels of the set and the switch that calls them.
+func (a *arm) gemmFamily() {
+	sw := "\tif nr > 12 {\n\t\tp.vecs = nr / 4\n\t\tf32gemm_row_neon(p)\n\t\treturn\n\t}\n\tswitch nr {\n"
+	(&neonGemm{arm: a, cols: neonOne, rows: 1, long: true, acc0: 16, b0: 8}).write("row")
+	for cols := 1; cols <= neonCols/4; cols++ {
+		(&neonGemm{arm: a, cols: cols, rows: neonRows, acc0: 8}).write(fmt.Sprint(4 * cols))
+		sw += fmt.Sprintf("\tcase %d:\n\t\tf32gemm_%d_neon(p)\n", 4*cols, 4*cols)
 	}
-	acc := func(i, v int) int { return acc0 + i*cols + v }
-	each := func(f func(i, v int)) {
-		for i := range mr {
-			for v := range cols {
-				f(i, v)
-			}
-		}
-	}
-	// spans visits the vectors of the row at base in as few loads or stores as there can be: n of them from v on, at R9.
-	spans := func(base string, f func(v, n int)) {
-		if cols > 1 {
-			a.p("MOVD %s, R9", base)
-		}
-		for v := 0; v < cols-1; v += 4 {
-			f(v, min(4, cols-1-v))
-		}
-		a.p("ADD R23, %s, R9", base)
-		f(cols-1, 1)
-	}
-	// lines visits the rows of an operand that begins at base and has them stride apart.
-	lines := func(base, stride string, f func(i, v, n int)) {
-		a.p("MOVD %s, R8", base)
-		for i := range mr {
-			spans("R8", func(v, n int) { f(i, v, n) })
-			if i < mr-1 {
-				a.p("ADD %s, R8", stride)
-			}
-		}
-	}
+	a.switches += "\n// gemmTile_neon computes tiles of mr rows by nr columns.\nfunc gemmTile_neon(mr, nr int, p *gemmArgs) {\n\tp.rows = mr\n" + sw + "\t}\n}\n"
+}
 
-	a.text(fmt.Sprintf("gemm_%dx%d", mr, nr), "p *gemmArgs", 8)
-	a.p("MOVD p+0(FP), R0")
-	a.p("MOVD %d(R0), R1", argRSA)
-	a.p("MOVD %d(R0), R3", argCSA)
-	a.p("MOVD %d(R0), R4", argLDB)
-	a.p("MOVD %d(R0), R6", argLDC)
-	a.p("MOVD %d(R0), R19", argFlags)
-	a.p("MOVD %d(R0), R20", argBias)
-	a.p("MOVD %d(R0), R23", argLive)
-	a.p("MOVD %d(R0), R5", argC)
-	a.p("MOVD %d(R0), R21", argMask)
-	a.p("MOVD %d(R0), R22", argLDMask)
-	a.p("MOVD %d(R0), R24", argA)
-	a.p("MOVD %d(R0), R25", argTiles)
-	next, zero, ready := a.fresh("tile"), a.fresh("zero"), a.fresh("ready")
-	loop, done, noBias, noRelu, noMask := a.fresh("k"), a.fresh("done"), a.fresh("nobias"), a.fresh("norelu"), a.fresh("nomask")
-	a.at(next)
-	a.p("TBZ $0, R19, %s", zero)
-	lines("R5", "R6", func(i, v, n int) { a.p("VLD1.P %d(R9), %s", 16*n, vecs(acc(i, v), n)) })
-	a.p("B %s", ready)
-	a.at(zero)
-	each(func(i, v int) { a.zero(acc(i, v)) })
-	a.at(ready)
-	a.p("MOVD R24, R10")
-	for i := 1; i < mr; i++ {
-		a.p("ADD R1, R%d, R%d", 9+i, 10+i)
+// acc is the register of vector v of row i; a long kernel's last vector, whose number is not known, is number cols-1.
+func (t *neonGemm) acc(i, v int) int { return t.acc0 + i*t.cols + v }
+
+// least is the fewest vectors of the long kernel.
+const neonLeast = 4
+
+// spans visits the vectors of the row at base in as few loads or stores as there can be: n of them from v on, at R9.
+func (t *neonGemm) spans(base string, f func(v, n int)) {
+	if t.cols > 1 {
+		t.p("MOVD %s, R9", base)
 	}
-	a.p("MOVD %d(R0), R2", argB)
-	a.p("MOVD %d(R0), R7", argK)
-	a.p("CBZ R7, %s", done)
-	a.at(loop)
-	if mr == 1 {
-		a.p("VLD1R.P (R10)(R3), [V0.S4]")
-		spans("R2", func(v, n int) {
-			a.p("VLD1.P %d(R9), %s", 16*n, vecs(b0+v, n))
+	if t.long {
+		last := t.fresh("last")
+		f(0, neonLeast-1)
+		for v := neonLeast - 1; v < t.cols-1; v++ {
+			t.p("CMP $%d, R26", v+1)
+			t.p("BLE %s", last)
+			f(v, 1)
+		}
+		t.at(last)
+	} else if t.cols > 1 {
+		f(0, t.cols-1)
+	}
+	t.p("ADD R23, %s, R9", base)
+	f(t.cols-1, 1)
+}
+
+// down runs f for each row of the tile.
+func (t *neonGemm) down(f func(i int)) {
+	end := t.fresh("end")
+	for i := range t.rows {
+		if i > 0 {
+			t.p("CMP $%d, R26", i)
+			t.p("BLE %s", end)
+		}
+		f(i)
+	}
+	t.at(end)
+}
+
+// lines visits the rows of an operand that begins at base and has them stride apart.
+func (t *neonGemm) lines(base, stride string, f func(i, v, n int)) {
+	t.p("MOVD %s, R8", base)
+	t.down(func(i int) {
+		t.spans("R8", func(v, n int) { f(i, v, n) })
+		if i < t.rows-1 {
+			t.p("ADD %s, R8", stride)
+		}
+	})
+}
+
+// write writes the function. It walks down p.tiles tiles of A and C.
+func (t *neonGemm) write(name string) {
+	t.text("gemm_"+name, "p *gemmArgs", 8)
+	t.p("MOVD p+0(FP), R0")
+	t.p("MOVD %d(R0), R1", argRSA)
+	t.p("MOVD %d(R0), R3", argCSA)
+	t.p("MOVD %d(R0), R4", argLDB)
+	t.p("MOVD %d(R0), R6", argLDC)
+	t.p("MOVD %d(R0), R19", argFlags)
+	t.p("MOVD %d(R0), R20", argBias)
+	t.p("MOVD %d(R0), R23", argLast)
+	t.p("MOVD %d(R0), R5", argC)
+	t.p("MOVD %d(R0), R21", argMask)
+	t.p("MOVD %d(R0), R22", argLDMask)
+	t.p("MOVD %d(R0), R24", argA)
+	t.p("MOVD %d(R0), R25", argTiles)
+	if t.long {
+		t.p("MOVD %d(R0), R26", argVecs)
+	} else {
+		t.p("MOVD %d(R0), R26", argRows)
+	}
+	next, zero, ready := t.fresh("tile"), t.fresh("zero"), t.fresh("ready")
+	done, noBias, noRelu, noMask := t.fresh("done"), t.fresh("nobias"), t.fresh("norelu"), t.fresh("nomask")
+	t.at(next)
+	t.p("TBZ $0, R19, %s", zero)
+	t.lines("R5", "R6", func(i, v, n int) { t.p("VLD1.P %d(R9), %s", 16*n, vecs(t.acc(i, v), n)) })
+	t.p("B %s", ready)
+	t.at(zero)
+	for n := range t.rows * t.cols {
+		t.zero(t.acc0 + n)
+	}
+	t.at(ready)
+	t.p("MOVD R24, R10")
+	for i := 1; i < t.rows; i++ {
+		t.p("ADD R1, R%d, R%d", 9+i, 10+i)
+	}
+	t.p("MOVD %d(R0), R2", argB)
+	t.p("MOVD %d(R0), R7", argK)
+	t.p("CBZ R7, %s", done)
+	most, least := t.rows, 1
+	if t.long {
+		most, least = t.cols, neonLeast
+	}
+	for n := most; n >= least; n-- {
+		other := t.fresh("other")
+		if n > least {
+			t.p("CMP $%d, R26", n)
+			t.p("BNE %s", other)
+		}
+		t.chains(n)
+		if n > least {
+			t.p("B %s", done)
+			t.at(other)
+		}
+	}
+	t.at(done)
+	t.p("CBZ R20, %s", noBias)
+	if t.long {
+		t.spans("R20", func(v, n int) {
+			t.p("VLD1.P %d(R9), %s", 16*n, vecs(0, n))
 			for j := range n {
-				a.fmla(0, b0+v+j, acc(0, v+j))
+				t.op3("FADD", j, t.acc(0, v+j), t.acc(0, v+j))
 			}
 		})
 	} else {
-		spans("R2", func(v, n int) { a.p("VLD1.P %d(R9), %s", 16*n, vecs(b0+v, n)) })
-		for i := range mr {
+		t.spans("R20", func(v, n int) { t.p("VLD1.P %d(R9), %s", 16*n, vecs(v, n)) })
+		t.down(func(i int) {
+			for v := range t.cols {
+				t.op3("FADD", v, t.acc(i, v), t.acc(i, v))
+			}
+		})
+	}
+	t.at(noBias)
+	t.p("TBZ $1, R19, %s", noRelu)
+	t.down(func(i int) {
+		for v := range t.cols {
+			x := t.acc(i, v) % 8
+			t.op2("FCMLT0", t.acc(i, v), x)
+			t.op3("BIC", x, t.acc(i, v), t.acc(i, v))
+		}
+	})
+	t.at(noRelu)
+	t.p("CBZ R21, %s", noMask)
+	t.lines("R21", "R22", func(i, v, n int) {
+		t.p("VLD1.P %d(R9), %s", 16*n, vecs(0, n))
+		for j := range n {
+			t.op2("FCMLE0", j, j)
+			t.op3("BIC", j, t.acc(i, v+j), t.acc(i, v+j))
+		}
+	})
+	t.advance("R21", argStepMask)
+	t.at(noMask)
+	t.lines("R5", "R6", func(i, v, n int) { t.p("VST1.P %s, %d(R9)", vecs(t.acc(i, v), n), 16*n) })
+	t.advance("R5", argStepC)
+	t.advance("R24", argStepA)
+	t.p("SUBS $1, R25, R25")
+	t.p("BNE %s", next)
+	t.ret()
+}
+
+// chains writes the loop over k of n rows, or of a row of n vectors.
+func (t *neonGemm) chains(n int) {
+	loop := t.fresh("k")
+	t.at(loop)
+	if t.long {
+		t.p("VLD1R.P (R10)(R3), [V0.S4]")
+		t.p("MOVD R2, R9")
+		for v := 0; v < n-1; v += 4 {
+			group := min(4, n-1-v)
+			t.p("VLD1.P %d(R9), %s", 16*group, vecs(t.b0+v, group))
+			for j := range group {
+				t.fmla(0, t.b0+v+j, t.acc(0, v+j))
+			}
+		}
+		t.p("ADD R23, R2, R9")
+		t.p("VLD1.P 16(R9), %s", vecs(t.b0+t.cols-1, 1))
+		t.fmla(0, t.b0+t.cols-1, t.acc(0, t.cols-1))
+	} else {
+		t.spans("R2", func(v, n int) { t.p("VLD1.P %d(R9), %s", 16*n, vecs(v, n)) })
+		for i := range n {
 			x := 3 + i%5
-			a.p("VLD1R.P (R%d)(R3), [V%d.S4]", 10+i, x)
-			for v := range cols {
-				a.fmla(x, b0+v, acc(i, v))
+			t.p("VLD1R.P (R%d)(R3), [V%d.S4]", 10+i, x)
+			for v := range t.cols {
+				t.fmla(x, v, t.acc(i, v))
 			}
 		}
 	}
-	a.p("ADD R4, R2")
-	a.p("SUBS $1, R7, R7")
-	a.p("BNE %s", loop)
-	a.at(done)
-	a.p("CBZ R20, %s", noBias)
-	spans("R20", func(v, n int) {
-		a.p("VLD1.P %d(R9), %s", 16*n, vecs(0, n))
-		for j := range n {
-			for i := range mr {
-				a.op3("FADD", j, acc(i, v+j), acc(i, v+j))
-			}
-		}
-	})
-	a.at(noBias)
-	a.p("TBZ $1, R19, %s", noRelu)
-	each(func(i, v int) {
-		x := acc(i, v) % 8
-		a.op2("FCMLT0", acc(i, v), x)
-		a.op3("BIC", x, acc(i, v), acc(i, v))
-	})
-	a.at(noRelu)
-	a.p("CBZ R21, %s", noMask)
-	lines("R21", "R22", func(i, v, n int) {
-		a.p("VLD1.P %d(R9), %s", 16*n, vecs(0, n))
-		for j := range n {
-			a.op2("FCMLE0", j, j)
-			a.op3("BIC", j, acc(i, v+j), acc(i, v+j))
-		}
-	})
-	a.advance("R21", mr, "R22")
-	a.at(noMask)
-	lines("R5", "R6", func(i, v, n int) { a.p("VST1.P %s, %d(R9)", vecs(acc(i, v), n), 16*n) })
-	a.advance("R5", mr, "R6")
-	a.advance("R24", mr, "R1")
-	a.p("SUBS $1, R25, R25")
-	a.p("BNE %s", next)
-	a.ret()
+	t.p("ADD R4, R2")
+	t.p("SUBS $1, R7, R7")
+	t.p("BNE %s", loop)
 }
 
-// advance moves a pointer down by mr rows.
-func (a *arm) advance(ptr string, mr int, stride string) {
-	a.p("MOVD $%d, R8", mr)
-	a.p("MUL %s, R8, R8", stride)
-	a.p("ADD R8, %s", ptr)
+// advance moves a pointer to the next tile.
+func (t *neonGemm) advance(ptr string, step int) {
+	t.p("MOVD %d(R0), R8", step)
+	t.p("ADD R8, %s", ptr)
 }

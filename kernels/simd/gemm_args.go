@@ -1,0 +1,37 @@
+//go:build (amd64 || arm64) && !noasm
+
+package simd
+
+// gemmArgs is what a micro-kernel reads. It computes tiles tiles of rows rows, going down A, C and the mask, whose pointers
+// it moves. Strides are in bytes. The generator has the offsets.
+type gemmArgs struct {
+	a        *float32
+	rsa, csa uintptr
+	b        *float32
+	ldb      uintptr
+	c        *float32
+	ldc      uintptr
+	bias     *float32 // nil for none
+	k        int
+	rows     int
+	vecs     int // of a row, in kernels that do not know
+	tiles    int
+	live     uint64  // columns of the last vector: AVX-512's mask of them, or the number of AVX2's fewer than four
+	last     uintptr // where the last vector begins, in bytes
+	flags    uint64
+	mask     *float32 // nil for none
+	ldMask   uintptr
+	stepA    uintptr // from tile to tile
+	stepC    uintptr
+	stepMask uintptr
+	far      uintptr // tile t of the first farLines fetches the t-th cache line of each row into the cache
+	ldFar    uintptr
+	farLines int
+}
+
+// gemmArgs.flags
+const (
+	gemmAccumulate = 1 << iota
+	gemmRelu
+	gemmFetchC // fetch C before the chains
+)
