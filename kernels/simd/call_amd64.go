@@ -59,20 +59,20 @@ func callReduce(i isa, o op, l *[16]float32, x, y []float32) {
 	}
 }
 
-// callSquaredError takes whole blocks of 16, at least one; dst may be empty.
-func callSquaredError(i isa, l *[16]float32, dst, y, t []float32, s float32) {
+// callSquaredError takes at least one row and, unless lanes are nil, one column. One of sums and lanes may be nil, dst empty.
+func callSquaredError(i isa, sums, lanes, dst, y, t []float32, ldd, ldy, ldt, rows, cols int, s float32) {
 	if i == isaGo {
-		squaredErrorGo(l, dst, y, t, s)
+		squaredErrorGo(sums, lanes, dst, y, t, ldd, ldy, ldt, rows, cols, s)
 		return
 	}
-	var p *float32
-	if len(dst) != 0 {
-		p = &dst[0]
+	ps, pl, pd := unsafe.SliceData(sums), unsafe.SliceData(lanes), unsafe.SliceData(dst)
+	if len(dst) == 0 {
+		pd = nil
 	}
 	if i == isaAVX512 {
-		f32squarederror_avx512(&l[0], p, &y[0], &t[0], len(y), s)
+		f32squarederror_avx512(ps, pl, pd, &y[0], &t[0], 4*ldd, 4*ldy, 4*ldt, rows, cols, s)
 	} else {
-		f32squarederror_avx2(&l[0], p, &y[0], &t[0], len(y), s)
+		f32squarederror_avx2(ps, pl, pd, &y[0], &t[0], 4*ldd, 4*ldy, 4*ldt, rows, cols, s)
 	}
 }
 

@@ -100,14 +100,6 @@ func TestEmulatedVector(t *testing.T) {
 					reduceGo(o, &want, x[:whole], y[:whole])
 					sameBits(t, fn(o), emulated(t, p, fn(o), [][]float32{lanes, x[:whole], y[:whole]}, whole)[0], want[:])
 				}
-				var lanes [16]float32
-				d, want2 := append([]float32(nil), z[:whole]...), make([]float32, whole)
-				squaredErrorGo(&lanes, want2, x[:whole], y[:whole], 0.3)
-				start := make([]float32, 16)
-				got := emulated(t, p, fn(opSquaredError), [][]float32{start, d, x[:whole], y[:whole]}, whole, float32(0.3))
-				sameBits(t, fn(opSquaredError), got[0], lanes[:])
-				sameBits(t, fn(opSquaredError), got[1], want2)
-				sameBits(t, fn(opSquaredError), emulated(t, p, fn(opSquaredError), [][]float32{start, nil, x[:whole], y[:whole]}, whole, float32(0.3))[0], lanes[:])
 			}
 			if n >= 16 {
 				whole, want := n&^15, make([]float32, n&^15)
@@ -153,6 +145,7 @@ func TestEmulatedVector(t *testing.T) {
 				sameBits(t, fn(opNormalizeSums), got[0][:16], l[0][:])
 				sameBits(t, fn(opNormalizeSums), got[0][16:], l[1][:])
 			}
+			emulateSquaredError(t, p, fn(opSquaredError), n)
 			emulateLines(t, p, set, n, ran)
 			rows := 1 + n%5
 			ldx := n + 3
@@ -236,6 +229,37 @@ func emulateOptimizers(t *testing.T, p *program, fn func(op) string, n int, w, g
 	got = emulated(t, p, fn(opRMSProp), [][]float32{w, g, v}, n, floatBytes([]float32{r.scale, r.decay, r.rho, r.grow, r.eps, r.negLR}))
 	rmsPropGo(w2, g, v2, &r)
 	check(opRMSProp, got, w2, g, v2)
+}
+
+// emulateSquaredError runs rows of n columns, with sums or lanes or both, with the differences written or not.
+func emulateSquaredError(t *testing.T, p *program, fn string, n int) {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(7, uint64(n)))
+	rows := 1 + n%3
+	ldd, ldy, ldt := n+1, n, n+5
+	sums, lanes, dst := normals(rng, rows), squares(rng, 16*rows), testValues(rng, (rows-1)*ldd+n)
+	y, target := testValues(rng, (rows-1)*ldy+n), testValues(rng, (rows-1)*ldt+n)
+	for mode := range 6 {
+		s, l, d := sums, lanes, dst
+		switch mode % 3 {
+		case 0:
+			s = nil
+		case 1:
+			l = nil
+		}
+		if mode > 2 {
+			d = nil
+		}
+		wantS, wantL, wantD := slices.Clone(s), slices.Clone(l), slices.Clone(d)
+		squaredErrorGo(wantS, wantL, wantD, y, target, ldd, ldy, ldt, rows, n, 0.3)
+		if mode%3 == 2 {
+			wantL = lanes // what is folded is not stored
+		}
+		got := emulated(t, p, fn, [][]float32{s, l, d, y, target}, 4*ldd, 4*ldy, 4*ldt, rows, n, float32(0.3))
+		sameBits(t, fn, got[0], wantS)
+		sameBits(t, fn, got[1], wantL)
+		sameBits(t, fn, got[2], wantD)
+	}
 }
 
 // emulateLines runs the passes over several lines against those over one.

@@ -84,6 +84,8 @@ func TestGuardPages(t *testing.T) {
 				if s := SquaredError(x, y, z, 2) + SquaredError(nil, y, z, 2); s != s {
 					t.Error("an error of finite numbers is NaN")
 				}
+				SquaredErrorMeans(edge(t, normals(rng, 1), end), x, y, z, n, 2)
+				SquaredErrorLanes(edge(t, normals(rng, 16), end), 1, n, x, n, y, n, z, n, 2)
 				if s := SigmoidSoftplus(x, y); s != s {
 					t.Error("a softplus of finite numbers is NaN")
 				}

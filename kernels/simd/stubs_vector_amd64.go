@@ -83,7 +83,7 @@ func f32sum_avx2(lanes, x, y *float32, n int)
 func f32dot_avx2(lanes, x, y *float32, n int)
 
 //go:noescape
-func f32squarederror_avx2(lanes, dst, y, t *float32, n int, s float32)
+func f32squarederror_avx2(sums, lanes, dst, y, t *float32, ldd, ldy, ldt, rows, cols int, s float32)
 
 //go:noescape
 func f32sigmoidsoftplus_avx2(lanes, dst, x *float32, n int)
@@ -336,7 +336,7 @@ func f32sum_avx512(lanes, x, y *float32, n int)
 func f32dot_avx512(lanes, x, y *float32, n int)
 
 //go:noescape
-func f32squarederror_avx512(lanes, dst, y, t *float32, n int, s float32)
+func f32squarederror_avx512(sums, lanes, dst, y, t *float32, ldd, ldy, ldt, rows, cols int, s float32)
 
 //go:noescape
 func f32sigmoidsoftplus_avx512(lanes, dst, x *float32, n int)

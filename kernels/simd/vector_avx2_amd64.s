@@ -673,6 +673,41 @@ DATA exponent<>+24(SB)/4, $0x7f800000
 DATA exponent<>+28(SB)/4, $0x7f800000
 GLOBL exponent<>(SB), RODATA|NOPTR, $32
 
+// lanes16+64-4n masks the first n of 16 lanes.
+DATA lanes16<>+0(SB)/4, $0xffffffff
+DATA lanes16<>+4(SB)/4, $0xffffffff
+DATA lanes16<>+8(SB)/4, $0xffffffff
+DATA lanes16<>+12(SB)/4, $0xffffffff
+DATA lanes16<>+16(SB)/4, $0xffffffff
+DATA lanes16<>+20(SB)/4, $0xffffffff
+DATA lanes16<>+24(SB)/4, $0xffffffff
+DATA lanes16<>+28(SB)/4, $0xffffffff
+DATA lanes16<>+32(SB)/4, $0xffffffff
+DATA lanes16<>+36(SB)/4, $0xffffffff
+DATA lanes16<>+40(SB)/4, $0xffffffff
+DATA lanes16<>+44(SB)/4, $0xffffffff
+DATA lanes16<>+48(SB)/4, $0xffffffff
+DATA lanes16<>+52(SB)/4, $0xffffffff
+DATA lanes16<>+56(SB)/4, $0xffffffff
+DATA lanes16<>+60(SB)/4, $0xffffffff
+DATA lanes16<>+64(SB)/4, $0
+DATA lanes16<>+68(SB)/4, $0
+DATA lanes16<>+72(SB)/4, $0
+DATA lanes16<>+76(SB)/4, $0
+DATA lanes16<>+80(SB)/4, $0
+DATA lanes16<>+84(SB)/4, $0
+DATA lanes16<>+88(SB)/4, $0
+DATA lanes16<>+92(SB)/4, $0
+DATA lanes16<>+96(SB)/4, $0
+DATA lanes16<>+100(SB)/4, $0
+DATA lanes16<>+104(SB)/4, $0
+DATA lanes16<>+108(SB)/4, $0
+DATA lanes16<>+112(SB)/4, $0
+DATA lanes16<>+116(SB)/4, $0
+DATA lanes16<>+120(SB)/4, $0
+DATA lanes16<>+124(SB)/4, $0
+GLOBL lanes16<>(SB), RODATA|NOPTR, $128
+
 DATA m0<>+0(SB)/4, $0xd2511f53
 DATA m0<>+4(SB)/4, $0xd2511f53
 DATA m0<>+8(SB)/4, $0xd2511f53
@@ -2690,54 +2725,163 @@ loop94:
 	VZEROUPPER
 	RET
 
-// func f32squarederror_avx2(lanes, dst, y, t *float32, n int, s float32)
-TEXT ·f32squarederror_avx2(SB), NOSPLIT, $0-44
-	MOVQ lanes+0(FP), R8
-	MOVQ dst+8(FP), DI
-	MOVQ y+16(FP), SI
-	MOVQ t+24(FP), DX
-	MOVQ n+32(FP), CX
-	VBROADCASTSS s+40(FP), Y12
-	VMOVUPS 0(R8), Y0
-	VMOVUPS 32(R8), Y1
+// func f32squarederror_avx2(sums, lanes, dst, y, t *float32, ldd, ldy, ldt, rows, cols int, s float32)
+TEXT ·f32squarederror_avx2(SB), NOSPLIT, $0-84
+	MOVQ sums+0(FP), R8
+	MOVQ lanes+8(FP), R9
+	MOVQ dst+16(FP), DI
+	MOVQ y+24(FP), SI
+	MOVQ t+32(FP), DX
+	MOVQ ldd+40(FP), R10
+	MOVQ ldy+48(FP), R11
+	MOVQ ldt+56(FP), R12
+	MOVQ rows+64(FP), R13
+	MOVQ cols+72(FP), CX
+	VBROADCASTSS s+80(FP), Y12
+	MOVQ CX, BX
+	ANDQ $-16, BX
+	SUBQ BX, CX
+	MOVQ CX, R14
+	SHLQ $2, R14
+	LEAQ lanes16<>+64(SB), AX
+	SUBQ R14, AX
+	VMOVUPS 0(AX), Y15
+	VMOVUPS 32(AX), Y14
+	SHLQ $2, BX
 	TESTQ DI, DI
-	JZ sums95
-loop97:
-	VMOVUPS 0(SI), Y4
-	VSUBPS 0(DX), Y4, Y4
+	JZ only95
+row97:
+	TESTQ R9, R9
+	JZ zero98
+	VMOVUPS 0(R9), Y0
+	VMOVUPS 32(R9), Y1
+	ADDQ $64, R9
+	JMP begin99
+zero98:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+begin99:
+	MOVQ $0, AX
+	TESTQ BX, BX
+	JZ tail101
+loop100:
+	VMOVUPS 0(SI)(AX*1), Y4
+	VSUBPS 0(DX)(AX*1), Y4, Y4
 	VMULPS Y4, Y4, Y8
 	VADDPS Y8, Y0, Y0
 	VMULPS Y12, Y4, Y4
-	VMOVUPS Y4, 0(DI)
-	VMOVUPS 32(SI), Y5
-	VSUBPS 32(DX), Y5, Y5
+	VMOVUPS Y4, 0(DI)(AX*1)
+	VMOVUPS 32(SI)(AX*1), Y5
+	VSUBPS 32(DX)(AX*1), Y5, Y5
 	VMULPS Y5, Y5, Y9
 	VADDPS Y9, Y1, Y1
 	VMULPS Y12, Y5, Y5
-	VMOVUPS Y5, 32(DI)
-	ADDQ $64, DI
-	ADDQ $64, SI
-	ADDQ $64, DX
-	SUBQ $16, CX
-	JGT loop97
-	JMP done96
-sums95:
-loop98:
-	VMOVUPS 0(SI), Y4
-	VSUBPS 0(DX), Y4, Y4
+	VMOVUPS Y5, 32(DI)(AX*1)
+	ADDQ $64, AX
+	CMPQ AX, BX
+	JLT loop100
+tail101:
+	TESTQ CX, CX
+	JZ end102
+	VMASKMOVPS 0(SI)(AX*1), Y15, Y4
+	VMASKMOVPS 0(DX)(AX*1), Y15, Y8
+	VSUBPS Y8, Y4, Y4
 	VMULPS Y4, Y4, Y8
 	VADDPS Y8, Y0, Y0
-	VMOVUPS 32(SI), Y5
-	VSUBPS 32(DX), Y5, Y5
+	VMULPS Y12, Y4, Y4
+	VMASKMOVPS Y4, Y15, 0(DI)(AX*1)
+	VMASKMOVPS 32(SI)(AX*1), Y14, Y5
+	VMASKMOVPS 32(DX)(AX*1), Y14, Y9
+	VSUBPS Y9, Y5, Y5
 	VMULPS Y5, Y5, Y9
 	VADDPS Y9, Y1, Y1
-	ADDQ $64, SI
-	ADDQ $64, DX
-	SUBQ $16, CX
-	JGT loop98
+	VMULPS Y12, Y5, Y5
+	VMASKMOVPS Y5, Y14, 32(DI)(AX*1)
+end102:
+	TESTQ R8, R8
+	JZ lanes103
+	VADDPS Y1, Y0, Y0
+	VEXTRACTF128 $1, Y0, X1
+	VADDPS X1, X0, X0
+	VPERMILPS $14, X0, X1
+	VADDPS X1, X0, X0
+	VMOVSHDUP X0, X1
+	VADDPS X1, X0, X0
+	VMOVSS X0, (R8)
+	ADDQ $4, R8
+	JMP next104
+lanes103:
+	VMOVUPS Y0, -64(R9)
+	VMOVUPS Y1, -32(R9)
+next104:
+	ADDQ R10, DI
+	ADDQ R11, SI
+	ADDQ R12, DX
+	DECQ R13
+	JNZ row97
+	JMP done96
+only95:
+row105:
+	TESTQ R9, R9
+	JZ zero106
+	VMOVUPS 0(R9), Y0
+	VMOVUPS 32(R9), Y1
+	ADDQ $64, R9
+	JMP begin107
+zero106:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+begin107:
+	MOVQ $0, AX
+	TESTQ BX, BX
+	JZ tail109
+loop108:
+	VMOVUPS 0(SI)(AX*1), Y4
+	VSUBPS 0(DX)(AX*1), Y4, Y4
+	VMULPS Y4, Y4, Y8
+	VADDPS Y8, Y0, Y0
+	VMOVUPS 32(SI)(AX*1), Y5
+	VSUBPS 32(DX)(AX*1), Y5, Y5
+	VMULPS Y5, Y5, Y9
+	VADDPS Y9, Y1, Y1
+	ADDQ $64, AX
+	CMPQ AX, BX
+	JLT loop108
+tail109:
+	TESTQ CX, CX
+	JZ end110
+	VMASKMOVPS 0(SI)(AX*1), Y15, Y4
+	VMASKMOVPS 0(DX)(AX*1), Y15, Y8
+	VSUBPS Y8, Y4, Y4
+	VMULPS Y4, Y4, Y8
+	VADDPS Y8, Y0, Y0
+	VMASKMOVPS 32(SI)(AX*1), Y14, Y5
+	VMASKMOVPS 32(DX)(AX*1), Y14, Y9
+	VSUBPS Y9, Y5, Y5
+	VMULPS Y5, Y5, Y9
+	VADDPS Y9, Y1, Y1
+end110:
+	TESTQ R8, R8
+	JZ lanes111
+	VADDPS Y1, Y0, Y0
+	VEXTRACTF128 $1, Y0, X1
+	VADDPS X1, X0, X0
+	VPERMILPS $14, X0, X1
+	VADDPS X1, X0, X0
+	VMOVSHDUP X0, X1
+	VADDPS X1, X0, X0
+	VMOVSS X0, (R8)
+	ADDQ $4, R8
+	JMP next112
+lanes111:
+	VMOVUPS Y0, -64(R9)
+	VMOVUPS Y1, -32(R9)
+next112:
+	ADDQ R11, SI
+	ADDQ R12, DX
+	DECQ R13
+	JNZ row105
 done96:
-	VMOVUPS Y0, 0(R8)
-	VMOVUPS Y1, 32(R8)
 	VZEROUPPER
 	RET
 
@@ -2752,9 +2896,9 @@ TEXT ·f32sigmoidsoftplus_avx2(SB), NOSPLIT, $0-32
 	VMOVUPS 0(R8), Y14
 	VMOVUPS 32(R8), Y15
 	SUBQ $16, CX
-	JLT single99
+	JLT single113
 	PCALIGN $32
-loop101:
+loop115:
 	VMOVUPS (SI), Y5
 	VMOVUPS 32(SI), Y11
 	VORPS sign<>(SB), Y5, Y0
@@ -2850,8 +2994,8 @@ loop101:
 	ADDQ $64, DI
 	ADDQ $64, SI
 	SUBQ $16, CX
-	JGE loop101
-single99:
+	JGE loop115
+single113:
 	VMOVUPS Y14, 0(R8)
 	VMOVUPS Y15, 32(R8)
 	VZEROUPPER
@@ -2866,14 +3010,14 @@ TEXT ·f32squaresaround_avx2(SB), NOSPLIT, $0-28
 	VMOVUPS 0(DI), Y0
 	VMOVUPS 32(DI), Y1
 	PCALIGN $32
-loop102:
+loop116:
 	VADDPS 0(SI), Y12, Y4
 	VFMADD231PS Y4, Y4, Y0
 	VADDPS 32(SI), Y12, Y5
 	VFMADD231PS Y5, Y5, Y1
 	ADDQ $64, SI
 	SUBQ $16, CX
-	JGT loop102
+	JGT loop116
 	VMOVUPS Y0, 0(DI)
 	VMOVUPS Y1, 32(DI)
 	VZEROUPPER
@@ -2889,11 +3033,11 @@ TEXT ·f32normalize_avx2(SB), NOSPLIT, $0-48
 	VBROADCASTSS shift+40(FP), Y12
 	VBROADCASTSS factor+44(FP), Y13
 	TESTQ R8, R8
-	JZ plain103
+	JZ plain117
 	SUBQ $8, CX
-	JLT tail105
+	JLT tail119
 	PCALIGN $32
-loop107:
+loop121:
 	VMOVUPS (SI), Y0
 	VMOVUPS (DX), Y1
 	VADDPS Y12, Y0, Y0
@@ -2907,10 +3051,10 @@ loop107:
 	ADDQ $32, DX
 	ADDQ $32, R8
 	SUBQ $8, CX
-	JGE loop107
-tail105:
+	JGE loop121
+tail119:
 	ADDQ $8, CX
-	JZ done106
+	JZ done120
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -2923,13 +3067,13 @@ tail105:
 	VMASKMOVPS (R8), Y15, Y2
 	VADDPS Y2, Y0, Y0
 	VMASKMOVPS Y0, Y15, (DI)
-done106:
-	JMP done104
-plain103:
+done120:
+	JMP done118
+plain117:
 	SUBQ $8, CX
-	JLT tail108
+	JLT tail122
 	PCALIGN $32
-loop110:
+loop124:
 	VMOVUPS (SI), Y0
 	VMOVUPS (DX), Y1
 	VADDPS Y12, Y0, Y0
@@ -2940,10 +3084,10 @@ loop110:
 	ADDQ $32, SI
 	ADDQ $32, DX
 	SUBQ $8, CX
-	JGE loop110
-tail108:
+	JGE loop124
+tail122:
 	ADDQ $8, CX
-	JZ done109
+	JZ done123
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -2954,8 +3098,8 @@ tail108:
 	VMULPS Y13, Y0, Y0
 	VMULPS Y1, Y0, Y0
 	VMASKMOVPS Y0, Y15, (DI)
-done109:
-done104:
+done123:
+done118:
 	VZEROUPPER
 	RET
 
@@ -2974,8 +3118,8 @@ TEXT ·f32normalizesums_avx2(SB), NOSPLIT, $0-56
 	VMOVUPS 32(R8), Y1
 	VMOVUPS 96(R8), Y3
 	TESTQ DI, DI
-	JZ none111
-loop113:
+	JZ none125
+loop127:
 	VMOVUPS 0(DX), Y4
 	VADDPS Y12, Y4, Y4
 	VMULPS Y13, Y4, Y4
@@ -2999,10 +3143,10 @@ loop113:
 	ADDQ $64, R9
 	ADDQ $64, DI
 	SUBQ $16, CX
-	JGT loop113
-	JMP end112
-none111:
-loop114:
+	JGT loop127
+	JMP end126
+none125:
+loop128:
 	VMOVUPS 0(DX), Y4
 	VADDPS Y12, Y4, Y4
 	VMULPS Y13, Y4, Y4
@@ -3021,8 +3165,8 @@ loop114:
 	ADDQ $64, DX
 	ADDQ $64, R9
 	SUBQ $16, CX
-	JGT loop114
-end112:
+	JGT loop128
+end126:
 	VMOVUPS Y0, 0(R8)
 	VMOVUPS Y2, 64(R8)
 	VMOVUPS Y1, 32(R8)
@@ -3042,9 +3186,9 @@ TEXT ·f32normalizegrad_avx2(SB), NOSPLIT, $0-56
 	VBROADCASTSS a+48(FP), Y10
 	VBROADCASTSS b+52(FP), Y11
 	SUBQ $8, CX
-	JLT tail115
+	JLT tail129
 	PCALIGN $32
-loop117:
+loop131:
 	VMOVUPS (DX), Y0
 	VMOVUPS (SI), Y1
 	VMOVUPS (R8), Y2
@@ -3061,10 +3205,10 @@ loop117:
 	ADDQ $32, DX
 	ADDQ $32, R8
 	SUBQ $8, CX
-	JGE loop117
-tail115:
+	JGE loop131
+tail129:
 	ADDQ $8, CX
-	JZ done116
+	JZ done130
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -3080,7 +3224,7 @@ tail115:
 	VADDPS Y0, Y1, Y1
 	VMULPS Y13, Y1, Y1
 	VMASKMOVPS Y1, Y15, (DI)
-done116:
+done130:
 	VZEROUPPER
 	RET
 
@@ -3095,14 +3239,14 @@ TEXT ·f32sumlines_avx2(SB), NOSPLIT, $0-32
 	VMOVUPS 32(DI), Y1
 	VMOVUPS 64(DI), Y2
 	VMOVUPS 96(DI), Y3
-loop118:
+loop132:
 	VADDPS (SI), Y0, Y0
 	VADDPS (SI)(BX*1), Y2, Y2
 	VADDPS 32(SI), Y1, Y1
 	VADDPS 32(SI)(BX*1), Y3, Y3
 	ADDQ $64, SI
 	SUBQ $16, CX
-	JGT loop118
+	JGT loop132
 	VMOVUPS Y0, 0(DI)
 	VMOVUPS Y1, 32(DI)
 	VMOVUPS Y2, 64(DI)
@@ -3124,7 +3268,7 @@ TEXT ·f32squareslines_avx2(SB), NOSPLIT, $0-40
 	VMOVUPS 96(DI), Y3
 	VBROADCASTSS 0(DX), Y4
 	VBROADCASTSS 8(DX), Y5
-loop119:
+loop133:
 	VADDPS (SI), Y4, Y6
 	VFMADD231PS Y6, Y6, Y0
 	VADDPS (SI)(BX*1), Y5, Y7
@@ -3135,7 +3279,7 @@ loop119:
 	VFMADD231PS Y7, Y7, Y3
 	ADDQ $64, SI
 	SUBQ $16, CX
-	JGT loop119
+	JGT loop133
 	VMOVUPS Y0, 0(DI)
 	VMOVUPS Y1, 32(DI)
 	VMOVUPS Y2, 64(DI)
@@ -3159,11 +3303,11 @@ TEXT ·f32normalizelines_avx2(SB), NOSPLIT, $0-64
 	VBROADCASTSS 8(R9), Y6
 	VBROADCASTSS 12(R9), Y7
 	TESTQ R8, R8
-	JZ plain120
+	JZ plain134
 	LEAQ (R13)(R13*2), AX
 	SUBQ $8, CX
-	JLT tail122
-loop124:
+	JLT tail136
+loop138:
 	VMOVUPS (SI), Y0
 	VMOVUPS (DX), Y1
 	VADDPS Y4, Y0, Y0
@@ -3185,10 +3329,10 @@ loop124:
 	ADDQ $32, DX
 	ADDQ $32, R8
 	SUBQ $8, CX
-	JGE loop124
-tail122:
+	JGE loop138
+tail136:
 	ADDQ $8, CX
-	JZ done123
+	JZ done137
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -3210,13 +3354,13 @@ tail122:
 	VMASKMOVPS (R8)(R13*1), Y15, Y2
 	VADDPS Y2, Y0, Y0
 	VMASKMOVPS Y0, Y15, (DI)(BX*1)
-done123:
-	JMP end121
-plain120:
+done137:
+	JMP end135
+plain134:
 	LEAQ (R13)(R13*2), AX
 	SUBQ $8, CX
-	JLT tail125
-loop127:
+	JLT tail139
+loop141:
 	VMOVUPS (SI), Y0
 	VMOVUPS (DX), Y1
 	VADDPS Y4, Y0, Y0
@@ -3233,10 +3377,10 @@ loop127:
 	ADDQ $32, SI
 	ADDQ $32, DX
 	SUBQ $8, CX
-	JGE loop127
-tail125:
+	JGE loop141
+tail139:
 	ADDQ $8, CX
-	JZ done126
+	JZ done140
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -3254,8 +3398,8 @@ tail125:
 	VMULPS Y7, Y0, Y0
 	VMULPS Y1, Y0, Y0
 	VMASKMOVPS Y0, Y15, (DI)(BX*1)
-done126:
-end121:
+done140:
+end135:
 	VZEROUPPER
 	RET
 
@@ -3283,7 +3427,7 @@ TEXT ·f32sumslines_avx2(SB), NOSPLIT, $0-64
 	VBROADCASTSS 4(R9), Y9
 	VBROADCASTSS 8(R9), Y10
 	VBROADCASTSS 12(R9), Y11
-loop128:
+loop142:
 	VADDPS (DX), Y8, Y12
 	VMULPS Y9, Y12, Y12
 	VMOVUPS (SI), Y13
@@ -3312,7 +3456,7 @@ loop128:
 	ADDQ $64, DX
 	ADDQ $64, R8
 	SUBQ $16, CX
-	JGT loop128
+	JGT loop142
 	VMOVUPS Y0, 0(DI)
 	VMOVUPS Y1, 32(DI)
 	VMOVUPS Y2, 64(DI)
@@ -3346,8 +3490,8 @@ TEXT ·f32gradlines_avx2(SB), NOSPLIT, $0-72
 	VBROADCASTSS 12(R10), Y10
 	LEAQ (R13)(R13*2), AX
 	SUBQ $8, CX
-	JLT tail129
-loop131:
+	JLT tail143
+loop145:
 	VMOVUPS (DX), Y0
 	VMOVUPS (SI), Y1
 	VMOVUPS (R8), Y2
@@ -3375,10 +3519,10 @@ loop131:
 	ADDQ $32, DX
 	ADDQ $32, R8
 	SUBQ $8, CX
-	JGE loop131
-tail129:
+	JGE loop145
+tail143:
 	ADDQ $8, CX
-	JZ done130
+	JZ done144
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -3406,7 +3550,7 @@ tail129:
 	VADDPS Y0, Y1, Y1
 	VMULPS Y6, Y1, Y1
 	VMASKMOVPS Y1, Y15, (DI)(BX*1)
-done130:
+done144:
 	VZEROUPPER
 	RET
 
@@ -3420,23 +3564,23 @@ TEXT ·f32normsums_avx2(SB), NOSPLIT, $0-80
 	MOVQ ldx+48(FP), R10
 	MOVQ lds+56(FP), R11
 	MOVQ cols+72(FP), CX
-strip132:
+strip146:
 	CMPQ CX, $16
-	JLT next133
+	JLT next147
 	VMOVUPS 0(DI), Y0
 	VXORPS Y2, Y2, Y2
 	VMOVUPS 32(DI), Y1
 	VXORPS Y3, Y3, Y3
 	TESTQ R8, R8
-	JZ none134
+	JZ none148
 	VMOVUPS 0(R8), Y2
 	VMOVUPS 32(R8), Y3
-none134:
+none148:
 	MOVQ SI, R13
 	MOVQ DX, AX
 	MOVQ stats+32(FP), R9
 	MOVQ rows+64(FP), R12
-row135:
+row149:
 	VBROADCASTSS (R9), Y14
 	VBROADCASTSS 4(R9), Y11
 	VADDPS 0(AX), Y14, Y12
@@ -3455,35 +3599,35 @@ row135:
 	ADDQ R10, AX
 	ADDQ R11, R9
 	DECQ R12
-	JNZ row135
+	JNZ row149
 	VMOVUPS Y0, 0(DI)
 	VMOVUPS Y1, 32(DI)
 	TESTQ R8, R8
-	JZ none136
+	JZ none150
 	VMOVUPS Y2, 0(R8)
 	VMOVUPS Y3, 32(R8)
 	ADDQ $64, R8
-none136:
+none150:
 	ADDQ $64, DI
 	ADDQ $64, SI
 	ADDQ $64, DX
 	SUBQ $16, CX
-	JMP strip132
-next133:
-strip137:
+	JMP strip146
+next147:
+strip151:
 	CMPQ CX, $8
-	JLT next138
+	JLT next152
 	VMOVUPS 0(DI), Y0
 	VXORPS Y1, Y1, Y1
 	TESTQ R8, R8
-	JZ none139
+	JZ none153
 	VMOVUPS 0(R8), Y1
-none139:
+none153:
 	MOVQ SI, R13
 	MOVQ DX, AX
 	MOVQ stats+32(FP), R9
 	MOVQ rows+64(FP), R12
-row140:
+row154:
 	VBROADCASTSS (R9), Y14
 	VBROADCASTSS 4(R9), Y11
 	VADDPS 0(AX), Y14, Y12
@@ -3496,21 +3640,21 @@ row140:
 	ADDQ R10, AX
 	ADDQ R11, R9
 	DECQ R12
-	JNZ row140
+	JNZ row154
 	VMOVUPS Y0, 0(DI)
 	TESTQ R8, R8
-	JZ none141
+	JZ none155
 	VMOVUPS Y1, 0(R8)
 	ADDQ $32, R8
-none141:
+none155:
 	ADDQ $32, DI
 	ADDQ $32, SI
 	ADDQ $32, DX
 	SUBQ $8, CX
-	JMP strip137
-next138:
+	JMP strip151
+next152:
 	TESTQ CX, CX
-	JZ done142
+	JZ done156
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -3518,14 +3662,14 @@ next138:
 	VMASKMOVPS (DI), Y15, Y0
 	VXORPS Y1, Y1, Y1
 	TESTQ R8, R8
-	JZ none143
+	JZ none157
 	VMASKMOVPS (R8), Y15, Y1
-none143:
+none157:
 	MOVQ SI, R13
 	MOVQ DX, AX
 	MOVQ stats+32(FP), R9
 	MOVQ rows+64(FP), R12
-row144:
+row158:
 	VBROADCASTSS (R9), Y14
 	VBROADCASTSS 4(R9), Y11
 	VMASKMOVPS (AX), Y15, Y12
@@ -3539,14 +3683,14 @@ row144:
 	ADDQ R10, AX
 	ADDQ R11, R9
 	DECQ R12
-	JNZ row144
+	JNZ row158
 	VMASKMOVPS Y0, Y15, (DI)
 	TESTQ R8, R8
-	JZ none145
+	JZ none159
 	VMASKMOVPS Y1, Y15, (R8)
 	ADDQ $32, R8
-none145:
-done142:
+none159:
+done156:
 	VZEROUPPER
 	RET
 
@@ -3559,9 +3703,9 @@ TEXT ·f32rescale_avx2(SB), NOSPLIT, $0-48
 	MOVQ bias+32(FP), R9
 	MOVQ n+40(FP), CX
 	SUBQ $8, CX
-	JLT tail146
+	JLT tail160
 	PCALIGN $32
-loop148:
+loop162:
 	VMOVUPS (SI), Y0
 	VMOVUPS (DX), Y1
 	VMOVUPS (R8), Y2
@@ -3576,10 +3720,10 @@ loop148:
 	ADDQ $32, R8
 	ADDQ $32, R9
 	SUBQ $8, CX
-	JGE loop148
-tail146:
+	JGE loop162
+tail160:
 	ADDQ $8, CX
-	JZ done147
+	JZ done161
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -3592,7 +3736,7 @@ tail146:
 	VMULPS Y2, Y0, Y0
 	VADDPS Y3, Y0, Y0
 	VMASKMOVPS Y0, Y15, (DI)
-done147:
+done161:
 	VZEROUPPER
 	RET
 
@@ -3607,9 +3751,9 @@ TEXT ·f32rescalegrad_avx2(SB), NOSPLIT, $0-64
 	MOVQ along+48(FP), R11
 	MOVQ n+56(FP), CX
 	SUBQ $8, CX
-	JLT tail149
+	JLT tail163
 	PCALIGN $32
-loop151:
+loop165:
 	VMOVUPS (SI), Y0
 	VMOVUPS (DX), Y1
 	VMOVUPS (R8), Y2
@@ -3630,10 +3774,10 @@ loop151:
 	ADDQ $32, R10
 	ADDQ $32, R11
 	SUBQ $8, CX
-	JGE loop151
-tail149:
+	JGE loop165
+tail163:
 	ADDQ $8, CX
-	JZ done150
+	JZ done164
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -3650,7 +3794,7 @@ tail149:
 	VADDPS Y4, Y0, Y0
 	VADDPS Y1, Y0, Y0
 	VMASKMOVPS Y0, Y15, (DI)
-done150:
+done164:
 	VZEROUPPER
 	RET
 
@@ -3665,10 +3809,10 @@ TEXT ·f32columndots_avx2(SB), NOSPLIT, $0-64
 	MOVQ rows+48(FP), R10
 	MOVQ cols+56(FP), CX
 	TESTQ R8, R8
-	JZ alone152
-strip154:
+	JZ alone166
+strip168:
 	CMPQ CX, $32
-	JLT next155
+	JLT next169
 	VMOVUPS 0(DI), Y0
 	VMOVUPS 0(SI), Y4
 	VMOVUPS 0(DX), Y8
@@ -3684,7 +3828,7 @@ strip154:
 	MOVQ R9, R11
 	MOVQ R8, R12
 	MOVQ R10, R13
-row156:
+row170:
 	VMOVUPS 0(R11), Y12
 	VSUBPS Y8, Y12, Y12
 	VMOVUPS 0(R12), Y13
@@ -3712,7 +3856,7 @@ row156:
 	ADDQ BX, R11
 	ADDQ BX, R12
 	DECQ R13
-	JNZ row156
+	JNZ row170
 	VMOVUPS Y0, 0(DI)
 	VMOVUPS Y4, 0(SI)
 	VMOVUPS Y1, 32(DI)
@@ -3727,18 +3871,18 @@ row156:
 	ADDQ $128, R9
 	ADDQ $128, R8
 	SUBQ $32, CX
-	JMP strip154
-next155:
-strip157:
+	JMP strip168
+next169:
+strip171:
 	CMPQ CX, $8
-	JLT next158
+	JLT next172
 	VMOVUPS 0(DI), Y0
 	VMOVUPS 0(SI), Y4
 	VMOVUPS 0(DX), Y8
 	MOVQ R9, R11
 	MOVQ R8, R12
 	MOVQ R10, R13
-row159:
+row173:
 	VMOVUPS 0(R11), Y12
 	VSUBPS Y8, Y12, Y12
 	VMOVUPS 0(R12), Y13
@@ -3748,7 +3892,7 @@ row159:
 	ADDQ BX, R11
 	ADDQ BX, R12
 	DECQ R13
-	JNZ row159
+	JNZ row173
 	VMOVUPS Y0, 0(DI)
 	VMOVUPS Y4, 0(SI)
 	ADDQ $32, DI
@@ -3757,10 +3901,10 @@ row159:
 	ADDQ $32, R9
 	ADDQ $32, R8
 	SUBQ $8, CX
-	JMP strip157
-next158:
+	JMP strip171
+next172:
 	TESTQ CX, CX
-	JZ done153
+	JZ done167
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -3771,7 +3915,7 @@ next158:
 	MOVQ R9, R11
 	MOVQ R8, R12
 	MOVQ R10, R13
-row160:
+row174:
 	VMASKMOVPS (R11), Y15, Y12
 	VSUBPS Y8, Y12, Y12
 	VMASKMOVPS (R12), Y15, Y13
@@ -3781,14 +3925,14 @@ row160:
 	ADDQ BX, R11
 	ADDQ BX, R12
 	DECQ R13
-	JNZ row160
+	JNZ row174
 	VMASKMOVPS Y0, Y15, (DI)
 	VMASKMOVPS Y4, Y15, (SI)
-	JMP done153
-alone152:
-strip161:
+	JMP done167
+alone166:
+strip175:
 	CMPQ CX, $32
-	JLT next162
+	JLT next176
 	VMOVUPS 0(DI), Y0
 	VMOVUPS 0(SI), Y4
 	VMOVUPS 0(DX), Y8
@@ -3803,7 +3947,7 @@ strip161:
 	VMOVUPS 96(DX), Y11
 	MOVQ R9, R11
 	MOVQ R10, R13
-row163:
+row177:
 	VMOVUPS 0(R11), Y12
 	VSUBPS Y8, Y12, Y12
 	VADDPS Y12, Y0, Y0
@@ -3826,7 +3970,7 @@ row163:
 	VADDPS Y12, Y7, Y7
 	ADDQ BX, R11
 	DECQ R13
-	JNZ row163
+	JNZ row177
 	VMOVUPS Y0, 0(DI)
 	VMOVUPS Y4, 0(SI)
 	VMOVUPS Y1, 32(DI)
@@ -3840,17 +3984,17 @@ row163:
 	ADDQ $128, DX
 	ADDQ $128, R9
 	SUBQ $32, CX
-	JMP strip161
-next162:
-strip164:
+	JMP strip175
+next176:
+strip178:
 	CMPQ CX, $8
-	JLT next165
+	JLT next179
 	VMOVUPS 0(DI), Y0
 	VMOVUPS 0(SI), Y4
 	VMOVUPS 0(DX), Y8
 	MOVQ R9, R11
 	MOVQ R10, R13
-row166:
+row180:
 	VMOVUPS 0(R11), Y12
 	VSUBPS Y8, Y12, Y12
 	VADDPS Y12, Y0, Y0
@@ -3858,7 +4002,7 @@ row166:
 	VADDPS Y12, Y4, Y4
 	ADDQ BX, R11
 	DECQ R13
-	JNZ row166
+	JNZ row180
 	VMOVUPS Y0, 0(DI)
 	VMOVUPS Y4, 0(SI)
 	ADDQ $32, DI
@@ -3866,10 +4010,10 @@ row166:
 	ADDQ $32, DX
 	ADDQ $32, R9
 	SUBQ $8, CX
-	JMP strip164
-next165:
+	JMP strip178
+next179:
 	TESTQ CX, CX
-	JZ done153
+	JZ done167
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -3879,7 +4023,7 @@ next165:
 	VMASKMOVPS (DX), Y15, Y8
 	MOVQ R9, R11
 	MOVQ R10, R13
-row167:
+row181:
 	VMASKMOVPS (R11), Y15, Y12
 	VSUBPS Y8, Y12, Y12
 	VADDPS Y12, Y0, Y0
@@ -3887,10 +4031,10 @@ row167:
 	VADDPS Y12, Y4, Y4
 	ADDQ BX, R11
 	DECQ R13
-	JNZ row167
+	JNZ row181
 	VMASKMOVPS Y0, Y15, (DI)
 	VMASKMOVPS Y4, Y15, (SI)
-done153:
+done167:
 	VZEROUPPER
 	RET
 
@@ -3901,23 +4045,23 @@ TEXT ·f32colsums_avx2(SB), NOSPLIT, $0-40
 	MOVQ ldx+16(FP), BX
 	MOVQ rows+24(FP), R8
 	MOVQ cols+32(FP), CX
-strip169:
+strip183:
 	CMPQ CX, $32
-	JLT next170
+	JLT next184
 	VMOVUPS 0(DI), Y0
 	VMOVUPS 32(DI), Y1
 	VMOVUPS 64(DI), Y2
 	VMOVUPS 96(DI), Y3
 	MOVQ SI, DX
 	MOVQ R8, R9
-row171:
+row185:
 	VADDPS 0(DX), Y0, Y0
 	VADDPS 32(DX), Y1, Y1
 	VADDPS 64(DX), Y2, Y2
 	VADDPS 96(DX), Y3, Y3
 	ADDQ BX, DX
 	DECQ R9
-	JNZ row171
+	JNZ row185
 	VMOVUPS Y0, 0(DI)
 	VMOVUPS Y1, 32(DI)
 	VMOVUPS Y2, 64(DI)
@@ -3925,27 +4069,27 @@ row171:
 	ADDQ $128, DI
 	ADDQ $128, SI
 	SUBQ $32, CX
-	JMP strip169
-next170:
-strip172:
+	JMP strip183
+next184:
+strip186:
 	CMPQ CX, $8
-	JLT next173
+	JLT next187
 	VMOVUPS 0(DI), Y0
 	MOVQ SI, DX
 	MOVQ R8, R9
-row174:
+row188:
 	VADDPS 0(DX), Y0, Y0
 	ADDQ BX, DX
 	DECQ R9
-	JNZ row174
+	JNZ row188
 	VMOVUPS Y0, 0(DI)
 	ADDQ $32, DI
 	ADDQ $32, SI
 	SUBQ $8, CX
-	JMP strip172
-next173:
+	JMP strip186
+next187:
 	TESTQ CX, CX
-	JZ done168
+	JZ done182
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -3953,14 +4097,14 @@ next173:
 	VMASKMOVPS (DI), Y15, Y0
 	MOVQ SI, DX
 	MOVQ R8, R9
-row175:
+row189:
 	VMASKMOVPS (DX), Y15, Y4
 	VADDPS Y4, Y0, Y0
 	ADDQ BX, DX
 	DECQ R9
-	JNZ row175
+	JNZ row189
 	VMASKMOVPS Y0, Y15, (DI)
-done168:
+done182:
 	VZEROUPPER
 	RET
 
@@ -3976,7 +4120,7 @@ TEXT ·f32uniform_avx2(SB), NOSPLIT, $0-40
 	VPBROADCASTQ (R8), Y15
 	VPADDQ order<>(SB), Y15, Y15
 	PCALIGN $32
-loop176:
+loop190:
 	VPMULUDQ Y12, Y15, Y0
 	VPADDQ group<>(SB), Y15, Y6
 	VPMULUDQ Y12, Y6, Y6
@@ -4139,7 +4283,7 @@ loop176:
 	ADDQ $128, SI
 	ADDQ $128, DX
 	SUBQ $32, CX
-	JGT loop176
+	JGT loop190
 	VZEROUPPER
 	RET
 
@@ -4155,7 +4299,7 @@ TEXT ·f32choose_avx2(SB), NOSPLIT, $0-40
 	VPBROADCASTQ (R8), Y15
 	VPADDQ order<>(SB), Y15, Y15
 	PCALIGN $32
-loop177:
+loop191:
 	VPMULUDQ Y12, Y15, Y0
 	VPADDQ group<>(SB), Y15, Y6
 	VPMULUDQ Y12, Y6, Y6
@@ -4330,7 +4474,7 @@ loop177:
 	ADDQ $128, SI
 	ADDQ $128, DX
 	SUBQ $32, CX
-	JGT loop177
+	JGT loop191
 	VZEROUPPER
 	RET
 
@@ -4346,7 +4490,7 @@ TEXT ·f32keep_avx2(SB), NOSPLIT, $0-40
 	VPBROADCASTQ (R8), Y15
 	VPADDQ order<>(SB), Y15, Y15
 	PCALIGN $32
-loop178:
+loop192:
 	VPMULUDQ Y12, Y15, Y0
 	VPADDQ group<>(SB), Y15, Y6
 	VPMULUDQ Y12, Y6, Y6
@@ -4513,7 +4657,7 @@ loop178:
 	ADDQ $128, SI
 	ADDQ $128, DX
 	SUBQ $32, CX
-	JGT loop178
+	JGT loop192
 	VZEROUPPER
 	RET
 
@@ -4529,7 +4673,7 @@ TEXT ·f32replace_avx2(SB), NOSPLIT, $0-40
 	VPBROADCASTQ (R8), Y15
 	VPADDQ order<>(SB), Y15, Y15
 	PCALIGN $32
-loop179:
+loop193:
 	VPMULUDQ Y12, Y15, Y0
 	VPADDQ group<>(SB), Y15, Y6
 	VPMULUDQ Y12, Y6, Y6
@@ -4704,7 +4848,7 @@ loop179:
 	ADDQ $128, SI
 	ADDQ $128, DX
 	SUBQ $32, CX
-	JGT loop179
+	JGT loop193
 	VZEROUPPER
 	RET
 
@@ -4720,7 +4864,7 @@ TEXT ·f32sample_avx2(SB), NOSPLIT, $0-40
 	VPBROADCASTQ (R8), Y15
 	VPADDQ order<>(SB), Y15, Y15
 	PCALIGN $32
-loop180:
+loop194:
 	VPMULUDQ Y12, Y15, Y0
 	VPADDQ group<>(SB), Y15, Y6
 	VPMULUDQ Y12, Y6, Y6
@@ -4891,7 +5035,7 @@ loop180:
 	ADDQ $128, SI
 	ADDQ $128, DX
 	SUBQ $32, CX
-	JGT loop180
+	JGT loop194
 	VZEROUPPER
 	RET
 
@@ -4907,7 +5051,7 @@ TEXT ·f32normal_avx2(SB), NOSPLIT, $0-40
 	VPBROADCASTQ (R8), Y15
 	VPADDQ order<>(SB), Y15, Y15
 	PCALIGN $32
-loop181:
+loop195:
 	VPMULUDQ Y12, Y15, Y0
 	VPADDQ group<>(SB), Y15, Y6
 	VPMULUDQ Y12, Y6, Y6
@@ -5162,7 +5306,7 @@ loop181:
 	ADDQ $128, SI
 	ADDQ $128, DX
 	SUBQ $32, CX
-	JGT loop181
+	JGT loop195
 	VZEROUPPER
 	RET
 
@@ -5178,7 +5322,7 @@ TEXT ·f32addnormal_avx2(SB), NOSPLIT, $0-40
 	VPBROADCASTQ (R8), Y15
 	VPADDQ order<>(SB), Y15, Y15
 	PCALIGN $32
-loop182:
+loop196:
 	VPMULUDQ Y12, Y15, Y0
 	VPADDQ group<>(SB), Y15, Y6
 	VPMULUDQ Y12, Y6, Y6
@@ -5441,7 +5585,7 @@ loop182:
 	ADDQ $128, SI
 	ADDQ $128, DX
 	SUBQ $32, CX
-	JGT loop182
+	JGT loop196
 	VZEROUPPER
 	RET
 
@@ -5464,9 +5608,9 @@ TEXT ·f32adam_avx2(SB), NOSPLIT, $0-48
 	VBROADCASTSS 32(R8), Y13
 	VBROADCASTSS 36(R8), Y14
 	SUBQ $8, CX
-	JLT tail183
+	JLT tail197
 	PCALIGN $32
-loop185:
+loop199:
 	VMOVUPS (DI), Y0
 	VMOVUPS (SI), Y1
 	VMULPS Y5, Y1, Y1
@@ -5495,10 +5639,10 @@ loop185:
 	ADDQ $32, DX
 	ADDQ $32, BX
 	SUBQ $8, CX
-	JGE loop185
-tail183:
+	JGE loop199
+tail197:
 	ADDQ $8, CX
-	JZ done184
+	JZ done198
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -5526,7 +5670,7 @@ tail183:
 	VMULPS Y13, Y0, Y0
 	VFMADD231PS Y4, Y14, Y0
 	VMASKMOVPS Y0, Y15, (DI)
-done184:
+done198:
 	VZEROUPPER
 	RET
 
@@ -5543,13 +5687,13 @@ TEXT ·f32sgd_avx2(SB), NOSPLIT, $0-40
 	VBROADCASTSS 12(R8), Y11
 	VMOVUPS exponent<>(SB), Y12
 	TESTQ DX, DX
-	JZ plain187
+	JZ plain201
 	CMPQ 16(R8), $0
-	JNE nesterov186
+	JNE nesterov200
 	SUBQ $8, CX
-	JLT tail189
+	JLT tail203
 	PCALIGN $32
-loop191:
+loop205:
 	VMOVUPS (DI), Y0
 	VMOVUPS (SI), Y1
 	VMULPS Y8, Y1, Y1
@@ -5565,10 +5709,10 @@ loop191:
 	ADDQ $32, SI
 	ADDQ $32, DX
 	SUBQ $8, CX
-	JGE loop191
-tail189:
+	JGE loop205
+tail203:
 	ADDQ $8, CX
-	JZ done190
+	JZ done204
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -5584,13 +5728,13 @@ tail189:
 	VMASKMOVPS Y2, Y15, (DX)
 	VFMADD231PS Y2, Y11, Y0
 	VMASKMOVPS Y0, Y15, (DI)
-done190:
-	JMP done188
-nesterov186:
+done204:
+	JMP done202
+nesterov200:
 	SUBQ $8, CX
-	JLT tail192
+	JLT tail206
 	PCALIGN $32
-loop194:
+loop208:
 	VMOVUPS (DI), Y0
 	VMOVUPS (SI), Y1
 	VMULPS Y8, Y1, Y1
@@ -5607,10 +5751,10 @@ loop194:
 	ADDQ $32, SI
 	ADDQ $32, DX
 	SUBQ $8, CX
-	JGE loop194
-tail192:
+	JGE loop208
+tail206:
 	ADDQ $8, CX
-	JZ done193
+	JZ done207
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -5627,13 +5771,13 @@ tail192:
 	VFMADD213PS Y1, Y10, Y2
 	VFMADD231PS Y2, Y11, Y0
 	VMASKMOVPS Y0, Y15, (DI)
-done193:
-	JMP done188
-plain187:
+done207:
+	JMP done202
+plain201:
 	SUBQ $8, CX
-	JLT tail195
+	JLT tail209
 	PCALIGN $32
-loop197:
+loop211:
 	VMOVUPS (DI), Y0
 	VMOVUPS (SI), Y1
 	VMULPS Y8, Y1, Y1
@@ -5643,10 +5787,10 @@ loop197:
 	ADDQ $32, DI
 	ADDQ $32, SI
 	SUBQ $8, CX
-	JGE loop197
-tail195:
+	JGE loop211
+tail209:
 	ADDQ $8, CX
-	JZ done196
+	JZ done210
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -5657,8 +5801,8 @@ tail195:
 	VFMADD231PS Y9, Y0, Y1
 	VFMADD231PS Y1, Y11, Y0
 	VMASKMOVPS Y0, Y15, (DI)
-done196:
-done188:
+done210:
+done202:
 	VZEROUPPER
 	RET
 
@@ -5677,9 +5821,9 @@ TEXT ·f32rmsprop_avx2(SB), NOSPLIT, $0-40
 	VBROADCASTSS 20(R8), Y13
 	VMOVUPS exponent<>(SB), Y14
 	SUBQ $8, CX
-	JLT tail198
+	JLT tail212
 	PCALIGN $32
-loop200:
+loop214:
 	VMOVUPS (DI), Y0
 	VMOVUPS (SI), Y1
 	VMULPS Y8, Y1, Y1
@@ -5700,10 +5844,10 @@ loop200:
 	ADDQ $32, SI
 	ADDQ $32, DX
 	SUBQ $8, CX
-	JGE loop200
-tail198:
+	JGE loop214
+tail212:
 	ADDQ $8, CX
-	JZ done199
+	JZ done213
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -5724,7 +5868,7 @@ tail198:
 	VDIVPS Y3, Y1, Y1
 	VFMADD231PS Y1, Y13, Y0
 	VMASKMOVPS Y0, Y15, (DI)
-done199:
+done213:
 	VZEROUPPER
 	RET
 
@@ -5737,7 +5881,7 @@ TEXT ·f32transpose_avx2(SB), NOSPLIT, $0-40
 	MOVQ blocks+32(FP), CX
 	LEAQ (AX)(AX*2), R8
 	LEAQ (BX)(BX*2), R9
-block201:
+block215:
 	LEAQ (SI)(AX*4), DX
 	LEAQ (DI)(BX*4), R10
 	VMOVUPS (SI), X0
@@ -5783,7 +5927,7 @@ block201:
 	LEAQ (SI)(AX*8), SI
 	ADDQ $32, DI
 	DECQ CX
-	JNZ block201
+	JNZ block215
 	VZEROUPPER
 	RET
 
@@ -5805,7 +5949,7 @@ TEXT ·f32peak_avx2(SB), NOSPLIT, $0-8
 	VXORPS Y12, Y12, Y12
 	VXORPS Y13, Y13, Y13
 	PCALIGN $32
-loop202:
+loop216:
 	VFMADD231PS Y12, Y13, Y0
 	VFMADD231PS Y12, Y13, Y1
 	VFMADD231PS Y12, Y13, Y2
@@ -5819,6 +5963,6 @@ loop202:
 	VFMADD231PS Y12, Y13, Y10
 	VFMADD231PS Y12, Y13, Y11
 	DECQ CX
-	JNZ loop202
+	JNZ loop216
 	VZEROUPPER
 	RET
