@@ -322,6 +322,31 @@ func callRMSProp(i isa, w, g, v []float32, c *rmsConsts) {
 	}
 }
 
+// transposeSize is the side of the blocks that a set turns at a time where the shorter side of a matrix is least, or 0.
+func transposeSize(i isa, least int) int {
+	switch {
+	case i == isaGo || least < 4:
+		return 0
+	case least < 8:
+		return 4
+	}
+	return 8
+}
+
+// transposeBlocks turns blocks of a size that transposeSize gives; strides are in bytes.
+func transposeBlocks(i isa, size int, dst, src *float32, ldd, lds, blocks int) {
+	switch {
+	case i == isaAVX512 && size == 8:
+		f32transpose_avx512(dst, src, ldd, lds, blocks)
+	case i == isaAVX512:
+		f32transpose4_avx512(dst, src, ldd, lds, blocks)
+	case size == 8:
+		f32transpose_avx2(dst, src, ldd, lds, blocks)
+	default:
+		f32transpose4_avx2(dst, src, ldd, lds, blocks)
+	}
+}
+
 // peakLoop runs n rounds of the register loop and returns its floating-point operations; 0 when the set has none.
 func peakLoop(i isa, n int) int {
 	switch i {

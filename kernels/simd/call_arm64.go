@@ -146,6 +146,19 @@ func callRandom(i isa, o op, dst, x, y []float32, c *randomConsts) {
 	}
 }
 
+// transposeSize is the side of the blocks that a set turns at a time where the shorter side of a matrix is least, or 0.
+func transposeSize(i isa, least int) int {
+	if i == isaGo || least < 4 {
+		return 0
+	}
+	return 4
+}
+
+// transposeBlocks turns blocks of 4 by 4; strides are in bytes.
+func transposeBlocks(_ isa, _ int, dst, src *float32, ldd, lds, blocks int) {
+	f32transpose_neon(dst, src, ldd, lds, blocks)
+}
+
 // peakLoop runs n rounds of the register loop and returns its floating-point operations; 0 when the set has none.
 func peakLoop(i isa, n int) int {
 	if i != isaNEON {

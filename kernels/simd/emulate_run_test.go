@@ -164,11 +164,14 @@ func TestEmulatedVector(t *testing.T) {
 			colSumsGo(rows, big, ldx, want)
 			sameBits(t, fn(opColSums), emulated(t, p, fn(opColSums), [][]float32{z, big}, 4*ldx, rows, n)[0], want)
 
-			if n > 15 { // 8 columns of whole blocks; the strides are any
-				src, dst := testValues(rng, (n&^7-1)*(n-8)+8), testValues(rng, 7*(n+1)+n&^7)
-				want := append([]float32(nil), dst...)
-				transposeGo(n&^7, 8, src, n-8, want, n+1)
-				sameBits(t, fn(opTranspose), emulated(t, p, fn(opTranspose), [][]float32{dst, src}, 4*(n+1), 4*(n-8), n/8)[0], want)
+			for size, name := range map[int]string{8: "f32transpose", 4: "f32transpose4"} { // blocks below each other; the strides are any
+				blocks, fn := 1+n%3, fmt.Sprintf("%s_%v", name, set)
+				ran[fn] = true
+				rows, lds, ldd := blocks*size, size+n%5, blocks*size+1
+				src, dst := testValues(rng, (rows-1)*lds+size), testValues(rng, (size-1)*ldd+rows)
+				want := slices.Clone(dst)
+				transposeGo(rows, size, src, lds, want, ldd)
+				sameBits(t, fn, emulated(t, p, fn, [][]float32{dst, src}, 4*ldd, 4*lds, blocks)[0], want)
 			}
 
 			units := drawUnit * (1 + n%3)

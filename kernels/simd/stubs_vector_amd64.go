@@ -164,6 +164,9 @@ func f32rmsprop_avx2(w, d, v *float32, n int, c *rmsConsts)
 func f32transpose_avx2(dst, src *float32, ldd, lds, blocks int)
 
 //go:noescape
+func f32transpose4_avx2(dst, src *float32, ldd, lds, blocks int)
+
+//go:noescape
 func f32peak_avx2(n int)
 
 func vectorUnary_avx2(o op, dst, src *float32, n int) {
@@ -415,6 +418,9 @@ func f32rmsprop_avx512(w, d, v *float32, n int, c *rmsConsts)
 
 //go:noescape
 func f32transpose_avx512(dst, src *float32, ldd, lds, blocks int)
+
+//go:noescape
+func f32transpose4_avx512(dst, src *float32, ldd, lds, blocks int)
 
 //go:noescape
 func f32peak_avx512(n int)
