@@ -212,7 +212,10 @@ func emulateOptimizers(t *testing.T, p *program, fn func(op) string, n int, w, g
 	}
 	w2, m2, v2 := slices.Clone(w), slices.Clone(m), slices.Clone(v)
 	c := AdamParams{LR: 1e-2, Beta1: .9, Beta2: .999, Eps: 1e-8, Decay: .1, Decoupled: n%2 == 0, Step: 3, Scale: .5}.consts()
-	got := emulated(t, p, fn(opAdam), [][]float32{w, g, m, v}, n, floatBytes([]float32{c.scale, c.decay, c.beta1, c.grow1, c.beta2, c.grow2, c.rootFix, c.eps, c.keep, c.negStep}))
+	ahead := func(floats ...float32) []byte {
+		return binary.LittleEndian.AppendUint64(floatBytes(floats), uint64(n%2)*2048)
+	}
+	got := emulated(t, p, fn(opAdam), [][]float32{w, g, m, v}, n, ahead(c.scale, c.decay, c.beta1, c.grow1, c.beta2, c.grow2, c.rootFix, c.eps, c.keep, c.negStep))
 	adamGo(w2, g, m2, v2, &c)
 	check(opAdam, got, w2, g, m2, v2)
 	for mode := range 3 {
@@ -221,15 +224,16 @@ func emulateOptimizers(t *testing.T, p *program, fn func(op) string, n int, w, g
 			vel = nil
 		}
 		vel2 := slices.Clone(vel)
-		s := sgdConsts{.5, .1, .9, -.01, uint64(mode / 2)}
+		s := sgdConsts{.5, .1, .9, -.01, uint64(mode / 2), 2048}
 		k := binary.LittleEndian.AppendUint64(floatBytes([]float32{s.scale, s.decay, s.momentum, s.negLR}), s.nesterov)
+		k = binary.LittleEndian.AppendUint64(k, s.ahead)
 		got := emulated(t, p, fn(opSGD), [][]float32{w, g, vel}, n, k)
 		sgdGo(w2, g, vel2, &s)
 		check(opSGD, got, w2, g, vel2)
 	}
-	r := rmsConsts{.5, .1, .9, .1, 1e-6, -.01}
+	r := rmsConsts{.5, .1, .9, .1, 1e-6, -.01, 0}
 	w2, v2 = slices.Clone(w), slices.Clone(v)
-	got = emulated(t, p, fn(opRMSProp), [][]float32{w, g, v}, n, floatBytes([]float32{r.scale, r.decay, r.rho, r.grow, r.eps, r.negLR}))
+	got = emulated(t, p, fn(opRMSProp), [][]float32{w, g, v}, n, ahead(r.scale, r.decay, r.rho, r.grow, r.eps, r.negLR))
 	rmsPropGo(w2, g, v2, &r)
 	check(opRMSProp, got, w2, g, v2)
 }
