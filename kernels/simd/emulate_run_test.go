@@ -224,16 +224,15 @@ func emulateOptimizers(t *testing.T, p *program, fn func(op) string, n int, w, g
 			vel = nil
 		}
 		vel2 := slices.Clone(vel)
-		s := sgdConsts{.5, .1, .9, -.01, uint64(mode / 2), 2048}
+		s := sgdConsts{.5, .1, .9, -.01, uint64(mode / 2)}
 		k := binary.LittleEndian.AppendUint64(floatBytes([]float32{s.scale, s.decay, s.momentum, s.negLR}), s.nesterov)
-		k = binary.LittleEndian.AppendUint64(k, s.ahead)
 		got := emulated(t, p, fn(opSGD), [][]float32{w, g, vel}, n, k)
 		sgdGo(w2, g, vel2, &s)
 		check(opSGD, got, w2, g, vel2)
 	}
-	r := rmsConsts{.5, .1, .9, .1, 1e-6, -.01, 0}
+	r := rmsConsts{.5, .1, .9, .1, 1e-6, -.01}
 	w2, v2 = slices.Clone(w), slices.Clone(v)
-	got = emulated(t, p, fn(opRMSProp), [][]float32{w, g, v}, n, ahead(r.scale, r.decay, r.rho, r.grow, r.eps, r.negLR))
+	got = emulated(t, p, fn(opRMSProp), [][]float32{w, g, v}, n, floatBytes([]float32{r.scale, r.decay, r.rho, r.grow, r.eps, r.negLR}))
 	rmsPropGo(w2, g, v2, &r)
 	check(opRMSProp, got, w2, g, v2)
 }

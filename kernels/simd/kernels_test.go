@@ -466,7 +466,7 @@ func checkUpdate(t *testing.T, rng *rand.Rand, o op, w0, g, m0, v0 []float32) {
 		noSubnormals(t, "v of adam", v.mid)
 	case opSGD:
 		p := SGDParams{LR: .1, Momentum: .9, Nesterov: n%2 == 0, Decay: .01}
-		c := sgdConsts{1, .01, .9, -.1, uint64(1 - n%2), 0}
+		c := sgdConsts{1, .01, .9, -.1, uint64(1 - n%2)}
 		vel, vel2 := m.mid, m2
 		if n%3 == 0 {
 			vel, vel2 = nil, nil
@@ -476,7 +476,7 @@ func checkUpdate(t *testing.T, rng *rand.Rand, o op, w0, g, m0, v0 []float32) {
 		noSubnormals(t, "vel of sgd", vel)
 	case opRMSProp:
 		p := RMSPropParams{LR: .1, Rho: .9, Eps: 1e-6, Decay: .01}
-		c := rmsConsts{1, .01, .9, float32(1 - float64(p.Rho)), 1e-6, -.1, 0}
+		c := rmsConsts{1, .01, .9, float32(1 - float64(p.Rho)), 1e-6, -.1}
 		RMSProp(w.mid, g, v.mid, p)
 		rmsPropGo(w2, g, v2, &c)
 		noSubnormals(t, "v of rmsprop", v.mid)

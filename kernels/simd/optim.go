@@ -35,8 +35,8 @@ func (p AdamParams) consts() adamConsts {
 	return c
 }
 
-// fetchAhead is how many bytes before it reads them an update asks for weights, gradients and moments, which in large
-// layers come from beyond L2. That is a fifth of the update's time on Intel's servers, and costs AMD's as much, whose own
+// fetchAhead is how many bytes before it reads them Adam asks for weights, gradients and moments, which in large layers
+// come from beyond L2. That saves a fifth of the update's time on Intel's servers, and costs as much on AMD's, whose own
 // prefetching does better: 0 asks for what is read at once.
 var fetchAhead = aheadOf(cpuid().Vendor)
 
@@ -114,7 +114,7 @@ type SGDParams struct {
 // sgdConsts is what the kernels read, in this order.
 type sgdConsts struct {
 	scale, decay, momentum, negLR float32
-	nesterov, ahead               uint64
+	nesterov                      uint64
 }
 
 // SGD updates weights w and velocity vel from gradient g:
@@ -129,7 +129,7 @@ func SGD(w, g, vel []float32, p SGDParams) {
 	if len(w) == 0 {
 		return
 	}
-	c := sgdConsts{scale: orOne(p.Scale), decay: p.Decay, momentum: p.Momentum, negLR: -p.LR, ahead: fetchAhead}
+	c := sgdConsts{scale: orOne(p.Scale), decay: p.Decay, momentum: p.Momentum, negLR: -p.LR}
 	if p.Nesterov {
 		c.nesterov = 1
 	}
@@ -163,11 +163,7 @@ type RMSPropParams struct {
 }
 
 // rmsConsts is what the kernels read, in this order.
-type rmsConsts struct {
-	scale, decay, rho, grow, eps, negLR float32
-
-	ahead uint64
-}
+type rmsConsts struct{ scale, decay, rho, grow, eps, negLR float32 }
 
 // RMSProp updates weights w and mean square v from gradient g (Tieleman and Hinton 2012):
 //
@@ -181,7 +177,7 @@ func RMSProp(w, g, v []float32, p RMSPropParams) {
 	if len(w) == 0 {
 		return
 	}
-	c := rmsConsts{orOne(p.Scale), p.Decay, p.Rho, float32(1 - float64(p.Rho)), p.Eps, -p.LR, fetchAhead}
+	c := rmsConsts{orOne(p.Scale), p.Decay, p.Rho, float32(1 - float64(p.Rho)), p.Eps, -p.LR}
 	callRMSProp(selected.Load().isa[opRMSProp], w, g[:len(w)], v[:len(w)], &c)
 }
 
