@@ -124,6 +124,9 @@ func TestAccuracy(t *testing.T) {
 func checkTranspose(t *testing.T, rng *rand.Rand) {
 	t.Helper()
 	r, c := rng.IntN(68), rng.IntN(68)
+	if rng.IntN(8) == 0 { // more than one band of rows
+		r += turnHeight
+	}
 	lds, ldd := c+rng.IntN(3), r+rng.IntN(3)
 	src := normals(rng, r*lds)
 	dst := guard(rng, c*ldd)
@@ -228,6 +231,9 @@ func TestShortSlicesPanic(t *testing.T) {
 		"pepper":  func() { SaltAndPepper(s, s[:3], random.Key{}, random.Key{}, 0, 0.5, 0, 1) },
 		"error":   func() { SquaredError(s[:3], s, s, 1) },
 		"target":  func() { SquaredError(s, s, s[:3], 1) },
+		"means":   func() { SquaredErrorMeans(s, s, s, s, 2, 1) },
+		"lanes":   func() { SquaredErrorLanes(s, 1, 2, s, 2, s, 2, s, 2, 1) },
+		"fold":    func() { FoldLanes(s[:1], s) },
 		"energy":  func() { SigmoidSoftplus(s[:3], s) },
 		"scale":   func() { Normalize(s, s, s[:3], nil, 0, 1) },
 		"offset":  func() { Normalize(s, s, s, s[:3], 0, 1) },
@@ -272,6 +278,9 @@ func TestNoAllocation(t *testing.T) {
 				AddRow(a[:], b[:], c[:10])
 				Axpy(a[:], 2, b[:])
 				d[0] = Sum(a[:]) + Dot(a[:], b[:]) + float32(SquaredError(c[:], a[:], b[:], 2)+SigmoidSoftplus(c[:], a[:]))
+				SquaredErrorMeans(d[:2], c[:], a[:], b[:], 40, 2)
+				SquaredErrorLanes(d[:64], 4, 20, c[:], 20, a[:], 20, b[:], 20, 2)
+				FoldLanes(c[:4], d[:64])
 				d[1] = float32(SumSquaresAround(a[:], 1))
 				Normalize(a[:], b[:], c[:], d[:], 1, 2)
 				NormalizeSums(a[:], b[:], c[:], d[:], 1, 2)

@@ -59,20 +59,20 @@ func callReduce(i isa, o op, l *[16]float32, x, y []float32) {
 	}
 }
 
-// callSquaredError takes whole blocks of 16, at least one; dst may be empty.
-func callSquaredError(i isa, l *[16]float32, dst, y, t []float32, s float32) {
+// callSquaredError takes at least one row and, unless lanes are nil, one column. One of sums and lanes may be nil, dst empty.
+func callSquaredError(i isa, sums, lanes, dst, y, t []float32, ldd, ldy, ldt, rows, cols int, s float32) {
 	if i == isaGo {
-		squaredErrorGo(l, dst, y, t, s)
+		squaredErrorGo(sums, lanes, dst, y, t, ldd, ldy, ldt, rows, cols, s)
 		return
 	}
-	var p *float32
-	if len(dst) != 0 {
-		p = &dst[0]
+	ps, pl, pd := unsafe.SliceData(sums), unsafe.SliceData(lanes), unsafe.SliceData(dst)
+	if len(dst) == 0 {
+		pd = nil
 	}
 	if i == isaAVX512 {
-		f32squarederror_avx512(&l[0], p, &y[0], &t[0], len(y), s)
+		f32squarederror_avx512(ps, pl, pd, &y[0], &t[0], 4*ldd, 4*ldy, 4*ldt, rows, cols, s)
 	} else {
-		f32squarederror_avx2(&l[0], p, &y[0], &t[0], len(y), s)
+		f32squarederror_avx2(ps, pl, pd, &y[0], &t[0], 4*ldd, 4*ldy, 4*ldt, rows, cols, s)
 	}
 }
 
@@ -319,6 +319,31 @@ func callRMSProp(i isa, w, g, v []float32, c *rmsConsts) {
 		f32rmsprop_avx2(&w[0], &g[0], &v[0], len(w), c)
 	default:
 		rmsPropGo(w, g, v, c)
+	}
+}
+
+// transposeSize is the side of the blocks that a set turns at a time where the shorter side of a matrix is least, or 0.
+func transposeSize(i isa, least int) int {
+	switch {
+	case i == isaGo || least < 4:
+		return 0
+	case least < 8:
+		return 4
+	}
+	return 8
+}
+
+// transposeBlocks turns blocks of a size that transposeSize gives; strides are in bytes.
+func transposeBlocks(i isa, size int, dst, src *float32, ldd, lds, blocks int) {
+	switch {
+	case i == isaAVX512 && size == 8:
+		f32transpose_avx512(dst, src, ldd, lds, blocks)
+	case i == isaAVX512:
+		f32transpose4_avx512(dst, src, ldd, lds, blocks)
+	case size == 8:
+		f32transpose_avx2(dst, src, ldd, lds, blocks)
+	default:
+		f32transpose4_avx2(dst, src, ldd, lds, blocks)
 	}
 }
 

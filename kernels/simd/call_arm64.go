@@ -44,17 +44,36 @@ func callReduce(i isa, o op, l *[16]float32, x, y []float32) {
 	reduceGo(o, l, x, y)
 }
 
-// callSquaredError takes whole blocks of 16, at least one.
-func callSquaredError(i isa, l *[16]float32, dst, y, t []float32, s float32) {
+// callSquaredError takes at least one row and one column. One of sums and lanes may be nil, dst empty.
+func callSquaredError(i isa, sums, lanes, dst, y, t []float32, ldd, ldy, ldt, rows, cols int, s float32) {
 	if i != isaNEON {
-		squaredErrorGo(l, dst, y, t, s)
+		squaredErrorGo(sums, lanes, dst, y, t, ldd, ldy, ldt, rows, cols, s)
 		return
 	}
-	var p *float32
-	if len(dst) != 0 {
-		p = &dst[0]
+	whole := cols &^ 15
+	for r := range rows {
+		var own [16]float32
+		l := &own
+		if lanes != nil {
+			l = (*[16]float32)(lanes[16*r:])
+		}
+		var to []float32
+		var p *float32
+		if len(dst) != 0 {
+			to = dst[r*ldd:][:cols]
+			p = &to[0]
+		}
+		yr, tr := y[r*ldy:][:cols], t[r*ldt:][:cols]
+		if whole > 0 {
+			f32squarederror_neon(&l[0], p, &yr[0], &tr[0], whole, s)
+		}
+		if whole < cols {
+			squaredErrorRowGo(l, rest(to, whole), yr[whole:], tr[whole:], s)
+		}
+		if sums != nil {
+			sums[r] = halves(l)
+		}
 	}
-	f32squarederror_neon(&l[0], p, &y[0], &t[0], len(y), s)
 }
 
 // callSigmoidSoftplus takes whole blocks of 16, at least one.
@@ -125,6 +144,19 @@ func callRandom(i isa, o op, dst, x, y []float32, c *randomConsts) {
 	} else {
 		randomGo(o, dst, x, y, c)
 	}
+}
+
+// transposeSize is the side of the blocks that a set turns at a time where the shorter side of a matrix is least, or 0.
+func transposeSize(i isa, least int) int {
+	if i == isaGo || least < 4 {
+		return 0
+	}
+	return 4
+}
+
+// transposeBlocks turns blocks of 4 by 4; strides are in bytes.
+func transposeBlocks(_ isa, _ int, dst, src *float32, ldd, lds, blocks int) {
+	f32transpose_neon(dst, src, ldd, lds, blocks)
 }
 
 // peakLoop runs n rounds of the register loop and returns its floating-point operations; 0 when the set has none.

@@ -12,8 +12,8 @@ func callUnary(_ isa, o op, dst, src []float32)              { unaryGo(o, dst, s
 func callBinary(_ isa, o op, dst, a, b []float32)            { binaryGo(o, dst, a, b) }
 func callScalar(_ isa, o op, dst, a []float32, s float32)    { scalarGo(o, dst, a, s) }
 func callReduce(_ isa, o op, l *[16]float32, x, y []float32) { reduceGo(o, l, x, y) }
-func callSquaredError(_ isa, l *[16]float32, dst, y, t []float32, s float32) {
-	squaredErrorGo(l, dst, y, t, s)
+func callSquaredError(_ isa, sums, lanes, dst, y, t []float32, ldd, ldy, ldt, rows, cols int, s float32) {
+	squaredErrorGo(sums, lanes, dst, y, t, ldd, ldy, ldt, rows, cols, s)
 }
 func callSigmoidSoftplus(_ isa, l *[16]float32, dst, x []float32)      { sigmoidSoftplusGo(l, dst, x) }
 func callColSums(_ isa, rows int, x []float32, ldx int, dst []float32) { colSumsGo(rows, x, ldx, dst) }
@@ -22,9 +22,9 @@ func callAdam(_ isa, w, g, m, v []float32, c *adamConsts)              { adamGo(
 func callSGD(_ isa, w, g, vel []float32, c *sgdConsts)                 { sgdGo(w, g, vel, c) }
 func callRMSProp(_ isa, w, g, v []float32, c *rmsConsts)               { rmsPropGo(w, g, v, c) }
 
-func callTranspose(_ isa, rows, cols int, src []float32, lds int, dst []float32, ldd int) {
-	transposeGo(rows, cols, src, lds, dst, ldd)
-}
+func transposeSize(isa, int) int { return 0 }
+
+func transposeBlocks(_ isa, _ int, dst, src *float32, ldd, lds, blocks int) {}
 
 func peakLoop(isa, int) int { return 0 }
 

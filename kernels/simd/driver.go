@@ -130,24 +130,3 @@ func packPanel(set isa, dst []float32, nr int, b *float32, ldb, k int) {
 		}
 	}
 }
-
-// callTranspose does whole blocks of 8 by 8 in the kernel, down one strip of columns after another, and the edges in Go.
-func callTranspose(set isa, rows, cols int, src []float32, lds int, dst []float32, ldd int) {
-	r, c := rows&^7, cols&^7
-	if set == isaGo || r == 0 {
-		r, c = rows, 0
-	}
-	for j := 0; j < c; j += 8 {
-		if set == isaAVX512 {
-			f32transpose_avx512(&dst[j*ldd], &src[j], 4*ldd, 4*lds, r/8)
-		} else {
-			f32transpose_avx2(&dst[j*ldd], &src[j], 4*ldd, 4*lds, r/8)
-		}
-	}
-	if c < cols {
-		transposeGo(r, cols-c, src[c:], lds, dst[c*ldd:], ldd)
-	}
-	if r < rows {
-		transposeGo(rows-r, cols, src[r*lds:], lds, dst[r:], ldd)
-	}
-}

@@ -54,19 +54,4 @@ func rest(x []float32, n int) []float32 {
 	return x[n:]
 }
 
-// callTranspose does whole blocks of 4 by 4 in the kernel, down one strip of columns after another, and the edges in Go.
-func callTranspose(set isa, rows, cols int, src []float32, lds int, dst []float32, ldd int) {
-	r, c := rows&^3, cols&^3
-	if set == isaGo || r == 0 {
-		r, c = rows, 0
-	}
-	for j := 0; j < c; j += 4 {
-		f32transpose_neon(&dst[j*ldd], &src[j], 4*ldd, 4*lds, r/4)
-	}
-	if c < cols {
-		transposeGo(r, cols-c, src[c:], lds, dst[c*ldd:], ldd)
-	}
-	if r < rows {
-		transposeGo(rows-r, cols, src[r*lds:], lds, dst[r:], ldd)
-	}
 }

@@ -100,14 +100,6 @@ func TestEmulatedVector(t *testing.T) {
 					reduceGo(o, &want, x[:whole], y[:whole])
 					sameBits(t, fn(o), emulated(t, p, fn(o), [][]float32{lanes, x[:whole], y[:whole]}, whole)[0], want[:])
 				}
-				var lanes [16]float32
-				d, want2 := append([]float32(nil), z[:whole]...), make([]float32, whole)
-				squaredErrorGo(&lanes, want2, x[:whole], y[:whole], 0.3)
-				start := make([]float32, 16)
-				got := emulated(t, p, fn(opSquaredError), [][]float32{start, d, x[:whole], y[:whole]}, whole, float32(0.3))
-				sameBits(t, fn(opSquaredError), got[0], lanes[:])
-				sameBits(t, fn(opSquaredError), got[1], want2)
-				sameBits(t, fn(opSquaredError), emulated(t, p, fn(opSquaredError), [][]float32{start, nil, x[:whole], y[:whole]}, whole, float32(0.3))[0], lanes[:])
 			}
 			if n >= 16 {
 				whole, want := n&^15, make([]float32, n&^15)
@@ -153,6 +145,7 @@ func TestEmulatedVector(t *testing.T) {
 				sameBits(t, fn(opNormalizeSums), got[0][:16], l[0][:])
 				sameBits(t, fn(opNormalizeSums), got[0][16:], l[1][:])
 			}
+			emulateSquaredError(t, p, fn(opSquaredError), n)
 			emulateLines(t, p, set, n, ran)
 			rows := 1 + n%5
 			ldx := n + 3
@@ -171,11 +164,14 @@ func TestEmulatedVector(t *testing.T) {
 			colSumsGo(rows, big, ldx, want)
 			sameBits(t, fn(opColSums), emulated(t, p, fn(opColSums), [][]float32{z, big}, 4*ldx, rows, n)[0], want)
 
-			if n > 15 { // 8 columns of whole blocks; the strides are any
-				src, dst := testValues(rng, (n&^7-1)*(n-8)+8), testValues(rng, 7*(n+1)+n&^7)
-				want := append([]float32(nil), dst...)
-				transposeGo(n&^7, 8, src, n-8, want, n+1)
-				sameBits(t, fn(opTranspose), emulated(t, p, fn(opTranspose), [][]float32{dst, src}, 4*(n+1), 4*(n-8), n/8)[0], want)
+			for size, name := range map[int]string{8: "f32transpose", 4: "f32transpose4"} { // blocks below each other; the strides are any
+				blocks, fn := 1+n%3, fmt.Sprintf("%s_%v", name, set)
+				ran[fn] = true
+				rows, lds, ldd := blocks*size, size+n%5, blocks*size+1
+				src, dst := testValues(rng, (rows-1)*lds+size), testValues(rng, (size-1)*ldd+rows)
+				want := slices.Clone(dst)
+				transposeGo(rows, size, src, lds, want, ldd)
+				sameBits(t, fn, emulated(t, p, fn, [][]float32{dst, src}, 4*ldd, 4*lds, blocks)[0], want)
 			}
 
 			units := drawUnit * (1 + n%3)
@@ -216,7 +212,10 @@ func emulateOptimizers(t *testing.T, p *program, fn func(op) string, n int, w, g
 	}
 	w2, m2, v2 := slices.Clone(w), slices.Clone(m), slices.Clone(v)
 	c := AdamParams{LR: 1e-2, Beta1: .9, Beta2: .999, Eps: 1e-8, Decay: .1, Decoupled: n%2 == 0, Step: 3, Scale: .5}.consts()
-	got := emulated(t, p, fn(opAdam), [][]float32{w, g, m, v}, n, floatBytes([]float32{c.scale, c.decay, c.beta1, c.grow1, c.beta2, c.grow2, c.rootFix, c.eps, c.keep, c.negStep}))
+	ahead := func(floats ...float32) []byte {
+		return binary.LittleEndian.AppendUint64(floatBytes(floats), uint64(n%2)*2048)
+	}
+	got := emulated(t, p, fn(opAdam), [][]float32{w, g, m, v}, n, ahead(c.scale, c.decay, c.beta1, c.grow1, c.beta2, c.grow2, c.rootFix, c.eps, c.keep, c.negStep))
 	adamGo(w2, g, m2, v2, &c)
 	check(opAdam, got, w2, g, m2, v2)
 	for mode := range 3 {
@@ -236,6 +235,37 @@ func emulateOptimizers(t *testing.T, p *program, fn func(op) string, n int, w, g
 	got = emulated(t, p, fn(opRMSProp), [][]float32{w, g, v}, n, floatBytes([]float32{r.scale, r.decay, r.rho, r.grow, r.eps, r.negLR}))
 	rmsPropGo(w2, g, v2, &r)
 	check(opRMSProp, got, w2, g, v2)
+}
+
+// emulateSquaredError runs rows of n columns, with sums or lanes or both, with the differences written or not.
+func emulateSquaredError(t *testing.T, p *program, fn string, n int) {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(7, uint64(n)))
+	rows := 1 + n%3
+	ldd, ldy, ldt := n+1, n, n+5
+	sums, lanes, dst := normals(rng, rows), squares(rng, 16*rows), testValues(rng, (rows-1)*ldd+n)
+	y, target := testValues(rng, (rows-1)*ldy+n), testValues(rng, (rows-1)*ldt+n)
+	for mode := range 6 {
+		s, l, d := sums, lanes, dst
+		switch mode % 3 {
+		case 0:
+			s = nil
+		case 1:
+			l = nil
+		}
+		if mode > 2 {
+			d = nil
+		}
+		wantS, wantL, wantD := slices.Clone(s), slices.Clone(l), slices.Clone(d)
+		squaredErrorGo(wantS, wantL, wantD, y, target, ldd, ldy, ldt, rows, n, 0.3)
+		if mode%3 == 2 {
+			wantL = lanes // what is folded is not stored
+		}
+		got := emulated(t, p, fn, [][]float32{s, l, d, y, target}, 4*ldd, 4*ldy, 4*ldt, rows, n, float32(0.3))
+		sameBits(t, fn, got[0], wantS)
+		sameBits(t, fn, got[1], wantL)
+		sameBits(t, fn, got[2], wantD)
+	}
 }
 
 // emulateLines runs the passes over several lines against those over one.

@@ -304,6 +304,9 @@ func (m *machine) integer(in instruction) {
 	case "SUBQ":
 		x, y := m.read(last), m.read(a[0])
 		result(x-y, int64(x) < int64(y))
+	case "ANDQ":
+		v := m.read(last) & m.read(a[0])
+		result(v, int64(v) < 0)
 	case "DECQ":
 		v := m.read(last)
 		result(v-1, int64(v) < 1)

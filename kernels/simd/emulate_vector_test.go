@@ -83,6 +83,14 @@ func (m *machine) vector(in instruction) {
 			}
 			return x(2, i)
 		})
+	case "VEXTRACTF128", "VEXTRACTF64X4": // as many lanes as the destination has, from the end that the immediate names
+		set(func(i int) uint32 { return m.vec[a[1].reg][int(a[0].imm)*lanes+i] })
+	case "VPERMILPS":
+		set(func(i int) uint32 { return x(1, i&^3+int(a[0].imm>>(2*(i&3))&3)) })
+	case "VMOVSHDUP":
+		set(func(i int) uint32 { return x(0, i|1) })
+	case "VMOVSS":
+		binary.LittleEndian.PutUint32(m.at(m.addr(dst), 4), m.vec[a[0].reg][0])
 	case "VUNPCKLPS", "VUNPCKHPS": // pairs of first and second source, within each 128 bits
 		high := map[string]int{"VUNPCKHPS": 2}[name]
 		set(func(i int) uint32 { return x(1-i%2, i&^3+high+i%4/2) })

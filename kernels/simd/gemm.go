@@ -110,31 +110,3 @@ func chain4(acc *[4]float32, k int, a []float32, csa int, b []float32, ldb int) 
 	}
 	*acc = [4]float32{c0, c1, c2, c3}
 }
-
-// Transpose copies src [rows cols] into dst [cols rows]; rows of src and dst are lds and ldd elements apart.
-//
-// It panics when a slice is shorter than its shape and stride say. dst must not overlap src.
-func Transpose(rows, cols int, src []float32, lds int, dst []float32, ldd int) {
-	if rows <= 0 || cols <= 0 {
-		return
-	}
-	needStrides("src", rows, cols, lds, 1, len(src))
-	needStrides("dst", cols, rows, ldd, 1, len(dst))
-	callTranspose(selected.Load().isa[opTranspose], rows, cols, src, lds, dst, ldd)
-}
-
-func transposeGo(rows, cols int, src []float32, lds int, dst []float32, ldd int) {
-	const block = 16 // 16 by 16 floats: one cache line a row on either side
-	for i0 := 0; i0 < rows; i0 += block {
-		i1 := min(i0+block, rows)
-		for j0 := 0; j0 < cols; j0 += block {
-			w := min(block, cols-j0)
-			for i := i0; i < i1; i++ {
-				d := dst[j0*ldd+i:]
-				for j, v := range src[i*lds+j0:][:w] {
-					d[j*ldd] = v
-				}
-			}
-		}
-	}
-}

@@ -65,8 +65,10 @@ func TestGuardPages(t *testing.T) {
 				sameBits(t, "gemm", got, c)
 				Transpose(m, n, got, n, edge(t, c, end), m)
 			}
+			defer func(old uint64) { fetchAhead = old }(fetchAhead)
 			for n := 1; n < 140; n++ {
 				end := n%2 == 0
+				fetchAhead = uint64(n%3) * 1024 // what is fetched ahead of a page that faults is no access
 				at := func() []float32 { return edge(t, normals(rng, n), end) }
 				x, y, z, w := at(), at(), at(), at()
 				for o := opRelu; o <= opAbs; o++ {
@@ -84,6 +86,8 @@ func TestGuardPages(t *testing.T) {
 				if s := SquaredError(x, y, z, 2) + SquaredError(nil, y, z, 2); s != s {
 					t.Error("an error of finite numbers is NaN")
 				}
+				SquaredErrorMeans(edge(t, normals(rng, 1), end), x, y, z, n, 2)
+				SquaredErrorLanes(edge(t, normals(rng, 16), end), 1, n, x, n, y, n, z, n, 2)
 				if s := SigmoidSoftplus(x, y); s != s {
 					t.Error("a softplus of finite numbers is NaN")
 				}

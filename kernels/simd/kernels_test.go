@@ -341,6 +341,7 @@ func checkVector(t *testing.T, rng *rand.Rand, o op, n int) {
 		MulScalar(want, want, 0.3)
 		sums := []float32{float32(SquaredError(nil, x, y, 0.3)), float32(SquaredError(dst.mid, x, y, 0.3))}
 		sameBits(t, what, sums, []float32{float32(LineSum(square)), float32(LineSum(square))})
+		checkErrorRows(t, rng, n)
 	case o == opSigmoidSoftplus:
 		soft := make([]float32, n)
 		Softplus(soft, x)
@@ -380,6 +381,64 @@ func checkVector(t *testing.T, rng *rand.Rand, o op, n int) {
 	}
 	sameBits(t, what, dst.mid, want)
 	dst.check(t, what)
+}
+
+// checkErrorRows holds the squared errors of several rows to those of one, whole and cut into panels of columns.
+func checkErrorRows(t *testing.T, rng *rand.Rand, n int) {
+	t.Helper()
+	rows, ldd, ldy, ldt := 1+rng.IntN(4), n+rng.IntN(3), n+rng.IntN(3), n+rng.IntN(3)
+	what := fmt.Sprintf("squared error of %d rows of %d", rows, n)
+	draw := normals
+	if rng.IntN(3) == 0 {
+		draw = testValues
+	}
+	y, x := draw(rng, rows*ldy), draw(rng, rows*ldt)
+	flat := func(v []float32, ld int) (out []float32) {
+		for r := range rows {
+			out = append(out, v[r*ld:][:n]...)
+		}
+		return out
+	}
+	fy, fx, want := flat(y, ldy), flat(x, ldt), make([]float32, rows*n)
+	sums, means := make([]float32, rows), make([]float32, rows)
+	for r := range rows {
+		s := SquaredError(want[r*n:][:n], fy[r*n:][:n], fx[r*n:][:n], -0.7)
+		sums[r], means[r] = float32(s), float32(s/float64(n))
+	}
+	dst, got := guard(rng, rows*n), guard(rng, rows)
+	if rng.IntN(2) == 0 {
+		copy(dst.mid, fy)
+		fy = dst.mid
+	}
+	SquaredErrorMeans(got.mid, dst.mid, fy, fx, n, -0.7)
+	sameBits(t, what, got.mid, means)
+	sameBits(t, what, dst.mid, want)
+	dst.check(t, what)
+	got.check(t, what)
+	if n > lineBlock {
+		return
+	}
+	lanes, part := guard(rng, 16*rows), guard(rng, rows*ldd)
+	clear(lanes.mid)
+	for i := range part.mid {
+		part.mid[i] = canary
+	}
+	for j := 0; j < n; {
+		cols := min(n-j, 16*(1+rng.IntN(4)))
+		SquaredErrorLanes(lanes.mid, rows, cols, part.mid[j:], ldd, y[j:], ldy, x[j:], ldt, -0.7)
+		j += cols
+	}
+	FoldLanes(got.mid, lanes.mid)
+	sameBits(t, what, got.mid, sums)
+	sameBits(t, what, flat(part.mid, ldd), want)
+	for i, v := range part.mid {
+		if i%max(ldd, 1) >= n && v != canary {
+			t.Fatalf("%s: writes between rows, at %d", what, i)
+		}
+	}
+	sameBits(t, what, lanes.mid, make([]float32, 16*rows))
+	lanes.check(t, what)
+	part.check(t, what)
 }
 
 func checkOptimizer(t *testing.T, rng *rand.Rand, o op, n int) {

@@ -11,9 +11,11 @@ type AdamParams struct {
 	Scale                 float32 // multiplies the gradient first (mean over rows, clipping); 0 means 1
 }
 
-// adamConsts is what the kernels read, in this order; gen/vector.go has the same offsets.
+// adamConsts is what the kernels read, in this order; gen/optim.go has the same offsets.
 type adamConsts struct {
 	scale, decay, beta1, grow1, beta2, grow2, rootFix, eps, keep, negStep float32
+
+	ahead uint64 // see fetchAhead
 }
 
 func (p AdamParams) consts() adamConsts {
@@ -25,11 +27,24 @@ func (p AdamParams) consts() adamConsts {
 		rootFix: float32(1 / math.Sqrt(1-math.Pow(float64(p.Beta2), step))),
 		eps:     p.Eps, keep: 1,
 		negStep: float32(-float64(p.LR) / (1 - math.Pow(float64(p.Beta1), step))),
+		ahead:   fetchAhead,
 	}
 	if p.Decoupled {
 		c.decay, c.keep = 0, float32(1-float64(p.LR)*float64(p.Decay))
 	}
 	return c
+}
+
+// fetchAhead is how many bytes before it reads them Adam asks for weights, gradients and moments, which in large layers
+// come from beyond L2. That saves a fifth of the update's time on Intel's servers, and costs as much on AMD's, whose own
+// prefetching does better: 0 asks for what is read at once.
+var fetchAhead = aheadOf(cpuid().Vendor)
+
+func aheadOf(vendor string) uint64 {
+	if vendor == "GenuineIntel" {
+		return 2048
+	}
+	return 0
 }
 
 func orOne(s float32) float32 {

@@ -37,3 +37,12 @@ func TestFlushSubnormals(t *testing.T) {
 		}
 	}
 }
+
+// TestFetchAhead: only where it was found faster.
+func TestFetchAhead(t *testing.T) {
+	for vendor, want := range map[string]uint64{"GenuineIntel": 2048, "AuthenticAMD": 0, "": 0} {
+		if got := aheadOf(vendor); got != want {
+			t.Errorf("%q fetches %d bytes ahead, want %d", vendor, got, want)
+		}
+	}
+}

@@ -83,7 +83,7 @@ func f32sum_avx2(lanes, x, y *float32, n int)
 func f32dot_avx2(lanes, x, y *float32, n int)
 
 //go:noescape
-func f32squarederror_avx2(lanes, dst, y, t *float32, n int, s float32)
+func f32squarederror_avx2(sums, lanes, dst, y, t *float32, ldd, ldy, ldt, rows, cols int, s float32)
 
 //go:noescape
 func f32sigmoidsoftplus_avx2(lanes, dst, x *float32, n int)
@@ -162,6 +162,9 @@ func f32rmsprop_avx2(w, d, v *float32, n int, c *rmsConsts)
 
 //go:noescape
 func f32transpose_avx2(dst, src *float32, ldd, lds, blocks int)
+
+//go:noescape
+func f32transpose4_avx2(dst, src *float32, ldd, lds, blocks int)
 
 //go:noescape
 func f32peak_avx2(n int)
@@ -336,7 +339,7 @@ func f32sum_avx512(lanes, x, y *float32, n int)
 func f32dot_avx512(lanes, x, y *float32, n int)
 
 //go:noescape
-func f32squarederror_avx512(lanes, dst, y, t *float32, n int, s float32)
+func f32squarederror_avx512(sums, lanes, dst, y, t *float32, ldd, ldy, ldt, rows, cols int, s float32)
 
 //go:noescape
 func f32sigmoidsoftplus_avx512(lanes, dst, x *float32, n int)
@@ -415,6 +418,9 @@ func f32rmsprop_avx512(w, d, v *float32, n int, c *rmsConsts)
 
 //go:noescape
 func f32transpose_avx512(dst, src *float32, ldd, lds, blocks int)
+
+//go:noescape
+func f32transpose4_avx512(dst, src *float32, ldd, lds, blocks int)
 
 //go:noescape
 func f32peak_avx512(n int)

@@ -33,56 +33,6 @@ func LineDot(x, y []float32) float64 {
 	return s
 }
 
-// SquaredError returns LineSum of the squares of y[i]-t[i] over len(y) and sets dst[i] to (y[i]-t[i])·scale: the error of
-// one row and its gradient, with the bits of Sub, then Mul of the difference by itself and LineSum, and MulScalar. With an
-// empty dst only the sum is made. dst may be y or t exactly. It panics when another slice is shorter.
-func SquaredError(dst, y, t []float32, scale float32) float64 {
-	need("t", t, len(y))
-	t = t[:len(y)]
-	if len(dst) != 0 {
-		need("dst", dst, len(y))
-		dst = dst[:len(y)]
-	}
-	if len(y) <= lineBlock {
-		return float64(squaredError(dst, y, t, scale))
-	}
-	var s float64
-	for len(y) > 0 {
-		n := min(len(y), lineBlock)
-		var part []float32
-		if len(dst) != 0 {
-			part, dst = dst[:n], dst[n:]
-		}
-		s += float64(squaredError(part, y[:n], t[:n], scale))
-		y, t = y[n:], t[n:]
-	}
-	return s
-}
-
-func squaredError(dst, y, t []float32, scale float32) float32 {
-	var l [16]float32
-	if whole := len(y) &^ 15; whole > 0 {
-		var part []float32
-		if len(dst) != 0 {
-			part, dst = dst[:whole], dst[whole:]
-		}
-		callSquaredError(selected.Load().isa[opSquaredError], &l, part, y[:whole], t[:whole], scale)
-		y, t = y[whole:], t[whole:]
-	}
-	squaredErrorGo(&l, dst, y, t, scale)
-	return halves(&l)
-}
-
-func squaredErrorGo(lanes *[16]float32, dst, y, t []float32, scale float32) {
-	for i, v := range y {
-		d := v - t[i]
-		lanes[i&15] += float32(d * d)
-		if len(dst) != 0 {
-			dst[i] = d * scale
-		}
-	}
-}
-
 // halves adds lanes: i with i+8, then i+4, i+2, i+1. It is written out because a loop through memory takes longer than
 // the lanes of a short row.
 func halves(l *[16]float32) float32 {

@@ -12,9 +12,13 @@ func NewReference(p *plan.Plan, s *Store, o Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	e.stays = map[int]bool{} // nothing is turned
 	swap := func(st *boundStep) {
 		step := &p.Steps[st.id]
 		if e.changesStore(st.id) {
+			if step.Op == nil {
+				st.run, st.name = e.binding(step, st.id, nil).kernel()
+			}
 			return
 		}
 		b := &binding{e: e, p: p, s: step}

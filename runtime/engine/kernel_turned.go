@@ -35,8 +35,8 @@ func turns(p *plan.Plan, s *plan.Step) bool {
 		p.Buffers[s.In[0]].Type.Shape[0].At(p.Capacity) >= turnDepth
 }
 
-// findTurned finds the results that only the next product of a chain reads, so
-// that they may stay turned.
+// findTurned finds the results that only the next product of a chain reads, or the
+// update of the same tile, so that they may stay turned.
 func (e *Engine) findTurned() {
 	p := e.p
 	e.stays = map[int]bool{}
@@ -48,9 +48,13 @@ func (e *Engine) findTurned() {
 	}
 	for i := range p.Phases {
 		for j := range p.Phases[i].Groups {
+			g := &p.Phases[i].Groups[j]
 			made := map[int]bool{}
-			for _, id := range p.Phases[i].Groups[j].Steps {
+			for _, id := range g.Steps {
 				s := &p.Steps[id]
+				if s.Op == nil && len(s.In) == 1 && made[s.In[0]] && !g.Whole() {
+					e.stays[s.In[0]] = true
+				}
 				if !turns(p, s) {
 					continue
 				}

@@ -21,6 +21,17 @@ func (b *binding) update() (kernel, string) {
 	g, w := b.in[0], b.out[0]
 	seg := b.e.s.index[b.p.Segments[b.s.Param].Name]
 	n, _ := fixedWidth(b.outT[0])
+	if b.e.stays[b.s.In[0]] {
+		b.needs(min(b.outT[0].Shape[0].Length(), b.g.Grain) * n)
+		return func(c *ctx, lo, hi int) {
+			m := hi - lo
+			tile := c.scratch(m * n)
+			simd.Transpose(n, m, g.f32[lo*n:], m, tile, n)
+			c.take(seg, lo*n, hi*n)
+			c.apply(seg, w.f32[lo*n:hi*n], tile)
+			follow.run(c, 0, lo, hi)
+		}, name + "_turned"
+	}
 	return func(c *ctx, lo, hi int) {
 		c.update(seg, lo*n, hi*n, w.f32, g.f32)
 		follow.run(c, 0, lo, hi)
@@ -107,12 +118,16 @@ func (e *Engine) step(seg int) optim.Step {
 // update changes the elements [lo,hi) of a segment whose weights are w and
 // gradients g.
 func (c *ctx) update(seg, lo, hi int, w, g []float32) {
-	e := c.e
-	at := e.s.slotAt[seg]
-	for i, s := range e.s.slots {
+	c.take(seg, lo, hi)
+	c.apply(seg, w[lo:hi], g[lo:hi])
+}
+
+// take makes the slots of c those of the elements [lo,hi) of a segment.
+func (c *ctx) take(seg, lo, hi int) {
+	at := c.e.s.slotAt[seg]
+	for i, s := range c.e.s.slots {
 		c.slots[i] = s[at+lo : at+hi]
 	}
-	c.apply(seg, w[lo:hi], g[lo:hi])
 }
 
 // apply calls the optimizer with the slots of c. It stores no subnormal moment, or that is done here.

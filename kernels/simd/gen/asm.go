@@ -123,6 +123,9 @@ var values = map[string]uint32{
 	"log4": f(0.14025302231311798), "log5": f(-0.12127146869897842), "log6": f(0.13898387551307678), "log7": f(-0.13146142661571503),
 }
 
+// maskLanes are the tables of masks, with the lanes that each masks.
+var maskLanes = map[string]int{"lanes": 8, "lanes16": 16}
+
 func f(x float32) uint32 { return math.Float32bits(x) }
 
 // load puts constants into registers while there are any; the rest stay in memory. Those that an instruction needs in a
@@ -161,16 +164,16 @@ func (a *asm) file() []byte {
 	var out bytes.Buffer
 	out.WriteString(warning(a.arch) + "#include \"textflag.h\"\n")
 	for _, name := range a.data {
-		if name == "lanes" {
-			out.WriteString("\n// lanes+32-4n masks the first n of 8 lanes.\n")
-			for i := range 16 {
+		if n := maskLanes[name]; n > 0 {
+			fmt.Fprintf(&out, "\n// %s+%d-4n masks the first n of %d lanes.\n", name, 4*n, n)
+			for i := range 2 * n {
 				v := "0xffffffff"
-				if i >= 8 {
+				if i >= n {
 					v = "0"
 				}
-				fmt.Fprintf(&out, "DATA lanes<>+%d(SB)/4, $%s\n", 4*i, v)
+				fmt.Fprintf(&out, "DATA %s<>+%d(SB)/4, $%s\n", name, 4*i, v)
 			}
-			out.WriteString("GLOBL lanes<>(SB), RODATA|NOPTR, $64\n")
+			fmt.Fprintf(&out, "GLOBL %s<>(SB), RODATA|NOPTR, $%d\n", name, 8*n)
 			continue
 		}
 		out.WriteString("\n")

@@ -2,53 +2,140 @@ package main
 
 import "fmt"
 
-// squaredError folds the squares of y - t of whole blocks of 16 into the lanes in memory and, unless dst is nil, writes
-// the differences times s. Square and addition round apart, as Mul and Sum do.
+// squaredError adds, for each row, the squares of y - t to sixteen lanes and, unless dst is nil, writes the differences
+// times s; strides are in bytes. Square and addition round apart, as Mul and Sum do. A row's lanes begin as those in
+// memory, or at 0 without them, and end there, or folded by halves into its place of sums, if these are given. Columns
+// beyond the last whole block count as squares of 0, which leave a sum of squares as it is.
 func (a *asm) squaredError() {
-	a.text("squarederror", "lanes, dst, y, t *float32, n int, s float32", 44)
-	a.args("lanes", "R8", "dst", "DI", "y", "SI", "t", "DX", "n", "CX")
-	a.p("VBROADCASTSS s+40(FP), %s", a.r(12))
+	a.text("squarederror", "sums, lanes, dst, y, t *float32, ldd, ldy, ldt, rows, cols int, s float32", 84)
+	a.args("sums", "R8", "lanes", "R9", "dst", "DI", "y", "SI", "t", "DX", "ldd", "R10", "ldy", "R11", "ldt", "R12", "rows", "R13", "cols", "CX")
+	a.p("VBROADCASTSS s+80(FP), %s", a.r(12))
 	vecs := 16 / a.lanes
-	at := func(ptr string, v int) string { return fmt.Sprintf("%d(%s)", v*a.bytes(), ptr) }
-	for v := range vecs {
-		a.p("VMOVUPS %s, %s", at("R8", v), a.r(v))
-	}
-	sums, done := a.fresh("sums"), a.fresh("done")
-	a.p("TESTQ DI, DI")
-	a.p("JZ %s", sums)
-	for _, write := range []bool{true, false} {
-		loop := a.fresh("loop")
-		if !write {
-			a.at(sums)
+	masks := []string{"Y15", "Y14"}
+	a.p("MOVQ CX, BX")
+	a.p("ANDQ $-16, BX")
+	a.p("SUBQ BX, CX")
+	if a.wide() {
+		a.p("MOVQ CX, R14")
+		a.mask()
+		a.p("MOVQ R14, CX")
+	} else {
+		a.use("lanes16")
+		a.p("MOVQ CX, R14")
+		a.p("SHLQ $2, R14")
+		a.p("LEAQ lanes16<>+64(SB), AX")
+		a.p("SUBQ R14, AX")
+		for v, mask := range masks {
+			a.p("VMOVUPS %d(AX), %s", v*a.bytes(), mask)
 		}
-		a.at(loop)
+	}
+	a.p("SHLQ $2, BX")
+	at := func(ptr string, v int) string { return fmt.Sprintf("%d(%s)(AX*1)", v*a.bytes(), ptr) }
+	move := func(masked, store bool, ptr string, v int, r string) {
+		x, y, z := at(ptr, v), r, ".Z"
+		if store {
+			x, y, z = y, x, ""
+		}
+		switch {
+		case !masked:
+			a.p("VMOVUPS %s, %s", x, y)
+		case a.wide():
+			a.p("VMOVUPS%s %s, K1, %s", z, x, y)
+		default:
+			a.p("VMASKMOVPS %s, %s, %s", x, masks[v], y)
+		}
+	}
+	block := func(write, masked bool) {
 		for v := range vecs {
 			d, q := a.r(4+v), a.r(8+v)
-			a.p("VMOVUPS %s, %s", at("SI", v), d)
-			a.p("VSUBPS %s, %s, %s", at("DX", v), d, d)
+			move(masked, false, "SI", v, d)
+			if masked {
+				move(true, false, "DX", v, q)
+				a.p("VSUBPS %s, %s, %s", q, d, d)
+			} else {
+				a.p("VSUBPS %s, %s, %s", at("DX", v), d, d)
+			}
 			a.p("VMULPS %s, %s, %s", d, d, q)
 			a.p("VADDPS %s, %s, %s", q, a.r(v), a.r(v))
 			if write {
 				a.p("VMULPS %s, %s, %s", a.r(12), d, d)
-				a.p("VMOVUPS %s, %s", d, at("DI", v))
+				move(masked, true, "DI", v, d)
 			}
 		}
-		if write {
-			a.p("ADDQ $64, DI")
+	}
+	only, done := a.fresh("only"), a.fresh("done")
+	a.p("TESTQ DI, DI")
+	a.p("JZ %s", only)
+	for _, write := range []bool{true, false} {
+		row, zero, begin, loop, tail, end, lanes, next := a.fresh("row"), a.fresh("zero"), a.fresh("begin"), a.fresh("loop"), a.fresh("tail"), a.fresh("end"), a.fresh("lanes"), a.fresh("next")
+		if !write {
+			a.at(only)
 		}
-		a.p("ADDQ $64, SI")
-		a.p("ADDQ $64, DX")
-		a.p("SUBQ $16, CX")
-		a.p("JGT %s", loop)
+		a.at(row)
+		a.p("TESTQ R9, R9")
+		a.p("JZ %s", zero)
+		for v := range vecs {
+			a.p("VMOVUPS %d(R9), %s", v*a.bytes(), a.r(v))
+		}
+		a.p("ADDQ $64, R9")
+		a.p("JMP %s", begin)
+		a.at(zero)
+		for v := range vecs {
+			a.zero(v)
+		}
+		a.at(begin)
+		a.p("MOVQ $0, AX")
+		a.p("TESTQ BX, BX")
+		a.p("JZ %s", tail)
+		a.at(loop)
+		block(write, false)
+		a.p("ADDQ $64, AX")
+		a.p("CMPQ AX, BX")
+		a.p("JLT %s", loop)
+		a.at(tail)
+		a.p("TESTQ CX, CX")
+		a.p("JZ %s", end)
+		block(write, true)
+		a.at(end)
+		a.p("TESTQ R8, R8")
+		a.p("JZ %s", lanes)
+		a.halves()
+		a.p("VMOVSS X0, (R8)")
+		a.p("ADDQ $4, R8")
+		a.p("JMP %s", next)
+		a.at(lanes)
+		for v := range vecs {
+			a.p("VMOVUPS %s, %d(R9)", a.r(v), v*a.bytes()-64)
+		}
+		a.at(next)
+		if write {
+			a.p("ADDQ R10, DI")
+		}
+		a.p("ADDQ R11, SI")
+		a.p("ADDQ R12, DX")
+		a.p("DECQ R13")
+		a.p("JNZ %s", row)
 		if write {
 			a.p("JMP %s", done)
 		}
 	}
 	a.at(done)
-	for v := range vecs {
-		a.p("VMOVUPS %s, %s", a.r(v), at("R8", v))
-	}
 	a.ret()
+}
+
+// halves adds sixteen lanes, in register 0 or in 0 and 1, in the order of the Go function: i with i+8, then +4, +2, +1. The
+// sum is the lowest lane of register 0; it spoils 1.
+func (a *asm) halves() {
+	if a.wide() {
+		a.p("VEXTRACTF64X4 $1, Z0, Y1")
+	}
+	a.p("VADDPS Y1, Y0, Y0")
+	a.p("VEXTRACTF128 $1, Y0, X1")
+	a.p("VADDPS X1, X0, X0")
+	a.p("VPERMILPS $14, X0, X1")
+	a.p("VADDPS X1, X0, X0")
+	a.p("VMOVSHDUP X0, X1")
+	a.p("VADDPS X1, X0, X0")
 }
 
 // sigmoidSoftplus writes the sigmoid of whole blocks of 16 and folds their softplus into the lanes in memory; both are made

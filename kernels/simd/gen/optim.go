@@ -30,9 +30,24 @@ func (a *asm) optimizers() {
 
 	a.text("adam", "w, d, m, v *float32, n int, c *adamConsts", 48) // d, because g names a register
 	a.args("w", "DI", "d", "SI", "m", "DX", "v", "BX", "n", "CX", "c", "R8")
-	c := consts("R8", 5, 10)
-	exponent(15)
-	a.loop([]string{"DI", "SI", "DX", "BX"}, func(m bool) {
+	loop, first := a.loop, 5
+	if a.wide() { // Zen 4's divider takes 6 % less long for two roots and then two quotients than for each root with its quotient
+		loop, first = a.paired, a.temps
+	}
+	c := consts("R8", first, 10)
+	a.p("MOVQ 40(R8), R9")
+	exponent(first + 10)
+	ptrs := []string{"DI", "SI", "DX", "BX"}
+	loop(ptrs, func(m bool) {
+		for _, p := range ptrs { // what later vectors will read
+			switch {
+			case m:
+			case a.second:
+				a.p("PREFETCHT0 %d(%s)(R9*1)", a.bytes(), p)
+			default:
+				a.p("PREFETCHT0 (%s)(R9*1)", p)
+			}
+		}
 		gradient(c, m)
 		a.ld("DX", 2, m)
 		a.ld("BX", 3, m)
