@@ -21,7 +21,7 @@ func edge16(t *testing.T, x []uint16, atEnd bool) []uint16 {
 
 // TestBF16GuardPages: nothing outside the operands is touched, before or after them.
 func TestBF16GuardPages(t *testing.T) {
-	for _, set := range []isa{isaGo, isaAVX2, isaAVX512} {
+	for _, set := range bf16Sets {
 		t.Run(set.String(), func(t *testing.T) {
 			use(t, set.String(), set.String(), available(set))
 			rng := rand.New(rand.NewPCG(33, 33))

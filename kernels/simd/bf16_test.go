@@ -325,7 +325,7 @@ func TestBF16Sets(t *testing.T) {
 // among them, in every set.
 func TestBF16Edges(t *testing.T) {
 	const m, n = 64, 48
-	for _, set := range bf16Sets {
+	for _, set := range bf16Sets[1:] {
 		t.Run(set.String(), func(t *testing.T) {
 			use(t, set.String(), set.String(), available(set))
 			rng := rand.New(rand.NewPCG(34, uint64(set)))

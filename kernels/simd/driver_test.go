@@ -30,7 +30,7 @@ func TestArgs(t *testing.T) {
 			t.Errorf("field %d of bf16Args is %s at %d, want %s at %d", i, f.Name, f.Offset, name, 8*i)
 		}
 	}
-	for name, at := range map[string]uintptr{"mxcsr": 112, "flush": 116, "even": 120} {
+	for name, at := range map[string]uintptr{"status": 112, "flush": 116, "even": 120} {
 		if f, _ := bf.FieldByName(name); f.Offset != at {
 			t.Errorf("bf16Args.%s at %d, want %d", name, f.Offset, at)
 		}

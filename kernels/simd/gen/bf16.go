@@ -18,9 +18,9 @@ const (
 	bfAtCX
 	bfAtSI
 	bfAtDX
-	bfMXCSR
-	bfEven  = bfMXCSR + 8
-	bfFlush = bfMXCSR + 4
+	bfStatus
+	bfEven  = bfStatus + 8
+	bfFlush = bfStatus + 4
 )
 
 func init() {
@@ -140,7 +140,7 @@ func (a *asm) bf16Tile(mr, nr int) {
 
 	t.bf16(fmt.Sprintf("gemm_%dx%d", mr, nr), "p *bf16Args", 8)
 	t.p("MOVQ p+0(FP), DI")
-	t.p("STMXCSR %d(DI)", bfMXCSR)
+	t.p("STMXCSR %d(DI)", bfStatus)
 	t.p("LDMXCSR %d(DI)", bfFlush)
 	t.p("MOVQ %d(DI), R13", bfA)
 	t.p("MOVQ %d(DI), R9", bfLDB)
@@ -240,7 +240,7 @@ func (a *asm) bf16Tile(mr, nr int) {
 	t.at(within)
 	t.p("DECQ %d(DI)", bfTiles)
 	t.p("JNZ %s", tile)
-	t.p("LDMXCSR %d(DI)", bfMXCSR)
+	t.p("LDMXCSR %d(DI)", bfStatus)
 	t.ret()
 }
 
