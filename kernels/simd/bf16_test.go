@@ -16,14 +16,18 @@ import (
 // bf16Sets are those of this architecture, whether the CPU has them or not.
 var bf16Sets = map[string][]isa{"amd64": {isaGo, isaAVX2, isaAVX512}, "arm64": {isaGo, isaNEON}}[runtime.GOARCH]
 
-// bf16Values draws bf16 numbers of a kind: ordinary ones, products about the least normal number and below, sums whose exact
-// value is a tie, every bit pattern with NaN and infinities, and a mix.
+// bf16Kinds is the number of kinds of values.
+const bf16Kinds = 7
+
+// bf16Values draws bf16 numbers of a kind: ordinary ones; products about the least normal number; sums whose exact value is a
+// tie; every bit pattern, with NaN and infinities; 0, subnormal and least normal ones; products of which one is the least
+// normal number and another, of the other sign, about what it may lose before rounding no longer restores it; and a mix.
 func bf16Values(rng *rand.Rand, kind, n int) []uint16 {
 	x := make([]uint16, n)
 	for i := range x {
 		k := kind
-		if k == 5 {
-			k = rng.IntN(5)
+		if k == bf16Kinds-1 {
+			k = rng.IntN(bf16Kinds - 1)
 		}
 		sign := uint16(rng.IntN(2)) << 15
 		mantissa := uint16(rng.IntN(128))
@@ -41,6 +45,8 @@ func bf16Values(rng *rand.Rand, kind, n int) []uint16 {
 			x[i] = uint16(rng.Uint32())
 		case 4: // 0, subnormal, least normal
 			x[i] = sign | uint16(rng.IntN(3))<<7 | mantissa*uint16(rng.IntN(2))
+		case 5: // exponents of a product -126, and -150 to -154
+			x[i] = sign | uint16(127-63-[]int{0, 0, 12, 13, 14}[rng.IntN(5)])<<7 | mantissa&1*uint16(rng.IntN(2))
 		}
 	}
 	return x
@@ -51,8 +57,8 @@ func bf16Starts(rng *rand.Rand, kind, n int) []float32 {
 	x := make([]float32, n)
 	for i := range x {
 		k := kind
-		if k == 5 {
-			k = rng.IntN(5)
+		if k == bf16Kinds-1 {
+			k = rng.IntN(bf16Kinds - 1)
 		}
 		bits := rng.Uint32()
 		switch k {
@@ -66,6 +72,8 @@ func bf16Starts(rng *rand.Rand, kind, n int) []float32 {
 			x[i] = math.Float32frombits(bits)
 		case 4:
 			x[i] = math.Float32frombits(bits&0x80000001 | uint32(rng.IntN(3))<<23)
+		case 5:
+			x[i] = math.Float32frombits(bits&0x80000003 | 1<<23)
 		}
 	}
 	return x
@@ -119,7 +127,7 @@ func bf16Exact(k int, a, b func(p int) uint16, start float32, accumulate bool) f
 func TestBF16Exact(t *testing.T) {
 	rng := rand.New(rand.NewPCG(30, 1))
 	for trial := range 3000 {
-		kind := trial % 6
+		kind := trial % bf16Kinds
 		m, n, k := 1+rng.IntN(3), 1+rng.IntN(9), []int{1, 2, 3, 30, 31, 32, 33, 40, 64, 70}[rng.IntN(10)]
 		if trial%3 > 0 {
 			k = 1 + rng.IntN(6)
@@ -140,7 +148,7 @@ func TestBF16Exact(t *testing.T) {
 // checkBF16 holds a product in the set in use, of either kind of right operand, to the portable one.
 func checkBF16(t *testing.T, rng *rand.Rand, m, n, k int) {
 	t.Helper()
-	kind := rng.IntN(6)
+	kind := rng.IntN(bf16Kinds)
 	rsa, csa := k+rng.IntN(3), 1
 	switch rng.IntN(5) {
 	case 0, 1:
@@ -331,7 +339,7 @@ func TestBF16Edges(t *testing.T) {
 			rng := rand.New(rand.NewPCG(34, uint64(set)))
 			flushed, rounded := 0, 0
 			for trial := range 600 {
-				kind, k := trial%6, 1+rng.IntN(5)
+				kind, k := trial%bf16Kinds, 1+rng.IntN(5)
 				if trial%10 == 0 {
 					k = 30 + rng.IntN(5)
 				}
@@ -357,15 +365,36 @@ func TestBF16Edges(t *testing.T) {
 	}
 }
 
+// TestBF16RoundsUp: 2^-126 - 2^-152 lies below the least normal number and rounds to it, so that it is not flushed; with
+// 2^-150 subtracted it is tiny.
+func TestBF16RoundsUp(t *testing.T) {
+	for _, set := range Available() {
+		t.Run(set, func(t *testing.T) {
+			use(t, set, set, true)
+			for _, c := range []struct {
+				less int
+				want float32
+			}{{-152, 0x1p-126}, {-151, 0x1p-126}, {-150, 0}} {
+				bf := func(e int) uint16 { return float16.BrainOf(float32(math.Ldexp(1, e))) }
+				a := []uint16{bf(-63), 0, bf(-75)}
+				b := []uint16{bf(-63), 0, bf(c.less+75) | 1<<15}
+				got := make([]float32, 1)
+				GemmBF16(1, 1, 3, a, 3, 1, b, 1, 1, got, 1, false, Epilogue{}, make([]float32, BF16Scratch(1, 1, 3)))
+				sameBits(t, fmt.Sprintf("2^-126 - 2^%d", c.less), got, []float32{c.want})
+			}
+		})
+	}
+}
+
 // TestBF16Splits: the bits of a product are those of its parts, cut anywhere in m and n and at multiples of 32 in k.
 func TestBF16Splits(t *testing.T) {
 	for _, set := range Available() {
 		t.Run(set, func(t *testing.T) {
 			use(t, set, set, true)
 			rng := rand.New(rand.NewPCG(35, 35))
-			for trial := range 12 {
+			for trial := range 2 * bf16Kinds {
 				m, n, k := 1+rng.IntN(50), 1+rng.IntN(70), 1+rng.IntN(300)
-				a, b := bf16Values(rng, trial%6, m*k), bf16Values(rng, trial%6, k*n)
+				a, b := bf16Values(rng, trial%bf16Kinds, m*k), bf16Values(rng, trial%bf16Kinds, k*n)
 				whole, parts := make([]float32, m*n), make([]float32, m*n)
 				tmp := make([]float32, BF16Scratch(m, n, k))
 				GemmBF16(m, n, k, a, k, 1, b, n, 1, whole, n, false, Epilogue{}, tmp)

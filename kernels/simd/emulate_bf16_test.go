@@ -113,7 +113,7 @@ func TestEmulatedBF16(t *testing.T) {
 		}
 		rng := rand.New(rand.NewPCG(32, uint64(set)))
 		for _, tile := range bf16Tiles(set) {
-			for trial := range 6 {
+			for trial := range bf16Kinds {
 				emulateBF16Tile(t, p, fn(fmt.Sprintf("gemm_%dx%d", tile[0], tile[1])), rng, set, trial, tile[0], tile[1])
 			}
 		}
@@ -199,7 +199,7 @@ func TestEmulatedBF16(t *testing.T) {
 // emulateBF16Tile runs one tile over packed operands.
 func emulateBF16Tile(t *testing.T, p *program, fn string, rng *rand.Rand, set isa, trial, mr, nr int) {
 	t.Helper()
-	lanes, kind := bf16Lanes(set), trial
+	lanes, kind := bf16Lanes(set), trial%bf16Kinds
 	count := 1
 	if lanes%mr == 0 {
 		count = 1 + rng.IntN(2*lanes/mr)
