@@ -53,5 +53,3 @@ func rest(x []float32, n int) []float32 {
 	}
 	return x[n:]
 }
-
-}
