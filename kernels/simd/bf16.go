@@ -128,7 +128,7 @@ func zeroed(x float32) float32 {
 // lies below 2^-126.
 func flushed(x, y, z float32) float32 {
 	const up = 0x1p100
-	if r := fma(x, y, z); r != 0 && math.Abs(float64(r)) > 0x1p-126 || r != r {
+	if r := fma(x, y, z); r == 0 || r != r || math.Abs(float64(r)) > 0x1p-126 {
 		return r
 	}
 	r := fma(x*0x1p50, y*0x1p50, z*up) // exact: whatever gives a tiny sum is small

@@ -120,6 +120,7 @@ type selection struct {
 	isa    [numOps]isa
 	mr, nr int  // the largest GEMM tile
 	forced bool // no other tile may be larger in any direction
+	amx    amxUse
 }
 
 // selected is the choice in use; replaced as a whole, so that calls in flight finish with the one they began with.
@@ -156,6 +157,7 @@ func whole(i isa) *selection {
 // choose resolves a set or row name; the best set comes with any error.
 func choose(name string) (*selection, error) {
 	s := whole(best())
+	s.amx = amxOn
 	if name == "" {
 		return s, nil
 	}
