@@ -22,10 +22,11 @@ func cpuCommand() *cobra.Command {
 			cpu, peak := simd.CPU(), simd.PeakFMA(100*time.Millisecond)
 			if asJSON {
 				return json.NewEncoder(c.OutOrStdout()).Encode(map[string]any{
-					"cpu": cpu, "kernels": simd.Active(), "variants": simd.Variants(), "peak_gflops": peak})
+					"cpu": cpu, "kernels": simd.Active(), "variants": simd.Variants(), "peak_gflops": peak, "bf16": simd.BF16Speed()})
 			}
 			w := c.OutOrStdout()
 			fmt.Fprintf(w, "cpu       %+v\nkernels   %s\npeak      %.1f GFLOP/s on one core, float32 multiply-add, measured now\n", cpu, simd.Active(), peak)
+			fmt.Fprintf(w, "bf16      products %s\n", simd.BF16Speed())
 			for _, v := range simd.Variants() {
 				if !v.Available {
 					continue

@@ -5,6 +5,9 @@ import (
 	"sync"
 )
 
+// amxRow is the name of AMX in the table.
+const amxRow = "bf16gemm_32x32_amx"
+
 // amxUse says which bf16 products AMX may take.
 type amxUse uint8
 

@@ -2,8 +2,13 @@
 
 package simd
 
+import "runtime"
+
 func amxFound() string {
-	return "this build has no kernels for AMX"
+	if runtime.GOARCH == "amd64" {
+		return "this build has no kernels for AMX"
+	}
+	return "this CPU has no AMX"
 }
 
 func amxPermission() string { return amxFound() }
