@@ -23,9 +23,10 @@ func cpuCommand() *cobra.Command {
 			cpu, peak := simd.CPU(), simd.PeakFMA(100*time.Millisecond)
 			if asJSON {
 				return json.NewEncoder(c.OutOrStdout()).Encode(map[string]any{
-					"cpu": cpu, "kernels": simd.Active(), "variants": simd.Variants(), "peak_gflops": peak})
+					"cpu": cpu, "kernels": simd.Active(), "variants": simd.Variants(), "peak_gflops": peak, "bf16": simd.BF16Speed()})
 			}
 			fmt.Fprint(c.OutOrStdout(), describeCPU(cpu, simd.Active(), len(availableKernels()), peak))
+			fmt.Fprintf(c.OutOrStdout(), "bf16      products %s\n", simd.BF16Speed())
 			return nil
 		},
 	}

@@ -187,6 +187,8 @@ func TestCommandLine(t *testing.T) {
 		"ops":             {[]string{"ops"}, 0, "MatMul"},
 		"ops json":        {[]string{"ops", "--json"}, 0, `"onnx":"MatMul"`},
 		"cpu":             {[]string{"cpu"}, 0, "GFLOP/s"},
+		"cpu and bf16":    {[]string{"cpu"}, 0, "\nbf16      products " + simd.BF16Speed() + "\n"},
+		"bf16 json":       {[]string{"cpu", "--json"}, 0, `"bf16":"` + simd.BF16Speed() + `"`},
 		"explain":         {[]string{"demo", "--explain", "--out", t.TempDir()}, 0, "GemmRelu"},
 		"unknown verb":    {[]string{"frob"}, 2, "frob"},
 		"unknown flag":    {[]string{"demo", "--frob"}, 2, "frob"},

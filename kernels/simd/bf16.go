@@ -90,8 +90,17 @@ func gemmBF16(m, n, k int, a []uint16, rsa, csa int, b bf16Right, c []float32, l
 	if want := BF16Scratch(m, n, k); len(tmp) < want {
 		panic(fmt.Sprintf("simd: scratch of %d elements, want %d", len(tmp), want))
 	}
+	s := selected.Load()
+	if k > 0 && s.amxTakes(m, n, k) && min(rsa, csa) == 1 && (b.tiles != nil || min(b.rs, b.cs) == 1) {
+		if b.tiles != nil {
+			gemmBF16TilesAMX(m, n, k, a, rsa, csa, b.tiles, c, ldc, accumulate, e, tmp)
+		} else {
+			gemmBF16AMX(m, n, k, a, rsa, csa, b.b, b.rs, b.cs, c, ldc, accumulate, e, tmp)
+		}
+		return
+	}
 	if k > 0 {
-		gemmBF16Panels(selected.Load(), m, n, k, a, rsa, csa, b, c, ldc, accumulate, tmp)
+		gemmBF16Panels(s, m, n, k, a, rsa, csa, b, c, ldc, accumulate, tmp)
 		accumulate = true
 	}
 	if !accumulate || e.Relu || e.Bias != nil || e.Mask != nil {

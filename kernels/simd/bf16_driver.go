@@ -14,9 +14,14 @@ func BF16Scratch(m, n, k int) int {
 	if m <= 0 || n <= 0 || k <= 0 {
 		return 0
 	}
+	amx := amxScratch(m, n, k)
 	rows := min((m+15)&^15, bf16BlockRows)
 	steps := min((k+BF16Block-1)/BF16Block*BF16Block, bf16BlockK)
-	return rows*steps + bf16PanelCols*steps + rows*bf16PanelCols/2 + 16
+	n = rows*steps + bf16PanelCols*steps + rows*bf16PanelCols/2 + 16
+	if amxThere() {
+		n = max(n, amx)
+	}
+	return n
 }
 
 // bf16Lanes is how many rows of A and columns of B a strip has.

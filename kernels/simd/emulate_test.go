@@ -30,9 +30,10 @@ type operand struct {
 }
 
 type instruction struct {
-	name string
-	args []operand
-	text string
+	name  string
+	args  []operand
+	text  string
+	bytes []byte // of an instruction that the assembler does not know
 }
 
 type program struct {
@@ -51,7 +52,7 @@ func parseProgram(t *testing.T, file string) *program {
 	p := &program{map[string][]instruction{}, map[string]map[string]int{}, map[string][]byte{}}
 	fn := ""
 	for s := bufio.NewScanner(f); s.Scan(); {
-		line, _, _ := strings.Cut(s.Text(), "//")
+		line, comment, _ := strings.Cut(s.Text(), "//")
 		line = strings.TrimSpace(line)
 		name, rest, _ := strings.Cut(line, " ")
 		switch {
@@ -68,6 +69,8 @@ func parseProgram(t *testing.T, file string) *program {
 			p.labels[fn] = map[string]int{}
 		case strings.HasSuffix(line, ":"):
 			p.labels[fn][strings.TrimSuffix(line, ":")] = len(p.code[fn])
+		case name == "BYTE":
+			p.code[fn] = append(p.code[fn], instruction{name: name, text: strings.TrimSpace(comment), bytes: parseBytes(t, line)})
 		default:
 			in := instruction{name: name, text: line}
 			for _, a := range strings.Split(rest, ", ") {
@@ -143,6 +146,7 @@ type machine struct {
 	steps      int
 	dirty      bool // upper halves in use: VZEROUPPER is due
 	flush      bool // MXCSR has FTZ and DAZ
+	tiles      tileState
 }
 
 func newMachine(p *program) *machine {
@@ -250,6 +254,9 @@ func (m *machine) run(fn string, args ...uint64) (err error) {
 			if m.flush {
 				return fmt.Errorf("%s returns with FTZ and DAZ set", fn)
 			}
+			if m.tiles.configured {
+				return fmt.Errorf("%s returns without TILERELEASE", fn)
+			}
 			return nil
 		}
 		if in.name[0] == 'J' {
@@ -270,9 +277,12 @@ func (m *machine) run(fn string, args ...uint64) (err error) {
 		if m.bf16(in) {
 			continue
 		}
-		if in.name[0] == 'V' {
+		switch {
+		case in.bytes != nil:
+			m.tile(in.bytes)
+		case in.name[0] == 'V':
 			m.vector(in)
-		} else {
+		default:
 			m.integer(in)
 		}
 	}
@@ -299,6 +309,8 @@ func (m *machine) integer(in instruction) {
 		} else {
 			m.k[last.reg] = m.read(a[0]) & 0xffff
 		}
+	case "KMOVD":
+		m.k[last.reg] = uint64(binary.LittleEndian.Uint32(m.at(m.addr(a[0]), 4)))
 	case "CMPQ":
 		x, y := int64(m.read(a[0])), int64(m.read(a[1]))
 		m.zero, m.less = x == y, x < y

@@ -61,6 +61,18 @@ func (m *machine) vector(in instruction) {
 			return
 		}
 		set(func(i int) uint32 { return x(0, i) })
+	case "VMOVDQU16": // masked by words
+		var out [16]uint32
+		for i := range 2 * lanes {
+			if mask>>i&1 != 0 {
+				out[i/2] |= uint32(binary.LittleEndian.Uint16(m.at(m.addr(a[0])+2*uint64(i), 2))) << (16 * (i % 2))
+			} else if suffix != "Z" {
+				panic("this instruction keeps no words")
+			}
+		}
+		m.vec[dst.reg] = out
+	case "VPMOVZXWD":
+		set(func(i int) uint32 { return uint32(binary.LittleEndian.Uint16(m.at(m.addr(a[0])+2*uint64(i), 2))) })
 	case "VMASKMOVPS":
 		if dst.kind == 'm' {
 			for i := range a[0].lanes {
@@ -76,7 +88,7 @@ func (m *machine) vector(in instruction) {
 			}
 			return x(0, i)
 		})
-	case "VINSERTF128": // the half that the immediate names comes from a1, the rest from a2
+	case "VINSERTF128", "VINSERTF32X4": // the part that the immediate names comes from a1, the rest from a2
 		set(func(i int) uint32 {
 			if i/4 == int(a[0].imm) {
 				return x(1, i%4)

@@ -16,9 +16,10 @@ const (
 	isaAVX512
 	isaNEON
 	numISA
+	isaAMX = numISA // no set, only a row for products of bf16, which the best set then has beside its own
 )
 
-func (i isa) String() string { return [...]string{"go", "avx2", "avx512", "neon"}[i] }
+func (i isa) String() string { return [...]string{"go", "avx2", "avx512", "neon", "amx"}[i] }
 
 // op is a row's operation: one dispatch column.
 type op uint8
@@ -93,7 +94,7 @@ func (o op) String() string {
 type Variant struct {
 	Name      string // <dtype><op>_<MR>x<NR>_<isa> for GEMM, <dtype><op>_<isa> for the rest; a value of LAMINA_KERNEL
 	Op        string // gemm, exp, adam, …
-	ISA       string // go, avx2, avx512 or neon
+	ISA       string // go, avx2, avx512, neon or amx
 	MR, NR    int    // a GEMM row's tile; 0 otherwise
 	Available bool   // this build has it and this CPU runs it
 
@@ -101,7 +102,8 @@ type Variant struct {
 	isa isa
 }
 
-// Variants lists every row of the table, the generic ones first.
+// Variants lists every row of the table, the generic ones first. To know whether AMX is available it asks the operating
+// system for it, like the first product that is one for AMX.
 func Variants() []Variant {
 	var rows []Variant
 	for i := isaGo; i < numISA; i++ {
@@ -122,7 +124,7 @@ func Variants() []Variant {
 		r := &rows[i]
 		r.Op, r.ISA, r.Available = r.op.String(), r.isa.String(), available(r.isa)
 	}
-	return rows
+	return append(rows, Variant{Name: amxRow, Op: "bf16gemm", ISA: isaAMX.String(), MR: 32, NR: 32, Available: amxRefusal() == "", isa: isaAMX})
 }
 
 // selection is an immutable choice of a row per operation.
@@ -135,6 +137,7 @@ type selection struct {
 	blocks blockSizes
 
 	bf16Rows, bf16Cols int // the largest tile of a bf16 product
+	amx                amxUse
 }
 
 // selected is the choice in use; replaced as a whole, so that calls in flight finish with the one they began with.
@@ -173,6 +176,7 @@ func whole(i isa) *selection {
 // choose resolves a set or row name; the best set comes with any error.
 func choose(name string) (*selection, error) {
 	s := whole(best())
+	s.amx = amxOn
 	if name == "" {
 		return s, nil
 	}
@@ -194,6 +198,13 @@ func choose(name string) (*selection, error) {
 	for _, r := range Variants() {
 		if r.Name != name {
 			continue
+		}
+		if r.isa == isaAMX {
+			if why := amxRefusal(); why != "" {
+				return s, fmt.Errorf("simd: kernel %q is not available: %s; available sets: %s", name, why, strings.Join(Available(), ", "))
+			}
+			s.amx = amxOnly
+			return s, nil
 		}
 		if !r.Available {
 			return s, fmt.Errorf("simd: kernel %q is not available on this CPU or in this build; available sets: %s", name, strings.Join(Available(), ", "))
@@ -224,6 +235,7 @@ func Available() []string {
 // Select makes a set (go, avx2, avx512, neon) or one row of Variants, for its operation, the choice for calls from now on;
 // the empty name is the best set. A set may be followed by -amd or -intel: its products then follow the rules for that
 // family's CPUs, which change how they are cut and no bit of a result. An unknown or unavailable name is an error and changes nothing.
+// the empty name is the best set, with AMX beside it where there is AMX. A set's own name leaves AMX out. An unknown or unavailable name is an error and changes nothing.
 func Select(name string) error {
 	s, err := choose(name)
 	if err == nil {

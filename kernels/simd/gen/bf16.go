@@ -65,7 +65,7 @@ func (a *asm) bf16(op, args string, size int) {
 // of k one after another. Both chains of a block stay in registers where there are enough of them; otherwise the even steps
 // come first and their sums wait in p.even.
 func (a *asm) bf16Tile(mr, nr int) {
-	t := &gemmTile{asm: a, mr: mr, nr: nr, masked: true}
+	t := &gemmKernel{asm: a}
 	for left := nr; left > 0; left -= a.lanes {
 		t.widths = append(t.widths, min(left, a.lanes))
 	}

@@ -62,5 +62,6 @@ func files() map[string][]byte {
 			out["stubs_"+part+"_"+arch+".go"] = text
 		}
 	}
+	amxFiles(out)
 	return out
 }
