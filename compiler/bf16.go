@@ -17,13 +17,7 @@ type BF16 struct {
 	// Keep reports whether the products of a layer, and of its gradients, stay in FP32; nil
 	// keeps none.
 	Keep func(layer string) bool
-	// Tiles makes products read parameters in tiles, which updates write: for CPUs that have
-	// them. The bits are the same.
-	Tiles bool
 }
-
-// tiles reports whether products are to read parameters in tiles.
-func (o *Options) tiles() bool { return o.BF16 != nil && o.BF16.Tiles }
 
 // bf16 gives products operands in bf16, and leaves everything else in f32: what is rounded is
 // an operand, once for all products that read it, and a parameter's copy is derived from it.

@@ -107,7 +107,7 @@ func CompileGraph(g *ir.Graph, o Options) (*plan.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.finish(h, lowerOptions{capacity: o.capacity(h), segments: segmentsOf(h), spread: o.spread, panels: o.panels, tiles: o.tiles()})
+	return s.finish(h, lowerOptions{capacity: o.capacity(h), segments: segmentsOf(h), spread: o.spread, panels: o.panels})
 }
 
 // CompileWithin is CompileGraph for as many rows, up to o.Rows, as keep the values of a

@@ -18,7 +18,6 @@ type lowerOptions struct {
 	loss       string         // output that must be finite before updates begin
 	spread     bool           // even little work is cut into tasks
 	panels     panelUse
-	tiles      bool // products in bf16 read parameters in tiles
 }
 
 // gradPrefix begins the name of an output that is a parameter's gradient.

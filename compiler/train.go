@@ -58,7 +58,7 @@ func compileTwin(g *ir.Graph, segments []plan.Segment, o Options) (*twin, error)
 	if t.totals[0], err = s.takeTotals(h); err != nil {
 		return nil, err
 	}
-	t.train, err = s.finish(h, lowerOptions{capacity: o.capacity(h), segments: segments, train: true, storeGrads: o.StoreGrads, shards: o.Shards, loss: lossName, spread: o.spread, panels: o.panels, tiles: o.tiles()})
+	t.train, err = s.finish(h, lowerOptions{capacity: o.capacity(h), segments: segments, train: true, storeGrads: o.StoreGrads, shards: o.Shards, loss: lossName, spread: o.spread, panels: o.panels})
 	if err != nil {
 		return nil, err
 	}

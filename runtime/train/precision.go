@@ -70,8 +70,5 @@ func (o *Options) bf16() *compiler.BF16 {
 	if !o.Precision.Narrow() {
 		return nil
 	}
-	return &compiler.BF16{Rows: o.Batch * o.Accumulate, Keep: o.Precision.Keeps, Tiles: inTiles}
+	return &compiler.BF16{Rows: o.Batch * o.Accumulate, Keep: o.Precision.Keeps}
 }
-
-// inTiles says whether products read parameters in tiles. The bits are the same.
-var inTiles = false

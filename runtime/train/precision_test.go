@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"math"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 
@@ -77,7 +76,7 @@ func narrowed(p *plan.Plan) (bf16, rest int) {
 }
 
 // TestBF16TrainsTheSame holds the bits of a training in bf16 to those of one worker with the Go kernels: for every
-// kernel set, number of workers and way to divide an update, with parameters in tiles and without.
+// kernel set, number of workers and way to divide an update.
 func TestBF16TrainsTheSame(t *testing.T) {
 	active := simd.Active()
 	t.Cleanup(func() {
@@ -94,7 +93,6 @@ func TestBF16TrainsTheSame(t *testing.T) {
 			func(o *Options) { o.Shards, o.Cluster = 2, Local(2) },
 		},
 	}
-	t.Cleanup(func(was bool) func() { return func() { inTiles = was } }(inTiles))
 	rows := wideRows(150)
 	for name, changes := range cases {
 		want, settled := "", ""
@@ -102,8 +100,7 @@ func TestBF16TrainsTheSame(t *testing.T) {
 			if err := simd.Select(set); err != nil {
 				t.Fatal(err)
 			}
-			for i, change := range slices.Concat(changes, changes[:1]) {
-				inTiles = i == len(changes)
+			for i, change := range changes {
 				o := wideOptions()
 				o.Workers = 1
 				change(&o)
@@ -111,7 +108,7 @@ func TestBF16TrainsTheSame(t *testing.T) {
 				if got := bits(r); want == "" {
 					want, settled = got, set
 				} else if got != want {
-					t.Errorf("%s, way %d, %s, tiles %v: other bits than the first with %s", name, i, set, inTiles, settled)
+					t.Errorf("%s, way %d, %s: other bits than the first with %s", name, i, set, settled)
 				}
 			}
 		}
