@@ -18,6 +18,10 @@ func maker(op ir.Op) makeKernel {
 		return gemm
 	case ops.GemmPanels:
 		return panelGemm
+	case ops.GemmBF16:
+		return bf16Gemm
+	case ops.Tiles:
+		return tilesKernel
 	case ops.Panels:
 		return panelsKernel
 	case ops.Flip:
