@@ -29,3 +29,21 @@ func processStart() (time.Time, bool) {
 	ticks, err := strconv.ParseInt(fields[19], 10, 64)
 	return now.Add(time.Duration(ticks)*time.Second/perSecond - time.Duration(up.Nano())), err == nil
 }
+
+// threadTimes returns what the threads of this process have had, by their numbers.
+func threadTimes() map[string]threadTime {
+	threads, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		return nil
+	}
+	times := map[string]threadTime{}
+	for _, t := range threads {
+		b, err := os.ReadFile("/proc/self/task/" + t.Name() + "/schedstat")
+		if f := strings.Fields(string(b)); err == nil && len(f) == 3 { // ran, waited, how often
+			ran, _ := strconv.ParseInt(f[0], 10, 64)
+			waited, _ := strconv.ParseInt(f[1], 10, 64)
+			times[t.Name()] = threadTime{time.Duration(ran), time.Duration(waited)}
+		}
+	}
+	return times
+}

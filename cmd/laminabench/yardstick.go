@@ -179,18 +179,22 @@ func yardstickTable(f yardstickFlags) error {
 	return atomicfile.WriteBytes(f.table, page)
 }
 
-// machine describes what this runs on, without its name, and how many of its cores
-// work.
-func machine(workers int) string {
-	model := runtime.GOARCH
+// cpuName returns the processor's name, or its architecture.
+func cpuName() string {
 	if raw, err := os.ReadFile(filepath.FromSlash("/proc/cpuinfo")); err == nil {
 		for line := range strings.Lines(string(raw)) {
 			if k, v, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(k) == "model name" {
-				model = strings.TrimSpace(v)
-				break
+				return strings.TrimSpace(v)
 			}
 		}
 	}
+	return runtime.GOARCH
+}
+
+// machine describes what this runs on, without its name, and how many of its cores
+// work.
+func machine(workers int) string {
+	model := cpuName()
 	used := runtime.GOMAXPROCS(0)
 	if workers > 0 {
 		used = min(used, workers)

@@ -53,7 +53,10 @@ func (e *Engine) findLoss(i int, ph *plan.Phase) {
 func (e *Engine) bindViews(apart bool, derived []float32) {
 	p := e.p
 	e.views = make([]view, len(p.Buffers))
-	arena := aligned((p.ArenaBytes + 3) / 4)
+	own := &e.local
+	own.base = (p.ArenaBytes + plan.Align - 1) / plan.Align * plan.Align / 4
+	arena := aligned(own.base + len(own.views)*own.floats)
+	own.arena = arena
 	base := unsafe.Pointer(unsafe.SliceData(arena))
 	for i := range p.Buffers {
 		b := &p.Buffers[i]
@@ -129,18 +132,18 @@ func (e *Engine) bind(id int, g *plan.Group) (boundStep, error) {
 	if st.run == nil {
 		return st, fmt.Errorf("engine: step %d: %s has neither a kernel nor a meaning", id, s.Op.Name())
 	}
-	return st, nil
+	return st, e.bindOthers(&st, g)
 }
 
 // binding returns what the kernel of a step is made of.
 func (e *Engine) binding(s *plan.Step, id int, g *plan.Group) *binding {
 	b := &binding{e: e, p: e.p, s: s, id: id, g: g}
 	for _, i := range s.In {
-		b.in = append(b.in, &e.views[i])
+		b.in = append(b.in, e.place(i))
 		b.inT = append(b.inT, e.p.Buffers[i].Type)
 	}
 	for _, i := range s.Out {
-		b.out = append(b.out, &e.views[i])
+		b.out = append(b.out, e.place(i))
 		b.outT = append(b.outT, e.p.Buffers[i].Type)
 	}
 	return b

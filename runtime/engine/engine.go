@@ -76,6 +76,7 @@ func (v *view) part(d ir.DType, from, to int) *ir.Tensor {
 // boundStep is a step with its kernel.
 type boundStep struct {
 	run    kernel
+	of     []kernel // of each worker, where each has some values in memory of its own
 	name   string
 	update bool
 	kept   bool // its result changes with the parameters alone, and an update makes it again
@@ -90,6 +91,8 @@ type boundGroup struct {
 	whole  bool
 	steps  []boundStep
 	gather []*gathered // the inputs whose rows its tasks fetch before their steps
+	locals []local     // that each task makes in its worker's memory
+	cost   float64     // of a unit of length, for the division among workers
 }
 
 type boundPhase struct {
@@ -100,6 +103,7 @@ type boundPhase struct {
 	groups []boundGroup
 	tail   []boundStep
 	joins  []int // steps whose results are of all rows of the update
+	division
 }
 
 // Engine executes one plan on one store. It is not safe for concurrent use.
@@ -110,6 +114,7 @@ type Engine struct {
 	phases []boundPhase
 	lossAt int // phase after which the loss is known
 
+	local        locals
 	inputAliases []int // buffers that are inputs under another shape
 	gathered     []*gathered
 
@@ -138,7 +143,6 @@ type Engine struct {
 	derivations map[int]plan.Derivation // of each buffer that is derived
 	follows     map[int]follow          // how an update makes it again tile by tile, for those that it does
 
-	counts  []int // tasks up to and including each group of the current phase
 	current *boundPhase
 	context context.Context // of the caller of a Net, nil for others; its end stops the run
 	err     atomic.Pointer[error]
@@ -205,12 +209,17 @@ func newEngine(p *plan.Plan, s *Store, o Options, apart bool) (*Engine, error) {
 		e.names = append(e.names, bounded{name, ir.Of(name), most})
 	}
 	derived := e.derivedMemory()
+	if !apart {
+		e.findLocals()
+	}
 	e.bindViews(apart, derived)
+	if err := e.checkLocals(); err != nil {
+		return nil, err
+	}
 	e.findTurned()
 	if err := e.findDerived(); err != nil {
 		return nil, err
 	}
-	widest := 1
 	for i := range p.Phases {
 		ph := &p.Phases[i]
 		b := boundPhase{once: ph.Once, after: ph.After, alone: ph.Alone}
@@ -221,7 +230,7 @@ func newEngine(p *plan.Plan, s *Store, o Options, apart bool) (*Engine, error) {
 		}
 		for j := range ph.Groups {
 			g := &ph.Groups[j]
-			bg := boundGroup{length: e.sizes.dim(g.Length), grain: finer(g, p.Capacity, o.Workers), whole: g.Whole()}
+			bg := boundGroup{length: e.sizes.dim(g.Length), grain: finer(g, p.Capacity, o.Workers), whole: g.Whole(), locals: e.local.groups[g], cost: cost(p, g)}
 			for _, id := range g.Steps {
 				st, err := e.bind(id, g)
 				if err != nil {
@@ -243,12 +252,11 @@ func newEngine(p *plan.Plan, s *Store, o Options, apart bool) (*Engine, error) {
 		}
 		b.kept = ph.Once && !b.contains(func(s *boundStep) bool { return !s.kept })
 		e.phases = append(e.phases, b)
-		widest = max(widest, len(ph.Groups))
+		e.phases[i].divisible(p.Capacity, ph, o.Workers)
 	}
 	if err := e.findApart(); err != nil {
 		return nil, err
 	}
-	e.counts = make([]int, 0, widest)
 	e.task = e.runTask
 	e.norm.init(e)
 	e.shards.init(e)

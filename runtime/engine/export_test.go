@@ -14,21 +14,21 @@ func NewReference(p *plan.Plan, s *Store, o Options) (*Engine, error) {
 	}
 	e.stays = map[int]bool{} // nothing is turned
 	swap := func(st *boundStep) {
-		step := &p.Steps[st.id]
 		if e.changesStore(st.id) {
 			if step.Op == nil {
 				st.run, st.name = e.binding(step, st.id, nil).kernel()
 			}
 			return
 		}
-		b := &binding{e: e, p: p, s: step}
-		for _, i := range step.In {
-			b.in, b.inT = append(b.in, &e.views[i]), append(b.inT, p.Buffers[i].Type)
+		reference := func(worker int) kernel {
+			e.local.binds = worker
+			defer func() { e.local.binds = 0 }()
+			return e.binding(&p.Steps[st.id], st.id, nil).fallback()
 		}
-		for _, i := range step.Out {
-			b.out, b.outT = append(b.out, &e.views[i]), append(b.outT, p.Buffers[i].Type)
+		for w := range st.of {
+			st.of[w] = reference(w)
 		}
-		st.run, st.name = b.fallback(), "reference"
+		st.run, st.name = reference(0), "reference"
 	}
 	for i := range e.phases {
 		for j := range e.phases[i].groups {
@@ -45,7 +45,8 @@ func NewReference(p *plan.Plan, s *Store, o Options) (*Engine, error) {
 
 // Break makes the first step of the last phase panic.
 func (e *Engine) Break() {
-	e.phases[len(e.phases)-1].groups[0].steps[0].run = func(*ctx, int, int) { panic("broken") }
+	s := &e.phases[len(e.phases)-1].groups[0].steps[0]
+	s.run, s.of = func(*ctx, int, int) { panic("broken") }, nil
 }
 
 // BreakUpdate makes a step that changes a parameter panic when it has done so.
@@ -58,11 +59,12 @@ func (e *Engine) BreakUpdate() {
 		}
 		for _, steps := range lists {
 			for k := range steps {
-				if run := steps[k].run; steps[k].update {
-					steps[k].run = func(c *ctx, lo, hi int) {
-						run(c, lo, hi)
+				s := steps[k]
+				if s.update {
+					steps[k].run, steps[k].of = func(c *ctx, lo, hi int) {
+						c.run(&s, lo, hi)
 						panic("broken")
-					}
+					}, nil
 					return
 				}
 			}

@@ -1,22 +1,26 @@
 package engine
 
 import (
+	"math"
 	"runtime"
 	"sync"
 	"sync/atomic"
 )
 
-// pool is the workers besides the caller of Run. They take tasks from one atomic
-// word that holds the number of the job, its tasks and the next task, so a
-// worker that comes late takes nothing and nobody waits for it.
+// pool is the workers besides the caller of Run. A job's tasks are divided among all
+// workers beforehand. Each takes its own one after the other, the first first, and then
+// the last of who has most left, until none is left: one that comes late finds its tasks
+// done, and nobody waits for it.
 type pool struct {
-	word   atomic.Uint64 // job<<40 | tasks<<20 | next
-	_      [56]byte      // workers that wait read word all the time
+	job    atomic.Uint64 // number of the job whose spans are set
+	_      [120]byte     // workers that wait read job all the time
 	done   atomic.Int64
+	_      [120]byte
 	closed atomic.Bool
 	fn     func(c *ctx, i int)
-	job    uint64
 	total  int64 // tasks of the job under way
+	spans  []span
+	even   []int // ends of spans of the same size
 	spin   int   // plain loads before the first yield
 	yield  int   // yields before parking
 	sleep  []sleeper
@@ -24,57 +28,119 @@ type pool struct {
 	wg     sync.WaitGroup
 }
 
+// span is the tasks of a job that one worker owns and nobody has taken yet, [next,end) in
+// one word: end<<32 | next. Whoever takes one changes the word by compare-and-swap. The
+// word says nothing of the job: a claim is good if the word is what it was, whenever it
+// was read. A span has lines of the cache of its own, two for CPUs that fetch pairs.
+type span struct {
+	word atomic.Uint64
+	_    [120]byte
+}
+
+func (s *span) set(next, end int) { s.word.Store(uint64(end)<<32 | uint64(next)) }
+
+// left returns how many tasks are not taken.
+func (s *span) left() int {
+	w := s.word.Load()
+	return int(w>>32) - int(w&math.MaxUint32)
+}
+
+// first takes the first task, for the owner.
+func (s *span) first() (int, bool) {
+	for {
+		w := s.word.Load()
+		next, end := w&math.MaxUint32, w>>32
+		if next >= end {
+			return 0, false
+		}
+		if s.word.CompareAndSwap(w, w+1) {
+			return int(next), true
+		}
+	}
+}
+
+// last takes the last task, for others.
+func (s *span) last() (int, bool) {
+	for {
+		w := s.word.Load()
+		next, end := w&math.MaxUint32, w>>32
+		if next >= end {
+			return 0, false
+		}
+		if s.word.CompareAndSwap(w, w-1<<32) {
+			return int(end) - 1, true
+		}
+	}
+}
+
 // sleeper is where one goroutine waits.
 type sleeper struct {
 	asleep atomic.Bool
 	wake   chan struct{}
-	_      [48]byte // one cache line each
+	_      [112]byte
 }
 
 const (
-	fieldBits = 20
-	fieldMask = 1<<fieldBits - 1
-	maxTasks  = fieldMask
-	spins     = 4000 // some microseconds
-	yields    = 1000 // some hundred microseconds, if nothing else is to be run
+	maxTasks = math.MaxInt32
+	spins    = 4000 // some microseconds
+	yields   = 1000 // some hundred microseconds, if nothing else is to be run
 )
 
 // start starts a goroutine for each context but the first.
 func (p *pool) start(ctxs []*ctx, s Spin) {
-	if s.spins(len(ctxs)) {
-		p.spin, p.yield = spins, yields
-	}
-	p.caller.wake = make(chan struct{}, 1)
-	p.sleep = make([]sleeper, len(ctxs)-1)
+	p.prepare(len(ctxs), s)
 	for i := range p.sleep {
-		p.sleep[i].wake = make(chan struct{}, 1)
 		p.wg.Add(1)
 		go p.work(ctxs[i+1], &p.sleep[i])
+	}
+}
+
+// prepare makes room for so many workers.
+func (p *pool) prepare(workers int, s Spin) {
+	if s.spins(workers) {
+		p.spin, p.yield = spins, yields
+	}
+	p.spans, p.even = make([]span, workers), make([]int, workers)
+	p.caller.wake = make(chan struct{}, 1)
+	p.sleep = make([]sleeper, workers-1)
+	for i := range p.sleep {
+		p.sleep[i].wake = make(chan struct{}, 1)
 	}
 }
 
 func (p *pool) work(c *ctx, s *sleeper) {
 	defer p.wg.Done()
 	for !p.closed.Load() {
-		w := p.word.Load()
-		if i, ok := p.take(w); ok {
+		job := p.job.Load() // before the spans, which are set before it
+		for i, ok := p.take(c.id); ok; i, ok = p.take(c.id) {
 			p.fn(c, i)
-			if total := p.total; p.done.Add(1) == total { // read before: after the last Add it is the next job.s
+			if total := p.total; p.done.Add(1) == total { // read before: after the last Add it is the next job's
 				p.caller.rouse()
 			}
-		} else if next, tasks := w&fieldMask, w>>fieldBits&fieldMask; next >= tasks {
-			p.wait(s, func() bool { return p.word.Load() != w || p.closed.Load() })
 		}
+		p.wait(s, func() bool { return p.job.Load() != job || p.closed.Load() })
 	}
 }
 
-// take claims the next task of w, if there is one and w is still current.
-func (p *pool) take(w uint64) (int, bool) {
-	next, tasks := w&fieldMask, w>>fieldBits&fieldMask
-	if next >= tasks || !p.word.CompareAndSwap(w, w+1) {
-		return 0, false
+// take takes a task for a worker: one of its own, or of whoever has most left.
+func (p *pool) take(worker int) (int, bool) {
+	if i, ok := p.spans[worker].first(); ok {
+		return i, true
 	}
-	return int(next), true
+	for {
+		from, most := -1, 0
+		for w := range p.spans {
+			if n := p.spans[w].left(); n > most {
+				from, most = w, n
+			}
+		}
+		if from < 0 {
+			return 0, false
+		}
+		if i, ok := p.spans[from].last(); ok {
+			return i, true
+		}
+	}
 }
 
 // wait returns when there is news: it spins, then yields, then parks.
@@ -104,31 +170,39 @@ func (s *sleeper) rouse() {
 }
 
 // parallel calls fn for every task from 0 to total-1 and returns when all are
-// done.
+// done. Each worker owns as many as the others.
 func (e *Engine) parallel(total int, fn func(c *ctx, i int)) {
 	p := &e.pool
+	for w := range p.even {
+		p.even[w] = total * (w + 1) / len(p.even)
+	}
+	p.run(e.ctxs[0], p.even, fn)
+}
+
+// run calls fn for every task and returns when all are done. Worker w owns those from
+// where the ones of the worker before end up to ends[w].
+func (p *pool) run(c *ctx, ends []int, fn func(c *ctx, i int)) {
+	total := ends[len(ends)-1]
 	if total <= 1 || len(p.sleep) == 0 || total > maxTasks {
 		for i := range total {
-			fn(e.ctxs[0], i)
+			fn(c, i)
 		}
 		return
 	}
 	p.fn, p.total = fn, int64(total)
 	p.done.Store(0)
-	p.job++
-	p.word.Store(p.job<<(2*fieldBits) | uint64(total)<<fieldBits)
+	next := 0
+	for w, end := range ends {
+		p.spans[w].set(next, end)
+		next = end
+	}
+	p.job.Add(1)
 	for i := range p.sleep {
 		p.sleep[i].rouse()
 	}
-	for {
-		w := p.word.Load()
-		i, ok := p.take(w)
-		if ok {
-			fn(e.ctxs[0], i)
-			p.done.Add(1)
-		} else if w&fieldMask == w>>fieldBits&fieldMask {
-			break
-		}
+	for i, ok := p.take(c.id); ok; i, ok = p.take(c.id) {
+		fn(c, i)
+		p.done.Add(1)
 	}
 	p.wait(&p.caller, func() bool { return p.done.Load() == int64(total) })
 }

@@ -8,19 +8,19 @@ import (
 // runPhase executes the groups of a phase by all workers, then its tail.
 func (e *Engine) runPhase(ph *boundPhase) {
 	e.current = ph
-	e.counts = e.counts[:0]
-	total := 0
-	for i := range ph.groups {
-		g := &ph.groups[i]
-		total += (*g.length + g.grain - 1) / g.grain
-		e.counts = append(e.counts, total)
-	}
 	if ph.alone {
-		for i := range total {
-			e.runTask(e.ctxs[0], i)
+		for i := range ph.groups {
+			g := &ph.groups[i]
+			for lo := 0; lo < *g.length; lo += g.grain {
+				e.runSlice(e.ctxs[0], g, lo)
+			}
 		}
 	} else {
-		e.parallel(total, e.task)
+		if ph.dividedAt != e.sizes.turn {
+			e.divide(ph)
+		}
+		ph.odd = 1 - ph.odd
+		e.pool.run(e.ctxs[0], ph.ends, e.task)
 	}
 	if len(ph.joins) > 0 {
 		e.meet(ph)
@@ -30,23 +30,23 @@ func (e *Engine) runPhase(ph *boundPhase) {
 	}
 }
 
-// runTask executes all steps of a group on one slice.
+// runTask executes a task of the current phase, by its place in the division.
 func (e *Engine) runTask(c *ctx, i int) {
+	t := e.current.tasks[e.current.odd][i]
+	e.runSlice(c, &e.current.groups[t.group], int(t.lo))
+}
+
+// runSlice executes all steps of a group on the slice that begins at lo.
+func (e *Engine) runSlice(c *ctx, g *boundGroup, lo int) {
 	defer e.recover()
 	if e.stopped() {
 		return
 	}
-	j, first := 0, 0
-	for i >= e.counts[j] {
-		first = e.counts[j]
-		j++
-	}
-	g := &e.current.groups[j]
-	lo := (i - first) * g.grain
 	hi := min(lo+g.grain, *g.length)
 	for _, x := range g.gather {
 		x.take(lo, hi)
 	}
+	c.showLocals(g.locals, lo, hi)
 	for k := range g.steps {
 		s := &g.steps[k]
 		if s.update && !e.updates(s) || s.kept && e.fresh {
@@ -76,12 +76,16 @@ func (e *Engine) runTail(ph *boundPhase) {
 
 // run executes a step on a slice.
 func (c *ctx) run(s *boundStep, lo, hi int) {
+	run := s.run
+	if s.of != nil {
+		run = s.of[c.id]
+	}
 	if c.times == nil {
-		s.run(c, lo, hi)
+		run(c, lo, hi)
 		return
 	}
 	start := time.Now()
-	s.run(c, lo, hi)
+	run(c, lo, hi)
 	c.times[s.id] += time.Since(start)
 }
 

@@ -12,6 +12,7 @@ type sizes struct {
 	at    ir.Binding // the lengths they are computed for
 	known map[ir.Dim]*int
 	open  []openSize
+	turn  int // how often they were computed
 }
 
 type openSize struct {
@@ -49,6 +50,7 @@ func (s *sizes) elems(shape ir.Shape) *int {
 // set computes the sizes for the lengths of a run.
 func (s *sizes) set(at ir.Binding) {
 	s.at = at
+	s.turn++
 	for _, o := range s.open {
 		*o.n = o.of.At(at)
 	}

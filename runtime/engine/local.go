@@ -1,0 +1,171 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/plan"
+)
+
+// local is a value that the tasks of one group make and read, each its own slice: the
+// gradient of a tile of weights, mostly, which the tile's update reads at once. Nothing
+// else needs it, so a worker makes it in the same memory in each of its tasks, where it
+// stays in the cache of its core. In the arena it would be as large as the weights, be
+// fetched from memory to be overwritten, and be written back for nobody.
+//
+// Kernels know nothing of it. They find row i of the result at i times the elements of a
+// row, as in any buffer; where that is depends on the task.
+type local struct {
+	buffer int
+	unit   int // elements for one unit of the group's length
+	at     int // floats from where the worker's memory begins
+	view   int // place among the views of a worker
+}
+
+// locals are the values of an engine that are local.
+type locals struct {
+	groups map[*plan.Group][]local
+	of     map[int]int // the place of each such buffer among a worker's views
+	views  [][]view    // of each worker
+	binds  int         // the worker for whom steps are being bound
+	floats int         // of one worker
+	arena  []float32   // the whole of it; the workers' own come last
+	base   int         // where they begin
+}
+
+// findLocals finds the values that are local.
+func (e *Engine) findLocals() {
+	p, groups := e.p, e.users()
+	for i := range p.Buffers {
+		b, g := &p.Buffers[i], groups[i]
+		if g == nil || b.Kind != plan.Arena || b.Type.DType != ir.F32 || b.Type.Shape.Symbolic() {
+			continue
+		}
+		n := g.Length.Length()
+		l := local{buffer: i, unit: b.Type.Shape.ElemsAt(p.Capacity) / n, view: len(e.local.of)}
+		if l.unit*n != b.Type.Shape.ElemsAt(p.Capacity) {
+			continue
+		}
+		if e.local.groups == nil {
+			e.local.groups, e.local.of = map[*plan.Group][]local{}, map[int]int{}
+		}
+		e.local.of[i] = l.view
+		e.local.groups[g] = append(e.local.groups[g], l)
+	}
+	for g, all := range e.local.groups {
+		e.local.floats = max(e.local.floats, arrange(p, all, finer(g, p.Capacity, e.workers)))
+	}
+	for range e.workers {
+		e.local.views = append(e.local.views, make([]view, len(e.local.of)))
+	}
+}
+
+// arrange places the values of a group in the memory of a worker, one behind the other but
+// for those that the plan has in one place, and returns how much they take. A worker
+// executes one task at a time, so that groups share it.
+func arrange(p *plan.Plan, all []local, grain int) int {
+	const line = plan.Align / 4
+	end := 0
+next:
+	for i := range all {
+		for j := range i {
+			if all[i].unit == all[j].unit && p.Buffers[all[i].buffer].Offset == p.Buffers[all[j].buffer].Offset {
+				all[i].at = all[j].at
+				continue next
+			}
+		}
+		all[i].at = end
+		end += (all[i].unit*grain + line - 1) / line * line
+	}
+	return end
+}
+
+// users returns for each buffer the group whose tasks are all that use it and might have
+// it to themselves, or nil.
+func (e *Engine) users() []*plan.Group {
+	p := e.p
+	groups, taken := make([]*plan.Group, len(p.Buffers)), make([]bool, len(p.Buffers))
+	use := func(b int, g *plan.Group) {
+		if root := p.Root(b); root != b {
+			b, g = root, nil
+		}
+		if taken[b] && groups[b] != g {
+			g = nil
+		}
+		groups[b], taken[b] = g, true
+	}
+	for i := range p.Phases {
+		ph := &p.Phases[i]
+		for j := range ph.Groups {
+			for _, id := range ph.Groups[j].Steps {
+				g, s := &ph.Groups[j], &p.Steps[id]
+				if ph.Alone || ph.Once || g.Length.Symbolic() || g.Tasks(p.Capacity) == 1 || len(s.Out) > 1 || s.Op == nil && len(s.In) > 1 {
+					g = nil
+				}
+				for _, b := range slices.Concat(s.In, s.Out) {
+					use(b, g)
+				}
+			}
+		}
+		for _, id := range ph.Tail {
+			for _, b := range slices.Concat(p.Steps[id].In, p.Steps[id].Out) {
+				use(b, nil)
+			}
+		}
+	}
+	for _, o := range p.Outputs {
+		use(o.Buffer, nil)
+	}
+	return groups
+}
+
+// checkLocals holds what findLocals took for granted against how buffers lie.
+func (e *Engine) checkLocals() error {
+	for g, all := range e.local.groups {
+		for _, l := range all {
+			if have, n := len(e.views[l.buffer].f32), g.Length.Length(); have != l.unit*n {
+				return fmt.Errorf("engine: plan %q: %s has %d elements, not %d for each of %d", e.p.Name, e.p.Buffers[l.buffer].Name, have, l.unit, n)
+			}
+		}
+	}
+	return nil
+}
+
+// place returns where a step that is being bound finds a buffer.
+func (e *Engine) place(buffer int) *view {
+	if at, ok := e.local.of[buffer]; ok {
+		return &e.local.views[e.local.binds][at]
+	}
+	return &e.views[buffer]
+}
+
+// bindOthers binds a step of a group with local values for each worker but the first.
+func (e *Engine) bindOthers(st *boundStep, g *plan.Group) error {
+	if len(e.local.groups[g]) == 0 {
+		return nil
+	}
+	defer func() { e.local.binds = 0 }()
+	st.of = append(st.of, st.run)
+	for w := 1; w < e.workers; w++ {
+		e.local.binds = w
+		b := e.binding(&e.p.Steps[st.id], st.id, g)
+		run, _ := b.kernel()
+		if b.err != nil {
+			return b.err
+		}
+		st.of = append(st.of, run)
+	}
+	return nil
+}
+
+// showLocals shows the kernels of a worker its memory as the slice [lo,hi) of the values of
+// a group.
+func (c *ctx) showLocals(all []local, lo, hi int) {
+	own := &c.e.local
+	for i := range all {
+		l := &all[i]
+		at := own.base + c.id*own.floats + l.at
+		own.views[c.id][l.view].f32 = own.arena[at-lo*l.unit : at+(hi-lo)*l.unit]
+	}
+}
