@@ -6,6 +6,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -35,7 +36,7 @@ func main() {
 }
 
 // The parts that --parts chooses from.
-var parts = []string{"train", "batches", "gemm", "encode"}
+var parts = []string{"train", "bf16", "batches", "gemm", "encode"}
 
 func command() *cobra.Command {
 	var (
@@ -49,7 +50,8 @@ func command() *cobra.Command {
 		Short: "Measure Lamina and its peers, alternating, and write the tables",
 		Long: `Measures Lamina, a peer, Lamina, the next peer and so on, for each work and
 number of threads, in several rounds. Every measurement is a line of runs.jsonl;
-the tables are made of that file and are printed and written beside it.`,
+the tables are made of that file and are printed and written beside it. With
+--resume a comparison that was interrupted goes on where it was.`,
 		Args:          cobra.NoArgs,
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -88,6 +90,7 @@ the tables are made of that file and are printed and written beside it.`,
 	f.StringSliceVar(&chosen, "parts", parts, "what to measure")
 	f.StringVar(&out, "out", "out/bench", "the folder of runs.jsonl and the tables")
 	f.BoolVar(&add, "add", false, "keep what runs.jsonl has and is not measured again")
+	f.BoolVar(&s.resume, "resume", false, "leave out what an interrupted comparison has measured, with the same program and settings")
 	f.BoolVar(&render, "render", false, "measure nothing, make the tables of runs.jsonl")
 	f.StringVar(&readme, "readme", "", "a file whose text between the marks of the table is replaced")
 	return c
@@ -131,13 +134,20 @@ func session(ctx context.Context, s *setup, chosen []string, path string, add bo
 	if s.peers, err = filepath.Abs(s.peers); err != nil {
 		return err
 	}
+	if s.how, err = s.settings(); err != nil {
+		return err
+	}
 	s.session = time.Now().UTC().Format("2006-01-02T15:04:05Z")
 	m, err := here(ctx, s) // before what was measured is thrown away
 	if err != nil {
 		return err
 	}
+	done, err := s.done(path, add)
+	if err != nil {
+		return err
+	}
 	mode := os.O_CREATE | os.O_WRONLY | os.O_APPEND
-	if !add {
+	if !add && !s.resume {
 		mode |= os.O_TRUNC
 	}
 	f, err := os.OpenFile(path, mode, 0o644)
@@ -149,41 +159,93 @@ func session(ctx context.Context, s *setup, chosen []string, path string, add bo
 	if err := s.put(record{Part: partMachine, Machine: m}); err != nil {
 		return err
 	}
-	for _, threads := range s.threads {
-		if slices.Contains(chosen, "train") {
-			for _, work := range s.works {
-				fmt.Fprintf(s.note, "%s, %d threads\n", work, threads)
-				if err := s.train(ctx, work, 0, threads, trainers); err != nil {
-					return err
-				}
-			}
+	for _, j := range s.jobs(chosen, path) {
+		if done[j.name] {
+			fmt.Fprintf(s.note, "%s: measured before the interruption\n", j.name)
+			continue
 		}
-		if slices.Contains(chosen, "batches") {
-			among, err := contenders(path, threads)
-			if err != nil {
-				return err
+		fmt.Fprintln(s.note, j.name)
+		if err := j.run(ctx); err != nil {
+			if ctx.Err() != nil {
+				err = fmt.Errorf("%w: what was measured is in %s; --resume, or RESUME=1 with make, goes on", err, path)
 			}
-			for _, batch := range s.batches {
-				fmt.Fprintf(s.note, "tied-ae, batch %d, %d threads\n", batch, threads)
-				if err := s.train(ctx, "tied-ae", batch, threads, among); err != nil {
-					return err
-				}
-			}
+			return err
 		}
-		if slices.Contains(chosen, "gemm") {
-			fmt.Fprintf(s.note, "products, %d threads\n", threads)
-			if err := s.gemm(ctx, threads); err != nil {
-				return err
-			}
-		}
-		if slices.Contains(chosen, "encode") {
-			fmt.Fprintf(s.note, "encoder, %d threads\n", threads)
-			if err := s.encoding(ctx, threads); err != nil {
-				return err
-			}
+		if err := s.put(record{Part: partDone, Name: j.name, How: s.how}); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// job is a part of a session that is measured as a whole.
+type job struct {
+	name string
+	run  func(ctx context.Context) error
+}
+
+// jobs lists what a session measures, in this order.
+func (s *setup) jobs(chosen []string, path string) (list []job) {
+	has := func(part string) bool { return slices.Contains(chosen, part) }
+	for _, threads := range s.threads {
+		at := threadsOf(threads)
+		for _, work := range s.works {
+			if has("train") {
+				list = append(list, job{work + ", " + at, func(ctx context.Context) error {
+					return s.train(ctx, measured{Work: work, Threads: threads, Precision: fp32}, trainers)
+				}})
+			}
+			if has("bf16") && slices.Contains(lowWorks, work) {
+				list = append(list, job{work + " in bf16, " + at, func(ctx context.Context) error {
+					return s.train(ctx, measured{Work: work, Threads: threads, Precision: bf16}, trainers)
+				}})
+			}
+		}
+		if has("batches") {
+			for _, batch := range s.batches {
+				list = append(list, job{fmt.Sprintf("tied-ae, batch %d, %s", batch, at), func(ctx context.Context) error {
+					among, err := contenders(path, threads)
+					if err != nil {
+						return err
+					}
+					return s.train(ctx, measured{Work: "tied-ae", Batch: batch, Threads: threads, Precision: fp32}, among)
+				}})
+			}
+		}
+		if has("gemm") {
+			list = append(list, job{"products, " + at, func(ctx context.Context) error { return s.gemm(ctx, threads) }})
+		}
+		if has("encode") {
+			list = append(list, job{"encoder, " + at, func(ctx context.Context) error { return s.encoding(ctx, threads) }})
+		}
+	}
+	return list
+}
+
+// done returns the jobs that are left out: with --resume those that came to their
+// end, measured as this session measures. Where the file holds jobs that were
+// measured otherwise, going on would mix the two.
+func (s *setup) done(path string, add bool) (map[string]bool, error) {
+	if !s.resume {
+		return nil, nil
+	}
+	list, err := load(path)
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]bool{}
+	for _, r := range list {
+		if r.Part != partDone {
+			continue
+		}
+		if r.How != s.how && !add {
+			return nil, fmt.Errorf("%s was measured with another laminabench, or other --rounds or --seconds: without --resume the comparison begins anew, with --add it keeps what is measured differently", path)
+		}
+		if r.How == s.how {
+			names[r.Name] = true
+		}
+	}
+	return names, nil
 }
 
 // contenders is the peer that was best at tied-ae, or every peer where nothing
@@ -193,13 +255,22 @@ func contenders(path string, threads int) ([]peer, error) {
 	if err != nil {
 		return nil, err
 	}
-	name := best(only(newest(list), partTrain, "tied-ae", 0, threads), rate)
+	name := best(only(newest(list), partTrain, measured{Work: "tied-ae", Threads: threads, Precision: fp32}), rate)
 	for _, p := range trainers {
 		if p.name == name {
 			return []peer{p}, nil
 		}
 	}
 	return trainers, nil
+}
+
+// settings says with which program and how long is measured.
+func (s *setup) settings() (string, error) {
+	b, err := os.ReadFile(s.lamina)
+	if err != nil {
+		return "", fmt.Errorf("%w (make build)", err)
+	}
+	return fmt.Sprintf("%x, %d rounds of %v s", sha256.Sum256(b), s.rounds, s.seconds), nil
 }
 
 // here describes the machine.
