@@ -34,6 +34,9 @@ type Options struct {
 	// AverageShare makes 1-Average a state of the training plan with the name AverageShare,
 	// a number that is set before each update.
 	AverageShare bool
+	// BF16, if not nil, makes the training plan of a model, or the plan of a graph, take the
+	// operands of products in bf16. The evaluation plan of a model is in FP32, as what ships is.
+	BF16 *BF16
 	// Dump receives the text form after the pass named by DumpAfter, or after
 	// every pass if that is "all".
 	Dump      io.Writer

@@ -47,6 +47,8 @@ func whenInference(s *state) bool { return s.inference }
 func whenTraining(s *state) bool  { return !s.inference }
 func whenPlanned(s *state) bool   { return s.planned }
 
+func whenBF16(s *state) bool { return s.opt.BF16 != nil }
+
 // passes is the pipeline, in the order of running.
 func passes() []pass {
 	return []pass{
@@ -68,6 +70,7 @@ func passes() []pass {
 		{"late-deadcode", gradient, nil, deadcode, "removes gradients that nothing asks for"},
 		{"flatten", back, nil, flatten, "makes products of higher rank products of matrices between views"},
 		{"fuse", back, nil, fuse, "joins what one kernel does in one go"},
+		{"bf16", back, whenBF16, bf16, "rounds the operands of products to bf16"},
 	}
 }
 
@@ -110,5 +113,9 @@ func reasons() []reason {
 		{"flatten", "fuse", "a bias, a Relu or a mask goes into a product of matrices only where no view is between"},
 		{"late-cse", "fuse", "a value counts as read once only when equal readers are one"},
 		{"autodiff", "fuse", "a fused op has no gradient; its parts have"},
+		{"autodiff", "bf16", "the gradient is that of the products in FP32, its own products rounded like theirs"},
+		{"late-cse", "bf16", "a value is rounded once, however many products read it, only when equal ones are one"},
+		{"flatten", "bf16", "only products of matrices take operands in bf16"},
+		{"fuse", "bf16", "a product takes its bias, its mask and its place in a chain with it"},
 	}
 }

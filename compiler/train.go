@@ -63,6 +63,7 @@ func compileTwin(g *ir.Graph, segments []plan.Segment, o Options) (*twin, error)
 		return nil, err
 	}
 	t.report = append(t.report, s.report("training"))
+	o.BF16 = nil // what is measured is what ships
 	s = &state{opt: o, planned: true, inference: true}
 	e, err := s.front(g)
 	if err != nil {

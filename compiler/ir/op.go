@@ -125,6 +125,12 @@ type (
 	Paneller interface {
 		InPanels(columns int) (Op, bool)
 	}
+	// Narrower is a product of two matrices, its first two operands, that may read them in
+	// bf16 and add in f32; Narrowed returns the op that does so.
+	Narrower interface {
+		Multiplier
+		Narrowed() Op
+	}
 	// Chained is an op each element of whose result may be one chain of additions that
 	// starts from an element of that operand, -1 for none. With open set the chain is
 	// over rows and starts from one more operand for each result, the last, if they are given.

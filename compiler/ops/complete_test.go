@@ -145,6 +145,7 @@ var facets = []struct {
 	{"Follow", is[ir.Follower]},
 	{"InPanels", is[ir.Paneller]},
 	{"Transposed", is[ir.Multiplier]},
+	{"Narrowed", is[ir.Narrower]},
 	{"Chain", is[ir.Chained]},
 	{"Within", is[ir.Bounded]},
 	{"ByParts", is[ir.PartMaker]},

@@ -175,6 +175,28 @@ func (r draw) node(kind ir.Op) (ir.Op, []ir.Type) {
 		}
 		op = p
 	}
+	if p, ok := op.(ops.GemmBF16); ok { // of two dtypes
+		x, w, out := ir.Shape{r.dim(false), r.dim(false)}, ir.Shape{{}, r.dim(false)}, ir.Shape{{}, {}}
+		w[0], out[0], out[1] = x[1], x[0], w[1]
+		if p.TransA {
+			x[0], x[1] = x[1], x[0]
+		}
+		if p.TransB {
+			w[0], w[1] = w[1], w[0]
+		}
+		in = []ir.Type{ir.T(ir.BF16, x...), ir.T(ir.BF16, w...)}
+		if p.Masked {
+			p.Relu = false
+			in = append(in, ir.T(ir.F32, out...))
+		}
+		switch r.IntN(3) {
+		case 0:
+			in = append(in, ir.T(ir.F32, out...))
+		case 1:
+			in = append(in, ir.T(ir.F32, out[1]))
+		}
+		op = p
+	}
 	return op, in
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/internal/float16"
+	"github.com/lamina-ml/lamina/kernels/simd"
 )
 
 // castKernel converts elements of the types that kernels do not compute in to float32,
@@ -48,6 +49,10 @@ func (b *binding) conversion() (f func(from, to int), name string) {
 	case from == ir.F32 && to == ir.BF16:
 		x, y := b.in[0], b.out[0]
 		return func(from, to int) {
+			if littleEndian {
+				simd.ToBF16(brains(y.raw[2*from:2*to]), x.f32[from:to])
+				return
+			}
 			dst := y.raw[2*from : 2*to]
 			for i, v := range x.f32[from:to] {
 				binary.LittleEndian.PutUint16(dst[2*i:], float16.BrainOf(v))

@@ -18,6 +18,8 @@ func maker(op ir.Op) makeKernel {
 		return gemm
 	case ops.GemmPanels:
 		return panelGemm
+	case ops.GemmBF16:
+		return bf16Gemm
 	case ops.Panels:
 		return panelsKernel
 	case ops.Flip:

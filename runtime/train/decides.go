@@ -24,6 +24,7 @@ const (
 	factEpochs    = "Epochs"
 	factPatience  = "Patience"
 	factStart     = "InitFrom["
+	factPrecision = "Precision"
 	factRows      = "the training rows"
 	factValid     = "the validation rows"
 )
@@ -49,6 +50,9 @@ type settings struct {
 
 	AverageSchedule json.RawMessage `json:"average_schedule,omitempty"` // what that says of itself
 	ValidAverage    bool            `json:"valid_average"`
+
+	Precision string   `json:"precision,omitempty"` // "" is FP32
+	Kept      []string `json:"kept,omitempty"`      // in FP32 nevertheless
 
 	Freeze   []string     `json:"freeze"`
 	InitFrom []InitReport `json:"init_from"`
@@ -103,7 +107,11 @@ func (o *Options) settings(starts []InitReport) *settings {
 			plan, _ = json.Marshal(d.Describe())
 		}
 	}
-	return &settings{AverageShare: share, AverageSchedule: plan, Optimizer: o.Optimizer.Describe(), Batch: o.Batch, Accumulate: o.Accumulate, Shards: o.Shards, Seed: o.Seed, InOrder: o.InOrder,
+	precision := ""
+	if o.Precision.Narrow() {
+		precision = optim.BF16.String()
+	}
+	return &settings{Precision: precision, Kept: o.Precision.Kept(), AverageShare: share, AverageSchedule: plan, Optimizer: o.Optimizer.Describe(), Batch: o.Batch, Accumulate: o.Accumulate, Shards: o.Shards, Seed: o.Seed, InOrder: o.InOrder,
 		Epochs: o.Epochs, Patience: o.Patience, MinDelta: o.MinDelta, KeepLast: o.KeepLast, ClipNorm: o.ClipNorm, Average: o.Average, ValidAverage: o.ValidAverage, Freeze: o.Freeze, InitFrom: starts}
 }
 
@@ -121,6 +129,10 @@ func (s *settings) facts(o optim.Optimizer) (checkpoint.Facts, error) {
 	}
 	if s.Shards > 1 {
 		l.Add("Shards", s.Shards)
+	}
+	if s.Precision != "" {
+		l = append(l, checkpoint.Fact{Name: factPrecision, Value: s.Precision})
+		l.Add("the layers kept in FP32", strings.Join(s.Kept, ", "))
 	}
 	l.Add("InOrder", s.InOrder)
 	l.Add(factEpochs, s.Epochs)

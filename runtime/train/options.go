@@ -34,6 +34,7 @@ type Options struct {
 	Seed       uint64          // of initial weights, shuffling and dropout
 	InitFrom   []From          // tensors that parameters start from; none. A checkpoint in Dir takes precedence
 	Freeze     []string        // patterns of parameters that are not trained (see optim.Match), and of running statistics that do not move; none
+	Precision  optim.Precision // of products; optim.FP32. See optim.BF16
 	InOrder    bool            // take the rows in order instead of shuffling each epoch
 
 	Valid    dataset.Source // rows for validation after each epoch; none
@@ -165,6 +166,7 @@ func (o *Options) check(m *spec.Model) error {
 		bad("Options.Patience needs Options.Valid: there is no validation loss to wait for")
 	}
 	o.checkParts(m, bad)
+	o.checkPrecision(bad)
 	if err := checkClasses(o.Classes, m.Limits()); err != nil {
 		errs = append(errs, err)
 	}
@@ -235,5 +237,5 @@ func (o Options) Check(m *spec.Model) error {
 		return err
 	}
 	_, err := o.frozen(m)
-	return errors.Join(err, o.checkGroups(m))
+	return errors.Join(err, o.checkGroups(m), o.checkKept(m))
 }

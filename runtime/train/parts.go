@@ -7,6 +7,7 @@ import (
 
 	"github.com/lamina-ml/lamina/compiler"
 	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/kernels/simd"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/spec"
 )
@@ -141,7 +142,11 @@ func (o *Options) runRows() int {
 // evalRows returns the rows of a run that evaluates, which do not depend on the ranks.
 func (o *Options) evalRows() int {
 	if o.whole() {
-		return (o.batchRows()-1)/o.pieces() + 1
+		n := (o.batchRows()-1)/o.pieces() + 1
+		if o.Precision.Narrow() { // see piece
+			n = min(n+simd.BF16Block, (o.batchRows()-1)/o.Shards+1)
+		}
+		return n
 	}
 	return o.Batch
 }
@@ -188,7 +193,7 @@ func (t *Trainer) shards(ctx context.Context) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			lo, hi := cut(p, pieces, b.Rows), cut(p+1, pieces, b.Rows)
+			lo, hi := t.opt.piece(p, b.Rows)
 			if lo == hi {
 				continue
 			}
@@ -277,6 +282,25 @@ func (t *Trainer) enough() error {
 
 // cut returns the row at which piece p of so many begins.
 func cut(p, pieces, rows int) int { return int(int64(p) * int64(rows) / int64(pieces)) }
+
+// piece returns the rows [lo,hi) of piece p of an update. In BF16 the pieces of a shard are cut at multiples of the
+// blocks in which its rows are added, so that its sums are those of one piece; some may then have no rows.
+func (o *Options) piece(p, rows int) (lo, hi int) {
+	pieces := o.pieces()
+	lo, hi = cut(p, pieces, rows), cut(p+1, pieces, rows)
+	if !o.Precision.Narrow() || pieces == o.Shards {
+		return lo, hi
+	}
+	each := pieces / o.Shards
+	first, last := cut(p/each, o.Shards, rows), cut(p/each+1, o.Shards, rows)
+	whole := func(p, at int) int {
+		if p%each == 0 {
+			return at
+		}
+		return min(first+(at-first+simd.BF16Block-1)/simd.BF16Block*simd.BF16Block, last)
+	}
+	return whole(p, lo), whole(p+1, hi)
+}
 
 // tree joins numbers as the engine joins gradients.
 type tree struct {

@@ -82,13 +82,20 @@ func Repeat(recipe []byte) (Options, error) {
 		return Options{}, err
 	}
 	s := raw.settings
+	precision, err := optim.ParsePrecision(s.Precision)
+	if err != nil {
+		return Options{}, err
+	}
+	if len(s.Kept) > 0 {
+		precision = precision.Except(s.Kept...)
+	}
 	var share optim.Schedule
 	if s.AverageShare != "" {
 		if share, err = optim.ParseSchedule(s.AverageSchedule); err != nil {
 			return Options{}, fmt.Errorf("train: the schedule of the averages: %w", err)
 		}
 	}
-	return Options{AverageSchedule: share, Optimizer: o, Batch: s.Batch, Accumulate: s.Accumulate, Shards: s.Shards, Seed: s.Seed, InOrder: s.InOrder, Epochs: s.Epochs,
+	return Options{Precision: precision, AverageSchedule: share, Optimizer: o, Batch: s.Batch, Accumulate: s.Accumulate, Shards: s.Shards, Seed: s.Seed, InOrder: s.InOrder, Epochs: s.Epochs,
 		Patience: s.Patience, MinDelta: s.MinDelta, KeepLast: s.KeepLast, ClipNorm: s.ClipNorm, Average: s.Average, ValidAverage: s.ValidAverage,
 		Freeze: s.Freeze}, nil
 }

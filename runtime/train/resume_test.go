@@ -179,6 +179,7 @@ func TestEveryOptionDecidesOrNot(t *testing.T) {
 		"Seed":            func(o *Options) { o.Seed++ },
 		"InitFrom":        func(o *Options) { o.InitFrom = []From{{Tensors: src, Pattern: "head"}} },
 		"Freeze":          func(o *Options) { o.Freeze = []string{"head"} },
+		"Precision":       func(o *Options) { o.Precision = optim.BF16 },
 		"InOrder":         func(o *Options) { o.InOrder = true },
 		"Patience":        func(o *Options) { o.Patience = 3 },
 		"MinDelta":        func(o *Options) { o.MinDelta = 0.1 },

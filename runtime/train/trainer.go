@@ -100,11 +100,11 @@ func New(ctx context.Context, m *spec.Model, rows dataset.Source, o Options) (*T
 	if err != nil {
 		return nil, err
 	}
-	prog, err := compiler.Compile(m, compiler.Options{Rows: o.runRows(), StoreGrads: o.stored(), Shards: o.Shards, Frozen: frozen, Average: o.Average, AverageShare: o.AverageSchedule != nil, Dump: o.Dump, DumpAfter: o.DumpAfter})
+	prog, err := compiler.Compile(m, compiler.Options{Rows: o.runRows(), StoreGrads: o.stored(), Shards: o.Shards, Frozen: frozen, Average: o.Average, AverageShare: o.AverageSchedule != nil, BF16: o.bf16(), Dump: o.Dump, DumpAfter: o.DumpAfter})
 	if err != nil {
 		return nil, err
 	}
-	if err := o.checkGroups(m); err != nil {
+	if err := errors.Join(o.checkGroups(m), o.checkKept(m)); err != nil {
 		return nil, err
 	}
 	if o.totals = prog.TrainTotals != nil; o.totals {

@@ -1,0 +1,149 @@
+package compiler
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
+	"github.com/lamina-ml/lamina/kernels/simd"
+)
+
+// BF16 says which products take their operands in bf16.
+type BF16 struct {
+	// Rows are those of a whole update, by which a sum over rows counts as long enough: not
+	// those of a run, which depend on how an update is divided. 0 means the capacity.
+	Rows int
+	// Keep reports whether the products of a layer, and of its gradients, stay in FP32; nil
+	// keeps none.
+	Keep func(layer string) bool
+}
+
+// bf16 gives products operands in bf16, and leaves everything else in f32: what is rounded is
+// an operand, once for all products that read it, and a parameter's copy is derived from it.
+//
+// A product stays as it is if it sums fewer than [simd.BF16Block] terms, or has fewer columns,
+// or a known number of rows below that: then a layer that is narrow on one side is in f32 with
+// both its gradients. Lengths that are not known count at capacity, the batch as an update has
+// it, so that nothing depends on how that is divided.
+func bf16(g *ir.Graph, s *state) error {
+	o := s.opt.BF16
+	if o == nil {
+		o = &BF16{}
+	}
+	at := s.opt.capacity(g)
+	if o.Rows > 0 {
+		at = at.WithRows(o.Rows)
+	}
+	told := &told{of: map[string]*layerProducts{}}
+	narrow := map[*ir.Value]*ir.Value{}
+	_, err := rewrite(g, func(b *ir.Builder, n *ir.Node) []*ir.Value {
+		if _, is := n.Op.(ops.GemmBF16); is {
+			return nil
+		}
+		op, ok := n.Op.(ir.Narrower)
+		if !ok || n.Out[0].Type.DType != ir.F32 {
+			if n.Op == (ops.MatMul{}) {
+				told.stays(n.Layer, "its operands have more than two axes")
+			}
+			return nil
+		}
+		if o.Keep != nil && o.Keep(n.Layer) {
+			told.stays(n.Layer, "as asked for")
+			return nil
+		}
+		if why := tooShort(n, op, at); why != "" {
+			told.stays(n.Layer, why)
+			return nil
+		}
+		in := append([]*ir.Value{}, n.In...)
+		for i, v := range in[:2] {
+			if narrow[v] == nil {
+				b.Layer, b.Pos = n.Layer, n.Pos
+				narrow[v] = b.Op(ops.Cast{To: ir.BF16}, v)
+			}
+			in[i] = narrow[v]
+		}
+		told.of16(n.Layer)
+		return []*ir.Value{b.Op(op.Narrowed(), in...)}
+	})
+	s.notes = append(s.notes, told.lines()...)
+	return err
+}
+
+// tooShort says why a product is not worth rounding its operands, "" if it is.
+func tooShort(n *ir.Node, op ir.Narrower, at ir.Binding) string {
+	a, b := op.Transposed()
+	x, w := n.In[0].Type.Shape, n.In[1].Type.Shape
+	rows, terms, columns := x[0], x[1], w[1]
+	if a {
+		rows, terms = terms, rows
+	}
+	if b {
+		columns = w[0]
+	}
+	short := func(d ir.Dim, what string) string {
+		if l := d.At(at); l < simd.BF16Block {
+			return fmt.Sprintf("%s %d, fewer than %d", what, l, simd.BF16Block)
+		}
+		return ""
+	}
+	if why := short(terms, "the terms of its sums are"); why != "" {
+		return why
+	}
+	if why := short(columns, "its columns are"); why != "" {
+		return why
+	}
+	if rows.Symbolic() {
+		return ""
+	}
+	return short(rows, "its rows are")
+}
+
+// told is what the pass has to say, layer by layer in the order of the graph.
+type told struct {
+	order []string
+	of    map[string]*layerProducts
+}
+
+type layerProducts struct {
+	narrowed, stay int
+	why            []string
+}
+
+func (t *told) at(layer string) *layerProducts {
+	if t.of[layer] == nil {
+		t.of[layer] = &layerProducts{}
+		t.order = append(t.order, layer)
+	}
+	return t.of[layer]
+}
+
+func (t *told) of16(layer string) { t.at(layer).narrowed++ }
+
+func (t *told) stays(layer, why string) {
+	l := t.at(layer)
+	l.stay++
+	for _, w := range l.why {
+		if w == why {
+			return
+		}
+	}
+	l.why = append(l.why, why)
+}
+
+func (t *told) lines() []string {
+	var out []string
+	for _, name := range t.order {
+		l := t.of[name]
+		var parts []string
+		if l.narrowed > 0 {
+			parts = append(parts, fmt.Sprintf("%d in bf16", l.narrowed))
+		}
+		if l.stay > 0 {
+			parts = append(parts, fmt.Sprintf("%d in FP32 (%s)", l.stay, strings.Join(l.why, "; ")))
+		}
+		out = append(out, fmt.Sprintf("products of layer %q: %s", name, strings.Join(parts, ", ")))
+	}
+	return out
+}
