@@ -392,8 +392,8 @@ func TestHeading(t *testing.T) {
 		}
 	}
 	m.Load = 0.2
-	if page := tables([]record{{Part: partMachine, Machine: &m}}, false); strings.Contains(page, "load average") {
-		t.Errorf("a quiet machine is called busy:\n%s", page)
+	if page := tables([]record{{Part: partMachine, Machine: &m}}, false); !strings.Contains(page, "load average was 0.10 a core when") || strings.Contains(page, "**The load") {
+		t.Errorf("a quiet machine's load is not told, or called high:\n%s", page)
 	}
 	info := "processor\t: 0\ncpu family\t: 23\nmodel\t\t: 1\nmodel name\t: AMD EPYC\n\nprocessor\t: 1\nmodel\t\t: 7\n"
 	if got := cpuName(info, "amd64"); got != "AMD EPYC (family 23, model 1)" {
@@ -401,23 +401,124 @@ func TestHeading(t *testing.T) {
 	}
 }
 
-func TestReplace(t *testing.T) {
-	got, err := replace([]byte("a\n"+begin+"\nold\n"+end+"\nb\n"), "new\n")
-	if want := "a\n" + begin + "\nnew\n" + end + "\nb\n"; err != nil || string(got) != want {
-		t.Errorf("%q, %v", got, err)
+// TestSections: a CPU's tables stand before those of others, in place of what they
+// were.
+func TestSections(t *testing.T) {
+	page := []byte("a\n" + begin + "\n" + end + "\nb\n")
+	for _, s := range [][2]string{{"X, avx2 kernels", "| old |"}, {"Y, avx512 kernels", "y\n\n| 1 |"}, {"X, avx2 kernels", "| new |"}, {"Y, avx2 kernels", "z"}} {
+		var err error
+		if page, err = insert(page, s[0], "\n"+s[1]+"\n"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := "a\n" + begin + "\n\n### Y, avx2 kernels\n\nz\n\n### X, avx2 kernels\n\n| new |\n\n### Y, avx512 kernels\n\ny\n\n| 1 |\n\n" + end + "\nb\n"
+	if string(page) != want {
+		t.Errorf("the page is\n%s\nwant\n%s", page, want)
 	}
 	for _, page := range []string{"", begin, end + begin} {
-		if _, err := replace([]byte(page), "new"); err == nil {
+		if _, err := insert([]byte(page), "X", "new"); err == nil {
 			t.Errorf("%q has no marks, and no error", page)
 		}
 	}
-	page, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "cmd", "laminabench", "README.md"))
+}
+
+// root is the top of the checkout.
+var root = filepath.Join("..", "..", "..", "..")
+
+// TestPages: the page of laminabench has a place for a comparison, and the short
+// table of README.md is that of what is kept of the CPUs.
+func TestPages(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join(root, "cmd", "laminabench", "README.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := replace(page, ""); err != nil {
-		t.Errorf("the page of laminabench: %v", err)
+	all, err := summaries(filepath.Join(root, "testdata", "speed"))
+	if err != nil || len(all) == 0 {
+		t.Fatalf("kept are %v, %v", all, err)
 	}
+	for _, s := range all {
+		m := machine{CPU: s.CPU, Kernels: s.Kernels}
+		if !strings.Contains(string(page), section+m.title()+"\n") {
+			t.Errorf("the page of laminabench has no section of %s", m.title())
+		}
+		again, err := insert(page, m.title(), "x")
+		if err != nil || strings.Count(string(again), section) != strings.Count(string(page), section) {
+			t.Errorf("%s: its section would stand twice (%v)", m.title(), err)
+		}
+	}
+	front, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want, err := frontPage(front, all); err != nil || string(want) != string(front) {
+		t.Errorf("README.md has another short table than testdata/speed gives (%v): make bench-readme RENDER=1", err)
+	}
+}
+
+// TestPublish: a comparison goes into both pages, beside what is kept of another CPU.
+func TestPublish(t *testing.T) {
+	dir := t.TempDir()
+	to := places{dir, filepath.Join(dir, "long.md"), filepath.Join(dir, "front.md"), filepath.Join(dir, "speed")}
+	for path, text := range map[string]string{to.readme: begin + "\n" + end + "\n", to.front: "a " + begin + "\n\n| old |\n|---|\n\nb\n"} {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, m := range []machine{{CPU: "A 1", Kernels: "avx2", Cores: 2}, {CPU: "B", Kernels: "avx512", Cores: 2}} {
+		at := func(name, beside string, rate float64) record {
+			return record{Part: partTrain, Round: 1, Name: name, Beside: beside, measured: measured{Work: "tied-ae", Threads: 2, Precision: fp32, SamplesPerS: rate, OfPeak: rate / 300e3}}
+		}
+		list := []record{{Part: partMachine, Session: fmt.Sprintf("2026-01-0%dT03:04:05Z", i+1), Machine: &m}, at(ours, "JAX", 2e5), at("JAX", "", 1e5+float64(i)*2e4)}
+		if err := publish(list, to, io.Discard); err != nil {
+			t.Fatal(err)
+		}
+	}
+	front, err := os.ReadFile(to.front)
+	want := "a " + begin + "\n\n| B, avx512 | Lamina | best peer | factor | factor on A 1, avx2 |\n|---|---:|---:|---:|---:|\n" +
+		"| tied autoencoder 784-100-30, batch 256, samples/s | 200 k | 120 k JAX | 1.67 | 2.00 |\n\nb\n"
+	if err != nil || string(front) != want {
+		t.Errorf("%v: the short table is\n%s\nwant\n%s", err, front, want)
+	}
+	long, err := os.ReadFile(to.readme)
+	if err != nil || strings.Count(string(long), "| JAX |") != 2 || strings.Index(string(long), "### B") > strings.Index(string(long), "### A 1") {
+		t.Errorf("%v: the long page is\n%s", err, long)
+	}
+	if found, _ := filepath.Glob(filepath.Join(to.kept, "*.json")); len(found) != 2 || filepath.Base(found[0]) != "a-1-avx2.json" {
+		t.Errorf("kept are %v", found)
+	}
+}
+
+// TestAims: a factor is aimed at, and a share of the peak where the factor would ask
+// for more than that.
+func TestAims(t *testing.T) {
+	at := func(work string, threads int, precision, name, beside string, rate, share float64) record {
+		return record{Part: partTrain, Round: 1, Name: name, Beside: beside,
+			measured: measured{Work: work, Threads: threads, Precision: precision, SamplesPerS: rate, OfPeak: share, FirstStepS: 0.06, PeakRSSMB: 50}}
+	}
+	list := []record{
+		at("tied-ae", 1, fp32, ours, "JAX", 100, 0.8), at("tied-ae", 1, fp32, "JAX", "", 60, 0.5),
+		at("tied-ae", 2, fp32, ours, "JAX", 180, 0.72), at("tied-ae", 2, fp32, "JAX", "", 85, 0.33),
+		at("deep-ae", 2, fp32, ours, "JAX", 120, 0.75), at("deep-ae", 2, fp32, "JAX", "", 100, 0.6),
+		at("rbm", 2, fp32, ours, "JAX", 10, 0.5), at("rbm", 2, fp32, "JAX", "", 9, 0.45),
+		at("tied-ae", 1, bf16, ours, oursInFloat, 79, 0.7), at("tied-ae", 1, bf16, oursInFloat, "", 100, 0.8),
+	}
+	check := func(m machine, want ...string) {
+		t.Helper()
+		var b strings.Builder
+		judge(&b, list, &m)
+		for _, w := range want {
+			if !strings.Contains(b.String(), w) {
+				t.Errorf("no %q in\n%s", w, b.String())
+			}
+		}
+	}
+	check(machine{Kernels: "avx512"}, "| tied-ae, factor to the best peer in float32 | 2.12 JAX | ≥ 2.00 | reached |",
+		"| tied-ae, share of peak, 1 thread | 80 % | ≥ 78 % | reached |", "| tied-ae, 2 threads over 1 | 1.80 | ≥ 1.85 | **missed** |",
+		"1.30 times JAX would be 78 % | 75 %, 1.20 times JAX | ≥ 72 % | reached |", "| rbm, factor to the best peer in float32 | 1.11 JAX | ≥ 1.40 | **missed** |",
+		"| tied-ae, start to first step | 60 ms | ≤ 50 ms | **missed** |", "| tied-ae, peak memory | 50 MB | ≤ 55 MB | reached |",
+		"| tied-ae in bf16 over float32, 1 thread, without AMX | 0.79 | ≥ 0.80 | **missed** |")
+	check(machine{Kernels: "avx2"}, "| deep-ae, factor to the best peer in float32 | 1.20 JAX | ≥ 1.30 | **missed** |")
+	check(machine{Kernels: "avx512", AMX: true}, "| tied-ae in bf16 over float32, 1 thread | 0.79 | ≥ 3.50 | **missed** |")
 }
 
 // TestPins checks that everything that is installed has one exact version.

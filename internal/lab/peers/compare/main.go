@@ -4,12 +4,10 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -22,7 +20,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/lamina-ml/lamina/internal/atomicfile"
 	"github.com/lamina-ml/lamina/kernels/simd"
 )
 
@@ -41,7 +38,7 @@ var parts = []string{"train", "bf16", "batches", "gemm", "encode"}
 func command() *cobra.Command {
 	var (
 		s           setup
-		out, readme string
+		to          places
 		add, render bool
 		chosen      []string
 	)
@@ -59,7 +56,7 @@ the tables are made of that file and are printed and written beside it. With
 			if err := check(&s, chosen); err != nil {
 				return err
 			}
-			path := filepath.Join(out, "runs.jsonl")
+			path := filepath.Join(to.out, "runs.jsonl")
 			if !render {
 				s.note = c.ErrOrStderr()
 				if err := session(c.Context(), &s, chosen, path, add); err != nil {
@@ -73,7 +70,7 @@ the tables are made of that file and are printed and written beside it. With
 			if err != nil {
 				return err
 			}
-			return publish(newest(list), out, readme, c.OutOrStdout())
+			return publish(newest(list), to, c.OutOrStdout())
 		},
 	}
 	f := c.Flags()
@@ -88,11 +85,13 @@ the tables are made of that file and are printed and written beside it. With
 	f.IntVar(&s.rounds, "rounds", 3, "times that everyone is measured")
 	f.Float64Var(&s.seconds, "seconds", 1, "how long a measurement of a training or a call takes")
 	f.StringSliceVar(&chosen, "parts", parts, "what to measure")
-	f.StringVar(&out, "out", "out/bench", "the folder of runs.jsonl and the tables")
+	f.StringVar(&to.out, "out", "out/bench", "the folder of runs.jsonl and the tables")
 	f.BoolVar(&add, "add", false, "keep what runs.jsonl has and is not measured again")
 	f.BoolVar(&s.resume, "resume", false, "leave out what an interrupted comparison has measured, with the same program and settings")
 	f.BoolVar(&render, "render", false, "measure nothing, make the tables of runs.jsonl")
-	f.StringVar(&readme, "readme", "", "a file whose text between the marks of the table is replaced")
+	f.StringVar(&to.readme, "readme", "", "a page between whose marks this CPU's tables are put, before those of others")
+	f.StringVar(&to.front, "front", "", "a page behind whose mark the short table of all CPUs is put")
+	f.StringVar(&to.kept, "kept", "testdata/speed", "the folder of what the short table has of each CPU")
 	return c
 }
 
@@ -282,7 +281,7 @@ func here(ctx context.Context, s *setup) (*machine, error) {
 	m := &machine{Cores: runtime.NumCPU(), Kernels: simd.Active(), System: runtime.GOOS + "/" + runtime.GOARCH,
 		Seconds: s.seconds, Rounds: s.rounds, CPU: runtime.GOARCH}
 	if b, err := os.ReadFile("/proc/cpuinfo"); err == nil {
-		m.CPU = cpuName(string(b), m.CPU)
+		m.CPU, m.AMX = cpuName(string(b), m.CPU), strings.Contains(string(b), " amx_bf16 ")
 	}
 	if b, err := os.ReadFile("/proc/loadavg"); err == nil {
 		fmt.Sscan(string(b), &m.Load)
@@ -310,48 +309,4 @@ func cpuName(info, otherwise string) string {
 		name += fmt.Sprintf(" (family %s, model %s)", fields["cpu family"], fields["model"])
 	}
 	return name
-}
-
-// publish prints the tables with every shape, writes them to a file, and the
-// short ones into the README.
-func publish(list []record, out, readme string, w io.Writer) error {
-	full := tables(list, true)
-	if err := atomicfile.WriteBytes(filepath.Join(out, "tables.md"), []byte(full)); err != nil {
-		return err
-	}
-	if _, err := io.WriteString(w, full); err != nil {
-		return err
-	}
-	if readme == "" {
-		return nil
-	}
-	b, err := os.ReadFile(readme)
-	if err != nil {
-		return err
-	}
-	b, err = replace(b, tables(list, false))
-	if err != nil {
-		return fmt.Errorf("%s: %w", readme, err)
-	}
-	return atomicfile.WriteBytes(readme, b)
-}
-
-// The marks in a README between which the tables stand.
-const (
-	begin = "<!-- speed: written by make bench-readme -->"
-	end   = "<!-- end of speed -->"
-)
-
-// replace puts a text between the marks.
-func replace(page []byte, text string) ([]byte, error) {
-	i := bytes.Index(page, []byte(begin))
-	if i < 0 {
-		return nil, fmt.Errorf("no line %s", begin)
-	}
-	i += len(begin)
-	j := bytes.Index(page[i:], []byte(end))
-	if j < 0 {
-		return nil, fmt.Errorf("no line %s after %s", end, begin)
-	}
-	return slices.Concat(page[:i], []byte("\n"), []byte(text), page[i+j:]), nil
 }

@@ -60,7 +60,7 @@ const oursInFloat = "Lamina, float32"
 
 // The precisions of a training's products.
 const (
-	fp32  = "fp32"
+	fp32 = "fp32"
 	bf16 = "bf16"
 )
 
@@ -85,6 +85,7 @@ type machine struct {
 	CPU     string  `json:"cpu"`
 	Cores   int     `json:"cores"`
 	Kernels string  `json:"kernels"`
+	AMX     bool    `json:"amx,omitempty"` // whether it multiplies bf16 in tiles
 	System  string  `json:"system"`
 	Load    float64 `json:"load"` // processes that ran before the session began, mean of a minute
 	Lamina  string  `json:"lamina"`

@@ -90,8 +90,10 @@ func names(list []record) []string {
 	return all
 }
 
-func rate(r *record) float64   { return r.SamplesPerS }
-func ofPeak(r *record) float64 { return r.OfPeak }
+func rate(r *record) float64      { return r.SamplesPerS }
+func ofPeak(r *record) float64    { return r.OfPeak }
+func firstStep(r *record) float64 { return r.FirstStepS }
+func memory(r *record) float64    { return r.PeakRSSMB }
 func speed(r *record) float64 { // of what is told by its time
 	if r.US <= 0 {
 		return 0

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 )
@@ -16,6 +15,11 @@ func only(list []record, part string, place measured) []record {
 		}
 	}
 	return s
+}
+
+// ofPart selects the records of a part.
+func ofPart(list []record, part string) []record {
+	return slices.DeleteFunc(slices.Clone(list), func(r record) bool { return r.Part != part })
 }
 
 // distinct collects what a function says of the records, in order of appearance,
@@ -80,6 +84,9 @@ func seconds(v float64) string {
 func tables(list []record, full bool) string {
 	var b strings.Builder
 	heading(&b, list)
+	if m, _ := machineOf(list); m != nil {
+		judge(&b, list, m)
+	}
 	training(&b, list, fp32)
 	training(&b, list, bf16)
 	batches(&b, list)
@@ -130,7 +137,12 @@ func heading(b *strings.Builder, list []record) {
 			worst = load
 		}
 	}
-	if quiet := 0.25; worst > quiet {
+	const quiet = 0.25
+	switch {
+	case len(at) == 0:
+	case worst <= quiet:
+		fmt.Fprintf(b, "The load average was %.2f a core when it began.\n", worst)
+	default:
 		fmt.Fprintf(b, "\n**The load average was %.1f a core when a part of the comparison began. What ran then, unless it had just ended, lowers the absolute figures; factors say more, and less with more threads.**\n", worst)
 	}
 }
@@ -234,12 +246,12 @@ func training(b *strings.Builder, list []record, precision string) {
 					}
 				}
 			}
-			first := spreadOf(values(here, name, func(r *record) float64 { return r.FirstStepS }))
-			memory := spreadOf(values(here, name, func(r *record) float64 { return r.PeakRSSMB }))
+			first := spreadOf(values(here, name, firstStep))
+			top := spreadOf(values(here, name, memory))
 			if first.N == 0 && reason != "" {
 				cells = append([]string{name + ": " + reason}, slices.Repeat([]string{"–"}, len(cells)+1)...)
 			} else {
-				cells = append(cells, first.middle(seconds), fmt.Sprintf("%.0f MB", memory.Max))
+				cells = append(cells, first.middle(seconds), fmt.Sprintf("%.0f MB", top.Max))
 			}
 			row(b, cells...)
 		}
@@ -351,12 +363,7 @@ func shapesOf(list []record, threads int) []shapeResult {
 // products writes, for groups of shapes, the geometric mean of the factors to
 // the better library of each and the lowest; in full a row for every shape too.
 func products(b *strings.Builder, list []record, full bool) {
-	var all []record
-	for _, r := range list {
-		if r.Part == partGEMM {
-			all = append(all, r)
-		}
-	}
+	all := ofPart(list, partGEMM)
 	if len(all) == 0 {
 		return
 	}
@@ -372,19 +379,9 @@ func products(b *strings.Builder, list []record, full bool) {
 			cells[0] = "all"
 		}
 		for _, t := range threads {
-			var factors []float64
-			lowest, least := "–", math.Inf(1)
-			for _, s := range shapesOf(list, t) {
-				if strings.HasPrefix(s.shape, group) && s.factor.N > 0 {
-					factors = append(factors, s.factor.Median)
-					if s.factor.Median < least {
-						lowest, least = fmt.Sprintf("%.2f %s", s.factor.Median, s.shape), s.factor.Median
-					}
-				}
-			}
-			mean := "–"
-			if len(factors) > 0 {
-				mean = factor(geometricMean(factors))
+			mean, lowest := "–", "–"
+			if m, least, at, n := meanFactor(list, group, t); n > 0 {
+				mean, lowest = factor(m), fmt.Sprintf("%.2f %s", least, at)
 			}
 			cells = append(cells, mean, lowest)
 		}
@@ -420,26 +417,26 @@ func absent(b *strings.Builder, list []record) {
 	}
 }
 
-// encodings writes a row for each batch of the encoder.
-func encodings(b *strings.Builder, list []record) {
-	var all []record
+// encodingAt selects the records of an encoder's calls.
+func encodingAt(list []record, batch, threads int) (at []record) {
 	for _, r := range list {
-		if r.Part == partEncode {
-			all = append(all, r)
+		if r.Part == partEncode && r.Threads == threads && r.Batch == batch {
+			at = append(at, r)
 		}
 	}
+	return at
+}
+
+// encodings writes a row for each batch of the encoder.
+func encodings(b *strings.Builder, list []record) {
+	all := ofPart(list, partEncode)
 	if len(all) == 0 {
 		return
 	}
 	header(b, "encoder 784-100-30, µs a call", "Lamina", "onnxruntime, C API", "factor")
 	for _, t := range distinct(all, func(r *record) int { return r.Threads }) {
 		for _, n := range distinct(all, func(r *record) int { return r.Batch }) {
-			var at []record
-			for _, r := range all {
-				if r.Threads == t && r.Batch == n {
-					at = append(at, r)
-				}
-			}
+			at := encodingAt(all, n, t)
 			micro := func(r *record) float64 { return r.US }
 			row(b, fmt.Sprintf("batch %d, %s", n, threadsOf(t)), spreadOf(values(at, ours, micro)).ranged(micros),
 				spreadOf(values(at, runtimes["onnxruntime"], micro)).ranged(micros), spreadOf(pairs(at, runtimes["onnxruntime"], speed)).ranged(factor))
