@@ -126,6 +126,10 @@ func printRecord(w io.Writer, key string, record map[string]any) {
 			if list := words(v); list != "" {
 				fmt.Fprintf(w, "    %s\t%s\n", command.Clean(k), command.Clean(list))
 			}
+		case map[string]any: // the precision, the rest being a table
+			if p, ok := v["products"].(string); ok {
+				fmt.Fprintf(w, "    %s\t%s\n", command.Clean(k), command.Clean(p))
+			}
 		case json.Number, bool:
 			fmt.Fprintf(w, "    %s\t%v\n", command.Clean(k), v)
 		}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/lamina-ml/lamina/export/verify"
+	"github.com/lamina-ml/lamina/runtime/engine"
 )
 
 // Format is the version of the folder's layout.
@@ -94,14 +95,20 @@ type Report struct {
 	Verification *verify.Report // by Lamina's own runtime alone if no other was available
 	Files        []string       // relative to Dir, sorted
 	Bytes        int64
+
+	Precision *engine.Precision // what the training's precision changes; nil for FP32
 }
 
 // String says what was written and how it compared, in one line.
 func (r *Report) String() string {
-	if r.Verification == nil {
-		return fmt.Sprintf("%s: %d files, %d bytes, not verified", r.Dir, len(r.Files), r.Bytes)
+	s := fmt.Sprintf("%s: %d files, %d bytes, not verified", r.Dir, len(r.Files), r.Bytes)
+	if v := r.Verification; v != nil {
+		s = fmt.Sprintf("%s: %s, worst difference %.2g, tolerance %.2g", r.Dir, v.Status, v.WorstAbs, r.Tolerance)
 	}
-	return fmt.Sprintf("%s: %s, worst difference %.2g, tolerance %.2g", r.Dir, r.Verification.Status, r.Verification.WorstAbs, r.Tolerance)
+	if r.Precision != nil {
+		s += "; " + r.Precision.String()
+	}
+	return s
 }
 
 // The values of Verdict.Status.

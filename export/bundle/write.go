@@ -39,6 +39,9 @@ func Write(ctx context.Context, dir string, net *engine.Net, rows dataset.Source
 	if err := net.Err(); err != nil {
 		return nil, err
 	}
+	if net.Narrow() {
+		return nil, errors.New("bundle: the products of this Net are in bf16, and what ships is FP32: write the Net of the Result itself, without In")
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -68,7 +71,7 @@ func Write(ctx context.Context, dir string, net *engine.Net, rows dataset.Source
 	if err := rep.Err(); err != nil {
 		return nil, place.notWritten(err)
 	}
-	out := &Report{Dir: place.dir, Rows: w.stored[0].set.Rows, Verification: rep}
+	out := &Report{Dir: place.dir, Precision: net.Record().Precision, Rows: w.stored[0].set.Rows, Verification: rep}
 	unverified := !independent(rep.Runtimes)
 	if unverified {
 		rep.Status, rep.Reason = "unverified", "no runtime besides Lamina's own is available"

@@ -134,6 +134,16 @@ func ways() map[string]func(t *testing.T, digits *dataset.Split) (*engine.Net, d
 				pretrain.RBM(x, enc, d.Train.Head(300), o).Sampled(),
 				pretrain.EndToEnd(x, enc, d.Train.Head(300), options(1)).CrossEntropy().Untied()).Net(x.Then(enc)), d.Test
 		},
+		"machines and what follows, in bf16": func(t *testing.T, d *dataset.Split) (*engine.Net, dataset.Source) {
+			x, enc := spec.Input("x", 784), stack()
+			o := options(1)
+			o.Optimizer, o.Precision = optim.SGD(0.05).Momentum(0.9), optim.BF16
+			whole := options(1)
+			whole.Precision = optim.BF16.Except("encoder-mirror-untied")
+			return program(t,
+				pretrain.RBM(x, enc, d.Train.Head(300), o).Sampled(),
+				pretrain.EndToEnd(x, enc, d.Train.Head(300), whole).CrossEntropy().Untied()).Net(x.Then(enc)), d.Test
+		},
 		"average, queue and schedule": func(t *testing.T, d *dataset.Split) (*engine.Net, dataset.Source) {
 			x, enc := spec.Input("x", 784), stack()
 			code := x.Then(enc)

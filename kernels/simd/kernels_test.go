@@ -72,6 +72,10 @@ func TestKernels(t *testing.T) {
 				}
 				return
 			}
+			if v.op >= opBF16Gemm {
+				checkBF16Row(t, rng, v.op)
+				return
+			}
 			for n := range 68 {
 				checkVector(t, rng, v.op, n)
 			}

@@ -73,6 +73,10 @@ const (
 	opSGD
 	opRMSProp
 	opTranspose
+	opBF16Gemm // the operations on bf16 come last: see Variants
+	opBF16Round
+	opBF16Widen
+	opBF16Pack
 	numOps
 )
 
@@ -81,7 +85,8 @@ func (o op) String() string {
 		"add", "sub", "mul", "div", "max", "min", "relugrad", "sigmoidgrad",
 		"tanhgrad", "addscalar", "mulscalar", "axpy", "leakyrelu", "elu", "sum", "dot", "squarederror", "sigmoidsoftplus",
 		"squaresaround", "normalize", "normalizesums", "normalizegrad", "normsums", "rescale", "rescalegrad", "columndots", "colsums",
-		"uniform", "choose", "keep", "replace", "sample", "normal", "addnormal", "adam", "sgd", "rmsprop", "transpose"}[o]
+		"uniform", "choose", "keep", "replace", "sample", "normal", "addnormal", "adam", "sgd", "rmsprop", "transpose",
+		"bf16gemm", "bf16round", "bf16widen", "bf16pack"}[o]
 }
 
 // Variant is one row of the kernel table.
@@ -103,8 +108,14 @@ func Variants() []Variant {
 		for _, t := range tiles(i) {
 			rows = append(rows, Variant{Name: fmt.Sprintf("f32gemm_%dx%d_%v", t[0], t[1], i), MR: t[0], NR: t[1], op: opGemm, isa: i})
 		}
-		for o := opGemm + 1; o < numOps; o++ {
+		for o := opGemm + 1; o < opBF16Gemm; o++ {
 			rows = append(rows, Variant{Name: fmt.Sprintf("f32%v_%v", o, i), op: o, isa: i})
+		}
+		for _, t := range bf16Tiles(i) {
+			rows = append(rows, Variant{Name: fmt.Sprintf("bf16gemm_%dx%d_%v", t[0], t[1], i), MR: t[0], NR: t[1], op: opBF16Gemm, isa: i})
+		}
+		for o := opBF16Gemm + 1; o < numOps; o++ {
+			rows = append(rows, Variant{Name: fmt.Sprintf("%v_%v", o, i), op: o, isa: i})
 		}
 	}
 	for i := range rows {
@@ -120,6 +131,8 @@ type selection struct {
 	isa    [numOps]isa
 	mr, nr int  // the largest GEMM tile
 	forced bool // no other tile may be larger in any direction
+
+	bf16Rows, bf16Cols int // the largest tile of a bf16 product
 }
 
 // selected is the choice in use; replaced as a whole, so that calls in flight finish with the one they began with.
@@ -150,6 +163,8 @@ func whole(i isa) *selection {
 	}
 	t := tiles(i)
 	s.mr, s.nr = t[len(t)-1][0], t[len(t)-1][1]
+	t = bf16Tiles(i)
+	s.bf16Rows, s.bf16Cols = t[len(t)-1][0], t[len(t)-1][1]
 	return s
 }
 
@@ -175,8 +190,11 @@ func choose(name string) (*selection, error) {
 			return s, fmt.Errorf("simd: kernel %q is not available on this CPU or in this build; available sets: %s", name, strings.Join(Available(), ", "))
 		}
 		s.isa[r.op] = r.isa
-		if r.op == opGemm {
+		switch r.op {
+		case opGemm:
 			s.mr, s.nr, s.forced = r.MR, r.NR, true
+		case opBF16Gemm:
+			s.bf16Rows, s.bf16Cols = r.MR, r.NR
 		}
 		return s, nil
 	}

@@ -18,6 +18,7 @@ type Record struct {
 	Kernels    string            `json:"kernels,omitempty"`    // kernel set that computed the bits
 	Averaged   bool              `json:"averaged,omitempty"`   // what ships are moving averages of the parameters
 	Folded     bool              `json:"folded,omitempty"`     // what ships has statistics of batches in its weights, where that goes
+	Precision  *Precision        `json:"precision,omitempty"`  // of the last training's products, if not FP32
 	Ships      string            `json:"ships,omitempty"`      // text form of the function, as it was declared
 	Executable string            `json:"executable,omitempty"` // SHA-256 of the program, if a recipe lacks what its Go code did
 	Versions   map[string]string `json:"versions,omitempty"`   // of what took part
@@ -44,6 +45,7 @@ type Phase struct {
 	Frozen    []string `json:"frozen,omitempty"` // patterns of parameters that were not trained
 	Noise     string   `json:"noise,omitempty"`
 	Optimizer any      `json:"optimizer,omitempty"` // as the optimizer describes itself
+	Precision string   `json:"precision,omitempty"` // of products, if not FP32
 	Average   float64  `json:"average,omitempty"`   // momentum if the parameters are moving averages, 0 if they are not
 	Metrics   Metrics  `json:"metrics,omitempty"`
 	Start     []Start  `json:"start,omitempty"`  // where parameters came from, if not all from initializers

@@ -121,11 +121,15 @@ func (r *Result) phase() (engine.Phase, error) {
 		start = append(start, engine.Start{Pattern: i.Pattern, Loaded: i.Loaded, Hash: i.Hash, Phases: i.Phases})
 	}
 	recipe := r.recipe(hash)
+	precision := ""
+	if r.opt.Precision.Narrow() {
+		precision = r.opt.Precision.String()
+	}
 	average := 0.0
 	if r.averaged {
 		average = r.opt.Average
 	}
-	return engine.Phase{Name: r.prog.Name, Average: average, Epochs: len(r.History), Updates: r.Last().Updates, Batch: r.opt.Batch,
+	return engine.Phase{Name: r.prog.Name, Average: average, Precision: precision, Epochs: len(r.History), Updates: r.Last().Updates, Batch: r.opt.Batch,
 		Rows: r.rows.Len(), Chosen: dataset.Chosen(r.rows), DataHash: hash, Seed: r.opt.Seed, Frozen: r.opt.Freeze,
 		Optimizer: r.opt.Optimizer.Describe(), Metrics: r.metrics(), Start: start, Recipe: recipe}, err
 }

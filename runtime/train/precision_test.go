@@ -2,15 +2,20 @@ package train
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"log/slog"
 	"math"
+	"reflect"
 	"strings"
 	"testing"
 
+	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/plan"
 	"github.com/lamina-ml/lamina/compiler/random"
 	"github.com/lamina-ml/lamina/kernels/simd"
 	"github.com/lamina-ml/lamina/runtime/dataset"
+	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/runtime/optim"
 	"github.com/lamina-ml/lamina/spec"
 )
@@ -249,5 +254,77 @@ func TestBF16PartsAreWhole(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestBF16Effect has the record say how far the function that ships, which is FP32, is from what was trained, on rows of
+// the user.
+func TestBF16Effect(t *testing.T) {
+	m := wideModel()
+	o := wideOptions()
+	o.Valid = wideRows(70)
+	r, err := Fit(context.Background(), m, wideRows(150), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	net, narrow := r.Net(m.Tap("code"), m.Tap("logits")), r.In(optim.BF16).Net(m.Tap("code"), m.Tap("logits"))
+	if err := errors.Join(net.Err(), narrow.Err()); err != nil {
+		t.Fatal(err)
+	}
+	if net.Narrow() || !narrow.Narrow() {
+		t.Error("the Net that ships is in bf16, or the other one is not")
+	}
+	rec := net.Record()
+	if p := rec.Phases[0].Precision; p != "BF16" {
+		t.Errorf("the phase's precision is %q", p)
+	}
+	e := rec.Precision
+	if e == nil || e.Rows != 70 || len(e.Outputs) != 2 {
+		t.Fatalf("the record says of the precision: %+v", e)
+	}
+	ctx, in := context.Background(), map[string]*ir.Tensor{"x": {DType: ir.F32, Shape: []int{70, 48}, F32: o.Valid.(*dataset.Table).F32("x")}}
+	a, err := net.Run(ctx, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := narrow.Run(ctx, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, x := range a {
+		most, sum := 0.0, 0.0
+		for i := range x.F32 {
+			d := math.Abs(float64(x.F32[i]) - float64(b[name].F32[i]))
+			most, sum = max(most, d), sum+d*d
+		}
+		got := e.Outputs[name]
+		if rms := math.Sqrt(sum / float64(x.Len())); got.Max != most || math.Abs(got.RMS-rms) > 1e-12 {
+			t.Errorf("%s: the record says %+v, it is %v and %v", name, got, most, rms)
+		}
+		if !(got.RMS > 1e-5*got.Of && got.RMS < 1e-2*got.Of) {
+			t.Errorf("%s: %+v is not the size of roundings to bf16", name, got)
+		}
+	}
+	if s := e.String(); !strings.Contains(s, "trained in BF16; computed so instead of in FP32, on 70 rows code changes by at most") {
+		t.Error(s)
+	}
+	raw, err := json.Marshal(rec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back engine.Record
+	if err := json.Unmarshal(raw, &back); err != nil || !reflect.DeepEqual(back.Precision, e) {
+		t.Errorf("%v: %+v comes back as %+v", err, e, back.Precision)
+	}
+	again, err := Repeat(rec.Phases[0].Recipe.Settings)
+	if err != nil || !again.Precision.Narrow() {
+		t.Errorf("the recipe repeats in %v: %v", again.Precision, err)
+	}
+	o.Precision = optim.FP32
+	if r, err = Fit(ctx, m, wideRows(150), o); err != nil {
+		t.Fatal(err)
+	}
+	if rec := r.Net(m.Tap("code")).Record(); rec.Precision != nil || rec.Phases[0].Precision != "" {
+		t.Error("a training in FP32 has a record of a precision")
 	}
 }

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
@@ -8,6 +9,7 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/engine"
+	"github.com/lamina-ml/lamina/runtime/optim"
 	"github.com/lamina-ml/lamina/spec"
 )
 
@@ -20,9 +22,10 @@ type Result struct {
 	prog     *compiler.Program
 	params   map[string][]float32
 	states   map[string][]float32
-	averaged bool  // params are the averages
-	folded   bool  // a BatchNorm of a Net is a part of its product
-	err      error // why there is nothing to make a Net of
+	averaged bool           // params are the averages
+	narrow   *compiler.BF16 // of a Net's products, nil for FP32
+	folded   bool           // a BatchNorm of a Net is a part of its product
+	err      error          // why there is nothing to make a Net of
 	rows     dataset.Source
 	opt      Options
 	kernels  string
@@ -46,6 +49,9 @@ func (r *Result) Last() Epoch {
 // Param returns a copy of the trained parameter of that name, or nil if there is
 // none.
 func (r *Result) Param(name string) []float32 { return append([]float32(nil), r.params[name]...) }
+
+// Precision returns what the training computed its products in.
+func (r *Result) Precision() optim.Precision { return r.opt.Precision }
 
 // netRows is the capacity of a Net's plan; more rows are run in parts.
 const netRows = 256
@@ -95,6 +101,46 @@ func (r *Result) settle(g *ir.Graph, values []*spec.Value) (map[string][]float32
 	return own, nil
 }
 
+// In returns a result whose Nets compute their products in precision p, as a training with it does. They are for looking
+// at, and do not ship: what ships is FP32, in which Nets are without this. The record of a Net of a training in BF16 has
+// what the difference is on the user's rows: see [engine.Precision].
+func (r *Result) In(p optim.Precision) *Result {
+	out := *r
+	if out.narrow = nil; p.Narrow() {
+		out.narrow = &compiler.BF16{Rows: r.opt.Batch * r.opt.Accumulate, Keep: p.Keeps}
+	}
+	return &out
+}
+
+// comparedRows is how many of the user's rows say what a precision changes.
+const comparedRows = 1024
+
+// precision says what the precision of the training changes in a Net of these values: on the validation rows, or else on
+// those of the training. made makes the Net with a record. It is nil in FP32.
+func (r *Result) precision(made func(engine.Record) (*engine.Net, error), values []*spec.Value) (*engine.Precision, error) {
+	if !r.opt.Precision.Narrow() || r.narrow != nil {
+		return nil, nil
+	}
+	net, err := made(engine.Record{})
+	if err != nil {
+		return nil, err
+	}
+	p := &engine.Precision{Products: r.opt.Precision.String()}
+	rows := r.rows
+	if r.opt.Valid != nil {
+		rows = r.opt.Valid
+	}
+	if !net.Fits(rows) {
+		return p, nil
+	}
+	other, err := r.In(r.opt.Precision).net(values)
+	if err != nil {
+		return nil, err
+	}
+	p.Outputs, p.Rows, err = net.Compare(context.Background(), other, rows, comparedRows)
+	return p, err
+}
+
 func (r *Result) net(values []*spec.Value) (*engine.Net, error) {
 	if r.err != nil {
 		return nil, r.err
@@ -124,7 +170,7 @@ func (r *Result) net(values []*spec.Value) (*engine.Net, error) {
 			return nil, err
 		}
 	}
-	pl, err := compiler.CompileGraph(g, compiler.Options{Rows: netRows})
+	pl, err := compiler.CompileGraph(g, compiler.Options{Rows: netRows, BF16: r.narrow})
 	if err != nil {
 		return nil, err
 	}
@@ -133,5 +179,11 @@ func (r *Result) net(values []*spec.Value) (*engine.Net, error) {
 		return nil, err
 	}
 	rec.Ships = ships
-	return engine.NewNet(g, pl, own, rec, r.opt.Kernels...)
+	made := func(rec engine.Record) (*engine.Net, error) {
+		return engine.NewNet(g, pl, own, rec, r.opt.Kernels...)
+	}
+	if rec.Precision, err = r.precision(made, values); err != nil {
+		return nil, err
+	}
+	return made(rec)
 }

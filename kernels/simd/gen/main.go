@@ -32,6 +32,7 @@ func warning(arch string) string {
 type family interface {
 	gemmFamily()
 	vectorFamily()
+	bf16Family()
 }
 
 func (i *isa) family(a *asm) family {
@@ -46,7 +47,7 @@ func files() map[string][]byte {
 	out := map[string][]byte{}
 	for _, set := range [][]*isa{{avx2, avx512}, {neon}} {
 		arch := set[0].arch
-		for part, write := range map[string]func(family){"gemm": family.gemmFamily, "vector": family.vectorFamily} {
+		for part, write := range map[string]func(family){"gemm": family.gemmFamily, "vector": family.vectorFamily, "bf16": family.bf16Family} {
 			stubs := bytes.NewBufferString(warning(arch) + "package simd\n")
 			for _, i := range set {
 				a := newAsm(i)

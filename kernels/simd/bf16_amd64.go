@@ -1,0 +1,57 @@
+//go:build amd64 && !noasm
+
+package simd
+
+func bf16Tile(set isa, mr, nr int, p *bf16Args) {
+	if set == isaAVX512 {
+		bf16Tile_avx512(mr, nr, p)
+	} else {
+		bf16Tile_avx2(mr, nr, p)
+	}
+}
+
+// bf16PackRows packs strips whose steps are rows ks apart, and returns how many columns it has packed.
+func bf16PackRows(set isa, dst []float32, strip int, src []uint16, ks int, st bf16Steps, count int) int {
+	if set == isaAVX512 {
+		bf16rows_avx512(&dst[0], 4*strip, &src[0], 2*ks, st.n, st.packed-st.n, (count+15)/16, 1<<((count-1)%16+1)-1)
+		return count
+	}
+	whole := count / 8
+	if whole > 0 {
+		bf16rows_avx2(&dst[0], 4*strip, &src[0], 2*ks, st.n, st.packed-st.n, whole, 0)
+	}
+	return 8 * whole
+}
+
+func bf16PackCols(set isa, dst *float32, src *uint16, rs, groups, live int) {
+	if set == isaAVX512 {
+		bf16cols_avx512(dst, src, 2*rs, groups, live)
+	} else {
+		bf16cols_avx2(dst, src, 2*rs, groups, live)
+	}
+}
+
+func bf16PackPairs(set isa, dst *float32, src *uint16, pairs int) {
+	if set == isaAVX512 {
+		bf16pairs_avx512(dst, src, pairs)
+	} else {
+		bf16pairs_avx2(dst, src, pairs)
+	}
+}
+
+// bf16RoundVectors and bf16WidenVectors take whole vectors of 16, at least one.
+func bf16RoundVectors(set isa, dst *uint16, src *float32, n int) {
+	if set == isaAVX512 {
+		bf16round_avx512(dst, src, n)
+	} else {
+		bf16round_avx2(dst, src, n)
+	}
+}
+
+func bf16WidenVectors(set isa, dst *float32, src *uint16, n int) {
+	if set == isaAVX512 {
+		bf16widen_avx512(dst, src, n)
+	} else {
+		bf16widen_avx2(dst, src, n)
+	}
+}

@@ -1,0 +1,182 @@
+//go:build amd64 && !noasm
+
+package simd
+
+import (
+	"math"
+	"unsafe"
+)
+
+// bf16Args is what a kernel of a bf16 product reads. It computes tiles tiles of MR by NR, going down A and C, over packed and
+// widened operands. Distances are in bytes.
+type bf16Args struct {
+	a      *float32
+	strip  uintptr // from strip to strip of A
+	b      *float32
+	ldb    uintptr // from strip to strip of B
+	c      *float32
+	ldc    uintptr
+	blocks int // whole blocks of k
+	tail   int // pairs of steps of the last one, if it is not whole
+	tiles  int
+	flags  uint64 // gemmAccumulate
+	live   uint64 // mask of the last vector's columns (AVX-512)
+	at     [3]uintptr
+	mxcsr  uint32 // the caller's
+	flush  uint32 // what the product needs: nearest even, subnormal operands and results are 0
+	even   [96]float32
+}
+
+// flushMXCSR masks every exception, rounds to nearest, and sets FTZ and DAZ.
+const flushMXCSR = 0x9fc0
+
+// bf16Steps is how a block of steps of k is packed.
+type bf16Steps struct {
+	first, n     int // steps of the operand
+	packed       int // with the zeros that follow, in pairs
+	blocks, tail int
+}
+
+// gemmBF16Panels computes C by blocks of rows, blocks of steps and panels of columns.
+func gemmBF16Panels(s *selection, m, n, k int, a []uint16, rsa, csa int, b bf16Right, c []float32, ldc int, accumulate bool, tmp []float32) {
+	set := s.isa[opBF16Gemm]
+	if set == isaGo {
+		gemmBF16Go(m, n, k, a, rsa, csa, b, c, ldc, accumulate)
+		return
+	}
+	lanes := bf16Lanes(set)
+	tmp = tmp[-int(uintptr(unsafe.Pointer(&tmp[0]))/4)&15:] // lines of the cache
+	rows := min((m+15)&^15, bf16BlockRows)
+	longest := min((k+BF16Block-1)/BF16Block*BF16Block, bf16BlockK)
+	left, right, edge := tmp[:rows*longest], tmp[rows*longest:][:bf16PanelCols*longest], tmp[(rows+bf16PanelCols)*longest:]
+	args := bf16Args{flush: flushMXCSR}
+	vectors := (s.bf16Cols + lanes - 1) / lanes
+	for i := 0; i < m; i += rows {
+		rows := min(rows, m-i)
+		blocks := (k + BF16Block - 1) / BF16Block
+		pieces := (blocks + bf16BlockK/BF16Block - 1) / (bf16BlockK / BF16Block)
+		for p := 0; p < k; pieces-- {
+			take := (blocks + pieces - 1) / pieces // pieces of nearly equal length
+			blocks -= take
+			st := bf16Steps{first: p, n: min(take*BF16Block, k-p)}
+			p += st.n
+			st.blocks, st.tail = st.n/BF16Block, 0
+			if rest := st.n % BF16Block; rest > 0 { // a pair of zeros stands for all that fill the block
+				st.tail = min(BF16Block/2, (rest+1)/2+1)
+			}
+			st.packed = st.blocks*BF16Block + 2*st.tail
+			strip := (st.packed + 7) &^ 7 * lanes
+			packBF16(set, left, strip, st, rows, a[i*rsa+st.first*csa:], csa, rsa)
+			args.strip, args.ldb = 4*uintptr(strip), 4*uintptr(strip)
+			args.blocks, args.tail, args.flags = st.blocks, st.tail, 0
+			if accumulate || st.first > 0 {
+				args.flags = gemmAccumulate
+			}
+			for j := 0; j < n; {
+				width := bf16Panel(n-j, vectors, lanes)
+				if b.tiles != nil {
+					packBF16Strips(set, right, strip, st, width, &b, j)
+				} else {
+					packBF16(set, right, strip, st, width, b.b[st.first*b.rs+j*b.cs:], b.rs, b.cs)
+				}
+				nr := width
+				to, ld := c[i*ldc+j:], ldc
+				switch {
+				case set == isaAVX512:
+					nr = (width + 7) &^ 7
+					args.live = 1<<(width-(nr-1)&^15) - 1
+				case width%lanes != 0: // through a copy with whole vectors
+					nr = (width + lanes - 1) &^ (lanes - 1)
+					to, ld = edge, nr
+					if st.first == 0 && accumulate {
+						for r := range rows {
+							copy(edge[r*nr:][:width], c[(i+r)*ldc+j:])
+						}
+					}
+				}
+				args.b, args.ldc = &right[0], 4*uintptr(ld)
+				for r := 0; r < rows; {
+					mr := min(s.bf16Rows, rows-r, lanes-r%lanes)
+					tiles := 1
+					if r%lanes == 0 && lanes%mr == 0 {
+						tiles = (rows - r) / mr
+					}
+					args.tiles, args.a, args.c = tiles, &left[r/lanes*strip+r%lanes], &to[r*ld]
+					bf16Tile(set, mr, nr, &args)
+					r += mr * tiles
+				}
+				if &to[0] == &edge[0] && p == k {
+					for r := range rows {
+						copy(c[(i+r)*ldc+j:][:width], edge[r*nr:])
+					}
+				}
+				j += width
+			}
+		}
+	}
+}
+
+// bf16Panel is the width of the first of n columns' panels: whole vectors, but for the last, and nearly equally many.
+func bf16Panel(n, vectors, lanes int) int {
+	all := (n + lanes - 1) / lanes
+	panels := (all + vectors - 1) / vectors
+	return min(n, (all+panels-1)/panels*lanes)
+}
+
+// packBF16 widens count rows of A, or columns of B, in strips. Element p of one lies at p·ks, and they lie rs apart.
+func packBF16(set isa, dst []float32, strip int, st bf16Steps, count int, src []uint16, ks, rs int) {
+	lanes := bf16Lanes(set)
+	whole := count / lanes
+	switch {
+	case rs == 1:
+		done := bf16PackRows(set, dst, strip, src, ks, st, count)
+		if done < count {
+			packBF16Go(dst[whole*strip:], lanes, st, count-done, src[done:], ks, 1)
+		}
+	case ks == 1:
+		for t := 0; t*lanes < count; t++ {
+			live := min(lanes, count-t*lanes)
+			d, from := dst[t*strip:], src[t*lanes*rs:]
+			groups := st.n / 8
+			if groups > 0 {
+				bf16PackCols(set, &d[0], &from[0], rs, groups, live)
+			}
+			if rest := st.n % 8; rest > 0 {
+				var last [16 * 8]uint16 // of the rows, and the zeros that follow
+				for r := range live {
+					for q, v := range from[r*rs+8*groups:][:rest] {
+						last[r*8+q] = v
+					}
+				}
+				bf16PackCols(set, &d[8*groups*lanes], &last[0], 8, 1, lanes)
+				groups++
+			}
+			if 8*groups < st.packed {
+				clear(d[8*groups*lanes : st.packed*lanes])
+			}
+		}
+	default:
+		for t := 0; t*lanes < count; t++ {
+			packBF16Go(dst[t*strip:], lanes, st, min(lanes, count-t*lanes), src[t*lanes*rs:], ks, rs)
+		}
+	}
+}
+
+// packBF16Go is one strip of packBF16, of any strides. What the rows that are not there become does not matter.
+func packBF16Go(dst []float32, lanes int, st bf16Steps, live int, src []uint16, ks, rs int) {
+	for p := range st.n {
+		d := dst[p*lanes:][:lanes]
+		for r := range live {
+			d[r] = math.Float32frombits(uint32(src[p*ks+r*rs]) << 16)
+		}
+	}
+	clear(dst[st.n*lanes : st.packed*lanes])
+}
+
+// packBF16Strips widens columns j to j+count of tiles.
+func packBF16Strips(set isa, dst []float32, strip int, st bf16Steps, count int, b *bf16Right, j int) {
+	lanes := bf16Lanes(set)
+	for t := 0; t*lanes < count; t++ {
+		bf16PackPairs(set, &dst[t*strip], &b.tiles[bf16TileAt(b.k, st.first, j+t*lanes)], st.packed/2)
+	}
+}

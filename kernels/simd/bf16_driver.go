@@ -1,0 +1,37 @@
+package simd
+
+// Sizes of blocks of a bf16 product, in elements. The widened copies of a block of A stay in L2 while panels of B pass, each
+// of which stays in L1 while the rows of A pass.
+const (
+	bf16BlockK    = 128 // a multiple of BF16Block
+	bf16BlockRows = 256 // a multiple of every strip
+	bf16PanelCols = 48
+)
+
+// BF16Scratch returns how many elements of scratch GemmBF16 and GemmBF16Tiles take for these lengths, at most: no more than
+// some 50,000, whatever the lengths.
+func BF16Scratch(m, n, k int) int {
+	if m <= 0 || n <= 0 || k <= 0 {
+		return 0
+	}
+	rows := min((m+15)&^15, bf16BlockRows)
+	steps := min((k+BF16Block-1)/BF16Block*BF16Block, bf16BlockK)
+	return rows*steps + bf16PanelCols*steps + rows*bf16PanelCols/2 + 16
+}
+
+// bf16Lanes is how many rows of A and columns of B a strip has.
+func bf16Lanes(i isa) int { return [...]int{1, 8, 16, 4}[i] }
+
+// bf16Tiles lists the tiles of bf16 products, rows by columns, the one to prefer last.
+func bf16Tiles(i isa) (t [][2]int) {
+	if i == isaGo {
+		return [][2]int{{1, 4}}
+	}
+	unit := min(bf16Lanes(i), 8)
+	for mr := 1; mr <= 4; mr++ {
+		for nr := unit; nr <= 3*bf16Lanes(i); nr += unit {
+			t = append(t, [2]int{mr, nr})
+		}
+	}
+	return t
+}
