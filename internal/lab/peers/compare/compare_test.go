@@ -395,10 +395,6 @@ func TestHeading(t *testing.T) {
 	if page := tables([]record{{Part: partMachine, Machine: &m}}, false); !strings.Contains(page, "load average was 0.10 a core when") || strings.Contains(page, "**The load") {
 		t.Errorf("a quiet machine's load is not told, or called high:\n%s", page)
 	}
-	info := "processor\t: 0\ncpu family\t: 23\nmodel\t\t: 1\nmodel name\t: AMD EPYC\n\nprocessor\t: 1\nmodel\t\t: 7\n"
-	if got := cpuName(info, "amd64"); got != "AMD EPYC (family 23, model 1)" {
-		t.Errorf("the processor is %q", got)
-	}
 }
 
 // TestSections: a CPU's tables stand before those of others, in place of what they

@@ -279,9 +279,9 @@ func here(ctx context.Context, s *setup) (*machine, error) {
 		return nil, fmt.Errorf("%s --version: %w (make build)", s.lamina, err)
 	}
 	m := &machine{Cores: runtime.NumCPU(), Kernels: simd.Active(), System: runtime.GOOS + "/" + runtime.GOARCH,
-		Seconds: s.seconds, Rounds: s.rounds, CPU: runtime.GOARCH}
+		Seconds: s.seconds, Rounds: s.rounds, CPU: simd.Identify().String()}
 	if b, err := os.ReadFile("/proc/cpuinfo"); err == nil {
-		m.CPU, m.AMX = cpuName(string(b), m.CPU), strings.Contains(string(b), " amx_bf16 ")
+		m.AMX = strings.Contains(string(b), " amx_bf16 ")
 	}
 	if b, err := os.ReadFile("/proc/loadavg"); err == nil {
 		fmt.Sscan(string(b), &m.Load)
@@ -290,23 +290,4 @@ func here(ctx context.Context, s *setup) (*machine, error) {
 		m.Lamina = words[len(words)-1]
 	}
 	return m, nil
-}
-
-// cpuName finds the processor's name in the text of /proc/cpuinfo, with family
-// and model: some names say little.
-func cpuName(info, otherwise string) string {
-	fields := map[string]string{}
-	for line := range strings.Lines(info) {
-		if k, v, ok := strings.Cut(line, ":"); ok && fields[strings.TrimSpace(k)] == "" {
-			fields[strings.TrimSpace(k)] = strings.TrimSpace(v)
-		}
-	}
-	name := fields["model name"]
-	if name == "" {
-		return otherwise
-	}
-	if fields["cpu family"] != "" {
-		name += fmt.Sprintf(" (family %s, model %s)", fields["cpu family"], fields["model"])
-	}
-	return name
 }
