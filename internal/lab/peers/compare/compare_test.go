@@ -582,6 +582,37 @@ func TestFlags(t *testing.T) {
 	}
 }
 
+// TestCommands: the commands of the README have flags and words that there are.
+func TestCommands(t *testing.T) {
+	b, err := os.ReadFile(filepath.Join("..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`(?m)^ +go run ./internal/lab/peers/compare (.*)$`).FindAllStringSubmatch(string(b), -1)
+	if len(found) == 0 {
+		t.Fatal("the README has no command")
+	}
+	for _, m := range found {
+		c := command()
+		if err := c.ParseFlags(strings.Fields(m[1])); err != nil {
+			t.Errorf("%s: %v", m[1], err)
+		}
+		s := setup{threads: []int{1}, rounds: 1, seconds: 1}
+		chosen, _ := c.Flags().GetStringSlice("parts")
+		if s.works, err = c.Flags().GetStringSlice("works"); err != nil || check(&s, chosen) != nil {
+			t.Errorf("%s: %v, %v", m[1], err, check(&s, chosen))
+		}
+	}
+	makefile, err := os.ReadFile(filepath.Join(root, "Makefile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, _ := strings.Cut(string(makefile), "\nPARTS    ?= ")
+	if list, _, _ = strings.Cut(list, "\n"); list != strings.Join(parts, ",") || !strings.Contains(string(b), "`"+list+"`") {
+		t.Errorf("the Makefile has the parts %s, the command %v; README.md is to say them", list, parts)
+	}
+}
+
 // TestMistakesCostNothing: what cannot be measured is told before what was measured
 // is thrown away.
 func TestMistakesCostNothing(t *testing.T) {

@@ -110,6 +110,9 @@ func rounds(at []record) string {
 	if hi.Seconds > lo.Seconds {
 		t += " to " + seconds(hi.Seconds)
 	}
+	if n == "1" {
+		return "1 round of " + t
+	}
 	return n + " rounds of " + t
 }
 
