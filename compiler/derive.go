@@ -1,6 +1,8 @@
 package compiler
 
 import (
+	"slices"
+
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
 )
@@ -10,7 +12,7 @@ type panelUse uint8
 
 const (
 	panelsWhereTheyPay panelUse = iota
-	panelsNowhere               // in tests,
+	panelsNowhere               // nor tiles, in tests,
 	panelsEverywhere            // that compare the plans
 )
 
@@ -21,7 +23,7 @@ const (
 // of their elements is the same chain.
 func derive(g *ir.Graph, o lowerOptions) *ir.Graph {
 	h, _ := g.Clone()
-	d := &deriver{o: o, u: usesOf(h, o.capacity, o.train), names: map[string]bool{}, made: map[derivedKey]*ir.Value{}}
+	d := &deriver{o: o, u: usesOf(h, o.capacity, o.train), names: map[string]bool{}, made: map[derivedKey]*ir.Value{}, tiled: map[*ir.Node]bool{}}
 	for _, v := range h.Values() {
 		d.names[v.Name] = true
 	}
@@ -33,7 +35,19 @@ func derive(g *ir.Graph, o lowerOptions) *ir.Graph {
 		d.nodes = append(d.nodes, n)
 	}
 	h.Nodes = d.nodes
+	d.unread(h)
 	return h
+}
+
+// unread removes the parameters in bf16 that are read in tiles alone.
+func (d *deriver) unread(g *ir.Graph) {
+	if len(d.tiled) == 0 {
+		return
+	}
+	kept, uses := outputSet(g), g.Uses()
+	g.Nodes = slices.DeleteFunc(g.Nodes, func(n *ir.Node) bool {
+		return d.tiled[n] && len(uses[n.Out[0]]) == 0 && !kept[n.Out[0]]
+	})
 }
 
 type derivedKey struct {
@@ -49,11 +63,16 @@ type deriver struct {
 	id    int
 	nodes []*ir.Node
 	made  map[derivedKey]*ir.Value
+	tiled map[*ir.Node]bool // what made operands that are now in tiles
 }
 
 // product makes a product read what is derived from its right operand, if that is a
 // parameter.
 func (d *deriver) product(n *ir.Node) {
+	if op, ok := n.Op.(ops.GemmBF16); ok && op.Columns == 0 && d.o.panels != panelsNowhere {
+		d.tile(n, op)
+		return
+	}
 	if len(n.In) < 2 || n.In[1].Kind != ir.ParamValue || n.In[1].Type.Rank() != 2 {
 		return
 	}
@@ -77,6 +96,22 @@ func (d *deriver) product(n *ir.Node) {
 	if turned && !u.keeps {
 		n.Op, n.In[1] = op, d.value(n, w, ops.Transpose{Perm: ir.MakeAxes(1, 0)}, ".T")
 	}
+}
+
+// tile makes a product in bf16 read tiles of its right operand, if that is a parameter: what a CPU with tiles would make
+// of it in each run, and no slower to read elsewhere than the parameter in bf16.
+func (d *deriver) tile(n *ir.Node, op ops.GemmBF16) {
+	cast := n.In[1].Def
+	if cast == nil || cast.Op != (ops.Cast{To: ir.BF16}) || cast.In[0].Kind != ir.ParamValue {
+		return
+	}
+	w := cast.In[0]
+	columns, suffix := w.Type.Shape[1].Length(), ".B"
+	if op.TransB {
+		columns, suffix = w.Type.Shape[0].Length(), ".BT"
+	}
+	n.Op, n.In[1] = op.InTiles(columns), d.value(n, w, ops.Tiles{Turned: op.TransB}, suffix)
+	d.tiled[cast] = true
 }
 
 // value returns what op makes of parameter w, made before node n at the latest.

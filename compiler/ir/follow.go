@@ -12,13 +12,38 @@ type Follower interface {
 
 // Track says where the elements that one index i of an axis of an operand decides are in
 // the result, an axis of n indices: those with the index i of Axis, or n-1-i if Mirrored
-// is set. With a Block they have the index i/Block of Axis and i%Block of the last axis,
-// whose length Block is: panels. No other index decides any of them, and every element
-// of the result that depends on the operand at all is one of some index.
+// is set. With a Block they have the index i/Block of Axis, and i%Block of the last axis,
+// whose length Block is: panels; or of the axes Rest, the digits of i%Block by their lengths,
+// whose product Block is: tiles. No other index decides any of them, and every element of the
+// result that depends on the operand at all is one of some index.
 type Track struct {
 	Axis     int
 	Mirrored bool
 	Block    int
+	Rest     Axes
+}
+
+// In returns which index decides the element of the result with these coordinates, of n.
+func (t Track) In(at []int, out []int, n int) int {
+	i := at[t.Axis]
+	switch {
+	case t.Mirrored:
+		return n - 1 - i
+	case t.Block == 0:
+		return i
+	}
+	for _, axis := range t.rest(len(out)) {
+		i = i*out[axis] + at[axis]
+	}
+	return i
+}
+
+// rest returns the axes that hold what Axis does not of an index.
+func (t Track) rest(rank int) []int {
+	if t.Rest.Len > 0 {
+		return t.Rest.Slice()
+	}
+	return []int{rank - 1}
 }
 
 // Of returns the indices of Axis that hold what the indices [lo,hi) decide of n.
@@ -53,5 +78,13 @@ func (t Track) fits(n int, out Shape) bool {
 	case t.Block == 0:
 		return out[t.Axis].Length() == n
 	}
-	return t.Block > 0 && !t.Mirrored && t.Axis != last && out[last].Length() == t.Block && out[t.Axis].Length() == (n+t.Block-1)/t.Block
+	block, seen := 1, map[int]bool{t.Axis: true}
+	for _, axis := range t.rest(len(out)) {
+		if axis < 0 || axis > last || seen[axis] {
+			return false
+		}
+		seen[axis] = true
+		block *= out[axis].Length()
+	}
+	return t.Block > 0 && !t.Mirrored && block == t.Block && out[t.Axis].Length() == (n+t.Block-1)/t.Block
 }

@@ -192,14 +192,11 @@ func (f *facetCase) follows(op ir.Follower, say func(name string, ok bool, forma
 				if a, b := got[0].At(e), y.At(e); a == b || a != a && b != b {
 					continue
 				}
-				from := at(y.Shape, e, t.Axis)
-				switch {
-				case t.Mirrored:
-					from = n - 1 - from
-				case t.Block > 0:
-					from = from*t.Block + at(y.Shape, e, len(y.Shape)-1)
+				var where []int
+				for axis := range y.Shape {
+					where = append(where, at(y.Shape, e, axis))
 				}
-				if from != i {
+				if t.In(where, y.Shape, n) != i {
 					say("Follow", false, "index %d of axis %d changes element %d, which is not of it: %+v", i, axis, e, t)
 					return
 				}

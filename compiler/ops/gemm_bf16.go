@@ -9,12 +9,14 @@ import (
 
 // GemmBF16 is the product of x and w, matrices in bf16, summed in f32, plus c if given, a row [n] or a matrix [m n];
 // TransA and TransB transpose x and w. With Relu set, negative results become 0; with Masked set, those where y, the
-// operand after w, is not positive. The order of the sums is that of simd.GemmBF16, which every kernel set keeps.
+// operand after w, is not positive. With Columns set, w is the Tiles of a matrix of so many columns. The order of the sums
+// is that of simd.GemmBF16, which every kernel set keeps.
 type GemmBF16 struct {
-	TransA bool `attr:"transA"`
-	TransB bool `attr:"transB"`
-	Relu   bool `attr:"relu"`
-	Masked bool `attr:"masked"`
+	TransA  bool `attr:"transA"`
+	TransB  bool `attr:"transB"`
+	Relu    bool `attr:"relu"`
+	Masked  bool `attr:"masked"`
+	Columns int  `attr:"columns"`
 }
 
 // Name returns GemmBF16.
@@ -55,11 +57,10 @@ func (op GemmBF16) Infer(in []ir.Type) ([]ir.Type, error) {
 	if op.Relu && op.Masked {
 		return nil, fmt.Errorf("a product has a Relu or is masked, not both %s", describe(in, names))
 	}
-	product, err := Gemm{op.TransA, op.TransB}.Infer(in[:2])
+	out, err := op.product(in, names)
 	if err != nil {
 		return nil, err
 	}
-	out := product[0].Shape
 	y, c, _ := op.Parts(in)
 	if y >= 0 && !in[y].Shape.Equal(out) {
 		return nil, fmt.Errorf("y must be of shape %v %s", out, describe(in, names))
@@ -70,14 +71,63 @@ func (op GemmBF16) Infer(in []ir.Type) ([]ir.Type, error) {
 	return result(ir.F32, out)
 }
 
+// product returns the shape of the result.
+func (op GemmBF16) product(in []ir.Type, names []string) (ir.Shape, error) {
+	if op.Columns == 0 {
+		out, err := Gemm{op.TransA, op.TransB}.Infer(in[:2])
+		if err != nil {
+			return nil, err
+		}
+		return out[0].Shape, nil
+	}
+	x, w := in[0].Shape, in[1].Shape
+	if len(x) != 2 {
+		return nil, fmt.Errorf("x must be a matrix %s", describe(in, names))
+	}
+	m, k := x[0], x[1]
+	if op.TransA {
+		m, k = k, m
+	}
+	terms, known := k.Known()
+	if !known || op.TransB || op.Columns < 0 || op.Columns > maxElems || !w.Equal(tilesOf(terms, op.Columns)) {
+		return nil, fmt.Errorf("w must be the tiles of a matrix of %d columns and as many rows as a sum has terms, not transposed %s", op.Columns, describe(in, names))
+	}
+	return ir.Shape{m, ir.Fixed(op.Columns)}, nil
+}
+
+// plain returns the right operand as a matrix, and whether it is taken transposed.
+func (op GemmBF16) plain(x, w *ir.Tensor) (*ir.Tensor, bool) {
+	if op.Columns == 0 {
+		return w, op.TransB
+	}
+	k := x.Shape[1]
+	if op.TransA {
+		k = x.Shape[0]
+	}
+	out := ir.NewTensor(ir.F64, k, op.Columns)
+	for p := range k {
+		for j := range op.Columns {
+			out.F64[p*op.Columns+j] = w.F64[tileAt(k, p, j)]
+		}
+	}
+	return out, false
+}
+
+// InTiles is the product with its right operand, of so many columns, in tiles.
+func (op GemmBF16) InTiles(columns int) ir.Op {
+	op.TransB, op.Columns = false, columns
+	return op
+}
+
 // Eval is the reference meaning: the sums are not rounded, and no number is too small.
 func (op GemmBF16) Eval(env *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 	y, c, _ := op.Parts(env.Types)
-	args := in[:2:2]
+	w, transB := op.plain(in[0], in[1])
+	args := []*ir.Tensor{in[0], w}
 	if c >= 0 {
 		args = append(args, in[c])
 	}
-	res, err := Gemm{op.TransA, op.TransB}.Eval(env, args)
+	res, err := Gemm{op.TransA, transB}.Eval(env, args)
 	if err != nil {
 		return nil, err
 	}
@@ -98,11 +148,19 @@ func (op GemmBF16) Bound(call *ir.Call) ([]ir.Estimate, error) {
 	types := ir.TypesOf(call.Node.In)
 	y, c, _ := op.Parts(types)
 	product := *call
-	product.In = call.In[:2:2]
+	w := ir.Estimate{Var: call.In[1].Var}
+	var transB bool
+	if w.Value, transB = op.plain(call.In[0].Value, call.In[1].Value); op.Columns > 0 && w.Var != nil {
+		v := ir.NewTensor(ir.F64, call.In[1].Value.Shape...)
+		copy(v.F64, w.Var)
+		v, _ = op.plain(call.In[0].Value, v)
+		w.Var = v.F64
+	}
+	product.In = []ir.Estimate{call.In[0], w}
 	if c >= 0 {
 		product.In = append(product.In, call.In[c])
 	}
-	es, err := boundGemm(&product, op.TransA, op.TransB)
+	es, err := boundGemm(&product, op.TransA, transB)
 	if err != nil {
 		return nil, err
 	}

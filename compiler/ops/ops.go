@@ -18,7 +18,7 @@ func All() []ir.Op {
 		ReluGrad{}, SigmoidGrad{}, TanhGrad{},
 		Transpose{}, Flip{}, Reshape{}, Flatten{}, Expand{}, Concat{}, Slice{}, Pad{},
 		ReduceSum{}, ReduceMean{}, ReduceMax{}, Extent{}, ArgMax{}, TopK{}, KSparse{},
-		MatMul{}, Gemm{}, GemmRelu{}, GemmReluGrad{}, SquaredError{}, WeightedSquaredError{}, SoftplusSum{}, Panels{}, GemmPanels{}, GemmBF16{},
+		MatMul{}, Gemm{}, GemmRelu{}, GemmReluGrad{}, SquaredError{}, WeightedSquaredError{}, SoftplusSum{}, Panels{}, GemmPanels{}, GemmBF16{}, Tiles{},
 		Softmax{}, LogSoftmax{},
 		LayerNorm{}, RMSNorm{}, NormGrad{}, NormSums{}, GroupNorm{}, InstanceNorm{}, GroupNormGrad{},
 		BatchNorm{}, BatchNormTraining{}, BatchMoments{}, BatchApply{}, BatchNormSums{}, BatchNormGrad{}, FirstPart{},

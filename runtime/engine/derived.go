@@ -122,6 +122,8 @@ func (e *Engine) follower(d plan.Derivation) (follow, error) {
 		return b.followTranspose(d.Axis), nil
 	case ops.Panels:
 		return b.followPanels(op, d.Axis), nil
+	case ops.Tiles:
+		return b.followTiles(op, d.Axis), nil
 	case ops.Cast:
 		return b.followCast(d.Axis), nil
 	case ops.Flip:

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"unsafe"
 
+	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/kernels/simd"
 )
@@ -39,6 +40,10 @@ func bf16Gemm(b *binding) (kernel, string) {
 	}
 	x, w, out := b.in[0], b.in[1], b.out[0]
 	xT, wT, sizes := b.inT[0].Shape, b.inT[1].Shape, &b.e.sizes
+	tiles := op.Columns > 0
+	if tiles {
+		wT, name = ir.ShapeOf(0, op.Columns), name+"_tiles"
+	}
 	most := b.outT[0].Shape[0].At(b.p.Capacity)
 	if b.g != nil && !b.g.Whole() {
 		if times, ok := b.g.Times(b.outT[0]); ok {
@@ -75,8 +80,60 @@ func bf16Gemm(b *binding) (kernel, string) {
 				copy(dst, from)
 			}
 		}
+		if tiles {
+			simd.GemmBF16Tiles(m, n, k, a, rsa, csa, brains(w.raw), dst, n, start != nil, ep, c.scratch(simd.BF16Scratch(m, n, k)))
+			return
+		}
 		simd.GemmBF16(m, n, k, a, rsa, csa, brains(w.raw), rsb, csb, dst, n, start != nil, ep, c.scratch(simd.BF16Scratch(m, n, k)))
 	}, name
+}
+
+// tilesKernel cuts a matrix into tiles.
+func tilesKernel(b *binding) (kernel, string) {
+	op, ok := b.s.Op.(ops.Tiles)
+	if !ok || !littleEndian {
+		return nil, ""
+	}
+	t := b.tiles(op)
+	return func(_ *ctx, lo, hi int) {
+		t.move(0, t.k, min(lo*bf16TileColumns, t.n), min(hi*bf16TileColumns, t.n))
+	}, "tiles"
+}
+
+// bf16TileColumns is how many columns a tile has.
+const bf16TileColumns = 16
+
+// tiles is how a matrix lies in tiles.
+type tiles struct {
+	w, to  *view
+	k, n   int
+	rs, cs int
+}
+
+func (b *binding) tiles(op ops.Tiles) *tiles {
+	s := b.inT[0].Shape
+	t := &tiles{w: b.in[0], to: b.out[0], k: s[0].Length(), n: s[1].Length(), rs: s[1].Length(), cs: 1}
+	if op.Turned {
+		t.k, t.n, t.rs, t.cs = t.n, t.k, 1, t.rs
+	}
+	return t
+}
+
+// move brings rows [k0,k1) and columns [j0,j1) of the matrix into the tiles.
+func (t *tiles) move(k0, k1, j0, j1 int) {
+	simd.PackBF16Tiles(brains(t.to.raw), t.k, t.n, t.w.f32, t.rs, t.cs, k0, k1, j0, j1)
+}
+
+// followTiles brings rows or columns of the matrix into the tiles.
+func (b *binding) followTiles(op ops.Tiles, axis int) follow {
+	if !littleEndian {
+		return nil
+	}
+	t := b.tiles(op)
+	if (axis == 0) != op.Turned {
+		return func(_ *ctx, lo, hi int) { t.move(lo, hi, 0, t.n) }
+	}
+	return func(_ *ctx, lo, hi int) { t.move(0, t.k, lo, hi) }
 }
 
 // littleEndian is how this machine has its numbers, and tensors theirs on every machine.

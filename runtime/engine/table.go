@@ -20,6 +20,8 @@ func maker(op ir.Op) makeKernel {
 		return panelGemm
 	case ops.GemmBF16:
 		return bf16Gemm
+	case ops.Tiles:
+		return tilesKernel
 	case ops.Panels:
 		return panelsKernel
 	case ops.Flip:
