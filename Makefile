@@ -11,9 +11,9 @@ PYTHON   ?= python3
 FUZZTIME ?= 30s
 BENCH    ?= .
 ROUNDS   ?= 3
-SECONDS  ?= 1
+SECONDS  ?= 0.5
 WORKS    ?= tied-ae,deep-ae,tiny-ae,rbm
-PARTS    ?= train,batches,gemm,encode
+PARTS    ?= train,bf16,batches,gemm,encode
 OUT      ?= out/demo
 RELEASE  ?= out/release
 PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
@@ -40,7 +40,7 @@ STAMP   := $(VENV)/.installed-$(shell cksum < $(REQS) | cut -d' ' -f1)
 PEERS      := $(CURDIR)/.cache/peers
 PEER_VENVS := torch jax keras blas
 PEER_GO    := go1.27.4
-COMPARE     = --rounds $(ROUNDS) --seconds $(SECONDS) --works $(WORKS) --parts $(PARTS)
+COMPARE     = --rounds $(ROUNDS) --seconds $(SECONDS) --works $(WORKS) --parts $(PARTS) $(if $(RESUME),--resume) $(if $(RENDER),--render)
 
 ifeq ($(origin DATA),command line)
 export LAMINA_DATA := $(abspath $(DATA))
@@ -111,11 +111,11 @@ run-arm64:
 demo: build deps ## train, export and verify the demo (DATA=DIR for the full IDX files)
 	bin/lamina demo --out $(OUT)
 
-bench: build deps ## Lamina beside every installed peer, alternating (ROUNDS=3 SECONDS=1 WORKS= PARTS=)
+bench: build deps ## Lamina beside every installed peer, alternating (ROUNDS=3 SECONDS=0.5 WORKS= PARTS=; RESUME=1 goes on, RENDER=1 only writes)
 	$(GO) run ./internal/lab/peers/compare $(COMPARE)
 
-bench-readme: COMPARE += --readme cmd/laminabench/README.md
-bench-readme: bench ## the same, with the tables in cmd/laminabench/README.md written anew
+bench-readme: COMPARE += --readme cmd/laminabench/README.md --front README.md
+bench-readme: bench ## the same, with this CPU's tables in cmd/laminabench/README.md and README.md written anew
 
 bench-go: ## run the benchmarks of the Go packages (BENCH=regexp)
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...

@@ -238,7 +238,7 @@ func TestReadmeFigures(t *testing.T) {
 			}
 		}
 	}
-	if rows != 12 {
-		t.Errorf("the short tables have %d rows, not six each", rows)
+	if rows != 12 && rows != 14 {
+		t.Errorf("the short tables have %d rows, not six each, with two of bf16 where that is measured", rows)
 	}
 }

@@ -7,29 +7,34 @@ import (
 	"testing"
 )
 
-// The commands of internal/lab/yardstick/README.md, with one cell of the claims on a few rows: measured, kept, and put into
-// a page.
-func TestYardstickClaims(t *testing.T) {
-	dir, results, page := writeDigits(t, 300, 50), filepath.Join(t.TempDir(), "results"), filepath.Join(t.TempDir(), "page.md")
+// The commands of internal/lab/yardstick/README.md, with few cells on a few rows: measured, kept, and put into a page.
+func TestYardstickPage(t *testing.T) {
+	dir := writeDigits(t, 300, 50)
 	text, err := os.ReadFile(filepath.Join("..", "..", "internal", "lab", "yardstick", "README.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(page, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, command := range []string{"yardstick claims --data DIR --results testdata/yardsticks --work out/yardsticks",
-		"yardstick --table internal/lab/yardstick/README.md --results testdata/yardsticks"} {
-		if !strings.Contains(string(text), "bin/laminabench "+command) {
-			t.Errorf("README.md does not say %q", command)
+	for row, c := range map[string]struct{ cells, want string }{
+		"claims":    {"claims/tied", "\n| tied | 82414 | 0.0"},
+		"precision": {"precision/keras-tied/fp32 precision/keras-tied/bf16", "\n| 784-100-30, tied, 20 epochs: mean squared error of the test rows | 0."},
+	} {
+		results, page := filepath.Join(t.TempDir(), "results"), filepath.Join(t.TempDir(), "page.md")
+		if err := os.WriteFile(page, text, 0o600); err != nil {
+			t.Fatal(err)
 		}
-		args := strings.Fields(strings.NewReplacer("claims", "claims/tied", "DIR", dir, "testdata/yardsticks", results,
-			"out/yardsticks", t.TempDir(), "internal/lab/yardstick/README.md", page).Replace(command))
-		if r := laminabench(t, nil, args...); r.Status != 0 || args[1] == "claims/tied" && !strings.HasPrefix(r.Stdout, "claims/tied ") {
-			t.Fatalf("%v: %+v", args, r)
+		for _, command := range []string{"yardstick " + row + " --data DIR --results testdata/yardsticks --work out/yardsticks",
+			"yardstick --table internal/lab/yardstick/README.md --results testdata/yardsticks"} {
+			if !strings.Contains(string(text), "bin/laminabench "+command) {
+				t.Errorf("README.md does not say %q", command)
+			}
+			args := strings.Fields(strings.NewReplacer(row, c.cells, "DIR", dir, "testdata/yardsticks", results,
+				"out/yardsticks", t.TempDir(), "internal/lab/yardstick/README.md", page).Replace(command))
+			if r := laminabench(t, nil, args...); r.Status != 0 || args[1] != "--table" && !strings.HasPrefix(r.Stdout, args[1]+" ") {
+				t.Fatalf("%v: %+v", args, r)
+			}
 		}
-	}
-	if text, err = os.ReadFile(page); err != nil || !strings.Contains(string(text), "\n| tied | 82414 | 0.0") {
-		t.Errorf("%v: page %s", err, text)
+		if text, err := os.ReadFile(page); err != nil || !strings.Contains(string(text), c.want) {
+			t.Errorf("%v: page %s", err, text)
+		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/lamina-ml/lamina/internal/lab/coherence"
 	"github.com/lamina-ml/lamina/internal/timing"
+	"github.com/lamina-ml/lamina/kernels/simd"
 )
 
 // coherenceResult is what one core pays for the lines of another.
@@ -35,7 +36,7 @@ are the least of many samples. Linux only.`,
 			if err := f.Check(); err != nil {
 				return err
 			}
-			r := coherenceResult{CPU: cpuName()}
+			r := coherenceResult{CPU: simd.Identify().String()}
 			var err error
 			switch len(cpus) {
 			case 0:

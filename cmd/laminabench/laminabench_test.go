@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -70,7 +71,7 @@ func TestTrain(t *testing.T) {
 			t.Fatalf("%s: %d lines", w.name, len(got))
 		}
 		b := got[0]
-		if b.Peer != "lamina" || b.Work != w.name || b.Threads != 2 || b.Batch != 32 || b.Mode != simd.Active() {
+		if b.Peer != "lamina" || b.Work != w.name || b.Threads != 2 || b.Batch != 32 || b.Precision != "fp32" || b.Mode != simd.Active() {
 			t.Errorf("%s: %+v", w.name, b)
 		}
 		if !(b.SamplesPerS > 0 && b.Best >= b.SamplesPerS && b.GFLOPS > 0 && b.FirstStepS > 0 && b.PeakRSSMB > 1) {
@@ -82,6 +83,33 @@ func TestTrain(t *testing.T) {
 		if d := b.USPerStep * b.SamplesPerS / 32e6; d < 0.999 || d > 1.001 {
 			t.Errorf("%s: %v us a step and %v samples/s are not one", w.name, b.USPerStep, b.SamplesPerS)
 		}
+	}
+}
+
+// TestTrainLow: --precision bf16 trains with other products, and says so; a work too
+// narrow for them has the losses that it has in float32.
+func TestTrainLow(t *testing.T) {
+	first := func(work, precision string) float64 {
+		t.Helper()
+		r := laminabench(t, nil, "train", "--work", work, "--threads", "1", "--batch", "32", "--seconds", "0.01", "--precision", precision, "--json")
+		if r.Status != 0 {
+			t.Fatalf("%s in %s: exit %d: %s", work, precision, r.Status, r.Stderr)
+		}
+		got := decodeLines[trainResult](t, r.Stdout)[0]
+		if got.Precision != precision || !(got.SamplesPerS > 0 && got.Loss[1] < got.Loss[0]) {
+			t.Errorf("%s in %s: %+v", work, precision, got)
+		}
+		return got.Loss[0]
+	}
+	if a, b := first("tied-ae", "fp32"), first("tied-ae", "bf16"); a == b || math.Abs(a-b) > 1e-2*a {
+		t.Errorf("the first losses of tied-ae are %v in float32 and %v in bf16", a, b)
+	}
+	if a, b := first("tiny-ae", "fp32"), first("tiny-ae", "bf16"); a != b {
+		t.Errorf("the first losses of tiny-ae are %v in float32 and %v in bf16", a, b)
+	}
+	r := laminabench(t, nil, "train", "--profile", "--work", "tied-ae", "--batch", "32", "--threads", "1", "--seconds", "0.01", "--precision", "bf16")
+	if r.Status != 0 || !strings.Contains(r.Stdout, "tied-ae in bf16") || !strings.Contains(r.Stdout, "gemm_bf16") {
+		t.Errorf("exit %d: %s%s", r.Status, r.Stdout, r.Stderr)
 	}
 }
 
@@ -189,13 +217,14 @@ func TestMistakes(t *testing.T) {
 		args []string
 		want []string
 	}{
-		"work":    {[]string{"train", "--work", "conv\x1b[31m"}, []string{"--work", "tied-ae", "tiny-ae"}},
-		"batch":   {[]string{"train", "--batch", "8193"}, []string{"--batch", "8192", "8193"}},
-		"threads": {[]string{"train", "--threads", "0"}, []string{"--threads", "0"}},
-		"seconds": {[]string{"gemm", "--seconds", "NaN"}, []string{"--seconds"}},
-		"shapes":  {[]string{"gemm", "--shapes", "zz"}, []string{"zz", "laminabench gemm"}},
-		"rows":    {[]string{"encode", "../../testdata/bundles/demo-v1", "--batch", "0"}, []string{"--batch", "0"}},
-		"model":   {[]string{"encode", "absent.onnx"}, []string{"absent.onnx"}},
+		"work":      {[]string{"train", "--work", "conv\x1b[31m"}, []string{"--work", "tied-ae", "tiny-ae"}},
+		"batch":     {[]string{"train", "--batch", "8193"}, []string{"--batch", "8192", "8193"}},
+		"precision": {[]string{"train", "--precision", "fp8"}, []string{"--precision", "bf16", "fp8"}},
+		"threads":   {[]string{"train", "--threads", "0"}, []string{"--threads", "0"}},
+		"seconds":   {[]string{"gemm", "--seconds", "NaN"}, []string{"--seconds"}},
+		"shapes":    {[]string{"gemm", "--shapes", "zz"}, []string{"zz", "laminabench gemm"}},
+		"rows":      {[]string{"encode", "../../testdata/bundles/demo-v1", "--batch", "0"}, []string{"--batch", "0"}},
+		"model":     {[]string{"encode", "absent.onnx"}, []string{"absent.onnx"}},
 	} {
 		r := laminabench(t, nil, c.args...)
 		if r.Status == 0 || strings.Contains(r.Stderr, "\x1b") {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -39,6 +40,7 @@ type profile struct {
 	Work       string        `json:"work"`
 	Threads    int           `json:"threads"`
 	Batch      int           `json:"batch"`
+	Precision  string        `json:"precision"`
 	Kernels    string        `json:"kernels"`
 	US         float64       `json:"us"`          // of a whole run, the median
 	InSteps    float64       `json:"in_steps"`    // share of the workers' time that is in steps
@@ -61,7 +63,15 @@ func runProfile(c *cobra.Command, w *work, f trainFlags) error {
 // profileTraining runs the plan's steps on one batch that stays in place, with a
 // clock around each.
 func profileTraining(c *cobra.Command, w *work, f trainFlags) (*profile, error) {
-	prog, err := compiler.Compile(w.model(), compiler.Options{Rows: f.batch})
+	precision, err := f.parsed()
+	if err != nil {
+		return nil, err
+	}
+	o := compiler.Options{Rows: f.batch}
+	if precision.Narrow() {
+		o.BF16 = &compiler.BF16{Rows: f.batch, Keep: precision.Keeps}
+	}
+	prog, err := compiler.Compile(w.model(), o)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +133,7 @@ func profileTraining(c *cobra.Command, w *work, f trainFlags) (*profile, error) 
 			peaks = append(peaks, timing.PeakOf(1, timing.PeakSample))
 		}
 	}
-	p := &profile{Work: w.name, Threads: f.Threads, Batch: f.batch, Kernels: simd.Active(), US: timing.Median(runs), PeakGFLOPS: timing.Median(peaks)}
+	p := &profile{Work: w.name, Threads: f.Threads, Batch: f.batch, Precision: strings.ToLower(precision.String()), Kernels: simd.Active(), US: timing.Median(runs), PeakGFLOPS: timing.Median(peaks)}
 	sum, flops := 0.0, int64(0)
 	for i := range plan.Steps {
 		st := &plan.Steps[i]
@@ -150,8 +160,8 @@ func profileTraining(c *cobra.Command, w *work, f trainFlags) (*profile, error) 
 const maxProfiled = 1 << 16
 
 func printProfile(out io.Writer, p *profile) error {
-	fmt.Fprintf(out, "%s, batch %d, %d threads, %s kernels: %.1f us a run, %.0f %% of it in steps; %.0f %% of %.1f GFLOP/s a core\n\n",
-		p.Work, p.Batch, p.Threads, p.Kernels, p.US, 100*p.InSteps, 100*p.OfPeak, p.PeakGFLOPS)
+	fmt.Fprintf(out, "%s in %s, batch %d, %d threads, %s kernels: %.1f us a run, %.0f %% of it in steps; %.0f %% of %.1f GFLOP/s a core\n\n",
+		p.Work, p.Precision, p.Batch, p.Threads, p.Kernels, p.US, 100*p.InSteps, 100*p.OfPeak, p.PeakGFLOPS)
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "us\t%\tMFLOP\tkB\tGFLOP/s\tGB/s\tof peak\tkernel\tresult\t")
 	for _, s := range p.Steps {

@@ -10,13 +10,16 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/lamina-ml/lamina/internal/command"
 	"github.com/lamina-ml/lamina/internal/lab/yardstick"
 	"github.com/lamina-ml/lamina/internal/timing"
 	"github.com/lamina-ml/lamina/kernels/simd"
+	"github.com/lamina-ml/lamina/runtime/optim"
 	"github.com/lamina-ml/lamina/runtime/train"
 )
 
@@ -28,6 +31,7 @@ type trainResult struct {
 	Work        string     `json:"work"`
 	Threads     int        `json:"threads"`
 	Batch       int        `json:"batch"`
+	Precision   string     `json:"precision"`     // of products: fp32 or bf16
 	SamplesPerS float64    `json:"samples_per_s"` // median of bursts
 	Best        float64    `json:"best"`
 	USPerStep   float64    `json:"us_per_step"`
@@ -41,9 +45,19 @@ type trainResult struct {
 
 type trainFlags struct {
 	timing.Flags
-	work    string
-	batch   int
-	profile bool
+	work      string
+	batch     int
+	precision string
+	profile   bool
+}
+
+// parsed is the precision that --precision names.
+func (f *trainFlags) parsed() (optim.Precision, error) {
+	p, err := optim.ParsePrecision(f.precision)
+	if err != nil {
+		return p, fmt.Errorf("--precision is fp32 or bf16; got %q", command.Clean(f.precision))
+	}
+	return p, nil
 }
 
 func trainCommand() *cobra.Command {
@@ -64,6 +78,7 @@ The figures are medians over bursts of 100 ms.`,
 	c.Flags().StringVar(&f.work, "work", "tied-ae", "what to train")
 	c.Flags().IntVar(&f.Threads, "threads", runtime.GOMAXPROCS(0), "goroutines that work")
 	c.Flags().IntVar(&f.batch, "batch", 0, "rows a step; 0 is the work's own")
+	c.Flags().StringVar(&f.precision, "precision", "fp32", "of products: fp32, or bf16 operands with fp32 sums")
 	c.Flags().Float64Var(&f.Seconds, "seconds", 5, "how long to measure")
 	c.Flags().BoolVar(&f.profile, "profile", false, "print the time, operations, bytes and share of the peak of each step of the plan")
 	c.Flags().BoolVar(&f.JSON, "json", false, "print one line of JSON")
@@ -72,7 +87,8 @@ The figures are medians over bursts of 100 ms.`,
 
 func runTrain(c *cobra.Command, f trainFlags) error {
 	w, err := findWork(f.work)
-	if err := errors.Join(err, f.Check()); err != nil {
+	_, unknown := f.parsed()
+	if err := errors.Join(err, unknown, f.Check()); err != nil {
 		return err
 	}
 	if f.batch == 0 {
@@ -92,7 +108,7 @@ func runTrain(c *cobra.Command, f trainFlags) error {
 		return json.NewEncoder(c.OutOrStdout()).Encode(r)
 	}
 	out := c.OutOrStdout()
-	fmt.Fprintf(out, "%s, batch %d, %d threads, %s kernels\n", r.Work, r.Batch, r.Threads, r.Mode)
+	fmt.Fprintf(out, "%s in %s, batch %d, %d threads, %s kernels\n", r.Work, r.Precision, r.Batch, r.Threads, r.Mode)
 	fmt.Fprintf(out, "  %-12s %.0f samples/s, best %.0f; %.1f us a step\n", "speed", r.SamplesPerS, r.Best, r.USPerStep)
 	fmt.Fprintf(out, "  %-12s %.1f of %.1f GFLOP/s, %.0f %%\n", "of the peak", r.GFLOPS, r.PeakGFLOPS, 100*r.OfPeak)
 	fmt.Fprintf(out, "  %-12s %.3f s from the start of the process\n", "first step", r.FirstStepS)
@@ -108,6 +124,10 @@ const warmUp = 5
 
 // measureTraining trains until f.Seconds of bursts are measured.
 func measureTraining(ctx context.Context, w *work, f trainFlags) (r trainResult, err error) {
+	precision, err := f.parsed()
+	if err != nil {
+		return r, err
+	}
 	rows, err := w.rows(f.batch)
 	if err != nil {
 		return r, err
@@ -123,7 +143,7 @@ func measureTraining(ctx context.Context, w *work, f trainFlags) (r trainResult,
 		firstLoss    float64
 		last         train.Update
 	)
-	o := train.Options{Optimizer: w.optim, Epochs: math.MaxInt32 / 4, Batch: f.batch, Workers: f.Threads, KeepLast: true}
+	o := train.Options{Optimizer: w.optim, Epochs: math.MaxInt32 / 4, Batch: f.batch, Workers: f.Threads, Precision: precision, KeepLast: true}
 	o.AfterUpdate = func(u train.Update) {
 		switch {
 		case u.Number == 1:
@@ -155,7 +175,8 @@ func measureTraining(ctx context.Context, w *work, f trainFlags) (r trainResult,
 	if _, err := t.Done(); err != nil && (last.Number == 0 || !errors.Is(err, train.ErrInterrupted)) {
 		return r, err
 	}
-	r = trainResult{Peer: "lamina", Mode: simd.Active(), Work: w.name, Threads: f.Threads, Batch: f.batch, Loss: [2]float64{firstLoss, last.Loss}}
+	r = trainResult{Peer: "lamina", Mode: simd.Active(), Work: w.name, Threads: f.Threads, Batch: f.batch,
+		Precision: strings.ToLower(precision.String()), Loss: [2]float64{firstLoss, last.Loss}}
 	r.Best = slices.Max(rates)
 	r.SamplesPerS, r.PeakGFLOPS = timing.Median(rates), timing.Median(peaks)
 	r.USPerStep = 1e6 * float64(f.batch) / r.SamplesPerS

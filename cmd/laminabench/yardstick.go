@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"time"
@@ -179,22 +178,9 @@ func yardstickTable(f yardstickFlags) error {
 	return atomicfile.WriteBytes(f.table, page)
 }
 
-// cpuName returns the processor's name, or its architecture.
-func cpuName() string {
-	if raw, err := os.ReadFile(filepath.FromSlash("/proc/cpuinfo")); err == nil {
-		for line := range strings.Lines(string(raw)) {
-			if k, v, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(k) == "model name" {
-				return strings.TrimSpace(v)
-			}
-		}
-	}
-	return runtime.GOARCH
-}
-
-// machine describes what this runs on, without its name, and how many of its cores
-// work.
+// machine describes what this runs on, without the host's name, and how many of its
+// cores work.
 func machine(workers int) string {
-	model := cpuName()
 	used := runtime.GOMAXPROCS(0)
 	if workers > 0 {
 		used = min(used, workers)
@@ -203,5 +189,5 @@ func machine(workers int) string {
 	if n := runtime.NumCPU(); n != used {
 		cores += fmt.Sprintf(" of %d", n)
 	}
-	return fmt.Sprintf("%s, %s cores, %s kernels, %.0f GFLOP/s a core", model, cores, simd.Active(), simd.PeakFMA(100*time.Millisecond))
+	return fmt.Sprintf("%s, %s cores, %s kernels, %.0f GFLOP/s a core", simd.Identify(), cores, simd.Active(), simd.PeakFMA(100*time.Millisecond))
 }

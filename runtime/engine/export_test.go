@@ -14,21 +14,25 @@ func NewReference(p *plan.Plan, s *Store, o Options) (*Engine, error) {
 	}
 	e.stays = map[int]bool{} // nothing is turned
 	swap := func(st *boundStep) {
-		if e.changesStore(st.id) {
-			if step.Op == nil {
-				st.run, st.name = e.binding(step, st.id, nil).kernel()
-			}
+		step := &p.Steps[st.id]
+		if e.changesStore(st.id) && step.Op != nil {
 			return
 		}
-		reference := func(worker int) kernel {
+		again := func(worker int) (run kernel) {
 			e.local.binds = worker
 			defer func() { e.local.binds = 0 }()
-			return e.binding(&p.Steps[st.id], st.id, nil).fallback()
+			b := e.binding(step, st.id, nil)
+			if step.Op == nil {
+				run, st.name = b.kernel()
+				return run
+			}
+			st.name = "reference"
+			return b.fallback()
 		}
 		for w := range st.of {
-			st.of[w] = reference(w)
+			st.of[w] = again(w)
 		}
-		st.run, st.name = reference(0), "reference"
+		st.run = again(0)
 	}
 	for i := range e.phases {
 		for j := range e.phases[i].groups {

@@ -145,7 +145,7 @@ func (b block) options(in *input, rate float64, s shortly) train.Options {
 }
 
 func (in *input) adam(rate float64, epochs, batch int) train.Options {
-	return train.Options{Optimizer: optim.Adam(rate), Epochs: epochs, Batch: batch, Seed: in.seed, Workers: in.workers, KeepLast: true}
+	return train.Options{Optimizer: optim.Adam(rate), Epochs: epochs, Batch: batch, Seed: in.seed, Workers: in.workers, Precision: in.precision, KeepLast: true}
 }
 
 func (c claimedDepth) measure(ctx context.Context, in *input) (n numbers, err error) {

@@ -7,17 +7,19 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/engine"
+	"github.com/lamina-ml/lamina/runtime/optim"
 	"github.com/lamina-ml/lamina/runtime/pretrain"
 	"github.com/lamina-ml/lamina/runtime/train"
 )
 
 // input is what a recipe is measured on.
 type input struct {
-	digits   *dataset.Split
-	seed     uint64
-	workers  int
-	dir      string // of checkpoints, "" for none
-	progress train.Progress
+	digits    *dataset.Split
+	seed      uint64
+	workers   int
+	precision optim.Precision // of products in training
+	dir       string          // of checkpoints, "" for none
+	progress  train.Progress
 }
 
 // numbers are what a recipe gives: the cell's value, and others by name.

@@ -129,12 +129,13 @@ func where(got []Result) string {
 	return "Measured on " + strings.Join(list, "; ") + "."
 }
 
-// Place returns the page with the tables of these results at their places: that of the yardsticks, that of the claims, or
-// both.
+// Place returns the page with the tables of these results at their places: those of the yardsticks, the claims and the
+// precisions that it has a place for.
 //
-// Errors: the page has no place for either.
+// Errors: the page has no place for any.
 func Place(page []byte, all map[string]Result) ([]byte, error) {
-	return put(page, place{begin, end, Table(all)}, place{claimsBegin, claimsEnd, ClaimsTable(all)})
+	return put(page, place{begin, end, Table(all)}, place{claimsBegin, claimsEnd, ClaimsTable(all)},
+		place{precisionBegin, precisionEnd, PrecisionTable(all)})
 }
 
 // place is where a table stands in a page.

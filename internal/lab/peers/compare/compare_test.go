@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -26,8 +27,11 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// standIn prints what a measuring program would: Lamina 100 samples/s, a peer 50
-// of which PyTorch ends at its second measurement.
+// deaf is a work that the stand-in trains in float32, whatever it is asked for.
+const deaf = "deaf"
+
+// standIn prints what a measuring program would: Lamina 100 samples/s, in bf16 150,
+// a peer 50 of which PyTorch ends at its second measurement.
 func standIn(args []string) {
 	line := func(v map[string]any) {
 		if err := json.NewEncoder(os.Stdout).Encode(v); err != nil {
@@ -35,8 +39,14 @@ func standIn(args []string) {
 		}
 	}
 	switch {
+	case args[0] == "--version":
+		fmt.Println("laminabench v1")
 	case args[0] == "train":
-		line(map[string]any{"peer": "lamina", "samples_per_s": 100, "gflops": 8, "peak_gflops": 10, "of_peak": 0.8, "first_step_s": 0.03, "peak_rss_mb": 40})
+		precision, rate := fp32, 100
+		if at := slices.Index(args, "--precision"); at > 0 && !slices.Contains(args, deaf) {
+			precision, rate = args[at+1], 150
+		}
+		line(map[string]any{"peer": "lamina", "precision": precision, "samples_per_s": rate, "gflops": 8, "peak_gflops": 10, "of_peak": 0.8, "first_step_s": 0.03, "peak_rss_mb": 40})
 	case args[0] == "encode":
 		line(map[string]any{"runtime": "lamina", "batch": 1, "threads": 1, "us": 2})
 		line(map[string]any{"runtime": "onnxruntime", "batch": 1, "threads": 1, "us": 5})
@@ -102,7 +112,7 @@ func recordsOf(t *testing.T, b *bytes.Buffer) []record {
 // not installed, one that does not start and one that ends half-way.
 func TestAlternates(t *testing.T) {
 	s, file := stage(t)
-	if err := s.train(t.Context(), "tied-ae", 0, 2, trainers); err != nil {
+	if err := s.train(t.Context(), measured{Work: "tied-ae", Threads: 2, Precision: fp32}, trainers); err != nil {
 		t.Fatal(err)
 	}
 	var got []string
@@ -138,6 +148,92 @@ func TestAlternates(t *testing.T) {
 	}
 }
 
+// TestLowPrecision: in bf16 Lamina takes turns with the peers that have it and with
+// itself in float32, which is no peer.
+func TestLowPrecision(t *testing.T) {
+	s, file := stage(t)
+	if err := s.train(t.Context(), measured{Work: "tied-ae", Threads: 2, Precision: bf16}, trainers); err != nil {
+		t.Fatal(err)
+	}
+	page := tables(recordsOf(t, file), false)
+	for _, part := range []string{
+		"| tied-ae in bf16 | samples/s, 2 threads | of float32's peak | factor |",
+		"| Lamina | 150 (150–150) | 80 % |  |",
+		"| PyTorch | 50 | 40 % | **3.00** |",
+		"| Lamina, float32 | 100 (100–100) | 80 % | 1.50 (1.50–1.50) |",
+		"torch.autocast",
+	} {
+		if !strings.Contains(page, part) {
+			t.Errorf("the page lacks %q:\n%s", part, page)
+		}
+	}
+	if strings.Contains(page, "Keras") || strings.Contains(page, "| tied-ae |") {
+		t.Errorf("what has no bf16 is in the page:\n%s", page)
+	}
+	if _, err := s.trainOurs(t.Context(), measured{Work: deaf, Threads: 1, Precision: bf16}); err == nil || !strings.Contains(err.Error(), bf16) {
+		t.Errorf("a training in float32 is taken for one in bf16: %v", err)
+	}
+}
+
+// TestResume: an interrupted comparison goes on with the jobs that are left, and not
+// with another program or other settings.
+func TestResume(t *testing.T) {
+	s, _ := stage(t)
+	out := t.TempDir()
+	run := func(ctx context.Context, args ...string) error {
+		c := command()
+		c.SetArgs(append([]string{"--out", out, "--lamina", s.lamina, "--peers", s.peers, "--works", "tied-ae,deep-ae", "--parts", "train,bf16",
+			"--threads", "1", "--rounds", "1", "--seconds", "0.01"}, args...))
+		c.SetOut(io.Discard)
+		c.SetErr(io.Discard)
+		return c.ExecuteContext(ctx)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	path := filepath.Join(out, "runs.jsonl")
+	done := func() (names []string) {
+		list, err := load(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range list {
+			if r.Part == partDone {
+				names = append(names, r.Name)
+			}
+		}
+		return names
+	}
+	go func() { // as Ctrl-C, when something is done
+		for {
+			if b, _ := os.ReadFile(path); bytes.Contains(b, []byte(partDone)) {
+				stop()
+				return
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	if err := run(ctx); err == nil || !strings.Contains(err.Error(), "RESUME=1") {
+		t.Fatalf("interrupted: %v", err)
+	}
+	if n := len(done()); n == 0 || n == 4 {
+		t.Fatalf("%d jobs are done", n)
+	}
+	if err := run(t.Context(), "--resume", "--rounds", "2"); err == nil || !strings.Contains(err.Error(), "--rounds") {
+		t.Errorf("goes on with other settings: %v", err)
+	}
+	if err := run(t.Context(), "--resume"); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"tied-ae, 1 thread", "tied-ae in bf16, 1 thread", "deep-ae, 1 thread", "deep-ae in bf16, 1 thread"}
+	if got := done(); !slices.Equal(got, want) {
+		t.Errorf("done are %q, want each of %q once", got, want)
+	}
+	page, err := os.ReadFile(filepath.Join(out, "tables.md"))
+	if err != nil || !strings.Contains(string(page), "| tied-ae |") || !strings.Contains(string(page), "| deep-ae in bf16 |") {
+		t.Errorf("%v: the tables of both runs are\n%s", err, page)
+	}
+}
+
 func TestEncoding(t *testing.T) {
 	s, file := stage(t)
 	if err := s.encoding(t.Context(), 1); err != nil {
@@ -152,7 +248,7 @@ func TestEncoding(t *testing.T) {
 func TestNoPeers(t *testing.T) {
 	s, file := stage(t)
 	s.peers = t.TempDir()
-	if err := s.train(t.Context(), "rbm", 0, 1, trainers); err != nil {
+	if err := s.train(t.Context(), measured{Work: "rbm", Threads: 1, Precision: fp32}, trainers); err != nil {
 		t.Fatal(err)
 	}
 	page := tables(recordsOf(t, file), false)
@@ -296,31 +392,8 @@ func TestHeading(t *testing.T) {
 		}
 	}
 	m.Load = 0.2
-	if page := tables([]record{{Part: partMachine, Machine: &m}}, false); strings.Contains(page, "load average") {
-		t.Errorf("a quiet machine is called busy:\n%s", page)
-	}
-	info := "processor\t: 0\ncpu family\t: 23\nmodel\t\t: 1\nmodel name\t: AMD EPYC\n\nprocessor\t: 1\nmodel\t\t: 7\n"
-	if got := cpuName(info, "amd64"); got != "AMD EPYC (family 23, model 1)" {
-		t.Errorf("the processor is %q", got)
-	}
-}
-
-func TestReplace(t *testing.T) {
-	got, err := replace([]byte("a\n"+begin+"\nold\n"+end+"\nb\n"), "new\n")
-	if want := "a\n" + begin + "\nnew\n" + end + "\nb\n"; err != nil || string(got) != want {
-		t.Errorf("%q, %v", got, err)
-	}
-	for _, page := range []string{"", begin, end + begin} {
-		if _, err := replace([]byte(page), "new"); err == nil {
-			t.Errorf("%q has no marks, and no error", page)
-		}
-	}
-	page, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "cmd", "laminabench", "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := replace(page, ""); err != nil {
-		t.Errorf("the page of laminabench: %v", err)
+	if page := tables([]record{{Part: partMachine, Machine: &m}}, false); !strings.Contains(page, "load average was 0.10 a core when") || strings.Contains(page, "**The load") {
+		t.Errorf("a quiet machine's load is not told, or called high:\n%s", page)
 	}
 }
 
@@ -386,6 +459,37 @@ func TestFlags(t *testing.T) {
 		if err := c.ExecuteContext(t.Context()); err == nil {
 			t.Errorf("%v was accepted", args)
 		}
+	}
+}
+
+// TestCommands: the commands of the README have flags and words that there are.
+func TestCommands(t *testing.T) {
+	b, err := os.ReadFile(filepath.Join("..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`(?m)^ +go run ./internal/lab/peers/compare (.*)$`).FindAllStringSubmatch(string(b), -1)
+	if len(found) == 0 {
+		t.Fatal("the README has no command")
+	}
+	for _, m := range found {
+		c := command()
+		if err := c.ParseFlags(strings.Fields(m[1])); err != nil {
+			t.Errorf("%s: %v", m[1], err)
+		}
+		s := setup{threads: []int{1}, rounds: 1, seconds: 1}
+		chosen, _ := c.Flags().GetStringSlice("parts")
+		if s.works, err = c.Flags().GetStringSlice("works"); err != nil || check(&s, chosen) != nil {
+			t.Errorf("%s: %v, %v", m[1], err, check(&s, chosen))
+		}
+	}
+	makefile, err := os.ReadFile(filepath.Join(root, "Makefile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, _ := strings.Cut(string(makefile), "\nPARTS    ?= ")
+	if list, _, _ = strings.Cut(list, "\n"); list != strings.Join(parts, ",") || !strings.Contains(string(b), "`"+list+"`") {
+		t.Errorf("the Makefile has the parts %s, the command %v; README.md is to say them", list, parts)
 	}
 }
 

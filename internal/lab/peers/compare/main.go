@@ -4,11 +4,10 @@
 package main
 
 import (
-	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -21,7 +20,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/lamina-ml/lamina/internal/atomicfile"
 	"github.com/lamina-ml/lamina/kernels/simd"
 )
 
@@ -35,12 +33,12 @@ func main() {
 }
 
 // The parts that --parts chooses from.
-var parts = []string{"train", "batches", "gemm", "encode"}
+var parts = []string{"train", "bf16", "batches", "gemm", "encode"}
 
 func command() *cobra.Command {
 	var (
 		s           setup
-		out, readme string
+		to          places
 		add, render bool
 		chosen      []string
 	)
@@ -49,7 +47,8 @@ func command() *cobra.Command {
 		Short: "Measure Lamina and its peers, alternating, and write the tables",
 		Long: `Measures Lamina, a peer, Lamina, the next peer and so on, for each work and
 number of threads, in several rounds. Every measurement is a line of runs.jsonl;
-the tables are made of that file and are printed and written beside it.`,
+the tables are made of that file and are printed and written beside it. With
+--resume a comparison that was interrupted goes on where it was.`,
 		Args:          cobra.NoArgs,
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -57,7 +56,7 @@ the tables are made of that file and are printed and written beside it.`,
 			if err := check(&s, chosen); err != nil {
 				return err
 			}
-			path := filepath.Join(out, "runs.jsonl")
+			path := filepath.Join(to.out, "runs.jsonl")
 			if !render {
 				s.note = c.ErrOrStderr()
 				if err := session(c.Context(), &s, chosen, path, add); err != nil {
@@ -71,7 +70,7 @@ the tables are made of that file and are printed and written beside it.`,
 			if err != nil {
 				return err
 			}
-			return publish(newest(list), out, readme, c.OutOrStdout())
+			return publish(newest(list), to, c.OutOrStdout())
 		},
 	}
 	f := c.Flags()
@@ -86,10 +85,13 @@ the tables are made of that file and are printed and written beside it.`,
 	f.IntVar(&s.rounds, "rounds", 3, "times that everyone is measured")
 	f.Float64Var(&s.seconds, "seconds", 1, "how long a measurement of a training or a call takes")
 	f.StringSliceVar(&chosen, "parts", parts, "what to measure")
-	f.StringVar(&out, "out", "out/bench", "the folder of runs.jsonl and the tables")
+	f.StringVar(&to.out, "out", "out/bench", "the folder of runs.jsonl and the tables")
 	f.BoolVar(&add, "add", false, "keep what runs.jsonl has and is not measured again")
+	f.BoolVar(&s.resume, "resume", false, "leave out what an interrupted comparison has measured, with the same program and settings")
 	f.BoolVar(&render, "render", false, "measure nothing, make the tables of runs.jsonl")
-	f.StringVar(&readme, "readme", "", "a file whose text between the marks of the table is replaced")
+	f.StringVar(&to.readme, "readme", "", "a page between whose marks this CPU's tables are put, before those of others")
+	f.StringVar(&to.front, "front", "", "a page behind whose mark the short table of all CPUs is put")
+	f.StringVar(&to.kept, "kept", "testdata/speed", "the folder of what the short table has of each CPU")
 	return c
 }
 
@@ -131,13 +133,20 @@ func session(ctx context.Context, s *setup, chosen []string, path string, add bo
 	if s.peers, err = filepath.Abs(s.peers); err != nil {
 		return err
 	}
+	if s.how, err = s.settings(); err != nil {
+		return err
+	}
 	s.session = time.Now().UTC().Format("2006-01-02T15:04:05Z")
 	m, err := here(ctx, s) // before what was measured is thrown away
 	if err != nil {
 		return err
 	}
+	done, err := s.done(path, add)
+	if err != nil {
+		return err
+	}
 	mode := os.O_CREATE | os.O_WRONLY | os.O_APPEND
-	if !add {
+	if !add && !s.resume {
 		mode |= os.O_TRUNC
 	}
 	f, err := os.OpenFile(path, mode, 0o644)
@@ -149,41 +158,93 @@ func session(ctx context.Context, s *setup, chosen []string, path string, add bo
 	if err := s.put(record{Part: partMachine, Machine: m}); err != nil {
 		return err
 	}
-	for _, threads := range s.threads {
-		if slices.Contains(chosen, "train") {
-			for _, work := range s.works {
-				fmt.Fprintf(s.note, "%s, %d threads\n", work, threads)
-				if err := s.train(ctx, work, 0, threads, trainers); err != nil {
-					return err
-				}
-			}
+	for _, j := range s.jobs(chosen, path) {
+		if done[j.name] {
+			fmt.Fprintf(s.note, "%s: measured before the interruption\n", j.name)
+			continue
 		}
-		if slices.Contains(chosen, "batches") {
-			among, err := contenders(path, threads)
-			if err != nil {
-				return err
+		fmt.Fprintln(s.note, j.name)
+		if err := j.run(ctx); err != nil {
+			if ctx.Err() != nil {
+				err = fmt.Errorf("%w: what was measured is in %s; --resume, or RESUME=1 with make, goes on", err, path)
 			}
-			for _, batch := range s.batches {
-				fmt.Fprintf(s.note, "tied-ae, batch %d, %d threads\n", batch, threads)
-				if err := s.train(ctx, "tied-ae", batch, threads, among); err != nil {
-					return err
-				}
-			}
+			return err
 		}
-		if slices.Contains(chosen, "gemm") {
-			fmt.Fprintf(s.note, "products, %d threads\n", threads)
-			if err := s.gemm(ctx, threads); err != nil {
-				return err
-			}
-		}
-		if slices.Contains(chosen, "encode") {
-			fmt.Fprintf(s.note, "encoder, %d threads\n", threads)
-			if err := s.encoding(ctx, threads); err != nil {
-				return err
-			}
+		if err := s.put(record{Part: partDone, Name: j.name, How: s.how}); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// job is a part of a session that is measured as a whole.
+type job struct {
+	name string
+	run  func(ctx context.Context) error
+}
+
+// jobs lists what a session measures, in this order.
+func (s *setup) jobs(chosen []string, path string) (list []job) {
+	has := func(part string) bool { return slices.Contains(chosen, part) }
+	for _, threads := range s.threads {
+		at := threadsOf(threads)
+		for _, work := range s.works {
+			if has("train") {
+				list = append(list, job{work + ", " + at, func(ctx context.Context) error {
+					return s.train(ctx, measured{Work: work, Threads: threads, Precision: fp32}, trainers)
+				}})
+			}
+			if has("bf16") && slices.Contains(lowWorks, work) {
+				list = append(list, job{work + " in bf16, " + at, func(ctx context.Context) error {
+					return s.train(ctx, measured{Work: work, Threads: threads, Precision: bf16}, trainers)
+				}})
+			}
+		}
+		if has("batches") {
+			for _, batch := range s.batches {
+				list = append(list, job{fmt.Sprintf("tied-ae, batch %d, %s", batch, at), func(ctx context.Context) error {
+					among, err := contenders(path, threads)
+					if err != nil {
+						return err
+					}
+					return s.train(ctx, measured{Work: "tied-ae", Batch: batch, Threads: threads, Precision: fp32}, among)
+				}})
+			}
+		}
+		if has("gemm") {
+			list = append(list, job{"products, " + at, func(ctx context.Context) error { return s.gemm(ctx, threads) }})
+		}
+		if has("encode") {
+			list = append(list, job{"encoder, " + at, func(ctx context.Context) error { return s.encoding(ctx, threads) }})
+		}
+	}
+	return list
+}
+
+// done returns the jobs that are left out: with --resume those that came to their
+// end, measured as this session measures. Where the file holds jobs that were
+// measured otherwise, going on would mix the two.
+func (s *setup) done(path string, add bool) (map[string]bool, error) {
+	if !s.resume {
+		return nil, nil
+	}
+	list, err := load(path)
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]bool{}
+	for _, r := range list {
+		if r.Part != partDone {
+			continue
+		}
+		if r.How != s.how && !add {
+			return nil, fmt.Errorf("%s was measured with another laminabench, or other --rounds or --seconds: without --resume the comparison begins anew, with --add it keeps what is measured differently", path)
+		}
+		if r.How == s.how {
+			names[r.Name] = true
+		}
+	}
+	return names, nil
 }
 
 // contenders is the peer that was best at tied-ae, or every peer where nothing
@@ -193,13 +254,22 @@ func contenders(path string, threads int) ([]peer, error) {
 	if err != nil {
 		return nil, err
 	}
-	name := best(only(newest(list), partTrain, "tied-ae", 0, threads), rate)
+	name := best(only(newest(list), partTrain, measured{Work: "tied-ae", Threads: threads, Precision: fp32}), rate)
 	for _, p := range trainers {
 		if p.name == name {
 			return []peer{p}, nil
 		}
 	}
 	return trainers, nil
+}
+
+// settings says with which program and how long is measured.
+func (s *setup) settings() (string, error) {
+	b, err := os.ReadFile(s.lamina)
+	if err != nil {
+		return "", fmt.Errorf("%w (make build)", err)
+	}
+	return fmt.Sprintf("%x, %d rounds of %v s", sha256.Sum256(b), s.rounds, s.seconds), nil
 }
 
 // here describes the machine.
@@ -209,9 +279,9 @@ func here(ctx context.Context, s *setup) (*machine, error) {
 		return nil, fmt.Errorf("%s --version: %w (make build)", s.lamina, err)
 	}
 	m := &machine{Cores: runtime.NumCPU(), Kernels: simd.Active(), System: runtime.GOOS + "/" + runtime.GOARCH,
-		Seconds: s.seconds, Rounds: s.rounds, CPU: runtime.GOARCH}
+		Seconds: s.seconds, Rounds: s.rounds, CPU: simd.Identify().String()}
 	if b, err := os.ReadFile("/proc/cpuinfo"); err == nil {
-		m.CPU = cpuName(string(b), m.CPU)
+		m.AMX = strings.Contains(string(b), " amx_bf16 ")
 	}
 	if b, err := os.ReadFile("/proc/loadavg"); err == nil {
 		fmt.Sscan(string(b), &m.Load)
@@ -220,67 +290,4 @@ func here(ctx context.Context, s *setup) (*machine, error) {
 		m.Lamina = words[len(words)-1]
 	}
 	return m, nil
-}
-
-// cpuName finds the processor's name in the text of /proc/cpuinfo, with family
-// and model: some names say little.
-func cpuName(info, otherwise string) string {
-	fields := map[string]string{}
-	for line := range strings.Lines(info) {
-		if k, v, ok := strings.Cut(line, ":"); ok && fields[strings.TrimSpace(k)] == "" {
-			fields[strings.TrimSpace(k)] = strings.TrimSpace(v)
-		}
-	}
-	name := fields["model name"]
-	if name == "" {
-		return otherwise
-	}
-	if fields["cpu family"] != "" {
-		name += fmt.Sprintf(" (family %s, model %s)", fields["cpu family"], fields["model"])
-	}
-	return name
-}
-
-// publish prints the tables with every shape, writes them to a file, and the
-// short ones into the README.
-func publish(list []record, out, readme string, w io.Writer) error {
-	full := tables(list, true)
-	if err := atomicfile.WriteBytes(filepath.Join(out, "tables.md"), []byte(full)); err != nil {
-		return err
-	}
-	if _, err := io.WriteString(w, full); err != nil {
-		return err
-	}
-	if readme == "" {
-		return nil
-	}
-	b, err := os.ReadFile(readme)
-	if err != nil {
-		return err
-	}
-	b, err = replace(b, tables(list, false))
-	if err != nil {
-		return fmt.Errorf("%s: %w", readme, err)
-	}
-	return atomicfile.WriteBytes(readme, b)
-}
-
-// The marks in a README between which the tables stand.
-const (
-	begin = "<!-- speed: written by make bench-readme -->"
-	end   = "<!-- end of speed -->"
-)
-
-// replace puts a text between the marks.
-func replace(page []byte, text string) ([]byte, error) {
-	i := bytes.Index(page, []byte(begin))
-	if i < 0 {
-		return nil, fmt.Errorf("no line %s", begin)
-	}
-	i += len(begin)
-	j := bytes.Index(page[i:], []byte(end))
-	if j < 0 {
-		return nil, fmt.Errorf("no line %s after %s", end, begin)
-	}
-	return slices.Concat(page[:i], []byte("\n"), []byte(text), page[i+j:]), nil
 }

@@ -20,8 +20,10 @@ type setup struct {
 	threads, batches, encode     []int
 	rounds                       int
 	seconds                      float64
+	resume                       bool // leave out the jobs that the file says are done
 
 	session string
+	how     string    // the program and the settings, for --resume
 	file    io.Writer // of records
 	note    io.Writer // of progress
 }
@@ -55,9 +57,8 @@ func oneLine(err error) string {
 }
 
 // trainOurs measures one training of Lamina.
-func (s *setup) trainOurs(ctx context.Context, work string, batch, threads int) (measured, error) {
-	argv := []string{s.lamina, "train", "--work", work, "--threads", fmt.Sprint(threads), "--batch", fmt.Sprint(batch),
-		"--seconds", fmt.Sprint(s.seconds), "--json"}
+func (s *setup) trainOurs(ctx context.Context, place measured) (measured, error) {
+	argv := append([]string{s.lamina, "train", "--json"}, s.flags(place)...)
 	list, err := once(ctx, argv, s.limit())
 	if err != nil {
 		return measured{}, err
@@ -65,105 +66,132 @@ func (s *setup) trainOurs(ctx context.Context, work string, batch, threads int) 
 	if len(list) != 1 || list[0].SamplesPerS <= 0 {
 		return measured{}, fmt.Errorf("%s printed %d lines of a training, not one", s.lamina, len(list))
 	}
+	if list[0].Precision != place.Precision {
+		return measured{}, fmt.Errorf("%s was asked for precision %s and trained in %q", s.lamina, place.Precision, list[0].Precision)
+	}
 	return list[0], nil
 }
 
-// train measures a work with everyone in turn, Lamina before each. batch 0 is
-// the work's own.
-func (s *setup) train(ctx context.Context, work string, batch, threads int, among []peer) error {
-	place := measured{Work: work, Batch: batch, Threads: threads}
-	type running struct {
-		name string
-		*resident
+// flags are those that laminabench train and the peers' programs share.
+func (s *setup) flags(place measured) []string {
+	list := []string{"--work", place.Work, "--threads", fmt.Sprint(place.Threads), "--batch", fmt.Sprint(place.Batch), "--seconds", fmt.Sprint(s.seconds)}
+	if place.Precision != fp32 {
+		list = append(list, "--precision", place.Precision)
 	}
-	var all []running
-	defer func() {
-		for _, r := range all {
-			r.end()
-		}
-	}()
-	missing := func(round int, name, reason string) error {
-		fmt.Fprintf(s.note, "    %s: %s\n", name, reason)
-		return s.put(record{Part: partTrain, Round: round, Name: name, Missing: reason, measured: place})
-	}
+	return list
+}
+
+// contender is what Lamina takes turns with.
+type contender struct {
+	name    string
+	measure func(ctx context.Context) (measured, error)
+	end     func()
+}
+
+// join starts the peers that do a work, each alone, and lets them warm up. Why
+// one is not there is written down.
+func (s *setup) join(ctx context.Context, place measured, among []peer) (all []contender, err error) {
 	for _, p := range among {
-		if !p.does(work) {
+		if !p.does(place) {
 			continue
 		}
 		argv, reason := p.command(s)
 		if reason != "" {
-			if err := missing(0, p.name, reason); err != nil {
-				return err
+			if err := s.missing(place, 0, p.name, reason); err != nil {
+				return all, err
 			}
 			continue
 		}
-		argv = append(argv, "--work", work, "--threads", fmt.Sprint(threads), "--batch", fmt.Sprint(batch),
-			"--seconds", fmt.Sprint(s.seconds), "--mode", p.mode, "--wait")
-		r, err := start(ctx, argv)
+		r, err := start(ctx, slices.Concat(argv, s.flags(place), []string{"--mode", p.mode, "--wait"}))
 		if err == nil {
-			all = append(all, running{p.name, r})
-			// The first measurement is its warming up: each starts alone.
-			_, err = r.measure(ctx, startLimit)
-		}
-		if err := errors.Join(ctx.Err(), err); err != nil {
-			if ctx.Err() != nil {
-				return err
-			}
-			if err := missing(0, p.name, oneLine(err)); err != nil {
-				return err
-			}
-			if len(all) > 0 && all[len(all)-1].name == p.name {
-				all[len(all)-1].end()
-				all = all[:len(all)-1]
+			if _, err = r.measure(ctx, startLimit); err != nil {
+				r.end()
 			}
 		}
+		if ctx.Err() != nil {
+			return all, errors.Join(ctx.Err(), err)
+		}
+		if err != nil {
+			if err := s.missing(place, 0, p.name, oneLine(err)); err != nil {
+				return all, err
+			}
+			continue
+		}
+		all = append(all, contender{p.name, func(ctx context.Context) (measured, error) { return r.measure(ctx, s.limit()) }, r.end})
+	}
+	return all, nil
+}
+
+// missing writes down why somebody was not measured.
+func (s *setup) missing(place measured, round int, name, reason string) error {
+	fmt.Fprintf(s.note, "    %s: %s\n", name, reason)
+	return s.put(record{Part: partTrain, Round: round, Name: name, Missing: reason, measured: place})
+}
+
+// train measures a work with everyone in turn, Lamina before each. place says the
+// work, its batch, 0 for the work's own, the threads and the precision; in bf16
+// Lamina takes turns with itself in float32 too.
+func (s *setup) train(ctx context.Context, place measured, among []peer) error {
+	all, err := s.join(ctx, place, among)
+	defer func() {
+		for _, c := range all {
+			c.end()
+		}
+	}()
+	if err != nil {
+		return err
+	}
+	if place.Precision != fp32 {
+		float := place
+		float.Precision = fp32
+		all = append(all, contender{oursInFloat, func(ctx context.Context) (measured, error) { return s.trainOurs(ctx, float) }, func() {}})
+	}
+	if len(all) == 0 { // Lamina is measured by itself
+		all = []contender{{end: func() {}}}
 	}
 	for round := 1; round <= s.rounds; round++ {
 		gone := map[string]bool{}
-		for _, r := range append([]running{{name: ""}}, all...) {
-			if r.name == "" && len(all) > 0 { // without any peer Lamina is measured by itself
-				continue
-			}
-			m, err := s.trainOurs(ctx, work, batch, threads)
+		for _, c := range all {
+			m, err := s.trainOurs(ctx, place)
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
 			if err != nil {
-				if err := missing(round, ours, oneLine(err)); err != nil {
-					return err
-				}
-			} else if err := s.put(record{Part: partTrain, Round: round, Name: ours, Beside: r.name, measured: m.at(place)}); err != nil {
+				err = s.missing(place, round, ours, oneLine(err))
+			} else {
+				err = s.put(record{Part: partTrain, Round: round, Name: ours, Beside: c.name, measured: m.at(place)})
+			}
+			if err != nil {
 				return err
 			}
-			if r.resident == nil {
+			if c.measure == nil {
 				continue
 			}
-			theirs, err := r.measure(ctx, s.limit())
+			theirs, err := c.measure(ctx)
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
 			if err != nil {
-				gone[r.name] = true
-				err = missing(round, r.name, oneLine(err))
+				gone[c.name] = true
+				err = s.missing(place, round, c.name, oneLine(err))
 			} else {
 				theirs = theirs.at(place)
-				theirs.PeakGFLOPS = m.PeakGFLOPS
 				if m.PeakGFLOPS > 0 {
-					theirs.OfPeak = theirs.GFLOPS / m.PeakGFLOPS
+					theirs.PeakGFLOPS, theirs.OfPeak = m.PeakGFLOPS, theirs.GFLOPS/m.PeakGFLOPS
 				}
 				fmt.Fprintf(s.note, "    round %d  %-17s %9.0f samples/s, Lamina %9.0f, peak %.1f GFLOP/s\n",
-					round, r.name, theirs.SamplesPerS, m.SamplesPerS, m.PeakGFLOPS)
-				err = s.put(record{Part: partTrain, Round: round, Name: r.name, measured: theirs})
+					round, c.name, theirs.SamplesPerS, m.SamplesPerS, m.PeakGFLOPS)
+				err = s.put(record{Part: partTrain, Round: round, Name: c.name, measured: theirs})
 			}
 			if err != nil {
 				return err
 			}
 		}
-		all = slices.DeleteFunc(all, func(r running) bool {
-			if gone[r.name] {
-				r.end()
+		all = slices.DeleteFunc(all, func(c contender) bool {
+			if gone[c.name] {
+				c.end()
 			}
-			return gone[r.name]
+			return gone[c.name]
 		})
 	}
 	return nil
@@ -171,7 +199,7 @@ func (s *setup) train(ctx context.Context, work string, batch, threads int, amon
 
 // at gives a measurement the place that was asked for, whatever it says.
 func (m measured) at(place measured) measured {
-	m.Work, m.Batch, m.Threads = place.Work, place.Batch, place.Threads
+	m.Work, m.Batch, m.Threads, m.Precision = place.Work, place.Batch, place.Threads, place.Precision
 	return m
 }
 

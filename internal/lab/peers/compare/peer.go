@@ -17,6 +17,7 @@ type peer struct {
 	program string
 	mode    string
 	works   []string // nil for all of them
+	low     bool     // whether it multiplies in bf16 too
 }
 
 var autoencoders = []string{"tied-ae", "deep-ae", "tiny-ae"}
@@ -24,18 +25,25 @@ var autoencoders = []string{"tied-ae", "deep-ae", "tiny-ae"}
 // works is what there is to train.
 var works = append(slices.Clone(autoencoders), "rbm")
 
+// lowWorks is what is also trained in bf16: Lamina keeps products as narrow as
+// those of tiny-ae in float32.
+var lowWorks = []string{"tied-ae", "deep-ae", "rbm"}
+
 // trainers lists every peer. Adding one means adding a row here and what make
 // bench-peers installs.
 var trainers = []peer{
-	{name: "PyTorch", dir: "torch", program: "torch_train.py", mode: "default"},
-	{name: "PyTorch compiled", dir: "torch", program: "torch_train.py", mode: "compile"},
-	{name: "JAX", dir: "jax", program: "jax_train.py", mode: "default"},
+	{name: "PyTorch", dir: "torch", program: "torch_train.py", mode: "default", low: true},
+	{name: "PyTorch compiled", dir: "torch", program: "torch_train.py", mode: "compile", low: true},
+	{name: "JAX", dir: "jax", program: "jax_train.py", mode: "default", low: true},
 	{name: "Keras", dir: "keras", program: "keras_train.py", mode: "default", works: autoencoders},
 	{name: "Keras XLA", dir: "keras", program: "keras_train.py", mode: "xla", works: autoencoders},
 	{name: "GoMLX", dir: "gomlx", mode: "default", works: autoencoders},
 }
 
-func (p *peer) does(work string) bool { return p.works == nil || slices.Contains(p.works, work) }
+// does reports whether the peer has a program for a work in a precision.
+func (p *peer) does(place measured) bool {
+	return (p.works == nil || slices.Contains(p.works, place.Work)) && (place.Precision == fp32 || p.low)
+}
 
 // command returns the program and its first arguments, or why it cannot be run.
 func (p *peer) command(s *setup) (argv []string, missing string) {

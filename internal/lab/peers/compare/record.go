@@ -20,6 +20,7 @@ type measured struct {
 	Version     string     `json:"version,omitempty"`
 	Work        string     `json:"work,omitempty"`
 	Threads     int        `json:"threads,omitempty"`
+	Precision   string     `json:"precision,omitempty"` // of a training: fp32 or bf16
 	Batch       int        `json:"batch,omitempty"`
 	SamplesPerS float64    `json:"samples_per_s,omitempty"`
 	Best        float64    `json:"best,omitempty"`
@@ -48,10 +49,20 @@ const (
 	partTrain   = "train"
 	partGEMM    = "gemm"
 	partEncode  = "encode"
+	partDone    = "done" // a job of a session came to its end
 )
 
 // ours is the name that Lamina has among the peers.
 const ours = "Lamina"
+
+// oursInFloat is Lamina in float32, beside which it is measured in bf16.
+const oursInFloat = "Lamina, float32"
+
+// The precisions of a training's products.
+const (
+	fp32 = "fp32"
+	bf16 = "bf16"
+)
 
 // record is one line of the file that a comparison leaves: a measurement with
 // its place in the run, or why there is none.
@@ -66,6 +77,7 @@ type record struct {
 	Missing string `json:"missing,omitempty"` // why the peer was not measured
 	measured
 	Machine *machine `json:"machine,omitempty"`
+	How     string   `json:"how,omitempty"` // with what a job was measured: see setup.how
 }
 
 // machine says where a session ran.
@@ -73,6 +85,7 @@ type machine struct {
 	CPU     string  `json:"cpu"`
 	Cores   int     `json:"cores"`
 	Kernels string  `json:"kernels"`
+	AMX     bool    `json:"amx,omitempty"` // whether it multiplies bf16 in tiles
 	System  string  `json:"system"`
 	Load    float64 `json:"load"` // processes that ran before the session began, mean of a minute
 	Lamina  string  `json:"lamina"`
@@ -115,13 +128,15 @@ func load(path string) ([]record, error) {
 
 // key is what a later session replaces.
 func (r *record) key() string {
-	return fmt.Sprint(r.Part, " ", r.Work, " ", r.Batch, " ", r.Threads, " ", r.Shape)
+	return fmt.Sprint(r.Part, " ", r.Work, " ", r.Batch, " ", r.Threads, " ", r.Precision, " ", r.Shape)
 }
 
 // newest keeps, of records with the same key, those of the last session that has
-// any, and the machines of the sessions that are left. Sessions are named by
+// any, and the machines of the sessions that are left; not what says which jobs
+// are done. Sessions are named by
 // their time, in an order that strings have.
 func newest(list []record) []record {
+	list = slices.DeleteFunc(slices.Clone(list), func(r record) bool { return r.Part == partDone })
 	last := map[string]string{}
 	for i := range list {
 		k := list[i].key()

@@ -66,11 +66,12 @@ func values(list []record, name string, value func(*record) float64) []float64 {
 	return v
 }
 
-// best is the peer whose median is highest, and "" without any.
+// best is the peer whose median is highest, and "" without any; Lamina in another
+// precision is no peer.
 func best(list []record, value func(*record) float64) string {
 	name, top := "", 0.0
 	for _, n := range names(list) {
-		if m := spreadOf(values(list, n, value)).Median; n != ours && m > top {
+		if m := spreadOf(values(list, n, value)).Median; n != ours && n != oursInFloat && m > top {
 			name, top = n, m
 		}
 	}
@@ -89,7 +90,10 @@ func names(list []record) []string {
 	return all
 }
 
-func rate(r *record) float64 { return r.SamplesPerS }
+func rate(r *record) float64      { return r.SamplesPerS }
+func ofPeak(r *record) float64    { return r.OfPeak }
+func firstStep(r *record) float64 { return r.FirstStepS }
+func memory(r *record) float64    { return r.PeakRSSMB }
 func speed(r *record) float64 { // of what is told by its time
 	if r.US <= 0 {
 		return 0

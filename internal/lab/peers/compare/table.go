@@ -2,20 +2,24 @@ package main
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 )
 
 // only selects the records of one comparison.
-func only(list []record, part, work string, batch, threads int) []record {
+func only(list []record, part string, place measured) []record {
 	var s []record
 	for _, r := range list {
-		if r.Part == part && r.Work == work && r.Batch == batch && r.Threads == threads {
+		if r.Part == part && r.Work == place.Work && r.Batch == place.Batch && r.Threads == place.Threads && r.Precision == place.Precision {
 			s = append(s, r)
 		}
 	}
 	return s
+}
+
+// ofPart selects the records of a part.
+func ofPart(list []record, part string) []record {
+	return slices.DeleteFunc(slices.Clone(list), func(r record) bool { return r.Part != part })
 }
 
 // distinct collects what a function says of the records, in order of appearance,
@@ -80,7 +84,11 @@ func seconds(v float64) string {
 func tables(list []record, full bool) string {
 	var b strings.Builder
 	heading(&b, list)
-	training(&b, list)
+	if m, _ := machineOf(list); m != nil {
+		judge(&b, list, m)
+	}
+	training(&b, list, fp32)
+	training(&b, list, bf16)
 	batches(&b, list)
 	products(&b, list, full)
 	encodings(&b, list)
@@ -101,6 +109,9 @@ func rounds(at []record) string {
 	}
 	if hi.Seconds > lo.Seconds {
 		t += " to " + seconds(hi.Seconds)
+	}
+	if n == "1" {
+		return "1 round of " + t
 	}
 	return n + " rounds of " + t
 }
@@ -129,7 +140,12 @@ func heading(b *strings.Builder, list []record) {
 			worst = load
 		}
 	}
-	if quiet := 0.25; worst > quiet {
+	const quiet = 0.25
+	switch {
+	case len(at) == 0:
+	case worst <= quiet:
+		fmt.Fprintf(b, "The load average was %.2f a core when it began.\n", worst)
+	default:
 		fmt.Fprintf(b, "\n**The load average was %.1f a core when a part of the comparison began. What ran then, unless it had just ended, lowers the absolute figures; factors say more, and less with more threads.**\n", worst)
 	}
 }
@@ -187,20 +203,25 @@ func header(b *strings.Builder, cells ...string) {
 	b.WriteString("|---|" + strings.Repeat("---:|", len(cells)-1) + "\n")
 }
 
-// training writes a table for each work: a row for each name, three columns for
-// each number of threads.
-func training(b *strings.Builder, list []record) {
+// training writes a table for each work in a precision: a row for each name, three
+// columns for each number of threads.
+func training(b *strings.Builder, list []record, precision string) {
 	var all []record
 	for _, r := range list {
-		if r.Part == partTrain && r.Batch == 0 {
+		if r.Part == partTrain && r.Batch == 0 && r.Precision == precision {
 			all = append(all, r)
 		}
 	}
+	title, share := "", "of peak"
+	if precision != fp32 && len(all) > 0 {
+		title, share = " in "+precision, "of float32's peak"
+		b.WriteString("\n" + lowNote)
+	}
 	threads := distinct(all, func(r *record) int { return r.Threads })
 	for _, work := range distinct(all, func(r *record) string { return r.Work }) {
-		head := []string{work}
+		head := []string{work + title}
 		for _, t := range threads {
-			head = append(head, "samples/s, "+threadsOf(t), "of peak", "factor")
+			head = append(head, "samples/s, "+threadsOf(t), share, "factor")
 		}
 		header(b, append(head, "first step", "peak memory")...)
 		var here []record
@@ -213,9 +234,8 @@ func training(b *strings.Builder, list []record) {
 			cells := []string{name}
 			reason := ""
 			for _, t := range threads {
-				at := only(list, partTrain, work, 0, t)
-				cells = append(cells, spreadOf(values(at, name, rate)).ranged(count),
-					spreadOf(values(at, name, func(r *record) float64 { return r.OfPeak })).middle(percent))
+				at := only(list, partTrain, measured{Work: work, Threads: t, Precision: precision})
+				cells = append(cells, spreadOf(values(at, name, rate)).ranged(count), spreadOf(values(at, name, ofPeak)).middle(percent))
 				mark := spreadOf(pairs(at, name, rate)).ranged(factor)
 				if name == ours {
 					mark = ""
@@ -229,18 +249,23 @@ func training(b *strings.Builder, list []record) {
 					}
 				}
 			}
-			first := spreadOf(values(here, name, func(r *record) float64 { return r.FirstStepS }))
-			memory := spreadOf(values(here, name, func(r *record) float64 { return r.PeakRSSMB }))
+			first := spreadOf(values(here, name, firstStep))
+			top := spreadOf(values(here, name, memory))
 			if first.N == 0 && reason != "" {
 				cells = append([]string{name + ": " + reason}, slices.Repeat([]string{"–"}, len(cells)+1)...)
 			} else {
-				cells = append(cells, first.middle(seconds), fmt.Sprintf("%.0f MB", memory.Max))
+				cells = append(cells, first.middle(seconds), fmt.Sprintf("%.0f MB", top.Max))
 			}
 			row(b, cells...)
 		}
-		scaling(b, list, work, threads)
+		scaling(b, list, work, precision, threads)
 	}
 }
+
+// lowNote says what bf16 is, of each.
+const lowNote = "In bf16 the operands of products have 8 bits of mantissa, and sums are float32; parameters and the optimizer's state are float32 too.\n" +
+	"PyTorch is under `torch.autocast(\"cpu\", torch.bfloat16)`; JAX casts the operands of every product, the gradients' too, as its matmul\n" +
+	"precision changes nothing on the CPU. Lamina in float32 was measured in turn with Lamina in bf16: its factor is what the mode gains.\n"
 
 // middle is the median without its range.
 func (s spread) middle(format func(float64) string) string {
@@ -251,10 +276,13 @@ func (s spread) middle(format func(float64) string) string {
 }
 
 // scaling says how much more several threads do than one.
-func scaling(b *strings.Builder, list []record, work string, threads []int) {
-	one := spreadOf(values(only(list, partTrain, work, 0, 1), ours, rate))
+func scaling(b *strings.Builder, list []record, work, precision string, threads []int) {
+	at := func(t int) spread {
+		return spreadOf(values(only(list, partTrain, measured{Work: work, Threads: t, Precision: precision}), ours, rate))
+	}
+	one := at(1)
 	for _, t := range threads {
-		if m := spreadOf(values(only(list, partTrain, work, 0, t), ours, rate)); t > 1 && one.N > 0 && m.N > 0 {
+		if m := at(t); t > 1 && one.N > 0 && m.N > 0 {
 			fmt.Fprintf(b, "\nLamina with %d threads over 1: %.2f.\n", t, m.Median/one.Median)
 		}
 	}
@@ -282,14 +310,14 @@ func batches(b *strings.Builder, list []record) {
 	for _, n := range sizes {
 		cells := []string{fmt.Sprint(n)}
 		for _, t := range threads {
-			at := only(list, partTrain, "tied-ae", n, t)
+			at := only(list, partTrain, measured{Work: "tied-ae", Batch: n, Threads: t, Precision: fp32})
 			name := best(at, rate)
 			theirs := "–"
 			if name != "" {
 				theirs = count(spreadOf(values(at, name, rate)).Median) + " " + name
 			}
 			cells = append(cells, spreadOf(values(at, ours, rate)).middle(count),
-				spreadOf(values(at, ours, func(r *record) float64 { return r.OfPeak })).middle(percent),
+				spreadOf(values(at, ours, ofPeak)).middle(percent),
 				theirs, spreadOf(pairs(at, name, rate)).ranged(factor))
 		}
 		row(b, cells...)
@@ -338,12 +366,7 @@ func shapesOf(list []record, threads int) []shapeResult {
 // products writes, for groups of shapes, the geometric mean of the factors to
 // the better library of each and the lowest; in full a row for every shape too.
 func products(b *strings.Builder, list []record, full bool) {
-	var all []record
-	for _, r := range list {
-		if r.Part == partGEMM {
-			all = append(all, r)
-		}
-	}
+	all := ofPart(list, partGEMM)
 	if len(all) == 0 {
 		return
 	}
@@ -359,19 +382,9 @@ func products(b *strings.Builder, list []record, full bool) {
 			cells[0] = "all"
 		}
 		for _, t := range threads {
-			var factors []float64
-			lowest, least := "–", math.Inf(1)
-			for _, s := range shapesOf(list, t) {
-				if strings.HasPrefix(s.shape, group) && s.factor.N > 0 {
-					factors = append(factors, s.factor.Median)
-					if s.factor.Median < least {
-						lowest, least = fmt.Sprintf("%.2f %s", s.factor.Median, s.shape), s.factor.Median
-					}
-				}
-			}
-			mean := "–"
-			if len(factors) > 0 {
-				mean = factor(geometricMean(factors))
+			mean, lowest := "–", "–"
+			if m, least, at, n := meanFactor(list, group, t); n > 0 {
+				mean, lowest = factor(m), fmt.Sprintf("%.2f %s", least, at)
 			}
 			cells = append(cells, mean, lowest)
 		}
@@ -407,26 +420,26 @@ func absent(b *strings.Builder, list []record) {
 	}
 }
 
-// encodings writes a row for each batch of the encoder.
-func encodings(b *strings.Builder, list []record) {
-	var all []record
+// encodingAt selects the records of an encoder's calls.
+func encodingAt(list []record, batch, threads int) (at []record) {
 	for _, r := range list {
-		if r.Part == partEncode {
-			all = append(all, r)
+		if r.Part == partEncode && r.Threads == threads && r.Batch == batch {
+			at = append(at, r)
 		}
 	}
+	return at
+}
+
+// encodings writes a row for each batch of the encoder.
+func encodings(b *strings.Builder, list []record) {
+	all := ofPart(list, partEncode)
 	if len(all) == 0 {
 		return
 	}
 	header(b, "encoder 784-100-30, µs a call", "Lamina", "onnxruntime, C API", "factor")
 	for _, t := range distinct(all, func(r *record) int { return r.Threads }) {
 		for _, n := range distinct(all, func(r *record) int { return r.Batch }) {
-			var at []record
-			for _, r := range all {
-				if r.Threads == t && r.Batch == n {
-					at = append(at, r)
-				}
-			}
+			at := encodingAt(all, n, t)
 			micro := func(r *record) float64 { return r.US }
 			row(b, fmt.Sprintf("batch %d, %s", n, threadsOf(t)), spreadOf(values(at, ours, micro)).ranged(micros),
 				spreadOf(values(at, runtimes["onnxruntime"], micro)).ranged(micros), spreadOf(pairs(at, runtimes["onnxruntime"], speed)).ranged(factor))

@@ -9,7 +9,26 @@ def version():
     return jax.__version__
 
 
-def build(work, threads, mode):
+def product_of(precision):
+    """Returns the product of two matrices.
+
+    On the CPU the option jax_default_matmul_precision changes nothing: bfloat16 and BF16_BF16_F32
+    alike multiply in float32. So bf16 casts the operands itself, those of the gradients' products
+    too, and asks for float32 results, which XLA then accumulates in.
+    """
+    import jax
+    import jax.numpy as jnp
+    if precision == "fp32":
+        return jnp.matmul
+
+    def rounded(a, b):
+        return jnp.matmul(a.astype(jnp.bfloat16), b.astype(jnp.bfloat16), preferred_element_type=jnp.float32)
+    product = jax.custom_vjp(rounded)
+    product.defvjp(lambda a, b: (rounded(a, b), (a, b)), lambda kept, d: (rounded(d, kept[1].T), rounded(kept[0].T, d)))
+    return product
+
+
+def build(work, threads, mode, precision):
     # XLA sizes its pool by the processors it may run on when it starts.
     os.environ["XLA_FLAGS"] = (f"--xla_cpu_multi_thread_eigen={str(threads > 1).lower()} "
                                f"intra_op_parallelism_threads={threads}")
@@ -19,6 +38,7 @@ def build(work, threads, mode):
     sizes = protocol.WORKS[work]
     widths, layers = sizes["widths"], len(sizes["widths"]) - 1
     keys = jax.random.split(jax.random.PRNGKey(7), layers + 1)
+    product = product_of(precision)
     normal = [jax.random.normal(keys[i], (widths[i], widths[i + 1])) for i in range(layers)]
 
     if work == "rbm":
@@ -27,12 +47,12 @@ def build(work, threads, mode):
         def train(state, v0):
             w, bv, bh, key = state
             key, sub = jax.random.split(key)
-            h0 = jax.nn.sigmoid(v0 @ w + bh)
+            h0 = jax.nn.sigmoid(product(v0, w) + bh)
             on = (jax.random.uniform(sub, h0.shape) < h0).astype(jnp.float32)
-            v1 = jax.nn.sigmoid(on @ w.T + bv)
-            h1 = jax.nn.sigmoid(v1 @ w + bh)
+            v1 = jax.nn.sigmoid(product(on, w.T) + bv)
+            h1 = jax.nn.sigmoid(product(v1, w) + bh)
             rate = 0.1 / v0.shape[0]
-            return (w + rate * (v0.T @ h0 - v1.T @ h1), bv + rate * (v0 - v1).sum(0),
+            return (w + rate * (product(v0.T, h0) - product(v1.T, h1)), bv + rate * (v0 - v1).sum(0),
                     bh + rate * (h0 - h1).sum(0), key), jnp.mean((v1 - v0) ** 2)
     else:
         matrices = layers // 2 if sizes["tied"] else layers
@@ -44,7 +64,7 @@ def build(work, threads, mode):
         def loss_of(params, x):
             h = x
             for i in range(layers):
-                h = h @ (params["w"][i] if i < matrices else params["w"][layers - 1 - i].T) + params["b"][i]
+                h = product(h, params["w"][i] if i < matrices else params["w"][layers - 1 - i].T) + params["b"][i]
                 if i not in sizes["linear"]:
                     h = jax.nn.relu(h)
             return jnp.mean((h - x) ** 2)
@@ -69,4 +89,4 @@ def build(work, threads, mode):
 
 
 if __name__ == "__main__":
-    protocol.main("jax", version, build)
+    protocol.main("jax", version, build, ("fp32", "bf16"))

@@ -13,7 +13,7 @@ def version():
     return f"{keras.__version__} on TensorFlow {tensorflow.__version__}"
 
 
-def build(work, threads, mode):
+def build(work, threads, mode, precision):
     if work == "rbm":
         raise SystemExit("keras: train_on_batch has no contrastive divergence")
     import tensorflow as tf

@@ -1,7 +1,9 @@
 """What the Python peers share: the works, the data, the clock and the report.
 
-A peer calls main(name, version, build), where build(work, threads, mode) returns step(batch),
-which trains on one float32 array of (batch, inputs) and returns the loss as a float.
+A peer calls main(name, version, build, precisions), where build(work, threads, mode, precision)
+returns step(batch), which trains on one float32 array of (batch, inputs) and returns the loss as
+a float. In precision bf16 the operands of products are bfloat16; parameters, the optimizer's
+state and the loss stay float32.
 """
 import argparse
 import json
@@ -60,11 +62,12 @@ def measure(step, feed, size, seconds):
     return rates, loss
 
 
-def main(name, version, build):
+def main(name, version, build, precisions=("fp32",)):
     flags = argparse.ArgumentParser(description=f"trains one of the works with {name}")
     flags.add_argument("--work", choices=WORKS, default="tied-ae")
     flags.add_argument("--threads", type=int, default=os.cpu_count())
     flags.add_argument("--mode", default="default")
+    flags.add_argument("--precision", choices=precisions, default="fp32", help="of the products' operands")
     flags.add_argument("--batch", type=int, default=0, help="rows of a step; 0 is the work's own")
     flags.add_argument("--seconds", type=float, default=2)
     flags.add_argument("--wait", action="store_true", help="measure once for every line of standard input")
@@ -73,7 +76,7 @@ def main(name, version, build):
     if not 0 < size <= ROWS:
         flags.error(f"--batch {size}: there are {ROWS} rows")
     feed = batches(WORKS[a.work]["widths"][0], size)
-    step = build(a.work, a.threads, a.mode)
+    step = build(a.work, a.threads, a.mode, a.precision)
     first_loss = step(next(feed))
     # The process that started this one may say when: importing begins before CREATED.
     first_step = time.time() - float(os.environ.get("PEER_STARTED", CREATED))
@@ -84,7 +87,8 @@ def main(name, version, build):
         rates, loss = measure(step, feed, size, a.seconds)
         rate = statistics.median(rates)
         print(json.dumps({
-            "peer": name, "mode": a.mode, "version": version(), "work": a.work, "threads": a.threads, "batch": size,
+            "peer": name, "mode": a.mode, "precision": a.precision, "version": version(),
+            "work": a.work, "threads": a.threads, "batch": size,
             "samples_per_s": round(rate), "best": round(max(rates)), "us_per_step": round(1e6 * size / rate, 1),
             "gflops": round(rate * flops(a.work) / 1e9, 2), "first_step_s": round(first_step, 3),
             "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
