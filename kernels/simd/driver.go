@@ -4,38 +4,62 @@ package simd
 
 import "unsafe"
 
-// gemmPanels computes C in one block when the operands are small, else in blocks that the caches hold.
+// gemmPanels computes C in one block when the operands are small, else in blocks that the caches hold. It packs operands
+// whose rows lie so that a cache holds few of them.
 func gemmPanels(s *selection, m, n, k int, a []float32, rsa, csa int, b []float32, ldb int, c []float32, ldc int, accumulate bool, e Epilogue) {
 	set := s.isa[opGemm]
+	alias := s.blocks.alias
 	switch {
 	case set == isaGo:
 		gemmGo(m, n, k, a, rsa, csa, b, ldb, c, ldc, accumulate, e)
-	case k >= aliasK && m >= packRows && m*n*k >= packWork && (ldb%s.blocks.alias == 0 || csa%s.blocks.alias == 0 && csa > 0):
-		gemmPacked(s, m, n, k, a, rsa, csa, b, ldb, c, ldc, accumulate, e)
+	case k >= aliasK && m >= packRows && m*n*k >= packWork && (ldb%alias == 0 || csa%alias == 0 && csa > 0):
+		buf := takeBuffers()
+		gemmBlocks(s, m, n, k, a, rsa, csa, b, ldb, c, ldc, accumulate, e, packK, packA, buf.a[:], buf.b[:])
+		buf.give()
+	case set == isaAVX512 && s.rules.packTurned && rsa == 1 && csa >= turnedStride && n >= turnedColumns && k >= turnedK && m >= turnedRows:
+		buf := takeBuffers()
+		gemmBlocks(s, m, n, k, a, rsa, csa, b, ldb, c, ldc, accumulate, e, min(s.blocks.k, packA/16), packA, buf.a[:], nil)
+		buf.give()
 	case m > 3 && (k > s.blocks.k || m*k > s.blocks.a):
-		gemmBlocks(s, m, n, k, a, rsa, csa, b, ldb, c, ldc, accumulate, e, nil, nil)
+		gemmBlocks(s, m, n, k, a, rsa, csa, b, ldb, c, ldc, accumulate, e, s.blocks.k, s.blocks.a, nil, nil)
 	default:
 		gemmBlock(s, m, n, k, a, rsa, csa, b, ldb, c, ldc, accumulate, e, nil)
 	}
 }
 
-// gemmPacked is gemmBlocks with copies of A and B on its stack, whose rows are near each other.
-//
-//go:noinline
-func gemmPacked(s *selection, m, n, k int, a []float32, rsa, csa int, b []float32, ldb int, c []float32, ldc int, accumulate bool, e Epilogue) {
-	var bufA [packA]float32
-	var bufB [packK * 48]float32
-	gemmBlocks(s, m, n, k, a, rsa, csa, b, ldb, c, ldc, accumulate, e, bufA[:], bufB[:])
+// packBuffers hold copies of a block of A and of a panel of B.
+type packBuffers struct {
+	a [packA]float32
+	b [packK * 64]float32
 }
 
-// gemmBlocks computes C by blocks of rows and of steps. With buffers it packs A and B.
-func gemmBlocks(s *selection, m, n, k int, a []float32, rsa, csa int, b []float32, ldb int, c []float32, ldc int, accumulate bool, e Epilogue, bufA, bufB []float32) {
-	mostK, mostA := s.blocks.k, s.blocks.a
-	if bufB != nil {
-		mostK, mostA = packK, packA
+// spareBuffers are those that no call uses: at most so many are kept.
+var spareBuffers = make(chan *packBuffers, 64)
+
+func takeBuffers() *packBuffers {
+	select {
+	case p := <-spareBuffers:
+		return p
+	default:
+		return new(packBuffers)
 	}
+}
+
+func (p *packBuffers) give() {
+	select {
+	case spareBuffers <- p:
+	default:
+	}
+}
+
+// gemmBlocks computes C by blocks of at most mostK steps and mostA elements of A. With buffers it packs A and B.
+func gemmBlocks(s *selection, m, n, k int, a []float32, rsa, csa int, b []float32, ldb int, c []float32, ldc int, accumulate bool, e Epilogue, mostK, mostA int, bufA, bufB []float32) {
 	steps := even(k, mostK, 1)
-	height := even(m, mostA/steps, 12)
+	rows := mostA / steps
+	if bufA != nil {
+		rows &^= 15 // columns of a packed A begin at a cache line
+	}
+	height := even(m, rows, 12)
 	for p := 0; p < k; p += steps {
 		kb := min(steps, k-p)
 		var last Epilogue
@@ -48,10 +72,11 @@ func gemmBlocks(s *selection, m, n, k int, a []float32, rsa, csa int, b []float3
 			switch {
 			case bufA == nil:
 			case rsa == 1:
+				cs = (rows + 15) &^ 15
 				for q := range kb {
-					copy(bufA[q*rows:][:rows], ai[q*csa:])
+					copy(bufA[q*cs:][:rows], ai[q*csa:])
 				}
-				ai, cs = bufA, rows
+				ai = bufA
 			case csa == 1:
 				for q := range rows {
 					copy(bufA[q*kb:][:kb], ai[q*rsa:])
@@ -79,17 +104,29 @@ func gemmBlock(s *selection, m, n, k int, a []float32, rsa, csa int, b []float32
 	if e.Relu {
 		p.flags |= gemmRelu
 	}
+	turned := csa > rsa
+	if s.rules.fetchC && turned && k >= fetchK && n >= fetchColumns {
+		p.flags |= gemmFetchC
+	}
 	ahead := k*n > s.blocks.a
-	limit := s.columns(m, n, k, csa > rsa, ldb)
+	limit := s.columns(m, n, k, turned, ldb)
+	body := n
+	if s.tail(m, n, k, rsa, csa) {
+		body = n - tailColumns
+	}
 	for j := 0; j < n; {
-		t := s.panel(n-j, limit)
+		left := body - j
+		if left == 0 {
+			left = n - j
+		}
+		t := s.panel(left, limit)
 		p.live, p.last = t.live, t.last
 		if e.Bias != nil {
 			p.bias = &e.Bias[j]
 		}
 		if k > 0 {
 			p.b, p.ldb = &b[j], 4*uintptr(ldb)
-			if p.farLines = 0; ahead && j+t.width < n {
+			if p.farLines = 0; ahead && j+t.width < body {
 				p.far, p.ldFar, p.farLines = uintptr(unsafe.Pointer(&b[j+t.width])), p.ldb, farLines(t.nr, ldb)
 			}
 			if t.width == t.nr && t.nr%16 == 0 && t.nr*k <= len(pack) { // a lone last row has wider panels than the buffer holds
@@ -98,7 +135,21 @@ func gemmBlock(s *selection, m, n, k int, a []float32, rsa, csa int, b []float32
 			}
 		}
 		most := s.rows(m, k, t.nr)
-		for i := 0; i < m; {
+		first := 0
+		if j == body { // whole tiles of the tail; the rest has rows of their own
+			first = m / tailRows * tailRows
+			p.a, p.c, p.tiles = &a[0], &c[j], m/tailRows
+			p.stepA, p.stepC, p.stepMask = tailRows*p.rsa, tailRows*p.ldc, tailRows*p.ldMask
+			if e.Mask != nil {
+				p.mask = &e.Mask[j]
+			}
+			if csa == 1 {
+				f32gemm_tail_avx512(&p)
+			} else {
+				f32gemm_tail_turned_avx512(&p)
+			}
+		}
+		for i := first; i < m; {
 			rows, tiles := rowTiles(m-i, most)
 			if k > 0 {
 				p.a = &a[i*rsa]

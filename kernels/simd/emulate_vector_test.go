@@ -61,6 +61,19 @@ func (m *machine) vector(in instruction) {
 			return
 		}
 		set(func(i int) uint32 { return x(0, i) })
+	case "VINSERTF32X4": // a quarter from memory, the others from the first source
+		set(func(i int) uint32 {
+			if i/4 == int(a[0].imm) {
+				return m.lane(a[1], i%4, false)
+			}
+			return x(2, i)
+		})
+	case "VEXTRACTF32X4": // to memory
+		for i := range 4 {
+			binary.LittleEndian.PutUint32(m.at(m.addr(dst)+4*uint64(i), 4), m.vec[a[1].reg][4*int(a[0].imm)+i])
+		}
+	case "VBROADCASTF32X4":
+		set(func(i int) uint32 { return m.lane(a[0], i%4, false) })
 	case "VMASKMOVPS":
 		if dst.kind == 'm' {
 			for i := range a[0].lanes {

@@ -97,6 +97,10 @@ func (a *asm) gemmFamily() {
 		}
 		sw = "\tswitch {\n" + sw
 	}
+	if a.wide() {
+		a.gemmTail(false)
+		a.gemmTail(true)
+	}
 	a.pack()
 	a.switches += fmt.Sprintf("\n// gemmTile_%s computes tiles of mr rows by nr columns.\nfunc gemmTile_%s(mr, nr int, p *gemmArgs) {\n\tp.rows = mr\n%s\t}\n}\n", a.name, a.name, sw)
 }
@@ -360,11 +364,6 @@ func (t *gemmKernel) stores() {
 	t.at(lower)
 	t.matrix("R10", "R11", "R12", t.st)
 	t.at(done)
-}
-
-func (t *gemmKernel) advance(arg, step int) {
-	t.p("MOVQ %d(DI), DX", step)
-	t.p("ADDQ DX, %d(DI)", arg)
 }
 
 // fetches says whether a tile is one of many that read the same panel of B, whose next it fetches.
