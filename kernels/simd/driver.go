@@ -143,10 +143,10 @@ func gemmBlock(s *selection, m, n, k int, a []float32, rsa, csa int, b []float32
 			if e.Mask != nil {
 				p.mask = &e.Mask[j]
 			}
-			if csa == 1 {
-				f32gemm_tail_avx512(&p)
-			} else {
+			if rsa == 1 {
 				f32gemm_tail_turned_avx512(&p)
+			} else {
+				f32gemm_tail_avx512(&p)
 			}
 		}
 		for i := first; i < m; {

@@ -32,6 +32,7 @@ func TestRulesKeepBits(t *testing.T) {
 					}
 					checkGemmStrides(t, rng, m, n, k, k, 1, n, n)
 					checkGemmStrides(t, rng, m, n, k, 1, m+rng.IntN(200), n+rng.IntN(4), n)
+					checkGemmStrides(t, rng, 16*(1+i%5), n&^15+4, 1+i%5, 1, 1, n+4, n+4) // rows and columns of A are one apart
 				}
 			})
 		}
