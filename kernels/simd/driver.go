@@ -23,7 +23,7 @@ func gemmPanels(s *selection, m, n, k int, a []float32, rsa, csa int, b []float3
 	case m > 3 && (k > s.blocks.k || m*k > s.blocks.a):
 		gemmBlocks(s, m, n, k, a, rsa, csa, b, ldb, c, ldc, accumulate, e, s.blocks.k, s.blocks.a, nil, nil)
 	default:
-		gemmBlock(s, m, n, k, a, rsa, csa, b, ldb, c, ldc, accumulate, e, nil)
+		gemmBlock(s, m, n, k, a, rsa, csa, b, ldb, c, ldc, accumulate, e, false, nil)
 	}
 }
 
@@ -55,6 +55,7 @@ func (p *packBuffers) give() {
 // gemmBlocks computes C by blocks of at most mostK steps and mostA elements of A. With buffers it packs A and B.
 func gemmBlocks(s *selection, m, n, k int, a []float32, rsa, csa int, b []float32, ldb int, c []float32, ldc int, accumulate bool, e Epilogue, mostK, mostA int, bufA, bufB []float32) {
 	steps := even(k, mostK, 1)
+	distant := m*k > 4*s.blocks.a && bufA == nil
 	rows := mostA / steps
 	if bufA != nil {
 		rows &^= 15 // columns of a packed A begin at a cache line
@@ -87,13 +88,14 @@ func gemmBlocks(s *selection, m, n, k int, a []float32, rsa, csa int, b []float3
 			if ep.Mask != nil {
 				ep.Mask = ep.Mask[i*ep.LDMask:]
 			}
-			gemmBlock(s, rows, n, kb, ai, rs, cs, b[p*ldb:], ldb, c[i*ldc:], ldc, accumulate || p > 0, ep, bufB)
+			gemmBlock(s, rows, n, kb, ai, rs, cs, b[p*ldb:], ldb, c[i*ldc:], ldc, accumulate || p > 0, ep, distant, bufB)
 		}
 	}
 }
 
-// gemmBlock cuts C into panels of columns, and each panel into tiles of rows. It packs B when it has a buffer.
-func gemmBlock(s *selection, m, n, k int, a []float32, rsa, csa int, b []float32, ldb int, c []float32, ldc int, accumulate bool, e Epilogue, pack []float32) {
+// gemmBlock cuts C into panels of columns, and each panel into tiles of rows. It packs B when it has a buffer. distant says
+// that the second cache does not hold A.
+func gemmBlock(s *selection, m, n, k int, a []float32, rsa, csa int, b []float32, ldb int, c []float32, ldc int, accumulate bool, e Epilogue, distant bool, pack []float32) {
 	set := s.isa[opGemm]
 	var p gemmArgs // field by field: a literal would be built beside it and copied
 	p.rsa, p.csa, p.ldb, p.ldc = 4*uintptr(rsa), 4*uintptr(csa), 4*uintptr(ldb), 4*uintptr(ldc)
@@ -134,7 +136,16 @@ func gemmBlock(s *selection, m, n, k int, a []float32, rsa, csa int, b []float32
 				p.b, p.ldb = &pack[0], 4*uintptr(t.nr)
 			}
 		}
+		p.fetchA = 0
 		most := s.rows(m, k, t.nr)
+		if distant && j == 0 && s.rules.fetchA {
+			switch {
+			case csa == 1 && rsa <= k+k/4: // the next tile's rows, which lie one after the other
+				p.fetchA, p.fetchFrom = 64, uintptr(most)*p.rsa
+			case rsa == 1: // the same columns, eight steps ahead
+				p.fetchA, p.fetchFrom = p.csa, 8*p.csa
+			}
+		}
 		first := 0
 		if j == body { // whole tiles of the tail; the rest has rows of their own
 			first = m / tailRows * tailRows

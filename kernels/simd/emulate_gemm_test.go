@@ -94,7 +94,7 @@ func TestEmulatedGemm(t *testing.T) {
 				far := uint64(trial % 2) // anywhere
 				var args []byte
 				for _, v := range []uint64{pa, uint64(4 * rsa), uint64(4 * csa), pb, uint64(4 * ldb), pc, uint64(4 * ldc), bias, uint64(k), uint64(mr), vecs, uint64(count), q.live, uint64(q.last),
-					flags, mask, uint64(4 * e.LDMask), uint64(4 * mr * rsa), uint64(4 * mr * ldc), uint64(4 * mr * e.LDMask), far, 64, far} {
+					flags, mask, uint64(4 * e.LDMask), uint64(4 * mr * rsa), uint64(4 * mr * ldc), uint64(4 * mr * e.LDMask), far, 64, far, 64 * far, 12} {
 					args = binary.LittleEndian.AppendUint64(args, v)
 				}
 				if err := mc.run(fn, mc.place("args", args)); err != nil {

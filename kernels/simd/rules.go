@@ -4,6 +4,7 @@ package simd
 type gemmRules struct {
 	half       bool         // the last vector of a tile may be half of one
 	columnsFar int          // of the widest panel where A is turned, or where rows of B begin within cache lines and are many
+	fetchA     bool         // fetch A ahead, during the first pass over one that the second cache does not hold
 	tail       bool         // compute the last four columns turned
 	packTurned bool         // pack an A that is turned and whose columns are far apart
 	fetchC     bool         // fetch C before the chains where A is turned, which a weight gradient does
@@ -19,7 +20,7 @@ type shortChain struct {
 // rulesOf has the rules of each family; README.md says what was measured. Intel's CPUs shut a port while 512-bit work is in
 // flight, so that half a vector costs as much as a whole one; they read rows that begin within cache lines at a loss.
 var rulesOf = map[string]gemmRules{
-	"amd":   {half: true, columnsFar: 64, tail: true, short: []shortChain{{64, [4]int{12, 8, 4, 4}}, {128, [4]int{12, 12, 6, 4}}}},
+	"amd":   {half: true, columnsFar: 64, fetchA: true, tail: true, short: []shortChain{{64, [4]int{12, 8, 4, 4}}, {128, [4]int{12, 12, 6, 4}}}},
 	"intel": {columnsFar: 48, tail: true, packTurned: true, fetchC: true},
 }
 

@@ -27,6 +27,8 @@ const (
 	argFar
 	argLDFar
 	argFarLines
+	argFetchA
+	argFetchFrom
 )
 
 // Bits of gemmArgs.flags.
@@ -432,8 +434,9 @@ func (t *gemmKernel) choose(reg string, low, high int, f func(n int)) {
 
 func (t *gemmKernel) three(from, to string) { t.p("LEAQ (%s)(%s*2), %s", from, from, to) }
 
-// highest writes the loops of the highest tile. In AVX-512 each of its steps fetches a line, which is one of B's first, and
-// there, when the tiles before have fetched all; in AVX2, where that would bind, only the first tiles' steps do.
+// highest writes the loops of the highest tile. In AVX-512 each of its steps fetches a line: of the panel of B that comes
+// next, then of the next tile's A if the driver says so, else B's first, which is there. In AVX2, where that would bind, only
+// the first tiles' steps do.
 func (t *gemmKernel) highest(done string) {
 	if !t.fetches() {
 		t.twice(t.step, true)
@@ -451,6 +454,13 @@ func (t *gemmKernel) highest(done string) {
 		t.p("JGT %s", far)
 		t.p("MOVQ DX, R10")
 		t.p("MOVQ $0, R12")
+		t.p("CMPQ %d(DI), $0", argFetchA)
+		t.p("JE %s", near)
+		t.p("CMPQ %d(DI), $1", argTiles)
+		t.p("JLE %s", near)
+		t.p("MOVQ %d(DI), R12", argFetchA)
+		t.p("MOVQ %d(DI), R10", argFetchFrom)
+		t.p("ADDQ SI, R10")
 		t.p("JMP %s", near)
 		t.at(far)
 		t.fetchFar()
