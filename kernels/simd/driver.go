@@ -129,7 +129,7 @@ func gemmBlock(s *selection, m, n, k int, a []float32, rsa, csa int, b []float32
 		if k > 0 {
 			p.b, p.ldb = &b[j], 4*uintptr(ldb)
 			if p.farLines = 0; ahead && j+t.width < body {
-				p.far, p.ldFar, p.farLines = uintptr(unsafe.Pointer(&b[j+t.width])), p.ldb, farLines(t.nr, ldb)
+				p.far, p.ldFar, p.farLines = uintptr(unsafe.Pointer(&b[j+t.width])), p.ldb, s.farLines(t.nr, ldb)
 			}
 			if t.width == t.nr && t.nr%16 == 0 && t.nr*k <= len(pack) { // a lone last row has wider panels than the buffer holds
 				packPanel(set, pack, t.nr, &b[j], ldb, k)

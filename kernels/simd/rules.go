@@ -86,10 +86,11 @@ func (s *selection) tail(m, n, k, rsa, csa int) bool {
 		(csa == 1 && k%4 == 0 || rsa == 1)
 }
 
-// farLines is how many cache lines a row of a panel of nr columns touches; one that begins within a line touches one more.
-func farLines(nr, ldb int) int {
+// farLines is how many cache lines of a row of a panel of nr columns are fetched ahead. A row that begins within a line
+// touches one more, which AVX2 leaves alone: there a fetch in a step costs more than it gains.
+func (s *selection) farLines(nr, ldb int) int {
 	n := (nr + 15) / 16
-	if ldb%16 != 0 {
+	if ldb%16 != 0 && s.isa[opGemm] == isaAVX512 {
 		n++
 	}
 	return n
