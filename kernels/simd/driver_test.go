@@ -13,7 +13,7 @@ import (
 func TestArgs(t *testing.T) {
 	args := reflect.TypeFor[gemmArgs]()
 	names := []string{"a", "rsa", "csa", "b", "ldb", "c", "ldc", "bias", "k", "rows", "vecs", "tiles",
-		"live", "last", "flags", "mask", "ldMask", "stepA", "stepC", "stepMask", "far", "ldFar", "farLines"}
+		"live", "last", "flags", "mask", "ldMask", "stepA", "stepC", "stepMask", "far", "ldFar", "farLines", "fetchA", "fetchFrom"}
 	if args.NumField() != len(names) {
 		t.Fatalf("gemmArgs has %d fields, want %d", args.NumField(), len(names))
 	}

@@ -73,6 +73,12 @@ func (m *machine) vector(in instruction) {
 		m.vec[dst.reg] = out
 	case "VPMOVZXWD":
 		set(func(i int) uint32 { return uint32(binary.LittleEndian.Uint16(m.at(m.addr(a[0])+2*uint64(i), 2))) })
+	case "VEXTRACTF32X4": // to memory
+		for i := range 4 {
+			binary.LittleEndian.PutUint32(m.at(m.addr(dst)+4*uint64(i), 4), m.vec[a[1].reg][4*int(a[0].imm)+i])
+		}
+	case "VBROADCASTF32X4":
+		set(func(i int) uint32 { return m.lane(a[0], i%4, false) })
 	case "VMASKMOVPS":
 		if dst.kind == 'm' {
 			for i := range a[0].lanes {
