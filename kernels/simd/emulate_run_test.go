@@ -188,6 +188,7 @@ func TestEmulatedVector(t *testing.T) {
 			}
 
 			emulateOptimizers(t, p, fn, n, normals(rng, n), normals(rng, n), normals(rng, n), squares(rng, n))
+			emulateOptimizers(t, p, fn, n, testValues(rng, n), testValues(rng, n), testValues(rng, n), testValues(rng, n))
 			emulateOptimizers(t, p, fn, n, tiny(rng, n), tiny(rng, n), tiny(rng, n), magnitudes(tiny(rng, n)))
 		}
 		for name := range p.code {
