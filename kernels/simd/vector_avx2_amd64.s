@@ -5877,16 +5877,20 @@ done213:
 	VZEROUPPER
 	RET
 
-// func f32transpose_avx2(dst, src *float32, ldd, lds, blocks int)
-TEXT ·f32transpose_avx2(SB), NOSPLIT, $0-40
-	MOVQ dst+0(FP), DI
-	MOVQ src+8(FP), SI
+// func f32transpose_avx2(dst, src *float32, ldd, lds, blocks, strips int)
+TEXT ·f32transpose_avx2(SB), NOSPLIT, $0-48
+	MOVQ dst+0(FP), R12
+	MOVQ src+8(FP), R11
 	MOVQ ldd+16(FP), BX
 	MOVQ lds+24(FP), AX
-	MOVQ blocks+32(FP), CX
+	MOVQ strips+40(FP), R13
 	LEAQ (AX)(AX*2), R8
 	LEAQ (BX)(BX*2), R9
-block215:
+strip215:
+	MOVQ R11, SI
+	MOVQ R12, DI
+	MOVQ blocks+32(FP), CX
+block216:
 	LEAQ (SI)(AX*4), DX
 	LEAQ (DI)(BX*4), R10
 	VMOVUPS (SI), X0
@@ -5932,20 +5936,28 @@ block215:
 	LEAQ (SI)(AX*8), SI
 	ADDQ $32, DI
 	DECQ CX
-	JNZ block215
+	JNZ block216
+	ADDQ $32, R11
+	LEAQ (R12)(BX*8), R12
+	DECQ R13
+	JNZ strip215
 	VZEROUPPER
 	RET
 
-// func f32transpose4_avx2(dst, src *float32, ldd, lds, blocks int)
-TEXT ·f32transpose4_avx2(SB), NOSPLIT, $0-40
-	MOVQ dst+0(FP), DI
-	MOVQ src+8(FP), SI
+// func f32transpose4_avx2(dst, src *float32, ldd, lds, blocks, strips int)
+TEXT ·f32transpose4_avx2(SB), NOSPLIT, $0-48
+	MOVQ dst+0(FP), R12
+	MOVQ src+8(FP), R11
 	MOVQ ldd+16(FP), BX
 	MOVQ lds+24(FP), AX
-	MOVQ blocks+32(FP), CX
+	MOVQ strips+40(FP), R13
 	LEAQ (AX)(AX*2), R8
 	LEAQ (BX)(BX*2), R9
-block216:
+strip217:
+	MOVQ R11, SI
+	MOVQ R12, DI
+	MOVQ blocks+32(FP), CX
+block218:
 	VMOVUPS (SI), X0
 	VMOVUPS (SI)(AX*1), X1
 	VMOVUPS (SI)(AX*2), X2
@@ -5965,7 +5977,11 @@ block216:
 	LEAQ (SI)(AX*4), SI
 	ADDQ $16, DI
 	DECQ CX
-	JNZ block216
+	JNZ block218
+	ADDQ $16, R11
+	LEAQ (R12)(BX*4), R12
+	DECQ R13
+	JNZ strip217
 	VZEROUPPER
 	RET
 
@@ -5987,7 +6003,7 @@ TEXT ·f32peak_avx2(SB), NOSPLIT, $0-8
 	VXORPS Y12, Y12, Y12
 	VXORPS Y13, Y13, Y13
 	PCALIGN $32
-loop217:
+loop219:
 	VFMADD231PS Y12, Y13, Y0
 	VFMADD231PS Y12, Y13, Y1
 	VFMADD231PS Y12, Y13, Y2
@@ -6001,6 +6017,6 @@ loop217:
 	VFMADD231PS Y12, Y13, Y10
 	VFMADD231PS Y12, Y13, Y11
 	DECQ CX
-	JNZ loop217
+	JNZ loop219
 	VZEROUPPER
 	RET

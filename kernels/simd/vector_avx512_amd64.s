@@ -6754,16 +6754,20 @@ done210:
 	VZEROUPPER
 	RET
 
-// func f32transpose_avx512(dst, src *float32, ldd, lds, blocks int)
-TEXT ·f32transpose_avx512(SB), NOSPLIT, $0-40
-	MOVQ dst+0(FP), DI
-	MOVQ src+8(FP), SI
+// func f32transpose_avx512(dst, src *float32, ldd, lds, blocks, strips int)
+TEXT ·f32transpose_avx512(SB), NOSPLIT, $0-48
+	MOVQ dst+0(FP), R12
+	MOVQ src+8(FP), R11
 	MOVQ ldd+16(FP), BX
 	MOVQ lds+24(FP), AX
-	MOVQ blocks+32(FP), CX
+	MOVQ strips+40(FP), R13
 	LEAQ (AX)(AX*2), R8
 	LEAQ (BX)(BX*2), R9
-block212:
+strip212:
+	MOVQ R11, SI
+	MOVQ R12, DI
+	MOVQ blocks+32(FP), CX
+block213:
 	LEAQ (SI)(AX*4), DX
 	LEAQ (DI)(BX*4), R10
 	VMOVUPS (SI), X0
@@ -6809,20 +6813,28 @@ block212:
 	LEAQ (SI)(AX*8), SI
 	ADDQ $32, DI
 	DECQ CX
-	JNZ block212
+	JNZ block213
+	ADDQ $32, R11
+	LEAQ (R12)(BX*8), R12
+	DECQ R13
+	JNZ strip212
 	VZEROUPPER
 	RET
 
-// func f32transpose4_avx512(dst, src *float32, ldd, lds, blocks int)
-TEXT ·f32transpose4_avx512(SB), NOSPLIT, $0-40
-	MOVQ dst+0(FP), DI
-	MOVQ src+8(FP), SI
+// func f32transpose4_avx512(dst, src *float32, ldd, lds, blocks, strips int)
+TEXT ·f32transpose4_avx512(SB), NOSPLIT, $0-48
+	MOVQ dst+0(FP), R12
+	MOVQ src+8(FP), R11
 	MOVQ ldd+16(FP), BX
 	MOVQ lds+24(FP), AX
-	MOVQ blocks+32(FP), CX
+	MOVQ strips+40(FP), R13
 	LEAQ (AX)(AX*2), R8
 	LEAQ (BX)(BX*2), R9
-block213:
+strip214:
+	MOVQ R11, SI
+	MOVQ R12, DI
+	MOVQ blocks+32(FP), CX
+block215:
 	VMOVUPS (SI), X0
 	VMOVUPS (SI)(AX*1), X1
 	VMOVUPS (SI)(AX*2), X2
@@ -6842,7 +6854,11 @@ block213:
 	LEAQ (SI)(AX*4), SI
 	ADDQ $16, DI
 	DECQ CX
-	JNZ block213
+	JNZ block215
+	ADDQ $16, R11
+	LEAQ (R12)(BX*4), R12
+	DECQ R13
+	JNZ strip214
 	VZEROUPPER
 	RET
 
@@ -6864,7 +6880,7 @@ TEXT ·f32peak_avx512(SB), NOSPLIT, $0-8
 	VPXORD Z12, Z12, Z12
 	VPXORD Z13, Z13, Z13
 	PCALIGN $32
-loop214:
+loop216:
 	VFMADD231PS Z12, Z13, Z0
 	VFMADD231PS Z12, Z13, Z1
 	VFMADD231PS Z12, Z13, Z2
@@ -6878,6 +6894,6 @@ loop214:
 	VFMADD231PS Z12, Z13, Z10
 	VFMADD231PS Z12, Z13, Z11
 	DECQ CX
-	JNZ loop214
+	JNZ loop216
 	VZEROUPPER
 	RET
