@@ -107,8 +107,10 @@ func (m *machine) vector(in instruction) {
 		set(func(i int) uint32 { return x(1, i&^3+int(a[0].imm>>(2*(i&3))&3)) })
 	case "VMOVSHDUP":
 		set(func(i int) uint32 { return x(0, i|1) })
-	case "VMOVSS":
-		binary.LittleEndian.PutUint32(m.at(m.addr(dst), 4), m.vec[a[0].reg][0])
+	case "VMOVSS", "VMOVLPS":
+		for i := range map[string]int{"VMOVSS": 1, "VMOVLPS": 2}[name] {
+			binary.LittleEndian.PutUint32(m.at(m.addr(dst)+4*uint64(i), 4), m.vec[a[0].reg][i])
+		}
 	case "VUNPCKLPS", "VUNPCKHPS": // pairs of first and second source, within each 128 bits
 		high := map[string]int{"VUNPCKHPS": 2}[name]
 		set(func(i int) uint32 { return x(1-i%2, i&^3+high+i%4/2) })
