@@ -18,11 +18,22 @@ func bf16PackRows(set isa, dst []float32, strip int, src []uint16, ks int, st bf
 		bf16rows_avx512(&dst[0], 4*strip, &src[0], 2*ks, st.n, st.packed-st.n, (count+15)/16, 1<<((count-1)%16+1)-1)
 		return count
 	}
-	whole := count / 8
-	if whole > 0 {
-		bf16rows_avx2(&dst[0], 4*strip, &src[0], 2*ks, st.n, st.packed-st.n, whole, 0)
+	if count < 8 {
+		return 0
 	}
-	return 8 * whole
+	bf16rows_avx2(&dst[0], 4*strip, &src[0], 2*ks, st.n, st.packed-st.n, (count+7)/8, uint64((count-1)%8+1))
+	return count
+}
+
+// bf16Copy copies rows of an edge.
+func bf16Copy(set isa, dst []float32, ldd int, src []float32, lds, rows, width int) {
+	if set == isaAVX2 && width >= 8 && width <= 24 {
+		needStrides("the edge", rows, width, ldd, 1, len(dst))
+		needStrides("the edge", rows, width, lds, 1, len(src))
+		bf16edge_avx2(&dst[0], 4*ldd, &src[0], 4*lds, rows, width)
+		return
+	}
+	copyRows(dst, ldd, src, lds, rows, width)
 }
 
 func bf16PackCols(set isa, dst *float32, src *uint16, rs, groups, live int) {

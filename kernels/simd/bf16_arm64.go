@@ -37,3 +37,8 @@ func bf16TurnTile(_ isa, dst, src *uint16, groups int) {
 		bf16turn_neon((*uint16)(to), (*uint16)(from), 2*BF16Block, groups)
 	}
 }
+
+// bf16Copy copies rows of an edge.
+func bf16Copy(_ isa, dst []float32, ldd int, src []float32, lds, rows, width int) {
+	copyRows(dst, ldd, src, lds, rows, width)
+}

@@ -4,6 +4,16 @@
 
 #include "textflag.h"
 
+DATA slide<>+0(SB)/4, $0x03020100
+DATA slide<>+4(SB)/4, $0x07060504
+DATA slide<>+8(SB)/4, $0x0b0a0908
+DATA slide<>+12(SB)/4, $0x0f0e0d0c
+DATA slide<>+16(SB)/4, $0x80808080
+DATA slide<>+20(SB)/4, $0x80808080
+DATA slide<>+24(SB)/4, $0x80808080
+DATA slide<>+28(SB)/4, $0x80808080
+GLOBL slide<>(SB), RODATA|NOPTR, $32
+
 DATA upper<>+0(SB)/4, $0xffff0000
 DATA upper<>+4(SB)/4, $0xffff0000
 DATA upper<>+8(SB)/4, $0xffff0000
@@ -1456,19 +1466,43 @@ TEXT ·bf16rows_avx2(SB), NOSPLIT, $0-64
 	MOVQ src+16(FP), SI
 	MOVQ lds+24(FP), R9
 	MOVQ strips+48(FP), BX
+	MOVQ live+56(FP), R12
 	VXORPS Y1, Y1, Y1
 strip100:
 	MOVQ SI, R10
 	MOVQ DI, R11
 	MOVQ k+32(FP), CX
-row101:
+	CMPQ BX, $1
+	JGT whole104
+	CMPQ R12, $8
+	JGE whole104
+	MOVQ $8, AX
+	SUBQ R12, AX
+	SHLQ $1, AX
+	SUBQ AX, R10
+	LEAQ slide<>+0(SB), DX
+	VMOVUPS (DX)(AX*1), X2
+row105:
+	VMOVUPS (R10), X0
+	VPSHUFB X2, X0, X0
+	VPMOVZXWD X0, Y0
+	VPSLLD $16, Y0, Y0
+	VMOVUPS Y0, (R11)
+	ADDQ R9, R10
+	ADDQ $32, R11
+	DECQ CX
+	JNZ row105
+	JMP ready101
+whole104:
+row106:
 	VPMOVZXWD (R10), Y0
 	VPSLLD $16, Y0, Y0
 	VMOVUPS Y0, (R11)
 	ADDQ R9, R10
 	ADDQ $32, R11
 	DECQ CX
-	JNZ row101
+	JNZ row106
+ready101:
 	MOVQ zeros+40(FP), CX
 zeros102:
 	DECQ CX
@@ -1493,10 +1527,10 @@ TEXT ·bf16cols_avx2(SB), NOSPLIT, $0-40
 	MOVQ live+32(FP), R10
 	VMOVUPS upper<>(SB), Y10
 	CMPQ R10, $8
-	JNE ragged104
+	JNE ragged107
 	LEAQ (R9)(R9*2), R11
 	LEAQ (SI)(R9*4), AX
-group106:
+group109:
 	VMOVUPS (SI), X0
 	VINSERTF128 $1, (AX), Y0, Y0
 	VMOVUPS (SI)(R9*1), X1
@@ -1533,10 +1567,10 @@ group106:
 	ADDQ $16, SI
 	ADDQ $16, AX
 	DECQ CX
-	JNZ group106
-	JMP end105
-ragged104:
-group107:
+	JNZ group109
+	JMP end108
+ragged107:
+group110:
 	MOVQ SI, AX
 	VMOVUPS (AX), X0
 	LEAQ (AX)(R9*1), BX
@@ -1594,8 +1628,8 @@ group107:
 	ADDQ $256, DI
 	ADDQ $16, SI
 	DECQ CX
-	JNZ group107
-end105:
+	JNZ group110
+end108:
 	VZEROUPPER
 	RET
 
@@ -1607,7 +1641,7 @@ TEXT ·bf16turn_avx2(SB), NOSPLIT, $0-32
 	MOVQ groups+24(FP), CX
 	LEAQ (R9)(R9*2), R11
 	LEAQ (SI)(R9*4), AX
-group108:
+group111:
 	VMOVUPS (SI), X0
 	VINSERTF128 $1, (AX), Y0, Y0
 	VMOVUPS (SI)(R9*1), X1
@@ -1632,7 +1666,7 @@ group108:
 	ADDQ $16, SI
 	ADDQ $16, AX
 	DECQ CX
-	JNZ group108
+	JNZ group111
 	VZEROUPPER
 	RET
 
@@ -1642,7 +1676,7 @@ TEXT ·bf16pairs_avx2(SB), NOSPLIT, $0-24
 	MOVQ src+8(FP), SI
 	MOVQ pairs+16(FP), CX
 	VMOVUPS upper<>(SB), Y2
-pair109:
+pair112:
 	VMOVUPS (SI), Y0
 	VPSLLD $16, Y0, Y1
 	VPAND Y2, Y0, Y0
@@ -1651,7 +1685,7 @@ pair109:
 	ADDQ $64, SI
 	ADDQ $64, DI
 	DECQ CX
-	JNZ pair109
+	JNZ pair112
 	VZEROUPPER
 	RET
 
@@ -1664,7 +1698,7 @@ TEXT ·bf16round_avx2(SB), NOSPLIT, $0-24
 	VMOVUPS lower<>(SB), Y12
 	VMOVUPS bit0<>(SB), Y13
 	VMOVUPS sign<>(SB), Y14
-round110:
+round113:
 	VMOVUPS 0(SI), Y0
 	VPSRLD $16, Y0, Y1
 	VPAND Y13, Y1, Y1
@@ -1691,7 +1725,7 @@ round110:
 	ADDQ $64, SI
 	ADDQ $32, DI
 	SUBQ $16, CX
-	JGT round110
+	JGT round113
 	VZEROUPPER
 	RET
 
@@ -1700,7 +1734,7 @@ TEXT ·bf16widen_avx2(SB), NOSPLIT, $0-24
 	MOVQ dst+0(FP), DI
 	MOVQ src+8(FP), SI
 	MOVQ n+16(FP), CX
-widen111:
+widen114:
 	VPMOVZXWD 0(SI), Y0
 	VPSLLD $16, Y0, Y0
 	VMOVUPS Y0, 0(DI)
@@ -1710,7 +1744,7 @@ widen111:
 	ADDQ $32, SI
 	ADDQ $64, DI
 	SUBQ $16, CX
-	JGT widen111
+	JGT widen114
 	VZEROUPPER
 	RET
 
@@ -1724,7 +1758,7 @@ TEXT ·bf16tilerows_avx2(SB), NOSPLIT, $0-40
 	VMOVUPS lower<>(SB), Y12
 	VMOVUPS bit0<>(SB), Y13
 	VMOVUPS sign<>(SB), Y14
-pair112:
+pair115:
 	VMOVUPS 0(SI), Y0
 	VMOVUPS 0(SI)(R9*1), Y3
 	VPSRLD $16, Y0, Y1
@@ -1772,6 +1806,32 @@ pair112:
 	LEAQ (SI)(R9*2), SI
 	ADDQ $64, DI
 	DECQ CX
-	JNZ pair112
+	JNZ pair115
+	VZEROUPPER
+	RET
+
+// func bf16edge_avx2(dst *float32, ldd int, src *float32, lds, rows, width int)
+TEXT ·bf16edge_avx2(SB), NOSPLIT, $0-48
+	MOVQ dst+0(FP), DI
+	MOVQ ldd+8(FP), R8
+	MOVQ src+16(FP), SI
+	MOVQ lds+24(FP), R9
+	MOVQ rows+32(FP), CX
+	MOVQ width+40(FP), AX
+	SUBQ $8, AX
+	MOVQ $8, BX
+	CMPQ BX, AX
+	CMOVQGT AX, BX
+row116:
+	VMOVUPS (SI), Y0
+	VMOVUPS (SI)(BX*4), Y1
+	VMOVUPS (SI)(AX*4), Y2
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, (DI)(BX*4)
+	VMOVUPS Y2, (DI)(AX*4)
+	ADDQ R9, SI
+	ADDQ R8, DI
+	DECQ CX
+	JNZ row116
 	VZEROUPPER
 	RET

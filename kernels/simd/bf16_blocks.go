@@ -89,9 +89,7 @@ func gemmBF16Panels(s *selection, m, n, k int, a []uint16, rsa, csa int, b bf16R
 					nr = (width + lanes - 1) &^ (lanes - 1)
 					to, ld = edge, nr
 					if st.first == 0 && accumulate {
-						for r := range rows {
-							copy(edge[r*nr:][:width], c[(i+r)*ldc+j:])
-						}
+						bf16Copy(set, edge, nr, c[i*ldc+j:], ldc, rows, width)
 					}
 				}
 				args.b, args.ldc = &right[0], 4*uintptr(ld)
@@ -114,13 +112,17 @@ func gemmBF16Panels(s *selection, m, n, k int, a []uint16, rsa, csa int, b bf16R
 					r += mr * tiles
 				}
 				if &to[0] == &edge[0] && p == k {
-					for r := range rows {
-						copy(c[(i+r)*ldc+j:][:width], edge[r*nr:])
-					}
+					bf16Copy(set, c[i*ldc+j:], ldc, edge, nr, rows, width)
 				}
 				j += width
 			}
 		}
+	}
+}
+
+func copyRows(dst []float32, ldd int, src []float32, lds, rows, width int) {
+	for r := range rows {
+		copy(dst[r*ldd:][:width], src[r*lds:])
 	}
 }
 

@@ -61,6 +61,9 @@ func bf16widen_avx2(dst *float32, src *uint16, n int)
 //go:noescape
 func bf16tilerows_avx2(dst *uint16, src *float32, lds, pairs int, live uint64)
 
+//go:noescape
+func bf16edge_avx2(dst *float32, ldd int, src *float32, lds, rows, width int)
+
 func bf16Tile_avx2(mr, nr int, p *bf16Args) {
 	switch mr<<8 | nr {
 	case 1<<8 | 8:

@@ -27,6 +27,12 @@ func init() {
 	values["upper"] = 0xffff0000
 	values["lower"] = 1<<15 - 1 // what rounds to nearest, of two the even one, together with the last bit
 	values["bit0"] = 1
+	patterns["slide"] = func(_ *isa, word int) uint32 { // from byte s on: a control of VPSHUFB that moves down by s bytes
+		if word < 4 {
+			return 0x03020100 + 0x04040404*uint32(word)
+		}
+		return 0x80808080
+	}
 }
 
 // The largest tile of bf16 products, rows by vectors.
@@ -49,6 +55,9 @@ func (a *asm) bf16Family() {
 	a.bf16Round()
 	a.bf16Widen()
 	a.bf16TileRows()
+	if !a.wide() {
+		a.bf16Edge()
+	}
 }
 
 // bf16 opens a function.
@@ -92,8 +101,10 @@ func (a *asm) bf16Tile(mr, nr int) {
 			t.p("VMOVUPS %s, %s", row(v, "DX", "", "R9", "", at*row32), t.vec(b0+v, v))
 		}
 		for i := range mr {
-			if a.wide() && vecs == 1 {
-				t.p("VFMADD231PS.BCST %d(SI), %s, %s", at*row32+4*i, t.vec(b0, 0), t.vec(acc(odd, i, 0), 0))
+			if a.wide() && (vecs == 1 || i%2 == 0) { // of every second row: all would bind the loads of CPUs with two wide units
+				for v := range vecs {
+					t.p("VFMADD231PS.BCST %d(SI), %s, %s", at*row32+4*i, t.vec(b0+v, v), t.vec(acc(odd, i, v), v))
+				}
 				continue
 			}
 			x := 3
@@ -244,8 +255,8 @@ func (a *asm) bf16Tile(mr, nr int) {
 	t.ret()
 }
 
-// bf16Rows widens strips of an operand whose steps of k are rows: as many columns as a vector has lanes, the last strip
-// with live ones only; then so many rows of zeros.
+// bf16Rows widens strips of an operand whose steps of k are rows: as many columns as a vector has lanes, the last strip with
+// live ones only; then so many rows of zeros. AVX2 reads the columns before those of the last strip, too.
 func (a *asm) bf16Rows() {
 	a.bf16("rows", "dst *float32, ldd int, src *uint16, lds, k, zeros, strips int, live uint64", 64)
 	a.p("MOVQ dst+0(FP), DI")
@@ -253,37 +264,55 @@ func (a *asm) bf16Rows() {
 	a.p("MOVQ src+16(FP), SI")
 	a.p("MOVQ lds+24(FP), R9")
 	a.p("MOVQ strips+48(FP), BX")
-	strip, loop, zeros, end := a.fresh("strip"), a.fresh("row"), a.fresh("zeros"), a.fresh("end")
+	a.p("MOVQ live+56(FP), R12")
+	strip, ready, zeros, end := a.fresh("strip"), a.fresh("ready"), a.fresh("zeros"), a.fresh("end")
 	a.zero(1)
 	if a.wide() {
 		a.p("MOVQ $0xffff, AX")
 		a.p("KMOVW AX, K1")
 	}
+	rows := func(load func()) {
+		loop := a.fresh("row")
+		a.at(loop)
+		load()
+		a.p("VPSLLD $16, %s, %s", a.r(0), a.r(0))
+		a.p("VMOVUPS %s, (R11)", a.r(0))
+		a.p("ADDQ R9, R10")
+		a.p("ADDQ $%d, R11", a.bytes())
+		a.p("DECQ CX")
+		a.p("JNZ %s", loop)
+	}
 	a.at(strip)
 	a.p("MOVQ SI, R10")
 	a.p("MOVQ DI, R11")
 	a.p("MOVQ k+32(FP), CX")
-	src := "(R10)"
+	whole := a.fresh("whole")
+	a.p("CMPQ BX, $1")
+	a.p("JGT %s", whole)
 	if a.wide() {
-		whole := a.fresh("whole")
-		a.p("CMPQ BX, $1")
-		a.p("JGT %s", whole)
-		a.p("MOVQ live+56(FP), AX")
-		a.p("KMOVW AX, K1")
+		a.p("KMOVW R12, K1")
 		a.at(whole)
-	}
-	a.at(loop)
-	if a.wide() {
-		a.p("VPMOVZXWD.Z %s, K1, Z0", src)
+		rows(func() { a.p("VPMOVZXWD.Z (R10), K1, Z0") })
 	} else {
-		a.p("VPMOVZXWD %s, Y0", src)
+		a.p("CMPQ R12, $8")
+		a.p("JGE %s", whole)
+		a.use("slide")
+		a.p("MOVQ $8, AX")
+		a.p("SUBQ R12, AX")
+		a.p("SHLQ $1, AX")
+		a.p("SUBQ AX, R10")
+		a.p("LEAQ slide<>+0(SB), DX")
+		a.p("VMOVUPS (DX)(AX*1), X2")
+		rows(func() {
+			a.p("VMOVUPS (R10), X0")
+			a.p("VPSHUFB X2, X0, X0") // live columns first, then zeros
+			a.p("VPMOVZXWD X0, Y0")
+		})
+		a.p("JMP %s", ready)
+		a.at(whole)
+		rows(func() { a.p("VPMOVZXWD (R10), Y0") })
 	}
-	a.p("VPSLLD $16, %s, %s", a.r(0), a.r(0))
-	a.p("VMOVUPS %s, (R11)", a.r(0))
-	a.p("ADDQ R9, R10")
-	a.p("ADDQ $%d, R11", a.bytes())
-	a.p("DECQ CX")
-	a.p("JNZ %s", loop)
+	a.at(ready)
 	a.p("MOVQ zeros+40(FP), CX")
 	a.at(zeros)
 	a.p("DECQ CX")
@@ -296,6 +325,34 @@ func (a *asm) bf16Rows() {
 	a.p("ADDQ R8, DI")
 	a.p("DECQ BX")
 	a.p("JNZ %s", strip)
+	a.ret()
+}
+
+// bf16Edge copies rows of 8 to 24 columns: the last vector begins so early that it ends at the last one.
+func (a *asm) bf16Edge() {
+	a.bf16("edge", "dst *float32, ldd int, src *float32, lds, rows, width int", 48)
+	a.p("MOVQ dst+0(FP), DI")
+	a.p("MOVQ ldd+8(FP), R8")
+	a.p("MOVQ src+16(FP), SI")
+	a.p("MOVQ lds+24(FP), R9")
+	a.p("MOVQ rows+32(FP), CX")
+	a.p("MOVQ width+40(FP), AX")
+	a.p("SUBQ $8, AX") // where the last vector begins
+	a.p("MOVQ $8, BX") // and the one before
+	a.p("CMPQ BX, AX")
+	a.p("CMOVQGT AX, BX")
+	loop := a.fresh("row")
+	a.at(loop)
+	for i, at := range []string{"", "(BX*4)", "(AX*4)"} {
+		a.p("VMOVUPS (SI)%s, Y%d", at, i)
+	}
+	for i, at := range []string{"", "(BX*4)", "(AX*4)"} {
+		a.p("VMOVUPS Y%d, (DI)%s", i, at)
+	}
+	a.p("ADDQ R9, SI")
+	a.p("ADDQ R8, DI")
+	a.p("DECQ CX")
+	a.p("JNZ %s", loop)
 	a.ret()
 }
 
