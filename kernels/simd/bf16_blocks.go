@@ -21,10 +21,8 @@ type bf16Args struct {
 	tiles  int
 	flags  uint64 // gemmAccumulate
 	live   uint64 // mask of the last vector's columns (AVX-512)
-	at     [3]uintptr
 	status uint32 // the caller's MXCSR; after a kernel of NEON, what FPSR says of the tile
 	flush  uint32 // what the product needs: nearest even, subnormal operands and results are 0
-	even   [96]float32
 }
 
 // flushMXCSR masks every exception, rounds to nearest, and sets FTZ and DAZ.

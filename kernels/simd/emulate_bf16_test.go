@@ -244,15 +244,13 @@ func emulateBF16Tile(t *testing.T, p *program, fn string, rng *rand.Rand, set is
 	mc := newMachine(p)
 	at := func(x []float32) uint64 { return mc.place("", floatBytes(x)) }
 	accumulate := rng.IntN(2)
-	args := bf16Args{}
 	var words []byte
 	pa, pb, pc := at(left), at(right), at(c)
 	out := len(mc.mem) - 1
 	for _, v := range []uint64{pa, uint64(4 * strip), pb, uint64(4 * strip), pc, uint64(4 * ldc), uint64(st.blocks), uint64(st.tail), uint64(count),
-		uint64(accumulate), 1<<(n-(nr-1)&^15) - 1, 0, 0, 0, uint64(flushMXCSR) << 32} {
+		uint64(accumulate), 1<<(n-(nr-1)&^15) - 1, uint64(flushMXCSR) << 32} {
 		words = binary.LittleEndian.AppendUint64(words, v)
 	}
-	words = append(words, make([]byte, 4*len(args.even))...)
 	if err := mc.run(fn, mc.place("args", words)); err != nil {
 		t.Fatal(err)
 	}

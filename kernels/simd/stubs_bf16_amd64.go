@@ -23,24 +23,6 @@ func bf16gemm_2x16_avx2(p *bf16Args)
 func bf16gemm_2x24_avx2(p *bf16Args)
 
 //go:noescape
-func bf16gemm_3x8_avx2(p *bf16Args)
-
-//go:noescape
-func bf16gemm_3x16_avx2(p *bf16Args)
-
-//go:noescape
-func bf16gemm_3x24_avx2(p *bf16Args)
-
-//go:noescape
-func bf16gemm_4x8_avx2(p *bf16Args)
-
-//go:noescape
-func bf16gemm_4x16_avx2(p *bf16Args)
-
-//go:noescape
-func bf16gemm_4x24_avx2(p *bf16Args)
-
-//go:noescape
 func bf16rows_avx2(dst *float32, ldd int, src *uint16, lds, k, zeros, strips int, live uint64)
 
 //go:noescape
@@ -78,18 +60,6 @@ func bf16Tile_avx2(mr, nr int, p *bf16Args) {
 		bf16gemm_2x16_avx2(p)
 	case 2<<8 | 24:
 		bf16gemm_2x24_avx2(p)
-	case 3<<8 | 8:
-		bf16gemm_3x8_avx2(p)
-	case 3<<8 | 16:
-		bf16gemm_3x16_avx2(p)
-	case 3<<8 | 24:
-		bf16gemm_3x24_avx2(p)
-	case 4<<8 | 8:
-		bf16gemm_4x8_avx2(p)
-	case 4<<8 | 16:
-		bf16gemm_4x16_avx2(p)
-	case 4<<8 | 24:
-		bf16gemm_4x24_avx2(p)
 	}
 }
 

@@ -15,11 +15,7 @@ const (
 	bfTiles
 	bfFlags
 	bfLive
-	bfAtCX
-	bfAtSI
-	bfAtDX
 	bfStatus
-	bfEven  = bfStatus + 8
 	bfFlush = bfStatus + 4
 )
 
@@ -35,20 +31,28 @@ func init() {
 	}
 }
 
-// The largest tile of bf16 products, rows by vectors.
-const bf16Rows, bf16Vecs = 4, 3
+// The largest tile of bf16 products has so many vectors in a row. Even and odd chains stay in registers: twelve of AVX2, and
+// 24 of the others.
+const bf16Vecs = 3
+
+func (i *isa) bf16Rows() int {
+	if i == avx2 {
+		return 2
+	}
+	return 4
+}
 
 // bf16Family writes the kernels of bf16 operands and the switches that call them.
 func (a *asm) bf16Family() {
 	sw := fmt.Sprintf("\nfunc bf16Tile_%s(mr, nr int, p *bf16Args) {\n\tswitch mr<<8 | nr {\n", a.name)
-	for mr := 1; mr <= bf16Rows; mr++ {
+	for mr := 1; mr <= a.bf16Rows(); mr++ {
 		for nr := 8; nr <= bf16Vecs*a.lanes; nr += 8 {
 			a.bf16Tile(mr, nr)
 			sw += fmt.Sprintf("\tcase %d<<8 | %d:\n\t\tbf16gemm_%dx%d_%s(p)\n", mr, nr, mr, nr, a.name)
 		}
 	}
 	a.switches += sw + "\t}\n}\n"
-	a.bf16Rows()
+	a.bf16PackRows()
 	a.bf16Cols()
 	a.bf16Turn()
 	a.bf16Pairs()
@@ -71,39 +75,28 @@ func (a *asm) bf16(op, args string, size int) {
 // bf16Tile writes one mr by nr tile, which walks down p.tiles tiles of A and C.
 //
 // Operands are packed and widened: A in strips of as many rows, B in strips of as many columns as a vector has lanes, steps
-// of k one after another. Both chains of a block stay in registers where there are enough of them; otherwise the even steps
-// come first and their sums wait in p.even.
+// of k one after another.
 func (a *asm) bf16Tile(mr, nr int) {
 	t := &gemmTile{asm: a, mr: mr, nr: nr, masked: true}
 	for left := nr; left > 0; left -= a.lanes {
 		t.widths = append(t.widths, min(left, a.lanes))
 	}
 	vecs := len(t.widths)
-	registers, b0 := 12, 0
-	if a.wide() {
-		registers = 24
-	}
-	both := 2*mr*vecs <= registers
 	t.acc0 = 4
 	if a.wide() {
 		t.acc0 = 8
 	}
-	acc := func(odd, i, v int) int {
-		if !both {
-			odd = 0
-		}
-		return t.acc0 + (odd*mr+i)*vecs + v
-	}
+	acc := func(odd, i, v int) int { return t.acc0 + (odd*mr+i)*vecs + v }
 	row32 := a.bytes() // of a packed operand: one step
-	// step does one step of a chain, at so many steps from SI and DX.
-	step := func(odd, at int) {
+	// step does an even or an odd step.
+	step := func(odd int) {
 		for v := range vecs {
-			t.p("VMOVUPS %s, %s", row(v, "DX", "", "R9", "", at*row32), t.vec(b0+v, v))
+			t.p("VMOVUPS %s, %s", row(v, "DX", "", "R9", "", odd*row32), t.vec(v, v))
 		}
 		for i := range mr {
 			if a.wide() && (vecs == 1 || i%2 == 0) { // of every second row: all would bind the loads of CPUs with two wide units
 				for v := range vecs {
-					t.p("VFMADD231PS.BCST %d(SI), %s, %s", at*row32+4*i, t.vec(b0+v, v), t.vec(acc(odd, i, v), v))
+					t.p("VFMADD231PS.BCST %d(SI), %s, %s", odd*row32+4*i, t.vec(v, v), t.vec(acc(odd, i, v), v))
 				}
 				continue
 			}
@@ -111,30 +104,24 @@ func (a *asm) bf16Tile(mr, nr int) {
 			if a.wide() {
 				x += i
 			}
-			t.p("VBROADCASTSS %d(SI), %s", at*row32+4*i, t.vec(x, 0))
+			t.p("VBROADCASTSS %d(SI), %s", odd*row32+4*i, t.vec(x, 0))
 			for v := range vecs {
-				t.p("VFMADD231PS %s, %s, %s", t.vec(x, v), t.vec(b0+v, v), t.vec(acc(odd, i, v), v))
+				t.p("VFMADD231PS %s, %s, %s", t.vec(x, v), t.vec(v, v), t.vec(acc(odd, i, v), v))
 			}
 		}
 	}
 	zero := func() {
-		n := mr * vecs
-		if both {
-			n *= 2
-		}
-		for i := range n {
+		for i := range 2 * mr * vecs {
 			t.zero(t.acc0 + i)
 		}
 	}
-	// pairs loops over CX pairs of steps; without room for both chains, over one of each pair.
+	// pairs loops over CX pairs of steps.
 	pairs := func() {
 		loop := t.fresh("pair")
 		t.p("PCALIGN $32")
 		t.at(loop)
-		step(0, 0)
-		if both {
-			step(1, 1)
-		}
+		step(0)
+		step(1)
 		t.p("ADDQ $%d, SI", 2*row32)
 		t.p("ADDQ $%d, DX", 2*row32)
 		t.p("DECQ CX")
@@ -184,32 +171,9 @@ func (a *asm) bf16Tile(mr, nr int) {
 	t.p("JZ %s", done)
 	t.at(block)
 	zero()
-	if !both {
-		t.p("MOVQ CX, %d(DI)", bfAtCX)
-		t.p("MOVQ SI, %d(DI)", bfAtSI)
-		t.p("MOVQ DX, %d(DI)", bfAtDX)
-		pairs()
-		each(func(i, v int, _ string) {
-			t.p("VMOVUPS %s, %d(DI)", t.vec(acc(0, i, v), v), bfEven+(i*vecs+v)*a.bytes())
-		})
-		t.p("MOVQ %d(DI), CX", bfAtCX)
-		t.p("MOVQ %d(DI), SI", bfAtSI)
-		t.p("MOVQ %d(DI), DX", bfAtDX)
-		t.p("ADDQ $%d, SI", row32)
-		t.p("ADDQ $%d, DX", row32)
-		zero()
-		pairs()
-		t.p("SUBQ $%d, SI", row32)
-		t.p("SUBQ $%d, DX", row32)
-	} else {
-		pairs()
-	}
+	pairs()
 	each(func(i, v int, _ string) {
-		if both {
-			t.p("VADDPS %s, %s, %s", t.vec(acc(1, i, v), v), t.vec(acc(0, i, v), v), t.vec(acc(0, i, v), v))
-		} else {
-			t.p("VADDPS %d(DI), %s, %s", bfEven+(i*vecs+v)*a.bytes(), t.vec(acc(0, i, v), v), t.vec(acc(0, i, v), v))
-		}
+		t.p("VADDPS %s, %s, %s", t.vec(acc(1, i, v), v), t.vec(acc(0, i, v), v), t.vec(acc(0, i, v), v))
 	})
 	t.p("TESTQ $1, AX")
 	t.p("JNZ %s", load)
@@ -255,9 +219,9 @@ func (a *asm) bf16Tile(mr, nr int) {
 	t.ret()
 }
 
-// bf16Rows widens strips of an operand whose steps of k are rows: as many columns as a vector has lanes, the last strip with
+// bf16PackRows widens strips of an operand whose steps of k are rows: as many columns as a vector has lanes, the last strip with
 // live ones only; then so many rows of zeros. AVX2 reads the columns before those of the last strip, too.
-func (a *asm) bf16Rows() {
+func (a *asm) bf16PackRows() {
 	a.bf16("rows", "dst *float32, ldd int, src *uint16, lds, k, zeros, strips int, live uint64", 64)
 	a.p("MOVQ dst+0(FP), DI")
 	a.p("MOVQ ldd+8(FP), R8")
