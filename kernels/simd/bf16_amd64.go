@@ -36,12 +36,14 @@ func bf16Copy(set isa, dst []float32, ldd int, src []float32, lds, rows, width i
 	copyRows(dst, ldd, src, lds, rows, width)
 }
 
-func bf16PackCols(set isa, dst *float32, src *uint16, rs, groups, live int) {
+// bf16PackCols packs one strip of live rows, whose steps are neighbours: groups of eight, and the rest, if it returns true.
+func bf16PackCols(set isa, dst *float32, src *uint16, rs, groups, live, rest int) bool {
 	if set == isaAVX512 {
-		bf16cols_avx512(dst, src, 2*rs, groups, live)
+		bf16cols_avx512(dst, src, 2*rs, groups, live, rest)
 	} else {
-		bf16cols_avx2(dst, src, 2*rs, groups, live)
+		bf16cols_avx2(dst, src, 2*rs, groups, live, rest)
 	}
+	return true
 }
 
 func bf16PackPairs(set isa, dst *float32, src *uint16, pairs int) {

@@ -15,8 +15,10 @@ func bf16PackRows(_ isa, dst []float32, strip int, src []uint16, ks int, st bf16
 	return 4 * whole
 }
 
-func bf16PackCols(_ isa, dst *float32, src *uint16, rs, groups, _ int) {
+// bf16PackCols packs one whole strip of rows, whose steps are neighbours, in groups of eight; the rest is left.
+func bf16PackCols(_ isa, dst *float32, src *uint16, rs, groups, _, _ int) bool {
 	bf16cols_neon(dst, src, 2*rs, groups)
+	return false
 }
 
 func bf16PackPairs(_ isa, dst *float32, src *uint16, pairs int) { bf16pairs_neon(dst, src, pairs) }

@@ -149,20 +149,18 @@ func packBF16(set isa, dst []float32, strip int, st bf16Steps, count int, src []
 				packBF16Go(d, lanes, st, live, from, 1, rs)
 				continue
 			}
-			groups := st.n / 8
-			if groups > 0 {
-				bf16PackCols(set, &d[0], &from[0], rs, groups, live)
-			}
-			if rest := st.n % 8; rest > 0 {
+			groups, rest := st.n/8, st.n%8
+			done := groups > 0 && bf16PackCols(set, &d[0], &from[0], rs, groups, live, rest)
+			if rest > 0 && !done {
 				var last [16 * 8]uint16 // of the rows, and the zeros that follow
 				for r := range live {
 					for q, v := range from[r*rs+8*groups:][:rest] {
 						last[r*8+q] = v
 					}
 				}
-				bf16PackCols(set, &d[8*groups*lanes], &last[0], 8, 1, lanes)
-				groups++
+				bf16PackCols(set, &d[8*groups*lanes], &last[0], 8, 1, lanes, 0)
 			}
+			groups = (st.n + 7) / 8
 			if 8*groups < st.packed {
 				clear(d[8*groups*lanes : st.packed*lanes])
 			}

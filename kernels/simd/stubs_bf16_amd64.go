@@ -26,7 +26,7 @@ func bf16gemm_2x24_avx2(p *bf16Args)
 func bf16rows_avx2(dst *float32, ldd int, src *uint16, lds, k, zeros, strips int, live uint64)
 
 //go:noescape
-func bf16cols_avx2(dst *float32, src *uint16, lds, groups, live int)
+func bf16cols_avx2(dst *float32, src *uint16, lds, groups, live, rest int)
 
 //go:noescape
 func bf16turn_avx2(dst, src *uint16, lds, groups int)
@@ -139,7 +139,7 @@ func bf16gemm_4x48_avx512(p *bf16Args)
 func bf16rows_avx512(dst *float32, ldd int, src *uint16, lds, k, zeros, strips int, live uint64)
 
 //go:noescape
-func bf16cols_avx512(dst *float32, src *uint16, lds, groups, live int)
+func bf16cols_avx512(dst *float32, src *uint16, lds, groups, live, rest int)
 
 //go:noescape
 func bf16turn_avx512(dst, src *uint16, lds, groups int)

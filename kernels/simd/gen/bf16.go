@@ -321,17 +321,24 @@ func (a *asm) bf16Edge() {
 }
 
 // bf16Cols widens one strip of an operand whose steps of k are neighbours: as many of its rows as a vector has lanes, of
-// which only live exist, for so many groups of eight steps.
+// which only live exist, for so many groups of eight steps, at least one, and the rest of less than eight, which zeros fill.
 func (a *asm) bf16Cols() {
-	a.bf16("cols", "dst *float32, src *uint16, lds, groups, live int", 40)
+	a.bf16("cols", "dst *float32, src *uint16, lds, groups, live, rest int", 48)
 	a.p("MOVQ dst+0(FP), DI")
 	a.p("MOVQ src+8(FP), SI")
 	a.p("MOVQ lds+16(FP), R9")
 	a.p("MOVQ groups+24(FP), CX")
 	a.p("MOVQ live+32(FP), R10")
+	a.p("MOVQ rest+40(FP), R12")
 	ragged, end := a.fresh("ragged"), a.fresh("end")
 	a.use("upper")
+	a.use("slide")
 	a.p("VMOVUPS upper<>(SB), %s", a.r(10))
+	a.p("SHLQ $1, R12")
+	a.p("MOVQ $16, R13")
+	a.p("SUBQ R12, R13") // what the rest lacks
+	a.p("LEAQ slide<>+0(SB), R8")
+	a.p("VMOVUPS (R8)(R13*1), X11")
 	a.p("CMPQ R10, $%d", a.lanes)
 	a.p("JNE %s", ragged)
 	widen := func() {
@@ -343,25 +350,51 @@ func (a *asm) bf16Cols() {
 		}
 		a.p("ADDQ $%d, DI", 8*a.bytes())
 	}
-	a.turns(widen)
-	a.p("JMP %s", end)
-	a.at(ragged)
-	again := a.fresh("group")
-	a.at(again)
-	a.p("MOVQ SI, AX")
-	for r := range a.lanes {
-		a.insert(r/4, "(AX)", r%4)
-		if r < a.lanes-1 { // rows that are not there are the last one again
-			a.p("LEAQ (AX)(R9*1), BX")
-			a.p("CMPQ R10, $%d", r+1)
-			a.p("CMOVQGT BX, AX")
+	// rest is insert of the last eight steps, of which those before the rest go.
+	rest := func(lane int, addr string, d int) {
+		if lane == 0 {
+			a.p("VMOVUPS %s, X%d", addr, d)
+			a.p("VPSHUFB X11, X%d, X%d", d, d)
+			return
 		}
+		a.p("VMOVUPS %s, X12", addr)
+		a.p("VPSHUFB X11, X12, X12")
+		a.insert(lane, "X12", d)
 	}
+	bases := a.turns(widen)
+	a.p("TESTQ R12, R12")
+	a.p("JZ %s", end)
+	for _, base := range bases {
+		a.p("SUBQ R13, %s", base)
+	}
+	a.rowsOf(bases, rest)
 	a.turn()
 	widen()
+	a.p("JMP %s", end)
+	a.at(ragged)
+	live := func(insert func(lane int, addr string, d int)) { // rows that are not there are the last one again
+		a.p("MOVQ SI, AX")
+		for r := range a.lanes {
+			insert(r/4, "(AX)", r%4)
+			if r < a.lanes-1 {
+				a.p("LEAQ (AX)(R9*1), BX")
+				a.p("CMPQ R10, $%d", r+1)
+				a.p("CMOVQGT BX, AX")
+			}
+		}
+		a.turn()
+		widen()
+	}
+	again := a.fresh("group")
+	a.at(again)
+	live(a.insert)
 	a.p("ADDQ $16, SI")
 	a.p("DECQ CX")
 	a.p("JNZ %s", again)
+	a.p("TESTQ R12, R12")
+	a.p("JZ %s", end)
+	a.p("SUBQ R13, SI")
+	live(rest)
 	a.at(end)
 	a.ret()
 }
@@ -382,20 +415,17 @@ func (a *asm) bf16Turn() {
 	a.ret()
 }
 
-// turns loops over CX groups of eight steps of the rows at SI, R9 bytes apart: each is turned and stored.
-func (a *asm) turns(store func()) {
+// turns loops over CX groups of eight steps of the rows at SI, R9 bytes apart: each is turned and stored. It returns the
+// pointers to every fourth row, which end behind the groups.
+func (a *asm) turns(store func()) (bases []string) {
 	a.p("LEAQ (R9)(R9*2), R11")
-	bases := []string{"SI", "AX", "BX", "DX"}[:a.lanes/4]
+	bases = []string{"SI", "AX", "BX", "DX"}[:a.lanes/4]
 	for i := 1; i < len(bases); i++ {
 		a.p("LEAQ (%s)(R9*4), %s", bases[i-1], bases[i])
 	}
 	loop := a.fresh("group")
 	a.at(loop)
-	for i := range 4 {
-		for lane, base := range bases {
-			a.insert(lane, row(i, base, "", "R9", "R11", 0), i)
-		}
-	}
+	a.rowsOf(bases, a.insert)
 	a.turn()
 	store()
 	for _, base := range bases {
@@ -403,6 +433,16 @@ func (a *asm) turns(store func()) {
 	}
 	a.p("DECQ CX")
 	a.p("JNZ %s", loop)
+	return bases
+}
+
+// rowsOf visits the rows at bases, four from each.
+func (a *asm) rowsOf(bases []string, insert func(lane int, addr string, d int)) {
+	for i := range 4 {
+		for lane, base := range bases {
+			insert(lane, row(i, base, "", "R9", "R11", 0), i)
+		}
+	}
 }
 
 // insert loads 16 bytes into one 128-bit lane of register d; the first one comes first.
