@@ -80,13 +80,13 @@ func bf16TileRows(set isa, dst *uint16, src *float32, ld, pairs, live int) {
 	}
 }
 
-// bf16TurnTile makes pairs of steps of 16 rows of 32 steps, in groups of eight steps.
-func bf16TurnTile(set isa, dst, src *uint16, groups int) {
+// bf16TurnTile makes pairs of steps of 16 rows, ld apart, in groups of eight steps.
+func bf16TurnTile(set isa, dst, src *uint16, ld, groups int) {
 	if set == isaAVX512 {
-		bf16turn_avx512(dst, src, 2*BF16Block, groups)
+		bf16turn_avx512(dst, src, 2*ld, groups)
 		return
 	}
-	bf16turn_avx2(dst, src, 2*BF16Block, groups)
-	right, lower := unsafe.Add(unsafe.Pointer(dst), 32), unsafe.Add(unsafe.Pointer(src), 8*2*BF16Block)
-	bf16turn_avx2((*uint16)(right), (*uint16)(lower), 2*BF16Block, groups)
+	bf16turn_avx2(dst, src, 2*ld, groups)
+	right, lower := unsafe.Add(unsafe.Pointer(dst), 32), unsafe.Add(unsafe.Pointer(src), 8*2*ld)
+	bf16turn_avx2((*uint16)(right), (*uint16)(lower), 2*ld, groups)
 }
