@@ -1,4 +1,5 @@
-// Package simd holds the engine's float32 kernels: matrix product, elementwise functions, reductions and optimizers.
+// Package simd holds the engine's kernels, of float32 but for products in bf16: matrix product, elementwise functions,
+// reductions and optimizers.
 //
 // Four sets of kernels compute the same bits: go, which is portable and compiled everywhere, avx2 (AVX2 and FMA), avx512
 // (F, DQ, BW and VL), and neon on arm64. CPUID and XGETBV select the widest set once at start. The environment variable
@@ -37,6 +38,21 @@
 //   - NaN and Inf follow IEEE 754. Which of several NaNs results is not promised. Rectifiers keep NaN and -0.
 //     Subnormals are computed, never flushed.
 //   - Short slices and negative strides panic before anything is written.
+//
+// # Products in bf16
+//
+// GemmBF16 multiplies bf16 operands and accumulates in float32, by the arithmetic of AMX: its comment is the definition, down to
+// the order of sums and what becomes of tiny numbers, and every set has its bits. Blocks of A and of B are widened, which is
+// exact, into scratch that the caller brings, and so are transposed as they need to be: either operand may lie either way
+// round. Kernels keep the two chains of a block in registers and set FTZ and DAZ for the length of a call; the epilogue follows
+// without them. NEON flushes before it rounds, so a tile of which FPSR says that something was flushed is computed again by
+// the portable kernel, which is exact.
+//
+//	A strips        [⌈m/L⌉][k][L]    L: lanes of a vector      tile: R rows × V vectors of C, 2·R·V chains
+//	B strips        [⌈n/L⌉][k][L]    k: 128 steps at most      L, R, V: 16, 4, 3 (AVX-512); 8, 2, 3 (AVX2); 4, 4, 3 (NEON)
+//
+// PackBF16Tiles rounds a float32 matrix into the layout of AMX's own tiles, the same on every CPU, which GemmBF16Tiles takes as
+// its right operand. VDPBF16PS is not used: it adds in another order.
 //
 // # Elementwise functions, reductions and optimizers
 //
