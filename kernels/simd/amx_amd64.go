@@ -68,7 +68,7 @@ const (
 	amxTile  = 512     // numbers of a tile
 	amxMostK = 32      // tiles of a block along k: 32 columns of B, 64 KiB, stay in L2 and mostly in L1
 	amxMostA = 512     // tiles of a block of A, 512 KiB, which stays in L2 while the columns of B pass
-	amxMostB = 512    // tiles of B that are packed at a time, as much
+	amxMostB = 512     // tiles of B that are packed at a time, as much
 	amxAlias = 1 << 10 // rows of A so many bytes apart share few sets of a cache: they are packed,
 	amxReuse = 2 * 32  // if there are more columns
 )
