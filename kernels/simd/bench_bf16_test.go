@@ -92,3 +92,35 @@ func BenchmarkBF16(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkBF16Vector prints nanoseconds per element of roundings and packings, of the fastest call.
+func BenchmarkBF16Vector(b *testing.B) {
+	const k, n = 784, 100
+	x, y := make([]float32, k*n), make([]uint16, k*n)
+	for i := range x {
+		x[i] = float32(i%37)/10 - 1.8
+	}
+	tiles := make([]uint16, max(BF16Tiles(k, n), BF16Tiles(n, k)))
+	for _, c := range []struct {
+		name string
+		f    func()
+	}{
+		{"round", func() { ToBF16(y, x) }},
+		{"widen", func() { FromBF16(x, y) }},
+		{"pack784x100", func() { PackBF16Tiles(tiles, k, n, x, n, 1, 0, k, 0, n) }},
+		{"pack100x784", func() { PackBF16Tiles(tiles, n, k, x, k, 1, 0, n, 0, k) }},
+		{"pack784x100turned", func() { PackBF16Tiles(tiles, k, n, x, 1, k, 0, k, 0, n) }},
+		{"pack100x784turned", func() { PackBF16Tiles(tiles, n, k, x, 1, n, 0, n, 0, k) }},
+	} {
+		b.Run(fmt.Sprintf("%s/%s", c.name, Active()), func(b *testing.B) {
+			best := time.Hour
+			for b.Loop() {
+				start := time.Now()
+				c.f()
+				best = min(best, time.Since(start))
+			}
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(float64(best.Nanoseconds())/(k*n), "ns/element")
+		})
+	}
+}

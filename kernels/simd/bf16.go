@@ -99,18 +99,26 @@ func gemmBF16(m, n, k int, a []uint16, rsa, csa int, b bf16Right, c []float32, l
 	}
 }
 
-// bf16Right is a right operand: element (p, j) at p·rs + j·cs, or the tiles of PackBF16Tiles.
+// bf16Right is a right operand, from a step and a column on: element (p, j) at p·rs + j·cs, or the tiles of PackBF16Tiles.
 type bf16Right struct {
 	b      []uint16
 	rs, cs int
 	tiles  []uint16
 	k      int // of the tiles
+	p, j   int
 }
 
 // at is element (p, j).
 func (r *bf16Right) at(p, j int) uint16 {
 	if r.tiles != nil {
-		return r.tiles[bf16TileAt(r.k, p, j)]
+		return r.tiles[bf16TileAt(r.k, r.p+p, r.j+j)]
 	}
-	return r.b[p*r.rs+j*r.cs]
+	return r.b[(r.p+p)*r.rs+(r.j+j)*r.cs]
+}
+
+// from is the part from step p and column j on.
+func (r bf16Right) from(p, j int) bf16Right {
+	r.p += p
+	r.j += j
+	return r
 }

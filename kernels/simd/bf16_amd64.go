@@ -2,6 +2,8 @@
 
 package simd
 
+import "unsafe"
+
 func bf16Tile(set isa, mr, nr int, p *bf16Args) {
 	if set == isaAVX512 {
 		bf16Tile_avx512(mr, nr, p)
@@ -54,4 +56,24 @@ func bf16WidenVectors(set isa, dst *float32, src *uint16, n int) {
 	} else {
 		bf16widen_avx2(dst, src, n)
 	}
+}
+
+// bf16TileRows rounds pairs of rows, ld apart, of 16 columns, of which AVX-512 reads only the live ones.
+func bf16TileRows(set isa, dst *uint16, src *float32, ld, pairs, live int) {
+	if set == isaAVX512 {
+		bf16tilerows_avx512(dst, src, 4*ld, pairs, 1<<live-1)
+	} else {
+		bf16tilerows_avx2(dst, src, 4*ld, pairs, 0)
+	}
+}
+
+// bf16TurnTile makes pairs of steps of 16 rows of 32 steps, in groups of eight steps.
+func bf16TurnTile(set isa, dst, src *uint16, groups int) {
+	if set == isaAVX512 {
+		bf16turn_avx512(dst, src, 2*BF16Block, groups)
+		return
+	}
+	bf16turn_avx2(dst, src, 2*BF16Block, groups)
+	right, lower := unsafe.Add(unsafe.Pointer(dst), 32), unsafe.Add(unsafe.Pointer(src), 8*2*BF16Block)
+	bf16turn_avx2((*uint16)(right), (*uint16)(lower), 2*BF16Block, groups)
 }

@@ -1599,13 +1599,50 @@ end105:
 	VZEROUPPER
 	RET
 
+// func bf16turn_avx2(dst, src *uint16, lds, groups int)
+TEXT ·bf16turn_avx2(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ lds+16(FP), R9
+	MOVQ groups+24(FP), CX
+	LEAQ (R9)(R9*2), R11
+	LEAQ (SI)(R9*4), AX
+group108:
+	VMOVUPS (SI), X0
+	VINSERTF128 $1, (AX), Y0, Y0
+	VMOVUPS (SI)(R9*1), X1
+	VINSERTF128 $1, (AX)(R9*1), Y1, Y1
+	VMOVUPS (SI)(R9*2), X2
+	VINSERTF128 $1, (AX)(R9*2), Y2, Y2
+	VMOVUPS (SI)(R11*1), X3
+	VINSERTF128 $1, (AX)(R11*1), Y3, Y3
+	VUNPCKLPS Y1, Y0, Y4
+	VUNPCKHPS Y1, Y0, Y5
+	VUNPCKLPS Y3, Y2, Y6
+	VUNPCKHPS Y3, Y2, Y7
+	VUNPCKLPD Y6, Y4, Y0
+	VUNPCKHPD Y6, Y4, Y1
+	VUNPCKLPD Y7, Y5, Y2
+	VUNPCKHPD Y7, Y5, Y3
+	VMOVUPS Y0, 0(DI)
+	VMOVUPS Y1, 64(DI)
+	VMOVUPS Y2, 128(DI)
+	VMOVUPS Y3, 192(DI)
+	ADDQ $256, DI
+	ADDQ $16, SI
+	ADDQ $16, AX
+	DECQ CX
+	JNZ group108
+	VZEROUPPER
+	RET
+
 // func bf16pairs_avx2(dst *float32, src *uint16, pairs int)
 TEXT ·bf16pairs_avx2(SB), NOSPLIT, $0-24
 	MOVQ dst+0(FP), DI
 	MOVQ src+8(FP), SI
 	MOVQ pairs+16(FP), CX
 	VMOVUPS upper<>(SB), Y2
-pair108:
+pair109:
 	VMOVUPS (SI), Y0
 	VPSLLD $16, Y0, Y1
 	VPAND Y2, Y0, Y0
@@ -1614,7 +1651,7 @@ pair108:
 	ADDQ $64, SI
 	ADDQ $64, DI
 	DECQ CX
-	JNZ pair108
+	JNZ pair109
 	VZEROUPPER
 	RET
 
@@ -1627,7 +1664,7 @@ TEXT ·bf16round_avx2(SB), NOSPLIT, $0-24
 	VMOVUPS lower<>(SB), Y12
 	VMOVUPS bit0<>(SB), Y13
 	VMOVUPS sign<>(SB), Y14
-round109:
+round110:
 	VMOVUPS 0(SI), Y0
 	VPSRLD $16, Y0, Y1
 	VPAND Y13, Y1, Y1
@@ -1654,7 +1691,7 @@ round109:
 	ADDQ $64, SI
 	ADDQ $32, DI
 	SUBQ $16, CX
-	JGT round109
+	JGT round110
 	VZEROUPPER
 	RET
 
@@ -1663,7 +1700,7 @@ TEXT ·bf16widen_avx2(SB), NOSPLIT, $0-24
 	MOVQ dst+0(FP), DI
 	MOVQ src+8(FP), SI
 	MOVQ n+16(FP), CX
-widen110:
+widen111:
 	VPMOVZXWD 0(SI), Y0
 	VPSLLD $16, Y0, Y0
 	VMOVUPS Y0, 0(DI)
@@ -1673,7 +1710,7 @@ widen110:
 	ADDQ $32, SI
 	ADDQ $64, DI
 	SUBQ $16, CX
-	JGT widen110
+	JGT widen111
 	VZEROUPPER
 	RET
 
@@ -1687,7 +1724,7 @@ TEXT ·bf16tilerows_avx2(SB), NOSPLIT, $0-40
 	VMOVUPS lower<>(SB), Y12
 	VMOVUPS bit0<>(SB), Y13
 	VMOVUPS sign<>(SB), Y14
-pair111:
+pair112:
 	VMOVUPS 0(SI), Y0
 	VMOVUPS 0(SI)(R9*1), Y3
 	VPSRLD $16, Y0, Y1
@@ -1735,6 +1772,6 @@ pair111:
 	LEAQ (SI)(R9*2), SI
 	ADDQ $64, DI
 	DECQ CX
-	JNZ pair111
+	JNZ pair112
 	VZEROUPPER
 	RET

@@ -1,4 +1,4 @@
-//go:build amd64 && !noasm
+//go:build (amd64 || arm64) && !noasm
 
 package simd
 
@@ -22,7 +22,7 @@ type bf16Args struct {
 	flags  uint64 // gemmAccumulate
 	live   uint64 // mask of the last vector's columns (AVX-512)
 	at     [3]uintptr
-	mxcsr  uint32 // the caller's
+	status uint32 // the caller's MXCSR; after a kernel of NEON, what FPSR says of the tile
 	flush  uint32 // what the product needs: nearest even, subnormal operands and results are 0
 	even   [96]float32
 }
@@ -101,8 +101,16 @@ func gemmBF16Panels(s *selection, m, n, k int, a []uint16, rsa, csa int, b bf16R
 					if r%lanes == 0 && lanes%mr == 0 {
 						tiles = (rows - r) / mr
 					}
+					if set == isaNEON {
+						tiles = 1
+					}
 					args.tiles, args.a, args.c = tiles, &left[r/lanes*strip+r%lanes], &to[r*ld]
-					bf16Tile(set, mr, nr, &args)
+					if set == isaNEON {
+						exact := bf16Exactly{rows: mr, cols: width, st: st, a: a[(i+r)*rsa+st.first*csa:], rsa: rsa, csa: csa, b: b.from(st.first, j), c: to[r*ld:], ldc: ld}
+						exact.tile(nr, &args)
+					} else {
+						bf16Tile(set, mr, nr, &args)
+					}
 					r += mr * tiles
 				}
 				if &to[0] == &edge[0] && p == k {
@@ -137,6 +145,10 @@ func packBF16(set isa, dst []float32, strip int, st bf16Steps, count int, src []
 		for t := 0; t*lanes < count; t++ {
 			live := min(lanes, count-t*lanes)
 			d, from := dst[t*strip:], src[t*lanes*rs:]
+			if set == isaNEON && live < lanes {
+				packBF16Go(d, lanes, st, live, from, 1, rs)
+				continue
+			}
 			groups := st.n / 8
 			if groups > 0 {
 				bf16PackCols(set, &d[0], &from[0], rs, groups, live)
@@ -162,15 +174,15 @@ func packBF16(set isa, dst []float32, strip int, st bf16Steps, count int, src []
 	}
 }
 
-// packBF16Go is one strip of packBF16, of any strides. What the rows that are not there become does not matter.
+// packBF16Go is one strip of packBF16, of any strides. The rows that are not there become 0; in kernels they may be anything.
 func packBF16Go(dst []float32, lanes int, st bf16Steps, live int, src []uint16, ks, rs int) {
+	clear(dst[:st.packed*lanes])
 	for p := range st.n {
 		d := dst[p*lanes:][:lanes]
 		for r := range live {
 			d[r] = math.Float32frombits(uint32(src[p*ks+r*rs]) << 16)
 		}
 	}
-	clear(dst[st.n*lanes : st.packed*lanes])
 }
 
 // packBF16Strips widens columns j to j+count of tiles.
@@ -179,4 +191,39 @@ func packBF16Strips(set isa, dst []float32, strip int, st bf16Steps, count int, 
 	for t := 0; t*lanes < count; t++ {
 		bf16PackPairs(set, &dst[t*strip], &b.tiles[bf16TileAt(b.k, st.first, j+t*lanes)], st.packed/2)
 	}
+}
+
+// bf16Exactly is what a tile of NEON is computed from again, in Go, when its kernel has flushed a result.
+type bf16Exactly struct {
+	rows, cols int
+	st         bf16Steps
+	a          []uint16
+	rsa, csa   int
+	b          bf16Right
+	c          []float32
+	ldc        int
+}
+
+// underflowed is the bit of FPSR that says that a result was flushed.
+const underflowed = 1 << 3
+
+// tile computes one tile by the kernel. NEON flushes before it rounds: where it has flushed nothing, its bits are those of
+// the definition; otherwise the tile is computed again.
+func (x *bf16Exactly) tile(nr int, p *bf16Args) {
+	var before [4 * 12]float32
+	if p.flags != 0 {
+		for i := range x.rows {
+			copy(before[12*i:][:x.cols], x.c[i*x.ldc:])
+		}
+	}
+	bf16Tile(isaNEON, x.rows, nr, p)
+	if p.status&underflowed == 0 {
+		return
+	}
+	if p.flags != 0 {
+		for i := range x.rows {
+			copy(x.c[i*x.ldc:][:x.cols], before[12*i:])
+		}
+	}
+	gemmBF16Go(x.rows, x.cols, x.st.n, x.a, x.rsa, x.csa, x.b, x.c, x.ldc, p.flags != 0)
 }

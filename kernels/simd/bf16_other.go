@@ -1,4 +1,4 @@
-//go:build !amd64 || noasm
+//go:build !(amd64 || arm64) || noasm
 
 package simd
 
@@ -9,6 +9,6 @@ func gemmBF16Panels(_ *selection, m, n, k int, a []uint16, rsa, csa int, b bf16R
 func callToBF16(_ isa, dst []uint16, src []float32)   { toBF16Go(dst, src) }
 func callFromBF16(_ isa, dst []float32, src []uint16) { fromBF16Go(dst, src) }
 
-func callPackBF16(_ isa, dst []uint16, k int, b []float32, rsb, csb int, k0, k1, j0, j1 int) {
+func callPackBF16(_ isa, dst []uint16, k, _ int, b []float32, rsb, csb int, k0, k1, j0, j1 int) {
 	packBF16TilesGo(dst, k, b, rsb, csb, k0, k1, j0, j1)
 }

@@ -5,20 +5,29 @@ import (
 	"math"
 	"math/big"
 	"math/rand/v2"
+	"runtime"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/lamina-ml/lamina/internal/float16"
 )
 
-// bf16Values draws bf16 numbers of a kind: ordinary ones, products about the least normal number and below, sums whose exact
-// value is a tie, every bit pattern with NaN and infinities, and a mix.
+// bf16Sets are those of this architecture, whether the CPU has them or not.
+var bf16Sets = map[string][]isa{"amd64": {isaGo, isaAVX2, isaAVX512}, "arm64": {isaGo, isaNEON}}[runtime.GOARCH]
+
+// bf16Kinds is the number of kinds of values.
+const bf16Kinds = 7
+
+// bf16Values draws bf16 numbers of a kind: ordinary ones; products about the least normal number; sums whose exact value is a
+// tie; every bit pattern, with NaN and infinities; 0, subnormal and least normal ones; products of which one is the least
+// normal number and another, of the other sign, about what it may lose before rounding no longer restores it; and a mix.
 func bf16Values(rng *rand.Rand, kind, n int) []uint16 {
 	x := make([]uint16, n)
 	for i := range x {
 		k := kind
-		if k == 5 {
-			k = rng.IntN(5)
+		if k == bf16Kinds-1 {
+			k = rng.IntN(bf16Kinds - 1)
 		}
 		sign := uint16(rng.IntN(2)) << 15
 		mantissa := uint16(rng.IntN(128))
@@ -36,6 +45,8 @@ func bf16Values(rng *rand.Rand, kind, n int) []uint16 {
 			x[i] = uint16(rng.Uint32())
 		case 4: // 0, subnormal, least normal
 			x[i] = sign | uint16(rng.IntN(3))<<7 | mantissa*uint16(rng.IntN(2))
+		case 5: // exponents of a product -126, and -150 to -154
+			x[i] = sign | uint16(127-63-[]int{0, 0, 12, 13, 14}[rng.IntN(5)])<<7 | mantissa&1*uint16(rng.IntN(2))
 		}
 	}
 	return x
@@ -46,8 +57,8 @@ func bf16Starts(rng *rand.Rand, kind, n int) []float32 {
 	x := make([]float32, n)
 	for i := range x {
 		k := kind
-		if k == 5 {
-			k = rng.IntN(5)
+		if k == bf16Kinds-1 {
+			k = rng.IntN(bf16Kinds - 1)
 		}
 		bits := rng.Uint32()
 		switch k {
@@ -61,35 +72,40 @@ func bf16Starts(rng *rand.Rand, kind, n int) []float32 {
 			x[i] = math.Float32frombits(bits)
 		case 4:
 			x[i] = math.Float32frombits(bits&0x80000001 | uint32(rng.IntN(3))<<23)
+		case 5:
+			x[i] = math.Float32frombits(bits&0x80000003 | 1<<23)
 		}
 	}
 	return x
 }
 
-// bf16Exact computes one element of a product of two by the words of the definition, with numbers of any precision.
-func bf16Exact(k int, a, b func(p int) uint16, start float32, accumulate bool) float32 {
+// fusedFlush is x·y + z by the words of the definition, with numbers of any precision: subnormal operands count as 0, the
+// result is rounded once to 24 bits, and one that is tiny then is 0.
+func fusedFlush(x, y, z float32) float32 {
 	daz := func(x float32) float32 {
 		if math.Abs(float64(x)) < 0x1p-126 {
 			return float32(math.Copysign(0, float64(x)))
 		}
 		return x
 	}
-	fused := func(x, y, z float32) float32 { // rounds once
-		x, y, z = daz(x), daz(y), daz(z)
-		special := float64(x)*float64(y) + float64(z)
-		if math.IsNaN(special) || math.IsInf(special, 0) || special == 0 { // a sum of 0 is exact
-			return float32(special)
-		}
-		exact := func(v float32) *big.Float { return new(big.Float).SetPrec(2000).SetFloat64(float64(v)) }
-		sum := exact(x)
-		sum.Mul(sum, exact(y)).Add(sum, exact(z))
-		sum.SetMode(big.ToNearestEven).SetPrec(24) // exponents have no lower limit
-		if new(big.Float).Abs(sum).Cmp(big.NewFloat(0x1p-126)) < 0 {
-			return float32(math.Copysign(0, special))
-		}
-		v, _ := sum.Float32()
-		return v
+	x, y, z = daz(x), daz(y), daz(z)
+	special := float64(x)*float64(y) + float64(z)
+	if math.IsNaN(special) || math.IsInf(special, 0) || special == 0 { // a sum of 0 is exact
+		return float32(special)
 	}
+	exact := func(v float32) *big.Float { return new(big.Float).SetPrec(2000).SetFloat64(float64(v)) }
+	sum := exact(x)
+	sum.Mul(sum, exact(y)).Add(sum, exact(z))
+	sum.SetMode(big.ToNearestEven).SetPrec(24) // exponents have no lower limit
+	if new(big.Float).Abs(sum).Cmp(big.NewFloat(0x1p-126)) < 0 {
+		return float32(math.Copysign(0, special))
+	}
+	v, _ := sum.Float32()
+	return v
+}
+
+// bf16Exact computes one element of a product by the words of the definition.
+func bf16Exact(k int, a, b func(p int) uint16, start float32, accumulate bool) float32 {
 	if !accumulate {
 		start = 0
 	}
@@ -100,9 +116,9 @@ func bf16Exact(k int, a, b func(p int) uint16, start float32, accumulate bool) f
 			if p < k {
 				x, y = float16.Brain(a(p)), float16.Brain(b(p))
 			}
-			chain[p&1] = fused(x, y, chain[p&1])
+			chain[p&1] = fusedFlush(x, y, chain[p&1])
 		}
-		start = fused(1, start, fused(1, chain[0], chain[1]))
+		start = fusedFlush(1, start, fusedFlush(1, chain[0], chain[1]))
 	}
 	return start
 }
@@ -111,7 +127,7 @@ func bf16Exact(k int, a, b func(p int) uint16, start float32, accumulate bool) f
 func TestBF16Exact(t *testing.T) {
 	rng := rand.New(rand.NewPCG(30, 1))
 	for trial := range 3000 {
-		kind := trial % 6
+		kind := trial % bf16Kinds
 		m, n, k := 1+rng.IntN(3), 1+rng.IntN(9), []int{1, 2, 3, 30, 31, 32, 33, 40, 64, 70}[rng.IntN(10)]
 		if trial%3 > 0 {
 			k = 1 + rng.IntN(6)
@@ -132,7 +148,7 @@ func TestBF16Exact(t *testing.T) {
 // checkBF16 holds a product in the set in use, of either kind of right operand, to the portable one.
 func checkBF16(t *testing.T, rng *rand.Rand, m, n, k int) {
 	t.Helper()
-	kind := rng.IntN(6)
+	kind := rng.IntN(bf16Kinds)
 	rsa, csa := k+rng.IntN(3), 1
 	switch rng.IntN(5) {
 	case 0, 1:
@@ -295,11 +311,8 @@ func checkBF16Pack(t *testing.T, rng *rand.Rand, k, n int) {
 
 // TestBF16Sets runs shapes of several blocks, panels and strips in every set.
 func TestBF16Sets(t *testing.T) {
-	for _, set := range []isa{isaGo, isaAVX2, isaAVX512, isaNEON} {
+	for _, set := range bf16Sets {
 		t.Run(set.String(), func(t *testing.T) {
-			if set == isaNEON && !available(set) {
-				t.Skip("another architecture")
-			}
 			use(t, set.String(), set.String(), available(set))
 			rng := rand.New(rand.NewPCG(31, uint64(set)))
 			for range 150 {
@@ -313,5 +326,160 @@ func TestBF16Sets(t *testing.T) {
 				checkBF16(t, rng, rng.IntN(20), rng.IntN(60), 1000+rng.IntN(80))
 			}
 		})
+	}
+}
+
+// TestBF16Edges computes millions of short chains about the edges of the definition, those that flush and those that tie
+// among them, in every set.
+func TestBF16Edges(t *testing.T) {
+	const m, n = 64, 48
+	for _, set := range bf16Sets[1:] {
+		t.Run(set.String(), func(t *testing.T) {
+			use(t, set.String(), set.String(), available(set))
+			rng := rand.New(rand.NewPCG(34, uint64(set)))
+			flushed, rounded := 0, 0
+			for trial := range 600 {
+				kind, k := trial%bf16Kinds, 1+rng.IntN(5)
+				if trial%10 == 0 {
+					k = 30 + rng.IntN(5)
+				}
+				a, b, c := bf16Values(rng, kind, m*k), bf16Values(rng, kind, k*n), bf16Starts(rng, kind, m*n)
+				want := slices.Clone(c)
+				accumulate := rng.IntN(4) > 0
+				gemmBF16Go(m, n, k, a, k, 1, bf16Right{b: b, rs: n, cs: 1}, want, n, accumulate)
+				GemmBF16(m, n, k, a, k, 1, b, n, 1, c, n, accumulate, Epilogue{}, make([]float32, BF16Scratch(m, n, k)))
+				sameBits(t, fmt.Sprintf("kind %d, %d steps", kind, k), c, want)
+				for _, v := range c {
+					if v == 0 {
+						flushed++
+					}
+					if math.Abs(float64(v)) == 0x1p-126 {
+						rounded++
+					}
+				}
+			}
+			if flushed < 1000 || rounded < 100 {
+				t.Errorf("%d results of 0 and %d of the least normal number: too few of the edges are met", flushed, rounded)
+			}
+		})
+	}
+}
+
+// TestBF16RoundsUp: 2^-126 - 2^-152 lies below the least normal number and rounds to it, so that it is not flushed; with
+// 2^-150 subtracted it is tiny.
+func TestBF16RoundsUp(t *testing.T) {
+	for _, set := range Available() {
+		t.Run(set, func(t *testing.T) {
+			use(t, set, set, true)
+			for _, c := range []struct {
+				less int
+				want float32
+			}{{-152, 0x1p-126}, {-151, 0x1p-126}, {-150, 0}} {
+				bf := func(e int) uint16 { return float16.BrainOf(float32(math.Ldexp(1, e))) }
+				a := []uint16{bf(-63), 0, bf(-75)}
+				b := []uint16{bf(-63), 0, bf(c.less+75) | 1<<15}
+				got := make([]float32, 1)
+				GemmBF16(1, 1, 3, a, 3, 1, b, 1, 1, got, 1, false, Epilogue{}, make([]float32, BF16Scratch(1, 1, 3)))
+				sameBits(t, fmt.Sprintf("2^-126 - 2^%d", c.less), got, []float32{c.want})
+			}
+		})
+	}
+}
+
+// TestBF16Splits: the bits of a product are those of its parts, cut anywhere in m and n and at multiples of 32 in k.
+func TestBF16Splits(t *testing.T) {
+	for _, set := range Available() {
+		t.Run(set, func(t *testing.T) {
+			use(t, set, set, true)
+			rng := rand.New(rand.NewPCG(35, 35))
+			for trial := range 2 * bf16Kinds {
+				m, n, k := 1+rng.IntN(50), 1+rng.IntN(70), 1+rng.IntN(300)
+				a, b := bf16Values(rng, trial%bf16Kinds, m*k), bf16Values(rng, trial%bf16Kinds, k*n)
+				whole, parts := make([]float32, m*n), make([]float32, m*n)
+				tmp := make([]float32, BF16Scratch(m, n, k))
+				GemmBF16(m, n, k, a, k, 1, b, n, 1, whole, n, false, Epilogue{}, tmp)
+				for i := 0; i < m; {
+					rows := 1 + rng.IntN(m-i)
+					for j := 0; j < n; {
+						cols := 1 + rng.IntN(n-j)
+						for p := 0; p < k; {
+							steps := min(k-p, BF16Block*(1+rng.IntN(5)))
+							GemmBF16(rows, cols, steps, a[i*k+p:], k, 1, b[p*n+j:], n, 1, parts[i*n+j:], n, p > 0, Epilogue{}, tmp)
+							p += steps
+						}
+						j += cols
+					}
+					i += rows
+				}
+				sameBits(t, fmt.Sprintf("%d by %d by %d in parts", m, n, k), parts, whole)
+			}
+		})
+	}
+}
+
+// TestBF16Rounding holds roundings to the conversion that Cast makes, over numbers of every exponent, ties and NaN.
+func TestBF16Rounding(t *testing.T) {
+	for _, set := range Available() {
+		t.Run(set, func(t *testing.T) {
+			use(t, set, set, true)
+			x, y := make([]float32, 1<<16), make([]uint16, 1<<16)
+			for _, low := range []uint32{0, 1, 0x7fff, 0x8000, 0x8001, 0xffff} {
+				for i := range x {
+					x[i] = math.Float32frombits(uint32(i)<<16 | low)
+				}
+				ToBF16(y, x)
+				for i, v := range x {
+					if want := float16.BrainOf(v); y[i] != want {
+						t.Fatalf("%v (%#08x) is %04x, want %04x", v, u32(v), y[i], want)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestBF16Refuses: what does not fit panics before anything is written.
+func TestBF16Refuses(t *testing.T) {
+	a, b, c, tmp := make([]uint16, 12), make([]uint16, 12), make([]float32, 9), make([]float32, BF16Scratch(3, 3, 4))
+	tiles := make([]uint16, BF16Tiles(4, 3))
+	for name, f := range map[string]func(){
+		"A":          func() { GemmBF16(3, 3, 4, a[:11], 4, 1, b, 3, 1, c, 3, false, Epilogue{}, tmp) },
+		"B":          func() { GemmBF16(3, 3, 4, a, 4, 1, b[:11], 3, 1, c, 3, false, Epilogue{}, tmp) },
+		"C":          func() { GemmBF16(3, 3, 4, a, 4, 1, b, 3, 1, c[:8], 3, false, Epilogue{}, tmp) },
+		"rows of C":  func() { GemmBF16(3, 3, 4, a, 4, 1, b, 3, 1, c, 2, false, Epilogue{}, tmp) },
+		"bias":       func() { GemmBF16(3, 3, 4, a, 4, 1, b, 3, 1, c, 3, false, Epilogue{Bias: c[:2]}, tmp) },
+		"the mask":   func() { GemmBF16(3, 3, 4, a, 4, 1, b, 3, 1, c, 3, false, Epilogue{Mask: c[:8], LDMask: 3}, tmp) },
+		"scratch":    func() { GemmBF16(3, 3, 4, a, 4, 1, b, 3, 1, c, 3, false, Epilogue{}, tmp[1:]) },
+		"tiles":      func() { GemmBF16Tiles(3, 3, 4, a, 4, 1, tiles[1:], c, 3, false, Epilogue{}, tmp) },
+		"columns 2":  func() { PackBF16Tiles(tiles, 4, 3, make([]float32, 12), 3, 1, 0, 4, 2, 4) },
+		"with strid": func() { PackBF16Tiles(tiles, 4, 3, make([]float32, 11), 3, 1, 0, 4, 0, 3) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				if r := recover(); r == nil || !strings.Contains(fmt.Sprint(r), name) {
+					t.Errorf("panics with %v, want words about %s", r, name)
+				}
+				if slices.ContainsFunc(c, func(v float32) bool { return v != 0 }) {
+					t.Error("C was written")
+				}
+			}()
+			f()
+		})
+	}
+}
+
+// TestBF16Allocates: products and packings allocate nothing.
+func TestBF16Allocates(t *testing.T) {
+	const m, n, k = 30, 50, 70
+	a, x, c, tmp, tiles := make([]uint16, m*k), make([]float32, k*n), make([]float32, m*n), make([]float32, BF16Scratch(m, n, k)), make([]uint16, BF16Tiles(k, n))
+	b := make([]uint16, k*n)
+	if got := testing.AllocsPerRun(10, func() {
+		ToBF16(b, x)
+		FromBF16(x, b)
+		PackBF16Tiles(tiles, k, n, x, n, 1, 0, k, 0, n)
+		GemmBF16(m, n, k, a, k, 1, b, n, 1, c, n, false, Epilogue{Relu: true}, tmp)
+		GemmBF16Tiles(m, n, k, a, 1, m, tiles, c, n, true, Epilogue{}, tmp)
+	}); got != 0 {
+		t.Errorf("%v allocations", got)
 	}
 }

@@ -40,7 +40,7 @@ func PackBF16Tiles(dst []uint16, k, n int, b []float32, rsb, csb int, k0, k1, j0
 	}
 	needStrides("B", k1, j1, rsb, csb, len(b))
 	dst = dst[:BF16Tiles(k, n)]
-	callPackBF16(selected.Load().isa[opBF16Pack], dst, k, b, rsb, csb, k0, k1, j0, j1)
+	callPackBF16(selected.Load().isa[opBF16Pack], dst, k, n, b, rsb, csb, k0, k1, j0, j1)
 	endK, endJ := k1, j1
 	if k1 == k {
 		endK = (k + BF16Block - 1) / BF16Block * BF16Block

@@ -24,6 +24,17 @@ func TestArgs(t *testing.T) {
 		}
 		at += f.Type.Size()
 	}
+	bf := reflect.TypeFor[bf16Args]()
+	for i, name := range []string{"a", "strip", "b", "ldb", "c", "ldc", "blocks", "tail", "tiles", "flags", "live", "at"} {
+		if f := bf.Field(i); f.Name != name || f.Offset != uintptr(8*i) {
+			t.Errorf("field %d of bf16Args is %s at %d, want %s at %d", i, f.Name, f.Offset, name, 8*i)
+		}
+	}
+	for name, at := range map[string]uintptr{"status": 112, "flush": 116, "even": 120} {
+		if f, _ := bf.FieldByName(name); f.Offset != at {
+			t.Errorf("bf16Args.%s at %d, want %d", name, f.Offset, at)
+		}
+	}
 	if f, _ := reflect.TypeFor[sgdConsts]().FieldByName("nesterov"); f.Offset != 16 {
 		t.Errorf("sgdConsts.nesterov at %d, want 16", f.Offset)
 	}

@@ -142,6 +142,7 @@ type machine struct {
 	frame      uint64
 	steps      int
 	dirty      bool // upper halves in use: VZEROUPPER is due
+	flush      bool // MXCSR has FTZ and DAZ
 }
 
 func newMachine(p *program) *machine {
@@ -246,6 +247,9 @@ func (m *machine) run(fn string, args ...uint64) (err error) {
 			if m.dirty {
 				return fmt.Errorf("%s returns without VZEROUPPER", fn)
 			}
+			if m.flush {
+				return fmt.Errorf("%s returns with FTZ and DAZ set", fn)
+			}
 			return nil
 		}
 		if in.name[0] == 'J' {
@@ -261,6 +265,9 @@ func (m *machine) run(fn string, args ...uint64) (err error) {
 				}
 				pc = target - 1
 			}
+			continue
+		}
+		if m.bf16(in) {
 			continue
 		}
 		if in.name[0] == 'V' {

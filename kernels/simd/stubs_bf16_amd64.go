@@ -47,6 +47,9 @@ func bf16rows_avx2(dst *float32, ldd int, src *uint16, lds, k, zeros, strips int
 func bf16cols_avx2(dst *float32, src *uint16, lds, groups, live int)
 
 //go:noescape
+func bf16turn_avx2(dst, src *uint16, lds, groups int)
+
+//go:noescape
 func bf16pairs_avx2(dst *float32, src *uint16, pairs int)
 
 //go:noescape
@@ -164,6 +167,9 @@ func bf16rows_avx512(dst *float32, ldd int, src *uint16, lds, k, zeros, strips i
 
 //go:noescape
 func bf16cols_avx512(dst *float32, src *uint16, lds, groups, live int)
+
+//go:noescape
+func bf16turn_avx512(dst, src *uint16, lds, groups int)
 
 //go:noescape
 func bf16pairs_avx512(dst *float32, src *uint16, pairs int)

@@ -3,3 +3,89 @@
 //go:build arm64 && !noasm
 
 package simd
+
+//go:noescape
+func bf16gemm_1x4_neon(p *bf16Args)
+
+//go:noescape
+func bf16gemm_1x8_neon(p *bf16Args)
+
+//go:noescape
+func bf16gemm_1x12_neon(p *bf16Args)
+
+//go:noescape
+func bf16gemm_2x4_neon(p *bf16Args)
+
+//go:noescape
+func bf16gemm_2x8_neon(p *bf16Args)
+
+//go:noescape
+func bf16gemm_2x12_neon(p *bf16Args)
+
+//go:noescape
+func bf16gemm_3x4_neon(p *bf16Args)
+
+//go:noescape
+func bf16gemm_3x8_neon(p *bf16Args)
+
+//go:noescape
+func bf16gemm_3x12_neon(p *bf16Args)
+
+//go:noescape
+func bf16gemm_4x4_neon(p *bf16Args)
+
+//go:noescape
+func bf16gemm_4x8_neon(p *bf16Args)
+
+//go:noescape
+func bf16gemm_4x12_neon(p *bf16Args)
+
+//go:noescape
+func bf16rows_neon(dst *float32, ldd int, src *uint16, lds, k, zeros, strips int)
+
+//go:noescape
+func bf16cols_neon(dst *float32, src *uint16, lds, groups int)
+
+//go:noescape
+func bf16turn_neon(dst, src *uint16, lds, groups int)
+
+//go:noescape
+func bf16pairs_neon(dst *float32, src *uint16, pairs int)
+
+//go:noescape
+func bf16round_neon(dst *uint16, src *float32, n int)
+
+//go:noescape
+func bf16widen_neon(dst *float32, src *uint16, n int)
+
+//go:noescape
+func bf16tilerows_neon(dst *uint16, src *float32, lds, pairs int)
+
+func bf16Tile_neon(mr, nr int, p *bf16Args) {
+	switch mr<<8 | nr {
+	case 1<<8 | 4:
+		bf16gemm_1x4_neon(p)
+	case 1<<8 | 8:
+		bf16gemm_1x8_neon(p)
+	case 1<<8 | 12:
+		bf16gemm_1x12_neon(p)
+	case 2<<8 | 4:
+		bf16gemm_2x4_neon(p)
+	case 2<<8 | 8:
+		bf16gemm_2x8_neon(p)
+	case 2<<8 | 12:
+		bf16gemm_2x12_neon(p)
+	case 3<<8 | 4:
+		bf16gemm_3x4_neon(p)
+	case 3<<8 | 8:
+		bf16gemm_3x8_neon(p)
+	case 3<<8 | 12:
+		bf16gemm_3x12_neon(p)
+	case 4<<8 | 4:
+		bf16gemm_4x4_neon(p)
+	case 4<<8 | 8:
+		bf16gemm_4x8_neon(p)
+	case 4<<8 | 12:
+		bf16gemm_4x12_neon(p)
+	}
+}

@@ -18,9 +18,9 @@ const (
 	bfAtCX
 	bfAtSI
 	bfAtDX
-	bfMXCSR
-	bfEven  = bfMXCSR + 8
-	bfFlush = bfMXCSR + 4
+	bfStatus
+	bfEven  = bfStatus + 8
+	bfFlush = bfStatus + 4
 )
 
 func init() {
@@ -44,6 +44,7 @@ func (a *asm) bf16Family() {
 	a.switches += sw + "\t}\n}\n"
 	a.bf16Rows()
 	a.bf16Cols()
+	a.bf16Turn()
 	a.bf16Pairs()
 	a.bf16Round()
 	a.bf16Widen()
@@ -139,7 +140,7 @@ func (a *asm) bf16Tile(mr, nr int) {
 
 	t.bf16(fmt.Sprintf("gemm_%dx%d", mr, nr), "p *bf16Args", 8)
 	t.p("MOVQ p+0(FP), DI")
-	t.p("STMXCSR %d(DI)", bfMXCSR)
+	t.p("STMXCSR %d(DI)", bfStatus)
 	t.p("LDMXCSR %d(DI)", bfFlush)
 	t.p("MOVQ %d(DI), R13", bfA)
 	t.p("MOVQ %d(DI), R9", bfLDB)
@@ -239,7 +240,7 @@ func (a *asm) bf16Tile(mr, nr int) {
 	t.at(within)
 	t.p("DECQ %d(DI)", bfTiles)
 	t.p("JNZ %s", tile)
-	t.p("LDMXCSR %d(DI)", bfMXCSR)
+	t.p("LDMXCSR %d(DI)", bfStatus)
 	t.ret()
 }
 
@@ -312,31 +313,7 @@ func (a *asm) bf16Cols() {
 	a.p("VMOVUPS upper<>(SB), %s", a.r(10))
 	a.p("CMPQ R10, $%d", a.lanes)
 	a.p("JNE %s", ragged)
-	a.p("LEAQ (R9)(R9*2), R11")
-	bases := []string{"SI", "AX", "BX", "DX"}[:a.lanes/4]
-	for i := 1; i < len(bases); i++ {
-		a.p("LEAQ (%s)(R9*4), %s", bases[i-1], bases[i])
-	}
-	insert := func(lane int, addr string, d int) {
-		switch {
-		case lane == 0:
-			a.p("VMOVUPS %s, X%d", addr, d)
-		case a.wide():
-			a.p("VINSERTF32X4 $%d, %s, Z%d, Z%d", lane, addr, d, d)
-		default:
-			a.p("VINSERTF128 $1, %s, Y%d, Y%d", addr, d, d)
-		}
-	}
-	turn := func() { // rows 4·lane + i in registers i: pairs of steps become registers 4 to 7
-		unpack := func(op string, x, y, d int) { a.p("VUNPCK%s %s, %s, %s", op, a.r(y), a.r(x), a.r(d)) }
-		unpack("LPS", 0, 1, 4)
-		unpack("HPS", 0, 1, 5)
-		unpack("LPS", 2, 3, 6)
-		unpack("HPS", 2, 3, 7)
-		unpack("LPD", 4, 6, 0)
-		unpack("HPD", 4, 6, 1)
-		unpack("LPD", 5, 7, 2)
-		unpack("HPD", 5, 7, 3)
+	widen := func() {
 		for i := range 4 {
 			a.p("VPSLLD $16, %s, %s", a.r(i), a.r(4+i))
 			a.and(10, i, i)
@@ -345,38 +322,91 @@ func (a *asm) bf16Cols() {
 		}
 		a.p("ADDQ $%d, DI", 8*a.bytes())
 	}
-	loop := a.fresh("group")
-	a.at(loop)
-	for i := range 4 {
-		for lane, base := range bases {
-			insert(lane, row(i, base, "", "R9", "R11", 0), i)
-		}
-	}
-	turn()
-	for _, base := range bases {
-		a.p("ADDQ $16, %s", base)
-	}
-	a.p("DECQ CX")
-	a.p("JNZ %s", loop)
+	a.turns(widen)
 	a.p("JMP %s", end)
 	a.at(ragged)
 	again := a.fresh("group")
 	a.at(again)
 	a.p("MOVQ SI, AX")
 	for r := range a.lanes {
-		insert(r/4, "(AX)", r%4)
+		a.insert(r/4, "(AX)", r%4)
 		if r < a.lanes-1 { // rows that are not there are the last one again
 			a.p("LEAQ (AX)(R9*1), BX")
 			a.p("CMPQ R10, $%d", r+1)
 			a.p("CMOVQGT BX, AX")
 		}
 	}
-	turn()
+	a.turn()
+	widen()
 	a.p("ADDQ $16, SI")
 	a.p("DECQ CX")
 	a.p("JNZ %s", again)
 	a.at(end)
 	a.ret()
+}
+
+// bf16Turn makes pairs of steps, 64 bytes apart, of as many rows as a vector has lanes, for so many groups of eight steps.
+func (a *asm) bf16Turn() {
+	a.bf16("turn", "dst, src *uint16, lds, groups int", 32)
+	a.p("MOVQ dst+0(FP), DI")
+	a.p("MOVQ src+8(FP), SI")
+	a.p("MOVQ lds+16(FP), R9")
+	a.p("MOVQ groups+24(FP), CX")
+	a.turns(func() {
+		for i := range 4 {
+			a.p("VMOVUPS %s, %d(DI)", a.r(i), 64*i)
+		}
+		a.p("ADDQ $256, DI")
+	})
+	a.ret()
+}
+
+// turns loops over CX groups of eight steps of the rows at SI, R9 bytes apart: each is turned and stored.
+func (a *asm) turns(store func()) {
+	a.p("LEAQ (R9)(R9*2), R11")
+	bases := []string{"SI", "AX", "BX", "DX"}[:a.lanes/4]
+	for i := 1; i < len(bases); i++ {
+		a.p("LEAQ (%s)(R9*4), %s", bases[i-1], bases[i])
+	}
+	loop := a.fresh("group")
+	a.at(loop)
+	for i := range 4 {
+		for lane, base := range bases {
+			a.insert(lane, row(i, base, "", "R9", "R11", 0), i)
+		}
+	}
+	a.turn()
+	store()
+	for _, base := range bases {
+		a.p("ADDQ $16, %s", base)
+	}
+	a.p("DECQ CX")
+	a.p("JNZ %s", loop)
+}
+
+// insert loads 16 bytes into one 128-bit lane of register d; the first one comes first.
+func (a *asm) insert(lane int, addr string, d int) {
+	switch {
+	case lane == 0:
+		a.p("VMOVUPS %s, X%d", addr, d)
+	case a.wide():
+		a.p("VINSERTF32X4 $%d, %s, Z%d, Z%d", lane, addr, d, d)
+	default:
+		a.p("VINSERTF128 $1, %s, Y%d, Y%d", addr, d, d)
+	}
+}
+
+// turn makes four pairs of steps, in registers 0 to 3, of rows 4·lane + i in registers i.
+func (a *asm) turn() {
+	unpack := func(op string, x, y, d int) { a.p("VUNPCK%s %s, %s, %s", op, a.r(y), a.r(x), a.r(d)) }
+	unpack("LPS", 0, 1, 4)
+	unpack("HPS", 0, 1, 5)
+	unpack("LPS", 2, 3, 6)
+	unpack("HPS", 2, 3, 7)
+	unpack("LPD", 4, 6, 0)
+	unpack("HPD", 4, 6, 1)
+	unpack("LPD", 5, 7, 2)
+	unpack("HPD", 5, 7, 3)
 }
 
 func (a *asm) and(x, y, d int) {
