@@ -240,6 +240,27 @@ func TestBF16Mistakes(t *testing.T) {
 	}
 }
 
+// TestBF16KeepsGradientsThatAreValues keeps the products of a gradient that the user takes, which have layers of their own.
+func TestBF16KeepsGradientsThatAreValues(t *testing.T) {
+	x := spec.Input("x", 48)
+	score := spec.Mul(x.Then(spec.Dense(40), spec.Tanh(), spec.Dense(36)), x.Then(spec.Dense(36)))
+	m := spec.NewModel("slope", spec.MSE(spec.Grad(score, x), x))
+	count := func(p optim.Precision) int {
+		o := wideOptions()
+		o.Precision = p
+		tr, err := New(context.Background(), m, wideRows(64), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tr.Close()
+		n, _ := narrowed(tr.prog.Train)
+		return n
+	}
+	if all, some := count(optim.BF16), count(optim.BF16.Except("grad1")); !(0 < some && some < all) {
+		t.Errorf("%d products in bf16, and %d without those of the gradient", all, some)
+	}
+}
+
 // TestBF16PartsAreWhole gives a parameter that is used once the bits of the whole when an update is made in parts, whose
 // rows begin where a block of the sums does.
 func TestBF16PartsAreWhole(t *testing.T) {
