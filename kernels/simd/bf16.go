@@ -90,12 +90,20 @@ func gemmBF16(m, n, k int, a []uint16, rsa, csa int, b bf16Right, c []float32, l
 	if want := BF16Scratch(m, n, k); len(tmp) < want {
 		panic(fmt.Sprintf("simd: scratch of %d elements, want %d", len(tmp), want))
 	}
-	if k > 0 {
-		gemmBF16Panels(selected.Load(), m, n, k, a, rsa, csa, b, c, ldc, accumulate, tmp)
-		accumulate = true
+	switch s := selected.Load(); {
+	case k > 0:
+		gemmBF16Panels(s, m, n, k, a, rsa, csa, b, c, ldc, accumulate, e, tmp)
+	case accumulate:
+		bf16Epilogue(s, m, n, c, ldc, e)
+	default:
+		gemmPanels(s, m, n, 0, nil, 0, 0, nil, 0, c, ldc, false, e)
 	}
-	if !accumulate || e.Relu || e.Bias != nil || e.Mask != nil {
-		Gemm(m, n, 0, nil, 0, 0, nil, 0, c, ldc, accumulate, e)
+}
+
+// bf16Epilogue is what comes after the chains: a product without steps.
+func bf16Epilogue(s *selection, m, n int, c []float32, ldc int, e Epilogue) {
+	if e.Bias != nil || e.Relu || e.Mask != nil {
+		gemmPanels(s, m, n, 0, nil, 0, 0, nil, 0, c, ldc, true, e)
 	}
 }
 
