@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"text/tabwriter"
 	"time"
 
@@ -50,8 +51,8 @@ func workersCommand() *cobra.Command {
 		Short: "Measure a work's steps with one worker and with several",
 		Long: `Trains a work with one worker and with several, in turns, on random rows in
 memory that each step gathers. A sample is a few steps between two measurements
-of the peak of all the cores. It counts if both peaks are at least 97 % of the
-highest seen and if no thread that works waited for a processor meanwhile,
+of the cores: of the peak, and of a product from the second cache. It counts if
+these are at least 97 % of the highest seen and if no thread that works waited for a processor meanwhile,
 or at most 1 % of the time, so that what other programs do is left out where it
 can be seen: what they do to the shared cache cannot.`,
 		Args: cobra.NoArgs,
@@ -90,9 +91,49 @@ type crew struct {
 
 type crewSample struct {
 	us     float64 // of a step
-	before float64 // peak of all the cores, GFLOP/s
-	after  float64
+	around rates   // the lower of those before and after
 	queued float64 // share of the time for which a thread waited for a processor
+}
+
+// rates are what all the cores do together, in GFLOP/s: multiply-adds in registers, and a
+// product from the second cache, which falls where another machine uses the same core.
+type rates struct{ peak, product float64 }
+
+func ratesOf(threads int) rates {
+	r := rates{peak: timing.PeakOf(threads, crewRateTime)}
+	each := make([]float64, threads)
+	var wg sync.WaitGroup
+	for i := range each {
+		wg.Go(func() { each[i] = productRate(crewRateTime) })
+	}
+	wg.Wait()
+	for _, x := range each {
+		r.product += x
+	}
+	return r
+}
+
+// productRate is the best rate of a product whose operands fill half a second cache.
+func productRate(d time.Duration) float64 {
+	const m, n, k = 64, 96, 784
+	a, b, c := make([]float32, m*k), make([]float32, k*n), make([]float32, m*n)
+	best := 0.0
+	for end := time.Now().Add(d); ; {
+		at := time.Now()
+		simd.Gemm(m, n, k, a, k, 1, b, n, c, n, false, simd.Epilogue{})
+		best = max(best, 2*m*n*k/float64(max(time.Since(at), 1)))
+		if time.Now().After(end) {
+			return best
+		}
+	}
+}
+
+func (r rates) lower(o rates) rates  { return rates{min(r.peak, o.peak), min(r.product, o.product)} }
+func (r rates) higher(o rates) rates { return rates{max(r.peak, o.peak), max(r.product, o.product)} }
+
+// quiet reports whether they are about the highest.
+func (r rates) quiet(top rates) bool {
+	return r.peak >= crewShare*top.peak && r.product >= crewShare*top.product
 }
 
 // step trains on one batch.
@@ -130,8 +171,8 @@ func newCrew(w *work, workers int, rows []float32) (*crew, error) {
 
 const (
 	crewSampleTime = 1500 * time.Microsecond // at least
-	crewPeakTime   = 300 * time.Microsecond
-	crewPeakShare  = 0.97
+	crewRateTime   = 300 * time.Microsecond
+	crewShare      = 0.97
 	crewQueued     = 0.01
 )
 
@@ -152,7 +193,7 @@ func compareWorkers(ctx context.Context, w *work, f trainFlags) (*workersResult,
 			break
 		}
 	}
-	top := timing.PeakOf(f.Threads, timing.PeakSample)
+	top := ratesOf(f.Threads)
 	for end := time.Now().Add(f.Duration()); len(crews[0].samples) < 3 || time.Now().Before(end); {
 		for _, c := range crews {
 			if err := ctx.Err(); err != nil {
@@ -163,7 +204,7 @@ func compareWorkers(ctx context.Context, w *work, f trainFlags) (*workersResult,
 					return nil, err
 				}
 			}
-			s := crewSample{before: timing.PeakOf(f.Threads, crewPeakTime)}
+			before := ratesOf(f.Threads)
 			steps, took, threads, began := 0, time.Duration(0), threadTimes(), time.Now()
 			for ; took < crewSampleTime; took = time.Since(began) {
 				if err := c.step(w.batch); err != nil {
@@ -171,14 +212,14 @@ func compareWorkers(ctx context.Context, w *work, f trainFlags) (*workersResult,
 				}
 				steps++
 			}
-			s.us = float64(took.Nanoseconds()) / 1e3 / float64(steps)
+			s := crewSample{us: float64(took.Nanoseconds()) / 1e3 / float64(steps)}
 			s.queued = float64(queued(threads, threadTimes(), took)) / float64(took)
-			s.after = timing.PeakOf(f.Threads, crewPeakTime)
-			top = max(top, s.before, s.after)
+			after := ratesOf(f.Threads)
+			s.around, top = before.lower(after), top.higher(before).higher(after)
 			c.samples = append(c.samples, s)
 		}
 	}
-	r := &workersResult{Work: w.name, Batch: w.batch, Kernels: simd.Active(), CPU: cpuName(), PeakGFLOPS: top / float64(f.Threads)}
+	r := &workersResult{Work: w.name, Batch: w.batch, Kernels: simd.Active(), CPU: cpuName(), PeakGFLOPS: top.peak / float64(f.Threads)}
 	flops := 2 * float64(w.macs) * float64(w.batch)
 	for _, c := range crews {
 		row := c.row(top)
@@ -207,11 +248,11 @@ func queued(before, after map[string]threadTime, took time.Duration) time.Durati
 }
 
 // row sums up the samples; without any that counts, all of them do.
-func (c *crew) row(top float64) workersRow {
+func (c *crew) row(top rates) workersRow {
 	var all, counted []float64
 	for _, s := range c.samples {
 		all = append(all, s.us)
-		if min(s.before, s.after) >= crewPeakShare*top && s.queued <= crewQueued {
+		if s.around.quiet(top) && s.queued <= crewQueued {
 			counted = append(counted, s.us)
 		}
 	}
