@@ -45,7 +45,8 @@ type workersResult struct {
 }
 
 func workersCommand() *cobra.Command {
-	f := trainFlags{}
+	var f timing.Flags
+	var names []string
 	c := &cobra.Command{
 		Use:   "workers",
 		Short: "Measure a work's steps with one worker and with several",
@@ -57,27 +58,36 @@ or at most 1 % of the time, so that what other programs do is left out where it
 can be seen: what they do to the shared cache cannot.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			w, err := findWork(f.work)
-			if err := errors.Join(err, f.Check()); err != nil {
-				return err
-			}
+			errs := []error{f.Check()}
 			if f.Threads < 2 {
-				return fmt.Errorf("--threads must be at least 2, to compare with 1, got %d", f.Threads)
+				errs = append(errs, fmt.Errorf("--threads must be at least 2, to compare with 1, got %d", f.Threads))
 			}
-			r, err := compareWorkers(c.Context(), w, f)
-			if err != nil {
+			var list []*work
+			for _, name := range names {
+				w, err := findWork(name)
+				list, errs = append(list, w), append(errs, err)
+			}
+			if err := errors.Join(errs...); err != nil {
 				return err
 			}
-			if f.JSON {
-				return json.NewEncoder(c.OutOrStdout()).Encode(r)
+			for _, w := range list {
+				r, err := compareWorkers(c.Context(), w, f)
+				if err == nil && f.JSON {
+					err = json.NewEncoder(c.OutOrStdout()).Encode(r)
+				} else if err == nil {
+					err = printWorkers(c.OutOrStdout(), r)
+				}
+				if err != nil {
+					return err
+				}
 			}
-			return printWorkers(c.OutOrStdout(), r)
+			return nil
 		},
 	}
-	c.Flags().StringVar(&f.work, "work", "tied-ae", "what to train, as in train")
+	c.Flags().StringSliceVar(&names, "work", []string{"tied-ae", "deep-ae", "rbm"}, "what to train, one or several works of train")
 	c.Flags().IntVar(&f.Threads, "threads", 2, "the most workers; powers of two below it are measured too")
-	c.Flags().Float64Var(&f.Seconds, "seconds", 20, "how long to measure")
-	c.Flags().BoolVar(&f.JSON, "json", false, "print one line of JSON")
+	c.Flags().Float64Var(&f.Seconds, "seconds", 20, "how long to measure each work")
+	c.Flags().BoolVar(&f.JSON, "json", false, "print one line of JSON for each work")
 	return c
 }
 
@@ -176,7 +186,7 @@ const (
 	crewQueued     = 0.01
 )
 
-func compareWorkers(ctx context.Context, w *work, f trainFlags) (*workersResult, error) {
+func compareWorkers(ctx context.Context, w *work, f timing.Flags) (*workersResult, error) {
 	table, err := w.rows(w.batch)
 	if err != nil {
 		return nil, err
@@ -273,5 +283,9 @@ func printWorkers(out io.Writer, r *workersResult) error {
 		fmt.Fprintf(t, "%d\t%.1f\t%.1f\t%.1f\t%.1f\t%.0f\t%.0f %%\t%.2f x\t%d of %d\t\n", w.Workers, w.Least, w.Tenth, w.Median, w.Any,
 			1e6*float64(r.Batch)/w.Tenth, 100*w.OfPeak, w.Faster, w.Counted, w.Samples)
 	}
-	return t.Flush()
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(out)
+	return err
 }
