@@ -16,6 +16,7 @@ import (
 
 	"github.com/lamina-ml/lamina/compiler"
 	"github.com/lamina-ml/lamina/compiler/random"
+	"github.com/lamina-ml/lamina/internal/lab/coherence"
 	"github.com/lamina-ml/lamina/internal/timing"
 	"github.com/lamina-ml/lamina/kernels/simd"
 	"github.com/lamina-ml/lamina/runtime/engine"
@@ -40,7 +41,8 @@ type workersResult struct {
 	Batch      int          `json:"batch"`
 	Kernels    string       `json:"kernels"`
 	CPU        string       `json:"cpu"`
-	PeakGFLOPS float64      `json:"peak_gflops"` // of one core, the highest
+	PeakGFLOPS float64      `json:"peak_gflops"`  // of one core, the highest
+	Neighbour  [2]float64   `json:"neighbour_ns"` // latency of a line that another core modified, the least and the most in between; 0 if not known
 	Rows       []workersRow `json:"rows"`
 }
 
@@ -55,7 +57,9 @@ memory that each step gathers. A sample is a few steps between two measurements
 of the cores: of the peak, and of a product from the second cache. It counts if
 these are at least 97 % of the highest seen and if no thread that works waited for a processor meanwhile,
 or at most 1 % of the time, so that what other programs do is left out where it
-can be seen: what they do to the shared cache cannot.`,
+can be seen: what they do to the shared cache cannot. The cores of a virtual
+machine may be near each other or far apart, and change that while it runs, so
+the latency between two of them stands beside the figures.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			errs := []error{f.Check()}
@@ -204,7 +208,15 @@ func compareWorkers(ctx context.Context, w *work, f timing.Flags) (*workersResul
 		}
 	}
 	top := ratesOf(f.Threads)
+	var asked time.Time
+	var apart []float64
 	for end := time.Now().Add(f.Duration()); len(crews[0].samples) < 3 || time.Now().Before(end); {
+		if time.Since(asked) > time.Second {
+			if ns, ok := neighbour(); ok {
+				apart = append(apart, ns)
+			}
+			asked = time.Now()
+		}
 		for _, c := range crews {
 			if err := ctx.Err(); err != nil {
 				return nil, err
@@ -230,6 +242,9 @@ func compareWorkers(ctx context.Context, w *work, f timing.Flags) (*workersResul
 		}
 	}
 	r := &workersResult{Work: w.name, Batch: w.batch, Kernels: simd.Active(), CPU: cpuName(), PeakGFLOPS: top.peak / float64(f.Threads)}
+	if len(apart) > 0 {
+		r.Neighbour = [2]float64{slices.Min(apart), slices.Max(apart)}
+	}
 	flops := 2 * float64(w.macs) * float64(w.batch)
 	for _, c := range crews {
 		row := c.row(top)
@@ -257,6 +272,22 @@ func queued(before, after map[string]threadTime, took time.Duration) time.Durati
 	return sum
 }
 
+// neighbour measures how far two cores are apart, where the system tells. A virtual machine's
+// may move while it runs.
+func neighbour() (ns float64, ok bool) {
+	cpu, other, err := coherence.Pair()
+	if err != nil {
+		return 0, false
+	}
+	costs, err := coherence.Measure(cpu, other, 0)
+	for _, c := range costs {
+		if c.State == coherence.Modified {
+			return c.Chase, err == nil
+		}
+	}
+	return 0, false
+}
+
 // row sums up the samples; without any that counts, all of them do.
 func (c *crew) row(top rates) workersRow {
 	var all, counted []float64
@@ -276,7 +307,7 @@ func (c *crew) row(top rates) workersRow {
 }
 
 func printWorkers(out io.Writer, r *workersResult) error {
-	fmt.Fprintf(out, "%s, batch %d, %s kernels, %s, %.1f GFLOP/s a core\n\n", r.Work, r.Batch, r.Kernels, r.CPU, r.PeakGFLOPS)
+	fmt.Fprintf(out, "%s, batch %d, %s kernels, %s, %.1f GFLOP/s a core; a line that the other core modified takes %.0f to %.0f ns\n\n", r.Work, r.Batch, r.Kernels, r.CPU, r.PeakGFLOPS, r.Neighbour[0], r.Neighbour[1])
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "workers\tleast us\ttenth\tmedian\tof all\tsamples/s\tof peak\tfaster\tcounted\t")
 	for _, w := range r.Rows {
