@@ -173,3 +173,11 @@ func (e *Engine) Locals() []string {
 	slices.Sort(names)
 	return names
 }
+
+// Span is the tasks that one worker owns.
+type Span = span
+
+// Set, First and Last are what workers do with it.
+func (s *Span) Set(next, end int)  { s.set(next, end) }
+func (s *Span) First() (int, bool) { return s.first() }
+func (s *Span) Last() (int, bool)  { return s.last() }

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -53,6 +54,45 @@ func TestClaims(t *testing.T) {
 			if n := wrong.Load(); n > 0 {
 				t.Errorf("spin %d, %d workers: %d tasks were done in another job", spin, workers, n)
 			}
+		}
+	}
+}
+
+// TestSpan has an owner take tasks from the front as others take them from the back, with
+// nothing else to do, so that they meet all the time.
+func TestSpan(t *testing.T) {
+	const tasks, rounds = 100_000, 20
+	var s engine.Span
+	for round := range rounds {
+		from := round * 7
+		s.Set(from, from+tasks)
+		var wg sync.WaitGroup
+		var ready atomic.Int64
+		took := make([][]int, min(4, max(2, runtime.GOMAXPROCS(0))))
+		for w := range took {
+			take := s.Last
+			if w == 0 {
+				take = s.First
+			}
+			wg.Go(func() {
+				for ready.Add(1); ready.Load() < int64(len(took)); {
+					runtime.Gosched()
+				}
+				for i, ok := take(); ok; i, ok = take() {
+					took[w] = append(took[w], i)
+				}
+			})
+		}
+		wg.Wait()
+		all := slices.Concat(took...)
+		slices.Sort(all)
+		for i, got := range all {
+			if got != from+i {
+				t.Fatalf("round %d: task %d in the place of %d", round, got, from+i)
+			}
+		}
+		if len(all) != tasks {
+			t.Fatalf("round %d: %d tasks of %d were taken", round, len(all), tasks)
 		}
 	}
 }
