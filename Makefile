@@ -22,7 +22,7 @@ PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 win
 # see into assembly, so the kernels are those in Go.
 RACED := TestWorkersGiveTheSameBits TestNetConcurrently TestLiveSwaps TestWorkersWake \
   TestSameBitsForAnyWorkers TestSecondTrainingInOneProcess TestFreeze TestGroups TestRanksTrainTheSame \
-  TestLengths TestBelowCapacity
+  TestLengths TestBelowCapacity TestSpan TestClaims TestAbsentWorkers TestStalledWorker
 
 EMPTY   :=
 SPACE   := $(EMPTY) $(EMPTY)

@@ -132,6 +132,7 @@ func (e *Engine) bind(id int, g *plan.Group) (boundStep, error) {
 	if st.run == nil {
 		return st, fmt.Errorf("engine: step %d: %s has neither a kernel nor a meaning", id, s.Op.Name())
 	}
+	st.takes = e.takes(s, g)
 	return st, e.bindOthers(&st, g)
 }
 

@@ -78,6 +78,7 @@ type boundStep struct {
 	run    kernel
 	of     []kernel // of each worker, where each has some values in memory of its own
 	name   string
+	takes  []taken // what it writes and others have read
 	update bool
 	kept   bool // its result changes with the parameters alone, and an update makes it again
 	units  *int // length of the result's axis 0
@@ -276,7 +277,10 @@ func newEngine(p *plan.Plan, s *Store, o Options, apart bool) (*Engine, error) {
 		}
 		s.kept.of[p] = derived
 	}
-	e.pool.start(e.ctxs, o.Spin)
+	e.pool.prepare(o.Workers, o.Spin)
+	for _, c := range e.ctxs[1:] {
+		e.pool.start(c)
+	}
 	return e, nil
 }
 

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"slices"
+
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/plan"
 )
@@ -115,3 +117,75 @@ func (s *Store) SlotElems() int {
 	}
 	return n
 }
+
+// Crew is a pool without an engine, some of whose workers never come.
+type Crew struct {
+	p    *pool
+	ctxs []*ctx
+}
+
+// NewCrew starts a pool of so many workers, without those that are absent.
+func NewCrew(workers int, s Spin, absent ...int) *Crew {
+	c := &Crew{p: new(pool)}
+	for i := range workers {
+		c.ctxs = append(c.ctxs, &ctx{id: i})
+	}
+	c.p.prepare(workers, s)
+	for i := 1; i < workers; i++ {
+		if !slices.Contains(absent, i) {
+			c.p.start(c.ctxs[i])
+		}
+	}
+	return c
+}
+
+// Run has the tasks done, those up to ends[0] by worker 0 if nobody takes them from it.
+func (c *Crew) Run(ends []int, fn func(worker, task int)) {
+	c.p.run(c.ctxs[0], ends, func(c *ctx, i int) { fn(c.id, i) })
+}
+
+// Close ends the workers.
+func (c *Crew) Close() { c.p.close() }
+
+// Shares returns for each phase that is shared the tasks of each worker in even and odd
+// runs, as group and first index of the slice, at the lengths of the last run.
+func (e *Engine) Shares() [][2][][][2]int {
+	var all [][2][][][2]int
+	for i := range e.phases {
+		ph := &e.phases[i]
+		if ph.alone || len(ph.groups) == 0 {
+			continue
+		}
+		var s [2][][][2]int
+		for odd, tasks := range ph.tasks {
+			from := 0
+			for _, end := range ph.ends {
+				var own [][2]int
+				for _, t := range tasks[from:end] {
+					own = append(own, [2]int{int(t.group), t.lo})
+				}
+				s[odd], from = append(s[odd], own), end
+			}
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+// Locals returns the names of the values that tasks have in their worker's memory.
+func (e *Engine) Locals() []string {
+	var names []string
+	for b := range e.local.of {
+		names = append(names, e.p.Buffers[b].Name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Span is the tasks that one worker owns.
+type Span = span
+
+// Set, First and Last are what workers do with it.
+func (s *Span) Set(next, end int)  { s.set(next, end) }
+func (s *Span) First() (int, bool) { return s.first() }
+func (s *Span) Last() (int, bool)  { return s.last() }

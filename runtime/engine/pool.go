@@ -86,15 +86,6 @@ const (
 	yields   = 1000 // some hundred microseconds, if nothing else is to be run
 )
 
-// start starts a goroutine for each context but the first.
-func (p *pool) start(ctxs []*ctx, s Spin) {
-	p.prepare(len(ctxs), s)
-	for i := range p.sleep {
-		p.wg.Add(1)
-		go p.work(ctxs[i+1], &p.sleep[i])
-	}
-}
-
 // prepare makes room for so many workers.
 func (p *pool) prepare(workers int, s Spin) {
 	if s.spins(workers) {
@@ -106,6 +97,12 @@ func (p *pool) prepare(workers int, s Spin) {
 	for i := range p.sleep {
 		p.sleep[i].wake = make(chan struct{}, 1)
 	}
+}
+
+// start starts the goroutine of a worker.
+func (p *pool) start(c *ctx) {
+	p.wg.Add(1)
+	go p.work(c, &p.sleep[c.id-1])
 }
 
 func (p *pool) work(c *ctx, s *sleeper) {

@@ -80,13 +80,17 @@ func (c *ctx) run(s *boundStep, lo, hi int) {
 	if s.of != nil {
 		run = s.of[c.id]
 	}
-	if c.times == nil {
-		run(c, lo, hi)
-		return
+	var start time.Time
+	if c.times != nil {
+		start = time.Now()
 	}
-	start := time.Now()
+	for i := range s.takes {
+		s.takes[i].take(lo, hi)
+	}
 	run(c, lo, hi)
-	c.times[s.id] += time.Since(start)
+	if c.times != nil {
+		c.times[s.id] += time.Since(start)
+	}
 }
 
 // Times sets dst to the time spent in each step of the plan since the last call,

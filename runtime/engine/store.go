@@ -80,13 +80,20 @@ func (s *Store) room() {
 // of the last elements stay inside.
 const slack = 64
 
-// aligned returns n zeros at an address divisible by plan.Align.
+// aligned returns n zeros at an address divisible by plan.Align, of the system's large pages
+// where those are of use.
 func aligned(n int) []float32 {
-	const per = plan.Align / 4
-	m := make([]float32, n+slack+per)
+	to, size := plan.Align, n+slack
+	if large := largePages(4 * n); large > 0 {
+		to, size = large, (4*size+large-1)/large*large/4
+	}
+	m := make([]float32, size+to/4)
 	off := 0
-	if r := int(uintptr(unsafe.Pointer(&m[0])) % plan.Align); r != 0 {
-		off = (plan.Align - r) / 4
+	if r := int(uintptr(unsafe.Pointer(&m[0])) % uintptr(to)); r != 0 {
+		off = (to - r) / 4
+	}
+	if to > plan.Align {
+		askLarge(m[off : off+size])
 	}
 	return m[off : off+n : off+n]
 }
