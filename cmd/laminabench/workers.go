@@ -178,7 +178,7 @@ func compareWorkers(ctx context.Context, w *work, f trainFlags) (*workersResult,
 			c.samples = append(c.samples, s)
 		}
 	}
-	r := &workersResult{Work: w.name, Batch: w.batch, Kernels: simd.Active(), CPU: simd.Identify().String(), PeakGFLOPS: top / float64(f.Threads)}
+	r := &workersResult{Work: w.name, Batch: w.batch, Kernels: simd.Active(), CPU: simd.CPU().Identity.String(), PeakGFLOPS: top / float64(f.Threads)}
 	flops := 2 * float64(w.macs) * float64(w.batch)
 	for _, c := range crews {
 		row := c.row(top)
