@@ -8,6 +8,7 @@ import (
 // Features says what the package knows about the CPU it runs on.
 type Features struct {
 	Identity Identity
+
 	Vendor   string // as CPUID gives it, such as AuthenticAMD; empty when not known
 	Family   string // amd or intel: whose rules products follow by default; empty but on amd64
 	Arch     string // GOARCH
