@@ -90,6 +90,31 @@ func TestBF16SameBits(t *testing.T) {
 	}
 }
 
+// TestBF16Plan holds the plan of a small model in bf16.
+func TestBF16Plan(t *testing.T) {
+	g := tiedIn(t, 40, 32)
+	for _, n := range g.Nodes {
+		n.Pos = ir.Pos{}
+	}
+	tw, err := compileTwin(g, segmentsOf(g), Options{Rows: 32, BF16: &BF16{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	holdPlan(t, "plan_bf16.txt", tw.train)
+}
+
+// tiedIn is a tied autoencoder of one layer.
+func tiedIn(t *testing.T, in, units int) *ir.Graph {
+	t.Helper()
+	x := spec.Input("x", in)
+	enc := spec.Sequential("encoder", spec.Dense(units), spec.ReLU())
+	g, err := spec.NewModel("tied", spec.MSE(x.Then(enc, spec.Mirror("decoder", enc).Tied()), x)).Graph()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
 // TestBF16Steps computes a step with its gradients in bf16 and holds what the engine makes of each product and each
 // rounding to the reference meaning of the very operands that it had, within the bound of a sum in f32.
 func TestBF16Steps(t *testing.T) {

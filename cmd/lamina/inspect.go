@@ -135,6 +135,9 @@ func (r *checkpointReport) print(w io.Writer) {
 	row(w, "model", "%s, hash %s", command.Clean(r.Model), command.Clean(r.ModelHash))
 	row(w, "done", "%d epochs, %d steps of the next, %d updates", r.Cursor.Epoch, r.Cursor.Step, r.Cursor.Update)
 	row(w, "optimizer", "%s", command.Clean(r.Optimizer))
+	if p := r.Facts.Value("Precision"); p != "" {
+		row(w, "precision", "%s", command.Clean(p))
+	}
 	row(w, "seed", "%d", r.Seed)
 	row(w, "data", "hash %s", command.Clean(r.DataHash))
 	row(w, "kernels", "%s", command.Clean(r.Kernels))

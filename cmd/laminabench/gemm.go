@@ -162,13 +162,32 @@ func operand(n int) []float32 {
 	return x
 }
 
-// run computes the product once. Each thread has a band of rows, or of columns
-// where there are more of them.
+// run computes the product once.
 func (s gemmShape) run(team *team, a, b, c, turned []float32) {
-	rsa, csa, ldb := s.k, 1, s.n
-	if s.op == "TN" {
-		rsa, csa = 1, s.m
+	if team.size > 1 {
+		s.share(team, a, b, c, turned)
+		return
 	}
+	rsa, csa := s.strides() // apart from share, whose closures are allocated: small products take less time than that
+	if s.op == "NT" {
+		simd.Transpose(s.n, s.k, b, s.k, turned, s.n)
+		b = turned
+	}
+	simd.Gemm(s.m, s.n, s.k, a, rsa, csa, b, s.n, c, s.n, false, simd.Epilogue{})
+}
+
+// strides are those of A, from row to row and from column to column.
+func (s gemmShape) strides() (rsa, csa int) {
+	if s.op == "TN" {
+		return 1, s.m
+	}
+	return s.k, 1
+}
+
+// share computes the product on the team. Each thread has a band of rows, or of
+// columns where there are more of them.
+func (s gemmShape) share(team *team, a, b, c, turned []float32) {
+	rsa, csa := s.strides()
 	switch {
 	case s.op != "NT":
 	case s.k*s.n < 1<<14: // less than it costs to share
@@ -182,12 +201,12 @@ func (s gemmShape) run(team *team, a, b, c, turned []float32) {
 	}
 	if s.m >= s.n {
 		team.do(s.m, 24, func(lo, hi int) {
-			simd.Gemm(hi-lo, s.n, s.k, a[lo*rsa:], rsa, csa, b, ldb, c[lo*s.n:], s.n, false, simd.Epilogue{})
+			simd.Gemm(hi-lo, s.n, s.k, a[lo*rsa:], rsa, csa, b, s.n, c[lo*s.n:], s.n, false, simd.Epilogue{})
 		})
 		return
 	}
 	team.do(s.n, 16, func(lo, hi int) {
-		simd.Gemm(s.m, hi-lo, s.k, a, rsa, csa, b[lo:], ldb, c[lo:], s.n, false, simd.Epilogue{})
+		simd.Gemm(s.m, hi-lo, s.k, a, rsa, csa, b[lo:], s.n, c[lo:], s.n, false, simd.Epilogue{})
 	})
 }
 
@@ -228,10 +247,6 @@ func newTeam(size int) *team {
 
 // do cuts [0,n) into one part a thread, in multiples of unit, and waits for all.
 func (t *team) do(n, unit int, job func(lo, hi int)) {
-	if t.size == 1 {
-		job(0, n)
-		return
-	}
 	t.job, t.n, t.unit = job, n, unit
 	t.done.Store(0)
 	t.turn.Add(1)

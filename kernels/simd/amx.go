@@ -24,10 +24,13 @@ const (
 	amxWork  = 1 << 16 // multiplications
 )
 
+// amxMissing is what this machine lacks for AMX, or nothing.
+var amxMissing = sync.OnceValue(amxFound)
+
 // amxRefusal asks for AMX the first time, because the permission makes the frames of signals larger for the whole process,
 // and returns what is in the way, or nothing.
 var amxRefusal = sync.OnceValue(func() string {
-	if why := amxFound(); why != "" {
+	if why := amxMissing(); why != "" {
 		return why
 	}
 	return amxPermission()

@@ -68,7 +68,7 @@ const (
 	amxTile  = 512     // numbers of a tile
 	amxMostK = 32      // tiles of a block along k: 32 columns of B, 64 KiB, stay in L2 and mostly in L1
 	amxMostA = 512     // tiles of a block of A, 512 KiB, which stays in L2 while the columns of B pass
-	amxMostB = 2048    // tiles of B that are packed at a time
+	amxMostB = 512     // tiles of B that are packed at a time, as much
 	amxAlias = 1 << 10 // rows of A so many bytes apart share few sets of a cache: they are packed,
 	amxReuse = 2 * 32  // if there are more columns
 )
@@ -166,7 +166,7 @@ func gemmBF16AMX(m, n, k int, a []uint16, rsa, csa int, b []uint16, rsb, csb int
 			amxPack(tiles, cols, steps, b[p*rsb+j*csb:], csb, rsb, true)
 			g := amxProduct{m: m, mb: mb, n: cols, k: steps, b: tiles, strip: over(steps, BF16Block) * amxTile, c: c[j:], ldc: ldc, accumulate: accumulate || p > 0}
 			if p+steps == k {
-				g.epilogue(e, j)
+				g.e = e.from(j)
 			}
 			g.run(a[p*csa:], rsa, csa, tiles[right:])
 		}
@@ -186,7 +186,7 @@ func gemmBF16TilesAMX(m, n, k int, a []uint16, rsa, csa int, tiles []uint16, c [
 		steps := min(k-p, kb*BF16Block)
 		g := amxProduct{m: m, mb: mb, n: n, k: steps, b: tiles[p/BF16Block*amxTile:], strip: strip, c: c, ldc: ldc, accumulate: accumulate || p > 0}
 		if p+steps == k {
-			g.epilogue(e, 0)
+			g.e = e
 		}
 		g.run(a[p*csa:], rsa, csa, scratch)
 	}
@@ -204,15 +204,15 @@ type amxProduct struct {
 	e          Epilogue
 }
 
-// epilogue sets what follows the product of columns from j on.
-func (g *amxProduct) epilogue(e Epilogue, j int) {
-	g.e = e
+// from is the epilogue of columns from j on.
+func (e Epilogue) from(j int) Epilogue {
 	if e.Bias != nil {
-		g.e.Bias = e.Bias[j:]
+		e.Bias = e.Bias[j:]
 	}
 	if e.Mask != nil {
-		g.e.Mask = e.Mask[j:]
+		e.Mask = e.Mask[j:]
 	}
+	return e
 }
 
 // run cuts the rows into blocks. A is read where it is, but for the last steps of k, if its rows are contiguous and not so
@@ -226,7 +226,7 @@ func (g *amxProduct) run(a []uint16, rsa, csa int, scratch []uint16) {
 		p := amxArgs{k: kt, lda: 64, stepA: 2 * amxTile, downA: 2 * uintptr(kt) * amxTile}
 		if packed {
 			amxPack(scratch, rows, g.k, src, rsa, csa, false)
-			g.panels(&p, i, rows, scratch, kt*amxTile, nil)
+			g.panels(p, i, rows, scratch, kt*amxTile, nil)
 			continue
 		}
 		p.k = g.k / BF16Block
@@ -236,12 +236,12 @@ func (g *amxProduct) run(a []uint16, rsa, csa int, scratch []uint16) {
 			tail = scratch
 			amxPack(tail, rows, g.k%BF16Block, src[p.k*BF16Block:], rsa, 1, false)
 		}
-		g.panels(&p, i, rows, src, 16*rsa, tail)
+		g.panels(p, i, rows, src, 16*rsa, tail)
 	}
 }
 
 // panels computes rows of C from row i on, 32 columns at a time; a has the same rows, down numbers from 16 to the next.
-func (g *amxProduct) panels(p *amxArgs, i, rows int, a []uint16, down int, tail []uint16) {
+func (g *amxProduct) panels(p amxArgs, i, rows int, a []uint16, down int, tail []uint16) {
 	p.nextA, p.nextB = 2*p.downA, 2*uintptr(g.strip)
 	p.ldc, p.ldMask = 4*uintptr(g.ldc), 4*uintptr(g.e.LDMask)
 	if g.accumulate {

@@ -28,13 +28,10 @@ func useAMX(t *testing.T) {
 func TestAMX(t *testing.T) {
 	useAMX(t)
 	rng := rand.New(rand.NewPCG(16, 16))
-	amxShapes(rng, 300, func(m, n, k int) {
-		if t.Failed() {
-			return
+	amxCases(rng, 300, func(x *amxCase) {
+		if !t.Failed() {
+			x.check(t, rng, x.run)
 		}
-		x := newAMXCase(rng, m, n, max(k, 1))
-		x.k = k
-		x.check(t, x.run)
 	})
 }
 
@@ -48,7 +45,7 @@ func TestAMXPreempted(t *testing.T) {
 	rng := rand.New(rand.NewPCG(17, 17))
 	for g := range cases {
 		for cases[g] == nil || cases[g].accumulate {
-			cases[g] = newAMXCase(rng, 150+g, 100, 300+g)
+			cases[g] = newAMXCase(rng, 150+g, 100, 300+g, false)
 		}
 		wants[g] = cases[g].want(t)
 	}

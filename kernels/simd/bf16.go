@@ -90,21 +90,24 @@ func gemmBF16(m, n, k int, a []uint16, rsa, csa int, b bf16Right, c []float32, l
 	if want := BF16Scratch(m, n, k); len(tmp) < want {
 		panic(fmt.Sprintf("simd: scratch of %d elements, want %d", len(tmp), want))
 	}
-	s := selected.Load()
-	if k > 0 && s.amxTakes(m, n, k) && min(rsa, csa) == 1 && (b.tiles != nil || min(b.rs, b.cs) == 1) {
-		if b.tiles != nil {
-			gemmBF16TilesAMX(m, n, k, a, rsa, csa, b.tiles, c, ldc, accumulate, e, tmp)
-		} else {
-			gemmBF16AMX(m, n, k, a, rsa, csa, b.b, b.rs, b.cs, c, ldc, accumulate, e, tmp)
-		}
-		return
+	switch s := selected.Load(); {
+	case k > 0 && s.amxTakes(m, n, k) && b.tiles != nil && min(rsa, csa) == 1:
+		gemmBF16TilesAMX(m, n, k, a, rsa, csa, b.tiles, c, ldc, accumulate, e, tmp)
+	case k > 0 && s.amxTakes(m, n, k) && min(rsa, csa) == 1 && min(b.rs, b.cs) == 1:
+		gemmBF16AMX(m, n, k, a, rsa, csa, b.b, b.rs, b.cs, c, ldc, accumulate, e, tmp)
+	case k > 0:
+		gemmBF16Panels(s, m, n, k, a, rsa, csa, b, c, ldc, accumulate, e, tmp)
+	case accumulate:
+		bf16Epilogue(s, m, n, c, ldc, e)
+	default:
+		gemmPanels(s, m, n, 0, nil, 0, 0, nil, 0, c, ldc, false, e)
 	}
-	if k > 0 {
-		gemmBF16Panels(s, m, n, k, a, rsa, csa, b, c, ldc, accumulate, tmp)
-		accumulate = true
-	}
-	if !accumulate || e.Relu || e.Bias != nil || e.Mask != nil {
-		Gemm(m, n, 0, nil, 0, 0, nil, 0, c, ldc, accumulate, e)
+}
+
+// bf16Epilogue is what comes after the chains: a product without steps.
+func bf16Epilogue(s *selection, m, n int, c []float32, ldc int, e Epilogue) {
+	if e.Bias != nil || e.Relu || e.Mask != nil {
+		gemmPanels(s, m, n, 0, nil, 0, 0, nil, 0, c, ldc, true, e)
 	}
 }
 

@@ -18,19 +18,32 @@ func bf16PackRows(set isa, dst []float32, strip int, src []uint16, ks int, st bf
 		bf16rows_avx512(&dst[0], 4*strip, &src[0], 2*ks, st.n, st.packed-st.n, (count+15)/16, 1<<((count-1)%16+1)-1)
 		return count
 	}
-	whole := count / 8
-	if whole > 0 {
-		bf16rows_avx2(&dst[0], 4*strip, &src[0], 2*ks, st.n, st.packed-st.n, whole, 0)
+	if count < 8 {
+		return 0
 	}
-	return 8 * whole
+	bf16rows_avx2(&dst[0], 4*strip, &src[0], 2*ks, st.n, st.packed-st.n, (count+7)/8, uint64((count-1)%8+1))
+	return count
 }
 
-func bf16PackCols(set isa, dst *float32, src *uint16, rs, groups, live int) {
-	if set == isaAVX512 {
-		bf16cols_avx512(dst, src, 2*rs, groups, live)
-	} else {
-		bf16cols_avx2(dst, src, 2*rs, groups, live)
+// bf16Copy copies rows of an edge.
+func bf16Copy(set isa, dst []float32, ldd int, src []float32, lds, rows, width int) {
+	if set == isaAVX2 && width >= 8 && width <= 24 {
+		needStrides("the edge", rows, width, ldd, 1, len(dst))
+		needStrides("the edge", rows, width, lds, 1, len(src))
+		bf16edge_avx2(&dst[0], 4*ldd, &src[0], 4*lds, rows, width)
+		return
 	}
+	copyRows(dst, ldd, src, lds, rows, width)
+}
+
+// bf16PackCols packs one strip of live rows, whose steps are neighbours: groups of eight, and the rest, if it returns true.
+func bf16PackCols(set isa, dst *float32, src *uint16, rs, groups, live, rest int) bool {
+	if set == isaAVX512 {
+		bf16cols_avx512(dst, src, 2*rs, groups, live, rest)
+	} else {
+		bf16cols_avx2(dst, src, 2*rs, groups, live, rest)
+	}
+	return true
 }
 
 func bf16PackPairs(set isa, dst *float32, src *uint16, pairs int) {
@@ -67,13 +80,13 @@ func bf16TileRows(set isa, dst *uint16, src *float32, ld, pairs, live int) {
 	}
 }
 
-// bf16TurnTile makes pairs of steps of 16 rows of 32 steps, in groups of eight steps.
-func bf16TurnTile(set isa, dst, src *uint16, groups int) {
+// bf16TurnTile makes pairs of steps of 16 rows, ld apart, in groups of eight steps.
+func bf16TurnTile(set isa, dst, src *uint16, ld, groups int) {
 	if set == isaAVX512 {
-		bf16turn_avx512(dst, src, 2*BF16Block, groups)
+		bf16turn_avx512(dst, src, 2*ld, groups)
 		return
 	}
-	bf16turn_avx2(dst, src, 2*BF16Block, groups)
-	right, lower := unsafe.Add(unsafe.Pointer(dst), 32), unsafe.Add(unsafe.Pointer(src), 8*2*BF16Block)
-	bf16turn_avx2((*uint16)(right), (*uint16)(lower), 2*BF16Block, groups)
+	bf16turn_avx2(dst, src, 2*ld, groups)
+	right, lower := unsafe.Add(unsafe.Pointer(dst), 32), unsafe.Add(unsafe.Pointer(src), 8*2*ld)
+	bf16turn_avx2((*uint16)(right), (*uint16)(lower), 2*ld, groups)
 }

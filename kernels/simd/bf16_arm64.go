@@ -15,8 +15,10 @@ func bf16PackRows(_ isa, dst []float32, strip int, src []uint16, ks int, st bf16
 	return 4 * whole
 }
 
-func bf16PackCols(_ isa, dst *float32, src *uint16, rs, groups, _ int) {
+// bf16PackCols packs one whole strip of rows, whose steps are neighbours, in groups of eight; the rest is left.
+func bf16PackCols(_ isa, dst *float32, src *uint16, rs, groups, _, _ int) bool {
 	bf16cols_neon(dst, src, 2*rs, groups)
+	return false
 }
 
 func bf16PackPairs(_ isa, dst *float32, src *uint16, pairs int) { bf16pairs_neon(dst, src, pairs) }
@@ -30,10 +32,15 @@ func bf16TileRows(_ isa, dst *uint16, src *float32, ld, pairs, _ int) {
 	bf16tilerows_neon(dst, src, 4*ld, pairs)
 }
 
-// bf16TurnTile makes pairs of steps of 16 rows of 32 steps, in groups of eight steps.
-func bf16TurnTile(_ isa, dst, src *uint16, groups int) {
+// bf16TurnTile makes pairs of steps of 16 rows, ld apart, in groups of eight steps.
+func bf16TurnTile(_ isa, dst, src *uint16, ld, groups int) {
 	for r := 0; r < bf16TileCols; r += 4 {
-		to, from := unsafe.Add(unsafe.Pointer(dst), 4*r), unsafe.Add(unsafe.Pointer(src), 2*r*BF16Block)
-		bf16turn_neon((*uint16)(to), (*uint16)(from), 2*BF16Block, groups)
+		to, from := unsafe.Add(unsafe.Pointer(dst), 4*r), unsafe.Add(unsafe.Pointer(src), 2*r*ld)
+		bf16turn_neon((*uint16)(to), (*uint16)(from), 2*ld, groups)
 	}
+}
+
+// bf16Copy copies rows of an edge.
+func bf16Copy(_ isa, dst []float32, ldd int, src []float32, lds, rows, width int) {
+	copyRows(dst, ldd, src, lds, rows, width)
 }

@@ -21,10 +21,8 @@ type bf16Args struct {
 	tiles  int
 	flags  uint64 // gemmAccumulate
 	live   uint64 // mask of the last vector's columns (AVX-512)
-	at     [3]uintptr
 	status uint32 // the caller's MXCSR; after a kernel of NEON, what FPSR says of the tile
 	flush  uint32 // what the product needs: nearest even, subnormal operands and results are 0
-	even   [96]float32
 }
 
 // flushMXCSR masks every exception, rounds to nearest, and sets FTZ and DAZ.
@@ -37,22 +35,39 @@ type bf16Steps struct {
 	blocks, tail int
 }
 
+// bf16Product is a product in progress.
+type bf16Product struct {
+	s          *selection
+	set        isa
+	lanes      int
+	m, n, k    int
+	a          []uint16
+	rsa, csa   int
+	b          bf16Right
+	c          []float32
+	ldc        int
+	accumulate bool
+	e          Epilogue
+	// Scratch: A and B packed, and the panel of C whose width is not of whole vectors.
+	left, right, edge []float32
+	args              bf16Args
+}
+
 // gemmBF16Panels computes C by blocks of rows, blocks of steps and panels of columns.
-func gemmBF16Panels(s *selection, m, n, k int, a []uint16, rsa, csa int, b bf16Right, c []float32, ldc int, accumulate bool, tmp []float32) {
+func gemmBF16Panels(s *selection, m, n, k int, a []uint16, rsa, csa int, b bf16Right, c []float32, ldc int, accumulate bool, e Epilogue, tmp []float32) {
 	set := s.isa[opBF16Gemm]
 	if set == isaGo {
 		gemmBF16Go(m, n, k, a, rsa, csa, b, c, ldc, accumulate)
+		bf16Epilogue(s, m, n, c, ldc, e)
 		return
 	}
-	lanes := bf16Lanes(set)
 	tmp = tmp[-int(uintptr(unsafe.Pointer(&tmp[0]))/4)&15:] // lines of the cache
 	rows := min((m+15)&^15, bf16BlockRows)
 	longest := min((k+BF16Block-1)/BF16Block*BF16Block, bf16BlockK)
-	left, right, edge := tmp[:rows*longest], tmp[rows*longest:][:bf16PanelCols*longest], tmp[(rows+bf16PanelCols)*longest:]
-	args := bf16Args{flush: flushMXCSR}
-	vectors := (s.bf16Cols + lanes - 1) / lanes
+	x := bf16Product{s: s, set: set, lanes: bf16Lanes(set), m: m, n: n, k: k, a: a, rsa: rsa, csa: csa, b: b, c: c, ldc: ldc, accumulate: accumulate, e: e,
+		left: tmp[:rows*longest], right: tmp[rows*longest:][:bf16PanelCols*longest], edge: tmp[(rows+bf16PanelCols)*longest:]}
+	x.args.flush = flushMXCSR
 	for i := 0; i < m; i += rows {
-		rows := min(rows, m-i)
 		blocks := (k + BF16Block - 1) / BF16Block
 		pieces := (blocks + bf16BlockK/BF16Block - 1) / (bf16BlockK / BF16Block)
 		for p := 0; p < k; pieces-- {
@@ -60,67 +75,88 @@ func gemmBF16Panels(s *selection, m, n, k int, a []uint16, rsa, csa int, b bf16R
 			blocks -= take
 			st := bf16Steps{first: p, n: min(take*BF16Block, k-p)}
 			p += st.n
-			st.blocks, st.tail = st.n/BF16Block, 0
+			st.blocks = st.n / BF16Block
 			if rest := st.n % BF16Block; rest > 0 { // a pair of zeros stands for all that fill the block
 				st.tail = min(BF16Block/2, (rest+1)/2+1)
 			}
 			st.packed = st.blocks*BF16Block + 2*st.tail
-			strip := (st.packed + 7) &^ 7 * lanes
-			packBF16(set, left, strip, st, rows, a[i*rsa+st.first*csa:], csa, rsa)
-			args.strip, args.ldb = 4*uintptr(strip), 4*uintptr(strip)
-			args.blocks, args.tail, args.flags = st.blocks, st.tail, 0
-			if accumulate || st.first > 0 {
-				args.flags = gemmAccumulate
-			}
-			for j := 0; j < n; {
-				width := bf16Panel(n-j, vectors, lanes)
-				if b.tiles != nil {
-					packBF16Strips(set, right, strip, st, width, &b, j)
-				} else {
-					packBF16(set, right, strip, st, width, b.b[st.first*b.rs+j*b.cs:], b.rs, b.cs)
-				}
-				nr := width
-				to, ld := c[i*ldc+j:], ldc
-				switch {
-				case set == isaAVX512:
-					nr = (width + 7) &^ 7
-					args.live = 1<<(width-(nr-1)&^15) - 1
-				case width%lanes != 0: // through a copy with whole vectors
-					nr = (width + lanes - 1) &^ (lanes - 1)
-					to, ld = edge, nr
-					if st.first == 0 && accumulate {
-						for r := range rows {
-							copy(edge[r*nr:][:width], c[(i+r)*ldc+j:])
-						}
-					}
-				}
-				args.b, args.ldc = &right[0], 4*uintptr(ld)
-				for r := 0; r < rows; {
-					mr := min(s.bf16Rows, rows-r, lanes-r%lanes)
-					tiles := 1
-					if r%lanes == 0 && lanes%mr == 0 {
-						tiles = (rows - r) / mr
-					}
-					if set == isaNEON {
-						tiles = 1
-					}
-					args.tiles, args.a, args.c = tiles, &left[r/lanes*strip+r%lanes], &to[r*ld]
-					if set == isaNEON {
-						exact := bf16Exactly{rows: mr, cols: width, st: st, a: a[(i+r)*rsa+st.first*csa:], rsa: rsa, csa: csa, b: b.from(st.first, j), c: to[r*ld:], ldc: ld}
-						exact.tile(nr, &args)
-					} else {
-						bf16Tile(set, mr, nr, &args)
-					}
-					r += mr * tiles
-				}
-				if &to[0] == &edge[0] && p == k {
-					for r := range rows {
-						copy(c[(i+r)*ldc+j:][:width], edge[r*nr:])
-					}
-				}
-				j += width
-			}
+			x.block(i, min(rows, m-i), st)
 		}
+	}
+}
+
+// block adds a block of steps to a block of rows.
+func (x *bf16Product) block(i, rows int, st bf16Steps) {
+	strip := (st.packed + 7) &^ 7 * x.lanes
+	packBF16(x.set, x.left, strip, st, rows, x.a[i*x.rsa+st.first*x.csa:], x.csa, x.rsa)
+	x.args.strip, x.args.ldb, x.args.b = 4*uintptr(strip), 4*uintptr(strip), &x.right[0]
+	x.args.blocks, x.args.tail, x.args.flags = st.blocks, st.tail, 0
+	if x.accumulate || st.first > 0 {
+		x.args.flags = gemmAccumulate
+	}
+	vectors := (x.s.bf16Cols + x.lanes - 1) / x.lanes
+	for j := 0; j < x.n; {
+		width := bf16Panel(x.n-j, vectors, x.lanes)
+		if x.b.tiles != nil {
+			packBF16Strips(x.set, x.right, strip, st, width, &x.b, j)
+		} else {
+			packBF16(x.set, x.right, strip, st, width, x.b.b[st.first*x.b.rs+j*x.b.cs:], x.b.rs, x.b.cs)
+		}
+		x.panel(i, j, rows, width, strip, st)
+		j += width
+	}
+}
+
+// panel adds a block of steps to a panel of a block of rows.
+func (x *bf16Product) panel(i, j, rows, width, strip int, st bf16Steps) {
+	c, ld, nr := x.c[i*x.ldc+j:], x.ldc, width
+	whole := width%x.lanes == 0
+	switch {
+	case x.set == isaAVX512: // masks the last vector
+		nr = (width + 7) &^ 7
+		x.args.live = 1<<(width-(nr-1)&^15) - 1
+	case !whole: // through a copy with whole vectors
+		nr = (width + x.lanes - 1) &^ (x.lanes - 1)
+		if st.first == 0 && x.accumulate {
+			bf16Copy(x.set, x.edge, nr, c, ld, rows, width)
+		}
+		c, ld = x.edge, nr
+	}
+	x.args.ldc = 4 * uintptr(ld)
+	for r := 0; r < rows; {
+		mr, tiles := min(x.s.bf16Rows, rows-r, x.lanes-r%x.lanes), 1
+		if r%x.lanes == 0 && x.lanes%mr == 0 && x.set != isaNEON {
+			tiles = (rows - r) / mr
+		}
+		x.args.tiles, x.args.a, x.args.c = tiles, &x.left[r/x.lanes*strip+r%x.lanes], &c[r*ld]
+		if x.set == isaNEON {
+			exact := bf16Exactly{rows: mr, cols: width, st: st, a: x.a[(i+r)*x.rsa+st.first*x.csa:], rsa: x.rsa, csa: x.csa, b: x.b.from(st.first, j), c: c[r*ld:], ldc: ld}
+			exact.tile(nr, &x.args)
+		} else {
+			bf16Tile(x.set, mr, nr, &x.args)
+		}
+		r += mr * tiles
+	}
+	if st.first+st.n < x.k {
+		return
+	}
+	to := x.c[i*x.ldc+j:]
+	if !whole && x.set != isaAVX512 {
+		bf16Copy(x.set, to, x.ldc, c, ld, rows, width)
+	}
+	e := x.e
+	if e.Bias != nil {
+		e.Bias = e.Bias[j:]
+	}
+	if e.Mask != nil {
+		e.Mask = e.Mask[i*e.LDMask+j:]
+	}
+	bf16Epilogue(x.s, rows, width, to, x.ldc, e)
+}
+
+func copyRows(dst []float32, ldd int, src []float32, lds, rows, width int) {
+	for r := range rows {
+		copy(dst[r*ldd:][:width], src[r*lds:])
 	}
 }
 
@@ -149,20 +185,18 @@ func packBF16(set isa, dst []float32, strip int, st bf16Steps, count int, src []
 				packBF16Go(d, lanes, st, live, from, 1, rs)
 				continue
 			}
-			groups := st.n / 8
-			if groups > 0 {
-				bf16PackCols(set, &d[0], &from[0], rs, groups, live)
-			}
-			if rest := st.n % 8; rest > 0 {
+			groups, rest := st.n/8, st.n%8
+			done := groups > 0 && bf16PackCols(set, &d[0], &from[0], rs, groups, live, rest)
+			if rest > 0 && !done {
 				var last [16 * 8]uint16 // of the rows, and the zeros that follow
 				for r := range live {
 					for q, v := range from[r*rs+8*groups:][:rest] {
 						last[r*8+q] = v
 					}
 				}
-				bf16PackCols(set, &d[8*groups*lanes], &last[0], 8, 1, lanes)
-				groups++
+				bf16PackCols(set, &d[8*groups*lanes], &last[0], 8, 1, lanes, 0)
 			}
+			groups = (st.n + 7) / 8
 			if 8*groups < st.packed {
 				clear(d[8*groups*lanes : st.packed*lanes])
 			}

@@ -32,8 +32,11 @@ func bf16Tiles(i isa) (t [][2]int) {
 	if i == isaGo {
 		return [][2]int{{1, 4}}
 	}
-	unit := min(bf16Lanes(i), 8)
-	for mr := 1; mr <= 4; mr++ {
+	unit, rows := min(bf16Lanes(i), 8), 4
+	if i == isaAVX2 {
+		rows = 2
+	}
+	for mr := 1; mr <= rows; mr++ {
 		for nr := unit; nr <= 3*bf16Lanes(i); nr += unit {
 			t = append(t, [2]int{mr, nr})
 		}

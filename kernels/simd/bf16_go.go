@@ -2,15 +2,15 @@ package simd
 
 import "math"
 
-// tinyBF16 is what a sum must reach to be 2^-126 at least after rounding to 24 bits: a tie, which goes up to the even number.
+// tinyBF16 is the least sum that rounding to 24 bits makes 2^-126: a tie, which goes to the even number.
 const tinyBF16 = 0x1p-126 - 0x1p-151
 
 // gemmBF16Go is the definition, 32 rows, eight columns and a block of k at a time.
 //
-// All is done in float64, which holds each product, of 16 bits, exactly. The sum of a product and a chain is inexact there
-// only if one is less than 2^-28 of the other. Then it is no tie of float32, since neither has more than 24 bits, and it does
-// not lie about the least normal number, where a chain other than 0 is normal and so the product is small. Therefore the
-// second rounding, to float32, errs nowhere. Sums of two float32 are rounded rightly in two steps anyway.
+// It computes in float64, which holds each product, of 16 bits, exactly. There the sum of a product and a chain is inexact only
+// if one of them is less than 2^-28 of the other. Such a sum is no tie of float32, since the larger one has 24 bits at most;
+// nor is it tiny, since a chain other than 0 is 2^-126 at least. So rounding it again, to float32, does no harm. Sums of two
+// float32 may always be rounded in two steps.
 func gemmBF16Go(m, n, k int, a []uint16, rsa, csa int, b bf16Right, c []float32, ldc int, accumulate bool) {
 	const rows, cols = 32, 8
 	var left [rows]bf16Half
@@ -40,13 +40,10 @@ func gemmBF16Go(m, n, k int, a []uint16, rsa, csa int, b bf16Right, c []float32,
 				for i := range height {
 					row := c[(i0+i)*ldc+j:][:width]
 					// Chains are multiples of the last bits of products, so that above this none is tiny but 0.
-					chain := bf16Chain4
-					if leftLeast[i]+least < 2*(127-1)-126+2*7 {
-						chain = bf16Tiny4
-					}
+					normal := leftLeast[i]+least >= 2*(127-1)-126+2*7
 					for t := 0; t < width; t += 4 {
-						e := chain(left[i][0][:(steps+1)/2], &right[t/4][0])
-						o := chain(left[i][1][:steps/2], &right[t/4][1])
+						e := bf16Chain4(left[i][0][:(steps+1)/2], &right[t/4][0], normal)
+						o := bf16Chain4(left[i][1][:steps/2], &right[t/4][1], normal)
 						for u := range min(4, width-t) {
 							if steps < BF16Block { // the zeros that fill the block, which tell only where a chain is -0
 								if steps < BF16Block-1 {
@@ -70,8 +67,20 @@ func gemmBF16Go(m, n, k int, a []uint16, rsa, csa int, b bf16Right, c []float32,
 // bf16Half holds the even and the odd steps of a block, widened.
 type bf16Half [2][BF16Block / 2]float64
 
-// bf16Chain4 computes four neighbouring chains of a block, none of which becomes tiny.
-func bf16Chain4(x []float64, right *[BF16Block / 2][4]float64) [4]float32 {
+// bf16Chain4 computes four neighbouring chains of a block, which are faster where none becomes tiny.
+func bf16Chain4(x []float64, right *[BF16Block / 2][4]float64, normal bool) (c [4]float32) {
+	if !normal {
+		for p, v := range x {
+			for t, y := range right[p] {
+				s := v*y + float64(c[t])
+				if math.Abs(s) < tinyBF16 {
+					s *= 0
+				}
+				c[t] = float32(s)
+			}
+		}
+		return c
+	}
 	var c0, c1, c2, c3 float32
 	for p, v := range x {
 		y := &right[p&(BF16Block/2-1)]
@@ -79,20 +88,6 @@ func bf16Chain4(x []float64, right *[BF16Block / 2][4]float64) [4]float32 {
 		c2, c3 = float32(v*y[2]+float64(c2)), float32(v*y[3]+float64(c3))
 	}
 	return [4]float32{c0, c1, c2, c3}
-}
-
-// bf16Tiny4 is bf16Chain4 for all chains.
-func bf16Tiny4(x []float64, right *[BF16Block / 2][4]float64) (c [4]float32) {
-	for p, v := range x {
-		for t, y := range right[p] {
-			s := v*y + float64(c[t])
-			if math.Abs(s) < tinyBF16 {
-				s *= 0
-			}
-			c[t] = float32(s)
-		}
-	}
-	return c
 }
 
 // exponentBF16 is the stored exponent less one, or 255 for what counts as 0.

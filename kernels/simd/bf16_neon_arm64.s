@@ -86,7 +86,7 @@ stored6:
 	B next1
 done7:
 	WORD $0xd53b442d // MRS FPSR, R13
-	MOVW R13, 112(R0)
+	MOVW R13, 88(R0)
 	WORD $0xd51b440b // MSR FPCR, R11
 	WORD $0xd51b442c // MSR FPSR, R12
 	RET
@@ -152,7 +152,7 @@ stored13:
 	B next8
 done14:
 	WORD $0xd53b442d // MRS FPSR, R13
-	MOVW R13, 112(R0)
+	MOVW R13, 88(R0)
 	WORD $0xd51b440b // MSR FPCR, R11
 	WORD $0xd51b442c // MSR FPSR, R12
 	RET
@@ -227,7 +227,7 @@ stored20:
 	B next15
 done21:
 	WORD $0xd53b442d // MRS FPSR, R13
-	MOVW R13, 112(R0)
+	MOVW R13, 88(R0)
 	WORD $0xd51b440b // MSR FPCR, R11
 	WORD $0xd51b442c // MSR FPSR, R12
 	RET
@@ -295,7 +295,7 @@ stored27:
 	B next22
 done28:
 	WORD $0xd53b442d // MRS FPSR, R13
-	MOVW R13, 112(R0)
+	MOVW R13, 88(R0)
 	WORD $0xd51b440b // MSR FPCR, R11
 	WORD $0xd51b442c // MSR FPSR, R12
 	RET
@@ -379,7 +379,7 @@ stored34:
 	B next29
 done35:
 	WORD $0xd53b442d // MRS FPSR, R13
-	MOVW R13, 112(R0)
+	MOVW R13, 88(R0)
 	WORD $0xd51b440b // MSR FPCR, R11
 	WORD $0xd51b442c // MSR FPSR, R12
 	RET
@@ -479,7 +479,7 @@ stored41:
 	B next36
 done42:
 	WORD $0xd53b442d // MRS FPSR, R13
-	MOVW R13, 112(R0)
+	MOVW R13, 88(R0)
 	WORD $0xd51b440b // MSR FPCR, R11
 	WORD $0xd51b442c // MSR FPSR, R12
 	RET
@@ -558,7 +558,7 @@ stored48:
 	B next43
 done49:
 	WORD $0xd53b442d // MRS FPSR, R13
-	MOVW R13, 112(R0)
+	MOVW R13, 88(R0)
 	WORD $0xd51b440b // MSR FPCR, R11
 	WORD $0xd51b442c // MSR FPSR, R12
 	RET
@@ -660,7 +660,7 @@ stored55:
 	B next50
 done56:
 	WORD $0xd53b442d // MRS FPSR, R13
-	MOVW R13, 112(R0)
+	MOVW R13, 88(R0)
 	WORD $0xd51b440b // MSR FPCR, R11
 	WORD $0xd51b442c // MSR FPSR, R12
 	RET
@@ -785,7 +785,7 @@ stored62:
 	B next57
 done63:
 	WORD $0xd53b442d // MRS FPSR, R13
-	MOVW R13, 112(R0)
+	MOVW R13, 88(R0)
 	WORD $0xd51b440b // MSR FPCR, R11
 	WORD $0xd51b442c // MSR FPSR, R12
 	RET
@@ -875,7 +875,7 @@ stored69:
 	B next64
 done70:
 	WORD $0xd53b442d // MRS FPSR, R13
-	MOVW R13, 112(R0)
+	MOVW R13, 88(R0)
 	WORD $0xd51b440b // MSR FPCR, R11
 	WORD $0xd51b442c // MSR FPSR, R12
 	RET
@@ -995,7 +995,7 @@ stored76:
 	B next71
 done77:
 	WORD $0xd53b442d // MRS FPSR, R13
-	MOVW R13, 112(R0)
+	MOVW R13, 88(R0)
 	WORD $0xd51b440b // MSR FPCR, R11
 	WORD $0xd51b442c // MSR FPSR, R12
 	RET
@@ -1145,7 +1145,7 @@ stored83:
 	B next78
 done84:
 	WORD $0xd53b442d // MRS FPSR, R13
-	MOVW R13, 112(R0)
+	MOVW R13, 88(R0)
 	WORD $0xd51b440b // MSR FPCR, R11
 	WORD $0xd51b442c // MSR FPSR, R12
 	RET

@@ -2,8 +2,9 @@
 
 package simd
 
-func gemmBF16Panels(_ *selection, m, n, k int, a []uint16, rsa, csa int, b bf16Right, c []float32, ldc int, accumulate bool, _ []float32) {
+func gemmBF16Panels(s *selection, m, n, k int, a []uint16, rsa, csa int, b bf16Right, c []float32, ldc int, accumulate bool, e Epilogue, _ []float32) {
 	gemmBF16Go(m, n, k, a, rsa, csa, b, c, ldc, accumulate)
+	bf16Epilogue(s, m, n, c, ldc, e)
 }
 
 func callToBF16(_ isa, dst []uint16, src []float32)   { toBF16Go(dst, src) }

@@ -3,34 +3,41 @@
 package simd
 
 // callPackBF16 packs panels of which all columns, or all that there are, belong to the part, by pairs of steps; a pair or a
-// panel of which other parts have a share is left to Go.
+// panel of which other parts have a share is left to Go. Rows of B are passed a tile's at a time, which L1 holds.
 func callPackBF16(set isa, dst []uint16, k, n int, b []float32, rsb, csb int, k0, k1, j0, j1 int) {
 	first := k0 + k0&1
-	pairs := (k1 - first) / 2
-	if set == isaGo || rsb != 1 && csb != 1 || pairs <= 0 {
+	last := k1 - (k1-first)&1
+	if set == isaGo || rsb != 1 && csb != 1 || first >= last {
 		packBF16TilesGo(dst, k, b, rsb, csb, k0, k1, j0, j1)
 		return
 	}
-	for j := j0; j < j1; {
-		end := min(j1, (j+bf16TileCols)&^(bf16TileCols-1))
-		if j%bf16TileCols != 0 || end%bf16TileCols != 0 && end != n {
-			packBF16TilesGo(dst, k, b, rsb, csb, k0, k1, j, end)
-			j = end
-			continue
+	from := (j0 + bf16TileCols - 1) &^ (bf16TileCols - 1)
+	to := j1 &^ (bf16TileCols - 1)
+	if j1 == n {
+		to = n
+	}
+	if from >= to {
+		packBF16TilesGo(dst, k, b, rsb, csb, k0, k1, j0, j1)
+		return
+	}
+	packBF16TilesGo(dst, k, b, rsb, csb, k0, k1, j0, from)
+	packBF16TilesGo(dst, k, b, rsb, csb, k0, k1, to, j1)
+	packBF16TilesGo(dst, k, b, rsb, csb, k0, first, from, to)
+	packBF16TilesGo(dst, k, b, rsb, csb, last, k1, from, to)
+	steps := BF16Block
+	if csb != 1 {
+		steps = last - first
+	}
+	for p := first; p < last; p += steps {
+		pairs := min(steps, last-p) / 2
+		for j := from; j < to; j += bf16TileCols {
+			live := min(bf16TileCols, to-j)
+			if d, src := dst[bf16TileAt(k, p, j):], b[p*rsb+j*csb:]; csb == 1 {
+				packBF16Rows(set, d, src, rsb, pairs, live)
+			} else {
+				packBF16Cols(set, d, src, csb, pairs, live)
+			}
 		}
-		if first > k0 {
-			packBF16TilesGo(dst, k, b, rsb, csb, k0, first, j, end)
-		}
-		to, from := dst[bf16TileAt(k, first, j):], b[first*rsb+j*csb:]
-		if csb == 1 {
-			packBF16Rows(set, to, from, rsb, pairs, end-j)
-		} else {
-			packBF16Cols(set, to, from, csb, pairs, end-j)
-		}
-		if last := first + 2*pairs; last < k1 {
-			packBF16TilesGo(dst, k, b, rsb, csb, last, k1, j, end)
-		}
-		j = end
 	}
 }
 
@@ -52,20 +59,22 @@ func packBF16Rows(set isa, dst []uint16, b []float32, ld, pairs, live int) {
 
 // packBF16Cols packs a panel of live columns, ld apart, whose steps are neighbours; the other columns become 0.
 func packBF16Cols(set isa, dst []uint16, b []float32, ld, pairs, live int) {
-	var cols, turned [bf16TileLen]uint16
-	for p := 0; p < pairs; p += BF16Block / 2 {
-		count := min(BF16Block/2, pairs-p)
+	const steps = 4 * BF16Block // rounded at once
+	var cols [bf16TileCols * steps]uint16
+	for p := 0; p < 2*pairs; p += steps {
+		count := min(steps, 2*pairs-p)
 		for j := range live {
-			callToBF16(set, cols[j*BF16Block:][:2*count], b[j*ld+2*p:][:2*count])
+			callToBF16(set, cols[j*steps:][:count], b[j*ld+p:][:count])
 		}
-		d := dst[p*2*bf16TileCols:][:count*2*bf16TileCols]
-		to := &turned[0]
-		if count == BF16Block/2 {
-			to = &d[0]
+		d := dst[p*bf16TileCols:][:count*bf16TileCols]
+		groups := count / 8
+		if groups > 0 {
+			bf16TurnTile(set, &d[0], &cols[0], steps, groups)
 		}
-		bf16TurnTile(set, to, &cols[0], (2*count+7)/8)
-		if count < BF16Block/2 {
-			copy(d, turned[:])
+		if rest := count % 8; rest > 0 {
+			var last [8 * bf16TileCols]uint16
+			bf16TurnTile(set, &last[0], &cols[8*groups], steps, 1)
+			copy(d[8*groups*bf16TileCols:], last[:])
 		}
 	}
 }

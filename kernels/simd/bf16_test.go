@@ -468,18 +468,24 @@ func TestBF16Refuses(t *testing.T) {
 	}
 }
 
-// TestBF16Allocates: products and packings allocate nothing.
+// TestBF16Allocates: products and packings allocate nothing, in every set.
 func TestBF16Allocates(t *testing.T) {
 	const m, n, k = 30, 50, 70
 	a, x, c, tmp, tiles := make([]uint16, m*k), make([]float32, k*n), make([]float32, m*n), make([]float32, BF16Scratch(m, n, k)), make([]uint16, BF16Tiles(k, n))
 	b := make([]uint16, k*n)
-	if got := testing.AllocsPerRun(10, func() {
-		ToBF16(b, x)
-		FromBF16(x, b)
-		PackBF16Tiles(tiles, k, n, x, n, 1, 0, k, 0, n)
-		GemmBF16(m, n, k, a, k, 1, b, n, 1, c, n, false, Epilogue{Relu: true}, tmp)
-		GemmBF16Tiles(m, n, k, a, 1, m, tiles, c, n, true, Epilogue{}, tmp)
-	}); got != 0 {
-		t.Errorf("%v allocations", got)
+	for _, set := range Available() {
+		t.Run(set, func(t *testing.T) {
+			use(t, set, set, true)
+			if got := testing.AllocsPerRun(10, func() {
+				ToBF16(b, x)
+				FromBF16(x, b)
+				PackBF16Tiles(tiles, k, n, x, n, 1, 0, k, 0, n)
+				PackBF16Tiles(tiles, k, n, x, 1, k, 0, k, 0, n)
+				GemmBF16(m, n, k, a, k, 1, b, n, 1, c, n, false, Epilogue{Relu: true}, tmp)
+				GemmBF16Tiles(m, n, k, a, 1, m, tiles, c, n, true, Epilogue{}, tmp)
+			}); got != 0 {
+				t.Errorf("%v allocations", got)
+			}
+		})
 	}
 }

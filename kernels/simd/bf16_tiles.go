@@ -40,7 +40,6 @@ func PackBF16Tiles(dst []uint16, k, n int, b []float32, rsb, csb int, k0, k1, j0
 	}
 	needStrides("B", k1, j1, rsb, csb, len(b))
 	dst = dst[:BF16Tiles(k, n)]
-	callPackBF16(selected.Load().isa[opBF16Pack], dst, k, n, b, rsb, csb, k0, k1, j0, j1)
 	endK, endJ := k1, j1
 	if k1 == k {
 		endK = (k + BF16Block - 1) / BF16Block * BF16Block
@@ -48,14 +47,33 @@ func PackBF16Tiles(dst []uint16, k, n int, b []float32, rsb, csb int, k0, k1, j0
 	if j1 == n {
 		endJ = (n + bf16TileCols - 1) / bf16TileCols * bf16TileCols
 	}
-	for p := k0; p < endK; p++ {
-		from := j0
-		if p < k1 {
-			from = j1
+	dead := j1
+	if last := j1 &^ (bf16TileCols - 1); j1 < endJ && last >= j0 {
+		dead = last // its columns follow, so that all of the panel may be cleared
+	}
+	clearBF16Tiles(dst, k, k0, k1, dead, endJ)
+	clearBF16Tiles(dst, k, k1, endK, j0, endJ)
+	callPackBF16(selected.Load().isa[opBF16Pack], dst, k, n, b, rsb, csb, k0, k1, j0, j1)
+}
+
+// clearBF16Tiles makes steps k0 to k1 of columns j0 to j1 zeros: of whole panels all pairs at once.
+func clearBF16Tiles(dst []uint16, k, k0, k1, j0, j1 int) {
+	for j := j0; j < j1; {
+		end := min(j1, (j+bf16TileCols)&^(bf16TileCols-1))
+		first, last := k0, k0
+		if j%bf16TileCols == 0 && end%bf16TileCols == 0 && k0+k0&1 < k1 {
+			first, last = k0+k0&1, k1&^1
+			at := bf16TileAt(k, first, j)
+			clear(dst[at : at+(last-first)*bf16TileCols])
 		}
-		for j := from; j < endJ; j++ {
-			dst[bf16TileAt(k, p, j)] = 0
+		for _, p := range [][2]int{{k0, first}, {last, k1}} {
+			for p, to := p[0], p[1]; p < to; p++ {
+				for c := j; c < end; c++ {
+					dst[bf16TileAt(k, p, c)] = 0
+				}
+			}
 		}
+		j = end
 	}
 }
 

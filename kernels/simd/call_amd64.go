@@ -334,16 +334,16 @@ func transposeSize(i isa, least int) int {
 }
 
 // transposeBlocks turns blocks of a size that transposeSize gives; strides are in bytes.
-func transposeBlocks(i isa, size int, dst, src *float32, ldd, lds, blocks int) {
+func transposeBlocks(i isa, size int, dst, src *float32, ldd, lds, blocks, strips int) {
 	switch {
 	case i == isaAVX512 && size == 8:
-		f32transpose_avx512(dst, src, ldd, lds, blocks)
+		f32transpose_avx512(dst, src, ldd, lds, blocks, strips)
 	case i == isaAVX512:
-		f32transpose4_avx512(dst, src, ldd, lds, blocks)
+		f32transpose4_avx512(dst, src, ldd, lds, blocks, strips)
 	case size == 8:
-		f32transpose_avx2(dst, src, ldd, lds, blocks)
+		f32transpose_avx2(dst, src, ldd, lds, blocks, strips)
 	default:
-		f32transpose4_avx2(dst, src, ldd, lds, blocks)
+		f32transpose4_avx2(dst, src, ldd, lds, blocks, strips)
 	}
 }
 

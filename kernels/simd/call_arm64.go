@@ -155,8 +155,8 @@ func transposeSize(i isa, least int) int {
 }
 
 // transposeBlocks turns blocks of 4 by 4; strides are in bytes.
-func transposeBlocks(_ isa, _ int, dst, src *float32, ldd, lds, blocks int) {
-	f32transpose_neon(dst, src, ldd, lds, blocks)
+func transposeBlocks(_ isa, _ int, dst, src *float32, ldd, lds, blocks, strips int) {
+	f32transpose_neon(dst, src, ldd, lds, blocks, strips)
 }
 
 // peakLoop runs n rounds of the register loop and returns its floating-point operations; 0 when the set has none.

@@ -24,7 +24,7 @@ func callRMSProp(_ isa, w, g, v []float32, c *rmsConsts)               { rmsProp
 
 func transposeSize(isa, int) int { return 0 }
 
-func transposeBlocks(_ isa, _ int, dst, src *float32, ldd, lds, blocks int) {}
+func transposeBlocks(_ isa, _ int, dst, src *float32, ldd, lds, blocks, strips int) {}
 
 func peakLoop(isa, int) int { return 0 }
 

@@ -13,7 +13,7 @@ import (
 func TestArgs(t *testing.T) {
 	args := reflect.TypeFor[gemmArgs]()
 	names := []string{"a", "rsa", "csa", "b", "ldb", "c", "ldc", "bias", "k", "rows", "vecs", "tiles",
-		"live", "last", "flags", "mask", "ldMask", "stepA", "stepC", "stepMask", "far", "ldFar", "farLines"}
+		"live", "last", "flags", "mask", "ldMask", "stepA", "stepC", "stepMask", "far", "ldFar", "farLines", "fetchA", "fetchFrom"}
 	if args.NumField() != len(names) {
 		t.Fatalf("gemmArgs has %d fields, want %d", args.NumField(), len(names))
 	}
@@ -26,12 +26,12 @@ func TestArgs(t *testing.T) {
 		at += f.Type.Size()
 	}
 	bf := reflect.TypeFor[bf16Args]()
-	for i, name := range []string{"a", "strip", "b", "ldb", "c", "ldc", "blocks", "tail", "tiles", "flags", "live", "at"} {
+	for i, name := range []string{"a", "strip", "b", "ldb", "c", "ldc", "blocks", "tail", "tiles", "flags", "live"} {
 		if f := bf.Field(i); f.Name != name || f.Offset != uintptr(8*i) {
 			t.Errorf("field %d of bf16Args is %s at %d, want %s at %d", i, f.Name, f.Offset, name, 8*i)
 		}
 	}
-	for name, at := range map[string]uintptr{"status": 112, "flush": 116, "even": 120} {
+	for name, at := range map[string]uintptr{"status": 88, "flush": 92} {
 		if f, _ := bf.FieldByName(name); f.Offset != at {
 			t.Errorf("bf16Args.%s at %d, want %d", name, f.Offset, at)
 		}

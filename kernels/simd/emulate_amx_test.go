@@ -93,10 +93,15 @@ func (x *amxCase) String() string {
 		x.ldc, x.accumulate, x.e.Bias != nil, x.e.Relu, x.e.Mask != nil)
 }
 
-func newAMXCase(rng *rand.Rand, m, n, k int) *amxCase {
+// newAMXCase is a product with random strides and epilogue, or a plain one: A and B row-major, and all of the epilogue.
+func newAMXCase(rng *rand.Rand, m, n, k int, plain bool) *amxCase {
 	strides := func(rows, cols int) (rs, cs, size int) {
 		rs, cs = cols+rng.IntN(3), 1
-		switch rng.IntN(8) {
+		layout := rng.IntN(8)
+		if plain {
+			layout = 7
+		}
+		switch layout {
 		case 0, 1, 2:
 			rs, cs = 1, rows+rng.IntN(3)
 		case 3:
@@ -124,11 +129,11 @@ func newAMXCase(rng *rand.Rand, m, n, k int) *amxCase {
 	for i := range m {
 		copy(x.c.mid[i*x.ldc:][:n], fill(rng, n))
 	}
-	x.e.Relu = rng.IntN(3) == 0
-	if rng.IntN(3) == 0 {
+	x.e.Relu = plain || rng.IntN(3) == 0
+	if plain || rng.IntN(3) == 0 {
 		x.e.Bias = fill(rng, n)
 	}
-	if rng.IntN(3) == 0 {
+	if plain || rng.IntN(3) == 0 {
 		x.e.LDMask = n + rng.IntN(3)
 		x.e.Mask = testValues(rng, (m-1)*x.e.LDMask+n)
 	}
@@ -148,8 +153,8 @@ func (x *amxCase) want(t *testing.T) []float32 {
 	return c
 }
 
-// check runs both entry points, with scratch that holds NaN.
-func (x *amxCase) check(t *testing.T, run func(packed bool, tmp []float32)) {
+// check runs both entry points, with scratch that begins anywhere and holds NaN.
+func (x *amxCase) check(t *testing.T, rng *rand.Rand, run func(packed bool, tmp []float32)) {
 	t.Helper()
 	want := x.want(t)
 	before := append([]float32(nil), x.c.mid...)
@@ -158,7 +163,7 @@ func (x *amxCase) check(t *testing.T, run func(packed bool, tmp []float32)) {
 		if packed {
 			size = amxTilesScratch(x.m, x.n, x.k)
 		}
-		tmp := make([]float32, size)
+		tmp := guard(rng, size).mid
 		for i := range tmp {
 			tmp[i] = float32(math.NaN())
 		}
@@ -178,15 +183,21 @@ func (x *amxCase) run(packed bool, tmp []float32) {
 	}
 }
 
-// amxShapes runs f for ragged products and for some that are cut into blocks.
-func amxShapes(rng *rand.Rand, trials int, f func(m, n, k int)) {
+// amxCases runs f for ragged products and for some that are cut into blocks.
+func amxCases(rng *rand.Rand, trials int, f func(x *amxCase)) {
 	for range trials {
-		f(1+rng.IntN(70), 1+rng.IntN(70), 1+rng.IntN(100))
+		f(newAMXCase(rng, 1+rng.IntN(70), 1+rng.IntN(70), 1+rng.IntN(100), false))
 	}
-	for _, s := range [][3]int{{32, 32, 32}, {16, 16, 64}, {48, 33, 96}, {64, 100, 64}, {1, 1, 1}, {5, 100, 31}, // whole tiles, and the least
+	for _, s := range [][3]int{{32, 32, 32}, {16, 16, 64}, {48, 33, 96}, {64, 100, 64}, {1, 1, 1}, {5, 100, 31}, {107, 20, 40}, // whole tiles, and the least
 		{20, 36, amxMostK*BF16Block + 40}, {300, 17, amxMostK*BF16Block - 5}, {3, amxMostB/amxMostK*16 + 40, amxMostK * BF16Block},
-		{600, 3, 27 * BF16Block}, {40, 70, 0}} {
-		f(s[0], s[1], s[2])
+		{600, 3, 27 * BF16Block}} {
+		f(newAMXCase(rng, s[0], s[1], s[2], true))
+		f(newAMXCase(rng, s[0], s[1], s[2], false))
+	}
+	for range 3 {
+		x := newAMXCase(rng, 40, 70, 1, false)
+		x.k = 0
+		f(x)
 	}
 }
 
@@ -199,13 +210,11 @@ func TestEmulatedAMX(t *testing.T) {
 	if testing.Short() {
 		trials = 10
 	}
-	amxShapes(rng, trials, func(m, n, k int) {
+	amxCases(rng, trials, func(x *amxCase) {
 		if t.Failed() {
 			return
 		}
-		x := newAMXCase(rng, m, n, max(k, 1))
-		x.k = k
-		x.check(t, func(packed bool, tmp []float32) {
+		x.check(t, rng, func(packed bool, tmp []float32) {
 			emulateAMX(t, p, memory("a", x.a), memory("b", x.b), memory("tiles", x.tiles), memory("c", x.c.mid), memory("bias", x.e.Bias), memory("mask", x.e.Mask), memory("tmp", tmp))
 			defer func() { amxEmulator = nil }()
 			x.run(packed, tmp)
@@ -218,5 +227,21 @@ func TestEmulatedAMX(t *testing.T) {
 	}
 	if len(p.code) != len(emulatedCalls) {
 		t.Errorf("%d kernels in the file, %d called", len(p.code), len(emulatedCalls))
+	}
+}
+
+// TestAMXAllocatesNothing: neither the driver's arguments nor the operands leave the stack.
+func TestAMXAllocatesNothing(t *testing.T) {
+	amxEmulator = func(amxKernel, unsafe.Pointer, uintptr) {}
+	defer func() { amxEmulator = nil }()
+	if n := testing.AllocsPerRun(20, func() {
+		var a, b, tiles [2048]uint16
+		var c, bias [40 * 40]float32
+		var tmp [8192]float32
+		e := Epilogue{Bias: bias[:], Relu: true, Mask: bias[:], LDMask: 40}
+		gemmBF16AMX(40, 40, 40, a[:], 40, 1, b[:], 1, 40, c[:], 40, true, e, tmp[:])
+		gemmBF16TilesAMX(40, 20, 40, a[:], 1, 40, tiles[:], c[:], 40, false, e, tmp[:])
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
 	}
 }

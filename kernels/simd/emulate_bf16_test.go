@@ -54,6 +54,10 @@ func (m *machine) bf16(in instruction) bool {
 		if len(a) == 3 {
 			mask = m.k[a[1].reg]
 		}
+		if a[0].kind == 'v' {
+			put(a[1], a[1].lanes, func(i int) uint32 { return m.vec[a[0].reg][i/2] >> (16 * (i % 2)) & 0xffff })
+			return true
+		}
 		put(a[len(a)-1], a[len(a)-1].lanes, func(i int) uint32 {
 			if mask>>i&1 == 0 {
 				return 0
@@ -70,6 +74,15 @@ func (m *machine) bf16(in instruction) bool {
 			src := &m.vec[a[1-i%4/2].reg]
 			at := i&^3 + i%2*2
 			return word(src[at]) | word(src[at+1])<<16
+		})
+	case name == "VPSHUFB": // bytes of a1 by those of a0
+		put(a[2], 4, func(i int) (v uint32) {
+			for b := range 4 {
+				if at := m.vec[a[0].reg][i] >> (8 * b) & 0xff; at < 0x80 {
+					v |= m.vec[a[1].reg][at&15/4] >> (8 * (at & 3)) & 0xff << (8 * b)
+				}
+			}
+			return v
 		})
 	case name == "VPERMQ":
 		put(a[2], 8, func(i int) uint32 { return m.vec[a[1].reg][int(a[0].imm>>(i/2*2)&3)*2+i%2] })
@@ -121,10 +134,7 @@ func TestEmulatedBF16(t *testing.T) {
 		for trial := range 20 {
 			st := bf16Steps{n: 1 + rng.IntN(40)}
 			st.packed = st.n + rng.IntN(4)
-			strips, live := 1+rng.IntN(3), lanes
-			if set == isaAVX512 {
-				live = 1 + rng.IntN(lanes)
-			}
+			strips, live := 2+rng.IntN(3), 1+rng.IntN(lanes)
 			cols := (strips-1)*lanes + live
 			ld := cols + rng.IntN(3)
 			src := bf16Values(rng, 3, (st.n-1)*ld+cols)
@@ -132,25 +142,27 @@ func TestEmulatedBF16(t *testing.T) {
 			for s := range strips {
 				packBF16Go(want[s*st.packed*lanes:], lanes, st, min(lanes, cols-s*lanes), src[s*lanes:], ld, 1)
 			}
-			got := emulatedBF16(t, p, fn("rows"), floatBytes(make([]float32, len(want))), 4*st.packed*lanes, wordBytes(src), 2*ld, st.n, st.packed-st.n, strips, 1<<live-1)
+			got := emulatedBF16(t, p, fn("rows"), floatBytes(make([]float32, len(want))), 4*st.packed*lanes, wordBytes(src), 2*ld, st.n, st.packed-st.n, strips, map[isa]int{isaAVX2: live, isaAVX512: 1<<live - 1}[set])
 			sameBits(t, "rows", bytesFloats(got), want)
 
 			groups, live := 1+rng.IntN(5), 1+rng.IntN(lanes)
 			if trial%2 == 0 {
 				live = lanes
 			}
-			st = bf16Steps{n: 8 * groups, packed: 8 * groups}
+			rest := rng.IntN(8)
+			st = bf16Steps{n: 8*groups + rest, packed: (8*groups + rest + 7) &^ 7}
 			ld = st.n + rng.IntN(3)
 			src = bf16Values(rng, 3, (live-1)*ld+st.n)
-			want = make([]float32, st.n*lanes)
+			want = make([]float32, st.packed*lanes)
 			packBF16Go(want, lanes, st, live, src, 1, ld)
-			got = emulatedBF16(t, p, fn("cols"), floatBytes(make([]float32, len(want))), wordBytes(src), 2*ld, groups, live)
+			got = emulatedBF16(t, p, fn("cols"), floatBytes(make([]float32, len(want))), wordBytes(src), 2*ld, groups, live, rest)
 			for i, v := range bytesFloats(got) { // dead rows are anything
 				if i%lanes < live {
 					sameBits(t, "cols", []float32{v}, want[i:i+1])
 				}
 			}
 
+			st.n = 8 * groups
 			src = bf16Values(rng, 3, (lanes-1)*ld+st.n)
 			turned := make([]uint16, (4*groups-1)*32+2*lanes)
 			for q := range st.n {
@@ -187,6 +199,13 @@ func TestEmulatedBF16(t *testing.T) {
 			tiles := make([]uint16, 2*pairs*bf16TileCols)
 			packBF16TilesGo(tiles, 2*pairs, x, ld, 1, 0, 2*pairs, 0, live)
 			sameWords(t, "tilerows", emulatedBF16(t, p, fn("tilerows"), make([]byte, 2*len(tiles)), floatBytes(x), 4*ld, pairs, 1<<live-1), tiles)
+		}
+		for width := 8; set == isaAVX2 && width <= 24; width++ {
+			rows, ldd, lds := 1+rng.IntN(4), width+rng.IntN(3), width+rng.IntN(3)
+			src, want := normals(rng, (rows-1)*lds+width), normals(rng, (rows-1)*ldd+width)
+			got := emulatedBF16(t, p, fn("edge"), floatBytes(want), 4*ldd, floatBytes(src), 4*lds, rows, width)
+			copyRows(want, ldd, src, lds, rows, width)
+			sameBits(t, "edge", bytesFloats(got), want)
 		}
 		for name := range p.code {
 			if !ran[name] {
@@ -227,15 +246,13 @@ func emulateBF16Tile(t *testing.T, p *program, fn string, rng *rand.Rand, set is
 	mc := newMachine(p)
 	at := func(x []float32) uint64 { return mc.place("", floatBytes(x)) }
 	accumulate := rng.IntN(2)
-	args := bf16Args{}
 	var words []byte
 	pa, pb, pc := at(left), at(right), at(c)
 	out := len(mc.mem) - 1
 	for _, v := range []uint64{pa, uint64(4 * strip), pb, uint64(4 * strip), pc, uint64(4 * ldc), uint64(st.blocks), uint64(st.tail), uint64(count),
-		uint64(accumulate), 1<<(n-(nr-1)&^15) - 1, 0, 0, 0, uint64(flushMXCSR) << 32} {
+		uint64(accumulate), 1<<(n-(nr-1)&^15) - 1, uint64(flushMXCSR) << 32} {
 		words = binary.LittleEndian.AppendUint64(words, v)
 	}
-	words = append(words, make([]byte, 4*len(args.even))...)
 	if err := mc.run(fn, mc.place("args", words)); err != nil {
 		t.Fatal(err)
 	}

@@ -23,15 +23,24 @@ func TestEmulatedGemm(t *testing.T) {
 		sameBits(t, pack, emulatedStrided(t, p, pack, got, 4*18, src, 4*21, 4), want)
 		ran := map[string]bool{pack: true}
 		rng := rand.New(rand.NewPCG(4, uint64(set)))
-		for _, tile := range tiles(set) {
+		list := tiles(set)
+		if set == isaAVX512 {
+			list = append(list, [2]int{tailRows, tailColumns})
+		}
+		for _, tile := range list {
 			for trial := range 8 {
 				mr, nr := tile[0], tile[1]
+				tail := mr == tailRows
 				count := 1 + trial%3
 				n := nr
-				if trial > 2 {
+				if trial > 2 && !tail {
 					n -= rng.IntN(columnsLess(set, nr))
 				}
 				m, k := mr*count, []int{0, 1, 2, 7, 12}[rng.IntN(5)]
+				if tail {
+					k = 4 * (1 + rng.IntN(3))
+					k -= trial % 2 * rng.IntN(4) // turned, any
+				}
 				rsa, csa := k+1, 1
 				if trial%2 == 1 {
 					rsa, csa = 1, m+2
@@ -71,10 +80,13 @@ func TestEmulatedGemm(t *testing.T) {
 					flags |= 2
 				}
 				q := panel(set, nr%16 == 8, n, nr)
-				if q.nr != nr {
+				if q.nr != nr && !tail {
 					t.Fatalf("%v: %d columns do not use a tile of %d", set, n, nr)
 				}
 				fn, vecs := kernelOf(set, mr, nr, q.live)
+				if tail {
+					fn = []string{"f32gemm_tail_avx512", "f32gemm_tail_turned_avx512"}[trial%2]
+				}
 				ran[fn] = true
 				if trial%2 == 1 {
 					flags |= gemmFetchC
@@ -82,7 +94,7 @@ func TestEmulatedGemm(t *testing.T) {
 				far := uint64(trial % 2) // anywhere
 				var args []byte
 				for _, v := range []uint64{pa, uint64(4 * rsa), uint64(4 * csa), pb, uint64(4 * ldb), pc, uint64(4 * ldc), bias, uint64(k), uint64(mr), vecs, uint64(count), q.live, uint64(q.last),
-					flags, mask, uint64(4 * e.LDMask), uint64(4 * mr * rsa), uint64(4 * mr * ldc), uint64(4 * mr * e.LDMask), far, 64, far} {
+					flags, mask, uint64(4 * e.LDMask), uint64(4 * mr * rsa), uint64(4 * mr * ldc), uint64(4 * mr * e.LDMask), far, 64, far, 64 * far, 12} {
 					args = binary.LittleEndian.AppendUint64(args, v)
 				}
 				if err := mc.run(fn, mc.place("args", args)); err != nil {

@@ -164,14 +164,15 @@ func TestEmulatedVector(t *testing.T) {
 			colSumsGo(rows, big, ldx, want)
 			sameBits(t, fn(opColSums), emulated(t, p, fn(opColSums), [][]float32{z, big}, 4*ldx, rows, n)[0], want)
 
-			for size, name := range map[int]string{8: "f32transpose", 4: "f32transpose4"} { // blocks below each other; the strides are any
-				blocks, fn := 1+n%3, fmt.Sprintf("%s_%v", name, set)
+			for size, name := range map[int]string{8: "f32transpose", 4: "f32transpose4"} { // the strides are any
+				blocks, strips, fn := 1+n%3, 1+n%2, fmt.Sprintf("%s_%v", name, set)
 				ran[fn] = true
-				rows, lds, ldd := blocks*size, size+n%5, blocks*size+1
-				src, dst := testValues(rng, (rows-1)*lds+size), testValues(rng, (size-1)*ldd+rows)
+				rows, cols := blocks*size, strips*size
+				lds, ldd := cols+n%5, rows+1
+				src, dst := testValues(rng, (rows-1)*lds+cols), testValues(rng, (cols-1)*ldd+rows)
 				want := slices.Clone(dst)
-				transposeGo(rows, size, src, lds, want, ldd)
-				sameBits(t, fn, emulated(t, p, fn, [][]float32{dst, src}, 4*ldd, 4*lds, blocks)[0], want)
+				transposeGo(rows, cols, src, lds, want, ldd)
+				sameBits(t, fn, emulated(t, p, fn, [][]float32{dst, src}, 4*ldd, 4*lds, blocks, strips)[0], want)
 			}
 
 			units := drawUnit * (1 + n%3)
@@ -188,6 +189,7 @@ func TestEmulatedVector(t *testing.T) {
 			}
 
 			emulateOptimizers(t, p, fn, n, normals(rng, n), normals(rng, n), normals(rng, n), squares(rng, n))
+			emulateOptimizers(t, p, fn, n, testValues(rng, n), testValues(rng, n), testValues(rng, n), testValues(rng, n))
 			emulateOptimizers(t, p, fn, n, tiny(rng, n), tiny(rng, n), tiny(rng, n), magnitudes(tiny(rng, n)))
 		}
 		for name := range p.code {

@@ -73,6 +73,12 @@ func (m *machine) vector(in instruction) {
 		m.vec[dst.reg] = out
 	case "VPMOVZXWD":
 		set(func(i int) uint32 { return uint32(binary.LittleEndian.Uint16(m.at(m.addr(a[0])+2*uint64(i), 2))) })
+	case "VEXTRACTF32X4": // to memory
+		for i := range 4 {
+			binary.LittleEndian.PutUint32(m.at(m.addr(dst)+4*uint64(i), 4), m.vec[a[1].reg][4*int(a[0].imm)+i])
+		}
+	case "VBROADCASTF32X4":
+		set(func(i int) uint32 { return m.lane(a[0], i%4, false) })
 	case "VMASKMOVPS":
 		if dst.kind == 'm' {
 			for i := range a[0].lanes {
@@ -101,8 +107,10 @@ func (m *machine) vector(in instruction) {
 		set(func(i int) uint32 { return x(1, i&^3+int(a[0].imm>>(2*(i&3))&3)) })
 	case "VMOVSHDUP":
 		set(func(i int) uint32 { return x(0, i|1) })
-	case "VMOVSS":
-		binary.LittleEndian.PutUint32(m.at(m.addr(dst), 4), m.vec[a[0].reg][0])
+	case "VMOVSS", "VMOVLPS":
+		for i := range map[string]int{"VMOVSS": 1, "VMOVLPS": 2}[name] {
+			binary.LittleEndian.PutUint32(m.at(m.addr(dst)+4*uint64(i), 4), m.vec[a[0].reg][i])
+		}
 	case "VUNPCKLPS", "VUNPCKHPS": // pairs of first and second source, within each 128 bits
 		high := map[string]int{"VUNPCKHPS": 2}[name]
 		set(func(i int) uint32 { return x(1-i%2, i&^3+high+i%4/2) })

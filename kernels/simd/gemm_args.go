@@ -27,6 +27,8 @@ type gemmArgs struct {
 	far      uintptr // tile t of the first farLines fetches the t-th cache line of each row into the cache
 	ldFar    uintptr
 	farLines int
+	// AVX-512: bytes from step to step at which A is fetched ahead, 0 for not at all, and from the tile's A to where that begins.
+	fetchA, fetchFrom uintptr
 }
 
 // gemmArgs.flags

@@ -451,6 +451,7 @@ func checkErrorRows(t *testing.T, rng *rand.Rand, n int) {
 func checkOptimizer(t *testing.T, rng *rand.Rand, o op, n int) {
 	t.Helper()
 	checkUpdate(t, rng, o, normals(rng, n), normals(rng, n), normals(rng, n), squares(rng, n))
+	checkUpdate(t, rng, o, testValues(rng, n), testValues(rng, n), testValues(rng, n), testValues(rng, n))
 	checkUpdate(t, rng, o, tiny(rng, n), tiny(rng, n), tiny(rng, n), magnitudes(tiny(rng, n))) // the decay of normal weights would hide what is tiny
 }
 

@@ -4,6 +4,10 @@ package simd
 type gemmRules struct {
 	half       bool         // the last vector of a tile may be half of one
 	columnsFar int          // of the widest panel where A is turned, or where rows of B begin within cache lines and are many
+	fetchA     bool         // fetch A ahead, during the first pass over one that the second cache does not hold
+	tail       bool         // compute the last four columns turned
+	packTurned bool         // pack an A that is turned and whose columns are far apart
+	fetchC     bool         // fetch C before the chains where A is turned, which a weight gradient does
 	short      []shortChain // lower tiles, for chains so short that the stores of one tile should overlap the loads of the next
 }
 
@@ -16,8 +20,8 @@ type shortChain struct {
 // rulesOf has the rules of each family; README.md says what was measured. Intel's CPUs shut a port while 512-bit work is in
 // flight, so that half a vector costs as much as a whole one; they read rows that begin within cache lines at a loss.
 var rulesOf = map[string]gemmRules{
-	"amd":   {half: true, columnsFar: 64, short: []shortChain{{64, [4]int{12, 8, 4, 4}}, {128, [4]int{12, 12, 6, 4}}}},
-	"intel": {columnsFar: 48},
+	"amd":   {half: true, columnsFar: 64, fetchA: true, tail: true, short: []shortChain{{64, [4]int{12, 8, 4, 4}}, {128, [4]int{12, 12, 6, 4}}}},
+	"intel": {columnsFar: 48, tail: true, packTurned: true, fetchC: true},
 }
 
 // family names the rules for a vendor, as CPUID gives it.
@@ -70,10 +74,23 @@ func (s *selection) rows(m, k, nr int) int {
 	return high
 }
 
-// farLines is how many cache lines a row of a panel of nr columns touches; one that begins within a line touches one more.
-func farLines(nr, ldb int) int {
+// The tile of the last columns that are computed turned, and the columns up to which they are worth a pass over A of their own.
+const (
+	tailRows, tailColumns = 16, 4
+	tailMost              = 256
+)
+
+// tail says whether the last four columns are computed turned.
+func (s *selection) tail(m, n, k, rsa, csa int) bool {
+	return s.isa[opGemm] == isaAVX512 && s.rules.tail && !s.forced && n%16 == tailColumns && n <= tailMost && (m >= 4*tailRows || m > 0 && m%tailRows == 0) && k > 0 &&
+		(csa == 1 && k%4 == 0 || rsa == 1)
+}
+
+// farLines is how many cache lines of a row of a panel of nr columns are fetched ahead. A row that begins within a line
+// touches one more, which AVX2 leaves alone: there a fetch in a step costs more than it gains.
+func (s *selection) farLines(nr, ldb int) int {
 	n := (nr + 15) / 16
-	if ldb%16 != 0 {
+	if ldb%16 != 0 && s.isa[opGemm] == isaAVX512 {
 		n++
 	}
 	return n
@@ -112,4 +129,11 @@ const (
 	packWork = 1 << 21 // and there are so many multiplications
 	packK    = 256     // steps of a packed block
 	packA    = 32 << 10
+
+	turnedStride  = 200 // how far apart the columns of a turned A that is packed are
+	turnedK       = 64  // and the least steps, rows and columns for which that pays
+	turnedRows    = 16
+	turnedColumns = 128
+	fetchK        = 128 // the least steps and columns for which C is fetched
+	fetchColumns  = 128
 )

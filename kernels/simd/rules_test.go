@@ -27,11 +27,12 @@ func TestRulesKeepBits(t *testing.T) {
 					if i > 2 && i%4 == 0 { // several blocks, and what they pack
 						m, n, k = 16+rng.IntN(40), 128+rng.IntN(80), 300+rng.IntN(400)
 					}
-					if i%3 == 1 {
-						n = n&^15 + 4
+					if i%3 == 1 { // a tail of four columns
+						m, n, k = m+4*tailRows, n%160&^15+tailColumns, 4*k
 					}
 					checkGemmStrides(t, rng, m, n, k, k, 1, n, n)
 					checkGemmStrides(t, rng, m, n, k, 1, m+rng.IntN(200), n+rng.IntN(4), n)
+					checkGemmStrides(t, rng, 16*(1+i%5), n&^15+4, 1+i%5, 1, 1, n+4, n+4) // rows and columns of A are one apart
 				}
 			})
 		}

@@ -23,28 +23,10 @@ func bf16gemm_2x16_avx2(p *bf16Args)
 func bf16gemm_2x24_avx2(p *bf16Args)
 
 //go:noescape
-func bf16gemm_3x8_avx2(p *bf16Args)
-
-//go:noescape
-func bf16gemm_3x16_avx2(p *bf16Args)
-
-//go:noescape
-func bf16gemm_3x24_avx2(p *bf16Args)
-
-//go:noescape
-func bf16gemm_4x8_avx2(p *bf16Args)
-
-//go:noescape
-func bf16gemm_4x16_avx2(p *bf16Args)
-
-//go:noescape
-func bf16gemm_4x24_avx2(p *bf16Args)
-
-//go:noescape
 func bf16rows_avx2(dst *float32, ldd int, src *uint16, lds, k, zeros, strips int, live uint64)
 
 //go:noescape
-func bf16cols_avx2(dst *float32, src *uint16, lds, groups, live int)
+func bf16cols_avx2(dst *float32, src *uint16, lds, groups, live, rest int)
 
 //go:noescape
 func bf16turn_avx2(dst, src *uint16, lds, groups int)
@@ -61,6 +43,9 @@ func bf16widen_avx2(dst *float32, src *uint16, n int)
 //go:noescape
 func bf16tilerows_avx2(dst *uint16, src *float32, lds, pairs int, live uint64)
 
+//go:noescape
+func bf16edge_avx2(dst *float32, ldd int, src *float32, lds, rows, width int)
+
 func bf16Tile_avx2(mr, nr int, p *bf16Args) {
 	switch mr<<8 | nr {
 	case 1<<8 | 8:
@@ -75,18 +60,6 @@ func bf16Tile_avx2(mr, nr int, p *bf16Args) {
 		bf16gemm_2x16_avx2(p)
 	case 2<<8 | 24:
 		bf16gemm_2x24_avx2(p)
-	case 3<<8 | 8:
-		bf16gemm_3x8_avx2(p)
-	case 3<<8 | 16:
-		bf16gemm_3x16_avx2(p)
-	case 3<<8 | 24:
-		bf16gemm_3x24_avx2(p)
-	case 4<<8 | 8:
-		bf16gemm_4x8_avx2(p)
-	case 4<<8 | 16:
-		bf16gemm_4x16_avx2(p)
-	case 4<<8 | 24:
-		bf16gemm_4x24_avx2(p)
 	}
 }
 
@@ -166,7 +139,7 @@ func bf16gemm_4x48_avx512(p *bf16Args)
 func bf16rows_avx512(dst *float32, ldd int, src *uint16, lds, k, zeros, strips int, live uint64)
 
 //go:noescape
-func bf16cols_avx512(dst *float32, src *uint16, lds, groups, live int)
+func bf16cols_avx512(dst *float32, src *uint16, lds, groups, live, rest int)
 
 //go:noescape
 func bf16turn_avx512(dst, src *uint16, lds, groups int)

@@ -90,6 +90,12 @@ func f32gemm_56_avx512(p *gemmArgs)
 func f32gemm_64_avx512(p *gemmArgs)
 
 //go:noescape
+func f32gemm_tail_avx512(p *gemmArgs)
+
+//go:noescape
+func f32gemm_tail_turned_avx512(p *gemmArgs)
+
+//go:noescape
 func f32pack16_avx512(dst *float32, ldd int, src *float32, lds, k int)
 
 // gemmTile_avx512 computes tiles of mr rows by nr columns.

@@ -161,10 +161,10 @@ func f32sgd_avx2(w, d, vel *float32, n int, c *sgdConsts)
 func f32rmsprop_avx2(w, d, v *float32, n int, c *rmsConsts)
 
 //go:noescape
-func f32transpose_avx2(dst, src *float32, ldd, lds, blocks int)
+func f32transpose_avx2(dst, src *float32, ldd, lds, blocks, strips int)
 
 //go:noescape
-func f32transpose4_avx2(dst, src *float32, ldd, lds, blocks int)
+func f32transpose4_avx2(dst, src *float32, ldd, lds, blocks, strips int)
 
 //go:noescape
 func f32peak_avx2(n int)
@@ -417,10 +417,10 @@ func f32sgd_avx512(w, d, vel *float32, n int, c *sgdConsts)
 func f32rmsprop_avx512(w, d, v *float32, n int, c *rmsConsts)
 
 //go:noescape
-func f32transpose_avx512(dst, src *float32, ldd, lds, blocks int)
+func f32transpose_avx512(dst, src *float32, ldd, lds, blocks, strips int)
 
 //go:noescape
-func f32transpose4_avx512(dst, src *float32, ldd, lds, blocks int)
+func f32transpose4_avx512(dst, src *float32, ldd, lds, blocks, strips int)
 
 //go:noescape
 func f32peak_avx512(n int)

@@ -119,7 +119,7 @@ func f32sgd_neon(w, d, vel *float32, n int, c *sgdConsts)
 func f32rmsprop_neon(w, d, v *float32, n int, c *rmsConsts)
 
 //go:noescape
-func f32transpose_neon(dst, src *float32, ldd, lds, blocks int)
+func f32transpose_neon(dst, src *float32, ldd, lds, blocks, strips int)
 
 //go:noescape
 func f32peak_neon(n int)

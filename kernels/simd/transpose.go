@@ -28,16 +28,19 @@ func Transpose(rows, cols int, src []float32, lds int, dst []float32, ldd int) {
 // cache, because a line of src holds those of two strips.
 const turnHeight = 128
 
-// transposeBand goes down one strip of columns after another, in blocks of size by size. The last block of a strip, and the
-// last strip, begin early enough to be whole.
+// transposeBand turns blocks of size by size. The last ones of rows and of columns begin early enough to be whole.
 func transposeBand(set isa, size, rows, cols int, src []float32, lds int, dst []float32, ldd int) {
-	blocks, last := rows/size, rows-size
-	for j := 0; j < cols; j += size {
-		j := min(j, cols-size)
-		transposeBlocks(set, size, &dst[j*ldd], &src[j], 4*ldd, 4*lds, blocks)
-		if blocks*size < rows {
-			transposeBlocks(set, size, &dst[j*ldd+last], &src[last*lds+j], 4*ldd, 4*lds, 1)
-		}
+	blocks, strips, i, j := rows/size, cols/size, rows-size, cols-size
+	transposeBlocks(set, size, &dst[0], &src[0], 4*ldd, 4*lds, blocks, strips)
+	if blocks*size < rows {
+		transposeBlocks(set, size, &dst[i], &src[i*lds], 4*ldd, 4*lds, 1, strips)
+	}
+	if strips*size == cols {
+		return
+	}
+	transposeBlocks(set, size, &dst[j*ldd], &src[j], 4*ldd, 4*lds, blocks, 1)
+	if blocks*size < rows {
+		transposeBlocks(set, size, &dst[j*ldd+i], &src[i*lds+j], 4*ldd, 4*lds, 1, 1)
 	}
 }
 

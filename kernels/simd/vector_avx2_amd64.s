@@ -2789,14 +2789,34 @@ tail101:
 	VMULPS Y4, Y4, Y8
 	VADDPS Y8, Y0, Y0
 	VMULPS Y12, Y4, Y4
-	VMASKMOVPS Y4, Y15, 0(DI)(AX*1)
 	VMASKMOVPS 32(SI)(AX*1), Y14, Y5
 	VMASKMOVPS 32(DX)(AX*1), Y14, Y9
 	VSUBPS Y9, Y5, Y5
 	VMULPS Y5, Y5, Y9
 	VADDPS Y9, Y1, Y1
 	VMULPS Y12, Y5, Y5
-	VMASKMOVPS Y5, Y14, 32(DI)(AX*1)
+	TESTQ $8, CX
+	JZ less105
+	VMOVUPS Y4, (DI)(AX*1)
+	VMOVAPS Y5, Y4
+	ADDQ $32, AX
+less105:
+	TESTQ $4, CX
+	JZ less106
+	VMOVUPS X4, (DI)(AX*1)
+	VEXTRACTF128 $1, Y4, X4
+	ADDQ $16, AX
+less106:
+	TESTQ $2, CX
+	JZ less107
+	VMOVLPS X4, (DI)(AX*1)
+	VPERMILPS $14, X4, X4
+	ADDQ $8, AX
+less107:
+	TESTQ $1, CX
+	JZ less108
+	VMOVSS X4, (DI)(AX*1)
+less108:
 end102:
 	TESTQ R8, R8
 	JZ lanes103
@@ -2821,21 +2841,21 @@ next104:
 	JNZ row97
 	JMP done96
 only95:
-row105:
+row109:
 	TESTQ R9, R9
-	JZ zero106
+	JZ zero110
 	VMOVUPS 0(R9), Y0
 	VMOVUPS 32(R9), Y1
 	ADDQ $64, R9
-	JMP begin107
-zero106:
+	JMP begin111
+zero110:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
-begin107:
+begin111:
 	MOVQ $0, AX
 	TESTQ BX, BX
-	JZ tail109
-loop108:
+	JZ tail113
+loop112:
 	VMOVUPS 0(SI)(AX*1), Y4
 	VSUBPS 0(DX)(AX*1), Y4, Y4
 	VMULPS Y4, Y4, Y8
@@ -2846,10 +2866,10 @@ loop108:
 	VADDPS Y9, Y1, Y1
 	ADDQ $64, AX
 	CMPQ AX, BX
-	JLT loop108
-tail109:
+	JLT loop112
+tail113:
 	TESTQ CX, CX
-	JZ end110
+	JZ end114
 	VMASKMOVPS 0(SI)(AX*1), Y15, Y4
 	VMASKMOVPS 0(DX)(AX*1), Y15, Y8
 	VSUBPS Y8, Y4, Y4
@@ -2860,9 +2880,9 @@ tail109:
 	VSUBPS Y9, Y5, Y5
 	VMULPS Y5, Y5, Y9
 	VADDPS Y9, Y1, Y1
-end110:
+end114:
 	TESTQ R8, R8
-	JZ lanes111
+	JZ lanes115
 	VADDPS Y1, Y0, Y0
 	VEXTRACTF128 $1, Y0, X1
 	VADDPS X1, X0, X0
@@ -2872,15 +2892,15 @@ end110:
 	VADDPS X1, X0, X0
 	VMOVSS X0, (R8)
 	ADDQ $4, R8
-	JMP next112
-lanes111:
+	JMP next116
+lanes115:
 	VMOVUPS Y0, -64(R9)
 	VMOVUPS Y1, -32(R9)
-next112:
+next116:
 	ADDQ R11, SI
 	ADDQ R12, DX
 	DECQ R13
-	JNZ row105
+	JNZ row109
 done96:
 	VZEROUPPER
 	RET
@@ -2896,9 +2916,9 @@ TEXT ·f32sigmoidsoftplus_avx2(SB), NOSPLIT, $0-32
 	VMOVUPS 0(R8), Y14
 	VMOVUPS 32(R8), Y15
 	SUBQ $16, CX
-	JLT single113
+	JLT single117
 	PCALIGN $32
-loop115:
+loop119:
 	VMOVUPS (SI), Y5
 	VMOVUPS 32(SI), Y11
 	VORPS sign<>(SB), Y5, Y0
@@ -2994,8 +3014,8 @@ loop115:
 	ADDQ $64, DI
 	ADDQ $64, SI
 	SUBQ $16, CX
-	JGE loop115
-single113:
+	JGE loop119
+single117:
 	VMOVUPS Y14, 0(R8)
 	VMOVUPS Y15, 32(R8)
 	VZEROUPPER
@@ -3010,14 +3030,14 @@ TEXT ·f32squaresaround_avx2(SB), NOSPLIT, $0-28
 	VMOVUPS 0(DI), Y0
 	VMOVUPS 32(DI), Y1
 	PCALIGN $32
-loop116:
+loop120:
 	VADDPS 0(SI), Y12, Y4
 	VFMADD231PS Y4, Y4, Y0
 	VADDPS 32(SI), Y12, Y5
 	VFMADD231PS Y5, Y5, Y1
 	ADDQ $64, SI
 	SUBQ $16, CX
-	JGT loop116
+	JGT loop120
 	VMOVUPS Y0, 0(DI)
 	VMOVUPS Y1, 32(DI)
 	VZEROUPPER
@@ -3033,11 +3053,11 @@ TEXT ·f32normalize_avx2(SB), NOSPLIT, $0-48
 	VBROADCASTSS shift+40(FP), Y12
 	VBROADCASTSS factor+44(FP), Y13
 	TESTQ R8, R8
-	JZ plain117
+	JZ plain121
 	SUBQ $8, CX
-	JLT tail119
+	JLT tail123
 	PCALIGN $32
-loop121:
+loop125:
 	VMOVUPS (SI), Y0
 	VMOVUPS (DX), Y1
 	VADDPS Y12, Y0, Y0
@@ -3051,10 +3071,10 @@ loop121:
 	ADDQ $32, DX
 	ADDQ $32, R8
 	SUBQ $8, CX
-	JGE loop121
-tail119:
+	JGE loop125
+tail123:
 	ADDQ $8, CX
-	JZ done120
+	JZ done124
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -3067,13 +3087,13 @@ tail119:
 	VMASKMOVPS (R8), Y15, Y2
 	VADDPS Y2, Y0, Y0
 	VMASKMOVPS Y0, Y15, (DI)
-done120:
-	JMP done118
-plain117:
+done124:
+	JMP done122
+plain121:
 	SUBQ $8, CX
-	JLT tail122
+	JLT tail126
 	PCALIGN $32
-loop124:
+loop128:
 	VMOVUPS (SI), Y0
 	VMOVUPS (DX), Y1
 	VADDPS Y12, Y0, Y0
@@ -3084,10 +3104,10 @@ loop124:
 	ADDQ $32, SI
 	ADDQ $32, DX
 	SUBQ $8, CX
-	JGE loop124
-tail122:
+	JGE loop128
+tail126:
 	ADDQ $8, CX
-	JZ done123
+	JZ done127
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -3098,8 +3118,8 @@ tail122:
 	VMULPS Y13, Y0, Y0
 	VMULPS Y1, Y0, Y0
 	VMASKMOVPS Y0, Y15, (DI)
-done123:
-done118:
+done127:
+done122:
 	VZEROUPPER
 	RET
 
@@ -3118,8 +3138,8 @@ TEXT ·f32normalizesums_avx2(SB), NOSPLIT, $0-56
 	VMOVUPS 32(R8), Y1
 	VMOVUPS 96(R8), Y3
 	TESTQ DI, DI
-	JZ none125
-loop127:
+	JZ none129
+loop131:
 	VMOVUPS 0(DX), Y4
 	VADDPS Y12, Y4, Y4
 	VMULPS Y13, Y4, Y4
@@ -3143,10 +3163,10 @@ loop127:
 	ADDQ $64, R9
 	ADDQ $64, DI
 	SUBQ $16, CX
-	JGT loop127
-	JMP end126
-none125:
-loop128:
+	JGT loop131
+	JMP end130
+none129:
+loop132:
 	VMOVUPS 0(DX), Y4
 	VADDPS Y12, Y4, Y4
 	VMULPS Y13, Y4, Y4
@@ -3165,8 +3185,8 @@ loop128:
 	ADDQ $64, DX
 	ADDQ $64, R9
 	SUBQ $16, CX
-	JGT loop128
-end126:
+	JGT loop132
+end130:
 	VMOVUPS Y0, 0(R8)
 	VMOVUPS Y2, 64(R8)
 	VMOVUPS Y1, 32(R8)
@@ -3186,9 +3206,9 @@ TEXT ·f32normalizegrad_avx2(SB), NOSPLIT, $0-56
 	VBROADCASTSS a+48(FP), Y10
 	VBROADCASTSS b+52(FP), Y11
 	SUBQ $8, CX
-	JLT tail129
+	JLT tail133
 	PCALIGN $32
-loop131:
+loop135:
 	VMOVUPS (DX), Y0
 	VMOVUPS (SI), Y1
 	VMOVUPS (R8), Y2
@@ -3205,10 +3225,10 @@ loop131:
 	ADDQ $32, DX
 	ADDQ $32, R8
 	SUBQ $8, CX
-	JGE loop131
-tail129:
+	JGE loop135
+tail133:
 	ADDQ $8, CX
-	JZ done130
+	JZ done134
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -3224,7 +3244,7 @@ tail129:
 	VADDPS Y0, Y1, Y1
 	VMULPS Y13, Y1, Y1
 	VMASKMOVPS Y1, Y15, (DI)
-done130:
+done134:
 	VZEROUPPER
 	RET
 
@@ -3239,14 +3259,14 @@ TEXT ·f32sumlines_avx2(SB), NOSPLIT, $0-32
 	VMOVUPS 32(DI), Y1
 	VMOVUPS 64(DI), Y2
 	VMOVUPS 96(DI), Y3
-loop132:
+loop136:
 	VADDPS (SI), Y0, Y0
 	VADDPS (SI)(BX*1), Y2, Y2
 	VADDPS 32(SI), Y1, Y1
 	VADDPS 32(SI)(BX*1), Y3, Y3
 	ADDQ $64, SI
 	SUBQ $16, CX
-	JGT loop132
+	JGT loop136
 	VMOVUPS Y0, 0(DI)
 	VMOVUPS Y1, 32(DI)
 	VMOVUPS Y2, 64(DI)
@@ -3268,7 +3288,7 @@ TEXT ·f32squareslines_avx2(SB), NOSPLIT, $0-40
 	VMOVUPS 96(DI), Y3
 	VBROADCASTSS 0(DX), Y4
 	VBROADCASTSS 8(DX), Y5
-loop133:
+loop137:
 	VADDPS (SI), Y4, Y6
 	VFMADD231PS Y6, Y6, Y0
 	VADDPS (SI)(BX*1), Y5, Y7
@@ -3279,7 +3299,7 @@ loop133:
 	VFMADD231PS Y7, Y7, Y3
 	ADDQ $64, SI
 	SUBQ $16, CX
-	JGT loop133
+	JGT loop137
 	VMOVUPS Y0, 0(DI)
 	VMOVUPS Y1, 32(DI)
 	VMOVUPS Y2, 64(DI)
@@ -3303,11 +3323,11 @@ TEXT ·f32normalizelines_avx2(SB), NOSPLIT, $0-64
 	VBROADCASTSS 8(R9), Y6
 	VBROADCASTSS 12(R9), Y7
 	TESTQ R8, R8
-	JZ plain134
+	JZ plain138
 	LEAQ (R13)(R13*2), AX
 	SUBQ $8, CX
-	JLT tail136
-loop138:
+	JLT tail140
+loop142:
 	VMOVUPS (SI), Y0
 	VMOVUPS (DX), Y1
 	VADDPS Y4, Y0, Y0
@@ -3329,10 +3349,10 @@ loop138:
 	ADDQ $32, DX
 	ADDQ $32, R8
 	SUBQ $8, CX
-	JGE loop138
-tail136:
+	JGE loop142
+tail140:
 	ADDQ $8, CX
-	JZ done137
+	JZ done141
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -3354,13 +3374,13 @@ tail136:
 	VMASKMOVPS (R8)(R13*1), Y15, Y2
 	VADDPS Y2, Y0, Y0
 	VMASKMOVPS Y0, Y15, (DI)(BX*1)
-done137:
-	JMP end135
-plain134:
+done141:
+	JMP end139
+plain138:
 	LEAQ (R13)(R13*2), AX
 	SUBQ $8, CX
-	JLT tail139
-loop141:
+	JLT tail143
+loop145:
 	VMOVUPS (SI), Y0
 	VMOVUPS (DX), Y1
 	VADDPS Y4, Y0, Y0
@@ -3377,10 +3397,10 @@ loop141:
 	ADDQ $32, SI
 	ADDQ $32, DX
 	SUBQ $8, CX
-	JGE loop141
-tail139:
+	JGE loop145
+tail143:
 	ADDQ $8, CX
-	JZ done140
+	JZ done144
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -3398,8 +3418,8 @@ tail139:
 	VMULPS Y7, Y0, Y0
 	VMULPS Y1, Y0, Y0
 	VMASKMOVPS Y0, Y15, (DI)(BX*1)
-done140:
-end135:
+done144:
+end139:
 	VZEROUPPER
 	RET
 
@@ -3427,7 +3447,7 @@ TEXT ·f32sumslines_avx2(SB), NOSPLIT, $0-64
 	VBROADCASTSS 4(R9), Y9
 	VBROADCASTSS 8(R9), Y10
 	VBROADCASTSS 12(R9), Y11
-loop142:
+loop146:
 	VADDPS (DX), Y8, Y12
 	VMULPS Y9, Y12, Y12
 	VMOVUPS (SI), Y13
@@ -3456,7 +3476,7 @@ loop142:
 	ADDQ $64, DX
 	ADDQ $64, R8
 	SUBQ $16, CX
-	JGT loop142
+	JGT loop146
 	VMOVUPS Y0, 0(DI)
 	VMOVUPS Y1, 32(DI)
 	VMOVUPS Y2, 64(DI)
@@ -3490,8 +3510,8 @@ TEXT ·f32gradlines_avx2(SB), NOSPLIT, $0-72
 	VBROADCASTSS 12(R10), Y10
 	LEAQ (R13)(R13*2), AX
 	SUBQ $8, CX
-	JLT tail143
-loop145:
+	JLT tail147
+loop149:
 	VMOVUPS (DX), Y0
 	VMOVUPS (SI), Y1
 	VMOVUPS (R8), Y2
@@ -3519,10 +3539,10 @@ loop145:
 	ADDQ $32, DX
 	ADDQ $32, R8
 	SUBQ $8, CX
-	JGE loop145
-tail143:
+	JGE loop149
+tail147:
 	ADDQ $8, CX
-	JZ done144
+	JZ done148
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -3550,7 +3570,7 @@ tail143:
 	VADDPS Y0, Y1, Y1
 	VMULPS Y6, Y1, Y1
 	VMASKMOVPS Y1, Y15, (DI)(BX*1)
-done144:
+done148:
 	VZEROUPPER
 	RET
 
@@ -3564,23 +3584,23 @@ TEXT ·f32normsums_avx2(SB), NOSPLIT, $0-80
 	MOVQ ldx+48(FP), R10
 	MOVQ lds+56(FP), R11
 	MOVQ cols+72(FP), CX
-strip146:
+strip150:
 	CMPQ CX, $16
-	JLT next147
+	JLT next151
 	VMOVUPS 0(DI), Y0
 	VXORPS Y2, Y2, Y2
 	VMOVUPS 32(DI), Y1
 	VXORPS Y3, Y3, Y3
 	TESTQ R8, R8
-	JZ none148
+	JZ none152
 	VMOVUPS 0(R8), Y2
 	VMOVUPS 32(R8), Y3
-none148:
+none152:
 	MOVQ SI, R13
 	MOVQ DX, AX
 	MOVQ stats+32(FP), R9
 	MOVQ rows+64(FP), R12
-row149:
+row153:
 	VBROADCASTSS (R9), Y14
 	VBROADCASTSS 4(R9), Y11
 	VADDPS 0(AX), Y14, Y12
@@ -3599,35 +3619,35 @@ row149:
 	ADDQ R10, AX
 	ADDQ R11, R9
 	DECQ R12
-	JNZ row149
+	JNZ row153
 	VMOVUPS Y0, 0(DI)
 	VMOVUPS Y1, 32(DI)
 	TESTQ R8, R8
-	JZ none150
+	JZ none154
 	VMOVUPS Y2, 0(R8)
 	VMOVUPS Y3, 32(R8)
 	ADDQ $64, R8
-none150:
+none154:
 	ADDQ $64, DI
 	ADDQ $64, SI
 	ADDQ $64, DX
 	SUBQ $16, CX
-	JMP strip146
-next147:
-strip151:
+	JMP strip150
+next151:
+strip155:
 	CMPQ CX, $8
-	JLT next152
+	JLT next156
 	VMOVUPS 0(DI), Y0
 	VXORPS Y1, Y1, Y1
 	TESTQ R8, R8
-	JZ none153
+	JZ none157
 	VMOVUPS 0(R8), Y1
-none153:
+none157:
 	MOVQ SI, R13
 	MOVQ DX, AX
 	MOVQ stats+32(FP), R9
 	MOVQ rows+64(FP), R12
-row154:
+row158:
 	VBROADCASTSS (R9), Y14
 	VBROADCASTSS 4(R9), Y11
 	VADDPS 0(AX), Y14, Y12
@@ -3640,21 +3660,21 @@ row154:
 	ADDQ R10, AX
 	ADDQ R11, R9
 	DECQ R12
-	JNZ row154
+	JNZ row158
 	VMOVUPS Y0, 0(DI)
 	TESTQ R8, R8
-	JZ none155
+	JZ none159
 	VMOVUPS Y1, 0(R8)
 	ADDQ $32, R8
-none155:
+none159:
 	ADDQ $32, DI
 	ADDQ $32, SI
 	ADDQ $32, DX
 	SUBQ $8, CX
-	JMP strip151
-next152:
+	JMP strip155
+next156:
 	TESTQ CX, CX
-	JZ done156
+	JZ done160
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -3662,14 +3682,14 @@ next152:
 	VMASKMOVPS (DI), Y15, Y0
 	VXORPS Y1, Y1, Y1
 	TESTQ R8, R8
-	JZ none157
+	JZ none161
 	VMASKMOVPS (R8), Y15, Y1
-none157:
+none161:
 	MOVQ SI, R13
 	MOVQ DX, AX
 	MOVQ stats+32(FP), R9
 	MOVQ rows+64(FP), R12
-row158:
+row162:
 	VBROADCASTSS (R9), Y14
 	VBROADCASTSS 4(R9), Y11
 	VMASKMOVPS (AX), Y15, Y12
@@ -3683,14 +3703,14 @@ row158:
 	ADDQ R10, AX
 	ADDQ R11, R9
 	DECQ R12
-	JNZ row158
+	JNZ row162
 	VMASKMOVPS Y0, Y15, (DI)
 	TESTQ R8, R8
-	JZ none159
+	JZ none163
 	VMASKMOVPS Y1, Y15, (R8)
 	ADDQ $32, R8
-none159:
-done156:
+none163:
+done160:
 	VZEROUPPER
 	RET
 
@@ -3703,9 +3723,9 @@ TEXT ·f32rescale_avx2(SB), NOSPLIT, $0-48
 	MOVQ bias+32(FP), R9
 	MOVQ n+40(FP), CX
 	SUBQ $8, CX
-	JLT tail160
+	JLT tail164
 	PCALIGN $32
-loop162:
+loop166:
 	VMOVUPS (SI), Y0
 	VMOVUPS (DX), Y1
 	VMOVUPS (R8), Y2
@@ -3720,10 +3740,10 @@ loop162:
 	ADDQ $32, R8
 	ADDQ $32, R9
 	SUBQ $8, CX
-	JGE loop162
-tail160:
+	JGE loop166
+tail164:
 	ADDQ $8, CX
-	JZ done161
+	JZ done165
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -3736,7 +3756,7 @@ tail160:
 	VMULPS Y2, Y0, Y0
 	VADDPS Y3, Y0, Y0
 	VMASKMOVPS Y0, Y15, (DI)
-done161:
+done165:
 	VZEROUPPER
 	RET
 
@@ -3751,9 +3771,9 @@ TEXT ·f32rescalegrad_avx2(SB), NOSPLIT, $0-64
 	MOVQ along+48(FP), R11
 	MOVQ n+56(FP), CX
 	SUBQ $8, CX
-	JLT tail163
+	JLT tail167
 	PCALIGN $32
-loop165:
+loop169:
 	VMOVUPS (SI), Y0
 	VMOVUPS (DX), Y1
 	VMOVUPS (R8), Y2
@@ -3774,10 +3794,10 @@ loop165:
 	ADDQ $32, R10
 	ADDQ $32, R11
 	SUBQ $8, CX
-	JGE loop165
-tail163:
+	JGE loop169
+tail167:
 	ADDQ $8, CX
-	JZ done164
+	JZ done168
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -3794,7 +3814,7 @@ tail163:
 	VADDPS Y4, Y0, Y0
 	VADDPS Y1, Y0, Y0
 	VMASKMOVPS Y0, Y15, (DI)
-done164:
+done168:
 	VZEROUPPER
 	RET
 
@@ -3809,10 +3829,10 @@ TEXT ·f32columndots_avx2(SB), NOSPLIT, $0-64
 	MOVQ rows+48(FP), R10
 	MOVQ cols+56(FP), CX
 	TESTQ R8, R8
-	JZ alone166
-strip168:
+	JZ alone170
+strip172:
 	CMPQ CX, $32
-	JLT next169
+	JLT next173
 	VMOVUPS 0(DI), Y0
 	VMOVUPS 0(SI), Y4
 	VMOVUPS 0(DX), Y8
@@ -3828,7 +3848,7 @@ strip168:
 	MOVQ R9, R11
 	MOVQ R8, R12
 	MOVQ R10, R13
-row170:
+row174:
 	VMOVUPS 0(R11), Y12
 	VSUBPS Y8, Y12, Y12
 	VMOVUPS 0(R12), Y13
@@ -3856,7 +3876,7 @@ row170:
 	ADDQ BX, R11
 	ADDQ BX, R12
 	DECQ R13
-	JNZ row170
+	JNZ row174
 	VMOVUPS Y0, 0(DI)
 	VMOVUPS Y4, 0(SI)
 	VMOVUPS Y1, 32(DI)
@@ -3871,18 +3891,18 @@ row170:
 	ADDQ $128, R9
 	ADDQ $128, R8
 	SUBQ $32, CX
-	JMP strip168
-next169:
-strip171:
+	JMP strip172
+next173:
+strip175:
 	CMPQ CX, $8
-	JLT next172
+	JLT next176
 	VMOVUPS 0(DI), Y0
 	VMOVUPS 0(SI), Y4
 	VMOVUPS 0(DX), Y8
 	MOVQ R9, R11
 	MOVQ R8, R12
 	MOVQ R10, R13
-row173:
+row177:
 	VMOVUPS 0(R11), Y12
 	VSUBPS Y8, Y12, Y12
 	VMOVUPS 0(R12), Y13
@@ -3892,7 +3912,7 @@ row173:
 	ADDQ BX, R11
 	ADDQ BX, R12
 	DECQ R13
-	JNZ row173
+	JNZ row177
 	VMOVUPS Y0, 0(DI)
 	VMOVUPS Y4, 0(SI)
 	ADDQ $32, DI
@@ -3901,10 +3921,10 @@ row173:
 	ADDQ $32, R9
 	ADDQ $32, R8
 	SUBQ $8, CX
-	JMP strip171
-next172:
+	JMP strip175
+next176:
 	TESTQ CX, CX
-	JZ done167
+	JZ done171
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -3915,7 +3935,7 @@ next172:
 	MOVQ R9, R11
 	MOVQ R8, R12
 	MOVQ R10, R13
-row174:
+row178:
 	VMASKMOVPS (R11), Y15, Y12
 	VSUBPS Y8, Y12, Y12
 	VMASKMOVPS (R12), Y15, Y13
@@ -3925,14 +3945,14 @@ row174:
 	ADDQ BX, R11
 	ADDQ BX, R12
 	DECQ R13
-	JNZ row174
+	JNZ row178
 	VMASKMOVPS Y0, Y15, (DI)
 	VMASKMOVPS Y4, Y15, (SI)
-	JMP done167
-alone166:
-strip175:
+	JMP done171
+alone170:
+strip179:
 	CMPQ CX, $32
-	JLT next176
+	JLT next180
 	VMOVUPS 0(DI), Y0
 	VMOVUPS 0(SI), Y4
 	VMOVUPS 0(DX), Y8
@@ -3947,7 +3967,7 @@ strip175:
 	VMOVUPS 96(DX), Y11
 	MOVQ R9, R11
 	MOVQ R10, R13
-row177:
+row181:
 	VMOVUPS 0(R11), Y12
 	VSUBPS Y8, Y12, Y12
 	VADDPS Y12, Y0, Y0
@@ -3970,7 +3990,7 @@ row177:
 	VADDPS Y12, Y7, Y7
 	ADDQ BX, R11
 	DECQ R13
-	JNZ row177
+	JNZ row181
 	VMOVUPS Y0, 0(DI)
 	VMOVUPS Y4, 0(SI)
 	VMOVUPS Y1, 32(DI)
@@ -3984,17 +4004,17 @@ row177:
 	ADDQ $128, DX
 	ADDQ $128, R9
 	SUBQ $32, CX
-	JMP strip175
-next176:
-strip178:
+	JMP strip179
+next180:
+strip182:
 	CMPQ CX, $8
-	JLT next179
+	JLT next183
 	VMOVUPS 0(DI), Y0
 	VMOVUPS 0(SI), Y4
 	VMOVUPS 0(DX), Y8
 	MOVQ R9, R11
 	MOVQ R10, R13
-row180:
+row184:
 	VMOVUPS 0(R11), Y12
 	VSUBPS Y8, Y12, Y12
 	VADDPS Y12, Y0, Y0
@@ -4002,7 +4022,7 @@ row180:
 	VADDPS Y12, Y4, Y4
 	ADDQ BX, R11
 	DECQ R13
-	JNZ row180
+	JNZ row184
 	VMOVUPS Y0, 0(DI)
 	VMOVUPS Y4, 0(SI)
 	ADDQ $32, DI
@@ -4010,10 +4030,10 @@ row180:
 	ADDQ $32, DX
 	ADDQ $32, R9
 	SUBQ $8, CX
-	JMP strip178
-next179:
+	JMP strip182
+next183:
 	TESTQ CX, CX
-	JZ done167
+	JZ done171
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -4023,7 +4043,7 @@ next179:
 	VMASKMOVPS (DX), Y15, Y8
 	MOVQ R9, R11
 	MOVQ R10, R13
-row181:
+row185:
 	VMASKMOVPS (R11), Y15, Y12
 	VSUBPS Y8, Y12, Y12
 	VADDPS Y12, Y0, Y0
@@ -4031,10 +4051,10 @@ row181:
 	VADDPS Y12, Y4, Y4
 	ADDQ BX, R11
 	DECQ R13
-	JNZ row181
+	JNZ row185
 	VMASKMOVPS Y0, Y15, (DI)
 	VMASKMOVPS Y4, Y15, (SI)
-done167:
+done171:
 	VZEROUPPER
 	RET
 
@@ -4045,23 +4065,23 @@ TEXT ·f32colsums_avx2(SB), NOSPLIT, $0-40
 	MOVQ ldx+16(FP), BX
 	MOVQ rows+24(FP), R8
 	MOVQ cols+32(FP), CX
-strip183:
+strip187:
 	CMPQ CX, $32
-	JLT next184
+	JLT next188
 	VMOVUPS 0(DI), Y0
 	VMOVUPS 32(DI), Y1
 	VMOVUPS 64(DI), Y2
 	VMOVUPS 96(DI), Y3
 	MOVQ SI, DX
 	MOVQ R8, R9
-row185:
+row189:
 	VADDPS 0(DX), Y0, Y0
 	VADDPS 32(DX), Y1, Y1
 	VADDPS 64(DX), Y2, Y2
 	VADDPS 96(DX), Y3, Y3
 	ADDQ BX, DX
 	DECQ R9
-	JNZ row185
+	JNZ row189
 	VMOVUPS Y0, 0(DI)
 	VMOVUPS Y1, 32(DI)
 	VMOVUPS Y2, 64(DI)
@@ -4069,27 +4089,27 @@ row185:
 	ADDQ $128, DI
 	ADDQ $128, SI
 	SUBQ $32, CX
-	JMP strip183
-next184:
-strip186:
+	JMP strip187
+next188:
+strip190:
 	CMPQ CX, $8
-	JLT next187
+	JLT next191
 	VMOVUPS 0(DI), Y0
 	MOVQ SI, DX
 	MOVQ R8, R9
-row188:
+row192:
 	VADDPS 0(DX), Y0, Y0
 	ADDQ BX, DX
 	DECQ R9
-	JNZ row188
+	JNZ row192
 	VMOVUPS Y0, 0(DI)
 	ADDQ $32, DI
 	ADDQ $32, SI
 	SUBQ $8, CX
-	JMP strip186
-next187:
+	JMP strip190
+next191:
 	TESTQ CX, CX
-	JZ done182
+	JZ done186
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -4097,14 +4117,14 @@ next187:
 	VMASKMOVPS (DI), Y15, Y0
 	MOVQ SI, DX
 	MOVQ R8, R9
-row189:
+row193:
 	VMASKMOVPS (DX), Y15, Y4
 	VADDPS Y4, Y0, Y0
 	ADDQ BX, DX
 	DECQ R9
-	JNZ row189
+	JNZ row193
 	VMASKMOVPS Y0, Y15, (DI)
-done182:
+done186:
 	VZEROUPPER
 	RET
 
@@ -4120,7 +4140,7 @@ TEXT ·f32uniform_avx2(SB), NOSPLIT, $0-40
 	VPBROADCASTQ (R8), Y15
 	VPADDQ order<>(SB), Y15, Y15
 	PCALIGN $32
-loop190:
+loop194:
 	VPMULUDQ Y12, Y15, Y0
 	VPADDQ group<>(SB), Y15, Y6
 	VPMULUDQ Y12, Y6, Y6
@@ -4283,7 +4303,7 @@ loop190:
 	ADDQ $128, SI
 	ADDQ $128, DX
 	SUBQ $32, CX
-	JGT loop190
+	JGT loop194
 	VZEROUPPER
 	RET
 
@@ -4299,7 +4319,7 @@ TEXT ·f32choose_avx2(SB), NOSPLIT, $0-40
 	VPBROADCASTQ (R8), Y15
 	VPADDQ order<>(SB), Y15, Y15
 	PCALIGN $32
-loop191:
+loop195:
 	VPMULUDQ Y12, Y15, Y0
 	VPADDQ group<>(SB), Y15, Y6
 	VPMULUDQ Y12, Y6, Y6
@@ -4474,7 +4494,7 @@ loop191:
 	ADDQ $128, SI
 	ADDQ $128, DX
 	SUBQ $32, CX
-	JGT loop191
+	JGT loop195
 	VZEROUPPER
 	RET
 
@@ -4490,7 +4510,7 @@ TEXT ·f32keep_avx2(SB), NOSPLIT, $0-40
 	VPBROADCASTQ (R8), Y15
 	VPADDQ order<>(SB), Y15, Y15
 	PCALIGN $32
-loop192:
+loop196:
 	VPMULUDQ Y12, Y15, Y0
 	VPADDQ group<>(SB), Y15, Y6
 	VPMULUDQ Y12, Y6, Y6
@@ -4657,7 +4677,7 @@ loop192:
 	ADDQ $128, SI
 	ADDQ $128, DX
 	SUBQ $32, CX
-	JGT loop192
+	JGT loop196
 	VZEROUPPER
 	RET
 
@@ -4673,7 +4693,7 @@ TEXT ·f32replace_avx2(SB), NOSPLIT, $0-40
 	VPBROADCASTQ (R8), Y15
 	VPADDQ order<>(SB), Y15, Y15
 	PCALIGN $32
-loop193:
+loop197:
 	VPMULUDQ Y12, Y15, Y0
 	VPADDQ group<>(SB), Y15, Y6
 	VPMULUDQ Y12, Y6, Y6
@@ -4848,7 +4868,7 @@ loop193:
 	ADDQ $128, SI
 	ADDQ $128, DX
 	SUBQ $32, CX
-	JGT loop193
+	JGT loop197
 	VZEROUPPER
 	RET
 
@@ -4864,7 +4884,7 @@ TEXT ·f32sample_avx2(SB), NOSPLIT, $0-40
 	VPBROADCASTQ (R8), Y15
 	VPADDQ order<>(SB), Y15, Y15
 	PCALIGN $32
-loop194:
+loop198:
 	VPMULUDQ Y12, Y15, Y0
 	VPADDQ group<>(SB), Y15, Y6
 	VPMULUDQ Y12, Y6, Y6
@@ -5035,7 +5055,7 @@ loop194:
 	ADDQ $128, SI
 	ADDQ $128, DX
 	SUBQ $32, CX
-	JGT loop194
+	JGT loop198
 	VZEROUPPER
 	RET
 
@@ -5051,7 +5071,7 @@ TEXT ·f32normal_avx2(SB), NOSPLIT, $0-40
 	VPBROADCASTQ (R8), Y15
 	VPADDQ order<>(SB), Y15, Y15
 	PCALIGN $32
-loop195:
+loop199:
 	VPMULUDQ Y12, Y15, Y0
 	VPADDQ group<>(SB), Y15, Y6
 	VPMULUDQ Y12, Y6, Y6
@@ -5306,7 +5326,7 @@ loop195:
 	ADDQ $128, SI
 	ADDQ $128, DX
 	SUBQ $32, CX
-	JGT loop195
+	JGT loop199
 	VZEROUPPER
 	RET
 
@@ -5322,7 +5342,7 @@ TEXT ·f32addnormal_avx2(SB), NOSPLIT, $0-40
 	VPBROADCASTQ (R8), Y15
 	VPADDQ order<>(SB), Y15, Y15
 	PCALIGN $32
-loop196:
+loop200:
 	VPMULUDQ Y12, Y15, Y0
 	VPADDQ group<>(SB), Y15, Y6
 	VPMULUDQ Y12, Y6, Y6
@@ -5585,7 +5605,7 @@ loop196:
 	ADDQ $128, SI
 	ADDQ $128, DX
 	SUBQ $32, CX
-	JGT loop196
+	JGT loop200
 	VZEROUPPER
 	RET
 
@@ -5609,9 +5629,9 @@ TEXT ·f32adam_avx2(SB), NOSPLIT, $0-48
 	VBROADCASTSS 36(R8), Y14
 	MOVQ 40(R8), R9
 	SUBQ $8, CX
-	JLT tail197
+	JLT tail201
 	PCALIGN $32
-loop199:
+loop203:
 	PREFETCHT0 (DI)(R9*1)
 	PREFETCHT0 (SI)(R9*1)
 	PREFETCHT0 (DX)(R9*1)
@@ -5644,10 +5664,10 @@ loop199:
 	ADDQ $32, DX
 	ADDQ $32, BX
 	SUBQ $8, CX
-	JGE loop199
-tail197:
+	JGE loop203
+tail201:
 	ADDQ $8, CX
-	JZ done198
+	JZ done202
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -5675,7 +5695,7 @@ tail197:
 	VMULPS Y13, Y0, Y0
 	VFMADD231PS Y4, Y14, Y0
 	VMASKMOVPS Y0, Y15, (DI)
-done198:
+done202:
 	VZEROUPPER
 	RET
 
@@ -5692,13 +5712,13 @@ TEXT ·f32sgd_avx2(SB), NOSPLIT, $0-40
 	VBROADCASTSS 12(R8), Y11
 	VMOVUPS exponent<>(SB), Y12
 	TESTQ DX, DX
-	JZ plain201
+	JZ plain205
 	CMPQ 16(R8), $0
-	JNE nesterov200
+	JNE nesterov204
 	SUBQ $8, CX
-	JLT tail203
+	JLT tail207
 	PCALIGN $32
-loop205:
+loop209:
 	VMOVUPS (DI), Y0
 	VMOVUPS (SI), Y1
 	VMULPS Y8, Y1, Y1
@@ -5714,10 +5734,10 @@ loop205:
 	ADDQ $32, SI
 	ADDQ $32, DX
 	SUBQ $8, CX
-	JGE loop205
-tail203:
+	JGE loop209
+tail207:
 	ADDQ $8, CX
-	JZ done204
+	JZ done208
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -5733,13 +5753,13 @@ tail203:
 	VMASKMOVPS Y2, Y15, (DX)
 	VFMADD231PS Y2, Y11, Y0
 	VMASKMOVPS Y0, Y15, (DI)
-done204:
-	JMP done202
-nesterov200:
+done208:
+	JMP done206
+nesterov204:
 	SUBQ $8, CX
-	JLT tail206
+	JLT tail210
 	PCALIGN $32
-loop208:
+loop212:
 	VMOVUPS (DI), Y0
 	VMOVUPS (SI), Y1
 	VMULPS Y8, Y1, Y1
@@ -5756,10 +5776,10 @@ loop208:
 	ADDQ $32, SI
 	ADDQ $32, DX
 	SUBQ $8, CX
-	JGE loop208
-tail206:
+	JGE loop212
+tail210:
 	ADDQ $8, CX
-	JZ done207
+	JZ done211
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -5776,13 +5796,13 @@ tail206:
 	VFMADD213PS Y1, Y10, Y2
 	VFMADD231PS Y2, Y11, Y0
 	VMASKMOVPS Y0, Y15, (DI)
-done207:
-	JMP done202
-plain201:
+done211:
+	JMP done206
+plain205:
 	SUBQ $8, CX
-	JLT tail209
+	JLT tail213
 	PCALIGN $32
-loop211:
+loop215:
 	VMOVUPS (DI), Y0
 	VMOVUPS (SI), Y1
 	VMULPS Y8, Y1, Y1
@@ -5792,10 +5812,10 @@ loop211:
 	ADDQ $32, DI
 	ADDQ $32, SI
 	SUBQ $8, CX
-	JGE loop211
-tail209:
+	JGE loop215
+tail213:
 	ADDQ $8, CX
-	JZ done210
+	JZ done214
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -5806,8 +5826,8 @@ tail209:
 	VFMADD231PS Y9, Y0, Y1
 	VFMADD231PS Y1, Y11, Y0
 	VMASKMOVPS Y0, Y15, (DI)
-done210:
-done202:
+done214:
+done206:
 	VZEROUPPER
 	RET
 
@@ -5826,9 +5846,9 @@ TEXT ·f32rmsprop_avx2(SB), NOSPLIT, $0-40
 	VBROADCASTSS 20(R8), Y13
 	VMOVUPS exponent<>(SB), Y14
 	SUBQ $8, CX
-	JLT tail212
+	JLT tail216
 	PCALIGN $32
-loop214:
+loop218:
 	VMOVUPS (DI), Y0
 	VMOVUPS (SI), Y1
 	VMULPS Y8, Y1, Y1
@@ -5849,10 +5869,10 @@ loop214:
 	ADDQ $32, SI
 	ADDQ $32, DX
 	SUBQ $8, CX
-	JGE loop214
-tail212:
+	JGE loop218
+tail216:
 	ADDQ $8, CX
-	JZ done213
+	JZ done217
 	LEAQ lanes<>+32(SB), AX
 	SHLQ $2, CX
 	SUBQ CX, AX
@@ -5873,20 +5893,24 @@ tail212:
 	VDIVPS Y3, Y1, Y1
 	VFMADD231PS Y1, Y13, Y0
 	VMASKMOVPS Y0, Y15, (DI)
-done213:
+done217:
 	VZEROUPPER
 	RET
 
-// func f32transpose_avx2(dst, src *float32, ldd, lds, blocks int)
-TEXT ·f32transpose_avx2(SB), NOSPLIT, $0-40
-	MOVQ dst+0(FP), DI
-	MOVQ src+8(FP), SI
+// func f32transpose_avx2(dst, src *float32, ldd, lds, blocks, strips int)
+TEXT ·f32transpose_avx2(SB), NOSPLIT, $0-48
+	MOVQ dst+0(FP), R12
+	MOVQ src+8(FP), R11
 	MOVQ ldd+16(FP), BX
 	MOVQ lds+24(FP), AX
-	MOVQ blocks+32(FP), CX
+	MOVQ strips+40(FP), R13
 	LEAQ (AX)(AX*2), R8
 	LEAQ (BX)(BX*2), R9
-block215:
+strip219:
+	MOVQ R11, SI
+	MOVQ R12, DI
+	MOVQ blocks+32(FP), CX
+block220:
 	LEAQ (SI)(AX*4), DX
 	LEAQ (DI)(BX*4), R10
 	VMOVUPS (SI), X0
@@ -5932,20 +5956,28 @@ block215:
 	LEAQ (SI)(AX*8), SI
 	ADDQ $32, DI
 	DECQ CX
-	JNZ block215
+	JNZ block220
+	ADDQ $32, R11
+	LEAQ (R12)(BX*8), R12
+	DECQ R13
+	JNZ strip219
 	VZEROUPPER
 	RET
 
-// func f32transpose4_avx2(dst, src *float32, ldd, lds, blocks int)
-TEXT ·f32transpose4_avx2(SB), NOSPLIT, $0-40
-	MOVQ dst+0(FP), DI
-	MOVQ src+8(FP), SI
+// func f32transpose4_avx2(dst, src *float32, ldd, lds, blocks, strips int)
+TEXT ·f32transpose4_avx2(SB), NOSPLIT, $0-48
+	MOVQ dst+0(FP), R12
+	MOVQ src+8(FP), R11
 	MOVQ ldd+16(FP), BX
 	MOVQ lds+24(FP), AX
-	MOVQ blocks+32(FP), CX
+	MOVQ strips+40(FP), R13
 	LEAQ (AX)(AX*2), R8
 	LEAQ (BX)(BX*2), R9
-block216:
+strip221:
+	MOVQ R11, SI
+	MOVQ R12, DI
+	MOVQ blocks+32(FP), CX
+block222:
 	VMOVUPS (SI), X0
 	VMOVUPS (SI)(AX*1), X1
 	VMOVUPS (SI)(AX*2), X2
@@ -5965,7 +5997,11 @@ block216:
 	LEAQ (SI)(AX*4), SI
 	ADDQ $16, DI
 	DECQ CX
-	JNZ block216
+	JNZ block222
+	ADDQ $16, R11
+	LEAQ (R12)(BX*4), R12
+	DECQ R13
+	JNZ strip221
 	VZEROUPPER
 	RET
 
@@ -5987,7 +6023,7 @@ TEXT ·f32peak_avx2(SB), NOSPLIT, $0-8
 	VXORPS Y12, Y12, Y12
 	VXORPS Y13, Y13, Y13
 	PCALIGN $32
-loop217:
+loop223:
 	VFMADD231PS Y12, Y13, Y0
 	VFMADD231PS Y12, Y13, Y1
 	VFMADD231PS Y12, Y13, Y2
@@ -6001,6 +6037,6 @@ loop217:
 	VFMADD231PS Y12, Y13, Y10
 	VFMADD231PS Y12, Y13, Y11
 	DECQ CX
-	JNZ loop217
+	JNZ loop223
 	VZEROUPPER
 	RET

@@ -3482,7 +3482,28 @@ tail101:
 	VMULPS Z4, Z4, Z8
 	VADDPS Z8, Z0, Z0
 	VMULPS Z12, Z4, Z4
-	VMOVUPS Z4, K1, 0(DI)(AX*1)
+	TESTQ $8, CX
+	JZ less105
+	VMOVUPS Y4, (DI)(AX*1)
+	VEXTRACTF64X4 $1, Z4, Y4
+	ADDQ $32, AX
+less105:
+	TESTQ $4, CX
+	JZ less106
+	VMOVUPS X4, (DI)(AX*1)
+	VEXTRACTF128 $1, Y4, X4
+	ADDQ $16, AX
+less106:
+	TESTQ $2, CX
+	JZ less107
+	VMOVLPS X4, (DI)(AX*1)
+	VPERMILPS $14, X4, X4
+	ADDQ $8, AX
+less107:
+	TESTQ $1, CX
+	JZ less108
+	VMOVSS X4, (DI)(AX*1)
+less108:
 end102:
 	TESTQ R8, R8
 	JZ lanes103
@@ -3507,37 +3528,37 @@ next104:
 	JNZ row97
 	JMP done96
 only95:
-row105:
+row109:
 	TESTQ R9, R9
-	JZ zero106
+	JZ zero110
 	VMOVUPS 0(R9), Z0
 	ADDQ $64, R9
-	JMP begin107
-zero106:
+	JMP begin111
+zero110:
 	VPXORD Z0, Z0, Z0
-begin107:
+begin111:
 	MOVQ $0, AX
 	TESTQ BX, BX
-	JZ tail109
-loop108:
+	JZ tail113
+loop112:
 	VMOVUPS 0(SI)(AX*1), Z4
 	VSUBPS 0(DX)(AX*1), Z4, Z4
 	VMULPS Z4, Z4, Z8
 	VADDPS Z8, Z0, Z0
 	ADDQ $64, AX
 	CMPQ AX, BX
-	JLT loop108
-tail109:
+	JLT loop112
+tail113:
 	TESTQ CX, CX
-	JZ end110
+	JZ end114
 	VMOVUPS.Z 0(SI)(AX*1), K1, Z4
 	VMOVUPS.Z 0(DX)(AX*1), K1, Z8
 	VSUBPS Z8, Z4, Z4
 	VMULPS Z4, Z4, Z8
 	VADDPS Z8, Z0, Z0
-end110:
+end114:
 	TESTQ R8, R8
-	JZ lanes111
+	JZ lanes115
 	VEXTRACTF64X4 $1, Z0, Y1
 	VADDPS Y1, Y0, Y0
 	VEXTRACTF128 $1, Y0, X1
@@ -3548,14 +3569,14 @@ end110:
 	VADDPS X1, X0, X0
 	VMOVSS X0, (R8)
 	ADDQ $4, R8
-	JMP next112
-lanes111:
+	JMP next116
+lanes115:
 	VMOVUPS Z0, -64(R9)
-next112:
+next116:
 	ADDQ R11, SI
 	ADDQ R12, DX
 	DECQ R13
-	JNZ row105
+	JNZ row109
 done96:
 	VZEROUPPER
 	RET
@@ -3570,9 +3591,9 @@ TEXT ·f32sigmoidsoftplus_avx512(SB), NOSPLIT, $0-32
 	VMOVUPS magic<>(SB), Z13
 	VMOVUPS 0(R8), Z14
 	SUBQ $32, CX
-	JLT single113
+	JLT single117
 	PCALIGN $32
-loop115:
+loop119:
 	VMOVUPS (SI), Z5
 	VMOVUPS 64(SI), Z11
 	VPORD sign<>(SB), Z5, Z0
@@ -3672,10 +3693,10 @@ loop115:
 	ADDQ $128, DI
 	ADDQ $128, SI
 	SUBQ $32, CX
-	JGE loop115
-single113:
+	JGE loop119
+single117:
 	ADDQ $32, CX
-	JZ done114
+	JZ done118
 	VMOVUPS (SI), Z5
 	VPORD sign<>(SB), Z5, Z0
 	VMAXPS Z0, Z12, Z0
@@ -3724,7 +3745,7 @@ single113:
 	VDIVPS Z1, Z3, Z3
 	VMOVUPS Z3, (DI)
 	VADDPS Z0, Z14, Z14
-done114:
+done118:
 	VMOVUPS Z14, 0(R8)
 	VZEROUPPER
 	RET
@@ -3737,12 +3758,12 @@ TEXT ·f32squaresaround_avx512(SB), NOSPLIT, $0-28
 	VBROADCASTSS shift+24(FP), Z12
 	VMOVUPS 0(DI), Z0
 	PCALIGN $32
-loop116:
+loop120:
 	VADDPS 0(SI), Z12, Z4
 	VFMADD231PS Z4, Z4, Z0
 	ADDQ $64, SI
 	SUBQ $16, CX
-	JGT loop116
+	JGT loop120
 	VMOVUPS Z0, 0(DI)
 	VZEROUPPER
 	RET
@@ -3757,11 +3778,11 @@ TEXT ·f32normalize_avx512(SB), NOSPLIT, $0-48
 	VBROADCASTSS shift+40(FP), Z12
 	VBROADCASTSS factor+44(FP), Z13
 	TESTQ R8, R8
-	JZ plain117
+	JZ plain121
 	SUBQ $16, CX
-	JLT tail119
+	JLT tail123
 	PCALIGN $32
-loop121:
+loop125:
 	VMOVUPS (SI), Z0
 	VMOVUPS (DX), Z1
 	VADDPS Z12, Z0, Z0
@@ -3775,10 +3796,10 @@ loop121:
 	ADDQ $64, DX
 	ADDQ $64, R8
 	SUBQ $16, CX
-	JGE loop121
-tail119:
+	JGE loop125
+tail123:
 	ADDQ $16, CX
-	JZ done120
+	JZ done124
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -3791,13 +3812,13 @@ tail119:
 	VMOVUPS.Z (R8), K1, Z2
 	VADDPS Z2, Z0, Z0
 	VMOVUPS Z0, K1, (DI)
-done120:
-	JMP done118
-plain117:
+done124:
+	JMP done122
+plain121:
 	SUBQ $16, CX
-	JLT tail122
+	JLT tail126
 	PCALIGN $32
-loop124:
+loop128:
 	VMOVUPS (SI), Z0
 	VMOVUPS (DX), Z1
 	VADDPS Z12, Z0, Z0
@@ -3808,10 +3829,10 @@ loop124:
 	ADDQ $64, SI
 	ADDQ $64, DX
 	SUBQ $16, CX
-	JGE loop124
-tail122:
+	JGE loop128
+tail126:
 	ADDQ $16, CX
-	JZ done123
+	JZ done127
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -3822,8 +3843,8 @@ tail122:
 	VMULPS Z13, Z0, Z0
 	VMULPS Z1, Z0, Z0
 	VMOVUPS Z0, K1, (DI)
-done123:
-done118:
+done127:
+done122:
 	VZEROUPPER
 	RET
 
@@ -3840,8 +3861,8 @@ TEXT ·f32normalizesums_avx512(SB), NOSPLIT, $0-56
 	VMOVUPS 0(R8), Z0
 	VMOVUPS 64(R8), Z2
 	TESTQ DI, DI
-	JZ none125
-loop127:
+	JZ none129
+loop131:
 	VMOVUPS 0(DX), Z4
 	VADDPS Z12, Z4, Z4
 	VMULPS Z13, Z4, Z4
@@ -3856,10 +3877,10 @@ loop127:
 	ADDQ $64, R9
 	ADDQ $64, DI
 	SUBQ $16, CX
-	JGT loop127
-	JMP end126
-none125:
-loop128:
+	JGT loop131
+	JMP end130
+none129:
+loop132:
 	VMOVUPS 0(DX), Z4
 	VADDPS Z12, Z4, Z4
 	VMULPS Z13, Z4, Z4
@@ -3871,8 +3892,8 @@ loop128:
 	ADDQ $64, DX
 	ADDQ $64, R9
 	SUBQ $16, CX
-	JGT loop128
-end126:
+	JGT loop132
+end130:
 	VMOVUPS Z0, 0(R8)
 	VMOVUPS Z2, 64(R8)
 	VZEROUPPER
@@ -3890,9 +3911,9 @@ TEXT ·f32normalizegrad_avx512(SB), NOSPLIT, $0-56
 	VBROADCASTSS a+48(FP), Z10
 	VBROADCASTSS b+52(FP), Z11
 	SUBQ $16, CX
-	JLT tail129
+	JLT tail133
 	PCALIGN $32
-loop131:
+loop135:
 	VMOVUPS (DX), Z0
 	VMOVUPS (SI), Z1
 	VMOVUPS (R8), Z2
@@ -3909,10 +3930,10 @@ loop131:
 	ADDQ $64, DX
 	ADDQ $64, R8
 	SUBQ $16, CX
-	JGE loop131
-tail129:
+	JGE loop135
+tail133:
 	ADDQ $16, CX
-	JZ done130
+	JZ done134
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -3928,7 +3949,7 @@ tail129:
 	VADDPS Z0, Z1, Z1
 	VMULPS Z13, Z1, Z1
 	VMOVUPS Z1, K1, (DI)
-done130:
+done134:
 	VZEROUPPER
 	RET
 
@@ -3943,14 +3964,14 @@ TEXT ·f32sumlines_avx512(SB), NOSPLIT, $0-32
 	VMOVUPS 64(DI), Z1
 	VMOVUPS 128(DI), Z2
 	VMOVUPS 192(DI), Z3
-loop132:
+loop136:
 	VADDPS (SI), Z0, Z0
 	VADDPS (SI)(BX*1), Z1, Z1
 	VADDPS (SI)(BX*2), Z2, Z2
 	VADDPS (SI)(R12*1), Z3, Z3
 	ADDQ $64, SI
 	SUBQ $16, CX
-	JGT loop132
+	JGT loop136
 	VMOVUPS Z0, 0(DI)
 	VMOVUPS Z1, 64(DI)
 	VMOVUPS Z2, 128(DI)
@@ -3974,7 +3995,7 @@ TEXT ·f32squareslines_avx512(SB), NOSPLIT, $0-40
 	VBROADCASTSS 8(DX), Z5
 	VBROADCASTSS 16(DX), Z6
 	VBROADCASTSS 24(DX), Z7
-loop133:
+loop137:
 	VADDPS (SI), Z4, Z8
 	VFMADD231PS Z8, Z8, Z0
 	VADDPS (SI)(BX*1), Z5, Z9
@@ -3985,7 +4006,7 @@ loop133:
 	VFMADD231PS Z11, Z11, Z3
 	ADDQ $64, SI
 	SUBQ $16, CX
-	JGT loop133
+	JGT loop137
 	VMOVUPS Z0, 0(DI)
 	VMOVUPS Z1, 64(DI)
 	VMOVUPS Z2, 128(DI)
@@ -4013,11 +4034,11 @@ TEXT ·f32normalizelines_avx512(SB), NOSPLIT, $0-64
 	VBROADCASTSS 24(R9), Z10
 	VBROADCASTSS 28(R9), Z11
 	TESTQ R8, R8
-	JZ plain134
+	JZ plain138
 	LEAQ (R13)(R13*2), AX
 	SUBQ $16, CX
-	JLT tail136
-loop138:
+	JLT tail140
+loop142:
 	VMOVUPS (SI), Z0
 	VMOVUPS (DX), Z1
 	VADDPS Z4, Z0, Z0
@@ -4055,10 +4076,10 @@ loop138:
 	ADDQ $64, DX
 	ADDQ $64, R8
 	SUBQ $16, CX
-	JGE loop138
-tail136:
+	JGE loop142
+tail140:
 	ADDQ $16, CX
-	JZ done137
+	JZ done141
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -4096,13 +4117,13 @@ tail136:
 	VMOVUPS.Z (R8)(AX*1), K1, Z2
 	VADDPS Z2, Z0, Z0
 	VMOVUPS Z0, K1, (DI)(R12*1)
-done137:
-	JMP end135
-plain134:
+done141:
+	JMP end139
+plain138:
 	LEAQ (R13)(R13*2), AX
 	SUBQ $16, CX
-	JLT tail139
-loop141:
+	JLT tail143
+loop145:
 	VMOVUPS (SI), Z0
 	VMOVUPS (DX), Z1
 	VADDPS Z4, Z0, Z0
@@ -4131,10 +4152,10 @@ loop141:
 	ADDQ $64, SI
 	ADDQ $64, DX
 	SUBQ $16, CX
-	JGE loop141
-tail139:
+	JGE loop145
+tail143:
 	ADDQ $16, CX
-	JZ done140
+	JZ done144
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -4164,8 +4185,8 @@ tail139:
 	VMULPS Z11, Z0, Z0
 	VMULPS Z1, Z0, Z0
 	VMOVUPS Z0, K1, (DI)(R12*1)
-done140:
-end135:
+done144:
+end139:
 	VZEROUPPER
 	RET
 
@@ -4197,7 +4218,7 @@ TEXT ·f32sumslines_avx512(SB), NOSPLIT, $0-64
 	VBROADCASTSS 20(R9), Z13
 	VBROADCASTSS 24(R9), Z14
 	VBROADCASTSS 28(R9), Z15
-loop142:
+loop146:
 	VADDPS (DX), Z8, Z16
 	VMULPS Z9, Z16, Z16
 	VMOVUPS (SI), Z17
@@ -4226,7 +4247,7 @@ loop142:
 	ADDQ $64, DX
 	ADDQ $64, R8
 	SUBQ $16, CX
-	JGT loop142
+	JGT loop146
 	VMOVUPS Z0, 0(DI)
 	VMOVUPS Z1, 64(DI)
 	VMOVUPS Z2, 128(DI)
@@ -4268,8 +4289,8 @@ TEXT ·f32gradlines_avx512(SB), NOSPLIT, $0-72
 	VBROADCASTSS 28(R10), Z18
 	LEAQ (R13)(R13*2), AX
 	SUBQ $16, CX
-	JLT tail143
-loop145:
+	JLT tail147
+loop149:
 	VMOVUPS (DX), Z0
 	VMOVUPS (SI), Z1
 	VMOVUPS (R8), Z2
@@ -4319,10 +4340,10 @@ loop145:
 	ADDQ $64, DX
 	ADDQ $64, R8
 	SUBQ $16, CX
-	JGE loop145
-tail143:
+	JGE loop149
+tail147:
 	ADDQ $16, CX
-	JZ done144
+	JZ done148
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -4372,7 +4393,7 @@ tail143:
 	VADDPS Z0, Z1, Z1
 	VMULPS Z10, Z1, Z1
 	VMOVUPS Z1, K1, (DI)(R12*1)
-done144:
+done148:
 	VZEROUPPER
 	RET
 
@@ -4386,20 +4407,20 @@ TEXT ·f32normsums_avx512(SB), NOSPLIT, $0-80
 	MOVQ ldx+48(FP), R10
 	MOVQ lds+56(FP), R11
 	MOVQ cols+72(FP), CX
-strip146:
+strip150:
 	CMPQ CX, $16
-	JLT next147
+	JLT next151
 	VMOVUPS 0(DI), Z0
 	VPXORD Z1, Z1, Z1
 	TESTQ R8, R8
-	JZ none148
+	JZ none152
 	VMOVUPS 0(R8), Z1
-none148:
+none152:
 	MOVQ SI, R13
 	MOVQ DX, AX
 	MOVQ stats+32(FP), R9
 	MOVQ rows+64(FP), R12
-row149:
+row153:
 	VBROADCASTSS (R9), Z14
 	VBROADCASTSS 4(R9), Z11
 	VADDPS 0(AX), Z14, Z12
@@ -4412,21 +4433,21 @@ row149:
 	ADDQ R10, AX
 	ADDQ R11, R9
 	DECQ R12
-	JNZ row149
+	JNZ row153
 	VMOVUPS Z0, 0(DI)
 	TESTQ R8, R8
-	JZ none150
+	JZ none154
 	VMOVUPS Z1, 0(R8)
 	ADDQ $64, R8
-none150:
+none154:
 	ADDQ $64, DI
 	ADDQ $64, SI
 	ADDQ $64, DX
 	SUBQ $16, CX
-	JMP strip146
-next147:
+	JMP strip150
+next151:
 	TESTQ CX, CX
-	JZ done151
+	JZ done155
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -4434,14 +4455,14 @@ next147:
 	VMOVUPS.Z (DI), K1, Z0
 	VPXORD Z1, Z1, Z1
 	TESTQ R8, R8
-	JZ none152
+	JZ none156
 	VMOVUPS.Z (R8), K1, Z1
-none152:
+none156:
 	MOVQ SI, R13
 	MOVQ DX, AX
 	MOVQ stats+32(FP), R9
 	MOVQ rows+64(FP), R12
-row153:
+row157:
 	VBROADCASTSS (R9), Z14
 	VBROADCASTSS 4(R9), Z11
 	VMOVUPS.Z (AX), K1, Z12
@@ -4455,14 +4476,14 @@ row153:
 	ADDQ R10, AX
 	ADDQ R11, R9
 	DECQ R12
-	JNZ row153
+	JNZ row157
 	VMOVUPS Z0, K1, (DI)
 	TESTQ R8, R8
-	JZ none154
+	JZ none158
 	VMOVUPS Z1, K1, (R8)
 	ADDQ $64, R8
-none154:
-done151:
+none158:
+done155:
 	VZEROUPPER
 	RET
 
@@ -4475,9 +4496,9 @@ TEXT ·f32rescale_avx512(SB), NOSPLIT, $0-48
 	MOVQ bias+32(FP), R9
 	MOVQ n+40(FP), CX
 	SUBQ $16, CX
-	JLT tail155
+	JLT tail159
 	PCALIGN $32
-loop157:
+loop161:
 	VMOVUPS (SI), Z0
 	VMOVUPS (DX), Z1
 	VMOVUPS (R8), Z2
@@ -4492,10 +4513,10 @@ loop157:
 	ADDQ $64, R8
 	ADDQ $64, R9
 	SUBQ $16, CX
-	JGE loop157
-tail155:
+	JGE loop161
+tail159:
 	ADDQ $16, CX
-	JZ done156
+	JZ done160
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -4508,7 +4529,7 @@ tail155:
 	VMULPS Z2, Z0, Z0
 	VADDPS Z3, Z0, Z0
 	VMOVUPS Z0, K1, (DI)
-done156:
+done160:
 	VZEROUPPER
 	RET
 
@@ -4523,9 +4544,9 @@ TEXT ·f32rescalegrad_avx512(SB), NOSPLIT, $0-64
 	MOVQ along+48(FP), R11
 	MOVQ n+56(FP), CX
 	SUBQ $16, CX
-	JLT tail158
+	JLT tail162
 	PCALIGN $32
-loop160:
+loop164:
 	VMOVUPS (SI), Z0
 	VMOVUPS (DX), Z1
 	VMOVUPS (R8), Z2
@@ -4546,10 +4567,10 @@ loop160:
 	ADDQ $64, R10
 	ADDQ $64, R11
 	SUBQ $16, CX
-	JGE loop160
-tail158:
+	JGE loop164
+tail162:
 	ADDQ $16, CX
-	JZ done159
+	JZ done163
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -4566,7 +4587,7 @@ tail158:
 	VADDPS Z4, Z0, Z0
 	VADDPS Z1, Z0, Z0
 	VMOVUPS Z0, K1, (DI)
-done159:
+done163:
 	VZEROUPPER
 	RET
 
@@ -4581,10 +4602,10 @@ TEXT ·f32columndots_avx512(SB), NOSPLIT, $0-64
 	MOVQ rows+48(FP), R10
 	MOVQ cols+56(FP), CX
 	TESTQ R8, R8
-	JZ alone161
-strip163:
+	JZ alone165
+strip167:
 	CMPQ CX, $64
-	JLT next164
+	JLT next168
 	VMOVUPS 0(DI), Z0
 	VMOVUPS 0(SI), Z4
 	VMOVUPS 0(DX), Z8
@@ -4600,7 +4621,7 @@ strip163:
 	MOVQ R9, R11
 	MOVQ R8, R12
 	MOVQ R10, R13
-row165:
+row169:
 	VMOVUPS 0(R11), Z12
 	VSUBPS Z8, Z12, Z12
 	VMOVUPS 0(R12), Z13
@@ -4628,7 +4649,7 @@ row165:
 	ADDQ BX, R11
 	ADDQ BX, R12
 	DECQ R13
-	JNZ row165
+	JNZ row169
 	VMOVUPS Z0, 0(DI)
 	VMOVUPS Z4, 0(SI)
 	VMOVUPS Z1, 64(DI)
@@ -4643,18 +4664,18 @@ row165:
 	ADDQ $256, R9
 	ADDQ $256, R8
 	SUBQ $64, CX
-	JMP strip163
-next164:
-strip166:
+	JMP strip167
+next168:
+strip170:
 	CMPQ CX, $16
-	JLT next167
+	JLT next171
 	VMOVUPS 0(DI), Z0
 	VMOVUPS 0(SI), Z4
 	VMOVUPS 0(DX), Z8
 	MOVQ R9, R11
 	MOVQ R8, R12
 	MOVQ R10, R13
-row168:
+row172:
 	VMOVUPS 0(R11), Z12
 	VSUBPS Z8, Z12, Z12
 	VMOVUPS 0(R12), Z13
@@ -4664,7 +4685,7 @@ row168:
 	ADDQ BX, R11
 	ADDQ BX, R12
 	DECQ R13
-	JNZ row168
+	JNZ row172
 	VMOVUPS Z0, 0(DI)
 	VMOVUPS Z4, 0(SI)
 	ADDQ $64, DI
@@ -4673,10 +4694,10 @@ row168:
 	ADDQ $64, R9
 	ADDQ $64, R8
 	SUBQ $16, CX
-	JMP strip166
-next167:
+	JMP strip170
+next171:
 	TESTQ CX, CX
-	JZ done162
+	JZ done166
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -4687,7 +4708,7 @@ next167:
 	MOVQ R9, R11
 	MOVQ R8, R12
 	MOVQ R10, R13
-row169:
+row173:
 	VMOVUPS.Z (R11), K1, Z12
 	VSUBPS Z8, Z12, Z12
 	VMOVUPS.Z (R12), K1, Z13
@@ -4697,14 +4718,14 @@ row169:
 	ADDQ BX, R11
 	ADDQ BX, R12
 	DECQ R13
-	JNZ row169
+	JNZ row173
 	VMOVUPS Z0, K1, (DI)
 	VMOVUPS Z4, K1, (SI)
-	JMP done162
-alone161:
-strip170:
+	JMP done166
+alone165:
+strip174:
 	CMPQ CX, $64
-	JLT next171
+	JLT next175
 	VMOVUPS 0(DI), Z0
 	VMOVUPS 0(SI), Z4
 	VMOVUPS 0(DX), Z8
@@ -4719,7 +4740,7 @@ strip170:
 	VMOVUPS 192(DX), Z11
 	MOVQ R9, R11
 	MOVQ R10, R13
-row172:
+row176:
 	VMOVUPS 0(R11), Z12
 	VSUBPS Z8, Z12, Z12
 	VADDPS Z12, Z0, Z0
@@ -4742,7 +4763,7 @@ row172:
 	VADDPS Z12, Z7, Z7
 	ADDQ BX, R11
 	DECQ R13
-	JNZ row172
+	JNZ row176
 	VMOVUPS Z0, 0(DI)
 	VMOVUPS Z4, 0(SI)
 	VMOVUPS Z1, 64(DI)
@@ -4756,17 +4777,17 @@ row172:
 	ADDQ $256, DX
 	ADDQ $256, R9
 	SUBQ $64, CX
-	JMP strip170
-next171:
-strip173:
+	JMP strip174
+next175:
+strip177:
 	CMPQ CX, $16
-	JLT next174
+	JLT next178
 	VMOVUPS 0(DI), Z0
 	VMOVUPS 0(SI), Z4
 	VMOVUPS 0(DX), Z8
 	MOVQ R9, R11
 	MOVQ R10, R13
-row175:
+row179:
 	VMOVUPS 0(R11), Z12
 	VSUBPS Z8, Z12, Z12
 	VADDPS Z12, Z0, Z0
@@ -4774,7 +4795,7 @@ row175:
 	VADDPS Z12, Z4, Z4
 	ADDQ BX, R11
 	DECQ R13
-	JNZ row175
+	JNZ row179
 	VMOVUPS Z0, 0(DI)
 	VMOVUPS Z4, 0(SI)
 	ADDQ $64, DI
@@ -4782,10 +4803,10 @@ row175:
 	ADDQ $64, DX
 	ADDQ $64, R9
 	SUBQ $16, CX
-	JMP strip173
-next174:
+	JMP strip177
+next178:
 	TESTQ CX, CX
-	JZ done162
+	JZ done166
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -4795,7 +4816,7 @@ next174:
 	VMOVUPS.Z (DX), K1, Z8
 	MOVQ R9, R11
 	MOVQ R10, R13
-row176:
+row180:
 	VMOVUPS.Z (R11), K1, Z12
 	VSUBPS Z8, Z12, Z12
 	VADDPS Z12, Z0, Z0
@@ -4803,10 +4824,10 @@ row176:
 	VADDPS Z12, Z4, Z4
 	ADDQ BX, R11
 	DECQ R13
-	JNZ row176
+	JNZ row180
 	VMOVUPS Z0, K1, (DI)
 	VMOVUPS Z4, K1, (SI)
-done162:
+done166:
 	VZEROUPPER
 	RET
 
@@ -4817,23 +4838,23 @@ TEXT ·f32colsums_avx512(SB), NOSPLIT, $0-40
 	MOVQ ldx+16(FP), BX
 	MOVQ rows+24(FP), R8
 	MOVQ cols+32(FP), CX
-strip178:
+strip182:
 	CMPQ CX, $64
-	JLT next179
+	JLT next183
 	VMOVUPS 0(DI), Z0
 	VMOVUPS 64(DI), Z1
 	VMOVUPS 128(DI), Z2
 	VMOVUPS 192(DI), Z3
 	MOVQ SI, DX
 	MOVQ R8, R9
-row180:
+row184:
 	VADDPS 0(DX), Z0, Z0
 	VADDPS 64(DX), Z1, Z1
 	VADDPS 128(DX), Z2, Z2
 	VADDPS 192(DX), Z3, Z3
 	ADDQ BX, DX
 	DECQ R9
-	JNZ row180
+	JNZ row184
 	VMOVUPS Z0, 0(DI)
 	VMOVUPS Z1, 64(DI)
 	VMOVUPS Z2, 128(DI)
@@ -4841,27 +4862,27 @@ row180:
 	ADDQ $256, DI
 	ADDQ $256, SI
 	SUBQ $64, CX
-	JMP strip178
-next179:
-strip181:
+	JMP strip182
+next183:
+strip185:
 	CMPQ CX, $16
-	JLT next182
+	JLT next186
 	VMOVUPS 0(DI), Z0
 	MOVQ SI, DX
 	MOVQ R8, R9
-row183:
+row187:
 	VADDPS 0(DX), Z0, Z0
 	ADDQ BX, DX
 	DECQ R9
-	JNZ row183
+	JNZ row187
 	VMOVUPS Z0, 0(DI)
 	ADDQ $64, DI
 	ADDQ $64, SI
 	SUBQ $16, CX
-	JMP strip181
-next182:
+	JMP strip185
+next186:
 	TESTQ CX, CX
-	JZ done177
+	JZ done181
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -4869,14 +4890,14 @@ next182:
 	VMOVUPS.Z (DI), K1, Z0
 	MOVQ SI, DX
 	MOVQ R8, R9
-row184:
+row188:
 	VMOVUPS.Z (DX), K1, Z4
 	VADDPS Z4, Z0, Z0
 	ADDQ BX, DX
 	DECQ R9
-	JNZ row184
+	JNZ row188
 	VMOVUPS Z0, K1, (DI)
-done177:
+done181:
 	VZEROUPPER
 	RET
 
@@ -4894,7 +4915,7 @@ TEXT ·f32uniform_avx512(SB), NOSPLIT, $0-40
 	MOVL $0xaaaa, AX
 	KMOVW AX, K4
 	PCALIGN $32
-loop185:
+loop189:
 	VPMULUDQ Z12, Z15, Z0
 	VPADDQ group<>(SB), Z15, Z6
 	VPMULUDQ Z12, Z6, Z6
@@ -5057,7 +5078,7 @@ loop185:
 	ADDQ $256, SI
 	ADDQ $256, DX
 	SUBQ $64, CX
-	JGT loop185
+	JGT loop189
 	VZEROUPPER
 	RET
 
@@ -5075,7 +5096,7 @@ TEXT ·f32choose_avx512(SB), NOSPLIT, $0-40
 	MOVL $0xaaaa, AX
 	KMOVW AX, K4
 	PCALIGN $32
-loop186:
+loop190:
 	VPMULUDQ Z12, Z15, Z0
 	VPADDQ group<>(SB), Z15, Z6
 	VPMULUDQ Z12, Z6, Z6
@@ -5254,7 +5275,7 @@ loop186:
 	ADDQ $256, SI
 	ADDQ $256, DX
 	SUBQ $64, CX
-	JGT loop186
+	JGT loop190
 	VZEROUPPER
 	RET
 
@@ -5272,7 +5293,7 @@ TEXT ·f32keep_avx512(SB), NOSPLIT, $0-40
 	MOVL $0xaaaa, AX
 	KMOVW AX, K4
 	PCALIGN $32
-loop187:
+loop191:
 	VPMULUDQ Z12, Z15, Z0
 	VPADDQ group<>(SB), Z15, Z6
 	VPMULUDQ Z12, Z6, Z6
@@ -5447,7 +5468,7 @@ loop187:
 	ADDQ $256, SI
 	ADDQ $256, DX
 	SUBQ $64, CX
-	JGT loop187
+	JGT loop191
 	VZEROUPPER
 	RET
 
@@ -5465,7 +5486,7 @@ TEXT ·f32replace_avx512(SB), NOSPLIT, $0-40
 	MOVL $0xaaaa, AX
 	KMOVW AX, K4
 	PCALIGN $32
-loop188:
+loop192:
 	VPMULUDQ Z12, Z15, Z0
 	VPADDQ group<>(SB), Z15, Z6
 	VPMULUDQ Z12, Z6, Z6
@@ -5644,7 +5665,7 @@ loop188:
 	ADDQ $256, SI
 	ADDQ $256, DX
 	SUBQ $64, CX
-	JGT loop188
+	JGT loop192
 	VZEROUPPER
 	RET
 
@@ -5662,7 +5683,7 @@ TEXT ·f32sample_avx512(SB), NOSPLIT, $0-40
 	MOVL $0xaaaa, AX
 	KMOVW AX, K4
 	PCALIGN $32
-loop189:
+loop193:
 	VPMULUDQ Z12, Z15, Z0
 	VPADDQ group<>(SB), Z15, Z6
 	VPMULUDQ Z12, Z6, Z6
@@ -5833,7 +5854,7 @@ loop189:
 	ADDQ $256, SI
 	ADDQ $256, DX
 	SUBQ $64, CX
-	JGT loop189
+	JGT loop193
 	VZEROUPPER
 	RET
 
@@ -5851,7 +5872,7 @@ TEXT ·f32normal_avx512(SB), NOSPLIT, $0-40
 	MOVL $0xaaaa, AX
 	KMOVW AX, K4
 	PCALIGN $32
-loop190:
+loop194:
 	VPMULUDQ Z12, Z15, Z0
 	VPADDQ group<>(SB), Z15, Z6
 	VPMULUDQ Z12, Z6, Z6
@@ -6110,7 +6131,7 @@ loop190:
 	ADDQ $256, SI
 	ADDQ $256, DX
 	SUBQ $64, CX
-	JGT loop190
+	JGT loop194
 	VZEROUPPER
 	RET
 
@@ -6128,7 +6149,7 @@ TEXT ·f32addnormal_avx512(SB), NOSPLIT, $0-40
 	MOVL $0xaaaa, AX
 	KMOVW AX, K4
 	PCALIGN $32
-loop191:
+loop195:
 	VPMULUDQ Z12, Z15, Z0
 	VPADDQ group<>(SB), Z15, Z6
 	VPMULUDQ Z12, Z6, Z6
@@ -6395,7 +6416,7 @@ loop191:
 	ADDQ $256, SI
 	ADDQ $256, DX
 	SUBQ $64, CX
-	JGT loop191
+	JGT loop195
 	VZEROUPPER
 	RET
 
@@ -6420,9 +6441,9 @@ TEXT ·f32adam_avx512(SB), NOSPLIT, $0-48
 	MOVQ 40(R8), R9
 	VMOVUPS exponent<>(SB), Z22
 	SUBQ $32, CX
-	JLT rest192
+	JLT rest196
 	PCALIGN $32
-loop193:
+loop197:
 	PREFETCHT0 (DI)(R9*1)
 	PREFETCHT0 64(DI)(R9*1)
 	PREFETCHT0 (SI)(R9*1)
@@ -6482,13 +6503,13 @@ loop193:
 	ADDQ $128, DX
 	ADDQ $128, BX
 	SUBQ $32, CX
-	JGE loop193
-rest192:
+	JGE loop197
+rest196:
 	ADDQ $32, CX
 	SUBQ $16, CX
-	JLT tail194
+	JLT tail198
 	PCALIGN $32
-loop196:
+loop200:
 	PREFETCHT0 (DI)(R9*1)
 	PREFETCHT0 (SI)(R9*1)
 	PREFETCHT0 (DX)(R9*1)
@@ -6521,10 +6542,10 @@ loop196:
 	ADDQ $64, DX
 	ADDQ $64, BX
 	SUBQ $16, CX
-	JGE loop196
-tail194:
+	JGE loop200
+tail198:
 	ADDQ $16, CX
-	JZ done195
+	JZ done199
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -6552,7 +6573,7 @@ tail194:
 	VMULPS Z20, Z0, Z0
 	VFMADD231PS Z4, Z21, Z0
 	VMOVUPS Z0, K1, (DI)
-done195:
+done199:
 	VZEROUPPER
 	RET
 
@@ -6569,13 +6590,13 @@ TEXT ·f32sgd_avx512(SB), NOSPLIT, $0-40
 	VBROADCASTSS 12(R8), Z11
 	VMOVUPS exponent<>(SB), Z12
 	TESTQ DX, DX
-	JZ plain198
+	JZ plain202
 	CMPQ 16(R8), $0
-	JNE nesterov197
+	JNE nesterov201
 	SUBQ $16, CX
-	JLT tail200
+	JLT tail204
 	PCALIGN $32
-loop202:
+loop206:
 	VMOVUPS (DI), Z0
 	VMOVUPS (SI), Z1
 	VMULPS Z8, Z1, Z1
@@ -6591,10 +6612,10 @@ loop202:
 	ADDQ $64, SI
 	ADDQ $64, DX
 	SUBQ $16, CX
-	JGE loop202
-tail200:
+	JGE loop206
+tail204:
 	ADDQ $16, CX
-	JZ done201
+	JZ done205
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -6610,13 +6631,13 @@ tail200:
 	VMOVUPS Z2, K1, (DX)
 	VFMADD231PS Z2, Z11, Z0
 	VMOVUPS Z0, K1, (DI)
-done201:
-	JMP done199
-nesterov197:
+done205:
+	JMP done203
+nesterov201:
 	SUBQ $16, CX
-	JLT tail203
+	JLT tail207
 	PCALIGN $32
-loop205:
+loop209:
 	VMOVUPS (DI), Z0
 	VMOVUPS (SI), Z1
 	VMULPS Z8, Z1, Z1
@@ -6633,10 +6654,10 @@ loop205:
 	ADDQ $64, SI
 	ADDQ $64, DX
 	SUBQ $16, CX
-	JGE loop205
-tail203:
+	JGE loop209
+tail207:
 	ADDQ $16, CX
-	JZ done204
+	JZ done208
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -6653,13 +6674,13 @@ tail203:
 	VFMADD213PS Z1, Z10, Z2
 	VFMADD231PS Z2, Z11, Z0
 	VMOVUPS Z0, K1, (DI)
-done204:
-	JMP done199
-plain198:
+done208:
+	JMP done203
+plain202:
 	SUBQ $16, CX
-	JLT tail206
+	JLT tail210
 	PCALIGN $32
-loop208:
+loop212:
 	VMOVUPS (DI), Z0
 	VMOVUPS (SI), Z1
 	VMULPS Z8, Z1, Z1
@@ -6669,10 +6690,10 @@ loop208:
 	ADDQ $64, DI
 	ADDQ $64, SI
 	SUBQ $16, CX
-	JGE loop208
-tail206:
+	JGE loop212
+tail210:
 	ADDQ $16, CX
-	JZ done207
+	JZ done211
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -6683,8 +6704,8 @@ tail206:
 	VFMADD231PS Z9, Z0, Z1
 	VFMADD231PS Z1, Z11, Z0
 	VMOVUPS Z0, K1, (DI)
-done207:
-done199:
+done211:
+done203:
 	VZEROUPPER
 	RET
 
@@ -6703,9 +6724,9 @@ TEXT ·f32rmsprop_avx512(SB), NOSPLIT, $0-40
 	VBROADCASTSS 20(R8), Z13
 	VMOVUPS exponent<>(SB), Z14
 	SUBQ $16, CX
-	JLT tail209
+	JLT tail213
 	PCALIGN $32
-loop211:
+loop215:
 	VMOVUPS (DI), Z0
 	VMOVUPS (SI), Z1
 	VMULPS Z8, Z1, Z1
@@ -6726,10 +6747,10 @@ loop211:
 	ADDQ $64, SI
 	ADDQ $64, DX
 	SUBQ $16, CX
-	JGE loop211
-tail209:
+	JGE loop215
+tail213:
 	ADDQ $16, CX
-	JZ done210
+	JZ done214
 	MOVL $1, AX
 	SHLL CX, AX
 	DECL AX
@@ -6750,20 +6771,24 @@ tail209:
 	VDIVPS Z3, Z1, Z1
 	VFMADD231PS Z1, Z13, Z0
 	VMOVUPS Z0, K1, (DI)
-done210:
+done214:
 	VZEROUPPER
 	RET
 
-// func f32transpose_avx512(dst, src *float32, ldd, lds, blocks int)
-TEXT ·f32transpose_avx512(SB), NOSPLIT, $0-40
-	MOVQ dst+0(FP), DI
-	MOVQ src+8(FP), SI
+// func f32transpose_avx512(dst, src *float32, ldd, lds, blocks, strips int)
+TEXT ·f32transpose_avx512(SB), NOSPLIT, $0-48
+	MOVQ dst+0(FP), R12
+	MOVQ src+8(FP), R11
 	MOVQ ldd+16(FP), BX
 	MOVQ lds+24(FP), AX
-	MOVQ blocks+32(FP), CX
+	MOVQ strips+40(FP), R13
 	LEAQ (AX)(AX*2), R8
 	LEAQ (BX)(BX*2), R9
-block212:
+strip216:
+	MOVQ R11, SI
+	MOVQ R12, DI
+	MOVQ blocks+32(FP), CX
+block217:
 	LEAQ (SI)(AX*4), DX
 	LEAQ (DI)(BX*4), R10
 	VMOVUPS (SI), X0
@@ -6809,20 +6834,28 @@ block212:
 	LEAQ (SI)(AX*8), SI
 	ADDQ $32, DI
 	DECQ CX
-	JNZ block212
+	JNZ block217
+	ADDQ $32, R11
+	LEAQ (R12)(BX*8), R12
+	DECQ R13
+	JNZ strip216
 	VZEROUPPER
 	RET
 
-// func f32transpose4_avx512(dst, src *float32, ldd, lds, blocks int)
-TEXT ·f32transpose4_avx512(SB), NOSPLIT, $0-40
-	MOVQ dst+0(FP), DI
-	MOVQ src+8(FP), SI
+// func f32transpose4_avx512(dst, src *float32, ldd, lds, blocks, strips int)
+TEXT ·f32transpose4_avx512(SB), NOSPLIT, $0-48
+	MOVQ dst+0(FP), R12
+	MOVQ src+8(FP), R11
 	MOVQ ldd+16(FP), BX
 	MOVQ lds+24(FP), AX
-	MOVQ blocks+32(FP), CX
+	MOVQ strips+40(FP), R13
 	LEAQ (AX)(AX*2), R8
 	LEAQ (BX)(BX*2), R9
-block213:
+strip218:
+	MOVQ R11, SI
+	MOVQ R12, DI
+	MOVQ blocks+32(FP), CX
+block219:
 	VMOVUPS (SI), X0
 	VMOVUPS (SI)(AX*1), X1
 	VMOVUPS (SI)(AX*2), X2
@@ -6842,7 +6875,11 @@ block213:
 	LEAQ (SI)(AX*4), SI
 	ADDQ $16, DI
 	DECQ CX
-	JNZ block213
+	JNZ block219
+	ADDQ $16, R11
+	LEAQ (R12)(BX*4), R12
+	DECQ R13
+	JNZ strip218
 	VZEROUPPER
 	RET
 
@@ -6864,7 +6901,7 @@ TEXT ·f32peak_avx512(SB), NOSPLIT, $0-8
 	VPXORD Z12, Z12, Z12
 	VPXORD Z13, Z13, Z13
 	PCALIGN $32
-loop214:
+loop220:
 	VFMADD231PS Z12, Z13, Z0
 	VFMADD231PS Z12, Z13, Z1
 	VFMADD231PS Z12, Z13, Z2
@@ -6878,6 +6915,6 @@ loop214:
 	VFMADD231PS Z12, Z13, Z10
 	VFMADD231PS Z12, Z13, Z11
 	DECQ CX
-	JNZ loop214
+	JNZ loop220
 	VZEROUPPER
 	RET

@@ -3460,14 +3460,18 @@ loop76:
 done77:
 	RET
 
-// func f32transpose_neon(dst, src *float32, ldd, lds, blocks int)
-TEXT ·f32transpose_neon(SB), NOSPLIT, $0-40
-	MOVD dst+0(FP), R0
-	MOVD src+8(FP), R1
+// func f32transpose_neon(dst, src *float32, ldd, lds, blocks, strips int)
+TEXT ·f32transpose_neon(SB), NOSPLIT, $0-48
+	MOVD dst+0(FP), R9
+	MOVD src+8(FP), R8
 	MOVD ldd+16(FP), R4
 	MOVD lds+24(FP), R5
+	MOVD strips+40(FP), R10
+strip78:
+	MOVD R8, R1
+	MOVD R9, R0
 	MOVD blocks+32(FP), R3
-block78:
+block79:
 	VLD1 (R1), [V0.S4]
 	ADD R5, R1
 	VLD1 (R1), [V1.S4]
@@ -3495,7 +3499,11 @@ block78:
 	ADD R4, R6
 	ADD $16, R0
 	SUBS $1, R3, R3
-	BNE block78
+	BNE block79
+	ADD $16, R8
+	ADD R4<<2, R9
+	SUBS $1, R10, R10
+	BNE strip78
 	RET
 
 // func f32peak_neon(n int)
@@ -3527,7 +3535,7 @@ TEXT ·f32peak_neon(SB), NOSPLIT, $0-8
 	VEOR V23.B16, V23.B16, V23.B16
 	VEOR V24.B16, V24.B16, V24.B16
 	VEOR V25.B16, V25.B16, V25.B16
-loop79:
+loop80:
 	VFMLA V24.S4, V25.S4, V0.S4
 	VFMLA V24.S4, V25.S4, V1.S4
 	VFMLA V24.S4, V25.S4, V2.S4
@@ -3553,5 +3561,5 @@ loop79:
 	VFMLA V24.S4, V25.S4, V22.S4
 	VFMLA V24.S4, V25.S4, V23.S4
 	SUBS $1, R3, R3
-	BNE loop79
+	BNE loop80
 	RET

@@ -1,4 +1,4 @@
-// Package optim holds the optimizers and the learning-rate schedules.
+// Package optim holds the optimizers, the learning-rate schedules and the precisions of a training.
 //
 // An optimizer's constructor takes what it requires; methods that return the same type refine it:
 //

@@ -67,6 +67,12 @@ var crashRuns = map[string]func() (*spec.Model, *dataset.Table, Options){
 		return withWeights["labels"](), weightedRows(200), Options{Optimizer: optim.Adam(3e-3), Epochs: 40, Batch: 16, Accumulate: 2,
 			Seed: 4, Workers: 2, Valid: weightedRows(60), CheckpointEvery: 2}
 	},
+	"bf16": func() (*spec.Model, *dataset.Table, Options) {
+		o := wideOptions()
+		o.Epochs, o.Workers, o.CheckpointEvery, o.Accumulate, o.ClipNorm = 12, 2, 2, 2, 1
+		o.Precision = optim.BF16.Except("head")
+		return wideModel(), wideRows(300), o
+	},
 	"momentum": func() (*spec.Model, *dataset.Table, Options) { // an average and a queue
 		o := momentumOptions()
 		o.Epochs, o.Batch, o.Accumulate, o.Workers, o.CheckpointEvery, o.Valid = 16, 16, 2, 2, 3, rows(500).Head(80)

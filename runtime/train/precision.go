@@ -35,6 +35,9 @@ func (o *Options) checkKept(m *spec.Model) error {
 		return nil
 	}
 	g, err := m.Graph()
+	if err == nil {
+		g, err = compiler.Plain(g, false) // a gradient that is a value has layers of its own
+	}
 	if err != nil {
 		return err
 	}

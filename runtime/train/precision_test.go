@@ -92,8 +92,15 @@ func TestBF16TrainsTheSame(t *testing.T) {
 			func(o *Options) { o.Shards, o.Batch, o.Accumulate, o.Workers = 2, 32, 2, 3 },
 			func(o *Options) { o.Shards, o.Cluster = 2, Local(2) },
 		},
+		"statistics": {
+			func(o *Options) { o.Shards = 4 },
+			func(o *Options) { o.Shards, o.Cluster, o.Workers = 4, Local(2), 3 },
+			func(o *Options) { o.Shards, o.Cluster = 4, Local(4) },
+		},
 	}
 	rows := wideRows(150)
+	x := spec.Input("x", 48)
+	statistics := spec.NewModel("statistics", spec.MSE(x.Then(spec.Dense(40).NoBias(), spec.BatchNorm(), spec.ReLU(), spec.Dense(48)), x))
 	for name, changes := range cases {
 		want, settled := "", ""
 		for _, set := range simd.Available() { // the portable one first
@@ -104,7 +111,14 @@ func TestBF16TrainsTheSame(t *testing.T) {
 				o := wideOptions()
 				o.Workers = 1
 				change(&o)
-				r := fitWide(t, rows, o)
+				m := wideModel()
+				if name == "statistics" {
+					m = statistics
+				}
+				r, err := Fit(context.Background(), m, rows, o)
+				if err != nil {
+					t.Fatal(err)
+				}
 				if got := bits(r); want == "" {
 					want, settled = got, set
 				} else if got != want {
@@ -226,6 +240,27 @@ func TestBF16Mistakes(t *testing.T) {
 	}
 }
 
+// TestBF16KeepsGradientsThatAreValues keeps the products of a gradient that the user takes, which have layers of their own.
+func TestBF16KeepsGradientsThatAreValues(t *testing.T) {
+	x := spec.Input("x", 48)
+	score := spec.Mul(x.Then(spec.Dense(40), spec.Tanh(), spec.Dense(36)), x.Then(spec.Dense(36)))
+	m := spec.NewModel("slope", spec.MSE(spec.Grad(score, x), x))
+	count := func(p optim.Precision) int {
+		o := wideOptions()
+		o.Precision = p
+		tr, err := New(context.Background(), m, wideRows(64), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tr.Close()
+		n, _ := narrowed(tr.prog.Train)
+		return n
+	}
+	if all, some := count(optim.BF16), count(optim.BF16.Except("grad1")); !(0 < some && some < all) {
+		t.Errorf("%d products in bf16, and %d without those of the gradient", all, some)
+	}
+}
+
 // TestBF16PartsAreWhole gives a parameter that is used once the bits of the whole when an update is made in parts, whose
 // rows begin where a block of the sums does.
 func TestBF16PartsAreWhole(t *testing.T) {
@@ -326,5 +361,25 @@ func TestBF16Effect(t *testing.T) {
 	}
 	if rec := r.Net(m.Tap("code")).Record(); rec.Precision != nil || rec.Phases[0].Precision != "" {
 		t.Error("a training in FP32 has a record of a precision")
+	}
+}
+
+// TestBF16StepAllocatesNothing takes steps in bf16.
+func TestBF16StepAllocatesNothing(t *testing.T) {
+	o := wideOptions()
+	o.Workers = 1
+	tr, err := New(context.Background(), wideModel(), wideRows(3000), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tr.Close()
+	ctx := context.Background()
+	n := testing.AllocsPerRun(20, func() {
+		if more, err := tr.step(ctx); !more || err != nil {
+			panic(err)
+		}
+	})
+	if n != 0 {
+		t.Errorf("%v allocations a step", n)
 	}
 }

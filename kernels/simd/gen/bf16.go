@@ -15,11 +15,7 @@ const (
 	bfTiles
 	bfFlags
 	bfLive
-	bfAtCX
-	bfAtSI
-	bfAtDX
 	bfStatus
-	bfEven  = bfStatus + 8
 	bfFlush = bfStatus + 4
 )
 
@@ -27,28 +23,45 @@ func init() {
 	values["upper"] = 0xffff0000
 	values["lower"] = 1<<15 - 1 // what rounds to nearest, of two the even one, together with the last bit
 	values["bit0"] = 1
+	patterns["slide"] = func(_ *isa, word int) uint32 { // from byte s on: a control of VPSHUFB that moves down by s bytes
+		if word < 4 {
+			return 0x03020100 + 0x04040404*uint32(word)
+		}
+		return 0x80808080
+	}
 }
 
-// The largest tile of bf16 products, rows by vectors.
-const bf16Rows, bf16Vecs = 4, 3
+// The largest tile of bf16 products has so many vectors in a row. Even and odd chains stay in registers: twelve of AVX2, and
+// 24 of the others.
+const bf16Vecs = 3
+
+func (i *isa) bf16Rows() int {
+	if i == avx2 {
+		return 2
+	}
+	return 4
+}
 
 // bf16Family writes the kernels of bf16 operands and the switches that call them.
 func (a *asm) bf16Family() {
 	sw := fmt.Sprintf("\nfunc bf16Tile_%s(mr, nr int, p *bf16Args) {\n\tswitch mr<<8 | nr {\n", a.name)
-	for mr := 1; mr <= bf16Rows; mr++ {
+	for mr := 1; mr <= a.bf16Rows(); mr++ {
 		for nr := 8; nr <= bf16Vecs*a.lanes; nr += 8 {
 			a.bf16Tile(mr, nr)
 			sw += fmt.Sprintf("\tcase %d<<8 | %d:\n\t\tbf16gemm_%dx%d_%s(p)\n", mr, nr, mr, nr, a.name)
 		}
 	}
 	a.switches += sw + "\t}\n}\n"
-	a.bf16Rows()
+	a.bf16PackRows()
 	a.bf16Cols()
 	a.bf16Turn()
 	a.bf16Pairs()
 	a.bf16Round()
 	a.bf16Widen()
 	a.bf16TileRows()
+	if !a.wide() {
+		a.bf16Edge()
+	}
 }
 
 // bf16 opens a function.
@@ -62,68 +75,53 @@ func (a *asm) bf16(op, args string, size int) {
 // bf16Tile writes one mr by nr tile, which walks down p.tiles tiles of A and C.
 //
 // Operands are packed and widened: A in strips of as many rows, B in strips of as many columns as a vector has lanes, steps
-// of k one after another. Both chains of a block stay in registers where there are enough of them; otherwise the even steps
-// come first and their sums wait in p.even.
+// of k one after another.
 func (a *asm) bf16Tile(mr, nr int) {
 	t := &gemmKernel{asm: a}
 	for left := nr; left > 0; left -= a.lanes {
 		t.widths = append(t.widths, min(left, a.lanes))
 	}
 	vecs := len(t.widths)
-	registers, b0 := 12, 0
-	if a.wide() {
-		registers = 24
-	}
-	both := 2*mr*vecs <= registers
 	t.acc0 = 4
 	if a.wide() {
 		t.acc0 = 8
 	}
-	acc := func(odd, i, v int) int {
-		if !both {
-			odd = 0
-		}
-		return t.acc0 + (odd*mr+i)*vecs + v
-	}
+	acc := func(odd, i, v int) int { return t.acc0 + (odd*mr+i)*vecs + v }
 	row32 := a.bytes() // of a packed operand: one step
-	// step does one step of a chain, at so many steps from SI and DX.
-	step := func(odd, at int) {
+	// step does an even or an odd step.
+	step := func(odd int) {
 		for v := range vecs {
-			t.p("VMOVUPS %s, %s", row(v, "DX", "", "R9", "", at*row32), t.vec(b0+v, v))
+			t.p("VMOVUPS %s, %s", row(v, "DX", "", "R9", "", odd*row32), t.vec(v, v))
 		}
 		for i := range mr {
-			if a.wide() && vecs == 1 {
-				t.p("VFMADD231PS.BCST %d(SI), %s, %s", at*row32+4*i, t.vec(b0, 0), t.vec(acc(odd, i, 0), 0))
+			if a.wide() && (vecs == 1 || i%2 == 0) { // of every second row: all would bind the loads of CPUs with two wide units
+				for v := range vecs {
+					t.p("VFMADD231PS.BCST %d(SI), %s, %s", odd*row32+4*i, t.vec(v, v), t.vec(acc(odd, i, v), v))
+				}
 				continue
 			}
 			x := 3
 			if a.wide() {
 				x += i
 			}
-			t.p("VBROADCASTSS %d(SI), %s", at*row32+4*i, t.vec(x, 0))
+			t.p("VBROADCASTSS %d(SI), %s", odd*row32+4*i, t.vec(x, 0))
 			for v := range vecs {
-				t.p("VFMADD231PS %s, %s, %s", t.vec(x, v), t.vec(b0+v, v), t.vec(acc(odd, i, v), v))
+				t.p("VFMADD231PS %s, %s, %s", t.vec(x, v), t.vec(v, v), t.vec(acc(odd, i, v), v))
 			}
 		}
 	}
 	zero := func() {
-		n := mr * vecs
-		if both {
-			n *= 2
-		}
-		for i := range n {
+		for i := range 2 * mr * vecs {
 			t.zero(t.acc0 + i)
 		}
 	}
-	// pairs loops over CX pairs of steps; without room for both chains, over one of each pair.
+	// pairs loops over CX pairs of steps.
 	pairs := func() {
 		loop := t.fresh("pair")
 		t.p("PCALIGN $32")
 		t.at(loop)
-		step(0, 0)
-		if both {
-			step(1, 1)
-		}
+		step(0)
+		step(1)
 		t.p("ADDQ $%d, SI", 2*row32)
 		t.p("ADDQ $%d, DX", 2*row32)
 		t.p("DECQ CX")
@@ -173,32 +171,9 @@ func (a *asm) bf16Tile(mr, nr int) {
 	t.p("JZ %s", done)
 	t.at(block)
 	zero()
-	if !both {
-		t.p("MOVQ CX, %d(DI)", bfAtCX)
-		t.p("MOVQ SI, %d(DI)", bfAtSI)
-		t.p("MOVQ DX, %d(DI)", bfAtDX)
-		pairs()
-		each(func(i, v int, _ string) {
-			t.p("VMOVUPS %s, %d(DI)", t.vec(acc(0, i, v), v), bfEven+(i*vecs+v)*a.bytes())
-		})
-		t.p("MOVQ %d(DI), CX", bfAtCX)
-		t.p("MOVQ %d(DI), SI", bfAtSI)
-		t.p("MOVQ %d(DI), DX", bfAtDX)
-		t.p("ADDQ $%d, SI", row32)
-		t.p("ADDQ $%d, DX", row32)
-		zero()
-		pairs()
-		t.p("SUBQ $%d, SI", row32)
-		t.p("SUBQ $%d, DX", row32)
-	} else {
-		pairs()
-	}
+	pairs()
 	each(func(i, v int, _ string) {
-		if both {
-			t.p("VADDPS %s, %s, %s", t.vec(acc(1, i, v), v), t.vec(acc(0, i, v), v), t.vec(acc(0, i, v), v))
-		} else {
-			t.p("VADDPS %d(DI), %s, %s", bfEven+(i*vecs+v)*a.bytes(), t.vec(acc(0, i, v), v), t.vec(acc(0, i, v), v))
-		}
+		t.p("VADDPS %s, %s, %s", t.vec(acc(1, i, v), v), t.vec(acc(0, i, v), v), t.vec(acc(0, i, v), v))
 	})
 	t.p("TESTQ $1, AX")
 	t.p("JNZ %s", load)
@@ -244,46 +219,64 @@ func (a *asm) bf16Tile(mr, nr int) {
 	t.ret()
 }
 
-// bf16Rows widens strips of an operand whose steps of k are rows: as many columns as a vector has lanes, the last strip
-// with live ones only; then so many rows of zeros.
-func (a *asm) bf16Rows() {
+// bf16PackRows widens strips of an operand whose steps of k are rows: as many columns as a vector has lanes, the last strip with
+// live ones only; then so many rows of zeros. AVX2 reads the columns before those of the last strip, too.
+func (a *asm) bf16PackRows() {
 	a.bf16("rows", "dst *float32, ldd int, src *uint16, lds, k, zeros, strips int, live uint64", 64)
 	a.p("MOVQ dst+0(FP), DI")
 	a.p("MOVQ ldd+8(FP), R8")
 	a.p("MOVQ src+16(FP), SI")
 	a.p("MOVQ lds+24(FP), R9")
 	a.p("MOVQ strips+48(FP), BX")
-	strip, loop, zeros, end := a.fresh("strip"), a.fresh("row"), a.fresh("zeros"), a.fresh("end")
+	a.p("MOVQ live+56(FP), R12")
+	strip, ready, zeros, end := a.fresh("strip"), a.fresh("ready"), a.fresh("zeros"), a.fresh("end")
 	a.zero(1)
 	if a.wide() {
 		a.p("MOVQ $0xffff, AX")
 		a.p("KMOVW AX, K1")
 	}
+	rows := func(load func()) {
+		loop := a.fresh("row")
+		a.at(loop)
+		load()
+		a.p("VPSLLD $16, %s, %s", a.r(0), a.r(0))
+		a.p("VMOVUPS %s, (R11)", a.r(0))
+		a.p("ADDQ R9, R10")
+		a.p("ADDQ $%d, R11", a.bytes())
+		a.p("DECQ CX")
+		a.p("JNZ %s", loop)
+	}
 	a.at(strip)
 	a.p("MOVQ SI, R10")
 	a.p("MOVQ DI, R11")
 	a.p("MOVQ k+32(FP), CX")
-	src := "(R10)"
+	whole := a.fresh("whole")
+	a.p("CMPQ BX, $1")
+	a.p("JGT %s", whole)
 	if a.wide() {
-		whole := a.fresh("whole")
-		a.p("CMPQ BX, $1")
-		a.p("JGT %s", whole)
-		a.p("MOVQ live+56(FP), AX")
-		a.p("KMOVW AX, K1")
+		a.p("KMOVW R12, K1")
 		a.at(whole)
-	}
-	a.at(loop)
-	if a.wide() {
-		a.p("VPMOVZXWD.Z %s, K1, Z0", src)
+		rows(func() { a.p("VPMOVZXWD.Z (R10), K1, Z0") })
 	} else {
-		a.p("VPMOVZXWD %s, Y0", src)
+		a.p("CMPQ R12, $8")
+		a.p("JGE %s", whole)
+		a.use("slide")
+		a.p("MOVQ $8, AX")
+		a.p("SUBQ R12, AX")
+		a.p("SHLQ $1, AX")
+		a.p("SUBQ AX, R10")
+		a.p("LEAQ slide<>+0(SB), DX")
+		a.p("VMOVUPS (DX)(AX*1), X2")
+		rows(func() {
+			a.p("VMOVUPS (R10), X0")
+			a.p("VPSHUFB X2, X0, X0") // live columns first, then zeros
+			a.p("VPMOVZXWD X0, Y0")
+		})
+		a.p("JMP %s", ready)
+		a.at(whole)
+		rows(func() { a.p("VPMOVZXWD (R10), Y0") })
 	}
-	a.p("VPSLLD $16, %s, %s", a.r(0), a.r(0))
-	a.p("VMOVUPS %s, (R11)", a.r(0))
-	a.p("ADDQ R9, R10")
-	a.p("ADDQ $%d, R11", a.bytes())
-	a.p("DECQ CX")
-	a.p("JNZ %s", loop)
+	a.at(ready)
 	a.p("MOVQ zeros+40(FP), CX")
 	a.at(zeros)
 	a.p("DECQ CX")
@@ -299,18 +292,53 @@ func (a *asm) bf16Rows() {
 	a.ret()
 }
 
+// bf16Edge copies rows of 8 to 24 columns: the last vector begins so early that it ends at the last one.
+func (a *asm) bf16Edge() {
+	a.bf16("edge", "dst *float32, ldd int, src *float32, lds, rows, width int", 48)
+	a.p("MOVQ dst+0(FP), DI")
+	a.p("MOVQ ldd+8(FP), R8")
+	a.p("MOVQ src+16(FP), SI")
+	a.p("MOVQ lds+24(FP), R9")
+	a.p("MOVQ rows+32(FP), CX")
+	a.p("MOVQ width+40(FP), AX")
+	a.p("SUBQ $8, AX") // where the last vector begins
+	a.p("MOVQ $8, BX") // and the one before
+	a.p("CMPQ BX, AX")
+	a.p("CMOVQGT AX, BX")
+	loop := a.fresh("row")
+	a.at(loop)
+	for i, at := range []string{"", "(BX*4)", "(AX*4)"} {
+		a.p("VMOVUPS (SI)%s, Y%d", at, i)
+	}
+	for i, at := range []string{"", "(BX*4)", "(AX*4)"} {
+		a.p("VMOVUPS Y%d, (DI)%s", i, at)
+	}
+	a.p("ADDQ R9, SI")
+	a.p("ADDQ R8, DI")
+	a.p("DECQ CX")
+	a.p("JNZ %s", loop)
+	a.ret()
+}
+
 // bf16Cols widens one strip of an operand whose steps of k are neighbours: as many of its rows as a vector has lanes, of
-// which only live exist, for so many groups of eight steps.
+// which only live exist, for so many groups of eight steps, at least one, and the rest of less than eight, which zeros fill.
 func (a *asm) bf16Cols() {
-	a.bf16("cols", "dst *float32, src *uint16, lds, groups, live int", 40)
+	a.bf16("cols", "dst *float32, src *uint16, lds, groups, live, rest int", 48)
 	a.p("MOVQ dst+0(FP), DI")
 	a.p("MOVQ src+8(FP), SI")
 	a.p("MOVQ lds+16(FP), R9")
 	a.p("MOVQ groups+24(FP), CX")
 	a.p("MOVQ live+32(FP), R10")
+	a.p("MOVQ rest+40(FP), R12")
 	ragged, end := a.fresh("ragged"), a.fresh("end")
 	a.use("upper")
+	a.use("slide")
 	a.p("VMOVUPS upper<>(SB), %s", a.r(10))
+	a.p("SHLQ $1, R12")
+	a.p("MOVQ $16, R13")
+	a.p("SUBQ R12, R13") // what the rest lacks
+	a.p("LEAQ slide<>+0(SB), R8")
+	a.p("VMOVUPS (R8)(R13*1), X11")
 	a.p("CMPQ R10, $%d", a.lanes)
 	a.p("JNE %s", ragged)
 	widen := func() {
@@ -322,25 +350,51 @@ func (a *asm) bf16Cols() {
 		}
 		a.p("ADDQ $%d, DI", 8*a.bytes())
 	}
-	a.turns(widen)
-	a.p("JMP %s", end)
-	a.at(ragged)
-	again := a.fresh("group")
-	a.at(again)
-	a.p("MOVQ SI, AX")
-	for r := range a.lanes {
-		a.insert(r/4, "(AX)", r%4)
-		if r < a.lanes-1 { // rows that are not there are the last one again
-			a.p("LEAQ (AX)(R9*1), BX")
-			a.p("CMPQ R10, $%d", r+1)
-			a.p("CMOVQGT BX, AX")
+	// rest is insert of the last eight steps, of which those before the rest go.
+	rest := func(lane int, addr string, d int) {
+		if lane == 0 {
+			a.p("VMOVUPS %s, X%d", addr, d)
+			a.p("VPSHUFB X11, X%d, X%d", d, d)
+			return
 		}
+		a.p("VMOVUPS %s, X12", addr)
+		a.p("VPSHUFB X11, X12, X12")
+		a.insert(lane, "X12", d)
 	}
+	bases := a.turns(widen)
+	a.p("TESTQ R12, R12")
+	a.p("JZ %s", end)
+	for _, base := range bases {
+		a.p("SUBQ R13, %s", base)
+	}
+	a.rowsOf(bases, rest)
 	a.turn()
 	widen()
+	a.p("JMP %s", end)
+	a.at(ragged)
+	live := func(insert func(lane int, addr string, d int)) { // rows that are not there are the last one again
+		a.p("MOVQ SI, AX")
+		for r := range a.lanes {
+			insert(r/4, "(AX)", r%4)
+			if r < a.lanes-1 {
+				a.p("LEAQ (AX)(R9*1), BX")
+				a.p("CMPQ R10, $%d", r+1)
+				a.p("CMOVQGT BX, AX")
+			}
+		}
+		a.turn()
+		widen()
+	}
+	again := a.fresh("group")
+	a.at(again)
+	live(a.insert)
 	a.p("ADDQ $16, SI")
 	a.p("DECQ CX")
 	a.p("JNZ %s", again)
+	a.p("TESTQ R12, R12")
+	a.p("JZ %s", end)
+	a.p("SUBQ R13, SI")
+	live(rest)
 	a.at(end)
 	a.ret()
 }
@@ -361,20 +415,17 @@ func (a *asm) bf16Turn() {
 	a.ret()
 }
 
-// turns loops over CX groups of eight steps of the rows at SI, R9 bytes apart: each is turned and stored.
-func (a *asm) turns(store func()) {
+// turns loops over CX groups of eight steps of the rows at SI, R9 bytes apart: each is turned and stored. It returns the
+// pointers to every fourth row, which end behind the groups.
+func (a *asm) turns(store func()) (bases []string) {
 	a.p("LEAQ (R9)(R9*2), R11")
-	bases := []string{"SI", "AX", "BX", "DX"}[:a.lanes/4]
+	bases = []string{"SI", "AX", "BX", "DX"}[:a.lanes/4]
 	for i := 1; i < len(bases); i++ {
 		a.p("LEAQ (%s)(R9*4), %s", bases[i-1], bases[i])
 	}
 	loop := a.fresh("group")
 	a.at(loop)
-	for i := range 4 {
-		for lane, base := range bases {
-			a.insert(lane, row(i, base, "", "R9", "R11", 0), i)
-		}
-	}
+	a.rowsOf(bases, a.insert)
 	a.turn()
 	store()
 	for _, base := range bases {
@@ -382,6 +433,16 @@ func (a *asm) turns(store func()) {
 	}
 	a.p("DECQ CX")
 	a.p("JNZ %s", loop)
+	return bases
+}
+
+// rowsOf visits the rows at bases, four from each.
+func (a *asm) rowsOf(bases []string, insert func(lane int, addr string, d int)) {
+	for i := range 4 {
+		for lane, base := range bases {
+			insert(lane, row(i, base, "", "R9", "R11", 0), i)
+		}
+	}
 }
 
 // insert loads 16 bytes into one 128-bit lane of register d; the first one comes first.

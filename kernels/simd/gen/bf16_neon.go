@@ -12,14 +12,14 @@ func init() {
 // bf16Family writes the kernels of bf16 operands and the switch that calls the tiles.
 func (a *arm) bf16Family() {
 	sw := fmt.Sprintf("\nfunc bf16Tile_%s(mr, nr int, p *bf16Args) {\n\tswitch mr<<8 | nr {\n", a.name)
-	for mr := 1; mr <= bf16Rows; mr++ {
+	for mr := 1; mr <= a.isa.bf16Rows(); mr++ {
 		for cols := 1; cols <= bf16Vecs; cols++ {
 			a.bf16Tile(mr, cols)
 			sw += fmt.Sprintf("\tcase %d<<8 | %d:\n\t\tbf16gemm_%dx%d_%s(p)\n", mr, 4*cols, mr, 4*cols, a.name)
 		}
 	}
 	a.switches += sw + "\t}\n}\n"
-	a.bf16Rows()
+	a.bf16PackRows()
 	a.bf16Cols()
 	a.bf16Turn()
 	a.bf16Pairs()
@@ -132,8 +132,8 @@ func (a *arm) bf16Tile(mr, cols int) {
 	a.ret()
 }
 
-// bf16Rows widens whole strips of four columns of an operand whose steps of k are rows; then so many rows of zeros.
-func (a *arm) bf16Rows() {
+// bf16PackRows widens whole strips of four columns of an operand whose steps of k are rows; then so many rows of zeros.
+func (a *arm) bf16PackRows() {
 	a.bf16("rows", "dst *float32, ldd int, src *uint16, lds, k, zeros, strips int", 56)
 	a.args("dst", "R0", "ldd", "R1", "src", "R2", "lds", "R3", "k", "R4", "zeros", "R5", "strips", "R6")
 	strip, loop, zeros, end := a.fresh("strip"), a.fresh("row"), a.fresh("zeros"), a.fresh("end")

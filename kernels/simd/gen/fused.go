@@ -31,26 +31,22 @@ func (a *asm) squaredError() {
 	}
 	a.p("SHLQ $2, BX")
 	at := func(ptr string, v int) string { return fmt.Sprintf("%d(%s)(AX*1)", v*a.bytes(), ptr) }
-	move := func(masked, store bool, ptr string, v int, r string) {
-		x, y, z := at(ptr, v), r, ".Z"
-		if store {
-			x, y, z = y, x, ""
-		}
+	load := func(masked bool, ptr string, v int, r string) {
 		switch {
 		case !masked:
-			a.p("VMOVUPS %s, %s", x, y)
+			a.p("VMOVUPS %s, %s", at(ptr, v), r)
 		case a.wide():
-			a.p("VMOVUPS%s %s, K1, %s", z, x, y)
+			a.p("VMOVUPS.Z %s, K1, %s", at(ptr, v), r)
 		default:
-			a.p("VMASKMOVPS %s, %s, %s", x, masks[v], y)
+			a.p("VMASKMOVPS %s, %s, %s", at(ptr, v), masks[v], r)
 		}
 	}
 	block := func(write, masked bool) {
 		for v := range vecs {
 			d, q := a.r(4+v), a.r(8+v)
-			move(masked, false, "SI", v, d)
+			load(masked, "SI", v, d)
 			if masked {
-				move(true, false, "DX", v, q)
+				load(true, "DX", v, q)
 				a.p("VSUBPS %s, %s, %s", q, d, d)
 			} else {
 				a.p("VSUBPS %s, %s, %s", at("DX", v), d, d)
@@ -59,8 +55,13 @@ func (a *asm) squaredError() {
 			a.p("VADDPS %s, %s, %s", q, a.r(v), a.r(v))
 			if write {
 				a.p("VMULPS %s, %s, %s", a.r(12), d, d)
-				move(masked, true, "DI", v, d)
+				if !masked {
+					a.p("VMOVUPS %s, %s", d, at("DI", v))
+				}
 			}
+		}
+		if write && masked {
+			a.storePart(4, "(DI)(AX*1)")
 		}
 	}
 	only, done := a.fresh("only"), a.fresh("done")
@@ -121,6 +122,39 @@ func (a *asm) squaredError() {
 	}
 	a.at(done)
 	a.ret()
+}
+
+// storePart writes the first CX of less than sixteen lanes, in register n or in n and n+1, at the address, of which it advances
+// AX. They are written by halves: the next row of what is changed in place begins within the vector that a masked store
+// would touch, and its load would wait for that store to leave the core.
+func (a *asm) storePart(n int, to string) {
+	x, y := fmt.Sprintf("X%d", n), fmt.Sprintf("Y%d", n)
+	for _, lanes := range []int{8, 4, 2, 1} {
+		less := a.fresh("less")
+		a.p("TESTQ $%d, CX", lanes)
+		a.p("JZ %s", less)
+		switch lanes {
+		case 8:
+			a.p("VMOVUPS %s, %s", y, to)
+			if a.wide() {
+				a.p("VEXTRACTF64X4 $1, %s, %s", a.r(n), y)
+			} else {
+				a.p("VMOVAPS %s, %s", a.r(n+1), y)
+			}
+		case 4:
+			a.p("VMOVUPS %s, %s", x, to)
+			a.p("VEXTRACTF128 $1, %s, %s", y, x)
+		case 2:
+			a.p("VMOVLPS %s, %s", x, to)
+			a.p("VPERMILPS $14, %s, %s", x, x)
+		case 1:
+			a.p("VMOVSS %s, %s", x, to)
+		}
+		if lanes > 1 {
+			a.p("ADDQ $%d, AX", 4*lanes)
+		}
+		a.at(less)
+	}
 }
 
 // halves adds sixteen lanes, in register 0 or in 0 and 1, in the order of the Go function: i with i+8, then +4, +2, +1. The

@@ -125,11 +125,16 @@ func (a *arm) peak() {
 	a.ret()
 }
 
-// transpose writes blocks blocks of 4 by 4, going down src and right in dst; strides are in bytes.
+// transpose turns blocks of 4 by 4, down one strip of src after another, which is right in dst; strides are in bytes.
 func (a *arm) transpose() {
-	a.text("transpose", "dst, src *float32, ldd, lds, blocks int", 40)
-	a.args("dst", "R0", "src", "R1", "ldd", "R4", "lds", "R5", "blocks", "R3")
-	loop := a.fresh("block")
+	a.text("transpose", "dst, src *float32, ldd, lds, blocks, strips int", 48)
+	a.args("dst", "R9", "src", "R8", "ldd", "R4", "lds", "R5")
+	a.p("MOVD strips+40(FP), R10")
+	strip, loop := a.fresh("strip"), a.fresh("block")
+	a.at(strip)
+	a.p("MOVD R8, R1")
+	a.p("MOVD R9, R0")
+	a.p("MOVD blocks+32(FP), R3")
 	a.at(loop)
 	for i := range 4 {
 		a.p("VLD1 (R1), [V%d.S4]", i)
@@ -151,5 +156,9 @@ func (a *arm) transpose() {
 	a.p("ADD $16, R0")
 	a.p("SUBS $1, R3, R3")
 	a.p("BNE %s", loop)
+	a.p("ADD $16, R8")
+	a.p("ADD R4<<2, R9")
+	a.p("SUBS $1, R10, R10")
+	a.p("BNE %s", strip)
 	a.ret()
 }

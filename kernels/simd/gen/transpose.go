@@ -1,18 +1,24 @@
 package main
 
-// transpose writes the kernels that turn blocks of 8 by 8 and of 4 by 4, going down src and right in dst; strides are in
-// bytes. Loads of half rows put row i beside row i+4, so that unpacking within 128-bit halves is all that is left.
+// transpose writes the kernels that turn blocks of 8 by 8 and of 4 by 4, down one strip of src after another, which is right
+// in dst; strides are in bytes. Loads of half rows put row i beside row i+4, so that unpacking within 128-bit halves is all
+// that is left.
 func (a *asm) transpose() {
 	a.transposeBlocks("transpose", 8)
 	a.transposeBlocks("transpose4", 4)
 }
 
 func (a *asm) transposeBlocks(op string, size int) {
-	a.text(op, "dst, src *float32, ldd, lds, blocks int", 40)
-	a.args("dst", "DI", "src", "SI", "ldd", "BX", "lds", "AX", "blocks", "CX")
+	a.text(op, "dst, src *float32, ldd, lds, blocks, strips int", 48)
+	a.args("dst", "R12", "src", "R11", "ldd", "BX", "lds", "AX")
+	a.p("MOVQ strips+40(FP), R13")
 	a.p("LEAQ (AX)(AX*2), R8")
 	a.p("LEAQ (BX)(BX*2), R9")
-	loop, reg := a.fresh("block"), "X"
+	strip, loop, reg := a.fresh("strip"), a.fresh("block"), "X"
+	a.at(strip)
+	a.p("MOVQ R11, SI")
+	a.p("MOVQ R12, DI")
+	a.p("MOVQ blocks+32(FP), CX")
 	a.at(loop)
 	if size == 8 {
 		reg = "Y"
@@ -37,6 +43,10 @@ func (a *asm) transposeBlocks(op string, size int) {
 	a.p("ADDQ $%d, DI", 4*size)
 	a.p("DECQ CX")
 	a.p("JNZ %s", loop)
+	a.p("ADDQ $%d, R11", 4*size)
+	a.p("LEAQ (R12)(BX*%d), R12", size)
+	a.p("DECQ R13")
+	a.p("JNZ %s", strip)
 	a.ret()
 }
 
