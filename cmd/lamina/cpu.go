@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -50,11 +51,11 @@ func describeCPU(f simd.Features, kernels string, rows int, peak float64) string
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(&b, "%-9s "+format+"\n", append([]any{name}, args...)...)
 	}
-	vendor := f.Vendor
-	if vendor == "" {
-		vendor = "vendor not known"
+	name := f.Identity.String()
+	if f.Identity.Name == "" {
+		name = cmp.Or(f.Vendor, "vendor not known")
 	}
-	line("cpu", "%s, %s; this process may use %s", vendor, f.Arch, counted(f.Cores, "CPU"))
+	line("cpu", "%s, %s; this process may use %s", name, f.Arch, counted(f.Cores, "CPU"))
 	var sets []string
 	for _, s := range []struct {
 		has  bool

@@ -36,7 +36,7 @@ are the least of many samples. Linux only.`,
 			if err := f.Check(); err != nil {
 				return err
 			}
-			r := coherenceResult{CPU: simd.Identify().String()}
+			r := coherenceResult{CPU: simd.CPU().Identity.String()}
 			var err error
 			switch len(cpus) {
 			case 0:

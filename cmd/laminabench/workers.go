@@ -241,7 +241,7 @@ func compareWorkers(ctx context.Context, w *work, f timing.Flags) (*workersResul
 			c.samples = append(c.samples, s)
 		}
 	}
-	r := &workersResult{Work: w.name, Batch: w.batch, Kernels: simd.Active(), CPU: simd.Identify().String(), PeakGFLOPS: top.peak / float64(f.Threads)}
+	r := &workersResult{Work: w.name, Batch: w.batch, Kernels: simd.Active(), CPU: simd.CPU().Identity.String(), PeakGFLOPS: top.peak / float64(f.Threads)}
 	if len(apart) > 0 {
 		r.Neighbour = [2]float64{slices.Min(apart), slices.Max(apart)}
 	}

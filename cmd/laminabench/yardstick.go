@@ -189,5 +189,5 @@ func machine(workers int) string {
 	if n := runtime.NumCPU(); n != used {
 		cores += fmt.Sprintf(" of %d", n)
 	}
-	return fmt.Sprintf("%s, %s cores, %s kernels, %.0f GFLOP/s a core", simd.Identify(), cores, simd.Active(), simd.PeakFMA(100*time.Millisecond))
+	return fmt.Sprintf("%s, %s cores, %s kernels, %.0f GFLOP/s a core", simd.CPU().Identity, cores, simd.Active(), simd.PeakFMA(100*time.Millisecond))
 }

@@ -7,6 +7,8 @@ import (
 
 // Features says what the package knows about the CPU it runs on.
 type Features struct {
+	Identity Identity
+
 	Vendor   string // as CPUID gives it, such as AuthenticAMD; empty when not known
 	Family   string // amd or intel: whose rules products follow by default; empty but on amd64
 	Arch     string // GOARCH
@@ -35,6 +37,7 @@ var features = cpuid()
 // CPU returns the features found at start.
 func CPU() Features {
 	f := features
+	f.Identity = identify(cpuidOrNil())
 	f.Arch, f.Cores = runtime.GOARCH, runtime.NumCPU()
 	f.MaxLanes = [...]int{1, 8, 16, 4}[best()]
 	return f

@@ -6,15 +6,11 @@ import (
 	"strings"
 )
 
-// Identity is the CPU's name, for tables of measurements.
+// Identity is the CPU's name, family and model, for tables of measurements. Only x86-64 says them.
 type Identity struct {
 	Name          string // as the CPU gives it, often without what would tell two generations apart; empty where it gives none
 	Family, Model int    // 0 where not known
 }
-
-// Identify reads the CPU's name, family and model (CPUID leaves 1 and 80000002 to 80000004; Intel SDM vol. 2, AMD APM
-// vol. 3). Only x86-64 has them.
-func Identify() Identity { return identify(cpuidOrNil()) }
 
 // String is the name with family and model, or GOARCH where there is none.
 func (i Identity) String() string {
@@ -27,7 +23,8 @@ func (i Identity) String() string {
 	return fmt.Sprintf("%s (family %d, model %d)", i.Name, i.Family, i.Model)
 }
 
-// identify reads an identity from CPUID's leaves, nil for a CPU without them.
+// identify reads the name, family and model from CPUID's leaves 1 and 80000002 to 80000004 (Intel SDM vol. 2; AMD APM
+// vol. 3); leaf is nil for a CPU without them.
 func identify(leaf func(leaf, sub uint32) (eax, ebx, ecx, edx uint32)) (i Identity) {
 	const extended = 1 << 31
 	if leaf == nil {

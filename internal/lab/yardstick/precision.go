@@ -79,7 +79,7 @@ func PrecisionTable(all map[string]Result) string {
 			mean += by[i] / float64(len(x.Values))
 		}
 		within := "**no**"
-		if math.Abs(y.Value-x.Value) <= max(x.Std, y.Std) {
+		if math.Abs(mean) <= max(x.Std, y.Std) {
 			within = "yes"
 		}
 		fmt.Fprintf(&b, "| %s | %.5g ± %.2g | %.5g ± %.2g | %+.2g ± %.2g | %s | %.1f → %.1f |\n", w.says, x.Value, x.Std, y.Value, y.Std,

@@ -39,6 +39,9 @@ func (m *machine) ceiling() float64 {
 	return 0.80
 }
 
+// tiled reports whether products in bf16 are those of AMX.
+func (m *machine) tiled() bool { return strings.HasPrefix(m.BF16, "by AMX") }
+
 // verdict is an aim and what was measured.
 type verdict struct {
 	what, got, want string
@@ -115,7 +118,7 @@ func verdicts(list []record, m *machine) (all []verdict) {
 		f := figureOf(list, place)
 		switch {
 		case gain.N == 0:
-		case !m.AMX:
+		case !m.tiled():
 			atLeast(work+" in bf16 over float32, 1 thread, without AMX", gain.Median, aimLow, factor, "")
 		case work != "rbm":
 			atLeast(work+" in bf16 over float32, 1 thread", gain.Median, aimLowFast, factor, "")

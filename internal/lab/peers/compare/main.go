@@ -279,10 +279,7 @@ func here(ctx context.Context, s *setup) (*machine, error) {
 		return nil, fmt.Errorf("%s --version: %w (make build)", s.lamina, err)
 	}
 	m := &machine{Cores: runtime.NumCPU(), Kernels: simd.Active(), System: runtime.GOOS + "/" + runtime.GOARCH,
-		Seconds: s.seconds, Rounds: s.rounds, CPU: simd.Identify().String()}
-	if b, err := os.ReadFile("/proc/cpuinfo"); err == nil {
-		m.AMX = strings.Contains(string(b), " amx_bf16 ")
-	}
+		Seconds: s.seconds, Rounds: s.rounds, CPU: simd.CPU().Identity.String(), BF16: simd.BF16Speed()}
 	if b, err := os.ReadFile("/proc/loadavg"); err == nil {
 		fmt.Sscan(string(b), &m.Load)
 	}

@@ -85,7 +85,7 @@ type machine struct {
 	CPU     string  `json:"cpu"`
 	Cores   int     `json:"cores"`
 	Kernels string  `json:"kernels"`
-	AMX     bool    `json:"amx,omitempty"` // whether it multiplies bf16 in tiles
+	BF16    string  `json:"bf16,omitempty"` // how products in bf16 are computed, as lamina cpu says it
 	System  string  `json:"system"`
 	Load    float64 `json:"load"` // processes that ran before the session began, mean of a minute
 	Lamina  string  `json:"lamina"`

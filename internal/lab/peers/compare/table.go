@@ -216,6 +216,9 @@ func training(b *strings.Builder, list []record, precision string) {
 	if precision != fp32 && len(all) > 0 {
 		title, share = " in "+precision, "of float32's peak"
 		b.WriteString("\n" + lowNote)
+		if m, _ := machineOf(list); m != nil && m.BF16 != "" {
+			fmt.Fprintf(b, "Lamina's products in bf16 are %s.\n", m.BF16)
+		}
 	}
 	threads := distinct(all, func(r *record) int { return r.Threads })
 	for _, work := range distinct(all, func(r *record) string { return r.Work }) {
