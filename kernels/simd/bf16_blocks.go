@@ -94,7 +94,7 @@ func (x *bf16Product) block(i, rows int, st bf16Steps) {
 	if x.accumulate || st.first > 0 {
 		x.args.flags = gemmAccumulate
 	}
-	vectors := (x.s.bf16Cols + x.lanes - 1) / x.lanes
+	vectors := x.s.bf16Cols / x.lanes
 	for j := 0; j < x.n; {
 		width := bf16Panel(x.n-j, vectors, x.lanes)
 		if x.b.tiles != nil {

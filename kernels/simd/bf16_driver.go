@@ -27,18 +27,19 @@ func BF16Scratch(m, n, k int) int {
 // bf16Lanes is how many rows of A and columns of B a strip has.
 func bf16Lanes(i isa) int { return [...]int{1, 8, 16, 4}[i] }
 
-// bf16Tiles lists the tiles of bf16 products, rows by columns, the one to prefer last.
+// bf16Tiles lists the tiles of bf16 products, rows by columns of whole vectors, the one to prefer last. AVX-512 has each with
+// half a last vector, too.
 func bf16Tiles(i isa) (t [][2]int) {
 	if i == isaGo {
 		return [][2]int{{1, 4}}
 	}
-	unit, rows := min(bf16Lanes(i), 8), 4
+	lanes, rows := bf16Lanes(i), 4
 	if i == isaAVX2 {
 		rows = 2
 	}
 	for mr := 1; mr <= rows; mr++ {
-		for nr := unit; nr <= 3*bf16Lanes(i); nr += unit {
-			t = append(t, [2]int{mr, nr})
+		for v := 1; v <= 3; v++ {
+			t = append(t, [2]int{mr, v * lanes})
 		}
 	}
 	return t

@@ -127,7 +127,11 @@ func TestEmulatedBF16(t *testing.T) {
 		rng := rand.New(rand.NewPCG(32, uint64(set)))
 		for _, tile := range bf16Tiles(set) {
 			for trial := range bf16Kinds {
-				emulateBF16Tile(t, p, fn(fmt.Sprintf("gemm_%dx%d", tile[0], tile[1])), rng, set, trial, tile[0], tile[1])
+				mr, nr := tile[0], tile[1]
+				emulateBF16Tile(t, p, fn(fmt.Sprintf("gemm_%dx%d", mr, nr)), rng, set, trial, mr, nr)
+				if set == isaAVX512 {
+					emulateBF16Tile(t, p, fn(fmt.Sprintf("gemm_%dx%d", mr, nr-8)), rng, set, trial, mr, nr-8)
+				}
 			}
 		}
 		lanes := bf16Lanes(set)
