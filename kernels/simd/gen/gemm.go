@@ -329,9 +329,6 @@ func (t *gemmKernel) write() {
 		t.tallChains(done)
 	}
 	t.at(done)
-	if t.wide() && !t.long {
-		t.three("R11", "R12")
-	}
 	t.epilogue()
 	t.p("MOVQ %d(DI), R10", argC)
 	t.stores()
@@ -406,9 +403,6 @@ func (t *gemmKernel) fetchC() {
 // tallChains writes the loops over k for every number of rows, of which the driver chooses the most most often.
 func (t *gemmKernel) tallChains(done string) {
 	t.vecs = len(t.widths)
-	if t.wide() {
-		t.fetch()
-	}
 	lower := t.fresh("lower")
 	t.p("MOVQ %d(DI), R8", argRows)
 	t.p("CMPQ R8, $%d", t.rows)
@@ -440,65 +434,56 @@ func (t *gemmKernel) choose(reg string, low, high int, f func(n int)) {
 
 func (t *gemmKernel) three(from, to string) { t.p("LEAQ (%s)(%s*2), %s", from, from, to) }
 
-// highest writes the loops of the highest tile. In AVX-512 every step of every tile fetches a line; in AVX2, where that would
-// bind, only those of the first of the highest tiles do.
+// highest writes the loops of the highest tile. In AVX-512 each of its steps fetches a line: of the panel of B that comes
+// next, then of the next tile's A if the driver says so, else B's first, which is there. In AVX2, where that would bind, only
+// the first tiles' steps do.
 func (t *gemmKernel) highest(done string) {
-	switch {
-	case t.wide():
-		t.twice(t.fetching, true)
-	case !t.fetches():
+	if !t.fetches() {
 		t.twice(t.step, true)
-	default:
-		far := t.fresh("far")
-		t.p("CMPQ %d(DI), $0", argFarLines)
+		t.p("JMP %s", done)
+		return
+	}
+	fetching := func() {
+		t.step()
+		t.p("PREFETCHT0 (R10)")
+		t.p("ADDQ R12, R10")
+	}
+	far, near := t.fresh("far"), t.fresh("near")
+	t.p("CMPQ %d(DI), $0", argFarLines)
+	if t.wide() {
+		t.p("JGT %s", far)
+		t.p("MOVQ DX, R10")
+		t.p("MOVQ $0, R12")
+		t.p("CMPQ %d(DI), $0", argFetchA)
+		t.p("JE %s", near)
+		t.p("CMPQ %d(DI), $1", argTiles)
+		t.p("JLE %s", near)
+		t.p("MOVQ %d(DI), R12", argFetchA)
+		t.p("MOVQ %d(DI), R10", argFetchFrom)
+		t.p("ADDQ SI, R10")
+		t.p("JMP %s", near)
+		t.at(far)
+		t.fetchFar()
+		t.at(near)
+		t.twice(fetching, true)
+	} else {
 		t.p("JGT %s", far)
 		t.twice(t.step, true)
 		t.p("JMP %s", done)
 		t.at(far)
 		t.fetchFar()
-		t.repeat(t.fetching)
-		t.three("R11", "R12")
+		t.repeat(fetching)
 	}
+	t.three("R11", "R12")
 	t.p("JMP %s", done)
-}
-
-// fetching is a step that fetches a line.
-func (t *gemmKernel) fetching() {
-	t.step()
-	t.p("PREFETCHT0 (R10)")
-	t.p("ADDQ R12, R10")
-}
-
-// fetch points R10 and R12 at what the steps of this tile fetch: a line of each row of the panel of B that comes next, then
-// of A if the driver says so, else B's first line, which is there.
-func (t *gemmKernel) fetch() {
-	far, near := t.fresh("far"), t.fresh("near")
-	t.p("CMPQ %d(DI), $0", argFarLines)
-	t.p("JGT %s", far)
-	t.p("MOVQ DX, R10")
-	t.p("MOVQ $0, R12")
-	t.p("CMPQ %d(DI), $0", argFetchA)
-	t.p("JE %s", near)
-	t.p("CMPQ %d(DI), $1", argTiles)
-	t.p("JLE %s", near)
-	t.p("MOVQ %d(DI), R12", argFetchA)
-	t.p("MOVQ %d(DI), R10", argFetchFrom)
-	t.p("ADDQ SI, R10")
-	t.p("JMP %s", near)
-	t.at(far)
-	t.fetchFar()
-	t.at(near)
 }
 
 // lower writes the loop of a tile of fewer rows.
 func (t *gemmKernel) lower(done string) {
 	t.three("AX", "R8")
-	switch {
-	case t.wide():
-		t.repeat(t.fetching)
-	case t.mr > 3:
+	if t.mr > 3 && !t.wide() {
 		t.twice(t.step, false)
-	default:
+	} else {
 		t.repeat(t.step)
 	}
 	t.p("JMP %s", done)
