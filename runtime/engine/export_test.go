@@ -189,3 +189,6 @@ type Span = span
 func (s *Span) Set(next, end int)  { s.set(next, end) }
 func (s *Span) First() (int, bool) { return s.first() }
 func (s *Span) Last() (int, bool)  { return s.last() }
+
+// Store returns the store that the engine changes.
+func (e *Engine) Store() *Store { return e.s }

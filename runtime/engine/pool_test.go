@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"github.com/lamina-ml/lamina/compiler/plan"
 	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/runtime/optim"
+	"github.com/lamina-ml/lamina/spec"
 )
 
 // TestClaims has workers take short tasks of jobs that follow each other at once, divided
@@ -249,6 +251,102 @@ func TestLocals(t *testing.T) {
 		if slices.Contains(locals, p.Buffers[o.Buffer].Name) {
 			t.Errorf("the output %s is local", o.Name)
 		}
+	}
+}
+
+// TestLocalsAreNobodyElses: of a value that tasks have in their worker's memory all users are
+// steps of one group, also where a penalty makes sums of the weights for the rows.
+func TestLocalsAreNobodyElses(t *testing.T) {
+	x := spec.Input("x", 500)
+	h := x.Then(spec.Dense(300), spec.Sigmoid()).Named("h")
+	m := spec.NewModel("m", spec.MSE(h.Then(spec.Dense(500)), x), spec.Contractive(h))
+	prog, err := compiler.Compile(m, compiler.Options{Rows: 64})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := prog.Train
+	var want []float32
+	for _, workers := range []int{1, 3} {
+		e, in, u := stepper(t, p, workers)
+		for range 3 {
+			if err := e.Run(in, 64, u); err != nil {
+				t.Fatal(err)
+			}
+			u.T++
+		}
+		if all := e.Store().All(); want == nil {
+			want = slices.Clone(all)
+		} else if !equal(all, want) {
+			t.Errorf("%d workers: other bits", workers)
+		}
+		locals, apart := e.Locals(), 0
+		for i := range p.Buffers {
+			b := &p.Buffers[i]
+			users := map[string]bool{}
+			for j := range p.Phases {
+				ph := &p.Phases[j]
+				for k := range ph.Groups {
+					for _, id := range ph.Groups[k].Steps {
+						if s := &p.Steps[id]; slices.Contains(s.In, i) || slices.Contains(s.Out, i) {
+							users[fmt.Sprintf("group %d.%d", j, k)] = true
+						}
+					}
+				}
+				for _, id := range ph.Tail {
+					if s := &p.Steps[id]; slices.Contains(s.In, i) || slices.Contains(s.Out, i) {
+						users[fmt.Sprintf("tail %d", j)] = true
+					}
+				}
+			}
+			if len(users) > 1 && b.Kind == plan.Arena && !b.Type.Shape.Symbolic() {
+				apart++
+			}
+			if slices.Contains(locals, b.Name) && len(users) != 1 {
+				t.Errorf("%s is local and used by %v", b.Name, users)
+			}
+		}
+		if apart == 0 || len(locals) == 0 {
+			t.Errorf("%d values of known shape are used by several groups, local are %v: the test shows nothing", apart, locals)
+		}
+	}
+}
+
+// TestDividesAnew runs few rows before many, and many before few.
+func TestDividesAnew(t *testing.T) {
+	p := autoencoder(t, 150, 40, 10, compiler.Options{Rows: 256}).Train
+	width := p.Buffers[p.Inputs[0].Buffer].Type.Last()
+	var want []float32
+	for _, workers := range []int{1, 2, 5} {
+		e, _, u := stepper(t, p, workers)
+		var got []float32
+		for _, rows := range []int{3, 256, 130, 1, 200} {
+			if err := e.Run(engine.Feed{"x": rowsOf(rows, width)}, rows, u); err != nil {
+				t.Fatal(err)
+			}
+			u.T++
+			got = append(got, e.Output("loss").F32[0])
+		}
+		if want == nil {
+			want = got
+		} else if !equal(got, want) {
+			t.Errorf("%d workers: losses %v, want %v", workers, got, want)
+		}
+	}
+	fresh, _, u := stepper(t, p, 2)
+	seen, _, v := stepper(t, p, 2)
+	if err := seen.Run(engine.Feed{"x": rowsOf(3, width)}, 3, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		e *engine.Engine
+		u *engine.Update
+	}{{fresh, u}, {seen, v}} {
+		if err := c.e.Run(engine.Feed{"x": rowsOf(256, width)}, 256, c.u); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !equal(fresh.Store().All(), seen.Store().All()) {
+		t.Error("a run of 256 rows after one of 3 has other bits than one alone")
 	}
 }
 
