@@ -90,6 +90,7 @@ func gemmBlocks(s *selection, m, n, k int, a []float32, rsa, csa int, b []float3
 				ai, rs = bufA, kb
 			}
 			ep := last
+			ep.row = i
 			if ep.Mask != nil {
 				ep.Mask = ep.Mask[i*ep.LDMask:]
 			}
@@ -110,6 +111,7 @@ func gemmBlock(s *selection, m, n, k int, a []float32, rsa, csa int, b []float32
 	}
 	ahead := k*n > blockA
 	mr, limit := s.tile(m, k)
+	done := 0
 	for j := 0; j < n; {
 		width, nr, live := panel(set, n-j, limit)
 		p.live = live
@@ -147,6 +149,7 @@ func gemmBlock(s *selection, m, n, k int, a []float32, rsa, csa int, b []float32
 			i += rows * tiles
 		}
 		j += width
+		done = e.tell(m, done, j, n)
 	}
 }
 

@@ -40,10 +40,12 @@ func gemmPanels(s *selection, m, n, k int, a []float32, rsa, csa int, b []float3
 	if m == 1 && !s.forced {
 		mr, limit = 1, 32
 	}
+	done := 0
 	for j := 0; j < n; {
 		if n-j < 4 {
-			e.Bias, e.Mask = rest(e.Bias, j), rest(e.Mask, j)
-			gemmGo(m, n-j, k, a, rsa, csa, rest(b, j), ldb, c[j:], ldc, accumulate, e)
+			last := Epilogue{Bias: rest(e.Bias, j), Relu: e.Relu, Mask: rest(e.Mask, j), LDMask: e.LDMask}
+			gemmGo(m, n-j, k, a, rsa, csa, rest(b, j), ldb, c[j:], ldc, accumulate, last)
+			e.tell(m, done, n, n)
 			return
 		}
 		width := evenPanel(n-j, limit)
@@ -64,6 +66,7 @@ func gemmPanels(s *selection, m, n, k int, a []float32, rsa, csa int, b []float3
 			i += rows * tiles
 		}
 		j += width
+		done = e.tell(m, done, j, n)
 	}
 }
 
