@@ -115,6 +115,9 @@ func lower(g *ir.Graph, o lowerOptions) (*plan.Plan, error) {
 		return nil, err
 	}
 	l.phases()
+	l.order()
+	l.behind()
+	l.local()
 	if err := l.memory(); err != nil {
 		return nil, err
 	}

@@ -145,6 +145,8 @@ var facets = []struct {
 	{"Follow", is[ir.Follower]},
 	{"InPanels", is[ir.Paneller]},
 	{"Transposed", is[ir.Multiplier]},
+	{"MakesColumns", is[ir.ColumnMaker]},
+	{"TakesColumns", is[ir.ColumnTaker]},
 	{"Chain", is[ir.Chained]},
 	{"Within", is[ir.Bounded]},
 	{"ByParts", is[ir.PartMaker]},

@@ -16,9 +16,10 @@ const (
 	Const               // in the plan
 	Held                // in the arena, made by the parts of an update one after the other
 	Derived             // beside the arena, a function of one parameter that follows its changes
+	Local               // in memory of the worker that makes a slice of it, until the task ends
 )
 
-var kindNames = [...]string{"arena", "kept", "input", "param", "grad", "state", "const", "held", "derived"}
+var kindNames = [...]string{"arena", "kept", "input", "param", "grad", "state", "const", "held", "derived", "local"}
 
 // String returns the name used in the text form.
 func (k Kind) String() string {
@@ -61,9 +62,13 @@ type Step struct {
 	// Derived are the buffers of kind Derived that an update recomputes, tile by tile, each
 	// from a parameter or from an earlier one of them.
 	Derived []int
-	After   bool // belongs to the update: reads parameters as it leaves them, and is run by nothing else
-	Layer   string
-	Pos     ir.Pos
+	// Behind says that the step goes over the columns of its first operand, which the step
+	// before it in the group makes, as soon as some are made: what either of them reads must
+	// last until both are done.
+	Behind bool
+	After  bool // belongs to the update: reads parameters as it leaves them, and is run by nothing else
+	Layer  string
+	Pos    ir.Pos
 }
 
 // Update reports whether the step updates a parameter.

@@ -106,6 +106,44 @@ func sample() *plan.Plan {
 	return p
 }
 
+// more is the buffer that a test adds to the sample.
+const more = grad + 1
+
+// by makes columns, and takes them.
+type by struct{ twice }
+
+func (by) MakesColumns([]ir.Type) bool { return true }
+func (by) TakesColumns([]ir.Type) bool { return true }
+
+// columns lets the second step of the rows take the columns of the first.
+func columns(p *plan.Plan) {
+	p.Steps[1].Op, p.Steps[2].Op, p.Steps[2].Behind = by{twice{2}}, by{twice{3}}, true
+}
+
+// local gives the gradient, and one more of the same parameter's rows, to the tasks.
+func local(p *plan.Plan) {
+	p.Segments = append(p.Segments, plan.Segment{Name: "v", Offset: 32, Shape: []int{8, 4}})
+	p.Buffers[grad].Kind = plan.Local
+	p.Buffers = append(p.Buffers, p.Buffers[grad], plan.Buffer{Name: "v", Type: p.Buffers[w].Type, Kind: plan.Param, Offset: 32, Alias: -1})
+	p.Buffers[more].Name = "grad v"
+	p.Steps = append(p.Steps,
+		plan.Step{Op: twice{1}, In: []int{more + 1}, Out: []int{more}, Access: []ir.Access{ir.Axis0}, Param: -1},
+		plan.Step{In: []int{more}, Out: []int{more + 1}, Access: []ir.Access{ir.Axis0}, Param: 1})
+	p.Phases[2].Groups[0].Steps = []int{5, 6, 7, 8}
+}
+
+// TestVerifyLocal takes gradients that tasks make and use one after the other, and steps
+// that take columns.
+func TestVerifyLocal(t *testing.T) {
+	for name, change := range map[string]func(*plan.Plan){"local": local, "columns": columns} {
+		p := sample()
+		change(p)
+		if err := plan.Verify(p); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestFormat(t *testing.T) {
 	p := sample()
 	if err := plan.Verify(p); err != nil {
@@ -241,6 +279,34 @@ func TestVerify(t *testing.T) {
 		{"port", "no buffer", func(p *plan.Plan) { p.Inputs[0].Buffer = -1 }},
 		{"alias", "alias of", func(p *plan.Plan) { p.Buffers[x].Alias = 0 }},
 		{"segments", "overlaps", func(p *plan.Plan) { p.Segments = append(p.Segments, plan.Segment{Name: "v", Shape: []int{1}}) }},
+		{"of a task's own, by one worker", "not made in slices", func(p *plan.Plan) {
+			p.Buffers[grad].Kind, p.Phases[2].Groups[0].Length, p.Steps[6].Access[0] = plan.Local, ir.Fixed(1), ir.Whole
+			p.Phases[2].Groups[0].Grain = 1
+		}},
+		{"of a task's own, read elsewhere", "not read once", func(p *plan.Plan) {
+			p.Buffers[grad].Kind = plan.Local
+			p.Phases[2].Groups[0].Steps = []int{5}
+			p.Phases = append(p.Phases, plan.Phase{Groups: []plan.Group{{Length: ir.Fixed(8), Grain: 3, Steps: []int{6}}}})
+		}},
+		{"of a task's own, read twice", "not read once", func(p *plan.Plan) { local(p); p.Steps[7].In[0] = grad }},
+		{"of a task's own, two at a time", "of the task's own before", func(p *plan.Plan) {
+			local(p)
+			p.Phases[2].Groups[0].Steps = []int{5, 7, 6, 8}
+		}},
+		{"of a task's own and shown", "is of a task's own", func(p *plan.Plan) {
+			p.Buffers[grad].Kind, p.Outputs = plan.Local, append(p.Outputs, plan.Port{Name: "grad", Buffer: grad})
+		}},
+		{"columns of another step", "not those of the step before", func(p *plan.Plan) { columns(p); p.Steps[2].In[0] = x }},
+		{"columns that are not made", "not those of the step before", func(p *plan.Plan) { columns(p); p.Steps[1].Op = twice{2} }},
+		{"columns of the first step", "not those of the step before", func(p *plan.Plan) { columns(p); p.Steps[1].Behind = true }},
+		{"a place that is taken before the columns are made", "share bytes", func(p *plan.Plan) {
+			columns(p) // b takes the place of what a is made of
+			p.Buffers[a].Offset = 512
+			p.Buffers = append(p.Buffers, plan.Buffer{Name: "z", Type: p.Buffers[a].Type, Offset: 128, Alias: -1})
+			p.Steps = append(p.Steps, plan.Step{Op: twice{1}, In: []int{x}, Out: []int{more}, Access: []ir.Access{ir.Axis0}, Param: -1})
+			p.Steps[1].In[0], p.ArenaBytes = more, 1024
+			p.Phases[1].Groups[0].Steps = []int{7, 1, 2, 3}
+		}},
 		{"constant", "does not hold", func(p *plan.Plan) { p.Buffers[x].Kind = plan.Const }},
 	} {
 		p := sample()

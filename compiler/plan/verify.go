@@ -73,6 +73,9 @@ func Verify(p *Plan) error {
 	if err := c.derived(); err != nil {
 		return err
 	}
+	if err := c.locals(); err != nil {
+		return err
+	}
 	return c.overlaps()
 }
 
@@ -200,6 +203,9 @@ func (c *checker) walk() error {
 			}
 		}
 		if err := c.types(s); err != nil {
+			return err
+		}
+		if err := c.behind(at, s); err != nil {
 			return err
 		}
 		if at.once && c.differs(s) {
@@ -334,7 +340,7 @@ func (c *checker) results(at spot, id int, s *Step) error {
 		assign = assign || c.moves(s, b)
 		_, store := s.Op.(StoreGrad)
 		switch buf.Kind {
-		case Arena, Kept, Held, Derived:
+		case Arena, Kept, Held, Derived, Local:
 		case Param:
 			if s.Op != nil {
 				return fmt.Errorf("parameter %s is written by an op", buf.Name)
@@ -466,7 +472,7 @@ func (c *checker) spans() []span {
 		s := span{buf: i, lo: b.Offset, hi: b.Offset + c.bytes[i][0], first: moment(def), last: moment(def), def: def, end: def.pos, inside: b.Kind == Arena, over: -1}
 		for _, r := range c.reads[i] {
 			s.last = max(s.last, moment(r.at))
-			s.end = max(s.end, r.at.pos)
+			s.end = max(s.end, c.ends(r.at))
 			stays := r.at.sameList(def)
 			if stays && !def.sequential() {
 				_, whole := def.group.Times(r.typ)

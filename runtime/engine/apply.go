@@ -46,7 +46,7 @@ func (n *norm) init(e *Engine) {
 		defer e.recover()
 		b := n.blocks[i]
 		o, all := e.s.segs[b.seg].Offset, e.s.segs[b.seg].Len()
-		c.update(b.seg, b.lo, b.hi, e.s.params[o:o+all], e.s.grads[o:o+all])
+		c.update(b.seg, b.lo, b.hi, e.s.params[o:o+all], e.s.grads[o+b.lo:o+b.hi])
 	}
 }
 

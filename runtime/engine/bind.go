@@ -55,6 +55,10 @@ func (e *Engine) bindViews(apart bool, derived []float32) {
 	e.views = make([]view, len(p.Buffers))
 	arena := aligned((p.ArenaBytes + 3) / 4)
 	base := unsafe.Pointer(unsafe.SliceData(arena))
+	var own map[int]bool
+	if !apart {
+		own = e.findOwn()
+	}
 	for i := range p.Buffers {
 		b := &p.Buffers[i]
 		n := b.Type.Shape.ElemsAt(p.Capacity)
@@ -65,7 +69,8 @@ func (e *Engine) bindViews(apart bool, derived []float32) {
 			if b.Kind == plan.Input {
 				e.inputAliases = append(e.inputAliases, i)
 			}
-		case b.Kind == plan.Arena && apart:
+		case own[i]:
+		case b.Kind == plan.Arena && apart, b.Kind == plan.Local:
 			mem := aligned((n*b.Type.DType.Size() + 3) / 4)
 			v.at(unsafe.Pointer(unsafe.SliceData(mem)), b.Type.DType, n)
 		case b.Kind.InArena():

@@ -127,6 +127,8 @@ type Engine struct {
 	keptAt  uint64          // … and of those that what is kept has seen
 	fresh   bool            // in this run what is kept has seen them
 	stays   map[int]bool    // results that stay turned
+	local   int             // floats of the largest slice that is of a task's own
+	lanes   int             // floats of the sums of rows whose columns come in parts
 	scratch int             // floats that some kernel takes of a worker's own
 	makers  []Maker
 	given   []string // names of the kernels they made, in order
@@ -158,12 +160,15 @@ type Engine struct {
 
 // ctx is what belongs to one worker.
 type ctx struct {
-	e     *Engine
-	id    int // from 0
-	slots [][]float32
-	tmp   []float32
-	keys  []uint64        // of a row in order
-	times []time.Duration // of each step, if they are measured
+	e       *Engine
+	id      int // from 0
+	slots   [][]float32
+	tmp     []float32
+	columns columnar
+	own     []float32       // slices of buffers of kind Local,
+	turned  []float32       // and of those that stay turned
+	keys    []uint64        // of a row in order
+	times   []time.Duration // of each step, if they are measured
 }
 
 // New binds a plan to a store and starts the workers. The engine must be closed.
@@ -222,12 +227,15 @@ func newEngine(p *plan.Plan, s *Store, o Options, apart bool) (*Engine, error) {
 		for j := range ph.Groups {
 			g := &ph.Groups[j]
 			bg := boundGroup{length: e.sizes.dim(g.Length), grain: finer(g, p.Capacity, o.Workers), whole: g.Whole()}
-			for _, id := range g.Steps {
+			for k, id := range g.Steps {
 				st, err := e.bind(id, g)
 				if err != nil {
 					return nil, err
 				}
 				bg.steps = append(bg.steps, st)
+				if p.Steps[id].Behind {
+					e.behind(&bg.steps[k-1], &bg.steps[k], g)
+				}
 			}
 			b.groups = append(b.groups, bg)
 		}
@@ -253,7 +261,8 @@ func newEngine(p *plan.Plan, s *Store, o Options, apart bool) (*Engine, error) {
 	e.norm.init(e)
 	e.shards.init(e)
 	for i := range o.Workers {
-		c := &ctx{e: e, id: i, slots: make([][]float32, len(s.slots)), tmp: aligned(e.scratch)}
+		c := &ctx{e: e, id: i, slots: make([][]float32, len(s.slots)), tmp: aligned(e.scratch), own: aligned(e.local), turned: aligned(e.local)}
+		c.columns.lanes, c.columns.done = aligned(e.lanes), c.columns.tell
 		if o.Profile {
 			c.times = make([]time.Duration, len(p.Steps))
 		}

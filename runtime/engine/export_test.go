@@ -8,7 +8,7 @@ import (
 // NewReference is New with every step run by its op's reference meaning where it
 // has one that plans share with graphs.
 func NewReference(p *plan.Plan, s *Store, o Options) (*Engine, error) {
-	e, err := New(p, s, o)
+	e, err := newEngine(p, s, o, true)
 	if err != nil {
 		return nil, err
 	}

@@ -74,13 +74,14 @@ func gemm(b *binding) (kernel, string) {
 		b.needs(wT.ElemsAt(b.p.Capacity))
 	}
 	nAt, kAt, colsAt := e.sizes.dim(wT[nAxis]), e.sizes.dim(xT[kAxis]), e.sizes.dim(xT[1])
+	own, onwards := b.own(b.s.Out, 0), start != nil && b.own(b.s.In, len(b.in)-1)
 	return func(c *ctx, lo, hi int) {
 		n, k, cols := *nAt, *kAt, *colsAt
 		a, rsa, csa := x.f32[min(lo*cols, len(x.f32)):], cols, 1
 		if transA {
 			a, rsa, csa = x.f32[lo:], 1, cols
 		}
-		dst := y.f32[lo*n : hi*n]
+		dst := c.rows(y, own, lo*n, hi*n)
 		ep := simd.Epilogue{Relu: relu}
 		if bias != nil {
 			ep.Bias = bias.f32[:n]
@@ -90,7 +91,7 @@ func gemm(b *binding) (kernel, string) {
 		}
 		var from []float32
 		if start != nil {
-			from = start.f32[lo*n : hi*n]
+			from = c.rows(start, onwards, lo*n, hi*n)
 		}
 		if transB && !transA && turnedWidth(hi-lo)*(n+k) <= n*k {
 			c.turnedRows(hi-lo, n, k, a, w.f32, dst, from, ep)

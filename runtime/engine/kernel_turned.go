@@ -60,7 +60,7 @@ func (e *Engine) findTurned() {
 				// One that goes on from what is not turned may have its memory, and
 				// nothing is turned in place.
 				plain := len(s.In) == 3 && !made[s.In[2]]
-				if out := s.Out[0]; !plain && p.Buffers[out].Kind == plan.Arena && readers[out] == 1 {
+				if out := s.Out[0]; !plain && (p.Buffers[out].Kind == plan.Arena || p.Buffers[out].Kind == plan.Local) && readers[out] == 1 {
 					made[out] = true
 				}
 			}
@@ -86,20 +86,24 @@ func turnedGemm(b *binding) (kernel, string) {
 		most = min(most, b.g.Grain)
 	}
 	b.needs(most * n)
+	own, onwards := b.own(b.s.Out, 0), start != nil && b.own(b.s.In, 2)
 	return func(c *ctx, lo, hi int) {
 		m := hi - lo
 		if m <= 0 {
 			return
 		}
-		dst := y.f32[lo*n : hi*n]
+		dst := c.rows(y, own, lo*n, hi*n)
 		tile := dst
-		if !stays {
+		switch {
+		case stays && own || turned && onwards:
+			tile = c.turned[:m*n]
+		case !stays:
 			tile = c.scratch(m * n)
 		}
 		switch {
-		case start == nil:
+		case start == nil || turned && onwards:
 		case !turned:
-			simd.Transpose(m, n, start.f32[lo*n:], n, tile, m)
+			simd.Transpose(m, n, c.rows(start, onwards, lo*n, hi*n), n, tile, m)
 		case &start.f32[lo*n] != &tile[0]:
 			copy(tile, start.f32[lo*n:hi*n])
 		}

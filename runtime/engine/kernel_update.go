@@ -21,8 +21,9 @@ func (b *binding) update() (kernel, string) {
 	g, w := b.in[0], b.out[0]
 	seg := b.e.s.index[b.p.Segments[b.s.Param].Name]
 	n, _ := fixedWidth(b.outT[0])
+	own := b.own(b.s.In, 0)
 	return func(c *ctx, lo, hi int) {
-		c.update(seg, lo*n, hi*n, w.f32, g.f32)
+		c.update(seg, lo*n, hi*n, w.f32, c.rows(g, own, lo*n, hi*n))
 		follow.run(c, 0, lo, hi)
 	}, name
 }
@@ -52,7 +53,7 @@ func (b *binding) updateAll(follow followers) kernel {
 	return func(c *ctx, _, _ int) {
 		if !e.alike() {
 			for i := range segs {
-				c.update(segs[i], 0, len(out[i].f32), out[i].f32, in[i].f32)
+				c.update(segs[i], 0, len(out[i].f32), out[i].f32, in[i].f32[:len(out[i].f32)])
 			}
 		} else {
 			for i := range all {
@@ -104,15 +105,15 @@ func (e *Engine) step(seg int) optim.Step {
 	return optim.Step{LR: rate, Decay: decay, Share: share, T: e.u.T, Epoch: e.u.Epoch, Scale: e.u.Scale}
 }
 
-// update changes the elements [lo,hi) of a segment whose weights are w and
-// gradients g.
+// update changes the elements [lo,hi) of a segment whose weights are w; g are their
+// gradients.
 func (c *ctx) update(seg, lo, hi int, w, g []float32) {
 	e := c.e
 	at := e.s.slotAt[seg]
 	for i, s := range e.s.slots {
 		c.slots[i] = s[at+lo : at+hi]
 	}
-	c.apply(seg, w[lo:hi], g[lo:hi])
+	c.apply(seg, w[lo:hi], g)
 }
 
 // apply calls the optimizer with the slots of c. It stores no subnormal moment, or that is done here.
