@@ -13,17 +13,17 @@ import (
 	"github.com/lamina-ml/lamina/spec"
 )
 
-// denseAutoencoder is one of 48 columns, whose loss is a mean of row means.
+// denseAutoencoder is one of 300 columns, whose loss is a mean of row means.
 func denseAutoencoder() *ir.Graph {
 	b := ir.NewBuilder("dense")
-	x := b.Input("x", ir.T(ir.F32, ir.Rows(), ir.Fixed(48)))
+	x := b.Input("x", ir.T(ir.F32, ir.Rows(), ir.Fixed(300)))
 	layer := func(name string, x *ir.Value, from, to int) *ir.Value {
 		b.Layer = name
 		w := b.Param(name+"/w", ir.T(ir.F32, ir.Fixed(from), ir.Fixed(to)))
 		return b.Op(ops.Add{}, b.Op(ops.MatMul{}, x, w), b.Param(name+"/b", ir.T(ir.F32, ir.Fixed(to))))
 	}
-	h := b.Op(ops.Relu{}, layer("encoder", x, 48, 20))
-	y := layer("decoder", h, 20, 48)
+	h := b.Op(ops.Relu{}, layer("encoder", x, 300, 20))
+	y := layer("decoder", h, 20, 300)
 	b.Layer = "mse"
 	e := b.Op(ops.Sub{}, y, x)
 	rows := b.Op(ops.ReduceMean{Axes: ir.MakeAxes(1)}, b.Op(ops.Mul{}, e, e))
@@ -48,13 +48,13 @@ func TestDensePlan(t *testing.T) {
 // that have weights, in panels, and of a rectified product.
 func squaredErrors(t *testing.T) map[string]*ir.Graph {
 	t.Helper()
-	x, w := spec.Input("x", 100), spec.Input("w")
+	x, w := spec.Input("x", 300), spec.Input("w")
 	wide := spec.Input("x", 512)
 	all := map[string]*ir.Graph{}
 	for name, loss := range map[string]*spec.Loss{
-		"plain":     spec.MSE(x.Then(spec.Dense(70), spec.ReLU(), spec.Dense(100)), x),
-		"rectified": spec.MSE(x.Then(spec.Dense(70), spec.ReLU(), spec.Dense(100), spec.ReLU()), x),
-		"weighted":  spec.MSE(x.Then(spec.Dense(70), spec.ReLU(), spec.Dense(100)), x).WeightedBy(w),
+		"plain":     spec.MSE(x.Then(spec.Dense(70), spec.ReLU(), spec.Dense(300)), x),
+		"rectified": spec.MSE(x.Then(spec.Dense(70), spec.ReLU(), spec.Dense(300), spec.ReLU()), x),
+		"weighted":  spec.MSE(x.Then(spec.Dense(70), spec.ReLU(), spec.Dense(300)), x).WeightedBy(w),
 		"panels":    spec.MSE(wide.Then(spec.Dense(70), spec.ReLU(), spec.Dense(512)), wide),
 	} {
 		g, err := spec.NewModel(name, loss).Graph()

@@ -65,7 +65,7 @@ func (l *lowering) updateSooner(steps []int, k int) {
 func (l *lowering) productLater(steps []int, k int) {
 	for from := k - 1; from >= 0; from-- {
 		q := &l.p.Steps[steps[from]]
-		if l.p.MayFollow(q, &l.p.Steps[steps[k]]) {
+		if l.mayFollow(q, &l.p.Steps[steps[k]]) {
 			for _, id := range steps[from+1 : k] {
 				if l.ordered(q, &l.p.Steps[id]) {
 					return

@@ -45,7 +45,9 @@ func gemmPanels(s *selection, m, n, k int, a []float32, rsa, csa int, b []float3
 		if n-j < 4 {
 			last := Epilogue{Bias: rest(e.Bias, j), Relu: e.Relu, Mask: rest(e.Mask, j), LDMask: e.LDMask}
 			gemmGo(m, n-j, k, a, rsa, csa, rest(b, j), ldb, c[j:], ldc, accumulate, last)
-			e.tell(m, done, n, n)
+			if e.Done != nil {
+				e.tell(m, done, n, n)
+			}
 			return
 		}
 		width := evenPanel(n-j, limit)
@@ -66,7 +68,9 @@ func gemmPanels(s *selection, m, n, k int, a []float32, rsa, csa int, b []float3
 			i += rows * tiles
 		}
 		j += width
-		done = e.tell(m, done, j, n)
+		if e.Done != nil {
+			done = e.tell(m, done, j, n)
+		}
 	}
 }
 

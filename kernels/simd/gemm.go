@@ -28,7 +28,7 @@ func (e *Epilogue) tell(m, done, j, n int) int {
 	if j < n {
 		to &^= 15
 	}
-	if e.Done == nil || to-done < doneColumns && to < n {
+	if to-done < doneColumns && to < n {
 		return done
 	}
 	e.Done(e.row, m, done, to)
@@ -124,7 +124,9 @@ func gemmGo(m, n, k int, a []float32, rsa, csa int, b []float32, ldb int, c []fl
 			copy(row[j:], acc[:w])
 		}
 	}
-	e.tell(m, 0, n, n)
+	if e.Done != nil {
+		e.tell(m, 0, n, n)
+	}
 }
 
 // chain4 continues four neighbouring chains: fma by hand, which is too large to inline.
