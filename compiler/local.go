@@ -6,8 +6,8 @@ import (
 	"github.com/lamina-ml/lamina/compiler/plan"
 )
 
-// local gives the gradients that nothing reads but the update in the same task to the
-// workers: a slice of one then stays in a worker's cache, and no place in the arena is
+// local gives the gradients that nothing reads but the update in the same task, or what
+// stores them, to the workers: a slice of one then stays in a worker's cache, and no place in the arena is
 // fetched and written back for it. Each task has one at a time.
 func (l *lowering) local() {
 	readers := map[int]int{}
@@ -34,14 +34,14 @@ func (l *lowering) local() {
 }
 
 // localChain returns the results of a chain of products that begins with the step at k and
-// ends with the update at end, each read by nobody but the next one; none if there is none.
+// ends with what takes the gradient at end, each read by nobody but the next one; none if there is none.
 func (l *lowering) localChain(steps []int, k int, readers map[int]int) (chain []int, end int) {
 	for ; k < len(steps); k++ {
 		s := &l.p.Steps[steps[k]]
 		goesOn := len(chain) == 0
 		if !goesOn {
 			last := chain[len(chain)-1]
-			if s.Update() && len(s.In) == 1 && s.In[0] == last && s.Access[0] == ir.Axis0 {
+			if ends(s) && s.In[0] == last && s.Access[0] == ir.Axis0 {
 				return chain, k
 			}
 			goesOn = len(s.In) == 3 && s.In[2] == last
@@ -57,4 +57,10 @@ func (l *lowering) localChain(steps []int, k int, readers map[int]int) (chain []
 		chain = append(chain, s.Out[0])
 	}
 	return nil, 0
+}
+
+// ends reports whether a step updates one parameter or stores a gradient.
+func ends(s *plan.Step) bool {
+	_, stores := s.Op.(plan.StoreGrad)
+	return stores || s.Update() && len(s.In) == 1
 }

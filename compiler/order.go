@@ -51,7 +51,7 @@ func (l *lowering) sumLater(steps []int, k int) {
 // updateSooner moves an update at k as far to the front as it may go.
 func (l *lowering) updateSooner(steps []int, k int) {
 	s := &l.p.Steps[steps[k]]
-	if _, stores := s.Op.(plan.StoreGrad); s.Op != nil && !stores {
+	if !ends(s) {
 		return
 	}
 	to := k

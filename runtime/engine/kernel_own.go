@@ -19,8 +19,9 @@ func (e *Engine) findOwn() map[int]bool {
 			g := &e.p.Phases[i].Groups[j]
 			for _, id := range g.Steps {
 				s := &e.p.Steps[id]
+				_, stores := s.Op.(plan.StoreGrad)
 				for k, b := range s.In {
-					own[b] = own[b] && (s.Update() && len(s.In) == 1 || product(s) && k == 2)
+					own[b] = own[b] && (stores || s.Update() && len(s.In) == 1 || product(s) && k == 2)
 				}
 				for _, b := range s.Out {
 					buf := &e.p.Buffers[b]

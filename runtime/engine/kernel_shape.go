@@ -154,8 +154,9 @@ func storeGradKernel(b *binding) (kernel, string) {
 	w, _ := fixedWidth(b.outT[0])
 	e, x, y := b.e, b.in[0], b.out[0]
 	op, _ := b.s.Op.(plan.StoreGrad)
-	return func(_ *ctx, lo, hi int) {
-		dst, src := y.f32[lo*w:hi*w], x.f32[lo*w:hi*w]
+	own := b.own(b.s.In, 0)
+	return func(c *ctx, lo, hi int) {
+		dst, src := y.f32[lo*w:hi*w], c.rows(x, own, lo*w, hi*w)
 		if e.u.Accumulate && !op.Continued {
 			simd.Add(dst, dst, src)
 		} else {
