@@ -233,7 +233,7 @@ func newEngine(p *plan.Plan, s *Store, o Options, apart bool) (*Engine, error) {
 					return nil, err
 				}
 				bg.steps = append(bg.steps, st)
-				if p.Steps[id].Behind {
+				if p.Steps[id].Behind && o.Workers > 1 {
 					e.behind(&bg.steps[k-1], &bg.steps[k], g)
 				}
 			}

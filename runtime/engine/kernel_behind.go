@@ -9,7 +9,8 @@ import (
 
 // A step that the plan puts behind a product takes the columns of its rows as soon as they
 // are made, while they are in the first cache. The results are those of the two steps one
-// after the other, to the bit.
+// after the other, to the bit. A lone worker runs them one after the other: what it wrote is
+// in its own cache, and the tables of RATIONALE.md say what it would lose.
 
 // mostLanes is the most columns of which 16 lanes hold the sum.
 const mostLanes = 4096
