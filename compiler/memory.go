@@ -279,6 +279,9 @@ func (l *lowering) homes() []home {
 				h := &homes[l.p.Root(b)]
 				h.to = max(h.to, at)
 				h.end = pos
+				if pos+1 < len(steps) && l.p.Steps[steps[pos+1]].Behind {
+					h.end++
+				}
 				t := l.p.Buffers[b].Type
 				inside := h.context == context
 				if inside && !one {

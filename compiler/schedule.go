@@ -115,6 +115,8 @@ func lower(g *ir.Graph, o lowerOptions) (*plan.Plan, error) {
 		return nil, err
 	}
 	l.phases()
+	l.order()
+	l.behind()
 	if err := l.memory(); err != nil {
 		return nil, err
 	}

@@ -27,17 +27,21 @@ func turnable(t *testing.T) *ir.Graph {
 	return g
 }
 
-// turned counts the steps whose kernel turns its product.
-func turned(t *testing.T, p *plan.Plan, fed engine.Feed) int {
+// turned counts the steps whose kernel turns its product, and the updates that take
+// theirs turned.
+func turned(t *testing.T, p *plan.Plan, fed engine.Feed) (products, updates int) {
 	t.Helper()
 	e, _ := engineOf(t, p, fed, 1, "m", "v")
-	n := 0
 	for id := range p.Steps {
-		if strings.Contains(e.Kernel(id), "turned") {
-			n++
+		switch {
+		case !strings.Contains(e.Kernel(id), "turned"):
+		case p.Steps[id].Update():
+			updates++
+		default:
+			products++
 		}
 	}
-	return n
+	return products, updates
 }
 
 // twinsOf counts the parameters that a plan keeps transposed too.
@@ -65,8 +69,10 @@ func TestTurnedGradients(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if a, b := turned(t, few.train, fed), turned(t, many.train, fed); a != 0 || b != 4 {
-			t.Fatalf("%d and %d products are turned, want 0 and 4", a, b)
+		a, none := turned(t, few.train, fed)
+		b, updates := turned(t, many.train, fed)
+		if a != 0 || b != 4 || none != 0 || store == (updates == 2) {
+			t.Fatalf("%d and %d products are turned, want 0 and 4, and %d and %d updates take theirs so (gradients stored: %v)", a, b, none, updates, store)
 		}
 		if a, b := twinsOf(few.train), twinsOf(many.train); a != 0 || b != 3 {
 			t.Fatalf("%d and %d weights have twins, want 0 and 3\n%s", a, b, plan.Format(many.train))

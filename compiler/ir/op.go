@@ -131,6 +131,12 @@ type (
 		Multiplier
 		Narrowed() Op
 	}
+	// ColumnMaker is an op that may be able to make its one result, a matrix, some columns
+	// at a time.
+	ColumnMaker interface{ MakesColumns(in []Type) bool }
+	// ColumnTaker is an op that may be able to take the columns of its first operand, a
+	// matrix, in parts, each as soon as it is made, in ascending order.
+	ColumnTaker interface{ TakesColumns(in []Type) bool }
 	// Chained is an op each element of whose result may be one chain of additions that
 	// starts from an element of that operand, -1 for none. With open set the chain is
 	// over rows and starts from one more operand for each result, the last, if they are given.

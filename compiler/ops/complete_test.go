@@ -146,6 +146,8 @@ var facets = []struct {
 	{"InPanels", is[ir.Paneller]},
 	{"Transposed", is[ir.Multiplier]},
 	{"Narrowed", is[ir.Narrower]},
+	{"MakesColumns", is[ir.ColumnMaker]},
+	{"TakesColumns", is[ir.ColumnTaker]},
 	{"Chain", is[ir.Chained]},
 	{"Within", is[ir.Bounded]},
 	{"ByParts", is[ir.PartMaker]},

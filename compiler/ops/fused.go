@@ -123,6 +123,10 @@ func (SquaredError) Split([]ir.Type, ir.Type) ([]ir.Access, bool) {
 	return []ir.Access{ir.Axis0, ir.Axis0, ir.Whole}, true
 }
 
+// TakesColumns states that columns of the gradient need those of p and t alone, and that the
+// means go on from part to part.
+func (SquaredError) TakesColumns(in []ir.Type) bool { return in[0].Rank() == 2 }
+
 // InPlace states that the gradient may overwrite p.
 func (SquaredError) InPlace([]ir.Type) (operand int, elementwise bool) { return 0, true }
 

@@ -52,6 +52,10 @@ func (WeightedSquaredError) Split([]ir.Type, ir.Type) ([]ir.Access, bool) {
 	return []ir.Access{ir.Axis0, ir.Axis0, ir.Axis0, ir.Axis0}, true
 }
 
+// TakesColumns states that columns of the gradient need those of p and t alone, and that the
+// means go on from part to part.
+func (WeightedSquaredError) TakesColumns(in []ir.Type) bool { return in[0].Rank() == 2 }
+
 // InPlace states that the gradient may overwrite p.
 func (WeightedSquaredError) InPlace([]ir.Type) (operand int, elementwise bool) { return 0, true }
 

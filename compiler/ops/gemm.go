@@ -115,6 +115,9 @@ func (op Gemm) overRows(in []ir.Type) bool {
 // Transposed states which operands are.
 func (op Gemm) Transposed() (a, b bool) { return op.TransA, op.TransB }
 
+// MakesColumns states that columns of the result need those of w, and of c, alone.
+func (op Gemm) MakesColumns([]ir.Type) bool { return !op.TransA }
+
 // WithTransposed returns the product that takes them so.
 func (Gemm) WithTransposed(a, b bool) ir.Op { return Gemm{TransA: a, TransB: b} }
 
@@ -196,6 +199,9 @@ func (op GemmRelu) Decompose(b *ir.Builder, in []*ir.Value) []*ir.Value {
 
 // Transposed states which operands are.
 func (op GemmRelu) Transposed() (a, b bool) { return op.TransA, op.TransB }
+
+// MakesColumns is Gemm's.
+func (op GemmRelu) MakesColumns([]ir.Type) bool { return !op.TransA }
 
 // WithTransposed returns the product that takes them so.
 func (GemmRelu) WithTransposed(a, b bool) ir.Op { return GemmRelu{TransA: a, TransB: b} }

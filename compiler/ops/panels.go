@@ -185,6 +185,10 @@ func (op GemmPanels) Split(in []ir.Type, _ ir.Type) ([]ir.Access, bool) {
 	return access, true
 }
 
+// MakesColumns states that columns of the result need those of the matrix, and of y and c,
+// alone.
+func (GemmPanels) MakesColumns([]ir.Type) bool { return true }
+
 // InPlace states that the result may overwrite a matrix c, where its chains start.
 func (op GemmPanels) InPlace(in []ir.Type) (operand int, elementwise bool) {
 	if _, c, matrix := op.Parts(in); matrix {

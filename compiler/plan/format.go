@@ -127,6 +127,9 @@ func (p *Plan) line(id int, kernel func(int) string, flops int64) string {
 		w.WriteString([]string{", and with it ", ", "}[min(i, 1)])
 		w.WriteString(p.Buffers[b].Name)
 	}
+	if s.Behind {
+		w.WriteString(", columns as they are made")
+	}
 	if s.After {
 		w.WriteString(" after the update")
 	}

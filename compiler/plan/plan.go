@@ -61,9 +61,13 @@ type Step struct {
 	// Derived are the buffers of kind Derived that an update recomputes, tile by tile, each
 	// from a parameter or from an earlier one of them.
 	Derived []int
-	After   bool // belongs to the update: reads parameters as it leaves them, and is run by nothing else
-	Layer   string
-	Pos     ir.Pos
+	// Behind says that the step goes over the columns of its first operand, which the step
+	// before it in the group makes, as soon as some are made: what either of them reads must
+	// last until both are done.
+	Behind bool
+	After  bool // belongs to the update: reads parameters as it leaves them, and is run by nothing else
+	Layer  string
+	Pos    ir.Pos
 }
 
 // Update reports whether the step updates a parameter.

@@ -106,6 +106,29 @@ func sample() *plan.Plan {
 	return p
 }
 
+// more is the buffer that a test adds to the sample.
+const more = grad + 1
+
+// by makes columns, and takes them.
+type by struct{ twice }
+
+func (by) MakesColumns([]ir.Type) bool { return true }
+func (by) TakesColumns([]ir.Type) bool { return true }
+
+// columns lets the second step of the rows take the columns of the first.
+func columns(p *plan.Plan) {
+	p.Steps[1].Op, p.Steps[2].Op, p.Steps[2].Behind = by{twice{2}}, by{twice{3}}, true
+}
+
+// TestVerifyColumns lets a step take columns as they are made.
+func TestVerifyColumns(t *testing.T) {
+	p := sample()
+	columns(p)
+	if err := plan.Verify(p); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestFormat(t *testing.T) {
 	p := sample()
 	if err := plan.Verify(p); err != nil {
@@ -241,6 +264,17 @@ func TestVerify(t *testing.T) {
 		{"port", "no buffer", func(p *plan.Plan) { p.Inputs[0].Buffer = -1 }},
 		{"alias", "alias of", func(p *plan.Plan) { p.Buffers[x].Alias = 0 }},
 		{"segments", "overlaps", func(p *plan.Plan) { p.Segments = append(p.Segments, plan.Segment{Name: "v", Shape: []int{1}}) }},
+		{"columns of another step", "not those of the step before", func(p *plan.Plan) { columns(p); p.Steps[2].In[0] = x }},
+		{"columns that are not made", "not those of the step before", func(p *plan.Plan) { columns(p); p.Steps[1].Op = twice{2} }},
+		{"columns of the first step", "not those of the step before", func(p *plan.Plan) { columns(p); p.Steps[1].Behind = true }},
+		{"a place that is taken before the columns are made", "share bytes", func(p *plan.Plan) {
+			columns(p) // b takes the place of what a is made of
+			p.Buffers[a].Offset = 512
+			p.Buffers = append(p.Buffers, plan.Buffer{Name: "z", Type: p.Buffers[a].Type, Offset: 128, Alias: -1})
+			p.Steps = append(p.Steps, plan.Step{Op: twice{1}, In: []int{x}, Out: []int{more}, Access: []ir.Access{ir.Axis0}, Param: -1})
+			p.Steps[1].In[0], p.ArenaBytes = more, 1024
+			p.Phases[1].Groups[0].Steps = []int{7, 1, 2, 3}
+		}},
 		{"constant", "does not hold", func(p *plan.Plan) { p.Buffers[x].Kind = plan.Const }},
 	} {
 		p := sample()

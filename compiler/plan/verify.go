@@ -202,6 +202,9 @@ func (c *checker) walk() error {
 		if err := c.types(s); err != nil {
 			return err
 		}
+		if err := c.behind(at, s); err != nil {
+			return err
+		}
 		if at.once && c.differs(s) {
 			return fmt.Errorf("it differs from run to run but is in a phase that is run once")
 		}
@@ -466,7 +469,7 @@ func (c *checker) spans() []span {
 		s := span{buf: i, lo: b.Offset, hi: b.Offset + c.bytes[i][0], first: moment(def), last: moment(def), def: def, end: def.pos, inside: b.Kind == Arena, over: -1}
 		for _, r := range c.reads[i] {
 			s.last = max(s.last, moment(r.at))
-			s.end = max(s.end, r.at.pos)
+			s.end = max(s.end, c.ends(r.at))
 			stays := r.at.sameList(def)
 			if stays && !def.sequential() {
 				_, whole := def.group.Times(r.typ)

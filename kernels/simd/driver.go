@@ -85,6 +85,7 @@ func gemmBlocks(s *selection, m, n, k int, a []float32, rsa, csa int, b []float3
 				ai, rs = bufA, kb
 			}
 			ep := last
+			ep.row = i
 			if ep.Mask != nil {
 				ep.Mask = ep.Mask[i*ep.LDMask:]
 			}
@@ -116,6 +117,7 @@ func gemmBlock(s *selection, m, n, k int, a []float32, rsa, csa int, b []float32
 	if s.tail(m, n, k, rsa, csa) {
 		body = n - tailColumns
 	}
+	done := 0
 	for j := 0; j < n; {
 		left := body - j
 		if left == 0 {
@@ -178,6 +180,9 @@ func gemmBlock(s *selection, m, n, k int, a []float32, rsa, csa int, b []float32
 			i += rows * tiles
 		}
 		j += t.width
+		if e.Done != nil {
+			done = e.tell(m, done, j, n)
+		}
 	}
 }
 

@@ -17,11 +17,15 @@ func gemmPanels(s *selection, m, n, k int, a []float32, rsa, csa int, b []float3
 		p.flags |= gemmRelu
 	}
 	limit := s.columns(m, n, k, csa > rsa, ldb)
+	done := 0
 	for j := 0; j < n; {
 		t := s.panel(n-j, limit)
 		if t.nr == 0 {
-			e.Bias, e.Mask = rest(e.Bias, j), rest(e.Mask, j)
-			gemmGo(m, n-j, k, a, rsa, csa, rest(b, j), ldb, c[j:], ldc, accumulate, e)
+			last := Epilogue{Bias: rest(e.Bias, j), Relu: e.Relu, Mask: rest(e.Mask, j), LDMask: e.LDMask}
+			gemmGo(m, n-j, k, a, rsa, csa, rest(b, j), ldb, c[j:], ldc, accumulate, last)
+			if e.Done != nil {
+				e.tell(m, done, n, n)
+			}
 			return
 		}
 		p.last = t.last
@@ -43,6 +47,9 @@ func gemmPanels(s *selection, m, n, k int, a []float32, rsa, csa int, b []float3
 			i += rows * tiles
 		}
 		j += t.width
+		if e.Done != nil {
+			done = e.tell(m, done, j, n)
+		}
 	}
 }
 

@@ -12,6 +12,27 @@ type Epilogue struct {
 	Relu   bool      // max(v, 0); a NaN stays a NaN, a -0 stays a -0
 	Mask   []float32 // y of ReluGrad, [m n]: an element becomes 0 where its y <= 0 and is kept where y is NaN; nil means none
 	LDMask int       // elements from row to row of Mask
+
+	// Done, if not nil, is told when columns [from,to) of the rows [row,row+rows) of C are there, soon after they are: each
+	// row's columns in ascending order, each but the last a multiple of 16. It may change them. It must not call Gemm.
+	Done func(row, rows, from, to int)
+	row  int // where the rows of this part begin
+}
+
+// doneColumns is how many columns Done is told of at least, but for the last.
+const doneColumns = 144
+
+// tell tells of the columns from done on when the first j of n are there, and returns how many it has told of.
+func (e *Epilogue) tell(m, done, j, n int) int {
+	to := j
+	if j < n {
+		to &^= 15
+	}
+	if to-done < doneColumns && to < n {
+		return done
+	}
+	e.Done(e.row, m, done, to)
+	return to
 }
 
 // Gemm computes C = A·B, or C + A·B, for A [m k], B [k n] and C [m n].
@@ -88,6 +109,9 @@ func gemmGo(m, n, k int, a []float32, rsa, csa int, b []float32, ldb int, c []fl
 			}
 			copy(row[j:], acc[:w])
 		}
+	}
+	if e.Done != nil {
+		e.tell(m, 0, n, n)
 	}
 }
 

@@ -133,6 +133,7 @@ type Engine struct {
 	keptAt  uint64          // … and of those that what is kept has seen
 	fresh   bool            // in this run what is kept has seen them
 	stays   map[int]bool    // results that stay turned
+	lanes   int             // floats of the sums of rows whose columns come in parts
 	scratch int             // floats that some kernel takes of a worker's own
 	makers  []Maker
 	given   []string // names of the kernels they made, in order
@@ -163,12 +164,13 @@ type Engine struct {
 
 // ctx is what belongs to one worker.
 type ctx struct {
-	e     *Engine
-	id    int // from 0
-	slots [][]float32
-	tmp   []float32
-	keys  []uint64        // of a row in order
-	times []time.Duration // of each step, if they are measured
+	e       *Engine
+	id      int // from 0
+	slots   [][]float32
+	tmp     []float32
+	columns columnar
+	keys    []uint64        // of a row in order
+	times   []time.Duration // of each step, if they are measured
 }
 
 // New binds a plan to a store and starts the workers. The engine must be closed.
@@ -232,12 +234,15 @@ func newEngine(p *plan.Plan, s *Store, o Options, apart bool) (*Engine, error) {
 		for j := range ph.Groups {
 			g := &ph.Groups[j]
 			bg := boundGroup{length: e.sizes.dim(g.Length), grain: finer(g, p.Capacity, o.Workers), whole: g.Whole(), locals: e.local.groups[g], cost: cost(p, g)}
-			for _, id := range g.Steps {
+			for k, id := range g.Steps {
 				st, err := e.bind(id, g)
 				if err != nil {
 					return nil, err
 				}
 				bg.steps = append(bg.steps, st)
+				if p.Steps[id].Behind && o.Workers > 1 {
+					e.behind(&bg.steps[k-1], &bg.steps[k], g)
+				}
 			}
 			b.groups = append(b.groups, bg)
 		}
@@ -263,6 +268,7 @@ func newEngine(p *plan.Plan, s *Store, o Options, apart bool) (*Engine, error) {
 	e.shards.init(e)
 	for i := range o.Workers {
 		c := &ctx{e: e, id: i, slots: make([][]float32, len(s.slots)), tmp: aligned(e.scratch)}
+		c.columns.lanes, c.columns.done = aligned(e.lanes), c.columns.tell
 		if o.Profile {
 			c.times = make([]time.Duration, len(p.Steps))
 		}

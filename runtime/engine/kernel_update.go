@@ -63,7 +63,7 @@ func (b *binding) updateAll(follow followers) kernel {
 	return func(c *ctx, _, _ int) {
 		if !e.alike() {
 			for i := range segs {
-				c.update(segs[i], 0, len(out[i].f32), out[i].f32, in[i].f32)
+				c.update(segs[i], 0, len(out[i].f32), out[i].f32, in[i].f32[:len(out[i].f32)])
 			}
 		} else {
 			for i := range all {
