@@ -2,9 +2,8 @@ package engine
 
 import (
 	"sync"
+	"syscall"
 	"unsafe"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/lamina-ml/lamina/kernels/simd"
 )
@@ -29,5 +28,5 @@ var zen = sync.OnceValue(func() bool { return simd.CPU().Vendor == "AuthenticAMD
 // askLarge asks for large pages where x, which begins and ends with one, has not been
 // touched. A system that has none to give is as good as before.
 func askLarge(x []float32) {
-	_ = unix.Madvise(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(x))), 4*len(x)), unix.MADV_HUGEPAGE)
+	_ = syscall.Madvise(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(x))), 4*len(x)), syscall.MADV_HUGEPAGE)
 }
