@@ -184,10 +184,20 @@ func (s gemmShape) strides() (rsa, csa int) {
 	return s.k, 1
 }
 
+// shareFrom is the number of multiplications from which threads share a product whose right
+// operand one of them has just transposed: fewer take less time than to hand that to another
+// core.
+const shareFrom = 1 << 18
+
 // share computes the product on the team. Each thread has a band of rows, or of
 // columns where there are more of them.
 func (s gemmShape) share(team *team, a, b, c, turned []float32) {
 	rsa, csa := s.strides()
+	if s.op == "NT" && s.m*s.n*s.k < shareFrom {
+		simd.Transpose(s.n, s.k, b, s.k, turned, s.n)
+		simd.Gemm(s.m, s.n, s.k, a, rsa, csa, turned, s.n, c, s.n, false, simd.Epilogue{})
+		return
+	}
 	switch {
 	case s.op != "NT":
 	case s.k*s.n < 1<<14: // less than it costs to share
