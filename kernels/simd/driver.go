@@ -100,7 +100,10 @@ func gemmBlock(s *selection, m, n, k int, a []float32, rsa, csa int, b []float32
 	set := s.isa[opGemm]
 	var p gemmArgs // field by field: a literal would be built beside it and copied
 	p.rsa, p.csa, p.ldb, p.ldc = 4*uintptr(rsa), 4*uintptr(csa), 4*uintptr(ldb), 4*uintptr(ldc)
-	p.k, p.ldMask = k, 4*uintptr(e.LDMask)
+	p.k = k
+	if e.Mask != nil {
+		p.ldMask = 4 * uintptr(e.LDMask)
+	}
 	if accumulate {
 		p.flags |= gemmAccumulate
 	}
@@ -165,10 +168,10 @@ func gemmBlock(s *selection, m, n, k int, a []float32, rsa, csa int, b []float32
 		for i := first; i < m; {
 			rows, tiles := rowTiles(m-i, most)
 			if k > 0 {
-				p.a = &a[i*rsa]
+				p.a, p.stepA = &a[i*rsa], uintptr(rows)*p.rsa
 			}
 			p.c, p.tiles = &c[i*ldc+j], tiles
-			p.stepA, p.stepC, p.stepMask = uintptr(rows)*p.rsa, uintptr(rows)*p.ldc, uintptr(rows)*p.ldMask
+			p.stepC, p.stepMask = uintptr(rows)*p.ldc, uintptr(rows)*p.ldMask
 			if e.Mask != nil {
 				p.mask = &e.Mask[i*e.LDMask+j]
 			}

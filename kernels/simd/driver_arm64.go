@@ -9,7 +9,10 @@ func gemmPanels(s *selection, m, n, k int, a []float32, rsa, csa int, b []float3
 	}
 	var p gemmArgs // field by field: a literal would be built beside it and copied
 	p.rsa, p.csa, p.ldb, p.ldc = 4*uintptr(rsa), 4*uintptr(csa), 4*uintptr(ldb), 4*uintptr(ldc)
-	p.k, p.ldMask = k, 4*uintptr(e.LDMask)
+	p.k = k
+	if e.Mask != nil {
+		p.ldMask = 4 * uintptr(e.LDMask)
+	}
 	if accumulate {
 		p.flags |= gemmAccumulate
 	}
@@ -36,10 +39,10 @@ func gemmPanels(s *selection, m, n, k int, a []float32, rsa, csa int, b []float3
 		for i := 0; i < m; {
 			rows, tiles := rowTiles(m-i, most)
 			if k > 0 {
-				p.a, p.b = &a[i*rsa], &b[j]
+				p.a, p.b, p.stepA = &a[i*rsa], &b[j], uintptr(rows)*p.rsa
 			}
 			p.c, p.tiles = &c[i*ldc+j], tiles
-			p.stepA, p.stepC, p.stepMask = uintptr(rows)*p.rsa, uintptr(rows)*p.ldc, uintptr(rows)*p.ldMask
+			p.stepC, p.stepMask = uintptr(rows)*p.ldc, uintptr(rows)*p.ldMask
 			if e.Mask != nil {
 				p.mask = &e.Mask[i*e.LDMask+j]
 			}

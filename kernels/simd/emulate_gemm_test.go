@@ -97,8 +97,19 @@ func TestEmulatedGemm(t *testing.T) {
 					flags, mask, uint64(4 * e.LDMask), uint64(4 * mr * rsa), uint64(4 * mr * ldc), uint64(4 * mr * e.LDMask), far, 64, far, 64 * far, 12} {
 					args = binary.LittleEndian.AppendUint64(args, v)
 				}
-				if err := mc.run(fn, mc.place("args", args)); err != nil {
+				where := mc.place("args", args)
+				if err := mc.run(fn, where); err != nil {
 					t.Fatalf("%d rows, %d columns: %v", mr, n, err)
+				}
+				// The garbage collector reads these pointers: they must not leave their matrices.
+				for _, ptr := range []struct {
+					name       string
+					at         uint64
+					from, step uint64
+				}{{"a", 0, pa, uint64(4 * mr * rsa)}, {"c", 40, pc, uint64(4 * mr * ldc)}, {"mask", 120, mask, uint64(4 * mr * e.LDMask)}} {
+					if got, want := binary.LittleEndian.Uint64(mc.at(where+ptr.at, 8)), ptr.from+uint64(count-1)*ptr.step; got != want {
+						t.Fatalf("%s leaves %s at %#x behind %d tiles, not at the last one, %#x", fn, ptr.name, got, count, want)
+					}
 				}
 				gemmGo(m, n, k, a, rsa, csa, b, ldb, c, ldc, accumulate, e)
 				sameBits(t, fmt.Sprintf("%s of %d rows m=%d n=%d k=%d", fn, mr, m, n, k), bytesFloats(mc.mem[ic].data), c)

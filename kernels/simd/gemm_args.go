@@ -3,7 +3,7 @@
 package simd
 
 // gemmArgs is what a micro-kernel reads. It computes tiles tiles of rows rows, going down A, C and the mask, whose pointers
-// it moves. Strides are in bytes. The generator has the offsets.
+// it moves as far as the last tile. Strides are in bytes. The generator has the offsets.
 type gemmArgs struct {
 	a        *float32
 	rsa, csa uintptr
@@ -23,7 +23,7 @@ type gemmArgs struct {
 	ldMask   uintptr
 	stepA    uintptr // from tile to tile
 	stepC    uintptr
-	stepMask uintptr
+	stepMask uintptr // 0 without a mask
 	far      uintptr // tile t of the first farLines fetches the t-th cache line of each row into the cache
 	ldFar    uintptr
 	farLines int

@@ -118,7 +118,6 @@ func (a *asm) gemmTail(turned bool) {
 		a.p("VCMPPS $18, Z5, Z%d, K2", acc+i)
 		a.p("VMOVAPS Z5, K2, Z%d", i)
 	}
-	a.advance(argMask, argStepMask)
 	a.at(noMask)
 	point(argC, "R11")
 	for i := range 4 {
@@ -127,15 +126,20 @@ func (a *asm) gemmTail(turned bool) {
 			a.p("VEXTRACTF32X4 $%d, Z%d, %s", l, i, row(i, bases[l], "", "R11", "BX", 0))
 		}
 	}
-	a.advance(argC, argStepC)
-	a.advance(argA, argStepA)
-	a.p("DECQ %d(DI)", argTiles)
-	a.p("JNZ %s", next)
-	a.ret()
+	a.tileAfter(next)
 }
 
-// advance moves a pointer among the arguments to the next tile.
-func (a *asm) advance(arg, step int) {
-	a.p("MOVQ %d(DI), DX", step)
-	a.p("ADDQ DX, %d(DI)", arg)
+// tileAfter goes on with the next tile, or returns. Behind the last one the pointers among the arguments stay where they are:
+// the garbage collector reads them, and must not find one that points behind its matrix.
+func (a *asm) tileAfter(next string) {
+	last := a.fresh("last")
+	a.p("DECQ %d(DI)", argTiles)
+	a.p("JZ %s", last)
+	for _, arg := range [][2]int{{argC, argStepC}, {argA, argStepA}, {argMask, argStepMask}} {
+		a.p("MOVQ %d(DI), DX", arg[1])
+		a.p("ADDQ DX, %d(DI)", arg[0])
+	}
+	a.p("JMP %s", next)
+	a.at(last)
+	a.ret()
 }
