@@ -26,7 +26,7 @@ func cpuCommand() *cobra.Command {
 				return json.NewEncoder(c.OutOrStdout()).Encode(map[string]any{
 					"cpu": cpu, "kernels": simd.Active(), "variants": simd.Variants(), "peak_gflops": peak, "bf16": simd.BF16Speed()})
 			}
-			fmt.Fprint(c.OutOrStdout(), describeCPU(cpu, simd.Active(), len(availableKernels()), peak))
+			fmt.Fprint(c.OutOrStdout(), describeCPU(cpu, simd.Active(), runnable(), peak))
 			fmt.Fprintf(c.OutOrStdout(), "bf16      products %s\n", simd.BF16Speed())
 			return nil
 		},
@@ -35,14 +35,14 @@ func cpuCommand() *cobra.Command {
 	return c
 }
 
-// availableKernels are the rows of the table that this CPU runs.
-func availableKernels() (rows []simd.Variant) {
+// runnable counts the rows of the table that this CPU runs.
+func runnable() (n int) {
 	for _, v := range simd.Variants() {
 		if v.Available {
-			rows = append(rows, v)
+			n++
 		}
 	}
-	return rows
+	return n
 }
 
 // describeCPU says in a few lines what the machine has and what is made of it.
@@ -93,10 +93,7 @@ func describeCPU(f simd.Features, kernels string, rows int, peak float64) string
 
 // counted is a number with its noun.
 func counted(n int, noun string) string {
-	if n == 1 {
-		return fmt.Sprintf("%d %s", n, noun)
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
+	return fmt.Sprintf("%d %s%s", n, noun, plural(n))
 }
 
 // binarySize prints bytes in KiB, or in MiB from one on where it is a whole number.

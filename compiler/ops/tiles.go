@@ -7,9 +7,6 @@ import (
 	"github.com/lamina-ml/lamina/kernels/simd"
 )
 
-// tileColumns is how many columns a tile has. It has simd.BF16Block rows, in pairs.
-const tileColumns = 16
-
 // Tiles is a matrix w [k n] in bf16 as tiles of 16 columns and 32 rows, [⌈n/16⌉ ⌈k/32⌉ 16 16 2]: pairs of rows, columns, and
 // the two of a pair. It is the form in which CPUs with tiles read a right operand. Rows and columns after the last one are
 // 0. With Turned set w is [n k] and is transposed.
@@ -25,13 +22,13 @@ func (Tiles) ONNX() ir.ONNX { return lowered }
 
 // tilesOf is the shape of the tiles of a matrix [k n].
 func tilesOf(k, n int) ir.Shape {
-	return ir.ShapeOf((n+tileColumns-1)/tileColumns, (k+simd.BF16Block-1)/simd.BF16Block, simd.BF16Block/2, tileColumns, 2)
+	return ir.ShapeOf((n+simd.BF16TileColumns-1)/simd.BF16TileColumns, (k+simd.BF16Block-1)/simd.BF16Block, simd.BF16Block/2, simd.BF16TileColumns, 2)
 }
 
 // tileAt is where element (p, j) of a matrix of k rows is among the elements of its tiles.
 func tileAt(k, p, j int) int {
-	tile := j/tileColumns*((k+simd.BF16Block-1)/simd.BF16Block) + p/simd.BF16Block
-	return tile*simd.BF16Block*tileColumns + p%simd.BF16Block/2*2*tileColumns + j%tileColumns*2 + p%2
+	tile := j/simd.BF16TileColumns*((k+simd.BF16Block-1)/simd.BF16Block) + p/simd.BF16Block
+	return tile*simd.BF16Block*simd.BF16TileColumns + p%simd.BF16Block/2*2*simd.BF16TileColumns + j%simd.BF16TileColumns*2 + p%2
 }
 
 // Infer returns bf16 of the shape of the tiles; both lengths must be known.
@@ -81,7 +78,7 @@ func (op Tiles) Follow(_ []ir.Type, axis int) (ir.Track, bool) {
 	if rows := axis == 0; rows != op.Turned {
 		return ir.Track{Axis: 1, Block: simd.BF16Block, Rest: ir.MakeAxes(2, 4)}, true
 	}
-	return ir.Track{Axis: 0, Block: tileColumns, Rest: ir.MakeAxes(3)}, true
+	return ir.Track{Axis: 0, Block: simd.BF16TileColumns, Rest: ir.MakeAxes(3)}, true
 }
 
 // Cost counts one conversion for each element.

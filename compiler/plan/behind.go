@@ -22,6 +22,7 @@ func (p *Plan) MayFollow(q, s *Step) bool {
 	return p.Buffers[q.Out[0]].Type.Rank() == 2 && !slices.ContainsFunc(s.In[1:], again)
 }
 
+// types returns the types of buffers.
 func (p *Plan) types(buffers []int) []ir.Type {
 	types := make([]ir.Type, len(buffers))
 	for i, b := range buffers {

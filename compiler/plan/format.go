@@ -176,13 +176,11 @@ func attributes(op ir.Op) string {
 // of its operands and results.
 func (p *Plan) Cost(step int) (flops, bytes int64) {
 	s := &p.Steps[step]
-	var in, out []ir.Type
+	in, out := p.types(s.In), p.types(s.Out)
 	for _, b := range s.In {
-		in = append(in, p.Buffers[b].Type)
 		bytes += int64(p.Buffers[b].Bytes(p.Capacity))
 	}
 	for _, b := range s.Out {
-		out = append(out, p.Buffers[b].Type)
 		bytes += int64(p.Buffers[b].Bytes(p.Capacity))
 		flops += int64(p.Buffers[b].Type.Shape.ElemsAt(p.Capacity))
 	}

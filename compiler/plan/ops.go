@@ -144,10 +144,7 @@ func (p *Plan) InPlace(s *Step) int {
 	if !ok {
 		return -1
 	}
-	in := make([]ir.Type, len(s.In))
-	for i, b := range s.In {
-		in[i] = p.Buffers[b].Type
-	}
+	in := p.types(s.In)
 	i, elementwise := o.InPlace(in)
 	if i < 0 || i >= len(s.In) || !in[i].Equal(p.Buffers[s.Out[0]].Type) {
 		return -1

@@ -246,10 +246,7 @@ func (c *checker) differs(s *Step) bool {
 }
 
 func (c *checker) types(s *Step) error {
-	in := make([]ir.Type, len(s.In))
-	for i, b := range s.In {
-		in[i] = c.p.Buffers[b].Type
-	}
+	in := c.p.types(s.In)
 	if s.Op == nil {
 		if len(s.In) < 1 || len(s.Out) != len(s.In) || s.Param < 0 || s.Param+len(s.In) > len(c.p.Segments) {
 			return fmt.Errorf("an update has one gradient for each parameter")

@@ -24,7 +24,7 @@ const (
 	amxWork  = 1 << 16 // multiplications
 )
 
-// amxMissing is what this machine lacks for AMX, or nothing.
+// amxMissing is what this machine lacks for AMX, or nothing. CPUID, which traps in a virtual machine, is asked once.
 var amxMissing = sync.OnceValue(amxFound)
 
 // amxRefusal asks for AMX the first time, because the permission makes the frames of signals larger for the whole process,
@@ -35,9 +35,6 @@ var amxRefusal = sync.OnceValue(func() string {
 	}
 	return amxPermission()
 })
-
-// amxThere says whether the CPU has AMX; to ask it each time would trap in a virtual machine.
-var amxThere = sync.OnceValue(func() bool { return amxFound() == "" })
 
 // amxTakes says whether a bf16 product of these lengths is one for AMX.
 func (s *selection) amxTakes(m, n, k int) bool {

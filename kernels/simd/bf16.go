@@ -77,16 +77,7 @@ func gemmBF16(m, n, k int, a []uint16, rsa, csa int, b bf16Right, c []float32, l
 	if k > 0 {
 		needStrides("A", m, k, rsa, csa, len(a))
 	}
-	needStrides("C", m, n, ldc, 1, len(c))
-	if ldc < n && m > 1 {
-		panic(fmt.Sprintf("simd: rows of C are %d apart but %d long", ldc, n))
-	}
-	if e.Bias != nil && len(e.Bias) < n {
-		panic(fmt.Sprintf("simd: bias has %d values for %d columns", len(e.Bias), n))
-	}
-	if e.Mask != nil {
-		needStrides("the mask", m, n, e.LDMask, 1, len(e.Mask))
-	}
+	needResult(m, n, len(c), ldc, &e)
 	if want := BF16Scratch(m, n, k); len(tmp) < want {
 		panic(fmt.Sprintf("simd: scratch of %d elements, want %d", len(tmp), want))
 	}

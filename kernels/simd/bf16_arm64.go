@@ -34,7 +34,7 @@ func bf16TileRows(_ isa, dst *uint16, src *float32, ld, pairs, _ int) {
 
 // bf16TurnTile makes pairs of steps of 16 rows, ld apart, in groups of eight steps.
 func bf16TurnTile(_ isa, dst, src *uint16, ld, groups int) {
-	for r := 0; r < bf16TileCols; r += 4 {
+	for r := 0; r < BF16TileColumns; r += 4 {
 		to, from := unsafe.Add(unsafe.Pointer(dst), 4*r), unsafe.Add(unsafe.Pointer(src), 2*r*ld)
 		bf16turn_neon((*uint16)(to), (*uint16)(from), 2*ld, groups)
 	}

@@ -9,19 +9,18 @@ const (
 )
 
 // BF16Scratch returns how many elements of scratch GemmBF16 and GemmBF16Tiles take for these lengths, at most: no more than
-// some 50,000, whatever the lengths.
+// some 50,000 without AMX and a few blocks with it, whatever the lengths.
 func BF16Scratch(m, n, k int) int {
 	if m <= 0 || n <= 0 || k <= 0 {
 		return 0
 	}
-	amx := amxScratch(m, n, k)
 	rows := min((m+15)&^15, bf16BlockRows)
 	steps := min((k+BF16Block-1)/BF16Block*BF16Block, bf16BlockK)
-	n = rows*steps + bf16PanelCols*steps + rows*bf16PanelCols/2 + 16
-	if amxThere() {
-		n = max(n, amx)
+	scratch := rows*steps + bf16PanelCols*steps + rows*bf16PanelCols/2 + 16
+	if amxMissing() == "" {
+		scratch = max(scratch, amxScratch(m, n, k))
 	}
-	return n
+	return scratch
 }
 
 // bf16Lanes is how many rows of A and columns of B a strip has.

@@ -11,8 +11,8 @@ func callPackBF16(set isa, dst []uint16, k, n int, b []float32, rsb, csb int, k0
 		packBF16TilesGo(dst, k, b, rsb, csb, k0, k1, j0, j1)
 		return
 	}
-	from := (j0 + bf16TileCols - 1) &^ (bf16TileCols - 1)
-	to := j1 &^ (bf16TileCols - 1)
+	from := (j0 + BF16TileColumns - 1) &^ (BF16TileColumns - 1)
+	to := j1 &^ (BF16TileColumns - 1)
 	if j1 == n {
 		to = n
 	}
@@ -30,8 +30,8 @@ func callPackBF16(set isa, dst []uint16, k, n int, b []float32, rsb, csb int, k0
 	}
 	for p := first; p < last; p += steps {
 		pairs := min(steps, last-p) / 2
-		for j := from; j < to; j += bf16TileCols {
-			live := min(bf16TileCols, to-j)
+		for j := from; j < to; j += BF16TileColumns {
+			live := min(BF16TileColumns, to-j)
 			if d, src := dst[bf16TileAt(k, p, j):], b[p*rsb+j*csb:]; csb == 1 {
 				packBF16Rows(set, d, src, rsb, pairs, live)
 			} else {
@@ -43,38 +43,38 @@ func callPackBF16(set isa, dst []uint16, k, n int, b []float32, rsb, csb int, k0
 
 // packBF16Rows packs a panel of live columns, whose steps are rows ld apart; the other columns become 0.
 func packBF16Rows(set isa, dst []uint16, b []float32, ld, pairs, live int) {
-	if live == bf16TileCols || set == isaAVX512 {
+	if live == BF16TileColumns || set == isaAVX512 {
 		bf16TileRows(set, &dst[0], &b[0], ld, pairs, live)
 		return
 	}
-	var rows [BF16Block * bf16TileCols]float32
+	var rows [BF16Block * BF16TileColumns]float32
 	for p := 0; p < pairs; p += BF16Block / 2 {
 		count := min(BF16Block/2, pairs-p)
 		for r := range 2 * count {
-			copy(rows[r*bf16TileCols:][:live], b[(2*p+r)*ld:])
+			copy(rows[r*BF16TileColumns:][:live], b[(2*p+r)*ld:])
 		}
-		bf16TileRows(set, &dst[p*2*bf16TileCols], &rows[0], bf16TileCols, count, bf16TileCols)
+		bf16TileRows(set, &dst[p*2*BF16TileColumns], &rows[0], BF16TileColumns, count, BF16TileColumns)
 	}
 }
 
 // packBF16Cols packs a panel of live columns, ld apart, whose steps are neighbours; the other columns become 0.
 func packBF16Cols(set isa, dst []uint16, b []float32, ld, pairs, live int) {
 	const steps = 4 * BF16Block // rounded at once
-	var cols [bf16TileCols * steps]uint16
+	var cols [BF16TileColumns * steps]uint16
 	for p := 0; p < 2*pairs; p += steps {
 		count := min(steps, 2*pairs-p)
 		for j := range live {
 			callToBF16(set, cols[j*steps:][:count], b[j*ld+p:][:count])
 		}
-		d := dst[p*bf16TileCols:][:count*bf16TileCols]
+		d := dst[p*BF16TileColumns:][:count*BF16TileColumns]
 		groups := count / 8
 		if groups > 0 {
 			bf16TurnTile(set, &d[0], &cols[0], steps, groups)
 		}
 		if rest := count % 8; rest > 0 {
-			var last [8 * bf16TileCols]uint16
+			var last [8 * BF16TileColumns]uint16
 			bf16TurnTile(set, &last[0], &cols[8*groups], steps, 1)
-			copy(d[8*groups*bf16TileCols:], last[:])
+			copy(d[8*groups*BF16TileColumns:], last[:])
 		}
 	}
 }

@@ -12,19 +12,20 @@ import (
 //
 // so that each block is a tile of 1 KiB as TDPBF16PS reads it. Columns from n on and steps from k on are 0. The layout is the
 // same on every CPU.
-const (
-	bf16TileCols = 16
-	bf16TileLen  = BF16Block * bf16TileCols
-)
+
+// BF16TileColumns is the number of columns of a tile, which has BF16Block steps.
+const BF16TileColumns = 16
+
+const bf16TileLen = BF16Block * BF16TileColumns
 
 // BF16Tiles returns how many elements a packed right operand of k steps and n columns has.
 func BF16Tiles(k, n int) int {
-	return (n + bf16TileCols - 1) / bf16TileCols * ((k + BF16Block - 1) / BF16Block) * bf16TileLen
+	return (n + BF16TileColumns - 1) / BF16TileColumns * ((k + BF16Block - 1) / BF16Block) * bf16TileLen
 }
 
 // bf16TileAt is where element (p, j) of an operand of k steps lies.
 func bf16TileAt(k, p, j int) int {
-	return j/bf16TileCols*((k+BF16Block-1)/BF16Block*bf16TileLen) + p/2*(2*bf16TileCols) + j%bf16TileCols*2 + p&1
+	return j/BF16TileColumns*((k+BF16Block-1)/BF16Block*bf16TileLen) + p/2*(2*BF16TileColumns) + j%BF16TileColumns*2 + p&1
 }
 
 // PackBF16Tiles rounds steps k0 to k1 and columns j0 to j1 of B [k n], whose element (p, j) is b[p·rsb + j·csb], into the
@@ -45,10 +46,10 @@ func PackBF16Tiles(dst []uint16, k, n int, b []float32, rsb, csb int, k0, k1, j0
 		endK = (k + BF16Block - 1) / BF16Block * BF16Block
 	}
 	if j1 == n {
-		endJ = (n + bf16TileCols - 1) / bf16TileCols * bf16TileCols
+		endJ = (n + BF16TileColumns - 1) / BF16TileColumns * BF16TileColumns
 	}
 	dead := j1
-	if last := j1 &^ (bf16TileCols - 1); j1 < endJ && last >= j0 {
+	if last := j1 &^ (BF16TileColumns - 1); j1 < endJ && last >= j0 {
 		dead = last // its columns follow, so that all of the panel may be cleared
 	}
 	clearBF16Tiles(dst, k, k0, k1, dead, endJ)
@@ -59,12 +60,12 @@ func PackBF16Tiles(dst []uint16, k, n int, b []float32, rsb, csb int, k0, k1, j0
 // clearBF16Tiles makes steps k0 to k1 of columns j0 to j1 zeros: of whole panels all pairs at once.
 func clearBF16Tiles(dst []uint16, k, k0, k1, j0, j1 int) {
 	for j := j0; j < j1; {
-		end := min(j1, (j+bf16TileCols)&^(bf16TileCols-1))
+		end := min(j1, (j+BF16TileColumns)&^(BF16TileColumns-1))
 		first, last := k0, k0
-		if j%bf16TileCols == 0 && end%bf16TileCols == 0 && k0+k0&1 < k1 {
+		if j%BF16TileColumns == 0 && end%BF16TileColumns == 0 && k0+k0&1 < k1 {
 			first, last = k0+k0&1, k1&^1
 			at := bf16TileAt(k, first, j)
-			clear(dst[at : at+(last-first)*bf16TileCols])
+			clear(dst[at : at+(last-first)*BF16TileColumns])
 		}
 		for _, p := range [][2]int{{k0, first}, {last, k1}} {
 			for p, to := p[0], p[1]; p < to; p++ {

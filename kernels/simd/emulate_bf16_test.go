@@ -194,13 +194,13 @@ func TestEmulatedBF16(t *testing.T) {
 			fromBF16Go(wide, words)
 			sameBits(t, "widen", bytesFloats(emulatedBF16(t, p, fn("widen"), make([]byte, 4*len(x)), wordBytes(words), len(x))), wide)
 
-			pairs, live := 1+rng.IntN(16), bf16TileCols
+			pairs, live := 1+rng.IntN(16), BF16TileColumns
 			if set == isaAVX512 {
-				live = 1 + rng.IntN(bf16TileCols)
+				live = 1 + rng.IntN(BF16TileColumns)
 			}
 			ld = live + rng.IntN(3)
 			x = testValues(rng, (2*pairs-1)*ld+live)
-			tiles := make([]uint16, 2*pairs*bf16TileCols)
+			tiles := make([]uint16, 2*pairs*BF16TileColumns)
 			packBF16TilesGo(tiles, 2*pairs, x, ld, 1, 0, 2*pairs, 0, live)
 			sameWords(t, "tilerows", emulatedBF16(t, p, fn("tilerows"), make([]byte, 2*len(tiles)), floatBytes(x), 4*ld, pairs, 1<<live-1), tiles)
 		}

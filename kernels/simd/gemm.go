@@ -53,7 +53,15 @@ func Gemm(m, n, k int, a []float32, rsa, csa int, b []float32, ldb int, c []floa
 		needStrides("A", m, k, rsa, csa, len(a))
 		needStrides("B", k, n, ldb, 1, len(b))
 	}
-	needStrides("C", m, n, ldc, 1, len(c))
+	needResult(m, n, len(c), ldc, &e)
+	s := selected.Load()
+	gemmPanels(s, m, n, k, a, rsa, csa, b, ldb, c, ldc, accumulate, e)
+}
+
+// needResult panics unless C [m n] lies within so many elements, no two of its rows overlap, and the epilogue has what it
+// needs for it.
+func needResult(m, n, elements, ldc int, e *Epilogue) {
+	needStrides("C", m, n, ldc, 1, elements)
 	if ldc < n && m > 1 {
 		panic(fmt.Sprintf("simd: rows of C are %d apart but %d long", ldc, n))
 	}
@@ -63,8 +71,6 @@ func Gemm(m, n, k int, a []float32, rsa, csa int, b []float32, ldb int, c []floa
 	if e.Mask != nil {
 		needStrides("the mask", m, n, e.LDMask, 1, len(e.Mask))
 	}
-	s := selected.Load()
-	gemmPanels(s, m, n, k, a, rsa, csa, b, ldb, c, ldc, accumulate, e)
 }
 
 // needStrides panics unless a rows by cols operand, neither 0, with these strides lies within n elements.

@@ -29,9 +29,9 @@ type columnTaker struct {
 // behind lets the step first of a group do the work of second too, which takes its
 // columns, if their kernels can do so.
 func (e *Engine) behind(first, second *boundStep, g *plan.Group) {
-	make := e.binding(&e.p.Steps[first.id], first.id, g).makeColumns()
+	made := e.binding(&e.p.Steps[first.id], first.id, g).makeColumns()
 	take := e.binding(&e.p.Steps[second.id], second.id, g).takeColumns()
-	if make == nil || take == nil {
+	if made == nil || take == nil {
 		return
 	}
 	out := e.p.Buffers[e.p.Steps[first.id].Out[0]].Type
@@ -43,7 +43,7 @@ func (e *Engine) behind(first, second *boundStep, g *plan.Group) {
 	second.run, second.name = func(*ctx, int, int) {}, second.name+"_columns"
 	first.run = func(c *ctx, lo, hi int) {
 		c.columns.take, c.columns.lo = take, lo
-		make(c, lo, hi)
+		made(c, lo, hi)
 		take.end(c.columns.lanes[:(hi-lo)*take.lanes], lo, hi)
 	}
 }

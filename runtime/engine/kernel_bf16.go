@@ -96,12 +96,9 @@ func tilesKernel(b *binding) (kernel, string) {
 	}
 	t := b.tiles(op)
 	return func(_ *ctx, lo, hi int) {
-		t.move(0, t.k, min(lo*bf16TileColumns, t.n), min(hi*bf16TileColumns, t.n))
+		t.move(0, t.k, min(lo*simd.BF16TileColumns, t.n), min(hi*simd.BF16TileColumns, t.n))
 	}, "tiles"
 }
-
-// bf16TileColumns is how many columns a tile has.
-const bf16TileColumns = 16
 
 // tiles is how a matrix lies in tiles.
 type tiles struct {

@@ -30,11 +30,7 @@ func (n *Net) Each(ctx context.Context, rows dataset.Source, f func(b dataset.Ba
 	var out map[string]*ir.Tensor
 	made := 0
 	return dataset.Each(ctx, rows, n.p.Capacity.Rows()*cap(n.lanes), func(b dataset.Batch) error {
-		for _, v := range n.inputs {
-			t := &ir.Tensor{DType: v.Type.DType, Shape: v.Type.Shape.At(at.WithRows(b.Rows))}
-			SetColumn(t, b, v.Name)
-			in[v.Name] = t
-		}
+		n.feed(in, b, at)
 		if made != b.Rows {
 			out, made = n.outputs(at.WithRows(b.Rows)), b.Rows
 		}
@@ -92,6 +88,15 @@ func (n *Net) Over(ctx context.Context, rows dataset.Source) (*dataset.Table, er
 		return nil, fmt.Errorf("engine: %q over the rows: %w", n.p.Name, err)
 	}
 	return t, nil
+}
+
+// feed sets in to the columns of a batch.
+func (n *Net) feed(in map[string]*ir.Tensor, b dataset.Batch, at ir.Binding) {
+	for _, v := range n.inputs {
+		t := &ir.Tensor{DType: v.Type.DType, Shape: v.Type.Shape.At(at.WithRows(b.Rows))}
+		SetColumn(t, b, v.Name)
+		in[v.Name] = t
+	}
 }
 
 // columnsFit returns the lengths that the columns give, or says which input has no

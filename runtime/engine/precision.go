@@ -95,11 +95,7 @@ func (n *Net) Compare(ctx context.Context, other *Net, rows dataset.Source, most
 	effects, sums, seen := map[string]Effect{}, map[string]int{}, 0
 	in := map[string]*ir.Tensor{}
 	err = dataset.Each(ctx, rows, min(n.Capacity(), most), func(b dataset.Batch) error {
-		for _, v := range n.inputs {
-			t := &ir.Tensor{DType: v.Type.DType, Shape: v.Type.Shape.At(at.WithRows(b.Rows))}
-			SetColumn(t, b, v.Name)
-			in[v.Name] = t
-		}
+		n.feed(in, b, at)
 		x, err := n.Run(ctx, in)
 		if err != nil {
 			return err

@@ -33,7 +33,7 @@ func (e *Engine) runPhase(ph *boundPhase) {
 // runTask executes a task of the current phase, by its place in the division.
 func (e *Engine) runTask(c *ctx, i int) {
 	t := e.current.tasks[e.current.odd][i]
-	e.runSlice(c, &e.current.groups[t.group], int(t.lo))
+	e.runSlice(c, &e.current.groups[t.group], t.lo)
 }
 
 // runSlice executes all steps of a group on the slice that begins at lo.

@@ -105,10 +105,9 @@ func (r *Result) settle(g *ir.Graph, values []*spec.Value) (map[string][]float32
 // at, and do not ship: what ships is FP32, in which Nets are without this. The record of a Net of a training in BF16 has
 // what the difference is on the user's rows: see [engine.Precision].
 func (r *Result) In(p optim.Precision) *Result {
-	out := *r
-	if out.narrow = nil; p.Narrow() {
-		out.narrow = &compiler.BF16{Rows: r.opt.Batch * r.opt.Accumulate, Keep: p.Keeps}
-	}
+	out, o := *r, r.opt
+	o.Precision = p
+	out.narrow = o.bf16()
 	return &out
 }
 
