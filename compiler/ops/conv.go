@@ -3,6 +3,7 @@ package ops
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 )
@@ -57,13 +58,13 @@ func (ConvTranspose) ONNX() ir.ONNX { return ir.ONNX{Type: "ConvTranspose", Sinc
 
 // ONNX says what is written.
 func (ConvFilterGrad) ONNX() ir.ONNX {
-	return ir.ONNX{Why: "ONNX has no gradients: a Conv of the operands with batch and channels exchanged is written"}
+	return ir.ONNX{Why: "ONNX has no gradients: a Conv with batch and channels exchanged is written"}
 }
 
-// conv is a convolution with all its lengths: x [n c in…], y [n o out…], w [o c/group kernel…].
+// conv is a convolution with its lengths: x [n c in…], y [n o out…], w [o c/group kernel…].
 type conv struct {
 	window
-	group, c, o int
+	group, c, o int // c is -1 if x has the batch as its channels
 	in, out     []int
 }
 
@@ -78,16 +79,16 @@ func groups(group int, channels ...int) error {
 }
 
 // filters returns the first two lengths of w and its window.
-func filters(in []ir.Type, names []string, rank int) (first, second int, kernel []int, err error) {
+func filters(in []ir.Type, names []string, rank int) (first int, second ir.Dim, kernel []int, err error) {
 	w := in[1]
 	if w.Rank() != rank {
-		return 0, 0, nil, fmt.Errorf("w must have as many axes as x %s", describe(in, names))
+		return 0, second, nil, fmt.Errorf("w must have as many axes as x %s", describe(in, names))
 	}
-	lengths, known := w.Shape.Fixed()
-	if !known || ir.Elems(lengths) == 0 {
-		return 0, 0, nil, fmt.Errorf("w must have known lengths from 1 %s", describe(in, names))
+	lengths, known := append(ir.Shape{w.Shape[0]}, w.Shape[2:]...).Fixed()
+	if !known || ir.Elems(lengths) == 0 || w.Shape[1].Least() < 1 {
+		return 0, second, nil, fmt.Errorf("w must have known lengths from 1 %s", describe(in, names))
 	}
-	return lengths[0], lengths[1], lengths[2:], nil
+	return lengths[0], w.Shape[1], lengths[1:], nil
 }
 
 // convOperands checks x, w and a bias [channels] that may be there.
@@ -120,11 +121,18 @@ func (op Conv) geometry(in []ir.Type) (conv, error) {
 		return conv{}, err
 	}
 	g := conv{group: op.Group, c: c, o: o, in: lengths}
-	if err := groups(op.Group, c, o); err != nil {
-		return g, fmt.Errorf("%w %s", err, describe(in, names))
-	}
-	if each*op.Group != c {
-		return g, fmt.Errorf("a filter must have %d channels, those of x in each of %d groups, but has %d %s", c/op.Group, op.Group, each, describe(in, names))
+	switch channels, known := each.Known(); {
+	case c < 0 && (op.Group != 1 || each != in[0].Shape[1]):
+		return g, fmt.Errorf("filters must have the channels of x, in one group %s", describe(in, names))
+	case c >= 0 && !known:
+		return g, fmt.Errorf("w must have a known number of channels %s", describe(in, names))
+	case c >= 0:
+		if err := groups(op.Group, c, o); err != nil {
+			return g, fmt.Errorf("%w %s", err, describe(in, names))
+		}
+		if channels*op.Group != c {
+			return g, fmt.Errorf("a filter must have %d channels, those of x in each of %d groups, but has %d %s", c/op.Group, op.Group, channels, describe(in, names))
+		}
 	}
 	if g.window, err = windowOf(kernel, op.Strides, op.Dilations, op.Pads); err == nil {
 		g.out, err = g.across(lengths)
@@ -145,9 +153,13 @@ func (op ConvTranspose) geometry(in []ir.Type) (conv, error) {
 	if err != nil {
 		return conv{}, err
 	}
-	first, each, kernel, err := filters(in, names, in[0].Rank())
+	first, second, kernel, err := filters(in, names, in[0].Rank())
 	if err != nil {
 		return conv{}, err
+	}
+	each, known := second.Known()
+	if !known || o < 0 {
+		return conv{}, fmt.Errorf("channels must be known %s", describe(in, names))
 	}
 	g := conv{group: op.Group, c: each * max(op.Group, 1), o: o, out: lengths}
 	if err := groups(op.Group, o); err != nil {
@@ -186,6 +198,9 @@ func (op ConvFilterGrad) geometry(in []ir.Type) (conv, error) {
 		return conv{}, err
 	}
 	g := conv{group: op.Group, c: c, o: o, in: lengths, out: places}
+	if c < 0 || o < 0 {
+		return g, fmt.Errorf("channels must be known %s", describe(in, names))
+	}
 	if in[0].Shape[0] != in[1].Shape[0] || len(lengths) != len(places) || op.Kernel.Len != len(lengths) {
 		return g, fmt.Errorf("x, dy and the window must have as many axes, and x and dy one batch %s", describe(in, names))
 	}
@@ -355,7 +370,24 @@ func (op Conv) Bound(c *ir.Call) ([]ir.Estimate, error) {
 	if err != nil {
 		return nil, err
 	}
-	return boundConv(c, append([]int{x.Shape[0], g.o}, g.out...), func(f func(x, w, y int)) { g.each(x.Shape[0], f) })
+	e, err := boundConv(c, append([]int{x.Shape[0], g.o}, g.out...), func(f func(x, w, y int)) { g.each(x.Shape[0], f) })
+	if err == nil {
+		g.openPads(&e[0], c.In[1].Value)
+	}
+	return e, err
+}
+
+// openPads says that a result may be anything where a filter that is not finite reaches
+// over the edge: a runtime may multiply it by the zeros there.
+func (g *conv) openPads(e *ir.Estimate, w *ir.Tensor) {
+	each := w.Len() / g.o
+	taps := g.taps(g.in, g.out)
+	for at := range e.Var {
+		o := at / len(taps) % g.o
+		if len(taps[at%len(taps)]) < ir.Elems(g.kernel) && slices.ContainsFunc(w.F64[o*each:(o+1)*each], infinite) {
+			e.Open(at)
+		}
+	}
 }
 
 // Bound adds the variances of the products and the roundings of their sums.
@@ -409,6 +441,44 @@ func convVJP(b *ir.Builder, n *ir.Node, dx, dw, dy *ir.Value) []*ir.Value {
 	return din
 }
 
+// Decompose is the meaning as a Conv of x by the filters dy, batch and channels having
+// changed places, and strides and dilations too, for each group.
+func (op ConvFilterGrad) Decompose(b *ir.Builder, in []*ir.Value) []*ir.Value {
+	g, err := op.geometry(ir.TypesOf(in))
+	if err != nil {
+		return in[:1] // Infer has said so
+	}
+	part := func(v *ir.Value, i, n int) *ir.Value {
+		if op.Group > 1 {
+			v = b.Op(Slice{Axis: 1, Start: ir.Fixed(i * n), End: ir.Fixed((i + 1) * n)}, v)
+		}
+		return exchange(b, v)
+	}
+	var all []*ir.Value
+	for i := range op.Group {
+		w := b.Op(Conv{Strides: op.Dilations, Dilations: op.Strides, Pads: op.Pads, Group: 1}, part(in[0], i, g.c/op.Group), part(in[1], i, g.o/op.Group))
+		for a, k := range g.kernel { // what lies under no place of the window makes it longer
+			if w.Type.Rank() > 2+a && w.Type.Shape[2+a] != ir.Fixed(k) {
+				w = b.Op(Slice{Axis: 2 + a, End: ir.Fixed(k)}, w)
+			}
+		}
+		all = append(all, exchange(b, w))
+	}
+	if len(all) == 1 {
+		return all
+	}
+	return []*ir.Value{b.Op(Concat{Axis: 0}, all...)}
+}
+
+// exchange returns v with its first two axes exchanged.
+func exchange(b *ir.Builder, v *ir.Value) *ir.Value {
+	perm := axesFrom(0, v.Type)
+	if perm.Len > 1 {
+		perm.At[0], perm.At[1] = 1, 0
+	}
+	return b.Op(Transpose{Perm: perm}, v)
+}
+
 // VJP gives a ConvTranspose and a Conv with the gradient as filters.
 func (op ConvFilterGrad) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
 	g, _ := op.geometry(ir.TypesOf(n.In))
@@ -418,8 +488,8 @@ func (op ConvFilterGrad) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.
 	}
 }
 
-// MixesRows states that rows stay apart.
-func (Conv) MixesRows([]ir.Type) bool { return false }
+// MixesRows states that rows stay apart unless they are the channels.
+func (Conv) MixesRows(in []ir.Type) bool { return along([]int{1}, in[0]) }
 
 // MixesRows states that rows stay apart.
 func (ConvTranspose) MixesRows([]ir.Type) bool { return false }
@@ -471,3 +541,5 @@ func convCost(w, y ir.Type, in, out []ir.Type, at ir.Binding) (flops, bytes int6
 	flops = 2 * count([]ir.Type{y}, at) * int64(w.Shape[1:].ElemsAt(at))
 	return flops + int64(len(in)-2)*count(out, at), traffic(in, out, at)
 }
+
+func infinite(x float64) bool { return !finite(x) }

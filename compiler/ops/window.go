@@ -133,7 +133,7 @@ func unravel(at []int, i int, shape []int) {
 }
 
 // spatial returns the lengths of the axes of x [N C …] behind the channels, which must be
-// known, and of the channels.
+// known, and of the channels, -1 if they are the batch.
 func spatial(in []ir.Type, names []string, x int) (channels int, lengths []int, err error) {
 	t := in[x]
 	if t.Rank() < 3 || t.Rank() > 5 {
@@ -141,7 +141,9 @@ func spatial(in []ir.Type, names []string, x int) (channels int, lengths []int, 
 	}
 	for i, d := range t.Shape[1:] {
 		n, known := d.Known()
-		if !known || n < 1 || n > maxWindow {
+		if i == 0 && !known && d.Least() > 0 {
+			n, known = -1, true
+		} else if !known || n < 1 || n > maxWindow {
 			return 0, nil, fmt.Errorf("%s must have a known length from 1 to %d on axis %d %s", names[x], maxWindow, i+1, describe(in, names))
 		}
 		lengths = append(lengths, n)
