@@ -34,6 +34,7 @@ func optioned() map[string]func() any {
 		"FlattenLayer": func() any { return spec.Flatten() }, "ReshapeLayer": func() any { return spec.Reshape(12) },
 		"FloatsLayer": func() any { return spec.Floats() }, "L2NormalizeLayer": func() any { return spec.L2Normalize() },
 		"BatchNormLayer": func() any { return spec.BatchNorm() },
+		"ConvLayer":      func() any { return spec.Conv(2, 3).Pad(1) }, "ConvTransposeLayer": func() any { return spec.ConvTranspose(2, 3).Pad(1) },
 		"PredictedLayer": func() any { return spec.Predicted() },
 		"IntegratedGradientsLayer": func() any {
 			return spec.IntegratedGradients(4, func(x *spec.Value, _ ...*spec.Value) *spec.Value { return x })
