@@ -168,12 +168,13 @@ func (op ConvTranspose) geometry(in []ir.Type) (conv, error) {
 	if first != o {
 		return g, fmt.Errorf("w must have the channels of x, %d, on its first axis %s", o, describe(in, names))
 	}
-	extra := op.OutputPadding.Slice()
-	if len(extra) == 0 {
-		extra = make([]int, len(lengths))
-	}
-	if len(extra) != len(lengths) {
-		return g, fmt.Errorf("output padding has %d entries, it must have %d %s", len(extra), len(lengths), describe(in, names))
+	extra := make([]int, len(lengths))
+	switch op.OutputPadding.Len {
+	case 0:
+	case len(lengths):
+		extra = op.OutputPadding.Slice()
+	default:
+		return g, fmt.Errorf("output padding has %d entries, it must have %d %s", op.OutputPadding.Len, len(lengths), describe(in, names))
 	}
 	if g.window, err = windowOf(kernel, op.Strides, op.Dilations, op.Pads); err == nil {
 		g.in, err = g.under(lengths, extra)

@@ -50,6 +50,23 @@ func (r draw) convolution(kind ir.Op) (ir.Op, []ir.Type) {
 	case ops.ConvTranspose:
 		op := ops.ConvTranspose{Strides: strides, Dilations: dilations, Pads: pads, OutputPadding: r.list(n, 0, 2), Group: group}
 		return op, bias([]ir.Type{rows(o), of(lengths(o, c/group))}, c)
+	case ops.MaxPool, ops.MaxPoolOf, ops.MaxPoolGrad:
+		pool := ops.MaxPool{Kernel: ir.Axes{Len: n}, Strides: strides, Dilations: dilations, Pads: r.list(2*n, 0, 2)}
+		for i := range n {
+			pool.Kernel.At[i] = 1 + r.IntN(3)
+		}
+		x := rows(c)
+		switch kind.(type) {
+		case ops.MaxPoolOf:
+			return ops.MaxPoolOf(pool), []ir.Type{x, x}
+		case ops.MaxPoolGrad:
+			y, err := pool.Infer([]ir.Type{x})
+			if err != nil {
+				y = []ir.Type{x}
+			}
+			return ops.MaxPoolGrad(pool), []ir.Type{x, y[0]}
+		}
+		return pool, []ir.Type{x}
 	case ops.ConvFilterGrad:
 		op := ops.Conv{Strides: strides, Dilations: dilations, Pads: pads, Group: group}
 		x, w := rows(c), of(lengths(o, c/group))

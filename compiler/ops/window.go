@@ -21,6 +21,12 @@ type window struct {
 func windowOf(kernel []int, strides, dilations, pads ir.Axes) (w window, err error) {
 	n := len(kernel)
 	list := func(what string, a ir.Axes, n, least, none int) []int {
+		if a.Len < 0 || a.Len > ir.MaxRank {
+			if err == nil {
+				err = fmt.Errorf("%s has %d entries, it must have %d", what, a.Len, n)
+			}
+			return nil
+		}
 		out := a.Slice()
 		if a.Len == 0 {
 			out = make([]int, n)
