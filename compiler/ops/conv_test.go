@@ -50,6 +50,21 @@ func (r draw) convolution(kind ir.Op) (ir.Op, []ir.Type) {
 	case ops.ConvTranspose:
 		op := ops.ConvTranspose{Strides: strides, Dilations: dilations, Pads: pads, OutputPadding: r.list(n, 0, 2), Group: group}
 		return op, bias([]ir.Type{rows(o), of(lengths(o, c/group))}, c)
+	case ops.AveragePool, ops.AveragePoolGrad:
+		pool := ops.AveragePool{Kernel: ir.Axes{Len: n}, Strides: strides, Pads: r.list(2*n, 0, 2), CountPads: r.IntN(2) == 0}
+		x := rows(c)
+		for i := range n {
+			pool.Kernel.At[i] = 1 + r.IntN(3)
+		}
+		if _, grad := kind.(ops.AveragePoolGrad); !grad {
+			return pool, []ir.Type{x}
+		}
+		y, err := pool.Infer([]ir.Type{x})
+		if err != nil {
+			y = []ir.Type{x}
+		}
+		lengths, _ := x.Shape[2:].Fixed()
+		return ops.AveragePoolGrad{Lengths: ir.MakeAxes(lengths...), Kernel: pool.Kernel, Strides: strides, Pads: pool.Pads, CountPads: pool.CountPads}, y
 	case ops.MaxPool, ops.MaxPoolOf, ops.MaxPoolGrad:
 		pool := ops.MaxPool{Kernel: ir.Axes{Len: n}, Strides: strides, Dilations: dilations, Pads: r.list(2*n, 0, 2)}
 		for i := range n {
