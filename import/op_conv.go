@@ -10,6 +10,8 @@ func convolutions() map[string]row {
 	return map[string]row{
 		"Conv":          {min: 2, max: 3, lower: conv},
 		"ConvTranspose": {min: 2, max: 3, lower: convTranspose},
+		"MaxPool":       {min: 1, max: 1, lower: maxPool},
+		"AveragePool":   {min: 1, max: 1, lower: averagePool},
 	}
 }
 
@@ -167,3 +169,69 @@ func convTranspose(c *call) []*value {
 
 // bounded is n as an attribute that an op checks.
 func bounded(n int64) int { return int(max(min(n, 1<<30), -1)) }
+
+// pooled reads x and the window of a pool.
+func (c *call) pooled() (x *value, s sliding) {
+	x = c.floats(0)
+	if c.err != nil {
+		return x, s
+	}
+	if rank(x) < 3 || rank(x) > 5 {
+		c.failf("x must have 3 to 5 axes, but is %v", typ(x))
+		return x, s
+	}
+	n := rank(x) - 2
+	kernel := c.axesIn("kernel_shape", n, 1, 0)
+	if c.err == nil && !c.given("kernel_shape") {
+		c.failf("attribute \"kernel_shape\" is missing")
+	}
+	if s = c.sliding(kernel); c.err != nil {
+		return x, s
+	}
+	var lengths []int
+	for a := range n {
+		lengths = append(lengths, c.fixed(x, 2+a))
+	}
+	s.same(lengths)
+	if !c.flag("ceil_mode", false) || c.err != nil {
+		return x, s
+	}
+	for i, n := range lengths { // a place that begins within x or the pads before it, and ends behind them
+		over := n + s.before[i] + s.after[i] - s.reach(i)
+		if rest := over % s.strides[i]; rest != 0 && over-rest+s.strides[i] < n+s.before[i] {
+			s.after[i] += s.strides[i] - rest
+		}
+	}
+	return x, s
+}
+
+func maxPool(c *call) []*value {
+	if c.int("storage_order", 0) != 0 {
+		return c.one(c.cannot("storage_order is set"))
+	}
+	if len(c.n.Output) > 1 && c.n.Output[1] != "" {
+		return c.one(c.cannot("has the places of the elements as a result"))
+	}
+	x, s := c.pooled()
+	if c.err != nil {
+		return c.one(c.fail(c.err))
+	}
+	return c.one(c.op(ops.MaxPool{Kernel: ir.MakeAxes(s.kernel...), Strides: ir.MakeAxes(s.strides...), Dilations: ir.MakeAxes(s.dilations...), Pads: s.pads()}, x))
+}
+
+func averagePool(c *call) []*value {
+	count, ceil := c.flag("count_include_pad", false), c.flag("ceil_mode", false)
+	x, s := c.pooled()
+	if c.err != nil {
+		return c.one(c.fail(c.err))
+	}
+	for _, d := range s.dilations {
+		if d != 1 {
+			return c.one(c.cannot("has dilations"))
+		}
+	}
+	if count && ceil {
+		return c.one(c.cannot("counts pads and has a last place that ends behind them"))
+	}
+	return c.one(c.op(ops.AveragePool{Kernel: ir.MakeAxes(s.kernel...), Strides: ir.MakeAxes(s.strides...), Pads: s.pads(), CountPads: count}, x))
+}
