@@ -120,3 +120,69 @@ func TestConvMistakes(t *testing.T) {
 		}
 	}
 }
+
+// TestPools holds pools and what makes images larger to numbers worked out by hand.
+func TestPools(t *testing.T) {
+	in := []float32{1, 5, 2, 0, 3, -1, 4, 7, -2}
+	for _, c := range []struct {
+		layer spec.Layer
+		shape string
+		want  []float64
+	}{
+		{spec.MaxPool(2), "f32[N 1 1 1]", []float64{5}},
+		{spec.MaxPool(2).Stride(1), "f32[N 1 2 2]", []float64{5, 5, 7, 7}},
+		{spec.MaxPool(2).Same(), "f32[N 1 2 2]", []float64{5, 2, 7, -2}},
+		{spec.AveragePool(2, 3).Stride(1), "f32[N 1 2 1]", []float64{10. / 6, 11. / 6}},
+		{spec.AveragePool(2).Pad(1).Stride(2), "f32[N 1 2 2]", []float64{1, 3.5, 2, 1.75}},
+		{spec.AveragePool(2).Pad(1).Stride(2).CountPads(), "f32[N 1 2 2]", []float64{0.25, 1.75, 1, 1.75}},
+		{spec.GlobalAveragePool(), "f32[N 1]", []float64{19. / 9}},
+		{spec.GlobalMaxPool(), "f32[N 1]", []float64{7}},
+		{spec.Layers(spec.MaxPool(2).Same(), spec.Upsample(2, 1)), "f32[N 1 4 2]", []float64{5, 2, 5, 2, 7, -2, 7, -2}},
+		{spec.Layers(spec.MaxPool(2).Same(), spec.Upsample(2).Linear()), "f32[N 1 4 4]",
+			[]float64{5, 4.25, 2.75, 2, 5.5, 4.375, 2.125, 1, 6.5, 4.625, 0.875, -1, 7, 4.75, 0.25, -2}},
+	} {
+		x := spec.Input("x", 1, 3, 3)
+		g, _, err := spec.GraphOf("g", x.Then(c.layer))
+		if err != nil {
+			t.Errorf("%s: %v", c.shape, err)
+			continue
+		}
+		if got := g.Outputs[0].Type.String(); got != c.shape {
+			t.Errorf("%T makes %s, want %s", c.layer, got, c.shape)
+			continue
+		}
+		in64 := ir.NewTensor(ir.F64, 1, 1, 3, 3)
+		for i, v := range in {
+			in64.F64[i] = float64(v)
+		}
+		all, err := ir.Evaluate(g, &ir.Env{Binding: ir.RowsOf(1)}, map[string]*ir.Tensor{"x": in64})
+		if err != nil {
+			t.Errorf("%T: %v", c.layer, err)
+			continue
+		}
+		out := all[g.Outputs[0]]
+		for i, want := range c.want {
+			if got := out.F64[i]; got-want > 1e-12 || want-got > 1e-12 {
+				t.Errorf("%T: element %d is %v, want %v", c.layer, i, got, want)
+			}
+		}
+	}
+}
+
+// TestPoolMirror passes images through pools and back.
+func TestPoolMirror(t *testing.T) {
+	x := spec.Input("x", 2, 12, 8)
+	stack := spec.Sequential("encoder", spec.Conv(4, 3).Same(), spec.ReLU(), spec.MaxPool(2), spec.Conv(8, 3).Same(), spec.AveragePool(3, 2))
+	g, _, err := spec.GraphOf("g", x.Then(stack, spec.MirrorOf(stack, true)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := g.Outputs[0].Type.String(); got != "f32[N 2 12 8]" {
+		t.Errorf("the mirror image ends as %s", got)
+	}
+	odd := spec.Sequential("odd", spec.MaxPool(5))
+	err = x.Then(odd, spec.MirrorOf(odd, false)).Err()
+	if err == nil || !strings.Contains(err.Error(), "its places do not fill the axes") {
+		t.Errorf("got %v", err)
+	}
+}

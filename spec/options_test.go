@@ -35,7 +35,9 @@ func optioned() map[string]func() any {
 		"FloatsLayer": func() any { return spec.Floats() }, "L2NormalizeLayer": func() any { return spec.L2Normalize() },
 		"BatchNormLayer": func() any { return spec.BatchNorm() },
 		"ConvLayer":      func() any { return spec.Conv(2, 3).Pad(1) }, "ConvTransposeLayer": func() any { return spec.ConvTranspose(2, 3).Pad(1) },
-		"PredictedLayer": func() any { return spec.Predicted() },
+		"PoolLayer": func() any { return spec.AveragePool(2).Pad(1) }, "UpsampleLayer": func() any { return spec.Upsample(2) },
+		"GlobalPoolLayer": func() any { return spec.GlobalMaxPool() },
+		"PredictedLayer":  func() any { return spec.Predicted() },
 		"IntegratedGradientsLayer": func() any {
 			return spec.IntegratedGradients(4, func(x *spec.Value, _ ...*spec.Value) *spec.Value { return x })
 		},
