@@ -161,3 +161,70 @@ func spatial(in []ir.Type, names []string, x int) (channels int, lengths []int, 
 func images(t ir.Type, channels int, lengths []int) ir.Shape {
 	return append(ir.Shape{t.Shape[0], ir.Fixed(channels)}, ir.ShapeOf(lengths...)...)
 }
+
+// ConvShape is a convolution with all its lengths, for kernels: x [N C In…],
+// y [N O Out…] and w [O C/Group Kernel…]; of a ConvTranspose x and y change places.
+type ConvShape struct {
+	Group, C, O                               int
+	In, Out, Kernel, Stride, Dilation, Before []int
+}
+
+// ConvShapeOf returns the lengths of a Conv, a ConvTranspose or a ConvFilterGrad of operands
+// that Infer takes, false for another op or one of the batch as channels.
+func ConvShapeOf(op ir.Op, in []ir.Type) (ConvShape, bool) {
+	var g conv
+	err := fmt.Errorf("no convolution")
+	switch op := op.(type) {
+	case Conv:
+		g, err = op.geometry(in)
+	case ConvTranspose:
+		g, err = op.geometry(in)
+	case ConvFilterGrad:
+		g, err = op.geometry(in)
+	}
+	if err != nil || g.c < 0 {
+		return ConvShape{}, false
+	}
+	return ConvShape{g.group, g.c, g.o, g.in, g.out, g.kernel, g.stride, g.dilation, g.before}, true
+}
+
+// PoolShape is what a pool sees of one channel: for each place of its window the elements of
+// x in order, and what each of them counts in a mean.
+type PoolShape struct {
+	Seen  [][]int32
+	Share []float32
+}
+
+// PoolShapeOf returns the places of a pool, or of the gradient of one, for operands that
+// Infer takes, false for another op.
+func PoolShapeOf(op ir.Op, in []ir.Type) (PoolShape, bool) {
+	var p pool
+	var count bool
+	err := fmt.Errorf("no pool")
+	switch op := op.(type) {
+	case MaxPool:
+		p, err = op.pool(in)
+	case MaxPoolOf:
+		p, err = op.pool(in)
+	case MaxPoolGrad:
+		p, err = op.pool(in)
+	case AveragePool:
+		p, err = op.pool(in)
+		count = op.CountPads
+	case AveragePoolGrad:
+		p, err = op.pool(in)
+		count = op.CountPads
+	}
+	if err != nil {
+		return PoolShape{}, false
+	}
+	taps, share := p.shares(count)
+	s := PoolShape{Seen: make([][]int32, len(taps)), Share: make([]float32, len(taps))}
+	for i, list := range taps {
+		for _, t := range list {
+			s.Seen[i] = append(s.Seen[i], int32(t.x))
+		}
+		s.Share[i] = float32(share[i])
+	}
+	return s, true
+}
