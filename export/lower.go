@@ -158,6 +158,9 @@ func attributes(op ir.Op) ([]*onnxpb.AttributeProto, error) {
 		case string:
 			out = append(out, attrString(name, x))
 		case ir.Axes:
+			if x.Len == 0 { // ONNX's defaults, which it has no list for
+				continue
+			}
 			out = append(out, attrInts(name, x.Slice()))
 		case ir.DType:
 			out = append(out, attrInt(name, int64(elemType(x))))

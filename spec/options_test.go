@@ -34,7 +34,10 @@ func optioned() map[string]func() any {
 		"FlattenLayer": func() any { return spec.Flatten() }, "ReshapeLayer": func() any { return spec.Reshape(12) },
 		"FloatsLayer": func() any { return spec.Floats() }, "L2NormalizeLayer": func() any { return spec.L2Normalize() },
 		"BatchNormLayer": func() any { return spec.BatchNorm() },
-		"PredictedLayer": func() any { return spec.Predicted() },
+		"ConvLayer":      func() any { return spec.Conv(2, 3).Pad(1) }, "ConvTransposeLayer": func() any { return spec.ConvTranspose(2, 3).Pad(1) },
+		"PoolLayer": func() any { return spec.AveragePool(2).Pad(1) }, "UpsampleLayer": func() any { return spec.Upsample(2) },
+		"GlobalPoolLayer": func() any { return spec.GlobalMaxPool() },
+		"PredictedLayer":  func() any { return spec.Predicted() },
 		"IntegratedGradientsLayer": func() any {
 			return spec.IntegratedGradients(4, func(x *spec.Value, _ ...*spec.Value) *spec.Value { return x })
 		},

@@ -152,6 +152,9 @@ func (r draw) node(kind ir.Op) (ir.Op, []ir.Type) {
 		x := ir.Type{DType: r.typ(false).DType, Shape: ir.Shape{r.dim(false), r.dim(false)}}
 		in = []ir.Type{x, x, {DType: x.DType, Shape: ir.Shape{x.Shape[0], ir.Fixed(2 * (1 + r.IntN(2)))}}}
 	}
+	if op, in := r.convolution(kind); op != nil {
+		return op, in
+	}
 	if in := r.ofChannels(kind); in != nil {
 		return r.op(kind, false), in
 	}

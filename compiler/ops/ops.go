@@ -18,6 +18,7 @@ func All() []ir.Op {
 		ReluGrad{}, SigmoidGrad{}, TanhGrad{},
 		Transpose{}, Flip{}, Reshape{}, Flatten{}, Expand{}, Concat{}, Slice{}, Pad{},
 		ReduceSum{}, ReduceMean{}, ReduceMax{}, Extent{}, ArgMax{}, TopK{}, KSparse{},
+		Conv{}, ConvTranspose{}, ConvFilterGrad{}, MaxPool{}, MaxPoolOf{}, MaxPoolGrad{}, AveragePool{}, AveragePoolGrad{},
 		MatMul{}, Gemm{}, GemmRelu{}, GemmReluGrad{}, SquaredError{}, WeightedSquaredError{}, SoftplusSum{}, Panels{}, GemmPanels{}, GemmBF16{}, Tiles{},
 		Softmax{}, LogSoftmax{},
 		LayerNorm{}, RMSNorm{}, NormGrad{}, NormSums{}, GroupNorm{}, InstanceNorm{}, GroupNormGrad{},

@@ -24,6 +24,14 @@ func maker(op ir.Op) makeKernel {
 		return tilesKernel
 	case ops.Panels:
 		return panelsKernel
+	case ops.Conv:
+		return convKernel
+	case ops.ConvTranspose:
+		return convTransposeKernel
+	case ops.ConvFilterGrad:
+		return convFilterGradKernel
+	case ops.MaxPool, ops.MaxPoolOf, ops.MaxPoolGrad, ops.AveragePool, ops.AveragePoolGrad:
+		return poolKernel
 	case ops.Flip:
 		return flipKernel
 	case ops.SquaredError:

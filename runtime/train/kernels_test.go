@@ -28,6 +28,14 @@ func TestKernelSetsTrainTheSame(t *testing.T) {
 			dec := spec.Mirror("decoder", enc).Tied()
 			return spec.Autoencoder("digits", spec.Input("x", 784), enc, dec), digits, Options{Optimizer: optim.Adam(1e-3), Epochs: 4, Batch: 64}
 		},
+		"images": func() (*spec.Model, dataset.Source, Options) {
+			enc := spec.Sequential("encoder", spec.Reshape(1, 28, 28), spec.Conv(6, 3).Same().Stride(2), spec.BatchNorm().Axis(0), spec.ReLU(),
+				spec.Conv(8, 3).Same().Groups(2), spec.ReLU(), spec.MaxPool(2), spec.Flatten(), spec.Dense(20))
+			x := spec.Input("x", 784)
+			code := x.Then(enc)
+			return spec.NewModel("images", spec.CrossEntropy(code.Then(spec.ReLU(), spec.Dense(10)), spec.Labels("y", 10)),
+				spec.MSE(code.Then(spec.Dense(64), spec.Reshape(4, 4, 4), spec.ConvTranspose(4, 3).Stride(2).OutputPad(1), spec.AveragePool(2)), code.Then(spec.Dense(100), spec.Reshape(4, 5, 5)))), digits, Options{Optimizer: optim.Adam(1e-3), Epochs: 1, Batch: 52}
+		},
 		"others": func() (*spec.Model, dataset.Source, Options) {
 			x := spec.Input("x", 12)
 			enc := spec.Sequential("encoder", spec.GaussianNoise(0.1), spec.Dense(21), spec.GELU(), spec.Dropout(0.2),
@@ -100,6 +108,28 @@ func TestStepAllocatesNothing(t *testing.T) {
 		tr.Close()
 		if n != 0 || calls == 0 {
 			t.Errorf("%s: %v allocations a step, %d rows", name, n, calls)
+		}
+	}
+}
+
+// TestConvolutionsOfWorkers trains convolutions with several workers, which give the bits
+// of one.
+func TestConvolutionsOfWorkers(t *testing.T) {
+	digits := dataset.Digits().Train.Head(90)
+	want := ""
+	for _, workers := range []int{1, 2, 5} {
+		enc := spec.Sequential("encoder", spec.Reshape(1, 28, 28), spec.Conv(6, 3).Same().Stride(2), spec.ReLU(), spec.MaxPool(2), spec.DepthwiseConv(2, 3).Same(), spec.Tanh())
+		m := spec.Autoencoder("images", spec.Input("x", 784), enc, spec.Mirror("decoder", enc).Tied())
+		r, err := Fit(context.Background(), m, digits, Options{Optimizer: optim.Adam(1e-3), Epochs: 2, Batch: 32, Workers: workers, Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := bits(r)
+		if want == "" {
+			want = got
+		}
+		if got != want {
+			t.Fatalf("%d workers gave other bits than 1", workers)
 		}
 	}
 }
