@@ -155,6 +155,9 @@ func (r draw) node(kind ir.Op) (ir.Op, []ir.Type) {
 	if op, in := r.convolution(kind); op != nil {
 		return op, in
 	}
+	if op, in := r.channelsLast(kind); op != nil {
+		return op, in
+	}
 	if in := r.ofChannels(kind); in != nil {
 		return r.op(kind, false), in
 	}

@@ -32,6 +32,16 @@ func maker(op ir.Op) makeKernel {
 		return convFilterGradKernel
 	case ops.MaxPool, ops.MaxPoolOf, ops.MaxPoolGrad, ops.AveragePool, ops.AveragePoolGrad:
 		return poolKernel
+	case ops.ConvLast:
+		return convLastKernel
+	case ops.ConvTransposeLast:
+		return convTransposeLastKernel
+	case ops.ConvFilterGradLast:
+		return convFilterGradLastKernel
+	case ops.SumParts:
+		return sumPartsKernel
+	case ops.MaxPoolLast, ops.MaxPoolGradLast, ops.AveragePoolLast, ops.AveragePoolGradLast:
+		return poolLastKernel
 	case ops.Flip:
 		return flipKernel
 	case ops.SquaredError:

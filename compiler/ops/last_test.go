@@ -1,0 +1,61 @@
+package ops_test
+
+import (
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
+)
+
+// channelsLast returns an op of images with their channels last, drawn as that with its
+// channels first, nil for another kind.
+func (r draw) channelsLast(kind ir.Op) (ir.Op, []ir.Type) {
+	turn := func(t ir.Type, order func(int) ir.Axes) ir.Type {
+		out := ir.Type{DType: t.DType}
+		for _, a := range order(t.Rank()).Slice() {
+			out.Shape = append(out.Shape, t.Shape[a])
+		}
+		return out
+	}
+	images := func(in []ir.Type) []ir.Type {
+		for i, t := range in {
+			in[i] = turn(t, ops.ChannelsLast)
+		}
+		return in
+	}
+	switch kind.(type) {
+	case ops.ConvLast:
+		op, in := r.convolution(ops.Conv{})
+		c := op.(ops.Conv)
+		in[0], in[1] = turn(in[0], ops.ChannelsLast), turn(in[1], ops.FiltersLast)
+		return ops.ConvLast{Strides: c.Strides, Dilations: c.Dilations, Pads: c.Pads, Relu: r.IntN(2) == 0}, in
+	case ops.ConvTransposeLast:
+		op, in := r.convolution(ops.ConvTranspose{})
+		c := op.(ops.ConvTranspose)
+		in[0], in[1] = turn(in[0], ops.ChannelsLast), turn(in[1], func(rank int) ir.Axes {
+			a := ops.FiltersLast(rank)
+			a.At[rank-2], a.At[rank-1] = 0, 1
+			return a
+		})
+		return ops.ConvTransposeLast{Strides: c.Strides, Dilations: c.Dilations, Pads: c.Pads, OutputPadding: c.OutputPadding, Relu: r.IntN(2) == 0}, in
+	case ops.ConvFilterGradLast:
+		op, in := r.convolution(ops.ConvFilterGrad{})
+		c := op.(ops.ConvFilterGrad)
+		return ops.ConvFilterGradLast{Kernel: c.Kernel, Strides: c.Strides, Dilations: c.Dilations, Pads: c.Pads, Parts: 1 + r.IntN(4)}, images(in)
+	case ops.MaxPoolLast:
+		op, in := r.convolution(ops.MaxPool{})
+		c := op.(ops.MaxPool)
+		return ops.MaxPoolLast{Kernel: c.Kernel, Strides: c.Strides, Dilations: c.Dilations, Pads: c.Pads}, images(in)
+	case ops.MaxPoolGradLast:
+		op, in := r.convolution(ops.MaxPoolGrad{})
+		c := op.(ops.MaxPoolGrad)
+		return ops.MaxPoolGradLast{Kernel: c.Kernel, Strides: c.Strides, Dilations: c.Dilations, Pads: c.Pads}, images(in)
+	case ops.AveragePoolLast:
+		op, in := r.convolution(ops.AveragePool{})
+		c := op.(ops.AveragePool)
+		return ops.AveragePoolLast{Kernel: c.Kernel, Strides: c.Strides, Pads: c.Pads, CountPads: c.CountPads}, images(in)
+	case ops.AveragePoolGradLast:
+		op, in := r.convolution(ops.AveragePoolGrad{})
+		c := op.(ops.AveragePoolGrad)
+		return ops.AveragePoolGradLast{Lengths: c.Lengths, Kernel: c.Kernel, Strides: c.Strides, Pads: c.Pads, CountPads: c.CountPads}, images(in)
+	}
+	return nil, nil
+}
