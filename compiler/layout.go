@@ -239,8 +239,16 @@ func (l *layouts) follow(b *ir.Builder, n *ir.Node) []*ir.Value {
 	case ops.BatchApply:
 		return l.byChannel(b, n, 1, op.Axis, ops.BatchApply{Axis: axis(1), Epsilon: op.Epsilon})
 	case ops.BatchMoments:
+		if each, ok := manyPlaces(x, op.Axis); ok {
+			rows := b.Ops(ops.RowMoments{}, l.of(b, x))
+			return b.Ops(ops.JoinMoments{Each: each}, rows...)
+		}
 		return l.byChannel(b, n, 1, op.Axis, ops.BatchMoments{Axis: axis(1)})
 	case ops.BatchNormSums:
+		if each, ok := manyPlaces(x, op.Axis); ok {
+			rows := b.Ops(ops.RowDots{}, l.of(b, x), l.of(b, n.In[1]), n.In[2])
+			return b.Ops(ops.JoinDots{Each: each, Epsilon: op.Epsilon}, rows[0], rows[1], n.In[3])
+		}
 		return l.byChannel(b, n, 2, op.Axis, ops.BatchNormSums{Axis: axis(1), Epsilon: op.Epsilon})
 	case ops.BatchNormGrad:
 		return l.byChannel(b, n, 2, op.Axis, ops.BatchNormGrad{Axis: axis(1), Epsilon: op.Epsilon})
@@ -270,6 +278,19 @@ func (l *layouts) follow(b *ir.Builder, n *ir.Node) []*ir.Value {
 		return []*ir.Value{l.back(b, b.Op(op, l.of(b, x)))}
 	}
 	return l.pointwise(b, n)
+}
+
+// rowPlaces is how many places an image has at least whose statistics are made row by row.
+const rowPlaces = 16
+
+// manyPlaces reports whether the statistics of an image by channel are made of those of each
+// row, and how many elements a row has for each channel.
+func manyPlaces(x *ir.Value, axis int) (each int, ok bool) {
+	if axis != 1 || !isImage(x) || !x.Type.Shape.RowWise() {
+		return 0, false
+	}
+	each = x.Type.Shape[2:].Count()
+	return each, each >= rowPlaces
 }
 
 // channelsLastAxis returns where an axis of an image of so many is with the channels last.

@@ -329,6 +329,12 @@ func (op BatchMoments) JoinsRows(in []ir.Type) (least int) {
 // Merge joins means and squared deviations of two runs of rows (Chan, Golub and LeVeque
 // 1979).
 func (op BatchMoments) Merge(x, y [][]float64, nx, ny int, in []ir.Type, at ir.Binding) {
+	mergeMoments(x, y, nx, ny, float64(perRow(in[0], op.Axis, at)))
+}
+
+// mergeMoments makes x the means and squared deviations of nx rows and of the ny rows of y
+// behind them, each row having so many elements of a channel.
+func mergeMoments(x, y [][]float64, nx, ny int, each float64) {
 	if ny == 0 {
 		return
 	}
@@ -337,7 +343,6 @@ func (op BatchMoments) Merge(x, y [][]float64, nx, ny int, in []ir.Type, at ir.B
 		copy(x[1], y[1])
 		return
 	}
-	each := float64(perRow(in[0], op.Axis, at))
 	a, b := float64(nx)*each, float64(ny)*each
 	for c, m := range x[0] {
 		d := y[0][c] - m
@@ -373,10 +378,12 @@ func spreadOf(env *ir.Env, x *ir.Tensor, t ir.Type, axis int, epsilon float64, s
 	}
 	inverse = make([]float64, ch.channels)
 	for c := range inverse {
-		inverse[c] = 1 / math.Sqrt(squares[c]/n+epsilon)
+		inverse[c] = inverseDeviation(squares[c], n, epsilon)
 	}
 	return inverse, n
 }
+
+func inverseDeviation(squares, n, epsilon float64) float64 { return 1 / math.Sqrt(squares/n+epsilon) }
 
 // typeOf returns the type of operand i as a value.
 func typeOf(env *ir.Env, i int, in []*ir.Tensor) ir.Type {

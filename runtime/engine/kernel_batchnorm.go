@@ -160,10 +160,13 @@ func (b *binding) needsLine(t ir.Type, axis int) {
 }
 
 // apply sets y to x by a factor and an addend for each channel: rows [lo,hi).
-func (ch *channelColumns) apply(y, x []float32, lo, hi int, shift, scale, bias []float32) {
+func (ch *channelColumns) apply(y, x []float32, lo, hi int, shift, scale, bias, tmp []float32) {
 	if *ch.inner == 1 {
-		for u := lo * *ch.outer; u < hi**ch.outer; u++ {
-			simd.Rescale(y[u*ch.n:][:ch.n], x[u*ch.n:], shift, scale, bias)
+		wide := ch.n * abreast(ch.n)
+		repeated(tmp, ch.n, abreast(ch.n), shift, scale, bias)
+		end := hi * *ch.outer * ch.n
+		for at := lo * *ch.outer * ch.n; at < end; at += wide {
+			simd.Rescale(y[at:min(at+wide, end)], x[at:], tmp, tmp[wide:], tmp[2*wide:])
 		}
 		return
 	}
@@ -193,10 +196,10 @@ func batchNormKernel(b *binding) (kernel, string) {
 	}
 	ch := b.byChannel(b.inT[0], axis, epsilon)
 	x, scale, bias, means, squares, y := b.in[0], b.in[1], b.in[2], b.in[3], b.in[4], b.out[0]
-	b.needs(3 * ch.n)
+	b.needs(3 * ch.n * (1 + abreast(ch.n)))
 	return func(c *ctx, lo, hi int) {
-		tmp := c.scratch(3 * ch.n)
-		m, a, s := tmp[:ch.n], tmp[ch.n:2*ch.n], tmp[2*ch.n:]
+		tmp := c.scratch(3 * ch.n * (1 + abreast(ch.n)))
+		m, a, s, tmp := tmp[:ch.n], tmp[ch.n:2*ch.n], tmp[2*ch.n:3*ch.n], tmp[3*ch.n:]
 		all := ch.all()
 		for i := range m {
 			mean, inverse := 0.0, 0.0
@@ -209,7 +212,7 @@ func batchNormKernel(b *binding) (kernel, string) {
 			m[i], a[i] = float32(mean), float32(factor)
 			s[i] = float32(float64(bias.f32[i]) - (mean-float64(m[i]))*factor)
 		}
-		ch.apply(y.f32, x.f32, lo, hi, m, a, s)
+		ch.apply(y.f32, x.f32, lo, hi, m, a, s, tmp)
 	}, "columns"
 }
 
@@ -222,10 +225,11 @@ func batchNormGradKernel(b *binding) (kernel, string) {
 	ch := b.byChannel(b.inT[0], op.Axis, op.Epsilon)
 	dy, x, scale, means, squares, sums, alongs, dx := b.in[0], b.in[1], b.in[2], b.in[3], b.in[4], b.in[5], b.in[6], b.out[0]
 	inner := b.inT[0].Shape[op.Axis+1:].ElemsAt(b.p.Capacity)
-	b.needs(4*ch.n + inner)
+	p := abreast(ch.n)
+	b.needs(4*ch.n + max(inner, 4*ch.n*p))
 	return func(c *ctx, lo, hi int) {
 		n := ch.n
-		tmp := c.scratch(4*n + *ch.inner)
+		tmp := c.scratch(4*n + max(*ch.inner, 4*n*p))
 		m, a, s, d, line := tmp[:n], tmp[n:2*n], tmp[2*n:3*n], tmp[3*n:4*n], tmp[4*n:]
 		all := ch.all()
 		for i := range m {
@@ -236,8 +240,10 @@ func batchNormGradKernel(b *binding) (kernel, string) {
 			s[i] = float32(-factor*sums.f64[i]/all - along*(mean-float64(m[i])))
 		}
 		if *ch.inner == 1 {
-			for u := lo * *ch.outer; u < hi**ch.outer; u++ {
-				simd.RescaleGrad(dx.f32[u*n:][:n], dy.f32[u*n:], x.f32[u*n:], m, a, s, d)
+			repeated(line, n, p, m, a, s, d)
+			wide, end := n*p, hi**ch.outer*n
+			for at := lo * *ch.outer * n; at < end; at += wide {
+				simd.RescaleGrad(dx.f32[at:min(at+wide, end)], dy.f32[at:], x.f32[at:], line, line[wide:], line[2*wide:], line[3*wide:])
 			}
 			return
 		}
@@ -245,6 +251,7 @@ func batchNormGradKernel(b *binding) (kernel, string) {
 			for u := lo * *ch.outer; u < hi**ch.outer; u++ {
 				at := ch.at(u, i)
 				dst := dx.f32[at : at+*ch.inner]
+				line := line[:*ch.inner]
 				simd.AddScalar(line, x.f32[at:], -m[i])
 				simd.MulScalar(line, line, d[i])
 				simd.MulScalar(dst, dy.f32[at:], a[i])

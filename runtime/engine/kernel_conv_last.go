@@ -1,7 +1,6 @@
 package engine
 
 import (
-
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/kernels/simd"
@@ -386,4 +385,3 @@ func sumHalves(dst, x []float32, each, j, lo, hi int, tmp []float32) {
 	sumHalves(other, x, each, j, mid, hi, tmp[64:])
 	simd.Add(dst, dst, other)
 }
-

@@ -93,6 +93,14 @@ func maker(op ir.Op) makeKernel {
 		return batchNormSumsKernel
 	case ops.BatchNormGrad:
 		return batchNormGradKernel
+	case ops.RowMoments:
+		return rowMomentsKernel
+	case ops.RowDots:
+		return rowDotsKernel
+	case ops.JoinMoments:
+		return joinMomentsKernel
+	case ops.JoinDots:
+		return joinDotsKernel
 	case ops.FirstPart:
 		return firstPartKernel
 	case ops.Expand:
