@@ -70,6 +70,15 @@ func TestGuardPages(t *testing.T) {
 				sameBits(t, "gemm", got, c)
 				Transpose(m, n, got, n, edge(t, c, end), m)
 			}
+			for trial := range 120 {
+				end := trial%2 == 0
+				p := randomTaps(rng, 1+rng.IntN(4), 1+rng.IntN(20), 1+rng.IntN(40), 1+rng.IntN(20), 1+rng.IntN(4))
+				want := p.chains()
+				got := edge(t, p.c.mid, end)
+				p.e.Bias, p.e.Mask = edge(t, p.e.Bias, end), edge(t, p.e.Mask, end)
+				GemmTaps(&p.Taps, edge(t, p.a, end), edge(t, p.b, end), got, p.accumulate, p.e)
+				sameBits(t, p.String(), got, want)
+			}
 			defer func(old uint64) { fetchAhead = old }(fetchAhead)
 			for n := 1; n < 140; n++ {
 				end := n%2 == 0

@@ -75,6 +75,12 @@ func TestKernels(t *testing.T) {
 				}
 				return
 			}
+			if v.op == opTaps {
+				for range 40 {
+					checkTaps(t, rng)
+				}
+				return
+			}
 			if v.op >= opBF16Gemm {
 				checkBF16Row(t, rng, v.op)
 				return
