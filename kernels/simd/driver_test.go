@@ -33,6 +33,12 @@ func TestArgs(t *testing.T) {
 			t.Errorf("field %d of tapsArgs is %s at %d, want %s at %d", i, f.Name, f.Offset, name, want+uintptr(8*max(i-1, 0)))
 		}
 	}
+	pool := reflect.TypeFor[poolArgs]()
+	for i, name := range []string{"x", "y", "dx", "at", "taps", "places", "n", "relu"} {
+		if f := pool.Field(i); f.Name != name || f.Offset != uintptr(8*i) {
+			t.Errorf("field %d of poolArgs is %s at %d, want %s at %d", i, f.Name, f.Offset, name, 8*i)
+		}
+	}
 	bf := reflect.TypeFor[bf16Args]()
 	for i, name := range []string{"a", "strip", "b", "ldb", "c", "ldc", "blocks", "tail", "tiles", "flags", "live"} {
 		if f := bf.Field(i); f.Name != name || f.Offset != uintptr(8*i) {

@@ -74,6 +74,8 @@ const (
 	opSGD
 	opRMSProp
 	opTranspose
+	opMaxPool
+	opMaxPoolGrad
 	opTaps
 	opBF16Gemm // the operations on bf16 come last: see Variants
 	opBF16Round
@@ -87,7 +89,7 @@ func (o op) String() string {
 		"add", "sub", "mul", "div", "max", "min", "relugrad", "sigmoidgrad",
 		"tanhgrad", "addscalar", "mulscalar", "axpy", "leakyrelu", "elu", "sum", "dot", "squarederror", "sigmoidsoftplus",
 		"squaresaround", "normalize", "normalizesums", "normalizegrad", "normsums", "rescale", "rescalegrad", "columndots", "colsums",
-		"uniform", "choose", "keep", "replace", "sample", "normal", "addnormal", "adam", "sgd", "rmsprop", "transpose", "taps",
+		"uniform", "choose", "keep", "replace", "sample", "normal", "addnormal", "adam", "sgd", "rmsprop", "transpose", "maxpool", "maxpoolgrad", "taps",
 		"bf16gemm", "bf16round", "bf16widen", "bf16pack"}[o]
 }
 

@@ -242,6 +242,14 @@ func TestTapsRefuses(t *testing.T) {
 	}
 }
 
+// TestTapsAllocate: a product by taps allocates nothing.
+func TestTapsAllocate(t *testing.T) {
+	p := randomTaps(rand.New(rand.NewPCG(47, 47)), 3, 20, 20, 9, 3)
+	if n := testing.AllocsPerRun(10, func() { GemmTaps(&p.Taps, p.a, p.b, p.c.mid, p.accumulate, p.e) }); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 // FuzzTaps holds any product by taps, in the set in use, to the chains.
 func FuzzTaps(f *testing.F) {
 	f.Add(uint64(1), 3, 14, 16, 48, 3)
