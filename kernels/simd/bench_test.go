@@ -16,6 +16,8 @@ func BenchmarkVector(b *testing.B) {
 	for i := range x {
 		x[i] = float32(i%37)/10 - 1.8
 	}
+	pairs := NewWindows(16, n/16, window(32, 2, 2, 0))
+	threes := NewWindows(16, n/16, window(32, 3, 2, 1))
 	for _, c := range []struct {
 		name string
 		f    func()
@@ -48,6 +50,10 @@ func BenchmarkVector(b *testing.B) {
 		{"sample", func() { Sample(y, x, key, 0) }},
 		{"addnormal", func() { AddNormal(y, x, key, 0, 0.5) }},
 		{"colsums100", func() { ColumnSums(163, 100, x, 100, z, false) }},
+		{"maxpool2x2", func() { pairs.MaxPool(y, x) }},
+		{"maxpool2x2grad", func() { pairs.MaxPoolGrad(z, x, y, true) }},
+		{"maxpool3x3", func() { threes.MaxPool(y, x) }},
+		{"maxpool3x3grad", func() { threes.MaxPoolGrad(z, x, y, true) }},
 		{"transpose128", func() { Transpose(128, 128, x, 128, y, 128) }},
 		{"adam", func() { Adam(w, x, y, z, AdamParams{LR: 1e-3, Beta1: .9, Beta2: .999, Eps: 1e-8, Step: 10}) }},
 		{"rmsprop", func() { RMSProp(w, x, y, RMSPropParams{LR: 1e-3, Rho: .9, Eps: 1e-6}) }},

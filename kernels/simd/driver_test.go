@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/bits"
 	"reflect"
+	"slices"
 	"testing"
 )
 
@@ -24,6 +25,19 @@ func TestArgs(t *testing.T) {
 			t.Errorf("field %d is %s at %d, want %s at %d", i, f.Name, f.Offset, name, at)
 		}
 		at += f.Type.Size()
+	}
+	taps := reflect.TypeFor[tapsArgs]()
+	for i, name := range []string{"gemmArgs", "at", "taps", "lines", "lineTiles", "nextA", "nextC", "nextMask"} {
+		want := at * uintptr(min(i, 1))
+		if f := taps.Field(i); f.Name != name || f.Offset != want+uintptr(8*max(i-1, 0)) {
+			t.Errorf("field %d of tapsArgs is %s at %d, want %s at %d", i, f.Name, f.Offset, name, want+uintptr(8*max(i-1, 0)))
+		}
+	}
+	pool := reflect.TypeFor[poolArgs]()
+	for i, name := range []string{"x", "y", "dx", "at", "taps", "places", "n", "relu"} {
+		if f := pool.Field(i); f.Name != name || f.Offset != uintptr(8*i) {
+			t.Errorf("field %d of poolArgs is %s at %d, want %s at %d", i, f.Name, f.Offset, name, 8*i)
+		}
 	}
 	bf := reflect.TypeFor[bf16Args]()
 	for i, name := range []string{"a", "strip", "b", "ldb", "c", "ldc", "blocks", "tail", "tiles", "flags", "live"} {
@@ -73,6 +87,33 @@ func TestPanels(t *testing.T) {
 						t.Fatalf("%d rows by at most %d begin with %d tiles of %d", left, limit[0], count, rows)
 					}
 					left -= rows * count
+				}
+			}
+		}
+	}
+}
+
+// TestTapPanels: panels of products by taps cover the columns once, with tiles that exist and last vectors that end where
+// they should.
+func TestTapPanels(t *testing.T) {
+	for _, set := range []isa{isaAVX2, isaAVX512} {
+		for _, tile := range tapsTiles(set) {
+			s := whole(set)
+			s.tapsRows, s.tapsCols, s.tapsForced = tile[0], tile[1], true
+			for n := 1; n < 100; n++ {
+				for left := n; left > 0; {
+					p := s.tapPanel(left)
+					what := fmt.Sprintf("%v, limit %v: %d columns begin with %+v", set, tile, left, p)
+					if p.width < 1 || p.width > left || p.nr > tile[1] {
+						t.Fatal(what)
+					}
+					if !slices.Contains(tapsTiles(set), [2]int{s.tapRows(p.nr), p.nr}) {
+						t.Fatalf("%s: no tile of %d rows", what, s.tapRows(p.nr))
+					}
+					if _, end := liveColumns(set, p); set == isaAVX2 && end != p.width || set == isaAVX512 && (p.nr-1)&^15+bits.Len64(p.live) != p.width {
+						t.Fatalf("%s: the last vector ends elsewhere", what)
+					}
+					left -= p.width
 				}
 			}
 		}

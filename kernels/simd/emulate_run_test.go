@@ -145,6 +145,7 @@ func TestEmulatedVector(t *testing.T) {
 				sameBits(t, fn(opNormalizeSums), got[0][:16], l[0][:])
 				sameBits(t, fn(opNormalizeSums), got[0][16:], l[1][:])
 			}
+			emulatePools(t, p, set, ran)
 			emulateSquaredError(t, p, fn(opSquaredError), n)
 			emulateLines(t, p, set, n, ran)
 			rows := 1 + n%5
@@ -318,5 +319,50 @@ func emulateLines(t *testing.T, p *program, set isa, n int, ran map[string]bool)
 		sameBits(t, "sumlines", emulated(t, p, fn("sumlines"), [][]float32{zeros(1), x}, 4*n, whole)[0], sums)
 		sameBits(t, "squareslines", emulated(t, p, fn("squareslines"), [][]float32{zeros(1), x, stats}, 4*n, whole)[0], squares)
 		sameBits(t, "sumslines", emulated(t, p, fn("sumslines"), [][]float32{zeros(2), dy, x, scale, stats}, 4*n, 4*lds, whole)[0], both)
+	}
+}
+
+// emulatePools runs the kernels of windows.
+func emulatePools(t *testing.T, p *program, set isa, ran map[string]bool) {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(46, uint64(set)))
+	for trial := range 16 {
+		w := randomWindows(rng)
+		x, y, dx := testValues(rng, w.pixels*w.n), testValues(rng, w.places*w.n), testValues(rng, w.pixels*w.n)
+		relu := trial % 2
+		run := func(name string, dx []float32) (after [][]float32) {
+			fn := fmt.Sprintf("f32%s_%v", name, set)
+			ran[fn] = true
+			m := newMachine(p)
+			var at, args []byte
+			for _, v := range w.at {
+				at = binary.LittleEndian.AppendUint32(at, uint32(v))
+			}
+			var out [][]byte
+			for _, s := range [][]float32{x, y, dx} {
+				out = append(out, floatBytes(s))
+				args = binary.LittleEndian.AppendUint64(args, m.place(name, out[len(out)-1]))
+			}
+			for _, v := range []uint64{m.place("at", at), uint64(w.taps), uint64(w.places), uint64(w.n), uint64(relu)} {
+				args = binary.LittleEndian.AppendUint64(args, v)
+			}
+			if err := m.run(fn, m.place("args", args)); err != nil {
+				t.Fatalf("%d places of %d pixels of %d channels: %v", w.places, w.taps, w.n, err)
+			}
+			for _, b := range out {
+				after = append(after, bytesFloats(b))
+			}
+			return after
+		}
+		want := append([]float32(nil), y...)
+		maxPoolGo(w, want, x)
+		sameBits(t, "maxpool", run("maxpool", nil)[1], want)
+		name := "maxpoolgrad"
+		if w.once {
+			name = "maxpoolset"
+		}
+		want = append([]float32(nil), dx...)
+		maxPoolGradGo(w, want, x, y, relu == 1)
+		sameBits(t, name, run(name, dx)[2], want)
 	}
 }

@@ -300,6 +300,10 @@ func (m *machine) integer(in instruction) {
 	case "MOVQ":
 		m.write(last, m.read(a[0]))
 	case "MOVL":
+		if a[0].kind == 'm' {
+			m.write(last, uint64(binary.LittleEndian.Uint32(m.at(m.addr(a[0]), 4))))
+			break
+		}
 		m.write(last, uint64(uint32(m.read(a[0]))))
 	case "LEAQ":
 		m.write(last, m.addr(a[0]))

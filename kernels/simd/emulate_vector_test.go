@@ -211,6 +211,8 @@ func (m *machine) vector(in instruction) {
 	case "VCMPPS":
 		holds, ok := map[int64]func(x, y float32) bool{
 			0:  func(x, y float32) bool { return x == y },
+			6:  func(x, y float32) bool { return !(x <= y) },
+			7:  func(x, y float32) bool { return x == x && y == y },
 			17: func(x, y float32) bool { return x < y },
 			21: func(x, y float32) bool { return !(x < y) },
 			30: func(x, y float32) bool { return x > y },
@@ -219,7 +221,7 @@ func (m *machine) vector(in instruction) {
 		if !ok {
 			panic("unknown predicate")
 		}
-		m.compare(dst, a[2].lanes, func(i int) bool { return holds(fx(2, i), fx(1, i)) })
+		m.compare(dst, a[2].lanes, func(i int) bool { return mask>>i&1 != 0 && holds(fx(2, i), fx(1, i)) })
 	case "VBLENDVPS": // a1 where the sign of a0 is set, else a2; Go: mask, second source, first source, dst
 		set(func(i int) uint32 {
 			if x(0, i)>>31 != 0 {

@@ -39,6 +39,13 @@ func edge(t *testing.T, x []float32, atEnd bool) []float32 {
 	return s
 }
 
+// edge32 is edge of numbers of elements.
+func edge32(t *testing.T, x []int32, atEnd bool) []int32 {
+	t.Helper()
+	f := edge(t, unsafe.Slice((*float32)(unsafe.Pointer(&x[0])), len(x)), atEnd)
+	return unsafe.Slice((*int32)(unsafe.Pointer(&f[0])), len(f))
+}
+
 // TestGuardPages: nothing outside the operands is touched, before or after them.
 func TestGuardPages(t *testing.T) {
 	for _, name := range []string{"go", "avx2", "avx512", "avx512-intel", "avx512-amd", "neon"} {
@@ -69,6 +76,23 @@ func TestGuardPages(t *testing.T) {
 				gemmGo(m, n, k, a, rsa, csa, b, n, c, n, true, e)
 				sameBits(t, "gemm", got, c)
 				Transpose(m, n, got, n, edge(t, c, end), m)
+			}
+			for trial := range 120 {
+				end := trial%2 == 0
+				p := randomTaps(rng, 1+rng.IntN(4), 1+rng.IntN(20), 1+rng.IntN(40), 1+rng.IntN(20), 1+rng.IntN(4))
+				want := p.chains()
+				got := edge(t, p.c.mid, end)
+				p.e.Bias, p.e.Mask = edge(t, p.e.Bias, end), edge(t, p.e.Mask, end)
+				GemmTaps(&p.Taps, edge(t, p.a, end), edge(t, p.b, end), got, p.accumulate, p.e)
+				sameBits(t, p.String(), got, want)
+			}
+			for trial := range 60 {
+				end := trial%2 == 0
+				w := randomWindows(rng)
+				x, dy := normals(rng, w.pixels*w.n), normals(rng, w.places*w.n)
+				w.at = edge32(t, w.at, end)
+				w.MaxPool(edge(t, dy, end), edge(t, x, end))
+				w.MaxPoolGrad(edge(t, x, end), edge(t, x, end), edge(t, dy, end), trial%3 == 0)
 			}
 			defer func(old uint64) { fetchAhead = old }(fetchAhead)
 			for n := 1; n < 140; n++ {

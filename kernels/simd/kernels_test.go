@@ -75,6 +75,18 @@ func TestKernels(t *testing.T) {
 				}
 				return
 			}
+			if v.op == opTaps {
+				for range 40 {
+					checkTaps(t, rng)
+				}
+				return
+			}
+			if v.op == opMaxPool || v.op == opMaxPoolGrad {
+				for range 60 {
+					checkPool(t, rng)
+				}
+				return
+			}
 			if v.op >= opBF16Gemm {
 				checkBF16Row(t, rng, v.op)
 				return

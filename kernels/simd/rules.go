@@ -137,3 +137,9 @@ const (
 	fetchK        = 128 // the least steps and columns for which C is fetched
 	fetchColumns  = 128
 )
+
+// tapLimits cut products by taps into blocks and calls.
+type tapLimits struct {
+	steps int // of a block, which continues the chains of the one before through C
+	call  int // rows times steps of a call: assembly delays the garbage collector
+}

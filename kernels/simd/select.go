@@ -74,6 +74,9 @@ const (
 	opSGD
 	opRMSProp
 	opTranspose
+	opMaxPool
+	opMaxPoolGrad
+	opTaps
 	opBF16Gemm // the operations on bf16 come last: see Variants
 	opBF16Round
 	opBF16Widen
@@ -86,7 +89,7 @@ func (o op) String() string {
 		"add", "sub", "mul", "div", "max", "min", "relugrad", "sigmoidgrad",
 		"tanhgrad", "addscalar", "mulscalar", "axpy", "leakyrelu", "elu", "sum", "dot", "squarederror", "sigmoidsoftplus",
 		"squaresaround", "normalize", "normalizesums", "normalizegrad", "normsums", "rescale", "rescalegrad", "columndots", "colsums",
-		"uniform", "choose", "keep", "replace", "sample", "normal", "addnormal", "adam", "sgd", "rmsprop", "transpose",
+		"uniform", "choose", "keep", "replace", "sample", "normal", "addnormal", "adam", "sgd", "rmsprop", "transpose", "maxpool", "maxpoolgrad", "taps",
 		"bf16gemm", "bf16round", "bf16widen", "bf16pack"}[o]
 }
 
@@ -95,7 +98,7 @@ type Variant struct {
 	Name      string // <dtype><op>_<MR>x<NR>_<isa> for GEMM, <dtype><op>_<isa> for the rest; a value of LAMINA_KERNEL
 	Op        string // gemm, exp, adam, …
 	ISA       string // go, avx2, avx512, neon or amx
-	MR, NR    int    // a GEMM row's tile; 0 otherwise
+	MR, NR    int    // a product's tile; 0 otherwise
 	Available bool   // this build has it and this CPU runs it
 
 	op  op
@@ -110,8 +113,11 @@ func Variants() []Variant {
 		for _, t := range tiles(i) {
 			rows = append(rows, Variant{Name: fmt.Sprintf("f32gemm_%dx%d_%v", t[0], t[1], i), MR: t[0], NR: t[1], op: opGemm, isa: i})
 		}
-		for o := opGemm + 1; o < opBF16Gemm; o++ {
+		for o := opGemm + 1; o < opTaps; o++ {
 			rows = append(rows, Variant{Name: fmt.Sprintf("f32%v_%v", o, i), op: o, isa: i})
+		}
+		for _, t := range tapsTiles(i) {
+			rows = append(rows, Variant{Name: fmt.Sprintf("f32taps_%dx%d_%v", t[0], t[1], i), MR: t[0], NR: t[1], op: opTaps, isa: i})
 		}
 		for _, t := range bf16Tiles(i) {
 			rows = append(rows, Variant{Name: fmt.Sprintf("bf16gemm_%dx%d_%v", t[0], t[1], i), MR: t[0], NR: t[1], op: opBF16Gemm, isa: i})
@@ -135,6 +141,10 @@ type selection struct {
 	forced bool // no other tile may be larger in any direction
 	rules  gemmRules
 	blocks blockSizes
+
+	tapsRows, tapsCols int // the largest tile of a product by taps
+	tapsForced         bool
+	taps               tapLimits
 
 	bf16Rows, bf16Cols int // the largest tile of a bf16 product
 	amx                amxUse
@@ -168,6 +178,9 @@ func whole(i isa) *selection {
 	}
 	t := tiles(i)
 	s.mr, s.nr = t[len(t)-1][0], t[len(t)-1][1]
+	s.taps = tapLimits{steps: 4096, call: 256 << 10}
+	t = tapsTiles(i)
+	s.tapsRows, s.tapsCols = t[len(t)-1][0], t[len(t)-1][1]
 	t = bf16Tiles(i)
 	s.bf16Rows, s.bf16Cols = t[len(t)-1][0], t[len(t)-1][1]
 	return s
@@ -213,6 +226,8 @@ func choose(name string) (*selection, error) {
 		switch r.op {
 		case opGemm:
 			s.mr, s.nr, s.forced = r.MR, r.NR, true
+		case opTaps:
+			s.tapsRows, s.tapsCols, s.tapsForced = r.MR, r.NR, true
 		case opBF16Gemm:
 			s.bf16Rows, s.bf16Cols = r.MR, r.NR
 		}

@@ -38,6 +38,30 @@ func tiles(i isa) (t [][2]int) {
 	return t
 }
 
+// tapsTiles lists the tiles of products by taps, the one to prefer last. The sets without kernels of their own have those of
+// the products that they loop over.
+func tapsTiles(i isa) (t [][2]int) {
+	rows := func(most int, widths ...int) {
+		for _, nr := range widths {
+			for mr := 1; mr <= most; mr++ {
+				t = append(t, [2]int{mr, nr})
+			}
+		}
+	}
+	switch i {
+	case isaAVX512:
+		rows(12, 8, 16, 32)
+	case isaAVX2:
+		rows(12, 4, 8)
+		rows(6, 7, 12, 16)
+	case isaNEON:
+		t = [][2]int{{8, 12}}
+	default:
+		rows(1, 4)
+	}
+	return t
+}
+
 // wideRow is how many columns a single row of AVX-512 has at most.
 const wideRow = 128
 

@@ -29,6 +29,7 @@ const (
 	argFarLines
 	argFetchA
 	argFetchFrom
+	gemmArgsSize
 )
 
 // Bits of gemmArgs.flags.
@@ -54,6 +55,7 @@ type gemmKernel struct {
 	least  int   // the fewest rows or vectors that it has chains for
 	long   bool
 	masked bool // AVX2's fewer than four columns
+	taps   bool // a tap is a loop over k: tapsArgs
 	acc0   int  // register of the first accumulator
 
 	vecs, mr int // of the chains being written
@@ -276,7 +278,11 @@ func (t *gemmKernel) write() {
 	case t.long && t.rows == 1:
 		t.acc0 = 3
 	}
-	t.text("gemm_"+t.name, "p *gemmArgs", 8)
+	if t.taps {
+		t.text("taps_"+t.name, "p *tapsArgs", 8)
+	} else {
+		t.text("gemm_"+t.name, "p *gemmArgs", 8)
+	}
 	t.p("MOVQ p+0(FP), DI")
 	t.p("MOVQ %d(DI), AX", argRSA)
 	t.p("MOVQ %d(DI), BX", argCSA)
@@ -303,6 +309,25 @@ func (t *gemmKernel) write() {
 	if t.fetches() {
 		t.fetchC()
 	}
+	t.start(zero, ready)
+	if t.taps {
+		t.tapChains(done)
+	} else {
+		t.chains(done)
+	}
+	t.at(done)
+	t.epilogue()
+	t.p("MOVQ %d(DI), R10", argC)
+	t.stores()
+	if t.taps {
+		t.tapsAfter(next)
+	} else {
+		t.tileAfter(next)
+	}
+}
+
+// start begins the chains: at C when accumulating, or at 0.
+func (t *gemmKernel) start(zero, ready string) {
 	t.p("TESTQ $%d, %d(DI)", flagAccumulate, argFlags)
 	t.p("JZ %s", zero)
 	t.p("MOVQ %d(DI), R10", argC)
@@ -317,6 +342,10 @@ func (t *gemmKernel) write() {
 		t.zero(t.acc0 + n)
 	}
 	t.at(ready)
+}
+
+// chains writes the chains of a plain product.
+func (t *gemmKernel) chains(done string) {
 	t.p("MOVQ %d(DI), SI", argA)
 	t.p("MOVQ %d(DI), DX", argB)
 	t.p("MOVQ %d(DI), CX", argK)
@@ -328,11 +357,6 @@ func (t *gemmKernel) write() {
 		t.bases("SI", "AX")
 		t.tallChains(done)
 	}
-	t.at(done)
-	t.epilogue()
-	t.p("MOVQ %d(DI), R10", argC)
-	t.stores()
-	t.tileAfter(next)
 }
 
 // stores writes C, whose first row is at R10.

@@ -2,7 +2,7 @@ package main
 
 // fetches says whether a tile is one of many that read the same panel of B, whose next it fetches.
 func (t *gemmKernel) fetches() bool {
-	return !t.long && t.rows > 3 && (t.wide() || len(t.widths) == 2 && t.widths[1] == 8)
+	return !t.taps && !t.long && t.rows > 3 && (t.wide() || len(t.widths) == 2 && t.widths[1] == 8)
 }
 
 // fetchFar points R10 at what the steps of this tile fetch into the cache, R12 bytes from step to step: one line of each

@@ -31,6 +31,7 @@ func warning(arch string) string {
 // family writes kernels into asms of a set of its own.
 type family interface {
 	gemmFamily()
+	tapsFamily()
 	vectorFamily()
 	bf16Family()
 }
@@ -47,7 +48,10 @@ func files() map[string][]byte {
 	out := map[string][]byte{}
 	for _, set := range [][]*isa{{avx2, avx512}, {neon}} {
 		arch := set[0].arch
-		for part, write := range map[string]func(family){"gemm": family.gemmFamily, "vector": family.vectorFamily, "bf16": family.bf16Family} {
+		for part, write := range map[string]func(family){"gemm": family.gemmFamily, "taps": family.tapsFamily, "vector": family.vectorFamily, "bf16": family.bf16Family} {
+			if part == "taps" && arch == neon.arch {
+				continue // which loops over products
+			}
 			stubs := bytes.NewBufferString(warning(arch) + "package simd\n")
 			for _, i := range set {
 				a := newAsm(i)

@@ -74,6 +74,7 @@ func (a *asm) vectorFamily() {
 	a.normSums()
 	a.channels()
 	a.colSums()
+	a.pools()
 	a.random()
 	a.optimizers()
 	a.transpose()

@@ -1,0 +1,102 @@
+//go:build amd64 && !noasm
+
+package simd
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+)
+
+// TestEmulatedTaps runs the text of every tile of products by taps, both sets, over several lines of several tiles, against
+// the chains.
+func TestEmulatedTaps(t *testing.T) {
+	for _, set := range []isa{isaAVX2, isaAVX512} {
+		p := parseProgram(t, fmt.Sprintf("taps_%v_amd64.s", set))
+		ran := map[string]bool{}
+		rng := rand.New(rand.NewPCG(44, uint64(set)))
+		for _, tile := range tapsTiles(set) {
+			s := whole(set)
+			s.tapsCols = tile[1]
+			for trial := range 6 {
+				rows, tiles, n := tile[0], 1+trial%3, tile[1]
+				for try := rng.IntN(n) + 1; trial > 2; try = rng.IntN(n) + 1 {
+					if s.tapPanel(try).nr == tile[1] {
+						n = try
+						break
+					}
+				}
+				c := randomTaps(rng, 1+rng.IntN(3), rows*tiles, n, 1+rng.IntN(7), 1+rng.IntN(3))
+				if trial == 5 { // the chains are their start
+					c.K = 0
+				}
+				m := newMachine(p)
+				place := func(x []float32) (uint64, []byte) {
+					if x == nil {
+						return 0, nil
+					}
+					b := floatBytes(x)
+					return m.place("", b), b
+				}
+				pa, _ := place(c.a)
+				pb, _ := place(c.b)
+				pc, out := place(c.c.mid)
+				bias, _ := place(c.e.Bias)
+				mask, _ := place(c.e.Mask)
+				var at, args []byte
+				for _, v := range c.At {
+					at = binary.LittleEndian.AppendUint64(at, uint64(v))
+				}
+				taps := len(c.At)
+				if c.K == 0 {
+					taps = 0
+				}
+				var flags uint64
+				if c.accumulate {
+					flags = gemmAccumulate
+				}
+				if c.e.Relu {
+					flags |= gemmRelu
+				}
+				q := s.tapPanel(n)
+				stepC, nextC := 4*rows*c.LDC, 4*c.LineC-4*rows*(tiles-1)*c.LDC
+				stepMask, nextMask := stepC, nextC
+				if mask == 0 {
+					stepMask, nextMask = 0, 0
+				}
+				stepA, nextA := 4*rows*c.RowA, 4*c.LineA-4*rows*(tiles-1)*c.RowA
+				for _, v := range []uint64{pa, uint64(4 * c.RowA), uint64(4 * c.ColA), pb, uint64(4 * c.LDB), pc, uint64(4 * c.LDC), bias, uint64(c.K), uint64(rows), 0, uint64(tiles),
+					q.live, uint64(q.last), flags, mask, uint64(4 * c.e.LDMask), uint64(stepA), uint64(stepC), uint64(stepMask), 0, 0, 0, 0, 0,
+					m.place("at", at), uint64(taps), uint64(c.Lines), uint64(tiles), uint64(nextA), uint64(nextC), uint64(nextMask)} {
+					args = binary.LittleEndian.AppendUint64(args, v)
+				}
+				fn := fmt.Sprintf("f32taps_%d_%v", tile[1], set)
+				if set == isaAVX2 && tile[1] == 4 && q.live != 4 {
+					fn = "f32taps_few_avx2"
+				}
+				ran[fn] = true
+				where := m.place("args", args)
+				if err := m.run(fn, where); err != nil {
+					t.Fatalf("%s, %d rows: %v: %v", fn, rows, c, err)
+				}
+				sameBits(t, fmt.Sprintf("%s of %d rows: %v", fn, rows, c), bytesFloats(out), c.chains())
+				// The garbage collector reads these pointers: they must not leave their matrices.
+				last := func(line, down int) uint64 { return uint64(4 * ((c.Lines-1)*line + (tiles-1)*rows*down)) }
+				for _, ptr := range []struct {
+					name     string
+					at, want uint64
+				}{{"a", 0, pa + last(c.LineA, c.RowA)}, {"c", 40, pc + last(c.LineC, c.LDC)}, {"mask", 120, mask + min(mask, 1)*last(c.LineC, c.LDC)}} {
+					if got := binary.LittleEndian.Uint64(m.at(where+ptr.at, 8)); got != ptr.want {
+						t.Fatalf("%s leaves %s at %#x, not at the last tile, %#x", fn, ptr.name, got, ptr.want)
+					}
+				}
+			}
+		}
+		for name := range p.code {
+			if !ran[name] {
+				t.Errorf("%s was not run", name)
+			}
+		}
+	}
+}

@@ -1,0 +1,98 @@
+package main
+
+import "fmt"
+
+// Offsets of what tapsArgs has beside gemmArgs; a test of package simd holds them against the Go struct.
+const (
+	argAt = gemmArgsSize + 8*iota
+	argTaps
+	argLines
+	argLineTiles
+	argNextA
+	argNextC
+	argNextMask
+)
+
+// tapsFamily writes the kernels of products whose steps come in taps and whose rows in lines, and the switch that calls
+// them: the tall kernels of the set, whose accumulators stay over all taps, and which go on from line to line.
+func (a *asm) tapsFamily() {
+	type tall struct {
+		name, when string
+		widths     []int
+		rows       int
+	}
+	list := []tall{{"8", "nr == 8", []int{8}, 12}, {"16", "nr == 16", []int{16}, 12}, {"32", "nr == 32", []int{16, 16}, 12}}
+	if !a.wide() {
+		list = []tall{{"few", "nr == 4 && p.live != 4", []int{4}, 12}, {"4", "nr == 4", []int{4}, 12}, {"7", "nr == 7", []int{4, 4}, 6}, {"8", "nr == 8", []int{8}, 12},
+			{"12", "nr == 12", []int{8, 4}, 6}, {"16", "nr == 16", []int{8, 8}, 6}}
+	}
+	sw := ""
+	for _, l := range list {
+		k := &gemmKernel{asm: a, name: l.name, widths: l.widths, least: 1, rows: l.rows, masked: a.wide() || l.name == "few", taps: true}
+		k.write()
+		sw += fmt.Sprintf("\tcase %s:\n\t\tf32taps_%s_%s(p)\n", l.when, l.name, a.name)
+	}
+	a.switches += fmt.Sprintf("\n// tapsTile_%s computes tiles of p.rows rows by nr columns.\nfunc tapsTile_%s(nr int, p *tapsArgs) {\n\tswitch {\n%s\t}\n}\n", a.name, a.name, sw)
+}
+
+func (*arm) tapsFamily() {}
+
+// tapChains writes the loops over the taps, for every number of rows, which go on through B; R10 counts them.
+func (t *gemmKernel) tapChains(done string) {
+	t.vecs = len(t.widths)
+	t.p("CMPQ %d(DI), $0", argTaps)
+	t.p("JE %s", done)
+	t.p("MOVQ %d(DI), DX", argB)
+	t.p("MOVQ $0, R10")
+	t.p("MOVQ %d(DI), R8", argRows)
+	t.choose("R8", t.least, t.rows, func(n int) {
+		t.mr = n
+		t.three("AX", "R8")
+		tap := t.fresh("tap")
+		t.at(tap)
+		t.p("MOVQ %d(DI), SI", argAt)
+		t.p("MOVQ %d(DI), CX", argA)
+		t.p("MOVQ (SI)(R10*8), SI")
+		t.p("LEAQ (CX)(SI*4), SI")
+		if n > 4 {
+			t.p("LEAQ (SI)(AX*4), R13")
+		}
+		if n > 8 {
+			t.p("LEAQ (SI)(AX*8), R14")
+		}
+		t.p("MOVQ %d(DI), CX", argK)
+		if n > 3 {
+			t.twice(t.step, n == t.rows)
+		} else {
+			t.repeat(t.step)
+		}
+		t.p("INCQ R10")
+		t.p("CMPQ R10, %d(DI)", argTaps)
+		t.p("JLT %s", tap)
+		t.p("JMP %s", done)
+	})
+}
+
+// tapsAfter goes on with the next tile of the line, or the first of the next line, or returns. As in tileAfter, no pointer
+// may leave its matrix.
+func (a *asm) tapsAfter(next string) {
+	line, last := a.fresh("line"), a.fresh("last")
+	move := func(steps ...int) {
+		for i, arg := range []int{argC, argA, argMask} {
+			a.p("MOVQ %d(DI), DX", steps[i])
+			a.p("ADDQ DX, %d(DI)", arg)
+		}
+		a.p("JMP %s", next)
+	}
+	a.p("DECQ %d(DI)", argTiles)
+	a.p("JZ %s", line)
+	move(argStepC, argStepA, argStepMask)
+	a.at(line)
+	a.p("DECQ %d(DI)", argLines)
+	a.p("JZ %s", last)
+	a.p("MOVQ %d(DI), DX", argLineTiles)
+	a.p("MOVQ DX, %d(DI)", argTiles)
+	move(argNextC, argNextA, argNextMask)
+	a.at(last)
+	a.ret()
+}

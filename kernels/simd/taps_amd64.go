@@ -1,0 +1,159 @@
+//go:build amd64 && !noasm
+
+package simd
+
+// tapsArgs is what a micro-kernel of taps reads. It computes the tiles of a line, then those of the next one; it moves the
+// pointers as far as the last tile. Strides are in bytes. The generator has the offsets.
+type tapsArgs struct {
+	gemmArgs
+	at        *int // of the first tap, in elements from a
+	taps      int
+	lines     int
+	lineTiles int
+	nextA     uintptr // from the last tile of a line to the first of the next
+	nextC     uintptr
+	nextMask  uintptr
+}
+
+// tapsPanels cuts the chains into blocks of taps, of steps where a tap is long, and lines into blocks that a call computes.
+func tapsPanels(s *selection, p *Taps, a, b, c []float32, accumulate bool, e Epilogue) {
+	if s.isa[opTaps] == isaGo {
+		tapsLoop(s, p, a, b, c, accumulate, e)
+		return
+	}
+	if p.K <= 0 {
+		tapsBlock(s, p, 0, 0, 0, 0, a, b, c, accumulate, e)
+		return
+	}
+	if most := s.taps.steps; p.K > most {
+		steps := even(p.K, most, 1)
+		for t := range p.At {
+			for q := 0; q < p.K; q += steps {
+				var last Epilogue
+				if t == len(p.At)-1 && q+steps >= p.K {
+					last = e
+				}
+				tapsBlock(s, p, t, t+1, q, min(steps, p.K-q), a, b, c, accumulate || t > 0 || q > 0, last)
+			}
+		}
+	} else {
+		taps := even(len(p.At), most/p.K, 1)
+		for t := 0; t < len(p.At); t += taps {
+			var last Epilogue
+			end := min(t+taps, len(p.At))
+			if end == len(p.At) {
+				last = e
+			}
+			tapsBlock(s, p, t, end, 0, p.K, a, b, c, accumulate || t > 0, last)
+		}
+	}
+}
+
+// tapsBlock computes the steps q to q+k of the taps from t to end, by blocks of lines and rows: all of a panel of columns
+// before the next panel.
+func tapsBlock(s *selection, p *Taps, t, end, q, k int, a, b, c []float32, accumulate bool, e Epilogue) {
+	var g tapsArgs // field by field: see gemmBlock
+	g.rsa, g.csa, g.ldb, g.ldc = 4*uintptr(p.RowA), 4*uintptr(p.ColA), 4*uintptr(p.LDB), 4*uintptr(p.LDC)
+	g.k = k
+	if g.taps = end - t; g.taps > 0 {
+		g.at = &p.At[t]
+	}
+	if e.Mask != nil {
+		g.ldMask = g.ldc
+	}
+	if accumulate {
+		g.flags |= gemmAccumulate
+	}
+	if e.Relu {
+		g.flags |= gemmRelu
+	}
+	lines, rows := s.tapBlock(p, g.taps*k)
+	for l := 0; l < p.Lines; l += lines {
+		for i := 0; i < p.M; i += rows {
+			m := min(rows, p.M-i)
+			for j := 0; j < p.N; {
+				n := s.tapPanel(p.N - j)
+				g.live, g.last = n.live, n.last
+				if e.Bias != nil {
+					g.bias = &e.Bias[j]
+				}
+				if g.taps > 0 {
+					g.b = &b[(t*p.K+q)*p.LDB+j]
+				}
+				// Tiles of nearly equal height: higher ones of one row more, then the others.
+				tiles := (m + s.tapRows(n.nr) - 1) / s.tapRows(n.nr)
+				height, higher := m/tiles, m%tiles
+				if higher > 0 {
+					g.rows, g.tiles, g.lines = height+1, higher, min(lines, p.Lines-l)
+					g.walk(s, p, n.nr, l, i, q, j, a, c, e.Mask)
+				}
+				g.rows, g.tiles, g.lines = height, tiles-higher, min(lines, p.Lines-l)
+				g.walk(s, p, n.nr, l, i+higher*(height+1), q, j, a, c, e.Mask)
+				j += n.width
+			}
+		}
+	}
+}
+
+// walk computes tiles of g.rows rows by nr columns, so many in each of so many lines, from row i of line l and column j on.
+func (g *tapsArgs) walk(s *selection, p *Taps, nr, l, i, q, j int, a, c, mask []float32) {
+	g.lineTiles = g.tiles
+	down := uintptr(g.tiles-1) * uintptr(g.rows)
+	if g.taps > 0 {
+		g.a = &a[l*p.LineA+i*p.RowA+q*p.ColA]
+		g.stepA = uintptr(g.rows) * g.rsa
+		g.nextA = 4*uintptr(p.LineA) - down*g.rsa
+	}
+	at := l*p.LineC + i*p.LDC + j
+	g.c = &c[at]
+	g.stepC = uintptr(g.rows) * g.ldc
+	g.nextC = 4*uintptr(p.LineC) - down*g.ldc
+	if mask != nil {
+		g.mask = &mask[at]
+		g.stepMask, g.nextMask = g.stepC, g.nextC
+	}
+	if s.isa[opTaps] == isaAVX512 {
+		tapsTile_avx512(nr, g)
+	} else {
+		tapsTile_avx2(nr, g)
+	}
+}
+
+// tapBlock is how many lines, and of these how many rows, a call computes at most, of chains of k steps.
+func (s *selection) tapBlock(p *Taps, k int) (lines, rows int) {
+	most := max(12, s.taps.call/max(k, 1)) // rows of all lines
+	if rows = even(p.M, most, 12); rows < p.M {
+		return 1, rows
+	}
+	lines = max(1, most/p.M)
+	if p.LineA > 0 { // lines that stay in the second cache while panels of B pass
+		lines = max(1, min(lines, s.blocks.a/p.LineA))
+	}
+	return min(lines, p.Lines), rows
+}
+
+// tapRows is the height of the highest tile of nr columns.
+func (s *selection) tapRows(nr int) int {
+	high := 12
+	if s.isa[opTaps] == isaAVX2 && nr != 4 && nr != 8 {
+		high = 6
+	}
+	if s.tapsForced {
+		high = min(high, s.tapsRows)
+	}
+	return high
+}
+
+// tapPanel says how to begin on n columns.
+func (s *selection) tapPanel(n int) columns {
+	if s.isa[opTaps] == isaAVX2 {
+		return panel(isaAVX2, false, n, s.tapsCols)
+	}
+	width := min(n, s.tapsCols)
+	t := columns{width: width, nr: 8}
+	for t.nr < width {
+		t.nr *= 2
+	}
+	t.live = 1<<(width-(t.nr-1)&^15) - 1
+	return t
+}

@@ -1,0 +1,7 @@
+//go:build !amd64 || noasm
+
+package simd
+
+func tapsPanels(s *selection, p *Taps, a, b, c []float32, accumulate bool, e Epilogue) {
+	tapsLoop(s, p, a, b, c, accumulate, e)
+}
