@@ -29,32 +29,13 @@ func poolLastKernel(b *binding) (kernel, string) {
 	}
 	switch b.s.Op.(type) {
 	case ops.MaxPoolLast:
-		return each(func(_ *ctx, x, y []float32, _ int) {
-			for p, list := range s.Seen {
-				dst := y[p*n:][:n]
-				copy(dst, x[int(list[0])*n:])
-				for _, at := range list[1:] {
-					simd.Max(dst, dst, x[int(at)*n:][:n])
-				}
-			}
-		}), "max_pool_last"
+		w := simd.NewWindows(n, from/n, s.Seen)
+		return each(func(_ *ctx, x, y []float32, _ int) { w.MaxPool(y, x) }), "max_pool_last"
 	case ops.MaxPoolGradLast:
-		dy := b.in[1]
+		w, dy := simd.NewWindows(n, from/n, s.Seen), b.in[1]
 		places, _ := fixedWidth(b.inT[1])
 		return each(func(_ *ctx, x, dx []float32, i int) {
-			clear(dx)
-			g := dy.f32[i*places:][:places]
-			for p, list := range s.Seen {
-				for ch, v := range g[p*n:][:n] {
-					best := int(list[0])*n + ch
-					for _, t := range list[1:] {
-						if u, top := x[int(t)*n+ch], x[best]; u > top || u != u && top == top {
-							best = int(t)*n + ch
-						}
-					}
-					dx[best] += v
-				}
-			}
+			w.MaxPoolGrad(dx, x, dy.f32[i*places:][:places], false)
 		}), "max_pool_grad_last"
 	case ops.AveragePoolLast:
 		return each(func(_ *ctx, x, y []float32, _ int) {
