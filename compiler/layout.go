@@ -324,7 +324,13 @@ func (l *layouts) reduce(b *ir.Builder, n *ir.Node, axes ir.Axes, op func(ir.Axe
 	if behind > 0 && !slices.Contains(axes.Slice(), 1) {
 		return nil // the result would have another order
 	}
-	return []*ir.Value{b.Op(op(ir.MakeAxes(list...)), l.of(b, x))}
+	y := l.of(b, x)
+	if each, ok := manyPlaces(x, 1); ok && n.Op == (ops.ReduceSum{Axes: axes}) && axes.Len == x.Type.Rank()-1 && each >= rowPlaces && list[0] == 0 && behind == 0 && !slices.Contains(axes.Slice(), 1) {
+		// of each row, where it is in the cache, and then of the rows
+		y = b.Op(ops.ReduceSum{Axes: ir.MakeAxes(list[1:]...)}, y)
+		return []*ir.Value{b.Op(ops.ReduceSum{Axes: ir.MakeAxes(0)}, y)}
+	}
+	return []*ir.Value{b.Op(op(ir.MakeAxes(list...)), y)}
 }
 
 // byChannel gives an op by channel, whose first operands are so many images, its new axis. A

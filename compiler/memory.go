@@ -62,7 +62,9 @@ func (l *lowering) phases() {
 			g := &l.p.Phases[i].Groups[j]
 			work[g] = l.work(g)
 			g.Grain = grain(g.Length, l.o.capacity, work[g])
-			if l.shared(g) > cachedBytes {
+			if each := l.widest(g); g.Length.Symbolic() && each > imageBytes {
+				g.Grain = min(g.Grain, max(1, stepBytes/each))
+			} else if l.shared(g) > cachedBytes {
 				half := (g.Length.At(l.o.capacity) + 1) / 2 // for two workers
 				g.Grain = max(g.Grain, min(streamRows, (half+taskUnit-1)/taskUnit*taskUnit))
 			}
@@ -85,6 +87,25 @@ func (l *lowering) shared(g *plan.Group) int {
 		}
 	}
 	return n
+}
+
+// widest returns the bytes that a unit of a group has in the step that reads and writes most.
+func (l *lowering) widest(g *plan.Group) int {
+	one := l.o.capacity.WithRows(1)
+	most := 0
+	for _, id := range g.Steps {
+		s, n := &l.p.Steps[id], 0
+		for i, b := range s.In {
+			if s.Access[i] == ir.Axis0 {
+				n += l.p.Buffers[b].Bytes(one)
+			}
+		}
+		for _, b := range s.Out {
+			n += l.p.Buffers[b].Bytes(one)
+		}
+		most = max(most, n)
+	}
+	return most
 }
 
 // work estimates a group's floating-point operations at capacity.
@@ -116,6 +137,9 @@ const (
 	taskRows   = 64      // least units of a task, but for half of all: with fewer, tiles cut short weigh
 	tileUnit   = 48      // grains of long tiles are multiples of it, which is one of every kernel's rows and columns
 	taskUnit   = 8       // grains are multiples of it, so that kernels meet few edges
+
+	imageBytes = 32 << 10  // of a unit: then tasks are cut so that what a step makes is near for the next
+	stepBytes  = 320 << 10 // what a step of such a task reads and writes at most, so that the second cache holds it
 
 	cachedBytes = 4 << 20 // operands of all tasks that a task finds near
 	streamRows  = 128     // least units of a task that brings more than that from afar, but for half of all

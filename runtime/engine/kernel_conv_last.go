@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"slices"
+
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/kernels/simd"
@@ -202,6 +204,7 @@ func convTransposeLastKernel(b *binding) (kernel, string) {
 	}
 	list, f := g.classes()
 	each := g.o * g.c
+	bare := bias == nil && slices.ContainsFunc(list, func(c class) bool { return len(c.At) == 0 })
 	b.needs(f.size() + g.weights())
 	return func(c *ctx, lo, hi int) {
 		all := c.scratch(f.size() + g.weights())
@@ -219,11 +222,16 @@ func convTransposeLastKernel(b *binding) (kernel, string) {
 		for i := lo; i < hi; i++ {
 			image := f.of(mem, x.f32[i*g.places()*g.o:][:g.places()*g.o])
 			out := y.f32[i*g.pixels()*g.c:][:g.pixels()*g.c]
+			if bare {
+				clear(out)
+			}
 			for k := range list {
 				cl := &list[k]
 				at := (cl.from[0]*g.in[1] + cl.from[1]) * g.c
 				if len(cl.At) == 0 {
-					cl.fill(out[at:], e)
+					if !bare {
+						cl.fill(out[at:], e)
+					}
 					continue
 				}
 				simd.GemmTaps(&cl.Taps, image, filters[cl.at:], out[at:], false, e)

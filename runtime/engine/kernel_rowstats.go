@@ -56,6 +56,35 @@ func pixelDots(dy, x []float32, pixels, n int, shift []float32, sum, along []flo
 	}
 }
 
+// pixelSums sets dst to the sums or means of pixels of n channels, n at most wideColumns. So
+// many rows of several pixels as dotBlock are added in float32, these sums in float64.
+func pixelSums(x []float32, pixels, n int, dst []float32, mean bool, tmp []float32) {
+	var sum [wideColumns]float64
+	part := func(from, rows, cols int) {
+		simd.ColumnSums(rows, cols, x[from:], cols, tmp[:cols], false)
+		for j := 0; j < cols; j += n {
+			for i, v := range tmp[j : j+n] {
+				sum[i] += float64(v)
+			}
+		}
+	}
+	p := abreast(n)
+	rows, cols := pixels/p, n*p
+	for r := 0; r < rows; r += dotBlock {
+		part(r*cols, min(dotBlock, rows-r), cols)
+	}
+	if rest := pixels - rows*p; rest > 0 {
+		part(rows*cols, rest, n)
+	}
+	over := 1.0
+	if mean {
+		over = float64(pixels)
+	}
+	for i := range dst {
+		dst[i] = float32(sum[i] / over)
+	}
+}
+
 // rowMomentsKernel is means and squared deviations of each row, in two passes: the second is
 // around what the first one found.
 func rowMomentsKernel(b *binding) (kernel, string) {
