@@ -132,15 +132,20 @@ func (j *jitter) paint(k random.Key, p picture, v values) error {
 		if err := inUnit("ColorJitter", v.f32); err != nil {
 			return err
 		}
-		colour(v.f32, p, b, c, s, func(x float32) float32 { return min(max(x, 0), 1) })
+		colour(v.f32, p, b, c, s, toUnit)
 		return nil
 	}
 	colour(v.u8, p, b, c, s, toByte)
 	return nil
 }
 
+// toUnit cuts a number to [0, 1], by its bits, which takes no jump.
+func toUnit(x float32) float32 {
+	return math.Float32frombits(uint32(min(max(int32(math.Float32bits(x)), 0), one)))
+}
+
 // toByte rounds to the nearest byte.
-func toByte(x float32) uint8 { return uint8(min(max(x+0.5, 0), 255)) }
+func toByte(x float32) uint8 { return uint8(min(max(int32(x+0.5), 0), 255)) }
 
 // colour changes brightness, contrast and saturation by factors.
 func colour[T float32 | uint8](v []T, p picture, b, c, s float32, cut func(float32) T) {
@@ -177,8 +182,18 @@ func colour[T float32 | uint8](v []T, p picture, b, c, s float32, cut func(float
 	}
 }
 
+// one is the bits of 1. Numbers from 0 on are in the order of their bits, and others have greater ones.
+const one = 0x3f800000
+
 // inUnit refuses values outside [0, 1].
 func inUnit(method string, v []float32) error {
+	most := uint32(0)
+	for _, x := range v {
+		most = max(most, math.Float32bits(x))
+	}
+	if most <= one {
+		return nil
+	}
 	if least, most := slices.Min(v), slices.Max(v); least < 0 || most > 1 {
 		return fmt.Errorf("%s takes pictures with values in [0, 1], and these are from %v to %v; scale them, for example with Table.Float, and standardize in the model", method, least, most)
 	}
@@ -192,7 +207,7 @@ func (n *noise) paint(k random.Key, p picture, v values) error {
 		}
 		simd.AddNormal(v.f32, v.f32, k, 0, float32(n.sigma))
 		for i, x := range v.f32 {
-			v.f32[i] = min(max(x, 0), 1)
+			v.f32[i] = toUnit(x)
 		}
 		return nil
 	}
