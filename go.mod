@@ -11,8 +11,8 @@ require (
 	github.com/schollz/progressbar/v3 v3.18.0
 	github.com/spf13/cobra v1.10.1
 	github.com/yalue/onnxruntime_go v1.27.0
-	golang.org/x/term v0.47.0
 	golang.org/x/image v0.25.0
+	golang.org/x/term v0.47.0
 	gonum.org/v1/gonum v0.16.0
 	gonum.org/v1/plot v0.16.0
 )
