@@ -8,6 +8,10 @@ import (
 
 func finite(x float64) bool { return x-x == 0 }
 
+// open reports whether a value of that variance may be anything: what is made of it may be
+// too, also where the reference has no number.
+func open(variance float64) bool { return math.IsInf(variance, 1) }
+
 // reach is how far a value of that variance is followed to a place where a
 // function has no finite result.
 func reach(variance float64) float64 { return 2 * ir.Sigmas * math.Sqrt(variance) }
@@ -42,12 +46,16 @@ func boundPairs(c *ir.Call, f func(p pair) (variance float64, rounds bool)) ([]i
 	for i := range e.Var {
 		p, q := ia[i], ib[i]
 		k := pair{x: a.Value.At(p), y: b.Value.At(q), sx: a.At(p), sy: b.At(q), z: v.At(i), u: u, same: same}
+		if open(k.sx) || open(k.sy) {
+			e.Open(i)
+			continue
+		}
 		s, rounds := f(k)
 		switch {
 		case !rounds:
 		case finite(k.z):
 			s = s + u*u*k.z*k.z + fl*fl
-		case !math.IsInf(k.sx, 0) && !math.IsInf(k.sy, 0):
+		default:
 			s = 0
 		}
 		e.Var[i] = s

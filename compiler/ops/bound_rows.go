@@ -37,6 +37,7 @@ func boundSoftmax(c *ir.Call, axis int, log bool) ([]ir.Estimate, error) {
 			top = max(top, x.Value.F64[first+j*step])
 		}
 		var total, shared, shift float64
+		anything := false
 		prob := func(j int) float64 {
 			if log {
 				return math.Exp(v.F64[first+j*step])
@@ -46,6 +47,7 @@ func boundSoftmax(c *ir.Call, axis int, log bool) ([]ir.Estimate, error) {
 		for j := range n {
 			at := first + j*step
 			p, d := prob(j), x.Value.F64[at]-top
+			anything = anything || open(x.At(at))
 			shared += p * p * x.At(at)
 			if p > 0 {
 				shift += p * p * d * d // x-top is rounded before exp
@@ -58,6 +60,8 @@ func boundSoftmax(c *ir.Call, axis int, log bool) ([]ir.Estimate, error) {
 			p, d, s := prob(j), x.Value.F64[at]-top, x.At(at)
 			rest := max(shared-p*p*s, 0) + (1-p)*(1-p)*s
 			switch y := v.F64[at]; {
+			case anything:
+				e.Open(at)
 			case math.IsNaN(total) || !finite(y):
 			case log:
 				e.Var[at] = rest + u*u*(common+d*d+y*y) + f*f

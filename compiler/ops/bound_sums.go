@@ -82,10 +82,12 @@ func boundProductRows(d ir.DType, lo, hi, k, n int, a, sa, b, sb, equal, out, s 
 	u, f := d.Unit(), d.LeastNormal()
 	sums := make([]chain, n)
 	vars := make([]float64, n)
+	anything := make([]bool, n) // a term is open
 	for i := lo; i < hi; i++ {
 		clear(sums)
 		clear(vars)
-		again := 0.0
+		clear(anything)
+		again, anyX := 0.0, false
 		for p := range k {
 			x, v := a[i*k+p], 0.0
 			if sa != nil {
@@ -99,6 +101,7 @@ func boundProductRows(d ir.DType, lo, hi, k, n int, a, sa, b, sb, equal, out, s 
 			for j, y := range row {
 				sums[j].add(x * y)
 			}
+			anyX = anyX || open(v)
 			if v != 0 {
 				for j, y := range row {
 					vars[j] += w * y * y * v
@@ -107,6 +110,7 @@ func boundProductRows(d ir.DType, lo, hi, k, n int, a, sa, b, sb, equal, out, s 
 			if sb != nil {
 				for j, s := range sb[p*n : (p+1)*n] {
 					vars[j] += w * (x*x + v) * s
+					anything[j] = anything[j] || open(s)
 				}
 			}
 		}
@@ -114,7 +118,7 @@ func boundProductRows(d ir.DType, lo, hi, k, n int, a, sa, b, sb, equal, out, s 
 			at := i*n + j
 			out[at] = sums[j].sum
 			switch {
-			case sums[j].overflows(d):
+			case anyX, anything[j], sums[j].overflows(d):
 				s[at] = math.Inf(1)
 			case !finite(out[at]):
 				s[at] = 0
@@ -170,8 +174,10 @@ func boundGemm(c *ir.Call, ta, tb bool) ([]ir.Estimate, error) {
 			p := w[i]
 			e.Value.F64[i] += c.In[2].Value.F64[p]
 			y := e.Value.F64[i]
-			if s := c.In[2].At(p) + u*u*y*y; finite(y) {
-				e.Var[i] += s
+			if s := c.In[2].At(p); open(s) {
+				e.Open(i)
+			} else if finite(y) {
+				e.Var[i] += s + u*u*y*y
 			}
 		}
 	}
@@ -244,6 +250,7 @@ func boundSum(c *ir.Call, axes ir.Axes, mean bool) ([]ir.Estimate, error) {
 		}
 	}
 	sums := make([]chain, v.Len())
+	anything := make([]bool, v.Len()) // a term is open
 	e := ir.Estimate{Value: v, Var: make([]float64, v.Len())}
 	w := broadcastIndex(kept, x.Value.Shape)
 	k, width := 1, x.Value.Len()
@@ -256,6 +263,7 @@ func boundSum(c *ir.Call, axes ir.Axes, mean bool) ([]ir.Estimate, error) {
 		o := w[i]
 		sums[o].add(y)
 		e.Var[o] += alike(equal[i/max(width, 1)]) * x.At(i)
+		anything[o] = anything[o] || open(x.At(i))
 	}
 	d := c.DType()
 	u, f := d.Unit(), d.LeastNormal()
@@ -268,7 +276,10 @@ func boundSum(c *ir.Call, axes ir.Axes, mean bool) ([]ir.Estimate, error) {
 			e.Var[o] = e.Var[o]/(sums[o].n*sums[o].n) + u*u*v.F64[o]*v.F64[o]
 		}
 		e.Var[o] += f * f
-		if !finite(v.F64[o]) {
+		switch {
+		case anything[o]:
+			e.Open(o)
+		case !finite(v.F64[o]):
 			e.Var[o] = 0
 		}
 	}

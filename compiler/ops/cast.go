@@ -163,6 +163,9 @@ func (op Cast) Bound(c *ir.Call) ([]ir.Estimate, error) {
 				e.Var = make([]float64, v.Len())
 			}
 			for i, y := range v.F64 {
+				if open(e.Var[i]) {
+					continue
+				}
 				y = max(math.Abs(y), op.To.LeastNormal())
 				e.Var[i] += u * u * y * y
 			}

@@ -334,16 +334,18 @@ func boundConv(c *ir.Call, shape []int, each func(f func(x, w, y int))) ([]ir.Es
 	e := ir.Estimate{Value: ir.NewTensor(ir.F64, shape...)}
 	e.Var = make([]float64, e.Value.Len())
 	sums := make([]chain, len(e.Var))
+	anything := make([]bool, len(e.Var)) // a term is open
 	each(func(i, j, y int) {
 		a, b, va, vb := x.Value.F64[i], w.Value.F64[j], x.At(i), w.At(j)
 		sums[y].add(a * b)
+		anything[y] = anything[y] || open(va) || open(vb)
 		e.Var[y] += b*b*va + (a*a+va)*vb
 	})
 	u, f := c.Rounding()
 	for i := range sums {
 		e.Value.F64[i] = sums[i].sum
 		switch {
-		case sums[i].overflows(c.DType()):
+		case anything[i], sums[i].overflows(c.DType()):
 			e.Var[i] = math.Inf(1)
 		case !finite(sums[i].sum):
 			e.Var[i] = 0
@@ -356,8 +358,10 @@ func boundConv(c *ir.Call, shape []int, each func(f func(x, w, y int))) ([]ir.Es
 		for i := range e.Var {
 			p := i / inner % shape[1]
 			e.Value.F64[i] += c.In[2].Value.F64[p]
-			if y := e.Value.F64[i]; finite(y) {
-				e.Var[i] += c.In[2].At(p) + u*u*y*y
+			if y, s := e.Value.F64[i], c.In[2].At(p); open(s) {
+				e.Open(i)
+			} else if finite(y) {
+				e.Var[i] += s + u*u*y*y
 			}
 		}
 	}

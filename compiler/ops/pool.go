@@ -2,6 +2,7 @@ package ops
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 )
@@ -205,8 +206,20 @@ func (op MaxPoolGrad) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 	return one(dx)
 }
 
-// Bound leaves the maximum over a NaN open: runtimes disagree on it.
-func (MaxPool) Bound(c *ir.Call) ([]ir.Estimate, error) { return ReduceMax{}.Bound(c) }
+// Bound leaves the maximum over a NaN open, on which runtimes disagree, and -Inf, since
+// onnxruntime begins with the least number that is finite.
+func (MaxPool) Bound(c *ir.Call) ([]ir.Estimate, error) {
+	out, err := ReduceMax{}.Bound(c)
+	if err != nil {
+		return nil, err
+	}
+	for i, y := range out[0].Value.F64 {
+		if math.IsInf(y, -1) {
+			out[0].Open(i)
+		}
+	}
+	return out, nil
+}
 
 // Decompose is the meaning as a choice among what each element of the window sees.
 func (op MaxPoolOf) Decompose(b *ir.Builder, in []*ir.Value) []*ir.Value {

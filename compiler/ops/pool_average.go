@@ -147,15 +147,17 @@ func (op AveragePool) Bound(c *ir.Call) ([]ir.Estimate, error) {
 	for at := range e.Var {
 		i, place := at/len(taps), at%len(taps)
 		var sum chain
+		anything := false // a term is open
 		for _, t := range taps[place] {
 			sum.add(x.Value.F64[i*size+t.x])
 			e.Var[at] += x.At(i*size + t.x)
+			anything = anything || open(x.At(i*size+t.x))
 		}
 		s := share[place]
 		y := sum.sum * s
 		e.Value.F64[at] = y
 		switch {
-		case sum.overflows(c.DType()):
+		case anything, sum.overflows(c.DType()):
 			e.Var[at] = math.Inf(1)
 		case !finite(y):
 			e.Var[at] = 0

@@ -78,7 +78,7 @@ func (Sign) Bound(c *ir.Call) ([]ir.Estimate, error) {
 		return nil, err
 	}
 	for i := range out[0].Value.F64 {
-		if s := c.In[0].At(i); s > 0 && math.Abs(c.In[0].Value.F64[i]) <= ir.Sigmas*math.Sqrt(s) {
+		if s := c.In[0].At(i); s > 0 && !(math.Abs(c.In[0].Value.F64[i]) > ir.Sigmas*math.Sqrt(s)) {
 			out[0].Open(i)
 		}
 	}

@@ -96,6 +96,60 @@ func TestOpenWhere(t *testing.T) {
 	}
 }
 
+// TestOpenStays holds that what is made of an element that may be anything may be too, also
+// where the reference has NaN for it or a weight of 0.
+func TestOpenStays(t *testing.T) {
+	lowest := func(b *ir.Builder, x *ir.Value) *ir.Value { // open where x is NaN or -Inf
+		y := b.Op(ops.Reshape{Shape: ir.MakeDims(ir.Shape{ir.Rows(), ir.Fixed(1), ir.Fixed(4)})}, x)
+		y = b.Op(ops.MaxPool{Kernel: ir.MakeAxes(1)}, y)
+		return b.Op(ops.Reshape{Shape: ir.MakeDims(x.Type.Shape)}, y)
+	}
+	image := func(b *ir.Builder, x *ir.Value) *ir.Value {
+		return b.Op(ops.Reshape{Shape: ir.MakeDims(ir.Shape{ir.Rows(), ir.Fixed(1), ir.Fixed(4)})}, x)
+	}
+	data := func(b *ir.Builder, v []float64, shape ...int) *ir.Value {
+		return b.Data("", ir.F32, &ir.Tensor{DType: ir.F64, Shape: shape, F64: v})
+	}
+	last := ir.MakeAxes(1)
+	for name, c := range map[string]struct {
+		f    func(b *ir.Builder, x *ir.Value) *ir.Value
+		want string
+	}{
+		"itself": {func(b *ir.Builder, x *ir.Value) *ir.Value { return x }, "[false true false true]"},
+		"product": {func(b *ir.Builder, x *ir.Value) *ir.Value {
+			return b.Op(ops.MatMul{}, x, data(b, make([]float64, 4), 4, 1))
+		}, "[true]"},
+		"bias": {func(b *ir.Builder, x *ir.Value) *ir.Value {
+			return b.Op(ops.Gemm{}, data(b, []float64{1}, 1, 1), data(b, make([]float64, 4), 1, 4), b.Op(ops.ReduceMax{Axes: ir.MakeAxes(0)}, x))
+		}, "[false true false true]"},
+		"sum":         {func(b *ir.Builder, x *ir.Value) *ir.Value { return b.Op(ops.ReduceSum{Axes: last}, x) }, "[true]"},
+		"mean":        {func(b *ir.Builder, x *ir.Value) *ir.Value { return b.Op(ops.ReduceMean{Axes: last}, x) }, "[true]"},
+		"softmax":     {func(b *ir.Builder, x *ir.Value) *ir.Value { return b.Op(ops.Softmax{Axis: 1}, x) }, "[true true true true]"},
+		"log softmax": {func(b *ir.Builder, x *ir.Value) *ir.Value { return b.Op(ops.LogSoftmax{Axis: 1}, x) }, "[true true true true]"},
+		"greater":     {func(b *ir.Builder, x *ir.Value) *ir.Value { return b.Op(ops.Max{}, x, b.Const(ir.F32, 0)) }, "[false true false true]"},
+		"times 0":     {func(b *ir.Builder, x *ir.Value) *ir.Value { return b.Op(ops.Mul{}, x, b.Const(ir.F32, 0)) }, "[false true false true]"},
+		"sign":        {func(b *ir.Builder, x *ir.Value) *ir.Value { return b.Op(ops.Sign{}, x) }, "[false true false true]"},
+		"convolution": {func(b *ir.Builder, x *ir.Value) *ir.Value {
+			return b.Op(ops.Conv{Group: 1}, image(b, x), data(b, []float64{1, 0}, 1, 1, 2))
+		}, "[true true true]"},
+		"transposed": {func(b *ir.Builder, x *ir.Value) *ir.Value {
+			return b.Op(ops.ConvTranspose{Strides: last, Group: 1}, image(b, x), data(b, []float64{1}, 1, 1, 1))
+		}, "[false true false true]"},
+		"average pool": {func(b *ir.Builder, x *ir.Value) *ir.Value {
+			return b.Op(ops.AveragePool{Kernel: ir.MakeAxes(2)}, image(b, x))
+		}, "[true true true]"},
+	} {
+		e := boundedRow(t, func(b *ir.Builder, x *ir.Value) *ir.Value { return c.f(b, lowest(b, x)) }, 3, float32(math.NaN()), 2, float32(math.Inf(-1)))
+		var open []bool
+		for i := range e.Value.Len() {
+			open = append(open, math.IsInf(e.At(i), 1))
+		}
+		if fmt.Sprint(open) != c.want {
+			t.Errorf("%s: open at %v, want %s", name, open, c.want)
+		}
+	}
+}
+
 // TestTrainingOnlyBound bounds every op that exists in training only as what it is
 // for inference, its first operand.
 func TestTrainingOnlyBound(t *testing.T) {

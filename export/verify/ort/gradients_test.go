@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/lamina-ml/lamina/compiler"
@@ -19,11 +21,24 @@ import (
 // TestModelGradients holds losses and gradients of the training plan of random
 // declared models against the float64 reference, dropout included, in batches
 // that do and do not fill the plan.
-func TestModelGradients(t *testing.T) {
+func TestModelGradients(t *testing.T) { allGradients(t, randmodel.New) }
+
+// TestImageModelGradients does the same with models of images.
+func TestImageModelGradients(t *testing.T) { allGradients(t, randmodel.Images) }
+
+func allGradients(t *testing.T, of func(seed uint64) *randmodel.Model) {
+	t.Helper()
 	var sum slopes
-	for seed := range uint64(models(t)) {
-		gradients(t, seed, &sum)
-	}
+	t.Run("seeds", func(t *testing.T) {
+		for part := range uint64(2) {
+			t.Run(fmt.Sprint(part), func(t *testing.T) {
+				t.Parallel()
+				for seed := part; seed < uint64(models(t)); seed += 2 {
+					gradients(t, of(seed), seed, &sum)
+				}
+			})
+		}
+	})
 	slices.Sort(sum.relative)
 	median := sum.relative[len(sum.relative)/2]
 	t.Logf("%d elements of losses and gradients, %d left open; worst ratio to tolerance %.2f (seed %d); tolerance over largest element: median %.1e",
@@ -35,14 +50,14 @@ func TestModelGradients(t *testing.T) {
 
 // slopes sums up what was compared.
 type slopes struct {
+	sync.Mutex
 	elements, open int // open is what rounding alone decides
 	worst          worst
 	relative       []float64 // greatest tolerance of a tensor over its greatest element
 }
 
-func gradients(t *testing.T, seed uint64, sum *slopes) {
+func gradients(t *testing.T, m *randmodel.Model, seed uint64, sum *slopes) {
 	t.Helper()
-	m := randmodel.New(seed)
 	p, err := compiler.Compile(m.Model, compiler.Options{Rows: 16, StoreGrads: true})
 	if err != nil {
 		t.Fatalf("seed %d: %v", seed, err)
@@ -81,12 +96,19 @@ func gradients(t *testing.T, seed uint64, sum *slopes) {
 		if x := p.TrainTotals; x != nil {
 			addTotals(t, x, feed, m.At(rows))
 		}
+		for _, v := range g.State {
+			in[v.In.Name] = &ir.Tensor{DType: ir.F32, Shape: v.In.Type.Shape.Lengths(), F32: slices.Clone(s.State(v.In.Name))}
+		}
 		if err := e.RunAt(feed, m.At(rows), &engine.Update{Seed: seed, Step: 3}); err != nil {
 			t.Fatalf("seed %d, %d rows: %v", seed, rows, err)
 		}
-		want, err := verify.Bound(g, &ir.Env{Binding: m.At(rows), Capacity: p.Train.Capacity, UpdateRows: rows, Seed: seed, Update: 3}, in)
+		env := &ir.Env{Binding: m.At(rows), Capacity: p.Train.Capacity, UpdateRows: rows, Seed: seed, Update: 3}
+		want, err := verify.Bound(g, env, in)
 		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
+		}
+		if rows == 5 {
+			alongALine(t, g, env, in, want, seed)
 		}
 		got := map[string][]float32{}
 		for _, name := range p.Losses {
@@ -108,6 +130,59 @@ func gradients(t *testing.T, seed uint64, sum *slopes) {
 		if len(got) > 0 {
 			t.Errorf("seed %d: the reference lacks outputs: %v", seed, got)
 		}
+	}
+}
+
+// alongALine holds the gradients of the reference to how its loss changes along a line
+// through the parameters.
+func alongALine(t *testing.T, g *ir.Graph, env *ir.Env, in map[string]*ir.Tensor, want map[*ir.Value]verify.Estimate, seed uint64) {
+	t.Helper()
+	const h = 1e-6
+	wide := map[string]*ir.Tensor{}
+	for name, x := range in {
+		if wide[name] = x; x.DType == ir.F32 {
+			wide[name] = x.To(ir.F64)
+		}
+	}
+	key := random.New(seed).DeriveString("line")
+	step := func(scale float64) {
+		for _, q := range g.Params {
+			k := key.DeriveString(q.Name)
+			for i := range wide[q.Name].F64 {
+				wide[q.Name].F64[i] += scale * k.Normal(uint64(i))
+			}
+		}
+	}
+	loss := func() float64 {
+		vals, err := ir.Evaluate(g, env, wide)
+		if err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		for _, out := range g.Outputs {
+			if out.Name == "loss" {
+				return vals[out].F64[0]
+			}
+		}
+		t.Fatalf("seed %d: there is no loss", seed)
+		return 0
+	}
+	step(h)
+	up := loss()
+	step(-2 * h)
+	got, slope, size := (up-loss())/(2*h), 0.0, 0.0
+	for _, out := range g.Outputs {
+		name, ok := strings.CutPrefix(out.Name, "grad/")
+		if !ok {
+			continue
+		}
+		k := key.DeriveString(name)
+		for i, d := range want[out].Value.F64 {
+			slope += d * k.Normal(uint64(i))
+			size += d * d
+		}
+	}
+	if !(math.Abs(got-slope) <= 1e-5*(1+math.Sqrt(size))) {
+		t.Errorf("seed %d: along a line the loss rises by %.9g, its gradient says %.9g", seed, got, slope)
 	}
 }
 
@@ -141,6 +216,8 @@ func (s *slopes) compare(t *testing.T, seed uint64, name string, got []float32, 
 		t.Fatalf("seed %d: %s has %d elements, want %d", seed, name, len(got), want.Value.Len())
 	}
 	greatest, largest := 0.0, 0.0
+	s.Lock()
+	defer s.Unlock()
 	for i, x := range got {
 		s.elements++
 		tol, y := want.Tolerance(i), want.Value.At(i)

@@ -19,6 +19,7 @@ import (
 	"github.com/lamina-ml/lamina/export/verify"
 	"github.com/lamina-ml/lamina/export/verify/ort"
 	"github.com/lamina-ml/lamina/internal/lab/randmodel"
+	"github.com/lamina-ml/lamina/kernels/simd"
 	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/runtime/optim"
 	"github.com/lamina-ml/lamina/runtime/train"
@@ -42,6 +43,23 @@ func models(t *testing.T) int {
 // which the last is ragged, run on the engine, export, run on onnxruntime, and
 // read the text form back.
 func TestModels(t *testing.T) {
+	all := wholeWay(t, declared)
+	if !t.Failed() && all.models >= 200 && (len(all.declared) < 28 || len(all.shipped) < 20 || all.median() > 1e-4) {
+		t.Errorf("the models are too much alike, or the tolerance says too little")
+	}
+}
+
+// TestImageModels does the same with models of images.
+func TestImageModels(t *testing.T) {
+	all := wholeWay(t, randmodel.Images)
+	if !t.Failed() && all.models >= 200 && (all.shipped["Conv"] < 150 || all.shipped["ConvTranspose"] < 80 || all.shipped["MaxPool"] < 40 || all.shipped["AveragePool"] < 30 || all.median() > 1e-4) {
+		t.Errorf("the models are too much alike, or the tolerance says too little")
+	}
+}
+
+// wholeWay takes the models of as many seeds as models says the whole way.
+func wholeWay(t *testing.T, of func(seed uint64) *randmodel.Model) *census {
+	t.Helper()
 	count := models(t)
 	rt := ort.Runtime()
 	if _, err := rt.Version(); err != nil {
@@ -56,7 +74,7 @@ func TestModels(t *testing.T) {
 		for seed := range uint64(count) {
 			t.Run(fmt.Sprint(seed), func(t *testing.T) {
 				t.Parallel()
-				all.add(model(t, seed, rt))
+				all.add(model(t, of, seed, rt))
 			})
 		}
 	})
@@ -64,9 +82,7 @@ func TestModels(t *testing.T) {
 		all.models, all.files, all.engine.ratio, all.engine.seed, all.file.ratio, all.file.seed, all.median(), all.loose.ratio, all.loose.seed)
 	t.Logf("%d ops declared: %s", len(all.declared), counts(all.declared))
 	t.Logf("%d ops shipped: %s", len(all.shipped), counts(all.shipped))
-	if !t.Failed() && count >= 200 && (len(all.declared) < 28 || len(all.shipped) < 20 || all.median() > 1e-4) {
-		t.Errorf("the models are too much alike, or the tolerance says too little")
-	}
+	return all
 }
 
 // found is what one model showed.
@@ -78,9 +94,9 @@ type found struct {
 	ran               bool    // the exported file ran on onnxruntime
 }
 
-func model(t *testing.T, seed uint64, rt verify.Runtime) found {
+func model(t *testing.T, of func(seed uint64) *randmodel.Model, seed uint64, rt verify.Runtime) found {
 	f := found{seed: seed, declared: map[string]bool{}, shipped: map[string]bool{}}
-	m := declared(seed)
+	m := of(seed)
 	g, err := m.Graph()
 	if err != nil {
 		t.Fatal(err)
@@ -88,7 +104,7 @@ func model(t *testing.T, seed uint64, rt verify.Runtime) found {
 	readsBack(t, g)
 	fit := trained(t, m, seed, 1)
 	if seed%10 == 0 {
-		sameTraining(t, g, fit, trained(t, declared(seed), seed, 3))
+		sameTraining(t, g, fit, trained(t, of(seed), seed, 3))
 	}
 	net := fit.Net(m.Outputs...)
 	if err := net.Err(); err != nil {
@@ -111,13 +127,11 @@ func model(t *testing.T, seed uint64, rt verify.Runtime) found {
 
 // declared is a random model, one in five with statistics of the batch.
 func declared(seed uint64) *randmodel.Model {
-	if batched(seed) {
+	if seed%5 == 1 {
 		return randmodel.Batched(seed)
 	}
 	return randmodel.New(seed)
 }
-
-func batched(seed uint64) bool { return seed%5 == 1 }
 
 // trained trains on two full batches and a ragged one an epoch.
 func trained(t *testing.T, m *randmodel.Model, seed uint64, workers int) *train.Result {
@@ -127,7 +141,7 @@ func trained(t *testing.T, m *randmodel.Model, seed uint64, workers int) *train.
 	if seed%7 == 0 {
 		o.ClipNorm = 1
 	}
-	if seed%11 == 0 && !batched(seed) {
+	if seed%11 == 0 && !m.Batch {
 		o.Accumulate = 2
 	}
 	r, err := train.Fit(t.Context(), m.Model, m.Rows(37), o)
@@ -137,21 +151,75 @@ func trained(t *testing.T, m *randmodel.Model, seed uint64, workers int) *train.
 	return r
 }
 
-// sameTraining wants the bits of losses and weights.
+// TestImageModelSets trains each model of images with every kernel set, and with 1 and 3
+// workers: losses, weights and results have the same bits.
+func TestImageModelSets(t *testing.T) {
+	count := models(t)
+	was := simd.Active()
+	t.Cleanup(func() {
+		if err := simd.Select(was); err != nil {
+			t.Error(err)
+		}
+	})
+	first := make([]*train.Result, count)
+	out := make([]map[string]*ir.Tensor, count)
+	for i, set := range simd.Available() {
+		if err := simd.Select(set); err != nil {
+			t.Fatal(err)
+		}
+		workers := []int{1, 3}[i%2]
+		t.Run(fmt.Sprintf("%s with %d workers", set, workers), func(t *testing.T) {
+			for part := range 2 { // as many as make test has processors
+				t.Run(fmt.Sprint(part), func(t *testing.T) {
+					t.Parallel()
+					for at := part; at < count; at += 2 {
+						seed := uint64(at)
+						m := randmodel.Images(seed)
+						fit := trained(t, m, seed, workers)
+						net := fit.Net(m.Outputs...)
+						y, err := net.Run(t.Context(), normals(net, seed, 3))
+						if err != nil {
+							t.Fatalf("seed %d: %v", seed, err)
+						}
+						if first[at] == nil {
+							first[at], out[at] = fit, y
+							continue
+						}
+						g, err := m.Graph()
+						if err != nil {
+							t.Fatalf("seed %d: %v", seed, err)
+						}
+						sameTraining(t, g, first[at], fit)
+						for name, x := range y {
+							if k := differ(x.F32, out[at][name].F32); k >= 0 {
+								t.Errorf("seed %d: %s[%d] is %v, was %v with the first set", seed, name, k, x.F32[k], out[at][name].F32[k])
+							}
+						}
+						if t.Failed() {
+							t.Fatalf("seed %d", seed)
+						}
+					}
+				})
+			}
+		})
+	}
+}
+
+// sameTraining wants the bits of losses and weights in b that a has.
 func sameTraining(t *testing.T, g *ir.Graph, a, b *train.Result) {
 	t.Helper()
 	if len(a.History) != len(b.History) {
-		t.Fatalf("%d epochs with 1 worker, %d with 3", len(a.History), len(b.History))
+		t.Fatalf("%d epochs, were %d", len(b.History), len(a.History))
 	}
 	for i, x := range a.History {
 		y := b.History[i]
 		if math.Float64bits(x.Train.Loss) != math.Float64bits(y.Train.Loss) || !maps.Equal(x.Train.Losses, y.Train.Losses) {
-			t.Errorf("epoch %d: loss %v %v with 1 worker, %v %v with 3", x.Number, x.Train.Loss, x.Train.Losses, y.Train.Loss, y.Train.Losses)
+			t.Errorf("epoch %d: loss %v %v, was %v %v", x.Number, y.Train.Loss, y.Train.Losses, x.Train.Loss, x.Train.Losses)
 		}
 	}
 	for _, p := range g.Params {
 		if i := differ(a.Param(p.Name), b.Param(p.Name)); i >= 0 {
-			t.Errorf("%s[%d] is %v with 1 worker, %v with 3", p.Name, i, a.Param(p.Name)[i], b.Param(p.Name)[i])
+			t.Errorf("%s[%d] is %v, was %v", p.Name, i, b.Param(p.Name)[i], a.Param(p.Name)[i])
 		}
 	}
 }

@@ -15,6 +15,7 @@ type Model struct {
 	*spec.Model
 	Outputs []*spec.Value // named values to ship
 	Columns []dataset.Column
+	Batch   bool // a layer has statistics of the batch
 	classes int
 	shares  map[string]bool // columns in [0, 1]
 	none    bool            // some rows have no label
@@ -68,7 +69,7 @@ func declared(seed uint64, s, f *maker) *Model { return made(seed, s, f, false) 
 func made(seed uint64, s, f *maker, batch bool) *Model {
 	key := random.New(seed).DeriveString("randmodel")
 	m := &maker{key: key, batch: batch}
-	r := &Model{key: key, classes: 2 + m.below(4), shares: map[string]bool{}}
+	r := &Model{key: key, classes: 2 + m.below(4), shares: map[string]bool{}, Batch: batch}
 
 	dims := []int{m.width()}
 	if m.one(4) {
