@@ -33,6 +33,12 @@ func TestArgs(t *testing.T) {
 			t.Errorf("field %d of tapsArgs is %s at %d, want %s at %d", i, f.Name, f.Offset, name, want+uintptr(8*max(i-1, 0)))
 		}
 	}
+	thin := reflect.TypeFor[narrowArgs]()
+	for i, name := range []string{"a", "at", "taps", "k", "colA", "b", "ldb", "c", "ldc", "vecs", "live", "flags"} {
+		if f := thin.Field(i); f.Name != name || f.Offset != uintptr(8*i) {
+			t.Errorf("field %d of narrowArgs is %s at %d, want %s at %d", i, f.Name, f.Offset, name, 8*i)
+		}
+	}
 	pool := reflect.TypeFor[poolArgs]()
 	for i, name := range []string{"x", "y", "dx", "at", "taps", "places", "n", "relu"} {
 		if f := pool.Field(i); f.Name != name || f.Offset != uintptr(8*i) {

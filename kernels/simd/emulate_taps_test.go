@@ -93,6 +93,7 @@ func TestEmulatedTaps(t *testing.T) {
 				}
 			}
 		}
+		emulateNarrow(t, p, set, ran)
 		for name := range p.code {
 			if !ran[name] {
 				t.Errorf("%s was not run", name)

@@ -25,6 +25,9 @@ func tapsPanels(s *selection, p *Taps, a, b, c []float32, accumulate bool, e Epi
 		tapsBlock(s, p, 0, 0, 0, 0, a, b, c, accumulate, e)
 		return
 	}
+	if tapsNarrow(s, p, a, b, c, accumulate, e) {
+		return
+	}
 	if most := s.taps.steps; p.K > most {
 		steps := even(p.K, most, 1)
 		for t := range p.At {

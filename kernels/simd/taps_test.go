@@ -66,6 +66,52 @@ func randomTaps(rng *rand.Rand, lines, m, n, k, taps int) *tapsCase {
 	return p
 }
 
+// fewColumns draws a product that amd64 computes turned: of pixels, or of rows that lie beside each other.
+func fewColumns(rng *rand.Rand, set isa, pixels bool) *tapsCase {
+	p := &tapsCase{Taps: Taps{Lines: 1 + rng.IntN(12), M: 70 + rng.IntN(90), N: 1 + rng.IntN(4)}}
+	far := 0
+	if pixels {
+		p.RowA, p.ColA = 2+rng.IntN(20), 1
+		p.LineA = (p.M + rng.IntN(p.M)) * p.RowA
+		each := 1 + rng.IntN(3)
+		p.K = each * p.RowA
+		for len(p.At)*p.K < 64 {
+			p.At = append(p.At, rng.IntN(40)*p.RowA)
+		}
+	} else {
+		if set == isaAVX2 {
+			p.M &^= 7
+		}
+		p.RowA, p.ColA = 1, rng.IntN(50)
+		p.LineA, p.K = rng.IntN(60), 1+rng.IntN(60)
+		for len(p.At)*p.K < 64 {
+			p.At = append(p.At, rng.IntN(100))
+		}
+	}
+	for _, at := range p.At {
+		far = max(far, at)
+	}
+	p.LDB, p.LDC = p.N+rng.IntN(3), p.N+rng.IntN(3)
+	p.LineC = p.M*p.LDC + rng.IntN(3)
+	draw := normals
+	if rng.IntN(3) == 0 {
+		draw = testValues
+	}
+	p.a = draw(rng, (p.Lines-1)*p.LineA+(p.M-1)*p.RowA+far+(p.K-1)*p.ColA+1)
+	p.b = draw(rng, (len(p.At)*p.K-1)*p.LDB+p.N)
+	p.c = guard(rng, (p.Lines-1)*p.LineC+(p.M-1)*p.LDC+p.N)
+	p.each(func(at int) { p.c.mid[at] = float32(rng.NormFloat64()) })
+	p.accumulate = rng.IntN(2) == 0
+	p.e.Relu = rng.IntN(2) == 0
+	if rng.IntN(2) == 0 {
+		p.e.Bias = normals(rng, p.N)
+	}
+	if rng.IntN(2) == 0 {
+		p.e.Mask, p.e.LDMask = testValues(rng, len(p.c.mid)), p.LDC
+	}
+	return p
+}
+
 // each runs f for the place of every element of C; the others are canaries.
 func (p *tapsCase) each(f func(at int)) {
 	for l := range p.Lines {

@@ -32,6 +32,7 @@ func (a *asm) tapsFamily() {
 		k.write()
 		sw += fmt.Sprintf("\tcase %s:\n\t\tf32taps_%s_%s(p)\n", l.when, l.name, a.name)
 	}
+	a.narrow()
 	a.switches += fmt.Sprintf("\n// tapsTile_%s computes tiles of p.rows rows by nr columns.\nfunc tapsTile_%s(nr int, p *tapsArgs) {\n\tswitch {\n%s\t}\n}\n", a.name, a.name, sw)
 }
 
