@@ -108,7 +108,7 @@ func TestTapPanels(t *testing.T) {
 			s.tapsRows, s.tapsCols, s.tapsForced = tile[0], tile[1], true
 			for n := 1; n < 100; n++ {
 				for left := n; left > 0; {
-					p := s.tapPanel(left)
+					p := s.tapPanel(left, s.tapsCols)
 					what := fmt.Sprintf("%v, limit %v: %d columns begin with %+v", set, tile, left, p)
 					if p.width < 1 || p.width > left || p.nr > tile[1] {
 						t.Fatal(what)

@@ -52,10 +52,7 @@ func tapsNarrow(s *selection, p *Taps, a, b, c []float32, accumulate bool, e Epi
 	if p.N > narrowCols || s.tapsForced || steps < narrowSteps || steps > narrowMost || !pixels && p.RowA != 1 {
 		return false
 	}
-	n := narrow{p: p, lanes: 8, vectors: narrowVectors(s.isa[opTaps], p.N)}
-	if s.isa[opTaps] == isaAVX512 {
-		n.lanes = 16
-	}
+	n := narrow{p: p, lanes: s.lanes(), vectors: narrowVectors(s.isa[opTaps], p.N)}
 	if pixels {
 		return n.pixels(s, a, b, c, accumulate, e)
 	}

@@ -23,6 +23,9 @@ func f32taps_12_avx2(p *tapsArgs)
 func f32taps_16_avx2(p *tapsArgs)
 
 //go:noescape
+func f32taps_stacked_avx2(p *tapsArgs)
+
+//go:noescape
 func f32narrow1_avx2(p *narrowArgs)
 
 //go:noescape
@@ -74,6 +77,9 @@ func f32taps_16_avx512(p *tapsArgs)
 
 //go:noescape
 func f32taps_32_avx512(p *tapsArgs)
+
+//go:noescape
+func f32taps_stacked_avx512(p *tapsArgs)
 
 //go:noescape
 func f32narrow1_avx512(p *narrowArgs)

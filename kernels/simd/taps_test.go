@@ -183,6 +183,17 @@ func TestTapsSets(t *testing.T) {
 			for range 12 {
 				randomTaps(rng, 1+rng.IntN(9), 1+rng.IntN(60), 1+rng.IntN(100), rng.IntN(60), 1+rng.IntN(9)).check(t)
 			}
+			for range 40 { // lines that are computed together
+				p := randomTaps(rng, 3, 3, 1+rng.IntN(40), rng.IntN(30), 1+rng.IntN(5))
+				p.LDC = p.N + rng.IntN(3)
+				p.LineC = 3 * p.LDC
+				p.c = guard(rng, 2*p.LineC+2*p.LDC+p.N)
+				p.each(func(at int) { p.c.mid[at] = float32(rng.NormFloat64()) })
+				if p.e.Mask != nil {
+					p.e.Mask, p.e.LDMask = testValues(rng, len(p.c.mid)), p.LDC
+				}
+				p.check(t)
+			}
 			for _, s := range tapsShapes() {
 				p := &tapsCase{Taps: s.Taps, accumulate: s.accumulate}
 				p.a, p.b = normals(rng, s.a), normals(rng, s.b)
@@ -250,12 +261,12 @@ func TestTapsRefuses(t *testing.T) {
 	const a, b, c = 2*20 + 3*2 + 7 + 5 + 1, 12 * 5, 60
 	for name, f := range map[string]func(p *Taps, a, b, c *int, e *Epilogue){
 		"":                       func(*Taps, *int, *int, *int, *Epilogue) {},
-		"A of":                   func(_ *Taps, a, _, _ *int, _ *Epilogue) { *a-- },
+		"A from":                 func(_ *Taps, a, _, _ *int, _ *Epilogue) { *a-- },
 		"B of":                   func(_ *Taps, _, b, _ *int, _ *Epilogue) { *b-- },
 		"C of":                   func(_ *Taps, _, _, c *int, _ *Epilogue) { *c-- },
-		"A of lengths":           func(p *Taps, _, _, _ *int, _ *Epilogue) { p.At = []int{0, 8} },
-		"A of lengths and":       func(p *Taps, _, _, _ *int, _ *Epilogue) { p.RowA = -1 },
-		"A of lengths and s":     func(p *Taps, _, _, _ *int, _ *Epilogue) { p.LineA = math.MaxInt },
+		"A from the":             func(p *Taps, _, _, _ *int, _ *Epilogue) { p.At = []int{0, 8} },
+		"A from the last":        func(p *Taps, _, _, _ *int, _ *Epilogue) { p.RowA = -1 },
+		"A from the last t":      func(p *Taps, _, _, _ *int, _ *Epilogue) { p.LineA = math.MaxInt },
 		"C of lengths":           func(p *Taps, _, _, _ *int, _ *Epilogue) { p.LineC = -1 },
 		"1 elements before A":    func(p *Taps, _, _, _ *int, _ *Epilogue) { p.At = []int{0, -1} },
 		"without taps":           func(p *Taps, _, _, _ *int, _ *Epilogue) { p.At = nil },

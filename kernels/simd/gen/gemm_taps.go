@@ -32,11 +32,15 @@ func (a *asm) tapsFamily() {
 		k.write()
 		sw += fmt.Sprintf("\tcase %s:\n\t\tf32taps_%s_%s(p)\n", l.when, l.name, a.name)
 	}
+	stacked := &gemmKernel{asm: a, name: "stacked", widths: []int{a.lanes}, least: 9, rows: 9, masked: a.wide(), taps: true, stacked: true}
+	stacked.write()
 	a.narrow()
 	a.switches += fmt.Sprintf("\n// tapsTile_%s computes tiles of p.rows rows by nr columns.\nfunc tapsTile_%s(nr int, p *tapsArgs) {\n\tswitch {\n%s\t}\n}\n", a.name, a.name, sw)
 }
 
 func (*arm) tapsFamily() {}
+
+// The kernel of stacked lines takes three of three rows at once, which would be too few chains, with argNextA from line to line.
 
 // tapChains writes the loops over the taps, for every number of rows, which go on through B; R10 counts them.
 func (t *gemmKernel) tapChains(done string) {
@@ -48,18 +52,26 @@ func (t *gemmKernel) tapChains(done string) {
 	t.p("MOVQ %d(DI), R8", argRows)
 	t.choose("R8", t.least, t.rows, func(n int) {
 		t.mr = n
-		t.three("AX", "R8")
+		if t.stacked {
+			t.p("MOVQ %d(DI), R8", argNextA)
+		} else {
+			t.three("AX", "R8")
+		}
 		tap := t.fresh("tap")
 		t.at(tap)
 		t.p("MOVQ %d(DI), SI", argAt)
 		t.p("MOVQ %d(DI), CX", argA)
 		t.p("MOVQ (SI)(R10*8), SI")
 		t.p("LEAQ (CX)(SI*4), SI")
-		if n > 4 {
-			t.p("LEAQ (SI)(AX*4), R13")
-		}
-		if n > 8 {
+		switch {
+		case t.stacked:
+			t.p("LEAQ (SI)(R8*1), R13")
+			t.p("LEAQ (SI)(R8*2), R14")
+		case n > 8:
 			t.p("LEAQ (SI)(AX*8), R14")
+			fallthrough
+		case n > 4:
+			t.p("LEAQ (SI)(AX*4), R13")
 		}
 		t.p("MOVQ %d(DI), CX", argK)
 		if n > 3 {
