@@ -75,13 +75,15 @@ func TestEmulatedTaps(t *testing.T) {
 					stepMask, nextMask = 0, 0
 				}
 				stepA, nextA := 4*rows*c.RowA, 4*c.LineA-4*rows*(tiles-1)*c.RowA
+				ahead, from := [2]int{3 * (trial % 2), trial * (trial % 2)}, uint64(1<<40) // pieces of what is fetched
 				lines := c.Lines
 				if three {
 					lines, nextA = 1, 4*c.LineA
 				}
 				for _, v := range []uint64{pa, uint64(4 * c.RowA), uint64(4 * c.ColA), pb, uint64(4 * c.LDB), pc, uint64(4 * c.LDC), bias, uint64(c.K), uint64(rows), 0, uint64(tiles),
 					q.live, uint64(q.last), flags, mask, uint64(4 * c.e.LDMask), uint64(stepA), uint64(stepC), uint64(stepMask), 0, 0, 0, 0, 0,
-					m.place("at", at), uint64(taps), uint64(lines), uint64(tiles), uint64(nextA), uint64(nextC), uint64(nextMask)} {
+					m.place("at", at), uint64(taps), uint64(lines), uint64(tiles), uint64(nextA), uint64(nextC), uint64(nextMask),
+					1 << 40, uint64(ahead[0]), 2, 1 << 50, uint64(ahead[1])} {
 					args = binary.LittleEndian.AppendUint64(args, v)
 				}
 				fn := fmt.Sprintf("f32taps_%d_%v", tile[1], set)
@@ -97,6 +99,20 @@ func TestEmulatedTaps(t *testing.T) {
 					t.Fatalf("%s, %d rows: %v: %v", fn, rows, c, err)
 				}
 				sameBits(t, fmt.Sprintf("%s of %d rows: %v", fn, rows, c), bytesFloats(out), c.chains())
+				for range lines * tiles * taps {
+					for range min(2, ahead[0]) {
+						from += 256
+						if ahead[0]--; ahead[0] == 0 {
+							ahead, from = [2]int{ahead[1]}, 1<<50
+							break
+						}
+					}
+				}
+				for i, want := range []uint64{from, uint64(ahead[0])} {
+					if got := binary.LittleEndian.Uint64(m.at(where+256+8*uint64(i), 8)); got != want {
+						t.Fatalf("%s fetches ahead: %d is %#x, want %#x: %v", fn, i, got, want, c)
+					}
+				}
 				// The garbage collector reads these pointers: they must not leave their matrices.
 				last := func(line, down int) uint64 { return uint64(4 * ((lines-1)*line + (tiles-1)*rows*down)) }
 				for _, ptr := range []struct {

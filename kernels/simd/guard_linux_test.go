@@ -86,7 +86,8 @@ func TestGuardPages(t *testing.T) {
 				want := p.chains()
 				got := edge(t, p.c.mid, end)
 				p.e.Bias, p.e.Mask = edge(t, p.e.Bias, end), edge(t, p.e.Mask, end)
-				GemmTaps(&p.Taps, edge(t, p.a, end), edge(t, p.b, end), got, p.accumulate, p.e)
+				a, b := edge(t, p.a, end), edge(t, p.b, end)
+				GemmTapsAhead(&p.Taps, a, b, got, p.accumulate, p.e, a, b)
 				sameBits(t, p.String(), got, want)
 			}
 			for trial := range 60 {

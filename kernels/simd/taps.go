@@ -29,6 +29,12 @@ type Taps struct {
 // Before anything is written GemmTaps panics, as an index out of range does, when a slice is shorter than the lengths say;
 // when a stride or a tap is negative; when rows of C overlap in a line, or lines begin within one row.
 func GemmTaps(p *Taps, a, b, c []float32, accumulate bool, e Epilogue) {
+	GemmTapsAhead(p, a, b, c, accumulate, e, nil, nil)
+}
+
+// GemmTapsAhead is GemmTaps, and meanwhile fetches two ranges into the second cache: what the next product will read or
+// write, which lies in memory far away. No bit depends on them, and they may be empty.
+func GemmTapsAhead(p *Taps, a, b, c []float32, accumulate bool, e Epilogue, first, second []float32) {
 	if e.Done != nil {
 		panic("simd: GemmTaps does not tell of columns")
 	}
@@ -36,7 +42,7 @@ func GemmTaps(p *Taps, a, b, c []float32, accumulate bool, e Epilogue) {
 		return
 	}
 	p.check(len(a), len(b), len(c), &e)
-	tapsPanels(selected.Load(), p, a, b, c, accumulate, e)
+	tapsPanels(selected.Load(), p, a, b, c, accumulate, e, first, second)
 }
 
 // check panics unless the operands lie within so many elements.

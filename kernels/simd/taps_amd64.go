@@ -2,6 +2,8 @@
 
 package simd
 
+import "unsafe"
+
 // tapsArgs is what a micro-kernel of taps reads. It computes the tiles of a line, then those of the next one; it moves the
 // pointers as far as the last tile. Strides are in bytes. The generator has the offsets.
 type tapsArgs struct {
@@ -13,16 +15,22 @@ type tapsArgs struct {
 	nextA     uintptr // from the last tile of a line to the first of the next
 	nextC     uintptr
 	nextMask  uintptr
+
+	// What is fetched ahead, in pieces of 256 bytes: from where, how many, how many with each tap, and what then.
+	fetch               uintptr
+	fetchLeft, fetchTap int
+	fetchSecond         uintptr
+	leftSecond          int
 }
 
 // tapsPanels cuts the chains into blocks of taps, of steps where a tap is long, and lines into blocks that a call computes.
-func tapsPanels(s *selection, p *Taps, a, b, c []float32, accumulate bool, e Epilogue) {
+func tapsPanels(s *selection, p *Taps, a, b, c []float32, accumulate bool, e Epilogue, first, second []float32) {
 	if s.isa[opTaps] == isaGo {
 		tapsLoop(s, p, a, b, c, accumulate, e)
 		return
 	}
 	if p.K <= 0 {
-		tapsBlock(s, p, 0, 0, 0, 0, a, b, c, accumulate, e)
+		tapsBlock(s, p, 0, 0, 0, 0, a, b, c, accumulate, e, nil, nil)
 		return
 	}
 	if tapsNarrow(s, p, a, b, c, accumulate, e) {
@@ -30,7 +38,7 @@ func tapsPanels(s *selection, p *Taps, a, b, c []float32, accumulate bool, e Epi
 	}
 	switch most := s.taps.steps; {
 	case p.K*len(p.At) <= most:
-		tapsBlock(s, p, 0, len(p.At), 0, p.K, a, b, c, accumulate, e)
+		tapsBlock(s, p, 0, len(p.At), 0, p.K, a, b, c, accumulate, e, first, second)
 	case p.K > most:
 		steps := even(p.K, most, 1)
 		for t := range p.At {
@@ -39,7 +47,8 @@ func tapsPanels(s *selection, p *Taps, a, b, c []float32, accumulate bool, e Epi
 				if t == len(p.At)-1 && q+steps >= p.K {
 					last = e
 				}
-				tapsBlock(s, p, t, t+1, q, min(steps, p.K-q), a, b, c, accumulate || t > 0 || q > 0, last)
+				tapsBlock(s, p, t, t+1, q, min(steps, p.K-q), a, b, c, accumulate || t > 0 || q > 0, last, first, second)
+				first, second = nil, nil
 			}
 		}
 	default:
@@ -50,14 +59,15 @@ func tapsPanels(s *selection, p *Taps, a, b, c []float32, accumulate bool, e Epi
 			if end == len(p.At) {
 				last = e
 			}
-			tapsBlock(s, p, t, end, 0, p.K, a, b, c, accumulate || t > 0, last)
+			tapsBlock(s, p, t, end, 0, p.K, a, b, c, accumulate || t > 0, last, first, second)
+			first, second = nil, nil
 		}
 	}
 }
 
 // tapsBlock computes the steps q to q+k of the taps from t to end, by blocks of lines and rows: all of a panel of columns
 // before the next panel.
-func tapsBlock(s *selection, p *Taps, t, end, q, k int, a, b, c []float32, accumulate bool, e Epilogue) {
+func tapsBlock(s *selection, p *Taps, t, end, q, k int, a, b, c []float32, accumulate bool, e Epilogue, first, second []float32) {
 	var g tapsArgs // field by field: see gemmBlock
 	g.rsa, g.csa, g.ldb, g.ldc = 4*uintptr(p.RowA), 4*uintptr(p.ColA), 4*uintptr(p.LDB), 4*uintptr(p.LDC)
 	g.k = k
@@ -72,6 +82,9 @@ func tapsBlock(s *selection, p *Taps, t, end, q, k int, a, b, c []float32, accum
 	}
 	if e.Relu {
 		g.flags |= gemmRelu
+	}
+	if g.taps > 0 && len(first)+len(second) > 0 {
+		g.ahead(p, first, second)
 	}
 	lines, rows := s.tapBlock(p, g.taps*k)
 	limit := s.tapsCols
@@ -113,6 +126,21 @@ func tapsBlock(s *selection, p *Taps, t, end, q, k int, a, b, c []float32, accum
 			}
 		}
 	}
+}
+
+// fetchPiece is how many elements a kernel fetches ahead at a time.
+const fetchPiece = 64
+
+// ahead says what is fetched ahead, spread over the taps of all tiles. The addresses are no pointers: they may come to lie
+// behind what they are of.
+func (g *tapsArgs) ahead(p *Taps, first, second []float32) {
+	if len(first) < fetchPiece {
+		first, second = second, nil
+	}
+	g.fetch, g.fetchLeft = uintptr(unsafe.Pointer(unsafe.SliceData(first))), len(first)/fetchPiece
+	g.fetchSecond, g.leftSecond = uintptr(unsafe.Pointer(unsafe.SliceData(second))), len(second)/fetchPiece
+	tiles := p.Lines * ((p.M + 11) / 12) * ((p.N + 31) / 32)
+	g.fetchTap = 1 + (g.fetchLeft+g.leftSecond)/(tiles*g.taps)
 }
 
 // walk computes tiles of g.rows rows by nr columns, so many in each of so many lines, from row i of line l and column j on.
