@@ -52,9 +52,9 @@ func tapsShapes() (all []tapsShape) {
 		add(name+"/dw", Taps{Lines: kernel, M: kernel * in, N: out, K: places, LineA: wide * in, RowA: 1, ColA: stride * in,
 			At: at, LDB: out, LineC: kernel * in * out, LDC: out}, image, dy, kernel*kernel*in*out, true)
 	}
-	turned := func(name string, size, in, out int) { // a transposed convolution, 2 x 2, stride 2
-		add(name+"/fwd", Taps{Lines: size, M: size, N: out, K: in, LineA: size * in, RowA: in, ColA: 1,
-			At: []int{0}, LDB: out, LineC: 4 * size * out, LDC: 2 * out}, size*size*in, in*out, 4*size*size*out, false)
+	turned := func(name string, size, in, out int) { // a transposed convolution, 2 x 2, stride 2; forward is one line of the filters
+		add(name+"/fwd", Taps{Lines: size, M: size, N: 2 * out, K: in, LineA: size * in, RowA: in, ColA: 1,
+			At: []int{0}, LDB: 2 * out, LineC: 4 * size * out, LDC: 2 * out}, size*size*in, 2*in*out, 4*size*size*out, false)
 		add(name+"/dx", Taps{Lines: size, M: size, N: in, K: 2 * out, LineA: 4 * size * out, RowA: 2 * out, ColA: 1,
 			At: []int{0, 2 * size * out}, LDB: in, LineC: size * in, LDC: in}, 4*size*size*out, 4*out*in, size*size*in, false)
 		var at []int
@@ -69,9 +69,11 @@ func tapsShapes() (all []tapsShape) {
 	conv("8x8x64-64", 8, 64, 64, 3, 1)
 	conv("32x32x16-32/2", 32, 16, 32, 3, 2)
 	conv("16x16x32-64/2", 16, 32, 64, 3, 2)
-	conv("32x32x3-16", 32, 3, 16, 3, 1)
+	conv("32x32x3-16", 32, 3, 16, 3, 1) // whose input gradient nobody asks for, and so below
 	conv("28x28x1-16", 28, 1, 16, 3, 1)
 	conv("14x14x16-32", 14, 16, 32, 3, 1)
+	conv("28x28x16-1", 28, 16, 1, 3, 1)
+	conv("32x32x16-3", 32, 16, 3, 3, 1)
 	turned("7x7x32-16", 7, 32, 16)
 	turned("14x14x16-1", 14, 16, 1)
 	return all

@@ -27,10 +27,16 @@ func TestArgs(t *testing.T) {
 		at += f.Type.Size()
 	}
 	taps := reflect.TypeFor[tapsArgs]()
-	for i, name := range []string{"gemmArgs", "at", "taps", "lines", "lineTiles", "nextA", "nextC", "nextMask"} {
+	for i, name := range []string{"gemmArgs", "at", "taps", "lines", "lineTiles", "nextA", "nextC", "nextMask", "fetch", "fetchLeft", "fetchTap", "fetchSecond", "leftSecond"} {
 		want := at * uintptr(min(i, 1))
 		if f := taps.Field(i); f.Name != name || f.Offset != want+uintptr(8*max(i-1, 0)) {
 			t.Errorf("field %d of tapsArgs is %s at %d, want %s at %d", i, f.Name, f.Offset, name, want+uintptr(8*max(i-1, 0)))
+		}
+	}
+	thin := reflect.TypeFor[narrowArgs]()
+	for i, name := range []string{"a", "at", "taps", "k", "colA", "b", "ldb", "c", "ldc", "vecs", "live", "flags"} {
+		if f := thin.Field(i); f.Name != name || f.Offset != uintptr(8*i) {
+			t.Errorf("field %d of narrowArgs is %s at %d, want %s at %d", i, f.Name, f.Offset, name, 8*i)
 		}
 	}
 	pool := reflect.TypeFor[poolArgs]()
@@ -102,7 +108,7 @@ func TestTapPanels(t *testing.T) {
 			s.tapsRows, s.tapsCols, s.tapsForced = tile[0], tile[1], true
 			for n := 1; n < 100; n++ {
 				for left := n; left > 0; {
-					p := s.tapPanel(left)
+					p := s.tapPanel(left, s.tapsCols)
 					what := fmt.Sprintf("%v, limit %v: %d columns begin with %+v", set, tile, left, p)
 					if p.width < 1 || p.width > left || p.nr > tile[1] {
 						t.Fatal(what)

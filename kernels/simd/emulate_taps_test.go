@@ -16,18 +16,27 @@ func TestEmulatedTaps(t *testing.T) {
 		p := parseProgram(t, fmt.Sprintf("taps_%v_amd64.s", set))
 		ran := map[string]bool{}
 		rng := rand.New(rand.NewPCG(44, uint64(set)))
-		for _, tile := range tapsTiles(set) {
+		stacked := [2]int{9, whole(set).lanes()}
+		for i, tile := range append(tapsTiles(set), stacked) {
+			three := i == len(tapsTiles(set)) // lines of three rows at once
 			s := whole(set)
 			s.tapsCols = tile[1]
 			for trial := range 6 {
 				rows, tiles, n := tile[0], 1+trial%3, tile[1]
 				for try := rng.IntN(n) + 1; trial > 2; try = rng.IntN(n) + 1 {
-					if s.tapPanel(try).nr == tile[1] {
+					if s.tapPanel(try, s.tapsCols).nr == tile[1] {
 						n = try
 						break
 					}
 				}
 				c := randomTaps(rng, 1+rng.IntN(3), rows*tiles, n, 1+rng.IntN(7), 1+rng.IntN(3))
+				if three {
+					tiles, n = 1, tile[1]-trial%2*(1+rng.IntN(7))*(s.lanes()/16)
+					c = randomTaps(rng, 3, 3, n, 1+rng.IntN(7), 1+rng.IntN(3))
+					c.LDC, c.LineC = n+1, 3*(n+1)
+					c.c = guard(rng, 9*(n+1))
+					c.e.Mask = nil
+				}
 				if trial == 5 { // the chains are their start
 					c.K = 0
 				}
@@ -59,21 +68,30 @@ func TestEmulatedTaps(t *testing.T) {
 				if c.e.Relu {
 					flags |= gemmRelu
 				}
-				q := s.tapPanel(n)
+				q := s.tapPanel(n, s.tapsCols)
 				stepC, nextC := 4*rows*c.LDC, 4*c.LineC-4*rows*(tiles-1)*c.LDC
 				stepMask, nextMask := stepC, nextC
 				if mask == 0 {
 					stepMask, nextMask = 0, 0
 				}
 				stepA, nextA := 4*rows*c.RowA, 4*c.LineA-4*rows*(tiles-1)*c.RowA
+				ahead, from := [2]int{3 * (trial % 2), trial * (trial % 2)}, uint64(1<<40) // pieces of what is fetched
+				lines := c.Lines
+				if three {
+					lines, nextA = 1, 4*c.LineA
+				}
 				for _, v := range []uint64{pa, uint64(4 * c.RowA), uint64(4 * c.ColA), pb, uint64(4 * c.LDB), pc, uint64(4 * c.LDC), bias, uint64(c.K), uint64(rows), 0, uint64(tiles),
 					q.live, uint64(q.last), flags, mask, uint64(4 * c.e.LDMask), uint64(stepA), uint64(stepC), uint64(stepMask), 0, 0, 0, 0, 0,
-					m.place("at", at), uint64(taps), uint64(c.Lines), uint64(tiles), uint64(nextA), uint64(nextC), uint64(nextMask)} {
+					m.place("at", at), uint64(taps), uint64(lines), uint64(tiles), uint64(nextA), uint64(nextC), uint64(nextMask),
+					1 << 40, uint64(ahead[0]), 2, 1 << 50, uint64(ahead[1])} {
 					args = binary.LittleEndian.AppendUint64(args, v)
 				}
 				fn := fmt.Sprintf("f32taps_%d_%v", tile[1], set)
 				if set == isaAVX2 && tile[1] == 4 && q.live != 4 {
 					fn = "f32taps_few_avx2"
+				}
+				if three {
+					fn = fmt.Sprintf("f32taps_stacked_%v", set)
 				}
 				ran[fn] = true
 				where := m.place("args", args)
@@ -81,8 +99,22 @@ func TestEmulatedTaps(t *testing.T) {
 					t.Fatalf("%s, %d rows: %v: %v", fn, rows, c, err)
 				}
 				sameBits(t, fmt.Sprintf("%s of %d rows: %v", fn, rows, c), bytesFloats(out), c.chains())
+				for range lines * tiles * taps {
+					for range min(2, ahead[0]) {
+						from += 256
+						if ahead[0]--; ahead[0] == 0 {
+							ahead, from = [2]int{ahead[1]}, 1<<50
+							break
+						}
+					}
+				}
+				for i, want := range []uint64{from, uint64(ahead[0])} {
+					if got := binary.LittleEndian.Uint64(m.at(where+256+8*uint64(i), 8)); got != want {
+						t.Fatalf("%s fetches ahead: %d is %#x, want %#x: %v", fn, i, got, want, c)
+					}
+				}
 				// The garbage collector reads these pointers: they must not leave their matrices.
-				last := func(line, down int) uint64 { return uint64(4 * ((c.Lines-1)*line + (tiles-1)*rows*down)) }
+				last := func(line, down int) uint64 { return uint64(4 * ((lines-1)*line + (tiles-1)*rows*down)) }
 				for _, ptr := range []struct {
 					name     string
 					at, want uint64
@@ -93,6 +125,7 @@ func TestEmulatedTaps(t *testing.T) {
 				}
 			}
 		}
+		emulateNarrow(t, p, set, ran)
 		for name := range p.code {
 			if !ran[name] {
 				t.Errorf("%s was not run", name)

@@ -296,7 +296,7 @@ func (m *machine) integer(in instruction) {
 		m.zero, m.less = v == 0, less
 	}
 	switch in.name {
-	case "PREFETCHT0": // no access: an address outside every operand is no fault
+	case "PREFETCHT0", "PREFETCHT1": // no access: an address outside every operand is no fault
 	case "MOVQ":
 		m.write(last, m.read(a[0]))
 	case "MOVL":

@@ -22,6 +22,35 @@ func f32taps_12_avx2(p *tapsArgs)
 //go:noescape
 func f32taps_16_avx2(p *tapsArgs)
 
+//go:noescape
+func f32taps_stacked_avx2(p *tapsArgs)
+
+//go:noescape
+func f32narrow1_avx2(p *narrowArgs)
+
+//go:noescape
+func f32narrow2_avx2(p *narrowArgs)
+
+//go:noescape
+func f32narrow3_avx2(p *narrowArgs)
+
+//go:noescape
+func f32narrow4_avx2(p *narrowArgs)
+
+// narrow_avx2 computes so many columns, turned.
+func narrow_avx2(cols int, p *narrowArgs) {
+	switch cols {
+	case 1:
+		f32narrow1_avx2(p)
+	case 2:
+		f32narrow2_avx2(p)
+	case 3:
+		f32narrow3_avx2(p)
+	case 4:
+		f32narrow4_avx2(p)
+	}
+}
+
 // tapsTile_avx2 computes tiles of p.rows rows by nr columns.
 func tapsTile_avx2(nr int, p *tapsArgs) {
 	switch {
@@ -48,6 +77,35 @@ func f32taps_16_avx512(p *tapsArgs)
 
 //go:noescape
 func f32taps_32_avx512(p *tapsArgs)
+
+//go:noescape
+func f32taps_stacked_avx512(p *tapsArgs)
+
+//go:noescape
+func f32narrow1_avx512(p *narrowArgs)
+
+//go:noescape
+func f32narrow2_avx512(p *narrowArgs)
+
+//go:noescape
+func f32narrow3_avx512(p *narrowArgs)
+
+//go:noescape
+func f32narrow4_avx512(p *narrowArgs)
+
+// narrow_avx512 computes so many columns, turned.
+func narrow_avx512(cols int, p *narrowArgs) {
+	switch cols {
+	case 1:
+		f32narrow1_avx512(p)
+	case 2:
+		f32narrow2_avx512(p)
+	case 3:
+		f32narrow3_avx512(p)
+	case 4:
+		f32narrow4_avx512(p)
+	}
+}
 
 // tapsTile_avx512 computes tiles of p.rows rows by nr columns.
 func tapsTile_avx512(nr int, p *tapsArgs) {

@@ -3,7 +3,6 @@ package simd
 import (
 	"fmt"
 	"math/bits"
-	"slices"
 )
 
 // Taps says where GemmTaps reads A and writes C. All strides are in elements.
@@ -30,6 +29,12 @@ type Taps struct {
 // Before anything is written GemmTaps panics, as an index out of range does, when a slice is shorter than the lengths say;
 // when a stride or a tap is negative; when rows of C overlap in a line, or lines begin within one row.
 func GemmTaps(p *Taps, a, b, c []float32, accumulate bool, e Epilogue) {
+	GemmTapsAhead(p, a, b, c, accumulate, e, nil, nil)
+}
+
+// GemmTapsAhead is GemmTaps, and meanwhile fetches two ranges into the second cache: what the next product will read or
+// write, which lies in memory far away. No bit depends on them, and they may be empty.
+func GemmTapsAhead(p *Taps, a, b, c []float32, accumulate bool, e Epilogue, first, second []float32) {
 	if e.Done != nil {
 		panic("simd: GemmTaps does not tell of columns")
 	}
@@ -37,7 +42,7 @@ func GemmTaps(p *Taps, a, b, c []float32, accumulate bool, e Epilogue) {
 		return
 	}
 	p.check(len(a), len(b), len(c), &e)
-	tapsPanels(selected.Load(), p, a, b, c, accumulate, e)
+	tapsPanels(selected.Load(), p, a, b, c, accumulate, e, first, second)
 }
 
 // check panics unless the operands lie within so many elements.
@@ -53,14 +58,14 @@ func (p *Taps) check(a, b, c int, e *Epilogue) {
 			}
 			far = max(far, at)
 		}
-		needExtent("A", a, [2]int{2, far}, [2]int{p.Lines, p.LineA}, [2]int{p.M, p.RowA}, [2]int{p.K, p.ColA})
+		needExtent("A from the last tap on", a-far, p.Lines, p.LineA, p.M, p.RowA, p.K, p.ColA)
 		steps, many := bits.Mul64(uint64(len(p.At)), uint64(p.K))
 		if steps != 0 || many > 1<<62 {
 			panic(fmt.Sprintf("simd: %d taps of %d steps", len(p.At), p.K))
 		}
-		needExtent("B", b, [2]int{int(many), p.LDB}, [2]int{p.N, 1})
+		needExtent("B", b, 1, 0, int(many), p.LDB, p.N, 1)
 	}
-	needExtent("C", c, [2]int{p.Lines, p.LineC}, [2]int{p.M, p.LDC}, [2]int{p.N, 1})
+	needExtent("C", c, p.Lines, p.LineC, p.M, p.LDC, p.N, 1)
 	if p.LDC < p.N && p.M > 1 || p.LineC < p.N && p.Lines > 1 {
 		panic(fmt.Sprintf("simd: rows of C are %d apart and lines %d, but rows are %d long", p.LDC, p.LineC, p.N))
 	}
@@ -71,17 +76,22 @@ func (p *Taps) check(a, b, c int, e *Epilogue) {
 		if e.LDMask != p.LDC {
 			panic(fmt.Sprintf("simd: rows of the mask are %d apart, those of C %d", e.LDMask, p.LDC))
 		}
-		needExtent("the mask", len(e.Mask), [2]int{p.Lines, p.LineC}, [2]int{p.M, p.LDC}, [2]int{p.N, 1})
+		needExtent("the mask", len(e.Mask), p.Lines, p.LineC, p.M, p.LDC, p.N, 1)
 	}
 }
 
-// needExtent panics unless an operand lies within n elements whose dimensions, none 0, have these lengths and strides.
-func needExtent(what string, n int, dims ...[2]int) {
+// needExtent panics unless an operand of three dimensions, none 0, with these lengths and strides, lies within n elements.
+func needExtent(what string, n, l0, s0, l1, s1, l2, s2 int) {
+	const small = 1 << 30 // products and sums of less cannot overflow
+	if uint(l0|s0|l1|s1|l2|s2) < small && (l0-1)*s0+(l1-1)*s1+(l2-1)*s2 < n {
+		return
+	}
+	dims := [...][2]int{{l0, s0}, {l1, s1}, {l2, s2}}
 	last := uint64(0)
 	for _, d := range dims {
 		over, by := bits.Mul64(uint64(d[0]-1), uint64(d[1])) // a negative stride is a huge one
-		if last += by; over != 0 || by >= uint64(n) || last >= uint64(n) {
-			panic(fmt.Sprintf("simd: %s of lengths and strides %v needs more than its %d elements", what, slices.Clone(dims), n))
+		if last += by; over != 0 || by >= uint64(max(n, 0)) || last >= uint64(max(n, 0)) {
+			panic(fmt.Sprintf("simd: %s of lengths and strides %v needs more than its %d elements", what, dims, n))
 		}
 	}
 }

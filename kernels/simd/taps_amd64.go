@@ -2,6 +2,8 @@
 
 package simd
 
+import "unsafe"
+
 // tapsArgs is what a micro-kernel of taps reads. It computes the tiles of a line, then those of the next one; it moves the
 // pointers as far as the last tile. Strides are in bytes. The generator has the offsets.
 type tapsArgs struct {
@@ -13,19 +15,31 @@ type tapsArgs struct {
 	nextA     uintptr // from the last tile of a line to the first of the next
 	nextC     uintptr
 	nextMask  uintptr
+
+	// What is fetched ahead, in pieces of 256 bytes: from where, how many, how many with each tap, and what then.
+	fetch               uintptr
+	fetchLeft, fetchTap int
+	fetchSecond         uintptr
+	leftSecond          int
 }
 
 // tapsPanels cuts the chains into blocks of taps, of steps where a tap is long, and lines into blocks that a call computes.
-func tapsPanels(s *selection, p *Taps, a, b, c []float32, accumulate bool, e Epilogue) {
+func tapsPanels(s *selection, p *Taps, a, b, c []float32, accumulate bool, e Epilogue, first, second []float32) {
 	if s.isa[opTaps] == isaGo {
 		tapsLoop(s, p, a, b, c, accumulate, e)
 		return
 	}
 	if p.K <= 0 {
-		tapsBlock(s, p, 0, 0, 0, 0, a, b, c, accumulate, e)
+		tapsBlock(s, p, 0, 0, 0, 0, a, b, c, accumulate, e, nil, nil)
 		return
 	}
-	if most := s.taps.steps; p.K > most {
+	if tapsNarrow(s, p, a, b, c, accumulate, e) {
+		return
+	}
+	switch most := s.taps.steps; {
+	case p.K*len(p.At) <= most:
+		tapsBlock(s, p, 0, len(p.At), 0, p.K, a, b, c, accumulate, e, first, second)
+	case p.K > most:
 		steps := even(p.K, most, 1)
 		for t := range p.At {
 			for q := 0; q < p.K; q += steps {
@@ -33,10 +47,11 @@ func tapsPanels(s *selection, p *Taps, a, b, c []float32, accumulate bool, e Epi
 				if t == len(p.At)-1 && q+steps >= p.K {
 					last = e
 				}
-				tapsBlock(s, p, t, t+1, q, min(steps, p.K-q), a, b, c, accumulate || t > 0 || q > 0, last)
+				tapsBlock(s, p, t, t+1, q, min(steps, p.K-q), a, b, c, accumulate || t > 0 || q > 0, last, first, second)
+				first, second = nil, nil
 			}
 		}
-	} else {
+	default:
 		taps := even(len(p.At), most/p.K, 1)
 		for t := 0; t < len(p.At); t += taps {
 			var last Epilogue
@@ -44,14 +59,15 @@ func tapsPanels(s *selection, p *Taps, a, b, c []float32, accumulate bool, e Epi
 			if end == len(p.At) {
 				last = e
 			}
-			tapsBlock(s, p, t, end, 0, p.K, a, b, c, accumulate || t > 0, last)
+			tapsBlock(s, p, t, end, 0, p.K, a, b, c, accumulate || t > 0, last, first, second)
+			first, second = nil, nil
 		}
 	}
 }
 
 // tapsBlock computes the steps q to q+k of the taps from t to end, by blocks of lines and rows: all of a panel of columns
 // before the next panel.
-func tapsBlock(s *selection, p *Taps, t, end, q, k int, a, b, c []float32, accumulate bool, e Epilogue) {
+func tapsBlock(s *selection, p *Taps, t, end, q, k int, a, b, c []float32, accumulate bool, e Epilogue, first, second []float32) {
 	var g tapsArgs // field by field: see gemmBlock
 	g.rsa, g.csa, g.ldb, g.ldc = 4*uintptr(p.RowA), 4*uintptr(p.ColA), 4*uintptr(p.LDB), 4*uintptr(p.LDC)
 	g.k = k
@@ -67,12 +83,20 @@ func tapsBlock(s *selection, p *Taps, t, end, q, k int, a, b, c []float32, accum
 	if e.Relu {
 		g.flags |= gemmRelu
 	}
+	if g.taps > 0 && len(first)+len(second) > 0 {
+		g.ahead(p, first, second)
+	}
 	lines, rows := s.tapBlock(p, g.taps*k)
+	limit := s.tapsCols
+	stacked := s.stacks(p) && g.taps > 0
+	if stacked {
+		lines, rows, limit = 3, 3, s.lanes()
+	}
 	for l := 0; l < p.Lines; l += lines {
 		for i := 0; i < p.M; i += rows {
 			m := min(rows, p.M-i)
 			for j := 0; j < p.N; {
-				n := s.tapPanel(p.N - j)
+				n := s.tapPanel(p.N-j, limit)
 				g.live, g.last = n.live, n.last
 				if e.Bias != nil {
 					g.bias = &e.Bias[j]
@@ -80,9 +104,18 @@ func tapsBlock(s *selection, p *Taps, t, end, q, k int, a, b, c []float32, accum
 				if g.taps > 0 {
 					g.b = &b[(t*p.K+q)*p.LDB+j]
 				}
+				if stacked && n.nr == limit {
+					g.rows, g.tiles, g.lines = 9, 1, 1
+					g.walk(s, p, stackedLines, 0, 0, q, j, a, c, e.Mask)
+					j += n.width
+					continue
+				}
 				// Tiles of nearly equal height: higher ones of one row more, then the others.
-				tiles := (m + s.tapRows(n.nr) - 1) / s.tapRows(n.nr)
-				height, higher := m/tiles, m%tiles
+				tiles, height, higher := 1, m, 0
+				if high := s.tapRows(n.nr); m > high {
+					tiles = (m + high - 1) / high
+					height, higher = m/tiles, m%tiles
+				}
 				if higher > 0 {
 					g.rows, g.tiles, g.lines = height+1, higher, min(lines, p.Lines-l)
 					g.walk(s, p, n.nr, l, i, q, j, a, c, e.Mask)
@@ -93,6 +126,21 @@ func tapsBlock(s *selection, p *Taps, t, end, q, k int, a, b, c []float32, accum
 			}
 		}
 	}
+}
+
+// fetchPiece is how many elements a kernel fetches ahead at a time.
+const fetchPiece = 64
+
+// ahead says what is fetched ahead, spread over the taps of all tiles. The addresses are no pointers: they may come to lie
+// behind what they are of.
+func (g *tapsArgs) ahead(p *Taps, first, second []float32) {
+	if len(first) < fetchPiece {
+		first, second = second, nil
+	}
+	g.fetch, g.fetchLeft = uintptr(unsafe.Pointer(unsafe.SliceData(first))), len(first)/fetchPiece
+	g.fetchSecond, g.leftSecond = uintptr(unsafe.Pointer(unsafe.SliceData(second))), len(second)/fetchPiece
+	tiles := p.Lines * ((p.M + 11) / 12) * ((p.N + 31) / 32)
+	g.fetchTap = 1 + (g.fetchLeft+g.leftSecond)/(tiles*g.taps)
 }
 
 // walk computes tiles of g.rows rows by nr columns, so many in each of so many lines, from row i of line l and column j on.
@@ -112,15 +160,43 @@ func (g *tapsArgs) walk(s *selection, p *Taps, nr, l, i, q, j int, a, c, mask []
 		g.mask = &mask[at]
 		g.stepMask, g.nextMask = g.stepC, g.nextC
 	}
-	if s.isa[opTaps] == isaAVX512 {
+	switch set := s.isa[opTaps]; {
+	case nr == stackedLines:
+		g.nextA = 4 * uintptr(p.LineA)
+		if set == isaAVX512 {
+			f32taps_stacked_avx512(g)
+		} else {
+			f32taps_stacked_avx2(g)
+		}
+	case set == isaAVX512:
 		tapsTile_avx512(nr, g)
-	} else {
+	default:
 		tapsTile_avx2(nr, g)
 	}
 }
 
+// stackedLines stands for the columns of a tile of three lines of three rows, one vector wide: the gradient of filters of
+// 3 by 3 pixels of one channel, whose lines would be too few chains each.
+const stackedLines = -1
+
+// stacks says whether lines are computed three at once.
+func (s *selection) stacks(p *Taps) bool {
+	return p.M == 3 && p.Lines == 3 && p.LineC == 3*p.LDC && !s.tapsForced && (s.isa[opTaps] == isaAVX512 && p.N > 8 || p.N%8 == 0)
+}
+
+// lanes is how many elements a vector of the set has.
+func (s *selection) lanes() int {
+	if s.isa[opTaps] == isaAVX512 {
+		return 16
+	}
+	return 8
+}
+
 // tapBlock is how many lines, and of these how many rows, a call computes at most, of chains of k steps.
 func (s *selection) tapBlock(p *Taps, k int) (lines, rows int) {
+	if k*p.Lines*p.M <= s.taps.call && p.Lines*p.LineA <= s.blocks.a { // no need of divisions
+		return p.Lines, p.M
+	}
 	most := max(12, s.taps.call/max(k, 1)) // rows of all lines
 	if rows = even(p.M, most, 12); rows < p.M {
 		return 1, rows
@@ -144,12 +220,12 @@ func (s *selection) tapRows(nr int) int {
 	return high
 }
 
-// tapPanel says how to begin on n columns.
-func (s *selection) tapPanel(n int) columns {
+// tapPanel says how to begin on n columns with panels of at most limit.
+func (s *selection) tapPanel(n, limit int) columns {
 	if s.isa[opTaps] == isaAVX2 {
-		return panel(isaAVX2, false, n, s.tapsCols)
+		return panel(isaAVX2, false, n, limit)
 	}
-	width := min(n, s.tapsCols)
+	width := min(n, limit)
 	t := columns{width: width, nr: 8}
 	for t.nr < width {
 		t.nr *= 2

@@ -2,6 +2,6 @@
 
 package simd
 
-func tapsPanels(s *selection, p *Taps, a, b, c []float32, accumulate bool, e Epilogue) {
+func tapsPanels(s *selection, p *Taps, a, b, c []float32, accumulate bool, e Epilogue, _, _ []float32) {
 	tapsLoop(s, p, a, b, c, accumulate, e)
 }

@@ -66,6 +66,52 @@ func randomTaps(rng *rand.Rand, lines, m, n, k, taps int) *tapsCase {
 	return p
 }
 
+// fewColumns draws a product that amd64 computes turned: of pixels, or of rows that lie beside each other.
+func fewColumns(rng *rand.Rand, set isa, pixels bool) *tapsCase {
+	p := &tapsCase{Taps: Taps{Lines: 1 + rng.IntN(12), M: 70 + rng.IntN(90), N: 1 + rng.IntN(4)}}
+	far := 0
+	if pixels {
+		p.RowA, p.ColA = 2+rng.IntN(20), 1
+		p.LineA = (p.M + rng.IntN(p.M)) * p.RowA
+		each := 1 + rng.IntN(3)
+		p.K = each * p.RowA
+		for len(p.At)*p.K < 64 {
+			p.At = append(p.At, rng.IntN(40)*p.RowA)
+		}
+	} else {
+		if set == isaAVX2 {
+			p.M &^= 7
+		}
+		p.RowA, p.ColA = 1, rng.IntN(50)
+		p.LineA, p.K = rng.IntN(60), 1+rng.IntN(60)
+		for len(p.At)*p.K < 64 {
+			p.At = append(p.At, rng.IntN(100))
+		}
+	}
+	for _, at := range p.At {
+		far = max(far, at)
+	}
+	p.LDB, p.LDC = p.N+rng.IntN(3), p.N+rng.IntN(3)
+	p.LineC = p.M*p.LDC + rng.IntN(3)
+	draw := normals
+	if rng.IntN(3) == 0 {
+		draw = testValues
+	}
+	p.a = draw(rng, (p.Lines-1)*p.LineA+(p.M-1)*p.RowA+far+(p.K-1)*p.ColA+1)
+	p.b = draw(rng, (len(p.At)*p.K-1)*p.LDB+p.N)
+	p.c = guard(rng, (p.Lines-1)*p.LineC+(p.M-1)*p.LDC+p.N)
+	p.each(func(at int) { p.c.mid[at] = float32(rng.NormFloat64()) })
+	p.accumulate = rng.IntN(2) == 0
+	p.e.Relu = rng.IntN(2) == 0
+	if rng.IntN(2) == 0 {
+		p.e.Bias = normals(rng, p.N)
+	}
+	if rng.IntN(2) == 0 {
+		p.e.Mask, p.e.LDMask = testValues(rng, len(p.c.mid)), p.LDC
+	}
+	return p
+}
+
 // each runs f for the place of every element of C; the others are canaries.
 func (p *tapsCase) each(f func(at int)) {
 	for l := range p.Lines {
@@ -115,7 +161,11 @@ func (p *tapsCase) chains() []float32 {
 func (p *tapsCase) check(t *testing.T) {
 	t.Helper()
 	want := p.chains()
-	GemmTaps(&p.Taps, p.a, p.b, p.c.mid, p.accumulate, p.e)
+	if p.M%2 == 0 {
+		GemmTapsAhead(&p.Taps, p.a, p.b, p.c.mid, p.accumulate, p.e, p.b, p.a[:len(p.a)/2])
+	} else {
+		GemmTaps(&p.Taps, p.a, p.b, p.c.mid, p.accumulate, p.e)
+	}
 	sameBits(t, p.String(), p.c.mid, want)
 	p.c.check(t, p.String())
 }
@@ -136,6 +186,17 @@ func TestTapsSets(t *testing.T) {
 			}
 			for range 12 {
 				randomTaps(rng, 1+rng.IntN(9), 1+rng.IntN(60), 1+rng.IntN(100), rng.IntN(60), 1+rng.IntN(9)).check(t)
+			}
+			for range 40 { // lines that are computed together
+				p := randomTaps(rng, 3, 3, 1+rng.IntN(40), rng.IntN(30), 1+rng.IntN(5))
+				p.LDC = p.N + rng.IntN(3)
+				p.LineC = 3 * p.LDC
+				p.c = guard(rng, 2*p.LineC+2*p.LDC+p.N)
+				p.each(func(at int) { p.c.mid[at] = float32(rng.NormFloat64()) })
+				if p.e.Mask != nil {
+					p.e.Mask, p.e.LDMask = testValues(rng, len(p.c.mid)), p.LDC
+				}
+				p.check(t)
 			}
 			for _, s := range tapsShapes() {
 				p := &tapsCase{Taps: s.Taps, accumulate: s.accumulate}
@@ -204,12 +265,12 @@ func TestTapsRefuses(t *testing.T) {
 	const a, b, c = 2*20 + 3*2 + 7 + 5 + 1, 12 * 5, 60
 	for name, f := range map[string]func(p *Taps, a, b, c *int, e *Epilogue){
 		"":                       func(*Taps, *int, *int, *int, *Epilogue) {},
-		"A of":                   func(_ *Taps, a, _, _ *int, _ *Epilogue) { *a-- },
+		"A from":                 func(_ *Taps, a, _, _ *int, _ *Epilogue) { *a-- },
 		"B of":                   func(_ *Taps, _, b, _ *int, _ *Epilogue) { *b-- },
 		"C of":                   func(_ *Taps, _, _, c *int, _ *Epilogue) { *c-- },
-		"A of lengths":           func(p *Taps, _, _, _ *int, _ *Epilogue) { p.At = []int{0, 8} },
-		"A of lengths and":       func(p *Taps, _, _, _ *int, _ *Epilogue) { p.RowA = -1 },
-		"A of lengths and s":     func(p *Taps, _, _, _ *int, _ *Epilogue) { p.LineA = math.MaxInt },
+		"A from the":             func(p *Taps, _, _, _ *int, _ *Epilogue) { p.At = []int{0, 8} },
+		"A from the last":        func(p *Taps, _, _, _ *int, _ *Epilogue) { p.RowA = -1 },
+		"A from the last t":      func(p *Taps, _, _, _ *int, _ *Epilogue) { p.LineA = math.MaxInt },
 		"C of lengths":           func(p *Taps, _, _, _ *int, _ *Epilogue) { p.LineC = -1 },
 		"1 elements before A":    func(p *Taps, _, _, _ *int, _ *Epilogue) { p.At = []int{0, -1} },
 		"without taps":           func(p *Taps, _, _, _ *int, _ *Epilogue) { p.At = nil },
@@ -245,7 +306,7 @@ func TestTapsRefuses(t *testing.T) {
 // TestTapsAllocate: a product by taps allocates nothing.
 func TestTapsAllocate(t *testing.T) {
 	p := randomTaps(rand.New(rand.NewPCG(47, 47)), 3, 20, 20, 9, 3)
-	if n := testing.AllocsPerRun(10, func() { GemmTaps(&p.Taps, p.a, p.b, p.c.mid, p.accumulate, p.e) }); n > 0 {
+	if n := testing.AllocsPerRun(10, func() { GemmTapsAhead(&p.Taps, p.a, p.b, p.c.mid, p.accumulate, p.e, p.a, p.b) }); n > 0 {
 		t.Errorf("%v allocations", n)
 	}
 }

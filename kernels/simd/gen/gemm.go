@@ -49,14 +49,15 @@ const (
 // for every width.
 type gemmKernel struct {
 	*asm
-	name   string
-	widths []int // lanes of each vector of a row, at most
-	rows   int   // at most
-	least  int   // the fewest rows or vectors that it has chains for
-	long   bool
-	masked bool // AVX2's fewer than four columns
-	taps   bool // a tap is a loop over k: tapsArgs
-	acc0   int  // register of the first accumulator
+	name    string
+	widths  []int // lanes of each vector of a row, at most
+	rows    int   // at most
+	least   int   // the fewest rows or vectors that it has chains for
+	long    bool
+	masked  bool // AVX2's fewer than four columns
+	taps    bool // a tap is a loop over k: tapsArgs
+	stacked bool // of A three lines of three rows
+	acc0    int  // register of the first accumulator
 
 	vecs, mr int // of the chains being written
 }

@@ -175,7 +175,12 @@ func (t *gemmKernel) twice(body func(), align bool) {
 
 // step writes one step of every chain.
 func (t *gemmKernel) step() {
-	a := func(i int) string { return line(i, "SI", "AX", "R8", 0) }
+	a := func(i int) string {
+		if t.stacked {
+			return row(i%3, []string{"SI", "R13", "R14"}[i/3], "", "AX", "", 0)
+		}
+		return line(i, "SI", "AX", "R8", 0)
+	}
 	switch {
 	case t.long && t.rows == 1: // no register is used twice: B comes straight from memory
 		t.p("VBROADCASTSS (SI), %s", t.r(2))

@@ -11,6 +11,11 @@ const (
 	argNextA
 	argNextC
 	argNextMask
+	argFetch
+	argFetchLeft
+	argFetchTap
+	argFetchSecond
+	argLeftSecond
 )
 
 // tapsFamily writes the kernels of products whose steps come in taps and whose rows in lines, and the switch that calls
@@ -32,45 +37,85 @@ func (a *asm) tapsFamily() {
 		k.write()
 		sw += fmt.Sprintf("\tcase %s:\n\t\tf32taps_%s_%s(p)\n", l.when, l.name, a.name)
 	}
+	stacked := &gemmKernel{asm: a, name: "stacked", widths: []int{a.lanes}, least: 9, rows: 9, masked: a.wide(), taps: true, stacked: true}
+	stacked.write()
+	a.narrow()
 	a.switches += fmt.Sprintf("\n// tapsTile_%s computes tiles of p.rows rows by nr columns.\nfunc tapsTile_%s(nr int, p *tapsArgs) {\n\tswitch {\n%s\t}\n}\n", a.name, a.name, sw)
 }
 
 func (*arm) tapsFamily() {}
 
-// tapChains writes the loops over the taps, for every number of rows, which go on through B; R10 counts them.
+// tapChains writes the loops over the taps, which go on through B; R10 counts them. Of each tap the loop over its steps is
+// there for every number of rows. The kernel of stacked lines takes three of three rows at once, which would be too few
+// chains each; argNextA is then from line to line.
 func (t *gemmKernel) tapChains(done string) {
 	t.vecs = len(t.widths)
+	tap, next := t.fresh("tap"), t.fresh("next")
 	t.p("CMPQ %d(DI), $0", argTaps)
 	t.p("JE %s", done)
 	t.p("MOVQ %d(DI), DX", argB)
 	t.p("MOVQ $0, R10")
-	t.p("MOVQ %d(DI), R8", argRows)
-	t.choose("R8", t.least, t.rows, func(n int) {
-		t.mr = n
+	if t.stacked {
+		t.p("MOVQ %d(DI), R8", argNextA)
+	} else {
 		t.three("AX", "R8")
-		tap := t.fresh("tap")
-		t.at(tap)
-		t.p("MOVQ %d(DI), SI", argAt)
-		t.p("MOVQ %d(DI), CX", argA)
-		t.p("MOVQ (SI)(R10*8), SI")
-		t.p("LEAQ (CX)(SI*4), SI")
-		if n > 4 {
-			t.p("LEAQ (SI)(AX*4), R13")
-		}
-		if n > 8 {
-			t.p("LEAQ (SI)(AX*8), R14")
-		}
-		t.p("MOVQ %d(DI), CX", argK)
-		if n > 3 {
+	}
+	t.at(tap)
+	t.fetchAhead()
+	t.p("MOVQ %d(DI), SI", argAt)
+	t.p("MOVQ %d(DI), CX", argA)
+	t.p("MOVQ (SI)(R10*8), SI")
+	t.p("LEAQ (CX)(SI*4), SI")
+	switch {
+	case t.stacked:
+		t.p("LEAQ (SI)(R8*1), R13")
+		t.p("LEAQ (SI)(R8*2), R14")
+	default:
+		t.bases("SI", "AX")
+	}
+	t.p("MOVQ %d(DI), CX", argK)
+	t.choose(fmt.Sprintf("%d(DI)", argRows), t.least, t.rows, func(n int) {
+		if t.mr = n; n > 3 {
 			t.twice(t.step, n == t.rows)
 		} else {
 			t.repeat(t.step)
 		}
-		t.p("INCQ R10")
-		t.p("CMPQ R10, %d(DI)", argTaps)
-		t.p("JLT %s", tap)
-		t.p("JMP %s", done)
+		if n < t.rows {
+			t.p("JMP %s", next)
+		}
 	})
+	t.at(next)
+	t.p("INCQ R10")
+	t.p("CMPQ R10, %d(DI)", argTaps)
+	t.p("JLT %s", tap)
+}
+
+// fetchAhead fetches a few lines of what the next call reads or writes into the second cache: argFetchTap pieces of four
+// lines, while any are left of two ranges.
+func (t *gemmKernel) fetchAhead() {
+	loop, stop, none := t.fresh("ahead"), t.fresh("stop"), t.fresh("none")
+	t.p("CMPQ %d(DI), $0", argFetchLeft)
+	t.p("JE %s", none)
+	t.p("MOVQ %d(DI), CX", argFetchTap)
+	t.p("MOVQ %d(DI), SI", argFetch)
+	t.at(loop)
+	for d := 0; d < 256; d += 64 {
+		t.p("PREFETCHT1 %d(SI)", d)
+	}
+	t.p("ADDQ $256, SI")
+	t.p("DECQ %d(DI)", argFetchLeft)
+	t.p("JZ %s", stop)
+	t.p("DECQ CX")
+	t.p("JNZ %s", loop)
+	t.p("MOVQ SI, %d(DI)", argFetch)
+	t.p("JMP %s", none)
+	t.at(stop)
+	t.p("MOVQ %d(DI), SI", argFetchSecond)
+	t.p("MOVQ SI, %d(DI)", argFetch)
+	t.p("MOVQ %d(DI), SI", argLeftSecond)
+	t.p("MOVQ SI, %d(DI)", argFetchLeft)
+	t.p("MOVQ $0, %d(DI)", argLeftSecond)
+	t.at(none)
 }
 
 // tapsAfter goes on with the next tile of the line, or the first of the next line, or returns. As in tileAfter, no pointer
