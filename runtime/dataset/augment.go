@@ -215,17 +215,27 @@ func (a *Augmentation) Only() []*Augmentation {
 	return out
 }
 
-// Check says whether the pictures of a source can be augmented so. It reads no row.
+// Check says whether the pictures of a source can be augmented so, for a training that reads the columns inputs, if they are
+// named. It reads no row.
 //
 // Errors: that of the augmentation; it changes nothing; a column that does not exist or is not one of pictures; pictures too
-// small for a change; several columns of which neither Apart nor Together is said; what Mixup mixes.
-func (a *Augmentation) Check(src Source) error {
+// small for a change; several columns of which neither Apart nor Together is said; columns that Mixup cannot mix; an input
+// that it does not mix with the pictures.
+func (a *Augmentation) Check(src Source, inputs ...string) error {
 	cols, err := checkSource(src)
 	if err != nil {
 		return err
 	}
-	_, err = a.bind(cols)
-	return err
+	b, err := a.bind(cols)
+	if err != nil || b.mix == nil {
+		return err
+	}
+	for _, name := range inputs {
+		if !slices.Contains(b.mix.columns, name) && !slices.ContainsFunc(b.of, func(c boundColumn) bool { return c.name == name }) {
+			return fmt.Errorf("dataset: Augment: Mixup mixes the pictures of two rows, but column %q, which is read too, would be that of one of them: name it in Mixup; labels are mixed as probabilities, which Table.OneHot makes", name)
+		}
+	}
+	return nil
 }
 
 // bound is an augmentation of the columns of a source.
