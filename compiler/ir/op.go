@@ -163,6 +163,16 @@ type (
 	// Linear is an op that may be linear, but for a constant, in the operands that
 	// vary, all of them together, the others being constants.
 	Linear interface{ Linear(vary []bool) bool }
+	// Vanisher is an op that says whether its results are 0 where these operands are,
+	// whatever the others hold. Linear says it of what is linear, and the meaning of what is
+	// made element by element.
+	Vanisher interface{ Vanishes(zero []bool) bool }
+	// Filterer is an op that multiplies its first operand by weights, its second, and adds its
+	// third, if it is given: a number for each channel of the result, which are axis 1.
+	// MakesChannel returns which of them the element i of weights of this shape is for.
+	Filterer interface {
+		MakesChannel(weights []int, i int) int
+	}
 	// Bounded is an op that may be wrong for some lengths although Infer takes it: it is
 	// asked once more with the greatest ones, and an error refuses them.
 	Bounded interface {

@@ -40,7 +40,7 @@ func TestFacetsHold(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"Commutes", "View", "ShapeOnly", "Draws", "Sizes", "Total", "Turns", "Follow", "InPanels", "Transposed", "Chain", "TrainingOnly", "InPlace", "ByParts"} {
+	for _, name := range []string{"Commutes", "View", "ShapeOnly", "Draws", "Sizes", "Total", "Turns", "Follow", "InPanels", "Transposed", "Chain", "TrainingOnly", "InPlace", "ByParts", "Vanishes", "MakesChannel"} {
 		if held[name] == 0 {
 			t.Errorf("no case shows %s", name)
 		}
@@ -84,6 +84,12 @@ func (f *facetCase) hold() map[string]string {
 		x := f.in[0].Clone()
 		x.Shape = f.out[0].Shape
 		say("View", alike(x, f.out[0]), "the result has other elements")
+	}
+	if o, ok := op.(ir.Filterer); ok {
+		f.filters(o, say)
+	}
+	if o, ok := op.(ir.Vanisher); ok {
+		f.vanishes(o, say)
 	}
 	if ir.ShapeOnly(op) {
 		x := f.in[0].Clone()
@@ -158,6 +164,62 @@ func (f *facetCase) hold() map[string]string {
 		say("InPlace", i < len(types), "there is no operand %d", i)
 	}
 	return shown
+}
+
+// filters changes each weight, and each element of the third operand, and looks whether only
+// the channel changes that it is for.
+func (f *facetCase) filters(op ir.Filterer, say func(name string, ok bool, format string, a ...any)) {
+	y := f.out[0]
+	changes := func(operand, i, channel int) bool {
+		in := slices.Clone(f.in)
+		in[operand] = in[operand].Clone()
+		in[operand].F64[i] += 3
+		out, err := f.eval(f.n.Op, f.env, in...)
+		for e := range y.F64 {
+			if err != nil || coordinate(y.Shape, e, 1) != channel && !alike(out[0].Part(e, e+1), y.Part(e, e+1)) {
+				return false
+			}
+		}
+		return operand == 1 || !alike(out[0], y)
+	}
+	for i := range f.in[1].F64 {
+		if c := op.MakesChannel(f.in[1].Shape, i); !changes(1, i, c) {
+			say("MakesChannel", false, "element %d of the weights is not for channel %d alone", i, c)
+			return
+		}
+	}
+	if len(f.in) > 2 {
+		for c := range f.in[2].F64 {
+			say("MakesChannel", changes(2, c, c), "the third operand is not added to channel %d", c)
+		}
+	}
+}
+
+// vanishes sets the operands to 0 that Vanishes asks for, in each way that it may be asked,
+// and looks at the results.
+func (f *facetCase) vanishes(op ir.Vanisher, say func(name string, ok bool, format string, a ...any)) {
+	for _, x := range f.in {
+		if slices.ContainsFunc(x.F64, func(v float64) bool { return v-v != 0 }) {
+			return // what is not finite stays so
+		}
+	}
+	for set := range 1 << len(f.in) {
+		zero, in := make([]bool, len(f.in)), slices.Clone(f.in)
+		for i, x := range f.in {
+			if zero[i] = set>>i&1 == 1; zero[i] {
+				in[i] = ir.NewTensor(x.DType, x.Shape...)
+			}
+		}
+		if !op.Vanishes(zero) {
+			continue
+		}
+		out, err := f.eval(f.n.Op, f.env, in...)
+		good := err == nil && slices.IndexFunc(out[0].F64, func(v float64) bool { return v != 0 }) < 0
+		say("Vanishes", good, "it is not 0 where the operands %v are (%v)", zero, err)
+		if !good {
+			return
+		}
+	}
 }
 
 // follows changes each index of each axis of the operand and looks whether what changes
