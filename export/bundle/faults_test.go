@@ -31,6 +31,9 @@ import (
 // says another number; theSquare is the model where exchanges fit.
 const faultCount, faultModels, theSquare = 500, 18, 2
 
+// imageFaultCount is how many faults of images are put in where faultCount others are.
+const imageFaultCount = 160
+
 func faultsWanted(t *testing.T) int {
 	s := os.Getenv("LAMINA_FAULTS")
 	if s == "" {
@@ -192,19 +195,40 @@ type outcome struct {
 // refused that matters: see export/README.md, which has the table.
 func TestFaults(t *testing.T) {
 	models := faultyModels(t, faultModels)
-	kinds := faults.Kinds()
+	count := faultsWanted(t)
+	table := putFaults(t, models, faults.Kinds(), count, func(i, kind, at int) int {
+		if kind < 3 && i%2 == 0 {
+			return theSquare
+		}
+		return at
+	})
+	if count == faultCount {
+		section(t, filepath.Join("..", "README.md"), "faults", table)
+	}
+}
+
+// TestImageFaults does the same with the faults and files of images.
+func TestImageFaults(t *testing.T) {
+	count := faultsWanted(t) * imageFaultCount / faultCount
+	models, kinds := imageModels(t), faults.ImageKinds()
+	table := putFaults(t, models, kinds, count, func(i, _, _ int) int { return i / len(kinds) % len(models) })
+	if count == imageFaultCount {
+		section(t, filepath.Join("..", "README.md"), "image faults", table)
+	}
+}
+
+// putFaults puts so many faults, one kind after another, into models, which choose picks,
+// and returns the table of what became of them.
+func putFaults(t *testing.T, models []*shipped, kinds []string, count int, choose func(i, kind, at int) int) string {
+	t.Helper()
 	type job struct {
 		kind string
 		key  random.Key
 	}
 	jobs, seen := make([][]job, len(models)), map[string]bool{}
-	count := faultsWanted(t)
 	for i, n := 0, 0; n < count; i++ {
 		k := kinds[i%len(kinds)]
-		at := (i/len(kinds) + i) % len(models)
-		if i%len(kinds) < 3 && i%2 == 0 {
-			at = theSquare
-		}
+		at := choose(i, i%len(kinds), (i/len(kinds)+i)%len(models))
 		key := random.New(uint64(i)).DeriveString("fault")
 		f, ok := faults.Put(read(t, models[at].model), k, key)
 		if id := fmt.Sprint(at, k, f.What); ok && !seen[id] {
@@ -252,9 +276,7 @@ func TestFaults(t *testing.T) {
 	}
 	table := faultTable(kinds, all)
 	t.Log("\n" + table)
-	if count == faultCount {
-		section(t, filepath.Join("..", "README.md"), "faults", table)
-	}
+	return table
 }
 
 func read(t *testing.T, b []byte) *onnxpb.ModelProto {
@@ -294,6 +316,35 @@ func faultyModels(t *testing.T, n int) []*shipped {
 	for seed := uint64(0); len(models) < n; seed++ {
 		m := randmodel.Plain(seed)
 		models = append(models, shipValues(t, m.Name(), m.Rows(64), m.Outputs...))
+	}
+	return models
+}
+
+// imageModels ships models of images: a small network for digits, an autoencoder whose
+// decoder has the same filters, one with groups, and random ones.
+func imageModels(t *testing.T) []*shipped {
+	t.Helper()
+	pictures := func(shape ...int) dataset.Source {
+		key := random.New(7)
+		return dataset.From(make([]int, 64), func(_ int, row dataset.Row) {
+			key.FillNormal32(row.F32Slice("x"), 0)
+			key = key.Derive(1)
+		}, dataset.Column{Name: "x", DType: dataset.F32, Shape: shape})
+	}
+	net := spec.Sequential("net", spec.Conv(4, 3).Same().Stride(2), spec.ReLU(), spec.AveragePool(3).Same().Stride(2), spec.Conv(6, 3), spec.ELU(), spec.MaxPool(2).Stride(1), spec.Flatten(), spec.Dense(5))
+	enc := spec.Sequential("encoder", spec.Conv(4, 3).Stride(2).Pad(1), spec.Tanh(), spec.Conv(4, 3).Groups(2).Dilation(2).Same(), spec.SiLU())
+	ae := spec.Autoencoder("tied", spec.Input("x", 2, 8, 9), enc, spec.Mirror("decoder", enc).Tied())
+	up := spec.Sequential("up", spec.DepthwiseConv(2, 3).Same(), spec.GELU(), spec.ConvTranspose(4, 3).Stride(2).Groups(2).Pad(1).OutputPad(1), spec.Tanh(),
+		spec.AveragePool(3).Stride(2).Pad(1).CountPads(), spec.ConvTranspose(2, 3, 2).Stride(3, 2), spec.Upsample(2).Linear())
+	models := []*shipped{
+		shipValues(t, "net", pictures(1, 16, 16), spec.Input("x", 1, 16, 16).Then(net).Named("y")),
+		shipValues(t, "tied", pictures(2, 8, 9), ae.Tap("code"), ae.Tap("reconstruction")),
+		shipValues(t, "up", pictures(4, 5, 5), spec.Input("x", 4, 5, 5).Then(up).Named("y")),
+	}
+	for seed := uint64(0); len(models) < 12; seed++ {
+		if m := randmodel.Images(seed); !m.Batch {
+			models = append(models, shipValues(t, m.Name(), m.Rows(64), m.Outputs...))
+		}
 	}
 	return models
 }

@@ -44,19 +44,21 @@ func kinds() []kind {
 	}
 }
 
-// Kinds returns the names of all kinds.
-func Kinds() []string {
-	var names []string
-	for _, k := range kinds() {
-		names = append(names, k.name)
+// Kinds returns the names of the kinds that any file may have; see [ImageKinds].
+func Kinds() []string { return names(kinds()) }
+
+func names(list []kind) []string {
+	var out []string
+	for _, k := range list {
+		out = append(out, k.name)
 	}
-	return names
+	return out
 }
 
 // Put puts one fault of a kind into m, the same for the same key. It reports false
 // and changes nothing if m has no place for the kind.
 func Put(m *onnxpb.ModelProto, name string, key random.Key) (Fault, bool) {
-	for _, k := range kinds() {
+	for _, k := range append(kinds(), imageKinds()...) {
 		if k.name != name {
 			continue
 		}
