@@ -36,8 +36,9 @@ func optioned() map[string]func() any {
 		"BatchNormLayer": func() any { return spec.BatchNorm() },
 		"ConvLayer":      func() any { return spec.Conv(2, 3).Pad(1) }, "ConvTransposeLayer": func() any { return spec.ConvTranspose(2, 3).Pad(1) },
 		"PoolLayer": func() any { return spec.AveragePool(2).Pad(1) }, "UpsampleLayer": func() any { return spec.Upsample(2) },
-		"GlobalPoolLayer": func() any { return spec.GlobalMaxPool() },
-		"PredictedLayer":  func() any { return spec.Predicted() },
+		"GlobalPoolLayer":      func() any { return spec.GlobalMaxPool() },
+		"SquaredDistanceLayer": func() any { return spec.SquaredDistance([]float64{1, 2}) },
+		"PredictedLayer":       func() any { return spec.Predicted() },
 		"IntegratedGradientsLayer": func() any {
 			return spec.IntegratedGradients(4, func(x *spec.Value, _ ...*spec.Value) *spec.Value { return x })
 		},

@@ -31,7 +31,8 @@ func inside(function string) bool {
 	return strings.HasPrefix(function, module+"spec.") ||
 		strings.HasPrefix(function, module+"spec/spectest.") ||
 		strings.HasPrefix(function, module+"runtime/pretrain.") ||
-		strings.HasPrefix(function, module+"runtime/train.(*Result).") // Net
+		strings.HasPrefix(function, module+"runtime/train.(*Result).") || // Net
+		function == module+"runtime/train.Untrained" || function == module+"runtime/train.untrained"
 }
 
 // pos returns the first frame outside and the next one after it.

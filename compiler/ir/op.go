@@ -163,6 +163,10 @@ type (
 	// Linear is an op that may be linear, but for a constant, in the operands that
 	// vary, all of them together, the others being constants.
 	Linear interface{ Linear(vary []bool) bool }
+	// Vanisher is an op that says whether its results are 0 where these operands are,
+	// whatever the others hold. Linear says it of what is linear, and the meaning of what is
+	// made element by element.
+	Vanisher interface{ Vanishes(zero []bool) bool }
 	// Bounded is an op that may be wrong for some lengths although Infer takes it: it is
 	// asked once more with the greatest ones, and an error refuses them.
 	Bounded interface {

@@ -139,6 +139,7 @@ var facets = []struct {
 	{"MixesRows", is[ir.RowMixer]},
 	{"SumsRows", is[ir.RowSummer]},
 	{"Linear", is[ir.Linear]},
+	{"Vanishes", is[ir.Vanisher]},
 	{"Total", is[ir.Totaler]},
 	{"Commutes", is[ir.Commuter]},
 	{"Turns", is[ir.Turner]},

@@ -40,7 +40,7 @@ func TestFacetsHold(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"Commutes", "View", "ShapeOnly", "Draws", "Sizes", "Total", "Turns", "Follow", "InPanels", "Transposed", "Chain", "TrainingOnly", "InPlace", "ByParts"} {
+	for _, name := range []string{"Commutes", "View", "ShapeOnly", "Draws", "Sizes", "Total", "Turns", "Follow", "InPanels", "Transposed", "Chain", "TrainingOnly", "InPlace", "ByParts", "Vanishes"} {
 		if held[name] == 0 {
 			t.Errorf("no case shows %s", name)
 		}
@@ -84,6 +84,9 @@ func (f *facetCase) hold() map[string]string {
 		x := f.in[0].Clone()
 		x.Shape = f.out[0].Shape
 		say("View", alike(x, f.out[0]), "the result has other elements")
+	}
+	if o, ok := op.(ir.Vanisher); ok {
+		f.vanishes(o, say)
 	}
 	if ir.ShapeOnly(op) {
 		x := f.in[0].Clone()
@@ -158,6 +161,33 @@ func (f *facetCase) hold() map[string]string {
 		say("InPlace", i < len(types), "there is no operand %d", i)
 	}
 	return shown
+}
+
+// vanishes sets the operands to 0 that Vanishes asks for, in each way that it may be asked,
+// and looks at the results.
+func (f *facetCase) vanishes(op ir.Vanisher, say func(name string, ok bool, format string, a ...any)) {
+	for _, x := range f.in {
+		if slices.ContainsFunc(x.F64, func(v float64) bool { return v-v != 0 }) {
+			return // what is not finite stays so
+		}
+	}
+	for set := range 1 << len(f.in) {
+		zero, in := make([]bool, len(f.in)), slices.Clone(f.in)
+		for i, x := range f.in {
+			if zero[i] = set>>i&1 == 1; zero[i] {
+				in[i] = ir.NewTensor(x.DType, x.Shape...)
+			}
+		}
+		if !op.Vanishes(zero) {
+			continue
+		}
+		out, err := f.eval(f.n.Op, f.env, in...)
+		good := err == nil && slices.IndexFunc(out[0].F64, func(v float64) bool { return v != 0 }) < 0
+		say("Vanishes", good, "it is not 0 where the operands %v are (%v)", zero, err)
+		if !good {
+			return
+		}
+	}
 }
 
 // follows changes each index of each axis of the operand and looks whether what changes

@@ -86,6 +86,9 @@ func (op KSparse) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value {
 // MixesRows states that rows stay apart: the last axis has a known length.
 func (KSparse) MixesRows([]ir.Type) bool { return false }
 
+// Vanishes states that what is kept of zeros is 0.
+func (KSparse) Vanishes(zero []bool) bool { return zero[1] }
+
 // Linear states that it is in v.
 func (KSparse) Linear(vary []bool) bool { return !vary[0] }
 

@@ -149,6 +149,9 @@ func (op MatMul) MixesRows(in []ir.Type) bool { return op.SumsRows(in) }
 // Linear states that it is in either operand.
 func (MatMul) Linear(vary []bool) bool { return !(vary[0] && vary[1]) }
 
+// Vanishes states that a factor of 0 is enough.
+func (MatMul) Vanishes(zero []bool) bool { return zero[0] || zero[1] }
+
 // Split states that the rows of x stay apart, and so do the matrices of a batch.
 func (MatMul) Split(in []ir.Type, out ir.Type) ([]ir.Access, bool) {
 	x, w := in[0], in[1]

@@ -243,6 +243,11 @@ func without(s ir.Shape, axis int) ir.Shape {
 // Sizes is the rows of the update, by which the parts divide.
 func (BatchNormTraining) Sizes() ir.Shape { return ir.Shape{ir.Rows()} }
 
+// Vanishes states that y is 0 where x and what is added are.
+func (op BatchNormTraining) Vanishes(zero []bool) bool {
+	return zero[0] && zero[2] && op.Epsilon > 0
+}
+
 // MixesRows states that y depends on all rows.
 func (BatchNormTraining) MixesRows([]ir.Type) bool { return true }
 

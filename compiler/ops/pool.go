@@ -364,6 +364,9 @@ func (op MaxPoolGrad) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Val
 	return []*ir.Value{nil, b.Op(MaxPoolOf(op), n.In[0], dout[0])}
 }
 
+// Vanishes states that the greatest of zeros is 0.
+func (MaxPool) Vanishes(zero []bool) bool { return zero[0] }
+
 // MixesRows states that rows stay apart.
 func (MaxPool) MixesRows([]ir.Type) bool { return false }
 

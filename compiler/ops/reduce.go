@@ -197,6 +197,9 @@ func (op ReduceMax) VJP(b *ir.Builder, n *ir.Node, dout []*ir.Value) []*ir.Value
 	return []*ir.Value{b.Op(Mul{}, mask, b.Op(Div{}, reshapeTo(b, dout[0], kept), ties))}
 }
 
+// Vanishes states that the greatest of zeros is 0.
+func (ReduceMax) Vanishes(zero []bool) bool { return zero[0] }
+
 // MixesRows states that rows stay apart unless the maximum is over them.
 func (op ReduceMax) MixesRows(in []ir.Type) bool {
 	return along(allAxes(op.Axes, in[0].Rank()), in[0])

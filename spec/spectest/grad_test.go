@@ -79,6 +79,7 @@ var differentiated = map[string]struct {
 	"Upsample":          {one(func() spec.Layer { return spec.Upsample(2).Linear() }), []int{2, 3, 4}},
 	"GlobalAveragePool": {one(func() spec.Layer { return spec.GlobalAveragePool() }), []int{2, 3, 4}},
 	"GlobalMaxPool":     {one(func() spec.Layer { return spec.GlobalMaxPool() }), []int{2, 3, 4}},
+	"SquaredDistance":   {one(func() spec.Layer { return spec.SquaredDistance([]float64{1, -2, 0.5}) }), []int{3}},
 	"Exp":               {one(func() spec.Layer { return spec.Layers(spec.Tanh(), spec.Exp()) }), []int{6}},
 	"Log":               {one(func() spec.Layer { return spec.Layers(spec.Softplus(), spec.Shift(0.5), spec.Log()) }), []int{6}},
 	"Sqrt":              {one(func() spec.Layer { return spec.Layers(spec.Softplus(), spec.Shift(0.5), spec.Sqrt()) }), []int{6}},

@@ -39,6 +39,9 @@ func TestKinds(t *testing.T) {
 		"unbiased": func(p, _ *spec.Value) *spec.Loss {
 			return spec.Contractive(p.Then(spec.Dense(4).NoBias(), spec.Sigmoid()))
 		},
+		"one class": func(_, q *spec.Value) *spec.Loss { // the prediction has a bias
+			return spec.OneClass(q.Then(spec.Dense(4).NoBias(), spec.LeakyReLU()), []float64{0.5, -0.5, 1, 0.1})
+		},
 		"normal":  func(p, _ *spec.Value) *spec.Loss { return spec.KLNormal(p.Then(spec.Dense(3)), p.Then(spec.Dense(3))) },
 		"masking": emphasis(func() spec.Layer { return spec.MaskingNoise(0.4) }),
 		"pepper":  emphasis(func() spec.Layer { return spec.SaltAndPepper(0.4) }),
