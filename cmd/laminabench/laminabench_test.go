@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -218,6 +221,22 @@ func TestEncode(t *testing.T) {
 	}
 }
 
+// TestExport: the net of a work is written, and encode measures it.
+func TestExport(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "resnet20.onnx")
+	if r := laminabench(t, nil, "export", "resnet20", file); r.Status != 0 {
+		t.Fatalf("exit %d: %s", r.Status, r.Stderr)
+	}
+	b, err := os.ReadFile(file)
+	if err != nil || !bytes.Contains(b, []byte("logits")) {
+		t.Errorf("%d bytes without logits: %v", len(b), err)
+	}
+	r := laminabench(t, nil, "encode", file, "--batch", "2", "--seconds", "0.01", "--json")
+	if list := decodeLines[timing.ModelResult](t, r.Stdout); r.Status != 0 || len(list) == 0 || list[0].Runtime != "lamina" || !(list[0].US > 0) {
+		t.Errorf("exit %d: %s%s", r.Status, r.Stdout, r.Stderr)
+	}
+}
+
 func TestMistakes(t *testing.T) {
 	for name, c := range map[string]struct {
 		args []string
@@ -230,6 +249,7 @@ func TestMistakes(t *testing.T) {
 		"seconds":   {[]string{"gemm", "--seconds", "NaN"}, []string{"--seconds"}},
 		"shapes":    {[]string{"gemm", "--shapes", "zz"}, []string{"zz", "laminabench gemm"}},
 		"rows":      {[]string{"encode", "../../testdata/bundles/demo-v1", "--batch", "0"}, []string{"--batch", "0"}},
+		"net":       {[]string{"export", "rbm", "x.onnx"}, []string{"rbm", "no net"}},
 		"model":     {[]string{"encode", "absent.onnx"}, []string{"absent.onnx"}},
 	} {
 		r := laminabench(t, nil, c.args...)

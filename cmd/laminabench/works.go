@@ -83,7 +83,7 @@ func resnet20() *spec.Model {
 		}
 		h, at = spec.Add(r, h).Then(spec.ReLU()), channels
 	}
-	logits := h.Then(spec.GlobalAveragePool(), spec.Dense(10))
+	logits := h.Then(spec.GlobalAveragePool(), spec.Dense(10)).Named("logits")
 	return spec.NewModel("resnet20", spec.CrossEntropy(logits, spec.Labels("y", 10)))
 }
 
