@@ -10,6 +10,9 @@ import (
 // leastPiece is the fewest rows that are worth a goroutine of their own.
 const leastPiece = 16
 
+// pieceRows returns the rows of the pieces of a batch, but for the last of them.
+func pieceRows(rows, readers int) int { return max((rows-1)/readers+1, min(leastPiece, rows)) }
+
 // run reads ahead from one position: one goroutine arranges, others read pieces of the batches, as many as there are
 // processors of a [BatchSource] and else one.
 type run struct {
@@ -17,6 +20,7 @@ type run struct {
 	ready  chan *buffer // in the order of the epoch, not all of them full
 	work   chan piece
 	cancel context.CancelFunc
+	epoch  int
 	idle   chan struct{} // closed when nobody reads any more
 	failed atomic.Int64  // the first batch that cannot be read
 }
@@ -32,7 +36,7 @@ type piece struct {
 func (b *Batches) start(ctx context.Context) {
 	b.arrange()
 	ctx, cancel := context.WithCancel(ctx)
-	r := &run{free: make(chan *buffer, buffered), ready: make(chan *buffer, buffered), work: make(chan piece), cancel: cancel, idle: make(chan struct{})}
+	r := &run{free: make(chan *buffer, buffered), ready: make(chan *buffer, buffered), work: make(chan piece), epoch: b.pos.Epoch, cancel: cancel, idle: make(chan struct{})}
 	r.failed.Store(math.MaxInt64)
 	for _, buf := range b.bufs {
 		select {
@@ -65,7 +69,7 @@ func (b *Batches) deal(ctx context.Context, r *run, step int) {
 		}
 		lo := step * b.size
 		buf.rows = copy(buf.index, b.order[lo:min(lo+b.size, b.n)])
-		rows := max((buf.rows-1)/len(b.fillers)+1, min(leastPiece, buf.rows))
+		rows := pieceRows(buf.rows, len(b.fillers))
 		pieces := (buf.rows-1)/rows + 1
 		buf.left.Store(int32(pieces))
 		clear(buf.errs)
@@ -88,6 +92,9 @@ func (r *run) fill(ctx context.Context, f *filler) {
 			continue
 		}
 		err := f.fill(ctx, p.buf.index[p.lo:p.hi], p.buf.cols, p.lo)
+		if err == nil && f.aug != nil {
+			err = f.aug.change(ctx, r.epoch, p.buf.index[p.lo:p.hi], p.buf.cols, p.lo)
+		}
 		if ctx.Err() != nil {
 			continue
 		}

@@ -20,6 +20,7 @@ const buffered = 3
 // [Batch.Gather] where they are used. After the first batches of the first epoch a batch allocates nothing. Batches is
 // for one goroutine. Close it when an epoch is left before its end.
 type Batches struct {
+	src     Source
 	table   *Table // the source if it is one: rows are copied straight from memory, by whoever needs them
 	n, size int
 	key     random.Key
@@ -142,7 +143,7 @@ func NewBatches(src Source, batch int, key random.Key, shuffle bool) (*Batches, 
 	if batch <= 0 {
 		return nil, fmt.Errorf("dataset: the batch must be a positive number of rows, got %d", batch)
 	}
-	b := &Batches{n: src.Len(), size: batch, key: key, shuffle: shuffle, ordered: -1}
+	b := &Batches{src: src, n: src.Len(), size: batch, key: key, shuffle: shuffle, ordered: -1}
 	b.table, _ = src.(*Table)
 	rows := min(batch, b.n)
 	if err := checkMemory(cols, rows, buffered); err != nil {
@@ -163,7 +164,13 @@ func NewBatches(src Source, batch int, key random.Key, shuffle bool) (*Batches, 
 		b.bufs[0] = buf
 		return b, nil
 	}
-	readers := 1
+	b.read(src, cols)
+	return b, nil
+}
+
+// read makes what reads a source ahead.
+func (b *Batches) read(src Source, cols []Column) {
+	rows, readers := min(b.size, b.n), 1
 	if _, ok := src.(BatchSource); ok {
 		readers = max(runtime.GOMAXPROCS(0), 1)
 	}
@@ -173,7 +180,6 @@ func NewBatches(src Source, batch int, key random.Key, shuffle bool) (*Batches, 
 	for range readers {
 		b.fillers = append(b.fillers, newFiller(src, b.bufs[0].cols, rows))
 	}
-	return b, nil
 }
 
 // InMemory reports whether the rows lie in memory, where Gather reads them.

@@ -7,13 +7,16 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 )
 
-// with returns a table without rows that remembers a mistake, as method: rule, and the line outside this package
-// where it was made.
-func (t *Table) with(format string, a ...any) *Table {
-	method, rule, _ := strings.Cut(fmt.Sprintf(format, a...), ": ")
+// mistake is a broken rule, as method: rule, and the line outside this package where it was made.
+func mistake(format string, args ...any) error {
+	method, rule, _ := strings.Cut(fmt.Sprintf(format, args...), ": ")
 	at := ir.Here(func(f string) bool { return strings.HasPrefix(f, inside) })
-	e := &ir.Error{Op: "dataset: " + method, Rule: rule, Made: at.Made, From: at.From}
-	return &Table{cols: t.cols, err: e}
+	return &ir.Error{Op: "dataset: " + method, Rule: rule, Made: at.Made, From: at.From}
+}
+
+// with returns a table without rows that remembers a mistake.
+func (t *Table) with(format string, a ...any) *Table {
+	return &Table{cols: t.cols, err: mistake(format, a...)}
 }
 
 // inside begins the names of this package's functions.

@@ -31,6 +31,13 @@ func TestMistakesNameTheLine(t *testing.T) {
 	if !strings.HasSuffix(e.Made.Pkg, "runtime/dataset_test") {
 		t.Errorf("package %s", e.Made.Pkg)
 	}
+	_, _, line, _ = runtime.Caller(0)
+	a := dataset.Augment().Flip(dataset.Horizontally).
+		Erase(2)
+	want = fmt.Sprintf("program_test.go:%d: dataset: Erase: the probability must be from 0 to 1, got 2", line+2)
+	if got := a.Shift(-1).Err().Error(); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
 }
 
 func ExampleFrom() {

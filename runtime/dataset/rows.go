@@ -191,6 +191,7 @@ type filler struct {
 	batch BatchSource // the source if it is one
 	block *block
 	row   *writer
+	aug   *augmenter // of what was read, nil for none
 }
 
 func newFiller(src Source, cols []column, rows int) *filler {

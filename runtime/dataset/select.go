@@ -168,6 +168,71 @@ func (t *Table) Float(column string, scale float64) *Table {
 	return u
 }
 
+// Views returns the table with a column several times, under these names, in place of the column. All of them are the same
+// memory. With [Augmentation.Apart] each is a view of its own, for a model that compares two views of one picture.
+// Errors: no such column; no name, or one that is empty or taken.
+func (t *Table) Views(column string, names ...string) *Table {
+	if t.err != nil {
+		return t
+	}
+	c := t.find(column)
+	if c == nil {
+		return t.noColumn("Views", column)
+	}
+	if len(names) == 0 {
+		return t.with("Views: column %q needs the names of its views, such as \"a\", \"b\"", column)
+	}
+	u := &Table{n: t.n, rows: t.rows}
+	for i := range t.cols {
+		if &t.cols[i] != c {
+			u.cols = append(u.cols, t.cols[i])
+			continue
+		}
+		for _, name := range names {
+			d := *c
+			d.Name = name
+			u.cols = append(u.cols, d)
+		}
+	}
+	if err := checkColumns(u.Columns()); err != nil {
+		return t.with("Views: %s", bare(err))
+	}
+	return u
+}
+
+// OneHot returns the table with its labels as probabilities besides: column to, f32[classes], is 1 at the label and 0 elsewhere.
+// spec.CrossEntropy takes them, and [Augmentation.Mixup] mixes them.
+// Errors: no such column of one int64 a row; a label that is not from 0 to classes-1; the name to is empty or taken.
+func (t *Table) OneHot(column string, classes int, to string) *Table {
+	if t.err != nil {
+		return t
+	}
+	c := t.find(column)
+	if c == nil || c.DType != I64 || c.width != 1 {
+		return t.noColumn("OneHot", column+" i64[]")
+	}
+	if to == "" || t.find(to) != nil {
+		return t.with("OneHot: the new column cannot be named %q: the name is empty or taken", to)
+	}
+	d := Column{Name: to, DType: F32, Shape: []int{classes}}
+	err := checkColumns([]Column{d})
+	if err == nil {
+		err = checkMemory([]Column{d}, c.values(), 1)
+	}
+	if err != nil {
+		return t.with("OneHot: %s", bare(err))
+	}
+	hot := makeColumn(d, c.values())
+	for i := range t.n { // and not the rest of the memory, which may have other labels
+		v := c.i64[t.at(i)]
+		if v < 0 || v >= int64(classes) {
+			return t.with("OneHot: row %d: column %s: label %d is not from 0 to %d", i, t.named(column), v, classes-1)
+		}
+		hot.f32[t.at(i)*classes+int(v)] = 1
+	}
+	return &Table{n: t.n, rows: t.rows, cols: append(slices.Clone(t.cols), hot)}
+}
+
 // Join returns the table with the columns of another table of the same length beside its own.
 // Errors: the numbers of rows differ; a name is in both.
 func (t *Table) Join(other *Table) *Table {
