@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -162,4 +163,47 @@ func TestBytesOfIntegers(t *testing.T) {
 			t.Errorf("%d: %v", v, err)
 		}
 	}
+}
+
+// TestBytesOfIDX leaves bytes of IDX files and of the embedded digits as they are, also as pictures.
+func TestBytesOfIDX(t *testing.T) {
+	dir := t.TempDir()
+	pixels := make([]byte, 2*784)
+	for i := range pixels {
+		pixels[i] = byte(i)
+	}
+	for _, part := range []string{"train", "t10k"} {
+		if err := errors.Join(os.WriteFile(filepath.Join(dir, part+"-images-idx3-ubyte"), idx(0x08, pixels, 2, 28, 28), 0o600),
+			os.WriteFile(filepath.Join(dir, part+"-labels-idx1-ubyte"), idx(0x08, []byte{3, 4}, 2), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := MNIST(dir, IDXOptions{Bytes: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := s.Train.Reshape("x", 1, 28, 28)
+	if got := fmt.Sprint(p.Columns()); got != "[x u8[1 28 28] y i64[]]" || !slices.Equal(p.U8("x"), pixels) || s.Train.F32("x") != nil {
+		t.Errorf("%s (%v)", got, p.Err())
+	}
+	b, f := Digits(IDXOptions{Bytes: true}).Test, Digits().Test
+	if !slices.Equal(b.Float("x", 1).Reshape("x", 1, 28, 28).F32("x"), scaled(f.F32("x"))) {
+		t.Error("the bytes of the digits are not those of their floats")
+	}
+	path := filepath.Join(dir, "x.idx")
+	if err := os.WriteFile(path, idx(0x0D, make([]byte, 8), 2), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err = IDX(path, "", IDXOptions{Bytes: true})
+	wantError(t, err, "x.idx: it holds no bytes")
+	wantError(t, Digits(IDXOptions{}, IDXOptions{}).Train.Err(), "2 IDXOptions are given")
+}
+
+// scaled is x times 255, whole.
+func scaled(x []float32) []float32 {
+	y := make([]float32, len(x))
+	for i, v := range x {
+		y[i] = float32(math.Round(255 * float64(v)))
+	}
+	return y
 }

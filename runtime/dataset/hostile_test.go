@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -46,7 +47,7 @@ func hostileParsers(t testing.TB) map[string]hostile.Parser {
 	}
 	u1, f4 := npyFile("|u1", "True", "(12, 20)", ramp), npyFile("<f4", "False", "(3, 2)", little(1, 2, 3, 4, 5, 6))
 	path := filepath.Join(t.TempDir(), "x.npy")
-	return map[string]hostile.Parser{
+	parsers := map[string]hostile.Parser{
 		"idx": {
 			Seeds: [][]byte{idx(0x08, ramp, 12, 4, 5), idx(0x0E, make([]byte, 240), 30), idx(0x0B, ramp, 60, 2), zipped(idx(0x08, ramp, 240))},
 			Parse: func(b []byte) error {
@@ -105,6 +106,8 @@ func hostileParsers(t testing.TB) map[string]hostile.Parser {
 			},
 		},
 	}
+	maps.Copy(parsers, imageParsers(t))
+	return parsers
 }
 
 func TestCorpus(t *testing.T) {

@@ -29,21 +29,31 @@ type array struct {
 	u8    []byte
 }
 
+// IDXOptions says what values of IDX files become.
+type IDXOptions struct {
+	// Bytes leaves bytes as they are, a column of uint8 in a quarter of the memory, for a model that takes pixels as they
+	// are (spec.Bytes).
+	Bytes bool
+}
+
 // IDX reads a pair of IDX files, plain or gzip, as used by MNIST and similar data sets: rows of numbers and their
 // labels. The columns are x f32[width], with bytes scaled to [0, 1] and other types unchanged, and y i64[]. Without a
-// path of labels there is no y.
-// Errors: a file is missing, truncated, too long or not an IDX file; the numbers of rows differ.
-func IDX(values, labels string) (*Table, error) {
+// path of labels there is no y. Pictures of 28 by 28 are f32[1 28 28] by Reshape("x", 1, 28, 28).
+// Errors: a file is missing, truncated, too long or not an IDX file; the numbers of rows differ; bytes are wanted of
+// other types.
+func IDX(values, labels string, options ...IDXOptions) (*Table, error) {
+	o, err := only("IDXOptions", options)
+	if err != nil {
+		return nil, err
+	}
 	a, err := readIDX(values)
 	if err != nil {
 		return nil, err
 	}
-	x := Data{Column: Column{Name: "x", DType: F32}, F32: a.floats()}
-	width := 1
-	for _, d := range a.shape[1:] {
-		width *= d
+	x, err := a.data(o)
+	if err != nil {
+		return nil, fmt.Errorf("dataset: %s: %w", values, err)
 	}
-	x.Shape = []int{width}
 	t, err := tableOf(values, x)
 	if err != nil || labels == "" {
 		return t, err
@@ -67,6 +77,23 @@ func IDX(values, labels string) (*Table, error) {
 		return nil, err
 	}
 	return t.Join(u), nil
+}
+
+// data is the column x of the values.
+func (a *array) data(o IDXOptions) (Data, error) {
+	width := 1
+	for _, d := range a.shape[1:] {
+		width *= d
+	}
+	c := Column{Name: "x", DType: F32, Shape: []int{width}}
+	if !o.Bytes {
+		return Data{Column: c, F32: a.floats()}, nil
+	}
+	if a.u8 == nil {
+		return Data{}, errors.New("it holds no bytes, as IDXOptions.Bytes wants them")
+	}
+	c.DType = U8
+	return Data{Column: c, U8: a.u8}, nil
 }
 
 // floats returns the values as float32, bytes divided by 255.
@@ -243,9 +270,9 @@ func short(what string, err error) error {
 
 // MNIST reads the four IDX files of MNIST, or of a data set in its format, from a folder; each may be plain or gzip:
 // train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte.
-// The columns are x f32[784] in [0, 1] and y i64[], 0 to 9.
+// The columns are x f32[784] in [0, 1], or u8[784] by IDXOptions, and y i64[], 0 to 9.
 // Errors: those of [IDX]; a picture is not 28 by 28; a label is not a digit.
-func MNIST(dir string) (*Split, error) {
+func MNIST(dir string, options ...IDXOptions) (*Split, error) {
 	var s Split
 	for _, part := range []struct {
 		name string
@@ -259,7 +286,7 @@ func MNIST(dir string) (*Split, error) {
 		if err != nil {
 			return nil, err
 		}
-		t, err := IDX(images, labels)
+		t, err := IDX(images, labels, options...)
 		if err != nil {
 			return nil, err
 		}

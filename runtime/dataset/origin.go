@@ -20,9 +20,14 @@ func (t *Table) File(column string) string {
 
 // Place says where a value is, for use in an error: the row, the column and, for data that were read from a file, that
 // file and the row's number there if it differs. Your own source can report the file of a column through a method File,
-// like [Table.File].
+// like [Table.File], or that of a row through a method Path, like [Pictures.Path].
 func Place(src Source, row int, column string) string {
 	what := fmt.Sprintf("row %d: column %q", row, column)
+	if p, ok := src.(interface{ Path(row int) string }); ok {
+		if path := p.Path(row); path != "" {
+			return fmt.Sprintf("%s (of %s)", what, path)
+		}
+	}
 	f, ok := src.(interface{ File(column string) string })
 	if !ok || f.File(column) == "" {
 		return what

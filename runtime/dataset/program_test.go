@@ -1,8 +1,11 @@
 package dataset_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"image"
+	"image/png"
 	"math"
 	"os"
 	"path/filepath"
@@ -126,4 +129,42 @@ func ExampleTable_Balanced() {
 	few := dataset.Digits().Train.Balanced("y", 600, 1)
 	fmt.Println(few.Len(), few.Err())
 	// Output: 600 <nil>
+}
+
+// Two classes of small pictures in folders, and their moments, by which a model standardizes its input.
+func ExampleImages() {
+	dir, err := os.MkdirTemp("", "pictures")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(dir)
+	for i, name := range []string{"bright/a.png", "bright/b.png", "dark/a.png", "dark/b.png"} {
+		picture := image.NewGray(image.Rect(0, 0, 4, 4))
+		for k := range picture.Pix {
+			picture.Pix[k] = uint8(200 - 60*i)
+		}
+		var b bytes.Buffer
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if err := errors.Join(png.Encode(&b, picture), os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, b.Bytes(), 0o600)); err != nil {
+			fmt.Println(err)
+			return
+		}
+	}
+	pictures, err := dataset.Images(dir, dataset.ImageOptions{Height: 2, Width: 2, Bytes: true})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(pictures.Len(), pictures.Columns(), pictures.Classes(), pictures.Labels())
+	mean, deviation, err := dataset.ChannelMoments(pictures, "x")
+	fmt.Printf("mean %.3f, deviation %.3f, %v\n", mean, deviation, err)
+	balanced := pictures.Balanced("y", 2, 1)
+	fmt.Println(balanced.Labels(), balanced.Err())
+	fmt.Println(strings.Contains(fmt.Sprint(pictures.Balanced("y", 3, 1).Err()), "program_test.go:"))
+	// Output:
+	// 4 [x u8[1 2 2] y i64[]] [bright dark] [0 0 1 1]
+	// mean [0.431], deviation [0.263], <nil>
+	// [0 1] <nil>
+	// true
 }

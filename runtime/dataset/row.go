@@ -1,6 +1,9 @@
 package dataset
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Row receives the values of one row, column by column. A mistake is kept and reported to whoever asked for the row,
 // so a Source needs no checks of its own.
@@ -127,14 +130,19 @@ func (r Row) cell(name string, d DType, n int) *cell {
 func (c *cell) width() int { return len(c.f32) + len(c.i64) + len(c.u8) }
 
 func (w *writer) names() string {
-	s := ""
+	cols := make([]Column, len(w.cols))
 	for i, c := range w.cols {
-		if i > 0 {
-			s += ", "
-		}
-		s += c.Column.String()
+		cols[i] = c.Column
 	}
-	return s
+	return columnNames(cols)
+}
+
+func columnNames(cols []Column) string {
+	names := make([]string, len(cols))
+	for i, c := range cols {
+		names[i] = c.String()
+	}
+	return strings.Join(names, ", ")
 }
 
 // begin points the writer at row i of buffers that hold whole columns, at place at.

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/lamina-ml/lamina/compiler/random"
 )
 
 // Split is data in two parts.
@@ -279,14 +277,11 @@ func (t *Table) Select(rows []int) *Table {
 	if t.err != nil {
 		return t
 	}
-	if len(rows) == 0 {
-		return t.with("Select: no rows are named")
+	if rule := checkRows(rows, t.n); rule != "" {
+		return t.with("Select: %s", rule)
 	}
 	v := make([]int, len(rows))
 	for i, r := range rows {
-		if r < 0 || r >= t.n {
-			return t.with("Select: no row %d in a table of %d", r, t.n)
-		}
 		v[i] = t.at(r)
 	}
 	return t.view(v)
@@ -295,11 +290,19 @@ func (t *Table) Select(rows []int) *Table {
 // maxChosen bounds the numbers that Chosen lists.
 const maxChosen = 1 << 16
 
-// Chosen returns the numbers, in the table as it was read, of the rows that methods such as Balanced and Split chose,
-// for a record of them. It is nil for a source with all rows, for one that is not a Table, and for more than 65,536 rows.
+// Chosen returns the numbers, in the data as they were read, of the rows that methods of a [Table] or of [Pictures], such as
+// Balanced and Split, chose, for a record of them. It is nil for a source with all rows, for one that is neither, and for
+// more than 65,536 rows.
 func Chosen(src Source) []int {
-	t, ok := src.(*Table)
-	if !ok || t == nil || t.rows == nil || t.n > maxChosen {
+	c, ok := src.(interface{ chosen() []int })
+	if !ok || src.Len() > maxChosen {
+		return nil
+	}
+	return c.chosen()
+}
+
+func (t *Table) chosen() []int {
+	if t == nil || t.rows == nil {
 		return nil
 	}
 	return t.Rows()
@@ -313,49 +316,27 @@ func (t *Table) Balanced(column string, n int, seed uint64) *Table {
 	if t.err != nil {
 		return t
 	}
-	classes, values, e := t.classes("Balanced", column)
+	c, e := t.classes("Balanced", column)
 	if e != nil {
 		return e
 	}
-	per := n / len(values)
-	if per <= 0 || per*len(values) != n {
-		return t.with("Balanced: the number of rows must be a positive multiple of the %d classes of %s, got %d", len(values), t.named(column), n)
+	picked, rule := c.balanced(n, seed)
+	if rule != "" {
+		return t.with("Balanced: %s", rule)
 	}
-	key := random.New(seed).DeriveString("balanced")
-	picked := make([]int, 0, n)
-	for _, v := range values {
-		rows := classes[v]
-		if len(rows) < per {
-			return t.with("Balanced: %d rows need %d of each class, but %s is %d in %d rows only", n, per, t.named(column), v, len(rows))
-		}
-		for _, j := range key.Derive(uint64(v)).Perm(len(rows))[:per] {
-			picked = append(picked, rows[j])
-		}
-	}
-	slices.Sort(picked)
 	return t.Select(picked)
 }
 
-// classes returns the rows of each value of a column, and the values in order.
-func (t *Table) classes(method, name string) (map[int64][]int, []int64, *Table) {
+// classes returns the rows of each value of a column.
+func (t *Table) classes(method, name string) (*classes, *Table) {
 	c := t.find(name)
 	if c == nil {
-		return nil, nil, t.noColumn(method, name)
+		return nil, t.noColumn(method, name)
 	}
 	if c.DType != I64 || c.width != 1 {
-		return nil, nil, t.with("%s: column %s is %s; labels are one i64 a row", method, t.named(name), c.typ())
+		return nil, t.with("%s: column %s is %s; labels are one i64 a row", method, t.named(name), c.typ())
 	}
-	classes := map[int64][]int{}
-	var values []int64
-	for i := range t.n {
-		v := c.i64[t.at(i)]
-		if _, ok := classes[v]; !ok {
-			values = append(values, v)
-		}
-		classes[v] = append(classes[v], i)
-	}
-	slices.Sort(values)
-	return classes, values, nil
+	return newClasses(t.named(name), t.n, func(i int) int64 { return c.i64[t.at(i)] }), nil
 }
 
 // Split returns two tables that share no row, drawn by seed: the first has the given fraction of the rows, the
@@ -365,18 +346,12 @@ func (t *Table) Split(fraction float64, seed uint64) (first, second *Table) {
 	if t.err != nil {
 		return t, t
 	}
-	if t.n < 2 || !(fraction > 0 && fraction < 1) {
-		e := t.with("Split: the fraction must be between 0 and 1, of two rows or more, got %v of %d", fraction, t.n)
+	a, b, rule := splitRows(t.n, fraction, seed)
+	if rule != "" {
+		e := t.with("Split: %s", rule)
 		return e, e
 	}
-	perm := random.New(seed).DeriveString("split").Perm(t.n)
-	n := cut(t.n, fraction)
-	return t.Select(perm[:n]), t.Select(perm[n:])
-}
-
-// cut returns the size of a fraction of n ≥ 2 that leaves something on both sides.
-func cut(n int, fraction float64) int {
-	return min(max(int(math.Round(fraction*float64(n))), 1), n-1)
+	return t.Select(a), t.Select(b)
 }
 
 // SplitBy is like Split, but takes the fraction from each value of a column of labels.
@@ -385,32 +360,14 @@ func (t *Table) SplitBy(column string, fraction float64, seed uint64) (first, se
 	if t.err != nil {
 		return t, t
 	}
-	if !(fraction > 0 && fraction < 1) {
-		e := t.with("SplitBy: the fraction must be between 0 and 1, got %v", fraction)
-		return e, e
-	}
-	classes, values, e := t.classes("SplitBy", column)
+	c, e := t.classes("SplitBy", column)
 	if e != nil {
 		return e, e
 	}
-	key := random.New(seed).DeriveString("split by")
-	var a, b []int
-	for _, v := range values {
-		rows := classes[v]
-		if len(rows) < 2 {
-			e := t.with("SplitBy: %s is %d in one row only, which cannot be on both sides", t.named(column), v)
-			return e, e
-		}
-		n := cut(len(rows), fraction)
-		for i, j := range key.Derive(uint64(v)).Perm(len(rows)) {
-			if i < n {
-				a = append(a, rows[j])
-			} else {
-				b = append(b, rows[j])
-			}
-		}
+	a, b, rule := c.split(fraction, seed)
+	if rule != "" {
+		e := t.with("SplitBy: %s", rule)
+		return e, e
 	}
-	slices.Sort(a)
-	slices.Sort(b)
 	return t.Select(a), t.Select(b)
 }

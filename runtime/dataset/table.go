@@ -147,6 +147,11 @@ func Collect(src Source) (*Table, error) {
 		return nil, err
 	}
 	t.cols = makeColumns(cols, t.n)
+	if f, ok := src.(interface{ File(column string) string }); ok {
+		for i := range t.cols {
+			t.cols[i].file = f.File(t.cols[i].Name)
+		}
+	}
 	if _, ok := src.(BatchSource); ok {
 		if err := t.collect(src); err != nil {
 			return nil, err
