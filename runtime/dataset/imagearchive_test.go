@@ -82,7 +82,7 @@ func TestImageArchive(t *testing.T) {
 
 // TestBadArchive names the file in the archive, or says what is wrong with it.
 func TestBadArchive(t *testing.T) {
-	good := pngOf(t, grey(8, 8, 0))
+	good := pngOf(t, greyImage(8, 8, 0))
 	spoilt := slices.Clone(good)
 	spoilt[len(spoilt)-20] ^= 1
 	set := func(files map[string][]byte) []byte { return zipped(tarOf(t, slices.Sorted(maps.Keys(files)), files)) }
@@ -111,7 +111,7 @@ func TestBadArchive(t *testing.T) {
 	}{
 		"a bomb":           {set(map[string][]byte{"a/x.png": good, "b/y.png": pngHeader(60000, 60000)}), "", []string{"b/y.png", "60000 by 60000 pixels"}},
 		"damaged":          {set(map[string][]byte{"a/x.png": good, "b/y.png": spoilt, "b/z.png": spoilt}), "", []string{"b/y.png: damaged or cut short"}},
-		"sizes":            {set(map[string][]byte{"a/x.png": good, "b/y.png": pngOf(t, grey(4, 4, 0))}), "", []string{"a/x.png is 8 pixels high", "b/y.png is 4 high"}},
+		"sizes":            {set(map[string][]byte{"a/x.png": good, "b/y.png": pngOf(t, greyImage(4, 4, 0))}), "", []string{"a/x.png is 8 pixels high", "b/y.png is 4 high"}},
 		"one class":        {whole, "a", []string{"folder a", "no labels", ""}},
 		"no folder":        {whole, "c", []string{"folder c", "the data are empty", "no pictures"}},
 		"a name twice":     {zipped(tarOf(t, []string{"a/x.png", "a/x.png"}, both)), "", []string{"a/x.png: two files have this name"}},
@@ -142,7 +142,7 @@ func TestBadArchive(t *testing.T) {
 // TestImageMemory bounds what reading files that say much and hold little takes, live or not, by their own sizes, and
 // what reading a folder takes by the pictures in use, however many there are.
 func TestImageMemory(t *testing.T) {
-	large := pngOf(t, grey(1000, 1000, 0))
+	large := pngOf(t, greyImage(1000, 1000, 0))
 	p := images(t, folderOfFiles(t, map[string][]byte{"a.png": large}), ImageOptions{Height: 4, Width: 4, Bytes: true})
 	few, many := p.Select(make([]int, 4)), p.Select(make([]int, 200))
 	peak := func(src Source) uint64 {
@@ -168,11 +168,11 @@ func TestImageMemory(t *testing.T) {
 // imageParsers are the readers of pictures for package hostile.
 func imageParsers(t testing.TB) map[string]hostile.Parser {
 	photo := withSegment(jpegOf(t, painted(24, 17, 0)), 0xe1, exifOf(binary.BigEndian, 6))
-	set := map[string][]byte{"a/x.png": pngOf(t, grey(8, 8, 0)), "b/y.jpg": jpegOf(t, grey(8, 8, 1))}
+	set := map[string][]byte{"a/x.png": pngOf(t, greyImage(8, 8, 0)), "b/y.jpg": jpegOf(t, greyImage(8, 8, 1))}
 	path := filepath.Join(t.TempDir(), "set.tar")
 	return map[string]hostile.Parser{
 		"image": {
-			Seeds: [][]byte{photo, pngOf(t, painted(24, 17, 0)), pngOf(t, grey(30, 30, 0)), jpegOf(t, grey(30, 30, 0))},
+			Seeds: [][]byte{photo, pngOf(t, painted(24, 17, 0)), pngOf(t, greyImage(30, 30, 0)), jpegOf(t, greyImage(30, 30, 0))},
 			Parse: func(b []byte) error { return decodeHostile(b) },
 			Mend:  mendPNG,
 		},

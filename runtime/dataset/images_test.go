@@ -37,7 +37,7 @@ func painted(h, w, seed int) *image.NRGBA {
 	return p
 }
 
-func grey(h, w, seed int) *image.Gray {
+func greyImage(h, w, seed int) *image.Gray {
 	p := image.NewGray(image.Rect(0, 0, w, h))
 	for i := range p.Pix {
 		p.Pix[i] = uint8(5*i + seed)
@@ -186,7 +186,7 @@ func (r rowByRowOf) row(i int) Source {
 
 // TestImagesWithoutLabels reads a folder of pictures, and class folders without their labels.
 func TestImagesWithoutLabels(t *testing.T) {
-	dir := folderOfFiles(t, map[string][]byte{"b.jpg": jpegOf(t, grey(8, 8, 1)), "a.png": pngOf(t, grey(8, 8, 0)), "notes.txt": []byte("x")})
+	dir := folderOfFiles(t, map[string][]byte{"b.jpg": jpegOf(t, greyImage(8, 8, 1)), "a.png": pngOf(t, greyImage(8, 8, 0)), "notes.txt": []byte("x")})
 	var log bytes.Buffer
 	p := images(t, dir, ImageOptions{Log: slog.New(slog.NewTextHandler(&log, nil))})
 	if fmt.Sprint(p.Columns()) != "[x f32[1 8 8]]" || p.Labels() != nil || p.Classes() != nil || filepath.Base(p.Path(0)) != "a.png" {
@@ -204,7 +204,7 @@ func TestImagesWithoutLabels(t *testing.T) {
 
 // TestImageClasses numbers the folders of one set as those of another.
 func TestImageClasses(t *testing.T) {
-	one := pngOf(t, grey(4, 4, 0))
+	one := pngOf(t, greyImage(4, 4, 0))
 	dir := folderOfFiles(t, map[string][]byte{"dog/a.png": one, "ant/b.png": one})
 	p := images(t, dir, ImageOptions{Classes: []string{"dog", "cat", "ant"}})
 	if !slices.Equal(p.Labels(), []int64{0, 2}) || filepath.Base(p.Path(0)) != "a.png" {
@@ -270,7 +270,7 @@ func TestImageWorkers(t *testing.T) {
 func TestImageSelection(t *testing.T) {
 	files := map[string][]byte{}
 	for i := range 40 {
-		files[fmt.Sprintf("%c/%02d.png", 'a'+i%4, i)] = pngOf(t, grey(3, 3, i))
+		files[fmt.Sprintf("%c/%02d.png", 'a'+i%4, i)] = pngOf(t, greyImage(3, 3, i))
 	}
 	p := images(t, folderOfFiles(t, files), ImageOptions{Bytes: true})
 	all := collected(t, p)
@@ -539,7 +539,7 @@ func pngHeader(h, w uint32) []byte {
 
 // TestBadImages names the file of what cannot be read, before anything is decoded where the header tells.
 func TestBadImages(t *testing.T) {
-	good, colour := pngOf(t, grey(8, 8, 0)), pngOf(t, painted(8, 8, 0))
+	good, colour := pngOf(t, greyImage(8, 8, 0)), pngOf(t, painted(8, 8, 0))
 	photo := jpegOf(t, painted(40, 40, 0))
 	cut := func(b []byte) []byte { return b[:len(b)*2/3] }
 	spoilt := slices.Clone(good)
@@ -572,7 +572,7 @@ func TestBadImages(t *testing.T) {
 		"one class":            {map[string][]byte{"cat/a.png": good}, ImageOptions{}, []string{"one folder only, cat", "Unlabelled: true"}},
 		"an empty class":       {map[string][]byte{"cat/a.png": good, "dog/.x": nil}, ImageOptions{}, []string{"the folder of class dog has no pictures"}},
 		"loose pictures":       {map[string][]byte{"cat/a.png": good, "dog/b.png": good, "c.png": good}, ImageOptions{}, []string{"c.png is in no folder of a class"}},
-		"sizes":                {map[string][]byte{"a.png": good, "b.png": pngOf(t, grey(8, 9, 0))}, ImageOptions{}, []string{"a.png is 8 pixels high and 8 wide", "b.png is 8 high and 9 wide", "Height: …, Width: …"}},
+		"sizes":                {map[string][]byte{"a.png": good, "b.png": pngOf(t, greyImage(8, 9, 0))}, ImageOptions{}, []string{"a.png is 8 pixels high and 8 wide", "b.png is 8 high and 9 wide", "Height: …, Width: …"}},
 		"grey and colour":      {map[string][]byte{"a.png": good, "b.png": colour}, ImageOptions{}, []string{"a.png is grey, but", "b.png is in colour", "Channels"}},
 		"nothing":              {nil, ImageOptions{}, []string{"the data are empty", "no pictures"}},
 		"no pictures":          {map[string][]byte{"a.txt": good, "b.md": nil}, ImageOptions{Log: slog.New(slog.DiscardHandler)}, []string{"the data are empty", "among its 2 files"}},
@@ -613,7 +613,7 @@ func TestBadImages(t *testing.T) {
 
 // TestImageFiles refuses what is no file, links that lead nowhere or back, and files that have changed.
 func TestImageFiles(t *testing.T) {
-	good := pngOf(t, grey(8, 8, 0))
+	good := pngOf(t, greyImage(8, 8, 0))
 	link := func(dir, to, from string) {
 		if err := os.Symlink(to, filepath.Join(dir, from)); err != nil {
 			t.Fatal(err)
@@ -650,7 +650,7 @@ func TestImageFiles(t *testing.T) {
 	}
 
 	for name, change := range map[string]func(path string) error{
-		"has changed": func(path string) error { return os.WriteFile(path, pngOf(t, grey(8, 8, 3)), 0o600) },
+		"has changed": func(path string) error { return os.WriteFile(path, pngOf(t, greyImage(8, 8, 3)), 0o600) },
 		"it had 83 bytes": func(path string) error { // the same, touched
 			return os.Chtimes(path, time.Time{}, time.Now().Add(time.Hour))
 		},
