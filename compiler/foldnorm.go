@@ -7,10 +7,11 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ops"
 )
 
-// FoldNorms folds every BatchNorm of a graph that ships into the product before it, or else
-// the one after it, whose weights and bias change in params: results are the same up to
-// rounding. A BatchNorm stays if the weights are also read elsewhere, as tied ones are, or
-// if something else reads the value between the two. g is changed.
+// FoldNorms folds every BatchNorm of a graph that ships into the product or convolution
+// before it, or else the one after it, whose weights and bias change in params: results are
+// the same up to rounding. A BatchNorm stays if the weights are also read elsewhere, as tied
+// ones are, or if something else reads the value between the two; and before a convolution
+// that pads, whose zeros it does not reach, or one that is transposed. g is changed.
 func FoldNorms(g *ir.Graph, params map[string][]float32) error {
 	f := &normFold{g: g, params: params, reads: map[*ir.Value]int{}, reader: map[*ir.Value]*ir.Node{}}
 	for _, v := range g.Outputs {
@@ -24,17 +25,22 @@ func FoldNorms(g *ir.Graph, params map[string][]float32) error {
 	}
 	_, err := rewrite(g, func(b *ir.Builder, n *ir.Node) []*ir.Value {
 		op, ok := n.Op.(ops.BatchNorm)
-		if !ok || op.Axis != n.In[0].Type.Rank()-1 || n.In[0].Type.DType != ir.F32 {
+		if !ok || n.In[0].Type.DType != ir.F32 {
 			return nil
 		}
 		factor, addend := f.affine(n, op.Epsilon)
 		if factor == nil {
 			return nil
 		}
-		if y := f.front(b, n, factor, addend); y != nil {
-			return []*ir.Value{y}
+		if last := op.Axis == n.In[0].Type.Rank()-1; last {
+			if y := f.front(b, n, factor, addend); y != nil {
+				return []*ir.Value{y}
+			}
+			if f.behind(n, factor, addend) {
+				return n.In[:1]
+			}
 		}
-		if f.behind(n, factor, addend) {
+		if op.Axis == 1 && (f.frontConv(b, n, factor, addend) || f.behindConv(b, n, factor, addend)) {
 			return n.In[:1]
 		}
 		return nil
@@ -131,12 +137,18 @@ func (f *normFold) front(b *ir.Builder, n *ir.Node, factor, addend []float64) *i
 		f.params[bias.Name] = sum
 		return n.In[0]
 	}
-	if bias = n.In[2]; !f.own(bias, 1) {
-		bias = &ir.Value{Name: b.Unique(n.Layer + "/bias"), Type: n.In[2].Type, Kind: ir.ParamValue}
-		f.g.Params = append(f.g.Params, bias)
+	return b.Op(ops.Add{}, n.In[0], f.bias(b, n, sum))
+}
+
+// bias returns a bias with these elements, in the place of that of n if it has one.
+func (f *normFold) bias(b *ir.Builder, n *ir.Node, elements []float32) *ir.Value {
+	v := n.In[2]
+	if !f.own(v, 1) || len(elements) != len(f.params[v.Name]) {
+		v = &ir.Value{Name: b.Unique(n.Layer + "/bias"), Type: ir.T(ir.F32, ir.Fixed(len(elements))), Kind: ir.ParamValue}
+		f.g.Params = append(f.g.Params, v)
 	}
-	f.params[bias.Name] = sum
-	return b.Op(ops.Add{}, n.In[0], bias)
+	f.params[v.Name] = elements
+	return v
 }
 
 // behind changes the product that alone reads the result of n, and its bias.

@@ -6,7 +6,10 @@ package spec
 // a [Mirror] of the encoder.
 func Autoencoder(name string, input *Value, encoder, decoder Layer) *Model {
 	at := callers(0)
-	input = whole(input, at, "Autoencoder")
+	return autoencoder(at, name, whole(input, at, "Autoencoder"), encoder, decoder)
+}
+
+func autoencoder(at site, name string, input *Value, encoder, decoder Layer) *Model {
 	code := input.Then(encoder).Named("code")
 	y := code.Then(decoder).Named("reconstruction")
 	return newModel(at, name, []*Loss{MSE(y, input)})

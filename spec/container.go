@@ -92,30 +92,43 @@ func (l *sharedLayer) Build(b *Builder, x ...*ir.Value) *ir.Value { return chain
 // ResidualLayer is made by [Residual].
 type ResidualLayer struct {
 	Base
-	layers []Layer
+	layers   []Layer
+	shortcut []Layer // x itself if there are none
 }
 
 // Residual is x plus what the layers compute from x (He et al. 2016). Mistakes: the
-// layers change the type.
+// layers change the type, and no Shortcut does so too.
 func Residual(name string, l ...Layer) *ResidualLayer {
-	return &ResidualLayer{container("Residual", name), append([]Layer{}, l...)}
+	return &ResidualLayer{Base: container("Residual", name), layers: append([]Layer{}, l...)}
 }
 
 // Named gives the container another name.
 func (l *ResidualLayer) Named(name string) *ResidualLayer { return Named(l, name) }
 
-func (l *ResidualLayer) parts() []Layer { return l.layers }
+// Shortcut passes x through layers before it is added, such as a convolution with kernel 1
+// and a stride where the layers of the block have one (He et al. 2016, section 3.3).
+// Mistakes: the result is not of the type that the layers of the block make.
+func (l *ResidualLayer) Shortcut(layers ...Layer) *ResidualLayer {
+	return Option(l, "Shortcut", func(l *ResidualLayer) { l.shortcut = append([]Layer{}, layers...) })
+}
+
+func (l *ResidualLayer) parts() []Layer { return append(append([]Layer{}, l.layers...), l.shortcut...) }
 
 // Build returns x + f(x).
 func (l *ResidualLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 	y := chain(b, l.layers, x[0])
-	if !isBad(x[0]) && !isBad(y) && !x[0].Type.Equal(y.Type) {
-		return b.Errorf("the layers must keep the type of their input, %s, but make %s of it", x[0].Type, y.Type)
-	}
-	if isBad(y) {
+	short := chain(b, l.shortcut, x[0])
+	switch {
+	case isBad(short) || isBad(y):
 		return bad()
+	case short.Type.Equal(y.Type):
+		return b.Op(ops.Add{}, short, y)
+	case len(l.shortcut) > 0:
+		return b.Errorf("layers and shortcut must make values of one type, but the layers make %s and the shortcut %s of %s", y.Type, short.Type, x[0].Type)
 	}
-	return b.Op(ops.Add{}, x[0], y)
+	return b.mistake(&mistake{op: text("%s", b.p.st.title()),
+		rule: text("the layers must keep the type of their input, %s, but make %s of it", x[0].Type, y.Type),
+		hint: "give the block a Shortcut that makes the same of its input"})
 }
 
 // repeatLayer is made by [Repeat].

@@ -37,6 +37,10 @@ func optioned() map[string]func() any {
 		"ConvLayer":      func() any { return spec.Conv(2, 3).Pad(1) }, "ConvTransposeLayer": func() any { return spec.ConvTranspose(2, 3).Pad(1) },
 		"PoolLayer": func() any { return spec.AveragePool(2).Pad(1) }, "UpsampleLayer": func() any { return spec.Upsample(2) },
 		"GlobalPoolLayer":      func() any { return spec.GlobalMaxPool() },
+		"PadLayer":             func() any { return spec.Pad(1) },
+		"CropLayer":            func() any { return spec.Crop(1) },
+		"DepthLayer":           func() any { return spec.DepthToSpace(2) },
+		"NetworkLayer":         func() any { return spec.LeNet("n") },
 		"SquaredDistanceLayer": func() any { return spec.SquaredDistance([]float64{1, 2}) },
 		"PredictedLayer":       func() any { return spec.Predicted() },
 		"IntegratedGradientsLayer": func() any {
@@ -62,6 +66,8 @@ func argument(t *testing.T, typ reflect.Type, receiver any) reflect.Value {
 		return reflect.ValueOf(spec.Constant(0.25))
 	case reflect.TypeFor[optim.Schedule]():
 		return reflect.ValueOf(optim.Cosine(1))
+	case reflect.TypeFor[spec.Layer]():
+		return reflect.ValueOf(spec.Dense(3))
 	case reflect.TypeFor[*spec.Value]():
 		return reflect.ValueOf(spec.Input("other", 4, 3).Then(spec.MaskingNoise(0.5)))
 	}

@@ -175,6 +175,13 @@ type DropoutLayer struct {
 // Mistakes: rate is not in [0, 1).
 func Dropout(rate float64) *DropoutLayer { return &DropoutLayer{Base: newBase("Dropout"), rate: rate} }
 
+// Dropout2D is [Dropout] that drops whole channels, as ByChannel says (Tompson et al.
+// 2015): x f32[N C H W], or with any other axes behind the channels. Mistakes: rate is not
+// in [0, 1); x has no axis besides the batch.
+func Dropout2D(rate float64) *DropoutLayer {
+	return &DropoutLayer{Base: newBase("Dropout2D"), rate: rate, byChannel: true}
+}
+
 // Named gives the layer a name.
 func (l *DropoutLayer) Named(name string) *DropoutLayer { return Named(l, name) }
 

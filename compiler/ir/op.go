@@ -167,6 +167,12 @@ type (
 	// whatever the others hold. Linear says it of what is linear, and the meaning of what is
 	// made element by element.
 	Vanisher interface{ Vanishes(zero []bool) bool }
+	// Filterer is an op that multiplies its first operand by weights, its second, and adds its
+	// third, if it is given: a number for each channel of the result, which are axis 1.
+	// MakesChannel returns which of them the element i of weights of this shape is for.
+	Filterer interface {
+		MakesChannel(weights []int, i int) int
+	}
 	// Bounded is an op that may be wrong for some lengths although Infer takes it: it is
 	// asked once more with the greatest ones, and an error refuses them.
 	Bounded interface {

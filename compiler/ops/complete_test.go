@@ -140,6 +140,7 @@ var facets = []struct {
 	{"SumsRows", is[ir.RowSummer]},
 	{"Linear", is[ir.Linear]},
 	{"Vanishes", is[ir.Vanisher]},
+	{"MakesChannel", is[ir.Filterer]},
 	{"Total", is[ir.Totaler]},
 	{"Commutes", is[ir.Commuter]},
 	{"Turns", is[ir.Turner]},

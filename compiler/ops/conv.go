@@ -510,6 +510,15 @@ func (ConvTranspose) Linear(vary []bool) bool { return !(vary[0] && vary[1]) }
 // Linear states that it is in either operand.
 func (ConvFilterGrad) Linear(vary []bool) bool { return !(vary[0] && vary[1]) }
 
+// MakesChannel states that a filter makes one.
+func (Conv) MakesChannel(w []int, i int) int { return i / ir.Elems(w[1:]) }
+
+// MakesChannel states that each group makes a run of them.
+func (op ConvTranspose) MakesChannel(w []int, i int) int {
+	size := ir.Elems(w[2:])
+	return i/size/w[1]/(w[0]/op.Group)*w[1] + i/size%w[1]
+}
+
 // Split states that rows of the result need those of x.
 func (Conv) Split(in []ir.Type, _ ir.Type) ([]ir.Access, bool) { return splitImages(in), true }
 

@@ -40,7 +40,7 @@ func TestFacetsHold(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"Commutes", "View", "ShapeOnly", "Draws", "Sizes", "Total", "Turns", "Follow", "InPanels", "Transposed", "Chain", "TrainingOnly", "InPlace", "ByParts", "Vanishes"} {
+	for _, name := range []string{"Commutes", "View", "ShapeOnly", "Draws", "Sizes", "Total", "Turns", "Follow", "InPanels", "Transposed", "Chain", "TrainingOnly", "InPlace", "ByParts", "Vanishes", "MakesChannel"} {
 		if held[name] == 0 {
 			t.Errorf("no case shows %s", name)
 		}
@@ -84,6 +84,9 @@ func (f *facetCase) hold() map[string]string {
 		x := f.in[0].Clone()
 		x.Shape = f.out[0].Shape
 		say("View", alike(x, f.out[0]), "the result has other elements")
+	}
+	if o, ok := op.(ir.Filterer); ok {
+		f.filters(o, say)
 	}
 	if o, ok := op.(ir.Vanisher); ok {
 		f.vanishes(o, say)
@@ -161,6 +164,35 @@ func (f *facetCase) hold() map[string]string {
 		say("InPlace", i < len(types), "there is no operand %d", i)
 	}
 	return shown
+}
+
+// filters changes each weight, and each element of the third operand, and looks whether only
+// the channel changes that it is for.
+func (f *facetCase) filters(op ir.Filterer, say func(name string, ok bool, format string, a ...any)) {
+	y := f.out[0]
+	changes := func(operand, i, channel int) bool {
+		in := slices.Clone(f.in)
+		in[operand] = in[operand].Clone()
+		in[operand].F64[i] += 3
+		out, err := f.eval(f.n.Op, f.env, in...)
+		for e := range y.F64 {
+			if err != nil || coordinate(y.Shape, e, 1) != channel && !alike(out[0].Part(e, e+1), y.Part(e, e+1)) {
+				return false
+			}
+		}
+		return operand == 1 || !alike(out[0], y)
+	}
+	for i := range f.in[1].F64 {
+		if c := op.MakesChannel(f.in[1].Shape, i); !changes(1, i, c) {
+			say("MakesChannel", false, "element %d of the weights is not for channel %d alone", i, c)
+			return
+		}
+	}
+	if len(f.in) > 2 {
+		for c := range f.in[2].F64 {
+			say("MakesChannel", changes(2, c, c), "the third operand is not added to channel %d", c)
+		}
+	}
 }
 
 // vanishes sets the operands to 0 that Vanishes asks for, in each way that it may be asked,

@@ -72,9 +72,10 @@ func (r *Result) Net(values ...*spec.Value) *engine.Net {
 }
 
 // Folded returns a result in whose Nets, and in their exports, each [spec.BatchNorm] is
-// folded into the weights and bias of the product before it, or else after it. That saves
-// an operation and gives the same rows up to rounding. A BatchNorm without such a product
-// of its own stays, as does one next to tied weights.
+// folded into the weights and bias of the product or convolution before it, or else after
+// it. That saves an operation and gives the same rows up to rounding. A BatchNorm without
+// such a neighbour of its own stays, as does one next to tied weights, or one before a
+// convolution that pads.
 func (r *Result) Folded() *Result {
 	out := *r
 	out.folded = true

@@ -79,6 +79,14 @@ var differentiated = map[string]struct {
 	"Upsample":          {one(func() spec.Layer { return spec.Upsample(2).Linear() }), []int{2, 3, 4}},
 	"GlobalAveragePool": {one(func() spec.Layer { return spec.GlobalAveragePool() }), []int{2, 3, 4}},
 	"GlobalMaxPool":     {one(func() spec.Layer { return spec.GlobalMaxPool() }), []int{2, 3, 4}},
+	"Dropout2D":         {one(func() spec.Layer { return spec.Dropout2D(0.5) }), []int{2, 3, 4}},
+	"Pad":               {one(func() spec.Layer { return spec.Layers(spec.Pad(1, 0, 2, 1).Channels(1, 0), spec.Pad(1, 2).Reflect()) }), []int{2, 3, 4}},
+	"Crop":              {one(func() spec.Layer { return spec.Crop(1, 0, 1, 2) }), []int{2, 3, 4}},
+	"DepthToSpace":      {one(func() spec.Layer { return spec.DepthToSpace(2) }), []int{8, 3, 2}},
+	"SpaceToDepth":      {one(func() spec.Layer { return spec.SpaceToDepth(2).ByChannel() }), []int{2, 4, 6}},
+	"ConvEncoder":       {one(func() spec.Layer { return spec.ConvEncoder("e", 4, 3) }), []int{2, 5, 4}},
+	"LeNet":             {one(func() spec.Layer { return spec.LeNet("n").Head(3) }), []int{1, 12, 12}},
+	"ResNet20":          {one(func() spec.Layer { return spec.ResNet20("n", spec.PaddedShortcuts).Head(3) }), []int{3, 8, 8}},
 	"SquaredDistance":   {one(func() spec.Layer { return spec.SquaredDistance([]float64{1, -2, 0.5}) }), []int{3}},
 	"Exp":               {one(func() spec.Layer { return spec.Layers(spec.Tanh(), spec.Exp()) }), []int{6}},
 	"Log":               {one(func() spec.Layer { return spec.Layers(spec.Softplus(), spec.Shift(0.5), spec.Log()) }), []int{6}},
@@ -112,6 +120,8 @@ var undifferentiated = map[string]string{
 	"OneHot":    "it takes integers, along which nothing has a slope",
 	"Untie":     "a Mirror",
 	"MirrorOf":  "a Mirror",
+	"ResNet32":  "ResNet20 with more blocks",
+	"ResNet18":  "ResNet20 with wider blocks",
 }
 
 func one(f func() spec.Layer) func() []spec.Layer {
