@@ -69,21 +69,9 @@ func convAutoencoder() *spec.Model {
 const resnetMACs = 1024*27*16 + 6*1024*144*16 + 256*144*32 + 5*256*288*32 + 64*288*64 + 5*64*576*64 +
 	256*16*32 + 64*32*64 + 64*10
 
-// resnet20 is the work of that name: three blocks each of 16, 32 and 64 channels, the
-// first of the latter two with a stride of 2 and a projection.
+// resnet20 is the work of that name.
 func resnet20() *spec.Model {
-	h := spec.Input("x", 3, 32, 32).Then(spec.Conv(16, 3).Pad(1).NoBias().Init(spec.He()), spec.BatchNorm().Axis(0), spec.ReLU())
-	at := 16
-	for _, channels := range []int{16, 16, 16, 32, 32, 32, 64, 64, 64} {
-		stride := channels / at
-		r := h.Then(spec.Conv(channels, 3).Pad(1).Stride(stride).NoBias().Init(spec.He()), spec.BatchNorm().Axis(0), spec.ReLU(),
-			spec.Conv(channels, 3).Pad(1).NoBias().Init(spec.He()), spec.BatchNorm().Axis(0))
-		if stride > 1 {
-			h = h.Then(spec.Conv(channels, 1).Stride(stride).NoBias().Init(spec.He()), spec.BatchNorm().Axis(0))
-		}
-		h, at = spec.Add(r, h).Then(spec.ReLU()), channels
-	}
-	logits := h.Then(spec.GlobalAveragePool(), spec.Dense(10)).Named("logits")
+	logits := spec.Input("x", 3, 32, 32).Then(spec.ResNet20("net", spec.ProjectedShortcuts).Head(10)).Named("logits")
 	return spec.NewModel("resnet20", spec.CrossEntropy(logits, spec.Labels("y", 10)))
 }
 
