@@ -225,7 +225,7 @@ var onModels = []mutation{
 		}
 	}},
 	{"operator", func(r *rand.Rand, m *onnxpb.ModelProto) {
-		node(r, m).OpType = pick(r, []string{"", "Split", "Softmax", "Gather", "Slice", "Pad", "Reshape", "Expand", "Constant", "ConstantOfShape", "Gemm",
+		node(r, m).OpType = pick(r, []string{"", "Split", "Softmax", "Gather", "Slice", "Pad", "DepthToSpace", "SpaceToDepth", "Reshape", "Expand", "Constant", "ConstantOfShape", "Gemm",
 			"OneHot", "Tile", "If", "Loop", "LayerNormalization", "BatchNormalization", "ReduceSum", "ArgMax", "Concat", "Range", "Where", "\xff", strings.Repeat("x", 1<<16)})
 	}},
 	{"domain", func(r *rand.Rand, m *onnxpb.ModelProto) {

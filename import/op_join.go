@@ -1,6 +1,8 @@
 package onnximport
 
 import (
+	"slices"
+
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
 )
@@ -76,12 +78,14 @@ func tile(c *call) []*value {
 	return c.one(x)
 }
 
-// pad puts a constant around x; a negative width takes away.
+// pad puts a constant around x, or elements of x; a negative width takes away.
 func pad(c *call) []*value {
 	mode := c.str("mode", "constant")
 	x, widths := c.x(0), c.ints(1, "pads")
-	if c.err == nil && mode != "constant" {
-		return c.one(c.cannot("mode %s", quote(mode)))
+	border := map[string]func(c *call, x *value, axis, n, before, after int) *value{"constant": nil, "edge": edges, "reflect": reflections, "wrap": wraps}
+	of, ok := border[mode]
+	if c.err == nil && !ok {
+		return c.one(c.failf("attribute mode is %s, must be constant, edge, reflect or wrap", quote(mode)))
 	}
 	fill := 0.0
 	if c.has(2) {
@@ -121,7 +125,13 @@ func pad(c *call) []*value {
 			}
 			x = c.op(ops.Slice{Axis: axis, Start: start, End: end}, x)
 		}
-		x = c.around(x, axis, int(max(before, 0)), int(max(after, 0)), fill)
+		if of == nil {
+			x = c.around(x, axis, int(max(before, 0)), int(max(after, 0)), fill)
+		} else if n, known := typ(x).Shape[axis].Known(); !known || n < 1 {
+			return c.one(c.cannot("mode %s of an axis of length %v", mode, typ(x).Shape[axis]))
+		} else {
+			x = of(c, x, axis, n, int(max(before, 0)), int(max(after, 0)))
+		}
 		if c.err != nil {
 			return nil
 		}
@@ -151,4 +161,58 @@ func (c *call) around(x *value, axis, before, after int, fill float64) *value {
 		list = append(list, c.op(ops.Expand{Shape: ir.MakeDims(s)}, c.like(x, fill)))
 	}
 	return c.join(list, axis)
+}
+
+// part is the elements from from to to of an axis.
+func (c *call) part(x *value, axis, from, to int) *value {
+	return c.op(ops.Slice{Axis: axis, Start: ir.Fixed(from), End: ir.Fixed(to)}, x)
+}
+
+// bordered joins what lies before x, x and what lies behind, nil being nothing.
+func (c *call) bordered(axis int, list ...*value) *value {
+	return c.join(slices.DeleteFunc(list, func(v *value) bool { return v == nil }), axis)
+}
+
+// edges repeats the first and the last of the n elements of an axis.
+func edges(c *call, x *value, axis, n, before, after int) *value {
+	repeated := func(at, times int) *value {
+		if times == 0 {
+			return nil
+		}
+		s := typ(x).Shape.Clone()
+		s[axis] = ir.Fixed(times)
+		return c.op(ops.Expand{Shape: ir.MakeDims(s)}, c.part(x, axis, at, at+1))
+	}
+	return c.bordered(axis, repeated(0, before), x, repeated(n-1, after))
+}
+
+// reflections mirrors an axis at its ends, which are not repeated.
+func reflections(c *call, x *value, axis, n, before, after int) *value {
+	if max(before, after) >= n {
+		return c.cannot("mode reflect with pads %d and %d of an axis of length %d", before, after, n)
+	}
+	turned := func(from, to int) *value {
+		if from == to {
+			return nil
+		}
+		return c.op(ops.Flip{Axes: ir.MakeAxes(axis)}, c.part(x, axis, from, to))
+	}
+	return c.bordered(axis, turned(1, 1+before), x, turned(n-1-after, n-1))
+}
+
+// wraps continues an axis from its other end.
+func wraps(c *call, x *value, axis, n, before, after int) *value {
+	if c.im.opset < 19 {
+		return c.failf("mode wrap came with opset 19, the file has %d", c.im.opset)
+	}
+	if max(before, after) > n {
+		return c.cannot("mode wrap with pads %d and %d of an axis of length %d", before, after, n)
+	}
+	of := func(from, to int) *value {
+		if from == to {
+			return nil
+		}
+		return c.part(x, axis, from, to)
+	}
+	return c.bordered(axis, of(n-before, n), x, of(0, after))
 }

@@ -196,6 +196,27 @@ func forms() []form {
 		{"Pad", 13, func(f *file) *file {
 			return f.ints("p", 0, 1, 0, -1).floats("v", nil, 7).node("y = Pad(x,p,v)")
 		}, []float32{7, 1, -2, 7, 4, 5}},
+		{"Pad edge", 13, func(f *file) *file {
+			return f.ints("p", 0, 2, 0, 1).node("y = Pad(x,p)", "mode", "edge")
+		}, []float32{1, 1, 1, -2, 3, 3, 4, 4, 4, 5, -6, -6}},
+		{"Pad reflect", 13, func(f *file) *file {
+			return f.ints("p", 0, 2, 0, 1).node("y = Pad(x,p)", "mode", "reflect")
+		}, []float32{3, -2, 1, -2, 3, -2, -6, 5, 4, 5, -6, 5}},
+		{"Pad wrap", 19, func(f *file) *file {
+			return f.ints("p", 0, 2, 0, 1).node("y = Pad(x,p)", "mode", "wrap")
+		}, []float32{-2, 3, 1, -2, 3, 1, 5, -6, 4, 5, -6, 4}},
+		{"DepthToSpace", 13, func(f *file) *file {
+			return f.ints("s", 0, 3, 1, 1).node("r = Reshape(x,s)").node("d = Concat(r,r,r,r)", "axis", 1).ints("t", 0, 12, 1, 1).node("q = Reshape(d,t)").
+				node("y = DepthToSpace(q)", "blocksize", 2)
+		}, []float32{1, 1, 1, 1, -2, -2, -2, -2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, -6, -6, -6, -6}},
+		{"DepthToSpace CRD", 13, func(f *file) *file {
+			return f.ints("s", 0, 3, 1, 1).node("r = Reshape(x,s)").node("d = Concat(r,r,r,r)", "axis", 1).
+				node("y = DepthToSpace(d)", "blocksize", 2, "mode", "CRD")
+		}, []float32{1, -2, 3, 1, -2, 3, 1, -2, 3, 1, -2, 3, 4, 5, -6, 4, 5, -6, 4, 5, -6, 4, 5, -6}},
+		{"SpaceToDepth", 13, func(f *file) *file {
+			return f.ints("s", 0, 1, 1, 3).node("r = Reshape(x,s)").node("d = Concat(r,r,r)", "axis", 2).
+				node("y = SpaceToDepth(d)", "blocksize", 3)
+		}, []float32{1, -2, 3, 1, -2, 3, 1, -2, 3, 4, 5, -6, 4, 5, -6, 4, 5, -6}},
 		{"BatchNormalization", 15, func(f *file) *file {
 			return f.floats("s", []int64{3}, 1, 2, 3).floats("b", []int64{3}, 0, 1, 0).floats("m", []int64{3}, 1, 1, 1).floats("v", []int64{3}, 4, 4, 4).
 				node("y = BatchNormalization(x,s,b,m,v)", "epsilon", 0.0)
@@ -267,6 +288,17 @@ func TestStrict(t *testing.T) {
 	}{
 		{newFile(17).node("y = Relu(x)", "alpha", 1.0), "is not one of Relu at opset 17"},
 		{newFile(17).node("y = Elu(x)", "alpha", 1), "is of type INT, must be FLOAT"},
+		{newFile(17).ints("p", 0, 1, 0, 1).node("y = Pad(x,p)", "mode", "mirror"), "attribute mode is \"mirror\", must be constant, edge, reflect or wrap"},
+		{newFile(17).ints("p", 0, 1, 0, 1).node("y = Pad(x,p)", "mode", "wrap"), "mode wrap came with opset 19, the file has 17"},
+		{newFile(17).ints("p", 0, 1, 0, 3).node("y = Pad(x,p)", "mode", "reflect"), "mode reflect with pads 1 and 3 of an axis of length 3"},
+		{newFile(19).ints("p", 0, 4, 0, 0).node("y = Pad(x,p)", "mode", "wrap"), "mode wrap with pads 4 and 0 of an axis of length 3"},
+		{newFile(17).ints("p", 1, 0, 0, 0).node("y = Pad(x,p)", "mode", "edge"), "mode edge of an axis of length N"},
+		{newFile(17).node("y = DepthToSpace(x)", "blocksize", 2), "x must have 4 axes, is f32[N 3]"},
+		{newFile(17).ints("t", 0, 3, 1, 1).node("r = Reshape(x,t)").node("y = DepthToSpace(r)"), "attribute blocksize must be from 1 to"},
+		{newFile(17).ints("t", 0, 3, 1, 1).node("r = Reshape(x,t)").node("y = DepthToSpace(r)", "blocksize", 2), "blocks of 2 by 2 cannot be made of x, which is f32[N 3 1 1]"},
+		{newFile(17).ints("t", 0, 3, 1, 1).node("r = Reshape(x,t)").node("y = DepthToSpace(r)", "blocksize", 1, "mode", "RCD"), "attribute mode is \"RCD\", must be DCR or CRD"},
+		{newFile(17).ints("t", 0, 3, 1, 1).node("r = Reshape(x,t)").node("y = SpaceToDepth(r)", "blocksize", 1<<40), "attribute blocksize must be from 1 to"},
+		{newFile(17).ints("t", 0, 1, 1, 3).node("r = Reshape(x,t)").node("y = SpaceToDepth(r)", "blocksize", 3), "x, which is f32[N 1 1 3], does not divide into blocks of 3 by 3"},
 		{newFile(17).node("y = Max(x,)"), "input 2 is left out"},
 		{newFile(17).node("y = Add(x,)"), "has 1 inputs, 2 are needed"},
 		{newFile(17).node("y = Relu(x,x)"), "has 2 inputs, 1 are needed"},

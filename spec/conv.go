@@ -250,9 +250,10 @@ type ConvTransposeLayer struct {
 	init     Init
 	biasInit Init
 
-	of    *ConvLayer // whose image it is
-	tied  bool       // … with its filters
-	under ir.Type    // … and the type of its result
+	of     *ConvLayer // whose image it is
+	tied   bool       // … with its filters
+	under  ir.Type    // … and the type of its result
+	chosen bool       // Tied is given
 }
 
 // ConvTranspose is a transposed convolution, also called a deconvolution: what a [Conv]
@@ -263,7 +264,7 @@ type ConvTransposeLayer struct {
 // n·stride with Same. Parameters: w f32[C channels/groups kernel…], Glorot uniform unless
 // Init is given, and b f32[channels], zero unless BiasInit is given. Mistakes: those of
 // Conv; an output pad that is not below the stride; pads that leave nothing. To share the
-// filters of a Conv, write [Tied] of it.
+// filters of a Conv, write Tied, or [Tied] of it for one of the same geometry.
 func ConvTranspose(channels int, kernel ...int) *ConvTransposeLayer {
 	return &ConvTransposeLayer{Base: newBase("ConvTranspose"), sliding: sliding{kernel: kernel}, channels: channels, groups: 1, init: Glorot(), biasInit: Zeros()}
 }
@@ -305,6 +306,13 @@ func (l *ConvTransposeLayer) OutputPad(pads ...int) *ConvTransposeLayer {
 	return Option(l, "OutputPad", func(l *ConvTransposeLayer) { l.extra = slices.Clone(pads) })
 }
 
+// Tied uses the filters of a convolution, which must have been placed before, as they are:
+// one tensor with two uses. The layer makes a result of the convolution larger again.
+// Mistakes: kernel, strides, dilation, groups or channels are not those of the convolution.
+func (l *ConvTransposeLayer) Tied(conv *ConvLayer) *ConvTransposeLayer {
+	return Option(l, "Tied", func(l *ConvTransposeLayer) { l.of, l.tied, l.chosen = conv, true, true })
+}
+
 // Groups divides the channels of x and of the result into n runs.
 func (l *ConvTransposeLayer) Groups(n int) *ConvTransposeLayer {
 	return Option(l, "Groups", func(l *ConvTransposeLayer) { l.groups = n })
@@ -331,6 +339,8 @@ func (l *ConvTransposeLayer) args() string {
 		return fmt.Sprintf("the number of channels must be positive, got %d", l.channels)
 	case l.groups <= 0:
 		return fmt.Sprintf("the number of groups must be positive, got %d", l.groups)
+	case l.chosen && (l.of == nil || l.of.st == nil):
+		return "the convolution to be tied to was not made by spec.Conv or spec.DepthwiseConv"
 	}
 	for _, e := range l.extra {
 		if e < 0 {
@@ -386,6 +396,9 @@ func (l *ConvTransposeLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 		if w = b.Borrow(l.of, "w"); isBad(w) {
 			return bad()
 		}
+		if rule := l.differs(op, append([]int{c, l.channels / l.groups}, kernel...), w.Type); rule != "" {
+			return b.Errorf("%s, made at %s", rule, l.of.st.made.pos().Made)
+		}
 	} else {
 		w = b.Param("w", l.init, append([]int{c, l.channels / l.groups}, kernel...)...)
 		if l.of != nil {
@@ -393,4 +406,28 @@ func (l *ConvTransposeLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 		}
 	}
 	return withBias(b, op, !l.noBias, l.biasInit, l.channels, x[0], w)
+}
+
+// differs returns the rule that the transposed convolution breaks as one that is tied, w
+// being the filters it would have and have those that it shares, or "".
+func (l *ConvTransposeLayer) differs(op ops.ConvTranspose, w []int, have ir.Type) string {
+	of, _, rule := l.of.op(l.of.st.built.in)
+	if rule != "" {
+		return rule
+	}
+	for _, a := range []struct {
+		what      string
+		mine, its ir.Axes
+	}{{"strides", op.Strides, of.Strides}, {"dilations", op.Dilations, of.Dilations}} {
+		if a.mine != a.its {
+			return fmt.Sprintf("the %s are %v, but those of the convolution it is tied to are %v", a.what, a.mine.Slice(), a.its.Slice())
+		}
+	}
+	if op.Group != of.Group {
+		return fmt.Sprintf("it has %d groups, but the convolution it is tied to has %d", op.Group, of.Group)
+	}
+	if want := ir.T(ir.F32, ir.ShapeOf(w...)...); !have.Equal(want) {
+		return fmt.Sprintf("it needs filters %s, but those of the convolution it is tied to are %s", want, have)
+	}
+	return ""
 }

@@ -87,6 +87,42 @@ func TestConvMirror(t *testing.T) {
 	}
 }
 
+// TestConvTransposeTied shares filters with options of its own.
+func TestConvTransposeTied(t *testing.T) {
+	x := spec.Input("x", 4, 9, 8)
+	conv := spec.Conv(6, 3, 2).Same().Stride(2, 1).Groups(2).NoBias()
+	y := x.Then(conv, spec.ReLU(), spec.ConvTranspose(4, 3, 2).Tied(conv).Stride(2, 1).Groups(2).Pad(1, 0, 1, 1).BiasInit(spec.Constant(1)).Named("up"))
+	g, params, err := spec.GraphOf("g", y)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(params) != 2 || params[0].Name != "conv1/w" || params[1].Name != "up/b" || g.Outputs[0].Type.String() != "f32[N 4 9 8]" {
+		t.Errorf("%v: %s", params, g.Outputs[0].Type)
+	}
+	for want, tie := range map[string]func(conv *spec.ConvLayer) spec.Layer{
+		`the strides are [1 1], but those of the convolution it is tied to are [2 1], made at conv_test.go:`: func(conv *spec.ConvLayer) spec.Layer { return spec.ConvTranspose(4, 3, 2).Tied(conv).Groups(2) },
+		`the dilations are [2 2], but those of the convolution it is tied to are [1 1]`: func(conv *spec.ConvLayer) spec.Layer {
+			return spec.ConvTranspose(4, 3, 2).Tied(conv).Stride(2, 1).Dilation(2).Groups(2)
+		},
+		`it has 1 groups, but the convolution it is tied to has 2`: func(conv *spec.ConvLayer) spec.Layer { return spec.ConvTranspose(4, 3, 2).Tied(conv).Stride(2, 1) },
+		`it needs filters f32[6 2 3 3], but those of the convolution it is tied to are f32[6 2 3 2]`: func(conv *spec.ConvLayer) spec.Layer {
+			return spec.ConvTranspose(4, 3).Tied(conv).Stride(2, 1).Groups(2)
+		},
+		`it needs filters f32[6 4 3 2], but those of the convolution it is tied to are f32[6 2 3 2]`: func(conv *spec.ConvLayer) spec.Layer {
+			return spec.ConvTranspose(8, 3, 2).Tied(conv).Stride(2, 1).Groups(2)
+		},
+		`the convolution to be tied to was not made by spec.Conv`: func(conv *spec.ConvLayer) spec.Layer { return spec.ConvTranspose(8, 3, 2).Tied(nil) },
+		`was not placed yet, so it has no weights to tie to`:      func(conv *spec.ConvLayer) spec.Layer { return spec.ConvTranspose(8, 3, 2).Tied(spec.Conv(6, 3)) },
+	} {
+		x := spec.Input("x", 4, 9, 8)
+		conv := spec.Conv(6, 3, 2).Same().Stride(2, 1).Groups(2).NoBias()
+		err := x.Then(conv, tie(conv)).Err()
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "conv_test.go:") {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+}
+
 // TestConvMistakes names the layer and the rule.
 func TestConvMistakes(t *testing.T) {
 	image := func() *spec.Value { return spec.Input("x", 4, 9, 8) }
@@ -114,10 +150,37 @@ func TestConvMistakes(t *testing.T) {
 			return x.Then(spec.Conv(3, 3).Same(), spec.Tied(conv))
 		}(),
 	} {
-		err := v.Err()
-		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "conv_test.go:") {
-			t.Errorf("got %v, want %q", err, want)
+		refused(t, v, want)
+	}
+}
+
+// refused checks the error of a value: its rule, the layer and the line.
+func refused(t *testing.T, v *spec.Value, want string) {
+	t.Helper()
+	err := v.Err()
+	for _, part := range []string{want, "conv_test.go:", `layer "`} {
+		if err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("got %v, want %q", err, part)
 		}
+	}
+}
+
+// TestPoolMistakes names the layer and the rule.
+func TestPoolMistakes(t *testing.T) {
+	image := func() *spec.Value { return spec.Input("x", 4, 9, 8) }
+	for want, v := range map[string]*spec.Value{
+		"MaxPool: the window is 9 long on axis 2, which has 8 with its pads (x is f32[N 4 9 8])":                  image().Then(spec.MaxPool(9)),
+		"MaxPool: the pads of axis 1 are 2 and 2, but the window is 2 long: a place of it would lie outside of x": image().Then(spec.MaxPool(2).Pad(2)),
+		"MaxPool: the lengths of the kernel are missing":                                                          image().Then(spec.MaxPool()),
+		"MaxPool: the stride must be at least 1, got 0":                                                           image().Then(spec.MaxPool(2).Stride(0)),
+		"MaxPool: CountPads is for an AveragePool":                                                                image().Then(spec.MaxPool(2).CountPads()),
+		"AveragePool: the kernel must be at least 1, got -2":                                                      image().Then(spec.AveragePool(-2)),
+		"AveragePool: the window is 10 long on axis 1, which has 9 with its pads":                                 image().Then(spec.AveragePool(10, 2)),
+		"Upsample: a factor must be at least 1, got 0":                                                            image().Then(spec.Upsample(0)),
+		"Upsample: the factor is missing":                                                                         image().Then(spec.Upsample()),
+		"GlobalAveragePool: x must be f32[N C …] with axes behind its channels, got f32[N 3]":                     spec.Input("x", 3).Then(spec.GlobalAveragePool()),
+	} {
+		refused(t, v, want)
 	}
 }
 

@@ -21,9 +21,9 @@ type MirrorLayer struct {
 // repeats its activations. A stage is a layer that is undone plus the activations that
 // follow it. The image of a stage undoes the layer and is followed by the activations of
 // the stage before, so the last image is linear: 784-100-30 with ReLU after each becomes
-// 30-100 ReLU, 100-784. Dense, Flatten and Reshape are undone; Dropout, noise and KSparse
-// are left out; your own layer decides what becomes of it (see [Mirrored]). The encoder
-// must already have been placed.
+// 30-100 ReLU, 100-784. Dense, Conv, pools, Flatten, Reshape, Pad, Crop and what moves
+// elements are undone; Dropout, noise and KSparse are left out; your own layer decides what
+// becomes of it (see [Mirrored]). The encoder must already have been placed.
 //
 // Unless Tied is given, the weights are new ones that start as the transpose of the
 // encoder's and are then trained independently. Mistakes: the encoder was not placed yet,

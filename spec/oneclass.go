@@ -3,6 +3,7 @@ package spec
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
@@ -182,45 +183,38 @@ func (w *zeros) visit(n *ir.Node) (rule string) {
 	return rule
 }
 
-// adds says what keeps the result of n from being 0.
+// adds says what keeps the result of n from being 0: an operand without which it would be,
+// or the op.
 func (w *zeros) adds(n *ir.Node, zero []bool) string {
-	if j := addend(n.Op, zero); j >= 0 {
+	for j, v := range n.In {
+		without := slices.Clone(zero)
+		if without[j] = true; zero[j] || !w.vanishes(n, without) {
+			continue
+		}
 		for _, p := range w.sp.params {
-			if p.v == n.In[j] {
+			if p.v == v {
 				return fmt.Sprintf("this layer adds its parameter %q", p.name)
 			}
 		}
 		return fmt.Sprintf("this layer adds operand %d of %s, which is not 0", j+1, n.Op.Name())
 	}
-	if _, ok := ir.Inferred(n.Op); ok && len(n.In) > 2 && !zero[2] {
-		for _, p := range w.sp.params {
-			if p.v == n.In[2] {
-				return fmt.Sprintf("this layer adds its parameter %q", p.name)
-			}
-		}
-	}
 	return fmt.Sprintf("%s, which need not give 0 for 0, acts as one", n.Op.Name())
 }
 
-// addend returns an operand that is added to what a linear op makes of those that are 0, -1
-// if there is none, or the op is not linear. One that multiplies them is none: op is not
-// linear in these and in that one together.
-func addend(op ir.Op, zero []bool) int {
-	l, ok := op.(ir.Linear)
-	if !ok || !l.Linear(zero) {
-		return -1
-	}
+// adding reports whether a linear op adds an operand to what it makes of those that are 0.
+// One that multiplies them it does not: the op is not linear in these and that one together.
+func adding(l ir.Linear, zero []bool) bool {
 	for j := range zero {
 		if zero[j] {
 			continue
 		}
-		both := append([]bool{}, zero...)
+		both := slices.Clone(zero)
 		both[j] = true
 		if l.Linear(both) {
-			return j
+			return true
 		}
 	}
-	return -1
+	return false
 }
 
 // vanishes reports whether the results of n are 0 where these operands are.
@@ -228,18 +222,14 @@ func (w *zeros) vanishes(n *ir.Node, zero []bool) bool {
 	if ir.TrainingOnly(n.Op) {
 		return zero[0]
 	}
-	some := false
-	for _, z := range zero {
-		some = some || z
-	}
-	if !some {
+	if !slices.Contains(zero, true) {
 		return false
 	}
 	if v, ok := n.Op.(ir.Vanisher); ok {
 		return v.Vanishes(zero)
 	}
 	if l, ok := n.Op.(ir.Linear); ok && l.Linear(zero) {
-		return addend(n.Op, zero) < 0
+		return !adding(l, zero)
 	}
 	for _, other := range []float64{0.7, -0.7, 0} {
 		y, ok := w.element(n, func(i int) (float64, bool) { return 0, zero[i] }, other)

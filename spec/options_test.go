@@ -66,6 +66,8 @@ func argument(t *testing.T, typ reflect.Type, receiver any) reflect.Value {
 		return reflect.ValueOf(spec.Constant(0.25))
 	case reflect.TypeFor[optim.Schedule]():
 		return reflect.ValueOf(optim.Cosine(1))
+	case reflect.TypeFor[*spec.ConvLayer]():
+		return reflect.ValueOf(spec.Conv(3, 3))
 	case reflect.TypeFor[spec.Layer]():
 		return reflect.ValueOf(spec.Dense(3))
 	case reflect.TypeFor[*spec.Value]():

@@ -44,7 +44,6 @@ type VariationalModel struct {
 //
 // Its taps are "mean" and "logvar"; "code", which is drawn in training and is the mean
 // elsewhere; and "reconstruction", in [0, 1]. Mistakes: latent is not positive.
-// elsewhere, and "reconstruction", in [0, 1]. Mistakes: latent is not positive.
 func Variational(name string, input *Value, encoder Layer, latent int, decoder Layer) *VariationalModel {
 	at := callers(0)
 	input = whole(input, at, "Variational")

@@ -147,6 +147,26 @@ func TestBatchNormMistakes(t *testing.T) {
 	wantError(t, err, "one has 1")
 }
 
+// TestBatchNormOfOneRow: each channel of a picture has a variance of its own, also in a batch
+// of one; a channel of one element has none.
+func TestBatchNormOfOneRow(t *testing.T) {
+	fit := func(kernel ...int) error {
+		x := spec.Input("x", 12)
+		y := x.Then(spec.Reshape(2, 3, 2), spec.Conv(2, kernel...), spec.BatchNorm().Axis(0).Named("normed"))
+		o := normedOptions()
+		o.Batch = 1
+		_, err := Fit(context.Background(), spec.NewModel("m", spec.NewLoss("l", y.Then(spec.Shift(-1), spec.Abs()))), rows(6), o)
+		return err
+	}
+	if err := fit(2, 2); err != nil {
+		t.Error(err)
+	}
+	err := fit(3, 2)
+	wantError(t, err, `layer "normed"`)
+	wantError(t, err, "batchnorm_test.go:")
+	wantError(t, err, "its statistics want 2 rows or more, and of 6 rows in batches of 1 one has 1")
+}
+
 // TestBatchNormFrozen: a layer whose statistics are named by Freeze normalises by what is
 // running, which stays as it is, and may then be accumulated.
 func TestBatchNormFrozen(t *testing.T) {
