@@ -64,6 +64,7 @@ type lossLayer struct {
 	rule     func(prediction, target *ir.Value) string
 	build    elementsOf
 	optional bool // there may be no target
+	inner    bool // a target of float32 has an axis more than the elements
 	weighted bool // the third operand is weights
 	elems    *ir.Value
 }
@@ -79,7 +80,11 @@ func (l *lossLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 	}
 	var w *ir.Value
 	if l.weighted {
-		w = weightsOver(b, x[2], x[1].Type.Shape)
+		rows := x[1].Type.Shape
+		if l.inner && x[1].Type.DType == ir.F32 {
+			rows = rows[:len(rows)-1]
+		}
+		w = weightsOver(b, x[2], rows)
 	}
 	if l.optional {
 		if some := present(b, x[1]); w == nil {
@@ -220,7 +225,10 @@ func BinaryCrossEntropy(logits, target *Value) *Loss {
 
 // CrossEntropy is the mean of -log softmax(z) at the label, for logits z
 // f32[N … classes], not probabilities, and labels i64[N …], see [Labels]. Rows without
-// a label, if the labels are [Value.Optional], are left out of the mean.
+// a label, if the labels are [Value.Optional], are left out of the mean. Instead of labels,
+// it takes a probability for each class, f32[N … classes]: the mean of -Σ t·log softmax(z).
+// Such a target that is an input is checked in training: a value outside [0, 1] is an
+// error. That the values of a row add up to 1 is not checked.
 // Mistakes: the shapes do not fit, the labels have another number of classes, the
 // prediction comes from a Softmax.
 func CrossEntropy(logits, labels *Value) *Loss {
@@ -231,21 +239,28 @@ func CrossEntropy(logits, labels *Value) *Loss {
 			}
 		}
 		n := z.Type.Rank()
-		if z.Type.DType != ir.F32 || n < 2 || z.Type.Last() == 0 || t.Type.DType != ir.I64 ||
-			!t.Type.Shape.Equal(z.Type.Shape[:n-1]) {
-			return fmt.Sprintf("logits must be f32[N … classes] and labels i64[N …], got %s and %s", z.Type, t.Type)
+		labelled := t.Type.DType == ir.I64 && n >= 2 && t.Type.Shape.Equal(z.Type.Shape[:n-1])
+		if z.Type.DType != ir.F32 || n < 2 || z.Type.Last() == 0 || !labelled && !t.Type.Equal(z.Type) {
+			return fmt.Sprintf("logits must be f32[N … classes] and labels i64[N …] or f32[N … classes], got %s and %s", z.Type, t.Type)
 		}
 		if limit := labels.limit(); limit > 0 && limit != z.Type.Last() {
 			return fmt.Sprintf("the logits are for %d classes (%s) but the labels have %d", z.Type.Last(), z.Type, limit)
 		}
 		return ""
 	}
-	return newLoss("CrossEntropy", logits, labels, rule, func(b *Builder, z, t *ir.Value, keep func(*ir.Value) *ir.Value) *ir.Value {
+	l := newLoss("CrossEntropy", logits, labels, rule, func(b *Builder, z, t *ir.Value, keep func(*ir.Value) *ir.Value) *ir.Value {
 		last := z.Type.Rank() - 1
-		hot := b.Op(ops.OneHot{Depth: z.Type.Last()}, t)
-		at := b.Op(ops.Mul{}, hot, b.Op(ops.LogSoftmax{Axis: last}, keep(z)))
+		share := t
+		if t.Type.DType == ir.I64 {
+			share = b.Op(ops.OneHot{Depth: z.Type.Last()}, t)
+		}
+		at := b.Op(ops.Mul{}, share, b.Op(ops.LogSoftmax{Axis: last}, keep(z)))
 		return b.Op(ops.Neg{}, b.Op(ops.ReduceSum{Axes: ir.MakeAxes(last)}, at))
 	})
+	if l.layer.inner = true; labels != nil && labels.v != nil && labels.v.Type.DType == ir.F32 {
+		l.unit = labels.v
+	}
+	return l
 }
 
 // limit returns the bound of an integer input, 0 for another value.

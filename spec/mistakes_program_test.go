@@ -90,7 +90,7 @@ func TestMistakes(t *testing.T) {
 	loss(spec.MSE(code, nil))
 	loss(spec.Huber(code, code, 0))
 	loss(spec.CrossEntropy(code, spec.Labels("ten", 10)))
-	loss(spec.CrossEntropy(code, code))
+	loss(spec.CrossEntropy(code, x))
 	loss(spec.CrossEntropy(code.Then(spec.Softmax(-1)), spec.Labels("thirty", 30)))
 	loss(spec.BinaryCrossEntropy(code.Then(spec.Sigmoid()), code))
 	loss(spec.MAE(x, x).Weight(math.NaN()))

@@ -250,7 +250,7 @@ func (m *Model) Limits() map[string]int {
 }
 
 // UnitInputs returns the names of the float inputs whose values must be in [0, 1]:
-// the targets of [BinaryCrossEntropy].
+// the targets of [BinaryCrossEntropy], and probabilities that [CrossEntropy] takes.
 func (m *Model) UnitInputs() []string {
 	if m == nil {
 		return nil

@@ -215,17 +215,45 @@ func (a *Augmentation) Only() []*Augmentation {
 	return out
 }
 
-// Check says whether the pictures of a source can be augmented so. It reads no row.
+// Check says whether the pictures of a source can be augmented so, for a training that reads the columns inputs, if they are
+// named. It reads no row.
 //
 // Errors: that of the augmentation; it changes nothing; a column that does not exist or is not one of pictures; pictures too
-// small for a change; several columns of which neither Apart nor Together is said; what Mixup mixes.
-func (a *Augmentation) Check(src Source) error {
+// small for a change; several columns of which neither Apart nor Together is said; columns that Mixup cannot mix; an input
+// that it does not mix with the pictures.
+func (a *Augmentation) Check(src Source, inputs ...string) error {
 	cols, err := checkSource(src)
 	if err != nil {
 		return err
 	}
-	_, err = a.bind(cols)
-	return err
+	b, err := a.bind(cols)
+	if err != nil || b.mix == nil {
+		return err
+	}
+	for _, name := range inputs {
+		if !slices.Contains(b.mix.columns, name) && !slices.ContainsFunc(b.of, func(c boundColumn) bool { return c.name == name }) {
+			return fmt.Errorf("dataset: Augment: Mixup mixes the pictures of two rows, but column %q, which is read too, would be that of one of them: name it in Mixup; labels are mixed as probabilities, which Table.OneHot makes", name)
+		}
+	}
+	return nil
+}
+
+// Pictures returns the first column of a source that is augmented, and the height and width of its pictures: what is to be
+// drawn of it. Errors: those of Check; pictures of neither one nor three channels.
+func (a *Augmentation) Pictures(src Source) (column string, height, width int, err error) {
+	cols, err := checkSource(src)
+	if err != nil {
+		return "", 0, 0, err
+	}
+	b, err := a.bind(cols)
+	if err != nil {
+		return "", 0, 0, err
+	}
+	c := b.of[0]
+	if c.channels != 1 && c.channels != 3 {
+		return "", 0, 0, fmt.Errorf("dataset: column %q has pictures of %v; those of one channel or of three can be shown", c.name, c.picture)
+	}
+	return c.name, c.height, c.width, nil
 }
 
 // bound is an augmentation of the columns of a source.
@@ -256,7 +284,7 @@ func (a *Augmentation) bind(cols []Column) (*bound, error) {
 	}
 	b := &bound{together: a.spread == together}
 	wrong := func(format string, args ...any) (*bound, error) {
-		return nil, fmt.Errorf("dataset: Augment: %s; the columns are %s", fmt.Sprintf(format, args...), columnsText(cols))
+		return nil, fmt.Errorf("dataset: Augment: %s; the columns are %s", fmt.Sprintf(format, args...), columnNames(cols))
 	}
 	if len(a.columns) == 0 {
 		for i, c := range cols {
@@ -335,12 +363,4 @@ func (a *Augmentation) pictureOf(c Column, unnamed bool) (picture, string) {
 		return p, ""
 	}
 	return p, fmt.Sprintf("column %q is %s, but pictures are [C H W]; Shape gives it the shape of pictures, such as Shape(1, 28, 28) for 784 values", c.Name, c.typ())
-}
-
-func columnsText(cols []Column) string {
-	var s []string
-	for _, c := range cols {
-		s = append(s, c.String())
-	}
-	return strings.Join(s, ", ")
 }

@@ -437,11 +437,13 @@ func TestMixup(t *testing.T) {
 	}
 	hot := tab.OneHot("y", 3, "t")
 	a := Augment().Mixup(0.8, "t").Flip(Horizontally)
-	if names, err := a.Mixed(hot); err != nil || fmt.Sprint(names) != "[t x]" {
-		t.Errorf("it mixes %v, %v", names, err)
+	for _, err := range []error{a.Check(hot), a.Check(hot, "x", "t"), Augment().Flip(Vertically).Check(hot, "x", "y")} {
+		if err != nil {
+			t.Error(err)
+		}
 	}
-	if names, err := Augment().Flip(Vertically).Mixed(hot); err != nil || names != nil {
-		t.Errorf("without it %v, %v are mixed", names, err)
+	if err := a.Check(hot, "x", "y", "t"); err == nil || !strings.Contains(err.Error(), `but column "y", which is read too, would be that of one of them: name it in Mixup`) {
+		t.Errorf("got %v", err)
 	}
 	b := batches(t, hot, 16, true)
 	if err := b.Augment(a, key); err != nil {

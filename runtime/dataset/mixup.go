@@ -124,22 +124,3 @@ func blendBytes(dst, other []uint8, share float32) {
 		dst[i] = toByte(mix2(float32(other[i]), float32(x), share))
 	}
 }
-
-// Mixed returns the names of the columns of a source that Mixup makes of two rows: those of pictures and those it was given.
-// It is nil without Mixup. Errors: those of Check.
-func (a *Augmentation) Mixed(src Source) ([]string, error) {
-	cols, err := checkSource(src)
-	if err != nil {
-		return nil, err
-	}
-	b, err := a.bind(cols)
-	if err != nil || b.mix == nil {
-		return nil, err
-	}
-	names := slices.Clone(b.mix.columns)
-	for _, c := range b.of {
-		names = append(names, c.name)
-	}
-	slices.Sort(names)
-	return names, nil
-}

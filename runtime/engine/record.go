@@ -44,6 +44,7 @@ type Phase struct {
 	Layers    []string `json:"layers,omitempty"` // that were trained
 	Frozen    []string `json:"frozen,omitempty"` // patterns of parameters that were not trained
 	Noise     string   `json:"noise,omitempty"`
+	Augment   string   `json:"augment,omitempty"`   // text form of what changed the pictures of the updates
 	Optimizer any      `json:"optimizer,omitempty"` // as the optimizer describes itself
 	Precision string   `json:"precision,omitempty"` // of products, if not FP32
 	Average   float64  `json:"average,omitempty"`   // momentum if the parameters are moving averages, 0 if they are not

@@ -208,7 +208,11 @@ func (s *step) line(number int) []string {
 	if s.opt.Patience > 0 {
 		epochs += fmt.Sprintf(", patience %d", s.opt.Patience)
 	}
-	return append(line, rows, epochs, optimizer(s.opt.Optimizer), s.noise(), strings.Join(s.frozen(), ", "))
+	noise := s.noise()
+	if a := s.opt.Augment.String(); a != "" {
+		noise = strings.TrimPrefix(noise+", augmented "+a, ", ")
+	}
+	return append(line, rows, epochs, optimizer(s.opt.Optimizer), noise, strings.Join(s.frozen(), ", "))
 }
 
 // joined is a line of the table without its empty cells.

@@ -34,6 +34,17 @@ func (s *step) rowsFit() error {
 	}
 	errs := []error{columnsFit(inputs, s.rows)}
 	if s.probe == nil {
+		if a := s.opt.Augment; a != nil && s.below != nil {
+			errs = append(errs, errors.New("Options.Augment changes pictures, but the rows of this stage are codes: leave it out, or train the stack with EndToEnd"))
+		} else if a != nil && errs[0] == nil {
+			var names []string
+			for _, in := range inputs {
+				names = append(names, in.Name)
+			}
+			if err := a.Check(s.rows, names...); err != nil {
+				errs = append(errs, fmt.Errorf("Options.Augment: %w", err))
+			}
+		}
 		for _, m := range s.opt.Metrics {
 			g, _, err := spec.GraphOf("metric", m.Value)
 			if err != nil {

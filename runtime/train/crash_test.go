@@ -73,6 +73,11 @@ var crashRuns = map[string]func() (*spec.Model, *dataset.Table, Options){
 		o.Precision = optim.BF16.Except("head")
 		return wideModel(), wideRows(300), o
 	},
+	"augmented": func() (*spec.Model, *dataset.Table, Options) {
+		o := augmentedOptions()
+		o.Epochs, o.Workers, o.CheckpointEvery, o.Valid = 10, 2, 2, augmentedRows(40)
+		return augmentedModel(), augmentedRows(150), o
+	},
 	"momentum": func() (*spec.Model, *dataset.Table, Options) { // an average and a queue
 		o := momentumOptions()
 		o.Epochs, o.Batch, o.Accumulate, o.Workers, o.CheckpointEvery, o.Valid = 16, 16, 2, 2, 3, rows(500).Head(80)
@@ -423,6 +428,8 @@ func TestKilledAndResumed(t *testing.T) {
 		{run: "shards", write: slowed, kill: kills / 2},
 		{run: "weights", write: plainly, kill: kills - kills/2},
 		{run: "weights", write: slowed, kill: kills / 2},
+		{run: "augmented", write: plainly, kill: kills - kills/2},
+		{run: "augmented", write: slowed, kill: kills / 2},
 		{run: "momentum", write: plainly, kill: kills - kills/2},
 		{run: "momentum", write: slowed, kill: kills / 2},
 		{run: "statistics", write: plainly, kill: kills - kills/2},

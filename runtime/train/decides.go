@@ -39,6 +39,7 @@ type settings struct {
 	Shards     int     `json:"shards"`
 	Seed       uint64  `json:"seed"`
 	InOrder    bool    `json:"in_order"`
+	Augment    string  `json:"augment,omitempty"` // text form
 	Epochs     int     `json:"epochs"`
 	Patience   int     `json:"patience"`
 	MinDelta   float64 `json:"min_delta"`
@@ -111,7 +112,7 @@ func (o *Options) settings(starts []InitReport) *settings {
 	if o.Precision.Narrow() {
 		precision = optim.BF16.String()
 	}
-	return &settings{Precision: precision, Kept: o.Precision.Kept(), AverageShare: share, AverageSchedule: plan, Optimizer: o.Optimizer.Describe(), Batch: o.Batch, Accumulate: o.Accumulate, Shards: o.Shards, Seed: o.Seed, InOrder: o.InOrder,
+	return &settings{Precision: precision, Kept: o.Precision.Kept(), AverageShare: share, AverageSchedule: plan, Optimizer: o.Optimizer.Describe(), Batch: o.Batch, Accumulate: o.Accumulate, Shards: o.Shards, Seed: o.Seed, InOrder: o.InOrder, Augment: o.Augment.String(),
 		Epochs: o.Epochs, Patience: o.Patience, MinDelta: o.MinDelta, KeepLast: o.KeepLast, ClipNorm: o.ClipNorm, Average: o.Average, ValidAverage: o.ValidAverage, Freeze: o.Freeze, InitFrom: starts}
 }
 
@@ -135,6 +136,9 @@ func (s *settings) facts(o optim.Optimizer) (checkpoint.Facts, error) {
 		l.Add("the layers kept in FP32", strings.Join(s.Kept, ", "))
 	}
 	l.Add("InOrder", s.InOrder)
+	if s.Augment != "" {
+		l.Add("Augment", s.Augment)
+	}
 	l.Add(factEpochs, s.Epochs)
 	l.Add(factPatience, s.Patience)
 	l.Add("MinDelta", s.MinDelta)

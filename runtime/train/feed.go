@@ -131,8 +131,8 @@ func (f *feed) whole() engine.Feed {
 	return f.in
 }
 
-// names are those of the columns that the plan reads, as of one.
-func (f *feed) names() string {
+// columns are those that the plan reads.
+func (f *feed) columns() []string {
 	var names []string
 	for name := range f.in {
 		if !slices.Contains(f.given, name) {
@@ -140,7 +140,7 @@ func (f *feed) names() string {
 		}
 	}
 	slices.Sort(names)
-	return strings.Join(names, ", ")
+	return names
 }
 
 func columnNames(cols []dataset.Column) string {
@@ -246,7 +246,7 @@ func (f *feed) inUnit(b dataset.Batch, name string, x []float32) error {
 	for i, v := range x {
 		if !(v >= 0 && v <= 1) {
 			w := len(x) / b.Rows
-			return fmt.Errorf("train: %s is %v at %d; it is the target of BinaryCrossEntropy, which is a probability in [0, 1]: scale the data, or take another loss",
+			return fmt.Errorf("train: %s is %v at %d; it is the target of a cross-entropy, which is a probability in [0, 1]: scale the data, or take another loss",
 				dataset.Place(f.src, b.Index[i/w], name), v, i%w)
 		}
 	}

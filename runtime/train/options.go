@@ -37,6 +37,11 @@ type Options struct {
 	Precision  optim.Precision // of products; optim.FP32. See optim.BF16
 	InOrder    bool            // take the rows in order instead of shuffling each epoch
 
+	// Augment changes the pictures of each update at random, with draws from Seed: other ones in
+	// each epoch. Losses and metrics of Valid are of the pictures as they are, and so are
+	// metrics of the training rows. The rows' hash is theirs too. nil changes nothing.
+	Augment *dataset.Augmentation
+
 	Valid    dataset.Source // rows for validation after each epoch; none
 	Patience int            // epochs without a better validation loss before stopping; 0 never stops
 	MinDelta float64        // how much a loss must fall to count as better
@@ -167,6 +172,9 @@ func (o *Options) check(m *spec.Model) error {
 	}
 	o.checkParts(m, bad)
 	o.checkPrecision(bad)
+	if err := o.Augment.Err(); err != nil {
+		errs = append(errs, err)
+	}
 	if err := checkClasses(o.Classes, m.Limits()); err != nil {
 		errs = append(errs, err)
 	}

@@ -95,7 +95,13 @@ func Repeat(recipe []byte) (Options, error) {
 			return Options{}, fmt.Errorf("train: the schedule of the averages: %w", err)
 		}
 	}
-	return Options{Precision: precision, AverageSchedule: share, Optimizer: o, Batch: s.Batch, Accumulate: s.Accumulate, Shards: s.Shards, Seed: s.Seed, InOrder: s.InOrder, Epochs: s.Epochs,
+	var augment *dataset.Augmentation
+	if s.Augment != "" {
+		if augment, err = dataset.ParseAugmentation(s.Augment); err != nil {
+			return Options{}, err
+		}
+	}
+	return Options{Augment: augment, Precision: precision, AverageSchedule: share, Optimizer: o, Batch: s.Batch, Accumulate: s.Accumulate, Shards: s.Shards, Seed: s.Seed, InOrder: s.InOrder, Epochs: s.Epochs,
 		Patience: s.Patience, MinDelta: s.MinDelta, KeepLast: s.KeepLast, ClipNorm: s.ClipNorm, Average: s.Average, ValidAverage: s.ValidAverage,
 		Freeze: s.Freeze}, nil
 }

@@ -180,6 +180,7 @@ func TestEveryOptionDecidesOrNot(t *testing.T) {
 		"InitFrom":        func(o *Options) { o.InitFrom = []From{{Tensors: src, Pattern: "head"}} },
 		"Freeze":          func(o *Options) { o.Freeze = []string{"head"} },
 		"Precision":       func(o *Options) { o.Precision = optim.BF16 },
+		"Augment":         func(o *Options) { o.Augment = dataset.Augment().Shift(2) },
 		"InOrder":         func(o *Options) { o.InOrder = true },
 		"Patience":        func(o *Options) { o.Patience = 3 },
 		"MinDelta":        func(o *Options) { o.MinDelta = 0.1 },

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/lamina-ml/lamina/compiler/plan"
 	"github.com/lamina-ml/lamina/runtime/dataset"
@@ -65,7 +66,7 @@ func (t *totals) named(err error, part dataset.Batch) error {
 	if !errors.As(err, &bad) {
 		return err
 	}
-	return fmt.Errorf("train: %w", bad.Named(dataset.Place(t.feed.src, part.Index[bad.Row], t.feed.names())))
+	return fmt.Errorf("train: %w", bad.Named(dataset.Place(t.feed.src, part.Index[bad.Row], strings.Join(t.feed.columns(), ", "))))
 }
 
 // give makes the totals of what was added inputs of the other plan.

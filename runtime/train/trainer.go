@@ -147,6 +147,9 @@ func (t *Trainer) prepare(ctx context.Context) (err error) {
 	if t.feed, err = newFeed(t.prog.Train, t.rows, t.model, t.prog.TrainTotals); err != nil {
 		return err
 	}
+	if err := t.augment(); err != nil {
+		return err
+	}
 	t.store = engine.NewStore(t.prog.Train.Segments, t.opt.Optimizer.Slots(), t.prog.Train.States...)
 	t.store.NoSlots(t.frozen)
 	initialize(t.store, t.prog.Params, t.opt.Seed)

@@ -1,0 +1,24 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lamina-ml/lamina/internal/command"
+)
+
+func reportCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "report",
+		Short: "Draw what happens in a training",
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return &command.Exit{Status: command.Unreadable, Err: fmt.Errorf("there is no report %q; there is augment", command.Clean(args[0]))}
+			}
+			return c.Help()
+		},
+	}
+	c.AddCommand(reportAugmentCommand())
+	return c
+}
