@@ -29,6 +29,6 @@ so that their ratio says more than either.
 
 ` + command.Environment,
 	})
-	c.AddCommand(trainCommand(), gemmCommand(), workersCommand(), coherenceCommand(), timing.ModelCommand("encode"), yardstickCommand())
+	c.AddCommand(trainCommand(), gemmCommand(), workersCommand(), coherenceCommand(), timing.ModelCommand("encode"), exportCommand(), yardstickCommand())
 	return c
 }

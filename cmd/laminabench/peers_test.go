@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/lamina-ml/lamina/compiler"
+	"github.com/lamina-ml/lamina/compiler/ir"
 )
 
 // peerSource reads a file of the peers' programs.
@@ -86,9 +89,44 @@ func TestPeersShapes(t *testing.T) {
 	}
 }
 
+// TestPeersImages: the works of images have the same shapes, classes, batches,
+// parameters and multiply-adds in Python, where a net with other parameters is refused.
+func TestPeersImages(t *testing.T) {
+	entry := regexp.MustCompile(`"([\w-]+)": dict\(shape=\[([\d, ]+)\], classes=(\d+), macs=(\d+), params=(\d+), batch=(\d+)\)`)
+	theirs := map[string]string{}
+	for _, m := range entry.FindAllStringSubmatch(peerSource(t, "python", "protocol.py"), -1) {
+		theirs[m[1]] = fmt.Sprintf("[%s], %s classes, %s multiply-adds, %s parameters, batch %s", m[2], m[3], m[4], m[5], m[6])
+	}
+	ours := map[string]string{}
+	for _, w := range works {
+		if len(w.shape) == 1 {
+			continue
+		}
+		m := w.model()
+		n := 0
+		for _, p := range m.Params() {
+			n += ir.Elems(p.Type.Shape.Lengths())
+		}
+		if err := m.Err(); err != nil {
+			t.Fatal(err)
+		}
+		shape := strings.ReplaceAll(fmt.Sprint(w.shape), " ", ", ")
+		ours[w.name] = fmt.Sprintf("%s, %d classes, %d multiply-adds, %d parameters, batch %d", shape, w.classes, w.macs, n, w.batch)
+	}
+	if len(ours) == 0 || !maps.Equal(ours, theirs) {
+		t.Errorf("protocol.py has\n%v\nlaminabench train\n%v", theirs, ours)
+	}
+	for _, script := range []string{"torch", "jax", "keras"} {
+		if s := peerSource(t, "python", script+"_images.py"); !strings.Contains(s, "protocol.counted(work, ") {
+			t.Errorf("%s_images.py does not count its parameters", script)
+		}
+	}
+}
+
 // TestPeersWorks: the peers train nets of the same widths, batches and shared
 // matrices, and count the same multiply-adds.
 func TestPeersWorks(t *testing.T) {
+	dense := slices.DeleteFunc(slices.Clone(works), func(w work) bool { return len(w.shape) > 1 })
 	type work struct {
 		widths []int
 		tied   bool
@@ -112,10 +150,10 @@ func TestPeersWorks(t *testing.T) {
 		return works
 	}
 	python := read(peerSource(t, "python", "protocol.py"),
-		`"([\w-]+)": dict\(widths=\[([\d, ]+)\], linear=\[[\d, ]*\], tied=(\w+), batch=(\d+)\)`, len(works))
+		`"([\w-]+)": dict\(widths=\[([\d, ]+)\], linear=\[[\d, ]*\], tied=(\w+), batch=(\d+)\)`, len(dense))
 	gomlx := read(peerSource(t, "gomlx", "main.go"),
-		`"([\w-]+)": +\{\[\]int\{([\d, ]+)\}, \[\]int\{[\d, ]*\}, (\w+), (\d+)\}`, len(works)-1) // no machine
-	for _, w := range works {
+		`"([\w-]+)": +\{\[\]int\{([\d, ]+)\}, \[\]int\{[\d, ]*\}, (\w+), (\d+)\}`, len(dense)-1) // no machine
+	for _, w := range dense {
 		p, err := compiler.Compile(w.model(), compiler.Options{Rows: w.batch})
 		if err != nil {
 			t.Fatal(err)
@@ -148,9 +186,9 @@ func TestPeersWorks(t *testing.T) {
 			if w.name == "rbm" {
 				macs, params = 5*products, params+their.widths[0]
 			}
-			if their.widths[0] != w.width || their.batch != w.batch || macs != w.macs || params != ours {
+			if their.widths[0] != w.width() || their.batch != w.batch || macs != w.macs || params != ours {
 				t.Errorf("%s trains %s as %+v: %d multiply-adds and %d parameters; ours have %d and %d, %d wide, batch %d",
-					name, w.name, their, macs, params, w.macs, ours, w.width, w.batch)
+					name, w.name, their, macs, params, w.macs, ours, w.width(), w.batch)
 			}
 		}
 	}

@@ -102,7 +102,10 @@ func profileTraining(c *cobra.Command, w *work, f trainFlags) (*profile, error) 
 	if err != nil {
 		return nil, err
 	}
-	in := engine.Feed{"x": {DType: ir.F32, Shape: []int{f.batch, w.width}, F32: b.F32("x")}}
+	in := engine.Feed{"x": {DType: ir.F32, Shape: append([]int{f.batch}, w.shape...), F32: b.F32("x")}}
+	if w.classes > 0 {
+		in["y"] = &ir.Tensor{DType: ir.I64, Shape: []int{f.batch}, I64: b.I64("y")}
+	}
 	u := engine.Update{Opt: w.optim, Rate: float32(w.optim.Rate())}
 
 	var (

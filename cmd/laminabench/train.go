@@ -112,7 +112,7 @@ func runTrain(c *cobra.Command, f trainFlags) error {
 	fmt.Fprintf(out, "  %-12s %.0f samples/s, best %.0f; %.1f us a step\n", "speed", r.SamplesPerS, r.Best, r.USPerStep)
 	fmt.Fprintf(out, "  %-12s %.1f of %.1f GFLOP/s, %.0f %%\n", "of the peak", r.GFLOPS, r.PeakGFLOPS, 100*r.OfPeak)
 	fmt.Fprintf(out, "  %-12s %.3f s from the start of the process\n", "first step", r.FirstStepS)
-	fmt.Fprintf(out, "  %-12s %.0f MB at most, %.1f of it the rows\n", "memory", r.PeakRSSMB, float64(memoryRows*w.width*4)/(1<<20))
+	fmt.Fprintf(out, "  %-12s %.0f MB at most, %.1f of it the rows\n", "memory", r.PeakRSSMB, float64(memoryRows*w.width()*4)/(1<<20))
 	return nil
 }
 

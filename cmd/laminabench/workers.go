@@ -15,10 +15,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lamina-ml/lamina/compiler"
+	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/random"
 	"github.com/lamina-ml/lamina/internal/lab/coherence"
 	"github.com/lamina-ml/lamina/internal/timing"
 	"github.com/lamina-ml/lamina/kernels/simd"
+	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/engine"
 )
 
@@ -99,6 +101,7 @@ the latency between two of them stands beside the figures.`,
 type crew struct {
 	workers int
 	e       *engine.Engine
+	labels  engine.Feed // those of the first rows, where the work has labels
 	u       engine.Update
 	samples []crewSample
 }
@@ -154,11 +157,11 @@ func (r rates) quiet(top rates) bool {
 func (c *crew) step(rows int) error {
 	c.u.T++
 	c.u.Step = uint64(c.u.T)
-	return c.e.Run(nil, rows, &c.u)
+	return c.e.Run(c.labels, rows, &c.u)
 }
 
 // newCrew compiles the work and gathers its batches from random rows of the table.
-func newCrew(w *work, workers int, rows []float32) (*crew, error) {
+func newCrew(w *work, workers int, table *dataset.Table) (*crew, error) {
 	prog, err := compiler.Compile(w.model(), compiler.Options{Rows: w.batch})
 	if err != nil {
 		return nil, err
@@ -173,12 +176,16 @@ func newCrew(w *work, workers int, rows []float32) (*crew, error) {
 		return nil, err
 	}
 	c := &crew{workers: workers, e: e, u: engine.Update{Opt: w.optim, Rate: float32(w.optim.Rate())}}
-	order := rand.New(rand.NewPCG(3, 4)).Perm(len(rows) / w.width)
+	if w.classes > 0 {
+		c.labels = engine.Feed{"y": {DType: ir.I64, Shape: []int{w.batch}, I64: table.I64("y")[:w.batch]}}
+	}
+	rows, width := table.F32("x"), w.width()
+	order := rand.New(rand.NewPCG(3, 4)).Perm(table.Len())
 	return c, e.Gather("x", func(lo, hi int, dst []float32) {
 		first := int(c.u.T) * w.batch
 		for i := lo; i < hi; i++ {
-			from := order[(first+i)%len(order)] * w.width
-			copy(dst[(i-lo)*w.width:], rows[from:from+w.width])
+			from := order[(first+i)%len(order)] * width
+			copy(dst[(i-lo)*width:], rows[from:from+width])
 		}
 	})
 }
@@ -195,10 +202,9 @@ func compareWorkers(ctx context.Context, w *work, f timing.Flags) (*workersResul
 	if err != nil {
 		return nil, err
 	}
-	x := table.F32("x")
 	var crews []*crew
 	for n := 1; ; n = min(2*n, f.Threads) {
-		c, err := newCrew(w, n, x)
+		c, err := newCrew(w, n, table)
 		if err != nil {
 			return nil, err
 		}

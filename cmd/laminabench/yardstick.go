@@ -19,7 +19,7 @@ import (
 )
 
 type yardstickFlags struct {
-	data, results, work, table string
+	data, datasets, results, work, table string
 	workers                    int
 	json, again, quiet         bool
 }
@@ -42,6 +42,7 @@ killed goes on in the middle of a training.`,
 		RunE: func(c *cobra.Command, args []string) error { return runYardstick(c, f, args) },
 	}
 	c.Flags().StringVar(&f.data, "data", os.Getenv("LAMINA_DATA"), "folder of the MNIST IDX files; default LAMINA_DATA, else the embedded slice")
+	c.Flags().StringVar(&f.datasets, "datasets", os.Getenv("LAMINA_DATASETS"), "folder above the folders of other data sets; default LAMINA_DATASETS")
 	c.Flags().StringVar(&f.results, "results", "", "folder that keeps the results, a file for each row")
 	c.Flags().StringVar(&f.work, "work", "", "folder of the trainings under way")
 	c.Flags().StringVar(&f.table, "table", "", "write the table of the kept results into this page, and measure nothing")
@@ -89,7 +90,12 @@ func runYardstick(c *cobra.Command, f yardstickFlags, args []string) error {
 	if name, err = yardstick.Describe(data, name); err != nil {
 		return err
 	}
-	o := yardstick.Options{Digits: data, Data: name, Machine: machine(f.workers), Results: f.results, Work: f.work, Again: f.again, Workers: f.workers}
+	o := yardstick.Options{Digits: data, Data: name, Datasets: f.datasets, Machine: machine(f.workers), Results: f.results, Work: f.work, Again: f.again, Workers: f.workers}
+	skipped := 0
+	o.Skipped = func(cell string, why error) {
+		skipped++
+		fmt.Fprintf(c.ErrOrStderr(), "%s is skipped: %v\n", cell, why)
+	}
 	if !f.quiet {
 		o.Progress = train.BarTo(c.ErrOrStderr())
 	}
@@ -102,6 +108,9 @@ func runYardstick(c *cobra.Command, f yardstickFlags, args []string) error {
 	}
 	if err != nil {
 		return err
+	}
+	if len(list) == 0 && skipped > 0 {
+		return fmt.Errorf("nothing was measured: %w", yardstick.ErrAbsent)
 	}
 	if !f.json {
 		return nil

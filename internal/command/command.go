@@ -54,6 +54,7 @@ func (e *Exit) Unwrap() error { return e.Err }
 
 // Environment explains the variables that every command honours.
 const Environment = `LAMINA_DATA         folder of IDX data files (gzip or not) used instead of the embedded slice
+LAMINA_DATASETS     folder above the folders of other data sets, which yardsticks use
 LAMINA_ONNXRUNTIME  file or folder of the onnxruntime library, or none to do without
 LAMINA_KERNEL       kernel set or kernel to use; see lamina cpu`
 

@@ -10,7 +10,7 @@ import (
 type Row struct {
 	Name    string
 	Source  string // where the published numbers are from
-	Metric  string // what the cells' numbers are; less is better in all
+	Metric  string // what the cells' numbers are; less is better unless a cell says More
 	Differs string // what is not as published: data, optimizer, epochs
 	Apart   bool   // whether it has tables of its own, in README.md of this folder
 	Ordered bool   // whether the order of the cells is what counts, from best to worst
@@ -23,7 +23,9 @@ type Cell struct {
 	Metric    string             // of the row, if it has no other
 	Differs   string             // of the row
 	Published float64            // 0 if nothing was
-	Target    float64            // ours is to be at most this; 0 if only the order counts
+	Target    float64            // ours is to be at most this, or with More at least; 0 if only the order counts
+	More      bool               // whether more is better
+	Data      string             // the data set, a folder below Options.Datasets; "" for the digits
 	Also      map[string]float64 // further published numbers of the cell
 	Seconds   float64            // published for one training, 0 if there is none
 	Seeds     int                // trainings, with seeds from 0

@@ -23,20 +23,24 @@ const (
 //
 // Errors: those of the rows.
 func Describe(digits *dataset.Split, name string) (string, error) {
-	train, err := digits.Train.Hash()
+	return describe(digits, name, set{title: "MNIST", train: mnistTrain, test: mnistTest})
+}
+
+func describe(split *dataset.Split, name string, s set) (string, error) {
+	train, err := split.Train.Hash()
 	if err != nil {
 		return "", fmt.Errorf("yardstick: %w", err)
 	}
-	test, err := digits.Test.Hash()
+	test, err := split.Test.Hash()
 	if err != nil {
 		return "", fmt.Errorf("yardstick: %w", err)
 	}
-	if train == mnistTrain && test == mnistTest {
-		name = "MNIST"
+	if train == s.train && test == s.test {
+		name = s.title
 	} else {
 		name += " " + train[:8] + test[:8]
 	}
-	return fmt.Sprintf("%s, %d rows to train and %d to test", name, digits.Train.Len(), digits.Test.Len()), nil
+	return fmt.Sprintf("%s, %d rows to train and %d to test", name, split.Train.Len(), split.Test.Len()), nil
 }
 
 // side is the width and the height of a digit.

@@ -19,7 +19,8 @@ type Result struct {
 	Value     float64            `json:"value"` // the median of Values
 	Published Maybe              `json:"published"`
 	Target    Maybe              `json:"target"`
-	Reached   *bool              `json:"reached,omitempty"` // whether Value is at most Target
+	More      bool               `json:"more,omitempty"`    // whether more is better
+	Reached   *bool              `json:"reached,omitempty"` // whether Value is at most Target, or with More at least
 	Seeds     int                `json:"seeds"`
 	Std       float64            `json:"std"`    // of Values, 0 for one
 	WallS     float64            `json:"wall_s"` // of one seed, training and measuring: the median
@@ -49,9 +50,9 @@ func (m Maybe) MarshalJSON() ([]byte, error) {
 // what is published and aimed at now.
 func (r *Result) declare(c Cell) {
 	r.Metric, r.Published, r.Target, r.AlsoPub, r.WallPub, r.Differs = c.Metric, Maybe(c.Published), Maybe(c.Target), c.Also, c.Seconds, c.Differs
-	r.Reached = nil
+	r.More, r.Reached = c.More, nil
 	if c.Target > 0 {
-		reached := r.Value <= c.Target
+		reached := r.Value == c.Target || (r.Value > c.Target) == c.More
 		r.Reached = &reached
 	}
 }

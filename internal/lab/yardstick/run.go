@@ -24,6 +24,7 @@ import (
 type Options struct {
 	Digits   *dataset.Split
 	Data     string         // what the digits are, for the results
+	Datasets string         // folder above the data sets of other cells; "" has none
 	Machine  string         // for the results
 	Results  string         // folder where results are kept and found; "" keeps none
 	Work     string         // folder of trainings under way; "" keeps none
@@ -31,6 +32,7 @@ type Options struct {
 	Workers  int            // goroutines; GOMAXPROCS
 	Progress train.Progress // of trainings; nil is silent
 	Report   func(r Result, kept bool)
+	Skipped  func(cell string, why error) // is told of cells whose data set is absent, which give no result
 }
 
 // Run measures cells, one after the other, and returns a result for each. With
@@ -38,7 +40,8 @@ type Options struct {
 // measured again, and each result is written when it is there. With Work a run that
 // was interrupted or killed goes on in the middle of a training; what a cell left
 // there is removed when its result is written, or without Results when all cells are
-// measured. A cell named twice is measured once.
+// measured. A cell named twice is measured once. A cell whose data set is absent is
+// skipped.
 //
 // Errors: those of the trainings, with the cell; a folder that cannot be read or
 // written; train.ErrInterrupted, wrapped.
@@ -62,15 +65,26 @@ func Run(ctx context.Context, cells []Cell, o Options) ([]Result, error) {
 	}
 	var list []Result
 	var left []string
-	seen := map[string]bool{}
+	seen, read := map[string]bool{}, map[string]rows{}
 	for _, c := range cells {
 		if seen[c.Name] {
 			continue
 		}
 		seen[c.Name] = true
+		data, err := o.rowsOf(c, read)
+		if errors.Is(err, ErrAbsent) {
+			if o.Skipped != nil {
+				o.Skipped(c.Name, err)
+			}
+			continue
+		}
+		if err != nil {
+			return list, fmt.Errorf("yardstick %s: %w", c.Name, err)
+		}
+		o := o
+		o.Digits, o.Data = data.split, data.name
 		r, kept := known[c.Name]
 		if kept = kept && !o.Again && r.same(c, o.Data); !kept {
-			var err error
 			folder := o.folder(c)
 			if r, err = measure(ctx, c, o, folder); err != nil {
 				return list, fmt.Errorf("yardstick %s: %w", c.Name, err)

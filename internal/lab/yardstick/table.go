@@ -40,9 +40,9 @@ func Table(all map[string]Result) string {
 				published = number(float64(x.Published)) + also(x.AlsoPub)
 			}
 			if x.Reached != nil {
-				target = "≤ " + number(float64(x.Target)) + ", missed"
-				if *x.Reached {
-					target = "≤ " + number(float64(x.Target))
+				target = map[bool]string{false: "≤ ", true: "≥ "}[x.More] + number(float64(x.Target))
+				if !*x.Reached {
+					target += ", missed"
 				}
 			}
 			ours := number(x.Value)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -8,16 +9,24 @@ import (
 )
 
 // aims are what is wanted of each work: by how much Lamina is faster than the best
-// float32 peer with two threads, and its share of the peak with one; 0 for nothing.
+// float32 peer with two threads, its share of the peak with one and with two, 0 for
+// nothing, and the share beyond which no factor is asked for, 0 for the machine's.
 var aims = []struct {
-	work          string
-	factor, share float64
+	work               string
+	factor, share, two float64
+	top                float64
 }{
-	{"tied-ae", 2.0, 0.78},
-	{"deep-ae", 1.3, 0.78},
-	{"tiny-ae", 15, 0},
-	{"rbm", 1.4, 0},
+	{"tied-ae", 2.0, 0.78, 0, 0},
+	{"deep-ae", 1.3, 0.78, 0, 0},
+	{"tiny-ae", 15, 0, 0, 0},
+	{"rbm", 1.4, 0, 0, 0},
+	{"conv-ae", 2.0, 0, 0, imagesTop},
+	{"resnet20", 1.4, 0, 0.75, imagesTop},
 }
+
+// imagesTop is the share of two threads' peak beyond which no factor is asked for of
+// works of images.
+const imagesTop = 0.85
 
 // Further aims.
 const (
@@ -74,10 +83,18 @@ func verdicts(list []record, m *machine) (all []verdict) {
 	atLeast := func(what string, got, want float64, format func(float64) string, more string) {
 		all = append(all, verdict{what, format(got) + more, "≥ " + format(want), got >= want})
 	}
+	dense := denseReach(list)
 	for _, a := range aims {
 		one, two := figureOf(list, measured{Work: a.work, Threads: 1, Precision: fp32}), figureOf(list, measured{Work: a.work, Threads: 2, Precision: fp32})
+		if a.two > 0 && two.ours.N > 0 && two.share > 0 && dense {
+			atLeast(a.work+", share of two threads' peak", two.share, a.two, percent, "")
+		}
 		if two.factor.N > 0 {
-			if top := m.ceiling(); a.factor*two.peerShare > top {
+			top := cmp.Or(a.top, m.ceiling())
+			if a.top > 0 && !dense {
+				top = math.Inf(1)
+			}
+			if a.factor*two.peerShare > top {
 				atLeast(fmt.Sprintf("%s, share of two threads' peak: %s times %s would be %s", a.work, factor(a.factor), two.peer, percent(a.factor*two.peerShare)),
 					two.share, top, percent, fmt.Sprintf(", %s times %s", factor(two.factor.Median), two.peer))
 			} else {
@@ -97,10 +114,13 @@ func verdicts(list []record, m *machine) (all []verdict) {
 			atLeast("products, "+threadsOf(threads)+", lowest factor", least, aimLowest, factor, " "+at)
 		}
 	}
-	for _, n := range distinct(ofPart(list, partEncode), func(r *record) int { return r.Batch }) {
-		at := encodingAt(list, n, 1)
-		if f := spreadOf(pairs(at, runtimes["onnxruntime"], speed)); f.N > 0 {
-			atLeast(fmt.Sprintf("encoder, batch %d, 1 thread, factor to onnxruntime", n), f.Median, 1, factor, "")
+	for _, work := range []string{"", netWork} {
+		n := net{work: work}
+		for _, rows := range distinct(ofPart(list, partEncode), func(r *record) int { return r.Batch }) {
+			at := encodingAt(list, work, rows, 1)
+			if f := spreadOf(pairs(at, runtimes["onnxruntime"], speed)); f.N > 0 {
+				atLeast(fmt.Sprintf("%s, batch %d, 1 thread, factor to onnxruntime", n.name(), rows), f.Median, 1, factor, "")
+			}
 		}
 	}
 	tied := slices.DeleteFunc(ofPart(list, partTrain), func(r record) bool {
@@ -130,13 +150,26 @@ func verdicts(list []record, m *machine) (all []verdict) {
 	return all
 }
 
+// denseReach reports whether no work of dense layers misses its share of one thread's
+// peak: where one does, the CPU or what else runs on it is the reason, and images have
+// no share to reach.
+func denseReach(list []record) bool {
+	for _, a := range aims {
+		one := figureOf(list, measured{Work: a.work, Threads: 1, Precision: fp32})
+		if a.share > 0 && one.share > 0 && one.share < a.share {
+			return false
+		}
+	}
+	return true
+}
+
 // judge writes a table of the aims.
 func judge(b *strings.Builder, list []record, m *machine) {
 	all := verdicts(list, m)
 	if len(all) == 0 {
 		return
 	}
-	fmt.Fprintf(b, "\nWhere an aimed factor would be more than %s of the two threads' peak, that share is the aim.\n", percent(m.ceiling()))
+	fmt.Fprintf(b, "\nWhere an aimed factor would be more than %s of the two threads' peak, of images %s, that share is the aim.\n", percent(m.ceiling()), percent(imagesTop))
 	header(b, "aim, two threads unless it says one", "measured", "wanted", "")
 	for _, v := range all {
 		row(b, v.what, v.got, v.want, map[bool]string{true: "reached", false: "**missed**"}[v.reached])

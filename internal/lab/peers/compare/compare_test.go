@@ -47,6 +47,16 @@ func standIn(args []string) {
 			precision, rate = args[at+1], 150
 		}
 		line(map[string]any{"peer": "lamina", "precision": precision, "samples_per_s": rate, "gflops": 8, "peak_gflops": 10, "of_peak": 0.8, "first_step_s": 0.03, "peak_rss_mb": 40})
+	case args[0] == "export":
+		if err := os.WriteFile(args[2], []byte(args[1]), 0o600); err != nil {
+			os.Exit(3)
+		}
+	case args[0] == "encode" && filepath.Base(args[1]) == "resnet20.onnx":
+		if b, err := os.ReadFile(args[1]); err != nil || string(b) != "resnet20" || args[3] != "1,32" {
+			os.Exit(3)
+		}
+		line(map[string]any{"runtime": "lamina", "batch": 32, "threads": 1, "us": 3})
+		line(map[string]any{"runtime": "onnxruntime", "batch": 32, "threads": 1, "us": 6})
 	case args[0] == "encode":
 		line(map[string]any{"runtime": "lamina", "batch": 1, "threads": 1, "us": 2})
 		line(map[string]any{"runtime": "onnxruntime", "batch": 1, "threads": 1, "us": 5})
@@ -91,7 +101,7 @@ func stage(t *testing.T) (*setup, *bytes.Buffer) {
 	}
 	t.Setenv("STAND_IN", "1")
 	var file bytes.Buffer
-	return &setup{lamina: self, peers: dir, python: "scripts", rounds: 2, seconds: 0.01, encode: []int{1}, session: "2026-01-02T03:04:05Z",
+	return &setup{lamina: self, peers: dir, python: "scripts", rounds: 2, seconds: 0.01, encode: []int{1}, calls: []int{1, 32}, session: "2026-01-02T03:04:05Z",
 		file: &file, note: io.Discard}, &file
 }
 
@@ -236,11 +246,17 @@ func TestResume(t *testing.T) {
 
 func TestEncoding(t *testing.T) {
 	s, file := stage(t)
-	if err := s.encoding(t.Context(), 1); err != nil {
-		t.Fatal(err)
+	for _, n := range s.nets() {
+		if err := s.encoding(t.Context(), n, 1); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if page := tables(recordsOf(t, file), true); !strings.Contains(page, "| batch 1, 1 thread | 2 (2–2) | 5 (5–5) | 2.50 (2.50–2.50) |") {
-		t.Errorf("page:\n%s", page)
+	page := tables(recordsOf(t, file), true)
+	for _, want := range []string{"| encoder 784-100-30, µs a call | Lamina | onnxruntime, C API | factor |\n|---|---:|---:|---:|\n| batch 1, 1 thread | 2 (2–2) | 5 (5–5) | 2.50 (2.50–2.50) |\n\n",
+		"| the exported resnet20, µs a call | Lamina | onnxruntime, C API | factor |\n|---|---:|---:|---:|\n| batch 32, 1 thread | 3 (3–3) | 6 (6–6) | 2.00 (2.00–2.00) |\n"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("no %q in the page:\n%s", want, page)
+		}
 	}
 }
 

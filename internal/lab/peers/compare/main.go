@@ -82,6 +82,7 @@ the tables are made of that file and are printed and written beside it. With
 	f.IntSliceVar(&s.threads, "threads", []int{1, 2}, "numbers of threads")
 	f.IntSliceVar(&s.batches, "batches", []int{32, 64, 128, 512, 1024}, "batches of tied-ae, measured with Lamina and the best peer")
 	f.IntSliceVar(&s.encode, "encode", []int{1, 16, 256}, "rows of a call of the encoder")
+	f.IntSliceVar(&s.calls, "calls", []int{1, 32}, "rows of a call of the exported "+netWork)
 	f.IntVar(&s.rounds, "rounds", 3, "times that everyone is measured")
 	f.Float64Var(&s.seconds, "seconds", 1, "how long a measurement of a training or a call takes")
 	f.StringSliceVar(&chosen, "parts", parts, "what to measure")
@@ -103,7 +104,7 @@ func check(s *setup, chosen []string) error {
 			errs = append(errs, fmt.Errorf("--parts are of %s; got %q", strings.Join(parts, ", "), p))
 		}
 	}
-	for _, n := range slices.Concat(s.threads, s.batches, s.encode) {
+	for _, n := range slices.Concat(s.threads, s.batches, s.encode, s.calls) {
 		if n < 1 {
 			errs = append(errs, fmt.Errorf("threads and batches are 1 or more, got %d", n))
 		}
@@ -215,7 +216,9 @@ func (s *setup) jobs(chosen []string, path string) (list []job) {
 			list = append(list, job{"products, " + at, func(ctx context.Context) error { return s.gemm(ctx, threads) }})
 		}
 		if has("encode") {
-			list = append(list, job{"encoder, " + at, func(ctx context.Context) error { return s.encoding(ctx, threads) }})
+			for _, n := range s.nets() {
+				list = append(list, job{n.name() + ", " + at, func(ctx context.Context) error { return s.encoding(ctx, n, threads) }})
+			}
 		}
 	}
 	return list

@@ -17,7 +17,8 @@ import (
 type setup struct {
 	lamina, peers, python, model string
 	works                        []string
-	threads, batches, encode     []int
+	threads, batches             []int
+	encode, calls                []int // rows of a call of the encoder, and of netWork's
 	rounds                       int
 	seconds                      float64
 	resume                       bool // leave out the jobs that the file says are done
@@ -265,21 +266,60 @@ func (s *setup) gemm(ctx context.Context, threads int) error {
 // runtimes names what laminabench encode calls the runtimes.
 var runtimes = map[string]string{"lamina": ours, "onnxruntime": "onnxruntime"}
 
-// encoding measures an exported encoder's calls; the command alternates.
-func (s *setup) encoding(ctx context.Context, threads int) error {
-	batches := strings.Trim(strings.ReplaceAll(fmt.Sprint(s.encode), " ", ","), "[]")
+// net is an ONNX file whose calls are timed.
+type net struct {
+	work    string // of which it is the net; "" for the encoder of the demo
+	file    string // "" for one that laminabench export writes
+	batches []int  // rows of a call
+}
+
+// nets are the files whose calls are timed.
+func (s *setup) nets() []net {
+	return []net{{"", s.model, s.encode}, {netWork, "", s.calls}}
+}
+
+// netWork is the work whose exported net is timed beside the encoder.
+const netWork = "resnet20"
+
+// name is what a job that times the calls of the net is called.
+func (n *net) name() string {
+	if n.work == "" {
+		return "encoder"
+	}
+	return "the exported " + n.work
+}
+
+// encoding measures an exported net's calls; the command alternates.
+func (s *setup) encoding(ctx context.Context, n net, threads int) error {
+	if n.file == "" {
+		dir, err := os.MkdirTemp("", "lamina-net")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		n.file = filepath.Join(dir, n.work+".onnx")
+		if err := quietly(ctx, []string{s.lamina, "export", n.work, n.file}, slack); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			fmt.Fprintf(s.note, "    %s: %v\n", ours, err)
+			return s.put(record{Part: partEncode, Name: ours, Missing: oneLine(err), measured: measured{Work: n.work, Threads: threads}})
+		}
+	}
+	batches := strings.Trim(strings.ReplaceAll(fmt.Sprint(n.batches), " ", ","), "[]")
 	for round := 1; round <= s.rounds; round++ {
-		list, err := once(ctx, []string{s.lamina, "encode", s.model, "--batch", batches, "--threads", fmt.Sprint(threads),
+		list, err := once(ctx, []string{s.lamina, "encode", n.file, "--batch", batches, "--threads", fmt.Sprint(threads),
 			"--seconds", fmt.Sprint(s.seconds), "--json"}, s.limit())
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		if err != nil {
 			fmt.Fprintf(s.note, "    %s: %v\n", ours, err)
-			return s.put(record{Part: partEncode, Round: round, Name: ours, Missing: oneLine(err), measured: measured{Threads: threads}})
+			return s.put(record{Part: partEncode, Round: round, Name: ours, Missing: oneLine(err), measured: measured{Work: n.work, Threads: threads}})
 		}
 		theirs := false
 		for _, m := range list {
+			m.Work = n.work
 			name := runtimes[m.Runtime]
 			if name == "" {
 				name = m.Runtime
@@ -295,7 +335,7 @@ func (s *setup) encoding(ctx context.Context, threads int) error {
 		}
 		if !theirs {
 			if err := s.put(record{Part: partEncode, Round: round, Name: runtimes["onnxruntime"], Missing: "not installed: make deps",
-				measured: measured{Threads: threads}}); err != nil {
+				measured: measured{Work: n.work, Threads: threads}}); err != nil {
 				return err
 			}
 		}

@@ -165,7 +165,7 @@ func summarize(list []record, m *machine, date string) summary {
 	if mean, _, _, n := meanFactor(list, "", 2); n > 0 {
 		s.Lines = append(s.Lines, line{What: shortProducts, Peer: "OpenBLAS, oneDNN", Factor: mean})
 	}
-	at, rival := encodingAt(list, 1, 1), runtimes["onnxruntime"]
+	at, rival := encodingAt(list, "", 1, 1), runtimes["onnxruntime"]
 	if f := spreadOf(pairs(at, rival, speed)); f.N > 0 {
 		micro := func(r *record) float64 { return r.US }
 		s.Lines = append(s.Lines, line{shortEncoder, spreadOf(values(at, ours, micro)).Median, rival, spreadOf(values(at, rival, micro)).Median, f.Median})

@@ -20,10 +20,14 @@ type peer struct {
 	low     bool     // whether it multiplies in bf16 too
 }
 
-var autoencoders = []string{"tied-ae", "deep-ae", "tiny-ae"}
+var (
+	autoencoders = []string{"tied-ae", "deep-ae", "tiny-ae"}
+	images       = []string{"conv-ae", "resnet20"}
+	layered      = slices.Concat(autoencoders, images) // works of layers, trained by gradients
+)
 
 // works is what there is to train.
-var works = append(slices.Clone(autoencoders), "rbm")
+var works = slices.Concat(autoencoders, []string{"rbm"}, images)
 
 // lowWorks is what is also trained in bf16: Lamina keeps products as narrow as
 // those of tiny-ae in float32.
@@ -35,8 +39,8 @@ var trainers = []peer{
 	{name: "PyTorch", dir: "torch", program: "torch_train.py", mode: "default", low: true},
 	{name: "PyTorch compiled", dir: "torch", program: "torch_train.py", mode: "compile", low: true},
 	{name: "JAX", dir: "jax", program: "jax_train.py", mode: "default", low: true},
-	{name: "Keras", dir: "keras", program: "keras_train.py", mode: "default", works: autoencoders},
-	{name: "Keras XLA", dir: "keras", program: "keras_train.py", mode: "xla", works: autoencoders},
+	{name: "Keras", dir: "keras", program: "keras_train.py", mode: "default", works: layered},
+	{name: "Keras XLA", dir: "keras", program: "keras_train.py", mode: "xla", works: layered},
 	{name: "GoMLX", dir: "gomlx", mode: "default", works: autoencoders},
 }
 

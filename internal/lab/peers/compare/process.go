@@ -58,9 +58,14 @@ func (t *tail) failure(argv []string, err error) error {
 	return fmt.Errorf("%w: %s", err, last)
 }
 
-// once runs a program to its end and reads the lines that it prints. A line that
-// says nothing is an error.
-func once(ctx context.Context, argv []string, limit time.Duration, env ...string) ([]measured, error) {
+// quietly runs a program to its end.
+func quietly(ctx context.Context, argv []string, limit time.Duration) error {
+	_, err := output(ctx, argv, limit)
+	return err
+}
+
+// output runs a program to its end and returns what it prints.
+func output(ctx context.Context, argv []string, limit time.Duration, env ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not done after %v", limit))
 	defer cancel()
 	c := exec.CommandContext(ctx, argv[0], argv[1:]...)
@@ -72,6 +77,16 @@ func once(ctx context.Context, argv []string, limit time.Duration, env ...string
 			err = context.Cause(ctx)
 		}
 		return nil, said.failure(argv, err)
+	}
+	return out, nil
+}
+
+// once runs a program to its end and reads the lines that it prints. A line that
+// says nothing is an error.
+func once(ctx context.Context, argv []string, limit time.Duration, env ...string) ([]measured, error) {
+	out, err := output(ctx, argv, limit, env...)
+	if err != nil {
+		return nil, err
 	}
 	var list []measured
 	for line := range strings.Lines(string(out)) {

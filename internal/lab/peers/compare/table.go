@@ -423,30 +423,33 @@ func absent(b *strings.Builder, list []record) {
 	}
 }
 
-// encodingAt selects the records of an encoder's calls.
-func encodingAt(list []record, batch, threads int) (at []record) {
+// encodingAt selects the records of a net's calls: of a work's, or of the encoder's
+// for "".
+func encodingAt(list []record, work string, batch, threads int) (at []record) {
 	for _, r := range list {
-		if r.Part == partEncode && r.Threads == threads && r.Batch == batch {
+		if r.Part == partEncode && r.Work == work && r.Threads == threads && r.Batch == batch {
 			at = append(at, r)
 		}
 	}
 	return at
 }
 
-// encodings writes a row for each batch of the encoder.
+// encodings writes a table for each net, with a row for each batch.
 func encodings(b *strings.Builder, list []record) {
-	all := ofPart(list, partEncode)
-	if len(all) == 0 {
-		return
-	}
-	header(b, "encoder 784-100-30, µs a call", "Lamina", "onnxruntime, C API", "factor")
-	for _, t := range distinct(all, func(r *record) int { return r.Threads }) {
-		for _, n := range distinct(all, func(r *record) int { return r.Batch }) {
-			at := encodingAt(all, n, t)
-			micro := func(r *record) float64 { return r.US }
-			row(b, fmt.Sprintf("batch %d, %s", n, threadsOf(t)), spreadOf(values(at, ours, micro)).ranged(micros),
-				spreadOf(values(at, runtimes["onnxruntime"], micro)).ranged(micros), spreadOf(pairs(at, runtimes["onnxruntime"], speed)).ranged(factor))
+	for _, n := range []struct{ work, title string }{{"", "encoder 784-100-30, µs a call"}, {netWork, "the exported " + netWork + ", µs a call"}} {
+		all := slices.DeleteFunc(ofPart(list, partEncode), func(r record) bool { return r.Work != n.work })
+		if len(all) == 0 {
+			continue
 		}
+		header(b, n.title, "Lamina", "onnxruntime, C API", "factor")
+		for _, t := range distinct(all, func(r *record) int { return r.Threads }) {
+			for _, rows := range distinct(all, func(r *record) int { return r.Batch }) {
+				at := encodingAt(all, n.work, rows, t)
+				micro := func(r *record) float64 { return r.US }
+				row(b, fmt.Sprintf("batch %d, %s", rows, threadsOf(t)), spreadOf(values(at, ours, micro)).ranged(micros),
+					spreadOf(values(at, runtimes["onnxruntime"], micro)).ranged(micros), spreadOf(pairs(at, runtimes["onnxruntime"], speed)).ranged(factor))
+			}
+		}
+		absent(b, all)
 	}
-	absent(b, all)
 }

@@ -1,6 +1,7 @@
 """JAX on the CPU: forward, gradients and Adam in one compiled step, whose buffers are donated."""
 import os
 
+import jax_images
 import protocol
 
 
@@ -35,6 +36,8 @@ def build(work, threads, mode, precision):
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
     import jax
     import jax.numpy as jnp
+    if protocol.images(work):
+        return jax_images.build(work, precision)
     sizes = protocol.WORKS[work]
     widths, layers = sizes["widths"], len(sizes["widths"]) - 1
     keys = jax.random.split(jax.random.PRNGKey(7), layers + 1)
@@ -70,14 +73,8 @@ def build(work, threads, mode, precision):
             return jnp.mean((h - x) ** 2)
 
         def train(state, x):
-            params, first, second, t = state
-            loss, grads = jax.value_and_grad(loss_of)(params, x)
-            t = t + 1
-            first = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, first, grads)
-            second = jax.tree.map(lambda v, g: 0.999 * v + 0.001 * g * g, second, grads)
-            rate, scale = 1e-3 / (1 - 0.9 ** t), 1 / (1 - 0.999 ** t)
-            params = jax.tree.map(lambda p, m, v: p - rate * m / (jnp.sqrt(v * scale) + 1e-8), params, first, second)
-            return (params, first, second, t), loss
+            loss, grads = jax.value_and_grad(loss_of)(state[0], x)
+            return jax_images.adam(state, grads), loss
 
     compiled = jax.jit(train, donate_argnums=0)
 

@@ -1,6 +1,7 @@
 """Keras on TensorFlow's CPU kernels through train_on_batch; mode xla compiles the step with XLA."""
 import os
 
+import keras_images
 import protocol
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -21,6 +22,8 @@ def build(work, threads, mode, precision):
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     import keras
     keras.utils.set_random_seed(7)
+    if protocol.images(work):
+        return keras_images.build(work, mode)
     sizes = protocol.WORKS[work]
     widths, layers = sizes["widths"], len(sizes["widths"]) - 1
 

@@ -1,5 +1,6 @@
 """PyTorch on the CPU: eager (mode default), or torch.compile of forward and loss (mode compile); precision bf16 is autocast."""
 import protocol
+import torch_images
 
 
 def version():
@@ -35,6 +36,8 @@ def build(work, threads, mode, precision):
     from torch.nn import functional as F
     torch.set_num_threads(threads)
     torch.manual_seed(7)
+    if protocol.images(work):
+        return torch_images.build(work, mode, precision)
     sizes = protocol.WORKS[work]
     widths, layers = sizes["widths"], len(sizes["widths"]) - 1
     wrap = torch.compile if mode == "compile" else lambda f: f
