@@ -13,6 +13,7 @@ import (
 const (
 	algebra   = " gonum.org/v1/gonum"
 	wire      = " github.com/gogo/protobuf"
+	pictures  = " golang.org/x/image" // its scaling alone, which needs nothing else
 	wholeFile = " github.com/gofrs/flock golang.org/x/sys"
 	bar       = " github.com/schollz/progressbar/v3 github.com/mitchellh/colorstring github.com/rivo/uniseg golang.org/x/sys golang.org/x/term"
 	stats     = " golang.org/x/tools" // sets of integers, which gonum's optimizers want
@@ -33,25 +34,25 @@ var modules = map[string]string{
 	"compiler/ops":           "",
 	"compiler/plan":          "",
 	"compiler/random":        "",
-	"export":                 wire,
-	"export/bundle":          topology + wholeFile + npy,
-	"export/reproduce":       topology + stats + wholeFile + bar + npy,
-	"export/verify":          wire,
-	"export/verify/native":   topology,
-	"export/verify/ort":      wire + " github.com/yalue/onnxruntime_go",
+	"export":                 pictures + wire,
+	"export/bundle":          pictures + topology + wholeFile + npy,
+	"export/reproduce":       pictures + topology + stats + wholeFile + bar + npy,
+	"export/verify":          pictures + wire,
+	"export/verify/native":   pictures + topology,
+	"export/verify/ort":      pictures + wire + " github.com/yalue/onnxruntime_go",
 	"import":                 topology,
 	"kernels/simd":           "",
 	"runtime/checkpoint":     wholeFile,
-	"runtime/dataset":        "",
+	"runtime/dataset":        pictures,
 	"runtime/dataset/digits": "",
-	"runtime/engine":         "",
-	"runtime/evaluate":       algebra + stats,
+	"runtime/engine":         pictures,
+	"runtime/evaluate":       pictures + algebra + stats,
 	"runtime/optim":          "",
 	"runtime/picture":        drawing + wholeFile,
-	"runtime/pretrain":       algebra + stats + wholeFile + bar,
-	"runtime/train":          algebra + wholeFile + bar,
+	"runtime/pretrain":       pictures + algebra + stats + wholeFile + bar,
+	"runtime/train":          pictures + algebra + wholeFile + bar,
 	"spec":                   algebra,
-	"spec/spectest":          topology + wholeFile + bar + npy + " github.com/yalue/onnxruntime_go", // for tests
+	"spec/spectest":          pictures + topology + wholeFile + bar + npy + " github.com/yalue/onnxruntime_go", // for tests
 }
 
 // library reports whether other modules may import a package.

@@ -11,13 +11,16 @@ type MaxPoolLast struct {
 	Pads      ir.Axes `attr:"pads"`
 }
 
-// MaxPoolGradLast is MaxPoolGrad along x [N … C], of dy with the channels last too.
+// MaxPoolGradLast is MaxPoolGrad along x [N … C], of dy with the channels last too. With Relu
+// set, x is what a rectifier made, and the result is the gradient along the rectifier's
+// operand: 0 where x is not positive.
 type MaxPoolGradLast struct {
 	lastOp
 	Kernel    ir.Axes `attr:"kernel_shape"`
 	Strides   ir.Axes `attr:"strides"`
 	Dilations ir.Axes `attr:"dilations"`
 	Pads      ir.Axes `attr:"pads"`
+	Relu      bool    `attr:"relu"`
 }
 
 // AveragePoolLast is AveragePool of x [N … C].
@@ -96,7 +99,15 @@ func (op MaxPoolLast) Eval(env *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 
 // Eval is the reference meaning.
 func (op MaxPoolGradLast) Eval(env *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
-	return lastEval(op.first(), env, in, poolForms, ChannelsLast)
+	dx, err := lastEval(op.first(), env, in, poolForms, ChannelsLast)
+	if err == nil && op.Relu {
+		for i, x := range in[0].F64 {
+			if x <= 0 {
+				dx[0].F64[i] = 0
+			}
+		}
+	}
+	return dx, err
 }
 
 // Eval is the reference meaning.

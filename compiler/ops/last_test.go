@@ -47,7 +47,7 @@ func (r draw) channelsLast(kind ir.Op) (ir.Op, []ir.Type) {
 	case ops.MaxPoolGradLast:
 		op, in := r.convolution(ops.MaxPoolGrad{})
 		c := op.(ops.MaxPoolGrad)
-		return ops.MaxPoolGradLast{Kernel: c.Kernel, Strides: c.Strides, Dilations: c.Dilations, Pads: c.Pads}, images(in)
+		return ops.MaxPoolGradLast{Kernel: c.Kernel, Strides: c.Strides, Dilations: c.Dilations, Pads: c.Pads, Relu: r.IntN(2) == 0}, images(in)
 	case ops.AveragePoolLast:
 		op, in := r.convolution(ops.AveragePool{})
 		c := op.(ops.AveragePool)

@@ -27,7 +27,7 @@ func poolLastKernel(b *binding) (kernel, string) {
 			}
 		}
 	}
-	switch b.s.Op.(type) {
+	switch op := b.s.Op.(type) {
 	case ops.MaxPoolLast:
 		w := simd.NewWindows(n, from/n, s.Seen)
 		return each(func(_ *ctx, x, y []float32, _ int) { w.MaxPool(y, x) }), "max_pool_last"
@@ -35,7 +35,7 @@ func poolLastKernel(b *binding) (kernel, string) {
 		w, dy := simd.NewWindows(n, from/n, s.Seen), b.in[1]
 		places, _ := fixedWidth(b.inT[1])
 		return each(func(_ *ctx, x, dx []float32, i int) {
-			w.MaxPoolGrad(dx, x, dy.f32[i*places:][:places], false)
+			w.MaxPoolGrad(dx, x, dy.f32[i*places:][:places], op.Relu)
 		}), "max_pool_grad_last"
 	case ops.AveragePoolLast:
 		return each(func(_ *ctx, x, y []float32, _ int) {

@@ -57,6 +57,9 @@ func (b *binding) followTranspose(axis int) follow {
 // permute orders the axes of a value of higher rank anew.
 func (b *binding) permute(op ops.Transpose) (kernel, string) {
 	in, to := b.inT[0].Shape, b.outT[0].Shape
+	if k := b.turnImages(op.Perm); k != nil {
+		return k, "transpose_rows"
+	}
 	step := func(axis int) *int { return b.e.sizes.elems(in[op.Perm.At[axis]+1:]) }
 	r := &reader{v: b.in[0], how: scatter, unit: step(0)}
 	for i := 1; i < len(to); i++ {
@@ -72,6 +75,30 @@ func (b *binding) permute(op ops.Transpose) (kernel, string) {
 			r.load(y.f32[u*w:][:w], u)
 		}
 	}, "permute"
+}
+
+// turnImages turns the matrix of pixels and channels that each row of images is, nil for
+// another order of axes.
+func (b *binding) turnImages(perm ir.Axes) kernel {
+	s := b.inT[0].Shape
+	r := len(s)
+	if s[1:].Symbolic() {
+		return nil
+	}
+	rows, cols := s[1].Length(), s[2:].Count() // channels first
+	switch perm {
+	case ops.ChannelsLast(r):
+	case ops.ChannelsFirst(r):
+		rows, cols = s[1:r-1].Count(), s[r-1].Length()
+	default:
+		return nil
+	}
+	x, y, n := b.in[0], b.out[0], rows*cols
+	return func(_ *ctx, lo, hi int) {
+		for i := lo; i < hi; i++ {
+			simd.Transpose(rows, cols, x.f32[i*n:], cols, y.f32[i*n:], rows)
+		}
+	}
 }
 
 // concatKernel joins operands along an axis that is not the first.
