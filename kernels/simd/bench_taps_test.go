@@ -118,7 +118,7 @@ func BenchmarkTapsStream(b *testing.B) {
 	const images = 128
 	for _, s := range tapsShapes() {
 		fwd, dw := s.Lines == s.M && s.ColA == 1, s.RowA == 1 && s.Lines == 3 && s.accumulate
-		if !fwd && !dw || s.N < 16 || s.Lines*s.M*s.N*s.K*len(s.At) < 8e5 {
+		if !fwd && !dw || s.N < 16 || s.Lines*s.M*s.N*s.K*len(s.At) < 1e5 {
 			continue
 		}
 		b.Run(fmt.Sprintf("%s/%s", s.name, Active()), func(b *testing.B) {
