@@ -110,3 +110,51 @@ func BenchmarkTaps(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkTapsStream is of 128 images one after the other, which the caches do not hold: each is copied between borders of
+// zeros, then convolved (fwd), or multiplied with a gradient as long as the result (dw). It prints the share of peak, which
+// counts no copy as work, without and with fetching ahead.
+func BenchmarkTapsStream(b *testing.B) {
+	const images = 128
+	for _, s := range tapsShapes() {
+		fwd, dw := s.Lines == s.M && s.ColA == 1, s.RowA == 1 && s.Lines == 3 && s.accumulate
+		if !fwd && !dw || s.N < 16 || s.Lines*s.M*s.N*s.K*len(s.At) < 1e5 {
+			continue
+		}
+		b.Run(fmt.Sprintf("%s/%s", s.name, Active()), func(b *testing.B) {
+			second := s.c // what is written, or the gradient
+			if dw {
+				second = s.b
+			}
+			x, y, w := make([]float32, images*s.a), make([]float32, images*second), make([]float32, max(s.b, s.c))
+			frame := make([]float32, s.a)
+			flops := images * 2 * float64(s.Lines*s.M*s.N*s.K*len(s.At))
+			peak, best := 0.0, [2]time.Duration{time.Hour, time.Hour}
+			for b.Loop() {
+				peak = max(peak, PeakFMA(time.Millisecond/2))
+				for ahead := range best {
+					start := time.Now()
+					for i := range images {
+						next := (i + 1) % images
+						copy(frame, x[i*s.a:])
+						var first, then []float32
+						if ahead == 1 {
+							first, then = x[next*s.a:][:s.a], y[next*second:][:second]
+						}
+						if dw {
+							GemmTapsAhead(&s.Taps, frame, y[i*second:], w, i > 0, Epilogue{}, first, then)
+						} else {
+							GemmTapsAhead(&s.Taps, frame, w, y[i*second:], false, Epilogue{}, first, then)
+						}
+					}
+					best[ahead] = min(best[ahead], time.Since(start))
+				}
+			}
+			share := func(d time.Duration) float64 { return 100 * flops / float64(d.Nanoseconds()) / peak }
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(share(best[0]), "%peak")
+			b.ReportMetric(share(best[1]), "%peak-ahead")
+			b.ReportMetric(float64(best[1].Nanoseconds())/1e3/images, "us/image")
+		})
+	}
+}
