@@ -142,7 +142,7 @@ func TestBadArchive(t *testing.T) {
 // TestImageMemory bounds what reading files that say much and hold little takes, live or not, by their own sizes, and
 // what reading a folder takes by the pictures in use, however many there are.
 func TestImageMemory(t *testing.T) {
-	large := pngOf(t, grey(1000, 1000, 0))
+	large := pngOf(t, grey(500, 500, 0))
 	p := images(t, folderOfFiles(t, map[string][]byte{"a.png": large}), ImageOptions{Height: 4, Width: 4, Bytes: true})
 	few, many := p.Select(make([]int, 4)), p.Select(make([]int, 200))
 	peak := func(src Source) uint64 {
