@@ -88,6 +88,7 @@ var differentiated = map[string]struct {
 	"Shift":             {one(func() spec.Layer { return spec.Shift(0.25) }), []int{6}},
 	"Slice":             {one(func() spec.Layer { return spec.Slice(0, 1, 4) }), []int{6}},
 	"Permute":           {one(func() spec.Layer { return spec.Permute(1, 0) }), []int{2, 3}},
+	"Normalize":         {one(func() spec.Layer { return spec.Normalize([]float64{0.5, -1}, []float64{0.25, 2}) }), []int{2, 3}},
 	"BatchMean":         {one(func() spec.Layer { return spec.BatchMean() }), []int{6}},
 	"BatchSum":          {one(func() spec.Layer { return spec.BatchSum() }), []int{6}},
 	"Sum":               {one(func() spec.Layer { return spec.Sum(0) }), []int{6}},
