@@ -144,6 +144,8 @@ func TestBigFiles(t *testing.T) {
 		{"npy", "fortran", npyFile("|u1", "True", "(4096, 2048)", make([]byte, n))},
 		{"npy", "halves", npyFile("<f2", "True", "(2048, 2048)", make([]byte, n))},
 		{"npy by rows", "fortran", npyFile("|u1", "True", "(1024, 8192)", make([]byte, n))},
+		{"image", "PNG", append(pngOf(t, greyImage(900, 900, 0)), make([]byte, n)...)},
+		{"image", "many segments", append([]byte("\xff\xd8"), bytes.Repeat([]byte("\xff\xe1\x00\x08abcdef"), n/10)...)},
 		{"npz", "deflated", npz(t, zip.Deflate, map[string][]byte{"a.npy": member, "b.npy": member, "c.npy": member})},
 	} {
 		_ = hostile.Watch(t, c.parser+", "+c.name, c.data, p[c.parser].Parse)

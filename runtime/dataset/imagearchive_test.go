@@ -139,10 +139,29 @@ func TestBadArchive(t *testing.T) {
 	wantError(t, err, "Channels must be")
 }
 
-// TestImageMemory bounds what reading files that say much and hold little takes, live or not, by their own sizes, and
-// what reading a folder takes by the pictures in use, however many there are.
+// TestArchiveChanges refuses an archive that has other files when its pictures are read than when its names were.
+func TestArchiveChanges(t *testing.T) {
+	good := pngOf(t, greyImage(8, 8, 0))
+	path := filepath.Join(folderOfFiles(t, map[string][]byte{"a.tar": tarOf(t, []string{"a.png", "b.png"}, map[string][]byte{"a.png": good, "b.png": good})}), "a.tar")
+	form := imageForm{h: 8, w: 8, c: 1, bytes: true, limit: 64}
+	for want, names := range map[string][]string{"": {"a.png", "b.png"}, "has changed since its names were read": {"a.png", "c.png"}, "it has 2 of 3 pictures": {"a.png", "b.png", "c.png"}} {
+		rows := map[string]int{}
+		for i, name := range names {
+			rows[name] = i
+		}
+		table := &Table{n: len(names), cols: makeColumns([]Column{form.column("x")}, len(names))}
+		err := (&imageArchive{file: path, folder: "/"}).fill(&form, rows, table)
+		if want != "" {
+			wantError(t, err, want)
+		} else if err != nil || !bytes.Equal(table.U8("x"), slices.Repeat(greyImage(8, 8, 0).Pix, 2)) {
+			t.Errorf("unchanged, it reads %v", err)
+		}
+	}
+}
+
+// TestImageMemory reads many pictures in the memory that a few take.
 func TestImageMemory(t *testing.T) {
-	large := pngOf(t, greyImage(1000, 1000, 0))
+	large := pngOf(t, greyImage(500, 500, 0))
 	p := images(t, folderOfFiles(t, map[string][]byte{"a.png": large}), ImageOptions{Height: 4, Width: 4, Bytes: true})
 	few, many := p.Select(make([]int, 4)), p.Select(make([]int, 200))
 	peak := func(src Source) uint64 {

@@ -217,7 +217,7 @@ func (l *imageNames) report(place string, o ImageOptions) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	o.Log.Warn("files are left out since their names are not those of PNG or JPEG", "place", place, "files", few(l.others))
+	o.Log.Info("dataset: " + place + ": left out, since their names are not those of PNG or JPEG: " + few(l.others))
 }
 
 // newImageForm returns what pictures with these headers become. path tells the file of one.

@@ -107,6 +107,7 @@ var differentiated = map[string]struct {
 	"Sum":             {one(func() spec.Layer { return spec.Sum(0) }), []int{6}},
 	"Mean":            {one(func() spec.Layer { return spec.Mean(1).Keep() }), []int{3, 4}},
 	"Max":             {one(func() spec.Layer { return spec.Max(0) }), []int{6}},
+	"Normalize":       {one(func() spec.Layer { return spec.Normalize([]float64{0.5, -1}, []float64{0.25, 2}) }), []int{2, 3}},
 	"StopGradient": {one(func() spec.Layer { // one factor of two stays what it is
 		return spec.Func("f", func(x *spec.Value) *spec.Value { return spec.Mul(x, x.Then(spec.StopGradient())) })
 	}), []int{6}},
