@@ -3,6 +3,7 @@ package spec_test
 import (
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/lamina-ml/lamina/compiler"
@@ -45,6 +46,11 @@ func TestSharesOfClasses(t *testing.T) {
 		if x := got["loss/"+name].F64[0]; !(math.Abs(x-want) <= 1e-12) {
 			t.Errorf("%s is %v, want %v", name, x, want)
 		}
+	}
+
+	wide := spec.NewModel("wide", spec.CrossEntropy(spec.Input("z", 3), spec.Input("t", 3)).WeightedBy(spec.Input("mask", 3)))
+	if err := wide.Err(); err == nil || !strings.Contains(err.Error(), "which are [N], as f32[N], got f32[N 3]") {
+		t.Errorf("a weight for each class: got %v", err)
 	}
 
 	// Its gradient is softmax(z) - t, here of the bias alone.

@@ -473,6 +473,56 @@ func TestMixup(t *testing.T) {
 	}
 }
 
+// The other row of a mixture is that row as it is augmented in the same epoch.
+func TestMixtureOfAugmented(t *testing.T) {
+	const n, epoch = 40, 3
+	for _, bytes := range []bool{false, true} {
+		tab := pictures(t, n, bytes, 1, 5, 5)
+		read := func(a *Augmentation) (x []float32) {
+			b, err := NewBatches(tab, n, key, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer b.Close()
+			if err := b.Augment(a, key); err != nil {
+				t.Fatal(err)
+			}
+			b.Epoch(epoch)
+			batch, _, err := b.Next(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			x = slices.Clone(batch.F32("x"))
+			for _, v := range batch.U8("x") {
+				x = append(x, float32(v))
+			}
+			return x
+		}
+		moved := Augment().Crop(2).Flip(Vertically).Erase(0.5)
+		alone, got := read(moved), read(moved.Mixup(1))
+		within := 1e-6
+		if bytes {
+			within = 0.5001
+		}
+		others := 0
+		for row := range n {
+			other, share := (&mixup{alpha: 1}).draw(key.DeriveString("mixup").Derive(epoch, uint64(row)), n)
+			if other != row {
+				others++
+			}
+			for i := range 25 {
+				want := float64(share)*float64(alone[25*row+i]) + (1-float64(share))*float64(alone[25*other+i])
+				if d := math.Abs(float64(got[25*row+i]) - want); d > within {
+					t.Fatalf("pixel %d of row %d, mixed with %d, is %v, not %v", i, row, other, got[25*row+i], want)
+				}
+			}
+		}
+		if others < 30 {
+			t.Errorf("%d rows are mixed with another", others)
+		}
+	}
+}
+
 // Every mistake is told, with the line where it was made.
 func TestAugmentMistakes(t *testing.T) {
 	tab := pictures(t, 4, false, 1, 6, 7)
@@ -542,17 +592,23 @@ func TestAugmentMistakes(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	// Values that are no pictures' are found when they are read.
-	two, err := NewTable(Data{Column: Column{Name: "x", DType: F32, Shape: []int{1, 2, 2}}, F32: []float32{0, 0, 0, 1, 0, 3, -1, 0}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, a := range []*Augmentation{Augment().Noise(0.1), Augment().ColorJitter(0.1, 0.1, 0)} {
-		b := batches(t, two, 2, true)
-		if err := b.Augment(a, key); err != nil {
+	for want, v := range map[string][]float32{"from -1 to 3": {0, 3, -1, 0}, "from -0.5 to 1": {1, -0.5, 0, 0}, "from 0 to 1.0000001": {0, 0, 1.0000001, 0}, "": {1, 0, float32(math.Copysign(0, -1)), 0}} {
+		two, err := NewTable(Data{Column: Column{Name: "x", DType: F32, Shape: []int{1, 2, 2}}, F32: append([]float32{0, 0, 0, 1}, v...)})
+		if err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := b.Next(t.Context()); err == nil || !strings.Contains(err.Error(), `row 1: column "x"`) || !strings.Contains(err.Error(), "from -1 to 3") {
-			t.Errorf("%v: got %v", a, err)
+		for _, a := range []*Augmentation{Augment().Noise(0.1), Augment().ColorJitter(0.1, 0.1, 0)} {
+			b := batches(t, two, 2, true)
+			if err := b.Augment(a, key); err != nil {
+				t.Fatal(err)
+			}
+			_, _, err := b.Next(t.Context())
+			if want == "" && err == nil {
+				continue
+			}
+			if err == nil || want == "" || !strings.Contains(err.Error(), `row 1: column "x"`) || !strings.Contains(err.Error(), want) {
+				t.Errorf("%v: got %v, want %q", a, err, want)
+			}
 		}
 	}
 }

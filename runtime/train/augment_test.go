@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"github.com/lamina-ml/lamina/runtime/dataset"
@@ -74,6 +75,25 @@ func TestAugmentedBits(t *testing.T) {
 	}
 }
 
+// looks is a context that ends after so many looks at it, by any number of goroutines.
+type looks struct {
+	context.Context
+	left atomic.Int64
+}
+
+func stopping(after int64) *looks {
+	l := &looks{Context: context.Background()}
+	l.left.Store(after)
+	return l
+}
+
+func (l *looks) Err() error {
+	if l.left.Add(-1) < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
 // A training that is interrupted again and again, and goes on with another number of workers, ends with the bits of one that
 // was not.
 func TestAugmentedResume(t *testing.T) {
@@ -89,11 +109,11 @@ func TestAugmentedResume(t *testing.T) {
 	stops := 0
 	for ; ; stops++ {
 		o.Workers = 1 + 2*(stops%2)
-		looks := 9 + 3*(stops%4)
+		looks := int64(9 + 3*(stops%4))
 		if stops > 40 {
-			looks = 1 << 30
+			looks = 1 << 40
 		}
-		r, err := Fit(&stopAfter{context.Background(), looks}, augmentedModel(), rows, o)
+		r, err := Fit(stopping(looks), augmentedModel(), rows, o)
 		if err == nil {
 			if got := bits(r); got != want {
 				t.Fatalf("after %d interruptions: other bits", stops)
