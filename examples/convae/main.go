@@ -1,6 +1,7 @@
-// Command convae trains a convolutional autoencoder that takes noise out of digits. The
-// decoder is the mirror image of the encoder, with the same filters. It ships the encoder
-// and the denoiser, and says how much nearer to the clean digits the denoised ones are.
+// Command convae trains a convolutional autoencoder of digits. The decoder is the mirror
+// image of the encoder, with the same filters. It ships the encoder and the whole
+// autoencoder, says how near its reconstructions are, and draws them, the filters it has
+// learned, and what these make of a digit.
 package main
 
 import (
@@ -8,21 +9,19 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"math"
 	"os"
 	"path/filepath"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
-	"github.com/lamina-ml/lamina/compiler/random"
 	"github.com/lamina-ml/lamina/export/bundle"
 	"github.com/lamina-ml/lamina/export/verify/ort"
 	"github.com/lamina-ml/lamina/runtime/dataset"
+	"github.com/lamina-ml/lamina/runtime/evaluate"
 	"github.com/lamina-ml/lamina/runtime/optim"
+	"github.com/lamina-ml/lamina/runtime/picture"
 	"github.com/lamina-ml/lamina/runtime/train"
 	"github.com/lamina-ml/lamina/spec"
 )
-
-const noise = 0.25 // the standard deviation of what is added to a pixel
 
 func main() {
 	digits := dataset.Digits()
@@ -32,47 +31,58 @@ func main() {
 }
 
 func run(ctx context.Context, out io.Writer, dir string, rows, test *dataset.Table, epochs int, progress train.Progress) error {
-	enc := spec.Sequential("encoder", spec.Reshape(1, 28, 28),
-		spec.Conv(8, 3).Same().Stride(2), spec.ReLU(), // 8 x 14 x 14
+	rows, test = rows.Reshape("x", 1, 28, 28), test.Reshape("x", 1, 28, 28)
+	x := spec.Input("x", 1, 28, 28)
+	first := spec.Layers(spec.Conv(8, 3).Same().Stride(2).Named("first"), spec.ReLU()) // 8 x 14 x 14
+	enc := spec.Sequential("encoder", first,
 		spec.Conv(16, 3).Same().Stride(2), spec.ReLU(), // 16 x 7 x 7
-		spec.Flatten(), spec.Dense(64))
-	x := spec.Input("x", 784)
-	code := x.Then(spec.GaussianNoise(noise), enc).Named("code")
-	clean := code.Then(spec.Mirror("decoder", enc).Tied()).Named("clean")
-	m := spec.NewModel("convae", spec.MSE(clean, x))
+		spec.Flatten(), spec.Dense(32))
+	code := x.Then(enc).Named("code")
+	y := code.Then(spec.Mirror("decoder", enc).Tied()).Named("reconstruction")
+	m := spec.NewModel("convae", spec.MSE(y, x))
 
 	fit, err := train.Fit(ctx, m, rows, train.Options{Optimizer: optim.Adam(2e-3), Epochs: epochs, Batch: 64, Progress: progress, Needs: ort.Check})
 	if err != nil {
 		return err
 	}
-	if _, err := bundle.Write(ctx, filepath.Join(dir, "encoder"), fit.Net(code), test, ort.Runtime()); err != nil {
-		return err
-	}
-	denoiser := fit.Net(clean)
-	if _, err := bundle.Write(ctx, filepath.Join(dir, "denoiser"), denoiser, test, ort.Runtime()); err != nil {
-		return err
+	for name, v := range map[string]*spec.Value{"encoder": code, "autoencoder": y} {
+		if _, err := bundle.Write(ctx, filepath.Join(dir, name), fit.Net(v), test, ort.Runtime()); err != nil {
+			return err
+		}
 	}
 
-	want := test.F32("x")
-	noisy := &ir.Tensor{DType: ir.F32, Shape: []int{test.Len(), 784}, F32: make([]float32, len(want))}
-	key := random.New(1)
-	for i, v := range want {
-		noisy.F32[i] = v + noise*float32(key.Normal(uint64(i)))
-	}
-	y, err := denoiser.Run(ctx, map[string]*ir.Tensor{"x": noisy})
+	made, err := fit.Net(y).Over(ctx, test)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "PSNR: %.1f dB noisy, %.1f dB denoised\n", psnr(noisy.F32, want), psnr(y["clean"].F32, want))
-	return nil
+	in, back := test.F32("x"), made.F32("reconstruction")
+	ratio, err := evaluate.PSNR(back, in, 1)
+	if err != nil {
+		return err
+	}
+	alike, err := evaluate.SSIM(28, 28, back, in, 1)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "reconstructions from 32 numbers: PSNR %.2f dB, SSIM %.3f\n", ratio, alike)
+
+	if err := picture.Reconstructions(filepath.Join(dir, "reconstructions.png"), 28, 28, pictures(in)[:16], pictures(back)[:16]); err != nil {
+		return err
+	}
+	net := fit.Net(x.Then(first).Named("maps"))
+	if err := picture.Filters(filepath.Join(dir, "filters.png"), 1, 3, 3, net.Params()["encoder/first/w"]); err != nil {
+		return err
+	}
+	maps, err := net.Run(ctx, map[string]*ir.Tensor{"x": {DType: ir.F32, Shape: []int{1, 1, 28, 28}, F32: in[:784]}})
+	if err != nil {
+		return err
+	}
+	return picture.FeatureMaps(filepath.Join(dir, "maps.png"), 8, 14, 14, maps["maps"].F32)
 }
 
-// psnr is the peak signal-to-noise ratio in decibels, of pixels from 0 to 1.
-func psnr(x, want []float32) float64 {
-	sum := 0.0
-	for i, v := range want {
-		d := float64(x[i] - v)
-		sum += d * d
+func pictures(pixels []float32) (out [][]float32) {
+	for ; len(pixels) > 0; pixels = pixels[784:] {
+		out = append(out, pixels[:784])
 	}
-	return -10 * math.Log10(sum/float64(len(want)))
+	return out
 }

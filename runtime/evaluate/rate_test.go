@@ -201,9 +201,9 @@ func (none) Len() int { return 0 }
 func TestMosaic(t *testing.T) {
 	const h, w = 8, 12
 	for _, channels := range []int{1, 3} {
-		m := Mosaic{Channels: channels, Height: h, Width: w, Across: 2}
-		var pictures []float32 // seven: two mosaics, the second of two lines and three pictures
-		for p := range 7 {
+		m := Mosaic{Channels: channels, Height: h, Width: w, Across: 3}
+		var pictures []float32 // thirteen: nine, then four in two lines
+		for p := range 13 {
 			for c := range channels {
 				for i := range h * w {
 					pictures = append(pictures, float32((p+c+i%w)*(i/w+1)%32)/31)
@@ -211,20 +211,20 @@ func TestMosaic(t *testing.T) {
 			}
 		}
 		bits, sum := 0, 0.0
-		for _, first := range []int{0, 4} {
-			img := image.NewRGBA(image.Rect(0, 0, 2*w, 2*h))
+		for first, high := range map[int]int{0: 3 * h, 9: 2 * h} {
+			img := image.NewRGBA(image.Rect(0, 0, 3*w, high))
 			gray := image.NewGray(img.Rect)
-			place := func(x, y int) (p, i int) { return first + y/h*2 + x/w, y%h*w + x%w }
+			place := func(x, y int) (p, i int) { return first + y/h*3 + x/w, y%h*w + x%w }
 			at := func(x, y, c int) float64 {
-				if p, i := place(x, y); p < 7 {
+				if p, i := place(x, y); p < 13 {
 					return float64(pictures[(p*channels+c)*h*w+i])
 				}
 				return 0
 			}
 			level := func(v float64) uint8 { return uint8(math.Round(255 * v)) }
-			for y := range 2 * h {
-				for x := range 2 * w {
-					gray.Pix[y*2*w+x] = level(at(x, y, 0))
+			for y := range high {
+				for x := range 3 * w {
+					gray.Pix[y*3*w+x] = level(at(x, y, 0))
 					img.Set(x, y, color.RGBA{level(at(x, y, 0)), level(at(x, y, channels/2)), level(at(x, y, channels-1)), 255})
 				}
 			}
@@ -241,9 +241,9 @@ func TestMosaic(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for y := range 2 * h {
-				for x := range 2 * w {
-					if p, _ := place(x, y); p >= 7 {
+			for y := range high {
+				for x := range 3 * w {
+					if p, _ := place(x, y); p >= 13 {
 						continue
 					}
 					c := color.NRGBAModel.Convert(back.At(x, y)).(color.NRGBA)
@@ -255,7 +255,7 @@ func TestMosaic(t *testing.T) {
 			}
 		}
 		rate, ratio, err := m.JPEG(pictures, 40)
-		near(t, "bits per pixel", float64(bits)/(7*h*w), 1e-12)(rate, err)
+		near(t, "bits per pixel", float64(bits)/(13*h*w), 1e-12)(rate, err)
 		near(t, "PSNR", 10*math.Log10(float64(len(pictures))/sum), 1e-5)(ratio, err)
 		low, worse, err := m.JPEG(pictures, 5)
 		if err != nil || !(low < rate && worse < ratio) {
