@@ -1,6 +1,8 @@
 package onnximport
 
 import (
+	"slices"
+
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
 )
@@ -76,12 +78,16 @@ func tile(c *call) []*value {
 	return c.one(x)
 }
 
-// pad puts a constant around x; a negative width takes away.
+// pad puts a constant around x, or what mode takes from it; a negative width takes away.
 func pad(c *call) []*value {
 	mode := c.str("mode", "constant")
 	x, widths := c.x(0), c.ints(1, "pads")
-	if c.err == nil && mode != "constant" {
-		return c.one(c.cannot("mode %s", quote(mode)))
+	known := []string{"constant", "edge", "reflect"}
+	if c.im.opset >= 19 {
+		known = append(known, "wrap")
+	}
+	if c.err == nil && !slices.Contains(known, mode) {
+		return c.one(c.failf("attribute \"mode\" is %s, must be one of %v", quote(mode), known))
 	}
 	fill := 0.0
 	if c.has(2) {
@@ -121,12 +127,44 @@ func pad(c *call) []*value {
 			}
 			x = c.op(ops.Slice{Axis: axis, Start: start, End: end}, x)
 		}
-		x = c.around(x, axis, int(max(before, 0)), int(max(after, 0)), fill)
+		if mode != "constant" {
+			x = c.extended(x, axis, int(max(before, 0)), int(max(after, 0)), mode)
+		} else {
+			x = c.around(x, axis, int(max(before, 0)), int(max(after, 0)), fill)
+		}
 		if c.err != nil {
 			return nil
 		}
 	}
 	return c.one(x)
+}
+
+// extended puts before and after elements around x along an axis that are like those at its
+// ends (edge), like those behind them in a mirror (reflect), or those of the other end (wrap).
+func (c *call) extended(x *value, axis, before, after int, mode string) *value {
+	if before == 0 && after == 0 || c.err != nil {
+		return x
+	}
+	n := c.fixed(x, axis)
+	most := map[string]int{"reflect": n - 1, "wrap": n}
+	if limit, ok := most[mode]; c.err == nil && (ok && max(before, after) > limit || n < 1) {
+		return c.cannot("mode %s with %d and %d elements around %d", quote(mode), before, after, n)
+	}
+	side := func(k, edge, mirror, other int) []*value { // k elements from a place of each mode
+		switch {
+		case k == 0 || c.err != nil:
+			return nil
+		case mode == "edge":
+			s := typ(x).Shape.Clone()
+			s[axis] = ir.Fixed(k)
+			return []*value{c.op(ops.Expand{Shape: ir.MakeDims(s)}, c.cut(x, axis, edge, edge+1))}
+		case mode == "reflect":
+			return []*value{c.op(ops.Flip{Axes: ir.MakeAxes(axis)}, c.cut(x, axis, mirror, mirror+k))}
+		}
+		return []*value{c.cut(x, axis, other, other+k)}
+	}
+	list := append(side(before, 0, 1, n-before), x)
+	return c.join(append(list, side(after, n-1, n-1-after, 0)...), axis)
 }
 
 // around puts before and after elements of fill around x along an axis.
