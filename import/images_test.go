@@ -2,6 +2,7 @@ package onnximport_test
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -201,5 +202,126 @@ func TestRandomResizes(t *testing.T) {
 	t.Logf("%v compared, %d refused", compared, refused)
 	if compared["Resize"] < 120 || compared["Pad"] < 60 || compared["AveragePool"] < 15 || compared["LpPool"] < 15 || compared["MaxPool"] < 15 {
 		t.Errorf("%v compared, %d refused", compared, refused)
+	}
+}
+
+// TestHostileGeometry reads windows, pads, scales and blocks of lengths that overflow, that
+// see nothing, or that would take memory or time without end: an error, or a graph that runs.
+func TestHostileGeometry(t *testing.T) {
+	rng := rand.New(rand.NewPCG(61, 62))
+	wild := []int64{0, 1, 2, 3, 1 << 12, 1<<24 - 1, 1 << 24, 1<<24 + 1, 1 << 31, 1 << 62, math.MaxInt64, -1, math.MinInt64}
+	tame := []int64{1, 1, 2, 3}
+	accepted, ran := 0, 0
+	for i := range 1500 {
+		one := func() int64 {
+			if rng.IntN(4) == 0 {
+				return wild[rng.IntN(len(wild))]
+			}
+			return tame[rng.IntN(len(tame))]
+		}
+		axes := 1 + rng.IntN(3)
+		list := func(n int) []int64 {
+			out := make([]int64, n+max(0, rng.IntN(30)-28))
+			for k := range out {
+				out[k] = one()
+			}
+			return out
+		}
+		dims, kernel := []any{"N", int(max(0, one()%5))}, []int64{}
+		for range axes {
+			n := 1 + rng.IntN(6)
+			if rng.IntN(12) == 0 {
+				n = []int{0, 1 << 12, 1 << 20, 1 << 24}[rng.IntN(4)]
+			}
+			dims, kernel = append(dims, n), append(kernel, int64(1+rng.IntN(3)))
+		}
+		attrs := []any{}
+		some := func(name string, v any) {
+			if rng.IntN(2) == 0 {
+				attrs = append(attrs, name, v)
+			}
+		}
+		f := newFile(19).input("x", dims...)
+		op := []string{"Conv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool", "Resize", "Pad", "DepthToSpace", "SpaceToDepth", "LRN"}[i%10]
+		args := "x"
+		switch op {
+		case "Conv", "ConvTranspose":
+			c := max(0, dims[1].(int))
+			shape := append([]int64{int64(c), int64(c)}, kernel...)
+			n := int64(c * c)
+			for _, k := range kernel {
+				n *= k
+			}
+			f, args = f.floats("w", shape, make([]float32, n)...), "x,w"
+			some("group", int(one()))
+			if op == "ConvTranspose" {
+				some("output_padding", list(axes))
+				some("output_shape", list(axes))
+			}
+			fallthrough
+		case "MaxPool", "AveragePool", "LpPool":
+			if args == "x" {
+				attrs = append(attrs, "kernel_shape", list(axes))
+				some("ceil_mode", rng.IntN(2))
+			}
+			some("strides", list(axes))
+			some("dilations", list(axes))
+			if rng.IntN(4) == 0 {
+				attrs = append(attrs, "auto_pad", []string{"SAME_UPPER", "SAME_LOWER", "VALID"}[rng.IntN(3)])
+			} else {
+				some("pads", list(2*axes))
+			}
+			if op == "AveragePool" {
+				some("count_include_pad", 1)
+			}
+		case "Resize":
+			some("mode", []string{"linear", "cubic", "nearest"}[rng.IntN(3)])
+			some("antialias", 1)
+			some("coordinate_transformation_mode", []string{"align_corners", "asymmetric", "tf_crop_and_resize", "half_pixel_symmetric"}[rng.IntN(4)])
+			some("keep_aspect_ratio_policy", []string{"not_larger", "not_smaller"}[rng.IntN(2)])
+			s := make([]float32, axes)
+			for k := range s {
+				s[k] = []float32{0.5, 2, 1, 1e-30, 1e30, float32(math.NaN()), float32(math.Inf(1)), -1, 0, 1 << 20, 1e-7}[rng.IntN(11)]
+			}
+			var on []int64
+			for a := range axes {
+				on = append(on, int64(2+a))
+			}
+			attrs = append(attrs, "axes", on)
+			f = f.floats("roi", []int64{int64(2 * axes)}, append(append([]float32{}, s...), s...)...)
+			if args = "x,roi,s"; rng.IntN(2) == 0 {
+				f, args = f.ints("n", list(axes)...), "x,roi,,n"
+			}
+			f = f.floats("s", []int64{int64(axes)}, s...)
+		case "Pad":
+			f, args = f.ints("p", append(append([]int64{0}, list(1+axes)...), append([]int64{0}, list(1+axes)...)...)...), "x,p"
+			some("mode", []string{"edge", "reflect", "wrap"}[rng.IntN(3)])
+		case "LRN":
+			attrs = append(attrs, "size", int(one()))
+		default:
+			attrs = append(attrs, "blocksize", int(one()))
+		}
+		f = f.node("y = "+op+"("+args+")", attrs...)
+		data := f.bytes(t, "y")
+		name := fmt.Sprintf("%s of %v, %v", op, dims, attrs)
+		m := decodeBounded(t, name, data)
+		if m == nil {
+			continue
+		}
+		accepted++
+		if small(m.Graph) {
+			if err := runOnce(data, m); err != nil {
+				t.Errorf("%s: %v", name, err)
+			} else {
+				ran++
+			}
+		}
+		if t.Failed() {
+			return
+		}
+	}
+	t.Logf("%d of 1500 files were accepted, %d executed", accepted, ran)
+	if accepted < 300 || ran < 250 {
+		t.Errorf("%d of 1500 files were accepted, %d executed", accepted, ran)
 	}
 }
