@@ -18,7 +18,9 @@ func convolutions() []*ir.Graph {
 		pads := append([]int{1, 0, 2}[:axes:axes], []int{0, 1, 1}[:axes]...)
 		b := ir.NewBuilder("images")
 		shape := append(ir.Shape{ir.Rows(), ir.Fixed(2)}, ir.ShapeOf([]int{6, 5, 4}[:axes]...)...)
-		kernel := func(o, c int) ir.Type { return ir.T(ir.F32, ir.ShapeOf(append([]int{o, c}, []int{3, 2, 2}[:axes]...)...)...) }
+		kernel := func(o, c int) ir.Type {
+			return ir.T(ir.F32, ir.ShapeOf(append([]int{o, c}, []int{3, 2, 2}[:axes]...)...)...)
+		}
 		x := b.Input("x", ir.Type{DType: ir.F32, Shape: shape})
 		w, v := b.Param("w", kernel(4, 1)), b.Param("v", kernel(4, 2))
 		b.Layer = "layer"
