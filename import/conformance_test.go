@@ -184,10 +184,18 @@ func inputNames(dir string) []string {
 	return out
 }
 
-// bake makes initializers of the inputs that are no floats: many cases feed
-// axes or a shape, which ordinary files know.
+// bake makes initializers of the inputs that are no floats, and of those that say how a
+// Resize works: many cases feed axes or a shape, which ordinary files know.
 func bake(dir string, data []byte) ([]byte, error) {
 	m := readModel(dir)
+	known := map[string]bool{}
+	for _, n := range m.Graph.Node {
+		if n.OpType == "Resize" {
+			for _, name := range n.Input[1:] {
+				known[name] = true
+			}
+		}
+	}
 	for i, name := range inputNames(dir) {
 		raw, err := os.ReadFile(filepath.Join(dir, "test_data_set_0", fmt.Sprintf("input_%d.pb", i)))
 		if err != nil {
@@ -197,7 +205,7 @@ func bake(dir string, data []byte) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		if d := onnxpb.TensorProto_DataType(t.DataType); d == onnxpb.TensorProto_INT64 || d == onnxpb.TensorProto_BOOL || i > 0 && len(t.Dims) == 0 {
+		if d := onnxpb.TensorProto_DataType(t.DataType); known[name] || d == onnxpb.TensorProto_INT64 || d == onnxpb.TensorProto_BOOL || i > 0 && len(t.Dims) == 0 {
 			t.Name = name
 			m.Graph.Initializer = append(m.Graph.Initializer, t)
 			m.Graph.Input = slices.DeleteFunc(m.Graph.Input, func(v *onnxpb.ValueInfoProto) bool { return v.Name == name })

@@ -27,6 +27,10 @@ func seedFiles(t testing.TB) [][]byte {
 	for seed := range uint64(12) {
 		_, _, data := exported(t, seed, []int{13, 17, 18, 20, 23}[seed%5])
 		out = append(out, data)
+		if seed%3 == 0 {
+			_, _, data = exportedAs(t, images(seed), seed, []int{13, 17, 18, 20, 23}[seed%5])
+			out = append(out, data)
+		}
 	}
 	return out
 }

@@ -34,6 +34,8 @@ type importer struct {
 	lengths openLengths
 	params  map[string]*ir.Tensor
 	folded  int // elements computed while reading
+	maps    map[mapKey]*value
+	mapped  int // weights of maps
 	bad     Unsupported
 	errs    []error
 }

@@ -157,7 +157,7 @@ func decode(ctx context.Context, data []byte, l Limits, folder *onnxfile.Folder,
 	if err != nil {
 		return nil, err
 	}
-	im := &importer{ctx: ctx, limits: l, folder: folder, proto: p, g: p.Graph, opset: opset}
+	im := &importer{ctx: ctx, limits: l, folder: folder, proto: p, g: p.Graph, opset: opset, maps: map[mapKey]*value{}}
 	if m, err = im.model(outputs); err != nil {
 		var u *Unsupported
 		if errors.As(err, &u) || ctx.Err() != nil {

@@ -1,6 +1,8 @@
 package onnximport
 
 import (
+	"slices"
+
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
 )
@@ -12,6 +14,8 @@ func convolutions() map[string]row {
 		"ConvTranspose": {min: 2, max: 3, lower: convTranspose},
 		"MaxPool":       {min: 1, max: 1, lower: maxPool},
 		"AveragePool":   {min: 1, max: 1, lower: averagePool},
+		"LpPool":        {min: 1, max: 1, lower: lpPool},
+		"LRN":           {min: 1, max: 1, lower: localResponse},
 	}
 }
 
@@ -170,15 +174,15 @@ func convTranspose(c *call) []*value {
 // bounded is n as an attribute that an op checks.
 func bounded(n int64) int { return int(max(min(n, 1<<30), -1)) }
 
-// pooled reads x and the window of a pool.
-func (c *call) pooled() (x *value, s sliding) {
-	x = c.floats(0)
+// pooled reads the window of a pool over x. The pads are such that the last place ends
+// within them; counted is how many of those behind each axis the node gives.
+func (c *call) pooled(x *value) (_ *value, s sliding, counted []int) {
 	if c.err != nil {
-		return x, s
+		return x, s, nil
 	}
 	if rank(x) < 3 || rank(x) > 5 {
 		c.failf("x must have 3 to 5 axes, but is %v", typ(x))
-		return x, s
+		return x, s, nil
 	}
 	n := rank(x) - 2
 	kernel := c.axesIn("kernel_shape", n, 1, 0)
@@ -186,15 +190,16 @@ func (c *call) pooled() (x *value, s sliding) {
 		c.failf("attribute \"kernel_shape\" is missing")
 	}
 	if s = c.sliding(kernel); c.err != nil {
-		return x, s
+		return x, s, nil
 	}
 	var lengths []int
 	for a := range n {
 		lengths = append(lengths, c.fixed(x, 2+a))
 	}
 	s.same(lengths)
-	if !c.flag("ceil_mode", false) || c.err != nil {
-		return x, s
+	counted = slices.Clone(s.after)
+	if (c.n.OpType != "LpPool" || c.im.opset >= 18) && !c.flag("ceil_mode", false) || c.err != nil {
+		return x, s, counted
 	}
 	for i, n := range lengths { // a place that begins within x or the pads before it, and ends behind them
 		over := n + s.before[i] + s.after[i] - s.reach(i)
@@ -202,7 +207,7 @@ func (c *call) pooled() (x *value, s sliding) {
 			s.after[i] += s.strides[i] - rest
 		}
 	}
-	return x, s
+	return x, s, counted
 }
 
 func maxPool(c *call) []*value {
@@ -212,26 +217,169 @@ func maxPool(c *call) []*value {
 	if len(c.n.Output) > 1 && c.n.Output[1] != "" {
 		return c.one(c.cannot("has the places of the elements as a result"))
 	}
-	x, s := c.pooled()
+	x := c.x(0)
+	d := typ(x).DType
+	if c.err == nil && (d == ir.U8 || d == ir.I8) { // whose numbers f32 holds
+		x = c.op(ops.Cast{To: ir.F32}, x)
+	} else {
+		x = c.floats(0)
+	}
+	x, s, _ := c.pooled(x)
 	if c.err != nil {
 		return c.one(c.fail(c.err))
 	}
-	return c.one(c.op(ops.MaxPool{Kernel: ir.MakeAxes(s.kernel...), Strides: ir.MakeAxes(s.strides...), Dilations: ir.MakeAxes(s.dilations...), Pads: s.pads()}, x))
+	y := c.op(ops.MaxPool{Kernel: ir.MakeAxes(s.kernel...), Strides: ir.MakeAxes(s.strides...), Dilations: ir.MakeAxes(s.dilations...), Pads: s.pads()}, x)
+	if c.err == nil && typ(y).DType != d {
+		y = c.op(ops.Cast{To: d}, y)
+	}
+	return c.one(y)
 }
 
+// averagePool is the op where it has the form, else sums and how much each of them counts.
 func averagePool(c *call) []*value {
 	count, ceil := c.flag("count_include_pad", false), c.flag("ceil_mode", false)
-	x, s := c.pooled()
+	if c.given("dilations") && c.im.opset < 19 {
+		return c.one(c.failf("attribute \"dilations\" is not one of AveragePool at opset %d", c.im.opset))
+	}
+	x, s, counted := c.pooled(c.floats(0))
 	if c.err != nil {
 		return c.one(c.fail(c.err))
 	}
-	for _, d := range s.dilations {
-		if d != 1 {
-			return c.one(c.cannot("has dilations"))
+	if !slices.ContainsFunc(s.dilations, func(d int) bool { return d != 1 }) && !(count && ceil) {
+		return c.one(c.op(ops.AveragePool{Kernel: ir.MakeAxes(s.kernel...), Strides: ir.MakeAxes(s.strides...), Pads: s.pads(), CountPads: count}, x))
+	}
+	y := c.sums(x, s)
+	if c.err != nil {
+		return c.one(y)
+	}
+	var shape []int
+	for a := range s.kernel {
+		shape = append(shape, c.fixed(y, 2+a))
+	}
+	share := ir.NewTensor(typ(x).DType, append([]int{1, 1}, shape...)...)
+	if !c.spend(int64(share.Len())) {
+		return c.one(c.fail(c.err))
+	}
+	each := make([][]float64, len(s.kernel)) // what counts along an axis
+	for a, places := range shape {
+		lo, hi := 0, c.fixed(x, 2+a)
+		if count {
+			lo, hi = -s.before[a], hi+counted[a]
+		}
+		for at := range places {
+			n := 0.0
+			for k := range s.kernel[a] {
+				if q := at*s.strides[a] - s.before[a] + k*s.dilations[a]; q >= lo && q < hi {
+					n++
+				}
+			}
+			if n == 0 {
+				return c.one(c.cannot("a place of the window sees nothing that counts"))
+			}
+			each[a] = append(each[a], n)
 		}
 	}
-	if count && ceil {
-		return c.one(c.cannot("counts pads and has a last place that ends behind them"))
+	for i := range share.Len() {
+		n, rest := 1.0, i
+		for a := len(shape) - 1; a >= 0; a-- {
+			n *= each[a][rest%shape[a]]
+			rest /= shape[a]
+		}
+		share.Set(i, 1/n)
 	}
-	return c.one(c.op(ops.AveragePool{Kernel: ir.MakeAxes(s.kernel...), Strides: ir.MakeAxes(s.strides...), Pads: s.pads(), CountPads: count}, x))
+	return c.one(c.op(ops.Mul{}, y, &value{t: share}))
+}
+
+// sums is the sum under each place of a window, pads being 0.
+func (c *call) sums(x *value, s sliding) *value {
+	channels := c.fixed(x, 1)
+	n := int64(channels)
+	for a, k := range s.kernel {
+		if n *= int64(k); n > maxFold {
+			return c.cannot("sums over windows of %v of %d channels: more than %d weights", s.kernel, channels, maxFold)
+		}
+		// The places are counted below, so there must not be many for little.
+		if c.err == nil && s.before[a]+s.after[a]+c.fixed(x, 2+a) > maxFold {
+			return c.cannot("sums over an axis of %d elements with its pads", s.before[a]+s.after[a]+c.fixed(x, 2+a))
+		}
+	}
+	if c.err != nil || !c.spend(n) {
+		return c.fail(c.err)
+	}
+	ones := ir.NewTensor(typ(x).DType, append([]int{channels, 1}, s.kernel...)...)
+	for i := range ones.Len() {
+		ones.Set(i, 1)
+	}
+	return c.op(ops.Conv{Strides: ir.MakeAxes(s.strides...), Dilations: ir.MakeAxes(s.dilations...), Pads: s.pads(), Group: channels}, x, &value{t: ones})
+}
+
+// norm reads p, which is at least 1.
+func (c *call) norm() float64 {
+	p := c.int("p", 2)
+	if c.err == nil && (p < 1 || p > 1<<10) {
+		c.failf("attribute \"p\" is %d, must be from 1 to %d", p, 1<<10)
+	}
+	return float64(p)
+}
+
+// powers is |x| to the power p, and root undoes it.
+func (c *call) powers(x *value, p float64) *value {
+	switch x = c.op(ops.Abs{}, x); p {
+	case 1:
+		return x
+	case 2:
+		return c.op(ops.Mul{}, x, x)
+	}
+	return c.op(ops.Pow{}, x, c.like(x, p))
+}
+
+func (c *call) root(x *value, p float64) *value {
+	switch p {
+	case 1:
+		return x
+	case 2:
+		return c.op(ops.Sqrt{}, x)
+	}
+	return c.op(ops.Pow{}, x, c.like(x, 1/p))
+}
+
+// lpPool is the p-norm under each place of a window.
+func lpPool(c *call) []*value {
+	p := c.norm()
+	if c.given("dilations") && c.im.opset < 18 {
+		return c.one(c.failf("attribute \"dilations\" is not one of LpPool at opset %d", c.im.opset))
+	}
+	x, s, _ := c.pooled(c.floats(0))
+	if c.err != nil {
+		return c.one(c.fail(c.err))
+	}
+	return c.one(c.root(c.sums(c.powers(x, p), s), p))
+}
+
+// localResponse divides by a power of the mean square of neighbouring channels: that of a
+// window over the channels, pads included, of an image whose channels are one axis of two.
+func localResponse(c *call) []*value {
+	alpha, beta, bias, size := c.float("alpha", 1e-4), c.float("beta", 0.75), c.float("bias", 1), c.int("size", 0)
+	x := c.floats(0)
+	if c.err == nil && (size < 1 || size > 1<<20) {
+		c.failf("attribute \"size\" is %d, must be from 1 to %d", size, 1<<20)
+	}
+	if c.err == nil && rank(x) < 3 {
+		c.failf("x must be [N C …] with 3 axes or more, but is %v", typ(x))
+	}
+	if c.err != nil {
+		return c.one(c.fail(c.err))
+	}
+	s, places := typ(x).Shape, 1
+	for a := 2; a < len(s); a++ {
+		places *= max(c.fixed(x, a), 1)
+		if places > 1<<24 {
+			return c.one(c.cannot("x is %v", typ(x)))
+		}
+	}
+	before := int(size-1) / 2
+	flat := c.view(c.op(ops.Mul{}, x, x), ir.Shape{s[0], ir.Fixed(1), s[1], ir.Fixed(places)})
+	mean := c.op(ops.AveragePool{Kernel: ir.MakeAxes(int(size), 1), Pads: ir.MakeAxes(before, 0, int(size)-1-before, 0), CountPads: true}, flat)
+	y := c.op(ops.Add{}, c.op(ops.Mul{}, mean, c.like(x, alpha)), c.like(x, bias))
+	return c.one(c.op(ops.Div{}, x, c.view(c.op(ops.Pow{}, y, c.like(x, beta)), s)))
 }

@@ -24,6 +24,7 @@ func reductions() map[string]row {
 		"ArgMin":            {min: 1, max: 1, lower: argMin},
 		"GlobalAveragePool": {min: 1, max: 1, lower: global(mean)},
 		"GlobalMaxPool":     {min: 1, max: 1, lower: global(greatest)},
+		"GlobalLpPool":      {min: 1, max: 1, lower: globalLpPool},
 	}
 }
 
@@ -162,6 +163,13 @@ func global(f reducer) func(c *call) []*value {
 		}
 		return c.one(f(c, x, axes, true))
 	}
+}
+
+func globalLpPool(c *call) []*value {
+	p := c.norm()
+	return global(func(c *call, x *value, axes ir.Axes, keep bool) *value {
+		return c.root(sum(c, c.powers(x, p), axes, keep), p)
+	})(c)
 }
 
 func argMax(c *call) []*value { return c.one(c.argMax(c.floats(0))) }

@@ -34,7 +34,7 @@ func (r row) arity() string {
 var table = sync.OnceValue(func() map[string]row {
 	all := map[string]row{}
 	for _, family := range []map[string]row{
-		arithmetic(), comparisons(), unaries(), activations(), shapes(), parts(), joins(), depths(), reductions(), products(), convolutions(), norms(), constants(), selections(),
+		arithmetic(), comparisons(), unaries(), activations(), shapes(), parts(), joins(), depths(), reductions(), products(), convolutions(), resizes(), norms(), constants(), selections(),
 	} {
 		for name, r := range family {
 			all[name] = r

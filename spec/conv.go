@@ -17,6 +17,9 @@ type sliding struct {
 	same     bool
 }
 
+// maxLength bounds what a layer of images is told, as the ops do, so that nothing overflows.
+const maxLength = 1 << 24
+
 // rule returns the rule that the lengths break before an operand is known, or "".
 func (s *sliding) rule() string {
 	for _, l := range []struct {
@@ -27,6 +30,9 @@ func (s *sliding) rule() string {
 		for _, v := range l.list {
 			if v < l.least {
 				return fmt.Sprintf("the %s must be at least %d, got %d", l.what, l.least, v)
+			}
+			if v > maxLength {
+				return fmt.Sprintf("the %s must be at most %d, got %d", l.what, maxLength, v)
 			}
 		}
 	}
@@ -166,6 +172,8 @@ func (l *ConvLayer) args() string {
 	switch {
 	case l.channels <= 0:
 		return fmt.Sprintf("the number of filters must be positive, got %d", l.channels)
+	case l.channels > maxLength:
+		return fmt.Sprintf("the number of filters must be at most %d, got %d", maxLength, l.channels)
 	case l.depthwise && l.groups != 0:
 		return "the groups of a depthwise convolution are the channels of x: leave Groups out"
 	case !l.depthwise && l.groups <= 0:
@@ -337,6 +345,8 @@ func (l *ConvTransposeLayer) args() string {
 	switch {
 	case l.channels <= 0:
 		return fmt.Sprintf("the number of channels must be positive, got %d", l.channels)
+	case l.channels > maxLength:
+		return fmt.Sprintf("the number of channels must be at most %d, got %d", maxLength, l.channels)
 	case l.groups <= 0:
 		return fmt.Sprintf("the number of groups must be positive, got %d", l.groups)
 	case l.chosen && (l.of == nil || l.of.st == nil):
@@ -345,6 +355,9 @@ func (l *ConvTransposeLayer) args() string {
 	for _, e := range l.extra {
 		if e < 0 {
 			return fmt.Sprintf("the output pad must be at least 0, got %d", e)
+		}
+		if e > maxLength {
+			return fmt.Sprintf("the output pad must be at most %d, got %d", maxLength, e)
 		}
 	}
 	return l.rule()

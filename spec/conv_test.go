@@ -1,6 +1,7 @@
 package spec_test
 
 import (
+	"math"
 	"strings"
 	"testing"
 
@@ -132,6 +133,15 @@ func TestConvMistakes(t *testing.T) {
 		"Conv: the kernel must be at least 1, got 0":                                                         image().Then(spec.Conv(3, 0)),
 		"Conv: the stride must be at least 1, got -1":                                                        image().Then(spec.Conv(3, 3).Stride(-1)),
 		"Conv: the pad must be at least 0, got -2":                                                           image().Then(spec.Conv(3, 3).Pad(-2)),
+		"Conv: the stride must be at most 16777216, got 9223372036854775807":                                 image().Then(spec.Conv(3, 3).Stride(math.MaxInt)),
+		"Conv: the pad must be at most 16777216, got 4611686018427387904":                                    image().Then(spec.Conv(3, 3).Pad(1 << 62)),
+		"DepthwiseConv: the number of filters must be at most 16777216, got 4611686018427387904":             image().Then(spec.DepthwiseConv(1<<62, 3)),
+		"ConvTranspose: the kernel must be at most 16777216, got 9223372036854775807":                        image().Then(spec.ConvTranspose(1, math.MaxInt)),
+		"ConvTranspose: the output pad must be at most 16777216":                                             image().Then(spec.ConvTranspose(1, 3).OutputPad(1 << 40)),
+		"Upsample: a factor must be at most 16777216, got 1099511627776":                                     image().Then(spec.Upsample(1 << 40)),
+		"Upsample: axis 1 would have 16777216 times 9 elements, at most 16777216 are possible":               image().Then(spec.Upsample(1 << 24)),
+		"Upsample: there are 3 factors, but x has 2 axes behind its channels (x is f32[N 4 9 8])":            image().Then(spec.Upsample(2, 2, 2)),
+		"Upsample: Linear makes 2359296 elements of 9 on axis 1 by a table of their product":                 image().Then(spec.Upsample(1<<18, 1).Linear()),
 		"Conv: Same and Pad are both given":                                                                  image().Then(spec.Conv(3, 3).Same().Pad(1)),
 		"Conv: the kernel has 3 lengths, but x has 2 axes behind its channels":                               image().Then(spec.Conv(3, 3, 3, 3)),
 		"Conv: the pad has 3 lengths":                                                                        image().Then(spec.Conv(3, 3).Pad(1, 2, 3)),

@@ -48,6 +48,10 @@ func TestParseModel(t *testing.T) {
 		}
 		models[m.Name()+"-"+string(rune('a'+seed%26))+m.Hash()[:6]] = m
 	}
+	for seed := range uint64(30) {
+		m := randmodel.Images(seed).Model
+		models["images-"+m.Name()] = m
+	}
 	for name, m := range models {
 		if err := m.Err(); err != nil {
 			t.Fatalf("%s: %v", name, err)
@@ -220,6 +224,13 @@ func (ownInit) Fill(random.Key, []int, []float32) {}
 func FuzzParseModel(f *testing.F) {
 	for _, m := range declared() {
 		text, err := m.Text()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
+	for seed := range uint64(6) {
+		text, err := randmodel.Images(seed).Text()
 		if err != nil {
 			f.Fatal(err)
 		}

@@ -151,16 +151,32 @@ func (l *UpsampleLayer) args() string {
 		if f < 1 {
 			return fmt.Sprintf("a factor must be at least 1, got %d", f)
 		}
+		if f > maxLength {
+			return fmt.Sprintf("a factor must be at most %d, got %d", maxLength, f)
+		}
 	}
 	return ""
 }
 
 // Build returns x made larger.
 func (l *UpsampleLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
+	t := x[0].Type
+	if n := len(l.factors); n > 1 && t.Rank() >= 3 && n != t.Rank()-2 {
+		return b.Errorf("there are %d factors, but x has %d axes behind its channels (x is %s)", n, t.Rank()-2, t)
+	}
 	s := sliding{kernel: l.factors}
-	factors, _, _, _, rule := s.over(x[0].Type)
+	factors, _, _, _, rule := s.over(t)
 	if rule != "" {
 		return b.Errorf("%s", rule)
+	}
+	for a, f := range factors {
+		n := t.Shape[2+a].Length()
+		if n > maxLength/f {
+			return b.Errorf("axis %d would have %d times %d elements, at most %d are possible (x is %s)", 1+a, f, n, maxLength, t)
+		}
+		if l.linear && f > 1 && n*f > maxLength/n {
+			return b.Errorf("Linear makes %d elements of %d on axis %d by a table of their product, at most %d are possible: leave Linear out or use a smaller factor (x is %s)", n*f, n, 1+a, maxLength, t)
+		}
 	}
 	y := x[0]
 	for a, f := range factors {

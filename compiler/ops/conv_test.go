@@ -3,6 +3,7 @@ package ops_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
@@ -123,5 +124,37 @@ func TestConvGradients(t *testing.T) {
 	}
 	if checked != 108 {
 		t.Errorf("%d transposed convolutions were checked, want 108", checked)
+	}
+}
+
+// TestPoolLimits has windows far longer than what they see, which cost no more than that, and
+// some that see too much to be listed or written.
+func TestPoolLimits(t *testing.T) {
+	long := 1 << 24
+	x := ir.NewTensor(ir.F64, 1, 1, 3)
+	copy(x.F64, []float64{2, 7, 1})
+	for _, op := range []ir.Op{
+		ops.MaxPool{Kernel: ir.MakeAxes(long), Pads: ir.MakeAxes(long/2, long/2)},
+		ops.MaxPool{Kernel: ir.MakeAxes(2), Dilations: ir.MakeAxes(long / 2), Pads: ir.MakeAxes(long/2, 0)},
+	} {
+		y, err := ir.EvalOp(&ir.Env{Binding: ir.RowsOf(1)}, op, []ir.Type{ir.T(ir.F64, ir.Fixed(1), ir.Fixed(1), ir.Fixed(3))}, []*ir.Tensor{x})
+		if err != nil || y[0].F64[0] != 7 && y[0].F64[0] != 2 {
+			t.Errorf("%s: %v, %v", ir.FormatOp(op), y, err)
+		}
+	}
+	image := parseTypes(t, "f32[N 1 4096 4096]")
+	_, err := ops.AveragePool{Kernel: ir.MakeAxes(99, 99)}.Infer(image)
+	if err == nil || !strings.Contains(err.Error(), "more than 67108864 elements of a channel are seen") {
+		t.Errorf("got %v", err)
+	}
+	_, err = ops.MaxPool{Kernel: ir.MakeAxes(2), Dilations: ir.MakeAxes(9), Pads: ir.MakeAxes(5, 5)}.Infer(parseTypes(t, "f32[N 1 3]"))
+	if err == nil || !strings.Contains(err.Error(), "sees no element of x") {
+		t.Errorf("got %v", err)
+	}
+	b := ir.NewBuilder("g")
+	op := ops.MaxPoolGrad{Kernel: ir.MakeAxes(70, 70)}
+	op.Decompose(b, []*ir.Value{b.Input("x", parseTypes(t, "f32[N 1 70 70]")[0]), b.Input("dy", parseTypes(t, "f32[N 1 1 1]")[0])})
+	if err := b.Err(); err == nil || !strings.Contains(err.Error(), "over a window of 4900 elements is too long") {
+		t.Errorf("got %v", err)
 	}
 }

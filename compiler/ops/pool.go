@@ -83,25 +83,43 @@ func poolOf(in []ir.Type, names []string, kernel, strides, dilations, pads ir.Ax
 			err = fmt.Errorf("a place of the window on spatial axis %d sees no element of x", i)
 		}
 	}
+	if err == nil && p.seenAtMost() > maxSeen {
+		err = fmt.Errorf("the window, %v long, has %v places: more than %d elements of a channel are seen by all of them together", p.kernel, p.out, maxSeen)
+	}
 	if err != nil {
 		return p, fmt.Errorf("%w %s", err, describe(in, names))
 	}
 	return p, nil
 }
 
-// sees reports whether the window sees an element at each of its places on an axis.
+// sees reports whether the window sees an element at each of its places on an axis. Those
+// that begin on it do.
 func (p *pool) sees(i int) bool {
-	for at := range p.out[i] {
-		found := false
-		for k := 0; k < p.kernel[i] && !found; k++ {
-			q := at*p.stride[i] + k*p.dilation[i] - p.before[i]
-			found = q >= 0 && q < p.in[i]
-		}
-		if !found {
+	if (p.out[i]-1)*p.stride[i]-p.before[i] >= p.in[i] {
+		return false
+	}
+	for at := 0; at < p.out[i] && at*p.stride[i] < p.before[i]; at++ {
+		if first, end := p.span(i, at, p.in[i]); first == end {
 			return false
 		}
 	}
 	return true
+}
+
+// maxSeen bounds what a pool sees of a channel at all its places together, which is listed.
+const maxSeen = 1 << 26
+
+// seenAtMost is that much or more.
+func (p *pool) seenAtMost() int {
+	n := 1
+	for i := range p.in {
+		each := min(p.kernel[i], (p.in[i]-1)/p.dilation[i]+1)
+		if n > maxSeen/each || n*each > maxSeen/p.out[i] {
+			return maxSeen + 1
+		}
+		n *= each * p.out[i]
+	}
+	return n
 }
 
 func (op MaxPool) pool(in []ir.Type) (pool, error) {
@@ -248,11 +266,19 @@ func (op MaxPoolGrad) Decompose(b *ir.Builder, in []*ir.Value) []*ir.Value {
 	return []*ir.Value{p.cropped(b, dx)}
 }
 
+// maxChosen is how many elements a window may have whose choices are written as ops.
+const maxChosen = 1 << 12
+
 // choose calls f for each element of the window with the places, as a bool of each, where it
 // is the greatest. It compares with 0 and 1 as floats, which runtimes choose among, and makes
 // the maximum itself, since runtimes disagree on NaN.
 func (p *pool) choose(b *ir.Builder, x *ir.Value, f func(t int, chosen *ir.Value)) {
 	d := x.Type.DType
+	n := ir.Elems(p.kernel)
+	if n > maxChosen {
+		b.Fail(fmt.Errorf("the gradient of a maximum over a window of %d elements is too long to be written in ONNX's ops: at most %d are possible", n, maxChosen))
+		return
+	}
 	zero, one, half := b.Const(d, 0), b.Const(d, 1), b.Const(d, 0.5)
 	x = p.padded(b, x)
 	best, which := zero, b.Const(d, -1)
@@ -260,7 +286,7 @@ func (p *pool) choose(b *ir.Builder, x *ir.Value, f func(t int, chosen *ir.Value
 	for i := range fresh.F64 {
 		fresh.F64[i] = 1
 	}
-	for t := range ir.Elems(p.kernel) {
+	for t := range n {
 		v, inside := p.seen(b, x, t), p.inside(t)
 		first := fresh.Clone()
 		for i, in := range inside.F64 {
@@ -272,7 +298,7 @@ func (p *pool) choose(b *ir.Builder, x *ir.Value, f func(t int, chosen *ir.Value
 		better := b.Op(Greater{}, more, half)
 		best, which = b.Op(Where{}, better, v, best), b.Op(Where{}, better, b.Const(d, float64(t)), which)
 	}
-	for t := range ir.Elems(p.kernel) {
+	for t := range n {
 		f(t, b.Op(Equal{}, which, b.Const(d, float64(t))))
 	}
 }

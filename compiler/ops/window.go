@@ -106,26 +106,52 @@ func (w window) rest(in []int) ir.Axes {
 // tap is an element of the window and one of x under it, both numbered in row-major order.
 type tap struct{ at, x int }
 
+// span returns which elements of the window, from first on and below end, see an axis of
+// length n at a place.
+func (w window) span(axis, place, n int) (first, end int) {
+	start, d := place*w.stride[axis]-w.before[axis], w.dilation[axis]
+	if start < 0 {
+		first = (-start + d - 1) / d
+	}
+	if start < n {
+		end = min(w.kernel[axis], (n-1-start)/d+1)
+	}
+	return first, max(first, end)
+}
+
 // taps lists for each place of the window, in row-major order, what it sees of axes of
 // lengths in, in the order of the window.
 func (w window) taps(in, places []int) [][]tap {
 	out := make([][]tap, ir.Elems(places))
-	taps := ir.Elems(w.kernel)
-	at, k := make([]int, len(in)), make([]int, len(in))
+	n := len(in)
+	at, k, first, end := make([]int, n), make([]int, n), make([]int, n), make([]int, n)
 	for p := range out {
 		unravel(at, p, places)
-		for t := range taps {
-			unravel(k, t, w.kernel)
-			x, inside := 0, true
-			for i, n := range in {
-				q := at[i]*w.stride[i] + k[i]*w.dilation[i] - w.before[i]
-				inside = inside && q >= 0 && q < n
-				x = x*n + q
+		count := 1
+		for i := range in {
+			first[i], end[i] = w.span(i, at[i], in[i])
+			count *= end[i] - first[i]
+		}
+		if count == 0 {
+			continue
+		}
+		list := make([]tap, 0, count)
+		copy(k, first)
+		for axis := 0; axis >= 0; {
+			t := tap{}
+			for i := range in {
+				t.at = t.at*w.kernel[i] + k[i]
+				t.x = t.x*in[i] + at[i]*w.stride[i] + k[i]*w.dilation[i] - w.before[i]
 			}
-			if inside {
-				out[p] = append(out[p], tap{t, x})
+			list = append(list, t)
+			for axis = n - 1; axis >= 0; axis-- { // the next element of the window
+				if k[axis]++; k[axis] < end[axis] {
+					break
+				}
+				k[axis] = first[axis]
 			}
 		}
+		out[p] = list
 	}
 	return out
 }
