@@ -55,6 +55,10 @@ func TestFormulaMistakes(t *testing.T) {
 		{b.Then(spec.Sum(0)), `Sum: x must be floating point, got u8[N 3]`},
 		{b.Then(spec.BatchMean()), `BatchMean: x must be floating point, got u8[N 3]`},
 		{spec.Greater(x, x).Then(spec.Exp()), `Exp: x must be floating point, got bool[N 3]`},
+		{k.Then(spec.Above(1)), `Above: x must be floating point, got i64[N]`},
+		{k.Then(spec.MeanSquare()), `MeanSquare: x must be floating point, got i64[N]`},
+		{x.Then(spec.Sum(0), spec.MeanSquare()), `layer "meansquare1": MeanSquare: x must be rows of several numbers, [N …], got f32[N]`},
+		{num.Then(spec.MeanSquare()), `MeanSquare: x must be rows of several numbers, [N …], got f32[]`},
 		{spec.Add(x, b), `Add: a and b must have one dtype (a is f32[N 3], b is u8[N 3])`},
 		{spec.Pow(b, b), `Pow: a must be floating point (a is u8[N 3], b is u8[N 3])`},
 		{spec.Where(x, x, x), `layer "where2": Where: cond must be bool (cond is f32[N 3], a is f32[N 3], b is f32[N 3])`},
@@ -67,6 +71,7 @@ func TestFormulaMistakes(t *testing.T) {
 		// Numbers and arrays.
 		{x.Then(spec.Scale(math.NaN())), `Scale: the number must be finite in f32, got NaN`},
 		{x.Then(spec.Shift(1e300)), `Shift: the number must be finite in f32, got 1e+300`},
+		{x.Then(spec.Above(math.Inf(1))), `Above: the limit must be finite in f32, got +Inf`},
 		{spec.Const(math.Inf(1)), `Const: numbers must be finite in f32, got +Inf at 0`},
 		{spec.Data([]int{2}, []float64{1}), `Data: shape [2] has 2 elements, got 1`},
 		{spec.Data([]int{2, 0}, []float64{}), `Data: lengths must be positive, got [2 0]`},

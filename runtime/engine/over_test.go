@@ -96,6 +96,44 @@ func TestOver(t *testing.T) {
 	}
 }
 
+// TestQuantile finds quantiles of a score whatever the order of the rows, as numpy does.
+func TestQuantile(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // several batches
+	score := netOfRows(t, one(ops.ReduceMax{Axes: ir.MakeAxes(1)}, 1))
+	kept := netOfRows(t, one(ops.ReduceMax{Axes: ir.MakeAxes(1), Keep: true}, 1))
+	rows := func(v ...float32) *dataset.Table {
+		return dataset.From(v, func(v float32, row dataset.Row) { row.F32("x", -9, v, v-1) })
+	}
+	many := rows(5, 3, 9, 1, 7, 2, 8, 0, 6, 4, 10, -1) // -1 to 10
+	for _, c := range []struct {
+		rows    *dataset.Table
+		q, want float64
+	}{{many, 0, -1}, {many, 1, 10}, {many, 0.5, 4.5}, {many, 0.75, 7.25}, {many, 1. / 11, 0}, {rows(3), 0.99, 3}, {rows(1, 2), 0.25, 1.25}} {
+		for _, n := range []*engine.Net{score, kept} {
+			if got, err := n.Quantile(t.Context(), c.rows, c.q); err != nil || math.Abs(got-c.want) > 1e-12 {
+				t.Errorf("quantile %v is %v, want %v (%v)", c.q, got, c.want, err)
+			}
+		}
+	}
+	two := netOfRows(t, func(b *ir.Builder, x *ir.Value) []*ir.Value { return []*ir.Value{x, b.Op(ops.Add{}, x, x)} })
+	far := netOfRows(t, func(b *ir.Builder, x *ir.Value) []*ir.Value {
+		return []*ir.Value{b.Op(ops.ReduceSum{Axes: ir.MakeAxes(1)}, b.Op(ops.Mul{}, x, x))}
+	})
+	for want, f := range map[string]func() (float64, error){
+		"the share must be from 0 to 1, got 1.5":                        func() (float64, error) { return score.Quantile(t.Context(), many, 1.5) },
+		"the share must be from 0 to 1, got NaN":                        func() (float64, error) { return score.Quantile(t.Context(), many, math.NaN()) },
+		"must have one output, a score for each row, got 2":             func() (float64, error) { return two.Quantile(t.Context(), many, 0.5) },
+		`output "p" must be a score for each row, f32[N], got f32[N 3]`: func() (float64, error) { return netOfRows(t, one(ops.Add{}, 2)).Quantile(t.Context(), many, 0.5) },
+		`row 9: output "p" is +Inf`:                                     func() (float64, error) { return far.Quantile(t.Context(), rows(1, 2, 3, 4, 5, 6, 7, 8, 9, 1e30), 0.5) },
+		"no rows":                                                       func() (float64, error) { return score.Quantile(t.Context(), rows(), 0.5) },
+		"never made":                                                    func() (float64, error) { return engine.ErrNet(nil).Quantile(t.Context(), many, 0.5) },
+	} {
+		if _, err := f(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %q", err, want)
+		}
+	}
+}
+
 func TestOverRefuses(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // as many rows at a time as the capacity
 	n, huge, whole := netOfRows(t, one(ops.Softmax{Axis: 1}, 1)), netOfRows(t, one(ops.Mul{}, 2)), netOfRows(t, one(ops.ReduceMean{Axes: ir.MakeAxes(0, 1)}, 1))
