@@ -116,14 +116,16 @@ func ClaimsTable(all map[string]Result) string {
 			fmt.Fprintf(&b, " %s |\n", memory(most))
 		}
 	}
-	b.WriteString("\n**Dense beside convolutional**: " + netWords(denseNet) + " beside " + netWords(convNet) + ", five epochs, one seed.\n\n" +
-		"| task | net | | parameters | seconds | memory, MB |\n|---|---|---:|---:|---:|---:|\n")
+	title := "\n**Dense beside convolutional**: " + netWords(denseNet) + "; " + netWords(convNet) + "; five epochs, one seed.\n\n" +
+		"| task | net | | parameters | seconds | memory, MB |\n|---|---|---:|---:|---:|---:|\n"
 	for _, task := range []string{"denoising", "compression", "anomalies"} {
 		for _, net := range pictureNets {
 			x, ok := has(net.Kind + "-" + task)
 			if !ok {
 				continue
 			}
+			b.WriteString(title)
+			title = ""
 			figure := fmt.Sprintf("%.1f → %.1f dB", x.Also["PSNR noisy"], x.Also["PSNR"])
 			switch task {
 			case "compression":

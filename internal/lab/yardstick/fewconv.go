@@ -13,7 +13,7 @@ import (
 // pictureNet is an encoder of pictures of 28x28 and the decoder that mirrors it.
 type pictureNet struct {
 	Kind  string `json:"kind"`  // conv or dense
-	Units []int  `json:"units"` // channels of convolutions 3x3, each behind the first pooled, or units of dense layers
+	Units []int  `json:"units"` // channels of convolutions 3x3, each followed by a pool, or units of dense layers
 	Code  int    `json:"code"`
 }
 

@@ -15,9 +15,9 @@ const (
 
 // netWords describes a net of pictures.
 func netWords(p pictureNet) string {
-	units := strings.Trim(strings.ReplaceAll(fmt.Sprint(p.Units), " ", ", "), "[]")
+	units := strings.Trim(strings.ReplaceAll(fmt.Sprint(p.Units), " ", " and "), "[]")
 	if p.Kind == "conv" {
-		return fmt.Sprintf("convolutions 3x3 of %s channels, each behind pooled, and a code of %d numbers", units, p.Code)
+		return fmt.Sprintf("3x3 convolutions of %s channels, each followed by a pool, and a code of %d numbers", units, p.Code)
 	}
 	return fmt.Sprintf("dense layers of %s units and a code of %d numbers", units, p.Code)
 }
