@@ -28,7 +28,7 @@ type residual struct {
 }
 
 func (r residual) measure(ctx context.Context, in *input) (n numbers, err error) {
-	augment, err := dataset.ParseAugmentation(r.Augment)
+	augment, err := parseAugmentation(r.Augment)
 	if err != nil {
 		return n, err
 	}
