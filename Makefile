@@ -45,6 +45,9 @@ COMPARE     = --rounds $(ROUNDS) --seconds $(SECONDS) --works $(WORKS) --parts $
 ifeq ($(origin DATA),command line)
 export LAMINA_DATA := $(abspath $(DATA))
 endif
+ifeq ($(origin DATASETS),command line)
+export LAMINA_DATASETS := $(abspath $(DATASETS))
+endif
 
 .PHONY: help build release deps test test-arm64 run-arm64 demo bench bench-readme bench-go bench-peers $(PEER_VENVS:%=peer-%) $(PEER_VENVS:%=venv-%) peer-gomlx peer-gemm yardstick fuzz clean
 
@@ -153,7 +156,7 @@ peer-gemm:
 	mkdir -p $(PEERS)/gemm
 	$(CC) -O3 -march=native -ffp-contract=fast -o $(PEERS)/gemm/gemm internal/lab/peers/gemm/gemm.c -ldl
 
-yardstick: build ## measure the published numbers (DATA=DIR: the full MNIST; goes on; ROW=keras-tied: anew)
+yardstick: build ## measure the published numbers (DATA=DIR: the full MNIST; DATASETS=DIR: above the other data sets; goes on; ROW=keras-tied: anew)
 	@[[ -n "$${LAMINA_DATA:-}" ]] || { echo 'make yardstick: DATA=DIR, the folder of the full MNIST, is wanted' >&2; exit 1; }
 	bin/laminabench yardstick $(or $(ROW),all) $(if $(ROW),--again) --results testdata/yardsticks --work out/yardsticks
 	bin/laminabench yardstick --table cmd/laminabench/README.md --results testdata/yardsticks

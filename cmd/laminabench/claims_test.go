@@ -16,6 +16,7 @@ func TestYardstickPage(t *testing.T) {
 	}
 	for row, c := range map[string]struct{ cells, want string }{
 		"claims":    {"claims/tied", "\n| tied | 82414 | 0.0"},
+		"denoise":   {"denoise/sigma-0.5", "\n| 0.5 | 5.99 → "},
 		"precision": {"precision/keras-tied/fp32 precision/keras-tied/bf16", "\n| 784-100-30, tied, 20 epochs: mean squared error of the test rows | 0."},
 	} {
 		results, page := filepath.Join(t.TempDir(), "results"), filepath.Join(t.TempDir(), "page.md")

@@ -20,8 +20,8 @@ import (
 
 type yardstickFlags struct {
 	data, datasets, results, work, table string
-	workers                    int
-	json, again, quiet         bool
+	workers                              int
+	json, again, quiet                   bool
 }
 
 func yardstickCommand() *cobra.Command {

@@ -138,6 +138,8 @@ func TestYardstickInterrupted(t *testing.T) {
 
 func TestYardstickMistakes(t *testing.T) {
 	t.Setenv("LAMINA_DATA", "")
+	t.Setenv("LAMINA_DATASETS", "")
+	commandtest.WantError(t, laminabench(t, nil, "yardstick", "fashion-resnet", "deepsvdd/fashion/cae"), "deepsvdd/fashion/cae is skipped", "fashion-resnet is skipped", "LAMINA_DATASETS", "dataset-fashion-mnist", "nothing was measured")
 	r := laminabench(t, nil, "yardstick")
 	if r.Status != 0 || !strings.Contains(r.Stdout, "sdae/rot/SDAE-3") {
 		t.Errorf("the list: %+v", r)

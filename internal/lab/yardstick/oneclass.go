@@ -124,16 +124,10 @@ func areaOf(ctx context.Context, score *engine.Net, rows *dataset.Table, normal 
 // contrast normalised: its pixels less their mean, over their mean absolute value, and then
 // so scaled that the training pixels of the class reach from 0 to 1.
 func contrasted(split *dataset.Split, class int64) (normal, test *dataset.Table, err error) {
-	var chosen []int
-	for i, y := range split.Train.I64("y") {
-		if y == class {
-			chosen = append(chosen, i)
-		}
+	picked, err := ofClass(split.Train, class)
+	if err != nil {
+		return nil, nil, err
 	}
-	if len(chosen) == 0 {
-		return nil, nil, fmt.Errorf("yardstick: no training row is of class %d: %w", class, split.Train.Err())
-	}
-	picked := split.Train.Select(chosen)
 	a, b := contrast(picked.F32("x")), contrast(split.Test.F32("x"))
 	lo, hi := float32(math.Inf(1)), float32(math.Inf(-1))
 	for _, v := range a {

@@ -8,7 +8,8 @@ import (
 // Rows lists the yardsticks. Their published numbers are percentages of wrong rows
 // unless the metric says otherwise.
 func Rows() []Row {
-	rows := []Row{pcaRow(), ae30Row(), kerasRow(), sdaeRow(), bengioRow(), claimsRow(), precisionRow(), oneClassRow()}
+	rows := []Row{pcaRow(), ae30Row(), kerasRow(), sdaeRow(), bengioRow(), claimsRow(), precisionRow(), oneClassRow(), fewConvRow(),
+		mnistResNetRow(), fashionResNetRow(), cifarResNetRow(), denoiseRow()}
 	for i := range rows {
 		r := &rows[i]
 		for j := range r.Cells {

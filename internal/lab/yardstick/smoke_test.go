@@ -8,8 +8,8 @@ import (
 )
 
 // few is a slice of the embedded digits.
-func few(train, test int) *dataset.Split {
-	d := dataset.Digits()
+func few(train, test int, options ...dataset.IDXOptions) *dataset.Split {
+	d := dataset.Digits(options...)
 	pick := func(t *dataset.Table, n int) *dataset.Table { return t.Balanced("y", n, 1) }
 	return &dataset.Split{Train: pick(d.Train, train), Test: pick(d.Test, test)}
 }

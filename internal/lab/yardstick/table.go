@@ -135,7 +135,8 @@ func where(got []Result) string {
 // Errors: the page has no place for any.
 func Place(page []byte, all map[string]Result) ([]byte, error) {
 	return put(page, place{begin, end, Table(all)}, place{claimsBegin, claimsEnd, ClaimsTable(all)},
-		place{precisionBegin, precisionEnd, PrecisionTable(all)})
+		place{precisionBegin, precisionEnd, PrecisionTable(all)}, place{fewConvsBegin, fewConvsEnd, FewConvsTable(all)},
+		place{denoiseBegin, denoiseEnd, DenoiseTable(all)})
 }
 
 // place is where a table stands in a page.

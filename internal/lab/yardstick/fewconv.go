@@ -1,0 +1,158 @@
+package yardstick
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/lamina-ml/lamina/runtime/dataset"
+	"github.com/lamina-ml/lamina/runtime/optim"
+	"github.com/lamina-ml/lamina/runtime/train"
+	"github.com/lamina-ml/lamina/spec"
+)
+
+// pictureNet is an encoder of pictures of 28x28 and the decoder that mirrors it.
+type pictureNet struct {
+	Kind  string `json:"kind"`  // conv or dense
+	Units []int  `json:"units"` // channels of convolutions 3x3, each followed by a pool, or units of dense layers
+	Code  int    `json:"code"`
+}
+
+// encoder is the net up to its code, from f32[N 784].
+func (p pictureNet) encoder() (*spec.SequentialLayer, error) {
+	var layers []spec.Layer
+	switch p.Kind {
+	case "conv":
+		layers = append(layers, spec.Reshape(1, side, side))
+		for _, n := range p.Units {
+			layers = append(layers, spec.Conv(n, 3).Same().Init(spec.He()), spec.ReLU(), spec.MaxPool(2))
+		}
+		layers = append(layers, spec.Flatten())
+	case "dense":
+		for _, n := range p.Units {
+			layers = append(layers, spec.Dense(n).Init(spec.He()), spec.ReLU())
+		}
+	default:
+		return nil, fmt.Errorf("yardstick: no net of pictures is named %q", p.Kind)
+	}
+	return spec.Sequential("encoder", append(layers, spec.Dense(p.Code).Init(spec.He()))...), nil
+}
+
+// bent is the activation behind a code: it keeps a slope everywhere, so that no number of
+// the few of a code is lost for good.
+func bent() spec.Layer { return spec.LeakyReLU().Alpha(0.1) }
+
+// fewConv is a classifier from few labels, from scratch and pretrained as a denoising
+// autoencoder on all rows, without labels: the test error of each number of labels, in
+// per cent, averaged over draws. Trainings on different numbers of labels have as many
+// updates.
+type fewConv struct {
+	Net      pictureNet `json:"net"`
+	Noise    float64    `json:"noise"` // standard deviation of what is added to a pixel
+	Pretrain rising     `json:"pretrain"`
+	Updates  int        `json:"updates"` // of a training on few labels
+	Batch    int        `json:"batch"`
+	Rate     float64    `json:"rate"`
+	Drop     float64    `json:"drop"`    // share of the code that is dropped before the classifier
+	Augment  string     `json:"augment"` // of those trainings, as dataset.ParseAugmentation reads it
+	Labels   []int      `json:"labels"`
+	Draws    int        `json:"draws"`
+}
+
+// rising is a training by Adam with an epoch of warming up and a rate that then falls to
+// zero along a cosine.
+type rising struct {
+	Epochs int     `json:"epochs"`
+	Batch  int     `json:"batch"`
+	Rate   float64 `json:"rate"`
+}
+
+func (r rising) options(in *input) train.Options {
+	o := in.adam(r.Rate, r.Epochs, r.Batch)
+	o.Optimizer = optim.Adam(r.Rate).Schedule(optim.Cosine(min(1, r.Epochs-1)))
+	o.Dir, o.Progress = in.dir, in.progress
+	return o
+}
+
+func (f fewConv) measure(ctx context.Context, in *input) (n numbers, err error) {
+	if f.Draws < 1 || len(f.Labels) == 0 {
+		return n, fmt.Errorf("yardstick: %d draws, labels %v", f.Draws, f.Labels)
+	}
+	enc, err := f.Net.encoder()
+	if err != nil {
+		return n, err
+	}
+	augment, err := parseAugmentation(f.Augment)
+	if err != nil {
+		return n, err
+	}
+	x := spec.Input("x", side*side)
+	code := x.Then(enc).Named("code")
+	restored := x.Then(spec.GaussianNoise(f.Noise), enc, bent(), spec.Mirror("decoder", enc))
+	denoiser := spec.NewModel("denoiser", spec.MSE(restored, x))
+	logits := code.Then(bent(), spec.Dropout(f.Drop), spec.Dense(10).Named("head")).Named("logits")
+	model := spec.NewModel("classifier", spec.CrossEntropy(logits, spec.Labels("y", 10)))
+
+	var net *train.Result
+	pretraining := func(in *input) (_ *train.Result, err error) {
+		return train.Fit(ctx, denoiser, in.digits.Train, f.Pretrain.options(in))
+	}
+	took, err := in.way("pretraining", func(in *input) (_ map[string]float64, err error) {
+		net, err = pretraining(in)
+		return nil, err
+	})
+	if err == nil && net == nil { // it was over in a run before this one
+		net, err = pretraining(in.of("pretraining"))
+	}
+	if err != nil {
+		return n, err
+	}
+	n.add("pretraining ", took)
+	n.also["parameters"] = parameters(model)
+	start, err := train.NetTensors(net.Net(code))
+	if err != nil {
+		return n, err
+	}
+	for _, way := range []struct {
+		name string
+		from []train.From
+	}{{"scratch", nil}, {"pretrained", []train.From{{Tensors: start, Pattern: "encoder"}}}} {
+		for _, labels := range f.Labels {
+			took, err := in.way(fmt.Sprintf("%s %d", way.name, labels), func(in *input) (map[string]float64, error) {
+				sum := 0.0
+				for draw := range f.Draws {
+					part := in.of(fmt.Sprint("draw", draw))
+					part.seed = in.seed + uint64(draw)
+					rows := in.digits.Train.Balanced("y", labels, part.seed+1)
+					steps := (labels + f.Batch - 1) / f.Batch
+					o := rising{max(1, f.Updates/steps), f.Batch, f.Rate}.options(part)
+					o.InitFrom, o.Augment = way.from, augment
+					fit, err := train.Fit(ctx, model, rows, o)
+					if err != nil {
+						return nil, err
+					}
+					rate, err := errorRate(ctx, fit.Net(logits), in.digits.Test)
+					if err != nil {
+						return nil, err
+					}
+					sum += rate
+				}
+				return map[string]float64{"error": sum / float64(f.Draws)}, nil
+			})
+			if err != nil {
+				return n, err
+			}
+			n.add(fmt.Sprintf("%s %d ", way.name, labels), took)
+		}
+	}
+	n.value = n.also[fmt.Sprintf("pretrained %d error", f.Labels[0])]
+	return n, nil
+}
+
+// parseAugmentation reads the augmentation of digits, nil for "".
+func parseAugmentation(text string) (*dataset.Augmentation, error) {
+	if text == "" {
+		return nil, nil
+	}
+	a, err := dataset.ParseAugmentation(text)
+	return a, err
+}
