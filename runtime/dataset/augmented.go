@@ -3,30 +3,25 @@ package dataset
 import (
 	"context"
 	"fmt"
-	"sync"
 
 	"github.com/lamina-ml/lamina/compiler/random"
 )
 
-// tableRows reads a table as a BatchSource is read, where rows are changed after they have been gathered.
+// tableRows reads a table as a BatchSource is read, where rows are changed after they have been gathered. Each filler has one
+// of its own.
 type tableRows struct {
 	*Table
-	places *sync.Pool // of *[]int, for a table that shows some rows of its memory
+	places []int // in memory, for a table that shows some rows of it
 }
 
-func (t tableRows) Rows(index []int, dst Rows) error {
+func (t *tableRows) Rows(index []int, dst Rows) error {
 	at := index
 	if t.rows != nil {
-		places, _ := t.places.Get().(*[]int)
-		if places == nil {
-			places = new([]int)
-		}
-		defer t.places.Put(places)
-		at = (*places)[:0]
+		at = t.places[:0]
 		for _, i := range index {
 			at = append(at, t.rows[i])
 		}
-		*places = at
+		t.places = at
 	}
 	for i := range t.cols {
 		c := &t.cols[i]
@@ -166,7 +161,7 @@ func (b *Batches) Augment(a *Augmentation, key random.Key) error {
 	}
 	b.stop()
 	if b.table != nil {
-		src = tableRows{b.table, &sync.Pool{}}
+		src = &tableRows{Table: b.table}
 		b.table = nil
 		b.read(src, cols)
 	}
