@@ -3,7 +3,9 @@ package ops
 import (
 	"fmt"
 	"math"
+	goruntime "runtime"
 	"slices"
+	"sync"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 )
@@ -259,26 +261,50 @@ func typesOf(in []*ir.Tensor) []ir.Type {
 	return out
 }
 
-// each calls f for every product of the convolution of n rows: the numbers of the elements
-// of x, w and y that belong together. Those of an element of y come together, in the order
-// of channels and then of the window.
-func (g *conv) each(n int, f func(x, w, y int)) {
-	taps := g.taps(g.in, g.out)
+// runs calls f for the products of the convolution of rows [lo,hi) that an element of y has
+// of one channel: the numbers of that element, and of the first elements of the channel in x
+// and of the filter, from which the taps count. Those of an element of y come together, in
+// the order of channels.
+func (g *conv) runs(lo, hi int, taps [][]tap, f func(x, w, y int, list []tap)) {
 	size, places, window := ir.Elems(g.in), len(taps), ir.Elems(g.kernel)
 	cg, og := g.c/g.group, g.o/g.group
-	for i := range n {
+	for i := lo; i < hi; i++ {
 		for o := range g.o {
 			for p, list := range taps {
 				y := (i*g.o+o)*places + p
 				for c := range cg {
-					x, w := (i*g.c+o/og*cg+c)*size, (o*cg+c)*window
-					for _, t := range list {
-						f(x+t.x, w+t.at, y)
-					}
+					f((i*g.c+o/og*cg+c)*size, (o*cg+c)*window, y, list)
 				}
 			}
 		}
 	}
+}
+
+// each calls f for every product of the convolution of n rows, as runs does: the numbers of
+// the elements of x, w and y that belong together.
+func (g *conv) each(n int, f func(x, w, y int)) {
+	g.runs(0, n, g.taps(g.in, g.out), func(x, w, y int, list []tap) {
+		for _, t := range list {
+			f(x+t.x, w+t.at, y)
+		}
+	})
+}
+
+// shared calls f for ranges of n rows, on several processors if there is much to do.
+func (g *conv) shared(n int, f func(lo, hi int)) {
+	workers := min(goruntime.GOMAXPROCS(0), n)
+	if n*g.o*ir.Elems(g.out)*g.c/g.group*ir.Elems(g.kernel) < 1<<16 {
+		workers = 1
+	}
+	if workers <= 1 {
+		f(0, n)
+		return
+	}
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() { f(n*w/workers, n*(w+1)/workers) })
+	}
+	wg.Wait()
 }
 
 // Eval is the reference meaning.
@@ -288,7 +314,16 @@ func (op Conv) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 		return nil, err
 	}
 	y := ir.NewTensor(ir.F64, append([]int{in[0].Shape[0], g.o}, g.out...)...)
-	g.each(in[0].Shape[0], func(x, w, at int) { y.F64[at] += in[0].F64[x] * in[1].F64[w] })
+	taps := g.taps(g.in, g.out)
+	g.shared(in[0].Shape[0], func(lo, hi int) {
+		g.runs(lo, hi, taps, func(x, w, at int, list []tap) {
+			sum := y.F64[at]
+			for _, t := range list {
+				sum += in[0].F64[x+t.x] * in[1].F64[w+t.at]
+			}
+			y.F64[at] = sum
+		})
+	})
 	addChannels(y, in)
 	return one(y)
 }
@@ -300,7 +335,15 @@ func (op ConvTranspose) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 		return nil, err
 	}
 	y := ir.NewTensor(ir.F64, append([]int{in[0].Shape[0], g.c}, g.in...)...)
-	g.each(in[0].Shape[0], func(at, w, x int) { y.F64[at] += in[0].F64[x] * in[1].F64[w] })
+	taps := g.taps(g.in, g.out)
+	g.shared(in[0].Shape[0], func(lo, hi int) {
+		g.runs(lo, hi, taps, func(at, w, x int, list []tap) {
+			v := in[0].F64[x]
+			for _, t := range list {
+				y.F64[at+t.x] += v * in[1].F64[w+t.at]
+			}
+		})
+	})
 	addChannels(y, in)
 	return one(y)
 }
@@ -327,19 +370,33 @@ func addChannels(y *ir.Tensor, in []*ir.Tensor) {
 	}
 }
 
-// boundConv bounds the sums of products that each lists, the number of an element of x, one
-// of w and one of the result at a time, plus the bias.
-func boundConv(c *ir.Call, shape []int, each func(f func(x, w, y int))) ([]ir.Estimate, error) {
+// boundConv bounds the sums of products of a convolution, or of a transposed one, whose places
+// are x, plus the bias.
+func (g *conv) boundConv(c *ir.Call, shape []int, transposed bool) ([]ir.Estimate, error) {
 	x, w := c.In[0], c.In[1]
 	e := ir.Estimate{Value: ir.NewTensor(ir.F64, shape...)}
 	e.Var = make([]float64, e.Value.Len())
 	sums := make([]chain, len(e.Var))
 	anything := make([]bool, len(e.Var)) // a term is open
-	each(func(i, j, y int) {
+	taps := g.taps(g.in, g.out)
+	term := func(i, j, y int) {
 		a, b, va, vb := x.Value.F64[i], w.Value.F64[j], x.At(i), w.At(j)
 		sums[y].add(a * b)
 		anything[y] = anything[y] || open(va) || open(vb)
 		e.Var[y] += b*b*va + (a*a+va)*vb
+	}
+	g.shared(shape[0], func(lo, hi int) {
+		g.runs(lo, hi, taps, func(i, j, y int, list []tap) {
+			if transposed {
+				for _, t := range list {
+					term(y, j+t.at, i+t.x)
+				}
+				return
+			}
+			for _, t := range list {
+				term(i+t.x, j+t.at, y)
+			}
+		})
 	})
 	u, f := c.Rounding()
 	for i := range sums {
@@ -375,7 +432,7 @@ func (op Conv) Bound(c *ir.Call) ([]ir.Estimate, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, err := boundConv(c, append([]int{x.Shape[0], g.o}, g.out...), func(f func(x, w, y int)) { g.each(x.Shape[0], f) })
+	e, err := g.boundConv(c, append([]int{x.Shape[0], g.o}, g.out...), false)
 	if err == nil {
 		g.openPads(&e[0], c.In[1].Value)
 	}
@@ -402,9 +459,7 @@ func (op ConvTranspose) Bound(c *ir.Call) ([]ir.Estimate, error) {
 	if err != nil {
 		return nil, err
 	}
-	return boundConv(c, append([]int{x.Shape[0], g.c}, g.in...), func(f func(x, w, y int)) {
-		g.each(x.Shape[0], func(y, w, x int) { f(x, w, y) })
-	})
+	return g.boundConv(c, append([]int{x.Shape[0], g.c}, g.in...), true)
 }
 
 // valueTypes is the types of a call's operands with the lengths that they have.
