@@ -12,7 +12,7 @@ import (
 // as the others, and each of many at least two tasks. Results do not depend on it.
 func finer(g *plan.Group, capacity ir.Binding, workers int) int {
 	n := g.Length.At(capacity)
-	if workers == 1 && g.Length.Symbolic() && n <= wholeRows {
+	if workers == 1 && g.Length.Symbolic() && n <= wholeRows && g.Grain > nearRows {
 		return max(n, g.Grain)
 	}
 	if g.Tasks(capacity) <= 1 {

@@ -320,6 +320,10 @@ func (e *Engine) derivedMemory() []float32 {
 // cut less, and what they make stays in its cache.
 const wholeRows = 128
 
+// nearRows is the grain up to which a plan cuts rows so that the cache holds what is made of
+// them (compiler: stepBytes of imageBytes).
+const nearRows = 10
+
 // Run executes the plan on the given rows, from 1 to the plan's capacity. A nil
 // u is an evaluation. Outputs stay readable until the next Run. Run allocates
 // nothing unless a step has no kernel of its own. A plan with lengths other than the batch

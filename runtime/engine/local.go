@@ -9,8 +9,8 @@ import (
 )
 
 // local is a value that the tasks of one group make and read, each its own slice: the
-// gradient of a tile of weights, mostly, which the tile's update reads at once. Nothing
-// else needs it, so a worker makes it in the same memory in each of its tasks, where it
+// gradient of a tile of weights, which the tile's update reads at once, or what lies between
+// the layers for some rows. Nothing else needs it, so a worker makes it in the same memory in each of its tasks, where it
 // stays in the cache of its core. In the arena it would be as large as the weights, be
 // fetched from memory to be overwritten, and be written back for nobody.
 //
@@ -39,14 +39,14 @@ func (e *Engine) findLocals() {
 	p, groups := e.p, e.users()
 	for i := range p.Buffers {
 		b, g := &p.Buffers[i], groups[i]
-		if g == nil || b.Kind != plan.Arena || b.Type.DType != ir.F32 || b.Type.Shape.Symbolic() {
+		if g == nil || b.Kind != plan.Arena || b.Type.DType != ir.F32 {
 			continue
 		}
-		n := g.Length.Length()
-		l := local{buffer: i, unit: b.Type.Shape.ElemsAt(p.Capacity) / n, view: len(e.local.of)}
-		if l.unit*n != b.Type.Shape.ElemsAt(p.Capacity) {
+		unit, ok := unitElems(b.Type.Shape, g.Length)
+		if !ok || g.Length.Symbolic() && e.shardsOf() > 1 { // whose rows are windows on the arena
 			continue
 		}
+		l := local{buffer: i, unit: unit, view: len(e.local.of)}
 		if e.local.groups == nil {
 			e.local.groups, e.local.of = map[*plan.Group][]local{}, map[int]int{}
 		}
@@ -59,6 +59,26 @@ func (e *Engine) findLocals() {
 	for range e.workers {
 		e.local.views = append(e.local.views, make([]view, len(e.local.of)))
 	}
+}
+
+// unitElems returns the elements that a unit of the length has of a value, if their number is
+// known.
+func unitElems(s ir.Shape, length ir.Dim) (int, bool) {
+	if !length.Symbolic() {
+		if s.Symbolic() || length.Length() == 0 {
+			return 0, false
+		}
+		n := s.Count()
+		return n / length.Length(), n%length.Length() == 0
+	}
+	if len(s) == 0 || s[1:].Symbolic() {
+		return 0, false
+	}
+	unit, times := s[0].Unit()
+	if unit != length || times.Symbolic() {
+		return 0, false
+	}
+	return times.Length() * s[1:].Count(), true
 }
 
 // arrange places the values of a group in the memory of a worker, one behind the other but
@@ -100,7 +120,7 @@ func (e *Engine) users() []*plan.Group {
 		for j := range ph.Groups {
 			for _, id := range ph.Groups[j].Steps {
 				g, s := &ph.Groups[j], &p.Steps[id]
-				if ph.Alone || ph.Once || g.Length.Symbolic() || g.Tasks(p.Capacity) == 1 || len(s.Out) > 1 || s.Op == nil && len(s.In) > 1 {
+				if ph.Alone || ph.Once || finer(g, p.Capacity, e.workers) >= g.Length.At(p.Capacity) || len(s.Out) > 1 || s.Op == nil && len(s.In) > 1 {
 					g = nil
 				}
 				for _, b := range slices.Concat(s.In, s.Out) {
@@ -124,7 +144,7 @@ func (e *Engine) users() []*plan.Group {
 func (e *Engine) checkLocals() error {
 	for g, all := range e.local.groups {
 		for _, l := range all {
-			if have, n := len(e.views[l.buffer].f32), g.Length.Length(); have != l.unit*n {
+			if have, n := len(e.views[l.buffer].f32), g.Length.At(e.p.Capacity); have != l.unit*n {
 				return fmt.Errorf("engine: plan %q: %s has %d elements, not %d for each of %d", e.p.Name, e.p.Buffers[l.buffer].Name, have, l.unit, n)
 			}
 		}
