@@ -459,7 +459,36 @@ func (op ConvTranspose) Bound(c *ir.Call) ([]ir.Estimate, error) {
 	if err != nil {
 		return nil, err
 	}
-	return g.boundConv(c, append([]int{x.Shape[0], g.c}, g.in...), true)
+	e, err := g.boundConv(c, append([]int{x.Shape[0], g.c}, g.in...), true)
+	if err == nil {
+		g.openEdges(&e[0], c.In[1].Value)
+	}
+	return e, err
+}
+
+// openEdges says that a result may be anything where a filter that is not finite would be
+// reached from a place beyond the edge: a runtime that makes a convolution of it may multiply
+// the filter by a zero there.
+func (g *conv) openEdges(e *ir.Estimate, w *ir.Tensor) {
+	if !slices.ContainsFunc(w.F64, infinite) {
+		return
+	}
+	size, at := ir.Elems(g.in), make([]int, len(g.in))
+	beyond := make([]bool, size)
+	for p := range beyond {
+		unravel(at, p, g.in)
+		for a, q := range at {
+			for k := range g.kernel[a] {
+				place := q + g.before[a] - k*g.dilation[a]
+				beyond[p] = beyond[p] || place%g.stride[a] == 0 && (place < 0 || place/g.stride[a] >= g.out[a])
+			}
+		}
+	}
+	for i := range e.Var {
+		if beyond[i%size] {
+			e.Open(i)
+		}
+	}
 }
 
 // valueTypes is the types of a call's operands with the lengths that they have.
