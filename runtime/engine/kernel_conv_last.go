@@ -346,8 +346,13 @@ func convFilterGradLastKernel(b *binding) (kernel, string) {
 			}
 			for i := from; i < to; i++ {
 				image := f.of(mem, x.f32[i*g.pixels()*g.c:][:g.pixels()*g.c])
+				var nextX, nextDY []float32
+				if i+1 < to && g.c > 1 {
+					nextX, nextDY = x.f32[(i+1)*g.pixels()*g.c:][:g.pixels()*g.c], dy.f32[(i+1)*g.places()*g.o:][:g.places()*g.o]
+				}
 				for k, at := range shift {
-					simd.GemmTaps(t, image[at:], dy.f32[i*g.places()*g.o:][:g.places()*g.o], part[k*g.c*g.o:], i > from, simd.Epilogue{})
+					simd.GemmTapsAhead(t, image[at:], dy.f32[i*g.places()*g.o:][:g.places()*g.o], part[k*g.c*g.o:], i > from, simd.Epilogue{}, nextX, nextDY)
+					nextX, nextDY = nil, nil
 				}
 			}
 		}
