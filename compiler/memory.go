@@ -139,7 +139,7 @@ const (
 	taskUnit   = 8       // grains are multiples of it, so that kernels meet few edges
 
 	imageBytes = 32 << 10  // of a unit: then tasks are cut so that what a step makes is near for the next
-	stepBytes  = 320 << 10 // what a step of such a task reads and writes at most, so that the second cache holds it
+	stepBytes  = 448 << 10 // what a step of such a task reads and writes at most, so that the second cache holds it
 
 	cachedBytes = 4 << 20 // operands of all tasks that a task finds near
 	streamRows  = 128     // least units of a task that brings more than that from afar, but for half of all
