@@ -57,17 +57,17 @@ func (l *layouts) of(b *ir.Builder, v *ir.Value) *ir.Value {
 	}
 	s, r := v.Type.Shape, v.Type.Rank()
 	var y *ir.Value
-	if n := v.Def; n != nil && v.Kind == ir.NodeOutput && len(n.Out) == 1 { // rather than turned when it is made
-		switch op := n.Op.(type) {
+	if n := v.Def; n != nil && v.Kind == ir.NodeOutput && len(n.In) == 1 { // rather than turned when it is made
+		x := n.In[0]
+		switch n.Op.(type) {
 		case ops.Expand:
-			if x := n.In[0]; x.Type.Rank() == r && (isImage(x) || !x.Type.Shape.Symbolic()) {
+			if x.Type.Rank() == r && (isImage(x) || !x.Type.Shape.Symbolic()) {
 				y = b.Op(ops.Expand{Shape: ir.MakeDims(lastShape(s))}, l.small(b, x))
 			}
 		case ops.Reshape: // [N C] to [N C 1 1]
-			if x := n.In[0]; x.Type.Rank() == 2 && x.Type.Shape[0] == s[0] && x.Type.Shape[1] == s[1] {
+			if x.Type.Rank() == 2 && x.Type.Shape[0] == s[0] && x.Type.Shape[1] == s[1] {
 				y = b.Op(ops.Reshape{Shape: ir.MakeDims(lastShape(s))}, x)
 			}
-			_ = op
 		}
 	}
 	if y == nil {
@@ -325,7 +325,7 @@ func (l *layouts) reduce(b *ir.Builder, n *ir.Node, axes ir.Axes, op func(ir.Axe
 		return nil // the result would have another order
 	}
 	y := l.of(b, x)
-	if each, ok := manyPlaces(x, 1); ok && n.Op == (ops.ReduceSum{Axes: axes}) && axes.Len == x.Type.Rank()-1 && each >= rowPlaces && list[0] == 0 && behind == 0 && !slices.Contains(axes.Slice(), 1) {
+	if _, ok := manyPlaces(x, 1); ok && n.Op == (ops.ReduceSum{Axes: axes}) && axes.Len == x.Type.Rank()-1 && !slices.Contains(axes.Slice(), 1) {
 		// of each row, where it is in the cache, and then of the rows
 		y = b.Op(ops.ReduceSum{Axes: ir.MakeAxes(list[1:]...)}, y)
 		return []*ir.Value{b.Op(ops.ReduceSum{Axes: ir.MakeAxes(0)}, y)}
