@@ -41,3 +41,37 @@ func fusePoolGrad(b *ir.Builder, n *ir.Node, once func(*ir.Value) bool) *ir.Valu
 	b.Layer, b.Pos = pool.Layer, pool.Pos
 	return b.Op(op, pool.In...)
 }
+
+// fuseBatchRelu puts a Relu into the normalisation that only it reads, and with it what is
+// added between them: the end of a residual block.
+func fuseBatchRelu(b *ir.Builder, n *ir.Node, once func(*ir.Value) bool) *ir.Value {
+	if n.Op != (ops.Relu{}) {
+		return nil
+	}
+	apply := func(v, plus *ir.Value) *ir.Value {
+		if v.Def == nil || !once(v) {
+			return nil
+		}
+		op, ok := v.Def.Op.(ops.BatchApply)
+		if !ok || plus != nil && !plus.Type.Equal(v.Type) {
+			return nil
+		}
+		b.Layer, b.Pos = v.Def.Layer, v.Def.Pos
+		in := append([]*ir.Value{}, v.Def.In...)
+		if plus != nil {
+			in = append(in, plus)
+		}
+		return b.Op(ops.BatchApplyRelu(op), in...)
+	}
+	x := n.In[0]
+	if y := apply(x, nil); y != nil {
+		return y
+	}
+	if sum := x.Def; sum != nil && sum.Op == (ops.Add{}) && once(x) {
+		if y := apply(sum.In[0], sum.In[1]); y != nil {
+			return y
+		}
+		return apply(sum.In[1], sum.In[0])
+	}
+	return nil
+}

@@ -209,7 +209,7 @@ func (r draw) node(kind ir.Op) (ir.Op, []ir.Type) {
 // ofChannels returns operands of a normalisation of batches, nil for another op.
 func (r draw) ofChannels(kind ir.Op) []ir.Type {
 	switch kind.(type) {
-	case ops.BatchNorm, ops.BatchNormTraining, ops.BatchMoments, ops.BatchApply, ops.BatchNormSums, ops.BatchNormGrad:
+	case ops.BatchNorm, ops.BatchNormTraining, ops.BatchMoments, ops.BatchApply, ops.BatchApplyRelu, ops.BatchNormSums, ops.BatchNormGrad:
 	case ops.RowMoments, ops.RowDots, ops.JoinMoments, ops.JoinDots:
 		return r.ofRows(kind)
 	default:
@@ -226,6 +226,8 @@ func (r draw) ofChannels(kind ir.Op) []ir.Type {
 		return []ir.Type{x}
 	case ops.BatchApply:
 		return []ir.Type{x, channel, channel, sums, sums}
+	case ops.BatchApplyRelu:
+		return []ir.Type{x, channel, channel, sums, sums, x}[:5+r.IntN(2)]
 	case ops.BatchNormSums:
 		return []ir.Type{x, x, sums, sums}
 	}

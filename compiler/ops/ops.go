@@ -24,7 +24,7 @@ func All() []ir.Op {
 		Softmax{}, LogSoftmax{},
 		LayerNorm{}, RMSNorm{}, NormGrad{}, NormSums{}, GroupNorm{}, InstanceNorm{}, GroupNormGrad{},
 		BatchNorm{}, BatchNormTraining{}, BatchMoments{}, BatchApply{}, BatchNormSums{}, BatchNormGrad{}, FirstPart{},
-		RowMoments{}, JoinMoments{}, RowDots{}, JoinDots{},
+		BatchApplyRelu{}, RowMoments{}, JoinMoments{}, RowDots{}, JoinDots{},
 		OneHot{}, Cast{},
 		Bernoulli{}, RandomNormal{}, Sample{}, Dropout{}, ChannelDropout{}, MaskingNoise{}, GaussianNoise{}, SaltAndPepper{}, Reparameterize{}, Emphasis{},
 		Lerp{}, Push{},

@@ -159,14 +159,25 @@ func (b *binding) needsLine(t ir.Type, axis int) {
 	b.needs(t.Shape[axis+1:].ElemsAt(b.p.Capacity))
 }
 
-// apply sets y to x by a factor and an addend for each channel: rows [lo,hi).
-func (ch *channelColumns) apply(y, x []float32, lo, hi int, shift, scale, bias, tmp []float32) {
+// apply sets y to x by a factor and an addend for each channel, then plus added if given and
+// the sum rectified if wanted: rows [lo,hi).
+func (ch *channelColumns) apply(y, x, plus []float32, relu bool, lo, hi int, shift, scale, bias, tmp []float32) {
+	ends := func(dst []float32, at int) {
+		if plus != nil {
+			simd.Add(dst, dst, plus[at:at+len(dst)])
+		}
+		if relu {
+			simd.Relu(dst, dst)
+		}
+	}
 	if *ch.inner == 1 {
 		wide := ch.n * abreast(ch.n)
 		repeated(tmp, ch.n, abreast(ch.n), shift, scale, bias)
 		end := hi * *ch.outer * ch.n
 		for at := lo * *ch.outer * ch.n; at < end; at += wide {
-			simd.Rescale(y[at:min(at+wide, end)], x[at:], tmp, tmp[wide:], tmp[2*wide:])
+			dst := y[at:min(at+wide, end)]
+			simd.Rescale(dst, x[at:], tmp, tmp[wide:], tmp[2*wide:])
+			ends(dst, at)
 		}
 		return
 	}
@@ -177,6 +188,7 @@ func (ch *channelColumns) apply(y, x []float32, lo, hi int, shift, scale, bias, 
 			simd.AddScalar(dst, x[at:], -shift[i])
 			simd.MulScalar(dst, dst, scale[i])
 			simd.AddScalar(dst, dst, bias[i])
+			ends(dst, at)
 		}
 	}
 }
@@ -184,18 +196,24 @@ func (ch *channelColumns) apply(y, x []float32, lo, hi int, shift, scale, bias, 
 // batchNormKernel is BatchNorm or BatchApply. What the mean has beyond float32 goes into
 // the addend.
 func batchNormKernel(b *binding) (kernel, string) {
-	axis, epsilon, given := 0, 0.0, false
+	axis, epsilon, given, relu := 0, 0.0, false, false
 	switch op := b.s.Op.(type) {
 	case ops.BatchNorm:
 		axis, epsilon, given = op.Axis, op.Epsilon, true
 	case ops.BatchApply:
 		axis, epsilon = op.Axis, op.Epsilon
+	case ops.BatchApplyRelu:
+		axis, epsilon, relu = op.Axis, op.Epsilon, true
 	}
 	if b.inT[0].DType != ir.F32 {
 		return nil, ""
 	}
 	ch := b.byChannel(b.inT[0], axis, epsilon)
 	x, scale, bias, means, squares, y := b.in[0], b.in[1], b.in[2], b.in[3], b.in[4], b.out[0]
+	var plus *view
+	if len(b.in) > 5 {
+		plus = b.in[5]
+	}
 	b.needs(3 * ch.n * (1 + abreast(ch.n)))
 	return func(c *ctx, lo, hi int) {
 		tmp := c.scratch(3 * ch.n * (1 + abreast(ch.n)))
@@ -212,7 +230,11 @@ func batchNormKernel(b *binding) (kernel, string) {
 			m[i], a[i] = float32(mean), float32(factor)
 			s[i] = float32(float64(bias.f32[i]) - (mean-float64(m[i]))*factor)
 		}
-		ch.apply(y.f32, x.f32, lo, hi, m, a, s, tmp)
+		var added []float32
+		if plus != nil {
+			added = plus.f32
+		}
+		ch.apply(y.f32, x.f32, added, relu, lo, hi, m, a, s, tmp)
 	}, "columns"
 }
 

@@ -87,7 +87,7 @@ func maker(op ir.Op) makeKernel {
 		return groupNormGradKernel
 	case ops.BatchMoments:
 		return batchMomentsKernel
-	case ops.BatchNorm, ops.BatchApply:
+	case ops.BatchNorm, ops.BatchApply, ops.BatchApplyRelu:
 		return batchNormKernel
 	case ops.BatchNormSums:
 		return batchNormSumsKernel
