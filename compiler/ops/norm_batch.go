@@ -337,25 +337,6 @@ func (op BatchMoments) Merge(x, y [][]float64, nx, ny int, in []ir.Type, at ir.B
 	mergeMoments(x, y, nx, ny, float64(perRow(in[0], op.Axis, at)))
 }
 
-// mergeMoments makes x the means and squared deviations of nx rows and of the ny rows of y
-// behind them, each row having so many elements of a channel.
-func mergeMoments(x, y [][]float64, nx, ny int, each float64) {
-	if ny == 0 {
-		return
-	}
-	if nx == 0 {
-		copy(x[0], y[0])
-		copy(x[1], y[1])
-		return
-	}
-	a, b := float64(nx)*each, float64(ny)*each
-	for c, m := range x[0] {
-		d := y[0][c] - m
-		x[0][c] = m + d*(b/(a+b))
-		x[1][c] = x[1][c] + y[1][c] + d*d*(a*b/(a+b))
-	}
-}
-
 // perRow returns the elements of a channel of t in a row.
 func perRow(t ir.Type, axis int, at ir.Binding) int {
 	n := 1

@@ -248,6 +248,25 @@ func (op JoinMoments) Merge(x, y [][]float64, nx, ny int, _ []ir.Type, _ ir.Bind
 	mergeMoments(x, y, nx, ny, float64(op.Each))
 }
 
+// mergeMoments makes x the means and squared deviations of nx rows and of the ny rows of y
+// behind them, each row having so many elements of a channel.
+func mergeMoments(x, y [][]float64, nx, ny int, each float64) {
+	if ny == 0 {
+		return
+	}
+	if nx == 0 {
+		copy(x[0], y[0])
+		copy(x[1], y[1])
+		return
+	}
+	a, b := float64(nx)*each, float64(ny)*each
+	for c, m := range x[0] {
+		d := y[0][c] - m
+		x[0][c] = m + d*(b/(a+b))
+		x[1][c] = x[1][c] + y[1][c] + d*d*(a*b/(a+b))
+	}
+}
+
 // Merge adds.
 func (JoinDots) Merge(x, y [][]float64, nx, ny int, in []ir.Type, at ir.Binding) {
 	BatchNormSums{}.Merge(x, y, nx, ny, in, at)
