@@ -58,6 +58,7 @@ type frame struct {
 // newFrame is that of images [ih iw c] of which a window sees h by w pixels from top, left
 // before them on.
 func newFrame(ih, iw, c, top, left, h, w int) frame {
+	top, left = min(top, h), min(left, w) // beyond, the window sees zeros alone
 	f := frame{h: h, w: w, c: c, top: top, left: left, ih: ih, iw: iw}
 	f.lines, f.line = max(min(ih, h-top), 0), max(min(iw, w-left), 0)*c
 	f.whole = top == 0 && left == 0 && h <= ih && w == iw
@@ -72,7 +73,21 @@ func (f *frame) size() int {
 	return f.h * f.w * f.c
 }
 
-// of returns the image at x in its frame, which is mem, cleared before.
+// border makes what lies around the image in a frame 0.
+func (f *frame) border(mem []float32) {
+	if f.whole {
+		return
+	}
+	pitch, from := f.w*f.c, f.left*f.c
+	clear(mem[:f.top*pitch])
+	for i := f.top; i < f.top+f.lines; i++ {
+		clear(mem[i*pitch : i*pitch+from])
+		clear(mem[i*pitch+from+f.line : (i+1)*pitch])
+	}
+	clear(mem[(f.top+f.lines)*pitch:])
+}
+
+// of returns the image at x in its frame, which is mem, whose border is 0.
 func (f *frame) of(mem, x []float32) []float32 {
 	if f.whole {
 		return x
@@ -133,7 +148,7 @@ func convLastKernel(b *binding) (kernel, string) {
 	b.needs(f.size())
 	return func(c *ctx, lo, hi int) {
 		mem := c.scratch(f.size())
-		clear(mem)
+		f.border(mem)
 		e := ends()
 		for i := lo; i < hi; i++ {
 			image := f.of(mem, x.f32[i*g.pixels()*g.c:][:g.pixels()*g.c])
@@ -209,7 +224,7 @@ func convTransposeLastKernel(b *binding) (kernel, string) {
 	return func(c *ctx, lo, hi int) {
 		all := c.scratch(f.size() + g.weights())
 		mem, filters := all[:f.size()], all[f.size():]
-		clear(mem)
+		f.border(mem)
 		e := simd.Epilogue{Relu: op.Relu}
 		if bias != nil {
 			e.Bias = bias.f32[:g.c]
@@ -337,7 +352,7 @@ func convFilterGradLastKernel(b *binding) (kernel, string) {
 	b.needs(f.size())
 	return func(c *ctx, lo, hi int) {
 		mem := c.scratch(f.size())
-		clear(mem)
+		f.border(mem)
 		for s := lo; s < hi; s++ {
 			part := dw.f32[s*size:][:size]
 			from, to := s**rowsAt/op.Parts, (s+1)**rowsAt/op.Parts
