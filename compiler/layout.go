@@ -158,21 +158,11 @@ func (l *layouts) transposed(b *ir.Builder, op ops.ConvTranspose, in []*ir.Value
 		if slices.ContainsFunc(w.Type.Shape[2:], func(d ir.Dim) bool { return d != ir.Fixed(1) }) {
 			w = b.Op(ops.Flip{Axes: lastAxes(axes)}, w)
 		}
-		args := append([]*ir.Value{x, b.Op(ops.Transpose{Perm: turnedFilters(axes)}, w)}, in[2:]...)
+		args := append([]*ir.Value{x, b.Op(ops.Transpose{Perm: ops.FiltersTurned(w.Type.Rank())}, w)}, in[2:]...)
 		return b.Op(ops.ConvLast{Strides: op.Strides, Dilations: op.Dilations, Pads: pads}, args...)
 	}
-	args := append([]*ir.Value{x, b.Op(ops.Transpose{Perm: turnedFilters(axes)}, w)}, in[2:]...)
+	args := append([]*ir.Value{x, b.Op(ops.Transpose{Perm: ops.FiltersTurned(w.Type.Rank())}, w)}, in[2:]...)
 	return b.Op(ops.ConvTransposeLast{Strides: op.Strides, Dilations: op.Dilations, Pads: op.Pads, OutputPadding: op.OutputPadding}, args...)
-}
-
-// turnedFilters is the order of axes that gives filters [C O …] as [… C O].
-func turnedFilters(axes int) ir.Axes {
-	var p ir.Axes
-	for i := range axes {
-		p.At[p.Len], p.Len = 2+i, p.Len+1
-	}
-	p.At[p.Len], p.At[p.Len+1], p.Len = 0, 1, p.Len+2
-	return p
 }
 
 // lastAxes lists the axes of filters behind the first two.

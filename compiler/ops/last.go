@@ -50,6 +50,14 @@ func FiltersLast(rank int) ir.Axes {
 	return p
 }
 
+// FiltersTurned is the order of axes that gives filters [C O kernel…], of a transposed
+// convolution, as [kernel… C O].
+func FiltersTurned(rank int) ir.Axes {
+	p := FiltersLast(rank)
+	p.At[rank-2], p.At[rank-1] = 0, 1
+	return p
+}
+
 // FiltersFirst is the order of axes that undoes FiltersLast.
 func FiltersFirst(rank int) ir.Axes {
 	p := ir.MakeAxes(rank-1, rank-2)

@@ -30,11 +30,7 @@ func (r draw) channelsLast(kind ir.Op) (ir.Op, []ir.Type) {
 	case ops.ConvTransposeLast:
 		op, in := r.convolution(ops.ConvTranspose{})
 		c := op.(ops.ConvTranspose)
-		in[0], in[1] = turn(in[0], ops.ChannelsLast), turn(in[1], func(rank int) ir.Axes {
-			a := ops.FiltersLast(rank)
-			a.At[rank-2], a.At[rank-1] = 0, 1
-			return a
-		})
+		in[0], in[1] = turn(in[0], ops.ChannelsLast), turn(in[1], ops.FiltersTurned)
 		return ops.ConvTransposeLast{Strides: c.Strides, Dilations: c.Dilations, Pads: c.Pads, OutputPadding: c.OutputPadding, Relu: r.IntN(2) == 0}, in
 	case ops.ConvFilterGradLast:
 		op, in := r.convolution(ops.ConvFilterGrad{})
