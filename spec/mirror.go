@@ -26,8 +26,11 @@ type MirrorLayer struct {
 // becomes of it (see [Mirrored]). The encoder must already have been placed.
 //
 // Unless Tied is given, the weights are new ones that start as the transpose of the
-// encoder's and are then trained independently. Mistakes: the encoder was not placed yet,
-// or holds a layer without an image.
+// encoder's and are then trained independently. Keep Glorot's weights in the encoder of
+// such a decoder: those of [He] are scaled by the fan-in alone, so the image of a layer that
+// widens, such as a convolution from one channel to sixteen, starts with results four times
+// too large, which can switch off all units of a rectifier for good. Mistakes: the encoder
+// was not placed yet, or holds a layer without an image.
 func Mirror(name string, encoder Layer) *MirrorLayer {
 	return &MirrorLayer{Base: container("Mirror", name), of: encoder}
 }

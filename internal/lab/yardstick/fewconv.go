@@ -24,29 +24,31 @@ func (p pictureNet) encoder() (*spec.SequentialLayer, error) {
 	case "conv":
 		layers = append(layers, spec.Reshape(1, side, side))
 		for _, n := range p.Units {
-			layers = append(layers, spec.Conv(n, 3).Same().Init(spec.He()), spec.ReLU(), spec.MaxPool(2))
+			layers = append(layers, spec.Conv(n, 3).Same(), spec.ReLU(), spec.MaxPool(2))
 		}
 		layers = append(layers, spec.Flatten())
 	case "dense":
 		for _, n := range p.Units {
-			layers = append(layers, spec.Dense(n).Init(spec.He()), spec.ReLU())
+			layers = append(layers, spec.Dense(n), spec.ReLU())
 		}
 	default:
 		return nil, fmt.Errorf("yardstick: no net of pictures is named %q", p.Kind)
 	}
-	return spec.Sequential("encoder", append(layers, spec.Dense(p.Code).Init(spec.He()))...), nil
+	return spec.Sequential("encoder", append(layers, spec.Dense(p.Code))...), nil
 }
 
 // bent is the activation behind a code: it keeps a slope everywhere, so that no number of
 // the few of a code is lost for good.
 func bent() spec.Layer { return spec.LeakyReLU().Alpha(0.1) }
 
-// fewConv is a classifier from few labels, from scratch and pretrained as a denoising
-// autoencoder on all rows, without labels: the test error of each number of labels, in
+// fewConv is a classifier from few labels, from scratch and pretrained as an autoencoder of
+// noisy rows with holes, on all of them, without labels: the test error of each number of labels, in
 // per cent, averaged over draws. Trainings on different numbers of labels have as many
 // updates.
 type fewConv struct {
 	Net      pictureNet `json:"net"`
+	Block    int        `json:"block"` // side of the squares of a picture that are blanked for the denoising autoencoder
+	Blank    float64    `json:"blank"` // share of the squares
 	Noise    float64    `json:"noise"` // standard deviation of what is added to a pixel
 	Pretrain rising     `json:"pretrain"`
 	Updates  int        `json:"updates"` // of a training on few labels
@@ -56,6 +58,17 @@ type fewConv struct {
 	Augment  string     `json:"augment"` // of those trainings, as dataset.ParseAugmentation reads it
 	Labels   []int      `json:"labels"`
 	Draws    int        `json:"draws"`
+}
+
+// blanked is pictures in which squares are 0.
+func (f fewConv) blanked(x *spec.Value) *spec.Value {
+	if f.Blank == 0 {
+		return x
+	}
+	n := side / f.Block
+	seen := x.Then(spec.Slice(0, 0, n*n), spec.Scale(0), spec.Shift(1), spec.MaskingNoise(f.Blank), // a 1 for each square that is seen
+		spec.Reshape(1, n, n), spec.Upsample(f.Block), spec.Flatten())
+	return spec.Mul(x, seen)
 }
 
 // rising is a training by Adam with an epoch of warming up and a rate that then falls to
@@ -87,7 +100,7 @@ func (f fewConv) measure(ctx context.Context, in *input) (n numbers, err error) 
 	}
 	x := spec.Input("x", side*side)
 	code := x.Then(enc).Named("code")
-	restored := x.Then(spec.GaussianNoise(f.Noise), enc, bent(), spec.Mirror("decoder", enc))
+	restored := f.blanked(x).Then(spec.GaussianNoise(f.Noise), enc, bent(), spec.Mirror("decoder", enc))
 	denoiser := spec.NewModel("denoiser", spec.MSE(restored, x))
 	logits := code.Then(bent(), spec.Dropout(f.Drop), spec.Dense(10).Named("head")).Named("logits")
 	model := spec.NewModel("classifier", spec.CrossEntropy(logits, spec.Labels("y", 10)))

@@ -27,14 +27,14 @@ func TestImageRecipes(t *testing.T) {
 	}{
 		"cae":             {oneClass{Classes: 2, Encoding: some}, 75, 100, []string{"0", "1"}},
 		"svdd":            {oneClass{Centre: true, Classes: 2, Encoding: some, Drawing: falling{6, 1e-3, 10, 1e-6}}, 75, 100, []string{"0", "1"}},
-		"few, conv":       {fewConv{conv, 0.4, rising{10, 10, 2e-3}, 150, 10, 3e-3, 0.2, "", []int{50, 100}, 2}, 8, 55, []string{"pretrained 100 error", "scratch 50 error", "pretraining s", "parameters"}},
-		"few, dense":      {fewConv{dense, 0.4, rising{10, 10, 2e-3}, 150, 10, 3e-3, 0.2, turns, []int{50}, 1}, 8, 60, []string{"scratch 50 s", "pretrained 50 MB"}},
+		"few, conv":       {fewConv{conv, 4, 0.3, 0.2, rising{10, 10, 2e-3}, 150, 10, 3e-3, 0.2, "", []int{50, 100}, 2}, 8, 55, []string{"pretrained 100 error", "scratch 50 error", "pretraining s", "parameters"}},
+		"few, dense":      {fewConv{dense, 7, 0.3, 0.2, rising{10, 10, 2e-3}, 150, 10, 3e-3, 0.2, turns, []int{50}, 1}, 8, 60, []string{"scratch 50 s", "pretrained 50 MB"}},
 		"restored":        {restorer{conv, 0.5, short}, 4, 14, []string{"PSNR", "PSNR noisy", "SSIM", "SSIM noisy", "parameters", "s"}},
 		"compressed":      {compressor{conv, 4, short}, 11, 22, []string{"bits", "parameters", "MB"}},
 		"anomalies":       {outlier{dense, 2, short}, 70, 100, []string{"parameters", "s"}},
 		"residual":        {residual{Picture: []int{1, side, side}, Mean: []float64{0.13}, Spread: []float64{0.31}, Augment: "shift=1", Epochs: 3, Batch: 10, Rate: 0.05, Decay: 1e-4}, 1, 70, nil},
 		"residual, bytes": {residual{Picture: []int{1, side, side}, Bytes: true, Mean: []float64{0.13}, Spread: []float64{0.31}, Epochs: 3, Batch: 10, Rate: 0.05, Decay: 1e-4}, 1, 70, nil},
-		"of one part":     {fewConv{conv, 0.4, rising{1, 50, 3e-3}, 1, 50, 1e-3, 0, "", []int{50}, 1}, 60, 99, nil}, // hardly trained
+		"of one part":     {fewConv{conv, 0, 0, 0.4, rising{1, 50, 3e-3}, 1, 50, 1e-3, 0, "", []int{50}, 1}, 60, 99, nil}, // hardly trained
 	} {
 		t.Run(name, func(t *testing.T) {
 			digits := digits

@@ -14,14 +14,13 @@ import (
 )
 
 // oneClass trains on one class of ten after the other and tells its test rows from
-// the others': the mean area under the ROC curve, in per cent (Ruff et al. 2018). The net
-// is that of the authors' program: 8 and 4 filters 5x5, batch normalisation without
-// parameters, leaky ReLU, a code of 32 numbers, no biases.
+// the others': the mean area under the ROC curve, in per cent (Ruff et al. 2018).
 type oneClass struct {
-	Centre   bool    `json:"centre"`   // Deep SVDD behind the autoencoder, not the autoencoder's own error
-	Classes  int     `json:"classes"`  // the first so many; 10
-	Encoding falling `json:"encoding"` // of the autoencoder
-	Drawing  falling `json:"drawing"`  // of the codes towards the centre
+	Larger   bool    `json:"larger,omitempty"` // the net for articles of clothing, on pixels as they are (Ruff et al. 2020)
+	Centre   bool    `json:"centre"`           // Deep SVDD behind the autoencoder, not the autoencoder's own error
+	Classes  int     `json:"classes"`          // the first so many; 10
+	Encoding falling `json:"encoding"`         // of the autoencoder
+	Drawing  falling `json:"drawing"`          // of the codes towards the centre
 }
 
 // falling is a training by Adam, whose rate is divided by ten after two thirds of it.
@@ -50,19 +49,11 @@ func (o oneClass) measure(ctx context.Context, in *input) (n numbers, err error)
 
 // class is the area where the rows of one class are normal.
 func (o oneClass) class(ctx context.Context, in *input, class int64) (float64, error) {
-	normal, test, err := contrasted(in.digits, class)
+	normal, test, err := o.rows(in.digits, class)
 	if err != nil {
 		return 0, err
 	}
-	norm := func() spec.Layer { return spec.BatchNorm().Axis(0).NoScale().NoBias().Epsilon(1e-4) }
-	enc := spec.Sequential("encoder", spec.Reshape(1, side, side),
-		spec.Conv(8, 5).Same().NoBias(), norm(), spec.LeakyReLU(), spec.MaxPool(2),
-		spec.Conv(4, 5).Same().NoBias(), norm(), spec.LeakyReLU(), spec.MaxPool(2),
-		spec.Flatten(), spec.Dense(32).NoBias())
-	dec := spec.Sequential("decoder", spec.Reshape(2, 4, 4), spec.LeakyReLU(), spec.Upsample(2),
-		spec.ConvTranspose(4, 5).Pad(2).NoBias(), norm(), spec.LeakyReLU(), spec.Upsample(2),
-		spec.ConvTranspose(8, 5).Pad(3).NoBias(), norm(), spec.LeakyReLU(), spec.Upsample(2),
-		spec.ConvTranspose(1, 5).Pad(2).NoBias(), spec.Sigmoid(), spec.Flatten())
+	enc, dec := o.nets()
 	x := spec.Input("x", side*side)
 	code := x.Then(enc).Named("code")
 	again := code.Then(dec)
@@ -89,6 +80,40 @@ func (o oneClass) class(ctx context.Context, in *input, class int64) (float64, e
 		score = fit.Net(code.Then(spec.SquaredDistance(centre)).Named("distance"))
 	}
 	return areaOf(ctx, score, test, class)
+}
+
+// nets are the encoder and the decoder of the authors' programs: two convolutions 5x5, batch
+// normalisation without parameters, leaky ReLU, no biases. The larger encoder has a hidden
+// dense layer behind them.
+func (o oneClass) nets() (enc, dec *spec.SequentialLayer) {
+	norm := func() spec.Layer { return spec.BatchNorm().Axis(0).NoScale().NoBias().Epsilon(1e-4) }
+	first, second, code, from := 8, 4, 32, 2
+	if o.Larger {
+		first, second, code, from = 16, 32, 64, 8
+	}
+	down := []spec.Layer{spec.Reshape(1, side, side),
+		spec.Conv(first, 5).Same().NoBias(), norm(), spec.LeakyReLU(), spec.MaxPool(2),
+		spec.Conv(second, 5).Same().NoBias(), norm(), spec.LeakyReLU(), spec.MaxPool(2), spec.Flatten()}
+	var up []spec.Layer
+	if o.Larger {
+		down = append(down, spec.Dense(128).NoBias(), norm(), spec.LeakyReLU())
+		up = append(up, spec.Dense(128).NoBias(), norm())
+	}
+	enc = spec.Sequential("encoder", append(down, spec.Dense(code).NoBias())...)
+	dec = spec.Sequential("decoder", append(up, spec.Reshape(from, 4, 4), spec.LeakyReLU(), spec.Upsample(2),
+		spec.ConvTranspose(second, 5).Pad(2).NoBias(), norm(), spec.LeakyReLU(), spec.Upsample(2),
+		spec.ConvTranspose(first, 5).Pad(3).NoBias(), norm(), spec.LeakyReLU(), spec.Upsample(2),
+		spec.ConvTranspose(1, 5).Pad(2).NoBias(), spec.Sigmoid(), spec.Flatten())...)
+	return enc, dec
+}
+
+// rows returns the training rows of a class and all test rows.
+func (o oneClass) rows(split *dataset.Split, class int64) (normal, test *dataset.Table, err error) {
+	if !o.Larger {
+		return contrasted(split, class)
+	}
+	normal, err = ofClass(split.Train, class)
+	return normal, split.Test, err
 }
 
 // fit trains a model on rows.
