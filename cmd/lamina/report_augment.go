@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -15,10 +16,10 @@ import (
 )
 
 type augmentFlags struct {
-	data, augment, out string
-	rows               []int
-	variants           int
-	seed               uint64
+	data, size, augment, out string
+	rows                     []int
+	variants                 int
+	seed                     uint64
 }
 
 func reportAugmentCommand() *cobra.Command {
@@ -43,8 +44,9 @@ The augmentation is given as text, settings with a comma between them:
   shape=1x28x28        the shape of pictures, if the data do not say it
   of=x                 the column of pictures, if there are others
 
-The pictures are the embedded digits, or what --data names: a folder of the four IDX
-files of MNIST, a .npz or .csv file, a .csv file with the name of the field that is the
+The pictures are the embedded digits, or what --data names: a folder of PNG and JPEG
+files, in a folder for each class, which --size scales; a folder of the four IDX files
+of MNIST, a .npz or .csv file, a .csv file with the name of the field that is the
 label, class=rows.csv, or an .npy file with the name of its column, x=rows.npy.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -56,6 +58,7 @@ label, class=rows.csv, or an .npy file with the name of its column, x=rows.npy.`
 	}
 	c.Flags().StringVar(&f.augment, "augment", "shift=2,crop=4,flip=h,rotate=15,scale=0.1,jitter=0.4/0.4/0,noise=0.1,erase=1,mixup=0.4", "what changes the pictures")
 	c.Flags().StringVar(&f.data, "data", "", "rows to draw instead of the embedded digits")
+	c.Flags().StringVar(&f.size, "size", "", "height and width that files of pictures are scaled to, such as 64x64")
 	c.Flags().StringVar(&f.out, "out", filepath.Join("out", "augment.png"), "file to write")
 	c.Flags().IntSliceVar(&f.rows, "rows", []int{0}, "rows to draw, from 0")
 	c.Flags().IntVar(&f.variants, "variants", 12, "augmented pictures a line")
@@ -81,36 +84,10 @@ func reportAugment(c *cobra.Command, f augmentFlags) error {
 	if f.variants < 1 || f.variants > mostVariants {
 		return fmt.Errorf("--variants must be from 1 to %d, got %d", mostVariants, f.variants)
 	}
-	table := dataset.Digits().Train
-	if f.data == "" {
-		table = table.Reshape("x", 1, 28, 28)
-	} else {
-		tables, err := tablesOf(f.data)
-		if err != nil {
-			return err
-		}
-		if table = tables[0]; len(tables) > 1 { // MNIST, whose pixels are in a row
-			table = table.Reshape("x", 1, 28, 28)
-		}
-		for _, col := range table.Columns() { // pixels in a file of bytes
-			if col.DType == dataset.I64 && len(col.Shape) > 0 {
-				table = table.Bytes(col.Name)
-			}
-		}
-	}
-	if err := table.Err(); err != nil {
+	table, err := drawnRows(f)
+	if err != nil {
 		return err
 	}
-	for _, r := range f.rows {
-		if r < 0 || r >= table.Len() {
-			return fmt.Errorf("--rows: there is no row %d; the data have rows 0 to %d", r, table.Len()-1)
-		}
-	}
-	rows := slices.Clone(f.rows)
-	for i := 0; i < table.Len() && len(rows) < mixedRows; i++ {
-		rows = append(rows, i)
-	}
-	table = table.Select(rows)
 	column, height, width, err := a.Pictures(table)
 	if err != nil {
 		return fmt.Errorf("--augment: %w", err)
@@ -145,6 +122,74 @@ func reportAugment(c *cobra.Command, f augmentFlags) error {
 	}
 	_, err = fmt.Fprintf(w, "%s: the picture as it is, then %s of it\n", f.out, variantsText(f.variants))
 	return err
+}
+
+// drawnRows returns the rows to draw, and behind them some for Mixup to choose from.
+func drawnRows(f augmentFlags) (*dataset.Table, error) {
+	// chosen checks the numbers of rows against how many there are.
+	chosen := func(n int) ([]int, error) {
+		for _, r := range f.rows {
+			if r < 0 || r >= n {
+				return nil, fmt.Errorf("--rows: there is no row %d; the data have rows 0 to %d", r, n-1)
+			}
+		}
+		rows := slices.Clone(f.rows)
+		for i := 0; i < n && len(rows) < mixedRows; i++ {
+			rows = append(rows, i)
+		}
+		return rows, nil
+	}
+	if st, err := os.Stat(f.data); err == nil && st.IsDir() && !holdsMNIST(f.data) {
+		o := dataset.ImageOptions{Bytes: true}
+		if f.size != "" {
+			if _, err := fmt.Sscanf(f.size+"\n", "%dx%d\n", &o.Height, &o.Width); err != nil {
+				return nil, fmt.Errorf("--size must be a height and a width, such as 64x64, got %q", f.size)
+			}
+		}
+		pictures, err := dataset.Images(f.data, o)
+		if err != nil {
+			return nil, err
+		}
+		rows, err := chosen(pictures.Len())
+		if err != nil {
+			return nil, err
+		}
+		return dataset.Collect(pictures.Select(rows))
+	}
+	if f.size != "" {
+		return nil, fmt.Errorf("--size is for a folder of PNG and JPEG files")
+	}
+	table := dataset.Digits().Train
+	if f.data == "" {
+		table = table.Reshape("x", 1, 28, 28)
+	} else {
+		tables, err := tablesOf(f.data)
+		if err != nil {
+			return nil, err
+		}
+		if table = tables[0]; len(tables) > 1 { // MNIST, whose pixels are in a row
+			table = table.Reshape("x", 1, 28, 28)
+		}
+		for _, col := range table.Columns() { // pixels in a file of bytes
+			if col.DType == dataset.I64 && len(col.Shape) > 0 {
+				table = table.Bytes(col.Name)
+			}
+		}
+	}
+	if err := table.Err(); err != nil {
+		return nil, err
+	}
+	rows, err := chosen(table.Len())
+	if err != nil {
+		return nil, err
+	}
+	return table.Select(rows), nil
+}
+
+// holdsMNIST says whether a folder has the files of MNIST, or at least one of them.
+func holdsMNIST(dir string) bool {
+	files, err := filepath.Glob(filepath.Join(dir, "*-ubyte*"))
+	return err == nil && len(files) > 0
 }
 
 func variantsText(n int) string {

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"bytes"
+	"image"
+	"image/color"
 	"image/png"
 	"os"
 	"path/filepath"
@@ -8,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/lamina-ml/lamina/internal/command"
+	"github.com/lamina-ml/lamina/internal/command/commandtest"
 	"github.com/lamina-ml/lamina/internal/npywrite"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 )
@@ -136,6 +140,77 @@ func TestReportAugment(t *testing.T) {
 		"unknown command \"x\"":                                                                     {"x"},
 	} {
 		if r := lamina(t, nil, append([]string{"report", "augment"}, args...)...); r.Status != command.Unreadable || !strings.Contains(r.Stderr, want) {
+			t.Errorf("%v: %+v, want %q", args, r, want)
+		}
+	}
+}
+
+// TestReportAugmentPictures draws files in colour as they are, and scaled, with their colours where they belong.
+func TestReportAugmentPictures(t *testing.T) {
+	dir := t.TempDir()
+	paint := func(name string, height, width int, c color.NRGBA) {
+		t.Helper()
+		img := image.NewNRGBA(image.Rect(0, 0, width, height))
+		for i := range height * width {
+			img.SetNRGBA(i%width, i/width, c)
+		}
+		var b bytes.Buffer
+		if err := png.Encode(&b, img); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	paint("pictures/cats/a.png", 6, 8, color.NRGBA{R: 200, G: 100, B: 50, A: 255})
+	paint("pictures/dogs/b.png", 6, 8, color.NRGBA{R: 10, G: 20, B: 30, A: 255})
+	out, folder := filepath.Join(dir, "a.png"), filepath.Join(dir, "pictures")
+	draw := func(args ...string) commandtest.Result {
+		return lamina(t, nil, append([]string{"report", "augment", "--data", folder, "--out", out}, args...)...)
+	}
+	colour := func(line, col, height, width int) color.NRGBA {
+		t.Helper()
+		f, err := os.Open(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		img, err := png.Decode(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		const zoom = 3
+		return color.NRGBAModel.Convert(img.At(zoom*(1+col*(width+1)+width/2), zoom*(1+line*(height+1)+height/2))).(color.NRGBA)
+	}
+	if r := draw("--augment", "flip=h", "--rows", "1,0", "--variants", "2"); r.Status != 0 {
+		t.Fatalf("%+v", r)
+	}
+	if got := colour(0, 2, 6, 8); got != (color.NRGBA{R: 10, G: 20, B: 30, A: 255}) {
+		t.Errorf("the dog is %v", got)
+	}
+	if got := colour(1, 0, 6, 8); got != (color.NRGBA{R: 200, G: 100, B: 50, A: 255}) {
+		t.Errorf("the cat is %v", got)
+	}
+	if r := draw("--variants", "1", "--size", "12x16"); r.Status != 0 { // all kinds of change, Mixup too
+		t.Fatalf("%+v", r)
+	}
+	if got := colour(0, 0, 12, 16); got != (color.NRGBA{R: 200, G: 100, B: 50, A: 255}) {
+		t.Errorf("the cat, scaled, is %v", got)
+	}
+	paint("pictures/dogs/c.png", 7, 7, color.NRGBA{A: 255})
+	for want, args := range map[string][]string{
+		"c.png": {},
+		"--size must be a height and a width, such as 64x64, got \"64\"":      {"--size", "64"},
+		"--size must be a height and a width, such as 64x64, got \"6x6 and\"": {"--size", "6x6 and"},
+		"--rows: there is no row 3; the data have rows 0 to 2":                {"--size", "6x6", "--rows", "3"},
+		"--size is for a folder of PNG and JPEG files":                        {"--size", "6x6", "--data", ""},
+		"ImageOptions": {"--size", "-6x6"},
+	} {
+		if r := draw(args...); r.Status != command.Unreadable || !strings.Contains(r.Stderr, want) {
 			t.Errorf("%v: %+v, want %q", args, r, want)
 		}
 	}
