@@ -34,7 +34,8 @@ often as needed: a folder of the four IDX files of MNIST, a .npz or .csv file, a
 file with the name of the field that is the label, class=rows.csv, or an .npy file with
 the name of its column, x=rows.npy; columns of several files are joined by a comma:
 x=rows.npy,y=labels.npy. A .csv file that the program read with CSVOptions.Groups goes
-into an .npz file of its columns: f32 as float32, i64 as int64.
+into an .npz file of its columns: f32 as float32, i64 as int64. So do pictures of a
+folder, as ImageOptions made them: x f32[C H W] or u8[C H W], y i64.
 
 Exit status: 0 the same bytes, 1 they differ, 2 it cannot be trained again.`,
 		Args: cobra.ExactArgs(1),
@@ -102,6 +103,9 @@ func plural(n int) string {
 // tablesOf reads the tables that an argument of --data names.
 func tablesOf(arg string) ([]*dataset.Table, error) {
 	if st, err := os.Stat(arg); err == nil && st.IsDir() {
+		if !holdsMNIST(arg) {
+			return nil, fmt.Errorf("--data %s: the folder has none of the files of MNIST, such as train-images-idx3-ubyte.gz; PNG and JPEG files go into an .npz file of their columns", arg)
+		}
 		s, err := dataset.MNIST(arg)
 		if err != nil {
 			return nil, err
