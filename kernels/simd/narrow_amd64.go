@@ -172,10 +172,16 @@ func (n *narrow) finish(s *selection, v, c []float32, to, j int, e Epilogue) {
 	if e.Bias != nil {
 		callScalar(set, opAddScalar, v, v, e.Bias[j])
 	}
+	ld := n.p.LDC
+	if e.Plus != nil {
+		for i := range v {
+			v[i] += e.Plus[to+i*ld]
+		}
+	}
 	if e.Relu {
 		callUnary(set, opRelu, v, v)
 	}
-	if ld := n.p.LDC; ld == 1 && e.Mask == nil {
+	if ld == 1 && e.Mask == nil {
 		copy(c[to:], v)
 	} else if e.Mask == nil {
 		for i, x := range v {

@@ -24,7 +24,7 @@ type Taps struct {
 //
 // Each element of C is one ascending chain of fused multiply-adds, over the taps in order and over the steps of each, as
 // in Gemm: its bits are those of a Gemm for each line and tap, where all but the first continue C. With K = 0 the chain is
-// its start. The mask of the epilogue is addressed as C is. Done must be nil.
+// its start. What the epilogue adds, or its mask, is addressed as C is. Done must be nil.
 //
 // Before anything is written GemmTaps panics, as an index out of range does, when a slice is shorter than the lengths say;
 // when a stride or a tap is negative; when rows of C overlap in a line, or lines begin within one row.
@@ -72,12 +72,21 @@ func (p *Taps) check(a, b, c int, e *Epilogue) {
 	if e.Bias != nil && len(e.Bias) < p.N {
 		panic(fmt.Sprintf("simd: bias has %d values for %d columns", len(e.Bias), p.N))
 	}
-	if e.Mask != nil {
-		if e.LDMask != p.LDC {
-			panic(fmt.Sprintf("simd: rows of the mask are %d apart, those of C %d", e.LDMask, p.LDC))
-		}
-		needExtent("the mask", len(e.Mask), p.Lines, p.LineC, p.M, p.LDC, p.N, 1)
+	if e.Plus != nil {
+		e.alone()
+		p.asC("what is added", len(e.Plus), e.LDPlus)
 	}
+	if e.Mask != nil {
+		p.asC("the mask", len(e.Mask), e.LDMask)
+	}
+}
+
+// asC panics unless an operand of so many elements can be addressed as C is.
+func (p *Taps) asC(what string, elements, ld int) {
+	if ld != p.LDC {
+		panic(fmt.Sprintf("simd: rows of %s are %d apart, those of C %d", what, ld, p.LDC))
+	}
+	needExtent(what, elements, p.Lines, p.LineC, p.M, p.LDC, p.N, 1)
 }
 
 // needExtent panics unless an operand of three dimensions, none 0, with these lengths and strides, lies within n elements.
@@ -103,9 +112,8 @@ func tapsLoop(s *selection, p *Taps, a, b, c []float32, accumulate bool, e Epilo
 		for t, at := range p.At {
 			var last Epilogue
 			if t == len(p.At)-1 {
-				if last = e; e.Mask != nil {
-					last.Mask = e.Mask[l*p.LineC:]
-				}
+				last = e
+				last.Plus, last.Mask = rest(e.Plus, l*p.LineC), rest(e.Mask, l*p.LineC)
 			}
 			al, bt := a, b
 			if k > 0 {

@@ -74,7 +74,8 @@ func tapsBlock(s *selection, p *Taps, t, end, q, k int, a, b, c []float32, accum
 	if g.taps = end - t; g.taps > 0 {
 		g.at = &p.At[t]
 	}
-	if e.Mask != nil {
+	beside, _, flag := e.beside()
+	if g.flags = flag; flag != 0 {
 		g.ldMask = g.ldc
 	}
 	if accumulate {
@@ -106,7 +107,7 @@ func tapsBlock(s *selection, p *Taps, t, end, q, k int, a, b, c []float32, accum
 				}
 				if stacked && n.nr == limit {
 					g.rows, g.tiles, g.lines = 9, 1, 1
-					g.walk(s, p, stackedLines, 0, 0, q, j, a, c, e.Mask)
+					g.walk(s, p, stackedLines, 0, 0, q, j, a, c, beside)
 					j += n.width
 					continue
 				}
@@ -118,10 +119,10 @@ func tapsBlock(s *selection, p *Taps, t, end, q, k int, a, b, c []float32, accum
 				}
 				if higher > 0 {
 					g.rows, g.tiles, g.lines = height+1, higher, min(lines, p.Lines-l)
-					g.walk(s, p, n.nr, l, i, q, j, a, c, e.Mask)
+					g.walk(s, p, n.nr, l, i, q, j, a, c, beside)
 				}
 				g.rows, g.tiles, g.lines = height, tiles-higher, min(lines, p.Lines-l)
-				g.walk(s, p, n.nr, l, i+higher*(height+1), q, j, a, c, e.Mask)
+				g.walk(s, p, n.nr, l, i+higher*(height+1), q, j, a, c, beside)
 				j += n.width
 			}
 		}
@@ -144,7 +145,7 @@ func (g *tapsArgs) ahead(p *Taps, first, second []float32) {
 }
 
 // walk computes tiles of g.rows rows by nr columns, so many in each of so many lines, from row i of line l and column j on.
-func (g *tapsArgs) walk(s *selection, p *Taps, nr, l, i, q, j int, a, c, mask []float32) {
+func (g *tapsArgs) walk(s *selection, p *Taps, nr, l, i, q, j int, a, c, beside []float32) {
 	g.lineTiles = g.tiles
 	down := uintptr(g.tiles-1) * uintptr(g.rows)
 	if g.taps > 0 {
@@ -156,8 +157,8 @@ func (g *tapsArgs) walk(s *selection, p *Taps, nr, l, i, q, j int, a, c, mask []
 	g.c = &c[at]
 	g.stepC = uintptr(g.rows) * g.ldc
 	g.nextC = 4*uintptr(p.LineC) - down*g.ldc
-	if mask != nil {
-		g.mask = &mask[at]
+	if beside != nil {
+		g.mask = &beside[at]
 		g.stepMask, g.nextMask = g.stepC, g.nextC
 	}
 	switch set := s.isa[opTaps]; {

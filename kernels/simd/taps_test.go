@@ -60,9 +60,7 @@ func randomTaps(rng *rand.Rand, lines, m, n, k, taps int) *tapsCase {
 	if rng.IntN(2) == 0 {
 		p.e.Bias = normals(rng, n)
 	}
-	if rng.IntN(2) == 0 {
-		p.e.Mask, p.e.LDMask = testValues(rng, len(p.c.mid)), p.LDC
-	}
+	p.beside(rng)
 	return p
 }
 
@@ -106,10 +104,19 @@ func fewColumns(rng *rand.Rand, set isa, pixels bool) *tapsCase {
 	if rng.IntN(2) == 0 {
 		p.e.Bias = normals(rng, p.N)
 	}
-	if rng.IntN(2) == 0 {
+	p.beside(rng)
+	return p
+}
+
+// beside draws what is added, or a mask, or neither.
+func (p *tapsCase) beside(rng *rand.Rand) {
+	p.e.Plus, p.e.Mask = nil, nil
+	switch rng.IntN(3) {
+	case 0:
+		p.e.Plus, p.e.LDPlus = testValues(rng, len(p.c.mid)), p.LDC
+	case 1:
 		p.e.Mask, p.e.LDMask = testValues(rng, len(p.c.mid)), p.LDC
 	}
-	return p
 }
 
 // each runs f for the place of every element of C; the others are canaries.
@@ -124,7 +131,7 @@ func (p *tapsCase) each(f func(at int)) {
 }
 
 func (p *tapsCase) String() string {
-	return fmt.Sprintf("%+v accumulate=%v bias=%v relu=%v mask=%v", p.Taps, p.accumulate, p.e.Bias != nil, p.e.Relu, p.e.Mask != nil)
+	return fmt.Sprintf("%+v accumulate=%v bias=%v plus=%v relu=%v mask=%v", p.Taps, p.accumulate, p.e.Bias != nil, p.e.Plus != nil, p.e.Relu, p.e.Mask != nil)
 }
 
 // chains computes C by its definition, into a copy.
@@ -144,6 +151,9 @@ func (p *tapsCase) chains() []float32 {
 				}
 				if p.e.Bias != nil {
 					acc += p.e.Bias[j]
+				}
+				if p.e.Plus != nil {
+					acc += p.e.Plus[at]
 				}
 				if p.e.Relu {
 					acc = relu(acc)
@@ -193,9 +203,7 @@ func TestTapsSets(t *testing.T) {
 				p.LineC = 3 * p.LDC
 				p.c = guard(rng, 2*p.LineC+2*p.LDC+p.N)
 				p.each(func(at int) { p.c.mid[at] = float32(rng.NormFloat64()) })
-				if p.e.Mask != nil {
-					p.e.Mask, p.e.LDMask = testValues(rng, len(p.c.mid)), p.LDC
-				}
+				p.beside(rng)
 				p.check(t)
 			}
 			for _, s := range tapsShapes() {
@@ -280,7 +288,12 @@ func TestTapsRefuses(t *testing.T) {
 		"bias has 4":             func(_ *Taps, _, _, _ *int, e *Epilogue) { e.Bias = make([]float32, 4) },
 		"rows of the mask are 6": func(_ *Taps, _, _, _ *int, e *Epilogue) { e.Mask, e.LDMask = make([]float32, 100), 6 },
 		"the mask of":            func(_ *Taps, _, _, _ *int, e *Epilogue) { e.Mask, e.LDMask = make([]float32, c-1), 5 },
-		"does not tell":          func(_ *Taps, _, _, _ *int, e *Epilogue) { e.Done = func(int, int, int, int) {} },
+		"rows of what is added":  func(_ *Taps, _, _, _ *int, e *Epilogue) { e.Plus, e.LDPlus = make([]float32, 100), 6 },
+		"what is added of":       func(_ *Taps, _, _, _ *int, e *Epilogue) { e.Plus, e.LDPlus = make([]float32, c-1), 5 },
+		"not both": func(_ *Taps, _, _, _ *int, e *Epilogue) {
+			e.Plus, e.LDPlus, e.Mask, e.LDMask = make([]float32, c), 5, make([]float32, c), 5
+		},
+		"does not tell": func(_ *Taps, _, _, _ *int, e *Epilogue) { e.Done = func(int, int, int, int) {} },
 	} {
 		p, la, lb, lc, e := good, a, b, c, Epilogue{}
 		f(&p, &la, &lb, &lc, &e)

@@ -129,18 +129,30 @@ func convLastKernel(b *binding) (kernel, string) {
 		return nil, ""
 	}
 	op, _ := b.s.Op.(ops.ConvLast)
-	x, w, y, bias := b.in[0], b.in[1], b.out[0], b.third()
-	ends := func() simd.Epilogue {
+	x, w, y := b.in[0], b.in[1], b.out[0]
+	var bias, plus *view
+	atBias, atPlus := op.Operands(b.inT)
+	if atBias >= 0 {
+		bias = b.in[atBias]
+	}
+	if atPlus >= 0 {
+		plus = b.in[atPlus]
+	}
+	size := g.places() * g.o
+	ends := func(image int) simd.Epilogue {
 		e := simd.Epilogue{Relu: op.Relu}
 		if bias != nil {
 			e.Bias = bias.f32[:g.o]
+		}
+		if plus != nil {
+			e.Plus, e.LDPlus = plus.f32[image*size:], g.o
 		}
 		return e
 	}
 	if g.plain() {
 		n := g.pixels()
 		return func(_ *ctx, lo, hi int) {
-			simd.Gemm((hi-lo)*n, g.o, g.c, x.f32[lo*n*g.c:], g.c, 1, w.f32, g.o, y.f32[lo*n*g.o:], g.o, false, ends())
+			simd.Gemm((hi-lo)*n, g.o, g.c, x.f32[lo*n*g.c:], g.c, 1, w.f32, g.o, y.f32[lo*size:], g.o, false, ends(lo))
 		}, "conv_1x1"
 	}
 	f := g.frame()
@@ -149,10 +161,9 @@ func convLastKernel(b *binding) (kernel, string) {
 	return func(c *ctx, lo, hi int) {
 		mem := c.scratch(f.size())
 		f.border(mem)
-		e := ends()
 		for i := lo; i < hi; i++ {
 			image := f.of(mem, x.f32[i*g.pixels()*g.c:][:g.pixels()*g.c])
-			simd.GemmTaps(t, image, w.f32, y.f32[i*g.places()*g.o:], false, e)
+			simd.GemmTaps(t, image, w.f32, y.f32[i*size:], false, ends(i))
 		}
 	}, "conv_taps"
 }
