@@ -84,7 +84,7 @@ func TestEmulatedTaps(t *testing.T) {
 				for _, v := range []uint64{pa, uint64(4 * c.RowA), uint64(4 * c.ColA), pb, uint64(4 * c.LDB), pc, uint64(4 * c.LDC), bias, uint64(c.K), uint64(rows), 0, uint64(tiles),
 					q.live, uint64(q.last), flags, mask, uint64(4 * c.LDC), uint64(stepA), uint64(stepC), uint64(stepMask), 0, 0, 0, 0, 0,
 					m.place("at", at), uint64(taps), uint64(lines), uint64(tiles), uint64(nextA), uint64(nextC), uint64(nextMask),
-					1 << 40, uint64(ahead[0]), 2, 1 << 50, uint64(ahead[1])} {
+					1 << 40, uint64(ahead[0]), 2, 1 << 50, uint64(ahead[1]), uint64(4 * (c.tapB() - c.K*c.LDB))} {
 					args = binary.LittleEndian.AppendUint64(args, v)
 				}
 				fn := fmt.Sprintf("f32taps_%d_%v", tile[1], set)

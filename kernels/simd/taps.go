@@ -8,12 +8,13 @@ import (
 // Taps says where GemmTaps reads A and writes C. All strides are in elements.
 //
 //	row (l, i), l < Lines, i < M     A[l*LineA + i*RowA + At[t] + q*ColA]     C[l*LineC + i*LDC + j]
-//	step (t, q), t < len(At), q < K  B[(t*K + q)*LDB + j]
+//	step (t, q), t < len(At), q < K  B[t*TapB + q*LDB + j]
 type Taps struct {
 	Lines, M, N, K    int
 	LineA, RowA, ColA int
 	At                []int // of each tap, from the first element of A
 	LDB               int
+	TapB              int // 0 stands for K*LDB: the rows of B lie one after the other
 	LineC, LDC        int
 }
 
@@ -60,10 +61,11 @@ func (p *Taps) check(a, b, c int, e *Epilogue) {
 		}
 		needExtent("A from the last tap on", a-far, p.Lines, p.LineA, p.M, p.RowA, p.K, p.ColA)
 		steps, many := bits.Mul64(uint64(len(p.At)), uint64(p.K))
-		if steps != 0 || many > 1<<62 {
-			panic(fmt.Sprintf("simd: %d taps of %d steps", len(p.At), p.K))
+		rows, each := bits.Mul64(uint64(p.K), uint64(p.LDB))
+		if steps != 0 || many > 1<<62 || rows != 0 || each > 1<<62 {
+			panic(fmt.Sprintf("simd: %d taps of %d steps, in rows %d apart", len(p.At), p.K, p.LDB))
 		}
-		needExtent("B", b, 1, 0, int(many), p.LDB, p.N, 1)
+		needExtent("B", b, len(p.At), p.tapB(), p.K, p.LDB, p.N, 1)
 	}
 	needExtent("C", c, p.Lines, p.LineC, p.M, p.LDC, p.N, 1)
 	if p.LDC < p.N && p.M > 1 || p.LineC < p.N && p.Lines > 1 {
@@ -79,6 +81,14 @@ func (p *Taps) check(a, b, c int, e *Epilogue) {
 	if e.Mask != nil {
 		p.asC("the mask", len(e.Mask), e.LDMask)
 	}
+}
+
+// tapB is how far the rows of B of two taps are apart.
+func (p *Taps) tapB() int {
+	if p.TapB != 0 {
+		return p.TapB
+	}
+	return p.K * p.LDB
 }
 
 // asC panics unless an operand of so many elements can be addressed as C is.
@@ -117,7 +127,7 @@ func tapsLoop(s *selection, p *Taps, a, b, c []float32, accumulate bool, e Epilo
 			}
 			al, bt := a, b
 			if k > 0 {
-				al, bt = a[l*p.LineA+at:], b[t*k*p.LDB:]
+				al, bt = a[l*p.LineA+at:], b[t*p.tapB():]
 			}
 			if s.isa[opTaps] == isaGo {
 				gemmGo(p.M, p.N, k, al, p.RowA, p.ColA, bt, p.LDB, c[l*p.LineC:], p.LDC, accumulate || t > 0, last)

@@ -21,6 +21,8 @@ type tapsArgs struct {
 	fetchLeft, fetchTap int
 	fetchSecond         uintptr
 	leftSecond          int
+
+	skipB uintptr // from behind the rows of B of one tap to those of the next
 }
 
 // tapsPanels cuts the chains into blocks of taps, of steps where a tap is long, and lines into blocks that a call computes.
@@ -71,6 +73,7 @@ func tapsBlock(s *selection, p *Taps, t, end, q, k int, a, b, c []float32, accum
 	var g tapsArgs // field by field: see gemmBlock
 	g.rsa, g.csa, g.ldb, g.ldc = 4*uintptr(p.RowA), 4*uintptr(p.ColA), 4*uintptr(p.LDB), 4*uintptr(p.LDC)
 	g.k = k
+	g.skipB = 4 * uintptr(p.tapB()-k*p.LDB)
 	if g.taps = end - t; g.taps > 0 {
 		g.at = &p.At[t]
 	}
@@ -103,7 +106,7 @@ func tapsBlock(s *selection, p *Taps, t, end, q, k int, a, b, c []float32, accum
 					g.bias = &e.Bias[j]
 				}
 				if g.taps > 0 {
-					g.b = &b[(t*p.K+q)*p.LDB+j]
+					g.b = &b[t*p.tapB()+q*p.LDB+j]
 				}
 				if stacked && n.nr == limit {
 					g.rows, g.tiles, g.lines = 9, 1, 1

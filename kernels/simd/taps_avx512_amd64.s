@@ -470,6 +470,7 @@ odd42:
 	SUBQ $2, CX
 	JNZ k41
 next7:
+	ADDQ 296(DI), DX
 	INCQ R10
 	CMPQ R10, 208(DI)
 	JLT tap6
@@ -1207,6 +1208,7 @@ odd95:
 	SUBQ $2, CX
 	JNZ k94
 next60:
+	ADDQ 296(DI), DX
 	INCQ R10
 	CMPQ R10, 208(DI)
 	JLT tap59
@@ -2289,6 +2291,7 @@ odd148:
 	SUBQ $2, CX
 	JNZ k147
 next113:
+	ADDQ 296(DI), DX
 	INCQ R10
 	CMPQ R10, 208(DI)
 	JLT tap112
@@ -2769,6 +2772,7 @@ odd171:
 	SUBQ $2, CX
 	JNZ k170
 next166:
+	ADDQ 296(DI), DX
 	INCQ R10
 	CMPQ R10, 208(DI)
 	JLT tap165

@@ -41,6 +41,9 @@ func randomTaps(rng *rand.Rand, lines, m, n, k, taps int) *tapsCase {
 		p.At = append(p.At, at)
 	}
 	p.LDB = n + rng.IntN(4)
+	if rng.IntN(3) == 0 { // a tap is a part of the filters' line, or taps share some
+		p.TapB = 1 + rng.IntN(2*k*p.LDB+1)
+	}
 	p.LDC = n + rng.IntN(4)
 	p.LineC = m*p.LDC + rng.IntN(4)
 	if rng.IntN(4) == 0 && lines > 1 { // lines that lie between the rows of each other
@@ -52,7 +55,7 @@ func randomTaps(rng *rand.Rand, lines, m, n, k, taps int) *tapsCase {
 	}
 	k = max(k, 1)
 	p.a = draw(rng, (lines-1)*p.LineA+(m-1)*p.RowA+far+(k-1)*p.ColA+1)
-	p.b = draw(rng, (taps*k-1)*p.LDB+n)
+	p.b = draw(rng, (taps-1)*max(p.tapB(), p.LDB)+(k-1)*p.LDB+n)
 	p.c = guard(rng, (lines-1)*p.LineC+(m-1)*p.LDC+n)
 	p.each(func(at int) { p.c.mid[at] = float32(rng.NormFloat64()) })
 	p.accumulate = rng.IntN(2) == 0
@@ -146,7 +149,7 @@ func (p *tapsCase) chains() []float32 {
 				}
 				for t := range p.At {
 					for q := range p.K {
-						acc = fma(p.a[l*p.LineA+i*p.RowA+p.At[t]+q*p.ColA], p.b[(t*p.K+q)*p.LDB+j], acc)
+						acc = fma(p.a[l*p.LineA+i*p.RowA+p.At[t]+q*p.ColA], p.b[t*p.tapB()+q*p.LDB+j], acc)
 					}
 				}
 				if p.e.Bias != nil {
@@ -253,7 +256,7 @@ func TestTapsReference(t *testing.T) {
 					}
 					for tap := range p.At {
 						for q := range p.K {
-							x := float64(p.a[l*p.LineA+i*p.RowA+p.At[tap]+q*p.ColA]) * float64(p.b[(tap*p.K+q)*p.LDB+j])
+							x := float64(p.a[l*p.LineA+i*p.RowA+p.At[tap]+q*p.ColA]) * float64(p.b[tap*p.tapB()+q*p.LDB+j])
 							v += x
 							size += math.Abs(x)
 						}
@@ -275,6 +278,8 @@ func TestTapsRefuses(t *testing.T) {
 		"":                       func(*Taps, *int, *int, *int, *Epilogue) {},
 		"A from":                 func(_ *Taps, a, _, _ *int, _ *Epilogue) { *a-- },
 		"B of":                   func(_ *Taps, _, b, _ *int, _ *Epilogue) { *b-- },
+		"B of lengths":           func(p *Taps, _, _, _ *int, _ *Epilogue) { p.TapB = 31 },
+		"B of lengths and":       func(p *Taps, _, _, _ *int, _ *Epilogue) { p.TapB = -1 },
 		"C of":                   func(_ *Taps, _, _, c *int, _ *Epilogue) { *c-- },
 		"A from the":             func(p *Taps, _, _, _ *int, _ *Epilogue) { p.At = []int{0, 8} },
 		"A from the last":        func(p *Taps, _, _, _ *int, _ *Epilogue) { p.RowA = -1 },

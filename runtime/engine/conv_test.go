@@ -60,16 +60,17 @@ func TestConvKernels(t *testing.T) {
 		x := images(c, in)
 		run(op, rows, x, w)
 		run(op, rows, x, w, ir.T(ir.F32, ir.Fixed(o)))
-		last := ops.ConvLast{Strides: op.Strides, Dilations: op.Dilations, Pads: op.Pads, Relu: rng.IntN(2) == 0}
-		if round%5 == 0 {
-			last = ops.ConvLast{Relu: last.Relu} // a place is a pixel if the kernel is one
-		}
-		turned := []ir.Type{ir.T(ir.F32, append(append(ir.Shape{ir.Rows()}, ir.ShapeOf(in.Slice()...)...), ir.Fixed(c))...),
-			ir.T(ir.F32, ir.ShapeOf(append(kernel.Slice(), c, o)...)...), ir.T(ir.F32, ir.Fixed(o))}
-		if round%10 == 0 {
-			turned[1] = ir.T(ir.F32, append(ir.ShapeOf(slices.Repeat([]int{1}, n)...), ir.ShapeOf(c, o)...)...)
-		}
 		if n < 3 { // plans have no others
+			last := ops.ConvLast{Strides: op.Strides, Dilations: op.Dilations, Pads: op.Pads, Relu: rng.IntN(2) == 0}
+			if round%5 == 0 {
+				last = ops.ConvLast{Relu: last.Relu} // a place is a pixel if the kernel is one
+			}
+			o := o + 5*(round%2) // of more channels an image is cut at its edges
+			turned := []ir.Type{ir.T(ir.F32, append(append(ir.Shape{ir.Rows()}, ir.ShapeOf(in.Slice()...)...), ir.Fixed(c))...),
+				ir.T(ir.F32, ir.ShapeOf(append(kernel.Slice(), c, o)...)...), ir.T(ir.F32, ir.Fixed(o))}
+			if round%10 == 0 {
+				turned[1] = ir.T(ir.F32, append(ir.ShapeOf(slices.Repeat([]int{1}, n)...), ir.ShapeOf(c, o)...)...)
+			}
 			run(last, rows, turned[:2]...)
 			run(last, rows, turned...)
 			if y, err := last.Infer(turned); err == nil {
