@@ -26,7 +26,11 @@ func (r draw) channelsLast(kind ir.Op) (ir.Op, []ir.Type) {
 		op, in := r.convolution(ops.Conv{})
 		c := op.(ops.Conv)
 		in[0], in[1] = turn(in[0], ops.ChannelsLast), turn(in[1], ops.FiltersLast)
-		return ops.ConvLast{Strides: c.Strides, Dilations: c.Dilations, Pads: c.Pads, Relu: r.IntN(2) == 0}, in
+		last := ops.ConvLast{Strides: c.Strides, Dilations: c.Dilations, Pads: c.Pads, Relu: r.IntN(2) == 0}
+		if out, err := last.Infer(in); err == nil && r.IntN(2) == 0 { // what is added
+			in = append(in, out[0])
+		}
+		return last, in
 	case ops.ConvTransposeLast:
 		op, in := r.convolution(ops.ConvTranspose{})
 		c := op.(ops.ConvTranspose)

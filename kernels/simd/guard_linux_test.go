@@ -66,7 +66,11 @@ func TestGuardPages(t *testing.T) {
 				}
 				a, b, c := normals(rng, m*k), normals(rng, k*n), normals(rng, m*n)
 				e := Epilogue{Bias: edge(t, normals(rng, n), end)}
-				e.Mask, e.LDMask = edge(t, normals(rng, m*n), end), n
+				if beside := edge(t, normals(rng, m*n), end); trial%4 < 2 {
+					e.Mask, e.LDMask = beside, n
+				} else {
+					e.Plus, e.LDPlus = beside, n
+				}
 				got := edge(t, c, end)
 				rsa, csa := k, 1
 				if trial%3 == 0 {
@@ -85,7 +89,7 @@ func TestGuardPages(t *testing.T) {
 				}
 				want := p.chains()
 				got := edge(t, p.c.mid, end)
-				p.e.Bias, p.e.Mask = edge(t, p.e.Bias, end), edge(t, p.e.Mask, end)
+				p.e.Bias, p.e.Plus, p.e.Mask = edge(t, p.e.Bias, end), edge(t, p.e.Plus, end), edge(t, p.e.Mask, end)
 				a, b := edge(t, p.a, end), edge(t, p.b, end)
 				GemmTapsAhead(&p.Taps, a, b, got, p.accumulate, p.e, a, b)
 				sameBits(t, p.String(), got, want)

@@ -48,11 +48,12 @@ func (g *images) plain() bool {
 
 // frame is an image with zeros around it, in memory of the worker's own.
 type frame struct {
-	h, w, c     int // of the frame
-	top, left   int // where the image begins
-	ih, iw      int // of the image
-	lines, line int // of the image that lie in the frame, and elements of one
-	whole       bool
+	h, w, c     int   // of the frame
+	top, left   int   // where the image begins
+	ih, iw      int   // of the image
+	lines, line int   // of the image that lie in the frame, and elements of one
+	copied      []int // lines of the image that are read from the frame
+	whole       bool  // nothing is
 }
 
 // newFrame is that of images [ih iw c] of which a window sees h by w pixels from top, left
@@ -61,7 +62,12 @@ func newFrame(ih, iw, c, top, left, h, w int) frame {
 	top, left = min(top, h), min(left, w) // beyond, the window sees zeros alone
 	f := frame{h: h, w: w, c: c, top: top, left: left, ih: ih, iw: iw}
 	f.lines, f.line = max(min(ih, h-top), 0), max(min(iw, w-left), 0)*c
-	f.whole = top == 0 && left == 0 && h <= ih && w == iw
+	if f.whole = top == 0 && left == 0 && h <= ih && w <= iw; f.whole {
+		f.w = iw
+	}
+	for i := range f.lines {
+		f.copied = append(f.copied, i)
+	}
 	return f
 }
 
@@ -80,9 +86,10 @@ func (f *frame) border(mem []float32) {
 	}
 	pitch, from := f.w*f.c, f.left*f.c
 	clear(mem[:f.top*pitch])
-	for i := f.top; i < f.top+f.lines; i++ {
-		clear(mem[i*pitch : i*pitch+from])
-		clear(mem[i*pitch+from+f.line : (i+1)*pitch])
+	for _, i := range f.copied {
+		line := mem[(f.top+i)*pitch:][:pitch]
+		clear(line[:from])
+		clear(line[from+f.line:])
 	}
 	clear(mem[(f.top+f.lines)*pitch:])
 }
@@ -93,7 +100,7 @@ func (f *frame) of(mem, x []float32) []float32 {
 		return x
 	}
 	pitch := f.w * f.c
-	for i := range f.lines {
+	for _, i := range f.copied {
 		copy(mem[(f.top+i)*pitch+f.left*f.c:][:f.line], x[i*f.iw*f.c:])
 	}
 	return mem
@@ -105,23 +112,6 @@ func (g *images) frame() frame {
 	return newFrame(g.in[0], g.in[1], g.c, g.before[0], g.before[1], need(0), need(1))
 }
 
-// forward is the product of the places of a frame and the filters. Pixels next to each other
-// are one tap.
-func (g *images) forward(f *frame) *simd.Taps {
-	pitch := f.w * g.c
-	t := &simd.Taps{Lines: g.out[0], M: g.out[1], N: g.o, K: g.kernel[1] * g.c,
-		LineA: g.stride[0] * pitch, RowA: g.stride[1] * g.c, ColA: 1, LDB: g.o, LineC: g.out[1] * g.o, LDC: g.o}
-	if g.dilation[1] > 1 && g.kernel[1] > 1 {
-		t.K = g.c
-	}
-	for y := range g.kernel[0] {
-		for x := 0; x < g.kernel[1]; x += t.K / g.c {
-			t.At = append(t.At, y*g.dilation[0]*pitch+x*g.dilation[1]*g.c)
-		}
-	}
-	return t
-}
-
 // convLastKernel is a convolution of images, one after the other.
 func convLastKernel(b *binding) (kernel, string) {
 	g := b.imagesOf()
@@ -129,30 +119,54 @@ func convLastKernel(b *binding) (kernel, string) {
 		return nil, ""
 	}
 	op, _ := b.s.Op.(ops.ConvLast)
-	x, w, y, bias := b.in[0], b.in[1], b.out[0], b.third()
-	ends := func() simd.Epilogue {
+	x, w, y := b.in[0], b.in[1], b.out[0]
+	var bias, plus *view
+	atBias, atPlus := op.Operands(b.inT)
+	if atBias >= 0 {
+		bias = b.in[atBias]
+	}
+	if atPlus >= 0 {
+		plus = b.in[atPlus]
+	}
+	size := g.places() * g.o
+	ends := func(image int) simd.Epilogue {
 		e := simd.Epilogue{Relu: op.Relu}
 		if bias != nil {
 			e.Bias = bias.f32[:g.o]
+		}
+		if plus != nil {
+			e.Plus, e.LDPlus = plus.f32[image*size:], g.o
 		}
 		return e
 	}
 	if g.plain() {
 		n := g.pixels()
 		return func(_ *ctx, lo, hi int) {
-			simd.Gemm((hi-lo)*n, g.o, g.c, x.f32[lo*n*g.c:], g.c, 1, w.f32, g.o, y.f32[lo*n*g.o:], g.o, false, ends())
+			simd.Gemm((hi-lo)*n, g.o, g.c, x.f32[lo*n*g.c:], g.c, 1, w.f32, g.o, y.f32[lo*size:], g.o, false, ends(lo))
 		}, "conv_1x1"
 	}
 	f := g.frame()
-	t := g.forward(&f)
+	patches := g.patches(&f)
 	b.needs(f.size())
 	return func(c *ctx, lo, hi int) {
 		mem := c.scratch(f.size())
 		f.border(mem)
-		e := ends()
 		for i := lo; i < hi; i++ {
-			image := f.of(mem, x.f32[i*g.pixels()*g.c:][:g.pixels()*g.c])
-			simd.GemmTaps(t, image, w.f32, y.f32[i*g.places()*g.o:], false, e)
+			image := x.f32[i*g.pixels()*g.c:][:g.pixels()*g.c]
+			framed := f.of(mem, image)
+			e := ends(i)
+			sum := e.Plus
+			for k := range patches {
+				p := &patches[k]
+				from := framed
+				if p.inside {
+					from = image
+				}
+				if sum != nil {
+					e.Plus, e.LDPlus = sum[p.out:], p.LDC
+				}
+				simd.GemmTaps(&p.Taps, from[p.image:], w.f32[p.filters:], y.f32[i*size+p.out:], false, e)
+			}
 		}
 	}, "conv_taps"
 }
