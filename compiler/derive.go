@@ -23,7 +23,7 @@ const (
 // of their elements is the same chain.
 func derive(g *ir.Graph, o lowerOptions) *ir.Graph {
 	h, _ := g.Clone()
-	d := &deriver{o: o, u: usesOf(h, o.capacity, o.train), names: map[string]bool{}, made: map[derivedKey]*ir.Value{}, tiled: map[*ir.Node]bool{}}
+	d := &deriver{o: o, u: usesOf(h, o.capacity, o.train), names: map[string]bool{}, made: map[derivedKey]*ir.Value{}, spared: map[*ir.Node]bool{}}
 	for _, v := range h.Values() {
 		d.names[v.Name] = true
 	}
@@ -39,14 +39,14 @@ func derive(g *ir.Graph, o lowerOptions) *ir.Graph {
 	return h
 }
 
-// unread removes the parameters in bf16 that are read in tiles alone.
+// unread removes what is read in another form alone, such as parameters in bf16 in tiles.
 func (d *deriver) unread(g *ir.Graph) {
-	if len(d.tiled) == 0 {
+	if len(d.spared) == 0 {
 		return
 	}
 	kept, uses := outputSet(g), g.Uses()
 	g.Nodes = slices.DeleteFunc(g.Nodes, func(n *ir.Node) bool {
-		return d.tiled[n] && len(uses[n.Out[0]]) == 0 && !kept[n.Out[0]]
+		return d.spared[n] && len(uses[n.Out[0]]) == 0 && !kept[n.Out[0]]
 	})
 }
 
@@ -57,13 +57,13 @@ type derivedKey struct {
 
 // deriver is the state of one call of derive.
 type deriver struct {
-	o     lowerOptions
-	u     map[*ir.Value]*uses
-	names map[string]bool
-	id    int
-	nodes []*ir.Node
-	made  map[derivedKey]*ir.Value
-	tiled map[*ir.Node]bool // what made operands that are now in tiles
+	o      lowerOptions
+	u      map[*ir.Value]*uses
+	names  map[string]bool
+	id     int
+	nodes  []*ir.Node
+	made   map[derivedKey]*ir.Value
+	spared map[*ir.Node]bool // what made operands that products now read in another form
 }
 
 // product makes a product read what is derived from its right operand, if that is a
@@ -73,13 +73,17 @@ func (d *deriver) product(n *ir.Node) {
 		d.tile(n, op)
 		return
 	}
-	if len(n.In) < 2 || n.In[1].Kind != ir.ParamValue || n.In[1].Type.Rank() != 2 {
+	if len(n.In) < 2 || n.In[1].Type.Rank() != 2 {
 		return
 	}
 	w := n.In[1]
+	order, ordered := orderOf(w)
+	if w.Kind != ir.ParamValue && !ordered {
+		return
+	}
 	op, turned := straight(n)
 	u := d.u[w]
-	if p, ok := n.Op.(ir.Paneller); ok && n.In[0].Type.Rank() == 2 && n.Out[0].Type.Rank() == 2 && w.Type.DType == ir.F32 && !w.Type.Shape.Symbolic() {
+	if p, ok := n.Op.(ir.Paneller); ok && n.In[0].Type.Rank() == 2 && n.Out[0].Type.Rank() == 2 && w.Type.DType == ir.F32 && !w.Type.Shape.Symbolic() && (!ordered || order.Axis == 1 && !turned) {
 		columns := w.Type.Shape[1].Length()
 		if turned {
 			columns = w.Type.Shape[0].Length()
@@ -93,9 +97,25 @@ func (d *deriver) product(n *ir.Node) {
 			return
 		}
 	}
-	if turned && !u.keeps {
+	switch {
+	case !turned || u.keeps:
+	case ordered: // at once, as from rows in another order nothing else follows
+		order.Turned = true
+		n.Op, n.In[1] = op, d.value(n, w.Def.In[0], order, ".T")
+		d.spared[w.Def] = true
+	default:
 		n.Op, n.In[1] = op, d.value(n, w, ops.Transpose{Perm: ir.MakeAxes(1, 0)}, ".T")
 	}
+}
+
+// orderOf returns the order in which a value has the features of a parameter, if it is one
+// whose rows or columns features has put in another.
+func orderOf(w *ir.Value) (ops.Interleave, bool) {
+	if w.Def == nil || len(w.Def.In) != 1 || w.Def.In[0].Kind != ir.ParamValue {
+		return ops.Interleave{}, false
+	}
+	op, ok := w.Def.Op.(ops.Interleave)
+	return op, ok && !op.Turned
 }
 
 // tile makes a product in bf16 read tiles of its right operand, if that is a parameter: what a CPU with tiles would make
@@ -111,7 +131,7 @@ func (d *deriver) tile(n *ir.Node, op ops.GemmBF16) {
 		columns, suffix = w.Type.Shape[0].Length(), ".BT"
 	}
 	n.Op, n.In[1] = op.InTiles(columns), d.value(n, w, ops.Tiles{Turned: op.TransB}, suffix)
-	d.tiled[cast] = true
+	d.spared[cast] = true
 }
 
 // value returns what op makes of parameter w, made before node n at the latest.
@@ -160,10 +180,14 @@ type uses struct {
 func usesOf(g *ir.Graph, at ir.Binding, train bool) map[*ir.Value]*uses {
 	all := map[*ir.Value]*uses{}
 	moved := map[*ir.Value]int{}
+	of := map[*ir.Value]*ir.Value{} // the parameter
 	for _, v := range g.Params {
-		all[v] = &uses{}
+		all[v], of[v] = &uses{}, v
 	}
 	for _, n := range g.Nodes {
+		if _, ok := orderOf(n.Out[0]); ok {
+			all[n.Out[0]], of[n.Out[0]] = &uses{}, n.In[0]
+		}
 		if len(n.In) < 2 || all[n.In[1]] == nil {
 			continue
 		}
@@ -188,7 +212,7 @@ func usesOf(g *ir.Graph, at ir.Binding, train bool) map[*ir.Value]*uses {
 	}
 	for _, out := range g.Outputs {
 		for w, u := range all {
-			u.trained = u.trained || out.Name == gradPrefix+w.Name
+			u.trained = u.trained || out.Name == gradPrefix+of[w].Name
 		}
 	}
 	for w, u := range all {

@@ -70,6 +70,8 @@ var samples = []sample{
 	{ops.Flip{}, "f32[2 N 2]", ""},
 	{ops.Panels{Width: 2}, "f32[N 3]", ""},
 	{ops.Panels{Width: 2, Turned: true}, "f32[3 N]", ""},
+	{ops.Interleave{Axis: 1, Groups: 3}, "f32[N 6]", ""},
+	{ops.Interleave{Groups: 2, Turned: true}, "f32[6 N]", ""},
 	{ops.GemmPanels{Columns: 3}, "f32[N 2] f32[2 2 2] f32[3]", ""},
 	{ops.GemmPanels{Columns: 3, Relu: true}, "f32[N 2] f32[2 2 2] f32[3]", "apart"},
 	{ops.GemmPanels{Columns: 4}, "f32[N 2] f32[2 2 2] f32[N 4]", ""},

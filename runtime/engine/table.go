@@ -44,6 +44,8 @@ func maker(op ir.Op) makeKernel {
 		return poolLastKernel
 	case ops.Flip:
 		return flipKernel
+	case ops.Interleave:
+		return interleaveKernel
 	case ops.SquaredError:
 		return squaredErrorKernel
 	case ops.WeightedSquaredError:
