@@ -102,11 +102,11 @@ func (b *binding) everything(in ir.Shape, last int, mean bool) kernel {
 // innerSums adds along axes first to last of each unit.
 func (b *binding) innerSums(in ir.Shape, first, last int, mean bool) kernel {
 	x, y := b.in[0], b.out[0]
-	if first == 1 && last == len(in)-1 {
-		width := b.e.sizes.elems(in[1:])
+	if n, known := in[last+1:].Elems(); known && n == ir.Fixed(1) { // what is added lies side by side
+		linesAt, nAt := b.e.sizes.elems(in[1:first]), b.e.sizes.elems(in[first:last+1])
 		return func(_ *ctx, lo, hi int) {
-			w := *width
-			for u := lo; u < hi; u++ {
+			lines, w := *linesAt, *nAt
+			for u := lo * lines; u < hi*lines; u++ {
 				s := simd.LineSum(x.f32[u*w:][:w])
 				if mean {
 					s /= float64(w)
