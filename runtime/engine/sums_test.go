@@ -47,3 +47,25 @@ func TestSumsSideBySide(t *testing.T) {
 		}
 	}
 }
+
+// TestPixelSums holds sums over the pixels of images, masked or not, to the reference meanings, for channels that fill a row
+// several times over or are several rows.
+func TestPixelSums(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 2))
+	const rows = 4
+	for _, c := range []struct{ height, width, channels int }{
+		{1, 1, 1}, {28, 28, 1}, {3, 5, 3}, {14, 14, 16}, {7, 7, 32}, {31, 3, 33}, {9, 9, 64}, {5, 4, 65}, {4, 4, 300}, {70, 2, 128},
+	} {
+		typ := ir.T(ir.F32, ir.Rows(), ir.Fixed(c.height), ir.Fixed(c.width), ir.Fixed(c.channels))
+		dy, y := sprinkled(rng, rows, c.height, c.width, c.channels), sprinkled(rng, rows, c.height, c.width, c.channels)
+		for i, v := range dy.F32 {
+			if v != v && rng.IntN(4) > 0 { // or few sums would be numbers
+				dy.F32[i] = 1
+			}
+			dy.F32[i] = max(min(dy.F32[i], 9), -9)
+		}
+		check(t, rng, ops.ReluGradSums{}, rows, []ir.Type{typ, typ}, []*ir.Tensor{dy, y}, 1e-3)
+		check(t, rng, ops.ReduceSum{Axes: ir.MakeAxes(1, 2)}, rows, []ir.Type{typ}, []*ir.Tensor{dy}, 1e-3)
+		check(t, rng, ops.ReduceMean{Axes: ir.MakeAxes(1, 2), Keep: true}, rows, []ir.Type{typ}, []*ir.Tensor{dy}, 1e-4)
+	}
+}
