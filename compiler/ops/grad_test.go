@@ -115,6 +115,7 @@ var samples = []sample{
 	{ops.GemmRelu{TransB: true}, "f32[N 3] f32[2 3] f32[2]", "positive"},
 	{ops.GemmReluGrad{TransB: true}, "f32[N 3] f32[2 3] f32[N 2]", "apart"},
 	{ops.GemmReluGrad{}, "f32[N 3] f32[3 2] f32[N 2] f32[N 2]", "apart"},
+	{ops.ReluGradSums{}, "f32[N 3 2] f32[N 3 2]", "apart"},
 	{ops.Conv{Group: 1}, "f32[N 2 5] f32[3 2 2] f32[3]", ""},
 	{ops.Conv{Strides: ir.MakeAxes(2, 1), Pads: ir.MakeAxes(1, 0, 0, 1), Group: 2}, "f32[N 2 4 3] f32[4 1 3 2]", ""},
 	{ops.ConvTranspose{Strides: ir.MakeAxes(2), OutputPadding: ir.MakeAxes(1), Group: 1}, "f32[N 2 3] f32[2 3 2] f32[3]", ""},

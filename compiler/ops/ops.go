@@ -20,7 +20,7 @@ func All() []ir.Op {
 		ReduceSum{}, ReduceMean{}, ReduceMax{}, Extent{}, ArgMax{}, TopK{}, KSparse{},
 		Conv{}, ConvTranspose{}, ConvFilterGrad{}, MaxPool{}, MaxPoolOf{}, MaxPoolGrad{}, AveragePool{}, AveragePoolGrad{},
 		ConvLast{}, ConvTransposeLast{}, ConvFilterGradLast{}, SumParts{}, MaxPoolLast{}, MaxPoolGradLast{}, AveragePoolLast{}, AveragePoolGradLast{},
-		MatMul{}, Gemm{}, GemmRelu{}, GemmReluGrad{}, SquaredError{}, WeightedSquaredError{}, SoftplusSum{}, Panels{}, GemmPanels{}, GemmBF16{}, Tiles{}, Interleave{},
+		MatMul{}, Gemm{}, GemmRelu{}, GemmReluGrad{}, ReluGradSums{}, SquaredError{}, WeightedSquaredError{}, SoftplusSum{}, Panels{}, GemmPanels{}, GemmBF16{}, Tiles{}, Interleave{},
 		Softmax{}, LogSoftmax{},
 		LayerNorm{}, RMSNorm{}, NormGrad{}, NormSums{}, GroupNorm{}, InstanceNorm{}, GroupNormGrad{},
 		BatchNorm{}, BatchNormTraining{}, BatchMoments{}, BatchApply{}, BatchNormSums{}, BatchNormGrad{}, FirstPart{},

@@ -250,6 +250,9 @@ func TestShortSlicesPanic(t *testing.T) {
 		"and dy":  func() { ColumnDots(2, 2, s[:3], s, 2, s, s, s) },
 		"dots":    func() { LineDot(s, s[:3]) },
 		"columns": func() { ColumnSums(2, 3, s, 3, s, false) },
+		"masked":  func() { ColumnSumsReluGrad(2, 2, s[:3], s, 2, s, false) },
+		"masks":   func() { ColumnSumsReluGrad(2, 2, s, s[:3], 2, s, false) },
+		"sums of": func() { ColumnSumsReluGrad(2, 2, s, s, 2, s[:1], false) },
 		"adam":    func() { Adam(s, s, s[:3], s, AdamParams{}) },
 	} {
 		func() {
@@ -297,6 +300,7 @@ func TestNoAllocation(t *testing.T) {
 				SaltAndPepper(a[:], b[:], k, k, 3, 0.5, 0, 1)
 				AddNormal(a[:], b[:], k, 3, 0.5)
 				ColumnSums(8, 9, a[:], 9, b[:], false)
+				ColumnSumsReluGrad(8, 9, a[:], c[:], 9, b[:], false)
 				Adam(a[:], b[:], c[:], d[:], AdamParams{Beta1: .9, Beta2: .999, Step: 1})
 				SGD(a[:], b[:], c[:], SGDParams{})
 				RMSProp(a[:], b[:], c[:], RMSPropParams{})

@@ -66,7 +66,7 @@
 //
 // Every set computes each element by the same operations in the same order, with correctly rounded division and square
 // root, so a range may be split anywhere. A reduction adds element i into lane i mod 16 in ascending order, then the lanes by
-// halves (i with i+8, +4, +2, +1). ColumnSums adds rows in ascending order.
+// halves (i with i+8, +4, +2, +1). ColumnSums and ColumnSumsReluGrad add rows in ascending order.
 //
 // Subnormals are computed here too, but for the moments that optimizers store: these are 0 where they would be subnormal
 // (package optim says why).

@@ -164,6 +164,7 @@ func TestEmulatedVector(t *testing.T) {
 			want = append([]float32(nil), z...)
 			colSumsGo(rows, big, ldx, want)
 			sameBits(t, fn(opColSums), emulated(t, p, fn(opColSums), [][]float32{z, big}, 4*ldx, rows, n)[0], want)
+			emulateSumsGrad(t, p, set, n, ran)
 
 			for size, name := range map[int]string{8: "f32transpose", 4: "f32transpose4"} { // the strides are any
 				blocks, strips, fn := 1+n%3, 1+n%2, fmt.Sprintf("%s_%v", name, set)
@@ -269,6 +270,17 @@ func emulateSquaredError(t *testing.T, p *program, fn string, n int) {
 		sameBits(t, fn, got[1], wantL)
 		sameBits(t, fn, got[2], wantD)
 	}
+}
+
+// emulateSumsGrad runs the sums of masked columns.
+func emulateSumsGrad(t *testing.T, p *program, set isa, n int, ran map[string]bool) {
+	rng := rand.New(rand.NewPCG(8, uint64(n)))
+	fn, rows, ld := fmt.Sprintf("f32colsumsgrad_%v", set), 1+n%4, n+2
+	ran[fn] = true
+	dst, dy, y := testValues(rng, n), testValues(rng, (rows-1)*ld+n), testValues(rng, (rows-1)*ld+n)
+	want := slices.Clone(dst)
+	colSumsGradBy(isaGo, rows, dy, y, ld, want)
+	sameBits(t, fn, emulated(t, p, fn, [][]float32{dst, dy, y}, 4*ld, rows, n)[0], want)
 }
 
 // emulateLines runs the passes over several lines against those over one.

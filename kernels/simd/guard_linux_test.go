@@ -152,6 +152,7 @@ func TestGuardPages(t *testing.T) {
 				Normal(x, k, 4)
 				AddNormal(x, y, k, 4, 2)
 				ColumnSums(1, n, y, n, x, true)
+				ColumnSumsReluGrad(1, n, y, z, n, x, true)
 				Adam(x, y, z, w, AdamParams{Beta1: .9, Beta2: .999, Eps: 1, Step: 1})
 				SGD(x, y, z, SGDParams{Momentum: .9})
 				SGD(x, y, nil, SGDParams{})

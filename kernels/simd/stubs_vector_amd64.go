@@ -131,6 +131,9 @@ func f32columndots_avx2(sum, along, shift, dy, x *float32, ldx, rows, cols int)
 func f32colsums_avx2(dst, x *float32, ldx, rows, cols int)
 
 //go:noescape
+func f32colsumsgrad_avx2(dst, x, y *float32, ldx, rows, cols int)
+
+//go:noescape
 func f32maxpool_avx2(p *poolArgs)
 
 //go:noescape
@@ -394,6 +397,9 @@ func f32columndots_avx512(sum, along, shift, dy, x *float32, ldx, rows, cols int
 
 //go:noescape
 func f32colsums_avx512(dst, x *float32, ldx, rows, cols int)
+
+//go:noescape
+func f32colsumsgrad_avx512(dst, x, y *float32, ldx, rows, cols int)
 
 //go:noescape
 func f32maxpool_avx512(p *poolArgs)
