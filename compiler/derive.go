@@ -23,7 +23,7 @@ const (
 // of their elements is the same chain.
 func derive(g *ir.Graph, o lowerOptions) *ir.Graph {
 	h, _ := g.Clone()
-	d := &deriver{o: o, u: usesOf(h, o.capacity, o.train), names: map[string]bool{}, made: map[derivedKey]*ir.Value{}, spared: map[*ir.Node]bool{}}
+	d := &deriver{o: o, u: usesOf(h, o.capacity, o.train), few: fewRows(h, o.capacity), names: map[string]bool{}, made: map[derivedKey]*ir.Value{}, spared: map[*ir.Node]bool{}}
 	for _, v := range h.Values() {
 		d.names[v.Name] = true
 	}
@@ -59,6 +59,7 @@ type derivedKey struct {
 type deriver struct {
 	o      lowerOptions
 	u      map[*ir.Value]*uses
+	few    bool // a task takes few rows
 	names  map[string]bool
 	id     int
 	nodes  []*ir.Node
@@ -88,10 +89,14 @@ func (d *deriver) product(n *ir.Node) {
 		if turned {
 			columns = w.Type.Shape[0].Length()
 		}
-		if by, ok := p.InPanels(columns); ok && d.panels(u, w, columns, turned) {
+		few := d.few && n.Out[0].Type.Shape[0] == ir.Rows()
+		if by, ok := p.InPanels(columns); ok && d.panels(u, w, columns, turned, few) {
 			most := panelLong
 			if d.o.train {
 				most = panelMost
+			}
+			if d.o.train && few {
+				most = panelTile
 			}
 			n.Op, n.In[1] = by, d.value(n, w, ops.Panels{Width: panelWidth(columns, most), Turned: turned}, ".P")
 			return
@@ -235,12 +240,15 @@ func takesColumns(op ir.Op) bool {
 // Where panels pay is measured: the tables are in the README of package engine.
 const (
 	panelMost   = 96  // columns of a panel for many rows, a multiple of the tiles of all kernels,
+	panelTile   = 64  // of few rows: one tile, read from end to end,
 	panelLong   = 128 // and where single rows come: what the kernels of one row hold, in one or two parts
 	panelVector = 16  // elements of the widest vector
 	panelFrom   = 128 // columns up to which a row is read from end to end as it lies
 	panelStride = 512 // rows that are a multiple of so many elements apart share few sets of a cache
 	panelDepth  = 64  // if there are so many
-	panelRows   = 512 // rows of the products for which an update writes panels beside the parameter
+	panelRows   = 512 // rows of the products for which an update writes panels beside the parameter,
+	panelTasks  = 64  // and rows where a task takes few of them
+	panelWide   = 512 // columns from which tasks of few rows read panels
 )
 
 // panelWidth returns the columns of each panel: whole vectors, about as many in each.
@@ -252,8 +260,9 @@ func panelWidth(columns, most int) int {
 // panels reports whether products read a parameter, or its transpose, from panels. What
 // is never updated is cut once, and one row then reads each panel from end to end. In
 // training they pay where rows share few sets of a cache: in place of a twin for nothing,
-// beside the parameter for many rows.
-func (d *deriver) panels(u *uses, w *ir.Value, columns int, turned bool) bool {
+// beside the parameter for many rows. They also pay where a task takes few rows, as those of
+// images: then each task reads all of a wide parameter, from afar, as images have displaced it.
+func (d *deriver) panels(u *uses, w *ir.Value, columns int, turned, few bool) bool {
 	depth := w.Type.Shape.Count() / max(columns, 1)
 	switch {
 	case depth == 0 || columns == 0 || d.o.panels == panelsNowhere:
@@ -264,10 +273,30 @@ func (d *deriver) panels(u *uses, w *ir.Value, columns int, turned bool) bool {
 		return false
 	case !d.o.train:
 		return true
+	case few && columns >= panelWide && (turned || !u.trained || u.rows >= panelTasks):
+		return !turned || !u.keeps
 	case columns%panelStride != 0 || depth < panelDepth:
 		return false
 	case turned:
 		return !u.keeps
 	}
 	return !u.trained || u.rows >= panelRows
+}
+
+// fewRows reports whether tasks take few rows: a step reads and writes much of each, as of
+// images, and what it makes is to be near for the next one.
+func fewRows(g *ir.Graph, at ir.Binding) bool {
+	one := at.WithRows(1)
+	for _, n := range g.Nodes {
+		each := 0
+		for _, v := range slices.Concat(n.In, n.Out) {
+			if v.Type.Rank() > 0 && v.Type.Shape[0] == ir.Rows() {
+				each += v.Type.Shape.ElemsAt(one) * v.Type.DType.Size()
+			}
+		}
+		if each > imageBytes {
+			return true
+		}
+	}
+	return false
 }

@@ -228,6 +228,9 @@ func convTransposeLastKernel(b *binding) (kernel, string) {
 	}
 	op, _ := b.s.Op.(ops.ConvTransposeLast)
 	x, w, y, bias := b.in[0], b.in[1], b.out[0], b.third()
+	if g.tiles() && g.kernel[0] > 1 && g.run() < narrowRun {
+		return b.convTransposeNarrow(g, op.Relu), "conv_transpose_narrow"
+	}
 	if g.tiles() {
 		return b.convTransposeTiles(g, op.Relu), "conv_transpose_tiles"
 	}
@@ -279,51 +282,6 @@ func (c *class) fill(y []float32, e simd.Epilogue) {
 				if row[j] = v; e.Relu && v < 0 {
 					row[j] = 0
 				}
-			}
-		}
-	}
-}
-
-// tiles says that the places of the window lie side by side and fill the image, so that
-// a line of the filters makes one run of each place.
-func (g *images) tiles() bool {
-	for a := range 2 {
-		if g.kernel[a] != g.stride[a] || g.dilation[a] > 1 && g.kernel[a] > 1 || g.before[a] != 0 || g.in[a] != g.out[a]*g.stride[a] {
-			return false
-		}
-	}
-	return true
-}
-
-// convTransposeTiles makes for each line of the filters all of its elements and channels as
-// the columns of one product.
-func (b *binding) convTransposeTiles(g *images, relu bool) kernel {
-	x, w, y, bias := b.in[0], b.in[1], b.out[0], b.third()
-	run := g.kernel[1] * g.c
-	t := simd.Taps{Lines: g.out[0], M: g.out[1], N: run, K: g.o, LineA: g.out[1] * g.o, RowA: g.o, ColA: 1, At: []int{0}, LDB: run,
-		LineC: g.stride[0] * g.in[1] * g.c, LDC: run}
-	b.needs(g.weights() + run)
-	return func(c *ctx, lo, hi int) {
-		all := c.scratch(g.weights() + run)
-		filters, wide := all[:g.weights()], all[g.weights():]
-		e := simd.Epilogue{Relu: relu}
-		if bias != nil {
-			for k := range g.kernel[1] {
-				copy(wide[k*g.c:][:g.c], bias.f32)
-			}
-			e.Bias = wide
-		}
-		for ky := range g.kernel[0] {
-			for kx := range g.kernel[1] {
-				for o := range g.o {
-					copy(filters[(ky*g.o+o)*run+kx*g.c:][:g.c], w.f32[((ky*g.kernel[1]+kx)*g.o+o)*g.c:])
-				}
-			}
-		}
-		for i := lo; i < hi; i++ {
-			image := x.f32[i*g.places()*g.o:][:g.places()*g.o]
-			for ky := range g.kernel[0] {
-				simd.GemmTaps(&t, image, filters[ky*g.o*run:], y.f32[(i*g.pixels()+ky*g.in[1])*g.c:], false, e)
 			}
 		}
 	}
