@@ -94,7 +94,7 @@ func TestFeaturesAgainstReference(t *testing.T) {
 		}
 		for _, panels := range []panelUse{panelsWhereTheyPay, panelsEverywhere} {
 			for _, store := range []bool{false, true} {
-				tw, err := compileTwin(g, segmentsOf(g), Options{Rows: 19, StoreGrads: store, spread: true, panels: panels})
+				tw, err := compileTwin(g, segmentsOf(g), Options{Rows: 19, UpdateRows: 64, StoreGrads: store, spread: true, panels: panels})
 				if err != nil {
 					t.Fatalf("%s: %v", name, err)
 				}
@@ -152,6 +152,7 @@ func TestFeaturesAgainstReference(t *testing.T) {
 func TestFeaturesSameBits(t *testing.T) {
 	for name, g := range flattened(t) {
 		compiled := func(o Options) *plan.Plan {
+			o.UpdateRows = 64
 			tw, err := compileTwin(g, segmentsOf(g), o)
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
