@@ -59,6 +59,12 @@ func TestFeaturesInParts(t *testing.T) {
 	if r := fit(func(o *Options) { o.ClipNorm = 1e6 }); weights(r) != weights(whole) {
 		t.Error("stored gradients give other bits")
 	}
+	shards := fit(func(o *Options) { o.Shards = 4 })
+	for _, parts := range []int{2, 4} {
+		if r := fit(func(o *Options) { o.Batch, o.Accumulate, o.Shards = 40/parts, parts, 4 }); weights(r) != weights(shards) {
+			t.Errorf("%d parts of four shards give other bits", parts)
+		}
+	}
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
