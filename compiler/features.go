@@ -16,9 +16,9 @@ import (
 // into its own.
 //
 // Features stay as they are where something else needs their order: an output, a random draw,
-// a norm over them. So they do if fewer turns would be spared than made, or if a weight is so
-// wide that its twin costs more than the images. Nothing depends on the rows of a run,
-// so that sums have the same order however an update is divided.
+// a norm over them. So they do if fewer turns would be spared than made, or if the weights are
+// large beside the images of an update. This does not depend on the rows of a run, as sums are
+// to have the same order however an update is divided.
 func features(g *ir.Graph, s *state) error {
 	if s.opt.BF16 != nil {
 		return nil // whose products read tiles that are derived from the parameter itself
@@ -27,11 +27,11 @@ func features(g *ir.Graph, s *state) error {
 		return err
 	}
 	sweep(g)
-	t := &twins{g: g, uses: g.Uses(), kept: outputSet(g), of: map[*ir.Node]*region{}, last: map[*ir.Value]*ir.Value{}, made: map[derivedKey]*ir.Value{}}
+	t := &twins{g: g, train: !s.inference, rows: s.opt.updateRows(), uses: g.Uses(), kept: outputSet(g), of: map[*ir.Node]*region{}, last: map[*ir.Value]*ir.Value{}, made: map[derivedKey]*ir.Value{}}
 	seen := map[*ir.Node]bool{}
 	for _, n := range g.Nodes {
 		if f, ok := t.border(n); ok && !seen[n] {
-			c := &region{groups: f.groups, axis: map[*ir.Value]int{}, at: map[*ir.Node][]int{}}
+			c := &region{groups: f.groups, features: f.features, axis: map[*ir.Value]int{}, at: map[*ir.Node][]int{}}
 			ok := t.grow(c, n) && t.pays(c)
 			for n := range c.at {
 				seen[n] = true
@@ -54,27 +54,29 @@ func features(g *ir.Graph, s *state) error {
 	return nil
 }
 
-// twinMost is the number of columns, or of rows for one whose result is images, up to which
-// the weights of a product get a twin. A step makes the twin and brings the gradient back, and
-// spares as many turns of images: so it pays from about so many rows of a batch on.
-const twinMost = 128
+// twinWorth is how many halves of an element of images a training must spare for each element
+// of weights and gradients that it moves for that. Measured, the two even out between 2 and 3.
+const twinWorth = 3
 
 // region is what has the features of images of one kind on an axis: values, and the nodes
 // that compute them.
 type region struct {
-	groups int                // channels
-	axis   map[*ir.Value]int  // of each value, which of its axes it is
-	at     map[*ir.Node][]int // of each node, the axes of the operands and then of the result, -1 for none
+	groups   int // channels
+	features int
+	axis     map[*ir.Value]int  // of each value, which of its axes it is
+	at       map[*ir.Node][]int // of each node, the axes of the operands and then of the result, -1 for none
 }
 
 // twins is the state of the pass.
 type twins struct {
-	g    *ir.Graph
-	uses map[*ir.Value][]*ir.Node
-	kept map[*ir.Value]bool
-	of   map[*ir.Node]*region     // what is to be rewritten
-	last map[*ir.Value]*ir.Value  // images with their channels first that are made of those with them last
-	made map[derivedKey]*ir.Value // twins
+	g     *ir.Graph
+	train bool
+	rows  int // of an update
+	uses  map[*ir.Value][]*ir.Node
+	kept  map[*ir.Value]bool
+	of    map[*ir.Node]*region     // what is to be rewritten
+	last  map[*ir.Value]*ir.Value  // images with their channels first that are made of those with them last
+	made  map[derivedKey]*ir.Value // twins
 }
 
 // edge is a node between images and their features.
@@ -305,21 +307,51 @@ func elementAxes(n *ir.Node, at []int, known func(int) (int, bool)) ([]int, bool
 	return at, true
 }
 
-// pays reports whether turns of images are spared, by weights that are small beside them.
+// pays reports whether turns of images are spared and cost more than what takes their place.
 func (t *twins) pays(c *region) bool {
-	spared := 0
+	spared, moved, twins := 0, 0, map[derivedKey]bool{}
 	for n, at := range c.at {
 		if e, ok := t.border(n); ok {
 			spared += t.spared(n, e)
 			continue
 		}
 		for i, v := range n.In {
-			if at[i] >= 0 && given(v) && v.Type.Rank() == 2 && v.Type.Shape[1-at[i]].Length() > twinMost {
-				return false
+			if at[i] < 0 || !given(v) || v.Type.Rank() < 2 {
+				continue
+			}
+			turned := rightTurned(n, i)
+			if !t.train && (turned || at[len(n.In)] < 0) && n.Out[0].Type.Rank() == 2 && columnsOf(n) > panelFrom {
+				return false // panels, in which one row is read fastest, follow no weight whose rows are in another order
+			}
+			if key := (derivedKey{v, ops.Interleave{Axis: at[i], Turned: turned}}); !twins[key] {
+				twins[key] = true
+				moved += v.Type.Shape.Count()
 			}
 		}
+		if y := n.Out[0]; t.kept[y] && at[len(n.In)] >= 0 && y.Type.Rank() == 2 {
+			moved += y.Type.Shape.Count() // a gradient
+		}
 	}
-	return spared > 0
+	if !t.train {
+		return spared > 0 // what is read of weights is made once
+	}
+	return spared > 0 && 2*spared*c.features*t.rows >= twinWorth*moved
+}
+
+// rightTurned reports whether operand i of a node is the right one of a product and taken
+// transposed.
+func rightTurned(n *ir.Node, i int) bool {
+	op, _ := n.Op.(ops.Gemm)
+	if _, ok := n.Op.(ops.MatMul); !ok && op != n.Op || i != 1 {
+		return false
+	}
+	return op.TransB != (n.In[1].Def != nil)
+}
+
+// columnsOf returns the columns of a matrix that a node makes, 0 if they are not known.
+func columnsOf(n *ir.Node) int {
+	columns, _ := n.Out[0].Type.Shape[1].Known()
+	return columns
 }
 
 // spared returns 1 if a border no longer turns images, 0 if it still does, and -1 if it does

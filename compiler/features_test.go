@@ -94,7 +94,7 @@ func TestFeaturesAgainstReference(t *testing.T) {
 		}
 		for _, panels := range []panelUse{panelsWhereTheyPay, panelsEverywhere} {
 			for _, store := range []bool{false, true} {
-				tw, err := compileTwin(g, segmentsOf(g), Options{Rows: 19, StoreGrads: store, spread: true, panels: panels})
+				tw, err := compileTwin(g, segmentsOf(g), Options{Rows: 19, UpdateRows: 64, StoreGrads: store, spread: true, panels: panels})
 				if err != nil {
 					t.Fatalf("%s: %v", name, err)
 				}
@@ -152,6 +152,7 @@ func TestFeaturesAgainstReference(t *testing.T) {
 func TestFeaturesSameBits(t *testing.T) {
 	for name, g := range flattened(t) {
 		compiled := func(o Options) *plan.Plan {
+			o.UpdateRows = 64
 			tw, err := compileTwin(g, segmentsOf(g), o)
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
@@ -210,4 +211,37 @@ func divided(t *testing.T, g *ir.Graph, p *plan.Plan, parts int) map[string][]fl
 		out[name] = s.Grad(name)
 	}
 	return out
+}
+
+// TestFeaturesInPanels evaluates a Dense whose columns are in the order of images and wide
+// enough for panels, which follow the twin of its weights; and one whose rows would be, which
+// keeps its own order, as no panels follow that.
+func TestFeaturesInPanels(t *testing.T) {
+	y := spec.Input("x", 7).Then(spec.Dense(180), spec.ReLU(), spec.Reshape(5, 6, 6), spec.ConvTranspose(4, 2).Stride(2), spec.ReLU(), spec.Flatten(), spec.Dense(150))
+	g, err := spec.NewModel("m", spec.MSE(y, spec.Input("y", 150))).Graph()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tw, err := compileTwin(g, segmentsOf(g), Options{Rows: 19})
+	if err != nil {
+		t.Fatal(err)
+	}
+	panels := 0
+	for _, s := range tw.eval.Steps {
+		if _, ok := s.Op.(ops.Panels); ok && tw.eval.Buffers[s.Out[0]].Kind == plan.Derived {
+			panels++
+		}
+	}
+	if images, twins := imageTurns(tw.eval); panels != 2 || images != 1 || twins != 2 {
+		t.Errorf("%d weights are in panels, %d images are turned, %d weights and biases are in their order, want 2, 1 and 2", panels, images, twins)
+	}
+	env := &ir.Env{Binding: ir.RowsOf(19), UpdateRows: 19}
+	fed, wide := narrowed(randgraph.Feed(g, env, 5))
+	e, _ := engineOf(t, tw.eval, fed, 2)
+	if err := e.Run(fed, 19, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := e.Output(lossName).F32[0], results(t, g, env, wide)[lossName].F64[0]; !close32(got, want, 1) {
+		t.Errorf("the loss is %v, want %v", got, want)
+	}
 }
