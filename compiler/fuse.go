@@ -46,6 +46,9 @@ func fuseBy(g *ir.Graph, fusions []fusion) error {
 	if err := narrowSums(g); err != nil {
 		return err
 	}
+	if err := rememberWinners(g); err != nil {
+		return err
+	}
 	if err := fuseSoftplus(g); err != nil {
 		return err
 	}
