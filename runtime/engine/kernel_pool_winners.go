@@ -34,11 +34,16 @@ func poolWinnersKernel(b *binding) (kernel, string) {
 		}, "max_pool_winners"
 	}
 	won, dy, dx := b.in[0], b.in[1], b.out[0]
+	// The rows of a window are written in turn, for which a core fetches nothing ahead.
+	take := func(i, hi int) {
+		if i < hi {
+			simd.TakeLines(1, pixels, dx.f32[i*pixels:], pixels)
+		}
+	}
 	return func(_ *ctx, lo, hi int) {
+		take(lo, hi)
 		for i := lo; i < hi; i++ {
-			if i+1 < hi { // a window's rows are written by turns, for which a core fetches nothing ahead
-				simd.TakeLines(1, pixels, dx.f32[(i+1)*pixels:], pixels)
-			}
+			take(i+1, hi)
 			w.MaxPoolWinnersGrad(dx.f32[i*pixels:][:pixels], won.raw[i*each:][:each], dy.f32[i*each:][:each])
 		}
 	}, "max_pool_winners_grad"
