@@ -46,7 +46,10 @@ func fuseBy(g *ir.Graph, fusions []fusion) error {
 	if err := narrowSums(g); err != nil {
 		return err
 	}
-	if err := sumPooled(g); err != nil {
+	if err := sumPooled(g); err != nil { // before the pools that it reads store their winners
+		return err
+	}
+	if err := rememberWinners(g); err != nil {
 		return err
 	}
 	if err := fuseSoftplus(g); err != nil {

@@ -48,6 +48,16 @@ func (r draw) channelsLast(kind ir.Op) (ir.Op, []ir.Type) {
 		op, in := r.convolution(ops.MaxPoolGrad{})
 		c := op.(ops.MaxPoolGrad)
 		return ops.MaxPoolGradLast{Kernel: c.Kernel, Strides: c.Strides, Dilations: c.Dilations, Pads: c.Pads, Relu: r.IntN(2) == 0}, images(in)
+	case ops.MaxPoolWinnersLast:
+		op, in := r.convolution(ops.MaxPool{})
+		c := op.(ops.MaxPool)
+		return ops.MaxPoolWinnersLast{Kernel: c.Kernel, Strides: c.Strides, Dilations: c.Dilations, Pads: c.Pads, Relu: r.IntN(2) == 0}, images(in)
+	case ops.MaxPoolWinnersGradLast:
+		op, in := r.convolution(ops.MaxPoolGrad{})
+		c := op.(ops.MaxPoolGrad)
+		lengths, _ := in[0].Shape[2:].Fixed()
+		in[0] = ir.Type{DType: ir.U8, Shape: in[1].Shape}
+		return ops.MaxPoolWinnersGradLast{Lengths: ir.MakeAxes(lengths...), Kernel: c.Kernel, Strides: c.Strides, Dilations: c.Dilations, Pads: c.Pads}, images(in)
 	case ops.AveragePoolLast:
 		op, in := r.convolution(ops.AveragePool{})
 		c := op.(ops.AveragePool)

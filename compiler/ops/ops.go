@@ -20,6 +20,7 @@ func All() []ir.Op {
 		ReduceSum{}, ReduceMean{}, ReduceMax{}, Extent{}, ArgMax{}, TopK{}, KSparse{},
 		Conv{}, ConvTranspose{}, ConvFilterGrad{}, MaxPool{}, MaxPoolOf{}, MaxPoolGrad{}, AveragePool{}, AveragePoolGrad{},
 		ConvLast{}, ConvTransposeLast{}, ConvFilterGradLast{}, SumParts{}, MaxPoolLast{}, MaxPoolGradLast{}, AveragePoolLast{}, AveragePoolGradLast{},
+		MaxPoolWinnersLast{}, MaxPoolWinnersGradLast{},
 		MatMul{}, Gemm{}, GemmRelu{}, GemmReluGrad{}, ReluGradSums{}, SquaredError{}, WeightedSquaredError{}, SoftplusSum{}, Panels{}, GemmPanels{}, GemmBF16{}, Tiles{}, Interleave{},
 		Softmax{}, LogSoftmax{},
 		LayerNorm{}, RMSNorm{}, NormGrad{}, NormSums{}, GroupNorm{}, InstanceNorm{}, GroupNormGrad{},

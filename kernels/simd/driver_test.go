@@ -40,7 +40,7 @@ func TestArgs(t *testing.T) {
 		}
 	}
 	pool := reflect.TypeFor[poolArgs]()
-	for i, name := range []string{"x", "y", "dx", "at", "taps", "places", "n", "relu"} {
+	for i, name := range []string{"x", "y", "dx", "at", "taps", "places", "n", "relu", "won"} {
 		if f := pool.Field(i); f.Name != name || f.Offset != uintptr(8*i) {
 			t.Errorf("field %d of poolArgs is %s at %d, want %s at %d", i, f.Name, f.Offset, name, 8*i)
 		}

@@ -3,10 +3,12 @@
 package simd
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -341,6 +343,7 @@ func emulatePools(t *testing.T, p *program, set isa, ran map[string]bool) {
 	for trial := range 16 {
 		w := randomWindows(rng)
 		x, y, dx := testValues(rng, w.pixels*w.n), testValues(rng, w.places*w.n), testValues(rng, w.pixels*w.n)
+		won := make([]byte, len(y))
 		relu := trial % 2
 		run := func(name string, dx []float32) (after [][]float32) {
 			fn := fmt.Sprintf("f32%s_%v", name, set)
@@ -355,7 +358,7 @@ func emulatePools(t *testing.T, p *program, set isa, ran map[string]bool) {
 				out = append(out, floatBytes(s))
 				args = binary.LittleEndian.AppendUint64(args, m.place(name, out[len(out)-1]))
 			}
-			for _, v := range []uint64{m.place("at", at), uint64(w.taps), uint64(w.places), uint64(w.n), uint64(relu)} {
+			for _, v := range []uint64{m.place("at", at), uint64(w.taps), uint64(w.places), uint64(w.n), uint64(relu), m.place("won", won)} {
 				args = binary.LittleEndian.AppendUint64(args, v)
 			}
 			if err := m.run(fn, m.place("args", args)); err != nil {
@@ -375,6 +378,15 @@ func emulatePools(t *testing.T, p *program, set isa, ran map[string]bool) {
 		}
 		want = append([]float32(nil), dx...)
 		maxPoolGradGo(w, want, x, y, relu == 1)
+		sameBits(t, name, run(name, dx)[2], want)
+
+		wantY, wantWon := append([]float32(nil), y...), make([]byte, len(y))
+		maxPoolWinnersGo(w, wantY, wantWon, x, relu == 1)
+		sameBits(t, "maxpoolwinners", run("maxpoolwinners", nil)[1], wantY)
+		if !bytes.Equal(won, wantWon) {
+			t.Fatalf("maxpoolwinners: %v, want %v", won, wantWon)
+		}
+		name = strings.Replace(name, "maxpool", "maxpoolwinners", 1)
 		sameBits(t, name, run(name, dx)[2], want)
 	}
 }

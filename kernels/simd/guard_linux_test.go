@@ -46,6 +46,17 @@ func edge32(t *testing.T, x []int32, atEnd bool) []int32 {
 	return unsafe.Slice((*int32)(unsafe.Pointer(&f[0])), len(f))
 }
 
+// edge8 is edge for so many bytes.
+func edge8(t *testing.T, n int, atEnd bool) []uint8 {
+	t.Helper()
+	f := edge(t, make([]float32, (n+3)/4), atEnd)
+	b := unsafe.Slice((*uint8)(unsafe.Pointer(&f[0])), 4*len(f))
+	if atEnd {
+		return b[len(b)-n:]
+	}
+	return b[:n:n]
+}
+
 // TestGuardPages: nothing outside the operands is touched, before or after them.
 func TestGuardPages(t *testing.T) {
 	for _, name := range []string{"go", "avx2", "avx512", "avx512-intel", "avx512-amd", "neon"} {
@@ -101,6 +112,9 @@ func TestGuardPages(t *testing.T) {
 				w.at = edge32(t, w.at, end)
 				w.MaxPool(edge(t, dy, end), edge(t, x, end))
 				w.MaxPoolGrad(edge(t, x, end), edge(t, x, end), edge(t, dy, end), trial%3 == 0)
+				won := edge8(t, len(dy), end)
+				w.MaxPoolWinners(edge(t, dy, end), won, edge(t, x, end), trial%3 == 0)
+				w.MaxPoolWinnersGrad(edge(t, x, end), won, edge(t, dy, end))
 			}
 			defer func(old uint64) { fetchAhead = old }(fetchAhead)
 			for n := 1; n < 140; n++ {

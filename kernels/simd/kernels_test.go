@@ -81,7 +81,7 @@ func TestKernels(t *testing.T) {
 				}
 				return
 			}
-			if v.op == opMaxPool || v.op == opMaxPoolGrad {
+			if v.op >= opMaxPool && v.op <= opMaxPoolWinnersGrad {
 				for range 60 {
 					checkPool(t, rng)
 				}

@@ -143,6 +143,15 @@ func f32maxpoolgrad_avx2(p *poolArgs)
 func f32maxpoolset_avx2(p *poolArgs)
 
 //go:noescape
+func f32maxpoolwinners_avx2(p *poolArgs)
+
+//go:noescape
+func f32maxpoolwinnersgrad_avx2(p *poolArgs)
+
+//go:noescape
+func f32maxpoolwinnersset_avx2(p *poolArgs)
+
+//go:noescape
 func f32uniform_avx2(dst, x, y *float32, n int, c *randomConsts)
 
 //go:noescape
@@ -409,6 +418,15 @@ func f32maxpoolgrad_avx512(p *poolArgs)
 
 //go:noescape
 func f32maxpoolset_avx512(p *poolArgs)
+
+//go:noescape
+func f32maxpoolwinners_avx512(p *poolArgs)
+
+//go:noescape
+func f32maxpoolwinnersgrad_avx512(p *poolArgs)
+
+//go:noescape
+func f32maxpoolwinnersset_avx512(p *poolArgs)
 
 //go:noescape
 func f32uniform_avx512(dst, x, y *float32, n int, c *randomConsts)

@@ -42,6 +42,8 @@ func maker(op ir.Op) makeKernel {
 		return sumPartsKernel
 	case ops.MaxPoolLast, ops.MaxPoolGradLast, ops.AveragePoolLast, ops.AveragePoolGradLast:
 		return poolLastKernel
+	case ops.MaxPoolWinnersLast, ops.MaxPoolWinnersGradLast:
+		return poolWinnersKernel
 	case ops.ReluGradSums:
 		return reluGradSumsKernel
 	case ops.Flip:
