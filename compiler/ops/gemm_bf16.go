@@ -229,14 +229,34 @@ func (op GemmBF16) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
 }
 
 // Narrowed is the product of operands in bf16.
-func (op Gemm) Narrowed() ir.Op { return GemmBF16{TransA: op.TransA, TransB: op.TransB} }
-
-// Narrowed is the product of operands in bf16.
-func (op GemmRelu) Narrowed() ir.Op {
-	return GemmBF16{TransA: op.TransA, TransB: op.TransB, Relu: true}
+func (op Gemm) Narrowed(in []ir.Type) ir.Narrowing {
+	return narrowing(GemmBF16{TransA: op.TransA, TransB: op.TransB}, in)
 }
 
 // Narrowed is the product of operands in bf16.
-func (op GemmReluGrad) Narrowed() ir.Op {
-	return GemmBF16{TransA: op.TransA, TransB: op.TransB, Masked: true}
+func (op GemmRelu) Narrowed(in []ir.Type) ir.Narrowing {
+	return narrowing(GemmBF16{TransA: op.TransA, TransB: op.TransB, Relu: true}, in)
+}
+
+// Narrowed is the product of operands in bf16.
+func (op GemmReluGrad) Narrowed(in []ir.Type) ir.Narrowing {
+	return narrowing(GemmBF16{TransA: op.TransA, TransB: op.TransB, Masked: true}, in)
+}
+
+// Narrowed says why it stays in f32: of two axes it would be a Gemm.
+func (MatMul) Narrowed([]ir.Type) ir.Narrowing {
+	return ir.Narrowing{Why: "its operands have more than two axes"}
+}
+
+// narrowing is op with the lengths of its product.
+func narrowing(op GemmBF16, in []ir.Type) ir.Narrowing {
+	x, w := in[0].Shape, in[1].Shape
+	n := ir.Narrowing{Op: op, Rows: x[0], Terms: x[1], Columns: w[1]}
+	if op.TransA {
+		n.Rows, n.Terms = n.Terms, n.Rows
+	}
+	if op.TransB {
+		n.Columns = w[0]
+	}
+	return n
 }
