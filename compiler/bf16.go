@@ -17,6 +17,8 @@ type BF16 struct {
 	// Keep reports whether the products of a layer, and of its gradients, stay in FP32; nil
 	// keeps none.
 	Keep func(layer string) bool
+
+	least int // in tests, that of lengths below which a product stays in FP32; 0 is the block of its sums
 }
 
 // bf16 gives products operands in bf16, and leaves everything else in f32: what is rounded is
@@ -51,7 +53,7 @@ func bf16(g *ir.Graph, s *state) error {
 			told.stays(n.Layer, by.Why)
 			return nil
 		}
-		if why := tooShort(by, at); why != "" {
+		if why := o.tooShort(by, at); why != "" {
 			told.stays(n.Layer, why)
 			return nil
 		}
@@ -71,10 +73,14 @@ func bf16(g *ir.Graph, s *state) error {
 }
 
 // tooShort says why a product is not worth rounding its operands, "" if it is.
-func tooShort(by ir.Narrowing, at ir.Binding) string {
+func (o *BF16) tooShort(by ir.Narrowing, at ir.Binding) string {
+	least := simd.BF16Block
+	if o.least > 0 {
+		least = o.least
+	}
 	short := func(d ir.Dim, what string) string {
-		if l := d.At(at); l < simd.BF16Block {
-			return fmt.Sprintf("%s %d, fewer than %d", what, l, simd.BF16Block)
+		if l := d.At(at); l < least {
+			return fmt.Sprintf("%s %d, fewer than %d", what, l, least)
 		}
 		return ""
 	}
