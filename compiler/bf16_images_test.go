@@ -22,7 +22,7 @@ func imageGraph(t *testing.T) *ir.Graph {
 	y := x.Then(spec.Sequential("net",
 		spec.Conv(34, 3).Same(), spec.ReLU(),
 		spec.Conv(40, 3).Same().Stride(2), spec.ReLU(),
-		spec.Conv(33, 1), spec.ReLU(),
+		spec.Conv(64, 3).Same(), spec.ReLU(),
 		spec.ConvTranspose(36, 2).Stride(2), spec.ReLU(),
 		spec.Conv(32, 2).Stride(2), spec.ReLU(),
 		spec.ConvTranspose(32, 3).Stride(2).OutputPad(1).Pad(1), spec.ReLU(),
@@ -40,15 +40,25 @@ func TestBF16ImagesSameBits(t *testing.T) {
 	g := imageGraph(t)
 	var first []float32
 	for _, store := range []bool{false, true} {
-		tw, err := compileTwin(g, segmentsOf(g), Options{Rows: 19, StoreGrads: store, spread: true, BF16: inBF16})
+		o := Options{Rows: 19, StoreGrads: store, spread: true, BF16: inBF16, panels: panelsNowhere}
+		plain, err := compileTwin(g, segmentsOf(g), o)
 		if err != nil {
 			t.Fatal(err)
 		}
-		kinds, casts := map[string]int{}, 0
+		o.panels = panelsWhereTheyPay
+		tw, err := compileTwin(g, segmentsOf(g), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kinds, casts, tiles := map[string]int{}, 0, 0
 		for i := range tw.train.Steps {
 			s := &tw.train.Steps[i]
 			switch op := s.Op.(type) {
 			case nil:
+			case ops.Tiles:
+				if tiles++; tw.train.Buffers[s.Out[0]].Kind != plan.Derived {
+					t.Errorf("tiles are made anew in each step: %v", tw.train.Buffers[s.Out[0]].Type)
+				}
 			case ops.Cast:
 				if b := &tw.train.Buffers[s.Out[0]]; b.Type.DType == ir.BF16 && !b.Type.Shape.Symbolic() {
 					if casts++; b.Kind != plan.Derived {
@@ -61,10 +71,10 @@ func TestBF16ImagesSameBits(t *testing.T) {
 		}
 		// Forward, to the filters and back to the operand: the first layer has no operand that
 		// is trained, and the last one few filters, so that its gradient has too few columns.
-		if kinds["ConvBF16"] != 4+4 || kinds["ConvTransposeBF16"] != 2+2 || kinds["ConvFilterGradBF16"] != 6 || casts == 0 {
-			t.Errorf("there are %v, and %d filters in bf16:\n%s", kinds, casts, plan.Format(tw.train))
+		if kinds["ConvBF16"] != 4+4 || kinds["ConvTransposeBF16"] != 2+2 || kinds["ConvFilterGradBF16"] != 6 || casts == 0 || tiles != 7 {
+			t.Errorf("there are %v, %d filters in bf16 and %d in tiles:\n%s", kinds, casts, tiles, plan.Format(tw.train))
 		}
-		want := steps(t, g, tw.train, 5, 1)
+		want := steps(t, g, plain.train, 5, 1)
 		if first == nil {
 			first = want
 		} else if !sameBits(want, first) {

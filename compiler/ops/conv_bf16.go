@@ -2,6 +2,7 @@ package ops
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 )
@@ -12,13 +13,16 @@ import (
 // which every kernel set keeps.
 
 // ConvBF16 is ConvLast of x and f in bf16, summed in f32, plus a bias in f32 if given. The
-// terms of a sum are the elements of a filter, in their order.
+// terms of a sum are the elements of a filter, in their order. With Columns set, f is the
+// Tiles of so many filters, whose window is Kernel.
 type ConvBF16 struct {
 	lastOp
+	Kernel    ir.Axes `attr:"kernel_shape"`
 	Strides   ir.Axes `attr:"strides"`
 	Dilations ir.Axes `attr:"dilations"`
 	Pads      ir.Axes `attr:"pads"`
 	Relu      bool    `attr:"relu"`
+	Columns   int     `attr:"columns"`
 }
 
 // ConvTransposeBF16 is ConvTransposeLast of x and f in bf16, summed in f32, plus a bias in f32
@@ -53,64 +57,129 @@ func (ConvTransposeBF16) Name() string { return "ConvTransposeBF16" }
 // Name returns ConvFilterGradBF16.
 func (ConvFilterGradBF16) Name() string { return "ConvFilterGradBF16" }
 
-// inF32 returns the convolution that an op in bf16 rounds the operands of, nil for another op.
-func inF32(op ir.Op) ir.Op {
+// inF32 returns the convolution that an op in bf16 rounds the operands of, and their types in
+// f32, for operands that Infer takes; nil for another op.
+func inF32(op ir.Op, in []ir.Type) (ir.Op, []ir.Type) {
 	switch op := op.(type) {
 	case ConvBF16:
-		return ConvLast(op)
+		return op.last(), widened(op.whole(in))
 	case ConvTransposeBF16:
-		return ConvTransposeLast(op)
+		return ConvTransposeLast(op), widened(in)
 	case ConvFilterGradBF16:
-		return ConvFilterGradLast(op)
+		return ConvFilterGradLast(op), widened(in)
 	}
-	return nil
+	return nil, nil
 }
 
 // InBF16 reports whether op is a product that the pass bf16 has made.
 func InBF16(op ir.Op) bool {
-	_, product := op.(GemmBF16)
-	return product || inF32(op) != nil
+	switch op.(type) {
+	case GemmBF16, ConvBF16, ConvTransposeBF16, ConvFilterGradBF16:
+		return true
+	}
+	return false
 }
+
+func (op ConvBF16) last() ConvLast {
+	return ConvLast{Strides: op.Strides, Dilations: op.Dilations, Pads: op.Pads, Relu: op.Relu}
+}
+
+// whole returns the types of operands with the filters [kernel… C O] in the place of their tiles.
+func (op ConvBF16) whole(in []ir.Type) []ir.Type {
+	if op.Columns == 0 || len(in) < 2 || in[0].Rank() == 0 {
+		return in
+	}
+	out := slices.Clone(in)
+	out[1].Shape = append(ir.ShapeOf(op.Kernel.Slice()...), in[0].Shape[in[0].Rank()-1], ir.Fixed(op.Columns))
+	return out
+}
+
+// InTiles is the convolution with its filters f [kernel… C O] in tiles, and what makes these
+// of f in f32.
+func (op ConvBF16) InTiles(f ir.Shape) (ir.Op, Tiles) {
+	last := len(f) - 1
+	op.Kernel, op.Columns = ir.MakeAxes(f[:last-1].Lengths()...), f[last].Length()
+	return op, Tiles{}
+}
+
+// HasTiles reports whether the filters are in tiles.
+func (op ConvBF16) HasTiles() bool { return op.Columns > 0 }
 
 // widened returns the types of operands, the first two in f32.
 func widened(in []ir.Type) []ir.Type {
-	out := append([]ir.Type{}, in...)
+	out := slices.Clone(in)
 	for i := range out[:min(len(out), 2)] {
 		out[i].DType = ir.F32
 	}
 	return out
 }
 
-// inferBF16 is what the convolution in f32 says, of two operands in bf16 and a third in f32.
-func inferBF16(op ir.Op, in []ir.Type) ([]ir.Type, error) {
+// narrowTypes checks the types of two operands in bf16 and perhaps a bias in f32.
+func narrowTypes(in []ir.Type) error {
+	if len(in) > 3 {
+		return fmt.Errorf("takes at most 3 operands, got %d", len(in))
+	}
 	for i, t := range in {
 		want := ir.F32
 		if i < 2 {
 			want = ir.BF16
 		}
 		if t.DType != want {
-			return nil, fmt.Errorf("operand %d must be %v, got %v", i, want, t)
+			return fmt.Errorf("operand %d must be %v, got %v", i, want, t)
 		}
 	}
-	return op.Infer(widened(in))
+	return nil
 }
 
 // Infer returns f32[N … O].
-func (op ConvBF16) Infer(in []ir.Type) ([]ir.Type, error) { return inferBF16(ConvLast(op), in) }
+func (op ConvBF16) Infer(in []ir.Type) ([]ir.Type, error) {
+	if err := narrowTypes(in); err != nil {
+		return nil, err
+	}
+	axes := 0
+	if op.Columns != 0 && len(in) > 0 {
+		axes = in[0].Rank() - 2
+	}
+	if op.Columns < 0 || op.Kernel.Len != axes {
+		return nil, fmt.Errorf("kernel_shape has %d entries and columns is %d: filters in tiles have both, one entry for each axis, and others neither", op.Kernel.Len, op.Columns)
+	}
+	out, err := op.last().Infer(widened(op.whole(in)))
+	if err == nil && op.Columns > 0 {
+		if want := tilesFor(op.whole(in)[1].Shape); !in[1].Shape.Equal(want) {
+			return nil, fmt.Errorf("the tiles of %d filters must be %v, got %v", op.Columns, ir.T(ir.BF16, want...), in[1])
+		}
+	}
+	return out, err
+}
 
 // Infer returns f32[N … O].
 func (op ConvTransposeBF16) Infer(in []ir.Type) ([]ir.Type, error) {
-	return inferBF16(ConvTransposeLast(op), in)
+	if err := narrowTypes(in); err != nil {
+		return nil, err
+	}
+	return ConvTransposeLast(op).Infer(widened(in))
 }
 
 // Infer returns f32[Parts kernel… C O].
 func (op ConvFilterGradBF16) Infer(in []ir.Type) ([]ir.Type, error) {
-	return inferBF16(ConvFilterGradLast(op), in)
+	if err := narrowTypes(in); err != nil {
+		return nil, err
+	}
+	return ConvFilterGradLast(op).Infer(widened(in))
 }
 
 // Eval is the reference meaning: the sums are not rounded, and no number is too small.
 func (op ConvBF16) Eval(env *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
-	return ConvLast(op).Eval(env, in)
+	if op.Columns > 0 {
+		in = slices.Clone(in)
+		shape := append(op.Kernel.Slice(), in[0].Shape[len(in[0].Shape)-1], op.Columns)
+		f := ir.NewTensor(ir.F64, shape...)
+		for i := range f.F64 {
+			f.F64[i] = in[1].F64[tileAt(f.Len()/op.Columns, i/op.Columns, i%op.Columns)]
+		}
+		in[1] = f
+	}
+	return op.last().Eval(env, in)
 }
 
 // Eval is the reference meaning: the sums are not rounded, and no number is too small.
@@ -146,7 +215,8 @@ func (ConvFilterGradBF16) SumsRows([]ir.Type) bool { return true }
 
 // Cost is that of the convolution in f32, with fewer bytes.
 func (op ConvBF16) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
-	return ConvLast(op).Cost(in, out, at)
+	flops, _ = op.last().Cost(op.whole(in), out, at)
+	return flops, traffic(in, out, at)
 }
 
 // Cost is that of the convolution in f32, with fewer bytes.
@@ -162,7 +232,7 @@ func (op ConvFilterGradBF16) Cost(in, out []ir.Type, at ir.Binding) (flops, byte
 // Narrowed is the convolution of operands in bf16. Its rows are places, its columns filters.
 func (op ConvLast) Narrowed(in []ir.Type) ir.Narrowing {
 	s, ok := LastShapeOf(op, in)
-	return narrowedLast(ConvBF16(op), s, ok, func() ir.Narrowing {
+	return narrowedLast(ConvBF16{Strides: op.Strides, Dilations: op.Dilations, Pads: op.Pads, Relu: op.Relu}, s, ok, func() ir.Narrowing {
 		return ir.Narrowing{Rows: placesOf(in[0].Shape[0], s.Out), Terms: ir.Fixed(ir.Elems(s.Kernel) * s.C), Columns: ir.Fixed(s.O)}
 	})
 }

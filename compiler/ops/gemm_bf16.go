@@ -113,11 +113,18 @@ func (op GemmBF16) plain(x, w *ir.Tensor) (*ir.Tensor, bool) {
 	return out, false
 }
 
-// InTiles is the product with its right operand, of so many columns, in tiles.
-func (op GemmBF16) InTiles(columns int) ir.Op {
-	op.TransB, op.Columns = false, columns
-	return op
+// InTiles is the product with its right operand w in tiles, and what makes these of w in f32.
+func (op GemmBF16) InTiles(w ir.Shape) (ir.Op, Tiles) {
+	tiles := Tiles{Turned: op.TransB}
+	op.Columns = w[1].Length()
+	if op.TransB {
+		op.TransB, op.Columns = false, w[0].Length()
+	}
+	return op, tiles
 }
+
+// HasTiles reports whether the right operand is in tiles.
+func (op GemmBF16) HasTiles() bool { return op.Columns > 0 }
 
 // Eval is the reference meaning: the sums are not rounded, and no number is too small.
 func (op GemmBF16) Eval(env *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {

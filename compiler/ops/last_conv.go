@@ -250,8 +250,8 @@ func LastShapeOf(op ir.Op, in []ir.Type) (ConvShape, bool) {
 		}
 		return out
 	}
-	if f32 := inF32(op); f32 != nil {
-		op, in = f32, widened(in)
+	if f32, types := inF32(op, in); f32 != nil {
+		op, in = f32, types
 	}
 	switch op := op.(type) {
 	case ConvLast:

@@ -33,7 +33,8 @@ func (r draw) channelsLast(kind ir.Op) (ir.Op, []ir.Type) {
 	switch kind.(type) {
 	case ops.ConvBF16:
 		op, in := r.channelsLast(ops.ConvLast{})
-		return ops.ConvBF16(op.(ops.ConvLast)), narrow(in)
+		c := op.(ops.ConvLast)
+		return ops.ConvBF16{Strides: c.Strides, Dilations: c.Dilations, Pads: c.Pads, Relu: c.Relu}, narrow(in)
 	case ops.ConvTransposeBF16:
 		op, in := r.channelsLast(ops.ConvTransposeLast{})
 		return ops.ConvTransposeBF16(op.(ops.ConvTransposeLast)), narrow(in)

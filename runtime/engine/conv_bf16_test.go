@@ -90,6 +90,21 @@ func TestConvBF16(t *testing.T) {
 				op, types, in = alongOne(op, types, in)
 			}
 			holdBF16(t, rng, op, rows, types, in, want, odd)
+			if conv, ok := op.(ops.ConvBF16); ok {
+				var tiles ops.Tiles
+				op, tiles = conv.InTiles(types[1].Shape)
+				types, in = slices.Clone(types), slices.Clone(in)
+				made, err := tiles.Infer([]ir.Type{{DType: ir.F32, Shape: types[1].Shape}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				f, err := tiles.Eval(nil, []*ir.Tensor{in[1].To(ir.F64)})
+				if err != nil {
+					t.Fatal(err)
+				}
+				types[1], in[1] = made[0], f[0].To(ir.BF16)
+				holdBF16(t, rng, op, rows, types, in, want, odd)
+			}
 		}
 		conv := ops.ConvBF16{Strides: strides, Dilations: dilations, Pads: pads, Relu: rng.IntN(2) == 0}
 		run(conv, x, w)
@@ -223,8 +238,8 @@ func axesOr(a ir.Axes, n, none int) []int {
 	return out
 }
 
-// product is one of simd, of matrices one behind the other in memory.
-func product(m, n, k int, a, b []uint16, turned bool, c []float32, e simd.Epilogue) {
+// productOf is one of simd, of matrices one behind the other in memory.
+func productOf(m, n, k int, a, b []uint16, turned bool, c []float32, e simd.Epilogue) {
 	rsa, csa := k, 1
 	if turned {
 		rsa, csa = 1, m
@@ -271,7 +286,7 @@ func patchesOf(x *ir.Tensor, from, to, lines, line int, kernel, stride, dilation
 func convByPatches(y *ir.Tensor, in []*ir.Tensor, op ops.ConvBF16) {
 	s, w := y.Shape, in[1].Shape
 	a := patchesOf(in[0], 0, s[0], s[1], s[2], w[:2], axesOr(op.Strides, 2, 1), axesOr(op.Dilations, 2, 1), axesOr(op.Pads, 4, 0))
-	product(s[0]*s[1]*s[2], s[3], w[0]*w[1]*w[2], a, filterRows(in[1]), false, y.F32, epilogue(in, op.Relu))
+	productOf(s[0]*s[1]*s[2], s[3], w[0]*w[1]*w[2], a, filterRows(in[1]), false, y.F32, epilogue(in, op.Relu))
 }
 
 func filterGradByPatches(dw *ir.Tensor, in []*ir.Tensor, op ops.ConvFilterGradBF16) {
@@ -280,7 +295,7 @@ func filterGradByPatches(dw *ir.Tensor, in []*ir.Tensor, op ops.ConvFilterGradBF
 	for p := range op.Parts {
 		from, to := p*d[0]/op.Parts, (p+1)*d[0]/op.Parts
 		a := patchesOf(in[0], from, to, d[1], d[2], s[1:3], axesOr(op.Strides, 2, 1), axesOr(op.Dilations, 2, 1), axesOr(op.Pads, 4, 0))
-		product(s[1]*s[2]*s[3], s[4], (to-from)*places, a, dy[from*places*s[4]:], true, dw.F32[p*each:][:each], simd.Epilogue{})
+		productOf(s[1]*s[2]*s[3], s[4], (to-from)*places, a, dy[from*places*s[4]:], true, dw.F32[p*each:][:each], simd.Epilogue{})
 	}
 }
 
@@ -302,6 +317,6 @@ func transposedByPatches(y *ir.Tensor, in []*ir.Tensor, op ops.ConvTransposeBF16
 			}
 			b = append(b, filters[k*each:][:each]...)
 		}
-		product(1, s[3], len(a), a, b, false, y.F32[r*s[3]:][:s[3]], epilogue(in, op.Relu))
+		productOf(1, s[3], len(a), a, b, false, y.F32[r*s[3]:][:s[3]], epilogue(in, op.Relu))
 	}
 }

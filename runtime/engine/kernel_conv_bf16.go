@@ -124,6 +124,10 @@ func convBF16Kernel(b *binding) (kernel, string) {
 	copied, rows := p.scratch(), p.rows()
 	size := copied + simd.BF16Scratch(rows, g.o, p.k)
 	b.needs(size)
+	name, tiles := "conv_bf16", op.HasTiles()
+	if tiles {
+		name += "_tiles"
+	}
 	return func(c *ctx, lo, hi int) {
 		mem := c.scratch(size)
 		e := simd.Epilogue{Relu: op.Relu}
@@ -133,9 +137,14 @@ func convBF16Kernel(b *binding) (kernel, string) {
 		images, filters := brains(x.raw), brains(w.raw)
 		for from, end := lo*p.places(), hi*p.places(); from < end; from += rows {
 			to := min(from+rows, end)
-			simd.GemmBF16(to-from, g.o, p.k, p.from(mem[:copied], images, from, to), p.k, 1, filters, g.o, 1, y.f32[from*g.o:], g.o, false, e, mem[copied:])
+			a, out := p.from(mem[:copied], images, from, to), y.f32[from*g.o:]
+			if tiles {
+				simd.GemmBF16Tiles(to-from, g.o, p.k, a, p.k, 1, filters, out, g.o, false, e, mem[copied:])
+			} else {
+				simd.GemmBF16(to-from, g.o, p.k, a, p.k, 1, filters, g.o, 1, out, g.o, false, e, mem[copied:])
+			}
 		}
-	}, "conv_bf16"
+	}, name
 }
 
 // convFilterGradBF16Kernel makes parts of the gradient of the filters: for each the product
