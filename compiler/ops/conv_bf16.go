@@ -246,11 +246,12 @@ func (op ConvTransposeLast) Narrowed(in []ir.Type) ir.Narrowing {
 		for a, k := range s.Kernel {
 			least *= max(1, k/s.Stride[a])
 		}
-		columns := s.C
-		if s.Tiled() {
-			columns *= s.Kernel[len(s.Kernel)-1]
+		columns, pixels := s.C, slices.Clone(s.In)
+		if last := len(pixels) - 1; s.Tiled() {
+			columns *= s.Kernel[last]
+			pixels[last] /= s.Kernel[last]
 		}
-		return ir.Narrowing{Rows: placesOf(in[0].Shape[0], s.In), Terms: ir.Fixed(least * s.O), Columns: ir.Fixed(columns)}
+		return ir.Narrowing{Rows: placesOf(in[0].Shape[0], pixels), Terms: ir.Fixed(least * s.O), Columns: ir.Fixed(columns)}
 	})
 }
 
