@@ -17,6 +17,8 @@ type BF16 struct {
 	// Keep reports whether the products of a layer, and of its gradients, stay in FP32; nil
 	// keeps none.
 	Keep func(layer string) bool
+
+	least int // in tests, that of lengths below which a product stays in FP32; 0 is the block of its sums
 }
 
 // bf16 gives products operands in bf16, and leaves everything else in f32: what is rounded is
@@ -38,21 +40,20 @@ func bf16(g *ir.Graph, s *state) error {
 	told := &told{of: map[string]*layerProducts{}}
 	narrow := map[*ir.Value]*ir.Value{}
 	_, err := rewrite(g, func(b *ir.Builder, n *ir.Node) []*ir.Value {
-		if _, is := n.Op.(ops.GemmBF16); is {
-			return nil
-		}
 		op, ok := n.Op.(ir.Narrower)
 		if !ok || n.Out[0].Type.DType != ir.F32 {
-			if n.Op == (ops.MatMul{}) {
-				told.stays(n.Layer, "its operands have more than two axes")
-			}
 			return nil
 		}
 		if o.Keep != nil && o.Keep(n.Layer) {
 			told.stays(n.Layer, "as asked for")
 			return nil
 		}
-		if why := tooShort(n, op, at); why != "" {
+		by := op.Narrowed(ir.TypesOf(n.In))
+		if by.Op == nil {
+			told.stays(n.Layer, by.Why)
+			return nil
+		}
+		if why := o.tooShort(by, at); why != "" {
 			told.stays(n.Layer, why)
 			return nil
 		}
@@ -65,39 +66,34 @@ func bf16(g *ir.Graph, s *state) error {
 			in[i] = narrow[v]
 		}
 		told.of16(n.Layer)
-		return []*ir.Value{b.Op(op.Narrowed(), in...)}
+		return []*ir.Value{b.Op(by.Op, in...)}
 	})
 	s.notes = append(s.notes, told.lines()...)
 	return err
 }
 
 // tooShort says why a product is not worth rounding its operands, "" if it is.
-func tooShort(n *ir.Node, op ir.Narrower, at ir.Binding) string {
-	a, b := op.Transposed()
-	x, w := n.In[0].Type.Shape, n.In[1].Type.Shape
-	rows, terms, columns := x[0], x[1], w[1]
-	if a {
-		rows, terms = terms, rows
-	}
-	if b {
-		columns = w[0]
+func (o *BF16) tooShort(by ir.Narrowing, at ir.Binding) string {
+	least := simd.BF16Block
+	if o.least > 0 {
+		least = o.least
 	}
 	short := func(d ir.Dim, what string) string {
-		if l := d.At(at); l < simd.BF16Block {
-			return fmt.Sprintf("%s %d, fewer than %d", what, l, simd.BF16Block)
+		if l := d.At(at); l < least {
+			return fmt.Sprintf("%s %d, fewer than %d", what, l, least)
 		}
 		return ""
 	}
-	if why := short(terms, "the terms of its sums are"); why != "" {
+	if why := short(by.Terms, "the terms of its sums are"); why != "" {
 		return why
 	}
-	if why := short(columns, "its columns are"); why != "" {
+	if why := short(by.Columns, "its columns are"); why != "" {
 		return why
 	}
-	if rows.Symbolic() {
+	if by.Rows.Symbolic() {
 		return ""
 	}
-	return short(rows, "its rows are")
+	return short(by.Rows, "its rows are")
 }
 
 // told is what the pass has to say, layer by layer in the order of the graph.

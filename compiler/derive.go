@@ -70,7 +70,7 @@ type deriver struct {
 // product makes a product read what is derived from its right operand, if that is a
 // parameter.
 func (d *deriver) product(n *ir.Node) {
-	if op, ok := n.Op.(ops.GemmBF16); ok && op.Columns == 0 && d.o.panels != panelsNowhere {
+	if op, ok := n.Op.(tiler); ok && !op.HasTiles() && d.o.panels != panelsNowhere {
 		d.tile(n, op)
 		return
 	}
@@ -123,20 +123,54 @@ func orderOf(w *ir.Value) (ops.Interleave, bool) {
 	return op, ok && !op.Turned
 }
 
-// tile makes a product in bf16 read tiles of its right operand, if that is a parameter: what a CPU with tiles would make
-// of it in each run, and no slower to read elsewhere than the parameter in bf16.
-func (d *deriver) tile(n *ir.Node, op ops.GemmBF16) {
+// tiler is a product in bf16 whose right operand may be in tiles.
+type tiler interface {
+	InTiles(w ir.Shape) (ir.Op, ops.Tiles)
+	HasTiles() bool
+}
+
+// tile makes a product in bf16 read tiles of its right operand, if that is a parameter, or filters whose tiles follow one:
+// what a CPU with tiles would make of it in each run, and no slower to read elsewhere than the operand in bf16.
+func (d *deriver) tile(n *ir.Node, op tiler) {
 	cast := n.In[1].Def
-	if cast == nil || cast.Op != (ops.Cast{To: ir.BF16}) || cast.In[0].Kind != ir.ParamValue {
+	if cast == nil || cast.Op != (ops.Cast{To: ir.BF16}) || cast.In[0].Type.Shape.Symbolic() {
 		return
 	}
 	w := cast.In[0]
-	columns, suffix := w.Type.Shape[1].Length(), ".B"
-	if op.TransB {
-		columns, suffix = w.Type.Shape[0].Length(), ".BT"
+	by, tiles := op.InTiles(w.Type.Shape)
+	axis, ok := followed(w)
+	if !ok {
+		return
 	}
-	n.Op, n.In[1] = op.InTiles(columns), d.value(n, w, ops.Tiles{Turned: op.TransB}, suffix)
+	out, err := tiles.Infer([]ir.Type{w.Type})
+	if err != nil {
+		return
+	}
+	if _, ok := ir.Follow(tiles, []ir.Type{w.Type}, out, axis); !ok {
+		return
+	}
+	suffix := ".B"
+	if tiles.Turned {
+		suffix = ".BT"
+	}
+	n.Op, n.In[1] = by, d.value(n, w, tiles, suffix)
 	d.spared[cast] = true
+}
+
+// followed returns the axis of v that holds the rows of the parameter which it is, or follows.
+func followed(v *ir.Value) (axis int, ok bool) {
+	if v.Kind == ir.ParamValue {
+		return 0, true
+	}
+	n := v.Def
+	if n == nil || len(n.In) != 1 || len(n.Out) != 1 {
+		return 0, false
+	}
+	if axis, ok = followed(n.In[0]); !ok {
+		return 0, false
+	}
+	t, ok := ir.Follow(n.Op, ir.TypesOf(n.In), ir.TypesOf(n.Out), axis)
+	return t.Axis, ok && t.Block == 0
 }
 
 // value returns what op makes of parameter w, made before node n at the latest.

@@ -125,11 +125,10 @@ type (
 	Paneller interface {
 		InPanels(columns int) (Op, bool)
 	}
-	// Narrower is a product of two matrices, its first two operands, that may read them in
-	// bf16 and add in f32; Narrowed returns the op that does so.
+	// Narrower is a product of its first two operands that may read them in bf16 and add in
+	// f32. Narrowed returns the op that does so and the lengths that decide whether it pays.
 	Narrower interface {
-		Multiplier
-		Narrowed() Op
+		Narrowed(in []Type) Narrowing
 	}
 	// ColumnMaker is an op that may be able to make its one result, a matrix, some columns
 	// at a time.
@@ -192,6 +191,15 @@ type (
 		Cost(in, out []Type, at Binding) (flops, bytes int64)
 	}
 )
+
+// Narrowing is a product with its operands in bf16: its op, the rows and columns of the
+// product, and the terms of each of its sums. With a nil Op it stays as it is, and Why says
+// the reason.
+type Narrowing struct {
+	Op                   Op
+	Rows, Terms, Columns Dim
+	Why                  string
+}
 
 // ONNX is an op's counterpart in the default domain. An empty Type means there
 // is none and Why says so.

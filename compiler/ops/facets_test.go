@@ -40,7 +40,7 @@ func TestFacetsHold(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"Commutes", "View", "ShapeOnly", "Draws", "Sizes", "Total", "Turns", "Follow", "InPanels", "Transposed", "Chain", "TrainingOnly", "InPlace", "ByParts", "Vanishes", "MakesChannel"} {
+	for _, name := range []string{"Commutes", "View", "ShapeOnly", "Draws", "Sizes", "Total", "Turns", "Follow", "InPanels", "Transposed", "Chain", "TrainingOnly", "InPlace", "ByParts", "Vanishes", "MakesChannel", "Narrowed"} {
 		if held[name] == 0 {
 			t.Errorf("no case shows %s", name)
 		}
@@ -141,6 +141,9 @@ func (f *facetCase) hold() map[string]string {
 		a, b := m.Transposed()
 		say("Transposed", m.WithTransposed(a, b) == op && m.WithTransposed(!a, b) != op && m.WithTransposed(a, !b) != op, "WithTransposed gives another op")
 	}
+	if o, ok := op.(ir.Narrower); ok {
+		f.narrows(o, say)
+	}
 	if o, ok := op.(ir.Chained); ok {
 		if start, _ := o.Chain(types); start >= 0 {
 			in := slices.Clone(f.in)
@@ -164,6 +167,33 @@ func (f *facetCase) hold() map[string]string {
 		say("InPlace", i < len(types), "there is no operand %d", i)
 	}
 	return shown
+}
+
+// narrows evaluates the op in bf16 on rounded operands, and counts what it makes.
+func (f *facetCase) narrows(op ir.Narrower, say func(name string, ok bool, format string, a ...any)) {
+	by := op.Narrowed(ir.TypesOf(f.n.In))
+	if by.Op == nil {
+		say("Narrowed", by.Why != "", "it neither has an op in bf16 nor says why")
+		return
+	}
+	in := slices.Clone(f.in)
+	for i := range 2 {
+		in[i] = in[i].To(ir.BF16).To(ir.F64)
+	}
+	want, err := f.eval(f.n.Op, f.env, in...)
+	if err != nil {
+		say("Narrowed", false, "%v", err)
+		return
+	}
+	got, err := f.eval(by.Op, f.env, in...)
+	say("Narrowed", err == nil && slices.EqualFunc(got, want, alike), "in bf16 it is another product (%v)", err)
+	made := by.Rows.At(f.env.Binding) * by.Columns.At(f.env.Binding)
+	if sums, ok := f.n.Op.(ops.ConvFilterGradLast); ok {
+		made *= sums.Parts
+	}
+	if n := f.out[0].Len(); made != n {
+		say("Narrowed", false, "rows and columns make %d elements, the result has %d", made, n)
+	}
 }
 
 // filters changes each weight, and each element of the third operand, and looks whether only

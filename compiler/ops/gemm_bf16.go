@@ -113,11 +113,18 @@ func (op GemmBF16) plain(x, w *ir.Tensor) (*ir.Tensor, bool) {
 	return out, false
 }
 
-// InTiles is the product with its right operand, of so many columns, in tiles.
-func (op GemmBF16) InTiles(columns int) ir.Op {
-	op.TransB, op.Columns = false, columns
-	return op
+// InTiles is the product with its right operand w in tiles, and what makes these of w in f32.
+func (op GemmBF16) InTiles(w ir.Shape) (ir.Op, Tiles) {
+	tiles := Tiles{Turned: op.TransB}
+	op.Columns = w[1].Length()
+	if op.TransB {
+		op.TransB, op.Columns = false, w[0].Length()
+	}
+	return op, tiles
 }
+
+// HasTiles reports whether the right operand is in tiles.
+func (op GemmBF16) HasTiles() bool { return op.Columns > 0 }
 
 // Eval is the reference meaning: the sums are not rounded, and no number is too small.
 func (op GemmBF16) Eval(env *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
@@ -229,14 +236,34 @@ func (op GemmBF16) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
 }
 
 // Narrowed is the product of operands in bf16.
-func (op Gemm) Narrowed() ir.Op { return GemmBF16{TransA: op.TransA, TransB: op.TransB} }
-
-// Narrowed is the product of operands in bf16.
-func (op GemmRelu) Narrowed() ir.Op {
-	return GemmBF16{TransA: op.TransA, TransB: op.TransB, Relu: true}
+func (op Gemm) Narrowed(in []ir.Type) ir.Narrowing {
+	return narrowing(GemmBF16{TransA: op.TransA, TransB: op.TransB}, in)
 }
 
 // Narrowed is the product of operands in bf16.
-func (op GemmReluGrad) Narrowed() ir.Op {
-	return GemmBF16{TransA: op.TransA, TransB: op.TransB, Masked: true}
+func (op GemmRelu) Narrowed(in []ir.Type) ir.Narrowing {
+	return narrowing(GemmBF16{TransA: op.TransA, TransB: op.TransB, Relu: true}, in)
+}
+
+// Narrowed is the product of operands in bf16.
+func (op GemmReluGrad) Narrowed(in []ir.Type) ir.Narrowing {
+	return narrowing(GemmBF16{TransA: op.TransA, TransB: op.TransB, Masked: true}, in)
+}
+
+// Narrowed says why it stays in f32: of two axes it would be a Gemm.
+func (MatMul) Narrowed([]ir.Type) ir.Narrowing {
+	return ir.Narrowing{Why: "its operands have more than two axes"}
+}
+
+// narrowing is op with the lengths of its product.
+func narrowing(op GemmBF16, in []ir.Type) ir.Narrowing {
+	x, w := in[0].Shape, in[1].Shape
+	n := ir.Narrowing{Op: op, Rows: x[0], Terms: x[1], Columns: w[1]}
+	if op.TransA {
+		n.Rows, n.Terms = n.Terms, n.Rows
+	}
+	if op.TransB {
+		n.Columns = w[0]
+	}
+	return n
 }

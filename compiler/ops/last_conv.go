@@ -284,8 +284,8 @@ func (SumParts) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
 	return count(in, at), traffic(in, out, at)
 }
 
-// LastShapeOf returns the lengths of a ConvLast, a ConvTransposeLast or a ConvFilterGradLast
-// of operands that Infer takes, as [ConvShapeOf] does of the op with its channels first.
+// LastShapeOf returns the lengths of a ConvLast, a ConvTransposeLast or a ConvFilterGradLast,
+// or of one of them in bf16, of operands that Infer takes, as [ConvShapeOf] does of the op with its channels first.
 func LastShapeOf(op ir.Op, in []ir.Type) (ConvShape, bool) {
 	turn := func(forms []form) []ir.Type {
 		out := make([]ir.Type, len(in))
@@ -293,6 +293,9 @@ func LastShapeOf(op ir.Op, in []ir.Type) (ConvShape, bool) {
 			out[i] = turnedType(t, forms[i])
 		}
 		return out
+	}
+	if f32, types := inF32(op, in); f32 != nil {
+		op, in = f32, types
 	}
 	switch op := op.(type) {
 	case ConvLast:

@@ -21,7 +21,26 @@ func (r draw) channelsLast(kind ir.Op) (ir.Op, []ir.Type) {
 		}
 		return in
 	}
+	narrow := func(in []ir.Type) []ir.Type {
+		for i := range in[:2] {
+			in[i].DType = ir.BF16
+		}
+		if len(in) > 2 {
+			in[2].DType = ir.F32
+		}
+		return in
+	}
 	switch kind.(type) {
+	case ops.ConvBF16:
+		op, in := r.channelsLast(ops.ConvLast{})
+		c := op.(ops.ConvLast)
+		return ops.ConvBF16{Strides: c.Strides, Dilations: c.Dilations, Pads: c.Pads, Relu: c.Relu}, narrow(in)
+	case ops.ConvTransposeBF16:
+		op, in := r.channelsLast(ops.ConvTransposeLast{})
+		return ops.ConvTransposeBF16(op.(ops.ConvTransposeLast)), narrow(in)
+	case ops.ConvFilterGradBF16:
+		op, in := r.channelsLast(ops.ConvFilterGradLast{})
+		return ops.ConvFilterGradBF16(op.(ops.ConvFilterGradLast)), narrow(in)
 	case ops.ConvLast:
 		op, in := r.convolution(ops.Conv{})
 		c := op.(ops.Conv)

@@ -19,7 +19,7 @@ func All() []ir.Op {
 		Transpose{}, Flip{}, Reshape{}, Flatten{}, Expand{}, Concat{}, Slice{}, Pad{},
 		ReduceSum{}, ReduceMean{}, ReduceMax{}, Extent{}, ArgMax{}, TopK{}, KSparse{},
 		Conv{}, ConvTranspose{}, ConvFilterGrad{}, MaxPool{}, MaxPoolOf{}, MaxPoolGrad{}, AveragePool{}, AveragePoolGrad{},
-		ConvLast{}, ConvTransposeLast{}, ConvFilterGradLast{}, SumParts{}, MaxPoolLast{}, MaxPoolGradLast{}, AveragePoolLast{}, AveragePoolGradLast{},
+		ConvLast{}, ConvTransposeLast{}, ConvFilterGradLast{}, SumParts{}, ConvBF16{}, ConvTransposeBF16{}, ConvFilterGradBF16{}, MaxPoolLast{}, MaxPoolGradLast{}, AveragePoolLast{}, AveragePoolGradLast{},
 		MaxPoolWinnersLast{}, MaxPoolWinnersGradLast{},
 		MatMul{}, Gemm{}, GemmRelu{}, GemmReluGrad{}, ReluGradSums{}, SquaredError{}, WeightedSquaredError{}, SoftplusSum{}, Panels{}, GemmPanels{}, GemmBF16{}, Tiles{}, Interleave{},
 		Softmax{}, LogSoftmax{},

@@ -9,6 +9,7 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/compiler/plan"
+	"github.com/lamina-ml/lamina/kernels/simd"
 )
 
 // TestPanelKernels holds panels, of elements that are not finite too, and products that
@@ -86,7 +87,7 @@ func TestInterleaveKernels(t *testing.T) {
 func TestFollowKernels(t *testing.T) {
 	rng := rand.New(rand.NewPCG(4, 4))
 	turn := ops.Transpose{Perm: ir.MakeAxes(1, 0)}
-	for _, shape := range [][]int{{1, 1}, {9, 17}, {40, 33}, {64, 48}, {3, 5, 7}, {2, 3, 4, 5}} {
+	for _, shape := range [][]int{{1, 1}, {9, 17}, {40, 33}, {64, 48}, {3, 5, 7}, {2, 3, 4, 5}, {3, 64, 17}, {2, 2, 32, 40}, {3, 20, 33}} {
 		all := []ir.Op{ops.Cast{To: ir.BF16}, ops.Cast{To: ir.F16}, ops.Flip{}, ops.Flip{Axes: ir.MakeAxes(0)}, ops.Flip{Axes: ir.MakeAxes(1)}, ops.Flip{Axes: ir.MakeAxes(len(shape) - 1)}, ops.Relu{}}
 		if len(shape) == 2 {
 			all = append(all, turn)
@@ -101,8 +102,15 @@ func TestFollowKernels(t *testing.T) {
 				all = append(all, ops.Panels{Width: width}, ops.Panels{Width: width, Turned: true})
 			}
 		}
+		all = append(all, ops.Tiles{})
+		if len(shape) == 2 {
+			all = append(all, ops.Tiles{Turned: true})
+		}
 		for _, op := range all {
 			for axis, n := range shape {
+				if _, tiles := op.(ops.Tiles); tiles && len(shape) > 2 && axis < len(shape)-1 && (axis < len(shape)-2 || shape[axis]%simd.BF16Block != 0) {
+					continue // no slice of tiles holds it
+				}
 				for range 4 {
 					lo := rng.IntN(n)
 					hi := lo + 1 + rng.IntN(n-lo)

@@ -109,7 +109,8 @@ type tiles struct {
 
 func (b *binding) tiles(op ops.Tiles) *tiles {
 	s := b.inT[0].Shape
-	t := &tiles{w: b.in[0], to: b.out[0], k: s[0].Length(), n: s[1].Length(), rs: s[1].Length(), cs: 1}
+	last := len(s) - 1
+	t := &tiles{w: b.in[0], to: b.out[0], k: s[:last].Count(), n: s[last].Length(), rs: s[last].Length(), cs: 1}
 	if op.Turned {
 		t.k, t.n, t.rs, t.cs = t.n, t.k, 1, t.rs
 	}
@@ -121,16 +122,24 @@ func (t *tiles) move(k0, k1, j0, j1 int) {
 	simd.PackBF16Tiles(brains(t.to.raw), t.k, t.n, t.w.f32, t.rs, t.cs, k0, k1, j0, j1)
 }
 
-// followTiles brings rows or columns of the matrix into the tiles.
+// followTiles brings rows or columns of the matrix into the tiles; of filters [… c n] indices of c, or columns.
 func (b *binding) followTiles(op ops.Tiles, axis int) follow {
 	if !littleEndian {
 		return nil
 	}
-	t := b.tiles(op)
-	if (axis == 0) != op.Turned {
-		return func(_ *ctx, lo, hi int) { t.move(lo, hi, 0, t.n) }
+	t, last := b.tiles(op), b.inT[0].Rank()-1
+	if (axis == last) != op.Turned {
+		return func(_ *ctx, lo, hi int) { t.move(0, t.k, lo, hi) }
 	}
-	return func(_ *ctx, lo, hi int) { t.move(0, t.k, lo, hi) }
+	each := t.k
+	if last > 1 {
+		each = b.inT[0].Shape[axis].Length()
+	}
+	return func(_ *ctx, lo, hi int) {
+		for at := 0; at < t.k; at += each {
+			t.move(at+lo, at+hi, 0, t.n)
+		}
+	}
 }
 
 // littleEndian is how this machine has its numbers, and tensors theirs on every machine.

@@ -17,12 +17,21 @@ type images struct {
 	in, out          [2]int
 	kernel, stride   [2]int
 	dilation, before [2]int
+	tiled            bool // the window's places lie side by side, so that a line of the filters makes one run of each place
 }
 
-// imagesOf returns the convolution of a step, nil for one of three axes.
+// imagesOf returns the convolution of a step in f32, nil for one of three axes.
 func (b *binding) imagesOf() *images {
+	if !b.all(ir.F32) {
+		return nil
+	}
+	return b.anyImages()
+}
+
+// anyImages is imagesOf in whatever types.
+func (b *binding) anyImages() *images {
 	s, ok := ops.LastShapeOf(b.s.Op, b.inT)
-	if !ok || s.Group != 1 || len(s.In) > 2 || !b.all(ir.F32) {
+	if !ok || s.Group != 1 || len(s.In) > 2 {
 		return nil
 	}
 	two := func(list []int, none int) [2]int {
@@ -31,7 +40,7 @@ func (b *binding) imagesOf() *images {
 		}
 		return [2]int{list[0], list[1]}
 	}
-	return &images{s.C, s.O, two(s.In, 1), two(s.Out, 1), two(s.Kernel, 1), two(s.Stride, 1), two(s.Dilation, 1), two(s.Before, 0)}
+	return &images{s.C, s.O, two(s.In, 1), two(s.Out, 1), two(s.Kernel, 1), two(s.Stride, 1), two(s.Dilation, 1), two(s.Before, 0), s.Tiled()}
 }
 
 func (g *images) pixels() int { return g.in[0] * g.in[1] }
@@ -146,7 +155,7 @@ func convLastKernel(b *binding) (kernel, string) {
 		}, "conv_1x1"
 	}
 	f := g.frame()
-	patches := g.patches(&f)
+	pieces := g.pieces(&f)
 	b.needs(f.size())
 	return func(c *ctx, lo, hi int) {
 		mem := c.scratch(f.size())
@@ -156,8 +165,8 @@ func convLastKernel(b *binding) (kernel, string) {
 			framed := f.of(mem, image)
 			e := ends(i)
 			sum := e.Plus
-			for k := range patches {
-				p := &patches[k]
+			for k := range pieces {
+				p := &pieces[k]
 				from := framed
 				if p.inside {
 					from = image
@@ -228,10 +237,10 @@ func convTransposeLastKernel(b *binding) (kernel, string) {
 	}
 	op, _ := b.s.Op.(ops.ConvTransposeLast)
 	x, w, y, bias := b.in[0], b.in[1], b.out[0], b.third()
-	if g.tiles() && g.kernel[0] > 1 && g.run() < narrowRun {
+	if g.tiled && g.kernel[0] > 1 && g.run() < narrowRun {
 		return b.convTransposeNarrow(g, op.Relu), "conv_transpose_narrow"
 	}
-	if g.tiles() {
+	if g.tiled {
 		return b.convTransposeTiles(g, op.Relu), "conv_transpose_tiles"
 	}
 	list, f := g.classes()

@@ -2,17 +2,6 @@ package engine
 
 import "github.com/lamina-ml/lamina/kernels/simd"
 
-// tiles says that the places of the window lie side by side and fill the image, so that
-// a line of the filters makes one run of each place.
-func (g *images) tiles() bool {
-	for a := range 2 {
-		if g.kernel[a] != g.stride[a] || g.dilation[a] > 1 && g.kernel[a] > 1 || g.before[a] != 0 || g.in[a] != g.out[a]*g.stride[a] {
-			return false
-		}
-	}
-	return true
-}
-
 // run is how many elements a line of the filters makes of each place.
 func (g *images) run() int { return g.kernel[1] * g.c }
 

@@ -67,7 +67,7 @@ func (p *Precision) String() string {
 // Narrow reports whether products of the function are in bf16. Such a Net computes what a training in that precision
 // does. It does not ship: a file has the function in FP32.
 func (n *Net) Narrow() bool {
-	return n.p != nil && slices.ContainsFunc(n.p.Steps, func(s plan.Step) bool { _, ok := s.Op.(ops.GemmBF16); return ok })
+	return n.p != nil && slices.ContainsFunc(n.p.Steps, func(s plan.Step) bool { return ops.InBF16(s.Op) })
 }
 
 // Fits reports whether rows have a column for each input.

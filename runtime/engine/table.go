@@ -38,6 +38,12 @@ func maker(op ir.Op) makeKernel {
 		return convTransposeLastKernel
 	case ops.ConvFilterGradLast:
 		return convFilterGradLastKernel
+	case ops.ConvBF16:
+		return convBF16Kernel
+	case ops.ConvTransposeBF16:
+		return convTransposeBF16Kernel
+	case ops.ConvFilterGradBF16:
+		return convFilterGradBF16Kernel
 	case ops.SumParts:
 		return sumPartsKernel
 	case ops.MaxPoolLast, ops.MaxPoolGradLast, ops.AveragePoolLast, ops.AveragePoolGradLast:

@@ -73,6 +73,11 @@ var crashRuns = map[string]func() (*spec.Model, *dataset.Table, Options){
 		o.Precision = optim.BF16.Except("head")
 		return wideModel(), wideRows(300), o
 	},
+	"bf16 images": func() (*spec.Model, *dataset.Table, Options) {
+		o := imageOptions()
+		o.Epochs, o.Workers, o.CheckpointEvery, o.Shards, o.Accumulate = 3, 2, 2, 2, 2
+		return imageModel(true), imageRows(130), o
+	},
 	"augmented": func() (*spec.Model, *dataset.Table, Options) {
 		o := augmentedOptions()
 		o.Epochs, o.Workers, o.CheckpointEvery, o.Valid = 10, 2, 2, augmentedRows(40)

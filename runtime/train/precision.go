@@ -8,7 +8,6 @@ import (
 
 	"github.com/lamina-ml/lamina/compiler"
 	"github.com/lamina-ml/lamina/compiler/ir"
-	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/kernels/simd"
 	"github.com/lamina-ml/lamina/runtime/optim"
 	"github.com/lamina-ml/lamina/spec"
@@ -60,12 +59,9 @@ func (o *Options) checkKept(m *spec.Model) error {
 
 // multiplies reports whether an op is a product, or has one as a part.
 func multiplies(op ir.Op) bool {
-	switch op.(type) {
-	case ops.MatMul, ops.Gemm:
-		return true
-	}
+	_, narrow := op.(ir.Narrower)
 	_, product := op.(ir.Multiplier)
-	return product
+	return narrow || product
 }
 
 // bf16 returns what the compiler is to make of the products of a run, nil for FP32.

@@ -6,8 +6,8 @@ import (
 	"github.com/lamina-ml/lamina/kernels/simd"
 )
 
-// patch is the product of some places of a frame and the elements of the filters that they see.
-type patch struct {
+// piece is the product of some places of a frame and the elements of the filters that they see.
+type piece struct {
 	simd.Taps
 	image, filters, out int  // where its operands begin
 	inside              bool // it reads the image itself
@@ -20,35 +20,35 @@ type band struct{ from, to, first, end int }
 func (b band) places() int { return b.to - b.from }
 
 const (
-	patchWork = 1 << 13 // operations that a further patch saves at least
-	patchRows = 6       // places that give a tile enough chains
-	patchCols = 5       // channels; products of fewer are computed turned
+	pieceWork = 1 << 13 // operations that a further piece saves at least
+	pieceRows = 6       // places that give a tile enough chains
+	pieceCols = 5       // channels; products of fewer are computed turned
 )
 
-// patches returns the product of the places of an image and the filters. Places at the edge are
+// pieces returns the product of the places of an image and the filters. Places at the edge are
 // apart from the others where that pays, so that nothing is multiplied by the zeros around the
-// image. Patches that see no zeros read the image itself, and f holds what the others read.
-func (g *images) patches(f *frame) []patch {
+// image. Pieces that see no zeros read the image itself, and f holds what the others read.
+func (g *images) pieces(f *frame) []piece {
 	lines := g.cut(0, g.out[1], g.kernel[1])
 	inner := longest(lines)
-	var list []patch
+	var list []piece
 	var framed []int // lines of the image
 	f.whole = true
 	for i, l := range lines {
 		columns := []band{{0, g.out[1], 0, g.kernel[1]}}
-		if i == inner && l.places() >= patchRows && (g.dilation[1] == 1 || g.kernel[1] == 1) {
+		if i == inner && l.places() >= pieceRows && (g.dilation[1] == 1 || g.kernel[1] == 1) {
 			columns = g.cut(1, l.places(), l.end-l.first)
 		}
 		for _, c := range columns {
 			top, bottom := g.sees(0, l)
 			left, right := g.sees(1, c)
 			if top >= 0 && bottom < g.in[0] && left >= 0 && right < g.in[1] {
-				p := g.patch(g.in[1], l, c)
+				p := g.piece(g.in[1], l, c)
 				p.inside, p.image = true, p.image-(g.before[0]*g.in[1]+g.before[1])*g.c
 				list = append(list, p)
 				continue
 			}
-			list, f.whole = append(list, g.patch(f.w, l, c)), false
+			list, f.whole = append(list, g.piece(f.w, l, c)), false
 			for y := max(top, 0); y <= min(bottom, f.lines-1); y++ {
 				framed = append(framed, y)
 			}
@@ -74,7 +74,7 @@ func (g *images) cut(axis, places, elements int) []band {
 		saved += s.places() * (g.kernel[axis] - (s.end - s.first))
 	}
 	saved *= 2 * places * elements * g.c * g.o
-	if saved < patchWork*(len(list)-1) || places < patchRows || axis == 1 && list[longest(list)].places() < patchRows || g.o < patchCols {
+	if saved < pieceWork*(len(list)-1) || places < pieceRows || axis == 1 && list[longest(list)].places() < pieceRows || g.o < pieceCols {
 		return all
 	}
 	return list
@@ -107,22 +107,22 @@ func longest(list []band) int {
 	return slices.Index(list, slices.MaxFunc(list, func(a, b band) int { return a.places() - b.places() }))
 }
 
-// patch is the product of the places of two bands, in lines of so many pixels that begin with
+// piece is the product of the places of two bands, in lines of so many pixels that begin with
 // the first place's window. Pixels next to each other are one tap.
-func (g *images) patch(wide int, l, c band) patch {
+func (g *images) piece(wide int, l, c band) piece {
 	pitch, each := wide*g.c, g.c*g.o
 	run, tapB := c.end-c.first, g.kernel[1]*each // pixels of a tap
 	if g.dilation[1] > 1 {
 		run, tapB = 1, each
 	}
-	p := patch{
+	p := piece{
 		image:   (l.from*g.stride[0]+l.first*g.dilation[0])*pitch + (c.from*g.stride[1]+c.first*g.dilation[1])*g.c,
 		filters: (l.first*g.kernel[1] + c.first) * each,
 		out:     (l.from*g.out[1] + c.from) * g.o,
 		Taps: simd.Taps{Lines: l.places(), M: c.places(), N: g.o, K: run * g.c, LineA: g.stride[0] * pitch, RowA: g.stride[1] * g.c, ColA: 1,
 			LDB: g.o, TapB: tapB, LineC: g.out[1] * g.o, LDC: g.o},
 	}
-	if p.M < min(p.Lines, patchRows) && g.o >= patchCols { // columns are the lines
+	if p.M < min(p.Lines, pieceRows) && g.o >= pieceCols { // columns are the lines
 		p.Lines, p.M = p.M, p.Lines
 		p.LineA, p.RowA = p.RowA, p.LineA
 		p.LineC, p.LDC = p.LDC, p.LineC

@@ -8,9 +8,9 @@ import (
 	"github.com/lamina-ml/lamina/kernels/simd"
 )
 
-// TestPatches computes convolutions by patches, in frames whose memory held something else:
+// TestPieces computes convolutions by pieces, in frames whose memory held something else:
 // every place is made once, of what the window sees of the image.
-func TestPatches(t *testing.T) {
+func TestPieces(t *testing.T) {
 	rng := rand.New(rand.NewPCG(61, 62))
 	cut, inside, framed := 0, 0, 0
 	for range 400 {
@@ -32,7 +32,7 @@ func TestPatches(t *testing.T) {
 		}
 		x, w := draw(g.pixels()*g.c), draw(g.weights())
 		f := g.frame()
-		list := g.patches(&f)
+		list := g.pieces(&f)
 		mem, y := make([]float32, f.size()), make([]float32, g.places()*g.o)
 		for _, s := range [][]float32{mem, y} {
 			for i := range s {
@@ -81,20 +81,20 @@ func TestPatches(t *testing.T) {
 		}
 	}
 	if cut < 40 || inside < 40 || framed < 40 {
-		t.Errorf("%d convolutions in several patches, %d patches of images and %d of frames: too few", cut, inside, framed)
+		t.Errorf("%d convolutions in several pieces, %d pieces of images and %d of frames: too few", cut, inside, framed)
 	}
 }
 
-// TestPatchesLeaveOutZeros: in the convolutions of ResNet-20 only the corners meet zeros, and
+// TestPiecesLeaveOutZeros: in the convolutions of ResNet-20 only the corners meet zeros, and
 // most lines are read from the image itself.
-func TestPatchesLeaveOutZeros(t *testing.T) {
+func TestPiecesLeaveOutZeros(t *testing.T) {
 	for _, c := range []struct{ size, channels, stride, copied int }{{32, 16, 1, 4}, {16, 32, 1, 4}, {8, 64, 1, 4}, {32, 16, 2, 2}} {
 		out := c.size / c.stride
 		g := &images{c: c.channels, o: c.channels, in: [2]int{c.size, c.size}, out: [2]int{out, out}, kernel: [2]int{3, 3},
 			stride: [2]int{c.stride, c.stride}, dilation: [2]int{1, 1}, before: [2]int{1, 1}}
 		f := g.frame()
 		steps := 0
-		for _, p := range g.patches(&f) {
+		for _, p := range g.pieces(&f) {
 			steps += p.Lines * p.M * len(p.At) * p.K / g.c
 		}
 		edges := 3 - c.stride // of an axis
