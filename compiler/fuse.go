@@ -12,7 +12,7 @@ import (
 // starts; a squared error becomes one step with its gradient, and so does a sum of
 // softplus.
 func fuse(g *ir.Graph, _ *state) error {
-	return fuseBy(g, []fusion{fuseGemm, fuseBias, fuseSum, fuseRelu, fuseReluGrad, fuseImageSum, fuseImageRelu, fusePoolGrad, fuseBatchRelu})
+	return fuseBy(g, []fusion{fuseGemm, fuseBias, fuseSum, fuseRelu, fuseReluGrad, fuseImageSum, fuseImageRelu, fuseImageReluGrad, fusePoolGrad, fuseBatchRelu})
 }
 
 // fusion returns what takes a node's place, or nil; once reports whether nothing

@@ -27,15 +27,15 @@ func (r draw) channelsLast(kind ir.Op) (ir.Op, []ir.Type) {
 		c := op.(ops.Conv)
 		in[0], in[1] = turn(in[0], ops.ChannelsLast), turn(in[1], ops.FiltersLast)
 		last := ops.ConvLast{Strides: c.Strides, Dilations: c.Dilations, Pads: c.Pads, Relu: r.IntN(2) == 0}
-		if out, err := last.Infer(in); err == nil && r.IntN(2) == 0 { // what is added
-			in = append(in, out[0])
-		}
+		in, last.Mask = r.ends(last, in)
 		return last, in
 	case ops.ConvTransposeLast:
 		op, in := r.convolution(ops.ConvTranspose{})
 		c := op.(ops.ConvTranspose)
 		in[0], in[1] = turn(in[0], ops.ChannelsLast), turn(in[1], ops.FiltersTurned)
-		return ops.ConvTransposeLast{Strides: c.Strides, Dilations: c.Dilations, Pads: c.Pads, OutputPadding: c.OutputPadding, Relu: r.IntN(2) == 0}, in
+		last := ops.ConvTransposeLast{Strides: c.Strides, Dilations: c.Dilations, Pads: c.Pads, OutputPadding: c.OutputPadding, Relu: r.IntN(2) == 0}
+		in, last.Mask = r.ends(last, in)
+		return last, in
 	case ops.ConvFilterGradLast:
 		op, in := r.convolution(ops.ConvFilterGrad{})
 		c := op.(ops.ConvFilterGrad)
@@ -58,4 +58,17 @@ func (r draw) channelsLast(kind ir.Op) (ir.Op, []ir.Type) {
 		return ops.AveragePoolGradLast{Lengths: c.Lengths, Kernel: c.Kernel, Strides: c.Strides, Pads: c.Pads, CountPads: c.CountPads}, images(in)
 	}
 	return nil, nil
+}
+
+// ends draws what is added to a convolution, and a mask.
+func (r draw) ends(op ir.Op, in []ir.Type) ([]ir.Type, bool) {
+	out, err := op.Infer(in)
+	if err != nil {
+		return in, false
+	}
+	given := r.IntN(4)
+	for range given&1 + given>>1 {
+		in = append(in, out[0])
+	}
+	return in, given&2 != 0
 }
