@@ -48,7 +48,7 @@ func imageSums(p *plan.Plan) (sums, relus int) {
 		for _, b := range p.Steps[i].In {
 			in = append(in, p.Buffers[b].Type)
 		}
-		if _, plus := op.Operands(in); plus >= 0 {
+		if op.Operands(in).Plus >= 0 {
 			sums++
 			if op.Relu {
 				relus++

@@ -111,13 +111,14 @@ func fewColumns(rng *rand.Rand, set isa, pixels bool) *tapsCase {
 	return p
 }
 
-// beside draws what is added, or a mask, or neither.
+// beside draws what is added, or a mask, or both, or neither.
 func (p *tapsCase) beside(rng *rand.Rand) {
 	p.e.Plus, p.e.Mask = nil, nil
-	switch rng.IntN(3) {
-	case 0:
+	given := rng.IntN(4)
+	if given&1 != 0 {
 		p.e.Plus, p.e.LDPlus = testValues(rng, len(p.c.mid)), p.LDC
-	case 1:
+	}
+	if given&2 != 0 {
 		p.e.Mask, p.e.LDMask = testValues(rng, len(p.c.mid)), p.LDC
 	}
 }
@@ -181,6 +182,14 @@ func (p *tapsCase) check(t *testing.T) {
 	}
 	sameBits(t, p.String(), p.c.mid, want)
 	p.c.check(t, p.String())
+	if p.Unbroken() && p.e.Plus != nil && !p.accumulate { // what is added may be C
+		e, over := p.e, append([]float32(nil), p.e.Plus...)
+		result := append([]float32(nil), over...)
+		p.each(func(at int) { result[at] = want[at] })
+		e.Plus = over
+		GemmTaps(&p.Taps, p.a, p.b, over, false, e)
+		sameBits(t, "in place: "+p.String(), over, result)
+	}
 }
 
 func checkTaps(t *testing.T, rng *rand.Rand) {
@@ -295,10 +304,7 @@ func TestTapsRefuses(t *testing.T) {
 		"the mask of":            func(_ *Taps, _, _, _ *int, e *Epilogue) { e.Mask, e.LDMask = make([]float32, c-1), 5 },
 		"rows of what is added":  func(_ *Taps, _, _, _ *int, e *Epilogue) { e.Plus, e.LDPlus = make([]float32, 100), 6 },
 		"what is added of":       func(_ *Taps, _, _, _ *int, e *Epilogue) { e.Plus, e.LDPlus = make([]float32, c-1), 5 },
-		"not both": func(_ *Taps, _, _, _ *int, e *Epilogue) {
-			e.Plus, e.LDPlus, e.Mask, e.LDMask = make([]float32, c), 5, make([]float32, c), 5
-		},
-		"does not tell": func(_ *Taps, _, _, _ *int, e *Epilogue) { e.Done = func(int, int, int, int) {} },
+		"does not tell":          func(_ *Taps, _, _, _ *int, e *Epilogue) { e.Done = func(int, int, int, int) {} },
 	} {
 		p, la, lb, lc, e := good, a, b, c, Epilogue{}
 		f(&p, &la, &lb, &lc, &e)
