@@ -93,13 +93,16 @@ func fewColumns(rng *rand.Rand, set isa, pixels bool) *tapsCase {
 		far = max(far, at)
 	}
 	p.LDB, p.LDC = p.N+rng.IntN(3), p.N+rng.IntN(3)
+	if rng.IntN(4) == 0 { // parts of lines of filters, which are not computed turned
+		p.TapB = (p.K + 1 + rng.IntN(3)) * p.LDB
+	}
 	p.LineC = p.M*p.LDC + rng.IntN(3)
 	draw := normals
 	if rng.IntN(3) == 0 {
 		draw = testValues
 	}
 	p.a = draw(rng, (p.Lines-1)*p.LineA+(p.M-1)*p.RowA+far+(p.K-1)*p.ColA+1)
-	p.b = draw(rng, (len(p.At)*p.K-1)*p.LDB+p.N)
+	p.b = draw(rng, (len(p.At)-1)*p.tapB()+(p.K-1)*p.LDB+p.N)
 	p.c = guard(rng, (p.Lines-1)*p.LineC+(p.M-1)*p.LDC+p.N)
 	p.each(func(at int) { p.c.mid[at] = float32(rng.NormFloat64()) })
 	p.accumulate = rng.IntN(2) == 0
