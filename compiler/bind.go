@@ -59,6 +59,14 @@ func bind(g *ir.Graph, s *state) error {
 	return nil
 }
 
+// updateRows returns the rows of a whole update.
+func (o Options) updateRows() int {
+	if o.UpdateRows > 0 {
+		return o.UpdateRows
+	}
+	return o.Rows
+}
+
 // capacity returns the most that each length may be: what the options say, and
 // else the graph.
 func (o *Options) capacity(g *ir.Graph) ir.Binding {

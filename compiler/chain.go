@@ -24,8 +24,18 @@ func (l *lowering) chains() {
 			if v.Name != gradPrefix+p.Name {
 				continue
 			}
-			if start := chainStart(v, uses); start != nil {
+			end, order := v, ops.Interleave{}
+			if v.Def != nil && len(uses[v]) == 1 {
+				if op, ok := v.Def.Op.(ops.Interleave); ok { // moves the sums, and no term of them
+					end, order = v.Def.In[0], op
+				}
+			}
+			if start := chainStart(end, uses); start != nil {
 				n := start.Def
+				if order.Groups > 0 {
+					order.Groups = p.Type.Shape[order.Axis].Length() / order.Groups
+					l.orders[p] = order
+				}
 				if of[n] == nil {
 					of[n] = make([]*ir.Value, len(n.Out))
 				}
@@ -72,7 +82,13 @@ func (l *lowering) begin(s *plan.Step, ps []*ir.Value) {
 		s.Op = plan.ContinueSum{}
 	}
 	for _, p := range ps {
-		s.In = append(s.In, l.gradOf(p))
+		b := l.gradOf(p)
+		if op, ok := l.orders[p]; ok {
+			from := b
+			b = l.add(gradPrefix+p.Name+".ordered", p.Type, plan.Arena, -1)
+			l.place1(plan.Step{Op: op, In: []int{from}, Out: []int{b}, Param: -1, Layer: s.Layer, Pos: s.Pos}, false)
+		}
+		s.In = append(s.In, b)
 	}
 }
 

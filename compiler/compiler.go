@@ -15,6 +15,10 @@ import (
 type Options struct {
 	// Rows is the capacity of the plans: they run any number of rows up to it.
 	Rows int
+	// UpdateRows is the number of rows of a whole update, of which a run of the training plan may
+	// have a part; 0 means Rows. It decides what pays only with so many rows and is not to depend
+	// on how an update is divided.
+	UpdateRows int
 	// Lengths is the capacity of each other length that the graph names, such as T,
 	// overriding the one that the graph declares.
 	Lengths map[string]int

@@ -23,7 +23,7 @@ const (
 // of their elements is the same chain.
 func derive(g *ir.Graph, o lowerOptions) *ir.Graph {
 	h, _ := g.Clone()
-	d := &deriver{o: o, u: usesOf(h, o.capacity, o.train), names: map[string]bool{}, made: map[derivedKey]*ir.Value{}, tiled: map[*ir.Node]bool{}}
+	d := &deriver{o: o, u: usesOf(h, o.capacity, o.train), few: fewRows(h, o.capacity), names: map[string]bool{}, made: map[derivedKey]*ir.Value{}, spared: map[*ir.Node]bool{}}
 	for _, v := range h.Values() {
 		d.names[v.Name] = true
 	}
@@ -39,14 +39,14 @@ func derive(g *ir.Graph, o lowerOptions) *ir.Graph {
 	return h
 }
 
-// unread removes the parameters in bf16 that are read in tiles alone.
+// unread removes what is read in another form alone, such as parameters in bf16 in tiles.
 func (d *deriver) unread(g *ir.Graph) {
-	if len(d.tiled) == 0 {
+	if len(d.spared) == 0 {
 		return
 	}
 	kept, uses := outputSet(g), g.Uses()
 	g.Nodes = slices.DeleteFunc(g.Nodes, func(n *ir.Node) bool {
-		return d.tiled[n] && len(uses[n.Out[0]]) == 0 && !kept[n.Out[0]]
+		return d.spared[n] && len(uses[n.Out[0]]) == 0 && !kept[n.Out[0]]
 	})
 }
 
@@ -57,13 +57,14 @@ type derivedKey struct {
 
 // deriver is the state of one call of derive.
 type deriver struct {
-	o     lowerOptions
-	u     map[*ir.Value]*uses
-	names map[string]bool
-	id    int
-	nodes []*ir.Node
-	made  map[derivedKey]*ir.Value
-	tiled map[*ir.Node]bool // what made operands that are now in tiles
+	o      lowerOptions
+	u      map[*ir.Value]*uses
+	few    bool // a task takes few rows
+	names  map[string]bool
+	id     int
+	nodes  []*ir.Node
+	made   map[derivedKey]*ir.Value
+	spared map[*ir.Node]bool // what made operands that products now read in another form
 }
 
 // product makes a product read what is derived from its right operand, if that is a
@@ -73,29 +74,53 @@ func (d *deriver) product(n *ir.Node) {
 		d.tile(n, op)
 		return
 	}
-	if len(n.In) < 2 || n.In[1].Kind != ir.ParamValue || n.In[1].Type.Rank() != 2 {
+	if len(n.In) < 2 || n.In[1].Type.Rank() != 2 {
 		return
 	}
 	w := n.In[1]
+	order, ordered := orderOf(w)
+	if w.Kind != ir.ParamValue && !ordered {
+		return
+	}
 	op, turned := straight(n)
 	u := d.u[w]
-	if p, ok := n.Op.(ir.Paneller); ok && n.In[0].Type.Rank() == 2 && n.Out[0].Type.Rank() == 2 && w.Type.DType == ir.F32 && !w.Type.Shape.Symbolic() {
+	if p, ok := n.Op.(ir.Paneller); ok && n.In[0].Type.Rank() == 2 && n.Out[0].Type.Rank() == 2 && w.Type.DType == ir.F32 && !w.Type.Shape.Symbolic() && (!ordered || order.Axis == 1 && !turned) {
 		columns := w.Type.Shape[1].Length()
 		if turned {
 			columns = w.Type.Shape[0].Length()
 		}
-		if by, ok := p.InPanels(columns); ok && d.panels(u, w, columns, turned) {
+		few := d.few && n.Out[0].Type.Shape[0] == ir.Rows()
+		if by, ok := p.InPanels(columns); ok && d.panels(u, w, columns, turned, few) {
 			most := panelLong
 			if d.o.train {
 				most = panelMost
+			}
+			if d.o.train && few {
+				most = panelTile
 			}
 			n.Op, n.In[1] = by, d.value(n, w, ops.Panels{Width: panelWidth(columns, most), Turned: turned}, ".P")
 			return
 		}
 	}
-	if turned && !u.keeps {
+	switch {
+	case !turned || u.keeps:
+	case ordered: // at once, as from rows in another order nothing else follows
+		order.Turned = true
+		n.Op, n.In[1] = op, d.value(n, w.Def.In[0], order, ".T")
+		d.spared[w.Def] = true
+	default:
 		n.Op, n.In[1] = op, d.value(n, w, ops.Transpose{Perm: ir.MakeAxes(1, 0)}, ".T")
 	}
+}
+
+// orderOf returns the order in which a value has the features of a parameter, if it is one
+// whose rows or columns features has put in another.
+func orderOf(w *ir.Value) (ops.Interleave, bool) {
+	if w.Def == nil || len(w.Def.In) != 1 || w.Def.In[0].Kind != ir.ParamValue {
+		return ops.Interleave{}, false
+	}
+	op, ok := w.Def.Op.(ops.Interleave)
+	return op, ok && !op.Turned
 }
 
 // tiler is a product in bf16 whose right operand may be in tiles.
@@ -129,7 +154,7 @@ func (d *deriver) tile(n *ir.Node, op tiler) {
 		suffix = ".BT"
 	}
 	n.Op, n.In[1] = by, d.value(n, w, tiles, suffix)
-	d.tiled[cast] = true
+	d.spared[cast] = true
 }
 
 // followed returns the axis of v that holds the rows of the parameter which it is, or follows.
@@ -194,10 +219,14 @@ type uses struct {
 func usesOf(g *ir.Graph, at ir.Binding, train bool) map[*ir.Value]*uses {
 	all := map[*ir.Value]*uses{}
 	moved := map[*ir.Value]int{}
+	of := map[*ir.Value]*ir.Value{} // the parameter
 	for _, v := range g.Params {
-		all[v] = &uses{}
+		all[v], of[v] = &uses{}, v
 	}
 	for _, n := range g.Nodes {
+		if _, ok := orderOf(n.Out[0]); ok {
+			all[n.Out[0]], of[n.Out[0]] = &uses{}, n.In[0]
+		}
 		if len(n.In) < 2 || all[n.In[1]] == nil {
 			continue
 		}
@@ -222,7 +251,7 @@ func usesOf(g *ir.Graph, at ir.Binding, train bool) map[*ir.Value]*uses {
 	}
 	for _, out := range g.Outputs {
 		for w, u := range all {
-			u.trained = u.trained || out.Name == gradPrefix+w.Name
+			u.trained = u.trained || out.Name == gradPrefix+of[w].Name
 		}
 	}
 	for w, u := range all {
@@ -245,12 +274,15 @@ func takesColumns(op ir.Op) bool {
 // Where panels pay is measured: the tables are in the README of package engine.
 const (
 	panelMost   = 96  // columns of a panel for many rows, a multiple of the tiles of all kernels,
+	panelTile   = 64  // of few rows: one tile, read from end to end,
 	panelLong   = 128 // and where single rows come: what the kernels of one row hold, in one or two parts
 	panelVector = 16  // elements of the widest vector
 	panelFrom   = 128 // columns up to which a row is read from end to end as it lies
 	panelStride = 512 // rows that are a multiple of so many elements apart share few sets of a cache
 	panelDepth  = 64  // if there are so many
-	panelRows   = 512 // rows of the products for which an update writes panels beside the parameter
+	panelRows   = 512 // rows of the products for which an update writes panels beside the parameter,
+	panelTasks  = 64  // and rows where a task takes few of them
+	panelWide   = 512 // columns from which tasks of few rows read panels
 )
 
 // panelWidth returns the columns of each panel: whole vectors, about as many in each.
@@ -262,8 +294,9 @@ func panelWidth(columns, most int) int {
 // panels reports whether products read a parameter, or its transpose, from panels. What
 // is never updated is cut once, and one row then reads each panel from end to end. In
 // training they pay where rows share few sets of a cache: in place of a twin for nothing,
-// beside the parameter for many rows.
-func (d *deriver) panels(u *uses, w *ir.Value, columns int, turned bool) bool {
+// beside the parameter for many rows. They also pay where a task takes few rows, as those of
+// images: then each task reads all of a wide parameter, from afar, as images have displaced it.
+func (d *deriver) panels(u *uses, w *ir.Value, columns int, turned, few bool) bool {
 	depth := w.Type.Shape.Count() / max(columns, 1)
 	switch {
 	case depth == 0 || columns == 0 || d.o.panels == panelsNowhere:
@@ -274,10 +307,30 @@ func (d *deriver) panels(u *uses, w *ir.Value, columns int, turned bool) bool {
 		return false
 	case !d.o.train:
 		return true
+	case few && columns >= panelWide && (turned || !u.trained || u.rows >= panelTasks):
+		return !turned || !u.keeps
 	case columns%panelStride != 0 || depth < panelDepth:
 		return false
 	case turned:
 		return !u.keeps
 	}
 	return !u.trained || u.rows >= panelRows
+}
+
+// fewRows reports whether tasks take few rows: a step reads and writes much of each, as of
+// images, and what it makes is to be near for the next one.
+func fewRows(g *ir.Graph, at ir.Binding) bool {
+	one := at.WithRows(1)
+	for _, n := range g.Nodes {
+		each := 0
+		for _, v := range slices.Concat(n.In, n.Out) {
+			if v.Type.Rank() > 0 && v.Type.Shape[0] == ir.Rows() {
+				each += v.Type.Shape.ElemsAt(one) * v.Type.DType.Size()
+			}
+		}
+		if each > imageBytes {
+			return true
+		}
+	}
+	return false
 }

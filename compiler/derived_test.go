@@ -335,6 +335,42 @@ func TestWherePanelsPay(t *testing.T) {
 	}
 }
 
+// TestPanelsBesideImages looks at which products read panels where tasks take few rows: wide ones,
+// also in place of a twin, if an update writes panels beside a parameter for enough rows.
+func TestPanelsBesideImages(t *testing.T) {
+	for _, c := range []struct {
+		name              string
+		rows, pool, width int
+		want              []string
+	}{
+		{"wide", 256, 2, 600, []string{"a/dense1/w.P", "b/dense1/w.P"}},
+		{"wide, for few rows", 32, 2, 600, []string{"a/dense1/w.P"}},
+		{"narrow", 256, 14, 4, nil},
+	} {
+		a := spec.Sequential("a", spec.Conv(16, 3).Same(), spec.ReLU(), spec.MaxPool(c.pool), spec.Flatten(), spec.Dense(20))
+		y := spec.Input("x", 1, 28, 28).Then(a, spec.Sequential("b", spec.Dense(c.width)))
+		g, err := spec.NewModel("images", spec.MSE(y, spec.Input("y", c.width))).Graph()
+		if err != nil {
+			t.Fatal(err)
+		}
+		tw, err := compileTwin(g, segmentsOf(g), Options{Rows: c.rows})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for i := range tw.train.Steps {
+			if s := &tw.train.Steps[i]; len(s.In) > 1 {
+				if _, ok := s.Op.(ops.GemmPanels); ok {
+					got = append(got, tw.train.Buffers[s.In[1]].Name)
+				}
+			}
+		}
+		if slices.Sort(got); !slices.Equal(got, c.want) {
+			t.Errorf("%s: products read panels %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
 // TestDerivedOutlivesRows runs an engine on other rows than before, which means that
 // divide by them follow: nothing that is derived is made again.
 func TestDerivedOutlivesRows(t *testing.T) {

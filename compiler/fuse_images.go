@@ -5,6 +5,30 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ops"
 )
 
+// fuseImageSum puts what is added to a convolution that only the sum reads, element by element,
+// into it: the end of a residual block whose normalisation is part of the filters.
+func fuseImageSum(b *ir.Builder, n *ir.Node, once func(*ir.Value) bool) *ir.Value {
+	if n.Op != (ops.Add{}) {
+		return nil
+	}
+	for i, v := range n.In {
+		plus := n.In[1-i]
+		if v.Def == nil || !once(v) || !plus.Type.Equal(v.Type) {
+			continue
+		}
+		op, ok := v.Def.Op.(ops.ConvLast)
+		if !ok || op.Relu {
+			continue
+		}
+		if _, sum := op.Operands(ir.TypesOf(v.Def.In)); sum >= 0 {
+			continue
+		}
+		b.Layer, b.Pos = v.Def.Layer, v.Def.Pos
+		return b.Op(op, append(append([]*ir.Value{}, v.Def.In...), plus)...)
+	}
+	return nil
+}
+
 // fuseImageRelu puts a Relu into the convolution that only it reads.
 func fuseImageRelu(b *ir.Builder, n *ir.Node, once func(*ir.Value) bool) *ir.Value {
 	if n.Op != (ops.Relu{}) || n.In[0].Def == nil || !once(n.In[0]) {

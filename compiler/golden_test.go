@@ -88,7 +88,7 @@ func runGolden(t *testing.T, p pass, file string) {
 	c := readGolden(t, file)
 	words := strings.Fields(c.words)
 	for _, w := range words {
-		if !slices.Contains([]string{"inference", "differentiated", "changes-meaning", "keeps-head"}, w) {
+		if !slices.Contains([]string{"inference", "differentiated", "changes-meaning", "keeps-head", "many-rows"}, w) {
 			t.Fatalf("unknown word %q", w)
 		}
 	}
@@ -102,6 +102,9 @@ func runGolden(t *testing.T, p pass, file string) {
 	origin, _ := g.Clone()
 	s := &state{opt: Options{Rows: 4}, inference: slices.Contains(words, "inference"),
 		differentiated: slices.Contains(words, "differentiated"), planned: true, loss: "loss"}
+	if slices.Contains(words, "many-rows") {
+		s.opt.UpdateRows = 256
+	}
 	if slices.Contains(words, "keeps-head") {
 		s.opt.BF16 = &BF16{Rows: 64, Keep: func(layer string) bool { return layer == "head" }}
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/compiler/plan"
 )
 
@@ -47,9 +48,10 @@ type lowering struct {
 	steps     []pending
 	reads     map[int][]read // of parameters, state and what is made once, by root buffer
 	params    map[*ir.Value]int
-	grads     map[*ir.Value]int        // stored gradients, by parameter
-	starts    map[*ir.Node][]*ir.Value // where the chains of parameters' gradients begin, one a result
-	continued map[*ir.Value]bool       // parameters whose gradient is such a chain
+	grads     map[*ir.Value]int            // stored gradients, by parameter
+	starts    map[*ir.Node][]*ir.Value     // where the chains of parameters' gradients begin, one a result
+	continued map[*ir.Value]bool           // parameters whose gradient is such a chain,
+	orders    map[*ir.Value]ops.Interleave // made in that order of its features
 	last      slot
 	derived   map[int][]int // what follows a parameter, by its buffer, in order
 	maker     map[int]int   // step that makes a buffer
@@ -83,7 +85,7 @@ func lower(g *ir.Graph, o lowerOptions) (*plan.Plan, error) {
 	o.capacity = used(g, o.capacity)
 	g = derive(g, o)
 	l := &lowering{g: g, o: o, buf: map[*ir.Value]int{}, place: map[int]place{}, reads: map[int][]read{}, params: map[*ir.Value]int{},
-		grads: map[*ir.Value]int{}, starts: map[*ir.Node][]*ir.Value{}, continued: map[*ir.Value]bool{}}
+		grads: map[*ir.Value]int{}, starts: map[*ir.Node][]*ir.Value{}, continued: map[*ir.Value]bool{}, orders: map[*ir.Value]ops.Interleave{}}
 	l.p = &plan.Plan{Name: g.Name, Capacity: o.capacity, StoreGrads: o.train && o.storeGrads, Shards: o.shards, Loss: -1}
 	if err := l.roots(); err != nil {
 		return nil, err

@@ -175,7 +175,7 @@ func (l *lowering) sources(grads map[string]int) {
 		if !ok {
 			continue
 		}
-		if t.Block == 0 { // else its rows are a slice of no axis
+		if t.Slices() { // else its rows are a slice of no axis
 			from[out] = origin{o.param, t.Axis}
 		}
 		l.derived[o.param] = append(l.derived[o.param], out)

@@ -12,16 +12,21 @@ type Follower interface {
 
 // Track says where the elements that one index i of an axis of an operand decides are in
 // the result, an axis of n indices: those with the index i of Axis, or n-1-i if Mirrored
-// is set. With a Block they have the index i/Block of Axis, and i%Block of the last axis,
+// is set. With Groups of m indices each, index i is at i%m*Groups + i/m: one of each group in
+// turn. With a Block they have the index i/Block of Axis, and i%Block of the last axis,
 // whose length Block is: panels; or of the axes Rest, the digits of i%Block by their lengths,
 // whose product Block is: tiles. No other index decides any of them, and every element of the
 // result that depends on the operand at all is one of some index.
 type Track struct {
 	Axis     int
 	Mirrored bool
+	Groups   int
 	Block    int
 	Rest     Axes
 }
+
+// Slices reports whether what a slice of the operand decides is a slice of Axis.
+func (t Track) Slices() bool { return t.Block == 0 && t.Groups == 0 }
 
 // In returns which index decides the element of the result with these coordinates, of n.
 func (t Track) In(at []int, out []int, n int) int {
@@ -29,6 +34,8 @@ func (t Track) In(at []int, out []int, n int) int {
 	switch {
 	case t.Mirrored:
 		return n - 1 - i
+	case t.Groups > 0:
+		return i%t.Groups*(n/t.Groups) + i/t.Groups
 	case t.Block == 0:
 		return i
 	}
@@ -51,6 +58,8 @@ func (t Track) Of(lo, hi, n int) (from, to int) {
 	switch {
 	case t.Mirrored:
 		return n - hi, n - lo
+	case t.Groups > 0:
+		return 0, n
 	case t.Block > 0:
 		return lo / t.Block, (hi + t.Block - 1) / t.Block
 	}
@@ -75,6 +84,8 @@ func (t Track) fits(n int, out Shape) bool {
 	switch {
 	case t.Axis < 0 || t.Axis > last:
 		return false
+	case t.Groups != 0:
+		return t.Groups > 0 && t.Block == 0 && !t.Mirrored && out[t.Axis].Length() == n && n%t.Groups == 0
 	case t.Block == 0:
 		return out[t.Axis].Length() == n
 	}

@@ -21,6 +21,9 @@ func (comparison) Split(in []ir.Type, out ir.Type) ([]ir.Access, bool) {
 	return splitBroadcast(in, out)
 }
 
+// InPlace states that it works element by element; the result has a type of its own.
+func (comparison) InPlace([]ir.Type) (operand int, elementwise bool) { return -1, true }
+
 // Bound leaves a comparison of two that are nearer than their errors open.
 func (comparison) Bound(c *ir.Call) ([]ir.Estimate, error) {
 	return boundPairs(c, func(p pair) (float64, bool) {

@@ -7,7 +7,8 @@ import (
 )
 
 // ConvLast is Conv in one group, of x [N … C] by filters f [kernel… C O], plus bias [O] if
-// given: y [N … O]. With Relu set, negative results become 0.
+// given, plus a last operand of y's type if given: y [N … O]. With Relu set, negative results
+// become 0.
 type ConvLast struct {
 	lastOp
 	Strides   ir.Axes `attr:"strides"`
@@ -84,9 +85,36 @@ func (op ConvFilterGradLast) first() ConvFilterGrad {
 	return ConvFilterGrad{op.Kernel, op.Strides, op.Dilations, op.Pads, 1}
 }
 
+// Operands returns where the bias and what is added stand among operands of these types, -1
+// for what is not given. They differ in their axes: a bias has one.
+func (ConvLast) Operands(in []ir.Type) (bias, plus int) {
+	bias, plus = -1, -1
+	for i := 2; i < len(in); i++ {
+		if in[i].Rank() > 1 {
+			plus = i
+			break
+		}
+		bias = i
+	}
+	return bias, plus
+}
+
+// product returns the operands without what is added.
+func (op ConvLast) product(in []ir.Type) []ir.Type {
+	if _, plus := op.Operands(in); plus >= 0 && plus == len(in)-1 {
+		return in[:plus]
+	}
+	return in
+}
+
 // Infer returns [N … O].
 func (op ConvLast) Infer(in []ir.Type) ([]ir.Type, error) {
-	return lastInfer(op.first(), in, convForms, ChannelsLast)
+	product := op.product(in)
+	out, err := lastInfer(op.first(), product, convForms, ChannelsLast)
+	if err == nil && len(in) > len(product) && !in[len(product)].Equal(out[0]) {
+		return nil, fmt.Errorf("what is added must have the result's type, %v, got %v", out[0], in[len(product)])
+	}
+	return out, err
 }
 
 // Infer returns [N … O].
@@ -129,7 +157,17 @@ func firstLength(t ir.Type) (int, bool) {
 
 // Eval is the reference meaning.
 func (op ConvLast) Eval(env *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
-	y, err := lastEval(op.first(), env, in, convForms, ChannelsLast)
+	types := make([]ir.Type, len(in))
+	for i, t := range in {
+		types[i] = t.Type()
+	}
+	n := len(op.product(types))
+	y, err := lastEval(op.first(), env, in[:n], convForms, ChannelsLast)
+	if err == nil && n < len(in) {
+		for i, v := range in[n].F64 {
+			y[0].F64[i] += v
+		}
+	}
 	return rectified(y, op.Relu), err
 }
 
@@ -186,8 +224,14 @@ func (SumParts) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 	return one(out)
 }
 
-// Split states that rows of the result need those of x.
-func (ConvLast) Split(in []ir.Type, _ ir.Type) ([]ir.Access, bool) { return splitLast(in, 1) }
+// Split states that rows of the result need those of x and of what is added.
+func (op ConvLast) Split(in []ir.Type, _ ir.Type) ([]ir.Access, bool) {
+	access, ok := splitLast(in, 1)
+	if _, plus := op.Operands(in); plus >= 0 {
+		access[plus] = ir.Axis0
+	}
+	return access, ok
+}
 
 // Split states that rows of the result need those of x.
 func (ConvTransposeLast) Split(in []ir.Type, _ ir.Type) ([]ir.Access, bool) { return splitLast(in, 1) }
@@ -255,6 +299,7 @@ func LastShapeOf(op ir.Op, in []ir.Type) (ConvShape, bool) {
 	}
 	switch op := op.(type) {
 	case ConvLast:
+		in = op.product(in)
 		return ConvShapeOf(op.first(), turn(convForms))
 	case ConvTransposeLast:
 		return ConvShapeOf(op.first(), turn(convTransposeForms))

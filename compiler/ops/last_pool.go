@@ -182,6 +182,10 @@ func PoolLastOf(op ir.Op, in []ir.Type) (PoolShape, bool) {
 		return PoolShapeOf(op.first(), first)
 	case MaxPoolGradLast:
 		return PoolShapeOf(op.first(), first)
+	case MaxPoolWinnersLast:
+		return PoolShapeOf(op.first(), first)
+	case MaxPoolWinnersGradLast:
+		return PoolShapeOf(op.first(), []ir.Type{op.operand(first[1])})
 	case AveragePoolLast:
 		return PoolShapeOf(op.first(), first)
 	case AveragePoolGradLast:

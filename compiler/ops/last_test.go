@@ -45,7 +45,11 @@ func (r draw) channelsLast(kind ir.Op) (ir.Op, []ir.Type) {
 		op, in := r.convolution(ops.Conv{})
 		c := op.(ops.Conv)
 		in[0], in[1] = turn(in[0], ops.ChannelsLast), turn(in[1], ops.FiltersLast)
-		return ops.ConvLast{Strides: c.Strides, Dilations: c.Dilations, Pads: c.Pads, Relu: r.IntN(2) == 0}, in
+		last := ops.ConvLast{Strides: c.Strides, Dilations: c.Dilations, Pads: c.Pads, Relu: r.IntN(2) == 0}
+		if out, err := last.Infer(in); err == nil && r.IntN(2) == 0 { // what is added
+			in = append(in, out[0])
+		}
+		return last, in
 	case ops.ConvTransposeLast:
 		op, in := r.convolution(ops.ConvTranspose{})
 		c := op.(ops.ConvTranspose)
@@ -63,6 +67,16 @@ func (r draw) channelsLast(kind ir.Op) (ir.Op, []ir.Type) {
 		op, in := r.convolution(ops.MaxPoolGrad{})
 		c := op.(ops.MaxPoolGrad)
 		return ops.MaxPoolGradLast{Kernel: c.Kernel, Strides: c.Strides, Dilations: c.Dilations, Pads: c.Pads, Relu: r.IntN(2) == 0}, images(in)
+	case ops.MaxPoolWinnersLast:
+		op, in := r.convolution(ops.MaxPool{})
+		c := op.(ops.MaxPool)
+		return ops.MaxPoolWinnersLast{Kernel: c.Kernel, Strides: c.Strides, Dilations: c.Dilations, Pads: c.Pads, Relu: r.IntN(2) == 0}, images(in)
+	case ops.MaxPoolWinnersGradLast:
+		op, in := r.convolution(ops.MaxPoolGrad{})
+		c := op.(ops.MaxPoolGrad)
+		lengths, _ := in[0].Shape[2:].Fixed()
+		in[0] = ir.Type{DType: ir.U8, Shape: in[1].Shape}
+		return ops.MaxPoolWinnersGradLast{Lengths: ir.MakeAxes(lengths...), Kernel: c.Kernel, Strides: c.Strides, Dilations: c.Dilations, Pads: c.Pads}, images(in)
 	case ops.AveragePoolLast:
 		op, in := r.convolution(ops.AveragePool{})
 		c := op.(ops.AveragePool)

@@ -175,19 +175,20 @@ func (op MaxPoolGrad) Infer(in []ir.Type) ([]ir.Type, error) {
 	return result(in[0].DType, in[0].Shape.Clone())
 }
 
-// winners calls f with each place and the element of x that wins there.
-func (p *pool) winners(x *ir.Tensor, f func(at, from int)) {
+// winners calls f with each place, the element of x that wins there, and its number among those
+// that the window sees.
+func (p *pool) winners(x *ir.Tensor, f func(at, from, number int)) {
 	taps := p.taps(p.in, p.out)
 	size := ir.Elems(p.in)
 	for i := range x.Shape[0] * x.Shape[1] {
 		for at, list := range taps {
-			best := -1
-			for _, t := range list {
+			best, number := -1, 0
+			for n, t := range list {
 				if from := i*size + t.x; best < 0 || compareElems(x, from, best) > 0 {
-					best = from
+					best, number = from, n
 				}
 			}
-			f(i*len(taps)+at, best)
+			f(i*len(taps)+at, best, number)
 		}
 	}
 }
@@ -209,7 +210,7 @@ func (op MaxPoolOf) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 		return nil, err
 	}
 	y := p.made(in[0])
-	p.winners(in[0], func(at, from int) { y.F64[at] = in[1].F64[from] })
+	p.winners(in[0], func(at, from, _ int) { y.F64[at] = in[1].F64[from] })
 	return one(y)
 }
 
@@ -220,7 +221,7 @@ func (op MaxPoolGrad) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 		return nil, err
 	}
 	dx := ir.NewTensor(ir.F64, in[0].Shape...)
-	p.winners(in[0], func(at, from int) { dx.F64[from] += in[1].F64[at] })
+	p.winners(in[0], func(at, from, _ int) { dx.F64[from] += in[1].F64[at] })
 	return one(dx)
 }
 

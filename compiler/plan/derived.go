@@ -41,8 +41,8 @@ func (p *Plan) derivation(id int, before map[int]Derivation) (Derivation, error)
 	in, out := &p.Buffers[s.In[0]], &p.Buffers[s.Out[0]]
 	d := Derivation{Step: id, From: s.In[0], Param: s.In[0]}
 	switch from, ok := before[s.In[0]]; {
-	case ok && from.Track.Block > 0:
-		return d, fmt.Errorf("%s is derived from the panels %s, in which the rows of a parameter are not a slice", out.Name, in.Name)
+	case ok && !from.Track.Slices():
+		return d, fmt.Errorf("%s is derived from %s, in which the rows of a parameter are not a slice", out.Name, in.Name)
 	case ok:
 		d.Param, d.Axis, d.Mirrored = from.Param, from.Track.Axis, from.Mirrored != from.Track.Mirrored
 	case in.Kind != Param || in.Alias >= 0:

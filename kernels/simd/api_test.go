@@ -223,6 +223,8 @@ func TestShortSlicesPanic(t *testing.T) {
 		"huge":    func() { Gemm(3, 1, 1, s, math.MaxInt/2+1, 1, s, 2, s, 1, false, Epilogue{}) },
 		"bias":    func() { Gemm(2, 2, 2, s, 2, 1, s, 2, s, 2, false, Epilogue{Bias: s[:1]}) },
 		"mask":    func() { Gemm(2, 2, 2, s, 2, 1, s, 2, s, 2, false, Epilogue{Mask: s[:3], LDMask: 2}) },
+		"plus":    func() { Gemm(2, 2, 2, s, 2, 1, s, 2, s, 2, false, Epilogue{Plus: s[:3], LDPlus: 2}) },
+		"both":    func() { Gemm(2, 2, 2, s, 2, 1, s, 2, s, 2, false, Epilogue{Plus: s, LDPlus: 2, Mask: s, LDMask: 2}) },
 		"unary":   func() { Exp(s, s[:3]) },
 		"binary":  func() { Add(s, s, s[:3]) },
 		"row":     func() { AddRow(s, s, s[:3]) },
@@ -248,6 +250,9 @@ func TestShortSlicesPanic(t *testing.T) {
 		"and dy":  func() { ColumnDots(2, 2, s[:3], s, 2, s, s, s) },
 		"dots":    func() { LineDot(s, s[:3]) },
 		"columns": func() { ColumnSums(2, 3, s, 3, s, false) },
+		"masked":  func() { ColumnSumsReluGrad(2, 2, s[:3], s, 2, s, false) },
+		"masks":   func() { ColumnSumsReluGrad(2, 2, s, s[:3], 2, s, false) },
+		"sums of": func() { ColumnSumsReluGrad(2, 2, s, s, 2, s[:1], false) },
 		"adam":    func() { Adam(s, s, s[:3], s, AdamParams{}) },
 	} {
 		func() {
@@ -271,6 +276,7 @@ func TestNoAllocation(t *testing.T) {
 				Gemm(packRows, n, k, big, k, 1, big, n, out, n, false, Epilogue{})
 				var a, b, c, d [80]float32 // on the stack: nothing may make them escape
 				Gemm(5, 9, 7, a[:], 7, 1, b[:], 9, c[:], 9, true, Epilogue{Bias: d[:], Relu: true, Mask: d[:], LDMask: 9})
+				Gemm(5, 9, 7, a[:], 7, 1, b[:], 9, c[:], 9, true, Epilogue{Plus: d[:], LDPlus: 9})
 				Transpose(8, 9, a[:], 9, b[:], 8)
 				Relu(a[:], b[:])
 				Exp(a[:], b[:])
@@ -294,6 +300,7 @@ func TestNoAllocation(t *testing.T) {
 				SaltAndPepper(a[:], b[:], k, k, 3, 0.5, 0, 1)
 				AddNormal(a[:], b[:], k, 3, 0.5)
 				ColumnSums(8, 9, a[:], 9, b[:], false)
+				ColumnSumsReluGrad(8, 9, a[:], c[:], 9, b[:], false)
 				Adam(a[:], b[:], c[:], d[:], AdamParams{Beta1: .9, Beta2: .999, Step: 1})
 				SGD(a[:], b[:], c[:], SGDParams{})
 				RMSProp(a[:], b[:], c[:], RMSPropParams{})

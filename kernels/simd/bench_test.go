@@ -18,6 +18,7 @@ func BenchmarkVector(b *testing.B) {
 	}
 	pairs := NewWindows(16, n/16, window(32, 2, 2, 0))
 	threes := NewWindows(16, n/16, window(32, 3, 2, 1))
+	won := make([]uint8, n)
 	for _, c := range []struct {
 		name string
 		f    func()
@@ -52,8 +53,12 @@ func BenchmarkVector(b *testing.B) {
 		{"colsums100", func() { ColumnSums(163, 100, x, 100, z, false) }},
 		{"maxpool2x2", func() { pairs.MaxPool(y, x) }},
 		{"maxpool2x2grad", func() { pairs.MaxPoolGrad(z, x, y, true) }},
+		{"maxpool2x2winners", func() { pairs.MaxPoolWinners(y, won, x, true) }},
+		{"maxpool2x2winnersgrad", func() { pairs.MaxPoolWinnersGrad(z, won, y) }},
 		{"maxpool3x3", func() { threes.MaxPool(y, x) }},
 		{"maxpool3x3grad", func() { threes.MaxPoolGrad(z, x, y, true) }},
+		{"maxpool3x3winners", func() { threes.MaxPoolWinners(y, won, x, true) }},
+		{"maxpool3x3winnersgrad", func() { threes.MaxPoolWinnersGrad(z, won, y) }},
 		{"transpose128", func() { Transpose(128, 128, x, 128, y, 128) }},
 		{"adam", func() { Adam(w, x, y, z, AdamParams{LR: 1e-3, Beta1: .9, Beta2: .999, Eps: 1e-8, Step: 10}) }},
 		{"rmsprop", func() { RMSProp(w, x, y, RMSPropParams{LR: 1e-3, Rho: .9, Eps: 1e-6}) }},

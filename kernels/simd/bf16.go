@@ -59,7 +59,7 @@ func fromBF16Go(dst []float32, src []uint16) {
 //
 // Element (i, p) of A is at i·rsa + p·csa and element (p, j) of B at p·rsb + j·csb; any strides serve, but kernels want one
 // stride of each to be 1. Rows of C are ldc elements apart. tmp is scratch of BF16Scratch(m, n, k) elements at least, whose
-// contents do not matter. C must not overlap anything else. GemmBF16 panics, as an index out of range does, when a slice is
+// contents do not matter. C must not overlap anything else. Plus must be nil. GemmBF16 panics, as an index out of range does, when a slice is
 // shorter than its shape and strides say.
 func GemmBF16(m, n, k int, a []uint16, rsa, csa int, b []uint16, rsb, csb int, c []float32, ldc int, accumulate bool, e Epilogue, tmp []float32) {
 	if m <= 0 || n <= 0 {
@@ -78,6 +78,9 @@ func gemmBF16(m, n, k int, a []uint16, rsa, csa int, b bf16Right, c []float32, l
 		needStrides("A", m, k, rsa, csa, len(a))
 	}
 	needResult(m, n, len(c), ldc, &e)
+	if e.Plus != nil {
+		panic("simd: a product in bf16 adds nothing")
+	}
 	if want := BF16Scratch(m, n, k); len(tmp) < want {
 		panic(fmt.Sprintf("simd: scratch of %d elements, want %d", len(tmp), want))
 	}

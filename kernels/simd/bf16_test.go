@@ -449,6 +449,7 @@ func TestBF16Refuses(t *testing.T) {
 		"rows of C":  func() { GemmBF16(3, 3, 4, a, 4, 1, b, 3, 1, c, 2, false, Epilogue{}, tmp) },
 		"bias":       func() { GemmBF16(3, 3, 4, a, 4, 1, b, 3, 1, c, 3, false, Epilogue{Bias: c[:2]}, tmp) },
 		"the mask":   func() { GemmBF16(3, 3, 4, a, 4, 1, b, 3, 1, c, 3, false, Epilogue{Mask: c[:8], LDMask: 3}, tmp) },
+		"adds":       func() { GemmBF16(3, 3, 4, a, 4, 1, b, 3, 1, c, 3, false, Epilogue{Plus: c, LDPlus: 3}, tmp) },
 		"scratch":    func() { GemmBF16(3, 3, 4, a, 4, 1, b, 3, 1, c, 3, false, Epilogue{}, tmp[1:]) },
 		"tiles":      func() { GemmBF16Tiles(3, 3, 4, a, 4, 1, tiles[1:], c, 3, false, Epilogue{}, tmp) },
 		"columns 2":  func() { PackBF16Tiles(tiles, 4, 3, make([]float32, 12), 3, 1, 0, 4, 2, 4) },

@@ -270,6 +270,18 @@ func callColSums(i isa, rows int, x []float32, ldx int, dst []float32) {
 	}
 }
 
+// callColSumsGrad takes at least one row and one column.
+func callColSumsGrad(i isa, rows int, dy, y []float32, ld int, dst []float32) {
+	switch i {
+	case isaAVX512:
+		f32colsumsgrad_avx512(&dst[0], &dy[0], &y[0], 4*ld, rows, len(dst))
+	case isaAVX2:
+		f32colsumsgrad_avx2(&dst[0], &dy[0], &y[0], 4*ld, rows, len(dst))
+	default:
+		colSumsGradBy(i, rows, dy, y, ld, dst)
+	}
+}
+
 // callRandom takes whole units of drawUnit draws, at least one; x and y may be nil where the op does not read them.
 func callRandom(i isa, o op, dst, x, y []float32, c *randomConsts) {
 	if i == isaGo {

@@ -47,3 +47,7 @@ func callRescaleGrad(i isa, dst, dy, x, shift, scale, bias, along []float32) {
 func callColumnDots(i isa, rows int, dy, x []float32, ldx int, shift, sum, along []float32) {
 	columnDotsBy(i, rows, dy, x, ldx, shift, sum, along)
 }
+
+func callColSumsGrad(i isa, rows int, dy, y []float32, ld int, dst []float32) {
+	colSumsGradBy(i, rows, dy, y, ld, dst)
+}

@@ -30,9 +30,10 @@
 //   - Chain. c[i][j] is one ascending chain acc = fma(a[i][p], b[p][j], acc) over p = 0 … k-1, each step rounded once to
 //     float32. acc starts at +0, or at the stored c[i][j] when accumulating. Stopping at some p and continuing later by
 //     accumulating gives the same bits. The bits do not depend on m, n, tile, strides or kernel set.
-//   - Epilogue. After the whole chain: add bias[j], then max(·, 0), then 0 where the mask is at most 0, then one store.
+//   - Epilogue. After the whole chain: add bias[j], then plus[i][j], then max(·, 0), then 0 where the mask is at most 0,
+//     then one store.
 //   - k = 0. The chain is only its start, 0 or the stored C, followed by the epilogue. A and B are not read.
-//   - Read: exactly the elements of A, B, the bias and the mask. C's old contents are read only when accumulating;
+//   - Read: exactly the elements of A, B and the epilogue's operands. C's old contents are read only when accumulating;
 //     otherwise only what an earlier block of the call wrote. Written: exactly the m·n elements of C, some more than once.
 //     Gaps between its rows keep their bits.
 //   - NaN and Inf follow IEEE 754. Which of several NaNs results is not promised. Rectifiers keep NaN and -0.
@@ -65,7 +66,7 @@
 //
 // Every set computes each element by the same operations in the same order, with correctly rounded division and square
 // root, so a range may be split anywhere. A reduction adds element i into lane i mod 16 in ascending order, then the lanes by
-// halves (i with i+8, +4, +2, +1). ColumnSums adds rows in ascending order.
+// halves (i with i+8, +4, +2, +1). ColumnSums and ColumnSumsReluGrad add rows in ascending order.
 //
 // Subnormals are computed here too, but for the moments that optimizers store: these are 0 where they would be subnormal
 // (package optim says why).

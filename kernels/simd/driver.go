@@ -86,9 +86,7 @@ func gemmBlocks(s *selection, m, n, k int, a []float32, rsa, csa int, b []float3
 			}
 			ep := last
 			ep.row = i
-			if ep.Mask != nil {
-				ep.Mask = ep.Mask[i*ep.LDMask:]
-			}
+			ep.Plus, ep.Mask = rest(ep.Plus, i*ep.LDPlus), rest(ep.Mask, i*ep.LDMask)
 			gemmBlock(s, rows, n, kb, ai, rs, cs, b[p*ldb:], ldb, c[i*ldc:], ldc, accumulate || p > 0, ep, distant, bufB)
 		}
 	}
@@ -101,9 +99,8 @@ func gemmBlock(s *selection, m, n, k int, a []float32, rsa, csa int, b []float32
 	var p gemmArgs // field by field: a literal would be built beside it and copied
 	p.rsa, p.csa, p.ldb, p.ldc = 4*uintptr(rsa), 4*uintptr(csa), 4*uintptr(ldb), 4*uintptr(ldc)
 	p.k = k
-	if e.Mask != nil {
-		p.ldMask = 4 * uintptr(e.LDMask)
-	}
+	beside, ld, flag := e.beside()
+	p.ldMask, p.flags = 4*uintptr(ld), flag
 	if accumulate {
 		p.flags |= gemmAccumulate
 	}
@@ -156,8 +153,8 @@ func gemmBlock(s *selection, m, n, k int, a []float32, rsa, csa int, b []float32
 			first = m / tailRows * tailRows
 			p.a, p.c, p.tiles = &a[0], &c[j], m/tailRows
 			p.stepA, p.stepC, p.stepMask = tailRows*p.rsa, tailRows*p.ldc, tailRows*p.ldMask
-			if e.Mask != nil {
-				p.mask = &e.Mask[j]
+			if beside != nil {
+				p.mask = &beside[j]
 			}
 			if rsa == 1 {
 				f32gemm_tail_turned_avx512(&p)
@@ -172,8 +169,8 @@ func gemmBlock(s *selection, m, n, k int, a []float32, rsa, csa int, b []float32
 			}
 			p.c, p.tiles = &c[i*ldc+j], tiles
 			p.stepC, p.stepMask = uintptr(rows)*p.ldc, uintptr(rows)*p.ldMask
-			if e.Mask != nil {
-				p.mask = &e.Mask[i*e.LDMask+j]
+			if beside != nil {
+				p.mask = &beside[i*ld+j]
 			}
 			if set == isaAVX512 {
 				gemmTile_avx512(rows, t.nr, &p)

@@ -10,9 +10,8 @@ func gemmPanels(s *selection, m, n, k int, a []float32, rsa, csa int, b []float3
 	var p gemmArgs // field by field: a literal would be built beside it and copied
 	p.rsa, p.csa, p.ldb, p.ldc = 4*uintptr(rsa), 4*uintptr(csa), 4*uintptr(ldb), 4*uintptr(ldc)
 	p.k = k
-	if e.Mask != nil {
-		p.ldMask = 4 * uintptr(e.LDMask)
-	}
+	beside, ld, flag := e.beside()
+	p.ldMask, p.flags = 4*uintptr(ld), flag
 	if accumulate {
 		p.flags |= gemmAccumulate
 	}
@@ -24,7 +23,7 @@ func gemmPanels(s *selection, m, n, k int, a []float32, rsa, csa int, b []float3
 	for j := 0; j < n; {
 		t := s.panel(n-j, limit)
 		if t.nr == 0 {
-			last := Epilogue{Bias: rest(e.Bias, j), Relu: e.Relu, Mask: rest(e.Mask, j), LDMask: e.LDMask}
+			last := Epilogue{Bias: rest(e.Bias, j), Plus: rest(e.Plus, j), LDPlus: e.LDPlus, Relu: e.Relu, Mask: rest(e.Mask, j), LDMask: e.LDMask}
 			gemmGo(m, n-j, k, a, rsa, csa, rest(b, j), ldb, c[j:], ldc, accumulate, last)
 			if e.Done != nil {
 				e.tell(m, done, n, n)
@@ -43,8 +42,8 @@ func gemmPanels(s *selection, m, n, k int, a []float32, rsa, csa int, b []float3
 			}
 			p.c, p.tiles = &c[i*ldc+j], tiles
 			p.stepC, p.stepMask = uintptr(rows)*p.ldc, uintptr(rows)*p.ldMask
-			if e.Mask != nil {
-				p.mask = &e.Mask[i*e.LDMask+j]
+			if beside != nil {
+				p.mask = &beside[i*ld+j]
 			}
 			gemmTile_neon(rows, t.nr, &p)
 			i += rows * tiles
@@ -54,12 +53,4 @@ func gemmPanels(s *selection, m, n, k int, a []float32, rsa, csa int, b []float3
 			done = e.tell(m, done, j, n)
 		}
 	}
-}
-
-// rest is x without its first n elements, nil if it has none.
-func rest(x []float32, n int) []float32 {
-	if len(x) == 0 {
-		return nil
-	}
-	return x[n:]
 }

@@ -27,7 +27,7 @@ func TestArgs(t *testing.T) {
 		at += f.Type.Size()
 	}
 	taps := reflect.TypeFor[tapsArgs]()
-	for i, name := range []string{"gemmArgs", "at", "taps", "lines", "lineTiles", "nextA", "nextC", "nextMask", "fetch", "fetchLeft", "fetchTap", "fetchSecond", "leftSecond"} {
+	for i, name := range []string{"gemmArgs", "at", "taps", "lines", "lineTiles", "nextA", "nextC", "nextMask", "fetch", "fetchLeft", "fetchTap", "fetchSecond", "leftSecond", "skipB"} {
 		want := at * uintptr(min(i, 1))
 		if f := taps.Field(i); f.Name != name || f.Offset != want+uintptr(8*max(i-1, 0)) {
 			t.Errorf("field %d of tapsArgs is %s at %d, want %s at %d", i, f.Name, f.Offset, name, want+uintptr(8*max(i-1, 0)))
@@ -40,7 +40,7 @@ func TestArgs(t *testing.T) {
 		}
 	}
 	pool := reflect.TypeFor[poolArgs]()
-	for i, name := range []string{"x", "y", "dx", "at", "taps", "places", "n", "relu"} {
+	for i, name := range []string{"x", "y", "dx", "at", "taps", "places", "n", "relu", "won"} {
 		if f := pool.Field(i); f.Name != name || f.Offset != uintptr(8*i) {
 			t.Errorf("field %d of poolArgs is %s at %d, want %s at %d", i, f.Name, f.Offset, name, 8*i)
 		}

@@ -70,7 +70,7 @@ func (m *machine) bf16(in instruction) bool {
 		})
 	case name == "VPACKUSDW": // within each 128 bits: words of a1, then of a0
 		word := func(v uint32) uint32 { return uint32(min(max(int32(v), 0), 0xffff)) }
-		put(a[2], 8, func(i int) uint32 {
+		put(a[2], a[2].lanes, func(i int) uint32 {
 			src := &m.vec[a[1-i%4/2].reg]
 			at := i&^3 + i%2*2
 			return word(src[at]) | word(src[at+1])<<16

@@ -3,10 +3,12 @@
 package simd
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -164,6 +166,7 @@ func TestEmulatedVector(t *testing.T) {
 			want = append([]float32(nil), z...)
 			colSumsGo(rows, big, ldx, want)
 			sameBits(t, fn(opColSums), emulated(t, p, fn(opColSums), [][]float32{z, big}, 4*ldx, rows, n)[0], want)
+			emulateSumsGrad(t, p, set, n, ran)
 
 			for size, name := range map[int]string{8: "f32transpose", 4: "f32transpose4"} { // the strides are any
 				blocks, strips, fn := 1+n%3, 1+n%2, fmt.Sprintf("%s_%v", name, set)
@@ -271,6 +274,17 @@ func emulateSquaredError(t *testing.T, p *program, fn string, n int) {
 	}
 }
 
+// emulateSumsGrad runs the sums of masked columns.
+func emulateSumsGrad(t *testing.T, p *program, set isa, n int, ran map[string]bool) {
+	rng := rand.New(rand.NewPCG(8, uint64(n)))
+	fn, rows, ld := fmt.Sprintf("f32colsumsgrad_%v", set), 1+n%4, n+2
+	ran[fn] = true
+	dst, dy, y := testValues(rng, n), testValues(rng, (rows-1)*ld+n), testValues(rng, (rows-1)*ld+n)
+	want := slices.Clone(dst)
+	colSumsGradBy(isaGo, rows, dy, y, ld, want)
+	sameBits(t, fn, emulated(t, p, fn, [][]float32{dst, dy, y}, 4*ld, rows, n)[0], want)
+}
+
 // emulateLines runs the passes over several lines against those over one.
 func emulateLines(t *testing.T, p *program, set isa, n int, ran map[string]bool) {
 	t.Helper()
@@ -329,6 +343,7 @@ func emulatePools(t *testing.T, p *program, set isa, ran map[string]bool) {
 	for trial := range 16 {
 		w := randomWindows(rng)
 		x, y, dx := testValues(rng, w.pixels*w.n), testValues(rng, w.places*w.n), testValues(rng, w.pixels*w.n)
+		won := make([]byte, len(y))
 		relu := trial % 2
 		run := func(name string, dx []float32) (after [][]float32) {
 			fn := fmt.Sprintf("f32%s_%v", name, set)
@@ -343,7 +358,7 @@ func emulatePools(t *testing.T, p *program, set isa, ran map[string]bool) {
 				out = append(out, floatBytes(s))
 				args = binary.LittleEndian.AppendUint64(args, m.place(name, out[len(out)-1]))
 			}
-			for _, v := range []uint64{m.place("at", at), uint64(w.taps), uint64(w.places), uint64(w.n), uint64(relu)} {
+			for _, v := range []uint64{m.place("at", at), uint64(w.taps), uint64(w.places), uint64(w.n), uint64(relu), m.place("won", won)} {
 				args = binary.LittleEndian.AppendUint64(args, v)
 			}
 			if err := m.run(fn, m.place("args", args)); err != nil {
@@ -363,6 +378,15 @@ func emulatePools(t *testing.T, p *program, set isa, ran map[string]bool) {
 		}
 		want = append([]float32(nil), dx...)
 		maxPoolGradGo(w, want, x, y, relu == 1)
+		sameBits(t, name, run(name, dx)[2], want)
+
+		wantY, wantWon := append([]float32(nil), y...), make([]byte, len(y))
+		maxPoolWinnersGo(w, wantY, wantWon, x, relu == 1)
+		sameBits(t, "maxpoolwinners", run("maxpoolwinners", nil)[1], wantY)
+		if !bytes.Equal(won, wantWon) {
+			t.Fatalf("maxpoolwinners: %v, want %v", won, wantWon)
+		}
+		name = strings.Replace(name, "maxpool", "maxpoolwinners", 1)
 		sameBits(t, name, run(name, dx)[2], want)
 	}
 }

@@ -35,7 +35,7 @@ func TestEmulatedTaps(t *testing.T) {
 					c = randomTaps(rng, 3, 3, n, 1+rng.IntN(7), 1+rng.IntN(3))
 					c.LDC, c.LineC = n+1, 3*(n+1)
 					c.c = guard(rng, 9*(n+1))
-					c.e.Mask = nil
+					c.beside(rng)
 				}
 				if trial == 5 { // the chains are their start
 					c.K = 0
@@ -52,7 +52,8 @@ func TestEmulatedTaps(t *testing.T) {
 				pb, _ := place(c.b)
 				pc, out := place(c.c.mid)
 				bias, _ := place(c.e.Bias)
-				mask, _ := place(c.e.Mask)
+				beside, _, flag := c.e.beside()
+				mask, _ := place(beside)
 				var at, args []byte
 				for _, v := range c.At {
 					at = binary.LittleEndian.AppendUint64(at, uint64(v))
@@ -61,9 +62,9 @@ func TestEmulatedTaps(t *testing.T) {
 				if c.K == 0 {
 					taps = 0
 				}
-				var flags uint64
+				flags := flag
 				if c.accumulate {
-					flags = gemmAccumulate
+					flags |= gemmAccumulate
 				}
 				if c.e.Relu {
 					flags |= gemmRelu
@@ -81,9 +82,9 @@ func TestEmulatedTaps(t *testing.T) {
 					lines, nextA = 1, 4*c.LineA
 				}
 				for _, v := range []uint64{pa, uint64(4 * c.RowA), uint64(4 * c.ColA), pb, uint64(4 * c.LDB), pc, uint64(4 * c.LDC), bias, uint64(c.K), uint64(rows), 0, uint64(tiles),
-					q.live, uint64(q.last), flags, mask, uint64(4 * c.e.LDMask), uint64(stepA), uint64(stepC), uint64(stepMask), 0, 0, 0, 0, 0,
+					q.live, uint64(q.last), flags, mask, uint64(4 * c.LDC), uint64(stepA), uint64(stepC), uint64(stepMask), 0, 0, 0, 0, 0,
 					m.place("at", at), uint64(taps), uint64(lines), uint64(tiles), uint64(nextA), uint64(nextC), uint64(nextMask),
-					1 << 40, uint64(ahead[0]), 2, 1 << 50, uint64(ahead[1])} {
+					1 << 40, uint64(ahead[0]), 2, 1 << 50, uint64(ahead[1]), uint64(4 * (c.tapB() - c.K*c.LDB))} {
 					args = binary.LittleEndian.AppendUint64(args, v)
 				}
 				fn := fmt.Sprintf("f32taps_%d_%v", tile[1], set)

@@ -305,6 +305,12 @@ func (m *machine) integer(in instruction) {
 			break
 		}
 		m.write(last, uint64(uint32(m.read(a[0]))))
+	case "MOVB": // of a register the other bytes stay
+		if a[0].kind == 'm' {
+			m.write(last, m.read(last)&^0xff|uint64(m.at(m.addr(a[0]), 1)[0]))
+			break
+		}
+		m.at(m.addr(last), 1)[0] = byte(m.read(a[0]))
 	case "LEAQ":
 		m.write(last, m.addr(a[0]))
 	case "KMOVW":
@@ -343,6 +349,8 @@ func (m *machine) integer(in instruction) {
 		m.write(last, m.read(a[0])*m.read(a[1]))
 	case "SHLQ":
 		result(m.read(last)<<m.read(a[0]), false)
+	case "SHRQ":
+		result(m.read(last)>>m.read(a[0]), false)
 	case "SHLL":
 		result(uint64(uint32(m.read(last))<<(m.read(a[0])&31)), false)
 	default:

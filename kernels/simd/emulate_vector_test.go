@@ -73,6 +73,38 @@ func (m *machine) vector(in instruction) {
 		m.vec[dst.reg] = out
 	case "VPMOVZXWD":
 		set(func(i int) uint32 { return uint32(binary.LittleEndian.Uint16(m.at(m.addr(a[0])+2*uint64(i), 2))) })
+	case "VPMOVZXBD":
+		set(func(i int) uint32 {
+			if a[0].kind == 'v' {
+				return m.vec[a[0].reg][i/4] >> (8 * (i % 4)) & 0xff
+			}
+			return uint32(m.at(m.addr(a[0])+uint64(i), 1)[0])
+		})
+	case "VPMOVDB": // to memory
+		for i := range a[0].lanes {
+			if mask>>i&1 != 0 {
+				m.at(m.addr(dst)+uint64(i), 1)[0] = byte(m.vec[a[0].reg][i])
+			}
+		}
+	case "VPACKUSWB": // of 128 bits: bytes of a1, then of a0
+		set(func(i int) (v uint32) {
+			for b := range 4 {
+				at := i%2*4 + b
+				word := int16(x(1-i/2, at/2) >> (16 * (at % 2)))
+				v |= uint32(min(max(word, 0), 0xff)) << (8 * b)
+			}
+			return v
+		})
+	case "VMOVQ":
+		switch {
+		case dst.kind == 'v':
+			v := m.read(a[0])
+			m.vec[dst.reg] = [16]uint32{uint32(v), uint32(v >> 32)}
+		default:
+			m.write(dst, uint64(x(0, 0))|uint64(x(0, 1))<<32)
+		}
+	case "VPCMPEQD":
+		m.compare(dst, a[1].lanes, func(i int) bool { return x(1, i) == x(0, i) })
 	case "VEXTRACTF32X4": // to memory
 		for i := range 4 {
 			binary.LittleEndian.PutUint32(m.at(m.addr(dst)+4*uint64(i), 4), m.vec[a[1].reg][4*int(a[0].imm)+i])

@@ -5,10 +5,12 @@ import (
 	"math/bits"
 )
 
-// Epilogue is what Gemm does to an element after its whole chain, before the store: first the bias, then the rectifier,
-// then the mask.
+// Epilogue is what Gemm does to an element after its whole chain, before the store: first the bias, then what is added,
+// then the rectifier, then the mask. Not both Plus and Mask may be given.
 type Epilogue struct {
 	Bias   []float32 // one value per column of C, added; nil means none
+	Plus   []float32 // [m n], added; nil means none
+	LDPlus int       // elements from row to row of Plus
 	Relu   bool      // max(v, 0); a NaN stays a NaN, a -0 stays a -0
 	Mask   []float32 // y of ReluGrad, [m n]: an element becomes 0 where its y <= 0 and is kept where y is NaN; nil means none
 	LDMask int       // elements from row to row of Mask
@@ -41,7 +43,7 @@ func (e *Epilogue) tell(m, done, j, n int) int {
 // row-major A, (1, lda) its transpose. Rows of B and C are contiguous, ldb and ldc elements apart. Each element of C is
 // one ascending chain of fused multiply-adds over k that starts at 0, or at the stored C when accumulate is set; the
 // result does not depend on m, n, the strides or the kernel set. With k = 0 the chain is its start. Nothing outside the
-// m by n elements of C is written, nothing outside the operands read. C must not overlap A, B, the bias or the mask.
+// m by n elements of C is written, nothing outside the operands read. C must not overlap A, B or anything of the epilogue.
 //
 // Gemm panics, as an index out of range does, when a slice is shorter than its shape and strides say.
 func Gemm(m, n, k int, a []float32, rsa, csa int, b []float32, ldb int, c []float32, ldc int, accumulate bool, e Epilogue) {
@@ -68,9 +70,28 @@ func needResult(m, n, elements, ldc int, e *Epilogue) {
 	if e.Bias != nil && len(e.Bias) < n {
 		panic(fmt.Sprintf("simd: bias has %d values for %d columns", len(e.Bias), n))
 	}
+	if e.Plus != nil {
+		e.alone()
+		needStrides("what is added", m, n, e.LDPlus, 1, len(e.Plus))
+	}
 	if e.Mask != nil {
 		needStrides("the mask", m, n, e.LDMask, 1, len(e.Mask))
 	}
+}
+
+// alone panics if there is a mask beside what is added.
+func (e *Epilogue) alone() {
+	if e.Mask != nil {
+		panic("simd: an epilogue adds a matrix or has a mask, not both")
+	}
+}
+
+// rest is x without its first n elements, nil if it has none.
+func rest(x []float32, n int) []float32 {
+	if len(x) == 0 {
+		return nil
+	}
+	return x[n:]
 }
 
 // needStrides panics unless a rows by cols operand, neither 0, with these strides lies within n elements.
@@ -105,6 +126,9 @@ func gemmGo(m, n, k int, a []float32, rsa, csa int, b []float32, ldb int, c []fl
 			for t := range w {
 				if e.Bias != nil {
 					acc[t] += e.Bias[j+t]
+				}
+				if e.Plus != nil {
+					acc[t] += e.Plus[i*e.LDPlus+j+t]
 				}
 				if e.Relu {
 					acc[t] = relu(acc[t])

@@ -19,7 +19,7 @@ type gemmArgs struct {
 	live     uint64  // columns of the last vector: AVX-512's mask of them, or the number of AVX2's fewer than four
 	last     uintptr // where the last vector begins, in bytes
 	flags    uint64
-	mask     *float32 // nil for none
+	mask     *float32 // what is added or the mask, nil for neither
 	ldMask   uintptr
 	stepA    uintptr // from tile to tile
 	stepC    uintptr
@@ -36,4 +36,17 @@ const (
 	gemmAccumulate = 1 << iota
 	gemmRelu
 	gemmFetchC // fetch C before the chains
+	gemmPlus   // mask is added
+	gemmMask   // mask is one
 )
+
+// beside is what the epilogue reads beside C, the elements from row to row of it, and the flag that says what it is.
+func (e *Epilogue) beside() (x []float32, ld int, flag uint64) {
+	switch {
+	case e.Plus != nil:
+		return e.Plus, e.LDPlus, gemmPlus
+	case e.Mask != nil:
+		return e.Mask, e.LDMask, gemmMask
+	}
+	return nil, 0, 0
+}

@@ -64,12 +64,16 @@ func checkGemmStrides(t *testing.T, rng *rand.Rand, m, n, k, rsa, csa, ldb, ldc 
 	if rng.IntN(2) == 0 {
 		e.Bias = normals(rng, n)
 	}
-	if rng.IntN(2) == 0 {
+	switch rng.IntN(3) {
+	case 0:
+		e.LDPlus = n + rng.IntN(4)
+		e.Plus = testValues(rng, size(m, n, e.LDPlus, 1))
+	case 1:
 		e.LDMask = n + rng.IntN(4)
 		e.Mask = testValues(rng, size(m, n, e.LDMask, 1))
 	}
 	accumulate := rng.IntN(2) == 0
-	what := fmt.Sprintf("m=%d n=%d k=%d rsa=%d csa=%d ldb=%d ldc=%d accumulate=%v bias=%v relu=%v mask=%v", m, n, k, rsa, csa, ldb, ldc, accumulate, e.Bias != nil, e.Relu, e.Mask != nil)
+	what := fmt.Sprintf("m=%d n=%d k=%d rsa=%d csa=%d ldb=%d ldc=%d accumulate=%v bias=%v plus=%v relu=%v mask=%v", m, n, k, rsa, csa, ldb, ldc, accumulate, e.Bias != nil, e.Plus != nil, e.Relu, e.Mask != nil)
 	Gemm(m, n, k, a, rsa, csa, b, ldb, c.mid, ldc, accumulate, e)
 	if m > 0 && n > 0 {
 		gemmGo(m, n, k, a, rsa, csa, b, ldb, want, ldc, accumulate, e)

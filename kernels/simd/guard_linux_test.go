@@ -46,6 +46,17 @@ func edge32(t *testing.T, x []int32, atEnd bool) []int32 {
 	return unsafe.Slice((*int32)(unsafe.Pointer(&f[0])), len(f))
 }
 
+// edge8 is edge for so many bytes.
+func edge8(t *testing.T, n int, atEnd bool) []uint8 {
+	t.Helper()
+	f := edge(t, make([]float32, (n+3)/4), atEnd)
+	b := unsafe.Slice((*uint8)(unsafe.Pointer(&f[0])), 4*len(f))
+	if atEnd {
+		return b[len(b)-n:]
+	}
+	return b[:n:n]
+}
+
 // TestGuardPages: nothing outside the operands is touched, before or after them.
 func TestGuardPages(t *testing.T) {
 	for _, name := range []string{"go", "avx2", "avx512", "avx512-intel", "avx512-amd", "neon"} {
@@ -66,7 +77,11 @@ func TestGuardPages(t *testing.T) {
 				}
 				a, b, c := normals(rng, m*k), normals(rng, k*n), normals(rng, m*n)
 				e := Epilogue{Bias: edge(t, normals(rng, n), end)}
-				e.Mask, e.LDMask = edge(t, normals(rng, m*n), end), n
+				if beside := edge(t, normals(rng, m*n), end); trial%4 < 2 {
+					e.Mask, e.LDMask = beside, n
+				} else {
+					e.Plus, e.LDPlus = beside, n
+				}
 				got := edge(t, c, end)
 				rsa, csa := k, 1
 				if trial%3 == 0 {
@@ -85,7 +100,7 @@ func TestGuardPages(t *testing.T) {
 				}
 				want := p.chains()
 				got := edge(t, p.c.mid, end)
-				p.e.Bias, p.e.Mask = edge(t, p.e.Bias, end), edge(t, p.e.Mask, end)
+				p.e.Bias, p.e.Plus, p.e.Mask = edge(t, p.e.Bias, end), edge(t, p.e.Plus, end), edge(t, p.e.Mask, end)
 				a, b := edge(t, p.a, end), edge(t, p.b, end)
 				GemmTapsAhead(&p.Taps, a, b, got, p.accumulate, p.e, a, b)
 				sameBits(t, p.String(), got, want)
@@ -97,6 +112,9 @@ func TestGuardPages(t *testing.T) {
 				w.at = edge32(t, w.at, end)
 				w.MaxPool(edge(t, dy, end), edge(t, x, end))
 				w.MaxPoolGrad(edge(t, x, end), edge(t, x, end), edge(t, dy, end), trial%3 == 0)
+				won := edge8(t, len(dy), end)
+				w.MaxPoolWinners(edge(t, dy, end), won, edge(t, x, end), trial%3 == 0)
+				w.MaxPoolWinnersGrad(edge(t, x, end), won, edge(t, dy, end))
 			}
 			defer func(old uint64) { fetchAhead = old }(fetchAhead)
 			for n := 1; n < 140; n++ {
@@ -148,6 +166,7 @@ func TestGuardPages(t *testing.T) {
 				Normal(x, k, 4)
 				AddNormal(x, y, k, 4, 2)
 				ColumnSums(1, n, y, n, x, true)
+				ColumnSumsReluGrad(1, n, y, z, n, x, true)
 				Adam(x, y, z, w, AdamParams{Beta1: .9, Beta2: .999, Eps: 1, Step: 1})
 				SGD(x, y, z, SGDParams{Momentum: .9})
 				SGD(x, y, nil, SGDParams{})

@@ -81,7 +81,7 @@ func TestKernels(t *testing.T) {
 				}
 				return
 			}
-			if v.op == opMaxPool || v.op == opMaxPoolGrad {
+			if v.op >= opMaxPool && v.op <= opMaxPoolWinnersGrad {
 				for range 60 {
 					checkPool(t, rng)
 				}
@@ -391,6 +391,7 @@ func checkVector(t *testing.T, rng *rand.Rand, o op, n int) {
 		if n > 0 {
 			colSumsGo(rows, x, max(ldx, 1), want)
 		}
+		checkSumsGrad(t, rng, n)
 	case o >= opUniform && o <= opAddNormal:
 		checkDraws(t, rng, o, dst)
 		return
@@ -398,6 +399,32 @@ func checkVector(t *testing.T, rng *rand.Rand, o op, n int) {
 		checkOptimizer(t, rng, o, n)
 		return
 	}
+	sameBits(t, what, dst.mid, want)
+	dst.check(t, what)
+}
+
+// checkSumsGrad holds sums of masked columns to a loop over the elements, NaN and infinities among both operands.
+func checkSumsGrad(t *testing.T, rng *rand.Rand, n int) {
+	t.Helper()
+	rows, ld, accumulate := rng.IntN(6), n+rng.IntN(3), rng.IntN(2) == 0
+	dy, y := testValues(rng, rows*ld), testValues(rng, rows*ld)
+	dst := guard(rng, n)
+	copy(dst.mid, testValues(rng, n))
+	want := append([]float32(nil), dst.mid...)
+	if !accumulate {
+		clear(want)
+	}
+	for r := range rows {
+		for j := range n {
+			if g := dy[r*ld+j]; y[r*ld+j] <= 0 {
+				want[j] += 0
+			} else {
+				want[j] += g
+			}
+		}
+	}
+	ColumnSumsReluGrad(rows, n, dy, y, ld, dst.mid, accumulate)
+	what := fmt.Sprintf("masked sums of %d rows of %d columns, accumulated %v", rows, n, accumulate)
 	sameBits(t, what, dst.mid, want)
 	dst.check(t, what)
 }

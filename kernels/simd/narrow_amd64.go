@@ -49,7 +49,7 @@ type narrow struct {
 // the other, which are turned, block by block of lines, and then each tap is cut into pixels.
 func tapsNarrow(s *selection, p *Taps, a, b, c []float32, accumulate bool, e Epilogue) bool {
 	pixels, steps := p.ColA == 1 && p.RowA > 1, p.K*len(p.At)
-	if p.N > narrowCols || s.tapsForced || steps < narrowSteps || steps > narrowMost || !pixels && p.RowA != 1 {
+	if p.N > narrowCols || s.tapsForced || p.tapB() != p.K*p.LDB || steps < narrowSteps || steps > narrowMost || !pixels && p.RowA != 1 {
 		return false
 	}
 	n := narrow{p: p, lanes: s.lanes(), vectors: narrowVectors(s.isa[opTaps], p.N)}
@@ -172,10 +172,16 @@ func (n *narrow) finish(s *selection, v, c []float32, to, j int, e Epilogue) {
 	if e.Bias != nil {
 		callScalar(set, opAddScalar, v, v, e.Bias[j])
 	}
+	ld := n.p.LDC
+	if e.Plus != nil {
+		for i := range v {
+			v[i] += e.Plus[to+i*ld]
+		}
+	}
 	if e.Relu {
 		callUnary(set, opRelu, v, v)
 	}
-	if ld := n.p.LDC; ld == 1 && e.Mask == nil {
+	if ld == 1 && e.Mask == nil {
 		copy(c[to:], v)
 	} else if e.Mask == nil {
 		for i, x := range v {

@@ -52,7 +52,7 @@ func emulateNarrow(t *testing.T, p *program, set isa, ran map[string]bool) {
 				rows -= rng.IntN(lanes)
 			}
 			c := randomTaps(rng, 1, rows, cols, 1+rng.IntN(9), 1+rng.IntN(3))
-			c.RowA, c.LineA, c.ColA = 1, 0, 1+rng.IntN(5)
+			c.RowA, c.LineA, c.ColA, c.TapB = 1, 0, 1+rng.IntN(5), 0
 			c.At = []int{rng.IntN(9), rng.IntN(9)}[:min(2, len(c.At))]
 			far := 0
 			for _, at := range c.At {

@@ -81,6 +81,40 @@ func (w *Windows) MaxPoolGrad(dx, x, dy []float32, relu bool) {
 	}
 }
 
+// NoWinner is what MaxPoolWinners remembers where no pixel gets the gradient.
+const NoWinner = 255
+
+// MaxPoolWinners is MaxPool that also sets won [places channels] to which of the pixels that the window sees is the greatest,
+// by its number in the list. With relu, where x is what a rectifier made, that is NoWinner where the greatest is at most 0. It panics when
+// a slice is too short, and if a place sees more pixels than a byte counts beside NoWinner.
+func (w *Windows) MaxPoolWinners(y []float32, won []uint8, x []float32, relu bool) {
+	w.check(len(x), min(len(y), len(won)))
+	w.few()
+	if w.places > 0 {
+		callMaxPoolWinners(selected.Load().isa[opMaxPoolWinners], w, y, won, x, relu)
+	}
+}
+
+// MaxPoolWinnersGrad is MaxPoolGrad by the winners that MaxPoolWinners remembers: dx [pixels channels] is set to the gradient
+// of dy [places channels]. It panics when a slice is too short, and if a place sees more pixels than a byte counts beside NoWinner; dx must not overlap dy.
+func (w *Windows) MaxPoolWinnersGrad(dx []float32, won []uint8, dy []float32) {
+	w.check(len(dx), min(len(dy), len(won)))
+	w.few()
+	if !w.once {
+		clear(dx[:w.pixels*w.n])
+	}
+	if w.places > 0 {
+		callMaxPoolWinnersGrad(selected.Load().isa[opMaxPoolWinnersGrad], w, dx, won, dy)
+	}
+}
+
+// few panics unless a byte tells the pixels of a place apart.
+func (w *Windows) few() {
+	if w.taps > NoWinner {
+		panic(fmt.Sprintf("simd: a place sees %d pixels, of which a byte tells %d apart", w.taps, NoWinner))
+	}
+}
+
 // winner returns which of the pixels that place p sees is the greatest in channel j, by its number in the list.
 func (w *Windows) winner(x []float32, p, j int) (best int) {
 	list := w.at[p*w.taps:][:w.taps]
@@ -113,6 +147,32 @@ func maxPoolGradGo(w *Windows, dx, x, dy []float32, relu bool) {
 				g = 0
 			}
 			dx[at] += g
+		}
+	}
+}
+
+func maxPoolWinnersGo(w *Windows, y []float32, won []uint8, x []float32, relu bool) {
+	for p := range w.places {
+		for j := range w.n {
+			best := w.winner(x, p, j)
+			top := x[int(w.at[p*w.taps+best])+j]
+			if relu && top <= 0 {
+				best = NoWinner
+			}
+			y[p*w.n+j], won[p*w.n+j] = top, uint8(best)
+		}
+	}
+}
+
+func maxPoolWinnersGradGo(w *Windows, dx []float32, won []uint8, dy []float32) {
+	if w.once {
+		clear(dx[:w.pixels*w.n])
+	}
+	for p := range w.places {
+		for j := range w.n {
+			if best := int(won[p*w.n+j]); best < w.taps {
+				dx[int(w.at[p*w.taps+best])+j] += dy[p*w.n+j]
+			}
 		}
 	}
 }

@@ -8,6 +8,7 @@ type poolArgs struct {
 	at              *int32
 	taps, places, n int
 	relu            int
+	won             *uint8
 }
 
 // args are those of kernels; there is at least one place.
@@ -47,5 +48,41 @@ func callMaxPoolGrad(i isa, w *Windows, dx, x, dy []float32, relu bool) {
 		f32maxpoolset_avx2(&p)
 	default:
 		f32maxpoolgrad_avx2(&p)
+	}
+}
+
+func callMaxPoolWinners(i isa, w *Windows, y []float32, won []uint8, x []float32, relu bool) {
+	if i == isaGo {
+		maxPoolWinnersGo(w, y, won, x, relu)
+		return
+	}
+	p := w.args(x, y)
+	p.won = &won[0]
+	if relu {
+		p.relu = 1
+	}
+	if i == isaAVX512 {
+		f32maxpoolwinners_avx512(&p)
+	} else {
+		f32maxpoolwinners_avx2(&p)
+	}
+}
+
+func callMaxPoolWinnersGrad(i isa, w *Windows, dx []float32, won []uint8, dy []float32) {
+	if i == isaGo {
+		maxPoolWinnersGradGo(w, dx, won, dy)
+		return
+	}
+	p := w.args(dx, dy) // there is no x
+	p.x, p.dx, p.won = nil, &dx[0], &won[0]
+	switch {
+	case i == isaAVX512 && w.once:
+		f32maxpoolwinnersset_avx512(&p)
+	case i == isaAVX512:
+		f32maxpoolwinnersgrad_avx512(&p)
+	case w.once:
+		f32maxpoolwinnersset_avx2(&p)
+	default:
+		f32maxpoolwinnersgrad_avx2(&p)
 	}
 }

@@ -1,6 +1,7 @@
 package simd
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -36,10 +37,14 @@ func randomWindows(rng *rand.Rand) *Windows {
 	return NewWindows(1+rng.IntN(40), size*size, window(size, kernel, stride, border))
 }
 
-// checkPool holds windows to the winners as they are defined.
 func checkPool(t *testing.T, rng *rand.Rand) {
 	t.Helper()
-	w := randomWindows(rng)
+	checkWindows(t, rng, randomWindows(rng))
+}
+
+// checkWindows holds windows to the winners as they are defined.
+func checkWindows(t *testing.T, rng *rand.Rand, w *Windows) {
+	t.Helper()
 	what := fmt.Sprintf("%d places of %d of %d pixels, once %v, of %d channels", w.places, w.taps, w.pixels, w.once, w.n)
 	x, dy := testValues(rng, w.pixels*w.n), testValues(rng, w.places*w.n)
 	if rng.IntN(2) == 0 { // many equal ones
@@ -49,18 +54,20 @@ func checkPool(t *testing.T, rng *rand.Rand) {
 	}
 	relu := rng.IntN(2) == 0
 	y, dx := guard(rng, len(dy)), guard(rng, len(x))
-	wantY, wantDX := make([]float32, len(dy)), make([]float32, len(x))
+	wantY, wantDX, wantWon := make([]float32, len(dy)), make([]float32, len(x)), make([]uint8, len(dy))
 	for p := range w.places {
 		for j := range w.n {
-			best := -1
-			for _, at := range w.at[p*w.taps:][:w.taps] {
+			best, number := -1, 0
+			for n, at := range w.at[p*w.taps:][:w.taps] {
 				i := int(at) + j
 				if best < 0 || x[i] > x[best] || x[i] != x[i] && x[best] == x[best] {
-					best = i
+					best, number = i, n
 				}
 			}
-			wantY[p*w.n+j] = x[best]
-			if !relu || !(x[best] <= 0) {
+			wantY[p*w.n+j], wantWon[p*w.n+j] = x[best], uint8(number)
+			if relu && x[best] <= 0 {
+				wantWon[p*w.n+j] = NoWinner
+			} else {
 				wantDX[best] += dy[p*w.n+j]
 			}
 		}
@@ -71,6 +78,19 @@ func checkPool(t *testing.T, rng *rand.Rand) {
 	sameBits(t, what, dx.mid, wantDX)
 	y.check(t, what)
 	dx.check(t, what)
+
+	y, dx = guard(rng, len(dy)), guard(rng, len(x))
+	won := bytes.Repeat([]byte{77}, len(dy)+80)
+	w.MaxPoolWinners(y.mid, won[40:][:len(dy)], x, relu)
+	w.MaxPoolWinnersGrad(dx.mid, won[40:][:len(dy)], dy)
+	sameBits(t, what+", with winners", y.mid, wantY)
+	sameBits(t, what+", by winners", dx.mid, wantDX)
+	y.check(t, what)
+	dx.check(t, what)
+	around := append(slices.Clone(won[:40]), won[40+len(dy):]...)
+	if got := won[40:][:len(dy)]; !bytes.Equal(got, wantWon) || !bytes.Equal(around, bytes.Repeat([]byte{77}, 80)) {
+		t.Fatalf("%s: winners are\n%v, want\n%v; around them %v", what, got, wantWon, around)
+	}
 }
 
 // TestPoolSets runs every set; one that is named joins kernels of the same.
@@ -82,9 +102,18 @@ func TestPoolSets(t *testing.T) {
 			for range 300 {
 				checkPool(t, rng)
 			}
+			most := NewWindows(19, 255, [][]int32{slices.Collect(func(yield func(int32) bool) {
+				for i := int32(0); i < 255 && yield(i); i++ {
+				}
+			})})
+			for range 20 {
+				checkWindows(t, rng, most)
+			}
 			none := NewWindows(3, 0, nil)
 			none.MaxPool(nil, nil)
 			none.MaxPoolGrad(nil, nil, nil, true)
+			none.MaxPoolWinners(nil, nil, nil, true)
+			none.MaxPoolWinnersGrad(nil, nil, nil)
 		})
 	}
 }
@@ -101,6 +130,21 @@ func TestWindows(t *testing.T) {
 		"but 1 elements":                   func() { NewWindows(2, 4, window(2, 2, 2, 0)).MaxPool(make([]float32, 1), make([]float32, 8)) },
 		"an image has 6 elements": func() {
 			NewWindows(2, 4, window(2, 2, 2, 0)).MaxPoolGrad(make([]float32, 6), make([]float32, 8), make([]float32, 2), false)
+		},
+		"but 3 elements": func() {
+			NewWindows(4, 4, window(2, 2, 2, 0)).MaxPoolWinners(make([]float32, 4), make([]uint8, 3), make([]float32, 16), false)
+		},
+		"but 2 elements": func() {
+			NewWindows(4, 4, window(2, 2, 2, 0)).MaxPoolWinnersGrad(make([]float32, 16), make([]uint8, 2), make([]float32, 4))
+		},
+		"an image has 5 elements": func() {
+			NewWindows(2, 4, window(2, 2, 2, 0)).MaxPoolWinnersGrad(make([]float32, 5), make([]uint8, 2), make([]float32, 2))
+		},
+		"sees 256 pixels": func() {
+			NewWindows(1, 256, window(16, 16, 1, 0)).MaxPoolWinners(make([]float32, 1), make([]uint8, 1), make([]float32, 256), false)
+		},
+		"256 pixels, of which a byte tells 255": func() {
+			NewWindows(1, 256, window(16, 16, 1, 0)).MaxPoolWinnersGrad(make([]float32, 256), make([]uint8, 1), make([]float32, 1))
 		},
 	} {
 		got := func() (got string) {
@@ -121,8 +165,13 @@ func TestWindows(t *testing.T) {
 		}
 	}
 	w := NewWindows(16, 16, window(4, 2, 2, 0))
-	x, y, dx := make([]float32, 256), make([]float32, 64), make([]float32, 256)
-	if n := testing.AllocsPerRun(10, func() { w.MaxPool(y, x); w.MaxPoolGrad(dx, x, y, true) }); n > 0 {
+	x, y, dx, won := make([]float32, 256), make([]float32, 64), make([]float32, 256), make([]uint8, 64)
+	if n := testing.AllocsPerRun(10, func() {
+		w.MaxPool(y, x)
+		w.MaxPoolGrad(dx, x, y, true)
+		w.MaxPoolWinners(y, won, x, true)
+		w.MaxPoolWinnersGrad(dx, won, y)
+	}); n > 0 {
 		t.Errorf("%v allocations", n)
 	}
 	if !slices.Equal(w.at[:4], []int32{0, 16, 64, 80}) {

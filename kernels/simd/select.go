@@ -76,6 +76,8 @@ const (
 	opTranspose
 	opMaxPool
 	opMaxPoolGrad
+	opMaxPoolWinners
+	opMaxPoolWinnersGrad
 	opTaps
 	opBF16Gemm // the operations on bf16 come last: see Variants
 	opBF16Round
@@ -89,7 +91,8 @@ func (o op) String() string {
 		"add", "sub", "mul", "div", "max", "min", "relugrad", "sigmoidgrad",
 		"tanhgrad", "addscalar", "mulscalar", "axpy", "leakyrelu", "elu", "sum", "dot", "squarederror", "sigmoidsoftplus",
 		"squaresaround", "normalize", "normalizesums", "normalizegrad", "normsums", "rescale", "rescalegrad", "columndots", "colsums",
-		"uniform", "choose", "keep", "replace", "sample", "normal", "addnormal", "adam", "sgd", "rmsprop", "transpose", "maxpool", "maxpoolgrad", "taps",
+		"uniform", "choose", "keep", "replace", "sample", "normal", "addnormal", "adam", "sgd", "rmsprop", "transpose", "maxpool", "maxpoolgrad",
+		"maxpoolwinners", "maxpoolwinnersgrad", "taps",
 		"bf16gemm", "bf16round", "bf16widen", "bf16pack"}[o]
 }
 

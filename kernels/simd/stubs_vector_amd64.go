@@ -131,6 +131,9 @@ func f32columndots_avx2(sum, along, shift, dy, x *float32, ldx, rows, cols int)
 func f32colsums_avx2(dst, x *float32, ldx, rows, cols int)
 
 //go:noescape
+func f32colsumsgrad_avx2(dst, x, y *float32, ldx, rows, cols int)
+
+//go:noescape
 func f32maxpool_avx2(p *poolArgs)
 
 //go:noescape
@@ -138,6 +141,15 @@ func f32maxpoolgrad_avx2(p *poolArgs)
 
 //go:noescape
 func f32maxpoolset_avx2(p *poolArgs)
+
+//go:noescape
+func f32maxpoolwinners_avx2(p *poolArgs)
+
+//go:noescape
+func f32maxpoolwinnersgrad_avx2(p *poolArgs)
+
+//go:noescape
+func f32maxpoolwinnersset_avx2(p *poolArgs)
 
 //go:noescape
 func f32uniform_avx2(dst, x, y *float32, n int, c *randomConsts)
@@ -396,6 +408,9 @@ func f32columndots_avx512(sum, along, shift, dy, x *float32, ldx, rows, cols int
 func f32colsums_avx512(dst, x *float32, ldx, rows, cols int)
 
 //go:noescape
+func f32colsumsgrad_avx512(dst, x, y *float32, ldx, rows, cols int)
+
+//go:noescape
 func f32maxpool_avx512(p *poolArgs)
 
 //go:noescape
@@ -403,6 +418,15 @@ func f32maxpoolgrad_avx512(p *poolArgs)
 
 //go:noescape
 func f32maxpoolset_avx512(p *poolArgs)
+
+//go:noescape
+func f32maxpoolwinners_avx512(p *poolArgs)
+
+//go:noescape
+func f32maxpoolwinnersgrad_avx512(p *poolArgs)
+
+//go:noescape
+func f32maxpoolwinnersset_avx512(p *poolArgs)
 
 //go:noescape
 func f32uniform_avx512(dst, x, y *float32, n int, c *randomConsts)

@@ -8,12 +8,13 @@ import (
 // Taps says where GemmTaps reads A and writes C. All strides are in elements.
 //
 //	row (l, i), l < Lines, i < M     A[l*LineA + i*RowA + At[t] + q*ColA]     C[l*LineC + i*LDC + j]
-//	step (t, q), t < len(At), q < K  B[(t*K + q)*LDB + j]
+//	step (t, q), t < len(At), q < K  B[t*TapB + q*LDB + j]
 type Taps struct {
 	Lines, M, N, K    int
 	LineA, RowA, ColA int
 	At                []int // of each tap, from the first element of A
 	LDB               int
+	TapB              int // 0 stands for K*LDB: the rows of B lie one after the other
 	LineC, LDC        int
 }
 
@@ -24,7 +25,7 @@ type Taps struct {
 //
 // Each element of C is one ascending chain of fused multiply-adds, over the taps in order and over the steps of each, as
 // in Gemm: its bits are those of a Gemm for each line and tap, where all but the first continue C. With K = 0 the chain is
-// its start. The mask of the epilogue is addressed as C is. Done must be nil.
+// its start. What the epilogue adds, or its mask, is addressed as C is. Done must be nil.
 //
 // Before anything is written GemmTaps panics, as an index out of range does, when a slice is shorter than the lengths say;
 // when a stride or a tap is negative; when rows of C overlap in a line, or lines begin within one row.
@@ -60,10 +61,11 @@ func (p *Taps) check(a, b, c int, e *Epilogue) {
 		}
 		needExtent("A from the last tap on", a-far, p.Lines, p.LineA, p.M, p.RowA, p.K, p.ColA)
 		steps, many := bits.Mul64(uint64(len(p.At)), uint64(p.K))
-		if steps != 0 || many > 1<<62 {
-			panic(fmt.Sprintf("simd: %d taps of %d steps", len(p.At), p.K))
+		rows, each := bits.Mul64(uint64(p.K), uint64(p.LDB))
+		if steps != 0 || many > 1<<62 || rows != 0 || each > 1<<62 {
+			panic(fmt.Sprintf("simd: %d taps of %d steps, in rows %d apart", len(p.At), p.K, p.LDB))
 		}
-		needExtent("B", b, 1, 0, int(many), p.LDB, p.N, 1)
+		needExtent("B", b, len(p.At), p.tapB(), p.K, p.LDB, p.N, 1)
 	}
 	needExtent("C", c, p.Lines, p.LineC, p.M, p.LDC, p.N, 1)
 	if p.LDC < p.N && p.M > 1 || p.LineC < p.N && p.Lines > 1 {
@@ -72,12 +74,29 @@ func (p *Taps) check(a, b, c int, e *Epilogue) {
 	if e.Bias != nil && len(e.Bias) < p.N {
 		panic(fmt.Sprintf("simd: bias has %d values for %d columns", len(e.Bias), p.N))
 	}
-	if e.Mask != nil {
-		if e.LDMask != p.LDC {
-			panic(fmt.Sprintf("simd: rows of the mask are %d apart, those of C %d", e.LDMask, p.LDC))
-		}
-		needExtent("the mask", len(e.Mask), p.Lines, p.LineC, p.M, p.LDC, p.N, 1)
+	if e.Plus != nil {
+		e.alone()
+		p.asC("what is added", len(e.Plus), e.LDPlus)
 	}
+	if e.Mask != nil {
+		p.asC("the mask", len(e.Mask), e.LDMask)
+	}
+}
+
+// tapB is how far the rows of B of two taps are apart.
+func (p *Taps) tapB() int {
+	if p.TapB != 0 {
+		return p.TapB
+	}
+	return p.K * p.LDB
+}
+
+// asC panics unless an operand of so many elements can be addressed as C is.
+func (p *Taps) asC(what string, elements, ld int) {
+	if ld != p.LDC {
+		panic(fmt.Sprintf("simd: rows of %s are %d apart, those of C %d", what, ld, p.LDC))
+	}
+	needExtent(what, elements, p.Lines, p.LineC, p.M, p.LDC, p.N, 1)
 }
 
 // needExtent panics unless an operand of three dimensions, none 0, with these lengths and strides, lies within n elements.
@@ -103,13 +122,12 @@ func tapsLoop(s *selection, p *Taps, a, b, c []float32, accumulate bool, e Epilo
 		for t, at := range p.At {
 			var last Epilogue
 			if t == len(p.At)-1 {
-				if last = e; e.Mask != nil {
-					last.Mask = e.Mask[l*p.LineC:]
-				}
+				last = e
+				last.Plus, last.Mask = rest(e.Plus, l*p.LineC), rest(e.Mask, l*p.LineC)
 			}
 			al, bt := a, b
 			if k > 0 {
-				al, bt = a[l*p.LineA+at:], b[t*k*p.LDB:]
+				al, bt = a[l*p.LineA+at:], b[t*p.tapB():]
 			}
 			if s.isa[opTaps] == isaGo {
 				gemmGo(p.M, p.N, k, al, p.RowA, p.ColA, bt, p.LDB, c[l*p.LineC:], p.LDC, accumulate || t > 0, last)

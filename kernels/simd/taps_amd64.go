@@ -21,6 +21,8 @@ type tapsArgs struct {
 	fetchLeft, fetchTap int
 	fetchSecond         uintptr
 	leftSecond          int
+
+	skipB uintptr // from behind the rows of B of one tap to those of the next
 }
 
 // tapsPanels cuts the chains into blocks of taps, of steps where a tap is long, and lines into blocks that a call computes.
@@ -71,10 +73,12 @@ func tapsBlock(s *selection, p *Taps, t, end, q, k int, a, b, c []float32, accum
 	var g tapsArgs // field by field: see gemmBlock
 	g.rsa, g.csa, g.ldb, g.ldc = 4*uintptr(p.RowA), 4*uintptr(p.ColA), 4*uintptr(p.LDB), 4*uintptr(p.LDC)
 	g.k = k
+	g.skipB = 4 * uintptr(p.tapB()-k*p.LDB)
 	if g.taps = end - t; g.taps > 0 {
 		g.at = &p.At[t]
 	}
-	if e.Mask != nil {
+	beside, _, flag := e.beside()
+	if g.flags = flag; flag != 0 {
 		g.ldMask = g.ldc
 	}
 	if accumulate {
@@ -102,11 +106,11 @@ func tapsBlock(s *selection, p *Taps, t, end, q, k int, a, b, c []float32, accum
 					g.bias = &e.Bias[j]
 				}
 				if g.taps > 0 {
-					g.b = &b[(t*p.K+q)*p.LDB+j]
+					g.b = &b[t*p.tapB()+q*p.LDB+j]
 				}
 				if stacked && n.nr == limit {
 					g.rows, g.tiles, g.lines = 9, 1, 1
-					g.walk(s, p, stackedLines, 0, 0, q, j, a, c, e.Mask)
+					g.walk(s, p, stackedLines, 0, 0, q, j, a, c, beside)
 					j += n.width
 					continue
 				}
@@ -118,10 +122,10 @@ func tapsBlock(s *selection, p *Taps, t, end, q, k int, a, b, c []float32, accum
 				}
 				if higher > 0 {
 					g.rows, g.tiles, g.lines = height+1, higher, min(lines, p.Lines-l)
-					g.walk(s, p, n.nr, l, i, q, j, a, c, e.Mask)
+					g.walk(s, p, n.nr, l, i, q, j, a, c, beside)
 				}
 				g.rows, g.tiles, g.lines = height, tiles-higher, min(lines, p.Lines-l)
-				g.walk(s, p, n.nr, l, i+higher*(height+1), q, j, a, c, e.Mask)
+				g.walk(s, p, n.nr, l, i+higher*(height+1), q, j, a, c, beside)
 				j += n.width
 			}
 		}
@@ -144,7 +148,7 @@ func (g *tapsArgs) ahead(p *Taps, first, second []float32) {
 }
 
 // walk computes tiles of g.rows rows by nr columns, so many in each of so many lines, from row i of line l and column j on.
-func (g *tapsArgs) walk(s *selection, p *Taps, nr, l, i, q, j int, a, c, mask []float32) {
+func (g *tapsArgs) walk(s *selection, p *Taps, nr, l, i, q, j int, a, c, beside []float32) {
 	g.lineTiles = g.tiles
 	down := uintptr(g.tiles-1) * uintptr(g.rows)
 	if g.taps > 0 {
@@ -156,8 +160,8 @@ func (g *tapsArgs) walk(s *selection, p *Taps, nr, l, i, q, j int, a, c, mask []
 	g.c = &c[at]
 	g.stepC = uintptr(g.rows) * g.ldc
 	g.nextC = 4*uintptr(p.LineC) - down*g.ldc
-	if mask != nil {
-		g.mask = &mask[at]
+	if beside != nil {
+		g.mask = &beside[at]
 		g.stepMask, g.nextMask = g.stepC, g.nextC
 	}
 	switch set := s.isa[opTaps]; {

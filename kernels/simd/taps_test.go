@@ -41,6 +41,9 @@ func randomTaps(rng *rand.Rand, lines, m, n, k, taps int) *tapsCase {
 		p.At = append(p.At, at)
 	}
 	p.LDB = n + rng.IntN(4)
+	if rng.IntN(3) == 0 { // a tap is a part of the filters' line, or taps share some
+		p.TapB = 1 + rng.IntN(2*k*p.LDB+1)
+	}
 	p.LDC = n + rng.IntN(4)
 	p.LineC = m*p.LDC + rng.IntN(4)
 	if rng.IntN(4) == 0 && lines > 1 { // lines that lie between the rows of each other
@@ -52,7 +55,7 @@ func randomTaps(rng *rand.Rand, lines, m, n, k, taps int) *tapsCase {
 	}
 	k = max(k, 1)
 	p.a = draw(rng, (lines-1)*p.LineA+(m-1)*p.RowA+far+(k-1)*p.ColA+1)
-	p.b = draw(rng, (taps*k-1)*p.LDB+n)
+	p.b = draw(rng, (taps-1)*max(p.tapB(), p.LDB)+(k-1)*p.LDB+n)
 	p.c = guard(rng, (lines-1)*p.LineC+(m-1)*p.LDC+n)
 	p.each(func(at int) { p.c.mid[at] = float32(rng.NormFloat64()) })
 	p.accumulate = rng.IntN(2) == 0
@@ -60,9 +63,7 @@ func randomTaps(rng *rand.Rand, lines, m, n, k, taps int) *tapsCase {
 	if rng.IntN(2) == 0 {
 		p.e.Bias = normals(rng, n)
 	}
-	if rng.IntN(2) == 0 {
-		p.e.Mask, p.e.LDMask = testValues(rng, len(p.c.mid)), p.LDC
-	}
+	p.beside(rng)
 	return p
 }
 
@@ -106,10 +107,19 @@ func fewColumns(rng *rand.Rand, set isa, pixels bool) *tapsCase {
 	if rng.IntN(2) == 0 {
 		p.e.Bias = normals(rng, p.N)
 	}
-	if rng.IntN(2) == 0 {
+	p.beside(rng)
+	return p
+}
+
+// beside draws what is added, or a mask, or neither.
+func (p *tapsCase) beside(rng *rand.Rand) {
+	p.e.Plus, p.e.Mask = nil, nil
+	switch rng.IntN(3) {
+	case 0:
+		p.e.Plus, p.e.LDPlus = testValues(rng, len(p.c.mid)), p.LDC
+	case 1:
 		p.e.Mask, p.e.LDMask = testValues(rng, len(p.c.mid)), p.LDC
 	}
-	return p
 }
 
 // each runs f for the place of every element of C; the others are canaries.
@@ -124,7 +134,7 @@ func (p *tapsCase) each(f func(at int)) {
 }
 
 func (p *tapsCase) String() string {
-	return fmt.Sprintf("%+v accumulate=%v bias=%v relu=%v mask=%v", p.Taps, p.accumulate, p.e.Bias != nil, p.e.Relu, p.e.Mask != nil)
+	return fmt.Sprintf("%+v accumulate=%v bias=%v plus=%v relu=%v mask=%v", p.Taps, p.accumulate, p.e.Bias != nil, p.e.Plus != nil, p.e.Relu, p.e.Mask != nil)
 }
 
 // chains computes C by its definition, into a copy.
@@ -139,11 +149,14 @@ func (p *tapsCase) chains() []float32 {
 				}
 				for t := range p.At {
 					for q := range p.K {
-						acc = fma(p.a[l*p.LineA+i*p.RowA+p.At[t]+q*p.ColA], p.b[(t*p.K+q)*p.LDB+j], acc)
+						acc = fma(p.a[l*p.LineA+i*p.RowA+p.At[t]+q*p.ColA], p.b[t*p.tapB()+q*p.LDB+j], acc)
 					}
 				}
 				if p.e.Bias != nil {
 					acc += p.e.Bias[j]
+				}
+				if p.e.Plus != nil {
+					acc += p.e.Plus[at]
 				}
 				if p.e.Relu {
 					acc = relu(acc)
@@ -193,9 +206,7 @@ func TestTapsSets(t *testing.T) {
 				p.LineC = 3 * p.LDC
 				p.c = guard(rng, 2*p.LineC+2*p.LDC+p.N)
 				p.each(func(at int) { p.c.mid[at] = float32(rng.NormFloat64()) })
-				if p.e.Mask != nil {
-					p.e.Mask, p.e.LDMask = testValues(rng, len(p.c.mid)), p.LDC
-				}
+				p.beside(rng)
 				p.check(t)
 			}
 			for _, s := range tapsShapes() {
@@ -245,7 +256,7 @@ func TestTapsReference(t *testing.T) {
 					}
 					for tap := range p.At {
 						for q := range p.K {
-							x := float64(p.a[l*p.LineA+i*p.RowA+p.At[tap]+q*p.ColA]) * float64(p.b[(tap*p.K+q)*p.LDB+j])
+							x := float64(p.a[l*p.LineA+i*p.RowA+p.At[tap]+q*p.ColA]) * float64(p.b[tap*p.tapB()+q*p.LDB+j])
 							v += x
 							size += math.Abs(x)
 						}
@@ -267,6 +278,8 @@ func TestTapsRefuses(t *testing.T) {
 		"":                       func(*Taps, *int, *int, *int, *Epilogue) {},
 		"A from":                 func(_ *Taps, a, _, _ *int, _ *Epilogue) { *a-- },
 		"B of":                   func(_ *Taps, _, b, _ *int, _ *Epilogue) { *b-- },
+		"B of lengths":           func(p *Taps, _, _, _ *int, _ *Epilogue) { p.TapB = 31 },
+		"B of lengths and":       func(p *Taps, _, _, _ *int, _ *Epilogue) { p.TapB = -1 },
 		"C of":                   func(_ *Taps, _, _, c *int, _ *Epilogue) { *c-- },
 		"A from the":             func(p *Taps, _, _, _ *int, _ *Epilogue) { p.At = []int{0, 8} },
 		"A from the last":        func(p *Taps, _, _, _ *int, _ *Epilogue) { p.RowA = -1 },
@@ -280,7 +293,12 @@ func TestTapsRefuses(t *testing.T) {
 		"bias has 4":             func(_ *Taps, _, _, _ *int, e *Epilogue) { e.Bias = make([]float32, 4) },
 		"rows of the mask are 6": func(_ *Taps, _, _, _ *int, e *Epilogue) { e.Mask, e.LDMask = make([]float32, 100), 6 },
 		"the mask of":            func(_ *Taps, _, _, _ *int, e *Epilogue) { e.Mask, e.LDMask = make([]float32, c-1), 5 },
-		"does not tell":          func(_ *Taps, _, _, _ *int, e *Epilogue) { e.Done = func(int, int, int, int) {} },
+		"rows of what is added":  func(_ *Taps, _, _, _ *int, e *Epilogue) { e.Plus, e.LDPlus = make([]float32, 100), 6 },
+		"what is added of":       func(_ *Taps, _, _, _ *int, e *Epilogue) { e.Plus, e.LDPlus = make([]float32, c-1), 5 },
+		"not both": func(_ *Taps, _, _, _ *int, e *Epilogue) {
+			e.Plus, e.LDPlus, e.Mask, e.LDMask = make([]float32, c), 5, make([]float32, c), 5
+		},
+		"does not tell": func(_ *Taps, _, _, _ *int, e *Epilogue) { e.Done = func(int, int, int, int) {} },
 	} {
 		p, la, lb, lc, e := good, a, b, c, Epilogue{}
 		f(&p, &la, &lb, &lc, &e)

@@ -168,3 +168,33 @@ func ColumnSums(rows, cols int, x []float32, ldx int, dst []float32, accumulate 
 	needStrides("x", rows, cols, ldx, 1, len(x))
 	callColSums(selected.Load().isa[opColSums], rows, x, ldx, dst)
 }
+
+// ColumnSumsReluGrad is ColumnSums of what [ReluGrad] makes of dy and y, [rows cols] both, ld elements apart: an element of dy
+// counts as 0 where that of y is at most 0, and as it is where that is NaN.
+func ColumnSumsReluGrad(rows, cols int, dy, y []float32, ld int, dst []float32, accumulate bool) {
+	if cols <= 0 {
+		return
+	}
+	need("dst", dst, cols)
+	if dst = dst[:cols]; !accumulate {
+		clear(dst)
+	}
+	if rows <= 0 {
+		return
+	}
+	needStrides("dy", rows, cols, ld, 1, len(dy))
+	needStrides("y", rows, cols, ld, 1, len(y))
+	callColSumsGrad(selected.Load().isa[opColSums], rows, dy, y, ld, dst)
+}
+
+// colSumsGradBy is the same by the kernels of a set that it is made of, for sets without a kernel of their own.
+func colSumsGradBy(i isa, rows int, dy, y []float32, ld int, dst []float32) {
+	var part [normStep]float32
+	for at := 0; at < len(dst); at += normStep {
+		n := min(len(dst)-at, normStep)
+		for r := range rows {
+			callBinary(i, opReluGrad, part[:n], dy[r*ld+at:][:n], y[r*ld+at:][:n])
+			callBinary(i, opAdd, dst[at:at+n], dst[at:at+n], part[:n])
+		}
+	}
+}

@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
@@ -59,6 +60,24 @@ func TestConvKernels(t *testing.T) {
 		x := images(c, in)
 		run(op, rows, x, w)
 		run(op, rows, x, w, ir.T(ir.F32, ir.Fixed(o)))
+		if n < 3 { // plans have no others
+			last := ops.ConvLast{Strides: op.Strides, Dilations: op.Dilations, Pads: op.Pads, Relu: rng.IntN(2) == 0}
+			if round%5 == 0 {
+				last = ops.ConvLast{Relu: last.Relu} // a place is a pixel if the kernel is one
+			}
+			o := o + 5*(round%2) // of more channels an image is cut at its edges
+			turned := []ir.Type{ir.T(ir.F32, append(append(ir.Shape{ir.Rows()}, ir.ShapeOf(in.Slice()...)...), ir.Fixed(c))...),
+				ir.T(ir.F32, ir.ShapeOf(append(kernel.Slice(), c, o)...)...), ir.T(ir.F32, ir.Fixed(o))}
+			if round%10 == 0 {
+				turned[1] = ir.T(ir.F32, append(ir.ShapeOf(slices.Repeat([]int{1}, n)...), ir.ShapeOf(c, o)...)...)
+			}
+			run(last, rows, turned[:2]...)
+			run(last, rows, turned...)
+			if y, err := last.Infer(turned); err == nil {
+				run(last, rows, append(turned[:2:2], y...)...)
+				run(last, rows, append(turned, y...)...)
+			}
+		}
 		if y, err := op.Infer([]ir.Type{x, w}); err == nil {
 			run(ops.ConvFilterGrad{Kernel: kernel, Strides: op.Strides, Dilations: op.Dilations, Pads: op.Pads, Group: group}, rows, x, y[0])
 		}
@@ -78,7 +97,7 @@ func TestConvKernels(t *testing.T) {
 			run(ops.AveragePoolGrad{Lengths: in, Kernel: kernel, Strides: op.Strides, Pads: pool.Pads, CountPads: mean.CountPads}, rows, y[0])
 		}
 	}
-	for _, op := range []ir.Op{ops.Conv{}, ops.ConvTranspose{}, ops.ConvFilterGrad{}, ops.MaxPool{}, ops.MaxPoolOf{}, ops.MaxPoolGrad{}, ops.AveragePool{}, ops.AveragePoolGrad{}} {
+	for _, op := range []ir.Op{ops.Conv{}, ops.ConvLast{}, ops.ConvTranspose{}, ops.ConvFilterGrad{}, ops.MaxPool{}, ops.MaxPoolOf{}, ops.MaxPoolGrad{}, ops.AveragePool{}, ops.AveragePoolGrad{}} {
 		if done[op.Name()] < 40 {
 			t.Error(fmt.Sprintf("only %d nodes of %s were checked", done[op.Name()], op.Name()))
 		}

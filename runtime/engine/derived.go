@@ -103,7 +103,7 @@ func (e *Engine) findDerived() error {
 // kernel makes it, else by one for tiles.
 func (e *Engine) follower(d plan.Derivation) (follow, error) {
 	b := e.binding(&e.p.Steps[d.Step], d.Step, nil)
-	if d.Track.Axis == 0 && d.Track.Block == 0 {
+	if d.Track.Axis == 0 && d.Track.Slices() {
 		sp, ok := b.s.Op.(ir.Splitter)
 		if ok {
 			_, ok = sp.Split(b.inT, b.outT[0])
@@ -128,6 +128,8 @@ func (e *Engine) follower(d plan.Derivation) (follow, error) {
 		return b.followCast(d.Axis), nil
 	case ops.Flip:
 		return b.followFlip(op, d.Axis), nil
+	case ops.Interleave:
+		return b.followInterleave(op, d.Axis), nil
 	}
 	return b.givenFollow(d.Axis)
 }

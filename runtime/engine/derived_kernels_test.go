@@ -59,6 +59,28 @@ func TestPanelKernels(t *testing.T) {
 	}
 }
 
+// TestInterleaveKernels holds rows and columns in groups to the reference, which moves elements
+// that are not finite too.
+func TestInterleaveKernels(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 5))
+	for _, shape := range [][]int{{1}, {12}, {245}, {1, 1}, {6, 1}, {1, 6}, {12, 20}, {35, 48}, {98, 33}, {256, 17}} {
+		for axis, n := range shape {
+			for groups := 1; groups <= n; groups++ {
+				if n%groups > 0 {
+					continue
+				}
+				for _, turned := range []bool{false, true} {
+					if turned && len(shape) == 1 {
+						continue
+					}
+					x := sprinkled(rng, shape...)
+					check(t, rng, ops.Interleave{Axis: axis, Groups: groups, Turned: turned}, 1, []ir.Type{ir.T(ir.F32, ir.ShapeOf(shape...)...)}, []*ir.Tensor{x}, 0)
+				}
+			}
+		}
+	}
+}
+
 // TestFollowKernels changes a slice of an operand, of elements that are not finite too,
 // and holds what the kernel for tiles makes of the result that was there against the
 // whole result. Beside the result nothing may change.
@@ -69,6 +91,13 @@ func TestFollowKernels(t *testing.T) {
 		all := []ir.Op{ops.Cast{To: ir.BF16}, ops.Cast{To: ir.F16}, ops.Flip{}, ops.Flip{Axes: ir.MakeAxes(0)}, ops.Flip{Axes: ir.MakeAxes(1)}, ops.Flip{Axes: ir.MakeAxes(len(shape) - 1)}, ops.Relu{}}
 		if len(shape) == 2 {
 			all = append(all, turn)
+			for axis, n := range shape {
+				for _, groups := range []int{1, 3, 8, n} {
+					if n%groups == 0 {
+						all = append(all, ops.Interleave{Axis: axis, Groups: groups}, ops.Interleave{Axis: axis, Groups: groups, Turned: true})
+					}
+				}
+			}
 			for _, width := range []int{1, 4, 16, 48} {
 				all = append(all, ops.Panels{Width: width}, ops.Panels{Width: width, Turned: true})
 			}

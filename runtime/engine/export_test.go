@@ -182,6 +182,18 @@ func (e *Engine) Locals() []string {
 	return names
 }
 
+// Spot is where a value lies in a worker's memory, in elements.
+type Spot struct{ At, End int }
+
+// Spots returns where the values of a group lie that tasks have in their worker's memory, by buffer.
+func (e *Engine) Spots(g *plan.Group) map[int]Spot {
+	spots := map[int]Spot{}
+	for _, l := range e.local.groups[g] {
+		spots[l.buffer] = Spot{l.at, l.at + l.unit*finer(g, e.p.Capacity, e.workers)}
+	}
+	return spots
+}
+
 // Span is the tasks that one worker owns.
 type Span = span
 

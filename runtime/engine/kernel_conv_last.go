@@ -57,11 +57,12 @@ func (g *images) plain() bool {
 
 // frame is an image with zeros around it, in memory of the worker's own.
 type frame struct {
-	h, w, c     int // of the frame
-	top, left   int // where the image begins
-	ih, iw      int // of the image
-	lines, line int // of the image that lie in the frame, and elements of one
-	whole       bool
+	h, w, c     int   // of the frame
+	top, left   int   // where the image begins
+	ih, iw      int   // of the image
+	lines, line int   // of the image that lie in the frame, and elements of one
+	copied      []int // lines of the image that are read from the frame
+	whole       bool  // nothing is
 }
 
 // newFrame is that of images [ih iw c] of which a window sees h by w pixels from top, left
@@ -70,7 +71,12 @@ func newFrame(ih, iw, c, top, left, h, w int) frame {
 	top, left = min(top, h), min(left, w) // beyond, the window sees zeros alone
 	f := frame{h: h, w: w, c: c, top: top, left: left, ih: ih, iw: iw}
 	f.lines, f.line = max(min(ih, h-top), 0), max(min(iw, w-left), 0)*c
-	f.whole = top == 0 && left == 0 && h <= ih && w == iw
+	if f.whole = top == 0 && left == 0 && h <= ih && w <= iw; f.whole {
+		f.w = iw
+	}
+	for i := range f.lines {
+		f.copied = append(f.copied, i)
+	}
 	return f
 }
 
@@ -89,9 +95,10 @@ func (f *frame) border(mem []float32) {
 	}
 	pitch, from := f.w*f.c, f.left*f.c
 	clear(mem[:f.top*pitch])
-	for i := f.top; i < f.top+f.lines; i++ {
-		clear(mem[i*pitch : i*pitch+from])
-		clear(mem[i*pitch+from+f.line : (i+1)*pitch])
+	for _, i := range f.copied {
+		line := mem[(f.top+i)*pitch:][:pitch]
+		clear(line[:from])
+		clear(line[from+f.line:])
 	}
 	clear(mem[(f.top+f.lines)*pitch:])
 }
@@ -102,7 +109,7 @@ func (f *frame) of(mem, x []float32) []float32 {
 		return x
 	}
 	pitch := f.w * f.c
-	for i := range f.lines {
+	for _, i := range f.copied {
 		copy(mem[(f.top+i)*pitch+f.left*f.c:][:f.line], x[i*f.iw*f.c:])
 	}
 	return mem
@@ -114,23 +121,6 @@ func (g *images) frame() frame {
 	return newFrame(g.in[0], g.in[1], g.c, g.before[0], g.before[1], need(0), need(1))
 }
 
-// forward is the product of the places of a frame and the filters. Pixels next to each other
-// are one tap.
-func (g *images) forward(f *frame) *simd.Taps {
-	pitch := f.w * g.c
-	t := &simd.Taps{Lines: g.out[0], M: g.out[1], N: g.o, K: g.kernel[1] * g.c,
-		LineA: g.stride[0] * pitch, RowA: g.stride[1] * g.c, ColA: 1, LDB: g.o, LineC: g.out[1] * g.o, LDC: g.o}
-	if g.dilation[1] > 1 && g.kernel[1] > 1 {
-		t.K = g.c
-	}
-	for y := range g.kernel[0] {
-		for x := 0; x < g.kernel[1]; x += t.K / g.c {
-			t.At = append(t.At, y*g.dilation[0]*pitch+x*g.dilation[1]*g.c)
-		}
-	}
-	return t
-}
-
 // convLastKernel is a convolution of images, one after the other.
 func convLastKernel(b *binding) (kernel, string) {
 	g := b.imagesOf()
@@ -138,30 +128,54 @@ func convLastKernel(b *binding) (kernel, string) {
 		return nil, ""
 	}
 	op, _ := b.s.Op.(ops.ConvLast)
-	x, w, y, bias := b.in[0], b.in[1], b.out[0], b.third()
-	ends := func() simd.Epilogue {
+	x, w, y := b.in[0], b.in[1], b.out[0]
+	var bias, plus *view
+	atBias, atPlus := op.Operands(b.inT)
+	if atBias >= 0 {
+		bias = b.in[atBias]
+	}
+	if atPlus >= 0 {
+		plus = b.in[atPlus]
+	}
+	size := g.places() * g.o
+	ends := func(image int) simd.Epilogue {
 		e := simd.Epilogue{Relu: op.Relu}
 		if bias != nil {
 			e.Bias = bias.f32[:g.o]
+		}
+		if plus != nil {
+			e.Plus, e.LDPlus = plus.f32[image*size:], g.o
 		}
 		return e
 	}
 	if g.plain() {
 		n := g.pixels()
 		return func(_ *ctx, lo, hi int) {
-			simd.Gemm((hi-lo)*n, g.o, g.c, x.f32[lo*n*g.c:], g.c, 1, w.f32, g.o, y.f32[lo*n*g.o:], g.o, false, ends())
+			simd.Gemm((hi-lo)*n, g.o, g.c, x.f32[lo*n*g.c:], g.c, 1, w.f32, g.o, y.f32[lo*size:], g.o, false, ends(lo))
 		}, "conv_1x1"
 	}
 	f := g.frame()
-	t := g.forward(&f)
+	pieces := g.pieces(&f)
 	b.needs(f.size())
 	return func(c *ctx, lo, hi int) {
 		mem := c.scratch(f.size())
 		f.border(mem)
-		e := ends()
 		for i := lo; i < hi; i++ {
-			image := f.of(mem, x.f32[i*g.pixels()*g.c:][:g.pixels()*g.c])
-			simd.GemmTaps(t, image, w.f32, y.f32[i*g.places()*g.o:], false, e)
+			image := x.f32[i*g.pixels()*g.c:][:g.pixels()*g.c]
+			framed := f.of(mem, image)
+			e := ends(i)
+			sum := e.Plus
+			for k := range pieces {
+				p := &pieces[k]
+				from := framed
+				if p.inside {
+					from = image
+				}
+				if sum != nil {
+					e.Plus, e.LDPlus = sum[p.out:], p.LDC
+				}
+				simd.GemmTaps(&p.Taps, from[p.image:], w.f32[p.filters:], y.f32[i*size+p.out:], false, e)
+			}
 		}
 	}, "conv_taps"
 }
@@ -223,6 +237,9 @@ func convTransposeLastKernel(b *binding) (kernel, string) {
 	}
 	op, _ := b.s.Op.(ops.ConvTransposeLast)
 	x, w, y, bias := b.in[0], b.in[1], b.out[0], b.third()
+	if g.tiled && g.kernel[0] > 1 && g.run() < narrowRun {
+		return b.convTransposeNarrow(g, op.Relu), "conv_transpose_narrow"
+	}
 	if g.tiled {
 		return b.convTransposeTiles(g, op.Relu), "conv_transpose_tiles"
 	}
@@ -274,40 +291,6 @@ func (c *class) fill(y []float32, e simd.Epilogue) {
 				if row[j] = v; e.Relu && v < 0 {
 					row[j] = 0
 				}
-			}
-		}
-	}
-}
-
-// convTransposeTiles makes for each line of the filters all of its elements and channels as
-// the columns of one product.
-func (b *binding) convTransposeTiles(g *images, relu bool) kernel {
-	x, w, y, bias := b.in[0], b.in[1], b.out[0], b.third()
-	run := g.kernel[1] * g.c
-	t := simd.Taps{Lines: g.out[0], M: g.out[1], N: run, K: g.o, LineA: g.out[1] * g.o, RowA: g.o, ColA: 1, At: []int{0}, LDB: run,
-		LineC: g.stride[0] * g.in[1] * g.c, LDC: run}
-	b.needs(g.weights() + run)
-	return func(c *ctx, lo, hi int) {
-		all := c.scratch(g.weights() + run)
-		filters, wide := all[:g.weights()], all[g.weights():]
-		e := simd.Epilogue{Relu: relu}
-		if bias != nil {
-			for k := range g.kernel[1] {
-				copy(wide[k*g.c:][:g.c], bias.f32)
-			}
-			e.Bias = wide
-		}
-		for ky := range g.kernel[0] {
-			for kx := range g.kernel[1] {
-				for o := range g.o {
-					copy(filters[(ky*g.o+o)*run+kx*g.c:][:g.c], w.f32[((ky*g.kernel[1]+kx)*g.o+o)*g.c:])
-				}
-			}
-		}
-		for i := lo; i < hi; i++ {
-			image := x.f32[i*g.places()*g.o:][:g.places()*g.o]
-			for ky := range g.kernel[0] {
-				simd.GemmTaps(&t, image, filters[ky*g.o*run:], y.f32[(i*g.pixels()+ky*g.in[1])*g.c:], false, e)
 			}
 		}
 	}

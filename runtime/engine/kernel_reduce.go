@@ -102,11 +102,11 @@ func (b *binding) everything(in ir.Shape, last int, mean bool) kernel {
 // innerSums adds along axes first to last of each unit.
 func (b *binding) innerSums(in ir.Shape, first, last int, mean bool) kernel {
 	x, y := b.in[0], b.out[0]
-	if first == 1 && last == len(in)-1 {
-		width := b.e.sizes.elems(in[1:])
+	if n, known := in[last+1:].Elems(); known && n == ir.Fixed(1) { // what is added lies side by side
+		linesAt, nAt := b.e.sizes.elems(in[1:first]), b.e.sizes.elems(in[first:last+1])
 		return func(_ *ctx, lo, hi int) {
-			w := *width
-			for u := lo; u < hi; u++ {
+			lines, w := *linesAt, *nAt
+			for u := lo * lines; u < hi*lines; u++ {
 				s := simd.LineSum(x.f32[u*w:][:w])
 				if mean {
 					s /= float64(w)
@@ -116,17 +116,14 @@ func (b *binding) innerSums(in ir.Shape, first, last int, mean bool) kernel {
 		}
 	}
 	outerAt, nAt, innerAt := b.e.sizes.elems(in[1:first]), b.e.sizes.elems(in[first:last+1]), b.e.sizes.elems(in[last+1:])
-	columns := 0 // of many rows, which are added side by side
-	if n, known := in[last+1:].Elems(); known && !n.Symbolic() && n.Length() > 1 && n.Length() <= wideColumns && !in[first:last+1].Symbolic() && in[first:last+1].Count() >= dotBlock/4 {
-		columns = n.Length()
-		b.needs(columns * abreast(columns))
-	}
-	return func(c *ctx, lo, hi int) {
+	// Of many rows, which are added side by side.
+	columns := !in[last+1:].Symbolic() && in[last+1:].Count() > 1 && !in[first:last+1].Symbolic() && in[first:last+1].Count() >= dotBlock/4
+	return func(_ *ctx, lo, hi int) {
 		outer, n, inner := *outerAt, *nAt, *innerAt
 		for o := lo * outer; o < hi*outer; o++ {
 			part, dst := x.f32[o*n*inner:][:n*inner], y.f32[o*inner:][:inner]
-			if columns > 0 {
-				pixelSums(part, n, inner, dst, mean, c.scratch(inner*abreast(inner)))
+			if columns {
+				pixelSums(part, nil, n, inner, dst, mean)
 				continue
 			}
 			for j := range dst {

@@ -56,33 +56,60 @@ func pixelDots(dy, x []float32, pixels, n int, shift []float32, sum, along []flo
 	}
 }
 
-// pixelSums sets dst to the sums or means of pixels of n channels, n at most wideColumns. So
-// many rows of several pixels as dotBlock are added in float32, these sums in float64.
-func pixelSums(x []float32, pixels, n int, dst []float32, mean bool, tmp []float32) {
-	var sum [wideColumns]float64
-	part := func(from, rows, cols int) {
-		simd.ColumnSums(rows, cols, x[from:], cols, tmp[:cols], false)
-		for j := 0; j < cols; j += n {
-			for i, v := range tmp[j : j+n] {
-				sum[i] += float64(v)
-			}
-		}
-	}
-	p := abreast(n)
-	rows, cols := pixels/p, n*p
-	for r := 0; r < rows; r += dotBlock {
-		part(r*cols, min(dotBlock, rows-r), cols)
-	}
-	if rest := pixels - rows*p; rest > 0 {
-		part(rows*cols, rest, n)
-	}
+// sumColumns is how many columns pixelSums takes at a time: as many as the registers of a kernel hold, so that it goes
+// through memory in order.
+const sumColumns = 64
+
+// pixelSums sets dst to the sums or means of pixels of n channels; with y, what is added is what ReluGrad makes of x and y.
+// Where that many columns hold several pixels, they are one row. So many rows as dotBlock are added in float32, these sums
+// in float64.
+func pixelSums(x, y []float32, pixels, n int, dst []float32, mean bool) {
 	over := 1.0
 	if mean {
 		over = float64(pixels)
 	}
-	for i := range dst {
-		dst[i] = float32(sum[i] / over)
+	p := max(1, sumColumns/n)
+	rows, ld := pixels/p, n*p
+	for first := 0; first < n; first += sumColumns {
+		m := min(n-first, sumColumns)
+		var sum [sumColumns]float64
+		part := func(at, rows, cols, ld int) {
+			var tmp [sumColumns]float32
+			if y == nil {
+				simd.ColumnSums(rows, cols, x[at:], ld, tmp[:], true)
+			} else {
+				simd.ColumnSumsReluGrad(rows, cols, x[at:], y[at:], ld, tmp[:], true)
+			}
+			for j := 0; j < cols; j += m {
+				for i, v := range tmp[j : j+m] {
+					sum[i] += float64(v)
+				}
+			}
+		}
+		for r := 0; r < rows; r += dotBlock {
+			part(r*ld+first, min(dotBlock, rows-r), m*p, ld)
+		}
+		if rest := pixels - rows*p; rest > 0 {
+			part(rows*ld+first, rest, m, n)
+		}
+		for i := range m {
+			dst[first+i] = float32(sum[i] / over)
+		}
 	}
+}
+
+// reluGradSumsKernel adds the pixels of images under a mask.
+func reluGradSumsKernel(b *binding) (kernel, string) {
+	n, pixels, ok := pixelsOf(b.inT[0])
+	if !ok || !b.all(ir.F32) || n < 1 {
+		return nil, ""
+	}
+	dy, y, sums := b.in[0], b.in[1], b.out[0]
+	return func(_ *ctx, lo, hi int) {
+		for i, each := lo, n*pixels; i < hi; i++ {
+			pixelSums(dy.f32[i*each:][:each], y.f32[i*each:][:each], pixels, n, sums.f32[i*n:][:n], false)
+		}
+	}, "row_sums_relu_grad"
 }
 
 // rowMomentsKernel is means and squared deviations of each row, in two passes: the second is

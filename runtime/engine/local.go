@@ -54,7 +54,7 @@ func (e *Engine) findLocals() {
 		e.local.groups[g] = append(e.local.groups[g], l)
 	}
 	for g, all := range e.local.groups {
-		e.local.floats = max(e.local.floats, arrange(p, all, finer(g, p.Capacity, e.workers)))
+		e.local.floats = max(e.local.floats, arrange(p, g, all, finer(g, p.Capacity, e.workers)))
 	}
 	for range e.workers {
 		e.local.views = append(e.local.views, make([]view, len(e.local.of)))
@@ -81,24 +81,74 @@ func unitElems(s ir.Shape, length ir.Dim) (int, bool) {
 	return times.Length() * s[1:].Count(), true
 }
 
-// arrange places the values of a group in the memory of a worker, one behind the other but
-// for those that the plan has in one place, and returns how much they take. A worker
-// executes one task at a time, so that groups share it.
-func arrange(p *plan.Plan, all []local, grain int) int {
+// spot is memory of a worker, for values of a group that the plan has in one place.
+type spot struct {
+	values   []*local
+	size     int // floats
+	from, to int // the first and the last of the group's steps that use it
+	at       int
+}
+
+// arrange places the values of a group in the memory of a worker, the largest first, each as near
+// the beginning as it may be, and returns how much they take. Values that are not needed at the
+// same time share memory, so more of it stays in the cache. A worker executes one task at a time,
+// so that groups share it too.
+func arrange(p *plan.Plan, g *plan.Group, all []local, grain int) int {
 	const line = plan.Align / 4
-	end := 0
+	var spots []*spot
 next:
 	for i := range all {
-		for j := range i {
-			if all[i].unit == all[j].unit && p.Buffers[all[i].buffer].Offset == p.Buffers[all[j].buffer].Offset {
-				all[i].at = all[j].at
+		l := &all[i]
+		from, to := used(p, g, l.buffer)
+		for _, b := range spots {
+			if first := b.values[0]; first.unit == l.unit && p.Buffers[first.buffer].Offset == p.Buffers[l.buffer].Offset {
+				b.values, b.from, b.to = append(b.values, l), min(b.from, from), max(b.to, to)
 				continue next
 			}
 		}
-		all[i].at = end
-		end += (all[i].unit*grain + line - 1) / line * line
+		spots = append(spots, &spot{values: []*local{l}, size: (l.unit*grain + line - 1) / line * line, from: from, to: to})
+	}
+	slices.SortStableFunc(spots, func(a, b *spot) int { return b.size - a.size })
+	end := 0
+	var busy []*spot
+	for i, b := range spots {
+		busy = busy[:0]
+		for _, q := range spots[:i] {
+			if q.from <= b.to && b.from <= q.to {
+				busy = append(busy, q)
+			}
+		}
+		slices.SortFunc(busy, func(a, b *spot) int { return a.at - b.at })
+		for _, q := range busy {
+			if b.at+b.size <= q.at {
+				break
+			}
+			b.at = max(b.at, q.at+q.size)
+		}
+		for _, l := range b.values {
+			l.at = b.at
+		}
+		end = max(end, b.at+b.size)
 	}
 	return end
+}
+
+// used returns the first and the last of a group's steps that use a buffer. A step behind another
+// runs at the same time.
+func used(p *plan.Plan, g *plan.Group, buffer int) (from, to int) {
+	from = len(g.Steps)
+	for i, id := range g.Steps {
+		if s := &p.Steps[id]; slices.Contains(s.In, buffer) || slices.Contains(s.Out, buffer) {
+			from, to = min(from, i), i
+			if s.Behind {
+				from = min(from, i-1)
+			}
+			if i+1 < len(g.Steps) && p.Steps[g.Steps[i+1]].Behind {
+				to = i + 1
+			}
+		}
+	}
+	return from, to
 }
 
 // users returns for each buffer the group whose tasks are all that use it and might have
@@ -120,7 +170,7 @@ func (e *Engine) users() []*plan.Group {
 		for j := range ph.Groups {
 			for _, id := range ph.Groups[j].Steps {
 				g, s := &ph.Groups[j], &p.Steps[id]
-				if ph.Alone || ph.Once || finer(g, p.Capacity, e.workers) >= g.Length.At(p.Capacity) || len(s.Out) > 1 || s.Op == nil && len(s.In) > 1 {
+				if ph.Alone || ph.Once || finer(g, p.Capacity, e.workers) >= g.Length.At(p.Capacity) || s.Op == nil && len(s.In) > 1 || e.takesOver(s) {
 					g = nil
 				}
 				for _, b := range slices.Concat(s.In, s.Out) {
@@ -138,6 +188,12 @@ func (e *Engine) users() []*plan.Group {
 		use(o.Buffer, nil)
 	}
 	return groups
+}
+
+// takesOver reports whether a step with several results makes one of them in the place of an
+// operand, or takes an operand's columns as they are made. Then both are in the arena.
+func (e *Engine) takesOver(s *plan.Step) bool {
+	return len(s.Out) > 1 && (s.Behind || s.Op == nil || e.p.InPlace(s) >= 0)
 }
 
 // checkLocals holds what findLocals took for granted against how buffers lie.

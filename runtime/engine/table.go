@@ -48,8 +48,14 @@ func maker(op ir.Op) makeKernel {
 		return sumPartsKernel
 	case ops.MaxPoolLast, ops.MaxPoolGradLast, ops.AveragePoolLast, ops.AveragePoolGradLast:
 		return poolLastKernel
+	case ops.MaxPoolWinnersLast, ops.MaxPoolWinnersGradLast:
+		return poolWinnersKernel
+	case ops.ReluGradSums:
+		return reluGradSumsKernel
 	case ops.Flip:
 		return flipKernel
+	case ops.Interleave:
+		return interleaveKernel
 	case ops.SquaredError:
 		return squaredErrorKernel
 	case ops.WeightedSquaredError:

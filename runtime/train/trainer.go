@@ -100,7 +100,7 @@ func New(ctx context.Context, m *spec.Model, rows dataset.Source, o Options) (*T
 	if err != nil {
 		return nil, err
 	}
-	prog, err := compiler.Compile(m, compiler.Options{Rows: o.runRows(), StoreGrads: o.stored(), Shards: o.Shards, Frozen: frozen, Average: o.Average, AverageShare: o.AverageSchedule != nil, BF16: o.bf16(), Dump: o.Dump, DumpAfter: o.DumpAfter})
+	prog, err := compiler.Compile(m, compiler.Options{Rows: o.runRows(), UpdateRows: o.Batch * o.Accumulate, StoreGrads: o.stored(), Shards: o.Shards, Frozen: frozen, Average: o.Average, AverageShare: o.AverageSchedule != nil, BF16: o.bf16(), Dump: o.Dump, DumpAfter: o.DumpAfter})
 	if err != nil {
 		return nil, err
 	}

@@ -101,6 +101,7 @@ func (a *asm) pair(body func()) {
 // values are the named constants: every lane of a vector holds the same 32 bits.
 var values = map[string]uint32{
 	"sign": 1 << 31, "abs": 1<<31 - 1, "bias": 127, "zero": 0,
+	"number1": 1, "number2": 2, "number3": 3, "noWinner": noWinner,
 	"one": f(1), "two": f(2), "log2e": f(0x1.715476p+0), "ln2Hi": f(0x1.62e43p-1), "ln2Lo": f(-0x1.05c61p-29), "magic": f(0x1.8p+23),
 	"expLo": f(-104), "expHi": f(89), "tanhLo": f(-40),
 	"c0": f(0.5), "c1": f(0.1666666716337204), "c2": f(0.041666463017463684), "c3": f(0.00833331048488617),

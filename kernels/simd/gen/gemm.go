@@ -37,6 +37,8 @@ const (
 	flagAccumulate = 1 << iota
 	flagRelu
 	flagFetchC
+	flagPlus
+	flagMask
 )
 
 // gemmKernel is one function. A tall one has vectors of fixed widths in a row and a number of rows that is chosen at run
@@ -389,9 +391,23 @@ func (t *gemmKernel) stores() {
 	t.at(done)
 }
 
-// epilogue writes bias, rectifier and mask.
+// epilogue writes bias, what is added, rectifier and mask. What is added lies where a mask would.
 func (t *gemmKernel) epilogue() {
-	noBias, noRelu, noMask := t.fresh("nobias"), t.fresh("norelu"), t.fresh("nomask")
+	noBias, noPlus, noRelu, noMask := t.fresh("nobias"), t.fresh("noplus"), t.fresh("norelu"), t.fresh("nomask")
+	beside := func(flag int, none string, before func(), f func(i, v int)) {
+		t.p("TESTQ $%d, %d(DI)", flag, argFlags)
+		t.p("JZ %s", none)
+		t.p("MOVQ %d(DI), SI", argMask)
+		t.p("MOVQ %d(DI), R10", argLDMask)
+		t.p("LEAQ (R10)(R10*2), BX")
+		before()
+		t.matrix("SI", "R10", "BX", func(i, v int, addr string) {
+			t.ld(addr, v, 0)
+			f(i, v)
+		})
+		t.p("MOVQ %d(DI), BX", argCSA)
+		t.at(none)
+	}
 	t.p("MOVQ %d(DI), DX", argBias)
 	t.p("TESTQ DX, DX")
 	t.p("JZ %s", noBias)
@@ -405,19 +421,13 @@ func (t *gemmKernel) epilogue() {
 		t.each(func(int) {}, func(i, v int) { add(v, i, v) })
 	}
 	t.at(noBias)
+	beside(flagPlus, noPlus, func() {}, func(i, v int) { add(0, i, v) })
 	t.p("TESTQ $%d, %d(DI)", flagRelu, argFlags)
 	t.p("JZ %s", noRelu)
 	t.zero(0)
 	t.each(func(int) {}, func(i, v int) { t.p("VMAXPS %s, %s, %s", t.acc(i, v), t.vec(0, v), t.acc(i, v)) })
 	t.at(noRelu)
-	t.p("MOVQ %d(DI), SI", argMask)
-	t.p("TESTQ SI, SI")
-	t.p("JZ %s", noMask)
-	t.p("MOVQ %d(DI), R10", argLDMask)
-	t.p("LEAQ (R10)(R10*2), BX")
-	t.zero(1)
-	t.matrix("SI", "R10", "BX", func(i, v int, addr string) {
-		t.ld(addr, v, 0)
+	beside(flagMask, noMask, func() { t.zero(1) }, func(i, v int) {
 		if t.wide() {
 			t.p("VCMPPS $18, %s, %s, K2", t.vec(1, v), t.vec(0, v))
 			t.p("VMOVAPS %s, K2, %s", t.vec(1, v), t.acc(i, v))
@@ -426,8 +436,6 @@ func (t *gemmKernel) epilogue() {
 			t.p("VANDNPS %s, %s, %s", t.acc(i, v), t.vec(0, v), t.acc(i, v))
 		}
 	})
-	t.p("MOVQ %d(DI), BX", argCSA)
-	t.at(noMask)
 }
 
 // pack copies strips of 16 columns of a matrix, k rows, which need not be near each other in memory, to rows ldd bytes apart.

@@ -47,7 +47,19 @@ func (a *asm) gemmTail(turned bool) {
 	a.p("LEAQ (R9)(R9*2), R12")
 	a.p("LEAQ (R11)(R11*2), BX")
 	next, zero, ready, loop := a.fresh("tile"), a.fresh("zero"), a.fresh("ready"), a.fresh("k")
-	noBias, noRelu, noMask := a.fresh("nobias"), a.fresh("norelu"), a.fresh("nomask")
+	noBias, noPlus, noRelu, noMask := a.fresh("nobias"), a.fresh("noplus"), a.fresh("norelu"), a.fresh("nomask")
+	beside := func(flag int, none string, f func(i int)) {
+		a.p("TESTQ $%d, %d(DI)", flag, argFlags)
+		a.p("JZ %s", none)
+		a.p("MOVQ %d(DI), DX", argLDMask)
+		a.p("LEAQ (DX)(DX*2), CX")
+		point(argMask, "DX")
+		read(acc, "DX", "CX")
+		for i := range 4 {
+			f(i)
+		}
+		a.at(none)
+	}
 	a.at(next)
 	a.p("TESTQ $%d, %d(DI)", flagAccumulate, argFlags)
 	a.p("JZ %s", zero)
@@ -100,6 +112,7 @@ func (a *asm) gemmTail(turned bool) {
 		a.p("VADDPS Z4, Z%d, Z%d", i, i)
 	}
 	a.at(noBias)
+	beside(flagPlus, noPlus, func(i int) { a.p("VADDPS Z%d, Z%d, Z%d", acc+i, i, i) })
 	a.zero(5)
 	a.p("TESTQ $%d, %d(DI)", flagRelu, argFlags)
 	a.p("JZ %s", noRelu)
@@ -107,18 +120,10 @@ func (a *asm) gemmTail(turned bool) {
 		a.p("VMAXPS Z%d, Z5, Z%d", i, i)
 	}
 	a.at(noRelu)
-	a.p("MOVQ %d(DI), SI", argMask)
-	a.p("TESTQ SI, SI")
-	a.p("JZ %s", noMask)
-	a.p("MOVQ %d(DI), DX", argLDMask)
-	a.p("LEAQ (DX)(DX*2), CX")
-	point(argMask, "DX")
-	read(acc, "DX", "CX")
-	for i := range 4 {
+	beside(flagMask, noMask, func(i int) {
 		a.p("VCMPPS $18, Z5, Z%d, K2", acc+i)
 		a.p("VMOVAPS Z5, K2, Z%d", i)
-	}
-	a.at(noMask)
+	})
 	point(argC, "R11")
 	for i := range 4 {
 		a.p("VMOVUPS X%d, %s", i, row(i, bases[0], "", "R11", "BX", 0))

@@ -16,6 +16,7 @@ const (
 	argFetchTap
 	argFetchSecond
 	argLeftSecond
+	argSkipB
 )
 
 // tapsFamily writes the kernels of products whose steps come in taps and whose rows in lines, and the switch that calls
@@ -45,7 +46,7 @@ func (a *asm) tapsFamily() {
 
 func (*arm) tapsFamily() {}
 
-// tapChains writes the loops over the taps, which go on through B; R10 counts them. Of each tap the loop over its steps is
+// tapChains writes the loops over the taps, which go on through B, over rows that are left out; R10 counts them. Of each tap the loop over its steps is
 // there for every number of rows. The kernel of stacked lines takes three of three rows at once, which would be too few
 // chains each; argNextA is then from line to line.
 func (t *gemmKernel) tapChains(done string) {
@@ -85,6 +86,7 @@ func (t *gemmKernel) tapChains(done string) {
 		}
 	})
 	t.at(next)
+	t.p("ADDQ %d(DI), DX", argSkipB)
 	t.p("INCQ R10")
 	t.p("CMPQ R10, %d(DI)", argTaps)
 	t.p("JLT %s", tap)

@@ -103,7 +103,18 @@ func (t *neonGemm) write(name string) {
 		t.p("MOVD %d(R0), R26", argRows)
 	}
 	next, zero, ready := t.fresh("tile"), t.fresh("zero"), t.fresh("ready")
-	done, noBias, noRelu, noMask := t.fresh("done"), t.fresh("nobias"), t.fresh("norelu"), t.fresh("nomask")
+	done, noBias, noPlus, noRelu, noMask := t.fresh("done"), t.fresh("nobias"), t.fresh("noplus"), t.fresh("norelu"), t.fresh("nomask")
+	beside := func(bit int, none string, f func(j, acc int)) {
+		t.p("TBZ $%d, R19, %s", bit, none)
+		t.lines("R21", "R22", func(i, v, n int) {
+			t.p("VLD1.P %d(R9), %s", 16*n, vecs(0, n))
+			for j := range n {
+				f(j, t.acc(i, v+j))
+			}
+		})
+		t.advance("R21", argStepMask)
+		t.at(none)
+	}
 	t.at(next)
 	t.p("TBZ $0, R19, %s", zero)
 	t.lines("R5", "R6", func(i, v, n int) { t.p("VLD1.P %d(R9), %s", 16*n, vecs(t.acc(i, v), n)) })
@@ -154,6 +165,7 @@ func (t *neonGemm) write(name string) {
 		})
 	}
 	t.at(noBias)
+	beside(3, noPlus, func(j, acc int) { t.op3("FADD", j, acc, acc) })
 	t.p("TBZ $1, R19, %s", noRelu)
 	t.down(func(i int) {
 		for v := range t.cols {
@@ -163,16 +175,10 @@ func (t *neonGemm) write(name string) {
 		}
 	})
 	t.at(noRelu)
-	t.p("CBZ R21, %s", noMask)
-	t.lines("R21", "R22", func(i, v, n int) {
-		t.p("VLD1.P %d(R9), %s", 16*n, vecs(0, n))
-		for j := range n {
-			t.op2("FCMLE0", j, j)
-			t.op3("BIC", j, t.acc(i, v+j), t.acc(i, v+j))
-		}
+	beside(4, noMask, func(j, acc int) {
+		t.op2("FCMLE0", j, j)
+		t.op3("BIC", j, acc, acc)
 	})
-	t.advance("R21", argStepMask)
-	t.at(noMask)
 	t.lines("R5", "R6", func(i, v, n int) { t.p("VST1.P %s, %d(R9)", vecs(t.acc(i, v), n), 16*n) })
 	t.advance("R5", argStepC)
 	t.advance("R24", argStepA)

@@ -39,32 +39,59 @@ func (a *asm) reductions() {
 	a.switches += sw + "\t}\n}\n"
 }
 
-// colSums adds rows to dst in strips of four vectors, then one, then under a mask; ldx is in bytes.
-func (a *asm) colSums() {
-	a.text("colsums", "dst, x *float32, ldx, rows, cols int", 40)
-	a.args("dst", "DI", "x", "SI", "ldx", "BX", "rows", "R8", "cols", "CX")
+// colSums adds rows to dst in strips of four vectors, then one, then under a mask; ldx is in bytes. With grad an element of
+// x counts as 0 where that of y is at most 0.
+func (a *asm) colSums(op string, grad bool) {
+	if grad {
+		a.text(op, "dst, x, y *float32, ldx, rows, cols int", 48)
+		a.args("dst", "DI", "x", "SI", "y", "R10", "ldx", "BX", "rows", "R8", "cols", "CX")
+		a.load("zero")
+	} else {
+		a.text(op, "dst, x *float32, ldx, rows, cols int", 40)
+		a.args("dst", "DI", "x", "SI", "ldx", "BX", "rows", "R8", "cols", "CX")
+	}
 	done := a.fresh("done")
 	rows := func(vecs int, masked bool) {
-		for v := range vecs {
+		load := func(ptr string, v, n int) {
 			if masked {
-				a.ld("DI", 0, true)
+				a.ld(ptr, n, true)
 			} else {
-				a.p("VMOVUPS %d(DI), %s", v*a.bytes(), a.r(v))
+				a.p("VMOVUPS %d(%s), %s", v*a.bytes(), ptr, a.r(n))
 			}
+		}
+		for v := range vecs {
+			load("DI", v, v)
 		}
 		row := a.fresh("row")
 		a.p("MOVQ SI, DX")
+		if grad {
+			a.p("MOVQ R10, R11")
+		}
 		a.p("MOVQ R8, R9")
 		a.at(row)
 		for v := range vecs {
-			if masked {
-				a.ld("DX", 4, true)
-				a.p("VADDPS %s, %s, %s", a.r(4), a.r(0), a.r(0))
-			} else {
+			if !masked && !grad {
 				a.p("VADDPS %d(DX), %s, %s", v*a.bytes(), a.r(v), a.r(v))
+				continue
 			}
+			x, y := a.r(4+v), a.r(8+v)
+			load("DX", v, 4+v)
+			switch {
+			case grad && a.wide():
+				load("R11", v, 8+v)
+				a.p("VCMPPS $18, %s, %s, K2", a.c("zero"), y)
+				a.p("VMOVAPS %s, K2, %s", a.c("zero"), x)
+			case grad:
+				load("R11", v, 8+v)
+				a.p("VCMPPS $18, %s, %s, %s", a.c("zero"), y, y)
+				a.p("VANDNPS %s, %s, %s", x, y, x)
+			}
+			a.p("VADDPS %s, %s, %s", x, a.r(v), a.r(v))
 		}
 		a.p("ADDQ BX, DX")
+		if grad {
+			a.p("ADDQ BX, R11")
+		}
 		a.p("DECQ R9")
 		a.p("JNZ %s", row)
 		for v := range vecs {
@@ -83,6 +110,9 @@ func (a *asm) colSums() {
 		rows(vecs, false)
 		a.p("ADDQ $%d, DI", vecs*a.bytes())
 		a.p("ADDQ $%d, SI", vecs*a.bytes())
+		if grad {
+			a.p("ADDQ $%d, R10", vecs*a.bytes())
+		}
 		a.p("SUBQ $%d, CX", vecs*a.lanes)
 		a.p("JMP %s", strip)
 		a.at(next)
