@@ -76,32 +76,44 @@ func (p *patches) from(mem []float32, x []uint16, lo, hi int) []uint16 {
 	}
 	rows := asBF16(mem)[:(hi-lo)*p.k]
 	each, places := p.h*p.w*p.c, p.places()
-	i, at := lo/places, lo%places
-	y, z := at/p.line, at%p.line
-	for dst := rows; len(dst) > 0; {
-		image := x[i*each:][:each]
-		for _, r := range p.runs {
-			to := dst[:r.pixels*p.c]
-			dst = dst[len(to):]
-			py, px := y*p.step[0]+r.y, z*p.step[1]+r.x
-			from, end := max(0, -px), min(r.pixels, p.w-px)
-			if py < 0 || py >= p.h || from >= end {
-				clear(to)
-				continue
-			}
-			clear(to[:from*p.c])
-			copy(to[from*p.c:end*p.c], image[(py*p.w+px+from)*p.c:])
-			clear(to[end*p.c:])
-		}
-		if z++; z == p.line {
-			z = 0
-			if y++; y == p.lines {
-				y = 0
-				i++
-			}
-		}
+	for at := lo; at < hi; { // what is left of a line of places
+		i, y, z := at/places, at%places/p.line, at%p.line
+		n := min(p.line-z, hi-at)
+		p.gather(rows[(at-lo)*p.k:][:n*p.k], x[i*each:][:each], y, z)
+		at += n
 	}
 	return rows
+}
+
+// gather fills rows with the patches of places of line y, from z on.
+func (p *patches) gather(rows, image []uint16, y, z int) {
+	column := 0
+	for _, r := range p.runs {
+		n := r.pixels * p.c
+		py := y*p.step[0] + r.y
+		inside := py >= 0 && py < p.h
+		var line []uint16
+		if inside {
+			line = image[py*p.w*p.c:][:p.w*p.c]
+		}
+		px := z*p.step[1] + r.x
+		for at := column; at < len(rows); at += p.k {
+			to := rows[at:][:n]
+			switch {
+			case inside && px >= 0 && px+r.pixels <= p.w:
+				copy(to, line[px*p.c:])
+			case inside && px < p.w && px+r.pixels > 0:
+				from, end := max(0, -px), min(r.pixels, p.w-px)
+				clear(to[:from*p.c])
+				copy(to[from*p.c:end*p.c], line[(px+from)*p.c:])
+				clear(to[end*p.c:])
+			default:
+				clear(to)
+			}
+			px += p.step[1]
+		}
+		column += n
+	}
 }
 
 // asBF16 shows memory as numbers in bf16, two in the place of a float.

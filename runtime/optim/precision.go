@@ -8,7 +8,8 @@ import (
 
 // Precision says in what a training computes its products. The zero value is [FP32].
 //
-// With [BF16] the operands of products are rounded to bfloat16, the upper half of a float32, and added up in float32.
+// With [BF16] the operands of products, convolutions among them, are rounded to bfloat16, the upper half of a float32, and
+// added up in float32.
 // Everything else stays in float32: parameters and the state of the optimizer, losses, reductions and normalisations, and
 // products that would gain little. The gradient is that of the model in float32, with the operands of its products rounded
 // like any others, so a product and its gradients see the same rounded parameter.
