@@ -16,7 +16,7 @@ func TestTapsNarrow(t *testing.T) {
 			use(t, set.String(), set.String(), available(set))
 			rng := rand.New(rand.NewPCG(48, uint64(set)))
 			blocks := 0
-			for trial := range 120 {
+			for trial := range 240 {
 				p := fewColumns(rng, set, trial%2 == 0)
 				if p.RowA > 1 && p.Lines*p.LineA > len(packBuffers{}.a) {
 					blocks++
