@@ -11,8 +11,14 @@ import (
 // of one type that are added become one chain, the first being where the second
 // starts; a squared error becomes one step with its gradient, and so does a sum of
 // softplus.
-func fuse(g *ir.Graph, _ *state) error {
-	return fuseBy(g, []fusion{fuseGemm, fuseBias, fuseSum, fuseRelu, fuseReluGrad, fuseImageSum, fuseImageRelu, fusePoolGrad, fuseBatchRelu})
+//
+// Convolutions take no sums where products are to be in bf16, whose stores have none.
+func fuse(g *ir.Graph, s *state) error {
+	list := []fusion{fuseGemm, fuseBias, fuseSum, fuseRelu, fuseReluGrad}
+	if s.opt.BF16 == nil {
+		list = append(list, fuseImageSum)
+	}
+	return fuseBy(g, append(list, fuseImageRelu, fusePoolGrad, fuseBatchRelu))
 }
 
 // fusion returns what takes a node's place, or nil; once reports whether nothing

@@ -12,9 +12,9 @@ import (
 // of the filters [kernel… C]. The order of its sums is that of simd.GemmBF16 of that matrix,
 // which every kernel set keeps.
 
-// ConvBF16 is ConvLast of x and f in bf16, summed in f32, plus a bias in f32 and a last operand
-// of y's type if given. The terms of a sum are the elements of a filter, in their order. With
-// Columns set, f is the Tiles of so many filters, whose window is Kernel.
+// ConvBF16 is ConvLast of x and f in bf16, summed in f32, plus a bias in f32 if given. The
+// terms of a sum are the elements of a filter, in their order. With Columns set, f is the
+// Tiles of so many filters, whose window is Kernel.
 type ConvBF16 struct {
 	lastOp
 	Kernel    ir.Axes `attr:"kernel_shape"`
@@ -81,11 +81,8 @@ func InBF16(op ir.Op) bool {
 }
 
 func (op ConvBF16) last() ConvLast {
-	return ConvLast{lastOp{}, op.Strides, op.Dilations, op.Pads, op.Relu}
+	return ConvLast{Strides: op.Strides, Dilations: op.Dilations, Pads: op.Pads, Relu: op.Relu}
 }
-
-// Operands is that of ConvLast.
-func (op ConvBF16) Operands(in []ir.Type) (bias, plus int) { return op.last().Operands(in) }
 
 // whole returns the types of operands with the filters [kernel… C O] in the place of their tiles.
 func (op ConvBF16) whole(in []ir.Type) []ir.Type {
@@ -117,8 +114,11 @@ func widened(in []ir.Type) []ir.Type {
 	return out
 }
 
-// narrowTypes checks that two operands are in bf16 and what is added in f32.
+// narrowTypes checks the types of two operands in bf16 and perhaps a bias in f32.
 func narrowTypes(in []ir.Type) error {
+	if len(in) > 3 {
+		return fmt.Errorf("takes at most 3 operands, got %d", len(in))
+	}
 	for i, t := range in {
 		want := ir.F32
 		if i < 2 {
@@ -192,10 +192,8 @@ func (op ConvFilterGradBF16) Eval(env *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, e
 	return ConvFilterGradLast(op).Eval(env, in)
 }
 
-// Split states that rows of the result need those of x and of what is added.
-func (op ConvBF16) Split(in []ir.Type, out ir.Type) ([]ir.Access, bool) {
-	return op.last().Split(in, out)
-}
+// Split states that rows of the result need those of x.
+func (ConvBF16) Split(in []ir.Type, _ ir.Type) ([]ir.Access, bool) { return splitLast(in, 1) }
 
 // Split states that rows of the result need those of x.
 func (ConvTransposeBF16) Split(in []ir.Type, _ ir.Type) ([]ir.Access, bool) { return splitLast(in, 1) }

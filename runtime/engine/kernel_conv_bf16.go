@@ -124,23 +124,14 @@ func asBF16(mem []float32) []uint16 {
 // floatsOf is how many floats have room for n numbers in bf16.
 func floatsOf(n int) int { return (n + 1) / 2 }
 
-// convBF16Kernel is a convolution in bf16: the product of patches and filters. What is added to
-// it comes before the Relu, in a pass over the rows that have just been made.
+// convBF16Kernel is a convolution in bf16: the product of patches and filters.
 func convBF16Kernel(b *binding) (kernel, string) {
 	g := b.anyImages()
 	if g == nil {
 		return nil, ""
 	}
 	op, _ := b.s.Op.(ops.ConvBF16)
-	x, w, y := b.in[0], b.in[1], b.out[0]
-	var bias, plus *view
-	atBias, atPlus := op.Operands(b.inT)
-	if atBias >= 0 {
-		bias = b.in[atBias]
-	}
-	if atPlus >= 0 {
-		plus = b.in[atPlus]
-	}
+	x, w, y, bias := b.in[0], b.in[1], b.out[0], b.third()
 	p := g.patches()
 	copied, rows := p.scratch(), p.rows()
 	size := copied + simd.BF16Scratch(rows, g.o, p.k)
@@ -151,24 +142,18 @@ func convBF16Kernel(b *binding) (kernel, string) {
 	}
 	return func(c *ctx, lo, hi int) {
 		mem := c.scratch(size)
-		e := simd.Epilogue{Relu: op.Relu && plus == nil}
+		e := simd.Epilogue{Relu: op.Relu}
 		if bias != nil {
 			e.Bias = bias.f32[:g.o]
 		}
 		images, filters := brains(x.raw), brains(w.raw)
 		for from, end := lo*p.places(), hi*p.places(); from < end; from += rows {
 			to := min(from+rows, end)
-			a, out := p.from(mem[:copied], images, from, to), y.f32[from*g.o:to*g.o]
+			a, out := p.from(mem[:copied], images, from, to), y.f32[from*g.o:]
 			if tiles {
 				simd.GemmBF16Tiles(to-from, g.o, p.k, a, p.k, 1, filters, out, g.o, false, e, mem[copied:])
 			} else {
 				simd.GemmBF16(to-from, g.o, p.k, a, p.k, 1, filters, g.o, 1, out, g.o, false, e, mem[copied:])
-			}
-			if plus == nil {
-				continue
-			}
-			if simd.Add(out, out, plus.f32[from*g.o:to*g.o]); op.Relu {
-				simd.Relu(out, out)
 			}
 		}
 	}, name
