@@ -343,13 +343,13 @@ func TestPanelsBesideImages(t *testing.T) {
 		rows, pool, width int
 		want              []string
 	}{
-		{"wide", 256, 2, 600, []string{"a/dense1/w.P", "b/dense1/w.P"}},
-		{"wide, for few rows", 32, 2, 600, []string{"a/dense1/w.P"}},
+		{"wide", 256, 2, 600, []string{"b/dense1/w.P", "b/dense2/w.P"}},
+		{"wide, for few rows", 32, 2, 600, []string{"b/dense2/w.P"}},
 		{"narrow", 256, 14, 4, nil},
 	} {
 		a := spec.Sequential("a", spec.Conv(16, 3).Same(), spec.ReLU(), spec.MaxPool(c.pool), spec.Flatten(), spec.Dense(20))
-		y := spec.Input("x", 1, 28, 28).Then(a, spec.Sequential("b", spec.Dense(c.width)))
-		g, err := spec.NewModel("images", spec.MSE(y, spec.Input("y", c.width))).Graph()
+		y := spec.Input("x", 1, 28, 28).Then(a, spec.Sequential("b", spec.Dense(c.width), spec.Dense(20)))
+		g, err := spec.NewModel("images", spec.MSE(y, spec.Input("y", 20))).Graph()
 		if err != nil {
 			t.Fatal(err)
 		}

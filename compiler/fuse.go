@@ -12,13 +12,15 @@ import (
 // starts; a squared error becomes one step with its gradient, and so does a sum of
 // softplus.
 //
-// Convolutions take no sums where products are to be in bf16, whose stores have none.
+// Convolutions take no sums and masks where products are to be in bf16, whose stores have none.
 func fuse(g *ir.Graph, s *state) error {
 	list := []fusion{fuseGemm, fuseBias, fuseSum, fuseRelu, fuseReluGrad}
 	if s.opt.BF16 == nil {
-		list = append(list, fuseImageSum)
+		list = append(list, fuseImageSum, fuseImageRelu, fuseImageReluGrad)
+	} else {
+		list = append(list, fuseImageRelu)
 	}
-	return fuseBy(g, append(list, fuseImageRelu, fusePoolGrad, fuseBatchRelu))
+	return fuseBy(g, append(list, fusePoolGrad, fuseBatchRelu))
 }
 
 // fusion returns what takes a node's place, or nil; once reports whether nothing

@@ -1,53 +1,111 @@
 package compiler
 
 import (
+	"slices"
+
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
 )
 
+// openImages returns the convolution that makes v, if nothing else reads v and its stores
+// neither rectify nor mask, and whether they add something.
+func openImages(v *ir.Value, once func(*ir.Value) bool) (n *ir.Node, sum, ok bool) {
+	if v.Def == nil || !once(v) {
+		return nil, false, false
+	}
+	switch op := v.Def.Op.(type) {
+	case ops.ConvLast:
+		return v.Def, op.Operands(ir.TypesOf(v.Def.In)).Plus >= 0, !op.Relu && !op.Mask
+	case ops.ConvTransposeLast:
+		return v.Def, op.Operands(ir.TypesOf(v.Def.In)).Plus >= 0, !op.Relu && !op.Mask
+	}
+	return nil, false, false
+}
+
+// bareImages reports whether n is a transposed convolution that leaves pixels alone.
+func bareImages(n *ir.Node) bool {
+	op, ok := n.Op.(ops.ConvTransposeLast)
+	return ok && op.Bare(ir.TypesOf(n.In)) != nil
+}
+
+// masked returns n, a convolution, with y as the mask of its results, in.
+func masked(b *ir.Builder, n *ir.Node, y *ir.Value, in []*ir.Value) *ir.Value {
+	b.Layer, b.Pos = n.Layer, n.Pos
+	in = append(slices.Clone(in), y)
+	if op, ok := n.Op.(ops.ConvTransposeLast); ok {
+		op.Mask = true
+		return b.Op(op, in...)
+	}
+	op := n.Op.(ops.ConvLast)
+	op.Mask = true
+	return b.Op(op, in...)
+}
+
 // fuseImageSum puts what is added to a convolution that only the sum reads, element by element,
-// into it: the end of a residual block whose normalisation is part of the filters.
+// into it: the end of a residual block whose normalisation is part of the filters, and the
+// gradients that meet where a block begins. Of two convolutions it goes into the one that leaves
+// pixels alone, which then has nothing to do for them.
 func fuseImageSum(b *ir.Builder, n *ir.Node, once func(*ir.Value) bool) *ir.Value {
 	if n.Op != (ops.Add{}) {
 		return nil
 	}
+	var into *ir.Node
+	var plus *ir.Value
 	for i, v := range n.In {
-		plus := n.In[1-i]
-		if v.Def == nil || !once(v) || !plus.Type.Equal(v.Type) {
-			continue
+		other := n.In[1-i]
+		c, sum, ok := openImages(v, once)
+		if ok && !sum && other.Type.Equal(v.Type) && (into == nil || bareImages(c) && !bareImages(into)) {
+			into, plus = c, other
 		}
-		op, ok := v.Def.Op.(ops.ConvLast)
-		if !ok || op.Relu {
-			continue
-		}
-		if _, sum := op.Operands(ir.TypesOf(v.Def.In)); sum >= 0 {
-			continue
-		}
-		b.Layer, b.Pos = v.Def.Layer, v.Def.Pos
-		return b.Op(op, append(append([]*ir.Value{}, v.Def.In...), plus)...)
 	}
-	return nil
+	if into == nil {
+		return nil
+	}
+	b.Layer, b.Pos = into.Layer, into.Pos
+	return b.Op(into.Op, append(slices.Clone(into.In), plus)...)
+}
+
+// fuseImageReluGrad puts the mask of the gradient of a Relu into the convolution that only it
+// reads. One that leaves pixels alone does not mask them: what it adds must be masked.
+func fuseImageReluGrad(b *ir.Builder, n *ir.Node, once func(*ir.Value) bool) *ir.Value {
+	if n.Op != (ops.ReluGrad{}) || n.In[0] == n.In[1] {
+		return nil
+	}
+	y := n.In[1]
+	c, sum, ok := openImages(n.In[0], once)
+	if !ok {
+		return nil
+	}
+	if !bareImages(c) || len(c.In) == 2 { // what is left alone is 0
+		return masked(b, c, y, c.In)
+	}
+	if !sum || len(c.In) > 3 { // it has a bias
+		return nil
+	}
+	first, _, ok := openImages(c.In[2], once)
+	if !ok || bareImages(first) {
+		return nil
+	}
+	return masked(b, c, y, []*ir.Value{c.In[0], c.In[1], masked(b, first, y, first.In)})
 }
 
 // fuseImageRelu puts a Relu into the convolution that only it reads.
 func fuseImageRelu(b *ir.Builder, n *ir.Node, once func(*ir.Value) bool) *ir.Value {
-	if n.Op != (ops.Relu{}) || n.In[0].Def == nil || !once(n.In[0]) {
+	if n.Op != (ops.Relu{}) {
 		return nil
 	}
-	product := n.In[0].Def
-	var fused ir.Op
-	switch op := product.Op.(type) {
-	case ops.ConvLast:
-		op.Relu = true
-		fused = op
-	case ops.ConvTransposeLast:
-		op.Relu = true
-		fused = op
-	default:
+	product, _, ok := openImages(n.In[0], once)
+	if !ok {
 		return nil
 	}
 	b.Layer, b.Pos = product.Layer, product.Pos
-	return b.Op(fused, product.In...)
+	if op, ok := product.Op.(ops.ConvTransposeLast); ok {
+		op.Relu = true
+		return b.Op(op, product.In...)
+	}
+	op := product.Op.(ops.ConvLast)
+	op.Relu = true
+	return b.Op(op, product.In...)
 }
 
 // fusePoolGrad puts the mask of the gradient of a Relu, whose result is pooled, into the

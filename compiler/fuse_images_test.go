@@ -36,8 +36,8 @@ func TestImageSumsKeepBits(t *testing.T) {
 	}
 }
 
-// imageSums counts the convolutions of a plan that add something, and those of them that
-// rectify it.
+// imageSums counts the convolutions of a plan that add something, row by row, and those of
+// them that rectify it.
 func imageSums(p *plan.Plan) (sums, relus int) {
 	for i := range p.Steps {
 		op, ok := p.Steps[i].Op.(ops.ConvLast)
@@ -48,7 +48,7 @@ func imageSums(p *plan.Plan) (sums, relus int) {
 		for _, b := range p.Steps[i].In {
 			in = append(in, p.Buffers[b].Type)
 		}
-		if _, plus := op.Operands(in); plus >= 0 {
+		if plus := op.Operands(in).Plus; plus >= 0 && p.Steps[i].Access[plus] == ir.Axis0 {
 			sums++
 			if op.Relu {
 				relus++

@@ -57,6 +57,11 @@ func (ConvTransposeBF16) Name() string { return "ConvTransposeBF16" }
 // Name returns ConvFilterGradBF16.
 func (ConvFilterGradBF16) Name() string { return "ConvFilterGradBF16" }
 
+// last is the convolution in f32.
+func (op ConvTransposeBF16) last() ConvTransposeLast {
+	return ConvTransposeLast{Strides: op.Strides, Dilations: op.Dilations, Pads: op.Pads, OutputPadding: op.OutputPadding, Relu: op.Relu}
+}
+
 // inF32 returns the convolution that an op in bf16 rounds the operands of, and their types in
 // f32, for operands that Infer takes; nil for another op.
 func inF32(op ir.Op, in []ir.Type) (ir.Op, []ir.Type) {
@@ -64,7 +69,7 @@ func inF32(op ir.Op, in []ir.Type) (ir.Op, []ir.Type) {
 	case ConvBF16:
 		return op.last(), widened(op.whole(in))
 	case ConvTransposeBF16:
-		return ConvTransposeLast(op), widened(in)
+		return op.last(), widened(in)
 	case ConvFilterGradBF16:
 		return ConvFilterGradLast(op), widened(in)
 	}
@@ -157,7 +162,7 @@ func (op ConvTransposeBF16) Infer(in []ir.Type) ([]ir.Type, error) {
 	if err := narrowTypes(in); err != nil {
 		return nil, err
 	}
-	return ConvTransposeLast(op).Infer(widened(in))
+	return op.last().Infer(widened(in))
 }
 
 // Infer returns f32[Parts kernel… C O].
@@ -184,7 +189,7 @@ func (op ConvBF16) Eval(env *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 
 // Eval is the reference meaning: the sums are not rounded, and no number is too small.
 func (op ConvTransposeBF16) Eval(env *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
-	return ConvTransposeLast(op).Eval(env, in)
+	return op.last().Eval(env, in)
 }
 
 // Eval is the reference meaning: the sums are not rounded, and no number is too small.
@@ -221,7 +226,7 @@ func (op ConvBF16) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
 
 // Cost is that of the convolution in f32, with fewer bytes.
 func (op ConvTransposeBF16) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
-	return ConvTransposeLast(op).Cost(in, out, at)
+	return op.last().Cost(in, out, at)
 }
 
 // Cost is that of the convolution in f32, with fewer bytes.
@@ -231,6 +236,9 @@ func (op ConvFilterGradBF16) Cost(in, out []ir.Type, at ir.Binding) (flops, byte
 
 // Narrowed is the convolution of operands in bf16. Its rows are places, its columns filters.
 func (op ConvLast) Narrowed(in []ir.Type) ir.Narrowing {
+	if op.Mask || op.Operands(in).Plus >= 0 {
+		return ir.Narrowing{Why: "something is added to its results, or they are masked"}
+	}
 	s, ok := LastShapeOf(op, in)
 	return narrowedLast(ConvBF16{Strides: op.Strides, Dilations: op.Dilations, Pads: op.Pads, Relu: op.Relu}, s, ok, func() ir.Narrowing {
 		return ir.Narrowing{Rows: placesOf(in[0].Shape[0], s.Out), Terms: ir.Fixed(ir.Elems(s.Kernel) * s.C), Columns: ir.Fixed(s.O)}
@@ -240,8 +248,11 @@ func (op ConvLast) Narrowed(in []ir.Type) ir.Narrowing {
 // Narrowed is the transposed convolution of operands in bf16. Its rows are pixels, its columns
 // channels of the result, or those of a line of the window if the places lie side by side.
 func (op ConvTransposeLast) Narrowed(in []ir.Type) ir.Narrowing {
+	if op.Mask || op.Operands(in).Plus >= 0 {
+		return ir.Narrowing{Why: "something is added to its results, or they are masked"}
+	}
 	s, ok := LastShapeOf(op, in)
-	return narrowedLast(ConvTransposeBF16(op), s, ok, func() ir.Narrowing {
+	return narrowedLast(ConvTransposeBF16{op.lastOp, op.Strides, op.Dilations, op.Pads, op.OutputPadding, op.Relu}, s, ok, func() ir.Narrowing {
 		least := 1 // elements of the window that some pixel sees
 		for a, k := range s.Kernel {
 			least *= max(1, k/s.Stride[a])

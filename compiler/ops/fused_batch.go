@@ -39,12 +39,16 @@ func (op BatchApplyRelu) Eval(env *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error
 	if err != nil {
 		return nil, err
 	}
-	if len(in) == 6 {
-		for i, v := range in[5].F64 {
-			out[0].F64[i] += v
+	for i, v := range out[0].F64 {
+		if len(in) == 6 {
+			v += in[5].F64[i]
 		}
+		if v < 0 {
+			v = 0
+		}
+		out[0].F64[i] = v
 	}
-	return rectified(out, true), nil
+	return out, nil
 }
 
 // Sizes is the rows of the update, whose moments they are.

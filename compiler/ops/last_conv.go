@@ -7,18 +7,22 @@ import (
 )
 
 // ConvLast is Conv in one group, of x [N … C] by filters f [kernel… C O], plus bias [O] if
-// given, plus a last operand of y's type if given: y [N … O]. With Relu set, negative results
-// become 0.
+// given, plus an operand of y's type if given: y [N … O]. With Relu set, negative results
+// become 0. With Mask set, there is a last operand of y's type, and results become what
+// ReluGrad makes of them with it.
 type ConvLast struct {
 	lastOp
 	Strides   ir.Axes `attr:"strides"`
 	Dilations ir.Axes `attr:"dilations"`
 	Pads      ir.Axes `attr:"pads"`
 	Relu      bool    `attr:"relu"`
+	Mask      bool    `attr:"mask"`
 }
 
 // ConvTransposeLast is ConvTranspose in one group, of x [N … C] by filters f [kernel… C O],
-// plus bias [O] if given: y [N … O]. With Relu set, negative results become 0.
+// plus bias [O] if given, plus an operand of y's type if given: y [N … O]. Relu and Mask are
+// those of ConvLast, but the mask leaves pixels alone that no element of the filters has the
+// right remainder for ([ConvTransposeLast.Bare]): they stay as they were added.
 type ConvTransposeLast struct {
 	lastOp
 	Strides       ir.Axes `attr:"strides"`
@@ -26,6 +30,7 @@ type ConvTransposeLast struct {
 	Pads          ir.Axes `attr:"pads"`
 	OutputPadding ir.Axes `attr:"output_padding"`
 	Relu          bool    `attr:"relu"`
+	Mask          bool    `attr:"mask"`
 }
 
 // ConvFilterGradLast is ConvFilterGrad in one group, from x [N … C] and dy [N … O], in Parts
@@ -85,41 +90,14 @@ func (op ConvFilterGradLast) first() ConvFilterGrad {
 	return ConvFilterGrad{op.Kernel, op.Strides, op.Dilations, op.Pads, 1}
 }
 
-// Operands returns where the bias and what is added stand among operands of these types, -1
-// for what is not given. They differ in their axes: a bias has one.
-func (ConvLast) Operands(in []ir.Type) (bias, plus int) {
-	bias, plus = -1, -1
-	for i := 2; i < len(in); i++ {
-		if in[i].Rank() > 1 {
-			plus = i
-			break
-		}
-		bias = i
-	}
-	return bias, plus
-}
-
-// product returns the operands without what is added.
-func (op ConvLast) product(in []ir.Type) []ir.Type {
-	if _, plus := op.Operands(in); plus >= 0 && plus == len(in)-1 {
-		return in[:plus]
-	}
-	return in
-}
-
 // Infer returns [N … O].
 func (op ConvLast) Infer(in []ir.Type) ([]ir.Type, error) {
-	product := op.product(in)
-	out, err := lastInfer(op.first(), product, convForms, ChannelsLast)
-	if err == nil && len(in) > len(product) && !in[len(product)].Equal(out[0]) {
-		return nil, fmt.Errorf("what is added must have the result's type, %v, got %v", out[0], in[len(product)])
-	}
-	return out, err
+	return lastEndsInfer(op.first(), in, op.Mask, convForms)
 }
 
 // Infer returns [N … O].
 func (op ConvTransposeLast) Infer(in []ir.Type) ([]ir.Type, error) {
-	return lastInfer(op.first(), in, convTransposeForms, ChannelsLast)
+	return lastEndsInfer(op.first(), in, op.Mask, convTransposeForms)
 }
 
 // Infer returns [Parts kernel… C O].
@@ -157,35 +135,23 @@ func firstLength(t ir.Type) (int, bool) {
 
 // Eval is the reference meaning.
 func (op ConvLast) Eval(env *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
-	types := make([]ir.Type, len(in))
-	for i, t := range in {
-		types[i] = t.Type()
+	at := op.Operands(typesOf(in))
+	y, err := lastEval(op.first(), env, in[:at.product(len(in))], convForms, ChannelsLast)
+	if err != nil {
+		return nil, err
 	}
-	n := len(op.product(types))
-	y, err := lastEval(op.first(), env, in[:n], convForms, ChannelsLast)
-	if err == nil && n < len(in) {
-		for i, v := range in[n].F64 {
-			y[0].F64[i] += v
-		}
-	}
-	return rectified(y, op.Relu), err
+	return one(at.ends(y[0], in, op.Relu, nil))
 }
 
 // Eval is the reference meaning.
 func (op ConvTransposeLast) Eval(env *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
-	y, err := lastEval(op.first(), env, in, convTransposeForms, ChannelsLast)
-	return rectified(y, op.Relu), err
-}
-
-func rectified(y []*ir.Tensor, relu bool) []*ir.Tensor {
-	if relu && len(y) == 1 && y[0] != nil {
-		for i, v := range y[0].F64 {
-			if v < 0 {
-				y[0].F64[i] = 0
-			}
-		}
+	types := typesOf(in)
+	at := op.Operands(types)
+	y, err := lastEval(op.first(), env, in[:at.product(len(in))], convTransposeForms, ChannelsLast)
+	if err != nil {
+		return nil, err
 	}
-	return y
+	return one(at.ends(y[0], in, op.Relu, op.Bare(types)))
 }
 
 // Eval is the reference meaning.
@@ -224,17 +190,21 @@ func (SumParts) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 	return one(out)
 }
 
-// Split states that rows of the result need those of x and of what is added.
-func (op ConvLast) Split(in []ir.Type, _ ir.Type) ([]ir.Access, bool) {
-	access, ok := splitLast(in, 1)
-	if _, plus := op.Operands(in); plus >= 0 {
-		access[plus] = ir.Axis0
-	}
-	return access, ok
+// InPlace states that the result may overwrite what is added: a pixel that no element of the
+// filters reaches is there already.
+func (op ConvTransposeLast) InPlace(in []ir.Type) (operand int, elementwise bool) {
+	return op.Operands(in).Plus, false
 }
 
-// Split states that rows of the result need those of x.
-func (ConvTransposeLast) Split(in []ir.Type, _ ir.Type) ([]ir.Access, bool) { return splitLast(in, 1) }
+// Split states that rows of the result need those of x, of what is added and of the mask.
+func (op ConvLast) Split(in []ir.Type, _ ir.Type) ([]ir.Access, bool) {
+	return splitEnds(in, op.Operands(in))
+}
+
+// Split states that rows of the result need those of x, of what is added and of the mask.
+func (op ConvTransposeLast) Split(in []ir.Type, _ ir.Type) ([]ir.Access, bool) {
+	return splitEnds(in, op.Operands(in))
+}
 
 // Split states that a part is made of rows that no slice of the operands is.
 func (ConvFilterGradLast) Split(in []ir.Type, _ ir.Type) ([]ir.Access, bool) { return splitLast(in, 0) }
@@ -299,9 +269,10 @@ func LastShapeOf(op ir.Op, in []ir.Type) (ConvShape, bool) {
 	}
 	switch op := op.(type) {
 	case ConvLast:
-		in = op.product(in)
+		in = in[:op.Operands(in).product(len(in))]
 		return ConvShapeOf(op.first(), turn(convForms))
 	case ConvTransposeLast:
+		in = in[:op.Operands(in).product(len(in))]
 		return ConvShapeOf(op.first(), turn(convTransposeForms))
 	case ConvFilterGradLast:
 		return ConvShapeOf(op.first(), turn(filterGradForms))

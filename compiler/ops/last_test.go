@@ -25,10 +25,11 @@ func (r draw) channelsLast(kind ir.Op) (ir.Op, []ir.Type) {
 		for i := range in[:2] {
 			in[i].DType = ir.BF16
 		}
-		if len(in) > 2 {
+		if len(in) > 2 && in[2].Rank() == 1 {
 			in[2].DType = ir.F32
+			return in[:3]
 		}
-		return in
+		return in[:2] // these ops add nothing and have no mask
 	}
 	switch kind.(type) {
 	case ops.ConvBF16:
@@ -37,7 +38,8 @@ func (r draw) channelsLast(kind ir.Op) (ir.Op, []ir.Type) {
 		return ops.ConvBF16{Strides: c.Strides, Dilations: c.Dilations, Pads: c.Pads, Relu: c.Relu}, narrow(in)
 	case ops.ConvTransposeBF16:
 		op, in := r.channelsLast(ops.ConvTransposeLast{})
-		return ops.ConvTransposeBF16(op.(ops.ConvTransposeLast)), narrow(in)
+		c := op.(ops.ConvTransposeLast)
+		return ops.ConvTransposeBF16{Strides: c.Strides, Dilations: c.Dilations, Pads: c.Pads, OutputPadding: c.OutputPadding, Relu: c.Relu}, narrow(in)
 	case ops.ConvFilterGradBF16:
 		op, in := r.channelsLast(ops.ConvFilterGradLast{})
 		return ops.ConvFilterGradBF16(op.(ops.ConvFilterGradLast)), narrow(in)
@@ -46,15 +48,15 @@ func (r draw) channelsLast(kind ir.Op) (ir.Op, []ir.Type) {
 		c := op.(ops.Conv)
 		in[0], in[1] = turn(in[0], ops.ChannelsLast), turn(in[1], ops.FiltersLast)
 		last := ops.ConvLast{Strides: c.Strides, Dilations: c.Dilations, Pads: c.Pads, Relu: r.IntN(2) == 0}
-		if out, err := last.Infer(in); err == nil && r.IntN(2) == 0 { // what is added
-			in = append(in, out[0])
-		}
+		in, last.Mask = r.ends(last, in)
 		return last, in
 	case ops.ConvTransposeLast:
 		op, in := r.convolution(ops.ConvTranspose{})
 		c := op.(ops.ConvTranspose)
 		in[0], in[1] = turn(in[0], ops.ChannelsLast), turn(in[1], ops.FiltersTurned)
-		return ops.ConvTransposeLast{Strides: c.Strides, Dilations: c.Dilations, Pads: c.Pads, OutputPadding: c.OutputPadding, Relu: r.IntN(2) == 0}, in
+		last := ops.ConvTransposeLast{Strides: c.Strides, Dilations: c.Dilations, Pads: c.Pads, OutputPadding: c.OutputPadding, Relu: r.IntN(2) == 0}
+		in, last.Mask = r.ends(last, in)
+		return last, in
 	case ops.ConvFilterGradLast:
 		op, in := r.convolution(ops.ConvFilterGrad{})
 		c := op.(ops.ConvFilterGrad)
@@ -87,4 +89,17 @@ func (r draw) channelsLast(kind ir.Op) (ir.Op, []ir.Type) {
 		return ops.AveragePoolGradLast{Lengths: c.Lengths, Kernel: c.Kernel, Strides: c.Strides, Pads: c.Pads, CountPads: c.CountPads}, images(in)
 	}
 	return nil, nil
+}
+
+// ends draws what is added to a convolution, and a mask.
+func (r draw) ends(op ir.Op, in []ir.Type) ([]ir.Type, bool) {
+	out, err := op.Infer(in)
+	if err != nil {
+		return in, false
+	}
+	given := r.IntN(4)
+	for range given&1 + given>>1 {
+		in = append(in, out[0])
+	}
+	return in, given&2 != 0
 }

@@ -44,8 +44,9 @@
 //
 // GemmTaps is the product of a convolution, or of one of its gradients, read where the image lies: rows of A come in lines,
 // steps in taps, and a table says where each tap begins. Its chains are those of Gemm, ascending over the taps in order.
-// On amd64 one call walks all lines of a panel of columns with the accumulators in registers over all taps; where there are
-// one to four columns it may compute C turned, with rows in the lanes. The other sets loop over products.
+// On amd64 one call walks all lines of a panel of columns with the accumulators in registers over all taps; what the epilogue
+// of a tile reads is fetched ahead of its chains. Where there are one to four columns it may compute C turned, with rows in
+// the lanes. The other sets loop over products.
 //
 // # Products in bf16
 //

@@ -99,8 +99,7 @@ func gemmBlock(s *selection, m, n, k int, a []float32, rsa, csa int, b []float32
 	var p gemmArgs // field by field: a literal would be built beside it and copied
 	p.rsa, p.csa, p.ldb, p.ldc = 4*uintptr(rsa), 4*uintptr(csa), 4*uintptr(ldb), 4*uintptr(ldc)
 	p.k = k
-	beside, ld, flag := e.beside()
-	p.ldMask, p.flags = 4*uintptr(ld), flag
+	p.beside(&e, e.LDPlus, e.LDMask)
 	if accumulate {
 		p.flags |= gemmAccumulate
 	}
@@ -152,9 +151,12 @@ func gemmBlock(s *selection, m, n, k int, a []float32, rsa, csa int, b []float32
 		if j == body { // whole tiles of the tail; the rest has rows of their own
 			first = m / tailRows * tailRows
 			p.a, p.c, p.tiles = &a[0], &c[j], m/tailRows
-			p.stepA, p.stepC, p.stepMask = tailRows*p.rsa, tailRows*p.ldc, tailRows*p.ldMask
-			if beside != nil {
-				p.mask = &beside[j]
+			p.stepA, p.stepC = tailRows*p.rsa, tailRows*p.ldc
+			if e.Plus != nil {
+				p.plus, p.stepPlus = &e.Plus[j], tailRows*p.ldPlus
+			}
+			if e.Mask != nil {
+				p.mask, p.stepMask = &e.Mask[j], tailRows*p.ldMask
 			}
 			if rsa == 1 {
 				f32gemm_tail_turned_avx512(&p)
@@ -168,9 +170,12 @@ func gemmBlock(s *selection, m, n, k int, a []float32, rsa, csa int, b []float32
 				p.a, p.stepA = &a[i*rsa], uintptr(rows)*p.rsa
 			}
 			p.c, p.tiles = &c[i*ldc+j], tiles
-			p.stepC, p.stepMask = uintptr(rows)*p.ldc, uintptr(rows)*p.ldMask
-			if beside != nil {
-				p.mask = &beside[i*ld+j]
+			p.stepC = uintptr(rows) * p.ldc
+			if e.Plus != nil {
+				p.plus, p.stepPlus = &e.Plus[i*e.LDPlus+j], uintptr(rows)*p.ldPlus
+			}
+			if e.Mask != nil {
+				p.mask, p.stepMask = &e.Mask[i*e.LDMask+j], uintptr(rows)*p.ldMask
 			}
 			if set == isaAVX512 {
 				gemmTile_avx512(rows, t.nr, &p)

@@ -10,8 +10,7 @@ func gemmPanels(s *selection, m, n, k int, a []float32, rsa, csa int, b []float3
 	var p gemmArgs // field by field: a literal would be built beside it and copied
 	p.rsa, p.csa, p.ldb, p.ldc = 4*uintptr(rsa), 4*uintptr(csa), 4*uintptr(ldb), 4*uintptr(ldc)
 	p.k = k
-	beside, ld, flag := e.beside()
-	p.ldMask, p.flags = 4*uintptr(ld), flag
+	p.beside(&e, e.LDPlus, e.LDMask)
 	if accumulate {
 		p.flags |= gemmAccumulate
 	}
@@ -41,9 +40,12 @@ func gemmPanels(s *selection, m, n, k int, a []float32, rsa, csa int, b []float3
 				p.a, p.b, p.stepA = &a[i*rsa], &b[j], uintptr(rows)*p.rsa
 			}
 			p.c, p.tiles = &c[i*ldc+j], tiles
-			p.stepC, p.stepMask = uintptr(rows)*p.ldc, uintptr(rows)*p.ldMask
-			if beside != nil {
-				p.mask = &beside[i*ld+j]
+			p.stepC = uintptr(rows) * p.ldc
+			if e.Plus != nil {
+				p.plus, p.stepPlus = &e.Plus[i*e.LDPlus+j], uintptr(rows)*p.ldPlus
+			}
+			if e.Mask != nil {
+				p.mask, p.stepMask = &e.Mask[i*e.LDMask+j], uintptr(rows)*p.ldMask
 			}
 			gemmTile_neon(rows, t.nr, &p)
 			i += rows * tiles

@@ -14,7 +14,7 @@ import (
 func TestArgs(t *testing.T) {
 	args := reflect.TypeFor[gemmArgs]()
 	names := []string{"a", "rsa", "csa", "b", "ldb", "c", "ldc", "bias", "k", "rows", "vecs", "tiles",
-		"live", "last", "flags", "mask", "ldMask", "stepA", "stepC", "stepMask", "far", "ldFar", "farLines", "fetchA", "fetchFrom"}
+		"live", "last", "flags", "mask", "ldMask", "stepA", "stepC", "stepMask", "far", "ldFar", "farLines", "fetchA", "fetchFrom", "plus", "ldPlus", "stepPlus"}
 	if args.NumField() != len(names) {
 		t.Fatalf("gemmArgs has %d fields, want %d", args.NumField(), len(names))
 	}
@@ -27,7 +27,7 @@ func TestArgs(t *testing.T) {
 		at += f.Type.Size()
 	}
 	taps := reflect.TypeFor[tapsArgs]()
-	for i, name := range []string{"gemmArgs", "at", "taps", "lines", "lineTiles", "nextA", "nextC", "nextMask", "fetch", "fetchLeft", "fetchTap", "fetchSecond", "leftSecond", "skipB"} {
+	for i, name := range []string{"gemmArgs", "at", "taps", "lines", "lineTiles", "nextA", "nextC", "nextPlus", "nextMask", "fetch", "fetchLeft", "fetchTap", "fetchSecond", "leftSecond", "skipB"} {
 		want := at * uintptr(min(i, 1))
 		if f := taps.Field(i); f.Name != name || f.Offset != want+uintptr(8*max(i-1, 0)) {
 			t.Errorf("field %d of tapsArgs is %s at %d, want %s at %d", i, f.Name, f.Offset, name, want+uintptr(8*max(i-1, 0)))

@@ -56,11 +56,12 @@ func TestEmulatedGemm(t *testing.T) {
 				if trial&2 != 0 {
 					e.Bias = normals(rng, n)
 				}
-				switch rng.IntN(3) {
-				case 0:
+				beside := rng.IntN(4)
+				if beside&1 != 0 {
 					e.LDPlus = n + rng.IntN(3)
 					e.Plus = testValues(rng, (m-1)*e.LDPlus+n)
-				case 1:
+				}
+				if beside&2 != 0 {
 					e.LDMask = n + rng.IntN(3)
 					e.Mask = testValues(rng, (m-1)*e.LDMask+n)
 				}
@@ -69,13 +70,17 @@ func TestEmulatedGemm(t *testing.T) {
 				pa, _ := at(a)
 				pb, _ := at(b)
 				pc, ic := at(c)
-				var bias, mask uint64
-				beside, ld, flags := e.beside()
+				var bias, plus, mask, flags uint64
 				if e.Bias != nil {
 					bias, _ = at(e.Bias)
 				}
-				if beside != nil {
-					mask, _ = at(beside)
+				if e.Plus != nil {
+					plus, _ = at(e.Plus)
+					flags |= gemmPlus
+				}
+				if e.Mask != nil {
+					mask, _ = at(e.Mask)
+					flags |= gemmMask
 				}
 				accumulate := trial&4 != 0
 				if accumulate {
@@ -99,7 +104,8 @@ func TestEmulatedGemm(t *testing.T) {
 				far := uint64(trial % 2) // anywhere
 				var args []byte
 				for _, v := range []uint64{pa, uint64(4 * rsa), uint64(4 * csa), pb, uint64(4 * ldb), pc, uint64(4 * ldc), bias, uint64(k), uint64(mr), vecs, uint64(count), q.live, uint64(q.last),
-					flags, mask, uint64(4 * ld), uint64(4 * mr * rsa), uint64(4 * mr * ldc), uint64(4 * mr * ld), far, 64, far, 64 * far, 12} {
+					flags, mask, uint64(4 * e.LDMask), uint64(4 * mr * rsa), uint64(4 * mr * ldc), uint64(4 * mr * e.LDMask), far, 64, far, 64 * far, 12,
+					plus, uint64(4 * e.LDPlus), uint64(4 * mr * e.LDPlus)} {
 					args = binary.LittleEndian.AppendUint64(args, v)
 				}
 				where := mc.place("args", args)
@@ -111,7 +117,7 @@ func TestEmulatedGemm(t *testing.T) {
 					name       string
 					at         uint64
 					from, step uint64
-				}{{"a", 0, pa, uint64(4 * mr * rsa)}, {"c", 40, pc, uint64(4 * mr * ldc)}, {"mask", 120, mask, uint64(4 * mr * ld)}} {
+				}{{"a", 0, pa, uint64(4 * mr * rsa)}, {"c", 40, pc, uint64(4 * mr * ldc)}, {"mask", 120, mask, uint64(4 * mr * e.LDMask)}, {"plus", 200, plus, uint64(4 * mr * e.LDPlus)}} {
 					if got, want := binary.LittleEndian.Uint64(mc.at(where+ptr.at, 8)), ptr.from+uint64(count-1)*ptr.step; got != want {
 						t.Fatalf("%s leaves %s at %#x behind %d tiles, not at the last one, %#x", fn, ptr.name, got, count, want)
 					}

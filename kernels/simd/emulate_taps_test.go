@@ -52,8 +52,8 @@ func TestEmulatedTaps(t *testing.T) {
 				pb, _ := place(c.b)
 				pc, out := place(c.c.mid)
 				bias, _ := place(c.e.Bias)
-				beside, _, flag := c.e.beside()
-				mask, _ := place(beside)
+				plus, _ := place(c.e.Plus)
+				mask, _ := place(c.e.Mask)
 				var at, args []byte
 				for _, v := range c.At {
 					at = binary.LittleEndian.AppendUint64(at, uint64(v))
@@ -62,7 +62,13 @@ func TestEmulatedTaps(t *testing.T) {
 				if c.K == 0 {
 					taps = 0
 				}
-				flags := flag
+				var flags uint64
+				if plus != 0 {
+					flags |= gemmPlus
+				}
+				if mask != 0 {
+					flags |= gemmMask
+				}
 				if c.accumulate {
 					flags |= gemmAccumulate
 				}
@@ -71,10 +77,14 @@ func TestEmulatedTaps(t *testing.T) {
 				}
 				q := s.tapPanel(n, s.tapsCols)
 				stepC, nextC := 4*rows*c.LDC, 4*c.LineC-4*rows*(tiles-1)*c.LDC
-				stepMask, nextMask := stepC, nextC
-				if mask == 0 {
-					stepMask, nextMask = 0, 0
+				beside := func(ptr uint64) (step, next uint64) {
+					if ptr == 0 {
+						return 0, 0
+					}
+					return uint64(stepC), uint64(nextC)
 				}
+				stepPlus, nextPlus := beside(plus)
+				stepMask, nextMask := beside(mask)
 				stepA, nextA := 4*rows*c.RowA, 4*c.LineA-4*rows*(tiles-1)*c.RowA
 				ahead, from := [2]int{3 * (trial % 2), trial * (trial % 2)}, uint64(1<<40) // pieces of what is fetched
 				lines := c.Lines
@@ -82,8 +92,8 @@ func TestEmulatedTaps(t *testing.T) {
 					lines, nextA = 1, 4*c.LineA
 				}
 				for _, v := range []uint64{pa, uint64(4 * c.RowA), uint64(4 * c.ColA), pb, uint64(4 * c.LDB), pc, uint64(4 * c.LDC), bias, uint64(c.K), uint64(rows), 0, uint64(tiles),
-					q.live, uint64(q.last), flags, mask, uint64(4 * c.LDC), uint64(stepA), uint64(stepC), uint64(stepMask), 0, 0, 0, 0, 0,
-					m.place("at", at), uint64(taps), uint64(lines), uint64(tiles), uint64(nextA), uint64(nextC), uint64(nextMask),
+					q.live, uint64(q.last), flags, mask, uint64(4 * c.LDC), uint64(stepA), uint64(stepC), stepMask, 0, 0, 0, 0, 0, plus, uint64(4 * c.LDC), stepPlus,
+					m.place("at", at), uint64(taps), uint64(lines), uint64(tiles), uint64(nextA), uint64(nextC), nextPlus, nextMask,
 					1 << 40, uint64(ahead[0]), 2, 1 << 50, uint64(ahead[1]), uint64(4 * (c.tapB() - c.K*c.LDB))} {
 					args = binary.LittleEndian.AppendUint64(args, v)
 				}
@@ -110,7 +120,7 @@ func TestEmulatedTaps(t *testing.T) {
 					}
 				}
 				for i, want := range []uint64{from, uint64(ahead[0])} {
-					if got := binary.LittleEndian.Uint64(m.at(where+256+8*uint64(i), 8)); got != want {
+					if got := binary.LittleEndian.Uint64(m.at(where+288+8*uint64(i), 8)); got != want {
 						t.Fatalf("%s fetches ahead: %d is %#x, want %#x: %v", fn, i, got, want, c)
 					}
 				}
@@ -119,7 +129,7 @@ func TestEmulatedTaps(t *testing.T) {
 				for _, ptr := range []struct {
 					name     string
 					at, want uint64
-				}{{"a", 0, pa + last(c.LineA, c.RowA)}, {"c", 40, pc + last(c.LineC, c.LDC)}, {"mask", 120, mask + min(mask, 1)*last(c.LineC, c.LDC)}} {
+				}{{"a", 0, pa + last(c.LineA, c.RowA)}, {"c", 40, pc + last(c.LineC, c.LDC)}, {"plus", 200, plus + min(plus, 1)*last(c.LineC, c.LDC)}, {"mask", 120, mask + min(mask, 1)*last(c.LineC, c.LDC)}} {
 					if got := binary.LittleEndian.Uint64(m.at(where+ptr.at, 8)); got != ptr.want {
 						t.Fatalf("%s leaves %s at %#x, not at the last tile, %#x", fn, ptr.name, got, ptr.want)
 					}

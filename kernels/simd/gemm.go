@@ -6,7 +6,7 @@ import (
 )
 
 // Epilogue is what Gemm does to an element after its whole chain, before the store: first the bias, then what is added,
-// then the rectifier, then the mask. Not both Plus and Mask may be given.
+// then the rectifier, then the mask.
 type Epilogue struct {
 	Bias   []float32 // one value per column of C, added; nil means none
 	Plus   []float32 // [m n], added; nil means none
@@ -71,18 +71,10 @@ func needResult(m, n, elements, ldc int, e *Epilogue) {
 		panic(fmt.Sprintf("simd: bias has %d values for %d columns", len(e.Bias), n))
 	}
 	if e.Plus != nil {
-		e.alone()
 		needStrides("what is added", m, n, e.LDPlus, 1, len(e.Plus))
 	}
 	if e.Mask != nil {
 		needStrides("the mask", m, n, e.LDMask, 1, len(e.Mask))
-	}
-}
-
-// alone panics if there is a mask beside what is added.
-func (e *Epilogue) alone() {
-	if e.Mask != nil {
-		panic("simd: an epilogue adds a matrix or has a mask, not both")
 	}
 }
 

@@ -2,8 +2,8 @@
 
 package simd
 
-// gemmArgs is what a micro-kernel reads. It computes tiles tiles of rows rows, going down A, C and the mask, whose pointers
-// it moves as far as the last tile. Strides are in bytes. The generator has the offsets.
+// gemmArgs is what a micro-kernel reads. It computes tiles tiles of rows rows, going down A, C and what the epilogue reads
+// beside C, whose pointers it moves as far as the last tile. Strides are in bytes. The generator has the offsets.
 type gemmArgs struct {
 	a        *float32
 	rsa, csa uintptr
@@ -19,7 +19,7 @@ type gemmArgs struct {
 	live     uint64  // columns of the last vector: AVX-512's mask of them, or the number of AVX2's fewer than four
 	last     uintptr // where the last vector begins, in bytes
 	flags    uint64
-	mask     *float32 // what is added or the mask, nil for neither
+	mask     *float32 // nil for none
 	ldMask   uintptr
 	stepA    uintptr // from tile to tile
 	stepC    uintptr
@@ -29,6 +29,8 @@ type gemmArgs struct {
 	farLines int
 	// AVX-512: bytes from step to step at which A is fetched ahead, 0 for not at all, and from the tile's A to where that begins.
 	fetchA, fetchFrom uintptr
+	plus              *float32 // what is added, nil for nothing
+	ldPlus, stepPlus  uintptr
 }
 
 // gemmArgs.flags
@@ -36,17 +38,19 @@ const (
 	gemmAccumulate = 1 << iota
 	gemmRelu
 	gemmFetchC // fetch C before the chains
-	gemmPlus   // mask is added
-	gemmMask   // mask is one
+	gemmPlus
+	gemmMask
 )
 
-// beside is what the epilogue reads beside C, the elements from row to row of it, and the flag that says what it is.
-func (e *Epilogue) beside() (x []float32, ld int, flag uint64) {
-	switch {
-	case e.Plus != nil:
-		return e.Plus, e.LDPlus, gemmPlus
-	case e.Mask != nil:
-		return e.Mask, e.LDMask, gemmMask
+// beside sets the strides of what the epilogue reads beside C, from those in elements, and the flags. Its pointers are set
+// where the struct is a variable: through a pointer to it they would escape.
+func (p *gemmArgs) beside(e *Epilogue, ldPlus, ldMask int) {
+	p.flags = 0
+	if e.Plus != nil {
+		p.ldPlus, p.flags = 4*uintptr(ldPlus), gemmPlus
 	}
-	return nil, 0, 0
+	if e.Mask != nil {
+		p.ldMask = 4 * uintptr(ldMask)
+		p.flags |= gemmMask
+	}
 }

@@ -64,11 +64,12 @@ func checkGemmStrides(t *testing.T, rng *rand.Rand, m, n, k, rsa, csa, ldb, ldc 
 	if rng.IntN(2) == 0 {
 		e.Bias = normals(rng, n)
 	}
-	switch rng.IntN(3) {
-	case 0:
+	beside := rng.IntN(4)
+	if beside&1 != 0 {
 		e.LDPlus = n + rng.IntN(4)
 		e.Plus = testValues(rng, size(m, n, e.LDPlus, 1))
-	case 1:
+	}
+	if beside&2 != 0 {
 		e.LDMask = n + rng.IntN(4)
 		e.Mask = testValues(rng, size(m, n, e.LDMask, 1))
 	}

@@ -77,11 +77,8 @@ func TestGuardPages(t *testing.T) {
 				}
 				a, b, c := normals(rng, m*k), normals(rng, k*n), normals(rng, m*n)
 				e := Epilogue{Bias: edge(t, normals(rng, n), end)}
-				if beside := edge(t, normals(rng, m*n), end); trial%4 < 2 {
-					e.Mask, e.LDMask = beside, n
-				} else {
-					e.Plus, e.LDPlus = beside, n
-				}
+				e.Plus, e.LDPlus = edge(t, normals(rng, m*n), end), n
+				e.Mask, e.LDMask = edge(t, normals(rng, m*n), end), n
 				got := edge(t, c, end)
 				rsa, csa := k, 1
 				if trial%3 == 0 {

@@ -22,8 +22,12 @@ func TestTapsNarrow(t *testing.T) {
 					blocks++
 				}
 				want := p.chains()
-				if !tapsNarrow(selected.Load(), &p.Taps, p.a, p.b, p.c.mid, p.accumulate, p.e) {
-					t.Fatalf("%v: not computed turned", p)
+				turned := tapsNarrow(selected.Load(), &p.Taps, p.a, p.b, p.c.mid, p.accumulate, p.e)
+				if turned != (p.TapB == 0) {
+					t.Fatalf("%v: computed turned: %v", p, turned)
+				}
+				if !turned {
+					GemmTaps(&p.Taps, p.a, p.b, p.c.mid, p.accumulate, p.e)
 				}
 				sameBits(t, p.String(), p.c.mid, want)
 				p.c.check(t, p.String())

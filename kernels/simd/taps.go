@@ -25,13 +25,18 @@ type Taps struct {
 //
 // Each element of C is one ascending chain of fused multiply-adds, over the taps in order and over the steps of each, as
 // in Gemm: its bits are those of a Gemm for each line and tap, where all but the first continue C. With K = 0 the chain is
-// its start. What the epilogue adds, or its mask, is addressed as C is. Done must be nil.
+// its start. What the epilogue adds, and its mask, are addressed as C is. Done must be nil.
+// C must not overlap anything else, but may be what is added if the product is [Taps.Unbroken].
 //
 // Before anything is written GemmTaps panics, as an index out of range does, when a slice is shorter than the lengths say;
 // when a stride or a tap is negative; when rows of C overlap in a line, or lines begin within one row.
 func GemmTaps(p *Taps, a, b, c []float32, accumulate bool, e Epilogue) {
 	GemmTapsAhead(p, a, b, c, accumulate, e, nil, nil)
 }
+
+// Unbroken reports whether GemmTaps makes each element in one go. If not, it interrupts chains and keeps them in C meanwhile.
+// If so, what the epilogue adds may be C itself.
+func (p *Taps) Unbroken() bool { return tapsUnbroken(selected.Load(), p) }
 
 // GemmTapsAhead is GemmTaps, and meanwhile fetches two ranges into the second cache: what the next product will read or
 // write, which lies in memory far away. No bit depends on them, and they may be empty.
@@ -75,7 +80,6 @@ func (p *Taps) check(a, b, c int, e *Epilogue) {
 		panic(fmt.Sprintf("simd: bias has %d values for %d columns", len(e.Bias), p.N))
 	}
 	if e.Plus != nil {
-		e.alone()
 		p.asC("what is added", len(e.Plus), e.LDPlus)
 	}
 	if e.Mask != nil {

@@ -14,6 +14,7 @@ type tapsArgs struct {
 	lineTiles int
 	nextA     uintptr // from the last tile of a line to the first of the next
 	nextC     uintptr
+	nextPlus  uintptr
 	nextMask  uintptr
 
 	// What is fetched ahead, in pieces of 256 bytes: from where, how many, how many with each tap, and what then.
@@ -67,6 +68,14 @@ func tapsPanels(s *selection, p *Taps, a, b, c []float32, accumulate bool, e Epi
 	}
 }
 
+// tapsUnbroken says whether tapsPanels makes one block of all steps.
+func tapsUnbroken(s *selection, p *Taps) bool {
+	if s.isa[opTaps] == isaGo {
+		return len(p.At) == 1
+	}
+	return p.K <= 0 || p.K*len(p.At) <= s.taps.steps
+}
+
 // tapsBlock computes the steps q to q+k of the taps from t to end, by blocks of lines and rows: all of a panel of columns
 // before the next panel.
 func tapsBlock(s *selection, p *Taps, t, end, q, k int, a, b, c []float32, accumulate bool, e Epilogue, first, second []float32) {
@@ -77,10 +86,7 @@ func tapsBlock(s *selection, p *Taps, t, end, q, k int, a, b, c []float32, accum
 	if g.taps = end - t; g.taps > 0 {
 		g.at = &p.At[t]
 	}
-	beside, _, flag := e.beside()
-	if g.flags = flag; flag != 0 {
-		g.ldMask = g.ldc
-	}
+	g.beside(&e, p.LDC, p.LDC)
 	if accumulate {
 		g.flags |= gemmAccumulate
 	}
@@ -110,7 +116,7 @@ func tapsBlock(s *selection, p *Taps, t, end, q, k int, a, b, c []float32, accum
 				}
 				if stacked && n.nr == limit {
 					g.rows, g.tiles, g.lines = 9, 1, 1
-					g.walk(s, p, stackedLines, 0, 0, q, j, a, c, beside)
+					g.walk(s, p, stackedLines, 0, 0, q, j, a, c, &e)
 					j += n.width
 					continue
 				}
@@ -122,10 +128,10 @@ func tapsBlock(s *selection, p *Taps, t, end, q, k int, a, b, c []float32, accum
 				}
 				if higher > 0 {
 					g.rows, g.tiles, g.lines = height+1, higher, min(lines, p.Lines-l)
-					g.walk(s, p, n.nr, l, i, q, j, a, c, beside)
+					g.walk(s, p, n.nr, l, i, q, j, a, c, &e)
 				}
 				g.rows, g.tiles, g.lines = height, tiles-higher, min(lines, p.Lines-l)
-				g.walk(s, p, n.nr, l, i+higher*(height+1), q, j, a, c, beside)
+				g.walk(s, p, n.nr, l, i+higher*(height+1), q, j, a, c, &e)
 				j += n.width
 			}
 		}
@@ -148,7 +154,7 @@ func (g *tapsArgs) ahead(p *Taps, first, second []float32) {
 }
 
 // walk computes tiles of g.rows rows by nr columns, so many in each of so many lines, from row i of line l and column j on.
-func (g *tapsArgs) walk(s *selection, p *Taps, nr, l, i, q, j int, a, c, beside []float32) {
+func (g *tapsArgs) walk(s *selection, p *Taps, nr, l, i, q, j int, a, c []float32, e *Epilogue) {
 	g.lineTiles = g.tiles
 	down := uintptr(g.tiles-1) * uintptr(g.rows)
 	if g.taps > 0 {
@@ -160,9 +166,11 @@ func (g *tapsArgs) walk(s *selection, p *Taps, nr, l, i, q, j int, a, c, beside 
 	g.c = &c[at]
 	g.stepC = uintptr(g.rows) * g.ldc
 	g.nextC = 4*uintptr(p.LineC) - down*g.ldc
-	if beside != nil {
-		g.mask = &beside[at]
-		g.stepMask, g.nextMask = g.stepC, g.nextC
+	if e.Plus != nil {
+		g.plus, g.stepPlus, g.nextPlus = &e.Plus[at], g.stepC, g.nextC
+	}
+	if e.Mask != nil {
+		g.mask, g.stepMask, g.nextMask = &e.Mask[at], g.stepC, g.nextC
 	}
 	switch set := s.isa[opTaps]; {
 	case nr == stackedLines:

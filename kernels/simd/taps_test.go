@@ -93,13 +93,16 @@ func fewColumns(rng *rand.Rand, set isa, pixels bool) *tapsCase {
 		far = max(far, at)
 	}
 	p.LDB, p.LDC = p.N+rng.IntN(3), p.N+rng.IntN(3)
+	if rng.IntN(4) == 0 { // parts of lines of filters, which are not computed turned
+		p.TapB = (p.K + 1 + rng.IntN(3)) * p.LDB
+	}
 	p.LineC = p.M*p.LDC + rng.IntN(3)
 	draw := normals
 	if rng.IntN(3) == 0 {
 		draw = testValues
 	}
 	p.a = draw(rng, (p.Lines-1)*p.LineA+(p.M-1)*p.RowA+far+(p.K-1)*p.ColA+1)
-	p.b = draw(rng, (len(p.At)*p.K-1)*p.LDB+p.N)
+	p.b = draw(rng, (len(p.At)-1)*p.tapB()+(p.K-1)*p.LDB+p.N)
 	p.c = guard(rng, (p.Lines-1)*p.LineC+(p.M-1)*p.LDC+p.N)
 	p.each(func(at int) { p.c.mid[at] = float32(rng.NormFloat64()) })
 	p.accumulate = rng.IntN(2) == 0
@@ -111,13 +114,14 @@ func fewColumns(rng *rand.Rand, set isa, pixels bool) *tapsCase {
 	return p
 }
 
-// beside draws what is added, or a mask, or neither.
+// beside draws what is added, or a mask, or both, or neither.
 func (p *tapsCase) beside(rng *rand.Rand) {
 	p.e.Plus, p.e.Mask = nil, nil
-	switch rng.IntN(3) {
-	case 0:
+	given := rng.IntN(4)
+	if given&1 != 0 {
 		p.e.Plus, p.e.LDPlus = testValues(rng, len(p.c.mid)), p.LDC
-	case 1:
+	}
+	if given&2 != 0 {
 		p.e.Mask, p.e.LDMask = testValues(rng, len(p.c.mid)), p.LDC
 	}
 }
@@ -181,6 +185,14 @@ func (p *tapsCase) check(t *testing.T) {
 	}
 	sameBits(t, p.String(), p.c.mid, want)
 	p.c.check(t, p.String())
+	if p.Unbroken() && p.e.Plus != nil && !p.accumulate { // what is added may be C
+		e, over := p.e, append([]float32(nil), p.e.Plus...)
+		result := append([]float32(nil), over...)
+		p.each(func(at int) { result[at] = want[at] })
+		e.Plus = over
+		GemmTaps(&p.Taps, p.a, p.b, over, false, e)
+		sameBits(t, "in place: "+p.String(), over, result)
+	}
 }
 
 func checkTaps(t *testing.T, rng *rand.Rand) {
@@ -295,10 +307,7 @@ func TestTapsRefuses(t *testing.T) {
 		"the mask of":            func(_ *Taps, _, _, _ *int, e *Epilogue) { e.Mask, e.LDMask = make([]float32, c-1), 5 },
 		"rows of what is added":  func(_ *Taps, _, _, _ *int, e *Epilogue) { e.Plus, e.LDPlus = make([]float32, 100), 6 },
 		"what is added of":       func(_ *Taps, _, _, _ *int, e *Epilogue) { e.Plus, e.LDPlus = make([]float32, c-1), 5 },
-		"not both": func(_ *Taps, _, _, _ *int, e *Epilogue) {
-			e.Plus, e.LDPlus, e.Mask, e.LDMask = make([]float32, c), 5, make([]float32, c), 5
-		},
-		"does not tell": func(_ *Taps, _, _, _ *int, e *Epilogue) { e.Done = func(int, int, int, int) {} },
+		"does not tell":          func(_ *Taps, _, _, _ *int, e *Epilogue) { e.Done = func(int, int, int, int) {} },
 	} {
 		p, la, lb, lc, e := good, a, b, c, Epilogue{}
 		f(&p, &la, &lb, &lc, &e)

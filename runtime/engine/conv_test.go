@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -29,6 +30,8 @@ func TestConvKernels(t *testing.T) {
 		}
 		return x
 	}
+	own := rand.New(rand.NewPCG(32, 31))
+	odd := []float32{float32(math.Inf(1)), float32(math.Inf(-1)), float32(math.NaN()), float32(math.Copysign(0, -1))}
 	done := map[string]int{}
 	run := func(op ir.Op, rows int, types ...ir.Type) {
 		if _, err := op.Infer(types); err != nil {
@@ -36,10 +39,29 @@ func TestConvKernels(t *testing.T) {
 		}
 		in := make([]*ir.Tensor, len(types))
 		for i, t := range types {
-			in[i] = tensor(rows, t)
+			if in[i] = tensor(rows, t); i > 1 && t.Rank() > 1 { // what is added, or a mask
+				for j := range in[i].F32 {
+					if own.IntN(12) == 0 {
+						in[i].F32[j] = odd[own.IntN(len(odd))]
+					}
+				}
+			}
 		}
 		check(t, rng, op, rows, types, in, 1e-5)
 		done[op.Name()]++
+	}
+	// ends are convolutions without what may come at the end of them and with it: bias, what is added, mask.
+	ends := func(types []ir.Type, op func(masked bool) ir.Op, rows int) {
+		y, err := op(false).Infer(types)
+		if err != nil {
+			return
+		}
+		for _, first := range [][]ir.Type{types[:2:2], types[:3:3]} {
+			run(op(false), rows, first...)
+			run(op(false), rows, append(first, y[0])...)
+			run(op(true), rows, append(first, y[0])...)
+			run(op(true), rows, append(first, y[0], y[0])...)
+		}
 	}
 	for round := range 150 {
 		n, group, rows := between(1, 3), between(1, 3), between(1, 5)
@@ -60,23 +82,21 @@ func TestConvKernels(t *testing.T) {
 		x := images(c, in)
 		run(op, rows, x, w)
 		run(op, rows, x, w, ir.T(ir.F32, ir.Fixed(o)))
-		if n < 3 { // plans have no others
-			last := ops.ConvLast{Strides: op.Strides, Dilations: op.Dilations, Pads: op.Pads, Relu: rng.IntN(2) == 0}
-			if round%5 == 0 {
-				last = ops.ConvLast{Relu: last.Relu} // a place is a pixel if the kernel is one
-			}
-			o := o + 5*(round%2) // of more channels an image is cut at its edges
-			turned := []ir.Type{ir.T(ir.F32, append(append(ir.Shape{ir.Rows()}, ir.ShapeOf(in.Slice()...)...), ir.Fixed(c))...),
+		last := ops.ConvLast{Strides: op.Strides, Dilations: op.Dilations, Pads: op.Pads, Relu: rng.IntN(2) == 0}
+		if round%5 == 0 {
+			last = ops.ConvLast{Relu: last.Relu} // a place is a pixel if the kernel is one
+		}
+		filters := func(o int) []ir.Type {
+			list := []ir.Type{ir.T(ir.F32, append(append(ir.Shape{ir.Rows()}, ir.ShapeOf(in.Slice()...)...), ir.Fixed(c))...),
 				ir.T(ir.F32, ir.ShapeOf(append(kernel.Slice(), c, o)...)...), ir.T(ir.F32, ir.Fixed(o))}
 			if round%10 == 0 {
-				turned[1] = ir.T(ir.F32, append(ir.ShapeOf(slices.Repeat([]int{1}, n)...), ir.ShapeOf(c, o)...)...)
+				list[1] = ir.T(ir.F32, append(ir.ShapeOf(slices.Repeat([]int{1}, n)...), ir.ShapeOf(c, o)...)...)
 			}
-			run(last, rows, turned[:2]...)
-			run(last, rows, turned...)
-			if y, err := last.Infer(turned); err == nil {
-				run(last, rows, append(turned[:2:2], y...)...)
-				run(last, rows, append(turned, y...)...)
-			}
+			return list
+		}
+		turned := filters(o)
+		if n < 3 { // plans have no others; of more channels an image is cut at its edges
+			ends(filters(o+5*(round%2)), func(masked bool) ir.Op { last.Mask = masked; return last }, rows)
 		}
 		if y, err := op.Infer([]ir.Type{x, w}); err == nil {
 			run(ops.ConvFilterGrad{Kernel: kernel, Strides: op.Strides, Dilations: op.Dilations, Pads: op.Pads, Group: group}, rows, x, y[0])
@@ -84,6 +104,18 @@ func TestConvKernels(t *testing.T) {
 		up := ops.ConvTranspose{Strides: op.Strides, Dilations: op.Dilations, Pads: op.Pads, OutputPadding: list(n, 0, 1), Group: group}
 		run(up, rows, images(o, in), w)
 		run(up, rows, images(o, in), w, ir.T(ir.F32, ir.Fixed(c)))
+		back := ops.ConvTransposeLast{Strides: op.Strides, Dilations: op.Dilations, Pads: op.Pads, OutputPadding: up.OutputPadding, Relu: rng.IntN(2) == 0}
+		turned[1] = ir.T(ir.F32, ir.ShapeOf(append(kernel.Slice(), c, o)...)...)
+		switch round % 10 {
+		case 0: // the places lie side by side
+			back = ops.ConvTransposeLast{Strides: kernel, Relu: back.Relu}
+		case 1: // pixels between the places, as of a projection
+			back = ops.ConvTransposeLast{Strides: ir.MakeAxes([]int{2, 2, 2}[:n]...), OutputPadding: ir.MakeAxes([]int{1, 1, 1}[:n]...), Relu: back.Relu}
+			turned[1] = ir.T(ir.F32, append(ir.ShapeOf(slices.Repeat([]int{1}, n)...), ir.ShapeOf(c, o)...)...)
+		}
+		if n < 3 {
+			ends(turned, func(masked bool) ir.Op { back.Mask = masked; return back }, rows)
+		}
 
 		pool := ops.MaxPool{Kernel: kernel, Strides: op.Strides, Dilations: op.Dilations, Pads: list(2*n, 0, 1)}
 		run(pool, rows, x)
@@ -97,9 +129,31 @@ func TestConvKernels(t *testing.T) {
 			run(ops.AveragePoolGrad{Lengths: in, Kernel: kernel, Strides: op.Strides, Pads: pool.Pads, CountPads: mean.CountPads}, rows, y[0])
 		}
 	}
-	for _, op := range []ir.Op{ops.Conv{}, ops.ConvLast{}, ops.ConvTranspose{}, ops.ConvFilterGrad{}, ops.MaxPool{}, ops.MaxPoolOf{}, ops.MaxPoolGrad{}, ops.AveragePool{}, ops.AveragePoolGrad{}} {
+	for _, op := range []ir.Op{ops.Conv{}, ops.ConvLast{}, ops.ConvTranspose{}, ops.ConvTransposeLast{}, ops.ConvFilterGrad{}, ops.MaxPool{}, ops.MaxPoolOf{}, ops.MaxPoolGrad{}, ops.AveragePool{}, ops.AveragePoolGrad{}} {
 		if done[op.Name()] < 40 {
 			t.Error(fmt.Sprintf("only %d nodes of %s were checked", done[op.Name()], op.Name()))
 		}
+	}
+}
+
+// TestTransposedLongChains adds in place in products whose chains no kernel ends in one go.
+func TestTransposedLongChains(t *testing.T) {
+	rng := rand.New(rand.NewPCG(33, 34))
+	const c, rows = 5000, 2
+	for kernel, op := range []ops.ConvTransposeLast{{Strides: ir.MakeAxes(2), Mask: true}, {Strides: ir.MakeAxes(2), Mask: true, Relu: true}} {
+		types := []ir.Type{ir.T(ir.F32, ir.Rows(), ir.Fixed(3), ir.Fixed(c)), ir.T(ir.F32, ir.Fixed(1+kernel), ir.Fixed(c), ir.Fixed(3))}
+		y, err := ops.ConvTransposeLast{Strides: op.Strides}.Infer(types)
+		if err != nil {
+			t.Fatal(err)
+		}
+		types = append(types, y[0], y[0])
+		in := make([]*ir.Tensor, len(types))
+		for i, x := range types {
+			in[i] = ir.NewTensor(ir.F32, x.Shape.At(ir.RowsOf(rows))...)
+			for j := range in[i].F32 {
+				in[i].F32[j] = float32(rng.IntN(7) - 3)
+			}
+		}
+		check(t, rng, op, rows, types, in, 0)
 	}
 }

@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"slices"
-
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/kernels/simd"
@@ -121,6 +119,71 @@ func (g *images) frame() frame {
 	return newFrame(g.in[0], g.in[1], g.c, g.before[0], g.before[1], need(0), need(1))
 }
 
+// stores is what the product of a convolution does to its results before they are stored. Images of what is added and of the
+// mask have size elements, and rows of them ld.
+type stores struct {
+	bias, plus, mask *view
+	relu             bool
+	size, ld         int
+}
+
+func (b *binding) stores(at ops.LastOperands, relu bool, size, ld int) *stores {
+	s := &stores{relu: relu, size: size, ld: ld}
+	for _, x := range []struct {
+		v  **view
+		at int
+	}{{&s.bias, at.Bias}, {&s.plus, at.Plus}, {&s.mask, at.Mask}} {
+		if x.at >= 0 {
+			*x.v = b.in[x.at]
+		}
+	}
+	return s
+}
+
+// of is what is done to an image.
+func (s *stores) of(image int) simd.Epilogue {
+	e := simd.Epilogue{Relu: s.relu}
+	if s.bias != nil {
+		e.Bias = s.bias.f32
+	}
+	if s.plus != nil {
+		e.Plus, e.LDPlus = s.plus.f32[image*s.size:], s.ld
+	}
+	if s.mask != nil {
+		e.Mask, e.LDMask = s.mask.f32[image*s.size:], s.ld
+	}
+	return e
+}
+
+// from is what is done from element at of an image on, in rows that are ld apart.
+func (*stores) from(e simd.Epilogue, at, ld int) simd.Epilogue {
+	if e.Plus != nil {
+		e.Plus, e.LDPlus = e.Plus[at:], ld
+	}
+	if e.Mask != nil {
+		e.Mask, e.LDMask = e.Mask[at:], ld
+	}
+	return e
+}
+
+// copied is how many elements of memory apart wants.
+func (s *stores) copied() int {
+	if s.plus == nil {
+		return 0
+	}
+	return s.size
+}
+
+// apart is what is done to an image that lies where what it adds does: unless a product leaves its results alone until they
+// are finished, it needs a copy.
+func (s *stores) apart(e simd.Epilogue, copied []float32, unbroken bool) simd.Epilogue {
+	if !unbroken {
+		copy(copied, e.Plus[:s.size])
+		e.Plus = copied
+	}
+	return e
+}
+
 // convLastKernel is a convolution of images, one after the other.
 func convLastKernel(b *binding) (kernel, string) {
 	g := b.imagesOf()
@@ -129,29 +192,12 @@ func convLastKernel(b *binding) (kernel, string) {
 	}
 	op, _ := b.s.Op.(ops.ConvLast)
 	x, w, y := b.in[0], b.in[1], b.out[0]
-	var bias, plus *view
-	atBias, atPlus := op.Operands(b.inT)
-	if atBias >= 0 {
-		bias = b.in[atBias]
-	}
-	if atPlus >= 0 {
-		plus = b.in[atPlus]
-	}
 	size := g.places() * g.o
-	ends := func(image int) simd.Epilogue {
-		e := simd.Epilogue{Relu: op.Relu}
-		if bias != nil {
-			e.Bias = bias.f32[:g.o]
-		}
-		if plus != nil {
-			e.Plus, e.LDPlus = plus.f32[image*size:], g.o
-		}
-		return e
-	}
+	ends := b.stores(op.Operands(b.inT), op.Relu, size, g.o)
 	if g.plain() {
 		n := g.pixels()
 		return func(_ *ctx, lo, hi int) {
-			simd.Gemm((hi-lo)*n, g.o, g.c, x.f32[lo*n*g.c:], g.c, 1, w.f32, g.o, y.f32[lo*size:], g.o, false, ends(lo))
+			simd.Gemm((hi-lo)*n, g.o, g.c, x.f32[lo*n*g.c:], g.c, 1, w.f32, g.o, y.f32[lo*size:], g.o, false, ends.of(lo))
 		}, "conv_1x1"
 	}
 	f := g.frame()
@@ -163,137 +209,17 @@ func convLastKernel(b *binding) (kernel, string) {
 		for i := lo; i < hi; i++ {
 			image := x.f32[i*g.pixels()*g.c:][:g.pixels()*g.c]
 			framed := f.of(mem, image)
-			e := ends(i)
-			sum := e.Plus
+			e := ends.of(i)
 			for k := range pieces {
 				p := &pieces[k]
 				from := framed
 				if p.inside {
 					from = image
 				}
-				if sum != nil {
-					e.Plus, e.LDPlus = sum[p.out:], p.LDC
-				}
-				simd.GemmTaps(&p.Taps, from[p.image:], w.f32[p.filters:], y.f32[i*size+p.out:], false, e)
+				simd.GemmTaps(&p.Taps, from[p.image:], w.f32[p.filters:], y.f32[i*size+p.out:], false, ends.from(e, p.out, p.LDC))
 			}
 		}
 	}, "conv_taps"
-}
-
-// class is what a transposed convolution makes of pixels in the same place relative to the
-// stride: a convolution by some of the filters' elements.
-type class struct {
-	simd.Taps
-	from [2]int // the first of its pixels
-	taps []int  // elements of the filters, in the order of At
-	at   int    // of its filters among those packed
-}
-
-// classes cuts the result of a transposed convolution, whose places are the images of g, by
-// the remainders of its pixels, and returns the frame that all of them read.
-func (g *images) classes() ([]class, frame) {
-	// A pixel p of the result is reached from place (p + before - k·dilation)/stride.
-	least, most := [2]int{}, [2]int{}
-	each := func(a, p int, f func(k, place int)) {
-		for k := range g.kernel[a] {
-			if q := p + g.before[a] - k*g.dilation[a]; mod(q, g.stride[a]) == 0 {
-				f(k, (q-mod(q, g.stride[a]))/g.stride[a])
-			}
-		}
-	}
-	for a := range 2 {
-		for p := range g.in[a] {
-			each(a, p, func(_, place int) { least[a], most[a] = min(least[a], place), max(most[a], place) })
-		}
-	}
-	f := newFrame(g.out[0], g.out[1], g.o, -least[0], -least[1], most[0]-least[0]+1, most[1]-least[1]+1)
-	var list []class
-	packed := 0
-	for r := range min(g.stride[0], g.in[0]) {
-		for s := range min(g.stride[1], g.in[1]) {
-			c := class{from: [2]int{r, s}, at: packed, Taps: simd.Taps{Lines: (g.in[0]-r-1)/g.stride[0] + 1, M: (g.in[1]-s-1)/g.stride[1] + 1, N: g.c, K: g.o,
-				LineA: f.w * g.o, RowA: g.o, ColA: 1, LDB: g.c, LineC: g.stride[0] * g.in[1] * g.c, LDC: g.stride[1] * g.c}}
-			each(0, r, func(ky, py int) {
-				each(1, s, func(kx, px int) {
-					c.taps = append(c.taps, ky*g.kernel[1]+kx)
-					c.At = append(c.At, ((py+f.top)*f.w+px+f.left)*g.o)
-				})
-			})
-			packed += len(c.taps) * g.o * g.c
-			list = append(list, c)
-		}
-	}
-	return list, f
-}
-
-func mod(a, n int) int { return (a%n + n) % n }
-
-// convTransposeLastKernel is a transposed convolution, by classes of pixels. Its own x are
-// the places, and its filters are [kernel… O C] of the convolution whose transpose it is.
-func convTransposeLastKernel(b *binding) (kernel, string) {
-	g := b.imagesOf()
-	if g == nil {
-		return nil, ""
-	}
-	op, _ := b.s.Op.(ops.ConvTransposeLast)
-	x, w, y, bias := b.in[0], b.in[1], b.out[0], b.third()
-	if g.tiled && g.kernel[0] > 1 && g.run() < narrowRun {
-		return b.convTransposeNarrow(g, op.Relu), "conv_transpose_narrow"
-	}
-	if g.tiled {
-		return b.convTransposeTiles(g, op.Relu), "conv_transpose_tiles"
-	}
-	list, f := g.classes()
-	each := g.o * g.c
-	bare := bias == nil && slices.ContainsFunc(list, func(c class) bool { return len(c.At) == 0 })
-	b.needs(f.size() + g.weights())
-	return func(c *ctx, lo, hi int) {
-		all := c.scratch(f.size() + g.weights())
-		mem, filters := all[:f.size()], all[f.size():]
-		f.border(mem)
-		e := simd.Epilogue{Relu: op.Relu}
-		if bias != nil {
-			e.Bias = bias.f32[:g.c]
-		}
-		for i := range list {
-			for t, k := range list[i].taps {
-				copy(filters[list[i].at+t*each:][:each], w.f32[k*each:])
-			}
-		}
-		for i := lo; i < hi; i++ {
-			image := f.of(mem, x.f32[i*g.places()*g.o:][:g.places()*g.o])
-			out := y.f32[i*g.pixels()*g.c:][:g.pixels()*g.c]
-			if bare {
-				clear(out)
-			}
-			for k := range list {
-				cl := &list[k]
-				at := (cl.from[0]*g.in[1] + cl.from[1]) * g.c
-				if len(cl.At) == 0 {
-					if !bare {
-						cl.fill(out[at:], e)
-					}
-					continue
-				}
-				simd.GemmTaps(&cl.Taps, image, filters[cl.at:], out[at:], false, e)
-			}
-		}
-	}, "conv_transpose_taps"
-}
-
-// fill sets pixels that no element of the filters reaches.
-func (c *class) fill(y []float32, e simd.Epilogue) {
-	for l := range c.Lines {
-		for i := range c.M {
-			row := y[l*c.LineC+i*c.LDC:][:c.N]
-			clear(row)
-			for j, v := range e.Bias {
-				if row[j] = v; e.Relu && v < 0 {
-					row[j] = 0
-				}
-			}
-		}
-	}
 }
 
 // convFilterGradLastKernel makes parts of the gradient of the filters: for each the sum over

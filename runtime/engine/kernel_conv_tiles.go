@@ -7,35 +7,44 @@ func (g *images) run() int { return g.kernel[1] * g.c }
 
 // convTransposeTiles makes for each line of the filters all of its elements and channels as
 // the columns of one product.
-func (b *binding) convTransposeTiles(g *images, relu bool) kernel {
-	x, w, y, bias := b.in[0], b.in[1], b.out[0], b.third()
-	run := g.run()
+func (b *binding) convTransposeTiles(g *images, ends *stores) kernel {
+	x, w, y := b.in[0], b.in[1], b.out[0]
+	run, size := g.run(), g.pixels()*g.c
 	t := simd.Taps{Lines: g.out[0], M: g.out[1], N: run, K: g.o, LineA: g.out[1] * g.o, RowA: g.o, ColA: 1, At: []int{0}, LDB: run,
 		LineC: g.stride[0] * g.in[1] * g.c, LDC: run}
-	b.needs(g.weights() + run)
+	need := g.weights() + run
+	b.needs(need + ends.copied())
 	return func(c *ctx, lo, hi int) {
-		all := c.scratch(g.weights() + run)
-		filters, wide := all[:g.weights()], all[g.weights():]
-		e := simd.Epilogue{Relu: relu}
-		if bias != nil {
+		all := c.scratch(need + ends.copied())
+		filters, wide, copied := all[:g.weights()], all[g.weights():need], all[need:]
+		if ends.bias != nil {
 			for k := range g.kernel[1] {
-				copy(wide[k*g.c:][:g.c], bias.f32)
+				copy(wide[k*g.c:][:g.c], ends.bias.f32)
 			}
-			e.Bias = wide
 		}
 		for ky := range g.kernel[0] {
 			for kx := range g.kernel[1] {
 				copyRows(filters[ky*g.o*run+kx*g.c:], run, w.f32[(ky*g.kernel[1]+kx)*g.o*g.c:], g.c, g.o, g.c)
 			}
 		}
+		unbroken := t.Unbroken()
 		for i := lo; i < hi; i++ {
 			image := x.f32[i*g.places()*g.o:][:g.places()*g.o]
+			out := y.f32[i*size:][:size]
+			e := ends.of(i)
+			if e.Bias != nil {
+				e.Bias = wide
+			}
+			if e.Plus != nil && &e.Plus[0] == &out[0] {
+				e = ends.apart(e, copied, unbroken)
+			}
 			var next []float32 // of the result, which the caches do not hold
 			if i+1 < hi {
-				next = y.f32[(i+1)*g.pixels()*g.c:][:g.pixels()*g.c]
+				next = y.f32[(i+1)*size:][:size]
 			}
 			for ky := range g.kernel[0] {
-				simd.GemmTapsAhead(&t, image, filters[ky*g.o*run:], y.f32[(i*g.pixels()+ky*g.in[1])*g.c:], false, e, next, nil)
+				at := ky * g.in[1] * g.c
+				simd.GemmTapsAhead(&t, image, filters[ky*g.o*run:], out[at:], false, ends.from(e, at, run), next, nil)
 				next = nil
 			}
 		}
@@ -49,8 +58,8 @@ const (
 
 // convTransposeNarrow makes all elements and channels of the filters as the columns of one
 // product, in memory of the worker's own, and then brings each run to its line.
-func (b *binding) convTransposeNarrow(g *images, relu bool) kernel {
-	x, w, y, bias := b.in[0], b.in[1], b.out[0], b.third()
+func (b *binding) convTransposeNarrow(g *images, ends *stores) kernel {
+	x, w, y := b.in[0], b.in[1], b.out[0]
 	run := g.run()
 	all := g.kernel[0] * run
 	block := min(max(narrowBlock/(g.out[1]*all), 1), g.out[0]) // lines
@@ -59,11 +68,11 @@ func (b *binding) convTransposeNarrow(g *images, relu bool) kernel {
 	return func(c *ctx, lo, hi int) {
 		mem := c.scratch(size)
 		filters, wide, made := mem[:g.weights()], mem[g.weights():][:all], mem[g.weights()+all:]
-		e := simd.Epilogue{Relu: relu}
+		e := simd.Epilogue{Relu: ends.relu}
 		for k := range g.taps() {
 			copyRows(filters[k*g.c:], all, w.f32[k*g.o*g.c:], g.c, g.o, g.c)
-			if bias != nil {
-				copy(wide[k*g.c:][:g.c], bias.f32)
+			if ends.bias != nil {
+				copy(wide[k*g.c:][:g.c], ends.bias.f32)
 				e.Bias = wide
 			}
 		}

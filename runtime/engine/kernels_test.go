@@ -18,6 +18,7 @@ type bound struct {
 	name string
 	e    *Engine
 	in   []*ir.Tensor
+	from []*view
 	out  view
 	n    int // elements of the result
 	outT ir.Type
@@ -44,6 +45,7 @@ func bindOp(t *testing.T, op ir.Op, rows int, types []ir.Type, in []*ir.Tensor) 
 	for _, v := range in {
 		b.in = append(b.in, new(viewOf(v)))
 	}
+	x.from = b.in
 	x.run, x.name = b.kernel()
 	x.e.sizes.set(ir.RowsOf(rows))
 	return x
@@ -93,6 +95,16 @@ func check(t *testing.T, rng *rand.Rand, op ir.Op, rows int, types []ir.Type, in
 	}
 	if got := x.values(); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("%s: slices give other bits than the whole", what)
+	}
+	if p, ok := op.(ir.InPlacer); ok && x.outT.DType == ir.F32 {
+		if over, _ := p.InPlace(types); over >= 0 && types[over].Equal(x.outT) {
+			copy(x.out.f32, in[over].F32)
+			x.from[over].f32 = x.out.f32
+			x.run(c, 0, units)
+			if got := x.values(); fmt.Sprint(got) != fmt.Sprint(want) {
+				t.Errorf("%s: in the place of operand %d it gives other bits", what, over)
+			}
+		}
 	}
 	wide := make([]*ir.Tensor, len(in))
 	for i, v := range in {

@@ -36,6 +36,13 @@ func TestKernelSetsTrainTheSame(t *testing.T) {
 			return spec.NewModel("images", spec.CrossEntropy(code.Then(spec.ReLU(), spec.Dense(10)), spec.Labels("y", 10)),
 				spec.MSE(code.Then(spec.Dense(64), spec.Reshape(4, 4, 4), spec.ConvTranspose(4, 3).Stride(2).OutputPad(1), spec.AveragePool(2)), code.Then(spec.Dense(100), spec.Reshape(4, 5, 5)))), digits, Options{Optimizer: optim.Adam(1e-3), Epochs: 1, Batch: 52}
 		},
+		"residual": func() (*spec.Model, dataset.Source, Options) {
+			norm := func() spec.Layer { return spec.BatchNorm().Axis(0) }
+			y := spec.Input("x", 784).Then(spec.Reshape(1, 28, 28), spec.AveragePool(2), spec.Conv(5, 3).Same(), norm(), spec.ReLU(),
+				spec.Residual("r", spec.Conv(5, 3).Same(), norm(), spec.ReLU(), spec.Conv(5, 3).Same(), norm()), spec.ReLU(),
+				spec.Residual("s", spec.Conv(9, 3).Same().Stride(2), spec.ReLU(), spec.Conv(9, 3).Same()).Shortcut(spec.Conv(9, 1).Stride(2)), spec.ReLU(), spec.GlobalAveragePool(), spec.Dense(10))
+			return spec.NewModel("residual", spec.CrossEntropy(y, spec.Labels("y", 10))), digits, Options{Optimizer: optim.Adam(1e-3), Epochs: 1, Batch: 52}
+		},
 		"others": func() (*spec.Model, dataset.Source, Options) {
 			x := spec.Input("x", 12)
 			enc := spec.Sequential("encoder", spec.GaussianNoise(0.1), spec.Dense(21), spec.GELU(), spec.Dropout(0.2),

@@ -29,6 +29,9 @@ const (
 	argFarLines
 	argFetchA
 	argFetchFrom
+	argPlus
+	argLDPlus
+	argStepPlus
 	gemmArgsSize
 )
 
@@ -312,6 +315,9 @@ func (t *gemmKernel) write() {
 	if t.fetches() {
 		t.fetchC()
 	}
+	if t.taps {
+		t.fetchBeside()
+	}
 	t.start(zero, ready)
 	if t.taps {
 		t.tapChains(done)
@@ -391,14 +397,14 @@ func (t *gemmKernel) stores() {
 	t.at(done)
 }
 
-// epilogue writes bias, what is added, rectifier and mask. What is added lies where a mask would.
+// epilogue writes bias, what is added, rectifier and mask.
 func (t *gemmKernel) epilogue() {
 	noBias, noPlus, noRelu, noMask := t.fresh("nobias"), t.fresh("noplus"), t.fresh("norelu"), t.fresh("nomask")
-	beside := func(flag int, none string, before func(), f func(i, v int)) {
+	beside := func(flag, arg, ld int, none string, before func(), f func(i, v int)) {
 		t.p("TESTQ $%d, %d(DI)", flag, argFlags)
 		t.p("JZ %s", none)
-		t.p("MOVQ %d(DI), SI", argMask)
-		t.p("MOVQ %d(DI), R10", argLDMask)
+		t.p("MOVQ %d(DI), SI", arg)
+		t.p("MOVQ %d(DI), R10", ld)
 		t.p("LEAQ (R10)(R10*2), BX")
 		before()
 		t.matrix("SI", "R10", "BX", func(i, v int, addr string) {
@@ -421,13 +427,13 @@ func (t *gemmKernel) epilogue() {
 		t.each(func(int) {}, func(i, v int) { add(v, i, v) })
 	}
 	t.at(noBias)
-	beside(flagPlus, noPlus, func() {}, func(i, v int) { add(0, i, v) })
+	beside(flagPlus, argPlus, argLDPlus, noPlus, func() {}, func(i, v int) { add(0, i, v) })
 	t.p("TESTQ $%d, %d(DI)", flagRelu, argFlags)
 	t.p("JZ %s", noRelu)
 	t.zero(0)
 	t.each(func(int) {}, func(i, v int) { t.p("VMAXPS %s, %s, %s", t.acc(i, v), t.vec(0, v), t.acc(i, v)) })
 	t.at(noRelu)
-	beside(flagMask, noMask, func() { t.zero(1) }, func(i, v int) {
+	beside(flagMask, argMask, argLDMask, noMask, func() { t.zero(1) }, func(i, v int) {
 		if t.wide() {
 			t.p("VCMPPS $18, %s, %s, K2", t.vec(1, v), t.vec(0, v))
 			t.p("VMOVAPS %s, K2, %s", t.vec(1, v), t.acc(i, v))

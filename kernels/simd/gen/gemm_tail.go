@@ -48,12 +48,12 @@ func (a *asm) gemmTail(turned bool) {
 	a.p("LEAQ (R11)(R11*2), BX")
 	next, zero, ready, loop := a.fresh("tile"), a.fresh("zero"), a.fresh("ready"), a.fresh("k")
 	noBias, noPlus, noRelu, noMask := a.fresh("nobias"), a.fresh("noplus"), a.fresh("norelu"), a.fresh("nomask")
-	beside := func(flag int, none string, f func(i int)) {
+	beside := func(flag, arg, ld int, none string, f func(i int)) {
 		a.p("TESTQ $%d, %d(DI)", flag, argFlags)
 		a.p("JZ %s", none)
-		a.p("MOVQ %d(DI), DX", argLDMask)
+		a.p("MOVQ %d(DI), DX", ld)
 		a.p("LEAQ (DX)(DX*2), CX")
-		point(argMask, "DX")
+		point(arg, "DX")
 		read(acc, "DX", "CX")
 		for i := range 4 {
 			f(i)
@@ -112,7 +112,7 @@ func (a *asm) gemmTail(turned bool) {
 		a.p("VADDPS Z4, Z%d, Z%d", i, i)
 	}
 	a.at(noBias)
-	beside(flagPlus, noPlus, func(i int) { a.p("VADDPS Z%d, Z%d, Z%d", acc+i, i, i) })
+	beside(flagPlus, argPlus, argLDPlus, noPlus, func(i int) { a.p("VADDPS Z%d, Z%d, Z%d", acc+i, i, i) })
 	a.zero(5)
 	a.p("TESTQ $%d, %d(DI)", flagRelu, argFlags)
 	a.p("JZ %s", noRelu)
@@ -120,7 +120,7 @@ func (a *asm) gemmTail(turned bool) {
 		a.p("VMAXPS Z%d, Z5, Z%d", i, i)
 	}
 	a.at(noRelu)
-	beside(flagMask, noMask, func(i int) {
+	beside(flagMask, argMask, argLDMask, noMask, func(i int) {
 		a.p("VCMPPS $18, Z5, Z%d, K2", acc+i)
 		a.p("VMOVAPS Z5, K2, Z%d", i)
 	})
@@ -140,7 +140,7 @@ func (a *asm) tileAfter(next string) {
 	last := a.fresh("last")
 	a.p("DECQ %d(DI)", argTiles)
 	a.p("JZ %s", last)
-	for _, arg := range [][2]int{{argC, argStepC}, {argA, argStepA}, {argMask, argStepMask}} {
+	for _, arg := range [][2]int{{argC, argStepC}, {argA, argStepA}, {argPlus, argStepPlus}, {argMask, argStepMask}} {
 		a.p("MOVQ %d(DI), DX", arg[1])
 		a.p("ADDQ DX, %d(DI)", arg[0])
 	}

@@ -10,6 +10,7 @@ const (
 	argLineTiles
 	argNextA
 	argNextC
+	argNextPlus
 	argNextMask
 	argFetch
 	argFetchLeft
@@ -92,6 +93,25 @@ func (t *gemmKernel) tapChains(done string) {
 	t.p("JLT %s", tap)
 }
 
+// fetchBeside fetches what the epilogue of the tile reads ahead of the chains: it was made long ago.
+func (t *gemmKernel) fetchBeside() {
+	for _, beside := range [][2]int{{flagPlus, argPlus}, {flagMask, argMask}} {
+		none, loop := t.fresh("near"), t.fresh("fetch")
+		t.p("TESTQ $%d, %d(DI)", beside[0], argFlags)
+		t.p("JZ %s", none)
+		t.p("MOVQ %d(DI), SI", beside[1])
+		t.p("MOVQ %d(DI), CX", argRows)
+		t.at(loop)
+		for d := 0; d < len(t.widths)*t.bytes(); d += 64 {
+			t.p("PREFETCHT0 %d(SI)", d)
+		}
+		t.p("ADDQ R11, SI")
+		t.p("DECQ CX")
+		t.p("JNZ %s", loop)
+		t.at(none)
+	}
+}
+
 // fetchAhead fetches a few lines of what the next call reads or writes into the second cache: argFetchTap pieces of four
 // lines, while any are left of two ranges.
 func (t *gemmKernel) fetchAhead() {
@@ -125,7 +145,7 @@ func (t *gemmKernel) fetchAhead() {
 func (a *asm) tapsAfter(next string) {
 	line, last := a.fresh("line"), a.fresh("last")
 	move := func(steps ...int) {
-		for i, arg := range []int{argC, argA, argMask} {
+		for i, arg := range []int{argC, argA, argPlus, argMask} {
 			a.p("MOVQ %d(DI), DX", steps[i])
 			a.p("ADDQ DX, %d(DI)", arg)
 		}
@@ -133,13 +153,13 @@ func (a *asm) tapsAfter(next string) {
 	}
 	a.p("DECQ %d(DI)", argTiles)
 	a.p("JZ %s", line)
-	move(argStepC, argStepA, argStepMask)
+	move(argStepC, argStepA, argStepPlus, argStepMask)
 	a.at(line)
 	a.p("DECQ %d(DI)", argLines)
 	a.p("JZ %s", last)
 	a.p("MOVQ %d(DI), DX", argLineTiles)
 	a.p("MOVQ DX, %d(DI)", argTiles)
-	move(argNextC, argNextA, argNextMask)
+	move(argNextC, argNextA, argNextPlus, argNextMask)
 	a.at(last)
 	a.ret()
 }

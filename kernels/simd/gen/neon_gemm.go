@@ -94,7 +94,7 @@ func (t *neonGemm) write(name string) {
 	t.p("MOVD %d(R0), R23", argLast)
 	t.p("MOVD %d(R0), R5", argC)
 	t.p("MOVD %d(R0), R21", argMask)
-	t.p("MOVD %d(R0), R22", argLDMask)
+	t.p("MOVD %d(R0), R22", argPlus)
 	t.p("MOVD %d(R0), R24", argA)
 	t.p("MOVD %d(R0), R25", argTiles)
 	if t.long {
@@ -104,15 +104,16 @@ func (t *neonGemm) write(name string) {
 	}
 	next, zero, ready := t.fresh("tile"), t.fresh("zero"), t.fresh("ready")
 	done, noBias, noPlus, noRelu, noMask := t.fresh("done"), t.fresh("nobias"), t.fresh("noplus"), t.fresh("norelu"), t.fresh("nomask")
-	beside := func(bit int, none string, f func(j, acc int)) {
+	beside := func(bit int, base string, ld, step int, none string, f func(j, acc int)) {
 		t.p("TBZ $%d, R19, %s", bit, none)
-		t.lines("R21", "R22", func(i, v, n int) {
+		t.p("MOVD %d(R0), R7", ld)
+		t.lines(base, "R7", func(i, v, n int) {
 			t.p("VLD1.P %d(R9), %s", 16*n, vecs(0, n))
 			for j := range n {
 				f(j, t.acc(i, v+j))
 			}
 		})
-		t.advance("R21", argStepMask)
+		t.advance(base, step)
 		t.at(none)
 	}
 	t.at(next)
@@ -165,7 +166,7 @@ func (t *neonGemm) write(name string) {
 		})
 	}
 	t.at(noBias)
-	beside(3, noPlus, func(j, acc int) { t.op3("FADD", j, acc, acc) })
+	beside(3, "R22", argLDPlus, argStepPlus, noPlus, func(j, acc int) { t.op3("FADD", j, acc, acc) })
 	t.p("TBZ $1, R19, %s", noRelu)
 	t.down(func(i int) {
 		for v := range t.cols {
@@ -175,7 +176,7 @@ func (t *neonGemm) write(name string) {
 		}
 	})
 	t.at(noRelu)
-	beside(4, noMask, func(j, acc int) {
+	beside(4, "R21", argLDMask, argStepMask, noMask, func(j, acc int) {
 		t.op2("FCMLE0", j, j)
 		t.op3("BIC", j, acc, acc)
 	})
