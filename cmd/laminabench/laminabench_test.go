@@ -116,9 +116,14 @@ func TestTrainLow(t *testing.T) {
 	if a, b := first("tiny-ae", "fp32"), first("tiny-ae", "bf16"); a != b {
 		t.Errorf("the first losses of tiny-ae are %v in float32 and %v in bf16", a, b)
 	}
-	r := laminabench(t, nil, "train", "--profile", "--work", "tied-ae", "--batch", "32", "--threads", "1", "--seconds", "0.01", "--precision", "bf16")
-	if r.Status != 0 || !strings.Contains(r.Stdout, "tied-ae in bf16") || !strings.Contains(r.Stdout, "gemm_bf16") {
-		t.Errorf("exit %d: %s%s", r.Status, r.Stdout, r.Stderr)
+	if a, b := first("conv-ae", "fp32"), first("conv-ae", "bf16"); a == b || math.Abs(a-b) > 1e-2*a {
+		t.Errorf("the first losses of conv-ae are %v in float32 and %v in bf16", a, b)
+	}
+	for work, kernel := range map[string]string{"tied-ae": "gemm_bf16", "conv-ae": "conv_transpose_bf16", "resnet20": "conv_filter_grad_bf16"} {
+		r := laminabench(t, nil, "train", "--profile", "--work", work, "--batch", "32", "--threads", "1", "--seconds", "0.01", "--precision", "bf16")
+		if r.Status != 0 || !strings.Contains(r.Stdout, work+" in bf16") || !strings.Contains(r.Stdout, kernel) {
+			t.Errorf("exit %d: %s%s", r.Status, r.Stdout, r.Stderr)
+		}
 	}
 }
 
