@@ -8,7 +8,8 @@ import (
 // sumPooled sums the gradient of a max pool over the pixels of each image, as for the bias of
 // the convolution before it, where it comes from: at the places of the window. Each place gives
 // its dy to one pixel, whichever that is, and where a rectifier stands between, only if what won,
-// which the pool made, is positive. There are fewer places than pixels, most of which get 0.
+// which the pool made, is positive. There are fewer places than pixels, most of which get 0. The
+// sum has another order than that over pixels, so its last bits may differ.
 func sumPooled(g *ir.Graph) error {
 	type pooled struct {
 		x  *ir.Value
