@@ -12,15 +12,13 @@ import (
 // starts; a squared error becomes one step with its gradient, and so does a sum of
 // softplus.
 //
-// Convolutions take no sums and masks where products are to be in bf16, whose stores have none.
+// Convolutions take no sums and masks where products are to be in bf16, since those have neither in their stores.
 func fuse(g *ir.Graph, s *state) error {
 	list := []fusion{fuseGemm, fuseBias, fuseSum, fuseRelu, fuseReluGrad}
 	if s.opt.BF16 == nil {
-		list = append(list, fuseImageSum, fuseImageRelu, fuseImageReluGrad)
-	} else {
-		list = append(list, fuseImageRelu)
+		list = append(list, fuseImageSum, fuseImageReluGrad)
 	}
-	return fuseBy(g, append(list, fusePoolGrad, fuseBatchRelu))
+	return fuseBy(g, append(list, fuseImageRelu, fusePoolGrad, fuseBatchRelu))
 }
 
 // fusion returns what takes a node's place, or nil; once reports whether nothing

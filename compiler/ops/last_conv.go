@@ -255,7 +255,8 @@ func (SumParts) Cost(in, out []ir.Type, at ir.Binding) (flops, bytes int64) {
 }
 
 // LastShapeOf returns the lengths of a ConvLast, a ConvTransposeLast or a ConvFilterGradLast,
-// or of one of them in bf16, of operands that Infer takes, as [ConvShapeOf] does of the op with its channels first.
+// or of one of them in bf16, of operands that Infer takes, as [ConvShapeOf] does of the op with
+// its channels first.
 func LastShapeOf(op ir.Op, in []ir.Type) (ConvShape, bool) {
 	turn := func(forms []form) []ir.Type {
 		out := make([]ir.Type, len(in))
