@@ -198,6 +198,9 @@ func TestReportAugmentPictures(t *testing.T) {
 	if r := draw("--variants", "1", "--size", "12x16"); r.Status != 0 { // all kinds of change, Mixup too
 		t.Fatalf("%+v", r)
 	}
+	if _, cols, _ := grid(t, out, 12, 16); cols != 2 {
+		t.Errorf("a line has %d pictures of 16 pixels", cols)
+	}
 	if got := colour(0, 0, 12, 16); got != (color.NRGBA{R: 200, G: 100, B: 50, A: 255}) {
 		t.Errorf("the cat, scaled, is %v", got)
 	}
