@@ -11,9 +11,6 @@ import (
 
 // BF16 says which products take their operands in bf16.
 type BF16 struct {
-	// Rows are those of a whole update, by which a sum over rows counts as long enough: not
-	// those of a run, which depend on how an update is divided. 0 means the capacity.
-	Rows int
 	// Keep reports whether the products of a layer, and of its gradients, stay in FP32; nil
 	// keeps none.
 	Keep func(layer string) bool
@@ -33,10 +30,7 @@ func bf16(g *ir.Graph, s *state) error {
 	if o == nil {
 		o = &BF16{}
 	}
-	at := s.opt.capacity(g)
-	if o.Rows > 0 {
-		at = at.WithRows(o.Rows)
-	}
+	at := s.opt.capacity(g).WithRows(s.opt.updateRows())
 	told := &told{of: map[string]*layerProducts{}}
 	narrow := map[*ir.Value]*ir.Value{}
 	_, err := rewrite(g, func(b *ir.Builder, n *ir.Node) []*ir.Value {

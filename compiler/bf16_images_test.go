@@ -42,7 +42,7 @@ func TestBF16ImagesSameBits(t *testing.T) {
 	g := imageGraph(t)
 	var first []float32
 	for _, store := range []bool{false, true} {
-		o := Options{Rows: 19, StoreGrads: store, spread: true, BF16: inBF16, panels: panelsNowhere}
+		o := Options{Rows: 19, UpdateRows: manyRows, StoreGrads: store, spread: true, BF16: &BF16{}, panels: panelsNowhere}
 		plain, err := compileTwin(g, segmentsOf(g), o)
 		if err != nil {
 			t.Fatal(err)

@@ -26,15 +26,15 @@ func wideGraph(t *testing.T) *ir.Graph {
 	return g
 }
 
-// inBF16 makes a sum over few rows one over many, so that it too is in bf16.
-var inBF16 = &BF16{Rows: 64}
+// manyRows are so many that a sum over the rows of an update is in bf16.
+const manyRows = 64
 
 // TestBF16SameBits trains in bf16 with parameters in tiles and as they are, with several numbers of workers, with tasks
 // cut differently, and with the update apart from the gradient.
 func TestBF16SameBits(t *testing.T) {
 	g := wideGraph(t)
 	for _, store := range []bool{false, true} {
-		o := Options{Rows: 19, StoreGrads: store, spread: true, panels: panelsNowhere, BF16: inBF16}
+		o := Options{Rows: 19, UpdateRows: manyRows, StoreGrads: store, spread: true, panels: panelsNowhere, BF16: &BF16{}}
 		plain, err := compileTwin(g, segmentsOf(g), o)
 		if err != nil {
 			t.Fatal(err)
@@ -120,7 +120,7 @@ func tiedIn(t *testing.T, in, units int) *ir.Graph {
 func TestBF16Steps(t *testing.T) {
 	g := wideGraph(t)
 	const rows = 19
-	s := &state{opt: Options{Rows: rows, BF16: inBF16}, planned: true, loss: lossName}
+	s := &state{opt: Options{Rows: rows, UpdateRows: manyRows, BF16: &BF16{}}, planned: true, loss: lossName}
 	h, err := s.front(g)
 	if err != nil {
 		t.Fatal(err)
@@ -211,8 +211,8 @@ func TestBF16Gradients(t *testing.T) {
 		g := c.g
 		env := &ir.Env{Binding: ir.RowsOf(19), UpdateRows: 19}
 		var all [2]map[string]*ir.Tensor
-		for i, b := range []*BF16{nil, inBF16} {
-			s := &state{opt: Options{Rows: 19, BF16: b}, planned: true, loss: lossName}
+		for i, b := range []*BF16{nil, {}} {
+			s := &state{opt: Options{Rows: 19, UpdateRows: manyRows, BF16: b}, planned: true, loss: lossName}
 			h, err := s.front(g)
 			if err != nil {
 				t.Fatal(err)

@@ -13,13 +13,11 @@ func openImages(v *ir.Value, once func(*ir.Value) bool) (n *ir.Node, sum, ok boo
 	if v.Def == nil || !once(v) {
 		return nil, false, false
 	}
-	switch op := v.Def.Op.(type) {
-	case ops.ConvLast:
-		return v.Def, op.Operands(ir.TypesOf(v.Def.In)).Plus >= 0, !op.Relu && !op.Mask
-	case ops.ConvTransposeLast:
-		return v.Def, op.Operands(ir.TypesOf(v.Def.In)).Plus >= 0, !op.Relu && !op.Mask
+	op, ok := v.Def.Op.(ops.LastStorer)
+	if !ok {
+		return nil, false, false
 	}
-	return nil, false, false
+	return v.Def, op.Operands(ir.TypesOf(v.Def.In)).Plus >= 0, op.Stores() == ops.LastStores{}
 }
 
 // bareImages reports whether n is a transposed convolution that leaves pixels alone.
@@ -31,14 +29,7 @@ func bareImages(n *ir.Node) bool {
 // masked returns n, a convolution, with y as the mask of its results, in.
 func masked(b *ir.Builder, n *ir.Node, y *ir.Value, in []*ir.Value) *ir.Value {
 	b.Layer, b.Pos = n.Layer, n.Pos
-	in = append(slices.Clone(in), y)
-	if op, ok := n.Op.(ops.ConvTransposeLast); ok {
-		op.Mask = true
-		return b.Op(op, in...)
-	}
-	op := n.Op.(ops.ConvLast)
-	op.Mask = true
-	return b.Op(op, in...)
+	return b.Op(n.Op.(ops.LastStorer).Storing(ops.LastStores{Mask: true}), append(slices.Clone(in), y)...)
 }
 
 // fuseImageSum puts what is added to a convolution that only the sum reads, element by element,
@@ -99,13 +90,7 @@ func fuseImageRelu(b *ir.Builder, n *ir.Node, once func(*ir.Value) bool) *ir.Val
 		return nil
 	}
 	b.Layer, b.Pos = product.Layer, product.Pos
-	if op, ok := product.Op.(ops.ConvTransposeLast); ok {
-		op.Relu = true
-		return b.Op(op, product.In...)
-	}
-	op := product.Op.(ops.ConvLast)
-	op.Relu = true
-	return b.Op(op, product.In...)
+	return b.Op(product.Op.(ops.LastStorer).Storing(ops.LastStores{Relu: true}), product.In...)
 }
 
 // fusePoolGrad puts the mask of the gradient of a Relu, whose result is pooled, into the

@@ -106,7 +106,8 @@ func runGolden(t *testing.T, p pass, file string) {
 		s.opt.UpdateRows = 256
 	}
 	if slices.Contains(words, "keeps-head") {
-		s.opt.BF16 = &BF16{Rows: 64, Keep: func(layer string) bool { return layer == "head" }}
+		s.opt.UpdateRows = 64
+		s.opt.BF16 = &BF16{Keep: func(layer string) bool { return layer == "head" }}
 	}
 	err = s.step(g, p)
 	got := c

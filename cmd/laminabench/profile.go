@@ -69,7 +69,7 @@ func profileTraining(c *cobra.Command, w *work, f trainFlags) (*profile, error) 
 	}
 	o := compiler.Options{Rows: f.batch}
 	if precision.Narrow() {
-		o.BF16 = &compiler.BF16{Rows: f.batch, Keep: precision.Keeps}
+		o.BF16 = &compiler.BF16{Keep: precision.Keeps}
 	}
 	prog, err := compiler.Compile(w.model(), o)
 	if err != nil {

@@ -53,19 +53,6 @@ func (t Track) rest(rank int) []int {
 	return []int{rank - 1}
 }
 
-// Of returns the indices of Axis that hold what the indices [lo,hi) decide of n.
-func (t Track) Of(lo, hi, n int) (from, to int) {
-	switch {
-	case t.Mirrored:
-		return n - hi, n - lo
-	case t.Groups > 0:
-		return 0, n
-	case t.Block > 0:
-		return lo / t.Block, (hi + t.Block - 1) / t.Block
-	}
-	return lo, hi
-}
-
 // Follow returns how an axis of the operand of op moves through it, if a slice of the
 // operand is a slice of its result, of the lengths that these types have.
 func Follow(op Op, in, out []Type, axis int) (Track, bool) {

@@ -16,6 +16,35 @@ func (op ConvLast) Operands(in []ir.Type) LastOperands { return lastOperands(in,
 // Operands returns where operands of these types stand. A bias has one axis, the others more.
 func (op ConvTransposeLast) Operands(in []ir.Type) LastOperands { return lastOperands(in, op.Mask) }
 
+// LastStores is what the stores of a convolution do besides adding what its operands give.
+type LastStores struct{ Relu, Mask bool }
+
+// LastStorer is a ConvLast or a ConvTransposeLast, for passes that put more into its stores.
+type LastStorer interface {
+	ir.Op
+	Operands(in []ir.Type) LastOperands
+	Stores() LastStores
+	Storing(s LastStores) ir.Op // the same convolution with other stores
+}
+
+// Stores returns what the stores do.
+func (op ConvLast) Stores() LastStores { return LastStores{op.Relu, op.Mask} }
+
+// Stores returns what the stores do.
+func (op ConvTransposeLast) Stores() LastStores { return LastStores{op.Relu, op.Mask} }
+
+// Storing returns the convolution with these stores.
+func (op ConvLast) Storing(s LastStores) ir.Op {
+	op.Relu, op.Mask = s.Relu, s.Mask
+	return op
+}
+
+// Storing returns the convolution with these stores.
+func (op ConvTransposeLast) Storing(s LastStores) ir.Op {
+	op.Relu, op.Mask = s.Relu, s.Mask
+	return op
+}
+
 func lastOperands(in []ir.Type, masked bool) LastOperands {
 	at, end := LastOperands{-1, -1, -1}, len(in)
 	next := min(2, end)

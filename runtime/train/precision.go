@@ -69,5 +69,5 @@ func (o *Options) bf16() *compiler.BF16 {
 	if !o.Precision.Narrow() {
 		return nil
 	}
-	return &compiler.BF16{Rows: o.Batch * o.Accumulate, Keep: o.Precision.Keeps}
+	return &compiler.BF16{Keep: o.Precision.Keeps}
 }

@@ -170,7 +170,11 @@ func (r *Result) net(values []*spec.Value) (*engine.Net, error) {
 			return nil, err
 		}
 	}
-	pl, err := compiler.CompileGraph(g, compiler.Options{Rows: netRows, BF16: r.narrow})
+	o := compiler.Options{Rows: netRows}
+	if r.narrow != nil { // the products that the training narrows
+		o.BF16, o.UpdateRows = r.narrow, r.opt.Batch*r.opt.Accumulate
+	}
+	pl, err := compiler.CompileGraph(g, o)
 	if err != nil {
 		return nil, err
 	}
