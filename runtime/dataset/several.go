@@ -1,0 +1,90 @@
+package dataset
+
+import (
+	"fmt"
+	"sync"
+)
+
+// several returns a source that several goroutines may read at once: src itself, a table's rows, or a source that gives one
+// row at a time, in turn.
+func several(src Source) BatchSource {
+	switch s := src.(type) {
+	case *Table:
+		return &tableRows{Table: s}
+	case BatchSource:
+		return s
+	}
+	return &inTurn{Source: src}
+}
+
+// inTurn lets goroutines wait for each other.
+type inTurn struct {
+	Source
+	mu sync.Mutex
+}
+
+func (s *inTurn) Row(i int, row Row) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.Source.Row(i, row)
+}
+
+func (s *inTurn) Rows(index []int, dst Rows) error {
+	for k, i := range index {
+		if err := s.Row(i, dst.Row(k)); err != nil {
+			return fmt.Errorf("row %d: %w", i, err)
+		}
+		if err := dst.Err(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// indexes are lists of row numbers that are not in use.
+var indexes = sync.Pool{New: func() any { return new([]int) }}
+
+// renumbered calls f with the numbers that those of index become.
+func renumbered(index []int, to func(i int) int, f func([]int) error) error {
+	rows := indexes.Get().(*[]int)
+	defer indexes.Put(rows)
+	*rows = (*rows)[:0]
+	for _, i := range index {
+		*rows = append(*rows, to(i))
+	}
+	return f(*rows)
+}
+
+// oneOf writes row i of a source that gives many at once.
+func oneOf(src BatchSource, i int, row Row) error {
+	index, cols := []int{i}, makeColumns(src.Columns(), 1)
+	b := newBlock(cols, 1)
+	b.begin(index, cols, 0)
+	if err := src.Rows(index, Rows{b}); err != nil {
+		return err
+	}
+	if err := b.end(); err != nil {
+		return err
+	}
+	for _, c := range cols {
+		switch c.DType {
+		case F32:
+			row.F32(c.Name, c.f32...)
+		case I64:
+			row.I64(c.Name, c.i64...)
+		default:
+			row.U8(c.Name, c.u8...)
+		}
+	}
+	return row.Err()
+}
+
+// memory is a column that the rows go to, whoever writes it; nil if there is none.
+func (b *block) memory(name string) *column {
+	for j := range b.cols {
+		if b.cols[j].Name == name {
+			return &b.cols[j]
+		}
+	}
+	return nil
+}
