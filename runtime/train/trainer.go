@@ -90,7 +90,8 @@ type Trainer struct {
 // if the model does not accept every value.
 func New(ctx context.Context, m *spec.Model, rows dataset.Source, o Options) (*Trainer, error) {
 	quiet, asked := false, o.Batch > 0 || o.Accumulate > 1
-	if err := o.check(m); err != nil {
+	mixed := o.mixed(rows)
+	if err := errors.Join(o.check(m), mixed); err != nil {
 		return nil, err
 	}
 	if o.Log == nil {
