@@ -43,7 +43,11 @@ func TestWindows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mixedUp := of.Select([]int{4, 3, 2, 1, 0}).Select([]int{4, 3, 2, 1, 0})
+	backwards, err := Collect(plain{of.Select([]int{4, 3, 2, 1, 0})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mixedUp := backwards.Select([]int{4, 3, 2, 1, 0}) // the same rows, elsewhere in memory
 	for _, c := range []struct {
 		length, stride int
 		starts         []int // by hand
@@ -171,6 +175,22 @@ func TestWindowsInUse(t *testing.T) {
 	one := Windows(numbers(t, 10, 3).Rename("x", "z").Select([]int{9, 8, 7, 6, 5, 4, 3, 2, 1, 0}), WindowOptions{Length: 4, Log: quietLog()})
 	if got := collected(t, one); got.Len() != 2 || columnNames(one.Columns()) != "z f32[4 2], y i64[4]" || got.F32("z")[8] != 5 {
 		t.Errorf("%v %v", one.Columns(), got.F32("z"))
+	}
+	// Padding is zero in memory that was used before.
+	for _, first := range []bool{false, true} {
+		short := Windows(recorded(t, 9, 2, 8, 3, 8), WindowOptions{Length: 4, Recording: "recording", ChannelsFirst: first, Pad: true, Log: quietLog()})
+		whole := collected(t, short)
+		used := batches(t, short, 2, true)
+		for epoch := range 5 {
+			if err := used.Epoch(epoch); err != nil {
+				t.Fatal(err)
+			}
+			for batch, ok, err := used.Next(t.Context()); ok || err != nil; batch, ok, err = used.Next(t.Context()) {
+				if want := whole.Select(batch.Index); err != nil || !slices.Equal(batch.F32("x"), want.F32("x")) || !slices.Equal(batch.U8("b"), want.U8("b")) || !slices.Equal(batch.I64("y"), want.I64("y")) {
+					t.Fatalf("epoch %d, windows %v: other values, %v", epoch, batch.Index, err)
+				}
+			}
+		}
 	}
 	b3 := batches(t, s, 2, true)
 	for range 6 {
