@@ -90,7 +90,8 @@ func TestMistakesInChoosingNameTheLine(t *testing.T) {
 		dataset.All(steps).Unlabel("recording", []int{300}).Err(),
 		dataset.Windows(steps, dataset.WindowOptions{}).Err(),
 		dataset.Mix(steps, 1, recordings, 0).Err(),
-		dataset.Disjoint("recording", steps, steps),
+		steps.Without("x", "recording").Err(),
+		dataset.All(steps).GroupedBy("x").Err(),
 	}
 	for i, err := range errs {
 		at := line + 3 + i

@@ -221,7 +221,7 @@ func (p *partition) misfit(i int, seen, have []int, times int) float64 {
 // and the rows. Other errors: fewer than two sources; no such column of single int64 values; those of a source.
 func Disjoint(column string, sources ...Source) error {
 	if len(sources) < 2 {
-		return mistake("Disjoint: two sources or more are compared, got %d", len(sources))
+		return fmt.Errorf("dataset: Disjoint: two sources or more are compared, got %d", len(sources))
 	}
 	of := make([]*classes, len(sources))
 	for i, src := range sources {
@@ -249,7 +249,7 @@ func Disjoint(column string, sources ...Source) error {
 			if n := len(both) - 1; n > 0 {
 				more = fmt.Sprintf(", as are %d more values", n)
 			}
-			return mistake("Disjoint: %q %d is in %s of the %s source and in %s of the %s%s", column, both[0],
+			return fmt.Errorf("dataset: Disjoint: %q %d is in %s of the %s source and in %s of the %s%s", column, both[0],
 				rowNumbers(a.rows[both[0]]), ordinal(i), rowNumbers(b.rows[both[0]]), ordinal(i+1+j), more)
 		}
 	}

@@ -107,6 +107,7 @@ func hostileParsers(t testing.TB) map[string]hostile.Parser {
 		},
 	}
 	maps.Copy(parsers, imageParsers(t))
+	parsers["index"] = indexParser()
 	return parsers
 }
 

@@ -70,7 +70,8 @@ func (x *Index) check() error {
 	return nil
 }
 
-// badNumber returns the place of the first number that is not from 0 to n-1, or else of the least that is there before, and -1 for none.
+// badNumber returns the place of the first number that is not from 0 to n-1, or else that of a number, the least of them, which
+// is there before; -1 for none.
 func badNumber(rows []int, n int) (at int, again bool) {
 	for i, r := range rows {
 		if r < 0 || r >= n {

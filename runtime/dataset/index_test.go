@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/lamina-ml/lamina/internal/lab/hostile"
 )
 
 func TestIndex(t *testing.T) {
@@ -106,6 +108,17 @@ func TestIndexMistakes(t *testing.T) {
 		t.Error(err)
 	}
 	wantError(t, WriteIndex(file(t, "x", []byte("y"))+"/below", Index{Rows: []int{1}, Data: 2, Hash: strings.Repeat("a", 64)}), "below")
+}
+
+func indexParser() hostile.Parser {
+	head := fmt.Sprintf("lamina index 1\ndata 100\nsha256 %064d\ndrawn by hand\n", 5)
+	return hostile.Parser{
+		Seeds: [][]byte{[]byte(head + "3\n1\n9\n"), []byte(head + "0\n99\n98\n97\n50\n51\n52\n")},
+		Parse: func(b []byte) error {
+			_, err := decodeIndex(bytes.NewReader(b))
+			return err
+		},
+	}
 }
 
 func FuzzIndex(f *testing.F) {

@@ -205,7 +205,7 @@ func (s *Selection) Unlabel(column string, keep []int) *Selection {
 	if err != nil {
 		return s.failed("Unlabel", err)
 	}
-	return &Selection{src: &unlabelled{s, column, kept}, cols: s.cols, n: s.n}
+	return &Selection{src: &unlabelled{s, column, kept}, cols: s.cols, n: s.n, group: s.group}
 }
 
 // unlabelled is a selection without most of its labels.

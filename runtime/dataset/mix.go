@@ -48,9 +48,9 @@ const maxMixed = 1 << 20
 // a row comes twice there. All of this is a function of the key and the [Position]: a training that is resumed there has the
 // same rows.
 //
-// Row i of the first source is row i of the mixture; those of the second come after them. Whoever reads all rows once, as [Hash], [Each] and
-// a validation do, gets them in this order. A batch of a training has n+m rows, or several times as many where an update is read
-// as a whole; train.Options.Batch is n+m, or is left out. Augmentation draws anew each time a row comes.
+// Row i of the first source is row i of the mixture; those of the second come after them. [Hash], [Each] and a validation
+// read all rows once, in this order. A batch of a training has n+m rows, or several times as many where an update is read as a
+// whole; train.Options.Batch is n+m, or is left out. Augmentation draws anew each time a row comes.
 //
 // The columns are those of both sources. A column of integers that one of them lacks is -1 in its rows, which is no label
 // (spec.Labels(…).Optional()); any other column must be in both. Unlabelled rows that have labels nevertheless are
@@ -106,7 +106,7 @@ func (m *Mixture) join() string {
 				return fmt.Sprintf("column %q is %s in the %s source and %s in the %s: they must be the same", c.Name, c.typ(), p.name, other.cols[j].typ(), other.name)
 			case j >= 0 && i == 1: // it is there
 			case j < 0 && c.DType != I64:
-				return fmt.Sprintf("column %s is in the %s source only, and rows of the %s have no value for it: only integers may be missing, which -1 says; Join the column to the %s, or leave it out of the %s", c, p.name, other.name, other.name, p.name)
+				return fmt.Sprintf("column %s is in the %s source only, and rows of the %s have no value for it: only integers may be missing, which -1 says; Join the column to the %s, or take it from the %s by Table.Without", c, p.name, other.name, other.name, p.name)
 			default:
 				m.cols = append(m.cols, c)
 				if j < 0 {
@@ -165,16 +165,16 @@ func (m *Mixture) Rows(index []int, dst Rows) error {
 	if err := m.Err(); err != nil {
 		return err
 	}
+	if err := checkIndex(index, m.Len(), dst); err != nil {
+		return err
+	}
 	for _, c := range m.cols {
 		if dst.whole(c); dst.Err() != nil {
 			return dst.Err()
 		}
 	}
 	for lo, hi := 0, 0; lo < len(index); lo = hi {
-		p, first, err := m.of(index[lo])
-		if err != nil {
-			return err
-		}
+		p, first := m.of(index[lo])
 		for hi = lo + 1; hi < len(index) && index[hi] >= first && index[hi] < first+p.n; hi++ {
 		}
 		if err := p.read(index[lo:hi], first, dst, lo); err != nil {
@@ -185,15 +185,11 @@ func (m *Mixture) Rows(index []int, dst Rows) error {
 }
 
 // of returns the source that a row is of, and the number that its first row has.
-func (m *Mixture) of(row int) (p *ingredient, first int, err error) {
-	for i := range m.parts {
-		p = &m.parts[i]
-		if row >= first && row < first+p.n {
-			return p, first, nil
-		}
-		first += p.n
+func (m *Mixture) of(row int) (p *ingredient, first int) {
+	if p = &m.parts[0]; row < p.n {
+		return p, 0
 	}
-	return nil, 0, fmt.Errorf("there is no row %d of %d", row, first)
+	return &m.parts[1], p.n
 }
 
 // read writes rows, whose numbers begin with first, to place lo of dst and on.
@@ -240,13 +236,10 @@ func (e *ofSource) Unwrap() error { return e.err }
 
 // origin is where a row comes from, for [Place].
 func (m *Mixture) origin(row int) (src Source, at int, of string) {
-	if m.Err() != nil {
+	if row < 0 || row >= m.Len() {
 		return nil, 0, ""
 	}
-	p, first, err := m.of(row)
-	if err != nil {
-		return nil, 0, ""
-	}
+	p, first := m.of(row)
 	return p.given, row - first, "of the " + p.name + " source of the mix"
 }
 

@@ -10,11 +10,12 @@ import (
 // a [BatchSource], and takes 8 bytes a row. A Selection never changes: methods return others. Those that can fail return
 // one that remembers the error: Err returns it, and so does every use. It is safe for concurrent use.
 type Selection struct {
-	src  BatchSource
-	cols []Column
-	n    int
-	rows []int // of src, nil for all in order
-	err  error
+	src   BatchSource
+	cols  []Column
+	n     int
+	rows  []int  // of src, nil for all in order
+	group string // column of what no validation may share with a training, "" for none
+	err   error
 }
 
 // All returns all rows of any source, to choose among them. A source that is not a [BatchSource] is asked for one row at a
@@ -104,6 +105,9 @@ func (s *Selection) Rows(index []int, dst Rows) error {
 	if err := s.Err(); err != nil {
 		return err
 	}
+	if err := checkIndex(index, s.n, dst); err != nil {
+		return err
+	}
 	if s.rows == nil {
 		return s.src.Rows(index, dst)
 	}
@@ -138,6 +142,39 @@ func (s *Selection) chosen() []int {
 		}
 	}
 	return rows
+}
+
+// GroupedBy says that a column of integers numbers groups, such as people, that rows for training and rows for validation must
+// not share. What is selected of the rows says so too, and train.Options.Valid that has a group of the training rows is then an error.
+// Errors: the column is not of single int64 values.
+func (s *Selection) GroupedBy(column string) *Selection {
+	if s.Err() != nil {
+		return s
+	}
+	for _, c := range s.cols {
+		if c.Name == column && c.DType == I64 && c.Width() == 1 {
+			g := *s
+			g.group = column
+			return &g
+		}
+	}
+	return s.failed("GroupedBy", rule(fmt.Sprintf("no column %q of one i64 a row; the columns are %s", column, columnNames(s.cols))))
+}
+
+// Group is the column that [Selection.GroupedBy] named, or "".
+func (s *Selection) Group() string {
+	if s.Err() != nil {
+		return ""
+	}
+	return s.group
+}
+
+// GroupOf returns the column that a source says its rows are grouped by, through a method Group like [Selection.Group], or "".
+func GroupOf(src Source) string {
+	if g, ok := src.(interface{ Group() string }); ok {
+		return g.Group()
+	}
+	return ""
 }
 
 // File is the file of a column, where the source says it.
@@ -184,8 +221,8 @@ func (s *Selection) integers(column string) ([]int64, string, error) {
 	return own, named, nil
 }
 
-// integersOf returns a column of one integer a row, and its name for errors. If the source does not know it, reader is read. Errors: there is none, as a rule; those of the
-// source.
+// integersOf returns a column of one integer a row, and its name for errors. If the source does not know it, reader, which is
+// the same or waits for its turn, is read. Errors: there is no such column, as a rule; those of the source.
 func integersOf(src, reader Source, name string) (v []int64, named string, err error) {
 	named = strconv.Quote(name)
 	if path := fileOf(src, name); path != "" {

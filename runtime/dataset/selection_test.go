@@ -152,6 +152,42 @@ func TestSelectionIsRead(t *testing.T) {
 	}
 }
 
+// What is chosen of grouped rows is grouped.
+func TestGroupedBy(t *testing.T) {
+	s := All(plain{grouped(t, 20, func(i int) int64 { return int64(i % 4) }, nil, nil)})
+	g := s.GroupedBy("group")
+	a, b := g.SplitByGroup("group", 0.5, 1)
+	for name, x := range map[string]*Selection{"itself": g, "a part": a, "the rest": b, "rows": a.Select([]int{1}), "a head": b.Head(2), "unlabelled": g.Unlabel("y", nil).Head(3)} {
+		if x.Err() != nil || GroupOf(x) != "group" {
+			t.Errorf("%s is grouped by %q: %v", name, GroupOf(x), x.Err())
+		}
+	}
+	if GroupOf(s) != "" || GroupOf(nil) != "" || GroupOf(numbers(t, 3, 3)) != "" || GroupOf(Mix(g, 1, g, 1)) != "" {
+		t.Error("rows are grouped that do not say so")
+	}
+	for want, x := range map[string]*Selection{`GroupedBy: no column "z" of one i64 a row; the columns are x f32[2]`: s.GroupedBy("z"), `no column "x" of one`: s.GroupedBy("x"), "Head: n must": g.Head(0).GroupedBy("group")} {
+		wantError(t, x.Err(), want)
+		if GroupOf(x) != "" {
+			t.Error("a mistake is grouped")
+		}
+	}
+}
+
+func TestWithout(t *testing.T) {
+	tab := grouped(t, 9, func(i int) int64 { return int64(i) }, nil, nil)
+	w := tab.Select([]int{4, 2}).Without("y", "group")
+	if got := columnNames(w.Columns()); got != "x f32[2]" || !slices.Equal(w.F32("x"), []float32{4, -4, 2, -2}) || !slices.Equal(w.Rows(), []int{4, 2}) {
+		t.Errorf("%s: %v, %v", got, w.F32("x"), w.Err())
+	}
+	if got := columnNames(tab.Columns()); got != "x f32[2], y i64[], group i64[]" || columnNames(tab.Without().Columns()) != got {
+		t.Errorf("the original became %s", got)
+	}
+	wantError(t, tab.Without("y", "z").Err(), `Without: no column "z"`)
+	wantError(t, tab.Without("y", "x", "group").Err(), "Without: no column is left of x f32[2], y i64[], group i64[]")
+	wantError(t, (*Table)(nil).Without("y").Err(), "the table is nil")
+	wantError(t, tab.Head(0).Without("y").Err(), "Head: n must be")
+}
+
 func TestSelectionMistakes(t *testing.T) {
 	tab := numbers(t, 10, 3)
 	broken := errors.New("the disk is gone")
@@ -196,6 +232,14 @@ func TestSelectionMistakes(t *testing.T) {
 	}
 	if err := all.Row(10, Row{}); err == nil {
 		t.Error("there is a row 10 of 10")
+	}
+	for name, s := range map[string]BatchSource{"selection": all.Head(5), "all": all, "mix": Mix(tab, 1, tab, 1)} {
+		for _, row := range []int{-1, s.Len()} {
+			if err := s.Row(row, Row{}); err == nil {
+				t.Errorf("%s: there is a row %d of %d", name, row, s.Len())
+			}
+		}
+		wantError(t, s.Rows([]int{1}, Rows{}), "1 rows are asked for, and there are places for 0")
 	}
 	if got := Place(All(pathed{plain{tab}}).Select([]int{4, 2}), 1, "x"); got != `row 1: column "x" (of file2)` {
 		t.Errorf("a row's place is %s", got)

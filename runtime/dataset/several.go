@@ -30,7 +30,14 @@ func (s *inTurn) Row(i int, row Row) error {
 }
 
 func (s *inTurn) Rows(index []int, dst Rows) error {
+	at := 0
+	defer func() {
+		if p := recover(); p != nil {
+			panic(fmt.Sprintf("row %d: %v", at, p)) // for whoever reads, who makes an error of it
+		}
+	}()
 	for k, i := range index {
+		at = i
 		if err := s.Row(i, dst.Row(k)); err != nil {
 			return fmt.Errorf("row %d: %w", i, err)
 		}
@@ -53,6 +60,19 @@ func renumbered(index []int, to func(i int) int, f func([]int) error) error {
 		*rows = append(*rows, to(i))
 	}
 	return f(*rows)
+}
+
+// checkIndex refuses rows that a source of n does not have, and as many places as are not theirs.
+func checkIndex(index []int, n int, dst Rows) error {
+	if dst.Len() != len(index) {
+		return fmt.Errorf("%d rows are asked for, and there are places for %d", len(index), dst.Len())
+	}
+	for _, i := range index {
+		if i < 0 || i >= n {
+			return fmt.Errorf("there is no row %d of %d", i, n)
+		}
+	}
+	return nil
 }
 
 // oneOf writes row i of a source that gives many at once.

@@ -6,6 +6,18 @@ import (
 	"github.com/lamina-ml/lamina/runtime/dataset"
 )
 
+// apartFrom refuses validation rows that have a group of the training rows, if both say what they are grouped by.
+func (o *Options) apartFrom(rows dataset.Source) error {
+	group := dataset.GroupOf(rows)
+	if group == "" || o.Valid == nil || group != dataset.GroupOf(o.Valid) {
+		return nil
+	}
+	if err := dataset.Disjoint(group, rows, o.Valid); err != nil {
+		return fmt.Errorf("train: Options.Valid has a group of the training rows: %w", err)
+	}
+	return nil
+}
+
 // mixed makes the batch that of rows which say it themselves, as a dataset.Mixture does.
 //
 // Errors: another Batch; InOrder.

@@ -188,6 +188,35 @@ func TestMixedAugmented(t *testing.T) {
 	}
 }
 
+// Rows that say what they are grouped by share no group with the validation rows.
+func TestValidationSharesNoGroup(t *testing.T) {
+	data := rows(60)
+	person := make([]int64, 60)
+	for i := range person {
+		person[i] = int64(i / 6)
+	}
+	more, err := dataset.NewTable(dataset.Data{Column: dataset.Column{Name: "person", DType: dataset.I64}, I64: person})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := dataset.All(data.Join(more))
+	grouped := all.GroupedBy("person")
+	fit := func(training, valid *dataset.Selection) error {
+		o := steady()
+		o.Epochs, o.Valid = 1, valid
+		_, err := Fit(context.Background(), model(), training, o)
+		return err
+	}
+	if err := fit(grouped.SplitByGroup("person", 0.7, 1)); err != nil {
+		t.Error(err)
+	}
+	if err := fit(all.Split(0.7, 1)); err != nil {
+		t.Error("rows that are not grouped:", err)
+	}
+	wantError(t, fit(grouped.Split(0.7, 1)), "train: Options.Valid has a group of the training rows: dataset: Disjoint: \"person\" ", "of the first source and in row")
+	wantError(t, fit(grouped.SplitByGroup("person", 3, 1)), "rows_test.go:", "SplitByGroup: the fraction must be")
+}
+
 func TestMixedMistakes(t *testing.T) {
 	few, rest := mixParts()
 	mix := dataset.Mix(few, 8, rest, 32)
@@ -202,7 +231,7 @@ func TestMixedMistakes(t *testing.T) {
 		wantError(t, err, want)
 	}
 	_, err := Fit(context.Background(), mixModel(), dataset.Mix(few, 0, rest, 32), mixOptions())
-	wantError(t, err, "mixed_test.go:", "Mix: a batch must have 1 to")
+	wantError(t, err, "rows_test.go:", "Mix: a batch must have 1 to")
 	needsLabels := spec.NewModel("labels", spec.CrossEntropy(spec.Input("x", 12).Then(spec.Dense(4)), spec.Labels("y", 4)))
 	_, err = Fit(context.Background(), needsLabels, mix, mixOptions())
 	wantError(t, err, `row 0 of the second source of the mix: column "y" is -1; the model's input takes 0 to 3`)
