@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 
 	"github.com/lamina-ml/lamina/compiler/random"
 )
@@ -24,8 +23,8 @@ type ingredient struct {
 	n     int         // rows
 	count int         // of a batch
 	cols  []Column
-	lacks []Column  // of the mixture, all i64
-	reads sync.Pool // of *mixing
+	lacks []Column // of the mixture, all i64
+	reads stock[*mixing]
 }
 
 // mixing is what one goroutine needs.
@@ -194,11 +193,11 @@ func (m *Mixture) of(row int) (p *ingredient, first int) {
 
 // read writes rows, whose numbers begin with first, to place lo of dst and on.
 func (p *ingredient) read(index []int, first int, dst Rows, lo int) error {
-	r, _ := p.reads.Get().(*mixing)
+	r := p.reads.take()
 	if r == nil || len(r.block.seen) < len(index) {
 		r = &mixing{block: newBlock(makeColumns(p.cols, 0), len(index)), cols: make([]column, len(p.cols))}
 	}
-	defer p.reads.Put(r)
+	defer p.reads.give(r)
 	r.rows = r.rows[:0]
 	for _, i := range index {
 		r.rows = append(r.rows, i-first)

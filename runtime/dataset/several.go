@@ -48,18 +48,46 @@ func (s *inTurn) Rows(index []int, dst Rows) error {
 	return nil
 }
 
-// indexes are lists of row numbers that are not in use.
-var indexes = sync.Pool{New: func() any { return new([]int) }}
+// stock keeps what goroutines need while they read, as much as they ever needed at once. A sync.Pool gives things up, so that
+// some batches would allocate.
+type stock[T any] struct {
+	mu   sync.Mutex
+	free []T
+}
+
+// take returns the zero value where there is nothing.
+func (s *stock[T]) take() (x T) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := len(s.free); n > 0 {
+		x, s.free = s.free[n-1], s.free[:n-1]
+	}
+	return x
+}
+
+func (s *stock[T]) give(x T) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.free = append(s.free, x)
+}
+
+// indexes are lists of row numbers.
+var indexes stock[[]int]
+
+// mostKept bounds the lists that are kept.
+const mostKept = 1 << 14
 
 // renumbered calls f with the numbers that those of index become.
 func renumbered(index []int, to func(i int) int, f func([]int) error) error {
-	rows := indexes.Get().(*[]int)
-	defer indexes.Put(rows)
-	*rows = (*rows)[:0]
+	rows := indexes.take()[:0]
 	for _, i := range index {
-		*rows = append(*rows, to(i))
+		rows = append(rows, to(i))
 	}
-	return f(*rows)
+	err := f(rows)
+	if cap(rows) <= mostKept {
+		indexes.give(rows)
+	}
+	return err
 }
 
 // checkIndex refuses rows that a source of n does not have, and as many places as are not theirs.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"sync"
 )
 
 // WindowOptions says how [Windows] cuts recordings.
@@ -67,7 +66,7 @@ type windows struct {
 	number  []int64     // the recording of each, if they are numbered
 	short   map[int]int // steps of the windows that are padded
 	of      *Table      // of the recordings, nil for none
-	scratch sync.Pool   // of *windowed
+	scratch stock[*windowed]
 }
 
 // windowed is what one goroutine needs.
@@ -268,11 +267,11 @@ func (w *windows) Rows(index []int, dst Rows) error {
 
 // read reads the steps of windows. Where they lie in a window as they are in the source, they are written there at once.
 func (w *windows) read(index []int, dst Rows, padded bool) error {
-	s, _ := w.scratch.Get().(*windowed)
+	s := w.scratch.take()
 	if s == nil {
 		s = &windowed{cols: make([]column, len(w.own)), held: make([]column, len(w.own))}
 	}
-	defer w.scratch.Put(s)
+	defer w.scratch.give(s)
 	s.rows = s.rows[:0]
 	for _, i := range index {
 		for at := range w.has(i) {
