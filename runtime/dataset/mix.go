@@ -55,8 +55,8 @@ const maxMixed = 1 << 20
 // (spec.Labels(…).Optional()); any other column must be in both. Unlabelled rows that have labels nevertheless are
 // [Table.Unlabel](column, nil).
 //
-// A source that is not a [BatchSource] is asked for one row at a time. Errors (of Err, and of every use): those of a
-// source; counts that are not from 1 to 1,048,576; columns that differ; a column of no integers that is in one source only;
+// A source that is not a [BatchSource] is asked for one row at a time; rows of one such source on both sides are chosen from one
+// [All]. Errors (of Err, and of every use): those of a source; counts that are not from 1 to 1,048,576; columns that differ; a column of no integers that is in one source only;
 // a source that is a Mixture.
 func Mix(first Source, n int, second Source, m int) *Mixture {
 	x := &Mixture{}

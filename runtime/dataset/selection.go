@@ -19,7 +19,8 @@ type Selection struct {
 }
 
 // All returns all rows of any source, to choose among them. A source that is not a [BatchSource] is asked for one row at a
-// time. Errors (of Err): those of the source; a [Mixture], whose rows come as it draws them.
+// time by all that is chosen, so call All once for it. Errors (of Err): those of the source; a [Mixture], whose rows come as it
+// draws them.
 func All(src Source) *Selection {
 	if s, ok := src.(*Selection); ok && s != nil {
 		return s

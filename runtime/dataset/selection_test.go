@@ -3,8 +3,10 @@ package dataset
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -283,5 +285,46 @@ func TestPicturesAreNotDecoded(t *testing.T) {
 	}
 	if got, want := Chosen(All(p.Select([]int{2, 1, 0})).Select([]int{1, 2})), []int{1, 0}; !slices.Equal(got, want) {
 		t.Errorf("chosen of chosen: %v, want %v", got, want)
+	}
+}
+
+// alone tells whether two goroutines ask it at once.
+type alone struct {
+	plain
+	inside, met *atomic.Int32
+}
+
+func (a alone) Row(i int, row Row) error {
+	if a.inside.Add(1) > 1 {
+		a.met.Add(1)
+	}
+	defer a.inside.Add(-1)
+	runtime.Gosched()
+	return a.plain.Row(i, row)
+}
+
+// A source that gives one row at a time is asked by one goroutine at a time, however many read what is made of it.
+func TestOneAtATime(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
+	src := alone{plain{numbers(t, 640, 3)}, new(atomic.Int32), new(atomic.Int32)}
+	for name, s := range map[string]Source{
+		"selection": All(src).Select(key.Perm(640)),
+		"windows":   Windows(src, WindowOptions{Length: 2, Log: quietLog()}),
+		"mix":       Mix(src, 32, numbers(t, 640, 3), 32),
+	} {
+		for range 5 {
+			if _, err := Hash(s); err != nil {
+				t.Fatal(err)
+			}
+			b := batches(t, s, 64, true)
+			for _, ok, err := b.Next(t.Context()); ok || err != nil; _, ok, err = b.Next(t.Context()) {
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if n := src.met.Load(); n > 0 {
+			t.Fatalf("%s: the source was asked by two at once %d times", name, n)
+		}
 	}
 }
