@@ -69,6 +69,9 @@ func (b *Batches) deal(ctx context.Context, r *run, step int) {
 		}
 		lo := step * b.size
 		buf.rows = copy(buf.index, b.order[lo:min(lo+b.size, b.n)])
+		if b.ordered != nil {
+			copy(buf.turns, b.turns[lo:min(lo+b.size, b.n)])
+		}
 		rows := pieceRows(buf.rows, len(b.fillers))
 		pieces := (buf.rows-1)/rows + 1
 		buf.left.Store(int32(pieces))
@@ -93,7 +96,7 @@ func (r *run) fill(ctx context.Context, f *filler) {
 		}
 		err := f.fill(ctx, p.buf.index[p.lo:p.hi], p.buf.cols, p.lo)
 		if err == nil && f.aug != nil {
-			err = f.aug.change(ctx, r.epoch, p.buf.index[p.lo:p.hi], p.buf.cols, p.lo)
+			err = f.aug.change(ctx, turns{r.epoch, p.buf.turns, p.lo}, p.buf.index[p.lo:p.hi], p.buf.cols, p.lo)
 		}
 		if ctx.Err() != nil {
 			continue

@@ -7,22 +7,19 @@ import (
 	"github.com/lamina-ml/lamina/compiler/random"
 )
 
-// tableRows reads a table as a BatchSource is read, where rows are changed after they have been gathered. Each filler has one
-// of its own.
-type tableRows struct {
-	*Table
-	places []int // in memory, for a table that shows some rows of it
-}
+// tableRows reads a table as a BatchSource is read: where rows are changed after they have been gathered, and in what other
+// sources are made of.
+type tableRows struct{ *Table }
 
 func (t *tableRows) Rows(index []int, dst Rows) error {
-	at := index
-	if t.rows != nil {
-		at = t.places[:0]
-		for _, i := range index {
-			at = append(at, t.rows[i])
-		}
-		t.places = at
+	if t.rows == nil {
+		return t.write(index, dst)
 	}
+	return renumbered(index, t.at, func(rows []int) error { return t.write(rows, dst) })
+}
+
+// write writes rows of the memory.
+func (t *tableRows) write(at []int, dst Rows) error {
 	for i := range t.cols {
 		c := &t.cols[i]
 		to := column{Column: c.Column, width: c.width}
@@ -65,20 +62,20 @@ func newAugmenter(b *bound, key random.Key, src Source, cols []Column, rows int)
 	return a
 }
 
-// change augments the rows index of an epoch, which are at place lo of the columns and on.
-func (a *augmenter) change(ctx context.Context, epoch int, index []int, cols []column, lo int) error {
-	if err := a.each(ctx, epoch, index, cols, lo); err != nil || a.mix == nil {
+// change augments the rows index of some turns, which are at place lo of the columns and on.
+func (a *augmenter) change(ctx context.Context, at turns, index []int, cols []column, lo int) error {
+	if err := a.each(ctx, at, index, cols, lo); err != nil || a.mix == nil {
 		return err
 	}
 	partner := a.partner[:len(index)]
-	key := a.key.DeriveString(a.mix.kind()).Derive(uint64(epoch))
+	key := a.key.DeriveString(a.mix.kind())
 	for k, row := range index {
-		partner[k], a.shares[k] = a.mix.draw(key.Derive(uint64(row)), a.n)
+		partner[k], a.shares[k] = a.mix.draw(key.Derive(at.of(k), uint64(row)), a.n)
 	}
 	if err := a.other.fill(ctx, partner, a.cols, 0); err != nil {
 		return err
 	}
-	if err := a.each(ctx, epoch, partner, a.cols, 0); err != nil {
+	if err := a.each(ctx, at, partner, a.cols, 0); err != nil {
 		return err
 	}
 	for k, share := range a.shares[:len(index)] {
@@ -98,8 +95,8 @@ func (a *augmenter) change(ctx context.Context, epoch int, index []int, cols []c
 }
 
 // each changes the pictures of each row by itself.
-func (a *augmenter) each(ctx context.Context, epoch int, index []int, cols []column, lo int) error {
-	var keys [maxKinds]random.Key
+func (a *augmenter) each(ctx context.Context, at turns, index []int, cols []column, lo int) error {
+	var kinds, keys [maxKinds]random.Key // of the changes, and in the turn of the row at hand
 	for _, c := range a.of {
 		key := a.key
 		if !a.together {
@@ -107,16 +104,21 @@ func (a *augmenter) each(ctx context.Context, epoch int, index []int, cols []col
 		}
 		n := 0
 		for _, m := range a.movers {
-			keys[n] = key.DeriveString(m.kind()).Derive(uint64(epoch))
+			kinds[n] = key.DeriveString(m.kind())
 			n++
 		}
 		for _, p := range a.painters {
-			keys[n] = key.DeriveString(p.kind()).Derive(uint64(epoch))
+			kinds[n] = key.DeriveString(p.kind())
 			n++
 		}
 		for k, row := range index {
 			if err := ctx.Err(); err != nil {
 				return err
+			}
+			if k == 0 || at.of(k) != at.of(k-1) {
+				for i, kind := range kinds[:n] {
+					keys[i] = kind.Derive(at.of(k))
+				}
 			}
 			part := cols[c.at].part(lo+k, lo+k+1)
 			v := values{f32: part.f32, u8: part.u8}

@@ -26,9 +26,12 @@ type Batches struct {
 	key     random.Key
 	shuffle bool
 
+	ordered ordered // the source if it says itself what an epoch is, nil if that is all rows
+
 	pos     Position
 	order   []int
-	ordered int               // epoch of order, -1 before the first
+	turns   []int             // of the rows of order, if the source is ordered
+	made    int               // epoch of order, -1 before the first
 	bufs    [buffered]*buffer // one of a table
 	fillers []*filler         // one for each goroutine that reads
 	held    *buffer
@@ -45,6 +48,7 @@ type Position struct {
 type buffer struct {
 	rows  int
 	index []int
+	turns []int // of an ordered source
 	cols  []column
 	left  atomic.Int32 // pieces that are not read yet
 	full  chan *buffer // gets the buffer when none is left
@@ -134,7 +138,8 @@ func (b Batch) Gather(name string, lo, hi int, dst []float32) {
 }
 
 // NewBatches returns the batches of a source, positioned at the first of epoch 0. The rows are shuffled by key in each epoch,
-// or come in order. Errors: the source is empty or has bad columns; the batch is not positive.
+// those of a [Mixture] as [Mix] says, or come in order. Errors: the source is empty or has bad columns; the batch is not
+// positive, or not one of the mixture.
 func NewBatches(src Source, batch int, key random.Key, shuffle bool) (*Batches, error) {
 	cols, err := checkSource(src)
 	if err != nil {
@@ -143,8 +148,14 @@ func NewBatches(src Source, batch int, key random.Key, shuffle bool) (*Batches, 
 	if batch <= 0 {
 		return nil, fmt.Errorf("dataset: the batch must be a positive number of rows, got %d", batch)
 	}
-	b := &Batches{src: src, n: src.Len(), size: batch, key: key, shuffle: shuffle, ordered: -1}
+	b := &Batches{src: src, n: src.Len(), size: batch, key: key, shuffle: shuffle, made: -1}
 	b.table, _ = src.(*Table)
+	if o := orderOf(src); o != nil && shuffle {
+		if batch%o.batchRows() != 0 {
+			return nil, fmt.Errorf("dataset: the batch must be a multiple of the %d rows that are mixed (%s), got %d", o.batchRows(), o.drawn(), batch)
+		}
+		b.ordered, b.n = o, o.epochRows()
+	}
 	rows := min(batch, b.n)
 	if err := checkMemory(cols, rows, buffered); err != nil {
 		return nil, err
@@ -176,6 +187,9 @@ func (b *Batches) read(src Source, cols []Column) {
 	}
 	for i := range b.bufs {
 		b.bufs[i] = &buffer{index: make([]int, rows), cols: makeColumns(cols, rows), full: make(chan *buffer, 1), errs: make([]error, readers)}
+		if b.ordered != nil {
+			b.bufs[i].turns = make([]int, rows)
+		}
 	}
 	for range readers {
 		b.fillers = append(b.fillers, newFiller(src, b.bufs[0].cols, rows))
@@ -191,7 +205,7 @@ func (b *Batches) Steps() int { return (b.n-1)/b.size + 1 }
 // Size is the number of rows in a batch, except for the last one of an epoch.
 func (b *Batches) Size() int { return b.size }
 
-// Len is the number of rows of the source.
+// Len is the number of rows of an epoch: those of the source, or as many as a [Mixture] says.
 func (b *Batches) Len() int { return b.n }
 
 // Position is the place of the next batch; after the end of an epoch its Step is Steps.
@@ -277,17 +291,23 @@ func (b *Batches) arrange() {
 	if b.order == nil {
 		b.order = make([]int, b.n)
 	}
-	if b.ordered == b.pos.Epoch {
+	if b.made == b.pos.Epoch {
 		return
 	}
-	if b.shuffle {
+	switch {
+	case b.ordered != nil:
+		if b.turns == nil {
+			b.turns = make([]int, b.n)
+		}
+		b.ordered.arrange(b.key, b.pos.Epoch, b.order, b.turns)
+	case b.shuffle:
 		b.key.Derive(uint64(b.pos.Epoch)).PermInto(b.order)
-	} else if b.ordered < 0 {
+	case b.made < 0:
 		for i := range b.order {
 			b.order[i] = i
 		}
 	}
-	b.ordered = b.pos.Epoch
+	b.made = b.pos.Epoch
 }
 
 // stop ends reading ahead and waits for it, since it shares the buffers and the order.

@@ -3,7 +3,8 @@
 // Data are rows of named, typed columns; a column feeds the model's input of the same name. A [Source] needs three
 // methods, so data may live anywhere; a [BatchSource] adds a fourth, which reads many rows at once. A [Table] is a
 // Source in memory, [NPYRows.Source] and [Pictures] are on disk. The readers are [Digits] (embedded), [MNIST], [IDX],
-// [CSV], [NPY], [NPZ], [Images] and [ImageArchive], and [From] for a slice of your own struct.
+// [CSV], [NPY], [NPZ], [Images] and [ImageArchive], and [From] for a slice of your own struct. [All] chooses among the rows of any
+// Source, [Windows] cuts recordings, and [Mix] makes batches of two sources.
 //
 // Values that are not finite are refused when they are read, with their column and row. Methods of a Table that can
 // fail return a Table that remembers the error: Err returns it, and so does every use.

@@ -30,6 +30,10 @@ func newClasses(named string, n int, label func(row int) int64) *classes {
 
 // balanced draws n rows, as many of each class, or says which rule is broken.
 func (c *classes) balanced(n int, seed uint64) (picked []int, rule string) {
+	c, rule = c.labelled()
+	if rule != "" {
+		return nil, rule
+	}
 	per := n / len(c.values)
 	if per <= 0 || per*len(c.values) != n {
 		return nil, fmt.Sprintf("the number of rows must be a positive multiple of the %d classes of %s, got %d", len(c.values), c.named, n)

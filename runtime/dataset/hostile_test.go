@@ -77,7 +77,7 @@ func hostileParsers(t testing.TB) map[string]hostile.Parser {
 			Seeds: [][]byte{npz(t, zip.Store, map[string][]byte{"a.npy": f4, "b.npy": npyFile("<i8", "False", "(3,)", ramp[:24])}),
 				npz(t, zip.Deflate, map[string][]byte{"x.npy": u1})},
 			Parse: func(b []byte) error {
-				_, err := decodeNPZ(bytes.NewReader(b), int64(len(b)))
+				_, err := decodeNPZ(bytes.NewReader(b), int64(len(b)), nil)
 				return err
 			},
 			Mend: mendZip,
@@ -107,6 +107,7 @@ func hostileParsers(t testing.TB) map[string]hostile.Parser {
 		},
 	}
 	maps.Copy(parsers, imageParsers(t))
+	parsers["index"] = indexParser()
 	return parsers
 }
 

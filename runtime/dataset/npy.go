@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/lamina-ml/lamina/internal/npyheader"
@@ -38,14 +39,15 @@ func NPZ(path string) (*Table, error) {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := decodeNPZ(f, size)
+	data, err := decodeNPZ(f, size, nil)
 	if err != nil {
 		return nil, fmt.Errorf("dataset: %s: %w", path, err)
 	}
 	return tableOf(path, data...)
 }
 
-func decodeNPZ(r io.ReaderAt, size int64) ([]Data, error) {
+// decodeNPZ reads the arrays of these names, or all for nil.
+func decodeNPZ(r io.ReaderAt, size int64, names []string) ([]Data, error) {
 	z, err := zip.NewReader(r, size)
 	if err != nil {
 		return nil, fmt.Errorf("not an .npz file: %w", err)
@@ -65,6 +67,9 @@ func decodeNPZ(r io.ReaderAt, size int64) ([]Data, error) {
 		// Members may share their bytes, so the sum is bounded too.
 		if total += m.UncompressedSize64; total > uint64(size)*maxDeflate || total > maxFile {
 			return nil, fmt.Errorf("its arrays of more than %d bytes cannot come of %d", total, size)
+		}
+		if names != nil && !slices.Contains(names, name) {
+			continue
 		}
 		in, err := m.Open()
 		if err != nil {

@@ -172,7 +172,7 @@ func FuzzNPZ(f *testing.F) {
 	f.Add(npz(f, zip.Store, map[string][]byte{"x.npy": x}))
 	f.Add(npz(f, zip.Deflate, map[string][]byte{"x.npy": x}))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		data, err := decodeNPZ(bytes.NewReader(b), int64(len(b)))
+		data, err := decodeNPZ(bytes.NewReader(b), int64(len(b)), nil)
 		if err != nil {
 			return
 		}

@@ -21,8 +21,17 @@ func (t *Table) File(column string) string {
 // Place says where a value is, for use in an error: the row, the column and, for data that were read from a file, that
 // file and the row's number there if it differs. Your own source can report the file of a column through a method File,
 // like [Table.File], or that of a row through a method Path, like [Pictures.Path].
-func Place(src Source, row int, column string) string {
-	what := fmt.Sprintf("row %d: column %q", row, column)
+func Place(src Source, row int, column string) string { return place(src, row, column, "") }
+
+func place(src Source, row int, column, which string) string {
+	if m, ok := src.(interface {
+		origin(row int) (src Source, at int, of string)
+	}); ok {
+		if part, at, of := m.origin(row); part != nil {
+			return place(part, at, column, " "+of)
+		}
+	}
+	what := fmt.Sprintf("row %d%s: column %q", row, which, column)
 	if p, ok := src.(interface{ Path(row int) string }); ok {
 		if path := p.Path(row); path != "" {
 			return fmt.Sprintf("%s (of %s)", what, path)
@@ -32,8 +41,8 @@ func Place(src Source, row int, column string) string {
 	if !ok || f.File(column) == "" {
 		return what
 	}
-	if t, ok := src.(*Table); ok && row >= 0 && row < t.n && t.at(row) != row {
-		return fmt.Sprintf("%s (row %d of %s)", what, t.at(row), t.File(column))
+	if t, ok := src.(interface{ at(row int) int }); ok && row >= 0 && row < src.Len() && t.at(row) != row {
+		return fmt.Sprintf("%s (row %d of %s)", what, t.at(row), f.File(column))
 	}
 	return fmt.Sprintf("%s (of %s)", what, f.File(column))
 }

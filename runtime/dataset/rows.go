@@ -195,9 +195,6 @@ type filler struct {
 }
 
 func newFiller(src Source, cols []column, rows int) *filler {
-	if t, ok := src.(*tableRows); ok {
-		src = &tableRows{Table: t.Table}
-	}
 	f := &filler{src: src}
 	if f.batch, _ = src.(BatchSource); f.batch != nil {
 		f.block = newBlock(cols, rows)

@@ -113,8 +113,14 @@ func (r *run) decides(ctx context.Context, st *step) (l checkpoint.Facts, err er
 		l.Add("the probe's L2", fmt.Sprint(st.probe.l2))
 		l.Add("the probe's neighbours", st.probe.neighbours)
 		valid, name = st.probe.test, "the test rows"
-	} else if l, err = st.opt.Decides(st.model); err != nil {
-		return nil, err
+	} else {
+		o := st.opt
+		if o.Batch == 0 {
+			o.Batch = dataset.BatchRows(st.rows)
+		}
+		if l, err = o.Decides(st.model); err != nil {
+			return nil, err
+		}
 	}
 	below, err := textHash(st.below)
 	if err != nil {
@@ -136,6 +142,7 @@ func (r *run) decides(ctx context.Context, st *step) (l checkpoint.Facts, err er
 		}
 		l.AddRows(rows.name, rows.src.Len(), hash)
 	}
+	l.Add("the mix of the rows", dataset.Drawn(st.rows))
 	return l, nil
 }
 

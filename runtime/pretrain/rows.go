@@ -33,6 +33,9 @@ func (s *step) rowsFit() error {
 		return err
 	}
 	errs := []error{columnsFit(inputs, s.rows)}
+	if how := dataset.Drawn(s.rows); how != "" && (s.below != nil || s.probe != nil) {
+		errs = append(errs, fmt.Errorf("the rows are a mix (%s), which is for what a batch is trained on, but this phase takes all rows once: give it rows that are not mixed", how))
+	}
 	if s.probe == nil {
 		if a := s.opt.Augment; a != nil && s.below != nil {
 			errs = append(errs, errors.New("Options.Augment changes pictures, but the rows of this stage are codes: leave it out, or train the stack with EndToEnd"))

@@ -45,50 +45,56 @@ const (
 )
 
 // crashRuns are the trainings that get killed.
-var crashRuns = map[string]func() (*spec.Model, *dataset.Table, Options){
-	"autoencoder": func() (*spec.Model, *dataset.Table, Options) {
+var crashRuns = map[string]func() (*spec.Model, dataset.Source, Options){
+	"autoencoder": func() (*spec.Model, dataset.Source, Options) {
 		enc := spec.Sequential("encoder", spec.Dense(100), spec.ReLU(), spec.Dense(30), spec.ReLU())
 		m := spec.Autoencoder("digits", spec.Input("x", 784), enc, spec.Mirror("decoder", enc).Tied())
 		data := dataset.Digits()
 		return m, data.Train.Head(150), Options{Optimizer: optim.Adam(1e-3), Epochs: 4, Batch: 16, Seed: 1, Workers: 2,
 			Valid: data.Test.Head(50), CheckpointEvery: 3}
 	},
-	"stopping": func() (*spec.Model, *dataset.Table, Options) {
+	"stopping": func() (*spec.Model, dataset.Source, Options) {
 		m := model()
 		return m, rows(400), Options{Optimizer: optim.AdamW(1e-2, 1e-3).Schedule(optim.Plateau(1, 0.7)), Epochs: 60, Batch: 16, Accumulate: 2,
 			Seed: 2, Workers: 2, Valid: rows(500).Head(80), Patience: 3, MinDelta: 0.003, ClipNorm: 1, CheckpointEvery: 6,
 			Metrics: []Metric{Accuracy(m.Tap("logits"), spec.Labels("y", 4))}}
 	},
-	"shards": func() (*spec.Model, *dataset.Table, Options) {
+	"shards": func() (*spec.Model, dataset.Source, Options) {
 		return model(), rows(200), Options{Optimizer: optim.Adam(3e-3).Schedule(optim.Cosine(1)), Epochs: 40, Batch: 32, Shards: 4, Accumulate: 2, Cluster: Local(2),
 			Seed: 3, Workers: 2, ClipNorm: 1, CheckpointEvery: 2}
 	},
-	"weights": func() (*spec.Model, *dataset.Table, Options) {
+	"weights": func() (*spec.Model, dataset.Source, Options) {
 		return withWeights["labels"](), weightedRows(200), Options{Optimizer: optim.Adam(3e-3), Epochs: 40, Batch: 16, Accumulate: 2,
 			Seed: 4, Workers: 2, Valid: weightedRows(60), CheckpointEvery: 2}
 	},
-	"bf16": func() (*spec.Model, *dataset.Table, Options) {
+	"bf16": func() (*spec.Model, dataset.Source, Options) {
 		o := wideOptions()
 		o.Epochs, o.Workers, o.CheckpointEvery, o.Accumulate, o.ClipNorm = 12, 2, 2, 2, 1
 		o.Precision = optim.BF16.Except("head")
 		return wideModel(), wideRows(300), o
 	},
-	"bf16 images": func() (*spec.Model, *dataset.Table, Options) {
+	"bf16 images": func() (*spec.Model, dataset.Source, Options) {
 		o := imageOptions()
 		o.Epochs, o.Workers, o.CheckpointEvery, o.Shards, o.Accumulate = 3, 2, 2, 2, 2
 		return imageModel(true), imageRows(130), o
 	},
-	"augmented": func() (*spec.Model, *dataset.Table, Options) {
+	"augmented": func() (*spec.Model, dataset.Source, Options) {
 		o := augmentedOptions()
 		o.Epochs, o.Workers, o.CheckpointEvery, o.Valid = 10, 2, 2, augmentedRows(40)
 		return augmentedModel(), augmentedRows(150), o
 	},
-	"momentum": func() (*spec.Model, *dataset.Table, Options) { // an average and a queue
+	"mix": func() (*spec.Model, dataset.Source, Options) {
+		few, rest := mixParts()
+		o := mixOptions()
+		o.Epochs, o.Workers, o.CheckpointEvery, o.Valid = 40, 2, 2, rows(60)
+		return mixModel(), dataset.Mix(few, 8, rest, 32), o
+	},
+	"momentum": func() (*spec.Model, dataset.Source, Options) { // an average and a queue
 		o := momentumOptions()
 		o.Epochs, o.Batch, o.Accumulate, o.Workers, o.CheckpointEvery, o.Valid = 16, 16, 2, 2, 3, rows(500).Head(80)
 		return newMomentum().Model, rows(300), o
 	},
-	"statistics": func() (*spec.Model, *dataset.Table, Options) { // running ones, and a queue, of two ranks
+	"statistics": func() (*spec.Model, dataset.Source, Options) { // running ones, and a queue, of two ranks
 		x := spec.Input("x", 12)
 		code := x.Then(spec.Sequential("encoder", spec.Dense(20).NoBias(), spec.BatchNorm(), spec.Tanh(), spec.Dense(6).NoBias(), spec.BatchNorm()))
 		queue := code.Then(spec.Queue(40).Named("queue"))
@@ -435,6 +441,7 @@ func TestKilledAndResumed(t *testing.T) {
 		{run: "weights", write: slowed, kill: kills / 2},
 		{run: "augmented", write: plainly, kill: kills - kills/2},
 		{run: "augmented", write: slowed, kill: kills / 2},
+		{run: "mix", write: plainly, kill: kills - kills/2},
 		{run: "momentum", write: plainly, kill: kills - kills/2},
 		{run: "momentum", write: slowed, kill: kills / 2},
 		{run: "statistics", write: plainly, kill: kills - kills/2},

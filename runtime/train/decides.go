@@ -26,6 +26,7 @@ const (
 	factStart     = "InitFrom["
 	factPrecision = "Precision"
 	factRows      = "the training rows"
+	factMix       = "the mix of the training rows"
 	factValid     = "the validation rows"
 )
 

@@ -24,7 +24,7 @@ import (
 type Options struct {
 	Optimizer  optim.Optimizer // required
 	Epochs     int             // required
-	Batch      int             // rows per step; 256
+	Batch      int             // rows per step; 256, or those that a dataset.Mixture says
 	Accumulate int             // steps per update, with gradients averaged over all their rows; 1
 	Shards     int             // number of sums into which the sum over an update's rows is divided, a power of two; 1, or what the model's ops need if that is more
 	Cluster    Cluster         // ranks that divide each update among them, such as Local(2); nil for one. No result depends on it

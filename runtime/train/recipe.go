@@ -40,6 +40,9 @@ func (r *Result) recipe(hash string) *engine.Recipe {
 	if len(r.opt.Kernels) > 0 {
 		lack("kernels of ops of another module")
 	}
+	if how := dataset.Drawn(r.rows); how != "" {
+		lack("the rows are a mix, in each batch %s, and the record has no hash of each source", how)
+	}
 	if v := r.opt.Valid; v != nil {
 		rows := &engine.Rows{Rows: v.Len(), Chosen: dataset.Chosen(v)}
 		if rows.Hash, err = r.validHash(); err != nil {

@@ -33,6 +33,7 @@ func (t *Trainer) decide(ctx context.Context) (err error) {
 		return err
 	}
 	t.rowFacts.AddRows(factRows, t.rows.Len(), t.hash)
+	t.rowFacts.Add(factMix, dataset.Drawn(t.rows))
 	if t.opt.Valid == nil {
 		return nil
 	}
@@ -149,6 +150,8 @@ func (t *Trainer) firstFacts(f *checkpoint.File, s *firstState) (checkpoint.Fact
 			x.Value = f.Model
 		case x.Sum:
 			x.SHA256 = f.ModelHash
+		case x.Name == factMix: // there were none
+			continue
 		case x.Name == factRows:
 			if x.SHA256 != f.DataHash {
 				x.Value, x.SHA256 = "other ones", f.DataHash

@@ -86,11 +86,13 @@ type Trainer struct {
 // any row is read; the error of Options.Needs; rows that lack an input's column; a folder
 // that cannot be written or that another open training uses; a checkpoint of another
 // model or run; tensors of Options.InitFrom that cannot be loaded; a label, token or
-// probability that the model does not accept. To check the latter, all rows are read once
-// if the model does not accept every value.
+// probability that the model does not accept; validation rows that share a group with the
+// training rows, if both name the column (dataset.Selection.GroupedBy). To check values, all
+// rows are read once if the model does not accept every value.
 func New(ctx context.Context, m *spec.Model, rows dataset.Source, o Options) (*Trainer, error) {
 	quiet, asked := false, o.Batch > 0 || o.Accumulate > 1
-	if err := o.check(m); err != nil {
+	mixed := o.mixed(rows)
+	if err := errors.Join(o.check(m), mixed); err != nil {
 		return nil, err
 	}
 	if o.Log == nil {
@@ -180,6 +182,9 @@ func (t *Trainer) prepare(ctx context.Context) (err error) {
 	t.group()
 	if !t.opt.leads() {
 		return t.follow(ctx)
+	}
+	if err := t.opt.apartFrom(t.rows); err != nil {
+		return err
 	}
 	if t.opt.Valid != nil {
 		if t.eval, err = newEvaluation(t, t.opt.Valid, true); err != nil {
