@@ -242,6 +242,23 @@ func TestHeadsShip(t *testing.T) {
 			break
 		}
 	}
+	// The class at the threshold itself is in its set, in the file's float32 too.
+	heldOut, err := net.Over(t.Context(), held)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inFile, y64 := make([]int, 4), held.I64("y")
+	for i, s := range heldOut.F32("size") {
+		if y64[i] != evaluate.None {
+			inFile[int(s)]++
+		}
+	}
+	for k := range inFile {
+		if inFile[k] != sets.Sizes[k] {
+			t.Errorf("of the rows held back the file has sets of sizes %v, Conformal %v", inFile, sets.Sizes)
+			break
+		}
+	}
 	if counted[1] == all || counted[1] == 0 {
 		t.Errorf("sets of sizes %v tell nothing", counted)
 	}
