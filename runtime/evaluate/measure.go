@@ -293,7 +293,7 @@ func (out *Outputs) classes(o MeasureOptions) (*Measured, []named, []int, error)
 	}
 	var ranks []*ranking
 	for k := from; k < n; k++ {
-		c, positive, _ := column(s, n, k, y, func(y int) bool { return y == k }, counting{})
+		c, positive, _ := column(p, n, k, y, func(y int) bool { return y == k }, counting{})
 		ranks = append(ranks, rank(c, positive))
 	}
 	list = append(list, rankings(ranks, func(i int) string {

@@ -57,6 +57,10 @@ func TestMeasure(t *testing.T) {
 	_, logits := measured(t, evaluate.Outputs{Kind: evaluate.Classes, Scale: evaluate.Logits, Scores: c.Logits, Width: 4, Truth: c.Y}, evaluate.MeasureOptions{})
 	p, _ := evaluate.Softmax(c.Logits, 4)
 	near(t, "log loss of logits", logits["log loss"].Value)(evaluate.LogLoss(p, 4, c.Y))
+	near(t, "AUROC of logits", logits["AUROC"].Value)(evaluate.MacroAUROC(p, 4, c.Y))
+	if raw, err := evaluate.MacroAUROC(c.Logits, 4, c.Y); err != nil || raw == logits["AUROC"].Value {
+		t.Errorf("the logits as they are have the same AUROC, %v, %v, which tells nothing", raw, err)
+	}
 
 	two := &r.Two
 	_, got = measured(t, evaluate.Outputs{Kind: evaluate.Classes, Scale: evaluate.Probabilities, Scores: two.P, Width: 1, Truth: two.Y}, evaluate.MeasureOptions{})

@@ -41,7 +41,9 @@ func AveragePrecision(scores []float64, positive []bool, o ...Option) (float64, 
 }
 
 // AUROCs returns the AUROC of each class against the rest, by its scores: row by row,
-// [rows classes], logits or probabilities. Rows whose label is [None] are left out.
+// [rows classes]. Rows whose label is [None] are left out. Take probabilities: a logit says
+// how likely its class is only beside those of the same row, so [Softmax] gives another,
+// mostly greater area.
 //
 // Errors: the scores are not a row for each label; a score is NaN; a label is not a class;
 // a class has no rows, or all of them; those of [Weighted].

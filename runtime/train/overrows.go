@@ -12,7 +12,7 @@ import (
 // measured, row by row, in their order. value is f32[N …]; labels are i64[N …], for []int, or f32[N …], for []float64. Rows
 // without a label have -1.
 //
-//	train.OverRows("auroc", logits, labels, func(scores []float64, labels []int) (float64, error) {
+//	train.OverRows("auroc", logits.Then(spec.Softmax(-1)), labels, func(scores []float64, labels []int) (float64, error) {
 //		return evaluate.MacroAUROC(scores, 10, labels)
 //	})
 //

@@ -123,6 +123,9 @@ var undifferentiated = map[string]string{
 	"Queue":     "its rows are state, which no gradient reaches",
 	"Predicted": "it goes by steps",
 	"Above":     "it goes by steps",
+
+	"PredictionSet": "it goes by steps",
+	"Unsure":        "it goes by steps",
 	"Floats":    "it takes integers, along which nothing has a slope",
 	"OneHot":    "it takes integers, along which nothing has a slope",
 	"Untie":     "a Mirror",
