@@ -64,6 +64,10 @@ func formulas() []formula {
 		{"PredictionSet just above", then(spec.PredictionSet(0.5000001), spec.Floats()), "f32[N 3]", []float64{1, 1, 1, 0, 1, 0}},
 		{"Unsure", then(spec.Unsure(1), spec.Floats()), "f32[N]", []float64{1, 0}},
 		{"Unsure of none", func(_, y, _ *spec.Value) *spec.Value {
+			return y.Then(spec.Scale(0.24), spec.Unsure(0.5), spec.Floats())
+		}, "f32[N]", []float64{1, 1}},
+		{"Unsure of two", func(_, y, _ *spec.Value) *spec.Value { return y.Then(spec.Unsure(0.5), spec.Floats()) }, "f32[N]", []float64{1, 1}},
+		{"Unsure of one", func(_, y, _ *spec.Value) *spec.Value {
 			return y.Then(spec.Scale(0.25), spec.Unsure(0.5), spec.Floats())
 		}, "f32[N]", []float64{0, 0}},
 		{"Scale", then(spec.Scale(-2)), "f32[N 3]", each(func(x, _ float64) float64 { return -2 * x })},

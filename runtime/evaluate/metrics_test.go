@@ -48,6 +48,9 @@ func TestMetricsByHand(t *testing.T) {
 			t.Errorf("%s is %v, %v, want %v", name, got, err, c.want)
 		}
 	}
+	if r, err := evaluate.PerClass([]int{0, 1, 2}, []int{0, 1, 1}, 4); err != nil || r.Macro.Precision != 2./3 || r.Macro.Recall != 0.5 || r.Balanced != 0.75 {
+		t.Errorf("class 3 does not occur, class 2 is only predicted: %+v, %v", r, err)
+	}
 	bins, err := evaluate.Calibration(scores, 3, y, 2)
 	if err != nil || bins[0].Rows != 2 || bins[0].Low != 0 || bins[0].High != 0.5 || bins[0].Accuracy != 0.5 || bins[1].Confidence != 0.7 {
 		t.Errorf("0.5 belongs below: %+v, %v", bins, err)
