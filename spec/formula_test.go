@@ -60,6 +60,16 @@ func formulas() []formula {
 		{"MeanSquare", then(spec.MeanSquare()), "f32[N]", []float64{98. / 3, 1.3125 / 3}},
 		{"MeanSquare of pictures", func(x, _, _ *spec.Value) *spec.Value { return cube(x).Then(spec.MeanSquare()) }, "f32[N]", []float64{98 * 5 / 6., 1.3125 * 5 / 6}},
 		{"Above", then(spec.Above(0.5), spec.Floats()), "f32[N 3]", []float64{1, 1, 1, 0, 1, 0}},
+		{"PredictionSet", then(spec.PredictionSet(0.5), spec.Floats()), "f32[N 3]", []float64{1, 1, 1, 0, 1, 1}},
+		{"PredictionSet just above", then(spec.PredictionSet(0.5000001), spec.Floats()), "f32[N 3]", []float64{1, 1, 1, 0, 1, 0}},
+		{"Unsure", then(spec.Unsure(1), spec.Floats()), "f32[N]", []float64{1, 0}},
+		{"Unsure of none", func(_, y, _ *spec.Value) *spec.Value {
+			return y.Then(spec.Scale(0.24), spec.Unsure(0.5), spec.Floats())
+		}, "f32[N]", []float64{1, 1}},
+		{"Unsure of two", func(_, y, _ *spec.Value) *spec.Value { return y.Then(spec.Unsure(0.5), spec.Floats()) }, "f32[N]", []float64{1, 1}},
+		{"Unsure of one", func(_, y, _ *spec.Value) *spec.Value {
+			return y.Then(spec.Scale(0.25), spec.Unsure(0.5), spec.Floats())
+		}, "f32[N]", []float64{0, 0}},
 		{"Scale", then(spec.Scale(-2)), "f32[N 3]", each(func(x, _ float64) float64 { return -2 * x })},
 		{"Shift", then(spec.Shift(0.5)), "f32[N 3]", each(func(x, _ float64) float64 { return x + 0.5 })},
 		{"Sum", then(spec.Sum(0)), "f32[N]", []float64{14, 1.75}},

@@ -67,6 +67,7 @@ type lossLayer struct {
 	inner    bool // a target of float32 has an axis more than the elements
 	weighted bool // the third operand is weights
 	elems    *ir.Value
+	smoothed func(share float64) elementsOf // the loss of smoothed labels, nil if it has none
 }
 
 // elementsOf returns the loss of each element, or of each row. keep is applied to what
@@ -248,19 +249,58 @@ func CrossEntropy(logits, labels *Value) *Loss {
 		}
 		return ""
 	}
-	l := newLoss("CrossEntropy", logits, labels, rule, func(b *Builder, z, t *ir.Value, keep func(*ir.Value) *ir.Value) *ir.Value {
-		last := z.Type.Rank() - 1
-		share := t
-		if t.Type.DType == ir.I64 {
-			share = b.Op(ops.OneHot{Depth: z.Type.Last()}, t)
-		}
-		at := b.Op(ops.Mul{}, share, b.Op(ops.LogSoftmax{Axis: last}, keep(z)))
-		return b.Op(ops.Neg{}, b.Op(ops.ReduceSum{Axes: ir.MakeAxes(last)}, at))
-	})
+	l := newLoss("CrossEntropy", logits, labels, rule, crossEntropy(0))
+	l.layer.smoothed = crossEntropy
 	if l.layer.inner = true; labels != nil && labels.v != nil && labels.v.Type.DType == ir.F32 {
 		l.unit = labels.v
 	}
 	return l
+}
+
+// crossEntropy is the cross-entropy of targets of which a share is spread evenly over the classes.
+func crossEntropy(share float64) elementsOf {
+	return func(b *Builder, z, t *ir.Value, keep func(*ir.Value) *ir.Value) *ir.Value {
+		last := z.Type.Rank() - 1
+		target := t
+		if t.Type.DType == ir.I64 {
+			target = b.Op(ops.OneHot{Depth: z.Type.Last()}, t)
+		}
+		if share > 0 {
+			target = b.Op(ops.Add{}, b.Op(ops.Mul{}, target, b.Const(1-share)), b.Const(share/float64(z.Type.Last())))
+		}
+		at := b.Op(ops.Mul{}, target, b.Op(ops.LogSoftmax{Axis: last}, keep(z)))
+		return b.Op(ops.Neg{}, b.Op(ops.ReduceSum{Axes: ir.MakeAxes(last)}, at))
+	}
+}
+
+// Smooth spreads a share of each label evenly over all classes (label smoothing, Szegedy et al. 2016, section 7): the target
+// is 1-share+share/classes for the label and share/classes for every other class; probabilities as targets are mixed in the
+// same way. The loss is reported with it, in validation too. Rows without a label stay without one.
+//
+// Mistakes: the loss is not CrossEntropy; share is not at least 0 and below 1; the loss has weights or an emphasis already:
+// write Smooth before WeightedBy; it was already given to a model.
+func (l *Loss) Smooth(share float64) *Loss {
+	at, rule := callers(0), ""
+	switch {
+	case l == nil || isBad(l.v):
+	case l.layer == nil || l.layer.smoothed == nil:
+		rule = "Smooth of a loss other than CrossEntropy"
+	case l.weights != nil:
+		rule = "Smooth of a loss that has weights: write Smooth before WeightedBy"
+	case l.emphasised != nil:
+		rule = "Smooth of a loss that has an emphasis: write Smooth before Emphasis"
+	case !(share >= 0 && share < 1):
+		rule = fmt.Sprintf("the share must be at least 0 and below 1, got %v", share)
+	}
+	return l.option("Smooth", rule, func(c *Loss) {
+		if isBad(c.v) {
+			return
+		}
+		layer := *c.layer
+		layer.Base, layer.build = c.again(at), c.layer.smoothed(share)
+		v := apply(at, "Smooth", &layer, c.operands)
+		c.sp, c.v, c.st, c.layer, c.elems = v.sp, v.v, layer.st, &layer, layer.elems
+	})
 }
 
 // limit returns the bound of an integer input, 0 for another value.

@@ -49,7 +49,7 @@ func optioned() map[string]func() any {
 		"FormulaLayer": func() any { return spec.Exp() }, "ReduceLayer": func() any { return spec.Sum(0) },
 		"Boltzmann": func() any { d := spec.Dense(2); return spec.RBM(d, spec.Tied(d)) },
 		"Value":     func() any { return x() },
-		"Loss":      func() any { n := noisy(); return spec.MSE(n, n.Then(spec.Dense(3))) },
+		"Loss":      func() any { n := noisy(); return spec.CrossEntropy(n.Then(spec.Dense(3)), n) },
 		"VariationalModel": func() any {
 			return spec.Variational("v", x(), spec.Flatten(), 2, spec.Layers(spec.Dense(12), spec.Reshape(4, 3)))
 		},

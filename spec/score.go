@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
@@ -42,6 +43,51 @@ func Above(limit float64) *FormulaLayer {
 	}
 	l.build = ofFloats(func(b *Builder, x *ir.Value) *ir.Value {
 		return b.Op(ops.Greater{}, x, b.sp.constant(x.Type.DType, limit))
+	})
+	return l
+}
+
+// PredictionSet tells which classes are likely enough: probabilities f32[N … classes] become bool of the same shape, true
+// where one is at least threshold, false for NaN. The threshold is that of evaluate.Conformal, which is a number of f32:
+//
+//	sets := p.Then(spec.PredictionSet(threshold))
+//	size := sets.Then(spec.Floats(), spec.Sum(-1)).Named("size") // f32[N]
+//
+// Greater of ONNX, with the number of f32 below the threshold. No gradient goes through it. Mistakes: x is not a float, or has
+// no axis but the batch; the threshold is not from 0 to 1.
+func PredictionSet(threshold float64) *FormulaLayer {
+	return ofSet("PredictionSet", threshold, func(_ *Builder, set *ir.Value) *ir.Value { return set })
+}
+
+// Unsure is true where the [PredictionSet] is not exactly one class: probabilities f32[N … classes] become bool[N …]. A
+// prediction set of no class or of several is a row whose class a user should not rely on; NaN is unsure. Greater, Cast,
+// ReduceSum, Add, Abs and Greater of ONNX. Mistakes: those of PredictionSet.
+func Unsure(threshold float64) *FormulaLayer {
+	return ofSet("Unsure", threshold, func(b *Builder, set *ir.Value) *ir.Value {
+		size := b.Op(ops.ReduceSum{Axes: ir.MakeAxes(set.Type.Rank() - 1)}, b.Op(ops.Cast{To: ir.F32}, set))
+		return b.Op(ops.Greater{}, b.Op(ops.Abs{}, b.Op(ops.Add{}, size, b.Const(-1))), b.Const(0.5))
+	})
+}
+
+// ofSet is a function of the classes whose probability is at least threshold.
+func ofSet(kind string, threshold float64, f func(b *Builder, set *ir.Value) *ir.Value) *FormulaLayer {
+	l := &FormulaLayer{Base: newBase(kind)}
+	if !(threshold >= 0 && threshold <= 1) {
+		l.rule = fmt.Sprintf("the threshold is a probability, which must be from 0 to 1, got %v", threshold)
+	}
+	l.build = ofFloats(func(b *Builder, x *ir.Value) *ir.Value {
+		if !x.Type.Shape.RowWise() || x.Type.Rank() < 2 {
+			return b.Errorf("x must be probabilities of classes, [N … classes], got %s", x.Type)
+		}
+		below := float64(math.Nextafter32(float32(threshold), -1))
+		if x.Type.DType == ir.F64 {
+			below = math.Nextafter(threshold, -1)
+		}
+		set := b.Op(ops.Greater{}, x, b.sp.constant(x.Type.DType, below))
+		if isBad(set) {
+			return set
+		}
+		return f(b, set)
 	})
 	return l
 }

@@ -85,6 +85,15 @@ func ways() map[string]func(t *testing.T, digits *dataset.Split) (*engine.Net, d
 			few := d.Train.Balanced("y", 200, 4)
 			return fit(t, m, few, o).Net(logits.Then(spec.Softmax(-1))), d.Test
 		},
+		"best epoch by a metric": func(t *testing.T, d *dataset.Split) (*engine.Net, dataset.Source) {
+			x, y := spec.Input("x", 784), spec.Labels("y", 10)
+			logits := x.Then(stack(), spec.Dense(10).Named("head"))
+			m := spec.NewModel("digits", spec.CrossEntropy(logits, y).Smooth(0.1))
+			o := options(6)
+			o.Optimizer, o.Valid, o.Patience, o.BestBy = optim.Adam(2e-2), d.Test.Head(30), 4, train.Greatest("accuracy")
+			o.Metrics = []train.Metric{{Name: "other", Value: logits}, train.Accuracy(logits, y)}
+			return fit(t, m, d.Train.Head(300), o).Net(logits.Then(spec.Softmax(-1))), d.Test
+		},
 		"greedy, then the whole": func(t *testing.T, d *dataset.Split) (*engine.Net, dataset.Source) {
 			x, enc := spec.Input("x", 784), stack()
 			dec := spec.Mirror("decoder", enc)
@@ -289,10 +298,23 @@ func TestBundleCannot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	judged := func() *engine.Net {
+		x, y := spec.Input("x", 784), spec.Labels("y", 10)
+		logits := x.Then(spec.Dense(10).Named("d"))
+		o := options(1)
+		o.Valid, o.BestBy = rows.Head(50), train.Least("mine")
+		o.Metrics = []train.Metric{train.OverRows("mine", logits, y, func([]float64, []int) (float64, error) { return 1, nil })}
+		r, err := train.Fit(t.Context(), spec.NewModel("m", spec.CrossEntropy(logits, y)), rows, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Net(logits)
+	}
 	for want, net := range map[string]*engine.Net{
-		`"b/w": its initializer is own, a reproduce_test.own`: build(rows, nil, spec.Dense(3).Named("b").Init(own{})),
-		"started from tensors (InitFrom)":                     build(rows, start, spec.Dense(3).Named("a")),
-		"give the data it was trained on":                     build(elsewhere, nil, spec.Dense(3).Named("c")),
+		`the metric "mine", by which the best epoch was chosen, is computed over all rows by Go code`: judged(),
+		`"b/w": its initializer is own, a reproduce_test.own`:                                         build(rows, nil, spec.Dense(3).Named("b").Init(own{})),
+		"started from tensors (InitFrom)":                                                             build(rows, start, spec.Dense(3).Named("a")),
+		"give the data it was trained on":                                                             build(elsewhere, nil, spec.Dense(3).Named("c")),
 	} {
 		dir := write(t, net, rows)
 		_, err := reproduce.Bundle(t.Context(), dir, reproduce.Options{})

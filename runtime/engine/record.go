@@ -49,8 +49,10 @@ type Phase struct {
 	Precision string   `json:"precision,omitempty"` // of products, if not FP32
 	Average   float64  `json:"average,omitempty"`   // momentum if the parameters are moving averages, 0 if they are not
 	Metrics   Metrics  `json:"metrics,omitempty"`
-	Start     []Start  `json:"start,omitempty"`  // where parameters came from, if not all from initializers
-	Recipe    *Recipe  `json:"recipe,omitempty"` // what trains it again; older records have none
+	BestBy    string   `json:"best_by,omitempty"` // what the best epoch was chosen by, if not the validation loss,
+	Best      int      `json:"best,omitempty"`    // and its number, from 1; its weights are those of the phase unless KeepLast was set
+	Start     []Start  `json:"start,omitempty"`   // where parameters came from, if not all from initializers
+	Recipe    *Recipe  `json:"recipe,omitempty"`  // what trains it again; older records have none
 
 	Probe     string             `json:"probe,omitempty"`     // what was measured instead of trained
 	Confusion map[string][][]int `json:"confusion,omitempty"` // of a probe, by its name: rows by true, then by predicted class
@@ -71,10 +73,17 @@ type Recipe struct {
 	Settings json.RawMessage `json:"settings"`        // of train.Options, the settings that decide
 	Data     Rows            `json:"data"`            // rows that the phase was given
 	Valid    *Rows           `json:"valid,omitempty"` // rows by which the best epoch was chosen
+	Judge    *Judge          `json:"judge,omitempty"` // metric by which it was, if not a loss
 	Below    string          `json:"below,omitempty"` // text form of what the rows went through first
 	Column   string          `json:"column,omitempty"`
 	Trail    []byte          `json:"trail,omitempty"` // of the losses: see train.Trail
 	Lacks    []string        `json:"lacks,omitempty"` // what no recipe can express: each a sentence
+}
+
+// Judge is a metric by which the best epoch was chosen.
+type Judge struct {
+	Name string `json:"name"`
+	Text string `json:"text"` // text form of the value and, if it has one, of its weight
 }
 
 // Epochs returns the number of epochs that the settings allow, or 0 if they do not say.

@@ -64,7 +64,7 @@ func (c *Confusion) Recall(class int) float64 {
 	for _, k := range c.Counts[class] {
 		n += k
 	}
-	return share(c.Counts[class][class], n)
+	return ratio(float64(c.Counts[class][class]), float64(n))
 }
 
 // Precision returns the share of the rows predicted as a class that belong to it, or 0 if
@@ -74,14 +74,7 @@ func (c *Confusion) Precision(class int) float64 {
 	for _, row := range c.Counts {
 		n += row[class]
 	}
-	return share(c.Counts[class][class], n)
-}
-
-func share(k, n int) float64 {
-	if n == 0 {
-		return 0
-	}
-	return float64(k) / float64(n)
+	return ratio(float64(c.Counts[class][class]), float64(n))
 }
 
 // String returns the table, a line for each true class, with its recall, and the
@@ -124,7 +117,7 @@ func Confuse(ctx context.Context, net *engine.Net, rows dataset.Source, label st
 		return nil, err
 	}
 	if s.Classes > s.Dim {
-		return nil, fmt.Errorf("evaluate: column %q has the label %d, but the output %q has %d classes", label, s.Classes-1, net.Graph().Outputs[0].Name, s.Dim)
+		return nil, beyond(net, label, s.Classes-1, s.Dim)
 	}
 	names := net.Record().Classes
 	if len(names) != s.Dim {
@@ -164,6 +157,11 @@ const maxClasses = 1 << 12
 // columns or the label; a label that is negative or above 4,095; a code that is not
 // finite; those of the Net.
 func Codes(ctx context.Context, net *engine.Net, rows dataset.Source, label string) (*Set, error) {
+	return codes(ctx, net, rows, label, 0)
+}
+
+// codes is Codes with labels from least on.
+func codes(ctx context.Context, net *engine.Net, rows dataset.Source, label string, least int64) (*Set, error) {
 	if err := net.Err(); err != nil {
 		return nil, err
 	}
@@ -188,8 +186,8 @@ func Codes(ctx context.Context, net *engine.Net, rows dataset.Source, label stri
 			s.X = append(s.X, float64(x))
 		}
 		for i, k := range y {
-			if k < 0 || k >= maxClasses {
-				return fmt.Errorf("evaluate: %s is the label %d, it must be from 0 to %d", dataset.Place(rows, b.Index[i], label), k, maxClasses-1)
+			if k < least || k >= maxClasses {
+				return fmt.Errorf("evaluate: %s is the label %d, it must be from 0 to %d%s", dataset.Place(rows, b.Index[i], label), k, maxClasses-1, orNone(least))
 			}
 			s.Y, s.Classes = append(s.Y, int(k)), max(s.Classes, int(k)+1)
 		}
@@ -202,4 +200,12 @@ func Codes(ctx context.Context, net *engine.Net, rows dataset.Source, label stri
 		return nil, errors.New("evaluate: there are no rows")
 	}
 	return s, nil
+}
+
+// orNone says what stands for no label, where that may be.
+func orNone(least int64) string {
+	if least == None {
+		return fmt.Sprintf(", or %d for none", None)
+	}
+	return ""
 }

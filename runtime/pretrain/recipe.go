@@ -132,6 +132,17 @@ func (a *Recorded) step(p engine.Phase, trained map[string]bool, rows func(engin
 			return st, fmt.Errorf("validation: %w", err)
 		}
 	}
+	if c.Judge != nil {
+		vs, err := a.parser.Values(c.Judge.Text)
+		if err != nil {
+			return st, fmt.Errorf("the metric %q: %w", c.Judge.Name, err)
+		}
+		m, err := train.Judged(c.Judge, vs)
+		if err != nil {
+			return st, err
+		}
+		st.opt.Metrics = []train.Metric{m}
+	}
 	if c.Below != "" {
 		vs, err := a.parser.Values(c.Below)
 		if err != nil {

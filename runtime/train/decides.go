@@ -45,6 +45,7 @@ type settings struct {
 	Patience   int     `json:"patience"`
 	MinDelta   float64 `json:"min_delta"`
 	KeepLast   bool    `json:"keep_last"`
+	BestBy     string  `json:"best_by,omitempty"` // text form
 	ClipNorm   float64 `json:"clip_norm"`
 
 	Average      float64 `json:"average"`
@@ -90,6 +91,9 @@ func (o *Options) decides(m *spec.Model, starts []InitReport) (checkpoint.Facts,
 		if x.Weight != nil {
 			of = append(of, x.Weight)
 		}
+		if x.over != nil { // the function itself is known by the metric's name alone
+			of = append(of, x.labels)
+		}
 		g, _, err := spec.GraphOf("metric", of...)
 		if err != nil {
 			return nil, fmt.Errorf("train: metrics: %w", err)
@@ -114,7 +118,7 @@ func (o *Options) settings(starts []InitReport) *settings {
 		precision = optim.BF16.String()
 	}
 	return &settings{Precision: precision, Kept: o.Precision.Kept(), AverageShare: share, AverageSchedule: plan, Optimizer: o.Optimizer.Describe(), Batch: o.Batch, Accumulate: o.Accumulate, Shards: o.Shards, Seed: o.Seed, InOrder: o.InOrder, Augment: o.Augment.String(),
-		Epochs: o.Epochs, Patience: o.Patience, MinDelta: o.MinDelta, KeepLast: o.KeepLast, ClipNorm: o.ClipNorm, Average: o.Average, ValidAverage: o.ValidAverage, Freeze: o.Freeze, InitFrom: starts}
+		Epochs: o.Epochs, Patience: o.Patience, MinDelta: o.MinDelta, KeepLast: o.KeepLast, BestBy: o.BestBy.String(), ClipNorm: o.ClipNorm, Average: o.Average, ValidAverage: o.ValidAverage, Freeze: o.Freeze, InitFrom: starts}
 }
 
 // facts are the options' part of the list. An option that is added and decides the
@@ -144,6 +148,9 @@ func (s *settings) facts(o optim.Optimizer) (checkpoint.Facts, error) {
 	l.Add(factPatience, s.Patience)
 	l.Add("MinDelta", s.MinDelta)
 	l.Add("KeepLast", s.KeepLast)
+	if s.BestBy != "" {
+		l.Add("BestBy", s.BestBy)
+	}
 	l.Add("ClipNorm", s.ClipNorm)
 	l.Add("Average", s.Average)
 	if s.AverageShare != "" {

@@ -33,7 +33,7 @@ type Epoch struct {
 	Train     Values  `json:"train"`
 	Valid     Values  `json:"valid"`     // zero unless Validated
 	Validated bool    `json:"validated"` // whether there are validation rows
-	Best      bool    `json:"best"`      // whether no earlier epoch was better
+	Best      bool    `json:"best"`      // whether no earlier epoch was better, by Options.BestBy
 	Trail     Trail   `json:"trail,omitempty"`
 
 	// Seconds and RowsPerSecond are measured; the seed does not determine them.
@@ -65,7 +65,7 @@ func (e *Epoch) metricNames() []string {
 
 func (e *Epoch) metric(name string) float64 { return e.measured().Metrics[name] }
 
-// judged is the loss that early stopping and the best weights go by.
+// judged is the loss that schedules go by.
 func (e *Epoch) judged() float64 { return e.measured().Loss }
 
 // lines are the epochs as the log has them, one a line.

@@ -20,9 +20,11 @@ type evaluation struct {
 	metrics *part
 	names   []string // of the losses
 	metric  []Metric
-	outputs []string // of the metrics' plan
-	weights []int    // place of each metric's weight in outputs, -1 for none
-	totals  *totals  // of all rows, nil if the losses take none
+	outputs []string     // of the metrics' plan
+	values  []int        // place of each metric's value in outputs
+	weights []int        // place of each metric's weight or labels in outputs, -1 for none
+	rows    []*collected // of each metric that is over all rows, nil for the others
+	totals  *totals      // of all rows, nil if the losses take none
 	store   *engine.Store
 	show    func() // makes store what is to be measured
 }
@@ -65,19 +67,29 @@ func newEvaluation(t *Trainer, src dataset.Source, losses bool) (_ *evaluation, 
 	if len(e.metric) == 0 {
 		return e, nil
 	}
-	values, first := make([]*spec.Value, len(e.metric)), map[*spec.Value]int{}
-	for i, m := range e.metric {
-		values[i] = m.Value
-	}
-	for _, m := range e.metric {
-		at, ok := first[m.Weight]
-		if m.Weight == nil {
-			at = -1
-		} else if !ok {
-			at, first[m.Weight] = len(values), len(values)
-			values = append(values, m.Weight)
+	var values []*spec.Value
+	first := map[*spec.Value]int{}
+	place := func(v *spec.Value) int {
+		if _, ok := first[v]; !ok {
+			first[v], values = len(values), append(values, v)
 		}
-		e.weights = append(e.weights, at)
+		return first[v]
+	}
+	for i := range e.metric {
+		m := &e.metric[i]
+		e.values = append(e.values, place(m.Value))
+		beside, over := m.Weight, (*collected)(nil)
+		if m.over != nil {
+			if over, err = m.room(src); err != nil {
+				return nil, err
+			}
+			beside = m.labels
+		}
+		at := -1
+		if beside != nil {
+			at = place(beside)
+		}
+		e.weights, e.rows = append(e.weights, at), append(e.rows, over)
 	}
 	g, params, err := spec.GraphOf("metrics", values...)
 	if err != nil {
@@ -128,6 +140,11 @@ func (e *evaluation) run(ctx context.Context) (Values, error) {
 	e.show()
 	loss := make([]float64, len(e.names))
 	metric, counts := make([]float64, len(e.metric)), make([]float64, len(e.metric))
+	for _, c := range e.rows {
+		if c != nil {
+			c.clear()
+		}
+	}
 	rows := 0.0
 	for {
 		b, ok, err := e.batches.Next(ctx)
@@ -164,7 +181,11 @@ func (e *evaluation) run(ctx context.Context) (Values, error) {
 			return Values{}, err
 		}
 		for i := range e.metric {
-			x := e.metrics.engine.Output(e.outputs[i])
+			x := e.metrics.engine.Output(e.outputs[e.values[i]])
+			if c := e.rows[i]; c != nil {
+				c.add(x, e.metrics.engine.Output(e.outputs[e.weights[i]]))
+				continue
+			}
 			if at := e.weights[i]; at >= 0 {
 				s, n := weighted(x, e.metrics.engine.Output(e.outputs[at]))
 				metric[i], counts[i] = metric[i]+s, counts[i]+n
@@ -178,6 +199,14 @@ func (e *evaluation) run(ctx context.Context) (Values, error) {
 	if len(metric) > 0 {
 		v.Metrics = engine.Metrics{}
 		for i, m := range e.metric {
+			if c := e.rows[i]; c != nil {
+				x, err := m.over.of(c)
+				if err != nil {
+					return Values{}, fmt.Errorf("train: metric %q: %w", m.Name, err)
+				}
+				v.Metrics[m.Name] = x
+				continue
+			}
 			v.Metrics[m.Name] = metric[i] / counts[i]
 		}
 	}

@@ -44,8 +44,9 @@ type Options struct {
 
 	Valid    dataset.Source // rows for validation after each epoch; none
 	Patience int            // epochs without a better validation loss before stopping; 0 never stops
-	MinDelta float64        // how much a loss must fall to count as better
+	MinDelta float64        // how much the loss must fall to count as better
 	KeepLast bool           // keep the last weights instead of those with the best validation loss
+	BestBy   By             // what the best epoch and Patience go by in place of the validation loss, such as Greatest("accuracy"); MinDelta counts in it
 	Metrics  []Metric       // measured on the validation rows, or on the training rows if there are none
 	Classes  []string       // names of the labels' values, in order, for the record and what ships; none
 
@@ -94,6 +95,9 @@ type Metric struct {
 	// one: the sum of weight times value, divided by the sum of the weights. Elements with
 	// weight 0 do not count, whatever their value. nil is weight 1.
 	Weight *spec.Value
+
+	labels *spec.Value // of OverRows,
+	over   *wholeRows  // nil for a mean
 }
 
 // Update describes an update that was just made.
@@ -199,7 +203,17 @@ func (o *Options) check(m *spec.Model) error {
 		case !weighs(x.Weight.Type(), x.Value.Type()):
 			bad("the weight of metric %q must be f32 of the first axes of its value, which is %s, got %s", x.Name, x.Value.Type(), x.Weight.Type())
 		}
+		if x.over != nil && x.Value.Err() == nil && x.labels.Err() == nil {
+			if rule := x.checkOver(); rule != "" {
+				bad("metric %q %s", x.Name, rule)
+			}
+		} else if x.over != nil && x.labels.Err() != nil {
+			errs = append(errs, x.labels.Err())
+		}
 		seen[x.Name] = true
+	}
+	if err := o.checkBest(m); err != nil {
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }

@@ -22,6 +22,7 @@ type Event struct {
 	Left          time.Duration // to the end of the last epoch, at this rate
 	Done          *Epoch        // set in the event that ends an epoch
 	Note          string        // a message that belongs to no epoch, such as that the training resumes at its ninth
+	BestBy        By            // what the best epoch is chosen by
 }
 
 // label is what Loss is.
@@ -56,6 +57,14 @@ func BarTo(w io.Writer) Progress {
 	}
 }
 
+// best says, behind the number that epochs are judged by, that it is the best so far.
+func (e *Event) best(name string) string {
+	if name != e.BestBy.name || !e.Done.Best {
+		return ""
+	}
+	return " (best)"
+}
+
 type plain struct{ w io.Writer }
 
 func (p plain) Report(e Event) {
@@ -75,7 +84,10 @@ func epochLine(e Event) string {
 		s += fmt.Sprintf("  valid %.5g", e.Done.Valid.shown(e.Shown))
 	}
 	for _, name := range e.Done.metricNames() {
-		s += fmt.Sprintf("  %s %.5g", name, e.Done.metric(name))
+		s += fmt.Sprintf("  %s %.5g%s", name, e.Done.metric(name), e.best(name))
+	}
+	if b := e.BestBy; b.name != "" && b.ofLoss() {
+		s += fmt.Sprintf("  %s %.5g%s", b.name, b.of(e.Done), e.best(b.name))
 	}
 	return s + fmt.Sprintf("  %.0f samples/s  %s left", e.Rate, e.Left.Round(time.Second))
 }

@@ -4,15 +4,18 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"sync"
 
+	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/runtime/optim"
+	"github.com/lamina-ml/lamina/spec"
 )
 
 // recipe returns what trains the phase again. What it cannot say it says that it lacks.
@@ -31,6 +34,14 @@ func (r *Result) recipe(hash string) *engine.Recipe {
 		}
 	}
 	s := r.opt.settings(nil) // where parameters start is the phase's Start
+	if !r.opt.judges() {
+		s.BestBy = ""
+	}
+	if m := r.opt.judge(); m != nil {
+		if c.Judge, err = m.judgement(); err != nil {
+			lack("the metric %q, by which the best epoch was chosen, %v", m.Name, err)
+		}
+	}
 	if c.Settings, err = json.Marshal(s); err == nil {
 		_, err = Repeat(c.Settings)
 	}
@@ -67,8 +78,45 @@ func (r *Result) validHash() (string, error) {
 	return r.measured.valid, nil
 }
 
+// judgement is what repeats the metric.
+//
+// Errors: what cannot be repeated of it, for a sentence that it begins.
+func (x *Metric) judgement() (*engine.Judge, error) {
+	if x.over != nil {
+		return nil, errors.New("is computed over all rows by Go code")
+	}
+	of := []*spec.Value{x.Value}
+	if x.Weight != nil {
+		of = append(of, x.Weight)
+	}
+	g, _, err := spec.GraphOf("metric", of...)
+	if err != nil {
+		return nil, fmt.Errorf("has no graph: %w", err)
+	}
+	for _, n := range g.Nodes {
+		if _, ok := ops.ByName(n.Op.Name()); !ok {
+			return nil, fmt.Errorf("has the op %s, which is of another module", n.Op.Name())
+		}
+	}
+	return &engine.Judge{Name: x.Name, Text: ir.FormatNoted(g, func(*ir.Value) string { return "" })}, nil
+}
+
+// Judged returns the metric that a recipe says the best epoch was chosen by. values are those of its text: what is measured
+// and, if there are two, the weight.
+//
+// Errors: another number of values.
+func Judged(j *engine.Judge, values []*spec.Value) (Metric, error) {
+	switch len(values) {
+	case 1:
+		return Metric{Name: j.Name, Value: values[0]}, nil
+	case 2:
+		return Metric{Name: j.Name, Value: values[0], Weight: values[1]}, nil
+	}
+	return Metric{}, fmt.Errorf("train: the metric %q of a recipe has %d values; it must be one, or two with a weight", j.Name, len(values))
+}
+
 // Repeat returns the options that the settings of a recipe describe. The caller adds the
-// rows for validation.
+// rows for validation, and the metric of [Judged] if there is one.
 //
 // Errors: settings that are not JSON of this version; an optimizer that is not one of
 // Lamina's own.
@@ -92,6 +140,10 @@ func Repeat(recipe []byte) (Options, error) {
 	if len(s.Kept) > 0 {
 		precision = precision.Except(s.Kept...)
 	}
+	by, err := parseBy(s.BestBy)
+	if err != nil {
+		return Options{}, err
+	}
 	var share optim.Schedule
 	if s.AverageShare != "" {
 		if share, err = optim.ParseSchedule(s.AverageSchedule); err != nil {
@@ -105,7 +157,7 @@ func Repeat(recipe []byte) (Options, error) {
 		}
 	}
 	return Options{Augment: augment, Precision: precision, AverageSchedule: share, Optimizer: o, Batch: s.Batch, Accumulate: s.Accumulate, Shards: s.Shards, Seed: s.Seed, InOrder: s.InOrder, Epochs: s.Epochs,
-		Patience: s.Patience, MinDelta: s.MinDelta, KeepLast: s.KeepLast, ClipNorm: s.ClipNorm, Average: s.Average, ValidAverage: s.ValidAverage,
+		Patience: s.Patience, MinDelta: s.MinDelta, KeepLast: s.KeepLast, BestBy: by, ClipNorm: s.ClipNorm, Average: s.Average, ValidAverage: s.ValidAverage,
 		Freeze: s.Freeze}, nil
 }
 

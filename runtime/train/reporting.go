@@ -69,7 +69,7 @@ func (r *reporting) epoch(t *Trainer, e Epoch) {
 
 func (r *reporting) event(t *Trainer, now time.Duration) Event {
 	e := Event{Name: t.prog.Name, Epoch: t.cursor.Epoch + 1, Epochs: t.opt.Epochs, Step: t.cursor.Step,
-		Steps: t.batches.Steps(), Shown: t.opt.Show, Loss: t.means().shown(t.opt.Show)}
+		Steps: t.batches.Steps(), Shown: t.opt.Show, BestBy: t.opt.BestBy, Loss: t.means().shown(t.opt.Show)}
 	e.Rate = perSecond(r.rows, now-r.started)
 	e.Left = timeFor(int64(t.opt.Epochs-t.cursor.Epoch)*int64(t.batches.Len())-int64(t.state.Rows), e.Rate)
 	return e

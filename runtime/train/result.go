@@ -16,7 +16,7 @@ import (
 // Result is a finished training.
 type Result struct {
 	History []Epoch
-	Best    int // number of the epoch with the best loss
+	Best    int // number of the best epoch, by the loss or Options.BestBy
 
 	model    *spec.Model
 	prog     *compiler.Program

@@ -24,7 +24,7 @@ const (
 type state struct {
 	InitFrom []InitReport   `json:"init_from,omitempty"`
 	Best     int            `json:"best"`      // number of the best epoch, 0 before the first
-	BestLoss float64        `json:"best_loss"` // its judged loss
+	BestLoss float64        `json:"best_loss"` // its loss, or the number of Options.BestBy with the sign that makes less better
 	Waited   int            `json:"waited"`    // epochs since
 	Sum      engine.Numbers `json:"sum"`       // of the epoch under way: each loss times rows
 	Rows     int            `json:"rows"`      // rows of it
@@ -36,8 +36,8 @@ type state struct {
 
 // judge takes an epoch's result into early stopping and says whether it is the
 // best so far.
-func (s *state) judge(e *Epoch, minDelta float64) bool {
-	loss := e.judged()
+func (s *state) judge(e *Epoch, by By, minDelta float64) bool {
+	loss := by.cost(e)
 	if s.Best == 0 || loss < s.BestLoss-minDelta {
 		s.Best, s.BestLoss, s.Waited = e.Number, loss, 0
 		return true

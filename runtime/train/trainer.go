@@ -395,10 +395,13 @@ func (t *Trainer) epoch(ctx context.Context) (Epoch, error) {
 	if e.Validated && !finite(e.Valid.Loss) {
 		return Epoch{}, t.invalid(e.Valid.Loss)
 	}
+	if t.eval != nil && !finite(t.opt.BestBy.of(&e)) {
+		return Epoch{}, t.unjudged(&e)
+	}
 	if e, err = t.agree(ctx, e); err != nil {
 		return Epoch{}, err
 	}
-	e.Best = t.state.judge(&e, t.opt.MinDelta)
+	e.Best = t.state.judge(&e, t.opt.BestBy, t.opt.MinDelta)
 	if e.Best && e.Validated && !t.opt.KeepLast {
 		t.keep(&t.best)
 	}
@@ -470,7 +473,7 @@ func (t *Trainer) Close() {
 }
 
 // Done ends the training and returns its result: with validation rows, the
-// weights of the best epoch.
+// weights of the best epoch (see [Options.BestBy]).
 //
 // Errors: what ended the training early.
 func (t *Trainer) Done() (*Result, error) {
