@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -26,10 +27,13 @@ type encoded struct {
 	from    int // its place in a record, -1 for none
 	decimal byte
 	missing missing
-	ids     map[string]int64 // of Values
-	to      int              // which of cols
-	at      int              // place in a row of it
-	width   int              // places
+	ids     *vocabulary // of Values
+	to      int         // which of cols
+	at      int         // place in a row of it
+	width   int         // places
+
+	last  []byte // the text of the date at hand, which the next row often has too
+	parts [7]float32
 
 	err  error // the first mistake
 	line int   // where it is; 0 if the record has no line
@@ -64,9 +68,9 @@ func newEncoder(s *Schema, decimal byte) *encoder {
 			if f.Kind == Category {
 				first = firstID
 			}
-			x.ids = make(map[string]int64, len(f.Values))
+			x.ids = newVocabulary()
 			for k, v := range f.Values {
-				x.ids[v] = first + int64(k)
+				x.ids.put([]byte(v), first+int64(k))
 			}
 		}
 		e.fields = append(e.fields, x)
@@ -78,6 +82,9 @@ func newEncoder(s *Schema, decimal byte) *encoder {
 func (e *encoder) clone() *encoder {
 	c := *e
 	c.fields = slices.Clone(e.fields)
+	for i := range c.fields {
+		c.fields[i].last = nil
+	}
 	c.cols = slices.Clone(e.cols)
 	for i := range c.cols {
 		c.cols[i] = makeColumn(c.cols[i].Column, 0)
@@ -209,11 +216,16 @@ func (f *encoded) float(b []byte, to []float32) error {
 		return nil
 	}
 	if f.Kind == Date {
-		c, err := parseDate(b, f.Format)
-		if err == nil {
-			c.parts(to)
+		if !bytes.Equal(b, f.last) {
+			c, err := parseDate(b, f.Format)
+			if err != nil {
+				return err
+			}
+			c.parts(f.parts[:len(to)])
+			f.last = append(f.last[:0], b...)
 		}
-		return err
+		copy(to, f.parts[:])
+		return nil
 	}
 	v, fault := parseFloat32(b, f.decimal)
 	if to[0] = v; fault != 0 {
@@ -266,9 +278,9 @@ func (f *encoded) whole(b []byte) (int64, error) {
 
 // id is the number of a value.
 func (f *encoded) id(b []byte) (int64, bool) {
-	id, ok := f.ids[string(b)]
+	id, ok := f.ids.get(b)
 	if !ok && !utf8.Valid(b) {
-		id, ok = f.ids[latin1(b)]
+		id, ok = f.ids.get([]byte(latin1(b)))
 	}
 	return id, ok
 }

@@ -170,6 +170,15 @@ func (f fault) err(b []byte, decimal byte) error {
 
 // parseWhole reads a whole number, which many programs write as in "3.0".
 func parseWhole(b []byte) (int64, error) {
+	const short = 18 // digits that int64 has room for
+	v, i := int64(0), 0
+	for i < len(b) && i < short && b[i] >= '0' && b[i] <= '9' {
+		v = 10*v + int64(b[i]-'0')
+		i++
+	}
+	if i == len(b) && i > 0 {
+		return v, nil
+	}
 	text := unsafe.String(unsafe.SliceData(b), len(b))
 	if v, err := strconv.ParseInt(text, 10, 64); err == nil {
 		return v, nil

@@ -168,8 +168,8 @@ func TestInferBounded(t *testing.T) {
 		if err := in.add(Record{Names: []string{"b"}, Fields: [][]byte{fmt.Appendf(nil, "text %d", i)}}); err != nil {
 			t.Fatal(err)
 		}
-		if len(in.of[0].values) > categoryValues || in.kept != len(in.of[0].values) {
-			t.Fatalf("%d values are kept, %d counted", len(in.of[0].values), in.kept)
+		if len(in.of[0].texts) > categoryValues || in.kept != len(in.of[0].texts) {
+			t.Fatalf("%d values are kept, %d counted", len(in.of[0].texts), in.kept)
 		}
 	}
 	if in.kept != 0 || in.bytes != 0 {

@@ -54,14 +54,15 @@ type tally struct {
 	counts  bool // it numbers the rows
 	counted int64
 
-	values map[string]struct{}
-	over   bool // there are more values than are kept
+	values *vocabulary
+	texts  []string // that values has
+	over   bool     // there are more than are kept
 	latin  bool
 }
 
 func (in *tallies) tally(name string) *tally {
 	t := &tally{all: in, name: name, first: len(in.of) == 0, declare: in.o.kind[name], layout: in.o.layout[name], missing: newMissing(in.o.missingOf(name)),
-		values: map[string]struct{}{}, whole: true, counts: in.rows == 0}
+		values: newVocabulary(), whole: true, counts: in.rows == 0}
 	if t.layout != "" && t.declare == "" {
 		t.declare = Date
 	}
@@ -178,7 +179,7 @@ func (t *tally) keep(b []byte) {
 	if t.over {
 		return
 	}
-	if _, ok := t.values[string(b)]; ok {
+	if _, ok := t.values.get(b); ok {
 		return
 	}
 	most := categoryValues
@@ -189,35 +190,30 @@ func (t *tally) keep(b []byte) {
 	default:
 		most = 2 // enough to know that they differ
 	}
-	if len(t.values) == most || t.all.kept == allValues || t.all.bytes+len(b) > allTexts {
-		for v := range t.values {
-			t.all.bytes -= len(v)
-		}
-		t.all.kept -= len(t.values)
-		t.over, t.values = true, nil
-		return
-	}
-	s := string(b)
-	if !utf8.ValidString(s) {
-		if s = latin1(b); !t.latin {
-			t.latin = true
-		}
-		if _, ok := t.values[s]; ok {
+	if !utf8.Valid(b) {
+		t.latin = true
+		b = []byte(latin1(b))
+		if _, ok := t.values.get(b); ok {
 			return
 		}
 	}
-	t.values[s] = struct{}{}
+	if len(t.texts) == most || t.all.kept == allValues || t.all.bytes+len(b) > allTexts {
+		for _, v := range t.texts {
+			t.all.bytes -= len(v)
+		}
+		t.all.kept -= len(t.texts)
+		t.over, t.values, t.texts = true, nil, nil
+		return
+	}
+	t.values.put(b, 0)
+	t.texts = append(t.texts, string(b))
 	t.all.kept++
-	t.all.bytes += len(s)
+	t.all.bytes += len(b)
 }
 
 // sorted are the values in order: numbers by size, texts as they are.
 func (t *tally) sorted() []string {
-	values := make([]string, 0, len(t.values))
-	for v := range t.values {
-		values = append(values, v)
-	}
-	slices.Sort(values)
+	values := slices.Sorted(slices.Values(t.texts))
 	numbers := make(map[string]float64, len(values))
 	for _, v := range values {
 		f, err := strconv.ParseFloat(v, 64)
@@ -308,10 +304,8 @@ func (t *tally) field(o *inference, decimal byte) (Field, error) {
 	if (f.Kind == Weight || f.Kind == Group || f.Kind == Time) && t.n < t.all.rows {
 		return wrong("it is to be a %s, but %d of %d rows have no value", f.Kind, t.all.rows-t.n, t.all.rows)
 	}
-	if f.Kind != Ignored && f.Note == "" && !t.over && len(t.values) == 1 {
-		for v := range t.values {
-			f.Note = fmt.Sprintf("every value is %q", clip(v))
-		}
+	if f.Kind != Ignored && f.Note == "" && !t.over && len(t.texts) == 1 {
+		f.Note = fmt.Sprintf("every value is %q", clip(t.texts[0]))
 	}
 	if t.latin && f.Note == "" {
 		f.Note = "not UTF-8, and read as Latin-1"
@@ -350,8 +344,8 @@ func (t *tally) guess(f *Field, numbers int, decimal byte) error {
 		return t.notAll("date", decimal)
 	case t.over:
 		*f = Field{Name: t.name, Kind: Ignored, Note: fmt.Sprintf("text of more than %d values; Category.Of(%q) takes it", categoryValues, clip(t.name))}
-	case len(t.values) > nameValues && 2*len(t.values) > t.n:
-		*f = Field{Name: t.name, Kind: Ignored, Note: fmt.Sprintf("text of %d values in %d rows, as names are; Category.Of(%q) takes it", len(t.values), t.n, clip(t.name))}
+	case len(t.texts) > nameValues && 2*len(t.texts) > t.n:
+		*f = Field{Name: t.name, Kind: Ignored, Note: fmt.Sprintf("text of %d values in %d rows, as names are; Category.Of(%q) takes it", len(t.texts), t.n, clip(t.name))}
 	default:
 		f.Kind, f.Values = Category, t.sorted()
 		if numbers > 0 {
