@@ -136,7 +136,7 @@ func Infer(ctx context.Context, path string, options ...InferOption) (*Schema, e
 	o := newInference(options)
 	file := textFile{path, unlimited}
 	if isJSONL(path) {
-		return inferRecords(ctx, &jsonlFile{file, func(name string) bool { return o.kind[name] != Ignored }}, o)
+		return inferRecords(ctx, &jsonlFile{textFile: file}, o)
 	}
 	f := &csvFile{textFile: file, comma: o.comma, header: headerOptions{kind: o.header, asked: o.asked()}}
 	in, err := f.open()
@@ -151,7 +151,7 @@ func Infer(ctx context.Context, path string, options ...InferOption) (*Schema, e
 	absent, names := in.header.absent, in.header.names
 	in.Close()
 	if twice, ok := repeated(names); ok {
-		return nil, f.told(fmt.Errorf("line %d: two fields are named %q", in.header.line, clip(twice)))
+		return nil, told(f, fmt.Errorf("line %d: two fields are named %q", in.header.line, clip(twice)))
 	}
 	o.comma = f.comma
 	s, err := inferRecords(ctx, f, o)
@@ -176,17 +176,17 @@ func inferRecords(ctx context.Context, r Records, o *inference) (*Schema, error)
 	if o.err != nil {
 		return nil, fmt.Errorf("dataset: Infer: %w", o.err)
 	}
+	if c, ok := r.(Chooser); ok {
+		r = c.Only(func(name string) bool { return o.kind[name] != Ignored })
+	}
 	s, err := o.read(ctx, r)
 	if err == nil {
 		if c := s.Check(); c != nil {
 			err = errors.New(strings.TrimPrefix(bare(c), "schema: "))
 		}
 	}
-	if file, ok := r.(interface{ told(error) error }); ok {
-		err = file.told(err)
-	}
 	if err != nil {
-		return nil, err
+		return nil, told(r, err)
 	}
 	return s, nil
 }

@@ -17,11 +17,11 @@ type jsonlFile struct {
 	wanted func(name string) bool
 }
 
-func (s *Schema) jsonlRecords(path string) Records {
-	return &jsonlFile{textFile{path, maxFile}, func(name string) bool {
-		f := s.Field(name)
-		return f != nil && f.Kind != Ignored
-	}}
+// Only implements [Chooser].
+func (j *jsonlFile) Only(wanted func(string) bool) Records {
+	c := *j
+	c.wanted = wanted
+	return &c
 }
 
 // unbounded lets the file unpack to whatever it does: the rows do not go to memory.
@@ -46,7 +46,7 @@ func (j *jsonlFile) Each(ctx context.Context, do func(Record) error) error {
 	if failed != nil || ctx.Err() != nil {
 		return err
 	}
-	return j.told(err)
+	return told(j, err)
 }
 
 // decodeJSONL reads an object a line.

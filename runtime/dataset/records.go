@@ -18,6 +18,14 @@ type Records interface {
 	Each(ctx context.Context, f func(Record) error) error
 }
 
+// Chooser is [Records] that need not read every field, or can pass over lists and objects in fields that nobody wants.
+// Names are told all the same.
+type Chooser interface {
+	Records
+	// Only returns the records with the fields that are wanted; the others are nil.
+	Only(wanted func(name string) bool) Records
+}
+
 // Record is one row of [Records]. It is valid until the function that it is given to returns.
 type Record struct {
 	// Names are those of the fields. Later records may have more, behind those of earlier ones.
@@ -45,7 +53,7 @@ func (s *Schema) CSV(path string) (*Table, error) {
 // values and null. The order of names does not matter, and a name that an object lacks has no value there.
 // Errors: those of [Schema.CSV]; JSON that is none; a list or an object within an object, if the schema has a column for it.
 func (s *Schema) JSONL(path string) (*Table, error) {
-	return s.Read(context.Background(), s.jsonlRecords(path))
+	return s.Read(context.Background(), &jsonlFile{textFile: textFile{path, maxFile}})
 }
 
 // Read reads records by the schema into memory.
@@ -84,7 +92,13 @@ func (s *Schema) stream(ctx context.Context, r Records, f func(part) error) erro
 	}
 	s = s.Clone()
 	if file, ok := r.(*csvFile); ok {
-		return file.told(file.stream(ctx, s, f))
+		return told(r, file.stream(ctx, s, f))
+	}
+	if c, ok := r.(Chooser); ok {
+		r = c.Only(func(name string) bool {
+			f := s.Field(name)
+			return f != nil && f.Kind != Ignored
+		})
 	}
 	e := newEncoder(s, '.')
 	var names []string
@@ -117,10 +131,16 @@ func (s *Schema) stream(ctx context.Context, r Records, f func(part) error) erro
 	if err == nil && e.rows > 0 {
 		err = f(e.take())
 	}
-	if file, ok := r.(interface{ told(error) error }); ok {
-		return file.told(err)
+	return told(r, err)
+}
+
+// told adds the path of records that are a file to an error.
+func told(r Records, err error) error {
+	f, ok := r.(interface{ Path() string })
+	if err == nil || !ok || strings.Contains(err.Error(), f.Path()) {
+		return err
 	}
-	return err
+	return &inFile{f.Path(), err}
 }
 
 const unlimited = 1 << 62
@@ -133,14 +153,6 @@ type textFile struct {
 
 // Path is the path of the file.
 func (t *textFile) Path() string { return t.path }
-
-// told adds the path to an error.
-func (t *textFile) told(err error) error {
-	if _, ok := err.(*inFile); err == nil || ok || strings.Contains(err.Error(), t.path) {
-		return err
-	}
-	return &inFile{t.path, err}
-}
 
 // isJSONL reports whether a file's name is one of JSON lines.
 func isJSONL(path string) bool {
@@ -159,7 +171,7 @@ type csvFile struct {
 // .ndjson, or one of these and .gz, and else of CSV.
 func (s *Schema) Records(path string) Records {
 	if isJSONL(path) {
-		return s.jsonlRecords(path)
+		return &jsonlFile{textFile: textFile{path, maxFile}}
 	}
 	return s.csvRecords(path)
 }
@@ -186,7 +198,7 @@ func (f *csvFile) Each(ctx context.Context, do func(Record) error) error {
 		}
 		ok, err := r.next()
 		if err != nil || !ok {
-			return f.told(err)
+			return told(f, err)
 		}
 		if err := do(Record{r.header.names, r.lines.fields, r.lines.first}); err != nil {
 			return err
@@ -215,7 +227,7 @@ func (f *csvFile) open() (*csvOpen, error) {
 	r, err := newCSVReader(file, f.comma, f.header, f.limit)
 	if err != nil {
 		file.Close()
-		return nil, f.told(err)
+		return nil, told(f, err)
 	}
 	return &csvOpen{r, file}, nil
 }
