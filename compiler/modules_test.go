@@ -18,8 +18,10 @@ const (
 	bar       = " github.com/schollz/progressbar/v3 github.com/mitchellh/colorstring github.com/rivo/uniseg golang.org/x/sys golang.org/x/term"
 	stats     = " golang.org/x/tools" // sets of integers, which gonum's optimizers want
 	topology  = " github.com/owulveryck/onnx-go gorgonia.org/tensor gorgonia.org/vecf32 gorgonia.org/vecf64 github.com/chewxy/hm github.com/chewxy/math32" +
-		" github.com/golang/protobuf github.com/google/flatbuffers github.com/pkg/errors github.com/xtgo/set" + algebra + wire
+		" github.com/golang/protobuf google.golang.org/protobuf github.com/google/flatbuffers github.com/pkg/errors github.com/xtgo/set" + algebra + wire
 	npy     = " github.com/sbinet/npyio github.com/nlpodyssey/gopickle golang.org/x/text"
+	parquet = " github.com/parquet-go/parquet-go github.com/parquet-go/bitpack github.com/parquet-go/jsonlite github.com/andybalholm/brotli github.com/google/uuid" +
+		" github.com/klauspost/compress github.com/pierrec/lz4/v4 github.com/twpayne/go-geom google.golang.org/protobuf"
 	drawing = " gonum.org/v1/plot codeberg.org/go-fonts/liberation codeberg.org/go-latex/latex codeberg.org/go-pdf/fpdf git.sr.ht/~sbinet/gg" +
 		" github.com/ajstarks/svgo github.com/golang/freetype golang.org/x/image golang.org/x/text"
 )
@@ -29,30 +31,31 @@ const (
 // tokenizer with a module of its own, is a package of its own that training, datasets
 // and the engine do not import; what wants a service or a browser is a nested module.
 var modules = map[string]string{
-	"compiler":               algebra,
-	"compiler/ir":            "",
-	"compiler/ops":           "",
-	"compiler/plan":          "",
-	"compiler/random":        "",
-	"export":                 pictures + wire,
-	"export/bundle":          pictures + topology + wholeFile + npy,
-	"export/reproduce":       pictures + topology + stats + wholeFile + bar + npy,
-	"export/verify":          pictures + wire,
-	"export/verify/native":   pictures + topology,
-	"export/verify/ort":      pictures + wire + " github.com/yalue/onnxruntime_go",
-	"import":                 topology,
-	"kernels/simd":           "",
-	"runtime/checkpoint":     wholeFile,
-	"runtime/dataset":        pictures,
-	"runtime/dataset/digits": "",
-	"runtime/engine":         pictures,
-	"runtime/evaluate":       pictures + algebra + stats,
-	"runtime/optim":          "",
-	"runtime/picture":        drawing + wholeFile,
-	"runtime/pretrain":       pictures + algebra + stats + wholeFile + bar,
-	"runtime/train":          pictures + algebra + wholeFile + bar,
-	"spec":                   algebra,
-	"spec/spectest":          pictures + topology + wholeFile + bar + npy + " github.com/yalue/onnxruntime_go", // for tests
+	"compiler":                algebra,
+	"compiler/ir":             "",
+	"compiler/ops":            "",
+	"compiler/plan":           "",
+	"compiler/random":         "",
+	"export":                  pictures + wholeFile + wire,
+	"export/bundle":           pictures + topology + wholeFile + npy,
+	"export/reproduce":        pictures + topology + stats + wholeFile + bar + npy,
+	"export/verify":           pictures + wholeFile + wire,
+	"export/verify/native":    pictures + wholeFile + topology,
+	"export/verify/ort":       pictures + wholeFile + wire + " github.com/yalue/onnxruntime_go",
+	"import":                  topology,
+	"kernels/simd":            "",
+	"runtime/checkpoint":      wholeFile,
+	"runtime/dataset":         pictures + wholeFile,
+	"runtime/dataset/digits":  "",
+	"runtime/dataset/parquet": pictures + wholeFile + parquet,
+	"runtime/engine":          pictures + wholeFile,
+	"runtime/evaluate":        pictures + wholeFile + algebra + stats,
+	"runtime/optim":           "",
+	"runtime/picture":         drawing + wholeFile,
+	"runtime/pretrain":        pictures + algebra + stats + wholeFile + bar,
+	"runtime/train":           pictures + algebra + wholeFile + bar,
+	"spec":                    algebra,
+	"spec/spectest":           pictures + topology + wholeFile + bar + npy + " github.com/yalue/onnxruntime_go", // for tests
 }
 
 // library reports whether other modules may import a package.

@@ -350,6 +350,8 @@ func (a *Augmentation) pictureOf(c Column, unnamed bool) (picture, string) {
 	switch {
 	case c.DType == I64:
 		return p, fmt.Sprintf("column %q is %s, but pictures are f32 or u8; for whole numbers, Table.Bytes makes them u8", c.Name, c.typ())
+	case c.Missing:
+		return p, fmt.Sprintf("column %q may lack values, but pictures have all of them", c.Name)
 	case len(c.Shape) == 3:
 		p.channels, p.height, p.width = c.Shape[0], c.Shape[1], c.Shape[2]
 		return p, ""

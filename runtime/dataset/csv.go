@@ -1,17 +1,11 @@
 package dataset
 
 import (
-	"bufio"
-	"bytes"
-	"encoding/csv"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"math"
 	"slices"
 	"strconv"
-	"strings"
 )
 
 // CSVOptions says how the fields of a CSV file become columns. The zero value packs all fields into x. It is a
@@ -39,7 +33,7 @@ type CSVGroup struct {
 	Rest   bool
 }
 
-// CSVOption says how a CSV file is read: a [CSVOptions], [NoHeader], [Header] or [Skip].
+// CSVOption says how a CSV file is read by [CSV]: a [CSVOptions], [NoHeader], [Header] or [Skip].
 type CSVOption interface{ set(*CSVOptions) }
 
 type csvOption func(*CSVOptions)
@@ -60,11 +54,17 @@ const (
 	noHeader
 )
 
+// HeaderOption says whether the first line names the fields. It is a [CSVOption] and an [InferOption].
+type HeaderOption struct{ kind headerKind }
+
+func (h HeaderOption) set(o *CSVOptions)  { o.header = h.kind }
+func (h HeaderOption) infer(o *inference) { o.header = h.kind }
+
 // NoHeader treats the first line as data. The fields are named by their positions: "0", "1", and so on.
-func NoHeader() CSVOption { return csvOption(func(o *CSVOptions) { o.header = noHeader }) }
+func NoHeader() HeaderOption { return HeaderOption{noHeader} }
 
 // Header treats the first line as the names of the fields, even if all of them are numbers.
-func Header() CSVOption { return csvOption(func(o *CSVOptions) { o.header = hasHeader }) }
+func Header() HeaderOption { return HeaderOption{hasHeader} }
 
 // Skip leaves fields out, such as those that number the rows. "" is every field without a name.
 // Errors (of CSV): there is no such field, or it is also the label or in a group.
@@ -104,47 +104,35 @@ func CSV(path string, options ...CSVOption) (*Table, error) {
 
 // decodeCSV reads a file; the notes are what it decided by looking.
 func decodeCSV(r io.Reader, o CSVOptions) (*Table, []string, error) {
-	comma := ','
+	comma := ""
 	if o.Comma != 0 {
-		comma = o.Comma
+		comma = string(o.Comma)
 	}
-	r, notes, err := plainText(r)
+	asked := slices.Clone(o.skip)
+	if o.Label != "" {
+		asked = append(asked, o.Label)
+	}
+	for _, g := range o.Groups {
+		asked = append(asked, g.Fields...)
+	}
+	in, err := newCSVReader(r, comma, headerOptions{kind: o.header, asked: asked}, maxFile)
 	if err != nil {
 		return nil, nil, err
 	}
-	in := csv.NewReader(bufio.NewReaderSize(&narrow{r: r, comma: comma}, 1<<16))
-	in.ReuseRecord, in.Comma = true, comma
-	first, err := in.Read()
-	if err == io.EOF {
-		return nil, nil, fmt.Errorf("%w: there is no header and no row", ErrEmpty)
-	}
-	if err != nil {
-		return nil, nil, csvError(err)
-	}
-	line, _ := in.FieldPos(0)
-	h, err := newHeader(first, line, o)
+	p, err := in.header.plan(o)
 	if err != nil {
 		return nil, nil, err
 	}
-	p, err := h.plan(o)
-	if err != nil {
-		return nil, nil, err
-	}
-	rows := &csvRows{in: in, header: h, plan: p}
-	if h.absent {
-		if err := rows.add(first); err != nil {
+	rows := &csvRows{in: &in.lines, header: in.header, plan: p}
+	for {
+		ok, err := in.next()
+		if err != nil {
 			return nil, nil, err
 		}
-	}
-	for {
-		record, err := in.Read()
-		if err == io.EOF {
+		if !ok {
 			break
 		}
-		if err != nil {
-			return nil, nil, csvError(err)
-		}
-		if err := rows.add(record); err != nil {
+		if err := rows.add(in.lines.fields); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -159,12 +147,12 @@ func decodeCSV(r io.Reader, o CSVOptions) (*Table, []string, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return t, append(append(notes, h.notes...), rows.notes()...), nil
+	return t, slices.Concat(in.notes, in.header.notes, rows.notes()), nil
 }
 
 // csvRows takes the lines of a file apart.
 type csvRows struct {
-	in      *csv.Reader
+	in      *csvLines
 	header  *header
 	plan    *csvPlan
 	y       []int64
@@ -174,36 +162,40 @@ type csvRows struct {
 }
 
 // add takes a line as a row.
-func (r *csvRows) add(record []string) error {
-	wrong := func(f int, err error) error {
-		line, _ := r.in.FieldPos(f)
-		return fmt.Errorf("line %d: field %s: %w", line, r.header.quoted(f), err)
+func (r *csvRows) add(record [][]byte) error {
+	wrong := func(what string, f int, err error) error {
+		return fmt.Errorf("line %d: %s %s: %w", r.in.lineOf(f), what, r.header.quoted(f), err)
 	}
 	for i := range r.plan.cols {
 		c := &r.plan.cols[i]
 		for _, f := range c.fields {
-			v, err := number(record[f])
-			if err != nil {
-				return wrong(f, err)
+			b := trimmed(record[f])
+			v, fault := parseFloat32(b, '.')
+			if fault != 0 {
+				return wrong("field", f, fault.err(b, '.'))
 			}
 			c.F32 = doubled(c.F32, v)
 		}
 	}
 	if f := r.plan.label; f >= 0 {
-		v, err := label(record[f])
+		b := trimmed(record[f])
+		v, err := parseWhole(b)
+		if err != nil && len(b) > 0 && !isNumber(b) {
+			err = fmt.Errorf("%w; number the classes from 0 on, or read the file by a Schema, which numbers them", err)
+		}
 		if err != nil {
-			line, _ := r.in.FieldPos(f)
-			return fmt.Errorf("line %d: label %s: %w", line, r.header.quoted(f), err)
+			return wrong("label", f, err)
 		}
 		r.y = doubled(r.y, v)
 	}
 	if f := r.plan.index; f >= 0 {
-		if _, err := wholeNumber(record[f]); err != nil && isNumber(record[f]) {
-			return wrong(f, fmt.Errorf("it has no name, so it should be the index of a data frame, but %q is not a whole number; name it in the header, or leave it out with Skip(\"\")", clip(record[f])))
+		b := trimmed(record[f])
+		if _, err := parseWhole(b); err != nil && isNumber(b) {
+			return wrong("field", f, fmt.Errorf("it has no name, so it should be the index of a data frame, but %q is not a whole number; name it in the header, or leave it out with Skip(\"\")", clip(string(b))))
 		}
 	}
 	if f := r.plan.first; f >= 0 && (r.n == 0 || r.counts) {
-		v, err := strconv.Atoi(strings.TrimSpace(record[f]))
+		v, err := strconv.Atoi(string(trimmed(record[f])))
 		if r.n == 0 {
 			r.counted = v
 		}
@@ -225,102 +217,10 @@ func (r *csvRows) notes() []string {
 	return []string{fmt.Sprintf("field %s numbers the rows from %d on, and is a feature; Skip(%s) leaves it out", name, r.counted, name)}
 }
 
-// maxFields is the greatest number of fields of a line. Reading a line takes far more memory than its bytes.
-const maxFields = 1 << 17
-
-// narrow is a reader that refuses a line of too many fields before anyone parts it.
-type narrow struct {
-	r      io.Reader
-	comma  rune
-	commas int // of the line under way, those within quotes too
-}
-
-func (n *narrow) Read(b []byte) (int, error) {
-	k, err := n.r.Read(b)
-	last := string(n.comma)
-	last = last[len(last)-1:] // of several bytes, so that a boundary between two reads does not matter
-	for line := range bytes.Lines(b[:k]) {
-		if n.commas += bytes.Count(line, []byte(last)); n.commas >= maxFields {
-			return 0, fmt.Errorf("a line has more than %d fields; keep rows as wide as that in .npy files", maxFields)
-		}
-		if line[len(line)-1] == '\n' {
-			n.commas = 0
-		}
-	}
-	return k, err
-}
-
 // doubled appends, and doubles a slice that is full: what many appends allocate stays twice what they keep.
 func doubled[T any](s []T, v T) []T {
 	if len(s) == cap(s) {
 		s = slices.Grow(s, len(s)+8)
 	}
 	return append(s, v)
-}
-
-func number(s string) (float32, error) {
-	s = strings.TrimSpace(s)
-	if s == "" {
-		return 0, errors.New("it is empty; every field needs a number")
-	}
-	v, err := strconv.ParseFloat(s, 32)
-	if errors.Is(err, strconv.ErrRange) {
-		return 0, errOverflow(clip(s))
-	}
-	if err != nil {
-		return 0, fmt.Errorf("%q is not a number", clip(s))
-	}
-	if math.IsNaN(v) || math.IsInf(v, 0) {
-		return 0, fmt.Errorf("%q is not finite; data must be finite", clip(s))
-	}
-	return float32(v), nil
-}
-
-// label reads a whole number, which many programs write as in "3.0".
-func label(s string) (int64, error) {
-	v, err := wholeNumber(s)
-	if err != nil && strings.TrimSpace(s) != "" && !isNumber(s) {
-		return 0, fmt.Errorf("%q is not a whole number; number the classes from 0 on", clip(s))
-	}
-	return v, err
-}
-
-func wholeNumber(s string) (int64, error) {
-	s = strings.TrimSpace(s)
-	v, err := strconv.ParseInt(s, 10, 64)
-	if err == nil {
-		return v, nil
-	}
-	const exact = 1 << 53 // whole numbers beyond are rounded as floats
-	f, err := strconv.ParseFloat(s, 64)
-	if err != nil || f != math.Trunc(f) || math.Abs(f) >= exact {
-		return 0, fmt.Errorf("%q is not a whole number", clip(s))
-	}
-	return int64(f), nil
-}
-
-// isNumber reports whether a field is a number, however large.
-func isNumber(s string) bool {
-	v, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
-	return (err == nil || errors.Is(err, strconv.ErrRange)) && !math.IsNaN(v)
-}
-
-// clip keeps an error short whatever the file holds.
-func clip(s string) string {
-	const most = 60
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
-}
-
-func csvError(err error) error {
-	var p *csv.ParseError
-	if errors.As(err, &p) {
-		if errors.Is(p.Err, csv.ErrFieldCount) {
-			return fmt.Errorf("line %d: it has another number of fields than the first line", p.StartLine)
-		}
-		return fmt.Errorf("line %d: %w", p.Line, p.Err)
-	}
-	return err
 }

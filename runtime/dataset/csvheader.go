@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strconv"
@@ -16,34 +17,37 @@ type header struct {
 	notes  []string
 }
 
+// headerOptions is what is known of a header before it is read.
+type headerOptions struct {
+	kind  headerKind
+	asked []string // fields that somebody names
+}
+
 // newHeader looks whether the first line names the fields.
-func newHeader(first []string, line int, o CSVOptions) (*header, error) {
+func newHeader(first [][]byte, line int, o headerOptions) (*header, error) {
 	h := &header{line: line}
-	numbers, texts := 0, 0
-	for _, f := range first {
-		f = strings.TrimSpace(f)
+	numbers, texts, latin := 0, 0, false
+	for _, b := range first {
+		b = trimmed(b)
 		switch {
-		case isNumber(f):
+		case isNumber(b):
 			numbers++
-		case !missing(f):
+		case !usuallyMissing(b):
 			texts++
 		}
-		h.names = append(h.names, f)
-	}
-	if len(first) == 1 && o.Comma == 0 {
-		for _, comma := range []string{";", "\t", "|"} {
-			if strings.Contains(first[0], comma) {
-				return nil, fmt.Errorf("line %d: it has one field only, %q; set Comma if %q parts the fields", line, clip(first[0]), comma)
-			}
+		name := string(b)
+		if !utf8.ValidString(name) {
+			name, latin = latin1(b), true
 		}
+		h.names = append(h.names, name)
 	}
 	switch {
-	case o.header == noHeader:
+	case o.kind == noHeader:
 		h.absent = true
-	case o.header == hasHeader:
+	case o.kind == hasHeader:
 	case h.numbered():
 		h.notes = append(h.notes, fmt.Sprintf("line %d numbers the fields from 0 on, so it is taken for their names; NoHeader() takes it for data", line))
-	case texts == 0 && numbers > 0 && !h.named(o):
+	case texts == 0 && numbers > 0 && !h.named(o.asked):
 		h.absent = true
 		h.notes = append(h.notes, fmt.Sprintf("line %d is numbers, so it is taken for data and the fields are named by their places, from \"0\" to %q; Header() takes it for names", line, strconv.Itoa(len(first)-1)))
 	case numbers > 0:
@@ -53,17 +57,21 @@ func newHeader(first []string, line int, o CSVOptions) (*header, error) {
 		for i := range h.names {
 			h.names[i] = strconv.Itoa(i)
 		}
-		return h, nil
-	}
-	for i, name := range h.names {
-		if !utf8.ValidString(name) {
-			h.names[i] = latin1(name)
-			if len(h.notes) == 0 || !strings.Contains(h.notes[len(h.notes)-1], "Latin-1") {
-				h.notes = append(h.notes, "the names of the fields are not UTF-8 and are read as Latin-1")
-			}
-		}
+	} else if latin {
+		h.notes = append(h.notes, "the names of the fields are not UTF-8 and are read as Latin-1")
 	}
 	return h, nil
+}
+
+// otherComma is what a line that is one field may be separated by, 0 for nothing.
+func otherComma(line []byte) byte {
+	best, most := byte(0), 0
+	for _, comma := range []byte(";\t|") {
+		if n := bytes.Count(line, []byte{comma}); n > most {
+			best, most = comma, n
+		}
+	}
+	return best
 }
 
 // numbered reports whether the line is 0, 1, 2 and so on, as a data frame without
@@ -84,34 +92,14 @@ func (h *header) numbered() bool {
 	return index && len(names) > 0 || len(names) >= many
 }
 
-// missing reports whether a field is what programs write for a number that is not there.
-func missing(s string) bool {
-	return slices.Contains([]string{"", "na", "n/a", "nan", "null", "none", "?", "-"}, strings.ToLower(s))
-}
-
-// named reports whether the caller names fields of the first line that are no places of fields.
-func (h *header) named(o CSVOptions) bool {
-	asked := slices.Clone(o.skip)
-	if o.Label != "" {
-		asked = append(asked, o.Label)
-	}
-	for _, g := range o.Groups {
-		asked = append(asked, g.Fields...)
-	}
+// named reports whether somebody asks for fields of the first line that are no places of fields.
+func (h *header) named(asked []string) bool {
 	for _, name := range asked {
 		if i, err := strconv.Atoi(name); (err != nil || i < 0 || i >= len(h.names)) && slices.Contains(h.names, name) {
 			return true
 		}
 	}
 	return false
-}
-
-func latin1(s string) string {
-	var b strings.Builder
-	for i := range len(s) {
-		b.WriteRune(rune(s[i]))
-	}
-	return b.String()
 }
 
 func (h *header) quoted(field int) string { return strconv.Quote(clip(h.names[field])) }

@@ -6,8 +6,11 @@
 // [CSV], [NPY], [NPZ], [Images] and [ImageArchive], and [From] for a slice of your own struct. [All] chooses among the rows of any
 // Source, [Windows] cuts recordings, and [Mix] makes batches of two sources.
 //
-// Values that are not finite are refused when they are read, with their column and row. Methods of a Table that can
-// fail return a Table that remembers the error: Err returns it, and so does every use.
+// Values that are not finite are refused when they are read, with their column and row; only a column that is declared
+// Missing may have NaN, which then means that there is no value. Methods of a Table that can fail return a Table that
+// remembers the error: Err returns it, and so does every use.
+//
+// Tables of people, as in CSV files, JSON lines, Parquet files and slices of structs, are read by a [Schema].
 package dataset
 
 import (
@@ -58,6 +61,9 @@ type Column struct {
 	Name  string `json:"name"`
 	DType DType  `json:"dtype"`
 	Shape []int  `json:"shape"` // of one row, without the batch; empty for one number
+	// Missing makes NaN mean "no value", in a column of f32. Readers and receivers keep every NaN as one pattern of
+	// bits, so that hashes agree.
+	Missing bool `json:"missing,omitempty"`
 }
 
 // Width is the number of values of one row, the product of the shape.
@@ -111,6 +117,9 @@ func checkColumns(cols []Column) error {
 		seen[c.Name] = true
 		if c.DType.size() == 0 {
 			return fmt.Errorf("dataset: column %q has type %q; a column is f32, i64 or u8", c.Name, c.DType)
+		}
+		if c.Missing && c.DType != F32 {
+			return fmt.Errorf("dataset: column %q is %s and cannot be Missing; only in f32 does NaN say that there is no value", c.Name, c.typ())
 		}
 		n := 1
 		for _, d := range c.Shape {
@@ -167,15 +176,4 @@ func notFinite(v []float32) int {
 		}
 	}
 	return -1
-}
-
-func checkFinite(c Column, row int, v []float32) error {
-	i := notFinite(v)
-	if i < 0 {
-		return nil
-	}
-	if len(v) == 1 {
-		return fmt.Errorf("dataset: row %d: column %q is %v; data must be finite", row, c.Name, v[i])
-	}
-	return fmt.Errorf("dataset: row %d: column %q has %v at %d; data must be finite", row, c.Name, v[i], i)
 }

@@ -13,7 +13,8 @@ import (
 	"sync"
 )
 
-// Range is the least and the greatest value of each place of a column's rows.
+// Range is the least and the greatest value of each place of a column's rows, missing values passed over; both are 0
+// where no row has a value.
 type Range struct {
 	Column string    `json:"column"`
 	Min    []float64 `json:"min"`
@@ -21,8 +22,8 @@ type Range struct {
 }
 
 // Hash returns the SHA-256 of a source's content in hexadecimal. Equal names, types, shapes and values in equal
-// order give equal hashes, wherever the data are kept; the order of the columns does not count. [Until] makes it
-// cancellable.
+// order give equal hashes, wherever the data are kept; the order of the columns does not count, nor whether one is
+// declared Missing. [Until] makes it cancellable.
 // Errors: those of the source.
 func Hash(src Source) (string, error) {
 	cols, err := checkSource(src)
@@ -82,7 +83,9 @@ func Ranges(src Source) ([]Range, error) {
 		r := ranges[j]
 		for at := 0; at < len(c.f32); at += c.width {
 			for k, v := range c.f32[at : at+c.width] {
-				r.Min[k], r.Max[k] = min(r.Min[k], float64(v)), max(r.Max[k], float64(v))
+				if !isNaN(v) {
+					r.Min[k], r.Max[k] = min(r.Min[k], float64(v)), max(r.Max[k], float64(v))
+				}
 			}
 		}
 		for at := 0; at < len(c.i64); at += c.width {
@@ -96,6 +99,13 @@ func Ranges(src Source) ([]Range, error) {
 			}
 		}
 	})
+	for _, r := range ranges {
+		for k := range r.Min {
+			if r.Min[k] > r.Max[k] {
+				r.Min[k], r.Max[k] = 0, 0
+			}
+		}
+	}
 	return ranges, err
 }
 

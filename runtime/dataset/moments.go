@@ -7,8 +7,8 @@ import (
 
 // ChannelMoments returns the mean and the standard deviation of each channel of a column of pictures, [C …], over all
 // rows and pixels, by which spec.Normalize or [ImageOptions] standardizes. Bytes count as v/255. Rows are read once, in
-// memory that does not grow with them; there is no Bessel's correction. A channel that has one value everywhere gets the
-// deviation 1, so that it may be divided by. [Until] makes it cancellable. Errors: those of the source; no such column of
+// memory that does not grow with them; there is no Bessel's correction, and missing values are passed over. A channel that
+// has one value everywhere, or none, gets the deviation 1, so that it may be divided by. [Until] makes it cancellable. Errors: those of the source; no such column of
 // f32[C …] or u8[C …].
 func ChannelMoments(src Source, name string) (mean, deviation []float64, err error) {
 	cols, err := checkSource(src)
@@ -35,7 +35,9 @@ func ChannelMoments(src Source, name string) (mean, deviation []float64, err err
 		for i := 0; i < len(c.f32); i += pixels {
 			s := &sum[i/pixels%channels]
 			for _, v := range c.f32[i : i+pixels] {
-				s.add(float64(v), 1)
+				if !isNaN(v) {
+					s.add(float64(v), 1)
+				}
 			}
 		}
 		for i := 0; i < len(c.u8); i += pixels {

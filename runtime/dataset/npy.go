@@ -14,11 +14,21 @@ import (
 	"github.com/lamina-ml/lamina/internal/npyheader"
 )
 
+// NPYOptions says what values of .npy files mean.
+type NPYOptions struct {
+	// Missing names the columns of floats in which NaN says that there is no value.
+	Missing []string
+}
+
 // NPY reads an .npy file as one column: its first axis is the rows, the others are the shape of one row. Floats of
 // 16, 32 and 64 bits become f32; integers and booleans become i64.
 // Errors: the file is missing, not an .npy file, truncated or too long for its shape; the shape has no axes or no values; the
-// type is not one of these; a value is not finite.
-func NPY(path, column string) (*Table, error) {
+// type is not one of these; a value is not finite; a column of Missing is not there, or not of floats.
+func NPY(path, column string, options ...NPYOptions) (*Table, error) {
+	o, err := only("NPYOptions", options)
+	if err != nil {
+		return nil, err
+	}
 	f, size, err := open(path)
 	if err != nil {
 		return nil, err
@@ -28,12 +38,32 @@ func NPY(path, column string) (*Table, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dataset: %s: %w", path, err)
 	}
-	return tableOf(path, d)
+	data := []Data{d}
+	if err := o.apply(data); err != nil {
+		return nil, &inFile{path, err}
+	}
+	return tableOf(path, data...)
+}
+
+// apply makes the named columns Missing.
+func (o NPYOptions) apply(data []Data) error {
+	for _, name := range o.Missing {
+		i := slices.IndexFunc(data, func(d Data) bool { return d.Name == name })
+		if i < 0 {
+			return fmt.Errorf("there is no column %q, which NPYOptions.Missing names", clip(name))
+		}
+		data[i].Missing = true
+	}
+	return nil
 }
 
 // NPZ reads an .npz file: each array is a column under its name. All must have the same number of rows.
 // Errors: those of [NPY]; the archive is damaged.
-func NPZ(path string) (*Table, error) {
+func NPZ(path string, options ...NPYOptions) (*Table, error) {
+	o, err := only("NPYOptions", options)
+	if err != nil {
+		return nil, err
+	}
 	f, size, err := open(path)
 	if err != nil {
 		return nil, err
@@ -42,6 +72,9 @@ func NPZ(path string) (*Table, error) {
 	data, err := decodeNPZ(f, size, nil)
 	if err != nil {
 		return nil, fmt.Errorf("dataset: %s: %w", path, err)
+	}
+	if err := o.apply(data); err != nil {
+		return nil, &inFile{path, err}
 	}
 	return tableOf(path, data...)
 }

@@ -102,6 +102,16 @@ func (r *NPYRows) Bytes() error {
 	return nil
 }
 
+// Missing makes the column one in which NaN says that there is no value. It comes before Source. Errors: the file does
+// not hold floats.
+func (r *NPYRows) Missing() error {
+	if !r.float {
+		return fmt.Errorf("dataset: %s: it holds %s; only among floats does NaN say that there is no value", r.path, r.typ)
+	}
+	r.col.Missing = true
+	return nil
+}
+
 // Len is the number of rows.
 func (r *NPYRows) Len() int64 { return r.rows }
 
@@ -123,7 +133,7 @@ func (r *NPYRows) SeekRow(i int64) error {
 // Read reads the next rows, as many as fill f32, or i64 if that is what the file holds, and returns their bytes, row
 // by row and else as they are in the file, which the next Read overwrites. With neither slice it reads n rows' bytes
 // alone. A file in Fortran order takes a read of the disk for each place of a row, however many rows are asked for.
-// Errors: fewer rows are left; the file ends early; a value that is not finite, with its row.
+// Errors: fewer rows are left; the file ends early; a value that is not finite, with its row, but for NaN after Missing.
 func (r *NPYRows) Read(n int, f32 []float32, i64 []int64) ([]byte, error) {
 	if n < 0 || int64(n) > r.rows-r.next {
 		return nil, fmt.Errorf("dataset: %s: %d rows are wanted after row %d of %d", r.path, n, r.next, r.rows)
@@ -143,7 +153,7 @@ func (r *NPYRows) Read(n int, f32 []float32, i64 []int64) ([]byte, error) {
 		if err := r.floats(f32, r.raw, first, r.width); err != nil {
 			return nil, fmt.Errorf("dataset: %s: %w", r.path, err)
 		}
-		if i := notFinite(f32); i >= 0 {
+		if i := refused(&r.col, f32); i >= 0 {
 			return nil, fmt.Errorf("dataset: %s: row %d, value %d: %v is not finite", r.path, first+int64(i/r.width), i%r.width, f32[i])
 		}
 	case i64 != nil && !r.float && len(i64) == n*r.width:

@@ -164,8 +164,8 @@ func (w *writer) end() error {
 		if !c.done {
 			return fmt.Errorf("dataset: row %d: column %q was not written", w.row, c.Name)
 		}
-		if err := checkFinite(c.Column, w.row, c.f32); err != nil {
-			return err
+		if i := refused(&c.Column, c.f32); i >= 0 {
+			return errNotFinite(&c.Column, w.row, i, c.f32)
 		}
 	}
 	return nil

@@ -12,7 +12,9 @@ import (
 type Split struct{ Train, Test *Table }
 
 // view returns the given rows of t, which are rows of its memory.
-func (t *Table) view(rows []int) *Table { return &Table{n: len(rows), cols: t.cols, rows: rows} }
+func (t *Table) view(rows []int) *Table {
+	return &Table{n: len(rows), cols: t.cols, rows: rows, schema: t.schema}
+}
 
 func (t *Table) noColumn(method, name string) *Table {
 	return t.with("%s: no column %q; the columns are %s", method, name, newWriter(t.cols).names())
@@ -31,7 +33,7 @@ func bare(err error) string { return strings.TrimPrefix(err.Error(), "dataset: "
 
 // edit returns t with one column replaced.
 func (t *Table) edit(old *column, c column) *Table {
-	u := &Table{n: t.n, cols: slices.Clone(t.cols), rows: t.rows}
+	u := &Table{n: t.n, cols: slices.Clone(t.cols), rows: t.rows, schema: t.schema}
 	for i := range t.cols {
 		if &t.cols[i] == old {
 			u.cols[i] = c
@@ -81,8 +83,8 @@ func (t *Table) Reshape(column string, dims ...int) *Table {
 
 // Moments returns the mean and the standard deviation of each feature of a column of float32, by which a model
 // standardizes what it is given: Div(Sub(x, Data(shape, mean)), Data(shape, deviation)). Both are of the table's own
-// rows, without Bessel's correction. A feature that has one value everywhere gets the deviation 1, so that it may be
-// divided by. Errors: that of the table; no such column of float32.
+// rows, without Bessel's correction and without missing values. A feature that has one value everywhere gets the
+// deviation 1, so that it may be divided by; one without any value, the mean 0 as well. Errors: that of the table; no such column of float32.
 func (t *Table) Moments(column string) (mean, deviation []float64, err error) {
 	if t.err != nil {
 		return nil, nil, t.err
@@ -94,18 +96,32 @@ func (t *Table) Moments(column string) (mean, deviation []float64, err error) {
 	v, n := t.F32(column), c.width
 	mean, deviation = make([]float64, n), make([]float64, n)
 	still := slices.Repeat([]bool{true}, n)
+	count, first := make([]int, n), make([]float32, n)
 	for i, x := range v {
-		mean[i%n] += float64(x) / float64(t.n)
-		still[i%n] = still[i%n] && x == v[i%n]
+		if isNaN(x) {
+			continue
+		}
+		if count[i%n] == 0 {
+			first[i%n] = x
+		}
+		count[i%n]++
+		still[i%n] = still[i%n] && x == first[i%n]
+	}
+	for i, x := range v {
+		if !isNaN(x) {
+			mean[i%n] += float64(x) / float64(count[i%n])
+		}
 	}
 	for j := range mean {
 		if still[j] {
-			mean[j] = float64(v[j])
+			mean[j] = float64(first[j])
 		}
 	}
 	for i, x := range v {
-		d := float64(x) - mean[i%n]
-		deviation[i%n] += d * d / float64(t.n)
+		if !isNaN(x) {
+			d := float64(x) - mean[i%n]
+			deviation[i%n] += d * d / float64(count[i%n])
+		}
 	}
 	for j := range deviation {
 		if deviation[j] = math.Sqrt(deviation[j]); still[j] {
@@ -180,7 +196,7 @@ func (t *Table) Views(column string, names ...string) *Table {
 	if len(names) == 0 {
 		return t.with("Views: column %q needs the names of its views, such as \"a\", \"b\"", column)
 	}
-	u := &Table{n: t.n, rows: t.rows}
+	u := &Table{n: t.n, rows: t.rows, schema: t.schema}
 	for i := range t.cols {
 		if &t.cols[i] != c {
 			u.cols = append(u.cols, t.cols[i])
@@ -228,7 +244,7 @@ func (t *Table) OneHot(column string, classes int, to string) *Table {
 		}
 		hot.f32[t.at(i)*classes+int(v)] = 1
 	}
-	return &Table{n: t.n, rows: t.rows, cols: append(slices.Clone(t.cols), hot)}
+	return &Table{n: t.n, rows: t.rows, cols: append(slices.Clone(t.cols), hot), schema: t.schema}
 }
 
 // Join returns the table with the columns of another table of the same length beside its own.
@@ -243,7 +259,10 @@ func (t *Table) Join(other *Table) *Table {
 		}
 		return t.with("Join: the tables must have as many rows")
 	}
-	u := &Table{n: t.n}
+	u := &Table{n: t.n, schema: t.schema}
+	if u.schema == nil {
+		u.schema = other.schema
+	}
 	for _, s := range []*Table{t, other} {
 		for i := range s.cols {
 			u.cols = append(u.cols, s.dense(&s.cols[i]))

@@ -13,6 +13,8 @@ type Table struct {
 	cols []column
 	rows []int // rows of the memory that this table shows, nil for all in order
 	err  error
+
+	schema *Schema // that the rows were read by, nil for none
 }
 
 // column is a column with memory.
@@ -85,7 +87,7 @@ type Data struct {
 }
 
 // NewTable returns a table of the given columns without copying; the slices must not change afterwards.
-// Errors: no rows; lengths that do not fit one number of rows; a value that is not finite.
+// Errors: no rows; lengths that do not fit one number of rows; a value that is not finite, but for NaN in a Missing column.
 func NewTable(data ...Data) (*Table, error) {
 	cols := make([]Column, len(data))
 	for i, d := range data {
@@ -123,10 +125,11 @@ func NewTable(data ...Data) (*Table, error) {
 }
 
 func (t *Table) checkFinite() error {
-	for _, c := range t.cols {
-		if i := notFinite(c.f32); i >= 0 {
-			row := i / c.width
-			return checkFinite(c.Column, row, c.f32[row*c.width:(row+1)*c.width])
+	for i := range t.cols {
+		c := &t.cols[i]
+		c.oneNaN()
+		if err := c.check(func(k int) int { return k }); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -142,7 +145,7 @@ func Collect(src Source) (*Table, error) {
 	if t, ok := src.(*Table); ok {
 		return t, nil
 	}
-	t := &Table{n: src.Len()}
+	t := &Table{n: src.Len(), schema: SchemaOf(src)}
 	if err := checkMemory(cols, t.n, 1); err != nil {
 		return nil, err
 	}

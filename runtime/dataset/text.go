@@ -13,15 +13,15 @@ import (
 )
 
 // plainText returns a text file as lines of UTF-8 that end in \n or \r\n, whatever it is kept as: gzip, UTF-16, lines
-// that end in \r alone. The notes say what is not told by the file itself.
-func plainText(r io.Reader) (io.Reader, []string, error) {
+// that end in \r alone. Of a gzip file at most limit bytes are unpacked. The notes say what is not told by the file itself.
+func plainText(r io.Reader, limit int64) (io.Reader, []string, error) {
 	b := bufio.NewReaderSize(r, 1<<16)
 	if head, _ := b.Peek(2); string(head) == "\x1f\x8b" {
 		z, err := gzip.NewReader(b)
 		if err != nil {
 			return nil, nil, fmt.Errorf("not a gzip file: %w", err)
 		}
-		b = bufio.NewReaderSize(&bounded{z, maxFile}, 1<<16)
+		b = bufio.NewReaderSize(&bounded{z, limit, limit}, 1<<16)
 	}
 	head, _ := b.Peek(4)
 	var notes []string
@@ -49,14 +49,14 @@ func plainText(r io.Reader) (io.Reader, []string, error) {
 
 // bounded is a reader of at most left bytes.
 type bounded struct {
-	r    io.Reader
-	left int64
+	r          io.Reader
+	left, most int64
 }
 
 func (b *bounded) Read(p []byte) (int, error) {
 	n, err := b.r.Read(p)
 	if b.left -= int64(n); b.left < 0 {
-		return 0, fmt.Errorf("it unpacks to more than %d GiB", maxFile>>30)
+		return 0, fmt.Errorf("it unpacks to more than %d GiB", b.most>>30)
 	}
 	if err != nil && err != io.EOF {
 		err = fmt.Errorf("damaged: %w", err)

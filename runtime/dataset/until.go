@@ -35,6 +35,9 @@ func (u until) Err() error {
 	return nil
 }
 
+// Schema is the source's own, if it has one.
+func (u until) Schema() *Schema { return SchemaOf(u.Source) }
+
 // untilBatch is the end of a BatchSource.
 type untilBatch struct {
 	until

@@ -1,0 +1,228 @@
+package parquet
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/parquet-go/parquet-go"
+
+	"github.com/lamina-ml/lamina/internal/lab/hostile"
+	"github.com/lamina-ml/lamina/runtime/dataset"
+)
+
+func wantError(t *testing.T, err error, parts ...string) {
+	t.Helper()
+	if err == nil {
+		t.Errorf("no error, want one with %q", parts)
+		return
+	}
+	for _, p := range parts {
+		if !strings.Contains(err.Error(), p) {
+			t.Errorf("error %q lacks %q", err, p)
+		}
+	}
+}
+
+var nested = dataset.Ignored.Of("list", "group")
+
+// TestPyarrow reads what pyarrow wrote.
+func TestPyarrow(t *testing.T) {
+	ctx := context.Background()
+	path := filepath.Join("testdata", "table.parquet")
+	got := map[string][]string{}
+	err := Records(path).(dataset.Chooser).Only(func(name string) bool { return name != "list" && name != "group" }).Each(ctx, func(r dataset.Record) error {
+		for i, name := range r.Names {
+			text := "none"
+			if r.Fields[i] != nil {
+				text = string(r.Fields[i])
+			}
+			got[name] = append(got[name], text)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string][]string{
+		"whole": {"1", "none", "-3"}, "byte": {"200", "7", "none"}, "great": {"18446744073709551615", "0", "1"},
+		"float": {"1.5", "none", "none"}, "double": {"0.1", "-2e+30", "none"}, "half": {"0.5", "none", "-2"},
+		"truth": {"true", "false", "none"}, "text": {"é", "", "none"}, "coded": {"a", "b", "a"}, "price": {"12.34", "-0.05", "none"},
+		"day":    {"2000-02-29", "1969-12-31", "none"},
+		"moment": {"2013-01-01T10:00:00.25Z", "none", "1969-12-31T23:59:59Z"}, "local": {"2013-01-01T10:00:00Z", "none", "none"},
+		"clock": {"3600.5", "none", "1"}, "list": {"none", "none", "none"}, "group": {"none", "none", "none"}, "nothing": {"none", "none", "none"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	s, err := Infer(ctx, path, nested, dataset.Category.Of("text"), dataset.Target.Of("double"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	kinds := map[string]dataset.Kind{}
+	for _, f := range s.Fields {
+		kinds[f.Name] = f.Kind
+	}
+	if diff := cmp.Diff(map[string]dataset.Kind{"whole": "number", "byte": "number", "great": "number", "float": "number", "double": "target", "half": "number", "truth": "category",
+		"text": "category", "coded": "category", "price": "number", "day": "date", "moment": "date", "local": "date", "clock": "number", "list": "ignored", "group": "ignored", "nothing": "ignored"}, kinds); diff != "" {
+		t.Error(diff)
+	}
+	rows, err := Read(ctx, s, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if y := rows.F32("target"); y[0] != 0.1 || y[1] != -2e30 || !math.IsNaN(float64(y[2])) || rows.File("target") != path {
+		t.Errorf("target %v of %s", y, rows.File("target"))
+	}
+	spool, err := dataset.Spool(ctx, filepath.Join(t.TempDir(), "rows"), s.Stream(Records(path)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer spool.Close()
+	a, _ := rows.Hash()
+	if b, err := dataset.Hash(spool); err != nil || a != b {
+		t.Errorf("spooled rows have hash %s, not %s: %v", b, a, err)
+	}
+}
+
+type row struct {
+	N    int32   `parquet:"n"`
+	Text *string `parquet:"text,optional,dict"`
+	X    float64 `parquet:"x"`
+}
+
+// written is a file of n rows in groups of 1,000.
+func written(t testing.TB, n int) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := parquet.NewGenericWriter[row](&b, parquet.MaxRowsPerRowGroup(1000), parquet.Compression(&parquet.Snappy))
+	for i := range n {
+		r := row{N: int32(i), X: float64(i) / 4}
+		if i%3 > 0 {
+			text := fmt.Sprint("t", i%3)
+			r.Text = &text
+		}
+		if _, err := w.Write([]row{r}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func save(t testing.TB, b []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "f.parquet")
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+var schema = &dataset.Schema{Fields: []dataset.Field{{Name: "x", Kind: dataset.Number}, {Name: "text", Kind: dataset.Category, Values: []string{"t1", "t2"}}, {Name: "n", Kind: dataset.Time}}}
+
+// TestGroups: rows come in order through groups of rows and pages.
+func TestGroups(t *testing.T) {
+	const n = 3500
+	rows, err := Read(context.Background(), schema, save(t, written(t, n)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, c, at := rows.F32("numeric"), rows.I64("categorical"), rows.I64("time")
+	if rows.Len() != n {
+		t.Fatalf("%d rows", rows.Len())
+	}
+	for i := range n {
+		want := int64(dataset.MissingID)
+		if i%3 > 0 {
+			want = int64(i%3) + 1
+		}
+		if x[i] != float32(i)/4 || c[i] != want || at[i] != int64(i) {
+			t.Fatalf("row %d: %v, %v, %v", i, x[i], c[i], at[i])
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := Read(ctx, schema, save(t, written(t, n))); !errors.Is(err, context.Canceled) {
+		t.Errorf("after the end of the context: %v", err)
+	}
+}
+
+func TestRefused(t *testing.T) {
+	ctx := context.Background()
+	path := filepath.Join("testdata", "table.parquet")
+	_, err := Infer(ctx, path)
+	wantError(t, err, path, `column "list" is nested (a list)`, "take its parts out")
+	_, err = Infer(ctx, path, dataset.Ignored.Of("list"))
+	wantError(t, err, path, `column "group" is nested (a group)`)
+	_, err = Read(ctx, &dataset.Schema{Fields: []dataset.Field{{Name: "list", Kind: dataset.Number}}}, path)
+	wantError(t, err, path, `"list" is nested`)
+	_, err = Read(ctx, &dataset.Schema{Fields: []dataset.Field{{Name: "wholes", Kind: dataset.Number}}}, path)
+	wantError(t, err, path, `no column "wholes"`, `"whole"`)
+	_, err = Read(ctx, &dataset.Schema{Fields: []dataset.Field{{Name: "coded", Kind: dataset.Number}}}, path)
+	wantError(t, err, path, "row 0", `column "coded"`, `"a" is not a number`)
+	whole := written(t, 50)
+	_, err = Read(ctx, schema, save(t, whole[:len(whole)-1]))
+	wantError(t, err, "f.parquet", "cut short")
+	_, err = Read(ctx, schema, save(t, whole[:5]))
+	wantError(t, err, "f.parquet", "not a Parquet file")
+	_, err = Read(ctx, schema, save(t, []byte("n,text,x\n1,t1,2\n3,t2,4\n")))
+	wantError(t, err, "f.parquet", "not a Parquet file", "begins with")
+	_, err = Read(ctx, schema, save(t, slices.Concat(whole[:200], whole[260:])))
+	wantError(t, err, "f.parquet", "damaged")
+	_, err = Read(ctx, schema, save(t, written(t, 0)))
+	wantError(t, err, "no rows")
+	if _, err = Read(ctx, schema, "no/such.parquet"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%v", err)
+	}
+	// A panic of the caller is the caller's.
+	defer func() {
+		if p := recover(); p != "mine" {
+			t.Errorf("the panic was %v", p)
+		}
+	}()
+	_ = Records(save(t, whole)).Each(ctx, func(dataset.Record) error { panic("mine") })
+}
+
+// TestCutShort: a file that ends too early is an error wherever it ends.
+func TestCutShort(t *testing.T) {
+	whole := written(t, 50)
+	for n := range len(whole) {
+		f := &file{}
+		if err := f.decode(context.Background(), bytes.NewReader(whole[:n]), int64(n), func(dataset.Record) error { return nil }); err == nil {
+			t.Fatalf("%d of %d bytes are accepted", n, len(whole))
+		}
+	}
+}
+
+func parser(b []byte) error {
+	f := &file{}
+	return f.decode(context.Background(), bytes.NewReader(b), int64(len(b)), func(dataset.Record) error { return nil })
+}
+
+// TestHostile: damaged files neither panic nor take memory without bound.
+func TestHostile(t *testing.T) {
+	table, err := os.ReadFile(filepath.Join("testdata", "table.parquet"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	hostile.Corpus(t, hostile.Parser{Seeds: [][]byte{written(t, 20), written(t, 1500), table}, Parse: func(b []byte) error {
+		f := &file{wanted: func(name string) bool { return name != "list" && name != "group" }}
+		return f.decode(context.Background(), bytes.NewReader(b), int64(len(b)), func(dataset.Record) error { return nil })
+	}})
+}
+
+func FuzzParquet(f *testing.F) {
+	f.Add(written(f, 5))
+	f.Fuzz(func(t *testing.T, b []byte) { _ = parser(b) })
+}
