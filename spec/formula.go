@@ -15,8 +15,8 @@ import (
 //	v := x.Then(spec.Shift(1e-4), spec.Sqrt(), spec.Mean(0))
 //
 // It is made by [Exp], [Log], [Sqrt], [Abs], [Square], [Scale], [Shift], [Slice],
-// [Permute], [OneHot], [StopGradient], [BatchMean], [BatchSum], [Normalize], [MeanSquare]
-// or [Above].
+// [Permute], [OneHot], [StopGradient], [BatchMean], [BatchSum], [Normalize], [MeanSquare],
+// [Above], [Clip], [LogScale], [Present], [OneHotIDs], [Ordinal] or [LogMel].
 type FormulaLayer struct {
 	Base
 	rule  string // the one that its arguments break, "" for none

@@ -57,6 +57,8 @@ type Column struct {
 	Name  string `json:"name"`
 	DType DType  `json:"dtype"`
 	Shape []int  `json:"shape"` // of one row, without the batch; empty for one number
+
+	Missing bool `json:"missing,omitempty"` // NaN of an f32 column means that there is no value
 }
 
 // Width is the number of values of one row, the product of the shape.
@@ -168,8 +170,23 @@ func notFinite(v []float32) int {
 	return -1
 }
 
-func checkFinite(c Column, row int, v []float32) error {
+// misfit returns the place of the first value that the column may not have, or -1: none is infinite, and NaN is
+// where there is none.
+func (c Column) misfit(v []float32) int {
 	i := notFinite(v)
+	if i < 0 || !c.Missing {
+		return i
+	}
+	for ; i < len(v); i++ {
+		if math.IsInf(float64(v[i]), 0) {
+			return i
+		}
+	}
+	return -1
+}
+
+func checkFinite(c Column, row int, v []float32) error {
+	i := c.misfit(v)
 	if i < 0 {
 		return nil
 	}

@@ -82,6 +82,9 @@ func Ranges(src Source) ([]Range, error) {
 		r := ranges[j]
 		for at := 0; at < len(c.f32); at += c.width {
 			for k, v := range c.f32[at : at+c.width] {
+				if v != v {
+					continue // missing
+				}
 				r.Min[k], r.Max[k] = min(r.Min[k], float64(v)), max(r.Max[k], float64(v))
 			}
 		}

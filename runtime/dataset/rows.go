@@ -177,7 +177,7 @@ func (b *block) end() error {
 			}
 			return fmt.Errorf("dataset: row %d: column %q was not written", b.index[k], c.Name)
 		}
-		if i := notFinite(c.f32); i >= 0 {
+		if i := c.misfit(c.f32); i >= 0 {
 			k := i / c.width
 			return checkFinite(c.Column, b.index[k], c.f32[k*c.width:(k+1)*c.width])
 		}

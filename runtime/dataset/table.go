@@ -124,7 +124,7 @@ func NewTable(data ...Data) (*Table, error) {
 
 func (t *Table) checkFinite() error {
 	for _, c := range t.cols {
-		if i := notFinite(c.f32); i >= 0 {
+		if i := c.misfit(c.f32); i >= 0 {
 			row := i / c.width
 			return checkFinite(c.Column, row, c.f32[row*c.width:(row+1)*c.width])
 		}
