@@ -191,15 +191,10 @@ func split(c *call) []*value {
 	return parts
 }
 
-// The greatest number of parts a Gather of known indices may have, and of rows a
-// table may have that is read by one-hot rows.
-const (
-	maxGathered = 256
-	maxTable    = 1 << 16
-)
+// maxGathered is the greatest number of parts that a Gather of known indices may have.
+const maxGathered = 256
 
-// gather is a join of slices where the indices are known, and else the product
-// of one-hot rows with a table that is.
+// gather is a join of slices where the indices are known.
 func gather(c *call) []*value {
 	x, idx := c.x(0), c.x(1)
 	axis := c.axis(c.int("axis", 0), rank(x))
@@ -289,15 +284,13 @@ func index(i int64, n int) (int, bool) {
 	return int(i), i >= 0 && i < int64(n)
 }
 
-// lookup reads rows of a table by indices that depend on the inputs. An index
-// outside the table gives zeros, where ONNX leaves it undefined.
+// lookup reads rows of a table by indices that depend on the inputs.
 func (c *call) lookup(table, idx *value, axis int) *value {
-	t := table.t
-	if t == nil || t.DType != ir.F32 || axis != 0 || len(t.Shape) != 2 {
-		return c.cannot("indices that depend on the inputs, into other than a constant matrix of f32 along axis 0")
+	if axis != 0 || table.dims != nil || rank(table) == 0 || typ(table).Shape[0].Symbolic() {
+		return c.cannot("indices that depend on the inputs, along another axis than the first, or into a table of an open length")
 	}
-	if t.Shape[0] < 1 || t.Shape[0] > maxTable || !finite(t) {
-		return c.cannot("indices that depend on the inputs, into a table of %d rows or with elements that are not finite", t.Shape[0])
+	if typ(idx).DType != ir.I64 {
+		idx = c.op(ops.Cast{To: ir.I64}, idx)
 	}
-	return c.op(ops.MatMul{}, c.op(ops.OneHot{Depth: t.Shape[0]}, idx), table)
+	return c.op(ops.Gather{}, table, idx)
 }

@@ -201,6 +201,7 @@ type Builder struct {
 	failed bool
 	fresh  map[string]bool // parameters asked for in this Build
 	wrong  string          // a parameter asked for again with other lengths
+	asked  []*ir.Value     // of which Present was asked
 }
 
 // Param returns the layer's parameter of that name, f32 of the given lengths: a
@@ -313,6 +314,9 @@ func (b *Builder) apply(op ir.Op, in []*ir.Value) []*ir.Value {
 			return fail(op.Name(), text("operand %d, a %s, belongs to no value of this declaration", i+1, v.Type))
 		}
 		types[i] = v.Type
+	}
+	if b.lacking(op, in) {
+		return nil
 	}
 	out, err := ir.InferOp(op, types)
 	if err != nil {

@@ -73,6 +73,8 @@ func (l *Loss) Emphasis(noisy *Value, alpha, beta float64) *Loss {
 		rule = "Emphasis of a loss that has no elements"
 	case l.weights != nil:
 		rule = "Emphasis of a loss that has weights: write Emphasis before WeightedBy"
+	case l.layer != nil && l.layer.optional:
+		rule = "Emphasis of a loss whose target may lack values"
 	}
 	return l.option("Emphasis", rule, func(c *Loss) {
 		base := c.again(at)

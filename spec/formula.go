@@ -16,7 +16,8 @@ import (
 //
 // It is made by [Exp], [Log], [Sqrt], [Abs], [Square], [Scale], [Shift], [Slice],
 // [Permute], [OneHot], [StopGradient], [BatchMean], [BatchSum], [Normalize], [MeanSquare],
-// [Above], [PredictionSet] or [Unsure].
+// [Above], [Clip], [LogScale], [Present], [OneHotIDs], [Ordinal], [LogMel], [PredictionSet] or
+// [Unsure].
 type FormulaLayer struct {
 	Base
 	rule  string // the one that its arguments break, "" for none

@@ -64,6 +64,7 @@ type lossLayer struct {
 	rule     func(prediction, target *ir.Value) string
 	build    elementsOf
 	optional bool // there may be no target
+	masks    bool // elements without a target may be left out one by one
 	inner    bool // a target of float32 has an axis more than the elements
 	weighted bool // the third operand is weights
 	elems    *ir.Value
@@ -88,10 +89,13 @@ func (l *lossLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
 		w = weightsOver(b, x[2], rows)
 	}
 	if l.optional {
-		if some := present(b, x[1]); w == nil {
+		if x[1].Type.DType.Float() && !l.masks {
+			return b.Errorf("the target may lack values, which MSE, MAE, Huber and BinaryCrossEntropy leave out; this loss takes rows whole")
+		}
+		if some := b.Present(x[1]); w == nil {
 			w = b.Op(ops.Cast{To: ir.F32}, some)
 		} else {
-			w = b.Op(ops.Where{}, some, w, b.Const(0))
+			w = b.Op(ops.Where{}, some, lined(b, w, x[1].Type.Rank()), b.Const(0))
 		}
 	}
 	l.elems = l.build(b, x[0], x[1], keptBy(b, w))
@@ -114,12 +118,17 @@ func mean(b *Builder, y *ir.Value) *ir.Value {
 	return b.Op(ops.ReduceMean{Axes: ir.MakeAxes(0)}, y)
 }
 
+// newLoss makes a loss of elements, each of which may lack its target.
 func newLoss(kind string, prediction, target *Value, rule func(p, t *ir.Value) string,
 	build elementsOf) *Loss {
-	at := callers(1)
-	base := newBase(kind)
-	base.st.loss = true
-	l := &lossLayer{Base: base, rule: rule, build: build, optional: target.optional()}
+	l := &lossLayer{Base: newBase(kind), rule: rule, build: build, masks: true}
+	return l.of(callers(1), prediction, target)
+}
+
+// of is the loss that the layer computes.
+func (l *lossLayer) of(at site, prediction, target *Value) *Loss {
+	base, kind := l.Base, l.st.kind
+	base.st.loss, l.optional = true, target.optional()
 	v := apply(at, "loss "+kind, l, []*Value{prediction, target})
 	return &Loss{sp: v.sp, v: v.v, st: base.st, weight: 1, elems: l.elems, layer: l, operands: []*Value{prediction, target}}
 }
@@ -168,8 +177,10 @@ func sameType(p, t *ir.Value) string {
 	return ""
 }
 
-// MSE is the mean squared error, the mean of (prediction-target)². Mistakes: the
-// two have different types.
+// MSE is the mean squared error, the mean of (prediction-target)². If the target may lack
+// numbers ([Value.Optional]) it is the mean over the elements that are there, and 0 in an
+// update without any; so are [MAE], [Huber] and [BinaryCrossEntropy]. Neither the loss nor
+// its gradient sees the prediction of a missing one. Mistakes: the two have different types.
 func MSE(prediction, target *Value) *Loss {
 	return newLoss("MSE", prediction, target, sameType, func(b *Builder, p, t *ir.Value, keep func(*ir.Value) *ir.Value) *ir.Value {
 		d := keep(b.Op(ops.Sub{}, p, t))
@@ -249,9 +260,9 @@ func CrossEntropy(logits, labels *Value) *Loss {
 		}
 		return ""
 	}
-	l := newLoss("CrossEntropy", logits, labels, rule, crossEntropy(0))
-	l.layer.smoothed = crossEntropy
-	if l.layer.inner = true; labels != nil && labels.v != nil && labels.v.Type.DType == ir.F32 {
+	layer := &lossLayer{Base: newBase("CrossEntropy"), rule: rule, inner: true, build: crossEntropy(0), smoothed: crossEntropy}
+	l := layer.of(callers(0), logits, labels)
+	if labels != nil && labels.v != nil && labels.v.Type.DType == ir.F32 {
 		l.unit = labels.v
 	}
 	return l

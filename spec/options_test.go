@@ -33,8 +33,13 @@ func optioned() map[string]func() any {
 		"GroupNormLayer": func() any { return spec.GroupNorm(1) }, "QueueLayer": func() any { return spec.Queue(3) },
 		"FlattenLayer": func() any { return spec.Flatten() }, "ReshapeLayer": func() any { return spec.Reshape(12) },
 		"FloatsLayer": func() any { return spec.Floats() }, "L2NormalizeLayer": func() any { return spec.L2Normalize() },
-		"BatchNormLayer": func() any { return spec.BatchNorm() },
-		"ConvLayer":      func() any { return spec.Conv(2, 3).Pad(1) }, "ConvTransposeLayer": func() any { return spec.ConvTranspose(2, 3).Pad(1) },
+		"BatchNormLayer":     func() any { return spec.BatchNorm() },
+		"StandardiseLayer":   func() any { return spec.Standardise() },
+		"ClipQuantilesLayer": func() any { return spec.ClipQuantiles(0.01, 0.99) },
+		"FillMissingLayer":   func() any { return spec.FillMissing() },
+		"EmbeddingLayer":     func() any { return spec.Embedding(4, 2) },
+		"EmbeddingsLayer":    func() any { return spec.Embeddings([]int{4, 3}, 2) },
+		"ConvLayer":          func() any { return spec.Conv(2, 3).Pad(1) }, "ConvTransposeLayer": func() any { return spec.ConvTranspose(2, 3).Pad(1) },
 		"PoolLayer": func() any { return spec.AveragePool(2).Pad(1) }, "UpsampleLayer": func() any { return spec.Upsample(2) },
 		"GlobalPoolLayer":      func() any { return spec.GlobalMaxPool() },
 		"PadLayer":             func() any { return spec.Pad(1) },
@@ -57,7 +62,7 @@ func optioned() map[string]func() any {
 }
 
 // notOptions are methods that return their receiver's type and set nothing.
-var notOptions = map[string]bool{"Value.Then": true, "Value.Result": true}
+var notOptions = map[string]bool{"Value.Then": true, "Value.Result": true, "Value.Optional": true} // the last is of the input
 
 // argument returns a value of a type, for an option.
 func argument(t *testing.T, typ reflect.Type, receiver any) reflect.Value {

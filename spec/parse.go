@@ -3,6 +3,7 @@ package spec
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -30,6 +31,7 @@ type Parser struct {
 	params map[string]*param
 	states map[string]*stateVar
 	layers map[string]*state
+	seen   map[*stateVar]bool
 }
 
 // Model is [Parse] for one of the texts. Further errors: an earlier text has a parameter
@@ -95,7 +97,7 @@ type reading struct {
 
 func (p *Parser) read(src string) (*reading, error) {
 	if p.params == nil {
-		p.params, p.states, p.layers = map[string]*param{}, map[string]*stateVar{}, map[string]*state{}
+		p.params, p.states, p.layers, p.seen = map[string]*param{}, map[string]*stateVar{}, map[string]*state{}, map[*stateVar]bool{}
 	}
 	r := &reading{p: p, s: newSpace(), notes: map[*ir.Value]string{}, at: map[string]*placement{}}
 	var err error
@@ -146,19 +148,45 @@ func (r *reading) inputs() error {
 // takes reads what is said of the values of an input.
 func (r *reading) takes(in *input, note string) error {
 	t := in.v.Type
-	from, to, _ := strings.Cut(note, " to ")
-	n, err := strconv.Atoi(to)
+	number, absent := strings.CutSuffix(note, orNone)
 	switch {
-	case t.DType == ir.I64 && err == nil && n >= 0 && (from == "0" || from == "-1"):
-		in.limit, in.optional = n+1, from == "-1"
-	case t.DType == ir.F32 && note == between(1):
+	case t.DType == ir.I64:
+		if in.takes(note) {
+			return nil
+		}
+	case t.DType != ir.F32:
+	case number == between(1):
 		r.unit = append(r.unit, in.name)
-	case t.DType == ir.F32 && note == notBelow:
+		in.optional = absent
+		return nil
+	case number == anyNumber && absent:
+		in.optional = true
+		return nil
+	case note == notBelow:
 		r.weigh = append(r.weigh, in.name)
-	default:
-		return fmt.Errorf(`the values of the input %q, %s, are said as "0 to 9" or "-1 to 9" of i64, where -1 is none, and as "0 to 1" or %q of f32, got %q`, in.name, t, notBelow, note)
+		return nil
 	}
-	return nil
+	return fmt.Errorf(`the values of the input %q, %s, are said as "0 to 9" or "-1 to 9" of i64, where -1 is none, or as "0 to 9, 0 to 3" of its columns; as "any or none" or "0 to 1 or none" of f32 that may be missing; and as "0 to 1" or %q of f32, got %q`, in.name, t, notBelow, note)
+}
+
+// takes reads what is said of the values of an input of integers: of all, or of each column.
+func (in *input) takes(note string) bool {
+	columns := strings.Split(note, ", ")
+	for _, c := range columns {
+		from, to, _ := strings.Cut(c, " to ")
+		n, err := strconv.Atoi(to)
+		if err != nil || n < 0 || n == math.MaxInt || from != "0" && from != "-1" || len(in.cards) > 0 && in.optional != (from == "-1") {
+			return false
+		}
+		in.limit, in.optional = max(in.limit, n+1), from == "-1"
+		in.cards = append(in.cards, n+1)
+	}
+	if len(columns) == 1 {
+		in.cards = nil
+		return true
+	}
+	t := in.v.Type
+	return t.Rank() == 2 && t.Last() == len(columns)
 }
 
 // weights takes the parameters over: those of a name that an earlier text has are the
@@ -274,9 +302,26 @@ func (r *reading) state() error {
 		if !ok {
 			begins = Zeros().Name()
 		}
+		fit := (*fitting)(nil)
+		if how, ok := strings.CutPrefix(begins, "fitted("); ok {
+			var err error
+			if fit, err = fittedText(how, r.g.Value); err != nil {
+				return fmt.Errorf("the state %q %w", v.Name, err)
+			}
+			if len(fit.of) > 0 && !v.Type.Equal(ir.T(ir.F32, fit.of[0].Type.Shape[fit.axis])) {
+				return fmt.Errorf("the state %q is %s, but what it is fitted to is %s, of which it needs a number for each index of axis %d", v.Name, v.Type, fit.of[0].Type, fit.axis)
+			}
+			begins = fit.statistic.before().Name()
+		}
 		x, err := r.p.stateVar(v, begins)
 		if err != nil {
 			return err
+		}
+		if ok { // only the text of a model says so
+			if r.p.seen[x] && (x.fit == nil) != (fit == nil) || x.fit != nil && fit != nil && (x.fit.statistic != fit.statistic || x.fit.axis != fit.axis) {
+				return fmt.Errorf("the state %q is fitted in another way in a text before", v.Name)
+			}
+			x.fit, r.p.seen[x] = fit, true
 		}
 		if x.in != v {
 			r.replace(v, x.in)
@@ -286,7 +331,7 @@ func (r *reading) state() error {
 			s.In = x.in
 		}
 		own := *x
-		own.next, own.when, own.again = nil, s.When, x
+		own.next, own.when, own.again, own.fit = nil, s.When, x, fit
 		if s.Out != s.In {
 			own.next = s.Out
 		}

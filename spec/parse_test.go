@@ -1,6 +1,7 @@
 package spec_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -34,7 +35,11 @@ func declared() map[string]*spec.Model {
 	w := spec.Input("w")
 	some := spec.NewModel("labels", spec.CrossEntropy(x.Then(spec.Dense(4)), spec.Labels("maybe", 4).Optional()).Named("ce"), spec.MSE(x.Then(spec.Dense(12)), x).WeightedBy(w))
 	statistics := spec.NewModel("statistics", spec.MSE(x.Then(spec.Dense(6), spec.BatchNorm(), spec.ReLU(), spec.Dense(12)), x))
-	return map[string]*spec.Model{"tied": tied, "untied": untied, "scheduled": scaled, "average": follows, "classes": classes, "bits": bits, "sequence": sequence, "labels": some, "statistics": statistics}
+	numeric, category := spec.Input("numeric", 3).Optional(), spec.Categories("category", 4, 7)
+	filled := numeric.Then(spec.ClipQuantiles(0.01, 0.99), spec.FillMissing().Indicator(), spec.Standardise())
+	row := spec.Concat(0, filled, category.Then(spec.Embeddings([]int{4, 7}, 2, 3)), category.Then(spec.Ordinal(4, 7))).Named("row")
+	table := spec.NewModel("table", spec.MSE(row.Then(spec.Dense(3)), numeric.Then(spec.MinMax())), spec.BinaryCrossEntropy(row.Then(spec.Dense(2)), spec.Input("rates", 2).Optional()))
+	return map[string]*spec.Model{"table": table, "tied": tied, "untied": untied, "scheduled": scaled, "average": follows, "classes": classes, "bits": bits, "sequence": sequence, "labels": some, "statistics": statistics}
 }
 
 // TestParseModel reads what Text writes, of declared and of random models: the same
@@ -104,8 +109,41 @@ func TestParseModel(t *testing.T) {
 			if s[i].Name != u[i].Name || s[i].Running() != u[i].Running() || !s[i].Type.Equal(u[i].Type) || !slices.Equal(s[i].Initial(key), u[i].Initial(key)) {
 				t.Errorf("%s: state %+v, want %+v", name, u[i], s[i])
 			}
+			how, ok := s[i].Fitted()
+			if is, fits := u[i].Fitted(); is != how || fits != ok {
+				t.Errorf("%s: state %q is fitted to %v, want %v", name, s[i].Name, is, how)
+			}
+		}
+		for _, v := range g.Inputs {
+			if got, want := slices.Contains(back.OptionalInputs(), v.Name), slices.Contains(m.OptionalInputs(), v.Name); got != want {
+				t.Errorf("%s: input %q may be absent: %v, want %v", name, v.Name, got, want)
+			}
+			if got, want := back.Cardinalities()[v.Name], m.Cardinalities()[v.Name]; !slices.Equal(got, want) {
+				t.Errorf("%s: input %q has ids of columns: %v, want %v", name, v.Name, got, want)
+			}
+		}
+		if got, want := fittings(t, back), fittings(t, m); got != want {
+			t.Errorf("%s: fits\n%s\nwant\n%s", name, got, want)
 		}
 	}
+}
+
+// fittings writes what a model fits, and of what.
+func fittings(t *testing.T, m *spec.Model) string {
+	t.Helper()
+	s := ""
+	for _, f := range m.Fittings() {
+		g, _, err := spec.GraphOf("of", f.Of)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, st := range f.States {
+			how, _ := st.Fitted()
+			s += fmt.Sprintf("%s: %v along %d\n", st.Name, how, f.Axis)
+		}
+		s += ir.Hash(g) + "\n"
+	}
+	return s
 }
 
 // TestParseTaps takes a function out of a model that was read.
@@ -173,16 +211,20 @@ func TestParserShares(t *testing.T) {
 func TestParseMistakes(t *testing.T) {
 	const body = " {\nf32[N 4] y = MatMul(x, w)\nf32[N] r = ReduceMean<axes = [1], keepdims = false>(y)\nf32[] loss = ReduceMean<axes = [0], keepdims = false>(r)\n}"
 	for src, want := range map[string]string{
-		"m (f32[N 5] x) => (loss) <f32[5 4] w = Magic>" + body:                                   `the parameter "w" begins as Glorot`,
-		"m (f32[N 5] x) => (loss) <f32[5 4] w = \"Constant(NaN)\">" + body:                       `the parameter "w" begins as Glorot`,
-		"m (f32[N 5] x) => (r) <f32[5 4] w>" + body:                                              `the first output of a model is its loss, f32[] loss; got f32[N] "r"`,
-		"m (f32[N 5] x = \"0 to 3\") => (loss) <f32[5 4] w>" + body:                              `as "0 to 1" or "0 or more" of f32, got "0 to 3"`,
-		"m (f32[N 5] x = few) => (loss) <f32[5 4] w>" + body:                                     `"0 to 1" or "0 or more" of f32, got "few"`,
-		"m (f32[N 5] x) => (loss) <f32[5 4] w = \"like(v, like(w, Glorot))\">" + body:            `the parameter "w" begins as itself`,
-		"m (f32[N 5] x) => (loss) <f32[5 4] \"a b\">" + strings.ReplaceAll(body, "w)", `"a b")`): `a name is a letter`,
-		"m (f32[N 5] x) => (loss) <f32[5 4] w":                                                   `expected ","`,
-		"m (f32[N T] x) => () {\n}":                                                              ``,
-		"m (f32[T N] x) => (loss) lengths (T = 3) <f32[5 4] w>" + body:                           ``,
+		"m (f32[N 5] x) => (loss) <f32[5 4] w = Magic>" + body:                                             `the parameter "w" begins as Glorot`,
+		"m (f32[N 5] x) => (loss) <f32[5 4] w = \"Constant(NaN)\">" + body:                                 `the parameter "w" begins as Glorot`,
+		"m (f32[N 5] x) => (r) <f32[5 4] w>" + body:                                                        `the first output of a model is its loss, f32[] loss; got f32[N] "r"`,
+		"m (f32[N 5] x = \"0 to 3\") => (loss) <f32[5 4] w>" + body:                                        `as "0 to 1" or "0 or more" of f32, got "0 to 3"`,
+		"m (f32[N 5] x = few) => (loss) <f32[5 4] w>" + body:                                               `"0 to 1" or "0 or more" of f32, got "few"`,
+		"m (f32[N 5] x) => (loss) <f32[5 4] w = \"like(v, like(w, Glorot))\">" + body:                      `the parameter "w" begins as itself`,
+		"m (f32[N 5] x) => (loss) <f32[5 4] \"a b\">" + strings.ReplaceAll(body, "w)", `"a b")`):           `a name is a letter`,
+		"m (f32[N 5] x) => (loss) <f32[5 4] w":                                                             `expected ","`,
+		"m (f32[N 5] x = \"0 or more or none\") => (loss) <f32[5 4] w>" + body:                             `"0 to 1 or none" of f32 that may be missing`,
+		"m (f32[N 5] x, i64[N 2] k = \"0 to 3, 0 to 4, 0 to 5\") => (loss) <f32[5 4] w>" + body:            `"0 to 9, 0 to 3" of its columns`,
+		"m (f32[N 5] x, i64[N 2] k = \"0 to 3, -1 to 4\") => (loss) <f32[5 4] w>" + body:                   `"0 to 9, 0 to 3" of its columns`,
+		"m (f32[N 5] x) => (loss) <f32[5 4] w> state (f32[5] s = \"fitted(mode, 1, x)\" => s step)" + body: `is fitted to mean, deviation,`,
+		"m (f32[N T] x) => () {\n}":                                                                        ``,
+		"m (f32[T N] x) => (loss) lengths (T = 3) <f32[5 4] w>" + body:                                     ``,
 	} {
 		_, err := spec.Parse(src)
 		if err == nil || !strings.Contains(err.Error(), want) {

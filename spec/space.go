@@ -24,6 +24,7 @@ type space struct {
 	data     map[*ir.Value]*ir.Tensor
 	arrays   map[*ir.Tensor]*ir.Value // those of Data and Const
 	owned    map[*ir.Value]bool
+	lacks    map[*ir.Value]*ir.Value // values whose numbers may be missing, to the input where they are
 	taps     []*tap
 	mistakes []*mistake
 }
@@ -32,9 +33,10 @@ type input struct {
 	v        *ir.Value
 	name     string
 	at       site
-	limit    int  // integers are below it; 0 for none
-	optional bool // a row may have none, which is -1
-	read     site // where a layer read it first, nil if none did
+	limit    int   // integers are below it; 0 for none
+	cards    []int // those of each column are below these; nil if limit is for all
+	optional bool  // a row may have none, which is -1, or NaN in floats
+	read     site  // where a layer read it first, nil if none did
 
 	free   string // name of the length after the batch, "" if that is known
 	most   int    // its capacity
@@ -67,6 +69,7 @@ func newSpace() *space {
 		data:    map[*ir.Value]*ir.Tensor{},
 		arrays:  map[*ir.Tensor]*ir.Value{},
 		owned:   map[*ir.Value]bool{},
+		lacks:   map[*ir.Value]*ir.Value{},
 	}
 }
 
@@ -117,6 +120,9 @@ func union(a, b *space) *space {
 	}
 	for v := range b.owned {
 		a.owned[v] = true
+	}
+	for v, of := range b.lacks {
+		a.lacks[v] = of
 	}
 	for name, st := range b.used {
 		if old, ok := a.used[name]; ok && old != st {

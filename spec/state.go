@@ -54,7 +54,8 @@ type stateVar struct {
 	schedule *schedule
 	again    *stateVar // which this is, of a text that was read before
 	beside   []follower
-	running  bool // of a text that says so
+	running  bool     // of a text that says so
+	fit      *fitting // before the first update, nil if it is not
 }
 
 // first returns the variable that this is.
@@ -175,6 +176,9 @@ func (b *Builder) becomes(st, next *ir.Value, when ir.Moment) {
 		case x.in != st:
 		case x.schedule != nil:
 			b.Errorf("state %q follows a schedule, so nothing else can become of it", x.name)
+			return
+		case x.fit != nil:
+			b.Errorf("state %q is fitted before the first update, so nothing else can become of it", x.name)
 			return
 		case next.Kind == ir.StateValue:
 			b.Errorf("state %q: its next value must be computed, not an unchanged state variable", x.name)

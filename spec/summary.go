@@ -12,7 +12,7 @@ import (
 // Summary returns a table of the inputs and of every use of a layer that a loss
 // depends on: path, kind, result, parameters, and what they are shared with.
 // Shared parameters are counted once, where they are first used. The last line has the
-// totals of parameters and state. After a mistake Summary returns the mistakes.
+// totals of parameters and state, and what of it is fitted to the training rows. After a mistake Summary returns the mistakes.
 func (m *Model) Summary() string {
 	if err := m.Err(); err != nil {
 		return err.Error() + "\n"
@@ -55,6 +55,15 @@ func (m *Model) Summary() string {
 	}
 	if held > 0 {
 		text += fmt.Sprintf("%s elements of state, which no gradient trains, in %d tensors\n", thousands(held), len(m.states))
+	}
+	var fitted []string
+	for _, s := range m.states {
+		if how, ok := s.Fitted(); ok {
+			fitted = append(fitted, fmt.Sprintf("%s (%s)", s.Name, how))
+		}
+	}
+	if len(fitted) > 0 {
+		text += "fitted to the training rows before the first update: " + strings.Join(fitted, ", ") + "\n"
 	}
 	return text
 }

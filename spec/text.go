@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,20 +28,31 @@ func (m *Model) Text() (string, error) {
 		return "", err
 	}
 	notes := map[string]string{}
-	limits := m.Limits()
-	for _, in := range m.graph.Inputs {
-		if n, ok := limits[in.Name]; ok {
-			notes[in.Name] = between(n - 1)
-			if slices.Contains(m.OptionalInputs(), in.Name) {
-				notes[in.Name] = fmt.Sprintf("-1 to %d", n-1)
-			}
-		}
-	}
+	limits, cards, optional := m.Limits(), m.Cardinalities(), m.OptionalInputs()
 	for _, name := range m.weigh {
 		notes[name] = notBelow
 	}
 	for _, name := range m.unit { // which says more
 		notes[name] = between(1)
+	}
+	for _, in := range m.graph.Inputs {
+		absent := slices.Contains(optional, in.Name)
+		if n, ok := limits[in.Name]; ok {
+			each := cards[in.Name]
+			if each == nil {
+				each = []int{n}
+			}
+			var columns []string
+			for _, n := range each {
+				columns = append(columns, between(n-1))
+				if absent {
+					columns[len(columns)-1] = fmt.Sprintf("-1 to %d", n-1)
+				}
+			}
+			notes[in.Name] = strings.Join(columns, ", ")
+		} else if absent {
+			notes[in.Name] = cmp.Or(notes[in.Name], anyNumber) + orNone
+		}
 	}
 	var errs []error
 	note := func(name, begins string, err error) {
@@ -54,6 +66,10 @@ func (m *Model) Text() (string, error) {
 		note(p.Name, s, err)
 	}
 	for _, st := range m.states {
+		if _, ok := st.Fitted(); ok {
+			notes[st.Name] = st.fitText(m.kept)
+			continue
+		}
 		s, err := st.begins()
 		note(st.Name, s, err)
 	}
@@ -63,8 +79,12 @@ func (m *Model) Text() (string, error) {
 	return ir.FormatNoted(m.graph, func(v *ir.Value) string { return notes[v.Name] }), nil
 }
 
-// notBelow is what is said of an input of weights.
-const notBelow = "0 or more"
+// What is said of an input of weights, and of one whose numbers may be missing.
+const (
+	notBelow  = "0 or more"
+	anyNumber = "any"
+	orNone    = " or none"
+)
 
 // between says that values are from 0 to n.
 func between(n int) string { return fmt.Sprintf("0 to %d", n) }

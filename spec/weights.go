@@ -88,15 +88,20 @@ func keptBy(b *Builder, w *ir.Value) func(v *ir.Value) *ir.Value {
 		if isBad(v) || isBad(some) {
 			return v
 		}
-		cond, shape := some, some.Type.Shape.Clone()
-		for len(shape) < v.Type.Rank() {
-			shape = append(shape, ir.Fixed(1))
-		}
-		if len(shape) > some.Type.Rank() {
-			cond = b.Op(ops.Reshape{Shape: ir.MakeDims(shape)}, some)
-		}
-		return b.Op(ops.Where{}, cond, v, b.Const(0))
+		return b.Op(ops.Where{}, lined(b, some, v.Type.Rank()), v, b.Const(0))
 	}
+}
+
+// lined gives a value of the first axes the others too, of length 1.
+func lined(b *Builder, v *ir.Value, rank int) *ir.Value {
+	shape := v.Type.Shape.Clone()
+	for len(shape) < rank {
+		shape = append(shape, ir.Fixed(1))
+	}
+	if isBad(v) || len(shape) == v.Type.Rank() {
+		return v
+	}
+	return b.Op(ops.Reshape{Shape: ir.MakeDims(shape)}, v)
 }
 
 // weightedMean returns Σw·y / Σw, where an element of w weighs the mean of what y has
@@ -123,59 +128,16 @@ func weightedMean(b *Builder, y, w *ir.Value) *ir.Value {
 	return b.Op(ops.Div{}, mean(b, b.Op(ops.Mul{}, y, w)), total)
 }
 
-// Optional allows rows without a label, which is written as -1, and returns the value.
-// [CrossEntropy] and the accuracy in package train leave them out: the loss is the mean
-// over the rows that have a label, and 0 in an update without any.
-//
-// Mistakes: the value is not one of [Labels] or [Tokens].
-func (v *Value) Optional() *Value {
-	at := callers(0)
-	v = whole(v, at, "Optional")
-	if isBad(v.v) {
-		return v
-	}
-	s := v.sp.find()
-	for _, in := range s.inputs {
-		if in.v == v.v && in.limit > 0 {
-			if in.read != nil {
-				s.fail(&mistake{at: at, made: at, op: text("Optional"), rule: text("input %q was read before, at %s; write Optional right behind the input", in.name, in.read.pos().Made)})
-			}
-			in.optional = true
-			return v
-		}
-	}
-	s.fail(&mistake{at: at, made: at, op: text("Optional"), rule: text("only Labels and Tokens may be absent, got %s; give a loss of other targets weights that are 0 where they are absent, by WeightedBy", v.v.Type)})
-	return &Value{sp: s, v: bad()}
-}
-
-// optional reports whether the value is an input whose rows may be without it.
-func (v *Value) optional() bool {
-	if v == nil || v.sp == nil {
-		return false
-	}
-	for _, in := range v.sp.find().inputs {
-		if in.v == v.v {
-			return in.optional
-		}
-	}
-	return false
-}
-
-// present is true where there is a label.
-func present(b *Builder, labels *ir.Value) *ir.Value {
-	return b.Op(ops.Greater{}, b.Op(ops.Cast{To: ir.F32}, labels), b.Const(-0.5))
-}
-
 // labelledLayer is 1 where there is a label and 0 elsewhere.
 type labelledLayer struct{ Base }
 
 // Build takes the labels.
 func (*labelledLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
-	return b.Op(ops.Cast{To: ir.F32}, present(b, x[0]))
+	return b.Op(ops.Cast{To: ir.F32}, b.Present(x[0]))
 }
 
-// Labelled returns f32 of the labels' shape, 1 where there is a label and 0 where there
-// is none, to be used as the weight of a metric. It is nil if the labels are not
+// Labelled returns f32 of the shape of labels or of numbers to predict, 1 where there is one
+// and 0 where there is none, to be used as the weight of a metric. It is nil if they are not
 // [Value.Optional], as then every row has one.
 func Labelled(labels *Value) *Value {
 	if !labels.optional() {
@@ -208,7 +170,7 @@ func (l *classWeights) Build(b *Builder, x ...*ir.Value) *ir.Value {
 	hot := b.Op(ops.OneHot{Depth: len(l.weights)}, x[0])
 	w := b.Op(ops.ReduceSum{Axes: ir.MakeAxes(last)}, b.Op(ops.Mul{}, hot, b.vector(l.weights)))
 	if l.optional && !isBad(w) {
-		w = b.Op(ops.Where{}, present(b, x[0]), w, b.Const(0))
+		w = b.Op(ops.Where{}, b.Present(x[0]), w, b.Const(0))
 	}
 	return w
 }
@@ -231,21 +193,6 @@ func (b *Builder) vector(x []float64) *ir.Value {
 	v := s.own(&ir.Value{Type: ir.T(ir.F32, ir.Fixed(len(x))), Kind: ir.DataValue})
 	s.data[v] = &ir.Tensor{DType: ir.F64, Shape: []int{len(x)}, F64: append([]float64{}, x...)}
 	return v
-}
-
-// OptionalInputs returns the names of the integer inputs whose rows may lack a value,
-// which is written as -1.
-func (m *Model) OptionalInputs() []string {
-	var names []string
-	if m == nil || m.sp == nil {
-		return nil
-	}
-	for _, in := range m.sp.find().inputs {
-		if in.optional {
-			names = append(names, in.name)
-		}
-	}
-	return names
 }
 
 // WeightInputs returns the names of the float inputs that are weights of a loss. Their

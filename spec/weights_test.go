@@ -146,7 +146,7 @@ func TestWeightMistakes(t *testing.T) {
 		`weights_test.go:129: loss MSE: WeightedBy of a loss that has weights: multiply the weights`,
 		`weights_test.go:130: loss L1: WeightedBy of a loss that has no elements`,
 		`weights_test.go:131: WeightedBy: the value is nil`,
-		`weights_test.go:132: Optional: only Labels and Tokens may be absent, got f32[N 3]`,
+		`weights_test.go:132: Optional: input "x" was read before, at weights_test.go:120; write Optional right behind the input`,
 		`the weight of a class must be finite and at least 0, got -1 for class 1`,
 		`needs a weight for each class; the labels have 3 classes, got 2 weights`,
 	} {

@@ -135,6 +135,18 @@ func (Equal) Bound(c *ir.Call) ([]ir.Estimate, error) {
 	return comparison{}.Bound(c)
 }
 
+// MayLack returns the inputs of g whose numbers may be missing, as NaN: g asks where they
+// are, by the Equal of an input with itself, which only NaN makes false.
+func MayLack(g *ir.Graph) map[*ir.Value]bool {
+	asked := map[*ir.Value]bool{}
+	for _, n := range g.Nodes {
+		if n.Op == (Equal{}) && len(n.In) == 2 && n.In[0] == n.In[1] && n.In[0].Kind == ir.InputValue && n.In[0].Type.DType.Float() {
+			asked[n.In[0]] = true
+		}
+	}
+	return asked
+}
+
 // maximumOf returns what v is the maximum of, over some axes and in another shape or not.
 func maximumOf(v *ir.Value) *ir.Value {
 	for v.Def != nil {

@@ -148,6 +148,18 @@ func (r draw) node(kind ir.Op) (ir.Op, []ir.Type) {
 		if in = []ir.Type{x, scale, scale}[:2+r.IntN(2)]; kind == (ops.NormGrad{}) {
 			in = []ir.Type{x, x, scale}
 		}
+	case ops.Gather, ops.ScatterSum: // of as many rows as the indices of tensor reach
+		x := ir.T(ir.I64, r.dim(false))
+		if r.IntN(2) == 0 {
+			x.Shape = append(x.Shape, r.dim(false))
+		}
+		row := ir.Shape{ir.Fixed(1 + r.IntN(3))}[r.IntN(2):]
+		table := ir.Type{DType: r.typ(false).DType, Shape: append(ir.Shape{ir.Fixed(4 + r.IntN(3))}, row...)}
+		if kind == (ops.Gather{}) {
+			return kind, []ir.Type{table, x}
+		}
+		in = []ir.Type{{DType: table.DType, Shape: append(x.Shape.Clone(), row...)}, x, table}
+		return ops.ScatterSum{Rows: table.Shape[0].Length()}, in[:2+r.IntN(2)]
 	case ops.NormSums: // of matrices with two statistics
 		x := ir.Type{DType: r.typ(false).DType, Shape: ir.Shape{r.dim(false), r.dim(false)}}
 		in = []ir.Type{x, x, {DType: x.DType, Shape: ir.Shape{x.Shape[0], ir.Fixed(2 * (1 + r.IntN(2)))}}}

@@ -26,7 +26,7 @@ func All() []ir.Op {
 		LayerNorm{}, RMSNorm{}, NormGrad{}, NormSums{}, GroupNorm{}, InstanceNorm{}, GroupNormGrad{},
 		BatchNorm{}, BatchNormTraining{}, BatchMoments{}, BatchApply{}, BatchNormSums{}, BatchNormGrad{}, FirstPart{},
 		BatchApplyRelu{}, RowMoments{}, JoinMoments{}, RowDots{}, JoinDots{},
-		OneHot{}, Cast{},
+		OneHot{}, Gather{}, ScatterSum{}, Cast{},
 		Bernoulli{}, RandomNormal{}, Sample{}, Dropout{}, ChannelDropout{}, MaskingNoise{}, GaussianNoise{}, SaltAndPepper{}, Reparameterize{}, Emphasis{},
 		Lerp{}, Push{},
 		Grad{},

@@ -48,7 +48,7 @@ func TestRangeOfOneNumber(t *testing.T) {
 	inputs := []*ir.Value{{Name: "x", Type: ir.T(ir.F32, ir.Rows(), ir.Fixed(3))}}
 	like := verify.Set{Rows: 1, In: map[string]*ir.Tensor{"x": {DType: ir.F32, Shape: []int{1, 3}, F32: []float32{1, 1, 1}}}}
 	run := func(lo, hi []float64) []float32 {
-		return spanned(inputs, map[string]span{"x": {lo, hi}}, like, ir.RowsOf(1)).In["x"].F32
+		return spanned(inputs, map[string]span{"x": {lo, hi}}, like, ir.RowsOf(1), nil).In["x"].F32
 	}
 	want := run([]float64{0, 0, 0}, []float64{5, 6, 7})
 	if d := cmp.Diff(want, run([]float64{0}, []float64{5, 6, 7})); d != "" {

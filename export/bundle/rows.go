@@ -19,6 +19,9 @@ const (
 	layerRows   = 8
 )
 
+// missingOne is one number of how many that is missing in the spanned rows, of an input that may lack them.
+const missingOne = 7
+
 // maxElems bounds the elements of one stored input.
 const maxElems = maxTensor / 8
 
@@ -137,8 +140,9 @@ func otherLengths(inputs []*ir.Value, given map[string]*ir.Tensor, capacity ir.B
 
 // spanned returns seeded rows spread over the range that training saw, feature by
 // feature, with the free lengths of at. A feature that never moved takes the range of its column, so that
-// every input has a part in the result and no weight hides behind a constant 0.
-func spanned(inputs []*ir.Value, spans map[string]span, like verify.Set, at ir.Binding) verify.Set {
+// every input has a part in the result and no weight hides behind a constant 0. Of an input in lacks some numbers are
+// missing.
+func spanned(inputs []*ir.Value, spans map[string]span, like verify.Set, at ir.Binding, lacks map[*ir.Value]bool) verify.Set {
 	set := verify.Set{Name: "spanned rows", Rows: spannedRows, In: map[string]*ir.Tensor{}}
 	for k, v := range inputs {
 		x := ir.NewTensor(v.Type.DType, v.Type.Shape.At(at.WithRows(spannedRows))...)
@@ -165,6 +169,9 @@ func spanned(inputs []*ir.Value, spans map[string]span, like verify.Set, at ir.B
 				if x.F32[i] == 0 {
 					x.F32[i] = float32(b)
 				}
+				if lacks[v] && key.Derive(1).Uint64N(uint64(i), missingOne) == 0 {
+					x.F32[i] = float32(math.NaN())
+				}
 			case ir.F64:
 				x.F64[i] = a + (b-a)*u
 			case ir.Bool:
@@ -183,12 +190,13 @@ func spanned(inputs []*ir.Value, spans map[string]span, like verify.Set, at ir.B
 func measured(t *ir.Tensor, rows int) span {
 	width := max(t.Len()/max(rows, 1), 1)
 	s := span{make([]float64, width), make([]float64, width)}
+	for j := range s.min {
+		s.min[j], s.max[j] = math.Inf(1), math.Inf(-1)
+	}
 	for i := range t.Len() {
-		x, j := t.At(i), i%width
-		if i < width {
-			s.min[j], s.max[j] = x, x
+		if x, j := t.At(i), i%width; x == x { // or it is missing
+			s.min[j], s.max[j] = min(s.min[j], x), max(s.max[j], x)
 		}
-		s.min[j], s.max[j] = min(s.min[j], x), max(s.max[j], x)
 	}
 	return s
 }

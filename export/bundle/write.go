@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
 	onnxexport "github.com/lamina-ml/lamina/export"
 	"github.com/lamina-ml/lamina/export/verify"
 	"github.com/lamina-ml/lamina/runtime/dataset"
@@ -141,7 +142,7 @@ func (w *writer) sets(ctx context.Context, rows dataset.Source) error {
 	for name, r := range w.net.Record().Columns {
 		spans[name] = span{r.Min, r.Max}
 	}
-	drawn := spanned(w.inputs, spans, first, other)
+	drawn := spanned(w.inputs, spans, first, other, ops.MayLack(w.net.Graph()))
 	drawn.Drawn = true
 	w.byOut = map[string]float64{}
 	g := w.net.Graph()

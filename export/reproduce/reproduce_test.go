@@ -135,6 +135,21 @@ func ways() map[string]func(t *testing.T, digits *dataset.Split) (*engine.Net, d
 			head := spec.NewModel("head", spec.CrossEntropy(code.Then(spec.Dense(10).Named("head")), spec.Labels("y", 10)))
 			return program(t, pretrain.Fit(ae, d.Train.Head(300), o), pretrain.Fit(head, d.Train.Head(240), o)).Net(code), d.Test
 		},
+		"constants that are fitted, and go on": func(t *testing.T, d *dataset.Split) (*engine.Net, dataset.Source) {
+			x := spec.Input("x", 784)
+			scaled := x.Then(spec.ClipQuantiles(0.1, 0.9), spec.Standardise().Named("scale"))
+			code := scaled.Then(spec.Dense(12), spec.Tanh())
+			ae := spec.NewModel("ae", spec.MSE(code.Then(spec.Dense(784).Named("out")), scaled))
+			head := spec.NewModel("head", spec.CrossEntropy(scaled.Then(spec.Dense(10).Named("head")), spec.Labels("y", 10)))
+			return program(t, pretrain.Fit(ae, d.Train.Head(300), options(1)), pretrain.Fit(head, d.Train.Head(240), options(1))).Net(code, x.Then(spec.Present())), d.Test
+		},
+		"constants below stages": func(t *testing.T, d *dataset.Split) (*engine.Net, dataset.Source) {
+			x := spec.Input("x", 784)
+			enc := spec.Sequential("encoder", spec.Standardise(), spec.Dense(30), spec.Tanh(), spec.Dense(12), spec.Tanh())
+			return program(t,
+				pretrain.Greedy(x, enc, d.Train.Head(300), options(1)),
+				pretrain.EndToEnd(x, enc, d.Train.Head(240), options(1))).Net(x.Then(enc)), d.Test
+		},
 		"machines, unrolled": func(t *testing.T, d *dataset.Split) (*engine.Net, dataset.Source) {
 			x, enc := spec.Input("x", 784), stack()
 			o := options(2)

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
 	onnxexport "github.com/lamina-ml/lamina/export"
 	"github.com/lamina-ml/lamina/runtime/engine"
 )
@@ -160,7 +161,8 @@ func take(t *ir.Tensor, v *ir.Value, rows int, at ir.Binding) *ir.Tensor {
 
 // MadeUp returns the sets that Verify runs besides those it is given, chosen to break a
 // file: 64 rows each of numbers that cancel, vanish, overflow or are not finite, for every
-// input of g that an output depends on. Integers and truth values act as indices, so they
+// input of g that an output depends on, and of numbers some of which are missing, for the
+// inputs that may lack them (ops.MayLack). Integers and truth values act as indices, so they
 // are taken from the first of sets. Free lengths are taken from it too, or are at capacity
 // if there is none. (Verify itself runs each kind with different lengths.)
 func MadeUp(g *ir.Graph, sets []Set) []Set {
@@ -185,6 +187,11 @@ func madeUp(g *ir.Graph, sets []Set, length func(kind, given, most int) int) []S
 		{"tiny", plain(func(i int) float64 { return sign(3, uint64(i)) * 1e-30 * float64(1+i%5) })},
 		{"denormal", plain(func(i int) float64 { return sign(4, uint64(i)) * 1e-40 * float64(1+i%3) })},
 		{"not finite", notFinite},
+	}
+	lacks := ops.MayLack(g)
+	if len(lacks) > 0 {
+		kinds = append(kinds, kinds[0])
+		kinds[len(kinds)-1].name, kinds[len(kinds)-1].fill = missing, plain(ordinary)
 	}
 	inputs := Inputs(g)
 	if len(inputs) == 0 {
@@ -218,7 +225,9 @@ func madeUp(g *ir.Graph, sets []Set, length func(kind, given, most int) int) []S
 			switch {
 			case v.Type.DType.Float():
 				for i := range t.Len() {
-					t.Set(i, k.fill(i/width, i))
+					if t.Set(i, k.fill(i/width, i)); k.name == missing && lacks[v] && (i/width+i%width)%3 == 0 {
+						t.Set(i, math.NaN())
+					}
 				}
 			case len(sets) > 0:
 				t = refit(sets[0].In[v.Name], t.Shape)
@@ -245,8 +254,13 @@ func notFinite(row, i int) float64 {
 			return math.Inf(1 - i%2*2)
 		}
 	}
-	return sign(5, uint64(i)) * float64(1+i%9) / 4
+	return ordinary(i)
 }
+
+// missing is the name of the set of which some numbers are.
+const missing = "missing"
+
+func ordinary(i int) float64 { return sign(5, uint64(i)) * float64(1+i%9) / 4 }
 
 func names(m map[string]*ir.Tensor) string {
 	var s []string

@@ -128,7 +128,7 @@ func concatKernel(b *binding) (kernel, string) {
 // sliceKernel takes a part along an axis that is not the first.
 func sliceKernel(b *binding) (kernel, string) {
 	op, ok := b.s.Op.(ops.Slice)
-	if !ok || op.Axis < 1 || !b.all(ir.F32) {
+	if !ok || op.Axis < 1 || !b.all(ir.F32) && !b.all(ir.I64) {
 		return nil, ""
 	}
 	s, z := b.inT[0].Shape, &b.e.sizes
@@ -138,6 +138,10 @@ func sliceKernel(b *binding) (kernel, string) {
 	return func(_ *ctx, lo, hi int) {
 		outer, from, w, line := *outerAt, *startAt**innerAt, *wAt, *lineAt
 		for l := lo * outer; l < hi*outer; l++ {
+			if x.i64 != nil {
+				copy(y.i64[l*w:][:w], x.i64[l*line+from:][:w])
+				continue
+			}
 			copy(y.f32[l*w:][:w], x.f32[l*line+from:][:w])
 		}
 	}, "copy"

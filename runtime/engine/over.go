@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 )
 
@@ -13,7 +15,8 @@ import (
 // outputs by name, which are valid until f returns. Each input takes the column of its name; an f64 input takes an f32
 // column. Memory does not grow with the number of rows. It returns soon after ctx ends.
 //
-// Errors: an input without a column of its type and shape; more rows than the capacity for a function whose rows
+// Errors: an input without a column of its type and shape; a missing number where the function
+// needs one; more rows than the capacity for a function whose rows
 // depend on each other; those of the source, of f and of the context.
 func (n *Net) Each(ctx context.Context, rows dataset.Source, f func(b dataset.Batch, out map[string]*ir.Tensor) error) error {
 	if err := n.Err(); err != nil {
@@ -29,7 +32,15 @@ func (n *Net) Each(ctx context.Context, rows dataset.Source, f func(b dataset.Ba
 	in := make(map[string]*ir.Tensor, len(n.inputs))
 	var out map[string]*ir.Tensor
 	made := 0
+	full := n.full(rows.Columns())
 	return dataset.Each(ctx, rows, n.p.Capacity.Rows()*cap(n.lanes), func(b dataset.Batch) error {
+		for _, c := range full {
+			for i, v := range b.F32(c.Name) {
+				if v != v {
+					return fmt.Errorf("engine: %s is missing at %d; input %q of %q takes every number, for nothing in it says what a missing one means", dataset.Place(rows, b.Index[i/c.Width()], c.Name), i%c.Width(), c.Name, n.p.Name)
+				}
+			}
+		}
 		n.feed(in, b, at)
 		if made != b.Rows {
 			out, made = n.outputs(at.WithRows(b.Rows)), b.Rows
@@ -88,6 +99,17 @@ func (n *Net) Over(ctx context.Context, rows dataset.Source) (*dataset.Table, er
 		return nil, fmt.Errorf("engine: %q over the rows: %w", n.p.Name, err)
 	}
 	return t, nil
+}
+
+// full returns the columns that may lack numbers although the function needs all of them.
+func (n *Net) full(cols []dataset.Column) (out []dataset.Column) {
+	asked := ops.MayLack(n.g)
+	for _, v := range n.g.Inputs {
+		if c, ok := columnOf(v, cols); ok && c.Missing && !asked[v] && slices.ContainsFunc(n.inputs, func(x *ir.Value) bool { return x.Name == v.Name }) {
+			out = append(out, c)
+		}
+	}
+	return out
 }
 
 // feed sets in to the columns of a batch.

@@ -139,6 +139,10 @@ func maker(op ir.Op) makeKernel {
 		return castKernel
 	case ops.OneHot:
 		return oneHotKernel
+	case ops.Gather:
+		return gatherKernel
+	case ops.ScatterSum:
+		return scatterSumKernel
 	case ops.TopK:
 		return topKKernel
 	case ops.KSparse:

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/runtime/train"
@@ -18,12 +17,12 @@ func (r *run) recipe(ctx context.Context, st *step, p *engine.Phase) error {
 	if st.below == nil || p.Recipe == nil {
 		return nil
 	}
-	g, _, err := spec.GraphOf("codes", st.below)
+	text, err := spec.FunctionText("codes", st.below)
 	if err != nil {
 		return err
 	}
 	c := *p.Recipe
-	c.Below, c.Column = ir.FormatNoted(g, func(*ir.Value) string { return "" }), st.column
+	c.Below, c.Column = text, st.column
 	if c.Data, err = r.given(ctx, st.rows); err != nil {
 		return err
 	}
@@ -114,6 +113,10 @@ func (a *Recorded) step(p engine.Phase, trained map[string]bool, rows func(engin
 	for _, q := range st.model.Params() {
 		of, like := q.Like()
 		begun = begun || trained[q.Name] || like && trained[of.Name]
+	}
+	for _, q := range st.model.States() {
+		begun = begun || q.Carried() && trained[q.Name]
+		trained[q.Name] = trained[q.Name] || q.Carried()
 	}
 	for _, q := range st.model.Params() {
 		trained[q.Name] = true

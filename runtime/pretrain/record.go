@@ -17,6 +17,7 @@ import (
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/runtime/train"
+	"github.com/lamina-ml/lamina/spec"
 )
 
 // Files in Options.Dir.
@@ -128,6 +129,15 @@ func (r *run) decides(ctx context.Context, st *step) (l checkpoint.Facts, err er
 	}
 	if below != "" {
 		l = append(l, checkpoint.Fact{Name: "what is below it", SHA256: below})
+		states, err := spec.StatesOf(st.below)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range states {
+			if how, ok := s.Fitted(); ok {
+				l = append(l, checkpoint.Fact{Name: s.Name, Verb: checkpoint.Computes, Value: "the " + how.String() + " of rows"})
+			}
+		}
 	}
 	for _, rows := range []struct {
 		name string
@@ -276,9 +286,19 @@ func (r *run) read(i int) (_ train.Earlier, err error) {
 		}
 	}
 	for _, s := range st.model.States() {
-		if !s.Running() {
+		if !s.Carried() {
 			continue
 		}
+		if err := take(s.Name, s.Type.Shape); err != nil {
+			return e, err
+		}
+		e.States = append(e.States, s)
+	}
+	open, err := r.unfitted(st)
+	if err != nil {
+		return e, err
+	}
+	for _, s := range open {
 		if err := take(s.Name, s.Type.Shape); err != nil {
 			return e, err
 		}

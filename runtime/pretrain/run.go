@@ -37,6 +37,8 @@ type run struct {
 	mem  map[dataset.Source]string // hashes of rows
 	rec  record
 
+	fitted train.Earlier // state that was fitted for what is below the phase under way
+
 	scratch string // folder of codes without Options.Dir, "" until it is needed
 	write   func(path string, write func(io.Writer) error) error
 }
@@ -163,6 +165,9 @@ func (r *run) phase(ctx context.Context, i int) (res *train.Result, e train.Earl
 	}
 	rows := st.rows
 	if st.below != nil {
+		if err := r.fit(ctx, st); err != nil {
+			return nil, e, r.stopped(ctx, err)
+		}
 		c, err := r.codes(ctx, st, rows, o.Dir, codesName)
 		if err != nil {
 			return nil, e, r.stopped(ctx, err)
@@ -190,7 +195,57 @@ func (r *run) phase(ctx context.Context, i int) (res *train.Result, e train.Earl
 	if err == nil {
 		err = r.stopped(ctx, r.recipe(ctx, st, &e.Phase))
 	}
+	for _, s := range r.fitted.States {
+		e.States, e.Values[s.Name] = append(e.States, s), r.fitted.Values[s.Name]
+	}
+	r.fitted = train.Earlier{}
 	return res, e, err
+}
+
+// fit fits the constants of what is below a phase, unless a phase before has, to the rows
+// that the phase was given.
+func (r *run) fit(ctx context.Context, st *step) error {
+	open, err := r.unfitted(st)
+	if err != nil || len(open) == 0 {
+		return err
+	}
+	_, params, err := spec.GraphOf("fit", st.below)
+	if err != nil {
+		return err
+	}
+	states, err := spec.StatesOf(st.below)
+	if err != nil {
+		return err
+	}
+	given := map[string][]float32{}
+	for _, p := range params {
+		if w, ok := r.value(p); ok {
+			given[p.Name] = w
+		}
+	}
+	for _, s := range states {
+		if x := r.state(s); x != nil {
+			given[s.Name] = x
+		}
+	}
+	values, err := train.Constants(ctx, st.rows, given, st.below)
+	r.fitted = train.Earlier{States: open, Values: values}
+	return err
+}
+
+// unfitted returns the state below a phase that is fitted to rows and that no phase before
+// has.
+func (r *run) unfitted(st *step) (open []spec.State, err error) {
+	if st.below == nil || st.probe != nil {
+		return nil, nil
+	}
+	states, err := spec.StatesOf(st.below)
+	for _, s := range states {
+		if _, ok := s.Fitted(); ok && r.state(s) == nil {
+			open = append(open, s)
+		}
+	}
+	return open, err
 }
 
 // stopped makes the end of the context, while rows were read or codes computed, an
@@ -242,7 +297,7 @@ func (r *run) start(m *spec.Model) train.Tensors {
 		}
 	}
 	for _, s := range m.States() {
-		if x := r.state(s); x != nil && s.Running() {
+		if x := r.state(s); x != nil && s.Carried() {
 			t.names = append(t.names, s.Name)
 			t.shape[s.Name], t.data[s.Name] = s.Type.Shape.Lengths(), x
 		}
@@ -260,6 +315,11 @@ func (r *run) state(s spec.State) []float32 {
 			if q.Same(s) {
 				return r.done[i].Values[q.Name]
 			}
+		}
+	}
+	for _, q := range r.fitted.States {
+		if q.Same(s) {
+			return r.fitted.Values[q.Name]
 		}
 	}
 	return nil

@@ -84,6 +84,9 @@ func untrained(seed uint64, values []*spec.Value) (*engine.Net, error) {
 		own[p.Name] = p.Initial(random.New(seed))
 	}
 	for i, s := range states {
+		if how, ok := s.Fitted(); ok {
+			return nil, fmt.Errorf("train: Untrained: %q is the %s of training rows, and without a training there are none: take the Net of a Result", s.Name, how)
+		}
 		own[g.State[i].In.Name] = s.Initial(random.New(seed))
 	}
 	compiler.StateAsParams(g)

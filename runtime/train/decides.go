@@ -319,6 +319,9 @@ func modelFacts(m *spec.Model) (checkpoint.Facts, error) {
 			l = append(l, checkpoint.Fact{Name: "the scheduled number " + s.Name, Value: fmt.Sprintf("%v, %s", value, text)})
 			continue
 		}
+		if how, ok := s.Fitted(); ok {
+			l = append(l, checkpoint.Fact{Name: s.Name, Verb: checkpoint.Computes, Value: "the " + how.String() + " of the training rows"})
+		}
 		l = append(l, checkpoint.Fact{Name: s.Name, Verb: checkpoint.Has, Value: "shape " + s.Type.Shape.String()},
 			checkpoint.Fact{Name: "the initializer of " + s.Name, Value: s.Init.Name(), Of: s.Name})
 	}

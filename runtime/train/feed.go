@@ -18,14 +18,16 @@ import (
 type feed struct {
 	src    dataset.Source
 	in     engine.Feed
-	ports  []string       // that are shown; the engine gathers the others itself
-	given  []string       // that are no columns but totals of the update
-	limits map[string]int // of integer inputs: the values are below
-	unit   []string       // inputs whose values must be in [0, 1]
-	absent []string       // integer inputs that may be -1, for none
-	weight []string       // inputs whose values must be at least 0
-	batch  dataset.Batch  // the one shown last
-	at     ir.Binding     // what the columns make of the free lengths
+	ports  []string         // that are shown; the engine gathers the others itself
+	given  []string         // that are no columns but totals of the update
+	limits map[string]int   // of integer inputs: the values are below
+	cards  map[string][]int // those of each column are below these, if they differ
+	unit   []string         // inputs whose values must be in [0, 1]
+	absent []string         // inputs that may be -1, or NaN, for none
+	weight []string         // inputs whose values must be at least 0
+	full   []string         // float inputs that may not lack values, although their columns may
+	batch  dataset.Batch    // the one shown last
+	at     ir.Binding       // what the columns make of the free lengths
 }
 
 // newFeed holds the plan's inputs against the columns, but for totals.
@@ -37,7 +39,7 @@ func newFeed(p *plan.Plan, src dataset.Source, m *spec.Model, totals *plan.Total
 		return nil, errors.New("train: there are no rows: the source is nil")
 	}
 	cols := src.Columns()
-	f := &feed{src: src, in: engine.Feed{}, limits: m.Limits(), unit: m.UnitInputs(), absent: m.OptionalInputs(), weight: m.WeightInputs()}
+	f := &feed{src: src, in: engine.Feed{}, limits: m.Limits(), cards: m.Cardinalities(), unit: m.UnitInputs(), absent: m.OptionalInputs(), weight: m.WeightInputs()}
 	var inputs []*ir.Value
 	for _, port := range p.Inputs {
 		if totals.Gives(port.Name) {
@@ -68,6 +70,9 @@ func newFeed(p *plan.Plan, src dataset.Source, m *spec.Model, totals *plan.Total
 		if string(cols[i].DType) != typ.DType.String() || !engine.ColumnFits(port, cols[i], at) {
 			errs = append(errs, fmt.Errorf("train: input %q is %s, so its column must be %s%s%s, got %s%v%s", port.Name, typ, typ.DType, typ.Shape[1:], upTo(typ.Shape, p.Capacity), cols[i].DType, have, reshaped(port, cols[i])))
 			continue
+		}
+		if cols[i].Missing && !slices.Contains(f.absent, port.Name) {
+			f.full = append(f.full, port.Name)
 		}
 		f.ports = append(f.ports, port.Name)
 		f.in[port.Name] = &ir.Tensor{DType: typ.DType, Shape: append([]int{0}, have...)}
@@ -177,7 +182,8 @@ const lookRows = 1024
 // These may be nil.
 //
 // Errors: a label or token that its input does not allow, or a target of
-// BinaryCrossEntropy outside [0, 1], or a weight below 0, with its row and file; the source's and the context's.
+// BinaryCrossEntropy outside [0, 1], or a weight below 0, or a missing number where there must be one, with its row and
+// file; the source's and the context's.
 func (f *feed) look(ctx context.Context, more ...*feed) error {
 	var whole []string
 	for name := range f.limits {
@@ -185,11 +191,22 @@ func (f *feed) look(ctx context.Context, more ...*feed) error {
 			whole = append(whole, name)
 		}
 	}
-	if len(whole)+len(f.unit)+len(f.weight) == 0 {
+	full := slices.Clone(f.full)
+	for _, g := range more {
+		if g != nil {
+			full = append(full, g.full...)
+		}
+	}
+	if len(whole)+len(f.unit)+len(f.weight)+len(full) == 0 {
 		return nil
 	}
 	slices.Sort(whole)
 	return dataset.Each(ctx, f.src, lookRows, func(b dataset.Batch) error {
+		for _, name := range full {
+			if err := f.isFull(b, name, b.F32(name)); err != nil {
+				return err
+			}
+		}
 		for _, name := range f.unit {
 			if err := f.inUnit(b, name, b.F32(name)); err != nil {
 				return err
@@ -219,9 +236,31 @@ func (f *feed) inRange(b dataset.Batch, name string, x []int64) error {
 	if slices.Contains(f.absent, name) {
 		least, none = -1, ", and -1 for none"
 	}
+	cards := f.cards[name]
 	for i, v := range x {
+		if len(cards) > 0 {
+			limit = cards[i%len(cards)]
+		}
 		if v < least || v >= int64(limit) {
-			return fmt.Errorf("train: %s is %d; the model's input takes 0 to %d%s", dataset.Place(f.src, b.Index[i*b.Rows/len(x)], name), v, limit-1, none)
+			at := ""
+			if w := len(x) / b.Rows; w > 1 {
+				at = fmt.Sprintf(" at %d", i%w)
+			}
+			return fmt.Errorf("train: %s is %d%s; the model's input takes 0 to %d%s", dataset.Place(f.src, b.Index[i*b.Rows/len(x)], name), v, at, limit-1, none)
+		}
+	}
+	return nil
+}
+
+// isFull refuses missing numbers.
+func (f *feed) isFull(b dataset.Batch, name string, x []float32) error {
+	for i, v := range x {
+		if v != v {
+			at, w := "", len(x)/b.Rows
+			if w > 1 {
+				at = fmt.Sprintf(" at %d", i%w)
+			}
+			return fmt.Errorf("train: %s is missing%s; the model's input takes every number: declare it Optional, and say what a missing one means, as spec.FillMissing() does", dataset.Place(f.src, b.Index[i/w], name), at)
 		}
 	}
 	return nil
@@ -243,8 +282,9 @@ func (f *feed) notNegative(b dataset.Batch, name string, x []float32) error {
 
 // inUnit refuses values outside [0, 1].
 func (f *feed) inUnit(b dataset.Batch, name string, x []float32) error {
+	absent := slices.Contains(f.absent, name)
 	for i, v := range x {
-		if !(v >= 0 && v <= 1) {
+		if !(v >= 0 && v <= 1) && !(v != v && absent) {
 			w := len(x) / b.Rows
 			return fmt.Errorf("train: %s is %v at %d; it is the target of a cross-entropy, which is a probability in [0, 1]: scale the data, or take another loss",
 				dataset.Place(f.src, b.Index[i/w], name), v, i%w)

@@ -28,7 +28,8 @@ type Tensors interface {
 
 // From makes the parameters that Pattern names (see optim.Match; "*" is all) start
 // from tensors of the same names instead of from their initializers. A layer's running
-// statistics belong to its parameters and are loaded too. The optimizer's state starts
+// statistics belong to its parameters and are loaded too, and so are constants that it would
+// fit to the rows, which it then does not. The optimizer's state starts
 // from zero.
 //
 //	old, err := train.NetTensors(net) // of bundle.Open
@@ -171,8 +172,8 @@ func (o *Options) starts(m *spec.Model) (reports []InitReport, loads []load, err
 	return reports, loads, nil
 }
 
-// target is what may start from a tensor: a parameter, or running statistics, which belong
-// to the parameters of their layer.
+// target is what may start from a tensor: a parameter, running statistics, which belong
+// to the parameters of their layer, or constants that would be fitted.
 type target struct {
 	name, layer string
 	shape       []int
@@ -188,7 +189,7 @@ func targets(m *spec.Model) (all []target) {
 		all = append(all, t)
 	}
 	for _, s := range m.States() {
-		if s.Running() {
+		if s.Carried() {
 			layer, _, _ := cutLast(s.Name)
 			all = append(all, target{name: s.Name, layer: layer, shape: s.Type.Shape.Lengths()})
 		}

@@ -12,7 +12,7 @@ import (
 // Earlier is what a phase of a longer program leaves to the phases after it.
 type Earlier struct {
 	Params []spec.Param
-	States []spec.State         // those that belong to the parameters (see spec.State.Running)
+	States []spec.State         // those that phases carry on (see spec.State.Carried)
 	Values map[string][]float32 // of Params and States, by name
 	Phase  engine.Phase
 }
@@ -32,7 +32,7 @@ func (r *Result) Earlier() (Earlier, error) {
 		e.Values[name] = slices.Clone(v)
 	}
 	for _, s := range r.model.States() {
-		if s.Running() {
+		if s.Carried() {
 			e.States = append(e.States, s)
 			e.Values[s.Name] = slices.Clone(r.states[s.Name])
 		}

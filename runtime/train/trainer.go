@@ -71,7 +71,7 @@ type Trainer struct {
 	writeCheckpoint func(path string, f *checkpoint.File) error
 
 	sumNames []string             // outputs that are summed: the whole loss, then each loss
-	running  map[string][]float32 // statistics that Options.InitFrom gives
+	running  map[string][]float32 // state that Options.InitFrom gives: statistics and fitted constants
 	sums     tree                 // of the update under way
 	others   others               // that a run meets
 	room     []float32            // for what others hold
@@ -207,6 +207,9 @@ func (t *Trainer) prepare(ctx context.Context) (err error) {
 		}
 	}
 	if err := t.look(ctx); err != nil {
+		return err
+	}
+	if err := t.fit(ctx); err != nil {
 		return err
 	}
 	if name := t.badParam(); name != "" {

@@ -111,6 +111,14 @@ var differentiated = map[string]struct {
 	"StopGradient": {one(func() spec.Layer { // one factor of two stays what it is
 		return spec.Func("f", func(x *spec.Value) *spec.Value { return spec.Mul(x, x.Then(spec.StopGradient())) })
 	}), []int{6}},
+	"Standardise":    {one(func() spec.Layer { return spec.Layers(spec.Scale(0.5), spec.Standardise()) }), []int{6}},
+	"MinMax":         {one(func() spec.Layer { return spec.Layers(spec.Scale(0.5), spec.MinMax()) }), []int{6}},
+	"Clip":           {one(func() spec.Layer { return spec.Clip(-0.75, 0.8) }), []int{6}},
+	"ClipQuantiles":  {one(func() spec.Layer { return spec.Layers(spec.ClipQuantiles(0.1, 0.9), spec.Shift(1)) }), []int{6}},
+	"LogScale":       {one(func() spec.Layer { return spec.LogScale() }), []int{6}},
+	"LogScaleUndone": {one(func() spec.Layer { return spec.Layers(spec.Tanh(), spec.LogScaleUndone()) }), []int{6}},
+	"FillMissing":    {one(func() spec.Layer { return spec.FillMissing().Indicator() }), []int{6}},
+	"LogMel":         {one(func() spec.Layer { return spec.LogMel(16, 8, 4, 2) }), []int{20}},
 	"IntegratedGradients": {one(func() spec.Layer {
 		d := spec.Dense(3)
 		return spec.IntegratedGradients(4, func(x *spec.Value, _ ...*spec.Value) *spec.Value { return x.Then(d, spec.Tanh()) })
@@ -119,11 +127,10 @@ var differentiated = map[string]struct {
 
 // undifferentiated has the others, with the reason.
 var undifferentiated = map[string]string{
-	"Average":   "the layer that it averages, with averages for weights, which only a training has",
-	"Queue":     "its rows are state, which no gradient reaches",
-	"Predicted": "it goes by steps",
-	"Above":     "it goes by steps",
-
+	"Average":       "the layer that it averages, with averages for weights, which only a training has",
+	"Queue":         "its rows are state, which no gradient reaches",
+	"Predicted":     "it goes by steps",
+	"Above":         "it goes by steps",
 	"PredictionSet": "it goes by steps",
 	"Unsure":        "it goes by steps",
 	"Floats":        "it takes integers, along which nothing has a slope",
@@ -133,6 +140,11 @@ var undifferentiated = map[string]string{
 	"ResNet20":      "blocks of which one is above",
 	"ResNet32":      "ResNet20 with more blocks",
 	"ResNet18":      "ResNet20 with wider blocks",
+	"OneHotIDs":     "it takes integers, along which nothing has a slope",
+	"Ordinal":       "it takes integers, along which nothing has a slope",
+	"Embedding":     "it takes integers, along which nothing has a slope",
+	"Embeddings":    "it takes integers, along which nothing has a slope",
+	"Present":       "it goes by steps",
 }
 
 func one(f func() spec.Layer) func() []spec.Layer {
