@@ -129,9 +129,13 @@ func (e *encoder) lacks(names []string, s *Schema) error {
 	if len(lost) == 0 {
 		return nil
 	}
+	known := make(map[string]bool, len(s.Fields))
+	for _, f := range s.Fields {
+		known[f.Name] = true
+	}
 	var more []string
 	for _, name := range names {
-		if s.Field(name) == nil {
+		if !known[name] {
 			more = append(more, name)
 		}
 	}

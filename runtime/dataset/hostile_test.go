@@ -3,8 +3,10 @@ package dataset
 import (
 	"archive/zip"
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"maps"
 	"os"
@@ -39,6 +41,23 @@ func mendZip(b []byte) []byte {
 	}
 }
 
+// tableOfText infers the schema of a text, and reads it by that.
+func tableOfText(name, text string) error {
+	s, err := inferFile(context.Background(), textFile{path: name, limit: maxFile, text: &text}, newInference(nil))
+	if err != nil {
+		return err
+	}
+	r := s.Records(name)
+	switch f := r.(type) {
+	case *csvFile:
+		f.text = &text
+	case *jsonlFile:
+		f.text = &text
+	}
+	_, err = s.Read(context.Background(), r)
+	return err
+}
+
 // hostileParsers are the readers of files, by name.
 func hostileParsers(t testing.TB) map[string]hostile.Parser {
 	ramp := make([]byte, 240)
@@ -65,6 +84,14 @@ func hostileParsers(t testing.TB) map[string]hostile.Parser {
 				_, _, err := decodeCSV(bytes.NewReader(b), CSVOptions{Label: "y"})
 				return err
 			},
+		},
+		"table": {
+			Seeds: [][]byte{[]byte(peopleCSV), []byte("age;city\n1,5;\"Rome\n\"\n2;\n"), zipped([]byte(peopleCSV + strings.Repeat("anne,x1,41,Rome,2000-02-29,2013-01-01T10:00:00Z,cat,yes,80.5,,1,1.7\n", 100)))},
+			Parse: func(b []byte) error { return tableOfText("f.csv", string(b)) },
+		},
+		"json lines": {
+			Seeds: [][]byte{[]byte("{\"a\":1,\"b\":\"x\"}\n{\"b\":null}\n"), []byte("{\"a\":-1e3, \"b\":\"\\u00e9\\n\", \"c\":true}\n\n" + strings.Repeat("{\"a\":2,\"c\":false}\n", 50))},
+			Parse: func(b []byte) error { return tableOfText("f.jsonl", string(b)) },
 		},
 		"npy": {
 			Seeds: [][]byte{u1, f4, npyFile(">f8", "True", "(10, 3)", make([]byte, 240)), npyFile("<i2", "False", "(120,)", ramp)},
@@ -123,6 +150,15 @@ func TestFindings(t *testing.T) {
 	}
 }
 
+// jsonNames is lines of about n bytes in all, each of another name.
+func jsonNames(n int) []byte {
+	var b []byte
+	for i := 0; len(b) < n; i++ {
+		b = fmt.Appendf(b, "{\"%d\":1}\n", i)
+	}
+	return b
+}
+
 // Files that are short for what they make.
 func TestBigFiles(t *testing.T) {
 	p := hostileParsers(t)
@@ -139,6 +175,16 @@ func TestBigFiles(t *testing.T) {
 		{"csv", "one number", []byte("y,a\n1," + strings.Repeat("2", n) + "\n")},
 		{"csv", "no numbers", []byte("y,a\n" + strings.Repeat(",", n))},
 		{"csv", "UTF-16", []byte("\xff\xfey\x00,\x00a\x00\n\x00" + strings.Repeat("1\x00,\x002\x00\n\x00", n/8))},
+		{"table", "one row", []byte("y," + strings.Repeat("a,", n/4))},
+		{"table", "many rows", []byte("y,a\n" + strings.Repeat("1,b\n", n/4))},
+		{"table", "one field", []byte("y,a\n1,\"" + strings.Repeat("2\n", n/2))},
+		{"table", "one number", []byte("y,a\n1," + strings.Repeat("2", n) + "\n")},
+		{"table", "many columns", []byte(strings.Repeat("a,", maxFields-1) + "\n" + strings.Repeat(strings.Repeat("1,", maxFields-1)+"\n", 20))},
+		{"table", "no quote ends", []byte("y,a\n" + strings.Repeat("1,\"b\n", n/5))},
+		{"json lines", "one line", []byte("{" + strings.Repeat("\"a\":1,", n/6))},
+		{"json lines", "nested", []byte("{\"a\":" + strings.Repeat("[", n))},
+		{"json lines", "many names", jsonNames(n)},
+		{"json lines", "many rows", []byte(strings.Repeat("{\"a\":1}\n", n/8))},
 		{"idx", "bytes", idx(0x08, make([]byte, n), n)},
 		{"idx", "deflated", zipped(idx(0x08, make([]byte, n), n))},
 		{"npy", "bytes", npyFile("|u1", "False", "(8388608,)", make([]byte, n))},

@@ -134,8 +134,11 @@ func (o *inference) missingOf(name string) []string {
 // the file lacks; a Label, Target, Weight, Group or Time without any value; a Category, Label or Group of more than 65,536 values.
 func Infer(ctx context.Context, path string, options ...InferOption) (*Schema, error) {
 	o := newInference(options)
-	file := textFile{path, unlimited}
-	if isJSONL(path) {
+	return inferFile(ctx, textFile{path: path, limit: unlimited}, o)
+}
+
+func inferFile(ctx context.Context, file textFile, o *inference) (*Schema, error) {
+	if isJSONL(file.path) {
 		return inferRecords(ctx, &jsonlFile{textFile: file}, o)
 	}
 	f := &csvFile{textFile: file, comma: o.comma, header: headerOptions{kind: o.header, asked: o.asked()}}

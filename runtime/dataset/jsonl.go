@@ -33,7 +33,7 @@ func (j *jsonlFile) unbounded() Records {
 
 // Each implements [Records].
 func (j *jsonlFile) Each(ctx context.Context, do func(Record) error) error {
-	f, _, err := open(j.path)
+	f, err := j.open()
 	if err != nil {
 		return err
 	}
@@ -72,6 +72,9 @@ func decodeJSONL(ctx context.Context, r io.Reader, limit int64, wanted func(stri
 		}
 	}
 }
+
+// maxNames is the greatest number of fields of a file: each line takes time for all of them.
+const maxNames = 1 << 12
 
 // jsonLines takes the lines of a file apart.
 type jsonLines struct {
@@ -145,10 +148,7 @@ func (d *jsonLines) object(b []byte) error {
 	clear(d.fields)
 	d.text = d.text[:0]
 	b = skipSpace(b[1:])
-	for n := 0; b[0] != '}'; n++ {
-		if n == maxFields {
-			return fmt.Errorf("it has more than %d fields", maxFields)
-		}
+	for b[0] != '}' {
 		if b[0] == ',' {
 			b = skipSpace(b[1:])
 		}
@@ -179,8 +179,8 @@ func (d *jsonLines) field(raw []byte) (int, error) {
 	}
 	at, ok := d.place[string(name)]
 	if !ok {
-		if len(d.names) == maxFields {
-			return -1, fmt.Errorf("the lines have more than %d different fields", maxFields)
+		if len(d.names) == maxNames {
+			return -1, fmt.Errorf("the lines have more than %d different fields; keep rows as wide as that in .npy files", maxNames)
 		}
 		at = len(d.names)
 		d.names = append(d.names, string(name))

@@ -53,7 +53,7 @@ func (s *Schema) CSV(path string) (*Table, error) {
 // values and null. The order of names does not matter, and a name that an object lacks has no value there.
 // Errors: those of [Schema.CSV]; JSON that is none; a list or an object within an object, if the schema has a column for it.
 func (s *Schema) JSONL(path string) (*Table, error) {
-	return s.Read(context.Background(), &jsonlFile{textFile: textFile{path, maxFile}})
+	return s.Read(context.Background(), &jsonlFile{textFile: textFile{path: path, limit: maxFile}})
 }
 
 // Read reads records by the schema into memory.
@@ -100,11 +100,16 @@ func (s *Schema) stream(ctx context.Context, r Records, f func(part) error) erro
 			return f != nil && f.Kind != Ignored
 		})
 	}
-	e := newEncoder(s, '.')
+	return told(r, s.inOrder(ctx, r, '.', f))
+}
+
+// inOrder is stream by one goroutine, of records with that sign before decimals.
+func (s *Schema) inOrder(ctx context.Context, r Records, decimal byte, f func(part) error) error {
+	e := newEncoder(s, decimal)
 	var names []string
-	any := false
+	empty := true
 	err := r.Each(ctx, func(rec Record) error {
-		any = true
+		empty = false
 		if names = rec.Names; len(names) != e.names {
 			if err := e.bind(names); err != nil {
 				return err
@@ -119,7 +124,7 @@ func (s *Schema) stream(ctx context.Context, r Records, f func(part) error) erro
 		}
 		return ctx.Err()
 	})
-	if err == nil && !any {
+	if err == nil && empty {
 		err = fmt.Errorf("%w: no rows", ErrEmpty)
 	}
 	if err == nil {
@@ -131,7 +136,7 @@ func (s *Schema) stream(ctx context.Context, r Records, f func(part) error) erro
 	if err == nil && e.rows > 0 {
 		err = f(e.take())
 	}
-	return told(r, err)
+	return err
 }
 
 // told adds the path of records that are a file to an error.
@@ -148,7 +153,17 @@ const unlimited = 1 << 62
 // textFile is a file of text that records are read from.
 type textFile struct {
 	path  string
-	limit int64 // bytes that it may unpack to
+	limit int64   // bytes that it may unpack to
+	text  *string // what it holds, in tests that have no file
+}
+
+// open opens the file.
+func (t *textFile) open() (io.ReadCloser, error) {
+	if t.text != nil {
+		return io.NopCloser(strings.NewReader(*t.text)), nil
+	}
+	f, _, err := open(t.path)
+	return f, err
 }
 
 // Path is the path of the file.
@@ -171,13 +186,13 @@ type csvFile struct {
 // .ndjson, or one of these and .gz, and else of CSV.
 func (s *Schema) Records(path string) Records {
 	if isJSONL(path) {
-		return &jsonlFile{textFile: textFile{path, maxFile}}
+		return &jsonlFile{textFile: textFile{path: path, limit: maxFile}}
 	}
 	return s.csvRecords(path)
 }
 
 func (s *Schema) csvRecords(path string) Records {
-	f := &csvFile{textFile: textFile{path, maxFile}, comma: s.Comma, header: headerOptions{kind: hasHeader}}
+	f := &csvFile{textFile: textFile{path: path, limit: maxFile}, comma: s.Comma, header: headerOptions{kind: hasHeader}}
 	if s.NoHeader {
 		f.header.kind = noHeader
 	}
@@ -220,7 +235,7 @@ type csvOpen struct {
 }
 
 func (f *csvFile) open() (*csvOpen, error) {
-	file, _, err := open(f.path)
+	file, err := f.textFile.open()
 	if err != nil {
 		return nil, err
 	}

@@ -14,8 +14,8 @@ type vocabulary struct {
 }
 
 func newVocabulary() *vocabulary {
-	const first = 16
-	return &vocabulary{seed: rand.Uint64(), keys: make([]uint64, first), ids: make([]int64, first), long: map[string]int64{}}
+	const first = 4
+	return &vocabulary{seed: rand.Uint64(), keys: make([]uint64, first), ids: make([]int64, first)}
 }
 
 // shortText is a text of 1 to 7 bytes and its length as a word, 0 for others.
@@ -57,6 +57,9 @@ func (v *vocabulary) get(b []byte) (int64, bool) {
 func (v *vocabulary) put(b []byte, id int64) {
 	k := shortText(b)
 	if k == 0 {
+		if v.long == nil {
+			v.long = map[string]int64{}
+		}
 		v.long[string(b)] = id
 		return
 	}
