@@ -235,12 +235,11 @@ func (out *Outputs) classes(o MeasureOptions) (*Measured, []named, []int, error)
 		return nil, nil, nil, fmt.Errorf("evaluate: there are %d rows with a label, fewer than the %d classes: give more rows", len(rows), n)
 	}
 	y, s, flags := pick(out.Truth, 1, rows), pick(scores, n, rows), pick(out.Flags, 1, rows)
-	if err := out.present(o, n, func(k int) (of int) {
-		for _, c := range y {
-			of += int(one(c == k))
-		}
-		return of
-	}); err != nil {
+	of := make([]int, n)
+	for _, k := range y {
+		of[k]++
+	}
+	if err := out.present(o, of); err != nil {
 		return nil, nil, nil, err
 	}
 	p := s
@@ -333,8 +332,8 @@ func beside(z []float64) []float64 {
 	return two
 }
 
-// present refuses classes or labels without rows.
-func (out *Outputs) present(o MeasureOptions, n int, rows func(k int) int) error {
+// present refuses classes or labels without rows, of which it takes the numbers.
+func (out *Outputs) present(o MeasureOptions, rows []int) error {
 	if o.Absent {
 		return nil
 	}
@@ -342,8 +341,8 @@ func (out *Outputs) present(o MeasureOptions, n int, rows func(k int) int) error
 	if out.Kind == Labels {
 		what = "label"
 	}
-	for k := range n {
-		if rows(k) == 0 {
+	for k, n := range rows {
+		if n == 0 {
 			return lacking("evaluate: %s %s has no rows, so its recall and AUROC are not defined: give rows of it, or allow it to be absent (Absent, --absent)", what, out.name(k))
 		}
 	}
@@ -435,12 +434,11 @@ func (out *Outputs) labels(o MeasureOptions) (*Measured, []named, error) {
 		return nil, nil, lacking("evaluate: no row has a label")
 	}
 	y, s := pick(out.Truth, n, rows), pick(out.Scores, n, rows)
-	if err := out.present(o, n, func(k int) (of int) {
-		for i := k; i < len(y); i += n {
-			of += int(one(y[i] == 1))
-		}
-		return of
-	}); err != nil {
+	of := make([]int, n)
+	for i, k := range y {
+		of[i%n] += max(k, 0)
+	}
+	if err := out.present(o, of); err != nil {
 		return nil, nil, err
 	}
 	p, limit := s, 0.5

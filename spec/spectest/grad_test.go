@@ -123,16 +123,16 @@ var undifferentiated = map[string]string{
 	"Queue":     "its rows are state, which no gradient reaches",
 	"Predicted": "it goes by steps",
 	"Above":     "it goes by steps",
+	"Floats":    "it takes integers, along which nothing has a slope",
+	"OneHot":    "it takes integers, along which nothing has a slope",
+	"Untie":     "a Mirror",
+	"MirrorOf":  "a Mirror",
+	"ResNet20":  "blocks of which one is above",
+	"ResNet32":  "ResNet20 with more blocks",
+	"ResNet18":  "ResNet20 with wider blocks",
 
 	"PredictionSet": "it goes by steps",
 	"Unsure":        "it goes by steps",
-	"Floats":        "it takes integers, along which nothing has a slope",
-	"OneHot":        "it takes integers, along which nothing has a slope",
-	"Untie":         "a Mirror",
-	"MirrorOf":      "a Mirror",
-	"ResNet20":      "blocks of which one is above",
-	"ResNet32":      "ResNet20 with more blocks",
-	"ResNet18":      "ResNet20 with wider blocks",
 }
 
 func one(f func() spec.Layer) func() []spec.Layer {
