@@ -158,9 +158,15 @@ func chosenOutput(option, name string, from []*ir.Value, what string) (*ir.Value
 	return nil, fmt.Errorf("--%s %s: the outputs that are %s are %s", option, command.Clean(name), what, strings.Join(names, ", "))
 }
 
+// mostNumbers bounds the outputs, which are all kept.
+const mostNumbers = 1 << 27
+
 // outputsOf runs the rows.
 func outputsOf(ctx context.Context, net *engine.Net, rows *dataset.Table, out, flag *ir.Value) (evaluate.Outputs, error) {
 	x := evaluate.Outputs{Width: out.Type.Shape[1:].Count()}
+	if n := rows.Len(); n > mostNumbers/max(x.Width, 1) {
+		return x, fmt.Errorf("%d rows of %d numbers are more than the %d that are measured at once: give fewer rows", n, x.Width, mostNumbers)
+	}
 	err := net.Each(ctx, rows, func(_ dataset.Batch, got map[string]*ir.Tensor) error {
 		for _, v := range got[out.Name].F32 {
 			x.Scores = append(x.Scores, float64(v))

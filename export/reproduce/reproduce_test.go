@@ -94,6 +94,14 @@ func ways() map[string]func(t *testing.T, digits *dataset.Split) (*engine.Net, d
 			o.Metrics = []train.Metric{{Name: "other", Value: logits}, train.Accuracy(logits, y)}
 			return fit(t, m, d.Train.Head(300), o).Net(logits.Then(spec.Softmax(-1))), d.Test
 		},
+		"best epoch by Go code, which decides nothing": func(t *testing.T, d *dataset.Split) (*engine.Net, dataset.Source) {
+			x, y := spec.Input("x", 784), spec.Labels("y", 10)
+			logits := x.Then(spec.Dense(10).Named("head"))
+			o := options(2)
+			o.Valid, o.KeepLast, o.BestBy = d.Test.Head(30), true, train.Greatest("mine")
+			o.Metrics = []train.Metric{train.OverRows("mine", logits, y, func([]float64, []int) (float64, error) { return 1, nil })}
+			return fit(t, spec.NewModel("digits", spec.CrossEntropy(logits, y)), d.Train.Head(300), o).Net(logits), d.Test
+		},
 		"greedy, then the whole": func(t *testing.T, d *dataset.Split) (*engine.Net, dataset.Source) {
 			x, enc := spec.Input("x", 784), stack()
 			dec := spec.Mirror("decoder", enc)

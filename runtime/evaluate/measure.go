@@ -61,15 +61,15 @@ type Measurement struct {
 type Measured struct {
 	Kind    Kind          `json:"kind"`
 	Scale   Scale         `json:"scale,omitempty"`
-	Rows    int           `json:"rows"`           // with a truth
-	Without int           `json:"without"`        // rows without
-	Names   []string      `json:"names"`          // of the classes, labels or numbers
-	Level   float64       `json:"level"`          // of the intervals
-	Draws   int           `json:"draws"`          // of the bootstrap
-	Strata  bool          `json:"strata"`         // it drew from each class
-	Metrics []Measurement `json:"metrics"`        // in a fixed order
-	Each    []ClassScore  `json:"each,omitempty"` // by class or label
-	Table   [][]int       `json:"table,omitempty"`
+	Rows    int           `json:"rows"`              // with a truth
+	Without int           `json:"without"`           // rows without
+	Names   []string      `json:"names"`             // of the classes, labels or numbers
+	Level   float64       `json:"level"`             // of the intervals
+	Draws   int           `json:"draws"`             // of the bootstrap
+	Strata  bool          `json:"strata"`            // it drew from each class
+	Metrics []Measurement `json:"metrics"`           // in a fixed order
+	Each    []ClassScore  `json:"each,omitempty"`    // by class or label
+	Table   [][]int       `json:"table,omitempty"`   // rows by true class, then by predicted; of at most 256 classes
 	Numbers []Deviation   `json:"numbers,omitempty"` // by output
 }
 
@@ -153,6 +153,11 @@ func Measure(ctx context.Context, out Outputs, o MeasureOptions) (*Measured, err
 	return m, nil
 }
 
+const (
+	mostTable  = 256     // classes of a table
+	mostRanked = 1 << 24 // rows that are ranked, times the classes or labels that they are ranked for
+)
+
 // name returns the name of a class, label or number.
 func (out *Outputs) name(i int) string {
 	if i < len(out.Names) {
@@ -230,12 +235,11 @@ func (out *Outputs) classes(o MeasureOptions) (*Measured, []named, []int, error)
 		return nil, nil, nil, fmt.Errorf("evaluate: there are %d rows with a label, fewer than the %d classes: give more rows", len(rows), n)
 	}
 	y, s, flags := pick(out.Truth, 1, rows), pick(scores, n, rows), pick(out.Flags, 1, rows)
-	if err := out.present(o, n, func(k int) (of int) {
-		for _, c := range y {
-			of += int(one(c == k))
-		}
-		return of
-	}); err != nil {
+	of := make([]int, n)
+	for _, k := range y {
+		of[k]++
+	}
+	if err := out.present(o, of); err != nil {
 		return nil, nil, nil, err
 	}
 	p := s
@@ -261,11 +265,14 @@ func (out *Outputs) classes(o MeasureOptions) (*Measured, []named, []int, error)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	table := NewConfusion(n, nil)
-	for i, k := range y {
-		table.Counts[k][predicted[i]]++
+	m := &Measured{Scale: out.Scale, Rows: len(rows), Without: len(out.Truth) - len(rows), Names: out.names(n), Each: report.Classes}
+	if n <= mostTable {
+		table := NewConfusion(n, nil)
+		for i, k := range y {
+			table.Counts[k][predicted[i]]++
+		}
+		m.Table = table.Counts
 	}
-	m := &Measured{Scale: out.Scale, Rows: len(rows), Without: len(out.Truth) - len(rows), Names: out.names(n), Each: report.Classes, Table: table.Counts}
 	each := func(f func(i int) float64) func(Draw) (float64, error) { return meanOf(len(y), f) }
 	reported := func(f func(r *Report) float64) func(Draw) (float64, error) {
 		return func(d Draw) (float64, error) {
@@ -291,14 +298,10 @@ func (out *Outputs) classes(o MeasureOptions) (*Measured, []named, []int, error)
 	if n == 2 { // the AUROC of both is one, and the average precision is that of the second
 		from = 1
 	}
-	var ranks []*ranking
-	for k := from; k < n; k++ {
-		c, positive, _ := column(p, n, k, y, func(y int) bool { return y == k }, counting{})
-		ranks = append(ranks, rank(c, positive))
-	}
-	list = append(list, rankings(ranks, func(i int) string {
-		return fmt.Sprintf("class %s against the rest", out.name(from+i))
-	})...)
+	list = append(list, rankings(n-from, len(y), func(i int) *ranking {
+		c, positive, _ := column(p, n, from+i, y, func(y int) bool { return y == from+i }, counting{})
+		return rank(c, positive, every(len(y)))
+	}, func(i int) string { return fmt.Sprintf("class %s against the rest", out.name(from+i)) })...)
 	conf := newConfidences(p, n, y, o.Bins)
 	bins := make([]Bin, o.Bins)
 	list = append(list,
@@ -329,8 +332,8 @@ func beside(z []float64) []float64 {
 	return two
 }
 
-// present refuses classes or labels without rows.
-func (out *Outputs) present(o MeasureOptions, n int, rows func(k int) int) error {
+// present refuses classes or labels without rows, of which it takes the numbers.
+func (out *Outputs) present(o MeasureOptions, rows []int) error {
 	if o.Absent {
 		return nil
 	}
@@ -338,8 +341,8 @@ func (out *Outputs) present(o MeasureOptions, n int, rows func(k int) int) error
 	if out.Kind == Labels {
 		what = "label"
 	}
-	for k := range n {
-		if rows(k) == 0 {
+	for k, n := range rows {
+		if n == 0 {
 			return lacking("evaluate: %s %s has no rows, so its recall and AUROC are not defined: give rows of it, or allow it to be absent (Absent, --absent)", what, out.name(k))
 		}
 	}
@@ -378,8 +381,18 @@ func shareOf(of, is func(i int) bool, none string) func(Draw) (float64, error) {
 	}
 }
 
-// rankings are the means of AUROC and of average precision.
-func rankings(ranks []*ranking, which func(i int) string) []named {
+// rankings are the means of AUROC and of average precision over n rankings of that many rows.
+func rankings(n, rows int, of func(i int) *ranking, which func(i int) string) []named {
+	if n*rows > mostRanked {
+		none := func(Draw) (float64, error) {
+			return 0, lacking("evaluate: %d rows are not ranked for each of %d: together these may be %d", rows, n, mostRanked)
+		}
+		return []named{{"AUROC", none}, {"average precision", none}}
+	}
+	ranks := make([]*ranking, n)
+	for i := range ranks {
+		ranks[i] = of(i)
+	}
 	mean := func(f func(r *ranking, d Draw) (float64, error)) func(Draw) (float64, error) {
 		return func(d Draw) (float64, error) {
 			sum := 0.0
@@ -421,12 +434,11 @@ func (out *Outputs) labels(o MeasureOptions) (*Measured, []named, error) {
 		return nil, nil, lacking("evaluate: no row has a label")
 	}
 	y, s := pick(out.Truth, n, rows), pick(out.Scores, n, rows)
-	if err := out.present(o, n, func(k int) (of int) {
-		for i := k; i < len(y); i += n {
-			of += int(one(y[i] == 1))
-		}
-		return of
-	}); err != nil {
+	of := make([]int, n)
+	for i, k := range y {
+		of[i%n] += max(k, 0)
+	}
+	if err := out.present(o, of); err != nil {
 		return nil, nil, err
 	}
 	p, limit := s, 0.5
@@ -462,11 +474,38 @@ func (out *Outputs) labels(o MeasureOptions) (*Measured, []named, error) {
 		{"micro F1", reported(func(r *MultiReport) float64 { return r.Micro.F1 })},
 		{"macro F1", reported(func(r *MultiReport) float64 { return r.Macro.F1 })},
 	}
-	macroOf := func(f func([]float64, []int, int, ...Option) ([]float64, error), x []float64) func(Draw) (float64, error) {
-		return func(d Draw) (float64, error) { return macro(f(x, y, n, Weighted(d.Counts))) }
+	list = append(list, rankings(n, len(rows), func(k int) *ranking {
+		var known []int
+		c, positive := make([]float64, len(rows)), make([]bool, len(rows))
+		for i := range rows {
+			if c[i], positive[i] = s[i*n+k], y[i*n+k] == 1; y[i*n+k] != None {
+				known = append(known, i)
+			}
+		}
+		return rank(c, positive, known)
+	}, func(k int) string { return "label " + out.name(k) })...)
+	losses := make([]float64, len(y))
+	for i, of := range y {
+		if losses[i] = logLoss(p[i]); of == 0 {
+			losses[i] = logLoss(1 - p[i])
+		}
 	}
-	return m, append(list, named{"AUROC", macroOf(LabelAUROCs, s)}, named{"average precision", macroOf(LabelAveragePrecisions, s)},
-		named{"log loss", macroOf(LabelLogLosses, p)}), nil
+	return m, append(list, named{"log loss", func(d Draw) (float64, error) {
+		mean := 0.0
+		for k := range n {
+			sum, weight := 0.0, 0.0
+			for i, w := range d.Counts {
+				if y[i*n+k] != None {
+					sum, weight = sum+w*losses[i*n+k], weight+w
+				}
+			}
+			if weight == 0 {
+				return 0, lacking("evaluate: label %s is not known of any row", out.name(k))
+			}
+			mean += sum / weight / float64(n)
+		}
+		return mean, nil
+	}}), nil
 }
 
 // checkUnit refuses what are no probabilities.
@@ -527,7 +566,7 @@ func (out *Outputs) anomalies() (*Measured, []named, []int, error) {
 		return nil, nil, nil, lacking("evaluate: %d of the %d rows with a label are anomalies; there must be rows of both kinds", yes, len(y))
 	}
 	m := &Measured{Rows: len(rows), Without: len(out.Truth) - len(rows), Names: out.names(1)}
-	list := rankings([]*ranking{rank(s, positive)}, func(int) string { return "anomalies" })
+	list := rankings(1, len(y), func(int) *ranking { return rank(s, positive, every(len(y))) }, func(int) string { return "anomalies" })
 	if flags != nil {
 		is, flag, clean := func(i int) bool { return positive[i] }, func(i int) bool { return flags[i] }, func(i int) bool { return !positive[i] }
 		list = append(list, named{"precision of the flag", shareOf(flag, is, "no row is flagged")},

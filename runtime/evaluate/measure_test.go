@@ -92,9 +92,26 @@ func TestMeasure(t *testing.T) {
 	near(t, "exact match", l.Plain.Exact)(got["exact match"].Value, nil)
 	near(t, "Hamming loss", l.Plain.Hamming)(got["Hamming loss"].Value, nil)
 	near(t, "AUROC of labels", l.Plain.AUROC)(got["AUROC"].Value, nil)
+	near(t, "average precision of labels", mean(l.Plain.Precisions))(got["average precision"].Value, nil)
+	near(t, "log loss of labels", mean(l.Plain.LogLosses))(got["log loss"].Value, nil)
 	near(t, "micro F1", l.Plain.Averages["micro"].F1[0])(got["micro F1"].Value, nil)
 	if m.Confusion() != nil || len(m.Each) != 3 {
 		t.Errorf("%+v", m)
+	}
+
+	some := append([]int{}, l.Truth...)
+	for i := range some {
+		if i%5 == 2 {
+			some[i] = evaluate.None
+		}
+	}
+	m, got = measured(t, evaluate.Outputs{Kind: evaluate.Labels, Scale: evaluate.Probabilities, Scores: l.P, Width: 3, Truth: some}, evaluate.MeasureOptions{})
+	for name, f := range map[string]func([]float64, []int, int, ...evaluate.Option) ([]float64, error){"AUROC": evaluate.LabelAUROCs, "average precision": evaluate.LabelAveragePrecisions, "log loss": evaluate.LabelLogLosses} {
+		each, err := f(l.P, some, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		near(t, name+" of labels that are known", mean(each))(got[name].Value, nil)
 	}
 
 	n := &r.Numbers
@@ -113,6 +130,27 @@ func TestMeasure(t *testing.T) {
 	}
 	if b, err := json.Marshal(m); err != nil || !strings.Contains(string(b), `"r2":null`) {
 		t.Errorf("%s, %v", b, err)
+	}
+}
+
+func mean(x []float64) (m float64) {
+	for _, v := range x {
+		m += v / float64(len(x))
+	}
+	return m
+}
+
+// TestMeasureBounded leaves out what would take memory without end.
+func TestMeasureBounded(t *testing.T) {
+	const classes, rows = 4100, 4200
+	o := evaluate.Outputs{Kind: evaluate.Classes, Scale: evaluate.Logits, Scores: make([]float64, classes*rows), Width: classes, Truth: make([]int, rows)}
+	for i := range rows {
+		o.Truth[i] = i % classes
+		o.Scores[i*classes+i%classes] = 1
+	}
+	m, got := measured(t, o, evaluate.MeasureOptions{Draws: 2})
+	if m.Table != nil || !strings.Contains(got["AUROC"].Why, "4200 rows are not ranked for each of 4100") || got["accuracy"].Value != 1 {
+		t.Errorf("%v, %+v", m.Table != nil, got["AUROC"])
 	}
 }
 

@@ -145,15 +145,21 @@ func newRanking(what string, scores []float64, positive []bool, both bool, o []O
 	if err != nil {
 		return nil, c, err
 	}
-	return rank(scores, positive), c, nil
+	return rank(scores, positive, every(len(scores))), c, nil
 }
 
-// rank orders rows by scores that are numbers.
-func rank(scores []float64, positive []bool) *ranking {
-	r := &ranking{order: make([]int, len(scores)), positive: positive}
-	for i := range r.order {
-		r.order[i] = i
+// every lists rows from 0 on.
+func every(n int) []int {
+	rows := make([]int, n)
+	for i := range rows {
+		rows[i] = i
 	}
+	return rows
+}
+
+// rank orders some rows by scores that are numbers; the list of rows becomes its own.
+func rank(scores []float64, positive []bool, rows []int) *ranking {
+	r := &ranking{order: rows, positive: positive}
 	slices.SortFunc(r.order, func(a, b int) int { return cmp.Or(cmp.Compare(scores[b], scores[a]), cmp.Compare(a, b)) })
 	for i := range r.order {
 		if i+1 == len(r.order) || scores[r.order[i]] != scores[r.order[i+1]] {

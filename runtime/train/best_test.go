@@ -228,6 +228,46 @@ func TestBestByRefuses(t *testing.T) {
 	}
 }
 
+// TestOverRowsWithoutLabel hands on rows without a label as -1, and rows in whatever batches they come.
+func TestOverRowsWithoutLabel(t *testing.T) {
+	x, y := spec.Input("x", 12), spec.Labels("y", 4).Optional()
+	logits := x.Then(spec.Dense(4))
+	valid := weightedRows(70)
+	o := options()
+	o.Batch, o.Valid, o.BestBy = 32, valid, Least("known")
+	o.Metrics = []Metric{Accuracy(logits, y), OverRows("known", logits, y, func(scores []float64, labels []int) (float64, error) {
+		right, known := 0.0, 0.0
+		for i, want := range valid.I64("y") {
+			if labels[i] != int(want) {
+				t.Fatalf("row %d has the label %d, want %d", i, labels[i], want)
+			}
+			if want < 0 {
+				continue
+			}
+			known++
+			best := 0
+			for k := range 4 {
+				if scores[4*i+k] > scores[4*i+best] {
+					best = k
+				}
+			}
+			if best == int(want) {
+				right++
+			}
+		}
+		return right / known, nil
+	})}
+	r, err := Fit(context.Background(), spec.NewModel("m", spec.CrossEntropy(logits, y)), weightedRows(96), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range r.History {
+		if a, b := e.Valid.Metrics["accuracy"], e.Valid.Metrics["known"]; math.Abs(a-b) > 1e-6 || a == 0 {
+			t.Errorf("epoch %d: %v over all rows, the accuracy is %v", e.Number, b, a)
+		}
+	}
+}
+
 // TestOverTrainingRows measures the training rows where there are none for validation, in their order.
 func TestOverTrainingRows(t *testing.T) {
 	m := newMeasurable()
