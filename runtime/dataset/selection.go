@@ -10,7 +10,7 @@ import (
 // a [BatchSource], and takes 8 bytes a row. A Selection never changes: methods return others. Those that can fail return
 // one that remembers the error: Err returns it, and so does every use. It is safe for concurrent use.
 type Selection struct {
-	all  *int // the same for all that is chosen of the same rows
+	all   *int // the same for all that is chosen of the same rows
 	src   BatchSource
 	cols  []Column
 	n     int
