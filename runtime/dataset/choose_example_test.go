@@ -39,7 +39,7 @@ func ExampleWindows() {
 	// Output: [x f32[3 32] recording i64[] y i64[] subject i64[]] 10 5 <nil> <nil>
 }
 
-// Hundred labels of all rows are drawn once, kept in a file, and found again.
+// A hundred labels are drawn once, kept in a file, and found again.
 func ExampleReadIndex() {
 	dir, err := os.MkdirTemp("", "index")
 	if err != nil {
@@ -49,7 +49,7 @@ func ExampleReadIndex() {
 	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, "few.txt")
 	rows := dataset.Digits().Train
-	index, err := dataset.NewIndex(rows, rows.Stratified("y", 100, 1).Rows(), "stratified by y, seed 1")
+	index, err := dataset.NewIndex(rows, rows.Stratified("y", 100, 1), "stratified by y, seed 1")
 	if err == nil {
 		err = dataset.WriteIndex(path, index)
 	}
@@ -61,7 +61,7 @@ func ExampleReadIndex() {
 		return
 	}
 	keep, err := index.Of(rows)
-	fmt.Println(len(keep), index.Drawn, rows.Unlabel("y", keep).Len() == rows.Len(), err)
+	fmt.Println(len(keep), index.Drawn, rows.Unlabel("y", rows.Select(keep)).Len() == rows.Len(), err)
 	_, err = index.Of(dataset.Digits().Test.Head(10))
 	fmt.Println(err != nil)
 	// Output:
@@ -87,7 +87,7 @@ func TestMistakesInChoosingNameTheLine(t *testing.T) {
 	errs := []error{
 		one.Err(), two.Err(), // at their own lines
 		steps.Stratified("recording", 2, 1).Err(),
-		dataset.All(steps).Unlabel("recording", []int{300}).Err(),
+		dataset.All(steps).Unlabel("recording", dataset.All(steps)).Err(),
 		dataset.Windows(steps, dataset.WindowOptions{}).Err(),
 		dataset.Mix(steps, 1, recordings, 0).Err(),
 		steps.Without("x", "recording").Err(),

@@ -25,22 +25,61 @@ type Index struct {
 	Drawn string // how the rows were drawn, in a line of words
 }
 
-// NewIndex returns the index of rows of the data, whose hash it makes; drawn says how the rows were drawn, such as
-// "balanced by y, seed 1". [Until] makes it cancellable.
-// Errors: those of the data; no rows; a row that does not exist, or comes twice; drawn is not one line of at most 1,000 bytes.
-func NewIndex(data Source, rows []int, drawn string) (Index, error) {
-	if _, err := checkSource(data); err != nil {
+// NewIndex returns the index of rows that were chosen from the data by methods of a [Table], a [Selection] or [Pictures]. Both are
+// hashed; drawn says how the rows were drawn, such as "balanced by y, seed 1":
+//
+//	dataset.NewIndex(rows, rows.Balanced("y", 100, 1), "balanced by y, seed 1")
+//
+// Errors: those of a source; chosen rows that are not those of the data, or come twice; drawn is not one line of at most 1,000
+// bytes.
+func NewIndex(data, chosen Source, drawn string) (Index, error) {
+	for _, src := range []Source{data, chosen} {
+		if _, err := checkSource(src); err != nil {
+			return Index{}, err
+		}
+	}
+	x := Index{Data: data.Len(), Drawn: drawn, Hash: strings.Repeat("0", 64)}
+	at := make(map[int]int, x.Data) // where the data have a row
+	for i, r := range asRead(data) {
+		at[r] = i
+	}
+	for i, r := range asRead(chosen) {
+		k, ok := at[r]
+		if !ok {
+			return Index{}, fmt.Errorf("dataset: chosen row %d, which is row %d of what was read, is not one of the data's", i, r)
+		}
+		x.Rows = append(x.Rows, k)
+	}
+	if err := x.check(); err != nil { // before the pass over the data
 		return Index{}, err
 	}
-	x := Index{Rows: slices.Clone(rows), Data: data.Len(), Drawn: drawn, Hash: strings.Repeat("0", 64)}
-	err := x.check() // before the pass over the data
-	if err == nil {
-		x.Hash, err = Hash(data)
-	}
+	want, err := Hash(chosen)
 	if err != nil {
 		return Index{}, err
 	}
+	if got, err := Hash(All(data).Select(x.Rows)); err != nil {
+		return Index{}, err
+	} else if got != want {
+		return Index{}, errors.New("dataset: the chosen rows are others than those of the same numbers in the data: they were chosen from something else, or have changed since")
+	}
+	if x.Hash, err = Hash(data); err != nil {
+		return Index{}, err
+	}
 	return x, nil
+}
+
+// asRead returns, for each row of a source, its number in what it was chosen from.
+func asRead(src Source) []int {
+	if c, ok := src.(interface{ chosen() []int }); ok {
+		if rows := c.chosen(); rows != nil {
+			return rows
+		}
+	}
+	rows := make([]int, src.Len())
+	for i := range rows {
+		rows[i] = i
+	}
+	return rows
 }
 
 const (

@@ -18,7 +18,7 @@ import (
 func TestIndex(t *testing.T) {
 	tab := numbers(t, 100, 4)
 	few := tab.Balanced("y", 20, 1)
-	x, err := NewIndex(tab, few.Rows(), "balanced by y, seed 1")
+	x, err := NewIndex(tab, few, "balanced by y, seed 1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,6 +36,14 @@ func TestIndex(t *testing.T) {
 			t.Errorf("%s: %v, %v", name, rows, err)
 		}
 	}
+	// Rows of a part are numbered within it, however they were chosen.
+	part := tab.Select([]int{40, 30, 20, 10})
+	for name, c := range map[string]Source{"from the part": part.Select([]int{3, 1}), "from all": tab.Select([]int{10, 30}), "by a selection": All(plain{tab}).Select([]int{10, 30})} {
+		x, err := NewIndex(part, c, "")
+		if err != nil || !slices.Equal(x.Rows, []int{3, 1}) {
+			t.Errorf("%s: %v, %v", name, x.Rows, err)
+		}
+	}
 	changed := numbers(t, 100, 4)
 	changed.F32("x")[7]++
 	_, err = got.Of(changed)
@@ -47,7 +55,7 @@ func TestIndex(t *testing.T) {
 	_, err = Index{}.Of(tab)
 	wantError(t, err, "the index has no rows")
 	order := []int{5, 0, 99} // which is kept
-	if x, err = NewIndex(tab, order, ""); err != nil {
+	if x, err = NewIndex(tab, tab.Select(order), ""); err != nil {
 		t.Fatal(err)
 	}
 	if err := WriteIndex(path, x); err != nil {
@@ -66,19 +74,29 @@ func TestIndexMistakes(t *testing.T) {
 		"the index has row -1 of data that have 10": {-1},
 		"the index has row 1 twice":                 {3, 1, 3, 1},
 	} {
-		_, err := NewIndex(tab, rows, "by hand")
-		wantError(t, err, want)
 		wantError(t, WriteIndex(filepath.Join(t.TempDir(), "x"), Index{Rows: rows, Data: 10, Hash: strings.Repeat("a", 64)}), want)
 	}
 	for _, drawn := range []string{"two\nlines", " begins with a space", strings.Repeat("x", 1001), "\xff", "a\x00b"} {
-		_, err := NewIndex(tab, []int{1}, drawn)
+		_, err := NewIndex(tab, tab.Head(1), drawn)
 		wantError(t, err, "one line of at most 1000 bytes")
 	}
-	_, err := NewIndex(nil, []int{1}, "")
+	_, err := NewIndex(nil, tab, "")
 	wantError(t, err, "the source is nil")
+	other := numbers(t, 10, 3)
+	other.F32("x")[2] = 9
+	for want, c := range map[string][2]Source{
+		"the source is nil":         {tab, nil},
+		"Head: n must be":           {tab, tab.Head(0)},
+		"the index has row 3 twice": {tab, tab.Select([]int{3, 1, 3})},
+		"chosen row 1, which is row 9 of what was read, is not one of the data's": {tab.Head(9), tab.Select([]int{3, 9})},
+		"the chosen rows are others than those of the same numbers in the data":   {tab, other.Select([]int{1, 5})},
+	} {
+		_, err := NewIndex(c[0], c[1], "by hand")
+		wantError(t, err, want)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := NewIndex(Until(ctx, tab), []int{1}, ""); !errors.Is(err, context.Canceled) {
+	if _, err := NewIndex(Until(ctx, tab), tab.Head(1), ""); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 	good := "lamina index 1\ndata 10\nsha256 " + strings.Repeat("ab", 32) + "\ndrawn by hand\n"

@@ -141,56 +141,68 @@ func asTheyCome(c chooser, column string, n int, seed uint64) ([]int, error) {
 	return picked, nil
 }
 
-// Unlabel returns the table with the labels of all rows but those in keep made -1, which is none
-// (spec.Labels(…).Optional()): all rows train, and few are labelled. Row numbers are those of this table; none keeps no label:
+// Unlabel returns the table with all labels made -1, which is none (spec.Labels(…).Optional()), but those of the rows that keep
+// has: all rows train, and few are labelled. A nil keep keeps none:
 //
-//	rows.Unlabel("y", rows.Balanced("y", 100, 1).Rows())
+//	rows.Unlabel("y", rows.Balanced("y", 100, 1))
 //
-// Errors: the column is not of single int64 values; a row that does not exist or is named twice; rows of which only one
-// keeps the label though they are the same one.
-func (t *Table) Unlabel(column string, keep []int) *Table {
+// Errors: the column is not of single int64 values; keep is a mistake, is not chosen from the same table, or has a row that this
+// one does not have.
+func (t *Table) Unlabel(column string, keep *Table) *Table {
 	if t.Err() != nil {
 		return t
 	}
-	_, named, err := t.integers(column)
-	var kept []bool
-	if err == nil {
-		kept, err = keeps(keep, t.n)
-	}
-	if err != nil {
+	if _, _, err := t.integers(column); err != nil {
 		return t.with("Unlabel: %v", err)
 	}
 	c := t.find(column)
+	var rows []int
+	if keep != nil {
+		if keep.err != nil {
+			return keep
+		}
+		if k := keep.find(column); k == nil || k.DType != I64 || &k.i64[0] != &c.i64[0] {
+			return t.with("Unlabel: the rows to keep are not chosen from this table")
+		}
+		rows = keep.Rows()
+	}
+	own, err := keeps(rows, t.Rows())
+	if err != nil {
+		return t.with("Unlabel: %v", err)
+	}
 	d := *c
 	d.i64 = slices.Repeat([]int64{-1}, len(c.i64))
-	for _, r := range keep {
-		d.i64[t.at(r)] = c.i64[t.at(r)]
-	}
-	for i, k := range kept {
-		if at := t.at(i); !k && d.i64[at] != -1 {
-			return t.with("Unlabel: row %d is the same as one that keeps %s, row %d of the data, so name both or none", i, named, at)
+	for i, k := range own {
+		if at := t.at(i); k {
+			d.i64[at] = c.i64[at]
 		}
 	}
 	return t.edit(c, d)
 }
 
-// keeps returns which of n rows are named.
-func keeps(keep []int, n int) ([]bool, error) {
-	kept := make([]bool, n)
+// keeps returns which of rows are among those to keep. Errors: one of these is not there.
+func keeps(keep, rows []int) ([]bool, error) {
+	left := make(map[int]bool, len(keep))
 	for _, r := range keep {
-		switch {
-		case r < 0 || r >= n:
-			return nil, rule(fmt.Sprintf("no row %d in a table of %d", r, n))
-		case kept[r]:
-			return nil, rule(fmt.Sprintf("row %d is named twice", r))
+		left[r] = true
+	}
+	kept := make([]bool, len(rows))
+	for i, r := range rows {
+		_, kept[i] = left[r]
+		if kept[i] {
+			left[r] = false
 		}
-		kept[r] = true
+	}
+	for _, r := range keep {
+		if left[r] {
+			return nil, rule(fmt.Sprintf("row %d of the data is to keep its label, and is not one of these %d", r, len(rows)))
+		}
 	}
 	return kept, nil
 }
 
-// Unlabel is [Table.Unlabel]. A row that the selection has more than once may keep its label in one place and not in another.
-func (s *Selection) Unlabel(column string, keep []int) *Selection {
+// Unlabel is [Table.Unlabel].
+func (s *Selection) Unlabel(column string, keep *Selection) *Selection {
 	if s.Err() != nil {
 		return s
 	}
@@ -201,11 +213,21 @@ func (s *Selection) Unlabel(column string, keep []int) *Selection {
 	case s.cols[at].DType != I64 || s.cols[at].Width() != 1:
 		return s.failed("Unlabel", rule(fmt.Sprintf("column %q is %s; labels are one i64 a row", column, s.cols[at].typ())))
 	}
-	kept, err := keeps(keep, s.n)
+	var rows []int
+	if keep != nil {
+		if keep.err != nil {
+			return keep
+		}
+		if keep.all != s.all {
+			return s.failed("Unlabel", rule("the rows to keep are not chosen from these"))
+		}
+		rows = keep.Numbers()
+	}
+	kept, err := keeps(rows, s.Numbers())
 	if err != nil {
 		return s.failed("Unlabel", err)
 	}
-	return &Selection{src: &unlabelled{s, column, kept}, cols: s.cols, n: s.n, group: s.group}
+	return &Selection{all: new(int), src: &unlabelled{s, column, kept}, cols: s.cols, n: s.n, group: s.group}
 }
 
 // unlabelled is a selection without most of its labels.

@@ -100,25 +100,36 @@ func TestBalancedLeavesOutWhatHasNoLabel(t *testing.T) {
 
 func TestUnlabel(t *testing.T) {
 	tab := uneven(t)
-	keep := tab.Balanced("label", 4, 1).Rows()
+	keep := tab.Balanced("label", 4, 1)
 	few := tab.Unlabel("label", keep)
 	for i, v := range few.I64("label") {
-		if want := tab.I64("label")[i]; slices.Contains(keep, i) && v != want || !slices.Contains(keep, i) && v != -1 {
+		if want, kept := tab.I64("label")[i], slices.Contains(keep.Rows(), i); kept && v != want || !kept && v != -1 {
 			t.Errorf("row %d has the label %d, it was %d", i, v, want)
 		}
 	}
 	if few.Len() != 120 || &few.F32("x")[0] != &tab.F32("x")[0] {
 		t.Error("other columns were copied")
 	}
-	// In a part of the table, by its own numbers; the rest of the table stays as it was.
-	part := tab.Select([]int{50, 3, 7})
-	if got := part.Unlabel("label", []int{1}).I64("label"); got[0] != -1 || got[1] != tab.I64("label")[3] || got[2] != -1 {
-		t.Errorf("a part's labels are %v", got)
+	// Rows of a part are meant by what they are, not by where they stand.
+	part := tab.Select([]int{3, 50, 3, 7})
+	for name, got := range map[string][]int64{
+		"chosen from the part": part.Unlabel("label", part.Select([]int{0})).I64("label"),
+		"chosen from all":      part.Unlabel("label", tab.Select([]int{3})).I64("label"),
+		"chosen twice":         part.Unlabel("label", part.Select([]int{0, 2, 0})).I64("label"),
+		"by a selection": func() []int64 {
+			s := All(plain{tab})
+			return collected(t, s.Select([]int{3, 50, 3, 7}).Unlabel("label", s.Select([]int{3}))).I64("label")
+		}(),
+	} {
+		if want := tab.I64("label")[3]; !slices.Equal(got, []int64{want, -1, want, -1}) {
+			t.Errorf("%s: the labels are %v", name, got)
+		}
 	}
 	if got := tab.Unlabel("label", nil).I64("label"); slices.Max(got) != -1 {
 		t.Error("a label was kept")
 	}
-	if v, _, err := All(plain{tab}).Unlabel("label", keep).integers("label"); err != nil || !slices.Equal(v, few.I64("label")) {
+	s := All(plain{tab})
+	if v, _, err := s.Unlabel("label", s.Balanced("label", 4, 1)).integers("label"); err != nil || !slices.Equal(v, few.I64("label")) {
 		t.Errorf("by a selection the labels are %v, %v", v, err)
 	}
 }
@@ -127,34 +138,34 @@ func TestDrawMistakes(t *testing.T) {
 	tab := uneven(t)
 	gap := grouped(t, 12, func(i int) int64 { return int64(i%3) * 2 }, func(i int) int64 { return int64(i) - 3 }, func(int) int64 { return -1 })
 	for want, draw := range map[string]func() *Table{
-		`Stratified: 3 rows are fewer than the 4 classes of "label"`:              func() *Table { return tab.Stratified("label", 3, 1) },
-		`Stratified: 101 rows are wanted, but "label" is a label in 100 only`:     func() *Table { return tab.Stratified("label", 101, 1) },
-		`Stratified: class 1 of "group" has no rows, and labels go up to 4`:       func() *Table { return gap.Stratified("group", 3, 1) },
-		`Stratified: row 0: "label" is -3; labels count from 0, and -1 is none`:   func() *Table { return gap.Stratified("label", 3, 1) },
-		`Stratified: "time" is -1, no label, in all 12 rows`:                      func() *Table { return gap.Stratified("time", 3, 1) },
-		`Stratified: no column "z"`:                                               func() *Table { return tab.Stratified("z", 3, 1) },
-		`Stratified: column "x" is f32[2]; one i64 a row is needed`:               func() *Table { return tab.Stratified("x", 3, 1) },
-		`Stratified: -5 rows are fewer than the 4 classes`:                        func() *Table { return tab.Stratified("label", -5, 1) },
-		`AsTheyCome: 0 rows are fewer than the 4 classes of "label"`:              func() *Table { return tab.AsTheyCome("label", 0, 1) },
-		`AsTheyCome: 101 rows are wanted, but "label" is a label in 100 only`:     func() *Table { return tab.AsTheyCome("label", 101, 1) },
-		`AsTheyCome: class 1 of "group" has no rows`:                              func() *Table { return gap.AsTheyCome("group", 3, 1) },
-		`Balanced: class 1 of "group" has no rows, and labels go up to 4`:         func() *Table { return gap.Balanced("group", 3, 1) },
-		`Balanced: 8 rows need 2 of each class, but "label" is 3 in 1 rows only`:  func() *Table { return tab.Balanced("label", 8, 1) },
-		`Unlabel: no row 120 in a table of 120`:                                   func() *Table { return tab.Unlabel("label", []int{3, 120}) },
-		`Unlabel: no row -1 in a table of 120`:                                    func() *Table { return tab.Unlabel("label", []int{-1}) },
-		`Unlabel: row 3 is named twice`:                                           func() *Table { return tab.Unlabel("label", []int{3, 2, 3}) },
-		`Unlabel: no column "z"`:                                                  func() *Table { return tab.Unlabel("z", nil) },
-		`Unlabel: column "x" is f32[2]`:                                           func() *Table { return tab.Unlabel("x", nil) },
-		`Unlabel: row 1 is the same as one that keeps "label", row 7 of the data`: func() *Table { return tab.Select([]int{7, 7}).Unlabel("label", []int{0}) },
-		`the table is nil`: func() *Table { return (*Table)(nil).Unlabel("y", nil) },
-		`Head: n must be`:  func() *Table { return tab.Head(0).AsTheyCome("y", 1, 1) },
+		`Stratified: 3 rows are fewer than the 4 classes of "label"`:                 func() *Table { return tab.Stratified("label", 3, 1) },
+		`Stratified: 101 rows are wanted, but "label" is a label in 100 only`:        func() *Table { return tab.Stratified("label", 101, 1) },
+		`Stratified: class 1 of "group" has no rows, and labels go up to 4`:          func() *Table { return gap.Stratified("group", 3, 1) },
+		`Stratified: row 0: "label" is -3; labels count from 0, and -1 is none`:      func() *Table { return gap.Stratified("label", 3, 1) },
+		`Stratified: "time" is -1, no label, in all 12 rows`:                         func() *Table { return gap.Stratified("time", 3, 1) },
+		`Stratified: no column "z"`:                                                  func() *Table { return tab.Stratified("z", 3, 1) },
+		`Stratified: column "x" is f32[2]; one i64 a row is needed`:                  func() *Table { return tab.Stratified("x", 3, 1) },
+		`Stratified: -5 rows are fewer than the 4 classes`:                           func() *Table { return tab.Stratified("label", -5, 1) },
+		`AsTheyCome: 0 rows are fewer than the 4 classes of "label"`:                 func() *Table { return tab.AsTheyCome("label", 0, 1) },
+		`AsTheyCome: 101 rows are wanted, but "label" is a label in 100 only`:        func() *Table { return tab.AsTheyCome("label", 101, 1) },
+		`AsTheyCome: class 1 of "group" has no rows`:                                 func() *Table { return gap.AsTheyCome("group", 3, 1) },
+		`Balanced: class 1 of "group" has no rows, and labels go up to 4`:            func() *Table { return gap.Balanced("group", 3, 1) },
+		`Balanced: 8 rows need 2 of each class, but "label" is 3 in 1 rows only`:     func() *Table { return tab.Balanced("label", 8, 1) },
+		`Unlabel: row 5 of the data is to keep its label, and is not one of these 2`: func() *Table { return tab.Select([]int{7, 3}).Unlabel("label", tab.Head(6).Select([]int{3, 5})) },
+		`Unlabel: the rows to keep are not chosen from this table`:                   func() *Table { return tab.Unlabel("label", uneven(t).Head(2)) },
+		`Select: no row 120`:            func() *Table { return tab.Unlabel("label", tab.Select([]int{120})) },
+		`Unlabel: no column "z"`:        func() *Table { return tab.Unlabel("z", nil) },
+		`Unlabel: column "x" is f32[2]`: func() *Table { return tab.Unlabel("x", nil) },
+		`the table is nil`:              func() *Table { return (*Table)(nil).Unlabel("y", nil) },
+		`Head: n must be`:               func() *Table { return tab.Head(0).AsTheyCome("y", 1, 1) },
 	} {
 		wantError(t, draw().Err(), want)
 	}
 	all := All(plain{tab})
 	for want, draw := range map[string]func() *Selection{
-		`Unlabel: no row 120 in a table of 120`:                 func() *Selection { return all.Unlabel("label", []int{120}) },
-		`Unlabel: row 3 is named twice`:                         func() *Selection { return all.Unlabel("label", []int{3, 3}) },
+		`Unlabel: row 5 of the data is to keep its label, and is not one of these 2`: func() *Selection { return all.Select([]int{7, 3}).Unlabel("label", all.Select([]int{3, 5})) },
+		`Unlabel: the rows to keep are not chosen from these`:                        func() *Selection { return all.Unlabel("label", All(plain{tab}).Head(2)) },
+		`Select: no row 120`: func() *Selection { return all.Unlabel("label", all.Select([]int{120})) },
 		`Unlabel: no column "z"; the columns are x f32[2]`:      func() *Selection { return all.Unlabel("z", nil) },
 		`Unlabel: column "x" is f32[2]; labels are one i64 a r`: func() *Selection { return all.Unlabel("x", nil) },
 	} {

@@ -56,8 +56,8 @@ const maxMixed = 1 << 20
 // [Table.Unlabel](column, nil).
 //
 // A source that is not a [BatchSource] is asked for one row at a time; rows of one such source on both sides are chosen from one
-// [All]. Errors (of Err, and of every use): those of a source; counts that are not from 1 to 1,048,576; columns that differ; a column of no integers that is in one source only;
-// a source that is a Mixture.
+// [All]. Errors (of Err, and of every use): those of a source; counts that are not from 1 to 1,048,576; columns that differ; a
+// column of no integers that is in one source only; a source that is a Mixture.
 func Mix(first Source, n int, second Source, m int) *Mixture {
 	x := &Mixture{}
 	for i, p := range []struct {

@@ -10,6 +10,7 @@ import (
 // a [BatchSource], and takes 8 bytes a row. A Selection never changes: methods return others. Those that can fail return
 // one that remembers the error: Err returns it, and so does every use. It is safe for concurrent use.
 type Selection struct {
+	all   *int // the same for all that is chosen of the same rows
 	src   BatchSource
 	cols  []Column
 	n     int
@@ -34,9 +35,9 @@ func All(src Source) *Selection {
 	}
 	if t, ok := src.(*Table); ok && t.rows != nil {
 		whole := &Table{n: t.cols[0].values() / t.cols[0].width, cols: t.cols}
-		return &Selection{src: several(whole), cols: cols, n: t.n, rows: t.rows}
+		return &Selection{all: new(int), src: several(whole), cols: cols, n: t.n, rows: t.rows}
 	}
-	return &Selection{src: several(src), cols: cols, n: src.Len()}
+	return &Selection{all: new(int), src: several(src), cols: cols, n: src.Len()}
 }
 
 var errNilSelection = errors.New("dataset: the selection is nil")

@@ -75,13 +75,13 @@ func TestSelectionChoosesAsTable(t *testing.T) {
 			func(s *Selection) chosen { return chosen{s.AsTheyCome("label", 7, 1), s.AsTheyCome("label", 120, 1)} }},
 		"Select": {func() chosen { return chosen{tab.Select([]int{7, 7, 3}), tab.Head(5)} },
 			func(s *Selection) chosen { return chosen{s.Select([]int{7, 7, 3}), s.Head(5)} }},
-		"Unlabel": {func() chosen { return chosen{tab.Unlabel("y", []int{5, 2}), tab.Unlabel("y", nil)} },
-			func(s *Selection) chosen { return chosen{s.Unlabel("y", []int{5, 2}), s.Unlabel("y", nil)} }},
+		"Unlabel": {func() chosen { return chosen{tab.Unlabel("y", tab.Select([]int{5, 2})), tab.Unlabel("y", nil)} },
+			func(s *Selection) chosen { return chosen{s.Unlabel("y", s.Select([]int{5, 2})), s.Unlabel("y", nil)} }},
 		"chosen twice": {func() chosen {
-			return chosen{tab.Select([]int{9, 4, 8}).Select([]int{2, 0}), tab.Head(9).Unlabel("y", []int{1}).Head(3)}
+			return chosen{tab.Select([]int{9, 4, 8}).Select([]int{2, 0}), tab.Head(9).Unlabel("y", tab.Select([]int{1})).Head(3)}
 		},
 			func(s *Selection) chosen {
-				return chosen{s.Select([]int{9, 4, 8}).Select([]int{2, 0}), s.Head(9).Unlabel("y", []int{1}).Head(3)}
+				return chosen{s.Select([]int{9, 4, 8}).Select([]int{2, 0}), s.Head(9).Unlabel("y", s.Select([]int{1})).Head(3)}
 			}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -49,7 +49,7 @@ func Windows(steps Source, o WindowOptions) *Selection {
 	if err != nil {
 		return (*Selection)(nil).failed("Windows", err)
 	}
-	return &Selection{src: w, cols: w.columns, n: len(w.starts)}
+	return &Selection{all: new(int), src: w, cols: w.columns, n: len(w.starts)}
 }
 
 // windows is a source of windows.

@@ -84,7 +84,7 @@ func TestMixedBits(t *testing.T) {
 		t.Error("two ranks that read sources row by row: other bits than one")
 	}
 	for name, r := range map[string]*Result{
-		"other labels": fit(dataset.Mix(few.Unlabel("y", []int{0}), 8, rest, 32), func(*Options) {}),
+		"other labels": fit(dataset.Mix(few.Unlabel("y", few.Head(1)), 8, rest, 32), func(*Options) {}),
 		"other rows":   fit(dataset.Mix(few, 8, rest.Head(140), 32), func(*Options) {}),
 		"other counts": fit(dataset.Mix(few, 9, rest, 31), func(*Options) {}),
 		"another seed": fit(mix, func(o *Options) { o.Seed = 6 }),
