@@ -353,3 +353,32 @@ func TestFittedOfSequences(t *testing.T) {
 		}
 	}
 }
+
+// TestEmbeddingInParts: an update in parts leaves the bits of one in one go in tables of
+// embeddings too, whose gradients are chains over the rows.
+func TestEmbeddingInParts(t *testing.T) {
+	var want string
+	for _, parts := range []int{1, 2, 4} {
+		x := spec.Categories("category", 4, 6)
+		h := x.Then(spec.Embeddings([]int{4, 6}, 3, 9)).Named("h")
+		m := spec.NewModel("m", spec.CrossEntropy(h.Then(spec.Dense(3).NoBias().Init(spec.Constant(0.1))), spec.Labels("y", 3)), spec.MSE(h, spec.Input("h0", 12)))
+		rows := tableRows(128)
+		i := 0
+		rows = rows.Join(dataset.From(make([]struct{}, 128), func(_ struct{}, row dataset.Row) {
+			for j, dst := 0, row.F32Slice("h0"); j < len(dst); j++ {
+				dst[j] = float32(random.New(uint64(i)).Normal(uint64(j)))
+			}
+			i++
+		}, dataset.Column{Name: "h0", DType: dataset.F32, Shape: []int{12}}))
+		r, err := Fit(t.Context(), m, rows, Options{Optimizer: optim.SGD(0.1), Epochs: 2, Batch: 32 / parts, Accumulate: parts, Seed: 3, ClipNorm: 100, Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := fmt.Sprintf("%x %x", r.params["embeddings1/table0"], r.params["embeddings1/table1"])
+		if want == "" {
+			want = got
+		} else if got != want {
+			t.Errorf("%d parts give other tables than one", parts)
+		}
+	}
+}
