@@ -1,6 +1,7 @@
 package spec_test
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
@@ -85,4 +86,26 @@ func TestFitMistakes(t *testing.T) {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}
+}
+
+// placeless finds the line of the declaration behind a node's layer.
+var placeless = regexp.MustCompile(` github\.com/[^ \n]*:\d+`)
+
+// TestTableText holds the text of layers of tables and signals to a golden file.
+func TestTableText(t *testing.T) {
+	models := declared()
+	x := spec.Input("x", 3).Optional()
+	k := spec.Tokens("k", 4, 7)
+	filled := x.Then(spec.LogScale(), spec.Clip(-3, 3), spec.FillMissing().Mean(), spec.MinMax())
+	more := spec.NewModel("more", spec.Huber(spec.Concat(0, filled, x.Then(spec.Present()), k.Then(spec.Embedding(7, 2), spec.Mean(0))).Then(spec.Dense(3)), x.Then(spec.Standardise()), 1),
+		spec.L1(spec.Categories("c", 3, 4).Then(spec.OneHotIDs(3, 4))), spec.L1(spec.Input("s", 9).Then(spec.LogMel(4, 4, 5, 1))))
+	all := ""
+	for _, m := range []*spec.Model{models["table"], more} {
+		text, err := m.Text()
+		if err != nil {
+			t.Fatal(err)
+		}
+		all += placeless.ReplaceAllString(text, "") + "\n" + m.Summary() + "\n"
+	}
+	golden(t, "tables.golden", all)
 }

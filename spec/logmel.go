@@ -94,12 +94,21 @@ func dft(window int) []float64 {
 	out := make([]float64, 2*bins*window)
 	for k := range bins {
 		for n := range window {
-			hann := 0.5 - 0.5*math.Cos(2*math.Pi*float64(n)/float64(window))
+			hann := 0.5 - float64(0.5*math.Cos(2*math.Pi*float64(n)/float64(window)))
 			sin, cos := math.Sincos(2 * math.Pi * float64(k*n%window) / float64(window))
-			out[k*window+n], out[(bins+k)*window+n] = hann*cos, -hann*sin
+			out[k*window+n], out[(bins+k)*window+n] = settled(hann*cos), settled(-hann*sin)
 		}
 	}
 	return out
+}
+
+// settled makes 0 of what is not 0 by rounding alone, which differs from one processor to the
+// next.
+func settled(x float64) float64 {
+	if math.Abs(x) < 1e-12 {
+		return 0
+	}
+	return x
 }
 
 // melBands returns the weights of frequencies in bands, [bins bands].

@@ -4,6 +4,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -86,6 +87,15 @@ func TestTable(t *testing.T) {
 	}
 	if in := verify.Inputs(opened.Graph()); len(in) != 2 || in[0].Type.String() != "f32[N 3]" || in[1].Type.String() != "i64[N 2]" {
 		t.Errorf("the inputs are %v", in)
+	}
+	whole, err := bundle.Load(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range whole.Sets {
+		if !slices.ContainsFunc(s.In["numeric"].F32, func(x float32) bool { return x != x }) {
+			t.Errorf("the %s lack no number", s.Name)
+		}
 	}
 	want, err := net.Over(t.Context(), rows)
 	if err != nil {

@@ -2,9 +2,9 @@ package engine
 
 import (
 	"fmt"
-	"math"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/compiler/plan"
 )
 
@@ -42,8 +42,9 @@ func (f *Fault) String() string {
 // FirstNonFinite runs a plan once more with every value kept and returns the
 // first step, in the order of execution, with a result that is not finite, or
 // nil. An input or a parameter that is not finite comes before all steps, with
-// the op FaultInput or FaultParam and the layer that reads it first. Nothing in the
-// store changes. kernels are those of [Options].
+// the op FaultInput or FaultParam and the layer that reads it first. A NaN in an input of
+// which the plan asks where it is one, and what is made of it directly, is a number that is
+// missing, and no fault. Nothing in the store changes. kernels are those of [Options].
 func FirstNonFinite(p *plan.Plan, s *Store, in Feed, at ir.Binding, u *Update, kernels ...Maker) (*Fault, error) {
 	e, err := newEngine(p, s, Options{Workers: 1, Kernels: kernels}, true)
 	if err != nil {
@@ -62,7 +63,7 @@ func FirstNonFinite(p *plan.Plan, s *Store, in Feed, at ir.Binding, u *Update, k
 			return nil, err
 		}
 	}
-	seen := make([]bool, len(p.Buffers))
+	seen, missing := make([]bool, len(p.Buffers)), e.missing()
 	for i := range p.Phases {
 		for _, id := range p.Phases[i].Steps() {
 			st := &p.Steps[id]
@@ -72,7 +73,7 @@ func FirstNonFinite(p *plan.Plan, s *Store, in Feed, at ir.Binding, u *Update, k
 					continue
 				}
 				seen[b] = true
-				if x, ok := e.bad(b); ok {
+				if x, ok := e.bad(b, missing[p.Root(b)]); ok {
 					kind := FaultInput
 					if buf.Kind == plan.Param {
 						kind = FaultParam
@@ -83,8 +84,15 @@ func FirstNonFinite(p *plan.Plan, s *Store, in Feed, at ir.Binding, u *Update, k
 			if e.changesStore(id) {
 				continue
 			}
+			lacks := false
+			for _, b := range st.In {
+				lacks = lacks || missing[p.Root(b)]
+			}
 			for _, b := range st.Out {
-				if x, ok := e.bad(b); ok {
+				if _, wrong := e.bad(b, false); wrong && lacks {
+					missing[p.Root(b)] = true
+				}
+				if x, ok := e.bad(b, lacks); ok {
 					return &Fault{st.Layer, st.Pos, st.Op.Name(), p.Buffers[b].Name, x}, nil
 				}
 			}
@@ -137,17 +145,30 @@ func (e *Engine) changesStore(id int) bool {
 	return false
 }
 
-// bad returns the first element of a float buffer that is not finite.
-func (e *Engine) bad(b int) (float64, bool) {
+// missing returns the inputs of which the plan asks where they are NaN (see ops.MayLack).
+func (e *Engine) missing() map[int]bool {
+	asked := map[int]bool{}
+	for i := range e.p.Steps {
+		s := &e.p.Steps[i]
+		if s.Op == (ops.Equal{}) && len(s.In) == 2 && s.In[0] == s.In[1] && e.p.Buffers[e.p.Root(s.In[0])].Kind == plan.Input {
+			asked[e.p.Root(s.In[0])] = true
+		}
+	}
+	return asked
+}
+
+// bad returns the first element of a float buffer that is not finite; with missing set, the
+// first one that is infinite.
+func (e *Engine) bad(b int, missing bool) (float64, bool) {
 	n := *e.elems[b]
 	v := &e.views[b]
 	for _, x := range v.f32[:min(n, len(v.f32))] {
-		if x-x != 0 {
+		if x-x != 0 && !(missing && x != x) {
 			return float64(x), true
 		}
 	}
 	for _, x := range v.f64[:min(n, len(v.f64))] {
-		if math.IsNaN(x) || math.IsInf(x, 0) {
+		if x-x != 0 && !(missing && x != x) {
 			return x, true
 		}
 	}

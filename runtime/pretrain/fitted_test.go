@@ -2,10 +2,12 @@ package pretrain_test
 
 import (
 	"context"
+	"math"
 	"reflect"
 	"slices"
 	"testing"
 
+	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/optim"
 	"github.com/lamina-ml/lamina/runtime/pretrain"
 	"github.com/lamina-ml/lamina/runtime/train"
@@ -62,5 +64,35 @@ func TestFittedOnce(t *testing.T) {
 	}
 	if again := r.Net(code).Params(); !reflect.DeepEqual(again, got) {
 		t.Error("a program that is finished gives another Net")
+	}
+}
+
+// TestMissingNumbers: stages are trained on rows that lack numbers, and the whole by a loss that
+// leaves them out.
+func TestMissingNumbers(t *testing.T) {
+	of := rows(150)
+	x, i := of.F32("x"), 0
+	data := dataset.From(make([]struct{}, 150), func(_ struct{}, row dataset.Row) {
+		to := row.F32Slice("x")
+		for j := range to {
+			if to[j] = x[12*i+j]; (i+j)%5 == 0 {
+				to[j] = float32(math.NaN())
+			}
+		}
+		i++
+	}, dataset.Column{Name: "x", DType: dataset.F32, Shape: []int{12}, Missing: true})
+	in := spec.Input("x", 12).Optional()
+	enc := spec.Sequential("encoder", spec.FillMissing(), spec.Standardise(), spec.Dense(8), spec.Tanh(), spec.Dense(5), spec.Tanh())
+	o := train.Options{Optimizer: optim.Adam(1e-2), Epochs: 3, Batch: 25, Seed: 7}
+	r, err := pretrain.NewProgram("p", pretrain.Greedy(in, enc, data, o), pretrain.EndToEnd(in, enc, data, o)).Run(context.Background(), pretrain.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first, last := r.History[0].Train.Loss, r.Last().Train.Loss; !(last < first) {
+		t.Errorf("the loss goes from %v to %v", first, last)
+	}
+	codes, err := r.Net(in.Then(enc)).Over(context.Background(), data)
+	if err != nil || codes.Len() != 150 {
+		t.Fatal(codes, err)
 	}
 }

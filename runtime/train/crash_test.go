@@ -94,6 +94,11 @@ var crashRuns = map[string]func() (*spec.Model, dataset.Source, Options){
 		o.Epochs, o.Batch, o.Accumulate, o.Workers, o.CheckpointEvery, o.Valid = 16, 16, 2, 2, 3, rows(500).Head(80)
 		return newMomentum().Model, rows(300), o
 	},
+	"table": func() (*spec.Model, dataset.Source, Options) { // constants that are fitted, missing numbers, embeddings
+		o := tabularOptions()
+		o.Epochs, o.Workers, o.CheckpointEvery, o.Shards, o.Cluster, o.Valid = 20, 2, 2, 4, Local(2), tableRows(60)
+		return tabular(), tableRows(300), o
+	},
 	"statistics": func() (*spec.Model, dataset.Source, Options) { // running ones, and a queue, of two ranks
 		x := spec.Input("x", 12)
 		code := x.Then(spec.Sequential("encoder", spec.Dense(20).NoBias(), spec.BatchNorm(), spec.Tanh(), spec.Dense(6).NoBias(), spec.BatchNorm()))
@@ -446,6 +451,7 @@ func TestKilledAndResumed(t *testing.T) {
 		{run: "momentum", write: slowed, kill: kills / 2},
 		{run: "statistics", write: plainly, kill: kills - kills/2},
 		{run: "statistics", write: slowed, kill: kills / 2},
+		{run: "table", write: slowed, kill: kills / 2},
 	} {
 		t.Run(c.run+"/"+c.write, c.test)
 	}

@@ -162,8 +162,17 @@ func (r *fits) valuesOf(f spec.Fitting) (*valued, error) {
 	}
 	out := net.Outputs()[0].Name
 	v.each = func(ctx context.Context, f func(int, []float32) error) error {
-		first := 0
-		return net.Each(ctx, r.rows, func(b dataset.Batch, made map[string]*ir.Tensor) error {
+		first, in := 0, map[string]*ir.Tensor{}
+		return dataset.Each(ctx, r.rows, lookRows, func(b dataset.Batch) error {
+			for _, port := range net.Inputs() { // of which numbers may be missing
+				x := &ir.Tensor{DType: port.Type.DType, Shape: port.Type.Shape.At(at.WithRows(b.Rows))}
+				engine.SetColumn(x, b, port.Name)
+				in[port.Name] = x
+			}
+			made, err := net.Run(ctx, in)
+			if err != nil {
+				return err
+			}
 			first += b.Rows
 			return f(first-b.Rows, made[out].F32)
 		})
