@@ -123,7 +123,7 @@ func decodeCSV(r io.Reader, o CSVOptions) (*Table, []string, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	rows := &csvRows{in: &in.lines, header: in.header, plan: p}
+	rows := &csvRows{in: in.lines, header: in.header, plan: p}
 	for {
 		ok, err := in.next()
 		if err != nil {

@@ -89,10 +89,17 @@ type csvLines struct {
 	comma  string
 	data   []byte
 	at     int
-	line   int      // of data[at]
-	first  int      // line of the record
-	fields [][]byte // of the record; its memory is that of data
-	width  int      // how many fields a record has, 0 if that is not known yet
+	line   int       // of data[at]
+	first  int       // line of the record
+	fields [][]byte  // of the record; its memory is that of data
+	width  int       // how many fields a record has, 0 if that is not known yet
+	stops  [256]bool // bytes that may end a field, or must not be in it
+}
+
+func newCSVLines(comma string, width int) *csvLines {
+	c := &csvLines{comma: comma, width: width}
+	c.stops[comma[0]], c.stops['\n'], c.stops['"'] = true, true, true
+	return c
 }
 
 var errComma = errors.New("the delimiter of fields, Comma, must be one character, and neither a quote nor an end of line")
@@ -127,8 +134,22 @@ func (c *csvLines) next() (bool, error) {
 		c.at = i
 		return false, nil
 	}
-	comma := c.comma[0]
+	single := byte(0) // what separates fields, if it is one byte
+	if len(c.comma) == 1 {
+		single = c.comma[0]
+	}
 	for {
+		// Most fields are short, and end as fields do.
+		for k := i; k < len(d) && len(c.fields) < maxFields; k++ {
+			if !c.stops[d[k]] {
+				continue
+			}
+			if d[k] != single || k-i > maxField {
+				break
+			}
+			c.fields = append(c.fields, d[i:k:k])
+			i = k + 1
+		}
 		if len(c.fields) == maxFields {
 			return false, fmt.Errorf("line %d: a line has more than %d fields; keep rows as wide as that in .npy files", c.first, maxFields)
 		}
@@ -140,7 +161,7 @@ func (c *csvLines) next() (bool, error) {
 			}
 			c.fields, i = append(c.fields, field), end
 		} else {
-			for i < len(d) && d[i] != comma && d[i] != '\n' && d[i] != '"' {
+			for i < len(d) && !c.stops[d[i]] {
 				i++
 			}
 			for i < len(d) && d[i] != '\n' && (d[i] == '"' || !c.isComma(i)) {

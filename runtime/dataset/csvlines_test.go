@@ -12,7 +12,7 @@ import (
 // linesOf takes a text apart, in blocks of the given size.
 func linesOf(text, comma string, r io.Reader) (records [][]string, starts []int, err error) {
 	blocks := csvBlocks{r: r, line: 1}
-	lines := csvLines{comma: comma}
+	lines := newCSVLines(comma, 0)
 	var buf []byte
 	for {
 		block, err := blocks.next(buf)

@@ -9,7 +9,7 @@ import (
 type csvReader struct {
 	header *header
 	notes  []string // what was decided by looking, but for the header's
-	lines  csvLines
+	lines  *csvLines
 
 	blocks csvBlocks
 	buf    []byte
@@ -27,7 +27,7 @@ func newCSVReader(r io.Reader, comma string, o headerOptions, limit int64) (*csv
 	if err != nil {
 		return nil, err
 	}
-	c := &csvReader{notes: notes, blocks: csvBlocks{r: r, line: 1}, lines: csvLines{comma: comma}, ready: true}
+	c := &csvReader{notes: notes, blocks: csvBlocks{r: r, line: 1}, lines: newCSVLines(comma, 0), ready: true}
 	block, err := c.blocks.next(nil)
 	for ; err == nil && len(block.data) > 0; block, err = c.blocks.next(nil) {
 		// Fields are unquoted in place, so the header is read from a copy: it may be a row.
@@ -97,4 +97,4 @@ func (c *csvReader) block(buf []byte) (csvBlock, bool, error) {
 }
 
 // rows returns what takes blocks apart.
-func (c *csvReader) rows() *csvLines { return &csvLines{comma: c.lines.comma, width: c.lines.width} }
+func (c *csvReader) rows() *csvLines { return newCSVLines(c.lines.comma, c.lines.width) }

@@ -24,6 +24,7 @@ type encoder struct {
 // encoded is one field of the schema that becomes something.
 type encoded struct {
 	*Field
+	does    action
 	from    int // its place in a record, -1 for none
 	decimal byte
 	missing missing
@@ -38,6 +39,40 @@ type encoded struct {
 	err  error // the first mistake
 	line int   // where it is; 0 if the record has no line
 	row  int
+}
+
+// action is what becomes of a field: its kind as a number, since it is asked for at every value.
+type action uint8
+
+const (
+	takesNumber action = iota
+	takesDate
+	takesWeight
+	takesID
+	takesClass
+	takesName
+	takesMoment
+	takesWhole
+)
+
+func actionOf(f *Field) action {
+	switch {
+	case f.Kind == Date:
+		return takesDate
+	case f.Kind == Weight:
+		return takesWeight
+	case f.Kind == Category:
+		return takesID
+	case f.Kind == Label:
+		return takesClass
+	case f.Kind == Time && f.Format != "":
+		return takesMoment
+	case f.Kind == Group && len(f.Values) > 0:
+		return takesName
+	case f.Kind == Group || f.Kind == Time:
+		return takesWhole
+	}
+	return takesNumber
 }
 
 // newEncoder returns an encoder of a schema that Check accepted, for records with that sign before decimals.
@@ -60,7 +95,7 @@ func newEncoder(s *Schema, decimal byte) *encoder {
 		case Label:
 			name = "y"
 		}
-		x := encoded{Field: f, from: -1, decimal: decimal, missing: newMissing(f.Missing), at: places[name], width: width}
+		x := encoded{Field: f, does: actionOf(f), from: -1, decimal: decimal, missing: newMissing(f.Missing), at: places[name], width: width}
 		x.to = slices.IndexFunc(e.cols, func(c column) bool { return c.Name == name })
 		places[name] += width
 		if len(f.Values) > 0 {
@@ -214,12 +249,12 @@ func (f *encoded) float(b []byte, to []float32) error {
 		for i := range to {
 			to[i] = noValue
 		}
-		if f.Kind == Weight {
+		if f.does == takesWeight {
 			return errors.New("there is no weight")
 		}
 		return nil
 	}
-	if f.Kind == Date {
+	if f.does == takesDate {
 		if !bytes.Equal(b, f.last) {
 			c, err := parseDate(b, f.Format)
 			if err != nil {
@@ -235,7 +270,7 @@ func (f *encoded) float(b []byte, to []float32) error {
 	if to[0] = v; fault != 0 {
 		return fault.err(b, f.decimal)
 	}
-	if f.Kind == Weight && v < 0 {
+	if f.does == takesWeight && v < 0 {
 		return fmt.Errorf("the weight %v is negative", v)
 	}
 	return nil
@@ -243,39 +278,37 @@ func (f *encoded) float(b []byte, to []float32) error {
 
 // whole encodes what becomes int64.
 func (f *encoded) whole(b []byte) (int64, error) {
-	lost := f.missing.is(b)
-	switch f.Kind {
-	case Category:
-		if lost {
+	if f.missing.is(b) {
+		switch f.does {
+		case takesID:
 			return MissingID, nil
-		}
-		id, _ := f.id(b) // UnseenID for none
-		return id, nil
-	case Label:
-		if lost {
+		case takesClass:
 			return -1, nil
 		}
+		return 0, fmt.Errorf("there is no %s", f.Kind)
+	}
+	switch f.does {
+	case takesID:
+		id, _ := f.id(b) // UnseenID for none
+		return id, nil
+	case takesClass:
 		id, ok := f.id(b)
 		if !ok {
 			return 0, fmt.Errorf("%q is none of the classes %s", clip(string(b)), listed(f.Values))
 		}
 		return id, nil
-	}
-	switch {
-	case lost:
-		return 0, fmt.Errorf("there is no %s", f.Kind)
-	case f.Kind == Time && f.Format != "":
-		c, err := parseDate(b, f.Format)
-		if err != nil {
-			return 0, err
-		}
-		return c.unix(), nil
-	case f.ids != nil:
+	case takesName:
 		id, ok := f.id(b)
 		if !ok {
 			id = strangerID(b)
 		}
 		return id, nil
+	case takesMoment:
+		c, err := parseDate(b, f.Format)
+		if err != nil {
+			return 0, err
+		}
+		return c.unix(), nil
 	}
 	return parseWhole(b)
 }
@@ -353,9 +386,9 @@ func (e *encoder) take() part {
 	for i, c := range p.cols {
 		e.cols[i] = makeColumn(c.Column, 0)
 		if c.DType == F32 {
-			e.cols[i].f32 = make([]float32, 0, len(c.f32))
+			e.cols[i].f32 = make([]float32, 0, len(c.f32)+len(c.f32)/8)
 		} else {
-			e.cols[i].i64 = make([]int64, 0, len(c.i64))
+			e.cols[i].i64 = make([]int64, 0, len(c.i64)+len(c.i64)/8)
 		}
 	}
 	return p

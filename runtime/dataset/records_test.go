@@ -212,7 +212,7 @@ func TestBadRecords(t *testing.T) {
 func TestDecodersAllocateNothing(t *testing.T) {
 	s := people()
 	e := newEncoder(s, '.')
-	lines := &csvLines{comma: ","}
+	lines := newCSVLines(",", 0)
 	names := strings.Split(strings.SplitN(peopleCSV, "\n", 2)[0], ",")
 	if err := e.bind(names); err != nil {
 		t.Fatal(err)
