@@ -308,7 +308,11 @@ func (e *evaluation) print(w io.Writer) error {
 			fmt.Fprintf(t, "  %s\tnot defined: %s\n", m.Name, m.Why)
 			continue
 		}
-		fmt.Fprintf(t, "  %s\t%.4f\t%.4f to %.4f", m.Name, m.Value, m.Low, m.High)
+		number := "%.4f" // most are shares
+		if e.Kind == evaluate.Numbers {
+			number = "%.5g"
+		}
+		fmt.Fprintf(t, "  %s\t"+number+"\t"+number+" to "+number, m.Name, m.Value, m.Low, m.High)
 		if m.Undefined > 0 {
 			fmt.Fprintf(t, "\t%d draws do not define it", m.Undefined)
 		}
@@ -334,7 +338,7 @@ func (e *evaluation) print(w io.Writer) error {
 		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 		fmt.Fprint(t, "number\tMAE\tRMSE\tR2\trows\t\n")
 		for k, d := range e.Numbers {
-			fmt.Fprintf(t, "%s\t%.4g\t%.4g\t%.4f\t%.0f\t\n", command.Clean(e.Names[k]), d.MAE, d.RMSE, d.R2, d.Rows)
+			fmt.Fprintf(t, "%s\t%.4g\t%.4g\t%.4g\t%.0f\t\n", command.Clean(e.Names[k]), d.MAE, d.RMSE, d.R2, d.Rows)
 		}
 		t.Flush()
 	}

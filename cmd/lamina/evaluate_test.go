@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -258,6 +259,14 @@ func TestEvaluate(t *testing.T) {
 	}
 	if again := lamina(t, nil, "evaluate", at("classifier"), "--data", at("x.npy"), "--labels", at("y.npy"), "--draws", "100", "--level", "0.9", "--seed", "3"); again.Stdout != r.Stdout {
 		t.Error("a second time it says something else")
+	}
+	small := slices.Clone(rows.F32("target"))
+	for i := range small {
+		small[i] *= 1e-6
+	}
+	r = lamina(t, nil, "evaluate", at("numbers"), "--data", at("x.npy"), "--labels", writeFile(t, at("small.npy"), []int{150, 2}, small), "--draws", "20")
+	if r.Status != 0 || !containsAll(r.Stdout, "y: 150 rows, 2 numbers\n", "number  ", "R2    -", "20 draws with replacement)") {
+		t.Errorf("%s%s", r.Stdout, r.Stderr)
 	}
 	// Rows without a label are left out.
 	y := append([]int64{}, rows.I64("y")...)

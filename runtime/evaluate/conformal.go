@@ -29,9 +29,9 @@ type Sets struct {
 //	sets, err := evaluate.Conformal(ctx, fit.Net(p), held, "label", 0.9)
 //	ship := fit.Net(p, p.Then(spec.Unsure(sets.Threshold)).Named("unsure"))
 //
-// Errors: those of [Codes], but for -1; [ConformalOf].
+// Errors: those of [Scores] and [ConformalOf].
 func Conformal(ctx context.Context, net *engine.Net, rows dataset.Source, label string, coverage float64) (*Sets, error) {
-	s, err := classified(ctx, net, rows, label)
+	s, err := Scores(ctx, net, rows, label)
 	if err != nil {
 		return nil, err
 	}

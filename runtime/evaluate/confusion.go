@@ -113,11 +113,11 @@ func (c *Confusion) String() string {
 // label; a label that is not a class; those of the Net.
 func Confuse(ctx context.Context, net *engine.Net, rows dataset.Source, label string) (*Confusion, error) {
 	s, err := Codes(ctx, net, rows, label)
+	if err == nil {
+		err = s.within(net, label)
+	}
 	if err != nil {
 		return nil, err
-	}
-	if s.Classes > s.Dim {
-		return nil, beyond(net, label, s.Classes-1, s.Dim)
 	}
 	names := net.Record().Classes
 	if len(names) != s.Dim {
@@ -140,12 +140,30 @@ func Confuse(ctx context.Context, net *engine.Net, rows dataset.Source, label st
 type Set struct {
 	X       []float64 // row by row: [rows Dim]
 	Dim     int
-	Y       []int // classes, from 0
+	Y       []int // classes, from 0; None where there is none, see Scores
 	Classes int   // one more than the greatest
 }
 
 // Row returns the code of a row.
 func (s *Set) Row(i int) []float64 { return s.X[i*s.Dim : (i+1)*s.Dim] }
+
+// labelled returns an error unless each row has a label.
+func (s *Set) labelled() error {
+	for i, y := range s.Y {
+		if y < 0 || y >= s.Classes {
+			return fmt.Errorf("evaluate: the label of row %d is %d; it must be from 0 to %d, as Codes makes sure", i, y, s.Classes-1)
+		}
+	}
+	return nil
+}
+
+// within returns an error if a label is no class of the net's output.
+func (s *Set) within(net *engine.Net, label string) error {
+	if s.Classes > s.Dim {
+		return fmt.Errorf("evaluate: column %q has the label %d, but the output %q has %d classes", label, s.Classes-1, net.Graph().Outputs[0].Name, s.Dim)
+	}
+	return nil
+}
 
 // maxClasses bounds the classes of labels: a table has the square of as many counts.
 const maxClasses = 1 << 12
@@ -158,6 +176,18 @@ const maxClasses = 1 << 12
 // finite; those of the Net.
 func Codes(ctx context.Context, net *engine.Net, rows dataset.Source, label string) (*Set, error) {
 	return codes(ctx, net, rows, label, 0)
+}
+
+// Scores computes the only output f32[N classes] of a net for every row, as [Codes] does, with the label's column beside it: a
+// number for each class, such as a probability, for the metrics of this package. A row without a label, -1, has [None].
+//
+// Errors: those of Codes, but for -1; a label that is not a class.
+func Scores(ctx context.Context, net *engine.Net, rows dataset.Source, label string) (*Set, error) {
+	s, err := codes(ctx, net, rows, label, None)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.within(net, label)
 }
 
 // codes is Codes with labels from least on.

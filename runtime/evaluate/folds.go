@@ -21,13 +21,16 @@ type Fold struct {
 // which goes with its group. groups may be nil: then each row is on its own, and the folds' rows of a class differ by one at
 // most. It is a function of the seed.
 //
+//	folds, err := evaluate.Folds(t.I64("exercise"), t.I64("person"), 5, 1)
+//	train, test := t.Select(folds[0].Train), t.Select(folds[0].Test)
+//
 // The groups go one after the other, the largest first, to the fold in which the class counts stay most alike: where the sum
 // over the classes of the squared share of a class's rows grows least, then to the one with the fewest rows. Classes that few
 // groups have may be missing in a fold.
 //
 // Errors: k is below 2; no rows; labels and groups of different lengths; fewer groups than folds; a label below None; a class
 // with fewer rows than folds.
-func Folds(labels []int, groups []int64, k int, seed uint64) ([]Fold, error) {
+func Folds(labels, groups []int64, k int, seed uint64) ([]Fold, error) {
 	rows := max(len(labels), len(groups))
 	switch {
 	case rows == 0:
@@ -81,19 +84,19 @@ func Folds(labels []int, groups []int64, k int, seed uint64) ([]Fold, error) {
 }
 
 // classesOf numbers the classes of rows, one for those without a label, and counts their rows.
-func classesOf(labels []int, rows, k int) (class []int, counts []int, err error) {
+func classesOf(labels []int64, rows, k int) (class []int, counts []int, err error) {
 	class = make([]int, rows)
 	if labels == nil {
 		return class, []int{rows}, nil
 	}
-	n := map[int]int{}
+	n := map[int64]int{}
 	for i, y := range labels {
 		if y < None {
 			return nil, nil, fmt.Errorf("evaluate: folds: the label of row %d is %d; it must be 0 or more, or %d for none", i, y, None)
 		}
 		n[y]++
 	}
-	place := map[int]int{}
+	place := map[int64]int{}
 	for _, y := range slices.Sorted(maps.Keys(n)) {
 		if y != None && n[y] < k {
 			return nil, nil, fmt.Errorf("evaluate: folds: class %d has %d rows, fewer than the %d folds: take fewer folds", y, n[y], k)

@@ -27,11 +27,14 @@ const maxIterations = 300
 // plus l2/2 times the squared weights, by gonum's L-BFGS (Liu and Nocedal 1989). The codes
 // are standardized by the means and deviations of these rows.
 //
-// Errors: l2 is negative or not finite; fewer than two classes; those of the optimizer and
-// the context.
+// Errors: l2 is negative or not finite; fewer than two classes; a row without a label; those of
+// the optimizer and the context.
 func FitLinear(ctx context.Context, s *Set, l2 float64) (*Linear, error) {
 	if !(l2 >= 0) || math.IsInf(l2, 0) {
 		return nil, fmt.Errorf("evaluate: l2 must be zero or positive, and finite, got %v", l2)
+	}
+	if err := s.labelled(); err != nil {
+		return nil, err
 	}
 	if s.Classes < 2 {
 		return nil, fmt.Errorf("evaluate: a linear probe needs two classes or more, got %d", s.Classes)
@@ -160,7 +163,7 @@ const knnRows = 128
 // neighbour wins; at equal distances the earlier row counts as nearer.
 //
 // Errors: k is not positive or is above the number of known rows; the codes differ in
-// length; that of the context.
+// length; a known row without a label; that of the context.
 func KNN(ctx context.Context, known, test *Set, k int) ([]int, error) {
 	n, d := len(known.Y), known.Dim
 	switch {
@@ -168,6 +171,9 @@ func KNN(ctx context.Context, known, test *Set, k int) ([]int, error) {
 		return nil, fmt.Errorf("evaluate: k must be from 1 to %d, the number of rows that are known, got %d", n, k)
 	case d != test.Dim:
 		return nil, fmt.Errorf("evaluate: the codes have %d elements, those of the test rows %d", d, test.Dim)
+	}
+	if err := known.labelled(); err != nil {
+		return nil, err
 	}
 	norm := make([]float64, n) // ‖a-b‖² = ‖a‖² - 2ab + ‖b‖², where ‖b‖² tells no neighbours apart
 	for i := range norm {
@@ -238,7 +244,7 @@ func (s *Set) Score(predicted []int, classes int, names []string) (*Confusion, e
 	}
 	c := NewConfusion(min(classes, maxClasses), names)
 	for i, y := range s.Y {
-		if y >= len(c.Counts) || predicted[i] < 0 || predicted[i] >= len(c.Counts) {
+		if y < 0 || y >= len(c.Counts) || predicted[i] < 0 || predicted[i] >= len(c.Counts) {
 			return nil, fmt.Errorf("evaluate: row %d: class %d or %d is not among %d", i, y, predicted[i], len(c.Counts))
 		}
 		c.Counts[y][predicted[i]]++

@@ -137,32 +137,32 @@ func TestBootstrapRefuses(t *testing.T) {
 func TestFolds(t *testing.T) {
 	key := random.New(8)
 	const n, k = 600, 5
-	labels, groups := make([]int, n), make([]int64, n)
+	labels, groups := make([]int64, n), make([]int64, n)
 	for i := range labels {
 		groups[i] = int64(key.Derive(1).Uint64N(uint64(i), 40)) - 20
-		labels[i] = int(key.Derive(2).Uint64N(uint64(i), 3))
+		labels[i] = int64(key.Derive(2).Uint64N(uint64(i), 3))
 		if i%50 == 7 {
 			labels[i] = evaluate.None
 		}
 	}
 	for name, c := range map[string]struct {
-		labels []int
+		labels []int64
 		groups []int64
 		apart  int // by how many rows of a class two folds may differ
 	}{
 		"alone":   {labels, nil, 1},
 		"grouped": {labels, groups, 16},
 		"groups":  {nil, groups, 16},
-		"plain":   {make([]int, n), nil, 1},
+		"plain":   {make([]int64, n), nil, 1},
 	} {
 		folds, err := evaluate.Folds(c.labels, c.groups, k, 11)
 		if err != nil || len(folds) != k {
 			t.Fatalf("%s: %v", name, err)
 		}
 		tested := make([]int, n)
-		counts := make([]map[int]int, k)
+		counts := make([]map[int64]int, k)
 		for f, fold := range folds {
-			counts[f] = map[int]int{}
+			counts[f] = map[int64]int{}
 			both := map[int64]bool{}
 			for _, i := range fold.Test {
 				tested[i]++
@@ -203,7 +203,7 @@ func TestFolds(t *testing.T) {
 		}
 	}
 	// As many groups as folds: each is tested alone, whatever its classes.
-	folds, err := evaluate.Folds([]int{0, 0, 0, 1, 1, 1}, []int64{5, 5, 6, 7, 7, 7}, 3, 1)
+	folds, err := evaluate.Folds([]int64{0, 0, 0, 1, 1, 1}, []int64{5, 5, 6, 7, 7, 7}, 3, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,11 +214,11 @@ func TestFolds(t *testing.T) {
 	}
 	for want, f := range map[string]func() ([]evaluate.Fold, error){
 		"there are no rows":                                       func() ([]evaluate.Fold, error) { return evaluate.Folds(nil, nil, 3, 1) },
-		"two folds or more, got 1":                                func() ([]evaluate.Fold, error) { return evaluate.Folds([]int{1, 1}, nil, 1, 1) },
-		"a group for each of the 2 labels, got 3":                 func() ([]evaluate.Fold, error) { return evaluate.Folds([]int{1, 1}, []int64{1, 2, 3}, 2, 1) },
+		"two folds or more, got 1":                                func() ([]evaluate.Fold, error) { return evaluate.Folds([]int64{1, 1}, nil, 1, 1) },
+		"a group for each of the 2 labels, got 3":                 func() ([]evaluate.Fold, error) { return evaluate.Folds([]int64{1, 1}, []int64{1, 2, 3}, 2, 1) },
 		"2 groups cannot be divided into 3 folds":                 func() ([]evaluate.Fold, error) { return evaluate.Folds(nil, []int64{1, 2, 2, 1}, 3, 1) },
-		"class 4 has 2 rows, fewer than the 3 folds":              func() ([]evaluate.Fold, error) { return evaluate.Folds([]int{4, 1, 1, 4, 1}, nil, 3, 1) },
-		"the label of row 1 is -2; it must be 0 or more, or -1 f": func() ([]evaluate.Fold, error) { return evaluate.Folds([]int{4, -2}, nil, 2, 1) },
+		"class 4 has 2 rows, fewer than the 3 folds":              func() ([]evaluate.Fold, error) { return evaluate.Folds([]int64{4, 1, 1, 4, 1}, nil, 3, 1) },
+		"the label of row 1 is -2; it must be 0 or more, or -1 f": func() ([]evaluate.Fold, error) { return evaluate.Folds([]int64{4, -2}, nil, 2, 1) },
 	} {
 		if _, err := f(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)

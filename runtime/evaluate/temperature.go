@@ -18,30 +18,13 @@ import (
 //	t, err := evaluate.Temperature(ctx, fit.Net(logits), held, "label")
 //	ship := fit.Net(logits.Then(spec.Scale(1/t), spec.Softmax(-1)).Named("probabilities"))
 //
-// Errors: those of [Codes], but for -1; [TemperatureOf].
+// Errors: those of [Scores] and [TemperatureOf].
 func Temperature(ctx context.Context, net *engine.Net, rows dataset.Source, label string) (float64, error) {
-	s, err := classified(ctx, net, rows, label)
+	s, err := Scores(ctx, net, rows, label)
 	if err != nil {
 		return 0, err
 	}
 	return TemperatureOf(s.X, s.Dim, s.Y)
-}
-
-// classified runs a net whose only output is a number for each class.
-func classified(ctx context.Context, net *engine.Net, rows dataset.Source, label string) (*Set, error) {
-	s, err := codes(ctx, net, rows, label, None)
-	if err != nil {
-		return nil, err
-	}
-	if s.Classes > s.Dim {
-		return nil, beyond(net, label, s.Classes-1, s.Dim)
-	}
-	return s, nil
-}
-
-// beyond says that a label is no class of a net.
-func beyond(net *engine.Net, label string, y, classes int) error {
-	return fmt.Errorf("evaluate: column %q has the label %d, but the output %q has %d classes", label, y, net.Graph().Outputs[0].Name, classes)
 }
 
 // The temperatures that are looked at are between these.

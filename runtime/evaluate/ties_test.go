@@ -94,6 +94,16 @@ func TestCodesRefuses(t *testing.T) {
 	if c, err := s.Score([]int{1, 1}, 2, nil); err != nil || c.Counts[0][1] != 1 || c.Counts[1][0] != 0 {
 		t.Errorf("the true class is the line: %v, %v", c, err)
 	}
+	none := &Set{X: []float64{1, 2, 3}, Dim: 1, Y: []int{0, None, 1}, Classes: 2}
+	for name, f := range map[string]func() error{
+		"linear":     func() error { _, err := FitLinear(t.Context(), none, 1); return err },
+		"neighbours": func() error { _, err := KNN(t.Context(), none, none, 1); return err },
+		"score":      func() error { _, err := none.Score([]int{0, 0, 1}, 2, nil); return err },
+	} {
+		if err := f(); err == nil || !strings.Contains(err.Error(), "row 1") {
+			t.Errorf("%s: a row without a label: %v", name, err)
+		}
+	}
 	if _, err := s.Score([]int{1, 2}, 2, nil); err == nil || !strings.Contains(err.Error(), "row 1: class 1 or 2 is not among 2") {
 		t.Errorf("got %v", err)
 	}

@@ -82,15 +82,17 @@ func (o *Options) checkBest(m *spec.Model) error {
 	if b.ofLoss() && b.greatest {
 		return fmt.Errorf("train: Options.BestBy is %s, but a loss is better the less it is: write Least(%q)", b, b.name)
 	}
+	g, err := m.Graph()
+	if err != nil {
+		return nil // the model's mistakes are told, and its losses are not known
+	}
 	var known []string
 	for _, x := range o.Metrics {
 		known = append(known, x.Name)
 	}
-	if g, err := m.Graph(); err == nil {
-		for _, v := range g.Outputs {
-			if v.Name == "loss" || strings.HasPrefix(v.Name, "loss/") {
-				known = append(known, v.Name)
-			}
+	for _, v := range g.Outputs {
+		if v.Name == "loss" || strings.HasPrefix(v.Name, "loss/") {
+			known = append(known, v.Name)
 		}
 	}
 	if !slices.Contains(known, b.name) {

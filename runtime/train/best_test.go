@@ -211,7 +211,12 @@ func TestBestByRefuses(t *testing.T) {
 		wantError(t, o.Check(m.Model), want)
 	}
 	o := options()
-	o.Valid, o.BestBy = rows(40), Least("nothing")
+	o.Valid, o.BestBy = rows(40), Least("loss/mse1")
+	x := spec.Input("x", 12)
+	if err := o.Check(spec.NewModel("wrong", spec.MSE(x.Then(spec.Dense(0)), x))); err == nil || strings.Contains(err.Error(), "BestBy") {
+		t.Errorf("a model with a mistake: %v", err)
+	}
+	o.BestBy = Least("nothing")
 	o.Metrics = []Metric{OverRows("nothing", logits, y, func([]float64, []int) (float64, error) { return math.NaN(), nil })}
 	_, err := Fit(context.Background(), m.Model, rows(150), o)
 	wantError(t, err, `epoch 1: "nothing" of the validation rows is NaN, so the best epoch cannot be chosen by it (Options.BestBy)`)

@@ -85,7 +85,8 @@ func (o *Options) engine() engine.Options {
 	return engine.Options{Workers: o.Workers, Spin: o.Spin, Kernels: o.Kernels}
 }
 
-// Metric is a named number: the mean of Value over all rows and elements.
+// Metric is a named number: the mean of Value over all rows and elements, or, made by
+// [OverRows], a function of all rows.
 // Value must have the batch as its first axis, as in f32[N] or f32[N 784].
 type Metric struct {
 	Name  string
