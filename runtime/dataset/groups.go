@@ -216,9 +216,9 @@ func (p *partition) misfit(i int, seen, have []int, times int) float64 {
 	return sum
 }
 
-// Disjoint returns an error if a value of a column of integers, such as a person, is in rows of two of the sources: what
-// is measured on one of them would then not be what a training on the other has never seen. The error names the value
-// and the rows. Other errors: fewer than two sources; no such column of single int64 values; those of a source.
+// Disjoint returns an error if a value of a column of integers, such as a person, is in rows of two of the sources, so that a
+// training on one of them would have seen what is measured on the other. The error names the value and the rows. Other
+// errors: fewer than two sources; no such column of single int64 values; those of a source.
 func Disjoint(column string, sources ...Source) error {
 	if len(sources) < 2 {
 		return fmt.Errorf("dataset: Disjoint: two sources or more are compared, got %d", len(sources))
@@ -246,8 +246,11 @@ func Disjoint(column string, sources ...Source) error {
 				continue
 			}
 			more := ""
-			if n := len(both) - 1; n > 0 {
-				more = fmt.Sprintf(", as are %d more values", n)
+			switch n := len(both) - 1; {
+			case n == 1:
+				more = ", and so is another value"
+			case n > 1:
+				more = fmt.Sprintf(", and so are %d other values", n)
 			}
 			return fmt.Errorf("dataset: Disjoint: %q %d is in %s of the %s source and in %s of the %s%s", column, both[0],
 				rowNumbers(a.rows[both[0]]), ordinal(i), rowNumbers(b.rows[both[0]]), ordinal(i+1+j), more)

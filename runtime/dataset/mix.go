@@ -42,18 +42,17 @@ const maxMixed = 1 << 20
 //	train.Fit(ctx, model, dataset.Mix(labelled, 32, unlabelled, 256), train.Options{…})
 //
 // An epoch is one pass over the second source, rounded up to whole batches. Each source is gone through in an order that is
-// drawn by the key of the [Batches], and in another order each time it ends, in the middle of a batch or an epoch. So every
-// batch is full, over time all rows of a source come equally often, and where a source has fewer rows than a batch takes of it,
-// a row comes twice there. All of this is a function of the key and the [Position]: a training that is resumed there has the
-// same rows.
+// drawn by the key of the [Batches]. When it ends, be it in the middle of a batch or of an epoch, it starts again in another
+// order. So every batch is full, and over time all rows of a source come equally often. If a source has fewer rows than a batch
+// takes from it, the batch has some of them more than once. All of this is a function of the key and the [Position], so a
+// training that is resumed there has the same rows.
 //
 // Row i of the first source is row i of the mixture; those of the second come after them. [Hash], [Each] and a validation
 // read all rows once, in this order. A batch of a training has n+m rows, or several times as many where an update is read as a
 // whole; train.Options.Batch is n+m, or is left out. Augmentation draws anew each time a row comes.
 //
 // The columns are those of both sources. A column of integers that one of them lacks is -1 in its rows, which is no label
-// (spec.Labels(…).Optional()); any other column must be in both. Unlabelled rows that have labels nevertheless are
-// [Table.Unlabel](column, nil).
+// (spec.Labels(…).Optional()); any other column must be in both. [Table.Unlabel](column, nil) hides labels that a source has.
 //
 // A source that is not a [BatchSource] is asked for one row at a time; rows of one such source on both sides are chosen from one
 // [All]. Errors (of Err, and of every use): those of a source; counts that are not from 1 to 1,048,576; columns that differ; a

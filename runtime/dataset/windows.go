@@ -15,8 +15,8 @@ type WindowOptions struct {
 	// Recording is the column, i64[], that numbers the recording of each step. Steps of a recording follow each other. "" is one
 	// recording of all steps.
 	Recording string
-	// Of has a row for each recording, row r for the one of number r, and gives its columns to all windows of it: a label, or
-	// a group to split by. nil is none.
+	// Of has a row for each recording, row r for number r. Its columns, such as a label or a group to split by, are given to
+	// all windows of the recording. nil is none.
 	Of Source
 	// ChannelsFirst makes windows f32[channels length], as convolutions want them, in place of f32[length channels].
 	ChannelsFirst bool
@@ -27,10 +27,9 @@ type WindowOptions struct {
 	Log *slog.Logger
 }
 
-// Windows returns windows over long recordings, of which a source has the steps: row by row the values of the channels at one
-// time. A window is within one recording. So a column x f32[6] becomes x f32[128 6], a column of single values f32[128].
-// Every column of the steps is cut so but Recording, which says of each window the recording that it is of, and beside them
-// are the columns of Of:
+// Windows returns windows over long recordings. Each row of the source is a step, the values of all channels at one time, and a
+// window is steps that follow each other within one recording: a column x f32[6] becomes x f32[128 6], a column of single
+// values f32[128]. The column Recording becomes the number of the window's recording, and the columns of Of are added:
 //
 //	steps, err := dataset.NPZArrays("watch.npz", "x", "recording")
 //	recordings, err := dataset.NPZArrays("watch.npz", "exercise", "subject")
@@ -41,9 +40,9 @@ type WindowOptions struct {
 // gathered when it is needed: memory is that of the steps, and 16 bytes for each window. Windows that overlap have values in
 // common, so split them by recording or by something that whole recordings have, never at random.
 //
-// Errors (of Err): those of the sources; Length or Stride that cannot be; no such column as Recording; a recording that
-// begins again after another one, one of no row of Of, or one that is shorter than a window; no column of steps; a name in both
-// sources.
+// Errors (of Err): those of the sources; a Length or Stride that is not positive; no such column as Recording; a recording that
+// begins again after another one, has no row in Of, or is shorter than a window; no column of steps; a column with the name of
+// one of the other source.
 func Windows(steps Source, o WindowOptions) *Selection {
 	w, err := windowsOf(steps, o)
 	if err != nil {
