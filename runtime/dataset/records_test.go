@@ -8,8 +8,11 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/lamina-ml/lamina/compiler/random"
 )
 
 const peopleCSV = `who,id,age,city,born,seen,pet,left,pay,bonus,w,height
@@ -116,6 +119,19 @@ func TestSchemaCSVParts(t *testing.T) {
 	bad := strings.Replace(strings.Replace(b.String(), "\n59999,", "\nlate,", 1), "\n50,", "\nearly,", 1)
 	_, err := s.CSV(file(t, "rows.csv", []byte(bad)))
 	wantError(t, err, "rows.csv", "line 102", `column "n"`, `"early" is not a number`)
+	a, c := newEncoder(s, '.'), newEncoder(s, '.')
+	for _, e := range []*encoder{a, c} {
+		if err := e.bind([]string{"n", "text"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a.add([][]byte{[]byte("early"), nil}, 3)
+	c.add([][]byte{[]byte("late"), nil}, 9)
+	for _, both := range [][]*encoder{{a, c}, {c, a}} {
+		if err := mistakes(both...); err == nil || !strings.Contains(err.Error(), "line 3") || strings.Contains(err.Error(), "late") {
+			t.Errorf("of two mistakes the first is %v", err)
+		}
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	if _, err := s.Read(ctx, s.Records(path)); !errors.Is(err, context.Canceled) {
@@ -294,6 +310,17 @@ func TestNumbers(t *testing.T) {
 		}
 		if comma, fault := parseFloat32([]byte(strings.Replace(text, ".", ",", 1)), ','); fault != 0 || math.Float32bits(comma) != math.Float32bits(want) {
 			t.Errorf("%s with a comma is %v, want %v: %v", text, comma, want, fault)
+		}
+	}
+	key := random.New(1)
+	for i := range 20000 {
+		text := strconv.FormatUint(key.Uint64(uint64(i))>>(24+i%40), 10)
+		if at := i % 9; at < len(text) {
+			text = text[:at] + "." + text[at:]
+		}
+		want, fault := parseAnyFloat32([]byte(text), '.')
+		if got, also := parseFloat32([]byte(text), '.'); math.Float32bits(got) != math.Float32bits(want) || fault != 0 || also != 0 {
+			t.Fatalf("%s is %v, strconv has %v", text, got, want)
 		}
 	}
 	for _, text := range []string{"", "-", ".", "1.2.3", "1,5", "--1", "1 2", "inf", "nan", "1e", "x"} {
