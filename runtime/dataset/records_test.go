@@ -198,20 +198,21 @@ func TestBadRecords(t *testing.T) {
 		wantError(t, err, c.parts...)
 	}
 	for text, parts := range map[string][]string{
-		"":                             {"empty"},
-		"\n":                           {"no rows"},
-		"[{\"a\":1}]":                  {"line 1", "an object a line"},
-		"{\"a\":1}\n3\n":               {"line 2", `"3" is no JSON object`},
-		"{\"a\":1}\n{\"a\":}\n":        {"line 2", "no JSON object"},
-		"{\"a\":1}\n{\"a\":1":          {"line 2", "no JSON object"},
-		"{\"a\":1}\n{\"a\":1} x":       {"line 2", "no JSON object"},
-		"{\"a\":1}\n{\"a\":[1]}":       {"line 2", `"a"`, "a list or an object"},
-		"{\"a\":1}\n{\"a\":{\"b\":1}}": {"line 2", `"a"`, "a list or an object"},
-		"{\"a\":1,\"a\":2}":            {"line 1", "two fields", `"a"`},
-		"{\"a\":1}\n\n{\"a\":\"x\"}":   {"line 3", `"a"`, `"x" is not a number`},
-		"{\"a\":true}":                 {"line 1", `"a"`, `"true" is not a number`},
-		"{\"a\":1e99}":                 {"line 1", `"a"`, "overflows"},
-		"{\"b\":1}":                    {`no column "a"`, `"b" instead`},
+		"":                                    {"empty"},
+		"\n":                                  {"no rows"},
+		"[{\"a\":1}]":                         {"line 1", "an object a line"},
+		"{\"a\":1}\n3\n":                      {"line 2", `"3" is no JSON object`},
+		"{\"a\":1}\n{\"a\":}\n":               {"line 2", "no JSON object"},
+		"{\"a\":1}\n{\"a\":1":                 {"line 2", "no JSON object"},
+		"{\"a\":1}\n{\"a\":1} x":              {"line 2", "no JSON object"},
+		"{\"a\":1}\n{\"a\":[1]}":              {"line 2", `"a"`, "a list or an object"},
+		"{\"a\":1}\n{\"a\":{\"b\":1}}":        {"line 2", `"a"`, "a list or an object"},
+		"{\"a\":1,\"a\":2}":                   {"line 1", "two fields", `"a"`},
+		"{\"a\":1}\n\n{\"a\":\"x\"}":          {"line 3", `"a"`, `"x" is not a number`},
+		"{\"a\":1}\n{\"c\":2}\n{\"a\":\"x\"}": {"line 3", `"a"`, `"x" is not a number`},
+		"{\"a\":true}":                        {"line 1", `"a"`, `"true" is not a number`},
+		"{\"a\":1e99}":                        {"line 1", `"a"`, "overflows"},
+		"{\"b\":1}":                           {`no column "a"`, `"b" instead`},
 		"{\"a\":\"" + strings.Repeat("1", maxField) + "\"}": {"line 1", `"a"`, "more than 1 MiB"},
 	} {
 		_, err := schema(number).JSONL(file(t, "data.jsonl", []byte(text)))
@@ -375,4 +376,40 @@ func fuzzInfer(t *testing.T, name, text string) {
 	if err := s.inOrder(context.Background(), r, decimal, func(p part) error { rows += p.rows; return nil }); err != nil || rows == 0 {
 		t.Fatalf("the schema\n%s does not read its own file: %d rows, %v", s, rows, err)
 	}
+}
+
+// oddRecords are records that somebody else made.
+type oddRecords []Record
+
+func (o oddRecords) Each(_ context.Context, do func(Record) error) error {
+	for _, r := range o {
+		if err := do(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// TestRecordsOfOthers: records that are shorter or longer than their names are no reason to panic.
+func TestRecordsOfOthers(t *testing.T) {
+	ctx := context.Background()
+	a, w := []byte("1"), []byte("2")
+	s := &Schema{Fields: []Field{{Name: "a", Kind: Number}, {Name: "w", Kind: Weight}}}
+	names := []string{"a", "w"}
+	rows, err := s.Read(ctx, oddRecords{{Names: names, Fields: [][]byte{a, w}}})
+	if err != nil || rows.Len() != 1 {
+		t.Errorf("%v", err)
+	}
+	_, err = s.Read(ctx, oddRecords{{Names: names, Fields: [][]byte{a, w}}, {Names: names, Fields: [][]byte{a}, Line: 7}})
+	wantError(t, err, "line 7", `"w"`, "no weight")
+	_, err = s.Read(ctx, oddRecords{{Names: names[:1], Fields: [][]byte{a}, Line: 7}})
+	wantError(t, err, `no column "w"`)
+	_, err = s.Read(ctx, oddRecords{{Names: names[:1], Fields: [][]byte{a}, Line: 7}, {Names: names, Fields: [][]byte{a, w}, Line: 8}})
+	wantError(t, err, "line 7", `"w"`, "no weight")
+	_, err = InferRecords(ctx, oddRecords{{Names: names[:1], Fields: [][]byte{a, w}}})
+	wantError(t, err, "2 fields, but 1 names")
+	_, err = InferRecords(ctx, oddRecords{{Names: []string{"a", "a"}, Fields: [][]byte{a, w}}})
+	wantError(t, err, `two fields are named "a"`)
+	_, err = InferRecords(ctx, oddRecords{})
+	wantError(t, err, "no rows")
 }
