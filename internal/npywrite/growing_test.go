@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -12,7 +13,11 @@ import (
 
 // Rows whose number is known at the end are read like others, and begin where memory can be mapped.
 func TestRows(t *testing.T) {
-	for _, dims := range [][]int{{}, {2}, {3, 1, 2}} {
+	shapes := [][]int{{}, {2}, {3, 1, 2}}
+	for n := 4; n < 20; n++ { // until the room for a length takes 64 bytes more than the length
+		shapes = append(shapes, slices.Repeat([]int{1}, n))
+	}
+	for _, dims := range shapes {
 		width := 1
 		for _, d := range dims {
 			width *= d

@@ -239,8 +239,12 @@ func (c *csvLines) quoted(i int) (field []byte, end int, err error) {
 // lineOf is the line of a field of the record.
 func (c *csvLines) lineOf(field int) int { return lineOf(c.first, c.fields, field) }
 
-// lineOf is the line of a field of a record whose fields may have lines of their own.
+// lineOf is the line of a field of a record whose fields may have lines of their own; that of the record for one that it
+// lacks.
 func lineOf(first int, fields [][]byte, field int) int {
+	if field < 0 || field >= len(fields) {
+		return first
+	}
 	for _, f := range fields[:field] {
 		first += bytes.Count(f, newline)
 	}

@@ -8,8 +8,11 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/lamina-ml/lamina/compiler/random"
 )
 
 const peopleCSV = `who,id,age,city,born,seen,pet,left,pay,bonus,w,height
@@ -116,6 +119,19 @@ func TestSchemaCSVParts(t *testing.T) {
 	bad := strings.Replace(strings.Replace(b.String(), "\n59999,", "\nlate,", 1), "\n50,", "\nearly,", 1)
 	_, err := s.CSV(file(t, "rows.csv", []byte(bad)))
 	wantError(t, err, "rows.csv", "line 102", `column "n"`, `"early" is not a number`)
+	a, c := newEncoder(s, '.'), newEncoder(s, '.')
+	for _, e := range []*encoder{a, c} {
+		if err := e.bind([]string{"n", "text"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a.add([][]byte{[]byte("early"), nil}, 3)
+	c.add([][]byte{[]byte("late"), nil}, 9)
+	for _, both := range [][]*encoder{{a, c}, {c, a}} {
+		if err := mistakes(both...); err == nil || !strings.Contains(err.Error(), "line 3") || strings.Contains(err.Error(), "late") {
+			t.Errorf("of two mistakes the first is %v", err)
+		}
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	if _, err := s.Read(ctx, s.Records(path)); !errors.Is(err, context.Canceled) {
@@ -182,20 +198,21 @@ func TestBadRecords(t *testing.T) {
 		wantError(t, err, c.parts...)
 	}
 	for text, parts := range map[string][]string{
-		"":                             {"empty"},
-		"\n":                           {"no rows"},
-		"[{\"a\":1}]":                  {"line 1", "an object a line"},
-		"{\"a\":1}\n3\n":               {"line 2", `"3" is no JSON object`},
-		"{\"a\":1}\n{\"a\":}\n":        {"line 2", "no JSON object"},
-		"{\"a\":1}\n{\"a\":1":          {"line 2", "no JSON object"},
-		"{\"a\":1}\n{\"a\":1} x":       {"line 2", "no JSON object"},
-		"{\"a\":1}\n{\"a\":[1]}":       {"line 2", `"a"`, "a list or an object"},
-		"{\"a\":1}\n{\"a\":{\"b\":1}}": {"line 2", `"a"`, "a list or an object"},
-		"{\"a\":1,\"a\":2}":            {"line 1", "two fields", `"a"`},
-		"{\"a\":1}\n\n{\"a\":\"x\"}":   {"line 3", `"a"`, `"x" is not a number`},
-		"{\"a\":true}":                 {"line 1", `"a"`, `"true" is not a number`},
-		"{\"a\":1e99}":                 {"line 1", `"a"`, "overflows"},
-		"{\"b\":1}":                    {`no column "a"`, `"b" instead`},
+		"":                                    {"empty"},
+		"\n":                                  {"no rows"},
+		"[{\"a\":1}]":                         {"line 1", "an object a line"},
+		"{\"a\":1}\n3\n":                      {"line 2", `"3" is no JSON object`},
+		"{\"a\":1}\n{\"a\":}\n":               {"line 2", "no JSON object"},
+		"{\"a\":1}\n{\"a\":1":                 {"line 2", "no JSON object"},
+		"{\"a\":1}\n{\"a\":1} x":              {"line 2", "no JSON object"},
+		"{\"a\":1}\n{\"a\":[1]}":              {"line 2", `"a"`, "a list or an object"},
+		"{\"a\":1}\n{\"a\":{\"b\":1}}":        {"line 2", `"a"`, "a list or an object"},
+		"{\"a\":1,\"a\":2}":                   {"line 1", "two fields", `"a"`},
+		"{\"a\":1}\n\n{\"a\":\"x\"}":          {"line 3", `"a"`, `"x" is not a number`},
+		"{\"a\":1}\n{\"c\":2}\n{\"a\":\"x\"}": {"line 3", `"a"`, `"x" is not a number`},
+		"{\"a\":true}":                        {"line 1", `"a"`, `"true" is not a number`},
+		"{\"a\":1e99}":                        {"line 1", `"a"`, "overflows"},
+		"{\"b\":1}":                           {`no column "a"`, `"b" instead`},
 		"{\"a\":\"" + strings.Repeat("1", maxField) + "\"}": {"line 1", `"a"`, "more than 1 MiB"},
 	} {
 		_, err := schema(number).JSONL(file(t, "data.jsonl", []byte(text)))
@@ -296,6 +313,17 @@ func TestNumbers(t *testing.T) {
 			t.Errorf("%s with a comma is %v, want %v: %v", text, comma, want, fault)
 		}
 	}
+	key := random.New(1)
+	for i := range 20000 {
+		text := strconv.FormatUint(key.Uint64(uint64(i))>>(24+i%40), 10)
+		if at := i % 9; at < len(text) {
+			text = text[:at] + "." + text[at:]
+		}
+		want, fault := parseAnyFloat32([]byte(text), '.')
+		if got, also := parseFloat32([]byte(text), '.'); math.Float32bits(got) != math.Float32bits(want) || fault != 0 || also != 0 {
+			t.Fatalf("%s is %v, strconv has %v", text, got, want)
+		}
+	}
 	for _, text := range []string{"", "-", ".", "1.2.3", "1,5", "--1", "1 2", "inf", "nan", "1e", "x"} {
 		if v, fault := parseFloat32([]byte(text), '.'); fault == 0 {
 			t.Errorf("%q is %v", text, v)
@@ -348,4 +376,40 @@ func fuzzInfer(t *testing.T, name, text string) {
 	if err := s.inOrder(context.Background(), r, decimal, func(p part) error { rows += p.rows; return nil }); err != nil || rows == 0 {
 		t.Fatalf("the schema\n%s does not read its own file: %d rows, %v", s, rows, err)
 	}
+}
+
+// oddRecords are records that somebody else made.
+type oddRecords []Record
+
+func (o oddRecords) Each(_ context.Context, do func(Record) error) error {
+	for _, r := range o {
+		if err := do(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// TestRecordsOfOthers: records that are shorter or longer than their names are no reason to panic.
+func TestRecordsOfOthers(t *testing.T) {
+	ctx := context.Background()
+	a, w := []byte("1"), []byte("2")
+	s := &Schema{Fields: []Field{{Name: "a", Kind: Number}, {Name: "w", Kind: Weight}}}
+	names := []string{"a", "w"}
+	rows, err := s.Read(ctx, oddRecords{{Names: names, Fields: [][]byte{a, w}}})
+	if err != nil || rows.Len() != 1 {
+		t.Errorf("%v", err)
+	}
+	_, err = s.Read(ctx, oddRecords{{Names: names, Fields: [][]byte{a, w}}, {Names: names, Fields: [][]byte{a}, Line: 7}})
+	wantError(t, err, "line 7", `"w"`, "no weight")
+	_, err = s.Read(ctx, oddRecords{{Names: names[:1], Fields: [][]byte{a}, Line: 7}})
+	wantError(t, err, `no column "w"`)
+	_, err = s.Read(ctx, oddRecords{{Names: names[:1], Fields: [][]byte{a}, Line: 7}, {Names: names, Fields: [][]byte{a, w}, Line: 8}})
+	wantError(t, err, "line 7", `"w"`, "no weight")
+	_, err = InferRecords(ctx, oddRecords{{Names: names[:1], Fields: [][]byte{a, w}}})
+	wantError(t, err, "2 fields, but 1 names")
+	_, err = InferRecords(ctx, oddRecords{{Names: []string{"a", "a"}, Fields: [][]byte{a, w}}})
+	wantError(t, err, `two fields are named "a"`)
+	_, err = InferRecords(ctx, oddRecords{})
+	wantError(t, err, "no rows")
 }

@@ -82,6 +82,9 @@ func (in *tallies) add(r Record) error {
 		in.name[name] = true
 		in.of = append(in.of, in.tally(name))
 	}
+	if len(r.Fields) > len(r.Names) {
+		return fmt.Errorf("a record has %d fields, but %d names", len(r.Fields), len(r.Names))
+	}
 	for i, b := range r.Fields {
 		t := in.of[i]
 		if t.declare == Ignored {
