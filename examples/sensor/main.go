@@ -88,7 +88,7 @@ func run(ctx context.Context, out io.Writer, dir string, steps, recordings *data
 	}
 
 	p := logits.Then(spec.Softmax(-1)).Named("probabilities")
-	score := spec.Sub(back, scaled).Then(spec.MeanSquare()).Named("score")
+	score := spec.Sub(back, scaled).Then(spec.Square(), spec.Mean(1), spec.Max(0)).Named("score") // the error of the worst channel
 	limit, err := fit.Net(score).Quantile(ctx, held, 0.95)
 	if err != nil {
 		return err

@@ -22,7 +22,10 @@ func given(file, path string) (string, error) {
 // machines is a CSV file of what sensors said of machines and whether these failed within a week, in the order of time. All is
 // made up, by a seed. What decides is the wear, which is in no column: it grows with the hours since service, faster in one model
 // and in old machines, and shows in vibration, temperature and pressure beside the load. A vibration is often missing, above all
-// in the oldest model, and other numbers now and then. Of the first 60 % of the rows one in ten has a label.
+// in the model A1, and other numbers now and then. Of the first 60 % of the rows one in ten has a label.
+//
+// The true probability of failure has an AUROC of 0.903 on the 2,000 test rows, the most that anything could reach. The program as
+// it is has 0.890 with each of the seeds 0, 1 and 2 of its trainings, and without the first of them 0.882, 0.886 and 0.878.
 func machines(rows int) []byte {
 	r := rand.New(rand.NewPCG(17, 1))
 	var b bytes.Buffer
