@@ -302,28 +302,7 @@ func (e *evaluation) print(w io.Writer) error {
 		head = append(head, string(e.Scale))
 	}
 	fmt.Fprintf(w, "%s: %s\n", command.Clean(e.Output), strings.Join(head, ", "))
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, m := range e.Metrics {
-		if m.Why != "" {
-			fmt.Fprintf(t, "  %s\tnot defined: %s\n", m.Name, m.Why)
-			continue
-		}
-		number := "%.4f" // most are shares
-		if e.Kind == evaluate.Numbers {
-			number = "%.5g"
-		}
-		fmt.Fprintf(t, "  %s\t"+number+"\t"+number+" to "+number, m.Name, m.Value, m.Low, m.High)
-		if m.Undefined > 0 {
-			fmt.Fprintf(t, "\t%d draws do not define it", m.Undefined)
-		}
-		fmt.Fprintln(t)
-	}
-	t.Flush()
-	by := ""
-	if e.Strata {
-		by = ", as many rows of each class as there are"
-	}
-	fmt.Fprintf(w, "  (intervals of %v %%: percentiles of %d draws with replacement%s)\n", 100*e.Level, e.Draws, by)
+	fmt.Fprint(w, e.Measured)
 	if n := len(e.Each); n > 0 && n <= mostEach {
 		fmt.Fprintln(w)
 		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)

@@ -33,9 +33,10 @@ The rows are found by their hash: among the embedded digits and what --data name
 often as needed: a folder of the four IDX files of MNIST, a .npz or .csv file, a .csv
 file with the name of the field that is the label, class=rows.csv, or an .npy file with
 the name of its column, x=rows.npy; columns of several files are joined by a comma:
-x=rows.npy,y=labels.npy. A .csv file that the program read with CSVOptions.Groups goes
-into an .npz file of its columns: f32 as float32, i64 as int64. So do pictures of a
-folder, as ImageOptions made them: x f32[C H W] or u8[C H W], y i64.
+x=rows.npy,y=labels.npy. A table goes with the file of its schema,
+schema.json=rows.csv or schema.json=rows.jsonl. A .csv file that the program read with
+CSVOptions.Groups goes into an .npz file of its columns: f32 as float32, i64 as int64.
+So do pictures of a folder, as ImageOptions made them: x f32[C H W] or u8[C H W], y i64.
 
 Exit status: 0 the same bytes, 1 they differ, 2 it cannot be trained again.`,
 		Args: cobra.ExactArgs(1),
@@ -121,6 +122,8 @@ func tablesOf(arg string) ([]*dataset.Table, error) {
 		var t *dataset.Table
 		var err error
 		switch ext := filepath.Ext(strings.TrimSuffix(path, ".gz")); {
+		case named && filepath.Ext(name) == ".json":
+			t, err = bySchema(name, path)
 		case ext == ".npz" && !named:
 			t, err = dataset.NPZ(path)
 		case ext == ".csv":
@@ -128,7 +131,7 @@ func tablesOf(arg string) ([]*dataset.Table, error) {
 		case ext == ".npy" && named:
 			t, err = dataset.NPY(path, name)
 		default:
-			err = fmt.Errorf("--data %s: it must be a folder of MNIST's IDX files, NAME.npz, NAME.csv, LABEL=NAME.csv, or COLUMN=NAME.npy", part)
+			err = fmt.Errorf("--data %s: it must be a folder of MNIST's IDX files, NAME.npz, NAME.csv, LABEL=NAME.csv, SCHEMA.json=NAME.csv, or COLUMN=NAME.npy", part)
 		}
 		if err != nil {
 			return nil, err
