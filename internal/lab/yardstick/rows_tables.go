@@ -10,7 +10,7 @@ func tabularRow() Row {
 	const script = "sklearn_flights.py"
 	const area = "area under the ROC curve, %, from 500 labels"
 	how := delayed{draws: flightDraws, Units: []int{256, 128, 64}, Mask: 0.3, Pretrain: rising{4, 256, 1e-3}, Batch: 100, Rate: 1e-3,
-		Choices: []choice{{100, 0.1, 0.2}, {100, 1, 0.5}, {500, 0.1, 0.2}, {500, 1, 0.5}}}
+		Choices: []choice{{50, 0.1, 0.2}, {100, 0.1, 0.2}, {100, 1, 0.5}, {300, 1, 0.5}}}
 	return Row{Name: tabular, Source: "scikit-learn on the same rows", Apart: true, Metric: area, Differs: "See internal/lab/yardstick",
 		Cells: []Cell{
 			{Name: "lamina", Data: flights, More: true, how: how},

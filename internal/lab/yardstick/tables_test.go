@@ -198,7 +198,7 @@ func TestSklearn(t *testing.T) {
 	t.Setenv("LAMINA_SKLEARN", filepath.Join(t.TempDir(), "none"))
 	said := ""
 	o := Options{Digits: few(100, 50), Datasets: filepath.Dir(someFlights(t, 30)), Skipped: func(cell string, why error) { said += cell + ": " + why.Error() }}
-	peers := flightPeers{draws{Labels: []int{60}, Draws: 2, Held: 0.25}, "sklearn_flights.py"}
+	peers := flightPeers{draws{Labels: []int{200}, Draws: 2, Held: 0.25}, "sklearn_flights.py"}
 	cells := []Cell{{Name: "tabular/sklearn", Data: flights, Seeds: 1, how: peers}, {Name: "tabular/reading", Data: flights, Seeds: 1, how: flightReading{1, peers.Script}}}
 	list, err := Run(t.Context(), cells, o)
 	if err != nil || len(list) != 0 || !strings.Contains(said, "tabular/sklearn: ") || !strings.Contains(said, "make peer-sklearn") {
@@ -212,7 +212,7 @@ func TestSklearn(t *testing.T) {
 		t.Fatal(list, err)
 	}
 	for _, model := range flightModels {
-		if area := list[0].Also[model+" 60 area"]; !(area > 90 && area <= 100) {
+		if area := list[0].Also[model+" 200 area"]; !(area > 90 && area <= 100) {
 			t.Errorf("%s: %v", model, area)
 		}
 	}

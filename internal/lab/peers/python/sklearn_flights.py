@@ -15,6 +15,8 @@ import json
 import os
 import time
 
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # on a busy machine threads that spin wait for each other for minutes
+
 import numpy as np
 import pandas as pd
 
@@ -77,8 +79,8 @@ def logistic(c):
 
 # What is chosen among, four settings each.
 MODELS = {
-    "trees": [lambda r=r, n=n, m=m: trees(r, n, m) for r, n, m in ((0.03, 8, 20), (0.1, 8, 20), (0.03, 31, 20), (0.1, 31, 20))],
-    "logistic": [lambda c=c: logistic(c) for c in (0.01, 0.1, 1.0, 10.0)],
+    "trees": [lambda r=r, n=n, m=m: trees(r, n, m) for r, n, m in ((0.02, 3, 20), (0.03, 8, 100), (0.1, 4, 50), (0.1, 16, 20))],
+    "logistic": [lambda c=c: logistic(c) for c in (0.01, 0.03, 0.1, 1.0)],
 }
 
 
