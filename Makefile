@@ -38,7 +38,7 @@ STAMP   := $(VENV)/.installed-$(shell cksum < $(REQS) | cut -d' ' -f1)
 # What make bench compares with, none of it a part of the tests. GoMLX wants a
 # newer Go than Lamina.
 PEERS      := $(CURDIR)/.cache/peers
-PEER_VENVS := torch jax keras blas
+PEER_VENVS := torch jax keras blas sklearn
 PEER_GO    := go1.27.4
 COMPARE     = --rounds $(ROUNDS) --seconds $(SECONDS) --works $(WORKS) --parts $(PARTS) $(if $(RESUME),--resume) $(if $(RENDER),--render)
 

@@ -15,9 +15,10 @@ func TestYardstickPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	for row, c := range map[string]struct{ cells, want string }{
-		"claims":    {"claims/tied", "\n| tied | 82414 | 0.0"},
-		"denoise":   {"denoise/sigma-0.5", "\n| 0.5 | 5.99 → "},
-		"precision": {"precision/keras-tied/fp32 precision/keras-tied/bf16", "\n| 784-100-30, tied, 20 epochs: mean squared error of the test rows | 0."},
+		"claims":        {"claims/tied", "\n| tied | 82414 | 0.0"},
+		"denoise":       {"denoise/sigma-0.5", "\n| 0.5 | 5.99 → "},
+		"anomaly-dense": {"anomaly-dense", "\n| area under the ROC curve, % | "},
+		"precision":     {"precision/keras-tied/fp32 precision/keras-tied/bf16", "\n| 784-100-30, tied, 20 epochs: mean squared error of the test rows | 0."},
 	} {
 		results, page := filepath.Join(t.TempDir(), "results"), filepath.Join(t.TempDir(), "page.md")
 		if err := os.WriteFile(page, text, 0o600); err != nil {
@@ -36,6 +37,24 @@ func TestYardstickPage(t *testing.T) {
 		}
 		if text, err := os.ReadFile(page); err != nil || !strings.Contains(string(text), c.want) {
 			t.Errorf("%v: page %s", err, text)
+		}
+	}
+}
+
+// The rows of data sets that are not there are skipped, with what to get.
+func TestYardstickSets(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "internal", "lab", "yardstick", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for row, file := range map[string]string{"tabular": "flights.csv.gz", "sensor": "watch.npz"} {
+		command := "yardstick " + row + " --datasets SETS --results testdata/yardsticks --work out/yardsticks"
+		if !strings.Contains(string(text), "bin/laminabench "+command) {
+			t.Errorf("README.md does not say %q", command)
+		}
+		args := strings.Fields(strings.NewReplacer("SETS", t.TempDir(), "testdata/yardsticks", t.TempDir(), "out/yardsticks", t.TempDir()).Replace(command))
+		if r := laminabench(t, nil, args...); r.Status == 0 || !strings.Contains(r.Stderr, file) {
+			t.Errorf("%v: %+v", args, r)
 		}
 	}
 }

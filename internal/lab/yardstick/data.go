@@ -31,6 +31,12 @@ func describe(split *dataset.Split, name string, s set) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("yardstick: %w", err)
 	}
+	if split.Test == nil {
+		if name += " " + train[:8]; train == s.train {
+			name = s.title
+		}
+		return fmt.Sprintf("%s, %d rows", name, split.Train.Len()), nil
+	}
 	test, err := split.Test.Hash()
 	if err != nil {
 		return "", fmt.Errorf("yardstick: %w", err)

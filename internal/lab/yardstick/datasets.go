@@ -1,6 +1,7 @@
 package yardstick
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,6 +16,8 @@ import (
 const (
 	fashion = "fashion-mnist" // the four IDX files of Xiao et al. 2017
 	cifar   = "cifar10"       // the pictures of Krizhevsky 2009 as JPEG files, in an archive
+	flights = "table"         // the flights from New York in 2013 (nycflights13)
+	watches = "series"        // the recordings of Burns et al. 2018
 )
 
 // cifarFile is the archive in the folder of cifar: train/CLASS/*.jpg and test/CLASS/*.jpg.
@@ -42,6 +45,14 @@ var sets = map[string]set{
 		test, err := dataset.ImageArchive(file, "test", dataset.ImageOptions{Bytes: true})
 		return &dataset.Split{Train: train, Test: test}, err
 	}},
+	flights: {"flights of 2013", flightsTrain, flightsTest, flightsFile + ", the table of nycflights13 as CSV", func(dir string) (*dataset.Split, error) {
+		rows, err := readFlights(context.Background(), filepath.Join(dir, flightsFile))
+		if err != nil {
+			return nil, err
+		}
+		return byDay(rows)
+	}},
+	watches: {"windows of the watch", watchRows, "", watchFile + ", the recordings of the Python package seglearn", readWatch},
 }
 
 // Hashes of the rows, as dataset.Hash gives them.
@@ -50,6 +61,9 @@ const (
 	fashionTest  = "f9ad41c0f7b633b51f74887c3e838bdc8ca512869171b827d11eb2f0918d4781"
 	cifarTrain   = "e0916862d794186d3e80aa938868006723d2dc16f69b629cd7dc273309039da8"
 	cifarTest    = "98b27d9eb1d29bc562d1369b8c613462d6fe04df318583a6c6c384c8c4fdac0c"
+	flightsTrain = "5b94c2a8fc49e8d9f6f8dd351719e39fe2a87f41bb0aedb441af3644b33ccade"
+	flightsTest  = "b67a56f7beffb2733741acfcd5b0c1e550e06c669252401d6d95e65cc94d110a"
+	watchRows    = "c08e20e2cf7b0379f2b473135cd5ef18f912a92defd01b7ba8954fbb62eeaa1b"
 )
 
 // rows are those of a data set and what results call them.

@@ -16,6 +16,10 @@ func keptOf(set string) string {
 		return "Fashion-MNIST, 60000 rows to train and 10000 to test"
 	case cifar:
 		return "CIFAR-10 as JPEG, 50000 rows to train and 10000 to test"
+	case flights:
+		return "flights of 2013, 269509 rows to train and 65322 to test"
+	case watches:
+		return "windows of the watch, 2229 rows"
 	}
 	return keptData
 }

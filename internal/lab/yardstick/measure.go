@@ -14,7 +14,8 @@ import (
 
 // input is what a recipe is measured on.
 type input struct {
-	digits    *dataset.Split
+	digits    *dataset.Split // or those of the cell's data set; Test is nil if that has no rows of its own to test
+	folder    string         // of the cell's data set, "" for the digits
 	seed      uint64
 	workers   int
 	precision optim.Precision // of products in training

@@ -16,11 +16,12 @@ import (
 // oneClass trains on one class of ten after the other and tells its test rows from
 // the others': the mean area under the ROC curve, in per cent (Ruff et al. 2018).
 type oneClass struct {
-	Larger   bool    `json:"larger,omitempty"` // the net for articles of clothing, on pixels as they are (Ruff et al. 2020)
-	Centre   bool    `json:"centre"`           // Deep SVDD behind the autoencoder, not the autoencoder's own error
-	Classes  int     `json:"classes"`          // the first so many; 10
-	Encoding falling `json:"encoding"`         // of the autoencoder
-	Drawing  falling `json:"drawing"`          // of the codes towards the centre
+	Larger   bool        `json:"larger,omitempty"` // the net for articles of clothing, on pixels as they are (Ruff et al. 2020)
+	Net      *pictureNet `json:"net,omitempty"`    // another net than the authors', on pixels as they are
+	Centre   bool        `json:"centre"`           // Deep SVDD behind the autoencoder, not the autoencoder's own error
+	Classes  int         `json:"classes"`          // the first so many; 10
+	Encoding falling     `json:"encoding"`         // of the autoencoder
+	Drawing  falling     `json:"drawing"`          // of the codes towards the centre
 }
 
 // falling is a training by Adam, whose rate is divided by ten after two thirds of it.
@@ -53,7 +54,10 @@ func (o oneClass) class(ctx context.Context, in *input, class int64) (float64, e
 	if err != nil {
 		return 0, err
 	}
-	enc, dec := o.nets()
+	enc, dec, err := o.nets()
+	if err != nil {
+		return 0, err
+	}
 	x := spec.Input("x", side*side)
 	code := x.Then(enc).Named("code")
 	again := code.Then(dec)
@@ -84,8 +88,14 @@ func (o oneClass) class(ctx context.Context, in *input, class int64) (float64, e
 
 // nets are the encoder and the decoder of the authors' programs: two convolutions 5x5, batch
 // normalisation without parameters, leaky ReLU, no biases. The larger encoder has a hidden
-// dense layer behind them.
-func (o oneClass) nets() (enc, dec *spec.SequentialLayer) {
+// dense layer behind them. Another net is mirrored.
+func (o oneClass) nets() (enc *spec.SequentialLayer, dec spec.Layer, err error) {
+	if o.Net != nil {
+		if enc, err = o.Net.encoder(); err != nil {
+			return nil, nil, err
+		}
+		return enc, spec.Layers(bent(), spec.Mirror("decoder", enc), spec.Sigmoid()), nil
+	}
 	norm := func() spec.Layer { return spec.BatchNorm().Axis(0).NoScale().NoBias().Epsilon(1e-4) }
 	first, second, code, from := 8, 4, 32, 2
 	if o.Larger {
@@ -104,12 +114,12 @@ func (o oneClass) nets() (enc, dec *spec.SequentialLayer) {
 		spec.ConvTranspose(second, 5).Pad(2).NoBias(), norm(), spec.LeakyReLU(), spec.Upsample(2),
 		spec.ConvTranspose(first, 5).Pad(3).NoBias(), norm(), spec.LeakyReLU(), spec.Upsample(2),
 		spec.ConvTranspose(1, 5).Pad(2).NoBias(), spec.Sigmoid(), spec.Flatten())...)
-	return enc, dec
+	return enc, dec, nil
 }
 
 // rows returns the training rows of a class and all test rows.
 func (o oneClass) rows(split *dataset.Split, class int64) (normal, test *dataset.Table, err error) {
-	if !o.Larger {
+	if !o.Larger && o.Net == nil {
 		return contrasted(split, class)
 	}
 	normal, err = ofClass(split.Train, class)

@@ -9,7 +9,8 @@ import (
 // unless the metric says otherwise.
 func Rows() []Row {
 	rows := []Row{pcaRow(), ae30Row(), kerasRow(), sdaeRow(), bengioRow(), claimsRow(), precisionRow(), oneClassRow(), fewConvRow(),
-		mnistResNetRow(), fashionResNetRow(), cifarResNetRow(), denoiseRow()}
+		mnistResNetRow(), fashionResNetRow(), cifarResNetRow(), denoiseRow(),
+		tabularRow(), sensorRow(), denseAnomalyRow()}
 	for i := range rows {
 		r := &rows[i]
 		for j := range r.Cells {

@@ -32,7 +32,7 @@ type Options struct {
 	Workers  int            // goroutines; GOMAXPROCS
 	Progress train.Progress // of trainings; nil is silent
 	Report   func(r Result, kept bool)
-	Skipped  func(cell string, why error) // is told of cells whose data set is absent, which give no result
+	Skipped  func(cell string, why error) // is told of cells whose data set or peer is absent, which give no result
 }
 
 // Run measures cells, one after the other, and returns a result for each. With
@@ -40,8 +40,8 @@ type Options struct {
 // measured again, and each result is written when it is there. With Work a run that
 // was interrupted or killed goes on in the middle of a training; what a cell left
 // there is removed when its result is written, or without Results when all cells are
-// measured. A cell named twice is measured once. A cell whose data set is absent is
-// skipped.
+// measured. A cell named twice is measured once. A cell whose data set or peer is absent
+// is skipped.
 //
 // Errors: those of the trainings, with the cell; a folder that cannot be read or
 // written; train.ErrInterrupted, wrapped.
@@ -86,7 +86,14 @@ func Run(ctx context.Context, cells []Cell, o Options) ([]Result, error) {
 		r, kept := known[c.Name]
 		if kept = kept && !o.Again && r.same(c, o.Data); !kept {
 			folder := o.folder(c)
-			if r, err = measure(ctx, c, o, folder); err != nil {
+			r, err = measure(ctx, c, o, folder)
+			if errors.Is(err, ErrAbsent) { // a peer
+				if o.Skipped != nil {
+					o.Skipped(c.Name, err)
+				}
+				continue
+			}
+			if err != nil {
 				return list, fmt.Errorf("yardstick %s: %w", c.Name, err)
 			}
 			if left = append(left, folder); o.Results != "" {
@@ -165,6 +172,9 @@ func measure(ctx context.Context, c Cell, o Options, folder string) (Result, err
 // once is one seed of a cell.
 func once(ctx context.Context, c Cell, o Options, seed uint64, dir string) (x outcome, err error) {
 	in := &input{digits: o.Digits, seed: seed, workers: o.Workers, progress: o.Progress}
+	if c.Data != "" {
+		in.folder = filepath.Join(o.Datasets, c.Data)
+	}
 	w := &watch{start: time.Now()}
 	done := ""
 	if dir != "" {

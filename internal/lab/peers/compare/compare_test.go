@@ -416,7 +416,7 @@ func TestHeading(t *testing.T) {
 // TestPins checks that everything that is installed has one exact version.
 func TestPins(t *testing.T) {
 	pin := regexp.MustCompile(`^[a-z0-9-]+==[0-9][0-9.]*$`)
-	for _, dir := range []string{"torch", "jax", "keras", "blas"} {
+	for _, dir := range []string{"torch", "jax", "keras", "blas", "sklearn"} {
 		b, err := os.ReadFile(filepath.Join("..", "python", "requirements-"+dir+".txt"))
 		if err != nil {
 			t.Fatal(err)

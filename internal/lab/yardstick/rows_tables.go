@@ -1,0 +1,44 @@
+package yardstick
+
+const tabular = "tabular" // the row's name
+
+// flightDraws are the labels that everyone gets.
+var flightDraws = draws{Labels: []int{500, 2000, 10000}, Draws: 5, Held: 0.25}
+
+// tabularRow is which flights will be late, from few labels.
+func tabularRow() Row {
+	const script = "sklearn_flights.py"
+	const area = "area under the ROC curve, %, from 500 labels"
+	how := delayed{draws: flightDraws, Units: []int{256, 128, 64}, Mask: 0.3, Pretrain: rising{4, 256, 1e-3}, Batch: 100, Rate: 1e-3,
+		Choices: []choice{{50, 0.1, 0.2}, {100, 0.1, 0.2}, {100, 1, 0.5}, {300, 1, 0.5}}}
+	return Row{Name: tabular, Source: "scikit-learn on the same rows", Apart: true, Metric: area, Differs: "See internal/lab/yardstick",
+		Cells: []Cell{
+			{Name: "lamina", Data: flights, More: true, how: how},
+			{Name: "sklearn", Data: flights, More: true, how: flightPeers{flightDraws, script}},
+			{Name: "reading", Data: flights, More: true, Metric: "rows a second, read and encoded", how: flightReading{5, script}},
+		}}
+}
+
+const sensor = "sensor" // the row's name
+
+// sensorRow is exercises by a watch, of people of whom no recording is labelled.
+func sensorRow() Row {
+	how := wearer{Folds: 5, Channels: []int{32, 64, 64}, Pools: []int{4, 2}, Kernel: 5, Drop: 0.3, Batch: 50, Rate: 1e-3, L2: 0.01}
+	all, people := how, how
+	all.Epochs = 30
+	people.People, people.Draws, people.Updates = []int{1, 2, 5}, 2, 300
+	people.Mask, people.Block, people.Pretrain = 0.4, 10, rising{10, 50, 1e-3}
+	return Row{Name: sensor, Source: "Burns et al. 2018", Apart: true, Metric: "windows named rightly, %, of people who are not in training", Differs: "See internal/lab/yardstick",
+		Cells: []Cell{
+			{Name: "all", Data: watches, More: true, Published: 87.3, Target: 87.3, how: all},
+			{Name: "people", Data: watches, More: true, Metric: "windows named rightly, %, from one labelled person, pretrained without the test people", how: people},
+		}}
+}
+
+const denseAnomaly = "anomaly-dense" // the row's name
+
+// denseAnomalyRow is one digit told from the others by a dense autoencoder of it.
+func denseAnomalyRow() Row {
+	return Row{Name: denseAnomaly, Source: "a round figure", Apart: true, Metric: "mean area under the ROC curve over ten normal digits, %", Differs: "See internal/lab/yardstick",
+		Cells: []Cell{{Target: 90, More: true, how: oneClass{Net: &pictureNet{"dense", []int{500, 250}, 32}, Classes: 10, Encoding: falling{Epochs: 15, Rate: 1e-3, Batch: 100}}}}}
+}
