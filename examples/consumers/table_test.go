@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -88,6 +89,38 @@ func TestTable(t *testing.T) {
 	}
 	status, text = consumer.Run(t, consumer.Python(t), consumer.Script(t, "table.py"), out, file("other.csv", strings.Replace(used, "plan", "tariff", 1)))
 	if status != 2 || !strings.Contains(text, "there is no column plan") {
+		t.Errorf("exit status %d:\n%s", status, text)
+	}
+
+	// C++ has the model alone: numbers by the names of their places, and texts.
+	names := append(schema.Numeric(), schema.Categorical()...)
+	lines := []string{strings.Join(names, ",")}
+	for i := range 2 { // the third has a comma in a text, for which that program has no quotes
+		var line []string
+		for _, x := range again.F32("numeric")[i*len(schema.Numeric()):][:len(schema.Numeric())] {
+			text := ""
+			if x == x {
+				text = strconv.FormatFloat(float64(x), 'g', -1, 32)
+			}
+			line = append(line, text)
+		}
+		lines = append(lines, strings.Join(append(line, [][]string{{"pro", "Oslo"}, {"", "Atlantis"}}[i]...), ","))
+	}
+	cpp := filepath.Join(consumer.CPP(t), "table")
+	status, text = consumer.Run(t, cpp, filepath.Join(out, "model.onnx"), file("cpp.csv", strings.Join(lines, "\n")+"\n"))
+	fields := strings.Fields(text)
+	if status != 0 || len(fields) != 4 {
+		t.Fatalf("exit status %d:\n%s", status, text)
+	}
+	for i, f := range fields {
+		x := float64(want.F32("logits")[i])
+		if y, err := strconv.ParseFloat(f, 64); err != nil || !(math.Abs(x-y) <= 1e-4*(1+math.Abs(y))) {
+			t.Errorf("row %d, class %d: %s in C++, %v in Go", i/2, i%2, f, x)
+		}
+	}
+	lines[0] = strings.Replace(lines[0], "age", "years", 1)
+	status, text = consumer.Run(t, cpp, filepath.Join(out, "model.onnx"), file("cpp.csv", strings.Join(lines, "\n")))
+	if status != 2 || !strings.Contains(text, "there is no column age") {
 		t.Errorf("exit status %d:\n%s", status, text)
 	}
 }
