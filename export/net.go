@@ -49,6 +49,9 @@ func provenance(r engine.Record, given map[string]string) map[string]string {
 			m["classes"] = string(b)
 		}
 	}
+	if s := Columns(r); s != "" {
+		m["columns"] = s
+	}
 	for _, name := range slices.Sorted(maps.Keys(r.Versions)) {
 		m["version."+name] = r.Versions[name]
 	}

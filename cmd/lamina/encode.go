@@ -22,6 +22,7 @@ import (
 
 type encodeFlags struct {
 	inputs  []string
+	data    []string
 	outputs []string
 	every   int64
 	quiet   bool
@@ -42,14 +43,20 @@ as float32; every value must be finite. A free length, as that of sequences, is 
 the file has, up to the bundle's capacity for it. An output appears whole or not at all.
 Until then the rows that are done are in the folder OUTPUT.partial of each, with
 a record of what they were made of; the same command goes on from there after an
-interruption, a kill or a crash, and begins anew, saying why, if anything differs.`,
+interruption, a kill or a crash, and begins anew, saying why, if anything differs.
+
+--data takes rows in other forms in the place of --input. They are held in memory, and
+nothing is kept of a call that is interrupted. ` + dataHelp + `
+Numbers that are missing may be in a column whose input says what that means.`,
 		Example: `  lamina encode out/demo/encoder --input x.npy --output z.npy
   lamina encode pair --input a=left.npy --input b=right.npy --output score=s.npy
+  lamina encode out/tabular --data new.csv --output score=s.npy
   lamina encode vae --input x.npy --output mean=m.npy --output logvar=v.npy`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return encode(c, args[0], f) },
 	}
 	c.Flags().StringArrayVar(&f.inputs, "input", nil, "`[NAME=]FILE` to read; repeat it when there are several")
+	c.Flags().StringArrayVar(&f.data, "data", nil, dataUsage+"; in the place of --input")
 	c.Flags().StringArrayVar(&f.outputs, "output", nil, "`[NAME=]FILE` to write; repeat it for several")
 	c.Flags().Int64Var(&f.every, "every", 0, "rows between two records of how far it is; 0 is about one a second")
 	c.Flags().BoolVar(&f.quiet, "quiet", false, "no progress line")
@@ -63,6 +70,9 @@ func encode(c *cobra.Command, dir string, f encodeFlags) error {
 	o, err := bundle.Load(c.Context(), dir)
 	if err != nil {
 		return err
+	}
+	if len(f.data) > 0 {
+		return encodeData(c, o.Net, f)
 	}
 	e := &encoder{net: o.Net, every: f.every, progress: newMeter(c.ErrOrStderr(), f.quiet)}
 	defer e.close()

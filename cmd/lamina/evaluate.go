@@ -49,15 +49,18 @@ Probabilities are known by the Softmax or Sigmoid that makes them, or by rows th
 up to 1; --kind and --scale say it instead. A label of -1 is none, and its row is left
 out. Names of classes are those of the bundle's record.
 
-Rows are .npy, .npz, .csv or IDX files, as [INPUT=]FILE; labels are a file of the same
-kinds, or the name of a column of the data.`,
+` + dataHelp + `
+
+Labels are an .npy, .npz, .csv or IDX file, or the name of a column of the data; of a file
+that is read by the schema they are its label or target, unless others are named.`,
 		Example: `  lamina evaluate out/classifier --data x.npy --labels y.npy
   lamina evaluate out/classifier --data test.csv --labels class --json
+  lamina evaluate out/tabular --data test.csv.gz
   lamina evaluate out/anomaly --data rows.npz --labels broken --output score`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return runEvaluate(c, args[0], f) },
 	}
-	c.Flags().StringArrayVar(&f.data, "data", nil, "`[INPUT=]FILE` of rows; repeat it when there are several inputs")
+	c.Flags().StringArrayVar(&f.data, "data", nil, dataUsage)
 	c.Flags().StringVar(&f.labels, "labels", "", "`FILE|COLUMN` of what is true of the rows")
 	c.Flags().StringVar(&f.output, "output", "", "`NAME` of the output to measure, if the model has several")
 	c.Flags().StringVar(&f.flag, "flag", "", "`NAME` of a bool output of each row; by default the only one")
@@ -93,7 +96,7 @@ func runEvaluate(c *cobra.Command, dir string, f evaluateFlags) error {
 	if err != nil {
 		return err
 	}
-	rows, err := evaluationRows(o.Net, f.data, f.labels)
+	rows, err := evaluationRows(c.Context(), o.Net, f.data, f.labels)
 	if err != nil {
 		return err
 	}

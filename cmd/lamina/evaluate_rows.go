@@ -1,16 +1,15 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
-	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/internal/command"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/engine"
@@ -26,34 +25,26 @@ type evaluated struct {
 // truthColumn is the name of the truth's column.
 const truthColumn = "truth"
 
-// evaluationRows reads what --data and --labels name. All reading of rows for lamina evaluate is here.
-func evaluationRows(net *engine.Net, data []string, labels string) (*evaluated, error) {
-	switch {
-	case len(data) == 0:
-		return nil, errors.New("which rows? give --data FILE")
-	case labels == "":
+// evaluationRows reads what --data and --labels name. Without --labels the schema says what the label is.
+func evaluationRows(ctx context.Context, net *engine.Net, data []string, labels string) (*evaluated, error) {
+	ports, _ := netPorts(net)
+	schema := net.Record().Schema
+	if _, ok := ofTable(data, ports); ok && labels == "" && schema != nil {
+		for _, f := range schema.Fields {
+			if f.Kind == dataset.Label || f.Kind == dataset.Target && labels == "" {
+				if labels = f.Name; f.Kind == dataset.Label {
+					break
+				}
+			}
+		}
+	}
+	if len(data) > 0 && labels == "" {
 		return nil, errors.New("what is true of them? give --labels FILE, or the name of a column of the data")
 	}
-	ports, _ := netPorts(net)
-	from, err := assign("data", data, ports)
-	if err != nil && len(data) == 1 && len(ports) > 1 { // one file that has a column for each
-		from, err = []assignment{{file: data[0]}}, nil
-	}
-	if err != nil {
-		return nil, err
-	}
 	e := &evaluated{from: labels}
-	for _, a := range from {
-		t, err := e.read(a.port.Name, a.file, labels)
-		if err != nil {
-			return nil, err
-		}
-		if e.rows != nil {
-			t = e.rows.Join(t)
-		}
-		if e.rows = t; t.Err() != nil {
-			return nil, t.Err()
-		}
+	var err error
+	if e.rows, e.truth, err = readRows(ctx, schema, ports, data, labels); err != nil {
+		return nil, err
 	}
 	if e.truth == nil {
 		if e.truth, err = readTruth(labels, e.rows); err != nil {
@@ -63,46 +54,8 @@ func evaluationRows(net *engine.Net, data []string, labels string) (*evaluated, 
 	if n, m := e.rows.Len(), e.truth.Len(); n != m {
 		return nil, fmt.Errorf("--labels %s: there are %d labels, but %d rows of --data", command.Clean(labels), m, n)
 	}
-	return e, e.fit(net)
-}
-
-// read reads a file for an input, or, if that is "", for all. If it has a column of the name labels, that becomes the truth.
-func (e *evaluated) read(input, file, labels string) (*dataset.Table, error) {
-	column := input
-	if column == "" {
-		column = "x"
-	}
-	base := filepath.Base(file)
-	var t *dataset.Table
-	var err error
-	switch ext := filepath.Ext(strings.TrimSuffix(base, ".gz")); {
-	case ext == ".npz":
-		t, err = dataset.NPZ(file)
-	case ext == ".npy":
-		t, err = dataset.NPY(file, column)
-	case isIDX(base):
-		t, err = dataset.IDX(file, "")
-	case ext == ".csv":
-		if t, err = csvWith(file, column, labels); errors.Is(err, errNoField) {
-			t, err = csvWith(file, column, "")
-		}
-	default:
-		err = fmt.Errorf("--data %s: it must be an .npy, .npz, .csv or IDX file", command.Clean(file))
-	}
-	if err != nil {
-		return nil, absent(file, err)
-	}
-	names := columnNames(t)
-	if i := slices.Index(names, labels); i >= 0 && len(names) > 1 {
-		if e.truth, err = only(t, labels); err != nil {
-			return nil, err
-		}
-		names = slices.Delete(names, i, i+1)
-	}
-	if input != "" && len(names) == 1 && names[0] != input { // the only column is the input's
-		t = t.Rename(names[0], input)
-	}
-	return t, t.Err()
+	e.rows, err = fitted(e.rows, net.Inputs())
+	return e, err
 }
 
 // errNoField says that a file has no field of the labels' name.
@@ -190,27 +143,6 @@ func readTruth(file string, rows *dataset.Table) (*dataset.Table, error) {
 		return nil, fmt.Errorf("--labels %s: it must hold one column, got %s", command.Clean(file), strings.Join(names, ", "))
 	}
 	return only(t, names[0])
-}
-
-// fit makes columns what the inputs take, where that changes no number: bytes that were read as integers, and the shape.
-func (e *evaluated) fit(net *engine.Net) error {
-	for _, v := range net.Inputs() {
-		i := slices.IndexFunc(e.rows.Columns(), func(c dataset.Column) bool { return c.Name == v.Name })
-		if i < 0 {
-			return fmt.Errorf("input %q (%s) has no column; the data have %s", command.Clean(v.Name), v.Type, strings.Join(columnNames(e.rows), ", "))
-		}
-		c := e.rows.Columns()[i]
-		if v.Type.DType == ir.U8 && c.DType == dataset.I64 {
-			e.rows = e.rows.Bytes(v.Name)
-		}
-		if row, ok := v.Type.Shape[1:].Fixed(); ok && ir.Elems(row) == c.Width() && !slices.Equal(row, c.Shape) {
-			e.rows = e.rows.Reshape(v.Name, row...)
-		}
-		if err := e.rows.Err(); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // width returns the numbers of the truth for each row.

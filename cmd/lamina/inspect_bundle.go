@@ -14,6 +14,7 @@ import (
 
 	"github.com/lamina-ml/lamina/internal/command"
 	"github.com/lamina-ml/lamina/internal/onnxfile"
+	"github.com/lamina-ml/lamina/runtime/dataset"
 )
 
 // bundleReport is what lies beside a bundle's model. The records are passed on
@@ -127,6 +128,9 @@ func printRecord(w io.Writer, key string, record map[string]any) {
 				fmt.Fprintf(w, "    %s\t%s\n", command.Clean(k), command.Clean(list))
 			}
 		case map[string]any: // the precision, the rest being a table
+			if k == "schema" {
+				printSchema(w, v)
+			}
 			if p, ok := v["products"].(string); ok {
 				fmt.Fprintf(w, "    %s\t%s\n", command.Clean(k), command.Clean(p))
 			}
@@ -134,6 +138,34 @@ func printRecord(w io.Writer, key string, record map[string]any) {
 			fmt.Fprintf(w, "    %s\t%v\n", command.Clean(k), v)
 		}
 	}
+}
+
+// printSchema prints the columns of a table with their kinds, units and the first of their values.
+func printSchema(w io.Writer, record map[string]any) {
+	s, err := schemaIn(record)
+	if err != nil {
+		fmt.Fprintf(w, "    schema\tcannot be read: %s\n", command.Clean(err.Error()))
+		return
+	}
+	fmt.Fprintf(w, "    schema\t%s\n", plainly(len(s.Fields), "field"))
+	i := 0
+	for line := range strings.Lines(s.String()) {
+		if i++; i > maxLines {
+			fmt.Fprintf(w, "      … and %d more; --json has all\n", len(s.Fields)-maxLines)
+			return
+		}
+		fmt.Fprintf(w, "      %s\n", command.Clean(strings.TrimSuffix(line, "\n")))
+	}
+}
+
+// schemaIn is the schema of a record.
+func schemaIn(record map[string]any) (*dataset.Schema, error) {
+	b, err := json.Marshal(record)
+	if err != nil {
+		return nil, err
+	}
+	s := new(dataset.Schema)
+	return s, json.Unmarshal(b, s)
 }
 
 // words joins a list of strings, "" if it is none.

@@ -35,10 +35,13 @@ inputs that share one by name must have the same. Floating-point files go to inp
 files of integers and booleans to the others; every value of an .npy file must be
 finite. Outputs are written whole or not at all.
 
+--data takes rows in other forms in the place of --input. ` + dataHelp + `
+
 Only what the outputs asked for need has to be supported, and only the inputs
 they need have to be given. Weights in files beside the model are read from its
 folder and from nowhere else.`,
 		Example: `  lamina run model.onnx --input x.npy --output y.npy
+  lamina run out/tabular --data new.csv --engine both --output score=s.npy
   lamina run model.onnx --input a=left.npy --input b=right.npy --output score=s.npy`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return runModel(c, args[0], f) },
@@ -46,13 +49,14 @@ folder and from nowhere else.`,
 	c.Flags().StringVar(&f.engine, "engine", onORT, "onnxruntime, lamina or both")
 	c.Flags().StringVar(&f.all, "all", "", "`FILE.npz` for every value that the model computes")
 	c.Flags().StringArrayVar(&f.inputs, "input", nil, "`[NAME=]FILE` to read; repeat it when there are several")
+	c.Flags().StringArrayVar(&f.data, "data", nil, dataUsage+"; in the place of --input")
 	c.Flags().StringArrayVar(&f.outputs, "output", nil, "`[NAME=]FILE` to write; repeat it for several")
 	return c
 }
 
 type runFlags struct {
-	inputs, outputs []string
-	engine, all     string
+	inputs, data, outputs []string
+	engine, all           string
 }
 
 // apart returns an error unless everything that is written has a place of its own.
@@ -77,6 +81,7 @@ func runModel(c *cobra.Command, path string, f runFlags) (err error) {
 	if err != nil {
 		return err
 	}
+	dir := path
 	path, err = command.ModelPath(path)
 	if err != nil {
 		return err
@@ -91,6 +96,9 @@ func runModel(c *cobra.Command, path string, f runFlags) (err error) {
 	if err != nil {
 		return err
 	}
+	if len(f.inputs) > 0 && len(f.data) > 0 {
+		return errBothInputs
+	}
 	to, err := assign("output", f.outputs, outs)
 	if err != nil {
 		return err
@@ -98,7 +106,7 @@ func runModel(c *cobra.Command, path string, f runFlags) (err error) {
 	if len(to) == 0 && f.all == "" {
 		return errors.New("nowhere to write: give --output FILE.npy, or --all FILE.npz")
 	}
-	if err := f.apart(path, from, to); err != nil {
+	if err := f.apart(path, append(slices.Clone(from), dataFiles(f.data, ins)...), to); err != nil {
 		return err
 	}
 	var wanted []string // none stands for all
@@ -123,6 +131,12 @@ func runModel(c *cobra.Command, path string, f runFlags) (err error) {
 	}
 	in := map[string]*ir.Tensor{}
 	given := 0
+	if len(f.data) > 0 {
+		if in, err = runRows(c.Context(), dir, f.data, ins, needed.Inputs()); err != nil {
+			return err
+		}
+		given = len(in)
+	}
 	for _, p := range needed.Inputs() {
 		i := slices.IndexFunc(from, func(a assignment) bool { return a.port.Name == p.Name })
 		if i < 0 {

@@ -30,6 +30,7 @@ func run(args []string) error {
 	flags.Int64Var(&l.body, "max-body", l.body, "bytes of a request's body")
 	flags.IntVar(&l.rows, "max-rows", l.rows, "rows of a request")
 	flags.IntVar(&l.calls, "max-calls", l.calls, "requests at once; the next are told to come back")
+	flags.IntVar(&l.window, "window", l.window, "rows that GET /drift compares")
 	flags.DurationVar(&l.timeout, "timeout", l.timeout, "time for reading a request, and for answering it")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return nil

@@ -21,15 +21,16 @@ type limits struct {
 	body    int64
 	rows    int
 	calls   int
+	window  int // rows that are compared at a time
 	timeout time.Duration
 }
 
 func defaultLimits() limits {
-	return limits{body: 8 << 20, rows: 4096, calls: 64, timeout: 10 * time.Second}
+	return limits{body: 8 << 20, rows: 4096, calls: 64, window: 10_000, timeout: 10 * time.Second}
 }
 
 func (l limits) check() error {
-	if l.body < 1 || l.rows < 1 || l.calls < 1 || l.timeout <= 0 {
+	if l.body < 1 || l.rows < 1 || l.calls < 1 || l.window < 1 || l.timeout <= 0 {
 		return errors.New("every limit must be more than 0")
 	}
 	return nil
@@ -41,6 +42,7 @@ type server struct {
 	limits limits
 	log    *slog.Logger
 	live   *engine.Live
+	lately atomic.Pointer[lately] // nil inside if the bundle has no reference
 	seen   atomic.Pointer[string] // digest of the bundle in service
 	calls  chan struct{}          // a place for each call at once
 }
@@ -56,6 +58,7 @@ func newServer(ctx context.Context, dir string, l limits, log *slog.Logger) (*se
 		return nil, err
 	}
 	s.seen.Store(&o.Digest)
+	s.lately.Store(newLately(o, s.limits.window))
 	return s, nil
 }
 
@@ -99,6 +102,7 @@ func (s *server) reload(ctx context.Context) error {
 		return err
 	}
 	s.seen.Store(&o.Digest)
+	s.lately.Store(newLately(o, s.limits.window))
 	s.log.Info("reloaded", "bundle", o.Digest)
 	return nil
 }
@@ -112,6 +116,7 @@ func (s *server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /encode", s.encode)
 	mux.HandleFunc("GET /healthz", s.health)
+	mux.HandleFunc("GET /drift", s.drift)
 	return mux
 }
 
@@ -169,9 +174,12 @@ func (s *server) answer(ctx context.Context, w http.ResponseWriter, r *http.Requ
 		return err
 	}
 	z := ir.NewTensor(ir.F32, out.Type.Shape.At(ir.RowsOf(rows))...)
-	err = net.RunInto(ctx, map[string]*ir.Tensor{in.Name: {DType: ir.F32, Shape: in.Type.Shape.At(ir.RowsOf(rows)), F32: x}},
-		map[string]*ir.Tensor{out.Name: z})
-	if err != nil {
+	given := map[string]*ir.Tensor{in.Name: {DType: ir.F32, Shape: in.Type.Shape.At(ir.RowsOf(rows)), F32: x}}
+	codes := map[string]*ir.Tensor{out.Name: z}
+	if err := net.RunInto(ctx, given, codes); err != nil {
+		return err
+	}
+	if err := s.lately.Load().add(net, given, codes); err != nil {
 		return err
 	}
 	if kind == rawType {

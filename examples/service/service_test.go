@@ -31,6 +31,7 @@ import (
 	"github.com/lamina-ml/lamina/export/verify/ort"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/engine"
+	"github.com/lamina-ml/lamina/runtime/evaluate"
 )
 
 const asService = "LAMINA_TEST_AS_SERVICE"
@@ -90,7 +91,7 @@ func ship(t *testing.T, g *ir.Graph, params map[string][]float32) string {
 	}
 	r := rand.New(rand.NewPCG(8, 9))
 	width := g.Inputs[0].Type.Last()
-	rows := dataset.From(make([]int, 20), func(_ int, row dataset.Row) {
+	rows := dataset.From(make([]int, 200), func(_ int, row dataset.Row) {
 		for i, x := 0, row.F32Slice("x"); i < len(x); i++ {
 			x[i] = float32(r.Float64())
 		}
@@ -489,6 +490,65 @@ func TestProcess(t *testing.T) {
 	io.Copy(io.Discard, pipe)
 	if err := c.Wait(); err != nil {
 		t.Errorf("it ended with %v", err)
+	}
+}
+
+// TestDrift: the rows of requests are compared with those that the bundle was written with, window by window; a bundle
+// that is put into service has a window of its own, and one without a reference has none.
+func TestDrift(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "live")
+	copied(t, narrow(t), dir)
+	l := defaultLimits()
+	l.window = 150
+	s, url := started(t, dir, l)
+	ask := func() (status int, d evaluate.Drift) {
+		r, err := http.Get(url + "/drift")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Body.Close()
+		if err := json.NewDecoder(r.Body).Decode(&d); err != nil {
+			t.Fatal(err)
+		}
+		return r.StatusCode, d
+	}
+	send := func(rows int, shift float32, seed uint64) {
+		r := rand.New(rand.NewPCG(seed, 3))
+		x := make([]float32, 3*rows)
+		for i := range x {
+			x[i] = float32(r.Float64()) + shift
+		}
+		if status, got, err := post(url, rawType, bytes.NewReader(raw(x))); err != nil || status != 200 {
+			t.Fatalf("status %d, %v: %s", status, err, got)
+		}
+	}
+	if status, d := ask(); status != 200 || d.Status != evaluate.Undetermined || d.Rows != 0 {
+		t.Errorf("before any row: %d, %+v", status, d)
+	}
+	send(120, 0, 1)
+	if status, d := ask(); status != 200 || d.Status != evaluate.Steady || d.Rows != 120 {
+		t.Errorf("the same rows: %d, %+v", status, d)
+	}
+	send(40, 0, 2) // the window is full
+	send(160, 0.5, 3)
+	if status, d := ask(); status != 200 || d.Status != evaluate.Moved || d.Rows != 160 || !strings.Contains(strings.Join(d.Moved, " "), "x[0]: the quartiles are") {
+		t.Errorf("shifted rows: %d, %+v", status, d)
+	}
+	if err := s.reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, d := ask(); d.Rows != 0 {
+		t.Errorf("another bundle begins with %d rows", d.Rows)
+	}
+	copied(t, golden, dir)
+	_, url = started(t, dir, l)
+	r, err := http.Get(url + "/drift")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Body.Close()
+	if r.StatusCode != 404 {
+		t.Errorf("a bundle without a reference: status %d", r.StatusCode)
 	}
 }
 

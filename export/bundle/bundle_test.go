@@ -118,7 +118,7 @@ func TestWriteAndVerify(t *testing.T) {
 		t.Fatal(err)
 	}
 	only(t, filepath.Dir(dir), "encoder")
-	want := []string{"bounds.npz", "data.json", "layers.npz", "model.onnx", "test_data_set_0/data.json", "test_data_set_0/input_0.pb", "test_data_set_0/output_0.pb",
+	want := []string{"bounds.npz", "data.json", "drift.json", "layers.npz", "model.onnx", "test_data_set_0/data.json", "test_data_set_0/input_0.pb", "test_data_set_0/output_0.pb",
 		"test_data_set_1/data.json", "test_data_set_1/input_0.pb", "test_data_set_1/output_0.pb", "training.json", "verification.json"}
 	if strings.Join(rep.Files, " ") != strings.Join(want, " ") {
 		t.Errorf("files %v", rep.Files)

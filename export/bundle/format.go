@@ -25,7 +25,8 @@ const (
 	boundsFile       = "bounds.npz" // bundles of before have none
 	verificationFile = "verification.json"
 	trainingFile     = "training.json"
-	rowsFile         = "rows.json" // there if phases were trained on rows that were chosen
+	driftFile        = "drift.json" // there if enough rows were given
+	rowsFile         = "rows.json"  // there if phases were trained on rows that were chosen
 	setPrefix        = "test_data_set_"
 )
 
@@ -36,6 +37,7 @@ const (
 	maxTensor = 1 << 30
 	maxLayers = 1 << 28
 	maxBounds = 1 << 29
+	maxDrift  = 64 << 20
 	maxFiles  = 10_000
 	maxPorts  = 1000
 )

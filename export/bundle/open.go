@@ -10,6 +10,7 @@ import (
 	"github.com/lamina-ml/lamina/export/verify"
 	onnximport "github.com/lamina-ml/lamina/import"
 	"github.com/lamina-ml/lamina/runtime/engine"
+	"github.com/lamina-ml/lamina/runtime/evaluate"
 )
 
 // Limits on what an opened bundle takes while it runs.
@@ -30,10 +31,11 @@ var ErrDiffers = errors.New("the bundle does not compute what was trained")
 type Opened struct {
 	Net        *engine.Net
 	Sets       []Set
-	Tolerances map[string]float64 // of each output, over the stored sets
-	Opset      int64              // of the ONNX default domain
-	ModelBytes int64              // of model.onnx
-	Digest     string             // SHA-256 of verification.json, which has those of all files, in hexadecimal
+	Tolerances map[string]float64  // of each output, over the stored sets
+	Opset      int64               // of the ONNX default domain
+	ModelBytes int64               // of model.onnx
+	Reference  *evaluate.Reference // how columns and outputs were distributed, for a comparison with later rows; nil if the bundle does not say
+	Digest     string              // SHA-256 of verification.json, which has those of all files, in hexadecimal
 }
 
 // Set is one stored test set.
@@ -103,6 +105,9 @@ func (r *reader) load(ctx context.Context, dir string) (*Opened, error) {
 	o := &Opened{Opset: m.Opset, ModelBytes: int64(len(b)), Digest: r.digest, Tolerances: r.ver.Outputs}
 	if o.Net, err = compiled(m, rec); err != nil {
 		return nil, r.failed(ctx, "%s: %w", modelFile, err)
+	}
+	if o.Reference, err = r.reference(o.Net); err != nil {
+		return nil, err
 	}
 	if err := r.readBounds(); err != nil {
 		return nil, unreadable("%w", err)

@@ -16,12 +16,15 @@ import (
 	"github.com/lamina-ml/lamina/export/verify"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/engine"
+	"github.com/lamina-ml/lamina/runtime/evaluate"
 )
 
 // Write exports net, runs the file on Lamina's own runtime, even if not named, and on
 // those given, compares with net itself, and writes the bundle as folder dir. rows are
 // the user's: the first 64 become test_data_set_0, and columns feed the inputs of the same
-// name.
+// name. How columns and outputs are distributed over them is stored, for a comparison with rows that come later (see
+// evaluate.Reference), if there are 100 rows or more and results are of one row each: give rows that the function is to see,
+// such as those of a validation.
 //
 // The folder appears whole or not at all; an existing bundle is kept until the new one is
 // in its place. If the file differs from what was trained, nothing is written and the
@@ -78,6 +81,9 @@ func Write(ctx context.Context, dir string, net *engine.Net, rows dataset.Source
 		rep.Status, rep.Reason = "unverified", "no runtime besides Lamina's own is available"
 		out.Dir += Unverified
 	}
+	if w.reference, err = newReference(ctx, net, rows); err != nil {
+		return nil, err
+	}
 	files, err := w.files(ctx, rep)
 	if err != nil {
 		return nil, err
@@ -117,6 +123,7 @@ type writer struct {
 	inner  []*ir.Tensor // tolerances of values
 
 	tolerances []map[string]*ir.Tensor // of the stored sets' outputs
+	reference  *evaluate.Reference
 }
 
 // stored is a set with what the trained function gives for it.
@@ -325,6 +332,14 @@ func (w *writer) files(ctx context.Context, rep *verify.Report) (map[string][]by
 	rec, chosen := split(w.net.Record())
 	if files[trainingFile], err = encode(training{Format, rec}); err != nil {
 		return nil, fmt.Errorf("bundle: %s: %w", trainingFile, err)
+	}
+	if n := len(files[trainingFile]); n > maxTraining {
+		return nil, fmt.Errorf("bundle: %s would have %d bytes, more than the %d that are read: the schema has too many or too long values; ignore fields of free text", trainingFile, n, maxTraining)
+	}
+	if w.reference != nil {
+		if files[driftFile], err = encode(reference{Format, w.reference}); err != nil {
+			return nil, fmt.Errorf("bundle: %s: %w", driftFile, err)
+		}
 	}
 	if len(chosen.Lists) > 0 {
 		if files[rowsFile], err = encode(chosen); err != nil {

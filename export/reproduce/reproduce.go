@@ -94,9 +94,12 @@ func Bundle(ctx context.Context, dir string, o Options) (*Verdict, error) {
 }
 
 // like is what the file says of the record and need not be the same here: the kernels
-// and the versions that took part, and the rows that a program was given.
+// and the versions that took part, the rows that a program was given, and what their columns were read by.
 func like(rec engine.Record) map[string]string {
 	m := map[string]string{"kernels": rec.Kernels, "data_hash": rec.DataHash}
+	if s := onnxexport.Columns(rec); s != "" {
+		m["columns"] = s
+	}
 	for name, v := range rec.Versions {
 		m["version."+name] = v
 	}

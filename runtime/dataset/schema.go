@@ -90,7 +90,8 @@ const (
 	maxField  = 1 << 20 // bytes of one field of a row
 )
 
-// SchemaOf returns the schema that a source was read by, or nil. A source of your own tells it by a method Schema, like
+// SchemaOf returns the schema that a source was read by, or nil: of a [Selection] and of [Windows] that of the rows they are made
+// of, of a [Mixture] that of its first source, or else of its second. A source of your own tells it by a method Schema, like
 // [Table.Schema].
 func SchemaOf(src Source) *Schema {
 	if s, ok := src.(interface{ Schema() *Schema }); ok {
@@ -105,6 +106,53 @@ func (t *Table) Schema() *Schema {
 		return nil
 	}
 	return t.schema.Clone()
+}
+
+// Schema returns the schema of the source that the rows are chosen from, or nil.
+func (s *Selection) Schema() *Schema { return SchemaOf(s.source()) }
+
+// Schema is that of the steps.
+func (w *windows) Schema() *Schema { return SchemaOf(w.given) }
+
+// Schema returns the schema of the first source, or of the second if the first has none.
+func (m *Mixture) Schema() *Schema {
+	if m == nil {
+		return nil
+	}
+	for _, p := range m.parts {
+		if s := SchemaOf(p.given); s != nil {
+			return s
+		}
+	}
+	return nil
+}
+
+// column is the name of the column that a field of the kind goes to, "" for none.
+func (k Kind) column() string {
+	switch k {
+	case Number, Date:
+		return "numeric"
+	case Category:
+		return "categorical"
+	case Label:
+		return "y"
+	case Ignored:
+		return ""
+	}
+	return string(k)
+}
+
+// without is the schema of rows that lack columns; nil if nothing is left of it.
+func (s *Schema) without(columns []string) *Schema {
+	c := s.Clone()
+	if c == nil {
+		return nil
+	}
+	c.Fields = slices.DeleteFunc(c.Fields, func(f Field) bool { return slices.Contains(columns, f.Kind.column()) })
+	if len(c.Columns()) == 0 {
+		return nil
+	}
+	return c
 }
 
 // Clone returns a copy that shares nothing with the schema.
@@ -151,8 +199,11 @@ func (s *Schema) Cardinalities() []int {
 	return n
 }
 
-// Classes returns the names of the classes in the order of their numbers, nil without a Label.
+// Classes returns the names of the classes in the order of their numbers, nil without a Label or a schema.
 func (s *Schema) Classes() []string {
+	if s == nil {
+		return nil
+	}
 	for _, f := range s.Fields {
 		if f.Kind == Label {
 			return slices.Clone(f.Values)
@@ -180,6 +231,17 @@ func (s *Schema) Numeric() []string {
 
 // Categorical returns the names of the places of the column categorical.
 func (s *Schema) Categorical() []string { return s.names(Category) }
+
+// Places returns how many places the field takes in its column: several for a Date, none for a field that is ignored.
+func (f *Field) Places() int {
+	switch f.Kind {
+	case Date:
+		return dateParts(f.Format)
+	case Ignored:
+		return 0
+	}
+	return 1
+}
 
 // Targets returns the names of the places of the column target.
 func (s *Schema) Targets() []string { return s.names(Target) }

@@ -168,3 +168,44 @@ func FuzzSchema(f *testing.F) {
 		}
 	})
 }
+
+// TestSchemaOf: the schema is found through what rows are chosen, cut and mixed by, and what a table loses it loses too.
+func TestSchemaOf(t *testing.T) {
+	schema := &Schema{Fields: []Field{{Name: "x", Kind: Number}, {Name: "y", Kind: Label, Values: []string{"a", "b"}}, {Name: "device", Kind: Group}}}
+	path := filepath.Join(t.TempDir(), "rows.csv")
+	if err := os.WriteFile(path, []byte("x,y,device\n1,a,0\n2,b,0\n3,a,1\n4,b,1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := schema.CSV(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chosen := All(rows.Select([]int{3, 0, 1}))
+	plain := From(make([]struct{}, 4), func(_ struct{}, row Row) {
+		row.F32("numeric", 1)
+		row.I64("y", 0)
+		row.I64("group", 0)
+	}, rows.Columns()...)
+	for name, src := range map[string]Source{
+		"selection":        chosen.Head(2),
+		"windows":          Windows(rows, WindowOptions{Length: 2, Recording: "group"}),
+		"unlabelled":       chosen.Unlabel("y", nil),
+		"mix":              Mix(rows, 1, plain, 2),
+		"mix, the second":  Mix(plain, 1, rows, 2),
+		"a table's choice": rows.Head(2),
+	} {
+		if got := SchemaOf(src); got == nil || got.String() != schema.String() {
+			t.Errorf("%s: the schema is %v", name, got)
+		}
+	}
+	if got := SchemaOf(Mix(plain, 1, plain, 2)); got != nil {
+		t.Errorf("a mix without any: %v", got)
+	}
+	less := rows.Without("y", "group")
+	if got := less.Schema(); len(got.Fields) != 1 || got.Fields[0].Name != "x" || got.Check() != nil {
+		t.Errorf("without the label and the group it is\n%s", got)
+	}
+	if got := less.Join(plain.Without("numeric", "group").Rename("y", "z")).Without("numeric").Schema(); got != nil {
+		t.Errorf("nothing is left, but it is\n%s", got)
+	}
+}

@@ -34,7 +34,7 @@ func All(src Source) *Selection {
 		return &Selection{err: err}
 	}
 	if t, ok := src.(*Table); ok && t.rows != nil {
-		whole := &Table{n: t.cols[0].values() / t.cols[0].width, cols: t.cols}
+		whole := &Table{n: t.cols[0].values() / t.cols[0].width, cols: t.cols, schema: t.schema}
 		return &Selection{all: new(int), src: several(whole), cols: cols, n: t.n, rows: t.rows}
 	}
 	return &Selection{all: new(int), src: several(src), cols: cols, n: src.Len()}

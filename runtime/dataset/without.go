@@ -2,7 +2,8 @@ package dataset
 
 import "slices"
 
-// Without returns the table without some columns, for example one that only rows of another source lack.
+// Without returns the table without some columns, for example one that only rows of another source lack. Its schema, if it has
+// one, keeps the fields of the other columns.
 // Errors: no such column; no column is left.
 func (t *Table) Without(columns ...string) *Table {
 	if t.Err() != nil {
@@ -13,7 +14,7 @@ func (t *Table) Without(columns ...string) *Table {
 			return t.noColumn("Without", name)
 		}
 	}
-	u := &Table{n: t.n, rows: t.rows}
+	u := &Table{n: t.n, rows: t.rows, schema: t.schema.without(columns)}
 	for _, c := range t.cols {
 		if !slices.Contains(columns, c.Name) {
 			u.cols = append(u.cols, c)

@@ -1,6 +1,10 @@
 package engine
 
-import "encoding/json"
+import (
+	"encoding/json"
+
+	"github.com/lamina-ml/lamina/runtime/dataset"
+)
 
 // Record holds the facts about a training that ship with a trained function, as plain
 // data for JSON. It holds no path, user, host or time of day.
@@ -9,6 +13,7 @@ type Record struct {
 	DataHash   string            `json:"data_hash,omitempty"`  // of the training rows
 	Rows       int               `json:"rows,omitempty"`       // of the training data
 	Columns    map[string]Range  `json:"columns,omitempty"`    // by name, over the training rows
+	Schema     *dataset.Schema   `json:"schema,omitempty"`     // that the training rows were read by, if they are those of a table
 	Classes    []string          `json:"classes,omitempty"`    // names of the labels' values, in order
 	Program    string            `json:"program,omitempty"`    // the phases as a table
 	Metrics    Metrics           `json:"metrics,omitempty"`    // of the parameters that ship

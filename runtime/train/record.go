@@ -37,10 +37,15 @@ func newRecord(r *Result) (engine.Record, error) {
 			executable = programHash()
 		}
 	}
+	schema, classes := dataset.SchemaOf(r.rows), r.opt.Classes
+	if named := schema.Classes(); len(classes) == 0 && checkClasses(named, r.model.Limits()) == nil {
+		classes = named
+	}
 	return engine.Record{
+		Schema:   schema,
 		Averaged: r.averaged, Folded: r.folded, Executable: executable,
 		Seed: r.opt.Seed, DataHash: hash, Rows: r.rows.Len(), Columns: columns, Metrics: metrics,
-		Classes: r.opt.Classes, Program: r.program,
+		Classes: classes, Program: r.program,
 		Phases:   phases,
 		SpecText: ir.File(r.prog.Graph), ModelHash: r.prog.Hash, Kernels: r.kernels,
 		Versions: map[string]string{"lamina": moduleVersion()},

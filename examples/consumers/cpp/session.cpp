@@ -102,6 +102,19 @@ Model::Model(const fs::path& path)
   }
 }
 
+std::string Model::Metadata(const std::string& key) const {
+  const auto metadata = Own<OrtModelMetadata>(Api()->ReleaseModelMetadata,
+                                              [&](OrtModelMetadata** p) { return Api()->SessionGetModelMetadata(session_.get(), p); });
+  OrtAllocator* allocator = nullptr;
+  Check(Api()->GetAllocatorWithDefaultOptions(&allocator));
+  char* value = nullptr;
+  Check(Api()->ModelMetadataLookupCustomMetadataMap(metadata.get(), allocator, key.c_str(), &value));
+  if (value == nullptr) return "";
+  const std::string s = value;
+  Check(Api()->AllocatorFree(allocator, value));
+  return s;
+}
+
 std::vector<Tensor> Model::Run(std::vector<Tensor>& in) const {
   std::vector<Value> owned;
   std::vector<const OrtValue*> values;

@@ -25,6 +25,9 @@ class Model {
   size_t Input(const std::string& name) const { return Place(inputs_, name, "input"); }
   size_t Output(const std::string& name) const { return Place(outputs_, name, "output"); }
 
+  // Metadata returns what the model's metadata has under a key, "" for nothing.
+  std::string Metadata(const std::string& key) const;
+
   // Run computes all outputs of inputs, both in the model's order.
   std::vector<Tensor> Run(std::vector<Tensor>& in) const;
 

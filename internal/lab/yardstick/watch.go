@@ -103,11 +103,7 @@ type fold struct {
 
 // folds divides the people.
 func (w wearer) folds(rows *dataset.Table) ([]fold, error) {
-	subjects, labels := rows.I64("subject"), make([]int, rows.Len())
-	for i, y := range rows.I64("y") {
-		labels[i] = int(y)
-	}
-	parts, err := evaluate.Folds(labels, subjects, w.Folds, 1)
+	parts, err := evaluate.Folds(rows.I64("y"), rows.I64("subject"), w.Folds, 1)
 	if err != nil {
 		return nil, err
 	}

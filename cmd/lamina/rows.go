@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/export/verify"
+	"github.com/lamina-ml/lamina/internal/command"
+	"github.com/lamina-ml/lamina/runtime/dataset"
+	"github.com/lamina-ml/lamina/runtime/dataset/parquet"
+)
+
+// dataUsage is what the help of a verb says of --data.
+const dataUsage = "`[INPUT=]FILE` of rows; repeat it when there are several inputs"
+
+// dataHelp is the paragraph of a verb's help about --data.
+const dataHelp = `Rows of --data are .npy, .npz, .csv, .jsonl, .parquet or IDX files, as [INPUT=]FILE. A
+.csv, .jsonl or .parquet file without INPUT= is read by the bundle's schema, if it has
+one: texts become the ids of training, whatever the order of the columns; a column that
+training had and the file has not is an error. .csv and .jsonl may be packed (.gz).`
+
+// readRows reads what --data names, for a function with these inputs. All reading of rows for the verbs is here. If a file
+// has a column of the name labels, that becomes truth, with one column, and else truth is nil. The schema may be nil.
+func readRows(ctx context.Context, schema *dataset.Schema, ports []verify.Port, data []string, labels string) (rows, truth *dataset.Table, err error) {
+	if len(data) == 0 {
+		return nil, nil, errors.New("which rows? give --data FILE")
+	}
+	if file, ok := ofTable(data, ports); ok && schema != nil {
+		return readTable(ctx, schema, file, labels)
+	}
+	from, err := assign("data", data, ports)
+	if err != nil && len(data) == 1 && len(ports) > 1 { // one file that has a column for each
+		from, err = []assignment{{file: data[0]}}, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, a := range from {
+		t, y, err := readFile(a.port.Name, a.file, labels)
+		if err != nil {
+			return nil, nil, err
+		}
+		if y != nil {
+			truth = y
+		}
+		if rows != nil {
+			t = rows.Join(t)
+		}
+		if rows = t; t.Err() != nil {
+			return nil, nil, t.Err()
+		}
+	}
+	return rows, truth, nil
+}
+
+// ofTable returns the file of a table, which has all columns.
+func ofTable(data []string, ports []verify.Port) (file string, ok bool) {
+	if len(data) != 1 || slices.ContainsFunc(ports, func(p verify.Port) bool { return strings.HasPrefix(data[0], p.Name+"=") }) {
+		return "", false
+	}
+	switch extension(data[0]) {
+	case ".csv", ".jsonl", ".ndjson", ".parquet":
+		return data[0], true
+	}
+	return "", false
+}
+
+// extension is that of a file's name, of the name without .gz.
+func extension(file string) string {
+	name := strings.ToLower(filepath.Base(file))
+	return filepath.Ext(strings.TrimSuffix(name, ".gz"))
+}
+
+// readTable reads a file by the schema of a bundle. Of the fields that are no inputs only the one that labels names is
+// wanted, which may be the name of its column.
+func readTable(ctx context.Context, schema *dataset.Schema, file, labels string) (rows, truth *dataset.Table, err error) {
+	column := ""
+	s := schema.Clone()
+	for _, f := range s.Fields {
+		switch {
+		case labels == "":
+		case f.Kind == dataset.Label && (labels == f.Name || labels == "y"):
+			column = "y"
+		case f.Kind == dataset.Target && (labels == f.Name || labels == "target"):
+			column = "target"
+		}
+	}
+	s.Fields = slices.DeleteFunc(s.Fields, func(f dataset.Field) bool {
+		switch f.Kind {
+		case dataset.Number, dataset.Category, dataset.Date:
+			return false
+		case dataset.Label:
+			return column != "y"
+		case dataset.Target:
+			return column != "target" || labels != "target" && labels != f.Name
+		}
+		return true
+	})
+	records := s.Records(file)
+	if extension(file) == ".parquet" {
+		records = parquet.Records(file)
+	}
+	if rows, err = s.Read(ctx, records); err != nil {
+		return nil, nil, fmt.Errorf("by the schema of the bundle: %w", absent(file, err))
+	}
+	if column == "" {
+		return rows, nil, nil
+	}
+	if truth, err = only(rows, column); err != nil {
+		return nil, nil, err
+	}
+	rows = rows.Without(column)
+	return rows, truth, rows.Err()
+}
+
+// readFile reads a file for an input, or, if that is "", for all. If it has a column of the name labels, that is the truth.
+func readFile(input, file, labels string) (t, truth *dataset.Table, err error) {
+	column := input
+	if column == "" {
+		column = "x"
+	}
+	base := filepath.Base(file)
+	switch ext := extension(file); {
+	case ext == ".npz":
+		t, err = dataset.NPZ(file)
+	case ext == ".npy":
+		t, err = dataset.NPY(file, column)
+	case isIDX(base):
+		t, err = dataset.IDX(file, "")
+	case ext == ".csv":
+		if t, err = csvWith(file, column, labels); errors.Is(err, errNoField) {
+			t, err = csvWith(file, column, "")
+		}
+	case ext == ".parquet" || ext == ".jsonl" || ext == ".ndjson":
+		err = fmt.Errorf("--data %s: it is read by the schema that a bundle has when it was trained on rows of a table, and this one has none", command.Clean(file))
+	default:
+		err = fmt.Errorf("--data %s: it must be an .npy, .npz, .csv, .jsonl, .parquet or IDX file", command.Clean(file))
+	}
+	if err != nil {
+		return nil, nil, absent(file, err)
+	}
+	names := columnNames(t)
+	if i := slices.Index(names, labels); i >= 0 && len(names) > 1 {
+		if truth, err = only(t, labels); err != nil {
+			return nil, nil, err
+		}
+		names = slices.Delete(names, i, i+1)
+	}
+	if input != "" && len(names) == 1 && names[0] != input { // the only column is the input's
+		t = t.Rename(names[0], input)
+	}
+	return t, truth, t.Err()
+}
+
+// fitted makes columns what the inputs take, where that changes no number: bytes that were read as integers, and the shape.
+func fitted(rows *dataset.Table, inputs []*ir.Value) (*dataset.Table, error) {
+	for _, v := range inputs {
+		i := slices.IndexFunc(rows.Columns(), func(c dataset.Column) bool { return c.Name == v.Name })
+		if i < 0 {
+			return nil, fmt.Errorf("input %q (%s) has no column; the data have %s", command.Clean(v.Name), v.Type, strings.Join(columnNames(rows), ", "))
+		}
+		c := rows.Columns()[i]
+		if v.Type.DType == ir.U8 && c.DType == dataset.I64 {
+			rows = rows.Bytes(v.Name)
+		}
+		if row, ok := v.Type.Shape[1:].Fixed(); ok && ir.Elems(row) == c.Width() && !slices.Equal(row, c.Shape) {
+			rows = rows.Reshape(v.Name, row...)
+		}
+		if err := rows.Err(); err != nil {
+			return nil, err
+		}
+	}
+	return rows, nil
+}
