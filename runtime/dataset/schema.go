@@ -119,8 +119,8 @@ func (m *Mixture) Schema() *Schema {
 	if m == nil {
 		return nil
 	}
-	for _, p := range m.parts {
-		if s := SchemaOf(p.given); s != nil {
+	for i := range m.parts {
+		if s := SchemaOf(m.parts[i].given); s != nil {
 			return s
 		}
 	}
