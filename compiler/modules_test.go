@@ -37,7 +37,7 @@ var modules = map[string]string{
 	"compiler/plan":           "",
 	"compiler/random":         "",
 	"export":                  pictures + wholeFile + wire,
-	"export/bundle":           pictures + topology + wholeFile + npy,
+	"export/bundle":           pictures + topology + stats + wholeFile + npy,
 	"export/reproduce":        pictures + topology + stats + wholeFile + bar + npy,
 	"export/verify":           pictures + wholeFile + wire,
 	"export/verify/native":    pictures + wholeFile + topology,
@@ -55,7 +55,7 @@ var modules = map[string]string{
 	"runtime/pretrain":        pictures + algebra + stats + wholeFile + bar,
 	"runtime/train":           pictures + algebra + wholeFile + bar,
 	"spec":                    algebra,
-	"spec/spectest":           pictures + topology + wholeFile + bar + npy + " github.com/yalue/onnxruntime_go", // for tests
+	"spec/spectest":           pictures + topology + stats + wholeFile + bar + npy + " github.com/yalue/onnxruntime_go", // for tests
 }
 
 // library reports whether other modules may import a package.

@@ -5,10 +5,10 @@ import (
 	"encoding/csv"
 	"math"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strconv"
 	"time"
-
-	"github.com/lamina-ml/lamina/internal/atomicfile"
 )
 
 // given is the user's file, or one of made-up machines at the path, which is written.
@@ -16,7 +16,14 @@ func given(file, path string) (string, error) {
 	if file != "" {
 		return file, nil
 	}
-	return path, atomicfile.WriteBytes(path, machines(8000))
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		return "", err
+	}
+	part := path + ".part"
+	if err := os.WriteFile(part, machines(8000), 0o666); err != nil {
+		return "", err
+	}
+	return path, os.Rename(part, path)
 }
 
 // machines is a CSV file of what sensors said of machines and whether these failed within a week, in the order of time. All is

@@ -13,21 +13,20 @@ import (
 // script is a program in Python beside which a row is measured.
 type script struct{ python, path string }
 
+// mostAbove is how many folders above this one are looked through for the repository.
+const mostAbove = 8
+
 // sklearn returns a script of internal/lab/peers/python and the Python that has
 // scikit-learn, LAMINA_SKLEARN or that of make peer-sklearn.
 //
 // Errors: ErrAbsent, with what to do.
 func sklearn(name string) (script, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return script{}, err
-	}
-	path := filepath.Join("internal", "lab", "peers", "python", name)
-	for !exists(filepath.Join(dir, path)) {
-		if dir == filepath.Dir(dir) {
+	dir, path := ".", filepath.Join("internal", "lab", "peers", "python", name)
+	for above := 0; !exists(filepath.Join(dir, path)); above++ {
+		if above == mostAbove {
 			return script{}, fmt.Errorf("%w: %s is not here; run it in Lamina's repository", ErrAbsent, path)
 		}
-		dir = filepath.Dir(dir)
+		dir = filepath.Join(dir, "..")
 	}
 	python := os.Getenv("LAMINA_SKLEARN")
 	if python == "" {
