@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -233,7 +232,7 @@ func (e *evaluated) decide(x *evaluate.Outputs, out *ir.Value, classes []string,
 			return fmt.Errorf("--scale is probabilities or logits, got %q", command.Clean(f.scale))
 		case made != "":
 			x.Scale = made
-		case x.Width > 1 && x.Kind == evaluate.Classes && addsUp(x.Scores, x.Width):
+		case x.Width > 1 && x.Kind == evaluate.Classes && evaluate.AreProbabilities(x.Scores, x.Width):
 			x.Scale = evaluate.Probabilities
 		default:
 			x.Scale = evaluate.Logits
@@ -265,23 +264,6 @@ func madeBy(v *ir.Value) evaluate.Scale {
 		break
 	}
 	return ""
-}
-
-// addsUp reports whether all rows are probabilities that add up to 1.
-func addsUp(x []float64, width int) bool {
-	for i := 0; i < len(x); i += width {
-		sum := 0.0
-		for _, v := range x[i : i+width] {
-			if !(v >= 0) {
-				return false
-			}
-			sum += v
-		}
-		if !(math.Abs(sum-1) <= 1e-3) {
-			return false
-		}
-	}
-	return true
 }
 
 // mostEach is how many classes have a line, and mostTable how many a table of them.

@@ -123,7 +123,7 @@ func tablesOf(arg string) ([]*dataset.Table, error) {
 		var err error
 		switch ext := filepath.Ext(strings.TrimSuffix(path, ".gz")); {
 		case named && filepath.Ext(name) == ".json":
-			t, err = bySchema(name, path)
+			t, err = byWritten(name, path)
 		case ext == ".npz" && !named:
 			t, err = dataset.NPZ(path)
 		case ext == ".csv":

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -8,17 +9,15 @@ import (
 	"github.com/lamina-ml/lamina/runtime/dataset"
 )
 
-// bySchema reads a .csv or .jsonl file by a schema, which is a file too.
-func bySchema(schema, path string) (*dataset.Table, error) {
+// byWritten reads a .csv or .jsonl file by a schema, which is a file too.
+func byWritten(schema, path string) (*dataset.Table, error) {
 	s, err := dataset.ReadSchema(schema)
 	if err != nil {
 		return nil, err
 	}
 	switch filepath.Ext(strings.TrimSuffix(path, ".gz")) {
-	case ".csv":
-		return s.CSV(path)
-	case ".jsonl":
-		return s.JSONL(path)
+	case ".csv", ".jsonl":
+		return bySchema(context.Background(), s, path)
 	}
 	return nil, fmt.Errorf("--data %s=%s: a schema reads .csv and .jsonl files", schema, path)
 }

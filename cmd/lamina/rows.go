@@ -101,11 +101,7 @@ func readTable(ctx context.Context, schema *dataset.Schema, file, labels string)
 		}
 		return true
 	})
-	records := s.Records(file)
-	if extension(file) == ".parquet" {
-		records = parquet.Records(file)
-	}
-	if rows, err = s.Read(ctx, records); err != nil {
+	if rows, err = bySchema(ctx, s, file); err != nil {
 		return nil, nil, fmt.Errorf("by the schema of the bundle: %w", absent(file, err))
 	}
 	if column == "" {
@@ -116,6 +112,14 @@ func readTable(ctx context.Context, schema *dataset.Schema, file, labels string)
 	}
 	rows = rows.Without(column)
 	return rows, truth, rows.Err()
+}
+
+// bySchema reads a .csv, .jsonl or .parquet file by a schema.
+func bySchema(ctx context.Context, s *dataset.Schema, file string) (*dataset.Table, error) {
+	if extension(file) == ".parquet" {
+		return s.Read(ctx, parquet.Records(file))
+	}
+	return s.Read(ctx, s.Records(file))
 }
 
 // readFile reads a file for an input, or, if that is "", for all. If it has a column of the name labels, that is the truth.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,7 +13,6 @@ import (
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/export/verify"
-	"github.com/lamina-ml/lamina/internal/atomicfile"
 	"github.com/lamina-ml/lamina/internal/command"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/engine"
@@ -83,14 +81,7 @@ func encodeData(c *cobra.Command, net *engine.Net, f encodeFlags) error {
 	if err != nil {
 		return err
 	}
-	for _, a := range to {
-		t := codes[a.port.Name]
-		if err := atomicfile.Write(a.file, func(w io.Writer) error { return writeNPY(w, t) }); err != nil {
-			return err
-		}
-		fmt.Fprintf(c.OutOrStdout(), "%s: %s %s\n", a.file, t.Type(), command.Clean(a.port.Name))
-	}
-	return nil
+	return writeOutputs(c, to, codes)
 }
 
 // runRows are the inputs of lamina run that --data names, for a bundle's folder or a file.

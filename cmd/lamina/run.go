@@ -167,6 +167,11 @@ func runModel(c *cobra.Command, path string, f runFlags) (err error) {
 			return err
 		}
 	}
+	return writeOutputs(c, to, out)
+}
+
+// writeOutputs writes each output to the file that it is assigned to, and says so.
+func writeOutputs(c *cobra.Command, to []assignment, out map[string]*ir.Tensor) error {
 	for _, a := range to {
 		t := out[a.port.Name]
 		if err := atomicfile.Write(a.file, func(w io.Writer) error { return writeNPY(w, t) }); err != nil {

@@ -47,6 +47,18 @@ func (r Row) U8(name string, v ...uint8) {
 	}
 }
 
+// take writes a column of one row.
+func (r Row) take(c column) {
+	switch c.DType {
+	case F32:
+		r.F32(c.Name, c.f32...)
+	case I64:
+		r.I64(c.Name, c.i64...)
+	default:
+		r.U8(c.Name, c.u8...)
+	}
+}
+
 // F32Slice returns the memory for a column of the row; the caller must set every value. It is nil
 // after a mistake, and in the first row of [From] unless the columns were declared.
 func (r Row) F32Slice(name string) []float32 {

@@ -115,14 +115,7 @@ func oneOf(src BatchSource, i int, row Row) error {
 		return err
 	}
 	for _, c := range cols {
-		switch c.DType {
-		case F32:
-			row.F32(c.Name, c.f32...)
-		case I64:
-			row.I64(c.Name, c.i64...)
-		default:
-			row.U8(c.Name, c.u8...)
-		}
+		row.take(c)
 	}
 	return row.Err()
 }

@@ -286,14 +286,7 @@ func (t *Table) Row(i int, row Row) error {
 	}
 	at := t.at(i)
 	for _, c := range t.cols {
-		switch c := c.part(at, at+1); c.DType {
-		case F32:
-			row.F32(c.Name, c.f32...)
-		case I64:
-			row.I64(c.Name, c.i64...)
-		default:
-			row.U8(c.Name, c.u8...)
-		}
+		row.take(c.part(at, at+1))
 	}
 	return row.Err()
 }

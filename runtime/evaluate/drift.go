@@ -1,6 +1,7 @@
 package evaluate
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -441,15 +442,7 @@ func stability(was, is []int) float64 {
 // holm adjusts the p of all tests.
 func holm(all []*Test) {
 	order := slices.Clone(all)
-	slices.SortStableFunc(order, func(a, b *Test) int {
-		switch {
-		case a.P < b.P:
-			return -1
-		case a.P > b.P:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(order, func(a, b *Test) int { return cmp.Compare(a.P, b.P) })
 	least := 0.0
 	for i, t := range order {
 		least = max(least, min(1, float64(len(order)-i)*t.P))

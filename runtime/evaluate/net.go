@@ -49,7 +49,7 @@ func MeasureNet(ctx context.Context, net *engine.Net, rows dataset.Source, label
 	}
 	if out.Width > 1 {
 		out.Kind, out.Scale, out.Names = Classes, Logits, net.Record().Classes
-		if areProbabilities(out.Scores, out.Width) {
+		if AreProbabilities(out.Scores, out.Width) {
 			out.Scale = Probabilities
 		}
 	}
@@ -83,8 +83,9 @@ func measured(net *engine.Net) (score, flag *ir.Value, err error) {
 	return score, flag, nil
 }
 
-// areProbabilities reports whether no number is below 0 and those of each row add up to 1.
-func areProbabilities(x []float64, width int) bool {
+// AreProbabilities reports whether no number of x, [rows width], is below 0 and those of each row add up to 1, within a
+// thousandth.
+func AreProbabilities(x []float64, width int) bool {
 	for i := 0; i+width <= len(x); i += width {
 		sum := 0.0
 		for _, v := range x[i : i+width] {

@@ -89,13 +89,19 @@ func untrained(seed uint64, values []*spec.Value) (*engine.Net, error) {
 		}
 		own[g.State[i].In.Name] = s.Initial(random.New(seed))
 	}
+	return bareNet(g, own)
+}
+
+// bareNet returns the function of a graph with these parameters and state, without a record.
+func bareNet(g *ir.Graph, own map[string][]float32, kernels ...engine.Maker) (*engine.Net, error) {
 	compiler.StateAsParams(g)
-	if g, err = compiler.Front(g, true); err != nil {
+	g, err := compiler.Front(g, true)
+	if err != nil {
 		return nil, err
 	}
 	pl, err := compiler.CompileGraph(g, compiler.Options{Rows: netRows})
 	if err != nil {
 		return nil, err
 	}
-	return engine.NewNet(g, pl, own, engine.Record{})
+	return engine.NewNet(g, pl, own, engine.Record{}, kernels...)
 }

@@ -6,7 +6,6 @@ import (
 	"math"
 	"strings"
 
-	"github.com/lamina-ml/lamina/compiler"
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/runtime/dataset"
@@ -148,15 +147,7 @@ func (r *fits) valuesOf(f spec.Fitting) (*valued, error) {
 	for i, s := range states {
 		own[g.State[i].In.Name] = r.state(s.Name)
 	}
-	compiler.StateAsParams(g)
-	if g, err = compiler.Front(g, true); err != nil {
-		return nil, err
-	}
-	pl, err := compiler.CompileGraph(g, compiler.Options{Rows: netRows})
-	if err != nil {
-		return nil, err
-	}
-	net, err := engine.NewNet(g, pl, own, engine.Record{}, r.kernels...)
+	net, err := bareNet(g, own, r.kernels...)
 	if err != nil {
 		return nil, err
 	}
