@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
@@ -442,13 +441,3 @@ func (c *call) fixed(v *value, axis int) int {
 
 // rank returns the number of axes of a value.
 func rank(v *value) int { return typ(v).Rank() }
-
-// finite reports whether every element is a number.
-func finite(t *ir.Tensor) bool {
-	for i := range t.Len() {
-		if x := t.At(i); math.IsNaN(x) || math.IsInf(x, 0) {
-			return false
-		}
-	}
-	return true
-}

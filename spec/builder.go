@@ -437,20 +437,8 @@ func place(s *space, parent *placement, l Layer, i, n int, x []*ir.Value, at sit
 		return s, bad() // reported at the first place
 	}
 	b := &Builder{sp: s, p: p}
-	switch {
-	case len(x) == 0:
-		return s, b.Errorf("needs an operand, got none")
-	case st.own && !st.loss && len(x) != 1 && !isJoin(l):
-		return s, b.Errorf("takes one operand, got %d", len(x))
-	}
-	_, inner := l.(nested)
-	for j, v := range x {
-		if isBad(v) && !inner {
-			return s, bad()
-		}
-		if !isBad(v) && !s.owned[v] {
-			return s, b.Errorf("operand %d, a %s, belongs to no value of this declaration", j+1, v.Type)
-		}
+	if v := b.refuse(l, x); v != nil {
+		return s, v
 	}
 	for _, in := range s.inputs {
 		if in.read == nil && slices.Contains(x, in.v) {
@@ -463,27 +451,56 @@ func place(s *space, parent *placement, l Layer, i, n int, x []*ir.Value, at sit
 	}
 	v := built(l, b, x)
 	s = b.sp.find()
-	switch {
-	case b.failed:
-		return s, bad()
-	case v == nil:
-		return s, b.Errorf("Build returned nil")
-	case isBad(v) && len(s.mistakes) == 0:
-		return s, b.Errorf("Build returned a value without a type")
-	case isBad(v):
-		return s, bad() // follows from a mistake inside
-	case !s.owned[v]:
-		return s, b.Errorf("Build returned a value that belongs to no value of this declaration")
-	case b.wrong != "":
-		return s, b.Errorf("%s", b.wrong)
-	case len(b.fresh) > 0 && parent.again():
-		return s, b.mistake(&mistake{
-			rule: text("made anew at the second place of the layer around it, so its weights would not be shared"),
-			hint: "make the layer outside the function that places it"})
+	if w := b.refuseBuilt(v, s); w != nil {
+		return s, w
 	}
 	p.out = v
 	st.outs = append(append(st.outs, v), p.also...)
 	return s, v
+}
+
+// refuse is the value of a layer that cannot take its operands, nil if it can.
+func (b *Builder) refuse(l Layer, x []*ir.Value) *ir.Value {
+	st := b.p.st
+	switch {
+	case len(x) == 0:
+		return b.Errorf("needs an operand, got none")
+	case st.own && !st.loss && len(x) != 1 && !isJoin(l):
+		return b.Errorf("takes one operand, got %d", len(x))
+	}
+	_, inner := l.(nested)
+	for j, v := range x {
+		if isBad(v) && !inner {
+			return bad()
+		}
+		if !isBad(v) && !b.sp.owned[v] {
+			return b.Errorf("operand %d, a %s, belongs to no value of this declaration", j+1, v.Type)
+		}
+	}
+	return nil
+}
+
+// refuseBuilt is the value of a layer whose Build made a mistake, nil if v is right.
+func (b *Builder) refuseBuilt(v *ir.Value, s *space) *ir.Value {
+	switch {
+	case b.failed:
+		return bad()
+	case v == nil:
+		return b.Errorf("Build returned nil")
+	case isBad(v) && len(s.mistakes) == 0:
+		return b.Errorf("Build returned a value without a type")
+	case isBad(v):
+		return bad() // follows from a mistake inside
+	case !s.owned[v]:
+		return b.Errorf("Build returned a value that belongs to no value of this declaration")
+	case b.wrong != "":
+		return b.Errorf("%s", b.wrong)
+	case len(b.fresh) > 0 && b.p.parent.again():
+		return b.mistake(&mistake{
+			rule: text("made anew at the second place of the layer around it, so its weights would not be shared"),
+			hint: "make the layer outside the function that places it"})
+	}
+	return nil
 }
 
 // built returns what Build gives. A layer that asks for the number of a length that is

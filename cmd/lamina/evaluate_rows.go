@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"math"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/lamina-ml/lamina/internal/command"
@@ -58,43 +57,6 @@ func evaluationRows(ctx context.Context, net *engine.Net, data []string, labels 
 	return e, err
 }
 
-// errNoField says that a file has no field of the labels' name.
-var errNoField = errors.New("no such field")
-
-// csvWith reads a .csv file: all fields are one column, but the one of the labels, unless that is "".
-func csvWith(file, column, labels string) (*dataset.Table, error) {
-	o := dataset.CSVOptions{Groups: []dataset.CSVGroup{{Name: column, Rest: true}}}
-	if labels != "" {
-		o.Groups = append(o.Groups, dataset.CSVGroup{Name: labels, Fields: []string{labels}})
-	}
-	t, err := dataset.CSV(file, o)
-	if err != nil && labels != "" {
-		if _, other := dataset.CSV(file, dataset.CSVOptions{Groups: o.Groups[:1]}); other == nil {
-			return nil, errNoField
-		}
-	}
-	return t, err
-}
-
-func isIDX(base string) bool {
-	return strings.Contains(base, "-ubyte") || strings.HasSuffix(strings.TrimSuffix(base, ".gz"), ".idx")
-}
-
-func columnNames(t *dataset.Table) (names []string) {
-	for _, c := range t.Columns() {
-		names = append(names, c.Name)
-	}
-	return names
-}
-
-// absent says that a file is not there, if that is why it cannot be read.
-func absent(file string, err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s: there is no such file", file)
-	}
-	return err
-}
-
 // only returns one column of a table, as the truth.
 func only(t *dataset.Table, column string) (*dataset.Table, error) {
 	for _, c := range t.Columns() {
@@ -120,19 +82,8 @@ func readTruth(file string, rows *dataset.Table) (*dataset.Table, error) {
 	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("--labels %s: there is neither such a file nor such a column; the data have %s", command.Clean(file), strings.Join(columnNames(rows), ", "))
 	}
-	base := filepath.Base(file)
-	var t *dataset.Table
-	var err error
-	switch ext := filepath.Ext(strings.TrimSuffix(base, ".gz")); {
-	case ext == ".npy":
-		t, err = dataset.NPY(file, truthColumn)
-	case ext == ".npz":
-		t, err = dataset.NPZ(file)
-	case isIDX(base):
-		t, err = dataset.IDX(file, "", dataset.IDXOptions{Bytes: true})
-	case ext == ".csv":
-		t, err = csvWith(file, truthColumn, "")
-	default:
+	t, err := readFile(file, truthColumn, "", dataset.IDXOptions{Bytes: true})
+	if errors.Is(err, errKind) {
 		err = fmt.Errorf("--labels %s: it must be an .npy, .npz, .csv or IDX file, or the name of a column of the data", command.Clean(file))
 	}
 	if err != nil {

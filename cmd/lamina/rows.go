@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -41,7 +43,7 @@ func readRows(ctx context.Context, schema *dataset.Schema, ports []verify.Port, 
 		return nil, nil, err
 	}
 	for _, a := range from {
-		t, y, err := readFile(a.port.Name, a.file, labels)
+		t, y, err := readData(a.port.Name, a.file, labels)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -122,28 +124,16 @@ func bySchema(ctx context.Context, s *dataset.Schema, file string) (*dataset.Tab
 	return s.Read(ctx, s.Records(file))
 }
 
-// readFile reads a file for an input, or, if that is "", for all. If it has a column of the name labels, that is the truth.
-func readFile(input, file, labels string) (t, truth *dataset.Table, err error) {
-	column := input
-	if column == "" {
-		column = "x"
-	}
-	base := filepath.Base(file)
-	switch ext := extension(file); {
-	case ext == ".npz":
-		t, err = dataset.NPZ(file)
-	case ext == ".npy":
-		t, err = dataset.NPY(file, column)
-	case isIDX(base):
-		t, err = dataset.IDX(file, "")
-	case ext == ".csv":
-		if t, err = csvWith(file, column, labels); errors.Is(err, errNoField) {
-			t, err = csvWith(file, column, "")
+// readData reads a file for an input, or, if that is "", for all. If it has a column of the name labels, that is the truth.
+func readData(input, file, labels string) (t, truth *dataset.Table, err error) {
+	t, err = readFile(file, cmp.Or(input, "x"), labels)
+	if errors.Is(err, errKind) {
+		switch extension(file) {
+		case ".parquet", ".jsonl", ".ndjson":
+			err = fmt.Errorf("--data %s: it is read by the schema that a bundle has when it was trained on rows of a table, and this one has none", command.Clean(file))
+		default:
+			err = fmt.Errorf("--data %s: it must be an .npy, .npz, .csv, .jsonl, .parquet or IDX file", command.Clean(file))
 		}
-	case ext == ".parquet" || ext == ".jsonl" || ext == ".ndjson":
-		err = fmt.Errorf("--data %s: it is read by the schema that a bundle has when it was trained on rows of a table, and this one has none", command.Clean(file))
-	default:
-		err = fmt.Errorf("--data %s: it must be an .npy, .npz, .csv, .jsonl, .parquet or IDX file", command.Clean(file))
 	}
 	if err != nil {
 		return nil, nil, absent(file, err)
@@ -159,6 +149,65 @@ func readFile(input, file, labels string) (t, truth *dataset.Table, err error) {
 		t = t.Rename(names[0], input)
 	}
 	return t, truth, t.Err()
+}
+
+var (
+	errKind    = errors.New("no such kind of file is read")
+	errNoField = errors.New("no such field")
+)
+
+// readFile reads a file that no schema describes. Numbers that have no name there become the column, except those of the
+// .csv field labels, if there is one. The error is errKind if the file's name tells no kind that is read so.
+func readFile(file, column, labels string, o ...dataset.IDXOptions) (*dataset.Table, error) {
+	switch ext := extension(file); {
+	case ext == ".npz":
+		return dataset.NPZ(file)
+	case ext == ".npy":
+		return dataset.NPY(file, column)
+	case isIDX(filepath.Base(file)):
+		return dataset.IDX(file, "", o...)
+	case ext == ".csv":
+		t, err := csvWith(file, column, labels)
+		if errors.Is(err, errNoField) {
+			return csvWith(file, column, "")
+		}
+		return t, err
+	}
+	return nil, errKind
+}
+
+// csvWith reads a .csv file: all fields are one column, but the one of the labels, unless that is "".
+func csvWith(file, column, labels string) (*dataset.Table, error) {
+	o := dataset.CSVOptions{Groups: []dataset.CSVGroup{{Name: column, Rest: true}}}
+	if labels != "" {
+		o.Groups = append(o.Groups, dataset.CSVGroup{Name: labels, Fields: []string{labels}})
+	}
+	t, err := dataset.CSV(file, o)
+	if err != nil && labels != "" {
+		if _, other := dataset.CSV(file, dataset.CSVOptions{Groups: o.Groups[:1]}); other == nil {
+			return nil, errNoField
+		}
+	}
+	return t, err
+}
+
+func isIDX(base string) bool {
+	return strings.Contains(base, "-ubyte") || strings.HasSuffix(strings.TrimSuffix(base, ".gz"), ".idx")
+}
+
+func columnNames(t *dataset.Table) (names []string) {
+	for _, c := range t.Columns() {
+		names = append(names, c.Name)
+	}
+	return names
+}
+
+// absent says that a file is not there, if that is why it cannot be read.
+func absent(file string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s: there is no such file", file)
+	}
+	return err
 }
 
 // fitted makes columns what the inputs take, where that changes no number: bytes that were read as integers, and the shape.

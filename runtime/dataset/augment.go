@@ -67,14 +67,14 @@ var kinds = []struct {
 	name  string
 	parse func(settings string) (change, error)
 }{
-	{"shift", parseShift},
-	{"crop", parseCrop},
+	{"shift", parsed("the pixels", parseCount, newShift)},
+	{"crop", parsed("the padding", parseCount, newCrop)},
 	{"flip", parseFlip},
-	{"rotate", parseRotate},
-	{"scale", parseScale},
+	{"rotate", parsed("the degrees", parseNumber, newRotate)},
+	{"scale", parsed("the greatest change of the factor", parseNumber, newScale)},
 	{"jitter", parseJitter},
-	{"noise", parseNoise},
-	{"erase", parseErase},
+	{"noise", parsed("the standard deviation", parseNumber, newNoise)},
+	{"erase", parsed("the probability", parseNumber, newErase)},
 	{"mixup", parseMixup},
 }
 

@@ -116,44 +116,12 @@ func newScale(by float64) (*scale, string) {
 	return &scale{by}, between("the greatest change of the factor", by, 0.9)
 }
 
-func parseShift(s string) (change, error) {
-	n, err := parseCount("the pixels", s)
-	if err != nil {
-		return nil, err
-	}
-	return ruled(newShift(n))
-}
-
-func parseCrop(s string) (change, error) {
-	n, err := parseCount("the padding", s)
-	if err != nil {
-		return nil, err
-	}
-	return ruled(newCrop(n))
-}
-
 func parseFlip(s string) (change, error) {
 	var axes []Axis
 	for _, r := range s {
 		axes = append(axes, Axis(r))
 	}
 	return ruled(newFlip(axes))
-}
-
-func parseRotate(s string) (change, error) {
-	x, err := parseNumber("the degrees", s)
-	if err != nil {
-		return nil, err
-	}
-	return ruled(newRotate(x))
-}
-
-func parseScale(s string) (change, error) {
-	x, err := parseNumber("the greatest change of the factor", s)
-	if err != nil {
-		return nil, err
-	}
-	return ruled(newScale(x))
 }
 
 // between says what is wrong with a number that must be from 0 to most.

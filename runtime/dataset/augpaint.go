@@ -75,22 +75,6 @@ func parseJitter(s string) (change, error) {
 	return ruled(newJitter(x[0], x[1], x[2]))
 }
 
-func parseNoise(s string) (change, error) {
-	x, err := parseNumber("the standard deviation", s)
-	if err != nil {
-		return nil, err
-	}
-	return ruled(newNoise(x))
-}
-
-func parseErase(s string) (change, error) {
-	x, err := parseNumber("the probability", s)
-	if err != nil {
-		return nil, err
-	}
-	return ruled(newErase(x))
-}
-
 func (*jitter) kind() string { return "jitter" }
 func (*noise) kind() string  { return "noise" }
 func (*erase) kind() string  { return "erase" }

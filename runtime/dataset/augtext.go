@@ -115,6 +115,18 @@ func ruled(c change, rule string) (change, error) {
 	return c, nil
 }
 
+// parsed reads the settings of a change that has one.
+func parsed[N int | float64, C change](what string, parse func(what, s string) (N, error), make func(N) (C, string)) func(string) (change, error) {
+	return func(s string) (change, error) {
+		n, err := parse(what, s)
+		if err != nil {
+			return nil, err
+		}
+		c, rule := make(n)
+		return ruled(c, rule)
+	}
+}
+
 const mostShown = 80
 
 // shown is a piece of a user's text for an error.

@@ -121,47 +121,24 @@ type packed struct {
 // plan finds the fields of every column.
 func (h *header) plan(o CSVOptions) (*csvPlan, error) {
 	p := &csvPlan{label: -1, index: -1, first: -1}
-	skipped := make([]bool, len(h.names))
-	for i, name := range h.names {
-		skipped[i] = slices.Contains(o.skip, name)
-	}
-	place := map[string]int{}
-	for i, name := range h.names {
-		if skipped[i] {
-			continue
-		}
-		if _, ok := place[name]; ok {
-			return nil, fmt.Errorf("line %d: two fields are named %q", h.line, clip(name))
-		}
-		place[name] = i
+	place, err := h.places(o.skip)
+	if err != nil {
+		return nil, err
 	}
 	find := func(name string) (int, error) {
 		if i, ok := place[name]; ok {
 			return i, nil
 		}
-		what := fmt.Sprintf("line %d: no field is named %q", h.line, clip(name))
-		switch {
-		case slices.Contains(o.skip, name):
-			return -1, fmt.Errorf("field %q is left out by Skip, and asked for too", clip(name))
-		case h.absent:
-			return -1, fmt.Errorf("%s: the line is taken for data, and the fields are named by their places, from \"0\" to %q", what, strconv.Itoa(len(h.names)-1))
-		}
-		return -1, fmt.Errorf("%s; the fields are %s", what, clip(strings.Join(h.names, ", ")))
+		return -1, h.noField(name, o.skip)
 	}
-	for _, name := range o.skip {
-		if name != "" && !slices.Contains(h.names, name) {
-			return nil, fmt.Errorf("line %d: no field is named %q, which Skip leaves out; the fields are %s", h.line, clip(name), clip(strings.Join(h.names, ", ")))
-		}
-	}
-	var err error
 	if o.Label != "" {
 		if p.label, err = find(o.Label); err != nil {
 			return nil, err
 		}
 	}
-	taken := slices.Clone(skipped)
-	if p.label >= 0 {
-		taken[p.label] = true
+	taken := make([]bool, len(h.names))
+	for i, name := range h.names {
+		taken[i] = i == p.label || slices.Contains(o.skip, name)
 	}
 	for _, g := range o.Groups {
 		for _, name := range g.Fields {
@@ -186,20 +163,10 @@ func (h *header) plan(o CSVOptions) (*csvPlan, error) {
 			}
 			c.fields = append(c.fields, i)
 		}
-		rest = rest || g.Rest
-		for i, name := range h.names {
-			switch {
-			case !g.Rest || taken[i]:
-			case i == 0 && isIndex(name) && len(h.names) > 1:
-				p.index = 0
-				h.notes = append(h.notes, fmt.Sprintf("field %s is the first and has no name, so it is taken for an index and left out", h.quoted(0)))
-			case name == "":
-				return nil, fmt.Errorf("line %d: field %d has no name; give it one, or leave it out with Skip(\"\")", h.line, i)
-			default:
-				if i == 0 {
-					p.first = 0
-				}
-				c.fields = append(c.fields, i)
+		if g.Rest {
+			rest = true
+			if c.fields, err = h.others(taken, p); err != nil {
+				return nil, err
 			}
 		}
 		p.cols = append(p.cols, c)
@@ -212,6 +179,59 @@ func (h *header) plan(o CSVOptions) (*csvPlan, error) {
 		p.cols[i].Shape = []int{n}
 	}
 	return p, nil
+}
+
+// places are the numbers of the fields by name, but for those that are left out.
+func (h *header) places(skip []string) (map[string]int, error) {
+	place := map[string]int{}
+	for i, name := range h.names {
+		if slices.Contains(skip, name) {
+			continue
+		}
+		if _, ok := place[name]; ok {
+			return nil, fmt.Errorf("line %d: two fields are named %q", h.line, clip(name))
+		}
+		place[name] = i
+	}
+	for _, name := range skip {
+		if name != "" && !slices.Contains(h.names, name) {
+			return nil, fmt.Errorf("line %d: no field is named %q, which Skip leaves out; the fields are %s", h.line, clip(name), clip(strings.Join(h.names, ", ")))
+		}
+	}
+	return place, nil
+}
+
+// noField says why a field that somebody names is none.
+func (h *header) noField(name string, skip []string) error {
+	what := fmt.Sprintf("line %d: no field is named %q", h.line, clip(name))
+	switch {
+	case slices.Contains(skip, name):
+		return fmt.Errorf("field %q is left out by Skip, and asked for too", clip(name))
+	case h.absent:
+		return fmt.Errorf("%s: the line is taken for data, and the fields are named by their places, from \"0\" to %q", what, strconv.Itoa(len(h.names)-1))
+	}
+	return fmt.Errorf("%s; the fields are %s", what, clip(strings.Join(h.names, ", ")))
+}
+
+// others are the fields that nothing takes. The index, if there is one, is left out of them and told to the plan.
+func (h *header) others(taken []bool, p *csvPlan) ([]int, error) {
+	var fields []int
+	for i, name := range h.names {
+		switch {
+		case taken[i]:
+		case i == 0 && isIndex(name) && len(h.names) > 1:
+			p.index = 0
+			h.notes = append(h.notes, fmt.Sprintf("field %s is the first and has no name, so it is taken for an index and left out", h.quoted(0)))
+		case name == "":
+			return nil, fmt.Errorf("line %d: field %d has no name; give it one, or leave it out with Skip(\"\")", h.line, i)
+		default:
+			if i == 0 {
+				p.first = 0
+			}
+			fields = append(fields, i)
+		}
+	}
+	return fields, nil
 }
 
 // isIndex reports whether a field is named as the index of a data frame is: not at all when it is saved, and

@@ -54,6 +54,39 @@ func TestInfer(t *testing.T) {
 	}
 }
 
+// TestInferMissing: a spelling that the user names stands for no value, in the fields that are named or in all, and no
+// longer do the usual ones.
+func TestInferMissing(t *testing.T) {
+	const text = "a,b\n1,oops\noops,x\n2,NA\n"
+	for _, c := range []struct {
+		options []InferOption
+		want    [][]string // values of each category; nil for numbers
+	}{
+		{[]InferOption{Missing("oops", "a")}, [][]string{nil, {"oops", "x"}}},
+		{[]InferOption{Missing("oops")}, [][]string{nil, {"NA", "x"}}},
+		{[]InferOption{Missing("oops"), Missing("NA")}, [][]string{nil, {"x"}}},
+	} {
+		s, err := inferText(t, "f.csv", text, append(c.options, Category.Of("b"))...)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		for i, f := range s.Fields {
+			if !slices.Equal(f.Values, c.want[i]) {
+				t.Errorf("%v of %+v", f.Values, s.Fields)
+			}
+		}
+		table, err := s.CSV(file(t, "f.csv", []byte(text)))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if x := table.F32("numeric"); x[0] != 1 || x[1] == x[1] || x[2] != 2 {
+			t.Errorf("%v", x)
+		}
+	}
+}
+
 // TestInferForms: separators and signs before decimals are recognized, or refused with what to say.
 func TestInferForms(t *testing.T) {
 	for name, c := range map[string]struct {

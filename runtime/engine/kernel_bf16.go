@@ -16,21 +16,9 @@ func bf16Gemm(b *binding) (kernel, string) {
 	if !ok {
 		return nil, ""
 	}
-	var bias, mask, start *view
-	name := map[bool]string{false: "gemm_bf16_n", true: "gemm_bf16_t"}[op.TransA] + map[bool]string{false: "n", true: "t"}[op.TransB]
+	form := map[bool]string{false: "gemm_bf16_n", true: "gemm_bf16_t"}[op.TransA] + map[bool]string{false: "n", true: "t"}[op.TransB]
 	y, c, matrix := op.Parts(b.inT)
-	switch {
-	case matrix:
-		start, name = b.in[c], name+"_chain"
-	case c >= 0:
-		bias, name = b.in[c], name+"_bias"
-	}
-	if op.Relu {
-		name += "_relu"
-	}
-	if y >= 0 {
-		mask, name = b.in[y], name+"_mask"
-	}
+	bias, mask, start, name := b.addends(form, y, c, matrix, op.Relu)
 	nAxis, kAxis := 1, 1
 	if op.TransA {
 		kAxis = 0

@@ -13,21 +13,8 @@ func panelGemm(b *binding) (kernel, string) {
 	if !ok || !b.all(ir.F32) {
 		return nil, ""
 	}
-	var bias, mask, start *view
-	name := "gemm_panels"
 	y, c, matrix := op.Parts(b.inT)
-	switch {
-	case matrix:
-		start, name = b.in[c], name+"_chain"
-	case c >= 0:
-		bias, name = b.in[c], name+"_bias"
-	}
-	if op.Relu {
-		name += "_relu"
-	}
-	if y >= 0 {
-		mask, name = b.in[y], name+"_mask"
-	}
+	bias, mask, start, name := b.addends("gemm_panels", y, c, matrix, op.Relu)
 	x, p, out := b.in[0], b.in[1], b.out[0]
 	n, width, relu := op.Columns, b.inT[1].Shape[2].Length(), op.Relu
 	kAt := b.e.sizes.dim(b.inT[0].Shape[1])
@@ -49,6 +36,25 @@ func panelGemm(b *binding) (kernel, string) {
 			simd.Gemm(hi-lo, min(width, n-j), k, a, k, 1, w, width, dst[j:], n, start != nil, ep)
 		}
 	}, name
+}
+
+// addends are the operands of a product beside its factors, nil where there are none: the mask is operand y and the
+// bias operand c, unless that is a matrix, where the chains start. The kernel's name gets theirs.
+func (b *binding) addends(form string, y, c int, matrix, relu bool) (bias, mask, start *view, name string) {
+	name = form
+	switch {
+	case matrix:
+		start, name = b.in[c], name+"_chain"
+	case c >= 0:
+		bias, name = b.in[c], name+"_bias"
+	}
+	if relu {
+		name += "_relu"
+	}
+	if y >= 0 {
+		mask, name = b.in[y], name+"_mask"
+	}
+	return bias, mask, start, name
 }
 
 // panels is how a matrix lies in panels.

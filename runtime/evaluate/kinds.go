@@ -71,54 +71,79 @@ func (out *Outputs) classes(o MeasureOptions) (*Measured, []named, []int, error)
 		}
 		m.Table = table.Counts
 	}
-	each := func(f func(i int) float64) func(Draw) (float64, error) { return meanOf(len(y), f) }
+	g := &graded{n: n, y: y, predicted: predicted, s: s, p: p}
+	list := append(g.decided(o.Top), g.ranked(out)...)
+	list = append(list, g.calibrated(o.Bins)...)
+	if flags != nil {
+		list = append(list, named{"flagged", g.each(func(i int) float64 { return one(flags[i]) })},
+			named{"accuracy of the others", shareOf(func(i int) bool { return !flags[i] }, func(i int) bool { return predicted[i] == y[i] }, "every row is flagged")})
+	}
+	return m, list, y, nil
+}
+
+// graded are rows of n classes that have a label.
+type graded struct {
+	n            int
+	y, predicted []int
+	s, p         []float64 // scores and probabilities, [rows n]
+}
+
+// each is the mean over the rows of a number that each has.
+func (g *graded) each(f func(i int) float64) func(Draw) (float64, error) { return meanOf(len(g.y), f) }
+
+// decided are the metrics of the classes that were predicted, and of the first so many if top is above 1.
+func (g *graded) decided(top int) []named {
 	reported := func(f func(r *Report) float64) func(Draw) (float64, error) {
 		return func(d Draw) (float64, error) {
-			c := newCounts(n)
-			for i, k := range y {
-				c.add(k, predicted[i], d.Counts[i])
+			c := newCounts(g.n)
+			for i, k := range g.y {
+				c.add(k, g.predicted[i], d.Counts[i])
 			}
 			return f(c.report()), nil
 		}
 	}
-	list := []named{{"accuracy", each(func(i int) float64 { return one(predicted[i] == y[i]) })}}
-	if o.Top > 1 {
-		list = append(list, named{fmt.Sprintf("top-%d accuracy", o.Top), each(func(i int) float64 {
-			x, _ := TopK(s[i*n:][:n], n, y[i:i+1], o.Top)
+	list := []named{{"accuracy", g.each(func(i int) float64 { return one(g.predicted[i] == g.y[i]) })}}
+	if top > 1 {
+		list = append(list, named{fmt.Sprintf("top-%d accuracy", top), g.each(func(i int) float64 {
+			x, _ := TopK(g.s[i*g.n:][:g.n], g.n, g.y[i:i+1], top)
 			return x
 		})})
 	}
-	list = append(list,
+	return append(list,
 		named{"balanced accuracy", reported(func(r *Report) float64 { return r.Balanced })},
 		named{"macro precision", reported(func(r *Report) float64 { return r.Macro.Precision })},
 		named{"macro F1", reported(func(r *Report) float64 { return r.Macro.F1 })})
+}
+
+// ranked are the metrics of the order that the probabilities of each class give the rows.
+func (g *graded) ranked(out *Outputs) []named {
 	from := 0
-	if n == 2 { // the AUROC of both is one, and the average precision is that of the second
+	if g.n == 2 { // the AUROC of both is one, and the average precision is that of the second
 		from = 1
 	}
-	list = append(list, rankings(n-from, len(y), func(i int) *ranking {
-		c, positive, _ := column(p, n, from+i, y, func(y int) bool { return y == from+i }, counting{})
-		return rank(c, positive, every(len(y)))
-	}, func(i int) string { return fmt.Sprintf("class %s against the rest", out.name(from+i)) })...)
-	conf := newConfidences(p, n, y, o.Bins)
-	bins := make([]Bin, o.Bins)
-	list = append(list,
-		named{"log loss", each(func(i int) float64 { return logLoss(p[i*n+y[i]]) })},
-		named{"Brier score", each(func(i int) float64 { return brier(p[i*n:][:n], y[i]) })},
-		named{"calibration error", func(d Draw) (float64, error) {
+	return rankings(g.n-from, len(g.y), func(i int) *ranking {
+		c, positive, _ := column(g.p, g.n, from+i, g.y, func(y int) bool { return y == from+i }, counting{})
+		return rank(c, positive, every(len(g.y)))
+	}, func(i int) string { return fmt.Sprintf("class %s against the rest", out.name(from+i)) })
+}
+
+// calibrated are the metrics of the probabilities themselves.
+func (g *graded) calibrated(n int) []named {
+	conf := newConfidences(g.p, g.n, g.y, n)
+	bins := make([]Bin, n)
+	return []named{
+		{"log loss", g.each(func(i int) float64 { return logLoss(g.p[i*g.n+g.y[i]]) })},
+		{"Brier score", g.each(func(i int) float64 { return brier(g.p[i*g.n:][:g.n], g.y[i]) })},
+		{"calibration error", func(d Draw) (float64, error) {
 			clear(bins)
-			rows := conf.fill(bins, y, func(i int) float64 { return d.Counts[i] })
+			rows := conf.fill(bins, g.y, func(i int) float64 { return d.Counts[i] })
 			sum := 0.0
 			for _, b := range bins {
 				sum += math.Abs(b.Accuracy - b.Confidence) // both are sums
 			}
 			return sum / rows, nil
-		}})
-	if flags != nil {
-		list = append(list, named{"flagged", each(func(i int) float64 { return one(flags[i]) })},
-			named{"accuracy of the others", shareOf(func(i int) bool { return !flags[i] }, func(i int) bool { return predicted[i] == y[i] }, "every row is flagged")})
+		}},
 	}
-	return m, list, y, nil
 }
 
 // beside returns rows of two logits, of which the first is 0.

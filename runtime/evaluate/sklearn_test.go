@@ -133,6 +133,11 @@ func TestClassesAsInScikitLearn(t *testing.T) {
 		near(t, "AUROC", want.AUROC)(evaluate.MacroAUROC(c.P, c.Classes, c.Y, o...))
 		nearAll(t, "AUROCs", want.AUROCs)(evaluate.AUROCs(c.P, c.Classes, c.Y, o...))
 		nearAll(t, "average precisions", want.Precisions)(evaluate.AveragePrecisions(c.P, c.Classes, c.Y, o...))
+		mean := 0.0
+		for _, x := range want.Precisions {
+			mean += x / float64(c.Classes)
+		}
+		near(t, "mean of the average precisions", mean)(evaluate.MacroAveragePrecision(c.P, c.Classes, c.Y, o...))
 		report, err := evaluate.PerClass(c.Predicted, c.Y, c.Classes, o...)
 		if err != nil {
 			t.Fatal(err)

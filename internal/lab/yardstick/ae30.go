@@ -37,7 +37,7 @@ type tuning struct {
 }
 
 func (p pretraining) options(in *input) train.Options {
-	o := train.Options{Optimizer: optim.Adam(p.Rate).Schedule(optim.Cosine(0)), Epochs: p.Epochs, Batch: p.Batch, Seed: in.seed, Workers: in.workers, Precision: in.precision, KeepLast: true}
+	o := in.phase(optim.Adam(p.Rate).Schedule(optim.Cosine(0)), p.Epochs, p.Batch)
 	if p.Kind == "rbm" { // as Hinton and Salakhutdinov 2006
 		o.Optimizer = optim.SGD(p.Rate).Momentum(0.9).EarlyMomentum(0.5, 5).Decay(p.Decay).Schedule(optim.Cosine(0))
 	}
@@ -45,7 +45,7 @@ func (p pretraining) options(in *input) train.Options {
 }
 
 func (t tuning) options(in *input) train.Options {
-	o := train.Options{Optimizer: optim.Adam(t.Rate).Schedule(optim.Cosine(1)), Epochs: t.Epochs, Batch: t.Batch, Seed: in.seed, Workers: in.workers, Precision: in.precision, KeepLast: true}
+	o := in.phase(optim.Adam(t.Rate).Schedule(optim.Cosine(1)), t.Epochs, t.Batch)
 	switch {
 	case t.SGD:
 		o.Optimizer = optim.SGD(t.Rate).Momentum(t.Momentum).Schedule(optim.Cosine(1))

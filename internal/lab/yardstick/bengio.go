@@ -26,7 +26,7 @@ func (d descent) options(in *input) train.Options {
 	if d.Momentum > 0 {
 		o.Momentum(d.Momentum)
 	}
-	return train.Options{Optimizer: o, Epochs: d.Epochs, Batch: d.Batch, Seed: in.seed, Workers: in.workers, Precision: in.precision, KeepLast: true}
+	return in.phase(o, d.Epochs, d.Batch)
 }
 
 // greedy is one of the five models of Bengio et al. 2007 and its error on the test

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/runtime/optim"
@@ -31,9 +30,7 @@ func (c claimedDecoder) measure(ctx context.Context, in *input) (n numbers, err 
 	}
 	ae := spec.Autoencoder("claims", spec.Input("x", side*side), enc, dec)
 	x, err := in.way("training", func(in *input) (map[string]float64, error) {
-		o := in.adam(c.Rate, c.Epochs, c.Batch)
-		o.Dir, o.Progress = in.dir, in.progress
-		fit, err := train.Fit(ctx, ae, in.digits.Train, o)
+		fit, err := train.Fit(ctx, ae, in.digits.Train, in.training(optim.Adam(c.Rate), c.Epochs, c.Batch))
 		if err != nil {
 			return nil, err
 		}
@@ -43,9 +40,7 @@ func (c claimedDecoder) measure(ctx context.Context, in *input) (n numbers, err 
 		return n, err
 	}
 	n.add("", x)
-	for _, p := range ae.Params() {
-		n.also["parameters"] += float64(ir.Elems(p.Type.Shape.Lengths()))
-	}
+	n.also["parameters"] = parameters(ae)
 	n.value = x.Values["test"]
 	return n, nil
 }
@@ -66,10 +61,10 @@ func (c claimedGreedy) measure(ctx context.Context, in *input) (n numbers, err e
 		ae := spec.Autoencoder("claims", x, enc, dec)
 		var phases []pretrain.Phase
 		if c.Stage > 0 {
-			phases = append(phases, pretrain.Greedy(x, enc, in.digits.Train, in.adam(c.Rate, c.Stage, c.Batch)).Decoder(dec))
+			phases = append(phases, pretrain.Greedy(x, enc, in.digits.Train, in.phase(optim.Adam(c.Rate), c.Stage, c.Batch)).Decoder(dec))
 		}
 		if c.Whole > 0 {
-			phases = append(phases, pretrain.Fit(ae, in.digits.Train, in.adam(c.Rate, c.Whole, c.Batch)))
+			phases = append(phases, pretrain.Fit(ae, in.digits.Train, in.phase(optim.Adam(c.Rate), c.Whole, c.Batch)))
 		}
 		fit, err := in.run(ctx, pretrain.NewProgram("claims", phases...))
 		if err != nil {
@@ -136,16 +131,11 @@ func (b block) stack(units []int) *spec.SequentialLayer {
 	return spec.Sequential("encoder", layers...)
 }
 
-func (b block) options(in *input, rate float64, s shortly) train.Options {
-	o := in.adam(rate, s.Epochs, s.Batch)
+func (b block) optimizer(rate float64) optim.Optimizer {
 	if b.SGD {
-		o.Optimizer = optim.SGD(rate).Momentum(0.9)
+		return optim.SGD(rate).Momentum(0.9)
 	}
-	return o
-}
-
-func (in *input) adam(rate float64, epochs, batch int) train.Options {
-	return train.Options{Optimizer: optim.Adam(rate), Epochs: epochs, Batch: batch, Seed: in.seed, Workers: in.workers, Precision: in.precision, KeepLast: true}
+	return optim.Adam(rate)
 }
 
 func (c claimedDepth) measure(ctx context.Context, in *input) (n numbers, err error) {
@@ -161,73 +151,35 @@ func (c claimedDepth) measure(ctx context.Context, in *input) (n numbers, err er
 	logits := code.Then(spec.Dense(10).Named("head"))
 	model := spec.NewModel("classifier", spec.CrossEntropy(logits, spec.Labels("y", 10)))
 
-	pretraining := func(in *input) (*train.Result, error) {
-		greedy := pretrain.Greedy(x, enc, in.digits.Train, c.Block.options(in, c.Block.PretrainRate, c.Pretrain)).Corrupt(spec.MaskingNoise(c.Noise))
+	pretrained, took, err := in.pretrain("pretraining", "pretrained", func(in *input) (*train.Result, error) {
+		greedy := pretrain.Greedy(x, enc, in.digits.Train, in.phase(c.Block.optimizer(c.Block.PretrainRate), c.Pretrain.Epochs, c.Pretrain.Batch)).Corrupt(spec.MaskingNoise(c.Noise))
 		if c.Block.Unit == "sigmoid" {
 			greedy.CrossEntropy()
 		}
 		return in.run(ctx, pretrain.NewProgram("claims", greedy))
-	}
-	var stack *train.Result
-	took, err := in.way("pretraining", func(in *input) (_ map[string]float64, err error) {
-		stack, err = pretraining(in)
-		return nil, err
-	})
-	if err == nil && stack == nil { // it was over in a run before this one
-		stack, err = pretraining(in.of("pretraining"))
-	}
+	}, code, "encoder")
 	if err != nil {
 		return n, err
 	}
 	n.add("pretraining ", took)
-	start, err := train.NetTensors(stack.Net(code))
+	labels := append(c.Labels[:len(c.Labels):len(c.Labels)], 0)
+	err = in.fromLabels(&n, []start{scratch, pretrained}, labels, func(in *input, s start, labels int) (map[string]float64, error) {
+		long := c.Few
+		if labels == 0 {
+			long = c.All
+		}
+		return in.overDraws(labels, c.Draws, func(in *input, rows *dataset.Table) (float64, error) {
+			o := in.training(c.Block.optimizer(c.Block.Rate), long.Epochs, long.Batch)
+			o.InitFrom = s.from
+			fit, err := train.Fit(ctx, model, rows, o)
+			if err != nil {
+				return 0, err
+			}
+			return errorRate(ctx, fit.Net(logits), in.digits.Test)
+		})
+	})
 	if err != nil {
 		return n, err
-	}
-
-	fit := func(in *input, rows *dataset.Table, s shortly, from []train.From) (*engine.Net, error) {
-		o := c.Block.options(in, c.Block.Rate, s)
-		o.Dir, o.Progress, o.InitFrom = in.dir, in.progress, from
-		r, err := train.Fit(ctx, model, rows, o)
-		if err != nil {
-			return nil, err
-		}
-		return r.Net(logits), nil
-	}
-	for _, way := range []struct {
-		name string
-		from []train.From
-	}{{"scratch", nil}, {"pretrained", []train.From{{Tensors: start, Pattern: "encoder"}}}} {
-		for _, labels := range append(c.Labels[:len(c.Labels):len(c.Labels)], 0) {
-			name, draws, s := fmt.Sprintf("%s %d", way.name, labels), c.Draws, c.Few
-			if labels == 0 {
-				name, draws, s = way.name+" all", 1, c.All
-			}
-			took, err := in.way(name, func(in *input) (map[string]float64, error) {
-				sum := 0.0
-				for draw := range draws {
-					rows, part := in.digits.Train, in.of(fmt.Sprint("draw", draw))
-					if labels > 0 {
-						part.seed = in.seed + uint64(draw)
-						rows = rows.Balanced("y", labels, part.seed+1)
-					}
-					net, err := fit(part, rows, s, way.from)
-					if err != nil {
-						return nil, err
-					}
-					rate, err := errorRate(ctx, net, in.digits.Test)
-					if err != nil {
-						return nil, err
-					}
-					sum += rate
-				}
-				return map[string]float64{"error": sum / float64(draws)}, nil
-			})
-			if err != nil {
-				return n, err
-			}
-			n.add(name+" ", took)
-		}
 	}
 	n.value = n.also[fmt.Sprintf("pretrained %d error", c.Labels[0])]
 	return n, nil

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/lamina-ml/lamina/runtime/dataset"
-	"github.com/lamina-ml/lamina/runtime/optim"
 	"github.com/lamina-ml/lamina/runtime/train"
 	"github.com/lamina-ml/lamina/spec"
 )
@@ -71,21 +70,6 @@ func (f fewConv) blanked(x *spec.Value) *spec.Value {
 	return spec.Mul(x, seen)
 }
 
-// rising is a training by Adam with an epoch of warming up and a rate that then falls to
-// zero along a cosine.
-type rising struct {
-	Epochs int     `json:"epochs"`
-	Batch  int     `json:"batch"`
-	Rate   float64 `json:"rate"`
-}
-
-func (r rising) options(in *input) train.Options {
-	o := in.adam(r.Rate, r.Epochs, r.Batch)
-	o.Optimizer = optim.Adam(r.Rate).Schedule(optim.Cosine(min(1, r.Epochs-1)))
-	o.Dir, o.Progress = in.dir, in.progress
-	return o
-}
-
 func (f fewConv) measure(ctx context.Context, in *input) (n numbers, err error) {
 	if f.Draws < 1 || len(f.Labels) == 0 {
 		return n, fmt.Errorf("yardstick: %d draws, labels %v", f.Draws, f.Labels)
@@ -105,57 +89,27 @@ func (f fewConv) measure(ctx context.Context, in *input) (n numbers, err error) 
 	logits := code.Then(bent(), spec.Dropout(f.Drop), spec.Dense(10).Named("head")).Named("logits")
 	model := spec.NewModel("classifier", spec.CrossEntropy(logits, spec.Labels("y", 10)))
 
-	var net *train.Result
-	pretraining := func(in *input) (_ *train.Result, err error) {
-		return train.Fit(ctx, denoiser, in.digits.Train, f.Pretrain.options(in))
-	}
-	took, err := in.way("pretraining", func(in *input) (_ map[string]float64, err error) {
-		net, err = pretraining(in)
-		return nil, err
-	})
-	if err == nil && net == nil { // it was over in a run before this one
-		net, err = pretraining(in.of("pretraining"))
-	}
+	pretrained, took, err := in.pretrain("pretraining", "pretrained", func(in *input) (*train.Result, error) {
+		return f.Pretrain.fit(ctx, in, denoiser, in.digits.Train, scratch)
+	}, code, "encoder")
 	if err != nil {
 		return n, err
 	}
 	n.add("pretraining ", took)
 	n.also["parameters"] = parameters(model)
-	start, err := train.NetTensors(net.Net(code))
+	err = in.fromLabels(&n, []start{scratch, pretrained}, f.Labels, func(in *input, s start, labels int) (map[string]float64, error) {
+		return in.overDraws(labels, f.Draws, func(in *input, rows *dataset.Table) (float64, error) {
+			o := updated(f.Updates, rows.Len(), f.Batch, f.Rate).options(in)
+			o.InitFrom, o.Augment = s.from, augment
+			fit, err := train.Fit(ctx, model, rows, o)
+			if err != nil {
+				return 0, err
+			}
+			return errorRate(ctx, fit.Net(logits), in.digits.Test)
+		})
+	})
 	if err != nil {
 		return n, err
-	}
-	for _, way := range []struct {
-		name string
-		from []train.From
-	}{{"scratch", nil}, {"pretrained", []train.From{{Tensors: start, Pattern: "encoder"}}}} {
-		for _, labels := range f.Labels {
-			took, err := in.way(fmt.Sprintf("%s %d", way.name, labels), func(in *input) (map[string]float64, error) {
-				sum := 0.0
-				for draw := range f.Draws {
-					part := in.of(fmt.Sprint("draw", draw))
-					part.seed = in.seed + uint64(draw)
-					rows := in.digits.Train.Balanced("y", labels, part.seed+1)
-					steps := (labels + f.Batch - 1) / f.Batch
-					o := rising{max(1, f.Updates/steps), f.Batch, f.Rate}.options(part)
-					o.InitFrom, o.Augment = way.from, augment
-					fit, err := train.Fit(ctx, model, rows, o)
-					if err != nil {
-						return nil, err
-					}
-					rate, err := errorRate(ctx, fit.Net(logits), in.digits.Test)
-					if err != nil {
-						return nil, err
-					}
-					sum += rate
-				}
-				return map[string]float64{"error": sum / float64(f.Draws)}, nil
-			})
-			if err != nil {
-				return n, err
-			}
-			n.add(fmt.Sprintf("%s %d ", way.name, labels), took)
-		}
 	}
 	n.value = n.also[fmt.Sprintf("pretrained %d error", f.Labels[0])]
 	return n, nil

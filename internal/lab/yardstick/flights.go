@@ -9,8 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"gonum.org/v1/gonum/stat/distuv"
-
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/evaluate"
 	"github.com/lamina-ml/lamina/runtime/optim"
@@ -136,18 +134,6 @@ func (d draws) each(rows *dataset.Table, labels int, f func(draw int, all, fitte
 	return nil
 }
 
-// spread returns the mean of values and half the width of its 95 % interval by Student's t.
-func spread(values []float64) (mean, half float64) {
-	for _, v := range values {
-		mean += v / float64(len(values))
-	}
-	if len(values) < 2 {
-		return mean, 0
-	}
-	t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: float64(len(values) - 1)}.Quantile(0.975)
-	return mean, t * deviation(values) / math.Sqrt(float64(len(values)))
-}
-
 // scored puts the mean of the draws' areas among the values.
 func scored(areas []float64) map[string]float64 {
 	mean, half := spread(areas)
@@ -202,68 +188,46 @@ func (d delayed) measure(ctx context.Context, in *input) (n numbers, err error) 
 	of := d.net(cards)
 	restored := of.in.Then(spec.MaskingNoise(d.Mask), of.encoder, bent(), spec.Mirror("decoder", of.encoder))
 	denoiser := spec.NewModel("denoiser", spec.MSE(restored, of.in))
-	var net *train.Result
-	pretraining := func(in *input) (*train.Result, error) {
-		return train.Fit(ctx, denoiser, rows.Train, d.Pretrain.options(in))
-	}
-	took, err := in.way("pretraining", func(in *input) (_ map[string]float64, err error) {
-		net, err = pretraining(in)
-		return nil, err
-	})
-	if err == nil && net == nil { // it was over in a run before this one
-		net, err = pretraining(in.of("pretraining"))
-	}
+	pretrained, took, err := in.pretrain("pretraining", "pretrained", func(in *input) (*train.Result, error) {
+		return d.Pretrain.fit(ctx, in, denoiser, rows.Train, scratch)
+	}, of.code, "encoder", "standard")
 	if err != nil {
 		return n, err
 	}
 	n.add("pretraining ", took)
-	start, err := train.NetTensors(net.Net(of.code))
+	err = in.fromLabels(&n, []start{scratch, pretrained}, d.Labels, func(in *input, s start, labels int) (map[string]float64, error) {
+		var areas []float64
+		err := d.each(rows.Train, labels, func(draw int, all, fitted, held *dataset.Table) error {
+			best, chosen := math.Inf(-1), d.Choices[0]
+			for i, c := range d.Choices {
+				area, err := d.area(ctx, in.of(fmt.Sprintf("draw%d choice%d", draw, i)), cards, c, uint64(draw), fitted, held, s)
+				if err != nil {
+					return err
+				}
+				if area > best {
+					best, chosen = area, c
+				}
+			}
+			area, err := d.area(ctx, in.of(fmt.Sprintf("draw%d", draw)), cards, chosen, uint64(draw), all, rows.Test, s)
+			areas = append(areas, area)
+			return err
+		})
+		return scored(areas), err
+	})
 	if err != nil {
 		return n, err
-	}
-	for _, way := range []struct {
-		name string
-		from []train.From
-	}{{"scratch", nil}, {"pretrained", []train.From{{Tensors: start, Pattern: "encoder"}, {Tensors: start, Pattern: "standard"}}}} {
-		for _, labels := range d.Labels {
-			took, err := in.way(fmt.Sprintf("%s %d", way.name, labels), func(in *input) (map[string]float64, error) {
-				var areas []float64
-				err := d.each(rows.Train, labels, func(draw int, all, fitted, held *dataset.Table) error {
-					best, chosen := math.Inf(-1), d.Choices[0]
-					for i, c := range d.Choices {
-						area, err := d.area(ctx, in.of(fmt.Sprintf("draw%d choice%d", draw, i)), cards, c, uint64(draw), fitted, held, way.from)
-						if err != nil {
-							return err
-						}
-						if area > best {
-							best, chosen = area, c
-						}
-					}
-					area, err := d.area(ctx, in.of(fmt.Sprintf("draw%d", draw)), cards, chosen, uint64(draw), all, rows.Test, way.from)
-					areas = append(areas, area)
-					return err
-				})
-				return scored(areas), err
-			})
-			if err != nil {
-				return n, err
-			}
-			n.add(fmt.Sprintf("%s %d ", way.name, labels), took)
-		}
 	}
 	n.value = n.also[fmt.Sprintf("pretrained %d area", d.Labels[0])]
 	return n, nil
 }
 
 // area trains on rows and returns the area under the ROC curve of others, in per cent.
-func (d delayed) area(ctx context.Context, in *input, cards []int, c choice, draw uint64, rows, others *dataset.Table, from []train.From) (float64, error) {
+func (d delayed) area(ctx context.Context, in *input, cards []int, c choice, draw uint64, rows, others *dataset.Table, s start) (float64, error) {
 	logits := d.net(cards).code.Then(bent(), spec.Dropout(c.Drop), spec.Dense(2).Named("head")).Named("logits")
 	m := spec.NewModel("late", spec.CrossEntropy(logits, spec.Labels("y", 2)))
-	steps := (rows.Len() + d.Batch - 1) / d.Batch
-	epochs := max(1, c.Updates/steps)
-	o := rising{epochs, d.Batch, d.Rate}.options(in)
-	o.Optimizer = optim.AdamW(d.Rate, c.Decay).Schedule(optim.Cosine(min(1, epochs-1)))
-	o.Seed, o.InitFrom = in.seed+draw, from
+	long := updated(c.Updates, rows.Len(), d.Batch, d.Rate)
+	o := in.training(optim.AdamW(d.Rate, c.Decay).Schedule(long.schedule()), long.Epochs, d.Batch)
+	o.Seed, o.InitFrom = in.seed+draw, s.from
 	fit, err := train.Fit(ctx, m, rows, o)
 	if err != nil {
 		return 0, err

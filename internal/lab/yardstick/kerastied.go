@@ -20,8 +20,7 @@ type tied struct {
 func (t tied) measure(ctx context.Context, in *input) (n numbers, err error) {
 	enc := spec.Sequential("encoder", spec.Dense(t.Units[0]), spec.ReLU(), spec.Dense(t.Units[1]), spec.ReLU())
 	ae := spec.Autoencoder("digits", spec.Input("x", side*side), enc, spec.Mirror("decoder", enc).Tied())
-	fit, err := train.Fit(ctx, ae, in.digits.Train, train.Options{Optimizer: optim.Adam(t.Rate), Epochs: t.Epochs, Batch: t.Batch,
-		Seed: in.seed, Workers: in.workers, Precision: in.precision, Dir: in.dir, Progress: in.progress})
+	fit, err := train.Fit(ctx, ae, in.digits.Train, in.training(optim.Adam(t.Rate), t.Epochs, t.Batch))
 	if err != nil {
 		return n, err
 	}

@@ -40,6 +40,18 @@ func (in *input) run(ctx context.Context, p *pretrain.Program) (*train.Result, e
 	return p.Run(ctx, pretrain.Options{Dir: in.dir, Progress: in.progress})
 }
 
+// phase are the options of a phase of a program, which keeps the last weights. The program says where its checkpoints are.
+func (in *input) phase(o optim.Optimizer, epochs, batch int) train.Options {
+	return train.Options{Optimizer: o, Epochs: epochs, Batch: batch, Seed: in.seed, Workers: in.workers, Precision: in.precision, KeepLast: true}
+}
+
+// training are the options of a training by itself, in the recipe's folder.
+func (in *input) training(o optim.Optimizer, epochs, batch int) train.Options {
+	t := in.phase(o, epochs, batch)
+	t.Dir, t.Progress = in.dir, in.progress
+	return t
+}
+
 // each calls part with the outputs of the net for the rows of x, some at a time,
 // in order.
 func each(ctx context.Context, net *engine.Net, x []float32, part func(first int, y []float32)) error {
@@ -60,31 +72,35 @@ func each(ctx context.Context, net *engine.Net, x []float32, part func(first int
 	return nil
 }
 
-// errorRate is the percentage of rows whose greatest output is not that of the
-// label.
+// errorRate is the percentage of rows whose greatest output is not that of the label.
 func errorRate(ctx context.Context, net *engine.Net, rows *dataset.Table) (float64, error) {
-	labels, wrong := rows.I64("y"), 0
-	if len(labels) == 0 {
-		return 0, fmt.Errorf("yardstick: the rows have no labels: %w", rows.Err())
+	if err := net.Err(); err != nil {
+		return 0, err
 	}
-	classes := 0
-	err := each(ctx, net, rows.F32("x"), func(first int, y []float32) {
-		if classes == 0 {
-			classes = len(y) / min(len(labels), 2000)
+	out, wrong := net.Graph().Outputs[0].Name, 0
+	err := net.Each(ctx, rows, func(b dataset.Batch, y map[string]*ir.Tensor) error {
+		labels := b.I64("y")
+		if len(labels) != b.Rows {
+			return fmt.Errorf("the rows have no labels; they have %v", rows.Columns())
 		}
-		for i := range len(y) / classes {
-			best, z := 0, y[i*classes:][:classes]
+		classes := len(y[out].F32) / b.Rows
+		for i, label := range labels {
+			best, z := 0, y[out].F32[i*classes:][:classes]
 			for j := range z {
 				if z[j] > z[best] {
 					best = j
 				}
 			}
-			if int64(best) != labels[first+i] {
+			if int64(best) != label {
 				wrong++
 			}
 		}
+		return nil
 	})
-	return 100 * float64(wrong) / float64(len(labels)), err
+	if err != nil {
+		return 0, fmt.Errorf("yardstick: %w", err)
+	}
+	return 100 * float64(wrong) / float64(rows.Len()), nil
 }
 
 // squaredError is the mean over rows of the squared differences between the net's

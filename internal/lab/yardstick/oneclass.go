@@ -128,9 +128,8 @@ func (o oneClass) rows(split *dataset.Split, class int64) (normal, test *dataset
 
 // fit trains a model on rows.
 func (d falling) fit(ctx context.Context, in *input, m *spec.Model, rows *dataset.Table, from []train.From) (*train.Result, error) {
-	o := in.adam(d.Rate, d.Epochs, d.Batch)
-	o.Optimizer = optim.Adam(d.Rate).Decay(d.Decay).Schedule(optim.StepDecay(max(1, (2*d.Epochs+2)/3), 0.1))
-	o.Dir, o.Progress, o.InitFrom = in.dir, in.progress, from
+	o := in.training(optim.Adam(d.Rate).Decay(d.Decay).Schedule(optim.StepDecay(max(1, (2*d.Epochs+2)/3), 0.1)), d.Epochs, d.Batch)
+	o.InitFrom = from
 	return train.Fit(ctx, m, rows, o)
 }
 

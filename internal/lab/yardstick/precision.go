@@ -73,17 +73,15 @@ func PrecisionTable(all map[string]Result) string {
 		}
 		got = append(got, x, y)
 		var by []float64
-		mean := 0.0
 		for i := range x.Values {
 			by = append(by, y.Values[i]-x.Values[i])
-			mean += by[i] / float64(len(x.Values))
 		}
 		within := "**no**"
-		if math.Abs(mean) <= max(x.Std, y.Std) {
+		if math.Abs(mean(by)) <= max(x.Std, y.Std) {
 			within = "yes"
 		}
 		fmt.Fprintf(&b, "| %s | %.5g ± %.2g | %.5g ± %.2g | %+.2g ± %.2g | %s | %.1f → %.1f |\n", w.says, x.Value, x.Std, y.Value, y.Std,
-			mean, deviation(by), within, x.WallS, y.WallS)
+			mean(by), deviation(by), within, x.WallS, y.WallS)
 	}
 	if len(got) == 0 {
 		return "Not measured yet.\n"

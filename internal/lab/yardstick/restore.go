@@ -10,7 +10,6 @@ import (
 	"github.com/lamina-ml/lamina/compiler/random"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/evaluate"
-	"github.com/lamina-ml/lamina/runtime/train"
 	"github.com/lamina-ml/lamina/spec"
 )
 
@@ -32,7 +31,7 @@ func (r restorer) measure(ctx context.Context, in *input) (n numbers, err error)
 	clean := x.Then(spec.GaussianNoise(r.Sigma), enc, bent(), spec.Mirror("decoder", enc), spec.Sigmoid()).Named("clean")
 	m := spec.NewModel("denoiser", spec.MSE(clean, x))
 	took, err := in.way("training", func(in *input) (map[string]float64, error) {
-		fit, err := train.Fit(ctx, m, in.digits.Train, r.Train.options(in))
+		fit, err := r.Train.fit(ctx, in, m, in.digits.Train, scratch)
 		if err != nil {
 			return nil, err
 		}
@@ -86,7 +85,7 @@ func (c compressor) measure(ctx context.Context, in *input) (n numbers, err erro
 	code := x.Then(enc).Named("code")
 	m := spec.NewModel("compressor", spec.MSE(code.Then(dec), x))
 	took, err := in.way("training", func(in *input) (map[string]float64, error) {
-		fit, err := train.Fit(ctx, m, in.digits.Train, c.Train.options(in))
+		fit, err := c.Train.fit(ctx, in, m, in.digits.Train, scratch)
 		if err != nil {
 			return nil, err
 		}
@@ -130,7 +129,7 @@ func (o outlier) measure(ctx context.Context, in *input) (n numbers, err error) 
 			if err != nil {
 				return nil, err
 			}
-			fit, err := train.Fit(ctx, m, normal, o.Train.options(in))
+			fit, err := o.Train.fit(ctx, in, m, normal, scratch)
 			if err != nil {
 				return nil, err
 			}

@@ -11,7 +11,6 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -278,33 +277,4 @@ func (c *counting) Close() {
 	if c.next != nil {
 		c.next.Close()
 	}
-}
-
-// rounded drops what is no number but noise of the last bits.
-func rounded(x float64) float64 { return math.Round(x*1e6) / 1e6 }
-
-func median(x []float64) float64 {
-	if len(x) == 0 {
-		return 0
-	}
-	s := slices.Sorted(slices.Values(x))
-	if n := len(s); n%2 == 0 {
-		return rounded((s[n/2-1] + s[n/2]) / 2)
-	}
-	return s[len(s)/2]
-}
-
-// deviation is the standard deviation of a sample, 0 for one value.
-func deviation(x []float64) float64 {
-	if len(x) < 2 {
-		return 0
-	}
-	mean, sum := 0.0, 0.0
-	for _, v := range x {
-		mean += v / float64(len(x))
-	}
-	for _, v := range x {
-		sum += (v - mean) * (v - mean)
-	}
-	return rounded(math.Sqrt(sum / float64(len(x)-1)))
 }

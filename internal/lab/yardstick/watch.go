@@ -95,6 +95,11 @@ func (w wearer) net(shape []int) seriesNet {
 	return n
 }
 
+// shapeOf is the shape of a window, [channels steps].
+func shapeOf(rows *dataset.Table) []int {
+	return rows.Columns()[slices.IndexFunc(rows.Columns(), func(c dataset.Column) bool { return c.Name == "x" })].Shape
+}
+
 // fold is people to train on and people to test.
 type fold struct {
 	train, test *dataset.Table
@@ -156,15 +161,15 @@ func (w wearer) measure(ctx context.Context, in *input) (n numbers, err error) {
 	if err != nil {
 		return n, err
 	}
-	shape := rows.Columns()[slices.IndexFunc(rows.Columns(), func(c dataset.Column) bool { return c.Name == "x" })].Shape
-	net := w.net(shape)
+	net := w.net(shapeOf(rows))
 	n.also = map[string]float64{"parameters": parameters(net.classifier)}
+	fromScratch := slices.Repeat([]start{scratch}, len(folds))
 	if len(w.People) == 0 {
 		all := func(f fold, _ uint64) (*dataset.Table, error) { return f.train, nil }
 		if err := w.logistic(ctx, in, &n, "", folds, 1, all); err != nil {
 			return n, err
 		}
-		err := w.train(ctx, in, &n, "scratch ", folds, 1, net, all, nil)
+		err := w.train(ctx, in, &n, "scratch ", folds, 1, net, all, fromScratch)
 		n.value = n.also["scratch right"]
 		return n, err
 	}
@@ -176,16 +181,14 @@ func (w wearer) measure(ctx context.Context, in *input) (n numbers, err error) {
 	if err != nil {
 		return n, err
 	}
+	whole = slices.Repeat(whole, len(folds))
 	for _, people := range w.People {
 		of := func(f fold, seed uint64) (*dataset.Table, error) { return f.some(people, seed) }
 		if err := w.logistic(ctx, in, &n, fmt.Sprintf("%d ", people), folds, w.Draws, of); err != nil {
 			return n, err
 		}
-		for _, way := range []struct {
-			name string
-			from func(fold int) []train.From
-		}{{"scratch", nil}, {"some", func(fold int) []train.From { return some[fold] }}, {"whole", func(int) []train.From { return whole[0] }}} {
-			if err := w.train(ctx, in, &n, fmt.Sprintf("%s %d ", way.name, people), folds, w.Draws, net, of, way.from); err != nil {
+		for _, starts := range [][]start{fromScratch, some, whole} {
+			if err := w.train(ctx, in, &n, fmt.Sprintf("%s %d ", starts[0].name, people), folds, w.Draws, net, of, starts); err != nil {
 				return n, err
 			}
 		}
@@ -194,58 +197,39 @@ func (w wearer) measure(ctx context.Context, in *input) (n numbers, err error) {
 	return n, nil
 }
 
-// pretrained trains the autoencoder on the rows that each fold has for it.
-func (w wearer) pretrained(ctx context.Context, in *input, n *numbers, net seriesNet, name string, folds []fold, of func(fold) *dataset.Table) ([][]train.From, error) {
-	var list [][]train.From
+// pretrained trains the autoencoder on the rows that each fold has for it, and returns a start for each.
+func (w wearer) pretrained(ctx context.Context, in *input, n *numbers, net seriesNet, name string, folds []fold, of func(fold) *dataset.Table) ([]start, error) {
+	var starts []start
 	seconds := 0.0
 	for i, f := range folds {
-		var result *train.Result
-		fit := func(in *input) (*train.Result, error) {
-			return train.Fit(ctx, net.denoiser, of(f), w.Pretrain.options(in))
-		}
-		way := fmt.Sprintf("pretraining %s %d", name, i)
-		took, err := in.way(way, func(in *input) (_ map[string]float64, err error) {
-			result, err = fit(in)
-			return nil, err
-		})
-		if err == nil && result == nil { // it was over in a run before this one
-			result, err = fit(in.of(way))
-		}
+		s, took, err := in.pretrain(fmt.Sprintf("pretraining %s %d", name, i), name, func(in *input) (*train.Result, error) {
+			return w.Pretrain.fit(ctx, in, net.denoiser, of(f), scratch)
+		}, net.code, "encoder", "standard")
 		if err != nil {
 			return nil, err
 		}
-		seconds += took.Seconds
-		start, err := train.NetTensors(result.Net(net.code))
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, []train.From{{Tensors: start, Pattern: "encoder"}, {Tensors: start, Pattern: "standard"}})
+		seconds, starts = seconds+took.Seconds, append(starts, s)
 	}
 	n.also["pretraining "+name+" s"] = seconds
-	return list, nil
+	return starts, nil
 }
 
-// train trains a net on the rows of every fold and draw, and adds what it names rightly.
+// train trains a net on the rows of every fold and draw, from the fold's start, and adds what it names rightly.
 func (w wearer) train(ctx context.Context, in *input, n *numbers, name string, folds []fold, draws int, net seriesNet,
-	of func(fold, uint64) (*dataset.Table, error), from func(fold int) []train.From) error {
+	of func(fold, uint64) (*dataset.Table, error), starts []start) error {
 	took, err := in.way(name+"folds", func(in *input) (map[string]float64, error) {
 		return w.over(folds, draws, of, func(i, draw int, f fold, rows *dataset.Table) (float64, error) {
 			part := in.of(fmt.Sprintf("fold%d draw%d", i, draw))
 			part.seed += uint64(draw)
-			epochs := w.Epochs
-			if epochs == 0 {
-				steps := (rows.Len() + w.Batch - 1) / w.Batch
-				epochs = max(1, w.Updates/steps)
+			long := rising{w.Epochs, w.Batch, w.Rate}
+			if w.Epochs == 0 {
+				long = updated(w.Updates, rows.Len(), w.Batch, w.Rate)
 			}
-			o := rising{epochs, w.Batch, w.Rate}.options(part)
-			if from != nil {
-				o.InitFrom = from(i)
-			}
-			fit, err := train.Fit(ctx, net.classifier, rows, o)
+			fit, err := long.fit(ctx, part, net.classifier, rows, starts[i])
 			if err != nil {
 				return 0, err
 			}
-			wrong, err := misread(ctx, fit.Net(net.logits), f.test)
+			wrong, err := errorRate(ctx, fit.Net(net.logits), f.test)
 			return 100 - wrong, err
 		})
 	})
@@ -299,7 +283,7 @@ func (w wearer) over(folds []fold, draws int, of func(fold, uint64) (*dataset.Ta
 
 // moments are the mean and the deviation of each channel of windows.
 func moments(rows *dataset.Table) *evaluate.Set {
-	shape := rows.Columns()[slices.IndexFunc(rows.Columns(), func(c dataset.Column) bool { return c.Name == "x" })].Shape
+	shape := shapeOf(rows)
 	channels, steps := shape[0], shape[1]
 	s, x := &evaluate.Set{Dim: 2 * channels, Classes: exercises}, rows.F32("x")
 	for at := 0; at < len(x); at += steps {
