@@ -169,12 +169,12 @@ func scored(areas []float64) map[string]float64 {
 }
 
 // choice is what a draw chooses among: a classifier of the inputs alone (linear), of
-// the code (deep), or the sum of both (wide).
+// the code (deep), or the sum of both (wide). With more labels there are more updates, and the
+// penalty is less: both go with the square root of their number.
 type choice struct {
-	Form    string  `json:"form"`
-	Updates int     `json:"updates"`
-	Rate    float64 `json:"rate"`
-	L2      float64 `json:"l2"` // added to gradients, times the weight
+	Form string  `json:"form"`
+	Rate float64 `json:"rate"`
+	L2   float64 `json:"l2"` // over the root of the number of labels: added to gradients, times the weight
 }
 
 // delayed learns from few labels which flights will be late, from scratch and pretrained as
@@ -185,8 +185,9 @@ type delayed struct {
 	Units    []int    `json:"units"` // of dense layers; the last is the code's
 	Mask     float64  `json:"mask"`  // share of the inputs that the denoising autoencoder does not see
 	Pretrain rising   `json:"pretrain"`
-	Batch    int      `json:"batch"` // of a training on labels
-	Drop     float64  `json:"drop"`  // share of the code that is dropped
+	Batch    int      `json:"batch"`   // of a training on labels
+	Drop     float64  `json:"drop"`    // share of the code that is dropped
+	Updates  float64  `json:"updates"` // of a training, times the root of the number of labels
 	Choices  []choice `json:"choices"`
 }
 
@@ -265,7 +266,7 @@ func (d delayed) measure(ctx context.Context, in *input) (n numbers, err error) 
 					for _, c := range d.Choices {
 						sum := 0.0
 						for _, p := range parts {
-							area, err := d.area(ctx, in, cards, c, uint64(draw), p.fitted, p.held, way.from)
+							area, err := d.area(ctx, in, cards, c, labels, uint64(draw), p.fitted, p.held, way.from)
 							if err != nil {
 								return err
 							}
@@ -275,7 +276,7 @@ func (d delayed) measure(ctx context.Context, in *input) (n numbers, err error) 
 							best, chosen = sum, c
 						}
 					}
-					area, err := d.area(ctx, in, cards, chosen, uint64(draw), all, rows.Test, way.from)
+					area, err := d.area(ctx, in, cards, chosen, labels, uint64(draw), all, rows.Test, way.from)
 					areas = append(areas, area)
 					if chosen.Form == "linear" {
 						linear++
@@ -297,7 +298,7 @@ func (d delayed) measure(ctx context.Context, in *input) (n numbers, err error) 
 }
 
 // area trains on rows and returns the area under the ROC curve of others, in per cent.
-func (d delayed) area(ctx context.Context, in *input, cards []int, c choice, draw uint64, rows, others *dataset.Table, from []train.From) (float64, error) {
+func (d delayed) area(ctx context.Context, in *input, cards []int, c choice, labels int, draw uint64, rows, others *dataset.Table, from []train.From) (float64, error) {
 	net := d.net(cards)
 	logits, err := net.classifier(c.Form, d.Drop)
 	if err != nil {
@@ -308,9 +309,10 @@ func (d delayed) area(ctx context.Context, in *input, cards []int, c choice, dra
 	}
 	m := spec.NewModel("late", spec.CrossEntropy(logits, spec.Labels("y", 2)))
 	steps := (rows.Len() + d.Batch - 1) / d.Batch
-	epochs := max(1, c.Updates/steps)
+	root := math.Sqrt(float64(labels))
+	epochs := max(1, int(d.Updates*root)/steps)
 	o := rising{epochs, d.Batch, c.Rate}.options(in)
-	o.Optimizer = optim.Adam(c.Rate).Decay(c.L2).Schedule(optim.Cosine(min(1, epochs-1)))
+	o.Optimizer = optim.Adam(c.Rate).Decay(c.L2 / root).Schedule(optim.Cosine(min(1, epochs-1)))
 	o.Seed, o.InitFrom, o.Dir = in.seed+draw, from, "" // short: checkpoints would take longer than the training
 	fit, err := train.Fit(ctx, m, rows, o)
 	if err != nil {

@@ -103,8 +103,8 @@ func TestFlights(t *testing.T) {
 
 // smallFlights learns shortly.
 func smallFlights() delayed {
-	return delayed{draws: draws{Labels: []int{60, 120}, Draws: 2, Folds: 3, Measured: 100}, Units: []int{16, 8}, Mask: 0.2, Pretrain: rising{2, 50, 1e-3}, Batch: 20, Drop: 0.1,
-		Choices: []choice{{"linear", 40, 1e-2, 0.05}, {"deep", 40, 5e-3, 0.01}, {"wide", 80, 5e-3, 0.02}}}
+	return delayed{draws: draws{Labels: []int{60, 120}, Draws: 2, Folds: 3, Measured: 100}, Units: []int{16, 8}, Mask: 0.2, Pretrain: rising{2, 50, 1e-3}, Batch: 20, Drop: 0.1, Updates: 8,
+		Choices: []choice{{"linear", 1e-2, 0.5}, {"deep", 5e-3, 0.1}, {"wide", 5e-3, 0.2}}}
 }
 
 // TestDelayed: a net finds the late carrier from few labels, and a run that goes on gives
