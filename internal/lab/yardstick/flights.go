@@ -111,23 +111,37 @@ func cardinalities(tables ...*dataset.Table) []int {
 	return most
 }
 
-// draws says which labels are drawn, the same for all that learn from them. Of each draw
-// a part is held back to choose by, and what was chosen is then trained on the whole draw.
+// draws says which labels are drawn, the same for all that learn from them. Settings are
+// chosen by a cross-validation within a draw, whose folds share no day, and what was
+// chosen is then trained on the whole draw.
 type draws struct {
-	Labels []int   `json:"labels"`
-	Draws  int     `json:"draws"`
-	Held   float64 `json:"held"` // share of a draw that is held back
+	Labels   []int `json:"labels"`
+	Draws    int   `json:"draws"`
+	Folds    int   `json:"folds"`    // of a draw
+	Measured int   `json:"measured"` // rows that are enough to choose by: no more folds are used
 }
 
-// each calls f with the draws of a number of labels: all of it, and its two parts.
-func (d draws) each(rows *dataset.Table, labels int, f func(draw int, all, fitted, held *dataset.Table) error) error {
+// part is a fold of a draw.
+type part struct{ fitted, held *dataset.Table }
+
+// each calls f with the draws of a number of labels, and with the folds of each.
+func (d draws) each(rows *dataset.Table, labels int, f func(draw int, all *dataset.Table, parts []part) error) error {
 	for i := range d.Draws {
 		all := rows.Stratified("y", labels, uint64(i)+1)
-		fitted, held := all.SplitBy("y", 1-d.Held, uint64(i)+1)
-		if err := errors.Join(fitted.Err(), held.Err()); err != nil {
+		if err := all.Err(); err != nil {
 			return err
 		}
-		if err := f(i, all, fitted, held); err != nil {
+		folds, err := evaluate.Folds(all.I64("y"), all.I64("day"), d.Folds, uint64(i)+1)
+		if err != nil {
+			return fmt.Errorf("draw %d of %d labels: %w", i, labels, err)
+		}
+		var parts []part
+		for measured := 0; len(parts) < len(folds) && measured < d.Measured; {
+			x := folds[len(parts)]
+			parts = append(parts, part{all.Select(x.Train), all.Select(x.Test)})
+			measured += len(x.Test)
+		}
+		if err := f(i, all, parts); err != nil {
 			return fmt.Errorf("draw %d of %d labels: %w", i, labels, err)
 		}
 	}
@@ -140,11 +154,13 @@ func scored(areas []float64) map[string]float64 {
 	return map[string]float64{"area": mean, "half": half}
 }
 
-// choice is what a draw's held part chooses among.
+// choice is what a draw chooses among: a classifier of the inputs alone (linear), of
+// the code (deep), or the sum of both (wide). With more labels there are more updates, and the
+// penalty is less: both go with the square root of their number.
 type choice struct {
-	Updates int     `json:"updates"`
-	Decay   float64 `json:"decay"`
-	Drop    float64 `json:"drop"` // share of the code that is dropped
+	Form string  `json:"form"`
+	Rate float64 `json:"rate"`
+	L2   float64 `json:"l2"` // over the root of the number of labels: added to gradients, times the weight
 }
 
 // delayed learns from few labels which flights will be late, from scratch and pretrained as
@@ -155,9 +171,25 @@ type delayed struct {
 	Units    []int    `json:"units"` // of dense layers; the last is the code's
 	Mask     float64  `json:"mask"`  // share of the inputs that the denoising autoencoder does not see
 	Pretrain rising   `json:"pretrain"`
-	Batch    int      `json:"batch"` // of a training on labels
-	Rate     float64  `json:"rate"`
+	Batch    int      `json:"batch"`   // of a training on labels
+	Drop     float64  `json:"drop"`    // share of the code that is dropped
+	Updates  float64  `json:"updates"` // of a training, times the root of the number of labels
 	Choices  []choice `json:"choices"`
+}
+
+// classifier returns the logits of a form.
+func (n tableNet) classifier(form string, drop float64) (*spec.Value, error) {
+	wide := func() *spec.Value { return n.in.Then(spec.Dense(2).Init(spec.Constant(0)).Named("wide")) }
+	deep := func() *spec.Value { return n.code.Then(bent(), spec.Dropout(drop), spec.Dense(2).Named("head")) }
+	switch form {
+	case "linear":
+		return wide().Named("logits"), nil
+	case "deep":
+		return deep().Named("logits"), nil
+	case "wide":
+		return spec.Add(wide(), deep()).Named("logits"), nil
+	}
+	return nil, fmt.Errorf("yardstick: no classifier of a table is named %q", form)
 }
 
 // tableNet is the net of a table up to its code.
@@ -197,22 +229,32 @@ func (d delayed) measure(ctx context.Context, in *input) (n numbers, err error) 
 	n.add("pretraining ", took)
 	err = in.fromLabels(&n, []start{scratch, pretrained}, d.Labels, func(in *input, s start, labels int) (map[string]float64, error) {
 		var areas []float64
-		err := d.each(rows.Train, labels, func(draw int, all, fitted, held *dataset.Table) error {
+		linear := 0.0
+		err := d.each(rows.Train, labels, func(draw int, all *dataset.Table, parts []part) error {
 			best, chosen := math.Inf(-1), d.Choices[0]
-			for i, c := range d.Choices {
-				area, err := d.area(ctx, in.of(fmt.Sprintf("draw%d choice%d", draw, i)), cards, c, uint64(draw), fitted, held, s)
-				if err != nil {
-					return err
+			for _, c := range d.Choices {
+				sum := 0.0
+				for _, p := range parts {
+					area, err := d.area(ctx, in, cards, c, labels, uint64(draw), p.fitted, p.held, s)
+					if err != nil {
+						return err
+					}
+					sum += area
 				}
-				if area > best {
-					best, chosen = area, c
+				if sum > best {
+					best, chosen = sum, c
 				}
 			}
-			area, err := d.area(ctx, in.of(fmt.Sprintf("draw%d", draw)), cards, chosen, uint64(draw), all, rows.Test, s)
+			area, err := d.area(ctx, in, cards, chosen, labels, uint64(draw), all, rows.Test, s)
 			areas = append(areas, area)
+			if chosen.Form == "linear" {
+				linear++
+			}
 			return err
 		})
-		return scored(areas), err
+		values := scored(areas)
+		values["linear"] = linear
+		return values, err
 	})
 	if err != nil {
 		return n, err
@@ -222,12 +264,19 @@ func (d delayed) measure(ctx context.Context, in *input) (n numbers, err error) 
 }
 
 // area trains on rows and returns the area under the ROC curve of others, in per cent.
-func (d delayed) area(ctx context.Context, in *input, cards []int, c choice, draw uint64, rows, others *dataset.Table, s start) (float64, error) {
-	logits := d.net(cards).code.Then(bent(), spec.Dropout(c.Drop), spec.Dense(2).Named("head")).Named("logits")
+func (d delayed) area(ctx context.Context, in *input, cards []int, c choice, labels int, draw uint64, rows, others *dataset.Table, s start) (float64, error) {
+	logits, err := d.net(cards).classifier(c.Form, d.Drop)
+	if err != nil {
+		return 0, err
+	}
+	if c.Form == "linear" {
+		s = scratch // it has nothing that was pretrained
+	}
 	m := spec.NewModel("late", spec.CrossEntropy(logits, spec.Labels("y", 2)))
-	long := updated(c.Updates, rows.Len(), d.Batch, d.Rate)
-	o := in.training(optim.AdamW(d.Rate, c.Decay).Schedule(long.schedule()), long.Epochs, d.Batch)
-	o.Seed, o.InitFrom = in.seed+draw, s.from
+	root := math.Sqrt(float64(labels))
+	long := updated(int(d.Updates*root), rows.Len(), d.Batch, c.Rate)
+	o := in.training(optim.Adam(c.Rate).Decay(c.L2/root).Schedule(long.schedule()), long.Epochs, d.Batch)
+	o.Seed, o.InitFrom, o.Dir = in.seed+draw, s.from, "" // short: checkpoints would take longer than the training
 	fit, err := train.Fit(ctx, m, rows, o)
 	if err != nil {
 		return 0, err
@@ -283,7 +332,7 @@ func (p flightPeers) measure(ctx context.Context, in *input) (n numbers, err err
 	return n, nil
 }
 
-// indices writes test.index, and for each draw all-N-DRAW.index and fitted-N-DRAW.index.
+// indices writes test.index, and for each draw all-N-DRAW.index and fitted-N-DRAW-FOLD.index.
 func (p flightPeers) indices(ctx context.Context, file, dir string) error {
 	rows, err := readFlights(ctx, file)
 	if err != nil {
@@ -304,9 +353,12 @@ func (p flightPeers) indices(ctx context.Context, file, dir string) error {
 		return err
 	}
 	for _, labels := range p.Labels {
-		err := p.each(split.Train, labels, func(draw int, all, fitted, _ *dataset.Table) error {
-			return errors.Join(write(fmt.Sprintf("all-%d-%d", labels, draw), fmt.Sprintf("stratified by y, seed %d", draw+1), all),
-				write(fmt.Sprintf("fitted-%d-%d", labels, draw), "those of the draw that are not held back", fitted))
+		err := p.each(split.Train, labels, func(draw int, all *dataset.Table, parts []part) error {
+			err := write(fmt.Sprintf("all-%d-%d", labels, draw), fmt.Sprintf("stratified by y, seed %d", draw+1), all)
+			for i, x := range parts {
+				err = errors.Join(err, write(fmt.Sprintf("fitted-%d-%d-%d", labels, draw, i), "those of the draw that the fold does not hold back", x.fitted))
+			}
+			return err
 		})
 		if err != nil {
 			return err

@@ -58,6 +58,14 @@ func TabularTable(all map[string]Result) string {
 				fmt.Fprintf(&b, " The five draws of %d labels, with the choice, took %.0f s from scratch and %.0f s pretrained.", n,
 					ours.Also[fmt.Sprintf("scratch %d s", n)], ours.Also[fmt.Sprintf("pretrained %d s", n)])
 			}
+			b.WriteString(" The linear classifier, which has nothing that is pretrained, was chosen in")
+			for i, n := range flightDraws.Labels {
+				if i > 0 {
+					b.WriteString(",")
+				}
+				fmt.Fprintf(&b, " %.0f and %.0f of the five draws of %d labels", ours.Also[fmt.Sprintf("scratch %d linear", n)], ours.Also[fmt.Sprintf("pretrained %d linear", n)], n)
+			}
+			b.WriteString(", from scratch and pretrained.")
 			b.WriteString("\n")
 		}
 		if also {
@@ -105,7 +113,8 @@ func SensorTable(all map[string]Result) string {
 	}
 	b.WriteString("\n")
 	if whole {
-		fmt.Fprintf(&b, "The net has %.0f parameters. Its five trainings on all labels took %.0f s.", x.Also["parameters"], x.Also["scratch s"])
+		fmt.Fprintf(&b, "The net has %.0f parameters. Its five trainings on all labels, with the choice, took %.0f s; moved windows were chosen in %.0f folds.",
+			x.Also["parameters"], x.Also["scratch s"], x.Also["scratch choice 1"])
 	}
 	if people {
 		fmt.Fprintf(&b, " Pretraining took %.0f s for the five folds without the test people, and %.0f s with all.", y.Also["pretraining some s"], y.Also["pretraining whole s"])

@@ -11,8 +11,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/random"
 	"github.com/lamina-ml/lamina/runtime/dataset"
+	"github.com/lamina-ml/lamina/spec"
 )
 
 // someFlights writes a table of flights in the form of the real one. Those of one carrier
@@ -101,8 +103,8 @@ func TestFlights(t *testing.T) {
 
 // smallFlights learns shortly.
 func smallFlights() delayed {
-	return delayed{draws: draws{Labels: []int{60, 120}, Draws: 2, Held: 0.25}, Units: []int{16, 8}, Mask: 0.2, Pretrain: rising{2, 50, 1e-3}, Batch: 20, Rate: 5e-3,
-		Choices: []choice{{40, 0.01, 0.1}, {80, 0.1, 0.2}}}
+	return delayed{draws: draws{Labels: []int{60, 120}, Draws: 2, Folds: 3, Measured: 100}, Units: []int{16, 8}, Mask: 0.2, Pretrain: rising{2, 50, 1e-3}, Batch: 20, Drop: 0.1, Updates: 8,
+		Choices: []choice{{"linear", 1e-2, 0.5}, {"deep", 5e-3, 0.1}, {"wide", 5e-3, 0.2}}}
 }
 
 // TestDelayed: a net finds the late carrier from few labels, and a run that goes on gives
@@ -142,7 +144,7 @@ func TestDelayed(t *testing.T) {
 func TestIndices(t *testing.T) {
 	folder, dir := someFlights(t, 30), t.TempDir()
 	file := filepath.Join(folder, flightsFile)
-	p := flightPeers{draws: draws{Labels: []int{40}, Draws: 2, Held: 0.25}}
+	p := flightPeers{draws: draws{Labels: []int{80}, Draws: 2, Folds: 4, Measured: 60}}
 	if err := p.indices(t.Context(), file, dir); err != nil {
 		t.Fatal(err)
 	}
@@ -166,19 +168,37 @@ func TestIndices(t *testing.T) {
 		tested[rows.I64("day")[i]] = true
 	}
 	for draw := range 2 {
-		all, fitted := of(fmt.Sprint("all-40-", draw)), of(fmt.Sprint("fitted-40-", draw))
-		if len(all) != 40 || len(fitted) != 30 {
-			t.Errorf("%d rows, %d fitted", len(all), len(fitted))
+		all := of(fmt.Sprint("all-80-", draw))
+		if len(all) != 80 {
+			t.Errorf("%d rows", len(all))
 		}
 		for _, i := range all {
 			if tested[rows.I64("day")[i]] || rows.I64("y")[i] < 0 {
 				t.Errorf("row %d of day %d, label %d", i, rows.I64("day")[i], rows.I64("y")[i])
 			}
 		}
-		for _, i := range fitted {
-			if !slices.Contains(all, i) {
-				t.Errorf("row %d is not of the draw", i)
+		held, fold := map[int]int{}, 0
+		for ; ; fold++ {
+			if _, err := os.Stat(filepath.Join(dir, fmt.Sprintf("fitted-80-%d-%d.index", draw, fold))); err != nil {
+				break
 			}
+			fitted, days := of(fmt.Sprintf("fitted-80-%d-%d", draw, fold)), map[int64]bool{}
+			for _, i := range fitted {
+				if days[rows.I64("day")[i]] = true; !slices.Contains(all, i) {
+					t.Errorf("row %d is not of the draw", i)
+				}
+			}
+			for _, i := range all {
+				if slices.Contains(fitted, i) {
+					continue
+				}
+				if held[i]++; held[i] > 1 || days[rows.I64("day")[i]] {
+					t.Errorf("row %d is held back %d times, or of a day that is fitted", i, held[i])
+				}
+			}
+		}
+		if fold < 3 || fold > 4 || len(held) < 60 || fold == 4 && len(held) != 80 {
+			t.Errorf("%d folds hold back %d rows, want no more than it takes for 60", fold, len(held))
 		}
 	}
 	// Scores that the script would write are measured by the row's own function.
@@ -198,7 +218,7 @@ func TestSklearn(t *testing.T) {
 	t.Setenv("LAMINA_SKLEARN", filepath.Join(t.TempDir(), "none"))
 	said := ""
 	o := Options{Digits: few(100, 50), Datasets: filepath.Dir(someFlights(t, 30)), Skipped: func(cell string, why error) { said += cell + ": " + why.Error() }}
-	peers := flightPeers{draws{Labels: []int{200}, Draws: 2, Held: 0.25}, "sklearn_flights.py"}
+	peers := flightPeers{draws{Labels: []int{200}, Draws: 2, Folds: 4, Measured: 100}, "sklearn_flights.py"}
 	cells := []Cell{{Name: "tabular/sklearn", Data: flights, Seeds: 1, how: peers}, {Name: "tabular/reading", Data: flights, Seeds: 1, how: flightReading{1, peers.Script}}}
 	list, err := Run(t.Context(), cells, o)
 	if err != nil || len(list) != 0 || !strings.Contains(said, "tabular/sklearn: ") || !strings.Contains(said, "make peer-sklearn") {
@@ -252,9 +272,11 @@ func someWindows(t *testing.T) *dataset.Table {
 // people of a draw are among those of a greater one.
 func TestWearer(t *testing.T) {
 	rows := someWindows(t)
-	how := wearer{Folds: 2, Channels: []int{8, 8}, Pools: []int{2}, Kernel: 5, Drop: 0.1, Epochs: 12, Batch: 10, Rate: 5e-3, L2: 0.01}
+	how := wearer{Folds: 2, Channels: []int{8, 8}, Pools: []int{2}, Kernel: 5, Drop: 0.1, Updates: 90, Batch: 10, Rate: 5e-3, Inner: 2,
+		Motions: []motion{{}, {Scale: 0.05}}, L2: []float64{0.01, 0.1}}
 	few := how
-	few.Epochs, few.People, few.Draws, few.Updates = 0, []int{1, 2}, 1, 60
+	few.Motions, few.L2 = []motion{{Scale: 0.05}}, []float64{0.01}
+	few.People, few.Draws, few.Updates = []int{1, 2}, 1, 60
 	few.Mask, few.Block, few.Pretrain = 0.3, 5, rising{3, 20, 2e-3}
 	folds, err := how.folds(rows)
 	if err != nil {
@@ -302,6 +324,68 @@ func TestWearer(t *testing.T) {
 	}
 }
 
+// TestChoose: what is chosen goes by people of the rows alone, none of whom is on both sides.
+func TestChoose(t *testing.T) {
+	how := wearer{Folds: 5, Inner: 2}
+	folds, err := how.folds(someWindows(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tested := map[int64]bool{}
+	best, err := how.choose(folds[0].train, 3, func(choice int, rows, others *dataset.Table) (float64, error) {
+		if rows.Len()+others.Len() != folds[0].train.Len() {
+			t.Errorf("%d and %d rows of %d", rows.Len(), others.Len(), folds[0].train.Len())
+		}
+		for _, person := range others.I64("subject") {
+			tested[person] = true
+		}
+		return []float64{50, 70, 60}[choice], errors.Join(dataset.Disjoint("subject", rows, others), dataset.Disjoint("subject", rows, folds[0].test), dataset.Disjoint("subject", others, folds[0].test))
+	})
+	if err != nil || best != 1 || len(tested) != len(folds[0].people) {
+		t.Errorf("chose %d by people %v: %v", best, tested, err)
+	}
+	if _, err := how.choose(folds[0].train, 2, func(int, *dataset.Table, *dataset.Table) (float64, error) { return 0, errors.ErrUnsupported }); err == nil {
+		t.Error("a choice that fails")
+	}
+}
+
+// TestMotion: the other arm has mirrored signs, and turning adds the cross product.
+func TestMotion(t *testing.T) {
+	x, sign, angle := spec.Input("x", 6, 1), spec.Input("sign", 1, 1), spec.Input("angle", 3, 1)
+	in := map[string]*ir.Tensor{
+		"x":     {DType: ir.F32, Shape: []int{1, 6, 1}, F32: []float32{1, 2, 3, 4, 5, 6}},
+		"sign":  {DType: ir.F32, Shape: []int{1, 1, 1}, F32: []float32{-1}},
+		"angle": {DType: ir.F32, Shape: []int{1, 3, 1}, F32: []float32{0.5, 0, 0.25}},
+	}
+	for _, c := range []struct {
+		name string
+		of   *spec.Value
+		want []float64
+	}{
+		{"mirrored", mirrored(x, sign), []float64{-1, 2, 3, 4, -5, -6}},
+		{"turned", turned(x, angle), []float64{1 - 0.5, 2 + 0.25 - 1.5, 3 + 1, 4 - 1.25, 5 + 1 - 3, 6 + 2.5}},
+		{"in training", motion{true, 0.3, 0.15}.of(x), []float64{1, 2, 3, 4, 5, 6}},
+	} {
+		g, err := spec.NewModel("motion", spec.NewLoss("mean", c.of.Named("moved"))).Graph()
+		if err != nil {
+			t.Fatal(c.name, err)
+		}
+		given := map[string]*ir.Tensor{}
+		for _, v := range g.Inputs {
+			given[v.Name] = in[v.Name]
+		}
+		values, err := ir.Evaluate(g, &ir.Env{Binding: ir.RowsOf(1), UpdateRows: 1}, given)
+		if err != nil {
+			t.Fatal(c.name, err)
+		}
+		for v, got := range values {
+			if v.Name == "moved" && slices.Equal(got.F64, c.want) == (c.name == "in training") {
+				t.Errorf("%s: %v, %v given", c.name, got.F64, c.want)
+			}
+		}
+	}
+}
+
 // TestDenseAnomaly: a dense autoencoder of one digit tells others from it.
 func TestDenseAnomaly(t *testing.T) {
 	how := oneClass{Net: &pictureNet{"dense", []int{64, 48}, 16}, Classes: 2, Encoding: falling{20, 2e-3, 10, 0}}
@@ -333,15 +417,15 @@ func TestTablesOfTables(t *testing.T) {
 		all[name] = Result{Name: name, Value: value, Also: also, Machine: "here", Date: "2026-01-02", Published: 87.3, Target: 90, Reached: new(bool)}
 	}
 	put("tabular/lamina", 64, map[string]float64{"pretrained 500 area": 64, "pretrained 500 half": 1, "scratch 500 area": 63, "scratch 500 half": 2, "pretrained 2000 area": 70, "scratch 2000 area": 66,
-		"pretraining s": 9, "scratch 500 s": 3, "pretrained 500 s": 4})
+		"pretraining s": 9, "scratch 500 s": 3, "pretrained 500 s": 4, "scratch 500 linear": 2, "pretrained 500 linear": 1})
 	put("tabular/sklearn", 65, map[string]float64{"trees 500 area": 65, "trees 500 half": 0.5, "logistic 500 area": 62, "logistic 500 half": 0.25, "trees 2000 area": 69, "logistic 2000 area": 60, "s": 77})
 	put("tabular/reading", 1e6, map[string]float64{"read": 1e6, "least read": 9e5, "most read": 11e5, "inferred": 6e5, "pandas": 4e5, "least pandas": 3e5, "most pandas": 5e5})
-	put("sensor/all", 90, map[string]float64{"scratch right": 90, "scratch deviation": 3, "logistic right": 70, "logistic deviation": 4, "parameters": 12, "scratch s": 8})
+	put("sensor/all", 90, map[string]float64{"scratch right": 90, "scratch deviation": 3, "logistic right": 70, "logistic deviation": 4, "parameters": 12, "scratch s": 8, "scratch choice 1": 4})
 	put("sensor/people", 60, map[string]float64{"some 1 right": 60, "some 1 deviation": 1, "whole 1 right": 61, "whole 1 deviation": 2, "scratch 1 right": 50, "scratch 1 deviation": 3, "logistic 1 right": 40, "logistic 1 deviation": 4})
 	put("anomaly-dense", 89, map[string]float64{"0": 99, "9": 88})
 	page := TabularTable(all) + SensorTable(all) + DenseAnomalyTable(all)
 	for _, want := range []string{"| 500 | 64.00 ± 1.00 | 63.00 ± 2.00 | 65.00 ± 0.50 | 62.00 ± 0.25 | gradient boosted trees |", "| 2000 | 70.00 ± 0.00 | 66.00 ± 0.00 | 69.00 ± 0.00 | 60.00 ± 0.00 | pretrained |",
-		"scikit-learn took 77 s", "| Lamina, by a schema | 1000000 | 900000–1100000 |", "| pandas | 400000 | 300000–500000 |", "| 1 | 60.0 ± 1.0 | 61.0 ± 2.0 | 50.0 ± 3.0 | 40.0 ± 4.0 | |",
+		"chosen in 2 and 1 of the five draws of 500 labels, 0 and 0", "moved windows were chosen in 4 folds", "scikit-learn took 77 s", "| Lamina, by a schema | 1000000 | 900000–1100000 |", "| pandas | 400000 | 300000–500000 |", "| 1 | 60.0 ± 1.0 | 61.0 ± 2.0 | 50.0 ± 3.0 | 40.0 ± 4.0 | |",
 		"| all | | | 90.0 ± 3.0 | 70.0 ± 4.0 | 87.3 |", "| 99.0 | 0.0 |", "88.0 | 89.0 | ≥ 90, missed |"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("no %q in\n%s", want, page)

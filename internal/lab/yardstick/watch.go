@@ -42,25 +42,27 @@ func readWatch(dir string) (*dataset.Split, error) {
 
 // wearer names the exercises of people who are not in training, by a convolutional net and
 // by logistic regression of the windows' means and deviations: the percentage of windows
-// that are named rightly, over all folds. With People it is trained on so many of the
-// people alone, from scratch and pretrained as a denoising autoencoder of all windows of
-// the training people, and of the test people too.
+// that are named rightly, over all folds. Each fold chooses its settings by folds of the
+// people in training. With People it is trained on so many of the people alone, with
+// settings that are given, from scratch and pretrained as a denoising autoencoder of all
+// windows of the training people, and of the test people too.
 type wearer struct {
-	Folds    int     `json:"folds"`
-	Channels []int   `json:"channels"` // of the convolutions
-	Pools    []int   `json:"pools"`    // steps of the pool behind each but the last
-	Kernel   int     `json:"kernel"`
-	Drop     float64 `json:"drop"` // share of the code that is dropped
-	Epochs   int     `json:"epochs,omitempty"`
-	Batch    int     `json:"batch"`
-	Rate     float64 `json:"rate"`
-	L2       float64 `json:"l2"` // of the logistic regression
+	Folds    int       `json:"folds"`
+	Channels []int     `json:"channels"` // of the convolutions
+	Pools    []int     `json:"pools"`    // steps of the pool behind each but the last
+	Kernel   int       `json:"kernel"`
+	Drop     float64   `json:"drop"`    // share of the code that is dropped
+	Updates  int       `json:"updates"` // of a training
+	Batch    int       `json:"batch"`
+	Rate     float64   `json:"rate"`
+	Motions  []motion  `json:"motions"`         // what is chosen among; with People there is one
+	L2       []float64 `json:"l2"`              // of the logistic regression, chosen among as well
+	Inner    int       `json:"inner,omitempty"` // folds of the people in training, to choose by
 
 	People   []int   `json:"people,omitempty"`
-	Draws    int     `json:"draws,omitempty"`   // of those people, in each fold
-	Updates  int     `json:"updates,omitempty"` // of a training on some people
-	Mask     float64 `json:"mask,omitempty"`    // share of the stretches of a window that are blanked
-	Block    int     `json:"block,omitempty"`   // steps of a stretch
+	Draws    int     `json:"draws,omitempty"` // of those people, in each fold
+	Mask     float64 `json:"mask,omitempty"`  // share of the stretches of a window that are blanked
+	Block    int     `json:"block,omitempty"` // steps of a stretch
 	Pretrain rising  `json:"pretrain,omitzero"`
 }
 
@@ -71,9 +73,9 @@ type seriesNet struct {
 	classifier   *spec.Model
 }
 
-func (w wearer) net(shape []int) seriesNet {
+func (w wearer) net(shape []int, m motion) seriesNet {
 	channels, steps := shape[0], shape[1]
-	x := spec.Input("x", channels, steps).Then(spec.Standardise().Axis(0).Named("standard"))
+	x := m.of(spec.Input("x", channels, steps)).Then(spec.Standardise().Axis(0).Named("standard"))
 	var layers []spec.Layer
 	for i, n := range w.Channels {
 		if i > 0 {
@@ -153,6 +155,9 @@ func (t *tally) values(folds []float64) map[string]float64 {
 }
 
 func (w wearer) measure(ctx context.Context, in *input) (n numbers, err error) {
+	if len(w.Motions) == 0 || len(w.L2) == 0 || len(w.People) > 0 && len(w.Motions)+len(w.L2) > 2 {
+		return n, fmt.Errorf("yardstick: motions %v and penalties %v to choose among for %v people", w.Motions, w.L2, w.People)
+	}
 	if len(w.Pools) != len(w.Channels)-1 {
 		return n, fmt.Errorf("yardstick: %d pools behind %d convolutions", len(w.Pools), len(w.Channels))
 	}
@@ -161,17 +166,12 @@ func (w wearer) measure(ctx context.Context, in *input) (n numbers, err error) {
 	if err != nil {
 		return n, err
 	}
-	net := w.net(shapeOf(rows))
+	shape := shapeOf(rows)
+	net := w.net(shape, w.Motions[0])
 	n.also = map[string]float64{"parameters": parameters(net.classifier)}
 	fromScratch := slices.Repeat([]start{scratch}, len(folds))
 	if len(w.People) == 0 {
-		all := func(f fold, _ uint64) (*dataset.Table, error) { return f.train, nil }
-		if err := w.logistic(ctx, in, &n, "", folds, 1, all); err != nil {
-			return n, err
-		}
-		err := w.train(ctx, in, &n, "scratch ", folds, 1, net, all, fromScratch)
-		n.value = n.also["scratch right"]
-		return n, err
+		return n, w.whole(ctx, in, &n, folds, shape)
 	}
 	some, err := w.pretrained(ctx, in, &n, net, "some", folds, func(f fold) *dataset.Table { return f.train })
 	if err != nil {
@@ -197,6 +197,77 @@ func (w wearer) measure(ctx context.Context, in *input) (n numbers, err error) {
 	return n, nil
 }
 
+// whole trains on all people of a fold, with what folds of those people choose.
+func (w wearer) whole(ctx context.Context, in *input, n *numbers, folds []fold, shape []int) error {
+	all := func(f fold, _ uint64) (*dataset.Table, error) { return f.train, nil }
+	for _, way := range []struct {
+		name    string
+		choices int
+		right   func(in *input, choice int, rows, others *dataset.Table) (float64, error)
+	}{
+		{"logistic ", len(w.L2), func(_ *input, choice int, rows, others *dataset.Table) (float64, error) {
+			return byMoments(ctx, rows, others, w.L2[choice])
+		}},
+		{"scratch ", len(w.Motions), func(in *input, choice int, rows, others *dataset.Table) (float64, error) {
+			return w.right(ctx, in, w.net(shape, w.Motions[choice]), rows, others, scratch)
+		}},
+	} {
+		took, err := in.way(way.name+"folds", func(in *input) (map[string]float64, error) {
+			chosen := make([]float64, way.choices)
+			values, err := w.over(folds, 1, all, func(_, _ int, f fold, rows *dataset.Table) (float64, error) {
+				best, err := w.choose(rows, way.choices, func(choice int, rows, others *dataset.Table) (float64, error) {
+					return way.right(in, choice, rows, others)
+				})
+				if err != nil {
+					return 0, err
+				}
+				chosen[best]++
+				return way.right(in, best, rows, f.test)
+			})
+			if err != nil {
+				return nil, err
+			}
+			for i, times := range chosen {
+				values[fmt.Sprintf("choice %d", i)] = times
+			}
+			return values, nil
+		})
+		if err != nil {
+			return err
+		}
+		n.add(way.name, took)
+	}
+	n.value = n.also["scratch right"]
+	return nil
+}
+
+// choose returns the choice by which most rows of the inner folds are named rightly.
+func (w wearer) choose(rows *dataset.Table, choices int, right func(choice int, rows, others *dataset.Table) (float64, error)) (best int, err error) {
+	if choices == 1 {
+		return 0, nil
+	}
+	parts, err := evaluate.Folds(rows.I64("y"), rows.I64("subject"), w.Inner, 1)
+	if err != nil {
+		return 0, err
+	}
+	most := -1.0
+	for c := range choices {
+		var sum tally
+		for _, p := range parts {
+			others := rows.Select(p.Test)
+			x, err := right(c, rows.Select(p.Train), others)
+			if err != nil {
+				return 0, err
+			}
+			sum.add(x, others.Len())
+		}
+		if sum.right > most {
+			most, best = sum.right, c
+		}
+	}
+	return best, nil
+}
+
 // pretrained trains the autoencoder on the rows that each fold has for it, and returns a start for each.
 func (w wearer) pretrained(ctx context.Context, in *input, n *numbers, net seriesNet, name string, folds []fold, of func(fold) *dataset.Table) ([]start, error) {
 	var starts []start
@@ -219,43 +290,51 @@ func (w wearer) train(ctx context.Context, in *input, n *numbers, name string, f
 	of func(fold, uint64) (*dataset.Table, error), starts []start) error {
 	took, err := in.way(name+"folds", func(in *input) (map[string]float64, error) {
 		return w.over(folds, draws, of, func(i, draw int, f fold, rows *dataset.Table) (float64, error) {
-			part := in.of(fmt.Sprintf("fold%d draw%d", i, draw))
+			part := *in
 			part.seed += uint64(draw)
-			long := rising{w.Epochs, w.Batch, w.Rate}
-			if w.Epochs == 0 {
-				long = updated(w.Updates, rows.Len(), w.Batch, w.Rate)
-			}
-			fit, err := long.fit(ctx, part, net.classifier, rows, starts[i])
-			if err != nil {
-				return 0, err
-			}
-			wrong, err := errorRate(ctx, fit.Net(net.logits), f.test)
-			return 100 - wrong, err
+			return w.right(ctx, &part, net, rows, f.test, starts[i])
 		})
 	})
 	n.add(name, took)
 	return err
 }
 
+// right trains a net on rows and returns the percentage of others that it names rightly.
+func (w wearer) right(ctx context.Context, in *input, net seriesNet, rows, others *dataset.Table, s start) (float64, error) {
+	short := *in
+	short.dir = "" // checkpoints would take longer than the training
+	fit, err := updated(w.Updates, rows.Len(), w.Batch, w.Rate).fit(ctx, &short, net.classifier, rows, s)
+	if err != nil {
+		return 0, err
+	}
+	wrong, err := errorRate(ctx, fit.Net(net.logits), others)
+	return 100 - wrong, err
+}
+
 // logistic is the same by logistic regression.
 func (w wearer) logistic(ctx context.Context, in *input, n *numbers, name string, folds []fold, draws int, of func(fold, uint64) (*dataset.Table, error)) error {
 	took, err := in.way("logistic "+name+"folds", func(*input) (map[string]float64, error) {
 		return w.over(folds, draws, of, func(_, _ int, f fold, rows *dataset.Table) (float64, error) {
-			linear, err := evaluate.FitLinear(ctx, moments(rows), w.L2)
-			if err != nil {
-				return 0, err
-			}
-			test := moments(f.test)
-			named, err := linear.Predict(test)
-			if err != nil {
-				return 0, err
-			}
-			right, err := evaluate.Accuracy(named, test.Y)
-			return 100 * right, err
+			return byMoments(ctx, rows, f.test, w.L2[0])
 		})
 	})
 	n.add("logistic "+name, took)
 	return err
+}
+
+// byMoments fits a logistic regression to rows and returns the percentage of others that it names rightly.
+func byMoments(ctx context.Context, rows, others *dataset.Table, l2 float64) (float64, error) {
+	linear, err := evaluate.FitLinear(ctx, moments(rows), l2)
+	if err != nil {
+		return 0, err
+	}
+	test := moments(others)
+	named, err := linear.Predict(test)
+	if err != nil {
+		return 0, err
+	}
+	right, err := evaluate.Accuracy(named, test.Y)
+	return 100 * right, err
 }
 
 // over sums up what f gives for each fold and draw.

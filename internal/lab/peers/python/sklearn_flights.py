@@ -1,10 +1,11 @@
 """scikit-learn and pandas on the flights of the yardstick tabular (internal/lab/yardstick).
 
 With --dir, a folder of index files of Lamina, each with the numbers of rows of the file from 0 on behind four lines of
-heading: for every draw all-N-DRAW.index and fitted-N-DRAW.index, and test.index. Gradient boosted trees and
-logistic regression are fitted with each of a few settings on the fitted rows, the setting with the greatest area under
-the ROC curve on the others of the draw is fitted on all of them, and the scores of the test rows are written to
-trees-N-DRAW.npy and logistic-N-DRAW.npy. The inputs are those of the row's own net.
+heading: for every draw all-N-DRAW.index and, for each of its folds, fitted-N-DRAW-FOLD.index, and test.index. Gradient
+boosted trees and logistic regression are fitted with each of a few settings on the fitted rows of each fold. The setting
+with the greatest area under the ROC curve on the others of the draw, on average over the folds, is fitted on all of them,
+and the scores of the test rows are written to trees-N-DRAW.npy and logistic-N-DRAW.npy. The inputs are those of the
+row's own net.
 
 With --read, pandas reads all columns of the file and encodes them as Lamina's dataset.Schema does: a matrix of float32
 with dates as year and points on circles, and one of int64 with the numbers of categories. Prints the seconds.
@@ -92,13 +93,17 @@ def compare(file, folder):
     test = index(os.path.join(folder, "test.index"))
     for path in sorted(glob.glob(os.path.join(folder, "all-*.index"))):
         draw = os.path.basename(path)[len("all-"):-len(".index")]
-        every, fitted = index(path), index(os.path.join(folder, f"fitted-{draw}.index"))
-        held = np.setdiff1d(every, fitted)
+        every = index(path)
+        folds = []
+        for part in sorted(glob.glob(os.path.join(folder, f"fitted-{draw}-*.index"))):
+            fitted = index(part)
+            folds.append((fitted, np.setdiff1d(every, fitted)))
         for name, settings in MODELS.items():
             out = os.path.join(folder, f"{name}-{draw}.npy")
             if os.path.exists(out):
                 continue
-            areas = [roc_auc_score(y[held], make().fit(x[fitted], y[fitted]).decision_function(x[held])) for make in settings]
+            areas = [np.mean([roc_auc_score(y[held], make().fit(x[fitted], y[fitted]).decision_function(x[held])) for fitted, held in folds])
+                     for make in settings]
             scores = settings[int(np.argmax(areas))]().fit(x[every], y[every]).decision_function(x[test])
             with open(out + ".new", "wb") as f:
                 np.save(f, scores.astype(np.float64))
