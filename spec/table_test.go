@@ -42,7 +42,7 @@ func TestNewTable(t *testing.T) {
 			continue
 		}
 		inputs := 0
-		for _, v := range g.Params {
+		for _, v := range g.Inputs {
 			if v.Kind == ir.InputValue {
 				inputs++
 			}
