@@ -54,7 +54,6 @@ func TestInfer(t *testing.T) {
 	}
 }
 
-// TestInferForms: separators and signs before decimals are recognized, or refused with what to say.
 // TestInferOptions: one spelling of no value for all fields, and numbers that name categories in their order.
 func TestInferOptions(t *testing.T) {
 	s, err := inferText(t, "zips.csv", "zip,pet,id\n10,cat,0\n9,-99,1\n-99,dog,2\n200,NA,3\n", Category.Of("zip"), Missing("-99"))
@@ -76,6 +75,7 @@ func TestInferOptions(t *testing.T) {
 	wantError(t, err, "line 2", `"a"`, "is a number only if its comma begins the decimals")
 }
 
+// TestInferForms: separators and signs before decimals are recognized, or refused with what to say.
 func TestInferForms(t *testing.T) {
 	for name, c := range map[string]struct {
 		file, text string
