@@ -10,7 +10,30 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/internal/onnxpb"
+	"github.com/lamina-ml/lamina/runtime/dataset"
+	"github.com/lamina-ml/lamina/runtime/engine"
 )
+
+// TestColumns: every place of a table's columns has its name, and what is known of it; too many names are none.
+func TestColumns(t *testing.T) {
+	s := &dataset.Schema{Fields: []dataset.Field{
+		{Name: "delay", Kind: dataset.Target, Unit: "min"}, {Name: "distance", Kind: dataset.Number, Unit: "miles"}, {Name: "id", Kind: dataset.Ignored},
+		{Name: "day", Kind: dataset.Date, Format: "2006-01-02"}, {Name: "wind", Kind: dataset.Number}, {Name: "carrier", Kind: dataset.Category, Values: []string{"AA", "UA"}},
+		{Name: "late", Kind: dataset.Label, Values: []string{"no", "yes"}}, {Name: "w", Kind: dataset.Weight}}}
+	const want = `{"categorical":[{"name":"carrier","values":["AA","UA"]}],` +
+		`"numeric":[{"name":"distance","unit":"miles"},{"name":"day.year"},{"name":"day.month.sin"},{"name":"day.month.cos"},{"name":"day.weekday.sin"},{"name":"day.weekday.cos"},{"name":"wind"}],` +
+		`"target":[{"name":"delay","unit":"min"}],"y":[{"name":"late","values":["no","yes"]}]}`
+	if got := Columns(engine.Record{Schema: s}); got != want {
+		t.Errorf("got %s\nwant %s", got, want)
+	}
+	if got := provenance(engine.Record{Schema: s}, nil)["columns"]; got != want {
+		t.Errorf("the file has %s", got)
+	}
+	s.Field("carrier").Values = []string{strings.Repeat("A", maxNamed)}
+	if got := Columns(engine.Record{Schema: s}) + Columns(engine.Record{}); got != "" {
+		t.Errorf("names of a mebibyte, and none, are %.40s", got)
+	}
+}
 
 func at(line int) ir.Pos {
 	return ir.Pos{Made: ir.Frame{File: "/home/someone/digits/main.go", Pkg: "example.com/digits", Line: line}}

@@ -109,3 +109,17 @@ func TestTableText(t *testing.T) {
 	}
 	golden(t, "tables.golden", all)
 }
+
+// TestFittedApart: what is fitted to one value along two axes are two fittings, and what undoes an indicator gives the numbers alone.
+func TestFittedApart(t *testing.T) {
+	x := spec.Input("x", 3, 4)
+	m := spec.NewModel("m", spec.MSE(x.Then(spec.Standardise().Axis(0)), x.Then(spec.Standardise().Axis(1))))
+	if fits := m.Fittings(); len(fits) != 2 || fits[0].Axis != 1 || fits[1].Axis != 2 || len(fits[0].States) != 2 || len(fits[1].States) != 2 {
+		t.Errorf("fits %+v, %v", fits, m.Err())
+	}
+	l := spec.FillMissing().With(0).Indicator()
+	filled := spec.Input("z", 3).Optional().Then(l)
+	if back := filled.Then(spec.Mirror("back", l)); filled.Type().String() != "f32[N 6]" || back.Type().String() != "f32[N 3]" {
+		t.Errorf("%s is undone as %s: %v", filled.Type(), back.Type(), back.Err())
+	}
+}

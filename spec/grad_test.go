@@ -1,6 +1,7 @@
 package spec_test
 
 import (
+	"maps"
 	"math"
 	"strings"
 	"testing"
@@ -24,9 +25,10 @@ func shippedValues(t *testing.T, rows int, in map[string]*ir.Tensor, values ...*
 		t.Fatal(err)
 	}
 	feed := map[string]*ir.Tensor{}
+	maps.Copy(feed, in) // state too
 	key := random.New(3)
 	for i, v := range g.Inputs {
-		if feed[v.Name] = in[v.Name]; feed[v.Name] != nil {
+		if feed[v.Name] != nil {
 			continue
 		}
 		x := ir.NewTensor(v.Type.DType.Reference(), v.Type.Shape.At(ir.RowsOf(rows))...)

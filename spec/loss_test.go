@@ -96,3 +96,15 @@ func TestWeightedSum(t *testing.T) {
 		t.Errorf("the sum is %v", x)
 	}
 }
+
+// TestUnlabelledFarOut: a row without a label adds nothing, whatever its logits are.
+func TestUnlabelledFarOut(t *testing.T) {
+	z, y := spec.Input("z", 2), spec.Labels("y", 2).Optional()
+	m := spec.NewModel("m", spec.CrossEntropy(z, y), spec.CrossEntropy(z, y).Smooth(0.5), spec.CrossEntropy(z, y).WeightedBy(spec.ClassWeights(y, 1, 3)))
+	got := evaluate(t, m, 3, map[string]*ir.Tensor{"z": f64([]int{3, 2}, 1, 1, math.Inf(1), 0, math.NaN(), 2), "y": {DType: ir.I64, Shape: []int{3}, I64: []int64{1, -1, -1}}})
+	for _, name := range []string{"loss/crossentropy1", "loss/crossentropy2", "loss/crossentropy3"} {
+		if x := got[name]; math.Abs(x.F64[0]-math.Ln2) > 1e-12 {
+			t.Errorf("%s is %v", name, x.F64[0])
+		}
+	}
+}

@@ -155,3 +155,13 @@ func TestWeightMistakes(t *testing.T) {
 		}
 	}
 }
+
+// TestWeightsKeepEmphasis: weights of a loss that has an emphasis are of its emphasised elements.
+func TestWeightsKeepEmphasis(t *testing.T) {
+	x, w := spec.Input("x", 3), spec.Input("w")
+	noisy := x.Then(spec.MaskingNoise(0.3))
+	m := spec.NewModel("m", spec.MSE(noisy.Then(spec.Dense(3)), x).Emphasis(noisy, 2, 1).WeightedBy(w))
+	if text, err := m.Text(); err != nil || strings.Count(text, "Emphasis") != 1 {
+		t.Errorf("%v\n%s", err, text)
+	}
+}

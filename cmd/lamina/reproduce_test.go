@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/lamina-ml/lamina/internal/npywrite"
+	"github.com/lamina-ml/lamina/runtime/dataset"
 )
 
 // TestReproduceData reads what --data may name, and refuses the rest.
@@ -40,6 +41,19 @@ func TestReproduceData(t *testing.T) {
 	for arg, want := range map[string]string{csv: "[x f32[3]]", "class=" + csv: "[x f32[2] y i64[]]"} {
 		if tables, err := tablesOf(arg); err != nil || fmt.Sprint(tables[0].Columns()) != want {
 			t.Errorf("%s: got %v, %v, want %s", arg, tables, err, want)
+		}
+	}
+	schema := filepath.Join(dir, "schema.json")
+	if err := (&dataset.Schema{Fields: []dataset.Field{{Name: "b", Kind: dataset.Number}, {Name: "class", Kind: dataset.Label, Values: []string{"1", "0"}}}}).WriteFile(schema); err != nil {
+		t.Fatal(err)
+	}
+	lines := filepath.Join(dir, "rows.jsonl")
+	if err := os.WriteFile(lines, []byte(`{"class":0,"b":2}`+"\n"+`{"b":4,"class":"1"}`+"\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{csv, lines} {
+		if tables, err := tablesOf(schema + "=" + path); err != nil || fmt.Sprint(tables[0].Columns(), tables[0].F32("numeric"), tables[0].I64("y")) != "[numeric f32[1] y i64[]] [2 4] [1 0]" {
+			t.Errorf("%s by a schema: %v, %v", path, tables, err)
 		}
 	}
 	for arg, want := range map[string]string{

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/compiler/random"
 	"github.com/lamina-ml/lamina/export/bundle"
 	"github.com/lamina-ml/lamina/internal/lab/orttest"
@@ -119,8 +121,8 @@ func TestTableVerbs(t *testing.T) {
 	write("moved.csv", moved)
 	want(1, "acid: the quartiles are", "drift", b, "--data", at("moved.csv"))
 	var d evaluate.Drift
-	status, out := lamina("drift", b, "--data", at("moved.csv"), "--json")
-	if i := strings.LastIndex(out, "}"); status != 1 || json.Unmarshal([]byte(out[:i+1]), &d) != nil || d.Status != evaluate.Moved || d.Rows != 300 {
+	status, out := lamina("drift", b, "--data", at("moved.csv"), "--json", "--least", "0", "--level", "0.001")
+	if i := strings.LastIndex(out, "}"); status != 1 || json.Unmarshal([]byte(out[:i+1]), &d) != nil || d.Status != evaluate.Moved || d.Rows != 300 || d.Least != 0 || d.Level != 0.001 {
 		t.Errorf("status %d: %+v", status, d)
 	}
 	few, _ := wines(4, 20, 0, "acid", "sugar", "land")
@@ -144,4 +146,100 @@ func TestTableVerbs(t *testing.T) {
 		t.Fatal(err)
 	}
 	want(2, "drift.json", "drift", b, "--data", a)
+}
+
+// TestReadTable: of the fields that are no inputs only what is asked for is read, by its name or that of its column.
+func TestReadTable(t *testing.T) {
+	schema := &dataset.Schema{Fields: []dataset.Field{{Name: "acid", Kind: dataset.Number}, {Name: "good", Kind: dataset.Label, Values: []string{"no", "yes"}}, {Name: "price", Kind: dataset.Target},
+		{Name: "land", Kind: dataset.Category, Values: []string{"Jura"}}, {Name: "rating", Kind: dataset.Target}, {Name: "w", Kind: dataset.Weight}, {Name: "who", Kind: dataset.Group}}}
+	path := filepath.Join(t.TempDir(), "wines.csv")
+	if err := os.WriteFile(path, []byte("rating,price,good,land,acid\n5,1.5,yes,Jura,3\n6,2.5,no,Baden,4\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for labels, want := range map[string]string{"": "", "acid": "", "good": "i64[] [1 0]", "y": "i64[] [1 0]", "price": "f32[1] [1.5 2.5]", "rating": "f32[1] [5 6]", "target": "f32[2] [1.5 5 2.5 6]"} {
+		rows, truth, err := readTable(t.Context(), schema, path, labels)
+		if err != nil {
+			t.Errorf("%q: %v", labels, err)
+			continue
+		}
+		got := ""
+		if truth != nil {
+			c := truth.Columns()[0]
+			got = strings.TrimPrefix(c.String(), truthColumn+" ") + " "
+			if c.DType == dataset.I64 {
+				got += fmt.Sprint(truth.I64(truthColumn))
+			} else {
+				got += fmt.Sprint(truth.F32(truthColumn))
+			}
+		}
+		if got != want || fmt.Sprint(rows.Columns()) != "[numeric f32[1] categorical i64[1]]" || rows.Len() != 2 {
+			t.Errorf("%q: %s, want %s, beside %v", labels, got, want, rows.Columns())
+		}
+	}
+}
+
+// TestFittedRows: integers become the bytes that an input takes, and rows have its shape.
+func TestFittedRows(t *testing.T) {
+	rows, err := dataset.NewTable(dataset.Data{Column: dataset.Column{Name: "x", DType: dataset.I64, Shape: []int{4}}, I64: []int64{0, 1, 2, 255}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := &ir.Value{Name: "x", Type: ir.T(ir.U8, ir.Rows(), ir.Fixed(2), ir.Fixed(2))}
+	if got, err := fitted(rows, []*ir.Value{in}); err != nil || fmt.Sprint(got.Columns()) != "[x u8[2 2]]" || fmt.Sprint(got.U8("x")) != "[0 1 2 255]" {
+		t.Errorf("%v, %v", got, err)
+	}
+}
+
+// TestTruth: what is true of rows is whole numbers where it can be, and what is measured follows from it and the output.
+func TestTruth(t *testing.T) {
+	of := func(d dataset.Data) *evaluated {
+		d.Name = truthColumn
+		truth, err := dataset.NewTable(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &evaluated{truth: truth}
+	}
+	floats := func(v ...float32) *evaluated {
+		return of(dataset.Data{Column: dataset.Column{DType: dataset.F32}, F32: v})
+	}
+	ints := func(v ...int64) *evaluated {
+		return of(dataset.Data{Column: dataset.Column{DType: dataset.I64}, I64: v})
+	}
+	pairs := func(v ...int64) *evaluated {
+		return of(dataset.Data{Column: dataset.Column{DType: dataset.I64, Shape: []int{2}}, I64: v})
+	}
+	for _, c := range []struct {
+		e     *evaluated
+		want  string
+		whole bool
+	}{
+		{floats(0, 1, -1), "[0 1 -1]", true}, {floats(0, 1, 0.5), "[]", false}, {floats(1 << 20), "[1048576]", true}, {floats(1 << 25), "[]", false},
+		{of(dataset.Data{Column: dataset.Column{DType: dataset.U8}, U8: []uint8{0, 255}}), "[0 255]", true}, {ints(7), "[7]", true},
+	} {
+		if got, whole := c.e.whole(); fmt.Sprint(got) != c.want || whole != c.whole {
+			t.Errorf("%v, %v, want %s", got, whole, c.want)
+		}
+	}
+	names := []string{"no", "yes"}
+	x := &ir.Value{Name: "x", Type: ir.T(ir.F32, ir.Rows())}
+	sigmoid := &ir.Value{Name: "p", Type: x.Type}
+	sigmoid.Def = &ir.Node{Op: ops.Sigmoid{}, In: []*ir.Value{x}, Out: []*ir.Value{sigmoid}}
+	for _, c := range []struct {
+		e     *evaluated
+		out   *ir.Value
+		width int
+		kind  evaluate.Kind
+		scale evaluate.Scale
+		named bool
+	}{
+		{ints(0, 1), x, 1, evaluate.Anomalies, "", true}, {ints(0, evaluate.None), x, 1, evaluate.Anomalies, "", true}, {ints(0, 2), x, 1, evaluate.Numbers, "", false},
+		{ints(0, -2), x, 1, evaluate.Numbers, "", false}, {ints(0, 1), sigmoid, 1, evaluate.Classes, evaluate.Probabilities, true}, {floats(0.5, 1), sigmoid, 1, evaluate.Numbers, "", false},
+		{ints(0, 1), x, 2, evaluate.Classes, evaluate.Logits, true}, {pairs(0, 1), x, 2, evaluate.Labels, evaluate.Logits, true}, {pairs(0, 2), x, 2, evaluate.Numbers, "", false},
+	} {
+		o := evaluate.Outputs{Width: c.width, Scores: []float64{3, 5}}
+		if err := c.e.decide(&o, c.out, names, evaluateFlags{}); err != nil || o.Kind != c.kind || o.Scale != c.scale || (o.Names != nil) != c.named {
+			t.Errorf("%+v, %v, want %s %s", o, err, c.kind, c.scale)
+		}
+	}
 }

@@ -139,6 +139,7 @@ func TestDisjoint(t *testing.T) {
 	}
 	wantError(t, Disjoint("group", tab, a), `Disjoint: "group" 1 is in rows 1, 6, 11, 16, 21 and 1 more of the first source and in rows 0, 2, 4, 6, 8 and 1 more of the second, and so is another value`)
 	wantError(t, Disjoint("group", b, a, tab.Select([]int{1})), `1 is in rows 0, 2, 4, 6, 8 and 1 more of the second source and in row 0 of the third`)
+	wantError(t, Disjoint("group", a, b, a.Head(1)), `of the first source and in row 0 of the third`)
 	wantError(t, Disjoint("group", a), "two sources or more")
 	wantError(t, Disjoint("group", a, nil), "the second source: the source is nil")
 	wantError(t, Disjoint("z", a, b), `the first source: no column "z"`)

@@ -87,6 +87,27 @@ func TestInferMissing(t *testing.T) {
 	}
 }
 
+// TestInferOptions: one spelling of no value for all fields, and numbers that name categories in their order.
+func TestInferOptions(t *testing.T) {
+	s, err := inferText(t, "zips.csv", "zip,pet,id\n10,cat,0\n9,-99,1\n-99,dog,2\n200,NA,3\n", Category.Of("zip"), Missing("-99"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Field{{Name: "zip", Kind: Category, Values: []string{"9", "10", "200"}, Missing: []string{"-99"}},
+		{Name: "pet", Kind: Category, Values: []string{"NA", "cat", "dog"}, Missing: []string{"-99"}},
+		{Name: "id", Kind: Number, Missing: []string{"-99"}, Note: `numbers the rows from 0 on; Ignored.Of("id") leaves it out`}}
+	if diff := cmp.Diff(want, s.Fields); diff != "" {
+		t.Error(diff)
+	}
+	for rows, notes := range map[string]bool{"0\n1\n": false, "0\n1\n2\n": true} {
+		if s, err = inferText(t, "few.csv", "id\n"+rows); err != nil || (s.Fields[0].Note != "") != notes {
+			t.Errorf("%q: %+v, %v", rows, s, err)
+		}
+	}
+	_, err = inferText(t, "quoted.csv", "a,b\n\"1,5\",x\n", Comma(","))
+	wantError(t, err, "line 2", `"a"`, "is a number only if its comma begins the decimals")
+}
+
 // TestInferForms: separators and signs before decimals are recognized, or refused with what to say.
 func TestInferForms(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"maps"
 	"math"
 	"slices"
 	"testing"
@@ -43,6 +44,25 @@ func TestStratified(t *testing.T) {
 		}
 		if got[-1] != 0 {
 			t.Errorf("%d rows without a label were drawn", got[-1])
+		}
+	}
+	// Sainte-Laguë of 60, 28 and 12 rows, worked out by hand; of equals the first class has more.
+	for _, c := range []struct {
+		rows [3]int
+		n    int
+		want map[int64]int
+	}{{[3]int{60, 28, 12}, 6, map[int64]int{0: 3, 1: 2, 2: 1}}, {[3]int{60, 28, 12}, 7, map[int64]int{0: 4, 1: 2, 2: 1}}, {[3]int{9, 9, 9}, 4, map[int64]int{0: 2, 1: 1, 2: 1}}, {[3]int{9, 9, 9}, 5, map[int64]int{0: 2, 1: 2, 2: 1}}} {
+		of := grouped(t, c.rows[0]+c.rows[1]+c.rows[2], nil, func(i int) int64 {
+			switch {
+			case i < c.rows[0]:
+				return 0
+			case i < c.rows[0]+c.rows[1]:
+				return 1
+			}
+			return 2
+		}, nil)
+		if got := counts(of.Stratified("label", c.n, 1), "label"); !maps.Equal(got, c.want) {
+			t.Errorf("%d of %v rows are %v, want %v", c.n, c.rows, got, c.want)
 		}
 	}
 	var last *Table
@@ -111,6 +131,9 @@ func TestUnlabel(t *testing.T) {
 		t.Error("other columns were copied")
 	}
 	// Rows of a part are meant by what they are, not by where they stand.
+	if turned := tab.Select([]int{9, 0}); !slices.Equal(turned.Unlabel("label", turned).I64("label"), []int64{1, 0}) {
+		t.Errorf("rows 9 and 0 keep %v", turned.Unlabel("label", turned).I64("label"))
+	}
 	part := tab.Select([]int{3, 50, 3, 7})
 	for name, got := range map[string][]int64{
 		"chosen from the part": part.Unlabel("label", part.Select([]int{0})).I64("label"),

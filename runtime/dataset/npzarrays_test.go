@@ -23,6 +23,9 @@ func TestNPZArrays(t *testing.T) {
 	if err != nil || tab.Len() != 3 || columnNames(tab.Columns()) != "r i64[], x f32[2]" || !slices.Equal(tab.F32("x"), []float32{1, 4, 2, 5, 3, 6}) || tab.File("x") != path {
 		t.Errorf("%v, %v", tab, err)
 	}
+	if tab, err = NPZArrays(path, "x", "r"); err != nil || columnNames(tab.Columns()) != "x f32[2], r i64[]" {
+		t.Errorf("%v, %v", tab, err)
+	}
 	if tab, err = NPZArrays(path, "y"); err != nil || tab.Len() != 2 {
 		t.Errorf("%v, %v", tab, err)
 	}

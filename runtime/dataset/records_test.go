@@ -40,7 +40,7 @@ func wantTable(t *testing.T, name string, got *Table, err error) {
 			t.Errorf("%s is %v, want %v", name, got, want)
 		}
 	}
-	for name, want := range map[string][]int64{"categorical": {3, 2, 0, 1, 1, 0}, "y": {1, -1, 0}, "group": {0, strangerID([]byte("carl")), 1}, "time": {1357034400, 1357030800, 1357034400}} {
+	for name, want := range map[string][]int64{"categorical": {3, 2, 0, 1, 1, 0}, "y": {1, -1, 0}, "group": {0, -5376921299727985929, 1}, "time": {1357034400, 1357030800, 1357034400}} {
 		if got := got.I64(name); !slices.Equal(got, want) {
 			t.Errorf("%s is %v, want %v", name, got, want)
 		}
@@ -144,6 +144,23 @@ func TestSchemaCSVParts(t *testing.T) {
 	}
 }
 
+// TestValues: a text is the value whose bytes it has, and none else; in a file that is not UTF-8 also the one that Latin-1 makes of it.
+func TestValues(t *testing.T) {
+	s := &Schema{Fields: []Field{{Name: "c", Kind: Category, Values: []string{"a", "a\x00", "Köln", "Köln am Rhein"}}}}
+	got, err := s.JSONL(file(t, "values.jsonl", []byte(`{"c":"a\u0000"}
+{"c":"a"}
+{"c":"\u0000a"}
+{"c":"A"}
+`)))
+	if err != nil || !slices.Equal(got.I64("categorical"), []int64{3, 2, 0, 0}) {
+		t.Errorf("%v", err)
+	}
+	got, err = s.CSV(file(t, "values.csv", []byte("c\nK\xf6ln\nK\xf6ln am Rhein\nK\xf6n\n")))
+	if err != nil || !slices.Equal(got.I64("categorical"), []int64{4, 5, 0}) {
+		t.Errorf("Latin-1: %v", err)
+	}
+}
+
 // TestBadRecords: what a file may have wrong is told with file, line and column.
 func TestBadRecords(t *testing.T) {
 	schema := func(fields ...Field) *Schema { return &Schema{Fields: fields} }
@@ -177,6 +194,8 @@ func TestBadRecords(t *testing.T) {
 		{schema(number, class), "a,y\n1,maybe\n", []string{"line 2", `"y"`, `"maybe" is none of the classes "no", "yes"`}},
 		{schema(number, weight), "a,w\n1,\n", []string{"line 2", `"w"`, "no weight"}},
 		{schema(number, weight), "a,w\n1,-2\n", []string{"line 2", `"w"`, "negative"}},
+		{schema(number, weight), "a,w\n1,-0.5\n", []string{"line 2", `"w"`, "negative"}},
+		{schema(number, group), "a,g\n1,9007199254740992.0\n", []string{"line 2", `"g"`, `"9007199254740992.0" is not a whole number`}},
 		{schema(number, group), "a,g\n1,\n", []string{"line 2", `"g"`, "no group"}},
 		{schema(number, group), "a,g\n1,anne\n", []string{"line 2", `"g"`, `"anne" is not a whole number`}},
 		{schema(number, when), "a,t\n1,NA\n", []string{"line 2", `"t"`, "no time"}},
@@ -276,7 +295,7 @@ func TestDates(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"", "2013", "2013-01-01", "2013-01-01T", "2013-01-01T24:00", "2013-13-01T00:00", "2013-01-01T10:60", "2013-01-01T10:00:60", "2013-01-01T10:00:00.",
-		"2013-01-01T10:00:00+", "2013-01-01T10:00:00+1", "2013-01-01T10:00:00+99:00", "2013-01-01T10:00:00Zx", "2013-1-1T10:00", "2013-04-31 10:00", "x013-04-30 10:00"} {
+		"2013-01-01T10:00:00+", "2013-01-01T10:00:00+1", "2013-01-01T10:00:00+99:00", "2013-01-01T10:00:00+01:60", "2013-01-01T10:00:00Zx", "2013-1-1T10:00", "2013-04-31 10:00", "x013-04-30 10:00"} {
 		if _, err := parseDate([]byte(text), isoTime); err == nil {
 			t.Errorf("%q is a date", text)
 		}
@@ -292,6 +311,10 @@ func TestDates(t *testing.T) {
 	if noon.parts(parts); noon.weekday() != 3 || parts[6] != -1 {
 		t.Errorf("a noon is %v, weekday %d", parts, noon.weekday())
 	}
+	evening, _ := parseDate([]byte("2024-04-04 18:00:30"), isoTime)
+	if evening.parts(parts); parts[5] != float32(math.Sin(2*math.Pi*64830/86400)) {
+		t.Errorf("half a minute after six is %v", parts)
+	}
 	if c, err := parseDate([]byte("28.02.13 17:30"), "02.01.06 15:04"); err != nil || c.hour != 17 || c.year != 2013 || !hasClock("02.01.06 15:04") || hasClock("02.01.2006") {
 		t.Errorf("%+v, %v", c, err)
 	}
@@ -299,7 +322,7 @@ func TestDates(t *testing.T) {
 
 // TestNumbers: short numbers, which are read without strconv, have the same bits.
 func TestNumbers(t *testing.T) {
-	for _, text := range []string{"0", "-0", "+1", "1.5", ".5", "5.", "-.25", "16777215", "16777216", "16777217", "0.1", "0.3", "3.14159265", "123456.7", "0.000001", "0.0000000001", "00000000012",
+	for _, text := range []string{"0", "-0", "+1", "1.5", ".5", "5.", "-.25", "16777215", "16777216", "16777217", "0.1", "0.3", "3.14159265", "123456.7", "0.000001", "0.0000000001", ".00000000001", "0.00000000001", "00000000012",
 		"1e5", "-2.5e-3", "9.999999", "1677721.5", "33554431", "0x1p-2"} {
 		want, fault := parseAnyFloat32([]byte(text), '.')
 		if fault != 0 {
@@ -406,6 +429,14 @@ func TestRecordsOfOthers(t *testing.T) {
 	wantError(t, err, `no column "w"`)
 	_, err = s.Read(ctx, oddRecords{{Names: names[:1], Fields: [][]byte{a}, Line: 7}, {Names: names, Fields: [][]byte{a, w}, Line: 8}})
 	wantError(t, err, "line 7", `"w"`, "no weight")
+	// Rows without lines are counted from the first one on.
+	late := make(oddRecords, partRows+2)
+	for i := range late {
+		late[i] = Record{Names: names, Fields: [][]byte{a, w}}
+	}
+	late[partRows+1].Fields = [][]byte{a, []byte("-1")}
+	_, err = s.Read(ctx, late)
+	wantError(t, err, fmt.Sprintf("row %d", partRows+1), `"w"`, "negative")
 	_, err = InferRecords(ctx, oddRecords{{Names: names[:1], Fields: [][]byte{a, w}}})
 	wantError(t, err, "2 fields, but 1 names")
 	_, err = InferRecords(ctx, oddRecords{{Names: []string{"a", "a"}, Fields: [][]byte{a, w}}})

@@ -198,6 +198,15 @@ func TestSchemaOf(t *testing.T) {
 			t.Errorf("%s: the schema is %v", name, got)
 		}
 	}
+	other := schema.Clone()
+	other.Field("y").Values = []string{"b", "a"}
+	turned, err := other.CSV(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := SchemaOf(Mix(turned, 1, rows, 2)); got == nil || !slices.Equal(got.Classes(), []string{"b", "a"}) {
+		t.Errorf("a mix of two schemas has that of the second: %v", got)
+	}
 	if got := SchemaOf(Mix(plain, 1, plain, 2)); got != nil {
 		t.Errorf("a mix without any: %v", got)
 	}

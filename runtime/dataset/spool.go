@@ -191,14 +191,12 @@ func removeLeft(parent, prefix string) {
 
 // columns writes a file of every column.
 func (w *spooler) columns(ctx context.Context, temp string, rows Stream) error {
-	used := map[string]bool{}
 	for i, c := range rows.Columns {
 		name := c.Name
 		plain := strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
-		if !plain || used[name] || len(name) > 100 {
+		if !plain || len(name) > 100 {
 			name = "column-" + strconv.Itoa(i)
 		}
-		used[name] = true
 		f, err := os.Create(filepath.Join(temp, name+".npy"))
 		if err != nil {
 			return err

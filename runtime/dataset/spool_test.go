@@ -225,6 +225,71 @@ func TestSpoolWhole(t *testing.T) {
 	wantError(t, err, "need a name")
 }
 
+// TestSpoolKnows: missing values come back, the last row and a single one too, and what is there is recognized by the name, the
+// whole schema and what may be missing.
+func TestSpoolKnows(t *testing.T) {
+	ctx := context.Background()
+	col := Column{Name: "x", DType: F32, Missing: true}
+	sequence := func(c Column, n int) Stream {
+		return Seq("x", func(yield func(int) bool) {
+			for i := 0; i < n && yield(i); i++ {
+			}
+		}, func(i int, row Row) {
+			x := float32(i)
+			if i%2 == 0 {
+				x = noValue
+			}
+			row.F32("x", x)
+		}, c)
+	}
+	parent := t.TempDir()
+	for _, n := range []int{1, partRows, partRows + 1} {
+		s, err := Spool(ctx, filepath.Join(parent, fmt.Sprint(n)), sequence(col, n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := Collect(s)
+		if err != nil || got.Len() != n || !isNaN(got.F32("x")[0]) || n > 1 && got.F32("x")[1] != 1 {
+			t.Errorf("%d rows: %v", n, err)
+		}
+		s.Close()
+	}
+	dir := filepath.Join(parent, "1")
+	_, err := Spool(ctx, dir, sequence(Column{Name: "x", DType: F32}, 1))
+	wantError(t, err, dir, "another source, or by another schema")
+	bad := sequence(Column{Name: "x", DType: F32}, 3)
+	_, err = Spool(ctx, filepath.Join(parent, "bad"), bad)
+	wantError(t, err, "row 0")
+	_, err = Spool(ctx, filepath.Join(parent, "bad"), Seq("x", slices.Values([]float32{1, 2, noValue}), func(x float32, row Row) { row.F32("x", x) }, Column{Name: "x", DType: F32}))
+	wantError(t, err, "row 2")
+	described := filepath.Join(dir, spoolFile)
+	b, err := os.ReadFile(described)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(described, []byte(strings.Replace(string(b), `"rows": 1`, `"rows": 2`, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err = OpenSpool(dir)
+	wantError(t, err, "x.npy", "it has 1 rows", "says 2")
+	source := func(s *Schema, name ...string) string {
+		got, err := s.Stream(oddRecords{}, name...).Source(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	s := people()
+	was := source(s, "a")
+	if source(s, "a") != was || source(s, "b") == was {
+		t.Error("the name of records does not tell them apart")
+	}
+	slices.Reverse(s.Field("left").Values)
+	if source(s, "a") == was {
+		t.Error("the order of classes does not tell schemas apart")
+	}
+}
+
 // TestSpoolBounded: rows of 64 MiB go to a folder, and come back, in a fraction of that memory.
 func TestSpoolBounded(t *testing.T) {
 	const rows, width, most = 1 << 18, 64, 24 << 20

@@ -101,6 +101,18 @@ func TestBalanced(t *testing.T) {
 	if slices.Equal(small.Rows(), tab.Balanced("y", 20, 2).Rows()) {
 		t.Error("seed 2 drew the rows of seed 1")
 	}
+	// Each class has a draw of its own: rows of two classes do not stand at the same places.
+	even := numbers(t, 100, 2)
+	part, _ := even.SplitBy("y", 0.2, 1)
+	for name, drawn := range map[string]*Table{"Balanced": even.Balanced("y", 20, 1), "Stratified": even.Stratified("y", 20, 1), "SplitBy": part} {
+		var places [2][]int
+		for _, r := range drawn.Rows() {
+			places[r%2] = append(places[r%2], r/2)
+		}
+		if len(places[0]) != 10 || slices.Equal(places[0], places[1]) {
+			t.Errorf("%s drew the places %v of class 0, %v of class 1", name, places[0], places[1])
+		}
+	}
 }
 
 func TestSplit(t *testing.T) {
@@ -125,6 +137,9 @@ func TestSplit(t *testing.T) {
 		if !slices.Equal(a.Rows(), c.Rows()) {
 			t.Errorf("%s is not repeatable", name)
 		}
+		if c, _ = split(0.8, 4); slices.Equal(a.Rows(), c.Rows()) {
+			t.Errorf("%s: seed 4 draws the rows of seed 3", name)
+		}
 	}
 	_, rest := tab.SplitBy("y", 0.8, 3)
 	counts := make([]int, 4)
@@ -133,6 +148,9 @@ func TestSplit(t *testing.T) {
 	}
 	if !slices.Equal(counts, []int{5, 5, 5, 5}) {
 		t.Errorf("SplitBy leaves %v of each class", counts)
+	}
+	if few, rest := numbers(t, 9, 1).Split(0.01, 1); few.Len() != 1 || rest.Len() != 8 {
+		t.Errorf("a hundredth of nine rows: %d and %d", few.Len(), rest.Len())
 	}
 	one, rest := numbers(t, 2, 1).Split(0.999, 1)
 	if one.Len() != 1 || rest.Len() != 1 {

@@ -221,6 +221,11 @@ func TestWindowsNote(t *testing.T) {
 		}
 	}
 	out.Reset()
+	Windows(recorded(t, 9, 8), WindowOptions{Length: 4, Stride: 3, Recording: "recording", Log: slog.New(slog.NewTextHandler(&out, nil))})
+	if !strings.Contains(out.String(), `"steps left out at their ends"=3`) {
+		t.Errorf("of 9 and 8 steps: %s", out.String())
+	}
+	out.Reset()
 	Windows(recorded(t, 8, 4), WindowOptions{Length: 4, Recording: "recording", Log: slog.New(slog.NewTextHandler(&out, nil))})
 	if out.Len() > 0 {
 		t.Errorf("there is nothing to note: %s", out.String())

@@ -134,6 +134,17 @@ func TestConformalByHand(t *testing.T) {
 			t.Errorf("sizes are %v", got.Sizes)
 		}
 	}
+	if share, _, err := evaluate.Covered(p, 2, y, 0.5); err != nil || math.Abs(share-5./9) > 1e-15 {
+		t.Errorf("0.9 to 0.5 are at least 0.5, which is five of nine: %v, %v", share, err)
+	}
+	// 100·0.07 is 7.000000000000001, and means 7.
+	many, all := make([]float64, 0, 198), make([]int, 99)
+	for i := range all {
+		many = append(many, float64(i)/128, 1-float64(i)/128)
+	}
+	if got, err := evaluate.ConformalOf(many, 2, all, 0.07); err != nil || got.Threshold != 92./128 {
+		t.Errorf("the seventh of 99 is 92/128, got %+v, %v", got, err)
+	}
 	for want, f := range map[string]func() (*evaluate.Sets, error){
 		"9 rows with a label cannot promise a coverage of 0.95: 19 are needed": func() (*evaluate.Sets, error) { return evaluate.ConformalOf(p, 2, y, 0.95) },
 		"the coverage must be between 0 and 1, got 1":                          func() (*evaluate.Sets, error) { return evaluate.ConformalOf(p, 2, y, 1) },

@@ -2,7 +2,10 @@ package evaluate_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
+	"math/big"
+	"slices"
 	"strings"
 	"testing"
 
@@ -164,8 +167,144 @@ func TestDrift(t *testing.T) {
 	if err != nil || d.Status != evaluate.Undetermined || !strings.Contains(d.Reason, "there are 99 rows, and 6000 of the reference: 100 of each are needed") {
 		t.Errorf("%+v, %v", d, err)
 	}
+	d, err = r.Compare(t.Context(), net, flown(9, 2000, change{shift: 0.4}), evaluate.DriftOptions{Least: 0.9})
+	if err != nil || d.Status != evaluate.Steady {
+		t.Errorf("a shift below Least: %+v, %v", d, err)
+	}
+	d, err = reference(t, net, flown(1, 99, change{})).Compare(t.Context(), net, flown(8, 2000, change{shift: 5}), evaluate.DriftOptions{})
+	if err != nil || d.Status != evaluate.Undetermined || !strings.Contains(d.Reason, "there are 2000 rows, and 99 of the reference") {
+		t.Errorf("%+v, %v", d, err)
+	}
+	d, err = r.Compare(t.Context(), net, flown(8, 150, change{missing: 0.5}), evaluate.DriftOptions{})
+	if err != nil || d.Places[0].Rows >= evaluate.LeastRows || len(d.Places[0].Tests) != 1 || d.Places[0].Tests[0].Of != "missing" {
+		t.Errorf("of too few numbers nothing is said: %+v, %v", d.Places[0], err)
+	}
+	// Values that were never seen, as often as in the reference, are no news; more of them count in the stability index.
+	with := reference(t, net, flown(1, 6000, change{unseen: 0.04}))
+	d, err = with.Compare(t.Context(), net, flown(8, 2000, change{unseen: 0.04}), evaluate.DriftOptions{})
+	if err != nil || d.Status != evaluate.Steady {
+		t.Errorf("the same unseen values: %v, %v", d.Moved, err)
+	}
+	d, err = r.Compare(t.Context(), net, flown(9, 2000, change{unseen: 0.04}), evaluate.DriftOptions{})
+	if err != nil || d.Places[2].PSI < 0.15 {
+		t.Errorf("the index of unseen values is %v, %v", d.Places[2].PSI, err)
+	}
 	if _, err := r.Compare(t.Context(), net, flown(8, 200, change{}), evaluate.DriftOptions{Level: 2}); err == nil {
 		t.Error("a level of 2 was taken")
+	}
+}
+
+// TestDriftByHand holds distances, p, the stability index and the words to what is worked out here from the counts.
+func TestDriftByHand(t *testing.T) {
+	r := &evaluate.Reference{Rows: 200, Of: 200, Places: []evaluate.Spread{
+		{Name: "x", Value: "x", Unit: "m", Missing: 40, At: []float64{1, 2, 3, 4}, Under: []int{0, 40, 90, 120}, To: []int{40, 90, 120, 160}},
+		{Name: "c", Value: "c", Table: true, Missing: 11, IDs: []int64{0, 2, 3, 4, 5, 6, 7}, Counts: []int{20, 100, 60, 4, 2, 2, 1}, Texts: []string{"", "a", "b", "d", "e", "f", "g"}},
+	}}
+	if err := r.Check(); err != nil {
+		t.Fatal(err)
+	}
+	in := map[string]*ir.Tensor{"x": {DType: ir.F32, Shape: []int{400, 1}}, "c": {DType: ir.I64, Shape: []int{400, 1}}}
+	for v, n := range map[float32]int{0.5: 10, 1: 60, 2: 70, 3: 100, 3.5: 20, 4: 60, 9: 30} {
+		in["x"].F32 = append(in["x"].F32, slices.Repeat([]float32{v}, n)...)
+	}
+	in["x"].F32 = append(in["x"].F32, slices.Repeat([]float32{float32(math.NaN())}, 50)...)
+	for id, n := range map[int64]int{0: 40, 1: 12, 2: 150, 3: 160, 4: 12, 5: 8, 6: 8, 9: 10} {
+		in["c"].I64 = append(in["c"].I64, slices.Repeat([]int64{id}, n)...)
+	}
+	w := r.Begin()
+	if err := w.Add(in, nil); err != nil || w.Rows() != 400 {
+		t.Fatal(w.Rows(), err)
+	}
+	d, err := w.Drift(evaluate.DriftOptions{Level: 0.5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	choose := func(n, k int) *big.Int { return new(big.Int).Binomial(int64(n), int64(k)) }
+	fisher := func(x, m, y, n int) float64 {
+		came, sum := new(big.Int).Mul(choose(m, x), choose(n, y)), new(big.Int)
+		for i := 0; i <= min(m, x+y); i++ {
+			if p := new(big.Int).Mul(choose(m, i), choose(n, x+y-i)); x+y-i <= n && p.Cmp(came) <= 0 {
+				sum.Add(sum, p)
+			}
+		}
+		p, _ := new(big.Rat).SetFrac(sum, choose(m+n, x+y)).Float64()
+		return p
+	}
+	const distance = 90./160 - 140./350 // at 2
+	e := math.Sqrt(160. * 350 / 510)
+	x, kolmogorov := (e+0.12+0.11/e)*distance, 1.0 // Stephens 1970, and the other series of the same function
+	for j := 1.0; j < 40; j += 2 {
+		kolmogorov -= math.Sqrt(2*math.Pi) / x * math.Exp(-j*j*math.Pi*math.Pi/(8*x*x))
+	}
+	was, is := []float64{100, 60, 4, 5}, []float64{150, 160, 12, 16} // those expected less than 5 times are one
+	chi, apart := 0.0, 0.0
+	for i := range was {
+		a, b := (was[i]+is[i])*169/507, (was[i]+is[i])*338/507
+		chi += (was[i]-a)*(was[i]-a)/a + (is[i]-b)*(is[i]-b)/b
+	}
+	for _, c := range [][2]float64{{100, 150}, {60, 160}, {4, 12}, {2, 8}, {2, 8}, {1, 0}} {
+		apart += math.Abs(c[0]/169-c[1]/338) / 2
+	}
+	three := math.Erfc(math.Sqrt(chi/2)) + math.Sqrt(2*chi/math.Pi)*math.Exp(-chi/2) // chi-squared of three degrees of freedom
+	want := [][]evaluate.Test{
+		{{Of: "missing", Distance: 0.075, Was: 0.2, Is: 0.125, P: fisher(40, 200, 50, 400)}, {Of: "numbers", Distance: distance, P: kolmogorov}},
+		{{Of: "missing", Distance: 0.025, Was: 0.055, Is: 0.03, P: fisher(11, 200, 12, 400)}, {Of: "unseen", Distance: 50./388 - 20./189, Was: 20. / 189, Is: 50. / 388, P: fisher(20, 189, 50, 388)},
+			{Of: "ids", Distance: apart, P: three}},
+	}
+	var all []float64
+	for _, tests := range want {
+		for _, x := range tests {
+			all = append(all, x.P)
+		}
+	}
+	slices.Sort(all)
+	near := func(a, b float64) bool { return math.Abs(a-b) <= 1e-9 }
+	for k, tests := range want {
+		if len(d.Places[k].Tests) != len(tests) {
+			t.Fatalf("%+v", d.Places[k])
+		}
+		for i, x := range tests {
+			for j, p := range all { // Holm 1979
+				if p <= x.P {
+					x.Adjusted = max(x.Adjusted, min(1, float64(len(all)-j)*p))
+				}
+			}
+			got := d.Places[k].Tests[i]
+			if got.Of != x.Of || !near(got.Distance, x.Distance) || !near(got.Was, x.Was) || !near(got.Is, x.Is) || !near(got.P, x.P) || !near(got.Adjusted, x.Adjusted) {
+				t.Errorf("%s: %+v, want %+v", d.Places[k].Name, got, x)
+			}
+		}
+	}
+	stability := func(counts ...[2]float64) float64 {
+		m, n, sum := 0.0, 0.0, 0.0
+		for _, c := range counts {
+			m, n = m+c[0], n+c[1]
+		}
+		for _, c := range counts {
+			p, q := max(c[0], 0.5)/m, max(c[1], 0.5)/n
+			sum += (q - p) * math.Log(q/p)
+		}
+		return sum
+	}
+	for k, want := range []float64{stability([2]float64{40, 70}, [2]float64{50, 70}, [2]float64{30, 100}, [2]float64{40, 110}),
+		stability([2]float64{100, 150}, [2]float64{60, 160}, [2]float64{4, 12}, [2]float64{2, 8}, [2]float64{2, 8}, [2]float64{1, 0}, [2]float64{20, 50})} {
+		if !near(d.Places[k].PSI, want) {
+			t.Errorf("%s: the stability index is %v, want %v", d.Places[k].Name, d.Places[k].PSI, want)
+		}
+	}
+	says := strings.Join(d.Moved, "\n")
+	for _, want := range []string{"x: 12.5 % have no value, it was 20 %", "the quartiles are 2, 3, 4 m, they were 1, 2, 3 m (0.16 apart)", `"a" is 44.4 %, it was 59.2 %`} {
+		if !strings.Contains(says, want) {
+			t.Errorf("it does not say %q:\n%s", want, says)
+		}
+	}
+	for want, in := range map[string]map[string]*ir.Tensor{
+		"not as many rows": {"x": in["x"], "c": {DType: ir.I64, Shape: []int{1, 1}, I64: []int64{2}}},
+		"or places":        {"x": {DType: ir.F32, Shape: []int{2, 0}}},
+	} {
+		if err := r.Begin().Add(in, nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
 	}
 }
 
@@ -211,6 +350,128 @@ func TestReferenceRows(t *testing.T) {
 	b, err := json.Marshal(reference(t, net, flown(3, 20000, change{})))
 	if err != nil || string(a) != string(b) {
 		t.Errorf("another time it is another: %v", err)
+	}
+}
+
+// TestReferenceOfAll: rows to the last one, ids that are no table's, bytes, flags, infinities, and what is too wide or too much.
+func TestReferenceOfAll(t *testing.T) {
+	b := ir.NewBuilder("all")
+	x := b.Input("x", ir.T(ir.F32, ir.Rows(), ir.Fixed(1)))
+	wide := []*ir.Value{x, b.Op(ops.Cast{To: ir.F32}, b.Input("k", ir.T(ir.I64, ir.Rows(), ir.Fixed(1)))), b.Op(ops.Cast{To: ir.F32}, b.Input("b", ir.T(ir.U8, ir.Rows(), ir.Fixed(1))))}
+	for i, n := range []int{257, 256, 256, 256, 251} { // with the others 1,024 places, and 1 more
+		wide = append(wide, b.Input(fmt.Sprint("w", i), ir.T(ir.F32, ir.Rows(), ir.Fixed(n))))
+	}
+	square, flag := b.Op(ops.Mul{}, x, x), b.Op(ops.Greater{}, x, b.Const(ir.F32, 0))
+	square.Name, flag.Name = "square", "flag"
+	last := b.Op(ops.ReduceSum{Axes: ir.MakeAxes(1)}, b.Op(ops.Concat{Axis: 1}, wide...))
+	last.Name = "last"
+	b.Output(flag)
+	b.Output(square)
+	b.Output(last)
+	if err := b.Err(); err != nil {
+		t.Fatal(err)
+	}
+	p, err := compiler.CompileGraph(b.Graph, compiler.Options{Rows: 64})
+	if err != nil {
+		t.Fatal(err)
+	}
+	net, err := engine.NewNet(b.Graph, p, map[string][]float32{}, engine.Record{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cols []dataset.Column
+	for _, v := range net.Inputs() {
+		d := map[ir.DType]dataset.DType{ir.F32: dataset.F32, ir.I64: dataset.I64, ir.U8: dataset.U8}[v.Type.DType]
+		cols = append(cols, dataset.Column{Name: v.Name, DType: d, Shape: []int{v.Type.Last()}})
+	}
+	const n = 3 * evaluate.ReferenceRows
+	r, err := evaluate.NewReference(t.Context(), net, numbered{cols, n})
+	if err != nil {
+		t.Fatal(err)
+	}
+	place := func(name string) evaluate.Spread {
+		for _, p := range r.Places {
+			if p.Name == name {
+				return p
+			}
+		}
+		t.Fatalf("no place %s", name)
+		return evaluate.Spread{}
+	}
+	if x := place("x"); x.At[0] != 0 || x.At[255] < 0.99*n {
+		t.Errorf("of %d rows those from %v to %v are looked at", n, x.At[0], x.At[255])
+	}
+	if k := place("k"); !slices.Equal(k.IDs, []int64{0, 1, 2}) || k.Missing != 0 {
+		t.Errorf("ids are %+v", k)
+	}
+	if b := place("b"); len(b.IDs) != 0 || len(b.At) != 5 {
+		t.Errorf("bytes are %+v", b)
+	}
+	if f := place("flag"); !slices.Equal(f.IDs, []int64{0, 1}) {
+		t.Errorf("flags are %+v", f)
+	}
+	if s := place("square"); s.Missing != 1 {
+		t.Errorf("%d squares are infinite", s.Missing)
+	}
+	if !slices.Equal(r.Skipped, []string{"w0", "last"}) || len(r.Places) != evaluate.ReferencePlaces {
+		t.Errorf("%d places, without %v", len(r.Places), r.Skipped)
+	}
+	if _, err := r.Watch(doubled(t)); err == nil || !strings.Contains(err.Error(), "not those of the function") {
+		t.Errorf("a reference of another function: %v", err)
+	}
+}
+
+// numbered are rows of their numbers, the first of which is great.
+type numbered struct {
+	cols []dataset.Column
+	n    int
+}
+
+func (s numbered) Len() int                  { return s.n }
+func (s numbered) Columns() []dataset.Column { return s.cols }
+
+func (s numbered) Row(i int, row dataset.Row) error {
+	for _, c := range s.cols {
+		switch {
+		case c.DType == dataset.I64:
+			row.I64(c.Name, int64(i/3%3))
+		case c.DType == dataset.U8:
+			row.U8(c.Name, uint8(i/3%5))
+		case c.Name == "x" && i == 3:
+			row.F32(c.Name, 1e30)
+		case c.Name == "x":
+			row.F32(c.Name, float32(i))
+		default:
+			row.F32Slice(c.Name)
+		}
+	}
+	return nil
+}
+
+// TestReferenceCheck refuses counts that cannot be.
+func TestReferenceCheck(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"rows":200,"of":200,"places":[{"value":"x","at":[1,2],"under":[0,100],"to":[100,200]}]}`:  "",
+		`{"rows":200,"of":200,"places":[{"value":"x","at":[1,2],"under":[50,100],"to":[100,200]}]}`: "do not add up",
+		`{"rows":200,"of":200,"places":[{"value":"x","at":[1,2],"under":[0,100],"to":[100,199]}]}`:  "do not add up",
+		`{"rows":200,"of":200,"places":[{"value":"x","at":[2,1],"under":[0,100],"to":[100,200]}]}`:  "do not ascend",
+		`{"rows":200,"of":200,"places":[{"value":"c","ids":[0,2],"counts":[1,198],"missing":1}]}`:   "",
+		`{"rows":200,"of":200,"places":[{"value":"c","ids":[0,2],"counts":[1,198]}]}`:               "do not add up",
+		`{"rows":200,"of":200,"places":[{"value":"c","ids":[2,2],"counts":[100,100]}]}`:             "do not ascend",
+		`{"rows":200,"of":200,"places":[{"value":"c","ids":[0,2],"counts":[0,200]}]}`:               "a count cannot be",
+		`{"rows":200,"of":199,"places":[]}`:                                                         "too many rows",
+		`{"rows":200,"of":200,"places":[{"value":"c","ids":[0,2],"counts":[1,199],"texts":["a"]}]}`: "not as many",
+		`{"rows":200,"of":200,"places":[{"value":"c","missing":201}]}`:                              "more rows are missing",
+		`{"rows":200,"of":200,"places":[{"value":"c","place":256,"ids":[0,2],"counts":[1,199]}]}`:   "its place cannot be",
+	} {
+		r := &evaluate.Reference{}
+		if err := json.Unmarshal([]byte(text), r); err != nil {
+			t.Fatal(err)
+		}
+		err := r.Check()
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %v, want %q", text, err, want)
+		}
 	}
 }
 
@@ -270,10 +531,17 @@ func TestFalseAlarms(t *testing.T) {
 	if within < 0.92*draws || within > 0.98*draws {
 		t.Errorf("%d of %d shares are within their intervals of 95 %%", within, draws)
 	}
+	// By hand: of 9 scores the one at rank ⌈10·0.8⌉; the share above it has the distribution beta(2, 8), and 1-(1-x)^9-9x(1-x)^8.
+	a, err := evaluate.FalseAlarmsOf([]float64{9, 1, 8, 2, 7, 3, 6, 4, 5}, 0.2)
+	below := func(x float64) float64 { return 1 - math.Pow(1-x, 9) - 9*x*math.Pow(1-x, 8) }
+	if err != nil || a.Threshold != 8 || math.Abs(a.Rate-0.2) > 1e-15 || math.Abs(below(a.Low)-0.025) > 1e-9 || math.Abs(below(a.High)-0.975) > 1e-9 {
+		t.Errorf("%+v, %v", a, err)
+	}
 	for want, f := range map[string]func() (*evaluate.Alarm, error){
 		"49 rows cannot promise a rate of 0.01: 99 are needed": func() (*evaluate.Alarm, error) { return evaluate.FalseAlarmsOf(make([]float64, 49), 0.01) },
-		"between 0 and 1":         func() (*evaluate.Alarm, error) { return evaluate.FalseAlarmsOf(make([]float64, 49), 1) },
-		"row 1: the score is NaN": func() (*evaluate.Alarm, error) { return evaluate.FalseAlarmsOf([]float64{1, math.NaN()}, 0.5) },
+		"between 0 and 1":          func() (*evaluate.Alarm, error) { return evaluate.FalseAlarmsOf(make([]float64, 49), 1) },
+		"row 1: the score is NaN":  func() (*evaluate.Alarm, error) { return evaluate.FalseAlarmsOf([]float64{1, math.NaN()}, 0.5) },
+		"row 0: the score is -Inf": func() (*evaluate.Alarm, error) { return evaluate.FalseAlarmsOf([]float64{math.Inf(-1), 1}, 0.5) },
 	} {
 		if _, err := f(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)

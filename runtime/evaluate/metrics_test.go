@@ -73,6 +73,7 @@ func TestMetricsRefuse(t *testing.T) {
 		"accuracy: no row has a label":                                                    f(evaluate.Accuracy([]int{1, 0}, []int{-1, -1})),
 		"accuracy: there are no rows":                                                     f(evaluate.Accuracy(nil, nil)),
 		"accuracy: the weight of row 1 is -1":                                             f(evaluate.Accuracy([]int{1, 0}, []int{1, 0}, evaluate.Weighted([]float64{1, -1}))),
+		"accuracy: the weight of row 0 is +Inf; it must be finite":                        f(evaluate.Accuracy([]int{1, 0}, []int{1, 0}, evaluate.Weighted([]float64{inf, 1}))),
 		"accuracy: there must be a weight for each of the 2 rows, got 1":                  f(evaluate.Accuracy([]int{1, 0}, []int{1, 0}, evaluate.Weighted([]float64{1}))),
 		"accuracy: no row has a weight above 0":                                           f(evaluate.Accuracy([]int{1, 0}, []int{1, 0}, evaluate.Weighted([]float64{0, 0}))),
 		"balanced accuracy: there must be at most 4096 classes, got 1000000":              f(evaluate.BalancedAccuracy([]int{1, 0}, []int{999999, 0})),

@@ -93,6 +93,39 @@ func TestBootstrapByStrata(t *testing.T) {
 	}
 }
 
+// TestBootstrapByHand gives draws that are known: the interval is between their ranks, and half of them may lack the metric.
+func TestBootstrapByHand(t *testing.T) {
+	for _, c := range []struct {
+		draws     []float64 // NaN has no metric
+		low, high float64
+	}{
+		{[]float64{4, 2, 5, 1, 3}, 2, 4},
+		{[]float64{4, 2, 1, 3}, 1.75, 3.25},
+		{[]float64{3, math.NaN(), math.NaN(), 1}, 1.5, 2.5},
+		{[]float64{math.NaN(), math.NaN(), math.NaN(), 1}, 0, 0},
+	} {
+		calls := 0
+		i, err := evaluate.Bootstrap(t.Context(), 3, func(evaluate.Draw) (float64, error) {
+			if calls++; calls == 1 {
+				return 9, nil
+			}
+			if x := c.draws[calls-2]; x == x {
+				return x, nil
+			}
+			return 0, evaluate.ErrUndefined
+		}, evaluate.BootstrapOptions{Draws: len(c.draws), Level: 0.5})
+		if c.high == 0 {
+			if !errors.Is(err, evaluate.ErrUndefined) {
+				t.Errorf("three of four draws without the metric: %v", err)
+			}
+			continue
+		}
+		if err != nil || i.Value != 9 || i.Low != c.low || i.High != c.high || i.Draws+i.Undefined != len(c.draws) {
+			t.Errorf("%v: %+v, %v, want %v to %v", c.draws, i, err, c.low, c.high)
+		}
+	}
+}
+
 func TestBootstrapRefuses(t *testing.T) {
 	ok := func(evaluate.Draw) (float64, error) { return 1, nil }
 	ctx, cancel := context.WithCancel(t.Context())
@@ -110,6 +143,9 @@ func TestBootstrapRefuses(t *testing.T) {
 		},
 		"a stratum for each of the 5": func() (evaluate.Interval, error) {
 			return evaluate.Bootstrap(t.Context(), 5, ok, evaluate.BootstrapOptions{Strata: []int{1}})
+		},
+		"a stratum for each of the 5 rows, got 6": func() (evaluate.Interval, error) {
+			return evaluate.Bootstrap(t.Context(), 5, ok, evaluate.BootstrapOptions{Strata: make([]int, 6)})
 		},
 		context.Canceled.Error(): func() (evaluate.Interval, error) { return evaluate.Bootstrap(ctx, 5, ok, evaluate.BootstrapOptions{}) },
 		"the metric is NaN": func() (evaluate.Interval, error) {
@@ -211,6 +247,30 @@ func TestFolds(t *testing.T) {
 		if len(f.Test) == 0 || len(f.Test) > 3 {
 			t.Errorf("a fold of %v", f.Test)
 		}
+	}
+	// The largest groups go first, so that small ones even out: 4+2 and 3+3 rows.
+	for seed := range uint64(20) {
+		folds, err := evaluate.Folds(nil, []int64{1, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4}, 2, seed)
+		if err != nil || len(folds[0].Test) != 6 {
+			t.Errorf("seed %d: %v, %v", seed, folds, err)
+		}
+	}
+	// A rare class counts as much as a frequent one: group 3 goes where its second class is missing less, not where the first is.
+	var labels3, groups3 []int64
+	for g, n := range [][2]int{{12, 0}, {10, 1}, {1, 1}} {
+		for range n[0] {
+			labels3, groups3 = append(labels3, 0), append(groups3, int64(g))
+		}
+		for range n[1] {
+			labels3, groups3 = append(labels3, 1), append(groups3, int64(g))
+		}
+	}
+	folds, err = evaluate.Folds(labels3, groups3, 2, 1)
+	if err != nil || len(folds[0].Test) != 14 && len(folds[1].Test) != 14 {
+		t.Errorf("the rows of a rare class are in one fold: %v, %v", folds, err)
+	}
+	if _, err := evaluate.Folds([]int64{0, 0, 0, evaluate.None}, nil, 3, 1); err != nil {
+		t.Errorf("one row without a label: %v", err)
 	}
 	for want, f := range map[string]func() ([]evaluate.Fold, error){
 		"there are no rows":                                       func() ([]evaluate.Fold, error) { return evaluate.Folds(nil, nil, 3, 1) },

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/compiler/random"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/optim"
@@ -283,6 +284,14 @@ func TestFitMistakes(t *testing.T) {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}
+	wide, err := dataset.NewTable(dataset.Data{Column: dataset.Column{Name: "w", DType: dataset.F32, Shape: []int{2, 3}}, F32: []float32{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1e3}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Fit(t.Context(), spec.NewModel("m", spec.L1(spec.Input("w", 2, 3).Then(spec.Exp(), spec.Standardise().Axis(0), spec.Flatten(), spec.Dense(2)))), wide, tabularOptions())
+	if err == nil || !strings.Contains(err.Error(), "row 1 has +Inf in column 1") {
+		t.Errorf("got %v", err)
+	}
 	if err := Untrained(1, tabular().Tap("h")).Err(); err == nil || !strings.Contains(err.Error(), "of training rows, and without a training there are none") {
 		t.Errorf("got %v", err)
 	}
@@ -300,6 +309,30 @@ func TestFitMistakes(t *testing.T) {
 	}
 	if _, err := r.Net(input().Then(spec.Abs()).Named("a")).Over(t.Context(), gap); err == nil || !strings.Contains(err.Error(), `row 1: column "x" is missing at 1; input "x" of "m" takes every number`) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// counted puts, where there is no number, how many rows have none.
+type counted struct{ spec.Base }
+
+func (*counted) Build(b *spec.Builder, x ...*ir.Value) *ir.Value {
+	there := b.Present(x[0])
+	return b.Op(ops.Where{}, there, x[0], b.Fit("missing", x[0], spec.FitMissing(), 1))
+}
+
+// TestFittedMissing counts the rows without a number, of which all may be.
+func TestFittedMissing(t *testing.T) {
+	nan := float32(math.NaN())
+	rows, err := dataset.NewTable(dataset.Data{Column: dataset.Column{Name: "x", DType: dataset.F32, Shape: []int{3}, Missing: true}, F32: []float32{1, nan, 2, nan, nan, 3, 4, nan, 5, 6, nan, 7}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Fit(t.Context(), spec.NewModel("m", spec.L1(spec.Input("x", 3).Optional().Then(&counted{spec.Here("counted")}, spec.Dense(2)))), rows, tabularOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := r.states["counted1/missing"]; !slices.Equal(got, []float32{1, 4, 0}) {
+		t.Errorf("of four rows %v have no number", got)
 	}
 }
 

@@ -14,6 +14,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/deprecated"
+	"github.com/parquet-go/parquet-go/encoding/thrift"
+	"github.com/parquet-go/parquet-go/format"
 
 	"github.com/lamina-ml/lamina/internal/lab/hostile"
 	"github.com/lamina-ml/lamina/runtime/dataset"
@@ -192,6 +195,92 @@ func TestRefused(t *testing.T) {
 		}
 	}()
 	_ = Records(save(t, whole)).Each(ctx, func(dataset.Record) error { panic("mine") })
+}
+
+// TestConverted: files without logical types say by older ones what their values mean, and a NaN of any width is no value.
+func TestConverted(t *testing.T) {
+	none := thrift.Null[deprecated.ConvertedType]{}
+	of := thrift.New[deprecated.ConvertedType]
+	int96 := func(nanos uint64, day uint32) parquet.Value {
+		return parquet.Int96Value(deprecated.Int96{uint32(nanos), uint32(nanos >> 32), day})
+	}
+	const day = 24 * 3600 * 1_000_000_000
+	for _, c := range []struct {
+		converted thrift.Null[deprecated.ConvertedType]
+		of        parquet.Type
+		v         parquet.Value
+		want      string
+	}{
+		{of(deprecated.TimestampMillis), parquet.Int64Type, parquet.Int64Value(1500), "1970-01-01T00:00:01.5Z"},
+		{of(deprecated.TimestampMicros), parquet.Int64Type, parquet.Int64Value(-1), "1969-12-31T23:59:59.999999Z"},
+		{of(deprecated.TimeMillis), parquet.Int32Type, parquet.Int32Value(1500), "1.5"},
+		{of(deprecated.TimeMicros), parquet.Int64Type, parquet.Int64Value(1500), "0.0015"},
+		{of(deprecated.Date), parquet.Int32Type, parquet.Int32Value(-1), "1969-12-31"},
+		{of(deprecated.Uint32), parquet.Int32Type, parquet.Int32Value(-1), "4294967295"},
+		{of(deprecated.Uint64), parquet.Int64Type, parquet.Int64Value(-1), "18446744073709551615"},
+		{of(deprecated.Decimal), parquet.Int32Type, parquet.Int32Value(-5), "-0.05"},
+		{of(deprecated.Decimal), parquet.Int64Type, parquet.Int64Value(1200), "12.00"},
+		{of(deprecated.Decimal), parquet.ByteArrayType, parquet.ByteArrayValue([]byte{0x7f}), "1.27"},
+		{of(deprecated.Decimal), parquet.ByteArrayType, parquet.ByteArrayValue([]byte{0xff, 0x7e}), "-1.30"},
+		{none, parquet.Int96Type, int96(5*day/4, 2440588), "1970-01-02T06:00:00Z"},
+		{none, parquet.Int96Type, int96(0, 2440587), "1969-12-31T00:00:00Z"},
+		{none, parquet.DoubleType, parquet.DoubleValue(math.NaN()), "none"},
+		{none, parquet.FloatType, parquet.FloatValue(float32(math.NaN())), "none"},
+		{none, parquet.ByteArrayType, parquet.ByteArrayValue(make([]byte, maxText)), strings.Repeat("\x00", maxText)},
+		{none, parquet.ByteArrayType, parquet.ByteArrayValue(make([]byte, maxText+1)), "a text has more than 1 MiB"},
+	} {
+		k, err := kindOf(c.of, &format.SchemaElement{ConvertedType: c.converted, Scale: thrift.New(int32(2))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := "none"
+		if b, err := (&column{kind: k}).text(c.v); err != nil {
+			got = err.Error()
+		} else if b != nil {
+			got = string(b)
+		}
+		if got != c.want {
+			t.Errorf("%v as %v is %.40q, want %.40q", c.v.Kind(), c.converted, got, c.want)
+		}
+	}
+	halves := &column{kind: kind{physical: parquet.FixedLenByteArray, meaning: half}}
+	if b, err := halves.text(parquet.FixedLenByteArrayValue([]byte{0x00, 0x7e})); b != nil || err != nil {
+		t.Errorf("half a NaN is %q, %v", b, err)
+	}
+}
+
+// TestMeanings: units of time, great numbers, NaN, and the columns behind one of several parts, as this module writes them; the
+// row of a mistake is counted over groups of rows.
+func TestMeanings(t *testing.T) {
+	type pair struct {
+		A, B int32
+	}
+	type meant struct {
+		Great uint32  `parquet:"great"`
+		Milli int32   `parquet:"milli,time(millisecond)"`
+		Nano  int64   `parquet:"nano,time(nanosecond)"`
+		Group pair    `parquet:"group"`
+		X     float64 `parquet:"x"`
+	}
+	var b bytes.Buffer
+	w := parquet.NewGenericWriter[meant](&b, parquet.MaxRowsPerRowGroup(2))
+	if _, err := w.Write([]meant{{4294967295, 1500, 1500, pair{7, 8}, math.NaN()}, {1, 0, 0, pair{7, 8}, 2.5}, {2, 1, 1, pair{7, 8}, 3.5}, {3, 2, 2, pair{}, 1e300}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	path := save(t, b.Bytes())
+	var got []string
+	err := Records(path).(dataset.Chooser).Only(func(name string) bool { return name != "group" }).Each(t.Context(), func(r dataset.Record) error {
+		got = append(got, string(bytes.Join(r.Fields, []byte(" "))))
+		return nil
+	})
+	if want := []string{"4294967295 1.5 1.5e-06  ", "1 0 0  2.5", "2 0.001 1e-09  3.5", "3 0.002 2e-09  1e+300"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("%q, %v, want %q", got, err, want)
+	}
+	_, err = Read(t.Context(), &dataset.Schema{Fields: []dataset.Field{{Name: "x", Kind: dataset.Number}}}, path)
+	wantError(t, err, path, "row 3", `column "x"`)
 }
 
 // TestCutShort: a file that ends too early is an error wherever it ends.
