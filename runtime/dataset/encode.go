@@ -107,6 +107,12 @@ func newEncoder(s *Schema, decimal byte) *encoder {
 			for k, v := range f.Values {
 				x.ids.put([]byte(v), first+int64(k))
 			}
+			for k, v := range f.Values {
+				short := withoutZeros([]byte(v))
+				if _, ok := x.ids.get(short); !ok {
+					x.ids.put(short, first+int64(k))
+				}
+			}
 		}
 		e.fields = append(e.fields, x)
 	}
@@ -300,7 +306,7 @@ func (f *encoded) whole(b []byte) (int64, error) {
 	case takesName:
 		id, ok := f.id(b)
 		if !ok {
-			id = strangerID(b)
+			id = strangerID(withoutZeros(b))
 		}
 		return id, nil
 	case takesMoment:
@@ -316,10 +322,16 @@ func (f *encoded) whole(b []byte) (int64, error) {
 // id is the number of a value.
 func (f *encoded) id(b []byte) (int64, bool) {
 	id, ok := f.ids.get(b)
-	if !ok && !utf8.Valid(b) {
-		id, ok = f.ids.get([]byte(latin1(b)))
+	if ok {
+		return id, true
 	}
-	return id, ok
+	if short := withoutZeros(b); len(short) < len(b) {
+		return f.ids.get(short)
+	}
+	if !utf8.Valid(b) {
+		return f.ids.get([]byte(latin1(b)))
+	}
+	return id, false
 }
 
 // strangerID is the number of a group that a schema does not have: negative, and made of its name, so that it is the same
