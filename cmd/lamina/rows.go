@@ -107,6 +107,9 @@ func readTable(ctx context.Context, schema *dataset.Schema, file, labels string)
 		return nil, nil, fmt.Errorf("by the schema of the bundle: %w", absent(file, err))
 	}
 	if column == "" {
+		if f := schema.Field(labels); f != nil && labels != "" {
+			return nil, nil, fmt.Errorf("--labels %s: the schema of the bundle has that column as a %s, which is not what the model says of a row", command.Clean(labels), f.Kind)
+		}
 		return rows, nil, nil
 	}
 	if truth, err = only(rows, column); err != nil {

@@ -178,6 +178,8 @@ func TestTableVerbs(t *testing.T) {
 			want(2, "without INPUT=", append(args, "--data", "numeric="+p, "--data", "categorical="+p)...)
 		}
 	}
+	want(2, "--labels land: the schema of the bundle has that column as a category", "evaluate", b, "--data", p, "--labels", "land")
+	want(2, "a Parquet file", "encode", b, "--data", write("packed.csv", packed), "--output", at("none.npy"))
 	renamed := write("renamed.csv", strings.Replace(strings.Replace(bare, "sugar", "Zucker", 1), "land", "Land", 1))
 	for _, verb := range []string{"encode", "run", "evaluate", "drift"} {
 		args := []string{verb, b, "--data", renamed}

@@ -114,10 +114,42 @@ func TestWholeNumbersWithDecimals(t *testing.T) {
 	}
 }
 
+// TestTruthValues: pandas writes True to CSV files, and formats with truth values of their own give true.
+func TestTruthValues(t *testing.T) {
+	for _, text := range []string{"k,y,b\nTrue,FALSE,1\nFalse,TRUE,2\n", "k,y,b\ntrue,False,1\nfalse,true,2\nTrue,false,3\n"} {
+		s, _, err := inferred(t, "a.csv", text, Label.Of("y"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(s.Classes()) != 2 || len(s.Field("k").Values) != 2 {
+			t.Errorf("%v", s)
+		}
+		later, err := s.JSONL(file(t, "later.jsonl", []byte("{\"k\":true,\"y\":true,\"b\":1}\n{\"k\":false,\"y\":false,\"b\":1}\n{\"k\":\"truE\",\"y\":null,\"b\":1}\n")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c, y := later.I64("categorical"), later.I64("y"); !slices.Equal(c, []int64{3, 2, 3}) || !slices.Equal(y, []int64{1, 0, -1}) {
+			t.Errorf("%v, %v", c, y)
+		}
+	}
+}
+
+// TestHalfACharacter: half a character of UTF-16 does not take the comma or the end of the line after it.
+func TestHalfACharacter(t *testing.T) {
+	var b []byte
+	for _, u := range []uint16{0xfeff, 'a', ',', 'b', '\n', 0xd800, ',', '1', '\n', 0xd83d, 0xde00, ',', '2', '\n', 0xdc00, ',', '3', '\n'} {
+		b = append(b, byte(u), byte(u>>8))
+	}
+	s, rows, err := inferred(t, "a.csv", string(b))
+	if err != nil || !slices.Equal(s.Field("a").Values, []string{"\ufffd", "\U0001f600"}) || !slices.Equal(rows.F32("numeric"), []float32{1, 2, 3}) {
+		t.Error(s, err)
+	}
+}
+
 // TestOtherFormats: a file of another kind says what it is and who reads it.
 func TestOtherFormats(t *testing.T) {
 	for text, part := range map[string]string{
-		"PAR1\x15\x04\x15\x00\x15\x02L\x15\x00PAR1": "a Parquet file, which package runtime/dataset/parquet reads",
+		"PAR1\x15\x04\x15\x00\x15\x02L\x15\x00PAR1": "a Parquet file, which package runtime/dataset/parquet reads, and lamina if its name ends in .parquet",
 		"PK\x03\x04\x14\x00\x06\x00\x08\x00":        "as .npz and .xlsx files are",
 		"\x93NUMPY\x01\x00v\x00{'descr': '<f4'":     "an .npy file, which NPY reads",
 		"[{\"a\":1,\"b\":2},{\"a\":3,\"b\":4}]":     "it looks like JSON, not CSV",

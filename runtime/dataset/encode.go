@@ -108,9 +108,9 @@ func newEncoder(s *Schema, decimal byte) *encoder {
 				x.ids.put([]byte(v), first+int64(k))
 			}
 			for k, v := range f.Values {
-				short := withoutZeros([]byte(v))
-				if _, ok := x.ids.get(short); !ok {
-					x.ids.put(short, first+int64(k))
+				v := alike([]byte(v))
+				if _, ok := x.ids.get(v); !ok {
+					x.ids.put(v, first+int64(k))
 				}
 			}
 		}
@@ -306,7 +306,7 @@ func (f *encoded) whole(b []byte) (int64, error) {
 	case takesName:
 		id, ok := f.id(b)
 		if !ok {
-			id = strangerID(withoutZeros(b))
+			id = strangerID(alike(b))
 		}
 		return id, nil
 	case takesMoment:
@@ -321,17 +321,13 @@ func (f *encoded) whole(b []byte) (int64, error) {
 
 // id is the number of a value.
 func (f *encoded) id(b []byte) (int64, bool) {
-	id, ok := f.ids.get(b)
-	if ok {
+	if id, ok := f.ids.get(b); ok {
 		return id, true
-	}
-	if short := withoutZeros(b); len(short) < len(b) {
-		return f.ids.get(short)
 	}
 	if !utf8.Valid(b) {
 		return f.ids.get([]byte(latin1(b)))
 	}
-	return id, false
+	return f.ids.get(alike(b))
 }
 
 // strangerID is the number of a group that a schema does not have: negative, and made of its name, so that it is the same

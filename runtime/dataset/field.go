@@ -83,6 +83,15 @@ func trimmed(b []byte) []byte {
 	return bytes.TrimSpace(b)
 }
 
+// alike is a text as it is compared with values when none is the same: whole numbers without decimals, and truth values in
+// small letters, as formats and programs differ in them.
+func alike(b []byte) []byte {
+	if bytes.EqualFold(b, []byte("true")) || bytes.EqualFold(b, []byte("false")) {
+		return bytes.ToLower(b)
+	}
+	return withoutZeros(b)
+}
+
 // tens are the powers of ten that float32 has exactly.
 var tens = [...]float32{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10}
 

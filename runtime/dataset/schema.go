@@ -74,7 +74,7 @@ type Field struct {
 	// N/A, NaN, null, none, ? and -, in small letters or capitals; [""] is the empty field alone. -999 is also -999.0.
 	Missing []string `json:"missing,omitempty"`
 	// Values are the values of a Category, the classes of a Label, and the names of a Group, in the order of their
-	// numbers. A Group without values is a whole number. The decimals of a whole number, as in 3.0, do not count.
+	// numbers. A Group without values is a whole number. 3.0 is also 3, and True is true.
 	Values []string `json:"values,omitempty"`
 	// Format is how a Date or a Time is written, as a layout of package time. "2006-01-02" is the date of ISO 8601, and
 	// "2006-01-02T15:04:05Z07:00" its date and time, in which a blank may stand for the T, and fractions, seconds and

@@ -3,6 +3,7 @@ package dataset
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -272,7 +273,7 @@ func (t *tally) keep(b []byte) {
 }
 
 // sorted are the values in order: numbers by size, texts as they are. Whole numbers are without decimals, with which some
-// programs write them as soon as one is missing.
+// programs write them as soon as one is missing, and truth values that are spelled in several ways in small letters.
 func (t *tally) sorted() []string {
 	values := slices.Sorted(slices.Values(t.texts))
 	if t.whole && t.numbers+t.numbersBoth == t.n {
@@ -281,6 +282,13 @@ func (t *tally) sorted() []string {
 		}
 		slices.Sort(values)
 		values = slices.Compact(values)
+	}
+	spelled := map[string]int{}
+	for _, v := range values {
+		spelled[string(alike([]byte(v)))]++
+	}
+	if n := spelled["true"] + spelled["false"]; n == len(values) && n > len(spelled) {
+		values = slices.Sorted(maps.Keys(spelled))
 	}
 	numbers := make(map[string]float64, len(values))
 	for _, v := range values {

@@ -53,7 +53,7 @@ func plainText(r io.Reader, limit int64) (io.Reader, []string, error) {
 // otherFormat tells files that are often taken for text by how they begin, and what to do with them; "" for others.
 func otherFormat(head []byte) string {
 	for begins, what := range map[string]string{
-		"PAR1":             "a Parquet file, which package runtime/dataset/parquet reads",
+		"PAR1":             "a Parquet file, which package runtime/dataset/parquet reads, and lamina if its name ends in .parquet",
 		"PK\x03\x04":       "an archive, as .npz and .xlsx files are: NPZ reads the former, and sheets are saved as CSV",
 		"\x93NUM":          "an .npy file, which NPY reads",
 		"\x28\xb5\x2f\xfd": "packed by zstd: unpack it, or pack it by gzip",
@@ -121,14 +121,16 @@ func (u *utf16Reader) Read(p []byte) (int, error) {
 			return 0, err
 		}
 		if utf16.IsSurrogate(c) {
-			low, err := u.unit()
-			if err == io.EOF {
-				u.err, err = errShortText, errShortText
+			next, err := u.r.Peek(2)
+			if len(next) < 2 {
+				if u.err = err; err == io.EOF {
+					u.err = errShortText
+				}
+				return 0, u.err
 			}
-			if err != nil {
-				return 0, err
+			if c = utf16.DecodeRune(c, rune(u.order.Uint16(next))); c != utf8.RuneError { // else half a character, and what follows is another
+				u.r.Discard(2)
 			}
-			c = utf16.DecodeRune(c, low)
 		}
 		u.out = utf8.AppendRune(u.buf[:0], c)
 		for u.r.Buffered() >= 2 && len(u.out) < len(p) { // as much as there is
