@@ -3,6 +3,7 @@ package dataset
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -266,3 +267,41 @@ func TestToldAtOnce(t *testing.T) {
 		t.Errorf("%d records were taken", in.n)
 	}
 }
+
+// TestFileOfABadValue: an error of a value that is read later names its file too.
+func TestFileOfABadValue(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "rows")
+	rows, err := Spool(t.Context(), dir, StreamOf(numbers(t, 10, 3)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	path := rows.File("x")
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt([]byte{0, 0, 0x80, 0x7f}, size-4); err != nil { // an infinity, the last of row 9
+		t.Fatal(err)
+	}
+	for name, src := range map[string]Source{"spooled": rows, "one by one": plainFile{rows}, "mix": Mix(rows, 1, rows, 1)} {
+		_, err = Collect(src)
+		wantError(t, err, "row 9", `column "x"`, path, "+Inf")
+		if t.Failed() {
+			t.Fatal(name)
+		}
+	}
+}
+
+// plainFile is a source of single rows that knows the file.
+type plainFile struct{ of *Spooled }
+
+func (p plainFile) Len() int                  { return p.of.Len() }
+func (p plainFile) Columns() []Column         { return p.of.Columns() }
+func (p plainFile) Row(i int, row Row) error  { return p.of.Row(i, row) }
+func (p plainFile) File(column string) string { return p.of.File(column) }
