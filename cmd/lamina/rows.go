@@ -43,6 +43,9 @@ func readRows(ctx context.Context, schema *dataset.Schema, ports []verify.Port, 
 		return nil, nil, err
 	}
 	for _, a := range from {
+		if ext := extension(a.file); schema != nil && (ext == ".parquet" || ext == ".jsonl" || ext == ".ndjson") {
+			return nil, nil, fmt.Errorf("--data %s: the schema of the bundle reads all inputs from one such file: give it as the only --data, without INPUT=", command.Clean(a.file))
+		}
 		t, y, err := readData(a.port.Name, a.file, labels)
 		if err != nil {
 			return nil, nil, err
@@ -92,21 +95,23 @@ func readTable(ctx context.Context, schema *dataset.Schema, file, labels string)
 			column = "target"
 		}
 	}
-	s.Fields = slices.DeleteFunc(s.Fields, func(f dataset.Field) bool {
-		switch f.Kind {
-		case dataset.Number, dataset.Category, dataset.Date:
-			return false
-		case dataset.Label:
-			return column != "y"
-		case dataset.Target:
-			return column != "target" || labels != "target" && labels != f.Name
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		switch {
+		case f.Kind == dataset.Number || f.Kind == dataset.Category || f.Kind == dataset.Date:
+		case f.Kind == dataset.Label && column == "y":
+		case f.Kind == dataset.Target && column == "target" && (labels == "target" || labels == f.Name):
+		default: // a field of the schema all the same, if an error lists those that are new
+			f.Kind, f.Unit = dataset.Ignored, ""
 		}
-		return true
-	})
+	}
 	if rows, err = bySchema(ctx, s, file); err != nil {
 		return nil, nil, fmt.Errorf("by the schema of the bundle: %w", absent(file, err))
 	}
 	if column == "" {
+		if f := schema.Field(labels); f != nil && labels != "" {
+			return nil, nil, fmt.Errorf("--labels %s: the schema of the bundle has that column as a %s, which is not what the model says of a row", command.Clean(labels), f.Kind)
+		}
 		return rows, nil, nil
 	}
 	if truth, err = only(rows, column); err != nil {

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/parquet-go/parquet-go"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
@@ -45,6 +48,33 @@ func wines(seed uint64, rows int, shift float64, order ...string) (csv, jsonl st
 		j.Write(append(one, '\n'))
 	}
 	return b.String(), j.String()
+}
+
+// parquetOf is JSON lines of wines as a Parquet file.
+func parquetOf(t *testing.T, lines string) string {
+	t.Helper()
+	type wine struct {
+		Land  string   `parquet:"land,dict"`
+		Sugar *float64 `parquet:"sugar,optional"`
+		Good  string   `parquet:"good"`
+		Acid  float64  `parquet:"acid"`
+		Tags  []string `parquet:"tags,list"` // which no schema has
+	}
+	var b bytes.Buffer
+	w := parquet.NewGenericWriter[wine](&b, parquet.MaxRowsPerRowGroup(128))
+	for line := range strings.Lines(lines) {
+		row := wine{Tags: []string{"a", "b"}}
+		if err := json.Unmarshal([]byte(line), &row); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write([]wine{row}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
 }
 
 // TestTableVerbs: the verbs read rows by the schema of the bundle, whatever the format and the order of the columns, say one clear
@@ -98,18 +128,22 @@ func TestTableVerbs(t *testing.T) {
 
 	turned, lines := wines(2, 300, 0, "land", "good", "sugar", "acid")
 	a, j := write("turned.csv", turned), write("turned.jsonl", lines)
+	packed := parquetOf(t, lines)
+	p := write("turned.parquet", packed)
 	bare, _ := wines(2, 300, 0, "sugar", "acid", "land")
 	write("bare.csv", bare)
 	want(0, "f32[300 2]", "encode", b, "--data", a, "--output", at("a.npy"))
 	want(0, "f32[300 2]", "encode", b, "--data", j, "--output", at("j.npy"))
+	want(0, "f32[300 2]", "encode", b, "--data", p, "--output", at("p.npy"))
 	want(0, "f32[300 2]", "encode", b, "--data", at("bare.csv"), "--output", at("bare.npy"))
 	want(0, "f32[300 2]", "run", b, "--data", a, "--engine", "lamina", "--output", at("r.npy"))
+	want(0, "f32[300 2]", "run", b, "--data", p, "--engine", "lamina", "--output", at("q.npy"))
 	want(0, "f32[300 2]", "run", b, "--data", j, "--engine", "both", "--output", at("o.npy"))
 	first, err := os.ReadFile(at("a.npy"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"j.npy", "bare.npy", "r.npy"} {
+	for _, name := range []string{"j.npy", "p.npy", "bare.npy", "r.npy", "q.npy"} {
 		if got, err := os.ReadFile(at(name)); err != nil || string(got) != string(first) {
 			t.Errorf("%s differs from a.npy: %v", name, err)
 		}
@@ -117,6 +151,11 @@ func TestTableVerbs(t *testing.T) {
 	want(0, "accuracy", "evaluate", b, "--data", a)
 	want(0, "accuracy", "evaluate", b, "--data", j, "--labels", "good")
 	want(0, "0 of 5 places moved", "drift", b, "--data", a)
+	_, ofCSV := lamina("evaluate", b, "--data", a)
+	if status, out := lamina("evaluate", b, "--data", p); status != 0 || strings.ReplaceAll(out, ".parquet", ".csv") != ofCSV {
+		t.Errorf("status %d, of Parquet:\n%s\nof CSV:\n%s", status, out, ofCSV)
+	}
+	want(0, "0 of 5 places moved", "drift", b, "--data", p)
 	moved, _ := wines(3, 300, 1, "acid", "sugar", "land")
 	write("moved.csv", moved)
 	want(1, "acid: the quartiles are", "drift", b, "--data", at("moved.csv"))
@@ -129,6 +168,20 @@ func TestTableVerbs(t *testing.T) {
 	want(2, "there are 20 rows", "drift", b, "--data", write("few.csv", few))
 	want(2, "--level", "drift", b, "--data", a, "--level", "2")
 
+	cut, old := write("cut.parquet", packed[:len(packed)/2]), write("old.parquet", strings.ReplaceAll(packed, "sugar", "Sugar"))
+	for _, verb := range []string{"encode", "run", "evaluate", "drift"} {
+		args := []string{verb, b}
+		if verb == "encode" || verb == "run" {
+			args = append(args, "--output", at("none.npy"))
+		}
+		want(2, cut+": cut short", append(args, "--data", cut)...)
+		want(2, old+`: there is no column "sugar", but "Sugar", "tags" instead`, append(args, "--data", old)...)
+		if verb == "encode" || verb == "run" {
+			want(2, "without INPUT=", append(args, "--data", "numeric="+p, "--data", "categorical="+p)...)
+		}
+	}
+	want(2, "--labels land: the schema of the bundle has that column as a category", "evaluate", b, "--data", p, "--labels", "land")
+	want(2, "a Parquet file", "encode", b, "--data", write("packed.csv", packed), "--output", at("none.npy"))
 	renamed := write("renamed.csv", strings.Replace(strings.Replace(bare, "sugar", "Zucker", 1), "land", "Land", 1))
 	for _, verb := range []string{"encode", "run", "evaluate", "drift"} {
 		args := []string{verb, b, "--data", renamed}

@@ -33,6 +33,9 @@ func newCSVReader(r io.Reader, comma string, o headerOptions, limit int64) (*csv
 		// Fields are unquoted in place, so the header is read from a copy: it may be a row.
 		c.lines.begin(csvBlock{append([]byte(nil), block.data...), block.line})
 		ok, err := c.lines.next()
+		if err != nil && looksLikeJSON(block.data) {
+			return nil, fmt.Errorf("line %d: it looks like JSON, not CSV; JSON lines, an object a line, are in files whose names end in .jsonl or .ndjson", block.line)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -58,6 +61,12 @@ func newCSVReader(r io.Reader, comma string, o headerOptions, limit int64) (*csv
 		return nil, err
 	}
 	return nil, fmt.Errorf("%w: there is no header and no row", ErrEmpty)
+}
+
+// looksLikeJSON reports whether a text that is no CSV begins as JSON does.
+func looksLikeJSON(b []byte) bool {
+	b = skipSpace(b)
+	return len(b) > 0 && (b[0] == '{' || b[0] == '[')
 }
 
 // errOneField says that a file seems to be separated by something else.

@@ -10,7 +10,8 @@ import (
 
 // classes are the rows of each label.
 type classes struct {
-	named  string // the column, for errors
+	named  string   // the column, for errors
+	names  []string // of the classes, nil if they are not known
 	rows   map[int64][]int
 	values []int64 // in order
 }

@@ -107,6 +107,12 @@ func newEncoder(s *Schema, decimal byte) *encoder {
 			for k, v := range f.Values {
 				x.ids.put([]byte(v), first+int64(k))
 			}
+			for k, v := range f.Values {
+				v := alike([]byte(v))
+				if _, ok := x.ids.get(v); !ok {
+					x.ids.put(v, first+int64(k))
+				}
+			}
 		}
 		e.fields = append(e.fields, x)
 	}
@@ -300,7 +306,7 @@ func (f *encoded) whole(b []byte) (int64, error) {
 	case takesName:
 		id, ok := f.id(b)
 		if !ok {
-			id = strangerID(b)
+			id = strangerID(alike(b))
 		}
 		return id, nil
 	case takesMoment:
@@ -315,11 +321,13 @@ func (f *encoded) whole(b []byte) (int64, error) {
 
 // id is the number of a value.
 func (f *encoded) id(b []byte) (int64, bool) {
-	id, ok := f.ids.get(b)
-	if !ok && !utf8.Valid(b) {
-		id, ok = f.ids.get([]byte(latin1(b)))
+	if id, ok := f.ids.get(b); ok {
+		return id, true
 	}
-	return id, ok
+	if !utf8.Valid(b) {
+		return f.ids.get([]byte(latin1(b)))
+	}
+	return f.ids.get(alike(b))
 }
 
 // strangerID is the number of a group that a schema does not have: negative, and made of its name, so that it is the same

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unsafe"
@@ -13,7 +14,14 @@ import (
 // missing is the spellings of no value: those of a field, or the usual ones.
 type missing struct{ texts []string }
 
-func newMissing(texts []string) missing { return missing{texts} }
+func newMissing(texts []string) missing {
+	for _, t := range texts {
+		if short := string(withoutZeros([]byte(t))); short != t {
+			texts = append(slices.Clip(texts), short)
+		}
+	}
+	return missing{texts}
+}
 
 func (m missing) is(b []byte) bool {
 	if len(b) == 0 {
@@ -22,12 +30,29 @@ func (m missing) is(b []byte) bool {
 	if m.texts == nil {
 		return usuallyMissing(b)
 	}
+	short := withoutZeros(b)
 	for _, t := range m.texts {
-		if string(b) == t {
+		if string(b) == t || string(short) == t {
 			return true
 		}
 	}
 	return false
+}
+
+// withoutZeros is a whole number without the decimals .0, with which many programs write it, and any other text as it is.
+func withoutZeros(b []byte) []byte {
+	end := len(b)
+	for end > 0 && b[end-1] == '0' {
+		end--
+	}
+	if end < 2 || end == len(b) || b[end-1] != '.' {
+		return b
+	}
+	whole := b[:end-1]
+	if digits := bytes.TrimPrefix(whole, []byte("-")); !isDigits(digits) {
+		return b
+	}
+	return whole
 }
 
 // usuallyMissing reports whether a field is what programs write for a value that is not there.
@@ -56,6 +81,15 @@ func trimmed(b []byte) []byte {
 		return b
 	}
 	return bytes.TrimSpace(b)
+}
+
+// alike is a text as it is compared with values when none is the same: whole numbers without decimals, and truth values in
+// small letters, as formats and programs differ in them.
+func alike(b []byte) []byte {
+	if bytes.EqualFold(b, []byte("true")) || bytes.EqualFold(b, []byte("false")) {
+		return bytes.ToLower(b)
+	}
+	return withoutZeros(b)
 }
 
 // tens are the powers of ten that float32 has exactly.
@@ -117,6 +151,9 @@ func parseAnyFloat32(b []byte, decimal byte) (float32, fault) {
 		return 0, isEmpty
 	}
 	if c := b[0]; (c < '0' || c > '9') && c != '-' && c != '+' && c != decimal && c != 'i' && c != 'I' && c != 'n' && c != 'N' {
+		return 0, isText
+	}
+	if isGoNumber(b) {
 		return 0, isText
 	}
 	text := unsafe.String(unsafe.SliceData(b), len(b))
@@ -185,16 +222,26 @@ func parseWhole(b []byte) (int64, error) {
 	}
 	const exact = 1 << 53 // whole numbers beyond are rounded as floats
 	f, err := strconv.ParseFloat(text, 64)
-	if err != nil || f != math.Trunc(f) || math.Abs(f) >= exact {
+	if err != nil || f != math.Trunc(f) || math.Abs(f) >= exact || isGoNumber(b) {
 		return 0, fmt.Errorf("%q is not a whole number", clip(string(b)))
 	}
 	return int64(f), nil
 }
 
+// isGoNumber reports whether a number is written as Go has it and tables do not, such as 0x1p4 and 1_2, which are codes.
+func isGoNumber(b []byte) bool {
+	for _, c := range b {
+		if c == '_' || c|0x20 == 'x' {
+			return true
+		}
+	}
+	return false
+}
+
 // isNumber reports whether a field is a number, however large.
 func isNumber(b []byte) bool {
 	v, err := strconv.ParseFloat(unsafe.String(unsafe.SliceData(b), len(b)), 64)
-	return (err == nil || errors.Is(err, strconv.ErrRange)) && !math.IsNaN(v)
+	return (err == nil || errors.Is(err, strconv.ErrRange)) && !math.IsNaN(v) && !isGoNumber(b)
 }
 
 // clip keeps an error short whatever the file holds.

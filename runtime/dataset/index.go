@@ -84,7 +84,8 @@ func asRead(src Source) []int {
 
 const (
 	indexFirst = "lamina index 1"
-	maxDrawn   = 1000 // bytes
+	indexLast  = "rows " // how many there are, so that a file that is cut short is none
+	maxDrawn   = 1000    // bytes
 )
 
 // check refuses an index that cannot be.
@@ -154,7 +155,7 @@ func (x Index) Of(data Source) ([]int, error) {
 }
 
 // WriteIndex writes an index as text, whole or not at all: a line each for the form, the data's rows, their hash, and how the
-// rows were drawn, then the number of each row on a line of its own.
+// rows were drawn, then the number of each row on a line of its own, and at last how many they are.
 // Errors: an index that cannot be; a file that cannot be written.
 func WriteIndex(path string, x Index) error {
 	if err := x.check(); err != nil {
@@ -165,6 +166,7 @@ func WriteIndex(path string, x Index) error {
 	for _, r := range x.Rows {
 		fmt.Fprintln(&b, r)
 	}
+	fmt.Fprintf(&b, "%s%d\n", indexLast, len(x.Rows))
 	if err := atomicfile.WriteBytes(path, b.Bytes()); err != nil {
 		return fmt.Errorf("dataset: %w", err)
 	}
@@ -172,7 +174,7 @@ func WriteIndex(path string, x Index) error {
 }
 
 // ReadIndex reads a file of [WriteIndex].
-// Errors, with the line: the file is missing or of another form; a number that is not one of the data's, or comes twice.
+// Errors, with the line: the file is missing, cut short or of another form; a number that is not one of the data's, or comes twice.
 func ReadIndex(path string) (Index, error) {
 	f, _, err := open(path)
 	if err != nil {
@@ -219,10 +221,18 @@ func decodeIndex(r io.Reader) (x Index, err error) {
 		return bad("%v", err)
 	}
 	x.Hash, x.Drawn = head[2], head[3]
+	last, ended := "", false
 	for {
 		s, ok := next()
 		if !ok {
 			break
+		}
+		if ended {
+			return bad("%q stands behind the last line, %q", clip(s), clip(indexLast+last))
+		}
+		if count, is := strings.CutPrefix(s, indexLast); is {
+			last, ended = count, true
+			continue
 		}
 		n, err := rowNumber(s)
 		if err != nil {
@@ -240,6 +250,10 @@ func decodeIndex(r io.Reader) (x Index, err error) {
 			return bad("row %d is on line %d too", x.Rows[i], len(head)+1+slices.Index(x.Rows, x.Rows[i]))
 		}
 		return bad("row %d is not one of %d", x.Rows[i], x.Data)
+	}
+	if last != strconv.Itoa(len(x.Rows)) {
+		line = len(head) + len(x.Rows) + 1
+		return bad("cut short: it must end with %q, as many as there are before, got %q", indexLast+strconv.Itoa(len(x.Rows)), clip(last))
 	}
 	return x, x.check()
 }

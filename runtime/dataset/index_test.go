@@ -30,6 +30,15 @@ func TestIndex(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(got, x) {
 		t.Fatalf("%+v came back as %+v, %v", x, got, err)
 	}
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range len(whole) - 1 { // but for the last end of a line
+		if _, err := decodeIndex(bytes.NewReader(whole[:n])); err == nil {
+			t.Errorf("%d of %d bytes are accepted", n, len(whole))
+		}
+	}
 	for name, src := range sources(tab) {
 		rows, err := got.Of(src)
 		if err != nil || !slices.Equal(rows, few.Rows()) {
@@ -106,8 +115,12 @@ func TestIndexMistakes(t *testing.T) {
 		"lamina index 12\n" + good[15:]:        {"line 1", `got "lamina index 12"`},
 		"lamina index 1\n7\n":                  {"line 2", `"data "`},
 		"lamina index 1\ndata x\n" + good[23:]: {"line 2", `"x" is not the number`},
-		"lamina index 1\ndata 10\nsha256 12\ndrawn \n1\n": {`the hash "12"`},
-		good:                                    {"no rows"},
+		"lamina index 1\ndata 10\nsha256 12\ndrawn \n1\nrows 1\n": {`the hash "12"`},
+		good:                                    {"line 5", "cut short", `"rows 0"`},
+		good + "rows 0\n":                       {"no rows"},
+		good + "3\n1\n":                         {"line 7", "cut short", `"rows 2"`},
+		good + "3\n1\nrows 3\n":                 {"line 7", "cut short", `got "3"`},
+		good + "3\nrows 1\n1\n":                 {"line 7", `"1" stands behind the last line`},
 		good + "3\n-1\n":                        {"line 6", `"-1" is not the number of a row`},
 		good + "3\n\n4\n":                       {"line 6", `"" is not the number of a row`},
 		good + "3\n04\n":                        {"line 6", `"04"`},
@@ -131,7 +144,7 @@ func TestIndexMistakes(t *testing.T) {
 func indexParser() hostile.Parser {
 	head := fmt.Sprintf("lamina index 1\ndata 100\nsha256 %064d\ndrawn by hand\n", 5)
 	return hostile.Parser{
-		Seeds: [][]byte{[]byte(head + "3\n1\n9\n"), []byte(head + "0\n99\n98\n97\n50\n51\n52\n")},
+		Seeds: [][]byte{[]byte(head + "3\n1\n9\nrows 3\n"), []byte(head + "0\n99\n98\n97\n50\n51\n52\nrows 7\n")},
 		Parse: func(b []byte) error {
 			_, err := decodeIndex(bytes.NewReader(b))
 			return err
@@ -140,7 +153,7 @@ func indexParser() hostile.Parser {
 }
 
 func FuzzIndex(f *testing.F) {
-	good := fmt.Sprintf("lamina index 1\ndata 10\nsha256 %064d\ndrawn by hand\n3\n1\n9\n", 5)
+	good := fmt.Sprintf("lamina index 1\ndata 10\nsha256 %064d\ndrawn by hand\n3\n1\n9\nrows 3\n", 5)
 	f.Add([]byte(good))
 	f.Add([]byte(good + "3\n"))
 	f.Add([]byte("lamina index 1\ndata 9223372036854775807\nsha256 \ndrawn\n"))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -151,7 +152,7 @@ func inferFile(ctx context.Context, file textFile, o *inference) (*Schema, error
 	if err != nil {
 		return nil, err
 	}
-	absent, names := in.header.absent, in.header.names
+	absent, names, notes := in.header.absent, in.header.names, in.header.notes
 	in.Close()
 	if twice, ok := repeated(names); ok {
 		return nil, told(f, fmt.Errorf("line %d: two fields are named %q", in.header.line, clip(twice)))
@@ -164,6 +165,10 @@ func inferFile(ctx context.Context, file textFile, o *inference) (*Schema, error
 	if s.NoHeader = absent; f.comma != "," {
 		s.Comma = f.comma
 	}
+	if len(notes) > 0 { // of the first line, of which the schema has no other place to tell
+		first := &s.Fields[0]
+		first.Note = strings.TrimPrefix(first.Note+"; "+strings.Join(notes, "; "), "; ")
+	}
 	return s, nil
 }
 
@@ -175,6 +180,11 @@ func InferRecords(ctx context.Context, r Records, options ...InferOption) (*Sche
 func inferRecords(ctx context.Context, r Records, o *inference) (*Schema, error) {
 	if r, ok := r.(interface{ declared(*inference) error }); ok && o.err == nil {
 		o.err = r.declared(o)
+	}
+	for _, name := range slices.Sorted(maps.Keys(o.layout)) {
+		if err := checkLayout(o.layout[name]); err != nil && o.err == nil {
+			o.err = fmt.Errorf("field %q: %w", clip(name), err)
+		}
 	}
 	if o.err != nil {
 		return nil, fmt.Errorf("dataset: Infer: %w", o.err)

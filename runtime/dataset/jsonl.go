@@ -67,7 +67,7 @@ func decodeJSONL(ctx context.Context, r io.Reader, limit int64, wanted func(stri
 		if !ok {
 			return nil
 		}
-		if err := do(Record{d.names, d.fields, d.line}); err != nil {
+		if err := do(Record{Names: d.names, Fields: d.fields, Line: d.line}); err != nil {
 			return err
 		}
 	}
@@ -141,7 +141,10 @@ func (d *jsonLines) object(b []byte) error {
 	if !json.Valid(b) {
 		var any json.RawMessage
 		if err := json.Unmarshal(b, &any); err != nil {
-			return fmt.Errorf("it is no JSON object: %s", err)
+			if bytes.Contains(b, []byte("NaN")) || bytes.Contains(b, []byte("Infinity")) {
+				return fmt.Errorf("it is no JSON object: %s; JSON has neither NaN nor Infinity: write null for no value", err)
+			}
+			return fmt.Errorf("it is no JSON object: %s; JSON lines have an object a line", err)
 		}
 		return errors.New("it is no JSON object")
 	}

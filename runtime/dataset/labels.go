@@ -51,6 +51,9 @@ func (c *classes) labelled() (*classes, string) {
 			return nil, fmt.Sprintf("class %d of %s has no rows, and labels go up to %d", want, c.named, values[len(values)-1])
 		}
 	}
+	if n := len(values); n < len(c.names) {
+		return nil, fmt.Sprintf("class %d of %s, %q, has no rows, and the schema has %d classes", n, c.named, clip(c.names[n]), len(c.names))
+	}
 	return &classes{named: c.named, rows: c.rows, values: values}, ""
 }
 

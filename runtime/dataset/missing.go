@@ -41,9 +41,28 @@ func errNotFinite(c *Column, row, i int, v []float32) error {
 		rule += "; declare the column Missing if NaN says that there is no value"
 	}
 	if len(v) == 1 {
-		return fmt.Errorf("dataset: row %d: column %q is %v; %s", row, c.Name, v[i], rule)
+		return &badValue{row, c.Name, fmt.Sprintf("is %v; %s", v[i], rule)}
 	}
-	return fmt.Errorf("dataset: row %d: column %q has %v at %d; %s", row, c.Name, v[i], i, rule)
+	return &badValue{row, c.Name, fmt.Sprintf("has %v at %d; %s", v[i], i, rule)}
+}
+
+// badValue is a value that a column may not have.
+type badValue struct {
+	row    int
+	column string
+	what   string
+}
+
+func (e *badValue) Error() string {
+	return fmt.Sprintf("dataset: row %d: column %q %s", e.row, e.column, e.what)
+}
+
+// placed adds the file that a value of a source is from, where that says it.
+func placed(src Source, err error) error {
+	if e, ok := err.(*badValue); ok {
+		return fmt.Errorf("dataset: %s %s", Place(src, e.row, e.column), e.what)
+	}
+	return err
 }
 
 // check refuses the rows of memory that have a value that they may not have. row tells the number of a row.

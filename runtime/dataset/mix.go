@@ -209,7 +209,7 @@ func (p *ingredient) read(index []int, first int, dst Rows, lo int) error {
 		return err
 	}
 	if err := r.block.end(); err != nil {
-		return err
+		return placed(p.given, err)
 	}
 	for _, c := range p.lacks {
 		none := dst.b.memory(c.Name).part(lo, lo+len(index)).i64

@@ -30,6 +30,8 @@ type Chooser interface {
 type Record struct {
 	// Names are those of the fields. Later records may have more, behind those of earlier ones.
 	Names []string
+	// AllNames says that later records have no more names, so that a column that is not there is told at once.
+	AllNames bool
 	// Fields are the texts of the fields in the order of Names, nil for one without a value. A record may have fewer
 	// than there are names.
 	Fields [][]byte
@@ -113,6 +115,11 @@ func (s *Schema) inOrder(ctx context.Context, r Records, decimal byte, f func(pa
 		if names = rec.Names; len(names) != e.names {
 			if err := e.bind(names); err != nil {
 				return err
+			}
+			if rec.AllNames {
+				if err := e.lacks(names, s); err != nil {
+					return err
+				}
 			}
 		}
 		e.add(rec.Fields, rec.Line)
@@ -215,7 +222,7 @@ func (f *csvFile) Each(ctx context.Context, do func(Record) error) error {
 		if err != nil || !ok {
 			return told(f, err)
 		}
-		if err := do(Record{r.header.names, r.lines.fields, r.lines.first}); err != nil {
+		if err := do(Record{Names: r.header.names, AllNames: true, Fields: r.lines.fields, Line: r.lines.first}); err != nil {
 			return err
 		}
 	}

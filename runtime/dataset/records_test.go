@@ -323,7 +323,7 @@ func TestDates(t *testing.T) {
 // TestNumbers: short numbers, which are read without strconv, have the same bits.
 func TestNumbers(t *testing.T) {
 	for _, text := range []string{"0", "-0", "+1", "1.5", ".5", "5.", "-.25", "16777215", "16777216", "16777217", "0.1", "0.3", "3.14159265", "123456.7", "0.000001", "0.0000000001", ".00000000001", "0.00000000001", "00000000012",
-		"1e5", "-2.5e-3", "9.999999", "1677721.5", "33554431", "0x1p-2"} {
+		"1e5", "-2.5e-3", "9.999999", "1677721.5", "33554431"} {
 		want, fault := parseAnyFloat32([]byte(text), '.')
 		if fault != 0 {
 			t.Fatal(text, fault)
@@ -347,7 +347,7 @@ func TestNumbers(t *testing.T) {
 			t.Fatalf("%s is %v, strconv has %v", text, got, want)
 		}
 	}
-	for _, text := range []string{"", "-", ".", "1.2.3", "1,5", "--1", "1 2", "inf", "nan", "1e", "x"} {
+	for _, text := range []string{"", "-", ".", "1.2.3", "1,5", "--1", "1 2", "inf", "nan", "1e", "x", "0x1p-2", "0X1P4", "1_0", "1_0.5", "-1_000"} {
 		if v, fault := parseFloat32([]byte(text), '.'); fault == 0 {
 			t.Errorf("%q is %v", text, v)
 		}

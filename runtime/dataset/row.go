@@ -202,5 +202,5 @@ func read(src Source, i, at int, w *writer, cols []column) (err error) {
 	if err := src.Row(i, Row{w}); err != nil && w.err == nil {
 		return fmt.Errorf("dataset: row %d: %w", i, err)
 	}
-	return w.end()
+	return placed(src, w.end())
 }

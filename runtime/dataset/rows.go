@@ -226,5 +226,5 @@ func (f *filler) fill(ctx context.Context, index []int, cols []column, lo int) (
 	if err := f.batch.Rows(index, Rows{f.block}); err != nil && f.block.err == nil {
 		return fmt.Errorf("dataset: reading rows: %w", err)
 	}
-	return f.block.end()
+	return placed(f.src, f.block.end())
 }

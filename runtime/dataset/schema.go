@@ -71,10 +71,10 @@ type Field struct {
 	// Unit is what a Number or Target is measured in, for those who read the schema.
 	Unit string `json:"unit,omitempty"`
 	// Missing are the spellings of no value, next to an empty field, which always is none. Without any these are NA,
-	// N/A, NaN, null, none, ? and -, in small letters or capitals; [""] is the empty field alone.
+	// N/A, NaN, null, none, ? and -, in small letters or capitals; [""] is the empty field alone. -999 is also -999.0.
 	Missing []string `json:"missing,omitempty"`
 	// Values are the values of a Category, the classes of a Label, and the names of a Group, in the order of their
-	// numbers. A Group without values is a whole number.
+	// numbers. A Group without values is a whole number. 3.0 is also 3, and True is true.
 	Values []string `json:"values,omitempty"`
 	// Format is how a Date or a Time is written, as a layout of package time. "2006-01-02" is the date of ISO 8601, and
 	// "2006-01-02T15:04:05Z07:00" its date and time, in which a blank may stand for the T, and fractions, seconds and
@@ -402,7 +402,13 @@ func (s *Schema) UnmarshalJSON(b []byte) error {
 	var p plain
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
-	if err := d.Decode(&p); err != nil {
+	var of *json.UnmarshalTypeError
+	if err := d.Decode(&p); errors.As(err, &of) {
+		if of.Field == "" {
+			return fmt.Errorf("dataset: schema: it is a JSON %s, and not an object with fields", of.Value)
+		}
+		return fmt.Errorf("dataset: schema: %s cannot be a JSON %s", of.Field, of.Value)
+	} else if err != nil {
 		return fmt.Errorf("dataset: schema: %s", strings.TrimPrefix(err.Error(), "json: "))
 	}
 	if err := (*Schema)(&p).Check(); err != nil {

@@ -107,7 +107,7 @@ func TestBadSchema(t *testing.T) {
 		`{"fields":[]}`:            {"no fields"},
 		`{"field":[]}`:             {"unknown field"},
 		`{"fields":[{"nam":"a"}]}`: {"unknown field", "nam"},
-		`[]`:                       {"cannot unmarshal"},
+		`[]`:                       {"it is a JSON array"},
 		`{"fields":[{"name":"a","kind":"number"},{"name":"a","kind":"date","format":"2006-01-02"}]}`: {`field "a" (number 1)`, "field 0 has that name"},
 		`{"fields":[{"name":"","kind":"number"}]}`:                                                   {"(number 0)", "no name"},
 		`{"fields":[{"name":"a","kind":"ignored"}]}`:                                                 {"every field is ignored"},

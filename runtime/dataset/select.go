@@ -355,7 +355,9 @@ func (t *Table) classes(method, name string) (*classes, *Table) {
 	if c.DType != I64 || c.width != 1 {
 		return nil, t.with("%s: column %s is %s; labels are one i64 a row", method, t.named(name), c.typ())
 	}
-	return newClasses(t.named(name), t.n, func(i int) int64 { return c.i64[t.at(i)] }), nil
+	of := newClasses(t.named(name), t.n, func(i int) int64 { return c.i64[t.at(i)] })
+	of.names = classNames(t, name)
+	return of, nil
 }
 
 // Split returns two tables that share no row, drawn by seed: the first has the given fraction of the rows, the

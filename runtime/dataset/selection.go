@@ -402,5 +402,15 @@ func classesBy(c chooser, column string) (*classes, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newClasses(named, len(v), func(i int) int64 { return v[i] }), nil
+	of := newClasses(named, len(v), func(i int) int64 { return v[i] })
+	of.names = classNames(c, column)
+	return of, nil
+}
+
+// classNames are the classes that the schema of rows has, nil if it has none for the column.
+func classNames(rows any, column string) []string {
+	if s, ok := rows.(interface{ Schema() *Schema }); ok && column == Label.column() {
+		return s.Schema().Classes()
+	}
+	return nil
 }

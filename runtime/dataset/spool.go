@@ -220,16 +220,23 @@ func (w *spooler) columns(ctx context.Context, temp string, rows Stream) error {
 	err := rows.Each(ctx, func(b Batch) error {
 		for i, c := range rows.Columns {
 			var err error
+			n := 0
 			switch c.DType {
 			case F32:
-				err = npywrite.Append(w.out[i], b.F32(c.Name))
+				v := b.F32(c.Name)
+				n, err = len(v), npywrite.Append(w.out[i], v)
 			case I64:
-				err = npywrite.Append(w.out[i], b.I64(c.Name))
+				v := b.I64(c.Name)
+				n, err = len(v), npywrite.Append(w.out[i], v)
 			default:
-				err = npywrite.Append(w.out[i], b.U8(c.Name))
+				v := b.U8(c.Name)
+				n, err = len(v), npywrite.Append(w.out[i], v)
 			}
 			if err != nil {
 				return err
+			}
+			if n != b.Rows*c.Width() {
+				return fmt.Errorf("the stream declares the column %s, and gives %d values of it in %d rows", c, n, b.Rows)
 			}
 		}
 		w.info.Rows += b.Rows

@@ -64,7 +64,7 @@ func (r *structRecords) Each(ctx context.Context, do func(Record) error) error {
 	if err != nil {
 		return fmt.Errorf("dataset: %w", err)
 	}
-	rec := Record{Fields: make([][]byte, len(fields))}
+	rec := Record{AllNames: true, Fields: make([][]byte, len(fields))}
 	for _, f := range fields {
 		rec.Names = append(rec.Names, f.name)
 	}
@@ -142,11 +142,14 @@ func structFields(t reflect.Type) ([]structField, error) {
 	for i := range t.NumField() {
 		g := t.Field(i)
 		tag, tagged := g.Tag.Lookup(structTag)
-		if !g.IsExported() && !tagged || tag == "-" {
+		if !g.IsExported() && !tagged && !g.Anonymous || tag == "-" {
 			continue
 		}
 		wrong := func(format string, a ...any) ([]structField, error) {
 			return nil, fmt.Errorf("field %s of %s: %s", g.Name, t, fmt.Sprintf(format, a...))
+		}
+		if g.Anonymous && !tagged {
+			return wrong("it is embedded, and not taken apart; make its fields ones of %s, or leave it out by the tag \"-\"", t)
 		}
 		if !g.IsExported() {
 			return wrong("it has a tag, but its name does not begin with a capital letter")

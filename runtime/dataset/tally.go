@@ -3,6 +3,7 @@ package dataset
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,9 +47,13 @@ type tally struct {
 	dates       int
 	moments     int // dates with a time of day
 	others      int
+	beyond      int // of others, those that are infinite or too great for float32
+	figures     int // of others, those that are written like numbers or dates
+	unlabelled  int // rows whose text is a spelling of no value
 
-	firstComma, firstPoint, firstOther, firstDate, firstNumber seen
-	errOther                                                   error // why firstOther is no number
+	firstComma, firstPoint, firstOther, firstDay, firstMoment, firstNumber seen
+	firstFigures, firstPadded, firstGreat, firstUnlabelled                 seen
+	errOther                                                               error // why firstOther is no number
 
 	whole   bool // every number is whole
 	counts  bool // it numbers the rows
@@ -82,6 +87,9 @@ func (in *tallies) add(r Record) error {
 		in.name[name] = true
 		in.of = append(in.of, in.tally(name))
 	}
+	if in.rows == 0 && r.AllNames && !slices.ContainsFunc(in.of, func(t *tally) bool { return t.declare != Ignored }) {
+		return fmt.Errorf("%w: every field is ignored", ErrEmpty)
+	}
 	if len(r.Fields) > len(r.Names) {
 		return fmt.Errorf("a record has %d fields, but %d names", len(r.Fields), len(r.Names))
 	}
@@ -92,8 +100,13 @@ func (in *tallies) add(r Record) error {
 		}
 		if b = trimmed(b); !t.missing.is(b) {
 			t.add(b, r, i)
-		} else {
-			t.counts = false
+			continue
+		}
+		t.counts = false
+		if len(b) > 0 && t.declare == Label {
+			if t.unlabelled++; t.unlabelled == 1 {
+				t.firstUnlabelled = in.at(b, r, i)
+			}
 		}
 	}
 	in.rows++
@@ -130,11 +143,13 @@ func (t *tally) classify(b []byte, r Record, field int) {
 			_, ok = momentOf(b)
 		}
 		if ok {
+			first := &t.firstDay
 			if t.dates++; !day {
 				t.moments++
+				first = &t.firstMoment
 			}
-			if t.dates == 1 {
-				t.firstDate = t.all.at(b, r, field)
+			if first.place == "" {
+				*first = t.all.at(b, r, field)
 			}
 			t.counts = false
 			return
@@ -151,8 +166,16 @@ func (t *tally) classify(b []byte, r Record, field int) {
 				return
 			}
 		}
+		if fault == isBeyond || fault == isInfinite {
+			t.beyond++
+		}
 		if t.others++; t.others == 1 {
 			t.firstOther, t.errOther = t.all.at(b, r, field), fault.err(b, '.')
+		}
+		if onlyFigures(b) {
+			if t.figures++; t.figures == 1 {
+				t.firstFigures = t.all.at(b, r, field)
+			}
 		}
 		return
 	}
@@ -167,6 +190,14 @@ func (t *tally) classify(b []byte, r Record, field int) {
 	if t.numbers+t.numbersBoth == 1 {
 		t.firstNumber = t.all.at(b, r, field)
 	}
+	if t.firstPadded.place == "" && len(b) > 1 && b[0] == '0' && isDigits(b) {
+		t.firstPadded = t.all.at(b, r, field)
+	}
+	if t.firstGreat.place == "" && len(b) >= len("16777216") && isDigits(b) {
+		if v, err := parseWhole(b); err != nil || v > exactFloat32 {
+			t.firstGreat = t.all.at(b, r, field)
+		}
+	}
 	if t.whole || t.counts {
 		w, err := parseWhole(b)
 		t.whole = t.whole && err == nil
@@ -175,6 +206,33 @@ func (t *tally) classify(b []byte, r Record, field int) {
 		}
 		t.counts = t.counts && err == nil && t.counted >= 0 && t.counted <= 1 && w == t.counted+int64(t.all.rows)
 	}
+}
+
+// exactFloat32 is up to where float32 has every whole number.
+const exactFloat32 = 1 << 24
+
+// isDigits reports whether a text is digits alone.
+func isDigits(b []byte) bool {
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return len(b) > 0
+}
+
+// onlyFigures reports whether a text that is no number is written as one with thousands marked, or as a date.
+func onlyFigures(b []byte) bool {
+	digits := 0
+	for _, c := range b {
+		switch {
+		case c >= '0' && c <= '9':
+			digits++
+		case c != '.' && c != ',' && c != '/' && c != '\'' && c != ' ':
+			return false
+		}
+	}
+	return digits > 3 && digits < len(b)
 }
 
 // keep notes a value, unless there are too many.
@@ -214,9 +272,24 @@ func (t *tally) keep(b []byte) {
 	t.all.bytes += len(b)
 }
 
-// sorted are the values in order: numbers by size, texts as they are.
+// sorted are the values in order: numbers by size, texts as they are. Whole numbers are without decimals, with which some
+// programs write them as soon as one is missing, and truth values that are spelled in several ways in small letters.
 func (t *tally) sorted() []string {
 	values := slices.Sorted(slices.Values(t.texts))
+	if t.whole && t.numbers+t.numbersBoth == t.n {
+		for i, v := range values {
+			values[i] = string(withoutZeros([]byte(v)))
+		}
+		slices.Sort(values)
+		values = slices.Compact(values)
+	}
+	spelled := map[string]int{}
+	for _, v := range values {
+		spelled[string(alike([]byte(v)))]++
+	}
+	if n := spelled["true"] + spelled["false"]; n == len(values) && n > len(spelled) {
+		values = slices.Sorted(maps.Keys(spelled))
+	}
 	numbers := make(map[string]float64, len(values))
 	for _, v := range values {
 		f, err := strconv.ParseFloat(v, 64)
@@ -290,7 +363,7 @@ func (t *tally) field(o *inference, decimal byte) (Field, error) {
 			return f, t.notAll("date", decimal)
 		}
 	case Group:
-		if numbers == t.n && t.whole {
+		if numbers == t.n && t.whole && (t.firstPadded.place == "" || t.over) {
 			break // they are their own numbers
 		}
 		fallthrough
@@ -300,20 +373,39 @@ func (t *tally) field(o *inference, decimal byte) (Field, error) {
 			if f.Kind == Label {
 				more = "; Target is for numbers to predict"
 			}
-			return wrong("it is to be a %s, but has more than %d values%s", f.Kind, maxValues, more)
+			return wrong("it is to be a %s, but has more than %d values%s; Ignored.Of(%q) leaves it out", f.Kind, maxValues, more, clip(t.name))
 		}
 		f.Values = t.sorted()
 	}
 	if (f.Kind == Weight || f.Kind == Group || f.Kind == Time) && t.n < t.all.rows {
 		return wrong("it is to be a %s, but %d of %d rows have no value", f.Kind, t.all.rows-t.n, t.all.rows)
 	}
-	if f.Kind != Ignored && f.Note == "" && !t.over && len(t.texts) == 1 {
-		f.Note = fmt.Sprintf("every value is %q", clip(t.texts[0]))
+	if f.Note == "" {
+		f.Note = t.note(f.Kind)
 	}
 	if t.latin && f.Note == "" {
 		f.Note = "not UTF-8, and read as Latin-1"
 	}
 	return f, nil
+}
+
+// note is what deserves a look.
+func (t *tally) note(k Kind) string {
+	name := clip(t.name)
+	switch {
+	case k == Ignored:
+	case !t.over && len(t.texts) == 1:
+		return fmt.Sprintf("every value is %q", clip(t.texts[0]))
+	case k == Label && t.unlabelled > 0:
+		return fmt.Sprintf("%q, in %d rows, is no label; Missing(\"\", %q) makes it one", t.firstUnlabelled.text, t.unlabelled, name)
+	case k == Number && t.firstPadded.place != "":
+		return fmt.Sprintf("%q, as others, begins with 0; if these are codes, say Category.Of(%q)", t.firstPadded.text, name)
+	case k == Number && t.points == 0 && t.firstGreat.place != "":
+		return fmt.Sprintf("%q, as others, is a whole number that float32 may round; if these are codes or times, say so, as Category.Of(%q)", t.firstGreat.text, name)
+	case k == Category && t.declare == "" && 2*t.figures > t.n:
+		return fmt.Sprintf("%q, as most, is text; Layout tells how dates are written, and numbers must not have their thousands marked", t.firstFigures.text)
+	}
+	return ""
 }
 
 // iso is the ISO layout of the dates.
@@ -341,7 +433,7 @@ func (t *tally) guess(f *Field, numbers int, decimal byte) error {
 		}
 	case t.dates == t.n && !t.mixed():
 		f.Kind, f.Format = Date, t.iso()
-	case 2*(t.numbers+t.numbersBoth+t.commas) > t.n:
+	case 2*(t.numbers+t.numbersBoth+t.commas+t.beyond) > t.n:
 		return t.notAll("number", decimal)
 	case 2*t.dates > t.n:
 		return t.notAll("date", decimal)
@@ -377,7 +469,8 @@ func (t *tally) notAll(what string, decimal byte) error {
 		} else {
 			pick(t.firstComma, fmt.Sprintf("%q is no number, unless DecimalComma() is declared", t.firstComma.text))
 		}
-		pick(t.firstDate, fmt.Sprintf("%q is a date", t.firstDate.text))
+		pick(t.firstDay, fmt.Sprintf("%q is a date", t.firstDay.text))
+		pick(t.firstMoment, fmt.Sprintf("%q is a date", t.firstMoment.text))
 	} else {
 		why = fmt.Sprintf("%q is no date", odd.text)
 		if t.layout != "" && t.errOther != nil {
@@ -387,7 +480,8 @@ func (t *tally) notAll(what string, decimal byte) error {
 			pick(t.firstNumber, fmt.Sprintf("%q is a number", t.firstNumber.text))
 			pick(t.firstComma, fmt.Sprintf("%q is no date", t.firstComma.text))
 			if odd.place == "" { // dates with and without a time of day
-				return fmt.Errorf("column %q: some dates have a time of day, and some have none", clip(t.name))
+				return fmt.Errorf("%s: column %q: %q has a time of day, and %q in %s has none; write all dates alike, or say Category.Of(%q) or Ignored.Of(%q)",
+					t.firstMoment.place, clip(t.name), t.firstMoment.text, t.firstDay.text, t.firstDay.place, clip(t.name), clip(t.name))
 			}
 		}
 	}
@@ -396,5 +490,9 @@ func (t *tally) notAll(what string, decimal byte) error {
 	if t.declare == "" {
 		hint += fmt.Sprintf("; if the column is text, Category.Of(%s) or Ignored.Of(%s)", name, name)
 	}
-	return fmt.Errorf("%s: column %s: %s, but others are %ss; %s", odd.place, name, strings.TrimSuffix(why, "; data must be finite"), what, hint)
+	why = strings.TrimSuffix(why, "; data must be finite")
+	if t.numbers+t.numbersBoth+t.commas+t.dates > 0 {
+		why += fmt.Sprintf(", but others are %ss", what)
+	}
+	return fmt.Errorf("%s: column %s: %s; %s", odd.place, name, why, hint)
 }

@@ -24,6 +24,9 @@ func plainText(r io.Reader, limit int64) (io.Reader, []string, error) {
 		b = bufio.NewReaderSize(&bounded{z, limit, limit}, 1<<16)
 	}
 	head, _ := b.Peek(4)
+	if what := otherFormat(head); what != "" {
+		return nil, nil, errors.New("it is not text, but " + what)
+	}
 	var notes []string
 	switch {
 	case bytes.HasPrefix(head, []byte("\xef\xbb\xbf")):
@@ -45,6 +48,23 @@ func plainText(r io.Reader, limit int64) (io.Reader, []string, error) {
 		return nil, nil, errors.New("it is not text: it has zero bytes")
 	}
 	return b, notes, nil
+}
+
+// otherFormat tells files that are often taken for text by how they begin, and what to do with them; "" for others.
+func otherFormat(head []byte) string {
+	for begins, what := range map[string]string{
+		"PAR1":             "a Parquet file, which package runtime/dataset/parquet reads, and lamina if its name ends in .parquet",
+		"PK\x03\x04":       "an archive, as .npz and .xlsx files are: NPZ reads the former, and sheets are saved as CSV",
+		"\x93NUM":          "an .npy file, which NPY reads",
+		"\x28\xb5\x2f\xfd": "packed by zstd: unpack it, or pack it by gzip",
+		"\xfd7zX":          "packed by xz: unpack it, or pack it by gzip",
+		"BZh9":             "packed by bzip2: unpack it, or pack it by gzip",
+	} {
+		if string(head) == begins {
+			return what
+		}
+	}
+	return ""
 }
 
 // bounded is a reader of at most left bytes.
@@ -101,14 +121,16 @@ func (u *utf16Reader) Read(p []byte) (int, error) {
 			return 0, err
 		}
 		if utf16.IsSurrogate(c) {
-			low, err := u.unit()
-			if err == io.EOF {
-				u.err, err = errShortText, errShortText
+			next, err := u.r.Peek(2)
+			if len(next) < 2 {
+				if u.err = err; err == io.EOF {
+					u.err = errShortText
+				}
+				return 0, u.err
 			}
-			if err != nil {
-				return 0, err
+			if c = utf16.DecodeRune(c, rune(u.order.Uint16(next))); c != utf8.RuneError { // else half a character, and what follows is another
+				u.r.Discard(2)
 			}
-			c = utf16.DecodeRune(c, low)
 		}
 		u.out = utf8.AppendRune(u.buf[:0], c)
 		for u.r.Buffered() >= 2 && len(u.out) < len(p) { // as much as there is

@@ -12,6 +12,7 @@ import gzip
 import json
 import math
 import pathlib
+import re
 import sys
 
 import numpy as np
@@ -21,12 +22,22 @@ USUALLY_MISSING = {"na", "n/a", "nan", "null", "none", "?", "-"}
 UNSEEN, MISSING, FIRST = 0, 1, 2  # ids: of a text that training had not, of none, of the first of values
 
 
+def whole(text):
+    """Returns a whole number without the decimals .0, and any other text as it is."""
+    return re.sub(r"^(-?[0-9]+)\.0+$", r"\1", text)
+
+
+def plain(text):
+    """Returns a text as it is compared with values when none is the same."""
+    return text.lower() if text.lower() in ("true", "false") else whole(text)
+
+
 def missing(field, text):
     """Says whether a text stands for no value."""
     if text == "":
         return True
     if spellings := field.get("missing"):
-        return text in spellings
+        return text in spellings or whole(text) in map(whole, spellings)
     return text.lower() in USUALLY_MISSING
 
 
@@ -51,7 +62,7 @@ def read(schema, path):
     opened = gzip.open if path.suffix == ".gz" else open
     numeric, categorical = [], []
     inputs = [f for f in schema["fields"] if f["kind"] in ("number", "category", "date")]
-    ids = {f["name"]: {v: FIRST + i for i, v in enumerate(f.get("values", []))} for f in inputs}
+    ids = {f["name"]: {spelling(v): FIRST + i for spelling in (plain, str) for i, v in enumerate(f.get("values", []))} for f in inputs}
     with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
         rows = csv.DictReader(file, delimiter=schema.get("comma") or ",")
         absent = [f["name"] for f in inputs if f["name"] not in (rows.fieldnames or [])]
@@ -63,7 +74,7 @@ def read(schema, path):
                 text = row[f["name"]].strip()
                 none = missing(f, text)
                 if f["kind"] == "category":
-                    c.append(MISSING if none else ids[f["name"]].get(text, UNSEEN))
+                    c.append(MISSING if none else ids[f["name"]].get(text, ids[f["name"]].get(plain(text), UNSEEN)))
                 elif f["kind"] == "number":
                     x.append(math.nan if none else float(text.replace(decimal, ".")))
                 elif f["format"] not in ("2006-01-02", "2006-01-02T15:04:05Z07:00"):

@@ -9,6 +9,7 @@ package parquet
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -93,7 +94,7 @@ func (f *file) decode(ctx context.Context, in io.ReaderAt, size int64, do func(d
 	if err != nil {
 		return err
 	}
-	rec := dataset.Record{Names: names, Fields: make([][]byte, len(names))}
+	rec := dataset.Record{Names: names, AllNames: true, Fields: make([][]byte, len(names))}
 	row := int64(0)
 	for _, g := range p.RowGroups() {
 		left := g.NumRows()
@@ -135,10 +136,11 @@ func (f *file) decode(ctx context.Context, in io.ReaderAt, size int64, do func(d
 	return nil
 }
 
-// footer tells a file that is cut short from one that is none: both ends have the same four bytes.
+// footer tells a file that is cut short from one that is none: both ends have the same four bytes. Before those at the end is
+// the length of the description, and the description.
 func footer(in io.ReaderAt, size int64) error {
 	const magic, least = "PAR1", 12
-	var head, tail [4]byte
+	var head, tail, length [4]byte
 	if size < least {
 		return fmt.Errorf("not a Parquet file: it has %d bytes", size)
 	}
@@ -155,6 +157,12 @@ func footer(in io.ReaderAt, size int64) error {
 		return fmt.Errorf("not a Parquet file: it begins with % x", head)
 	case string(tail[:]) != magic:
 		return errors.New("cut short: it begins as a Parquet file, but does not end as one")
+	}
+	if _, err := in.ReadAt(length[:], size-8); err != nil {
+		return err
+	}
+	if n := int64(binary.LittleEndian.Uint32(length[:])); n > size-least { // for which the module would allocate
+		return fmt.Errorf("damaged: its description is said to have %d bytes, of %d in all", n, size)
 	}
 	return nil
 }

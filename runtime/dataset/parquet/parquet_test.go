@@ -43,6 +43,9 @@ func TestPyarrow(t *testing.T) {
 	path := filepath.Join("testdata", "table.parquet")
 	got := map[string][]string{}
 	err := Records(path).(dataset.Chooser).Only(func(name string) bool { return name != "list" && name != "group" }).Each(ctx, func(r dataset.Record) error {
+		if !r.AllNames {
+			t.Error("a Parquet file has no names but those of its schema")
+		}
 		for i, name := range r.Names {
 			text := "none"
 			if r.Fields[i] != nil {
@@ -181,6 +184,9 @@ func TestRefused(t *testing.T) {
 	wantError(t, err, "f.parquet", "not a Parquet file")
 	_, err = Read(ctx, schema, save(t, []byte("n,text,x\n1,t1,2\n3,t2,4\n")))
 	wantError(t, err, "f.parquet", "not a Parquet file", "begins with")
+	// The length of the description, of which the module would take memory.
+	_, err = Read(ctx, schema, save(t, slices.Concat(whole[:len(whole)-8], []byte{0xff, 0xff, 0xff, 0xff}, whole[len(whole)-4:])))
+	wantError(t, err, "f.parquet", "damaged: its description is said to have 4294967295 bytes")
 	_, err = Read(ctx, schema, save(t, slices.Concat(whole[:200], whole[260:])))
 	wantError(t, err, "f.parquet", "damaged")
 	_, err = Read(ctx, schema, save(t, written(t, 0)))
