@@ -29,7 +29,7 @@ func TestReproduceData(t *testing.T) {
 		return path
 	}
 	x, y := npy("x.npy", []int{3, 2}, make([]float32, 6)), npy("y.npy", []int{3, 1}, make([]float32, 3))
-	tables, err := tablesOf("x=" + x + ",target=" + y)
+	tables, err := tablesOf(t.Context(), "x="+x+",target="+y, nil)
 	if err != nil || len(tables) != 1 || len(tables[0].Columns()) != 2 || tables[0].Len() != 3 {
 		t.Errorf("got %v, %v", tables, err)
 	}
@@ -38,7 +38,7 @@ func TestReproduceData(t *testing.T) {
 		t.Fatal(err)
 	}
 	for arg, want := range map[string]string{csv: "[x f32[3]]", "class=" + csv: "[x f32[2] y i64[]]"} {
-		if tables, err := tablesOf(arg); err != nil || fmt.Sprint(tables[0].Columns()) != want {
+		if tables, err := tablesOf(t.Context(), arg, nil); err != nil || fmt.Sprint(tables[0].Columns()) != want {
 			t.Errorf("%s: got %v, %v, want %s", arg, tables, err, want)
 		}
 	}
@@ -46,7 +46,7 @@ func TestReproduceData(t *testing.T) {
 		"klass=" + csv: `"klass"`,
 		x:              "COLUMN=NAME.npy", dir: "train-images", filepath.Join(dir, "no.csv"): "there is no file", "x=" + x + ",x=" + y: "x",
 	} {
-		if _, err := tablesOf(arg); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := tablesOf(t.Context(), arg, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", arg, err, want)
 		}
 	}

@@ -63,11 +63,16 @@ func ofTable(data []string, ports []verify.Port) (file string, ok bool) {
 	if len(data) != 1 || slices.ContainsFunc(ports, func(p verify.Port) bool { return strings.HasPrefix(data[0], p.Name+"=") }) {
 		return "", false
 	}
-	switch extension(data[0]) {
+	return data[0], tabular(data[0])
+}
+
+// tabular reports whether a file is one that a schema reads.
+func tabular(file string) bool {
+	switch extension(file) {
 	case ".csv", ".jsonl", ".ndjson", ".parquet":
-		return data[0], true
+		return true
 	}
-	return "", false
+	return false
 }
 
 // extension is that of a file's name, of the name without .gz.

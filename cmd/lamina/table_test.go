@@ -94,9 +94,20 @@ func TestTableVerbs(t *testing.T) {
 	want(0, "g/l", "inspect", b)
 	want(0, "Rioja", "inspect", b)
 
+	// the rows are read by the schema of the bundle, or by one that is given
+	_, lines := wines(1, 400, 0, "acid", "sugar", "land", "good")
+	if err := schema.WriteFile(at("schema.json")); err != nil {
+		t.Fatal(err)
+	}
+	for _, data := range []string{path, write("wines.jsonl", lines), at("schema.json") + "=" + path} {
+		want(0, "reproduced: 1 phase, 40 updates", "reproduce", b, "--quiet", "--data", data)
+	}
+	bare, _ := wines(1, 400, 0, "acid", "sugar", "land")
+	want(2, `by the schema of the bundle: `, "reproduce", b, "--quiet", "--data", write("unlabelled.csv", bare))
+
 	turned, lines := wines(2, 300, 0, "land", "good", "sugar", "acid")
 	a, j := write("turned.csv", turned), write("turned.jsonl", lines)
-	bare, _ := wines(2, 300, 0, "sugar", "acid", "land")
+	bare, _ = wines(2, 300, 0, "sugar", "acid", "land")
 	write("bare.csv", bare)
 	want(0, "f32[300 2]", "encode", b, "--data", a, "--output", at("a.npy"))
 	want(0, "f32[300 2]", "encode", b, "--data", j, "--output", at("j.npy"))

@@ -171,11 +171,15 @@ func (t *Table) Unlabel(column string, keep *Table) *Table {
 		return t.with("Unlabel: %v", err)
 	}
 	d := *c
-	d.i64 = slices.Repeat([]int64{-1}, len(c.i64))
+	d.i64, d.unlabelled, d.kept = slices.Repeat([]int64{-1}, len(c.i64)), true, nil
 	for i, k := range own {
 		if at := t.at(i); k {
 			d.i64[at] = c.i64[at]
+			d.kept = append(d.kept, at)
 		}
+	}
+	if c.unlabelled {
+		d.kept = both(c.kept, d.kept)
 	}
 	return t.edit(c, d)
 }
