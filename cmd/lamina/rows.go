@@ -89,10 +89,8 @@ func readTable(ctx context.Context, schema *dataset.Schema, file, labels string)
 	for _, f := range s.Fields {
 		switch {
 		case labels == "":
-		case f.Kind == dataset.Label && (labels == f.Name || labels == "y"):
-			column = "y"
-		case f.Kind == dataset.Target && (labels == f.Name || labels == "target"):
-			column = "target"
+		case (f.Kind == dataset.Label || f.Kind == dataset.Target) && (labels == f.Name || labels == s.Column(f.Kind)):
+			column = s.Column(f.Kind)
 		}
 	}
 	s.Fields = slices.DeleteFunc(s.Fields, func(f dataset.Field) bool {
@@ -100,9 +98,9 @@ func readTable(ctx context.Context, schema *dataset.Schema, file, labels string)
 		case dataset.Number, dataset.Category, dataset.Date:
 			return false
 		case dataset.Label:
-			return column != "y"
+			return column != s.Column(f.Kind)
 		case dataset.Target:
-			return column != "target" || labels != "target" && labels != f.Name
+			return column != s.Column(f.Kind) || labels != column && labels != f.Name
 		}
 		return true
 	})

@@ -42,7 +42,8 @@ func (t *Table) edit(old *column, c column) *Table {
 	return u
 }
 
-// Rename returns the table with a column renamed, for example to match a model's input.
+// Rename returns the table with a column renamed, for example to match a model's input. A schema that the table was read by then
+// reads other files to columns of the new name.
 // Errors: no such column; the new name is empty or taken.
 func (t *Table) Rename(column, to string) *Table {
 	if t.err != nil {
@@ -57,7 +58,9 @@ func (t *Table) Rename(column, to string) *Table {
 	}
 	d := *c
 	d.Name = to
-	return t.edit(c, d)
+	u := t.edit(c, d)
+	u.schema = t.schema.renamed(column, to)
+	return u
 }
 
 // Reshape returns the table with another shape of a column's rows; the values stay in order.
