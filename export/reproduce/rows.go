@@ -9,6 +9,9 @@ import (
 	"github.com/lamina-ml/lamina/runtime/engine"
 )
 
+// mostChosen is how many numbers of rows dataset.Chosen tells.
+const mostChosen = 1 << 16
+
 // finder finds rows by their hash.
 type finder struct {
 	tables []*dataset.Table
@@ -100,7 +103,11 @@ func (f *finder) search(want engine.Rows) (dataset.Source, error) {
 		}
 		seen = append(seen, fmt.Sprintf("%s (%d rows of %v, %.12s)", c.name, c.t.Len(), c.t.Columns(), c.hash))
 	}
-	return nil, fmt.Errorf("its %d rows, of hash %.12s, are none of %s: give the data it was trained on, with the same columns (--data of lamina reproduce)", want.Rows, want.Hash, strings.Join(seen, ", "))
+	hint := ""
+	if want.Rows > mostChosen && len(want.Chosen) == 0 {
+		hint = fmt.Sprintf("; a record lists up to %d rows that were chosen, so if these were, give them alone, such as in an .npz file", mostChosen)
+	}
+	return nil, fmt.Errorf("its %d rows, of hash %.12s, are none of %s: give the data it was trained on, with the same columns (--data of lamina reproduce)%s", want.Rows, want.Hash, strings.Join(seen, ", "), hint)
 }
 
 // edited returns a table without the columns and the labels that the rows did not have, as far as the record tells.
