@@ -18,7 +18,7 @@ type column struct {
 const maxNamed = 1 << 20
 
 // Columns returns what metadata_props say of the columns of a table, under the key lamina.columns: a JSON object that has for
-// each of the columns numeric, categorical, y and target a list with an object for each place of its last axis. An object has a
+// each of the columns numeric, categorical, y and target, by the names that rows had in training, a list with an object for each place of its last axis. An object has a
 // name, a unit where one is known, and for a category or a label the values: the id of a category is the place of its text in
 // values plus 2, where 0 is a value that is not listed and 1 is a missing one; the class of a label is the place itself.
 //
@@ -35,19 +35,18 @@ func Columns(r engine.Record) string {
 	all := map[string][]column{}
 	numbers := s.Numeric()
 	for _, f := range s.Fields {
+		at := s.Column(f.Kind)
 		switch f.Kind {
 		case dataset.Number:
-			all["numeric"], numbers = append(all["numeric"], column{Name: f.Name, Unit: f.Unit}), numbers[1:]
+			all[at], numbers = append(all[at], column{Name: f.Name, Unit: f.Unit}), numbers[1:]
 		case dataset.Date:
 			for n := f.Places(); n > 0; n-- {
-				all["numeric"], numbers = append(all["numeric"], column{Name: numbers[0]}), numbers[1:]
+				all[at], numbers = append(all[at], column{Name: numbers[0]}), numbers[1:]
 			}
-		case dataset.Category:
-			all["categorical"] = append(all["categorical"], column{Name: f.Name, Values: f.Values})
-		case dataset.Label:
-			all["y"] = append(all["y"], column{Name: f.Name, Values: f.Values})
+		case dataset.Category, dataset.Label:
+			all[at] = append(all[at], column{Name: f.Name, Values: f.Values})
 		case dataset.Target:
-			all["target"] = append(all["target"], column{Name: f.Name, Unit: f.Unit})
+			all[at] = append(all[at], column{Name: f.Name, Unit: f.Unit})
 		}
 	}
 	b, err := json.Marshal(all)

@@ -80,12 +80,14 @@ func TestNewProjects(t *testing.T) {
 				t.Error("two runs gave two models")
 			}
 			if kind == "table" {
-				data := filepath.Join(dir, "data", "schema.json") + "=" + filepath.Join(dir, "data", "rows.csv")
-				if r := lamina(t, nil, "reproduce", filepath.Join(dir, "one"), "--quiet", "--data", data); r.Status != 0 || !strings.Contains(r.Stdout, "reproduced: 2 phases") {
-					t.Errorf("reproduce: %s%s", r.Stdout, r.Stderr)
+				rows := filepath.Join(dir, "data", "rows.csv")
+				for _, data := range []string{rows, filepath.Join(dir, "data", "schema.json") + "=" + rows} {
+					if r := lamina(t, nil, "reproduce", filepath.Join(dir, "one"), "--quiet", "--data", data); r.Status != 0 || !strings.Contains(r.Stdout, "reproduced: 2 phases") {
+						t.Errorf("reproduce --data %s: %s%s", data, r.Stdout, r.Stderr)
+					}
 				}
-				data = filepath.Join(dir, "data", "schema.json") + "=" + filepath.Join(dir, "main.go")
-				commandtest.WantError(t, lamina(t, nil, "reproduce", filepath.Join(dir, "one"), "--quiet", "--data", data), "a schema reads .csv and .jsonl files")
+				data := filepath.Join(dir, "data", "schema.json") + "=" + filepath.Join(dir, "main.go")
+				commandtest.WantError(t, lamina(t, nil, "reproduce", filepath.Join(dir, "one"), "--quiet", "--data", data), "a schema reads .csv, .jsonl and .parquet files")
 			}
 		})
 	}

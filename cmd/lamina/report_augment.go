@@ -163,7 +163,7 @@ func drawnRows(f augmentFlags) (*dataset.Table, error) {
 	if f.data == "" {
 		table = table.Reshape("x", 1, 28, 28)
 	} else {
-		tables, err := tablesOf(f.data)
+		tables, err := tablesOf(context.Background(), f.data, nil)
 		if err != nil {
 			return nil, err
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -33,21 +34,29 @@ The rows are found by their hash: among the embedded digits and what --data name
 often as needed: a folder of the four IDX files of MNIST, a .npz or .csv file, a .csv
 file with the name of the field that is the label, class=rows.csv, or an .npy file with
 the name of its column, x=rows.npy; columns of several files are joined by a comma:
-x=rows.npy,y=labels.npy. A table goes with the file of its schema,
-schema.json=rows.csv or schema.json=rows.jsonl. A .csv file that the program read with
+x=rows.npy,y=labels.npy. If the bundle has the schema of a table, a .csv, .jsonl or
+.parquet file without a name is read by it; a schema in a file of its own,
+schema.json=rows.csv, is taken instead. A .csv file that the program read with
 CSVOptions.Groups goes into an .npz file of its columns: f32 as float32, i64 as int64.
 So do pictures of a folder, as ImageOptions made them: x f32[C H W] or u8[C H W], y i64.
+
+Rows that were chosen, unlabelled or mixed are made again of these. A metric of
+train.OverRows is Go code: if the best epoch was chosen by one, the numbers that the
+record has of it choose again, and the last line says so.
 
 Exit status: 0 the same bytes, 1 they differ, 2 it cannot be trained again.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			o := reproduce.Options{Dir: dir}
-			for _, path := range data {
-				t, err := tablesOf(path)
-				if err != nil {
-					return &command.Exit{Status: command.Unreadable, Err: err}
+			o.Read = func(schema *dataset.Schema) (all []*dataset.Table, err error) {
+				for _, path := range data {
+					t, err := tablesOf(c.Context(), path, schema)
+					if err != nil {
+						return nil, err
+					}
+					all = append(all, t...)
 				}
-				o.Tables = append(o.Tables, t...)
+				return all, nil
 			}
 			if !quiet {
 				o.Progress = train.BarTo(c.ErrOrStderr())
@@ -77,6 +86,9 @@ Exit status: 0 the same bytes, 1 they differ, 2 it cannot be trained again.`,
 			}
 			_, err = fmt.Fprintf(c.OutOrStdout(), "%s: reproduced: %d phase%s, %d updates, %s: the %d bytes of model.onnx are the same\n",
 				args[0], v.Phases, plural(v.Phases), v.Updates, kernels, v.Bytes)
+			if err == nil && v.Given != "" {
+				_, err = fmt.Fprintln(c.OutOrStdout(), v.Given)
+			}
 			return err
 		},
 	}
@@ -101,8 +113,8 @@ func plural(n int) string {
 	return "s"
 }
 
-// tablesOf reads the tables that an argument of --data names.
-func tablesOf(arg string) ([]*dataset.Table, error) {
+// tablesOf reads the tables that an argument of --data names. The schema is that of the bundle, or nil.
+func tablesOf(ctx context.Context, arg string, schema *dataset.Schema) ([]*dataset.Table, error) {
 	if st, err := os.Stat(arg); err == nil && st.IsDir() {
 		if !holdsMNIST(arg) {
 			return nil, fmt.Errorf("--data %s: the folder has none of the files of MNIST, such as train-images-idx3-ubyte.gz; PNG and JPEG files go into an .npz file of their columns", arg)
@@ -123,7 +135,11 @@ func tablesOf(arg string) ([]*dataset.Table, error) {
 		var err error
 		switch ext := filepath.Ext(strings.TrimSuffix(path, ".gz")); {
 		case named && filepath.Ext(name) == ".json":
-			t, err = byWritten(name, path)
+			t, err = byWritten(ctx, name, path)
+		case !named && schema != nil && tabular(path):
+			if t, err = bySchema(ctx, schema, path); err != nil {
+				err = fmt.Errorf("by the schema of the bundle: %w", absent(path, err))
+			}
 		case ext == ".npz" && !named:
 			t, err = dataset.NPZ(path)
 		case ext == ".csv":
@@ -132,6 +148,9 @@ func tablesOf(arg string) ([]*dataset.Table, error) {
 			t, err = dataset.NPY(path, name)
 		default:
 			err = fmt.Errorf("--data %s: it must be a folder of MNIST's IDX files, NAME.npz, NAME.csv, LABEL=NAME.csv, SCHEMA.json=NAME.csv, or COLUMN=NAME.npy", part)
+			if !named && schema == nil && tabular(path) {
+				err = fmt.Errorf("--data %s: it is read by the schema that a bundle has when it was trained on rows of a table, and this one has none; give SCHEMA.json=%s", part, path)
+			}
 		}
 		if err != nil {
 			return nil, err

@@ -30,7 +30,7 @@ func TestReproduceData(t *testing.T) {
 		return path
 	}
 	x, y := npy("x.npy", []int{3, 2}, make([]float32, 6)), npy("y.npy", []int{3, 1}, make([]float32, 3))
-	tables, err := tablesOf("x=" + x + ",target=" + y)
+	tables, err := tablesOf(t.Context(), "x="+x+",target="+y, nil)
 	if err != nil || len(tables) != 1 || len(tables[0].Columns()) != 2 || tables[0].Len() != 3 {
 		t.Errorf("got %v, %v", tables, err)
 	}
@@ -39,7 +39,7 @@ func TestReproduceData(t *testing.T) {
 		t.Fatal(err)
 	}
 	for arg, want := range map[string]string{csv: "[x f32[3]]", "class=" + csv: "[x f32[2] y i64[]]"} {
-		if tables, err := tablesOf(arg); err != nil || fmt.Sprint(tables[0].Columns()) != want {
+		if tables, err := tablesOf(t.Context(), arg, nil); err != nil || fmt.Sprint(tables[0].Columns()) != want {
 			t.Errorf("%s: got %v, %v, want %s", arg, tables, err, want)
 		}
 	}
@@ -52,7 +52,7 @@ func TestReproduceData(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{csv, lines} {
-		if tables, err := tablesOf(schema + "=" + path); err != nil || fmt.Sprint(tables[0].Columns(), tables[0].F32("numeric"), tables[0].I64("y")) != "[numeric f32[1] y i64[]] [2 4] [1 0]" {
+		if tables, err := tablesOf(t.Context(), schema+"="+path, nil); err != nil || fmt.Sprint(tables[0].Columns(), tables[0].F32("numeric"), tables[0].I64("y")) != "[numeric f32[1] y i64[]] [2 4] [1 0]" {
 			t.Errorf("%s by a schema: %v, %v", path, tables, err)
 		}
 	}
@@ -60,7 +60,7 @@ func TestReproduceData(t *testing.T) {
 		"klass=" + csv: `"klass"`,
 		x:              "COLUMN=NAME.npy", dir: "train-images", filepath.Join(dir, "no.csv"): "there is no file", "x=" + x + ",x=" + y: "x",
 	} {
-		if _, err := tablesOf(arg); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := tablesOf(t.Context(), arg, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", arg, err, want)
 		}
 	}

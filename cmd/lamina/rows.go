@@ -68,11 +68,16 @@ func ofTable(data []string, ports []verify.Port) (file string, ok bool) {
 	if len(data) != 1 || slices.ContainsFunc(ports, func(p verify.Port) bool { return strings.HasPrefix(data[0], p.Name+"=") }) {
 		return "", false
 	}
-	switch extension(data[0]) {
+	return data[0], tabular(data[0])
+}
+
+// tabular reports whether a file is one that a schema reads.
+func tabular(file string) bool {
+	switch extension(file) {
 	case ".csv", ".jsonl", ".ndjson", ".parquet":
-		return data[0], true
+		return true
 	}
-	return "", false
+	return false
 }
 
 // extension is that of a file's name, of the name without .gz.
@@ -89,18 +94,16 @@ func readTable(ctx context.Context, schema *dataset.Schema, file, labels string)
 	for _, f := range s.Fields {
 		switch {
 		case labels == "":
-		case f.Kind == dataset.Label && (labels == f.Name || labels == "y"):
-			column = "y"
-		case f.Kind == dataset.Target && (labels == f.Name || labels == "target"):
-			column = "target"
+		case (f.Kind == dataset.Label || f.Kind == dataset.Target) && (labels == f.Name || labels == s.Column(f.Kind)):
+			column = s.Column(f.Kind)
 		}
 	}
 	for i := range s.Fields {
 		f := &s.Fields[i]
 		switch {
 		case f.Kind == dataset.Number || f.Kind == dataset.Category || f.Kind == dataset.Date:
-		case f.Kind == dataset.Label && column == "y":
-		case f.Kind == dataset.Target && column == "target" && (labels == "target" || labels == f.Name):
+		case f.Kind == dataset.Label && column == s.Column(f.Kind):
+		case f.Kind == dataset.Target && column == s.Column(f.Kind) && (labels == column || labels == f.Name):
 		default: // a field of the schema all the same, if an error lists those that are new
 			f.Kind, f.Unit = dataset.Ignored, ""
 		}

@@ -126,11 +126,22 @@ func TestTableVerbs(t *testing.T) {
 	want(0, "g/l", "inspect", b)
 	want(0, "Rioja", "inspect", b)
 
+	// the rows are read by the schema of the bundle, or by one that is given
+	_, lines := wines(1, 400, 0, "acid", "sugar", "land", "good")
+	if err := schema.WriteFile(at("schema.json")); err != nil {
+		t.Fatal(err)
+	}
+	for _, data := range []string{path, write("wines.jsonl", lines), at("schema.json") + "=" + path} {
+		want(0, "reproduced: 1 phase, 40 updates", "reproduce", b, "--quiet", "--data", data)
+	}
+	bare, _ := wines(1, 400, 0, "acid", "sugar", "land")
+	want(2, `by the schema of the bundle: `, "reproduce", b, "--quiet", "--data", write("unlabelled.csv", bare))
+
 	turned, lines := wines(2, 300, 0, "land", "good", "sugar", "acid")
 	a, j := write("turned.csv", turned), write("turned.jsonl", lines)
 	packed := parquetOf(t, lines)
 	p := write("turned.parquet", packed)
-	bare, _ := wines(2, 300, 0, "sugar", "acid", "land")
+	bare, _ = wines(2, 300, 0, "sugar", "acid", "land")
 	write("bare.csv", bare)
 	want(0, "f32[300 2]", "encode", b, "--data", a, "--output", at("a.npy"))
 	want(0, "f32[300 2]", "encode", b, "--data", j, "--output", at("j.npy"))
@@ -293,6 +304,53 @@ func TestTruth(t *testing.T) {
 		o := evaluate.Outputs{Width: c.width, Scores: []float64{3, 5}}
 		if err := c.e.decide(&o, c.out, names, evaluateFlags{}); err != nil || o.Kind != c.kind || o.Scale != c.scale || (o.Names != nil) != c.named {
 			t.Errorf("%+v, %v, want %s %s", o, err, c.kind, c.scale)
+		}
+	}
+}
+
+// TestTableVerbsRenamed: columns that were renamed for the model are read from texts under the names of training.
+func TestTableVerbsRenamed(t *testing.T) {
+	rt := orttest.Runtime(t)
+	dir := t.TempDir()
+	path := filepath.Join(dir, "wines.csv")
+	text, _ := wines(1, 200, 0, "acid", "sugar", "land", "good")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := dataset.Infer(t.Context(), path, dataset.Label.Of("good"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := schema.CSV(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows = rows.Rename("numeric", "x").Rename("categorical", "land").Rename("y", "class")
+	cards := schema.Cardinalities()
+	logits := spec.Concat(0, spec.Input("x", 2).Optional().Then(spec.FillMissing()), spec.Categories("land", cards...).Then(spec.OneHotIDs(cards...))).Then(spec.Dense(2)).Named("logits")
+	fit, err := train.Fit(t.Context(), spec.NewModel("wines", spec.CrossEntropy(logits, spec.Labels("class", 2))), rows, train.Options{Optimizer: optim.Adam(5e-2), Epochs: 2, Batch: 50})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := filepath.Join(dir, "bundle")
+	if _, err := bundle.Write(t.Context(), b, fit.Net(logits), rows, rt); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		want string
+		args []string
+	}{
+		{"f32[200 2]", []string{"encode", b, "--data", path, "--output", filepath.Join(dir, "a.npy")}},
+		{"f32[200 2]", []string{"run", b, "--data", path, "--engine", "both", "--output", filepath.Join(dir, "r.npy")}},
+		{"accuracy", []string{"evaluate", b, "--data", path}},
+		{"accuracy", []string{"evaluate", b, "--data", path, "--labels", "class"}},
+		{"0 of 5 places moved", []string{"drift", b, "--data", path}},
+		{"reproduced: 1 phase", []string{"reproduce", b, "--quiet", "--data", path}},
+		{"sugar", []string{"inspect", b}},
+	} {
+		var out strings.Builder
+		if status := run(c.args, &out, &out); status != 0 || !strings.Contains(out.String(), c.want) {
+			t.Errorf("lamina %s: status %d, want %q in\n%s", strings.Join(c.args, " "), status, c.want, out.String())
 		}
 	}
 }

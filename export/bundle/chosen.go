@@ -63,10 +63,9 @@ func eachPhase(at string, phases []engine.Phase, visit func(at string, chosen *[
 		visit(here, &p.Chosen)
 		if p.Recipe != nil {
 			r := *p.Recipe
-			visit(here+"/recipe/data", &r.Data.Chosen)
+			r.Data = eachList(here+"/recipe/data", r.Data, visit)
 			if r.Valid != nil {
-				v := *r.Valid
-				visit(here+"/recipe/valid", &v.Chosen)
+				v := eachList(here+"/recipe/valid", *r.Valid, visit)
 				r.Valid = &v
 			}
 			p.Recipe = &r
@@ -77,4 +76,18 @@ func eachPhase(at string, phases []engine.Phase, visit func(at string, chosen *[
 		}
 	}
 	return phases
+}
+
+// eachList returns a copy of what identifies rows, with its lists of rows as visit leaves them.
+func eachList(at string, r engine.Rows, visit func(at string, chosen *[]int)) engine.Rows {
+	visit(at, &r.Chosen)
+	r.Unlabelled = slices.Clone(r.Unlabelled)
+	for i := range r.Unlabelled {
+		visit(fmt.Sprintf("%s/unlabelled/%d", at, i), &r.Unlabelled[i].Kept)
+	}
+	r.Mix = slices.Clone(r.Mix)
+	for i := range r.Mix {
+		r.Mix[i].Rows = eachList(fmt.Sprintf("%s/mix/%d", at, i), r.Mix[i].Rows, visit)
+	}
+	return r
 }

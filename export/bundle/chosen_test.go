@@ -10,6 +10,7 @@ import (
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/export/verify"
+	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/engine"
 )
 
@@ -20,19 +21,22 @@ func TestChosenRowsInAFileOfTheirOwn(t *testing.T) {
 	record := func() engine.Record {
 		return engine.Record{Seed: 1, Phases: []engine.Phase{
 			{Name: "a", Chosen: few, Start: []engine.Start{{Pattern: "x"}, {Pattern: "y", Phases: []engine.Phase{{Name: "b"}, {Name: "c", Chosen: other}}}}},
-			{Name: "d", Chosen: few}}}
+			{Name: "d", Chosen: few, Recipe: &engine.Recipe{
+				Data:  engine.Rows{Mix: []engine.Part{{Count: 2, Rows: engine.Rows{Chosen: few}}, {Count: 3, Rows: engine.Rows{Unlabelled: []dataset.Unlabelled{{Column: "y", Kept: other}}}}}},
+				Valid: &engine.Rows{Chosen: other}}}}}
 	}
 	rec := record()
 	bare, rows := split(rec)
 	if d := cmp.Diff(record(), rec); d != "" {
 		t.Errorf("the record was changed: %s", d)
 	}
-	want := []chosenList{{[]string{"/phases/0", "/phases/1"}, few}, {[]string{"/phases/0/start/1/phases/1"}, other}}
+	want := []chosenList{{[]string{"/phases/0", "/phases/1", "/phases/1/recipe/data/mix/0"}, few},
+		{[]string{"/phases/0/start/1/phases/1", "/phases/1/recipe/data/mix/1/unlabelled/0", "/phases/1/recipe/valid"}, other}}
 	if d := cmp.Diff(want, rows.Lists); d != "" {
 		t.Error(d)
 	}
 	b, err := encode(bare)
-	if err != nil || strings.Contains(string(b), "chosen") {
+	if err != nil || strings.Contains(string(b), "chosen") || strings.Contains(string(b), "kept") {
 		t.Errorf("training.json still has the rows: %s, %v", b, err)
 	}
 	if d := cmp.Diff(record(), rows.join(bare), cmpopts.EquateEmpty()); d != "" {

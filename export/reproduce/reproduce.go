@@ -3,7 +3,8 @@
 //
 // The record holds everything that decides the bits except the rows, which are found by
 // their hash, and the user's own Go code, such as an initializer: the record says what
-// it lacks.
+// it lacks. Of a metric of train.OverRows by which the best epoch was chosen it has the
+// numbers, and these choose again.
 package reproduce
 
 import (
@@ -28,9 +29,10 @@ var ErrCannot = errors.New("it cannot be trained again")
 
 // Options say how to train again. No result depends on them.
 type Options struct {
-	Tables   []*dataset.Table // rows beside the embedded digits
-	Dir      string           // folder to resume from after an interruption; "" keeps nothing
-	Progress train.Progress   // nil is silent
+	Tables   []*dataset.Table                                // rows beside the embedded digits,
+	Read     func(*dataset.Schema) ([]*dataset.Table, error) // and others, read with the schema of the record, which may be nil
+	Dir      string                                          // folder to resume from after an interruption; "" keeps nothing
+	Progress train.Progress                                  // nil is silent
 	Begin    func(*pretrain.Program)
 }
 
@@ -46,6 +48,7 @@ type Verdict struct {
 	Agreed  int64  `json:"agreed,omitempty"`  // the last of its updates whose loss agrees with the record,
 	Differs int64  `json:"differs,omitempty"` // and the first that is known not to
 	Reason  string `json:"reason,omitempty"`
+	Given   string `json:"given,omitempty"` // what was not computed again but taken from the record, in words
 }
 
 // Bundle trains what the bundle in dir ships, and compares.
@@ -59,6 +62,13 @@ func Bundle(ctx context.Context, dir string, o Options) (*Verdict, error) {
 		return nil, err
 	}
 	rows := &finder{tables: o.Tables, found: map[string]dataset.Source{}}
+	if o.Read != nil {
+		read, err := o.Read(rec.Schema)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w: %w", dir, ErrCannot, err)
+		}
+		rows.tables = slices.Concat(rows.tables, read)
+	}
 	again, err := pretrain.Again(rec, rows.find)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w: %w", dir, ErrCannot, err)
@@ -79,7 +89,7 @@ func Bundle(ctx context.Context, dir string, o Options) (*Verdict, error) {
 		return nil, err
 	}
 	now := net.Record()
-	v := &Verdict{Bytes: len(model), Kernels: rec.Kernels, Here: now.Kernels, Phases: len(now.Phases)}
+	v := &Verdict{Bytes: len(model), Kernels: rec.Kernels, Here: now.Kernels, Phases: len(now.Phases), Given: given(rec)}
 	for _, p := range now.Phases {
 		v.Updates += p.Updates
 	}
@@ -138,79 +148,19 @@ func (v *Verdict) part(was, now engine.Record) {
 	}
 }
 
+// given says which metrics were taken from the record: what Go code computes over all rows has no graph.
+func given(rec engine.Record) string {
+	var of []string
+	for _, p := range rec.Phases {
+		if p.Recipe == nil || p.Recipe.Judge == nil || len(p.Recipe.Judge.Values) == 0 {
+			continue
+		}
+		of = append(of, fmt.Sprintf("%q of %s", p.Recipe.Judge.Name, p.Name))
+	}
+	if len(of) == 0 {
+		return ""
+	}
+	return "the best epoch was chosen by the numbers of the record, since Go code computes the metric " + strings.Join(of, ", ")
+}
+
 func version(r engine.Record) string { return r.Versions["lamina"] }
-
-// finder finds rows by their hash.
-type finder struct {
-	tables []*dataset.Table
-	all    []candidate
-	found  map[string]dataset.Source // by hash: phases mostly share their rows
-}
-
-type candidate struct {
-	name string
-	t    *dataset.Table
-	hash string
-}
-
-func (f *finder) find(want engine.Rows) (dataset.Source, error) {
-	src := f.found[want.Hash]
-	if src == nil {
-		var err error
-		if src, err = f.search(want); err != nil {
-			return nil, err
-		}
-		f.found[want.Hash] = src
-	}
-	return src, nil
-}
-
-func (f *finder) search(want engine.Rows) (dataset.Source, error) {
-	if f.all == nil {
-		d := dataset.Digits()
-		f.all = []candidate{{name: "the embedded digits", t: d.Train}, {name: "the embedded test digits", t: d.Test}}
-		for _, t := range f.tables {
-			f.all = append(f.all, candidate{name: "the rows given", t: t})
-		}
-	}
-	var seen []string
-	for i := range f.all {
-		c := &f.all[i]
-		if len(want.Chosen) > 0 {
-			if t := chosen(c.t, want.Chosen); t != nil {
-				if h, err := t.Hash(); err == nil && h == want.Hash {
-					return t, nil
-				}
-			}
-		}
-		if c.hash == "" {
-			h, err := c.t.Hash()
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", c.name, err)
-			}
-			c.hash = h
-		}
-		if c.hash == want.Hash && c.t.Len() == want.Rows {
-			return c.t, nil
-		}
-		if t := c.t; t.Len() > want.Rows { // the first rows of it, as Head gives
-			if head := t.Head(want.Rows); head.Err() == nil {
-				if h, err := head.Hash(); err == nil && h == want.Hash {
-					return head, nil
-				}
-			}
-		}
-		seen = append(seen, fmt.Sprintf("%s (%d rows of %v, %.12s)", c.name, c.t.Len(), c.t.Columns(), c.hash))
-	}
-	return nil, fmt.Errorf("its %d rows, of hash %.12s, are none of %s: give the data it was trained on, with the same columns (--data of lamina reproduce)", want.Rows, want.Hash, strings.Join(seen, ", "))
-}
-
-// chosen returns the rows of these numbers, nil if the table does not have them.
-func chosen(t *dataset.Table, rows []int) *dataset.Table {
-	for _, r := range rows {
-		if r < 0 || r >= t.Len() {
-			return nil
-		}
-	}
-	return t.Select(rows)
-}

@@ -84,17 +84,7 @@ func newEncoder(s *Schema, decimal byte) *encoder {
 		if f.Kind == Ignored {
 			continue
 		}
-		name, width := string(f.Kind), 1
-		switch f.Kind {
-		case Number:
-			name = "numeric"
-		case Date:
-			name, width = "numeric", dateParts(f.Format)
-		case Category:
-			name = "categorical"
-		case Label:
-			name = "y"
-		}
+		name, width := s.Column(f.Kind), f.Places()
 		x := encoded{Field: f, does: actionOf(f), from: -1, decimal: decimal, missing: newMissing(f.Missing), at: places[name], width: width}
 		x.to = slices.IndexFunc(e.cols, func(c column) bool { return c.Name == name })
 		places[name] += width

@@ -15,12 +15,12 @@ import (
 // Errors (of both): the fraction is not between 0 and 1; a column that is not of single int64 values; there is only one group;
 // more than one column of labels.
 func (t *Table) SplitByGroup(group string, fraction float64, seed uint64, label ...string) (first, second *Table) {
-	return t.parted("SplitByGroup", func() ([]int, []int, error) { return byGroup(t, group, fraction, seed, label) })
+	return parted(t, "SplitByGroup", func() ([]int, []int, error) { return byGroup(t, group, fraction, seed, label) })
 }
 
 // SplitByGroup is [Table.SplitByGroup].
 func (s *Selection) SplitByGroup(group string, fraction float64, seed uint64, label ...string) (first, second *Selection) {
-	return s.parted("SplitByGroup", func() ([]int, []int, error) { return byGroup(s, group, fraction, seed, label) })
+	return parted(s, "SplitByGroup", func() ([]int, []int, error) { return byGroup(s, group, fraction, seed, label) })
 }
 
 // SplitGroups returns the rows whose group, a value of the column, is one of these, and the rest, each in the table's order:
@@ -30,12 +30,12 @@ func (s *Selection) SplitByGroup(group string, fraction float64, seed uint64, la
 // Errors (of both): the column is not of single int64 values; no group is named, one is named twice or has no rows, or all are
 // named.
 func (t *Table) SplitGroups(column string, groups []int64) (first, second *Table) {
-	return t.parted("SplitGroups", func() ([]int, []int, error) { return namedGroups(t, column, groups) })
+	return parted(t, "SplitGroups", func() ([]int, []int, error) { return namedGroups(t, column, groups) })
 }
 
 // SplitGroups is [Table.SplitGroups].
 func (s *Selection) SplitGroups(column string, groups []int64) (first, second *Selection) {
-	return s.parted("SplitGroups", func() ([]int, []int, error) { return namedGroups(s, column, groups) })
+	return parted(s, "SplitGroups", func() ([]int, []int, error) { return namedGroups(s, column, groups) })
 }
 
 func namedGroups(c chooser, column string, groups []int64) (a, b []int, err error) {

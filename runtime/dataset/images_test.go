@@ -194,7 +194,7 @@ func TestImagesWithoutLabels(t *testing.T) {
 	if !strings.Contains(log.String(), "notes.txt") {
 		t.Errorf("it was not said that notes.txt is left out: %s", &log)
 	}
-	wantError(t, p.Balanced("y", 2, 1).Err(), "Balanced", `no column "y" of labels`)
+	wantError(t, p.Balanced("y", 2, 1).Err(), "Balanced", `no column "y"; the columns are x f32[1 8 8]`)
 	dir, _ = pets(t)
 	if p := images(t, dir, ImageOptions{Unlabelled: true}); p.Len() != 5 || p.Labels() != nil || len(p.Columns()) != 1 {
 		t.Errorf("%d rows, %v", p.Len(), p.Columns())
@@ -307,7 +307,7 @@ func TestImageSelection(t *testing.T) {
 		"Select: no row 40":                      p.Select([]int{40}),
 		"Head: n must be from 1 to 40":           p.Head(0),
 		"Balanced: 44 rows need 11":              p.Balanced("y", 44, 1),
-		`Balanced: no column "x" of labels`:      p.Balanced("x", 4, 1),
+		`1 3 3]; one i64 a row is needed`:        p.Balanced("x", 4, 1),
 		`Rename: no column "z"`:                  p.Rename("z", "x"),
 		`Rename: column "x" cannot be named "y"`: p.Rename("x", "y").Head(2),
 	} {

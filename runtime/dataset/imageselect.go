@@ -1,14 +1,17 @@
 package dataset
 
-import (
-	"fmt"
-	"slices"
-)
+import "slices"
 
 // with returns pictures without rows that remember a mistake.
 func (p *Pictures) with(format string, a ...any) *Pictures {
 	return &Pictures{files: p.files, picture: p.picture, lab: p.lab, err: mistake(format, a...)}
 }
+
+// failed returns pictures without rows that remember why a method has none.
+func (p *Pictures) failed(method string, err error) *Pictures { return p.with("%s: %v", method, err) }
+
+// integers implements chooser.
+func (p *Pictures) integers(column string) ([]int64, string, error) { return integersOf(p, p, column) }
 
 // view returns the given rows.
 func (p *Pictures) view(rows []int) *Pictures {
@@ -42,82 +45,25 @@ func (p *Pictures) Rename(column, to string) *Pictures {
 
 // Head returns the first n rows. Errors: n is not positive or more than there are.
 func (p *Pictures) Head(n int) *Pictures {
-	if p.Err() != nil {
-		return p
-	}
-	if n <= 0 || n > p.Len() {
-		return p.with("Head: n must be from 1 to %d, the number of rows, got %d", p.Len(), n)
-	}
-	rows := make([]int, n)
-	for i := range rows {
-		rows[i] = i
-	}
-	return p.view(rows)
+	return picked(p, "Head", func() ([]int, error) { return first(p, n) })
 }
 
 // Select is [Table.Select].
-func (p *Pictures) Select(rows []int) *Pictures {
-	if p.Err() != nil {
-		return p
-	}
-	if rule := checkRows(rows, p.Len()); rule != "" {
-		return p.with("Select: %s", rule)
-	}
-	return p.view(rows)
-}
+func (p *Pictures) Select(rows []int) *Pictures { return selected(p, rows) }
 
 // Balanced is [Table.Balanced]; no picture is decoded.
 func (p *Pictures) Balanced(column string, n int, seed uint64) *Pictures {
-	if p.Err() != nil {
-		return p
-	}
-	c, rule := p.classesOf(column)
-	if rule != "" {
-		return p.with("Balanced: %s", rule)
-	}
-	rows, rule := c.balanced(n, seed)
-	if rule != "" {
-		return p.with("Balanced: %s", rule)
-	}
-	return p.view(rows)
+	return picked(p, "Balanced", func() ([]int, error) { return balanced(p, column, n, seed) })
 }
 
 // Split is [Table.Split].
 func (p *Pictures) Split(fraction float64, seed uint64) (first, second *Pictures) {
-	if p.Err() != nil {
-		return p, p
-	}
-	a, b, rule := splitRows(p.Len(), fraction, seed)
-	if rule != "" {
-		e := p.with("Split: %s", rule)
-		return e, e
-	}
-	return p.view(a), p.view(b)
+	return parted(p, "Split", func() ([]int, []int, error) { return split(p, fraction, seed) })
 }
 
 // SplitBy is [Table.SplitBy]; no picture is decoded.
 func (p *Pictures) SplitBy(column string, fraction float64, seed uint64) (first, second *Pictures) {
-	if p.Err() != nil {
-		return p, p
-	}
-	c, rule := p.classesOf(column)
-	var a, b []int
-	if rule == "" {
-		a, b, rule = c.split(fraction, seed)
-	}
-	if rule != "" {
-		e := p.with("SplitBy: %s", rule)
-		return e, e
-	}
-	return p.view(a), p.view(b)
-}
-
-// classesOf returns the rows of each label.
-func (p *Pictures) classesOf(column string) (*classes, string) {
-	if column == "" || column != p.lab {
-		return nil, fmt.Sprintf("no column %q of labels; the columns are %s", column, columnNames(p.Columns()))
-	}
-	return newClasses(fmt.Sprintf("%q of %s", column, p.files.dir), p.Len(), func(i int) int64 { return int64(p.files.labels[p.at(i)]) }), ""
+	return parted(p, "SplitBy", func() ([]int, []int, error) { return splitBy(p, column, fraction, seed) })
 }
 
 // Numbers returns, for each row, its number among all pictures of the folder: the rows that [Pictures.Balanced],

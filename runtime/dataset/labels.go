@@ -14,24 +14,24 @@ import (
 // Errors: the column is not of single int64 values; n is less than the number of classes, or more than the rows with a label;
 // a class has no rows; a label below -1.
 func (t *Table) Stratified(column string, n int, seed uint64) *Table {
-	return t.picked("Stratified", func() ([]int, error) { return stratified(t, column, n, seed) })
+	return picked(t, "Stratified", func() ([]int, error) { return stratified(t, column, n, seed) })
 }
 
 // Stratified is [Table.Stratified].
 func (s *Selection) Stratified(column string, n int, seed uint64) *Selection {
-	return s.picked("Stratified", func() ([]int, error) { return stratified(s, column, n, seed) })
+	return picked(s, "Stratified", func() ([]int, error) { return stratified(s, column, n, seed) })
 }
 
 // AsTheyCome returns n rows, drawn by seed from all that have a label: as many of each class as come by chance, which may
 // be none. They are in the table's order, and Rows returns their numbers. With the same seed a smaller draw is part of a
 // larger one. Errors: those of [Table.Stratified].
 func (t *Table) AsTheyCome(column string, n int, seed uint64) *Table {
-	return t.picked("AsTheyCome", func() ([]int, error) { return asTheyCome(t, column, n, seed) })
+	return picked(t, "AsTheyCome", func() ([]int, error) { return asTheyCome(t, column, n, seed) })
 }
 
 // AsTheyCome is [Table.AsTheyCome].
 func (s *Selection) AsTheyCome(column string, n int, seed uint64) *Selection {
-	return s.picked("AsTheyCome", func() ([]int, error) { return asTheyCome(s, column, n, seed) })
+	return picked(s, "AsTheyCome", func() ([]int, error) { return asTheyCome(s, column, n, seed) })
 }
 
 // labelled returns the classes without the rows that have no label, or says which rule is broken.
@@ -174,11 +174,15 @@ func (t *Table) Unlabel(column string, keep *Table) *Table {
 		return t.with("Unlabel: %v", err)
 	}
 	d := *c
-	d.i64 = slices.Repeat([]int64{-1}, len(c.i64))
+	d.i64, d.unlabelled, d.kept = slices.Repeat([]int64{-1}, len(c.i64)), true, nil
 	for i, k := range own {
 		if at := t.at(i); k {
 			d.i64[at] = c.i64[at]
+			d.kept = append(d.kept, at)
 		}
+	}
+	if c.unlabelled {
+		d.kept = both(c.kept, d.kept)
 	}
 	return t.edit(c, d)
 }

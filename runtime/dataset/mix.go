@@ -23,7 +23,7 @@ type ingredient struct {
 	n     int         // rows
 	count int         // of a batch
 	cols  []Column
-	lacks []Column // of the mixture, all i64
+	lacks []Column // of the mixture, i64 or Missing
 	reads stock[*mixing]
 }
 
@@ -52,11 +52,12 @@ const maxMixed = 1 << 20
 // whole; train.Options.Batch is n+m, or is left out. Augmentation draws anew each time a row comes.
 //
 // The columns are those of both sources. A column of integers that one of them lacks is -1 in its rows, which is no label
-// (spec.Labels(…).Optional()); any other column must be in both. [Table.Unlabel](column, nil) hides labels that a source has.
+// (spec.Labels(…).Optional()), and a column of float32 that is Missing is NaN, which is no value; any other column must be in
+// both. A column that is Missing in one source may be so in the mixture. [Table.Unlabel](column, nil) hides labels that a source has.
 //
 // A source that is not a [BatchSource] is asked for one row at a time; rows of one such source on both sides are chosen from one
 // [All]. Errors (of Err, and of every use): those of a source; counts that are not from 1 to 1,048,576; columns that differ; a
-// column of no integers that is in one source only; a source that is a Mixture.
+// column in one source only that is neither of integers nor Missing; a source that is a Mixture.
 func Mix(first Source, n int, second Source, m int) *Mixture {
 	x := &Mixture{}
 	for i, p := range []struct {
@@ -103,9 +104,10 @@ func (m *Mixture) join() string {
 			case j >= 0 && c.typ() != other.cols[j].typ():
 				return fmt.Sprintf("column %q is %s in the %s source and %s in the %s: they must be the same", c.Name, c.typ(), p.name, other.cols[j].typ(), other.name)
 			case j >= 0 && i == 1: // it is there
-			case j < 0 && c.DType != I64:
-				return fmt.Sprintf("column %s is in the %s source only, and rows of the %s have no value for it: only integers may be missing, which -1 says; Join the column to the %s, or take it from the %s by Table.Without", c, p.name, other.name, other.name, p.name)
+			case j < 0 && c.DType != I64 && !c.Missing:
+				return fmt.Sprintf("column %s is in the %s source only, and rows of the %s have no value for it: only integers may be missing, which -1 says, and float32 that is declared Missing; Join the column to the %s, or take it from the %s by Table.Without", c, p.name, other.name, other.name, p.name)
 			default:
+				c.Missing = c.Missing || j >= 0 && other.cols[j].Missing
 				m.cols = append(m.cols, c)
 				if j < 0 {
 					other.lacks = append(other.lacks, c)
@@ -212,9 +214,12 @@ func (p *ingredient) read(index []int, first int, dst Rows, lo int) error {
 		return placed(p.given, err)
 	}
 	for _, c := range p.lacks {
-		none := dst.b.memory(c.Name).part(lo, lo+len(index)).i64
-		for i := range none {
-			none[i] = -1
+		none := dst.b.memory(c.Name).part(lo, lo+len(index))
+		for i := range none.i64 {
+			none.i64[i] = -1
+		}
+		for i := range none.f32 {
+			none.f32[i] = noValue
 		}
 	}
 	return nil

@@ -151,6 +151,49 @@ func TestMix(t *testing.T) {
 	}
 }
 
+// TestMixOfMissing: a column that may be missing has no values in the rows of a source that lacks it, and may be missing in the mix
+// if it may in one of the sources.
+func TestMixOfMissing(t *testing.T) {
+	may := Column{Name: "w", DType: F32, Missing: true}
+	x := Column{Name: "x", DType: F32}
+	nan := x
+	nan.Missing = true
+	a := must(NewTable(Data{Column: x, F32: []float32{1, 2}}, Data{Column: may, F32: []float32{3, noValue}}))
+	b := must(NewTable(Data{Column: nan, F32: []float32{4, noValue, 6}}))
+	for want, m := range map[string]*Mixture{
+		"[1 2 4 NaN 6] [3 NaN NaN NaN NaN]": Mix(a, 1, b, 2),
+		"[4 NaN 6 1 2] [NaN NaN NaN 3 NaN]": Mix(plain{b}, 1, plain{a}, 2),
+	} {
+		if m.Err() != nil {
+			t.Fatal(m.Err())
+		}
+		for _, c := range m.Columns() {
+			if !c.Missing {
+				t.Errorf("column %s may not be missing in the mix", c)
+			}
+		}
+		all := collected(t, m)
+		if got := fmt.Sprint(all.F32("x"), all.F32("w")); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+		whole, err := NewBatches(m, m.batchRows(), key, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer whole.Close()
+		for range 2 { // in memory that was used before
+			if err := whole.Epoch(0); err != nil {
+				t.Fatal(err)
+			}
+			for batch, ok, err := whole.Next(t.Context()); ok || err != nil; batch, ok, err = whole.Next(t.Context()) {
+				if rows := all.Select(batch.Index); err != nil || fmt.Sprint(batch.F32("w")) != fmt.Sprint(rows.F32("w")) {
+					t.Fatalf("rows %v: %v, %v", batch.Index, batch.F32("w"), err)
+				}
+			}
+		}
+	}
+}
+
 // A source may have fewer rows than a batch takes, and a mix of one batch is an epoch.
 func TestMixOfFewRows(t *testing.T) {
 	few, rest := mixed(t)

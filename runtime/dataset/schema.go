@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -53,7 +54,7 @@ const (
 //	group        i64[]
 //	time         i64[]
 //
-// in each of which the fields are in the order of the schema. The order of a file's own columns does not matter.
+// in each of which the fields are in the order of the schema, unless Renamed gives a column another name. The order of a file's own columns does not matter.
 type Schema struct {
 	Fields []Field `json:"fields"`
 	// Comma separates the fields of a CSV file; "" is a comma.
@@ -62,6 +63,9 @@ type Schema struct {
 	Decimal string `json:"decimal,omitempty"`
 	// NoHeader says that the first line of a CSV file is a row, and fields are named by their places, from "0" on.
 	NoHeader bool `json:"noHeader,omitempty"`
+	// Renamed has the columns of the rows that have another name than the above, such as {"numeric": "x"} for a model whose
+	// input is x. [Table.Rename] enters them.
+	Renamed map[string]string `json:"renamed,omitempty"`
 }
 
 // Field is one field of a table.
@@ -127,28 +131,13 @@ func (m *Mixture) Schema() *Schema {
 	return nil
 }
 
-// column is the name of the column that a field of the kind goes to, "" for none.
-func (k Kind) column() string {
-	switch k {
-	case Number, Date:
-		return "numeric"
-	case Category:
-		return "categorical"
-	case Label:
-		return "y"
-	case Ignored:
-		return ""
-	}
-	return string(k)
-}
-
 // without is the schema of rows that lack columns; nil if nothing is left of it.
 func (s *Schema) without(columns []string) *Schema {
 	c := s.Clone()
 	if c == nil {
 		return nil
 	}
-	c.Fields = slices.DeleteFunc(c.Fields, func(f Field) bool { return slices.Contains(columns, f.Kind.column()) })
+	c.Fields = slices.DeleteFunc(c.Fields, func(f Field) bool { return slices.Contains(columns, s.Column(f.Kind)) })
 	if len(c.Columns()) == 0 {
 		return nil
 	}
@@ -161,7 +150,7 @@ func (s *Schema) Clone() *Schema {
 		return nil
 	}
 	c := *s
-	c.Fields = slices.Clone(s.Fields)
+	c.Fields, c.Renamed = slices.Clone(s.Fields), maps.Clone(s.Renamed)
 	for i := range c.Fields {
 		f := &c.Fields[i]
 		f.Missing, f.Values = slices.Clone(f.Missing), slices.Clone(f.Values)
@@ -264,20 +253,20 @@ func (s *Schema) Columns() []Column {
 			cols = append(cols, Column{Name: name, DType: d, Shape: shape, Missing: missing})
 		}
 	}
-	add("numeric", F32, true, len(s.Numeric()))
-	add("categorical", I64, false, len(s.Categorical()))
+	add(s.Column(Number), F32, true, len(s.Numeric()))
+	add(s.Column(Category), I64, false, len(s.Categorical()))
 	for _, k := range []Kind{Label, Target, Weight, Group, Time} {
 		n := len(s.names(k))
 		switch {
 		case n == 0:
 		case k == Label:
-			add("y", I64, false)
+			add(s.Column(k), I64, false)
 		case k == Target:
-			add("target", F32, true, n)
+			add(s.Column(k), F32, true, n)
 		case k == Weight:
-			add("weight", F32, false)
+			add(s.Column(k), F32, false)
 		default:
-			add(string(k), I64, false)
+			add(s.Column(k), I64, false)
 		}
 	}
 	return cols
@@ -327,7 +316,7 @@ func (s *Schema) check() error {
 	if len(s.Columns()) == 0 {
 		return fmt.Errorf("%w: every field is ignored", ErrEmpty)
 	}
-	return nil
+	return s.checkNames()
 }
 
 func (f *Field) check() error {

@@ -11,10 +11,17 @@ import (
 // Split is data in two parts.
 type Split struct{ Train, Test *Table }
 
-// view returns the given rows of t, which are rows of its memory.
+// view returns the given rows of t.
 func (t *Table) view(rows []int) *Table {
-	return &Table{n: len(rows), cols: t.cols, rows: rows, schema: t.schema}
+	own := make([]int, len(rows))
+	for i, r := range rows {
+		own[i] = t.at(r)
+	}
+	return &Table{n: len(rows), cols: t.cols, rows: own, schema: t.schema}
 }
+
+// failed returns a table without rows that remembers why a method has none.
+func (t *Table) failed(method string, err error) *Table { return t.with("%s: %v", method, err) }
 
 func (t *Table) noColumn(method, name string) *Table {
 	return t.with("%s: no column %q; the columns are %s", method, name, newWriter(t.cols).names())
@@ -42,7 +49,8 @@ func (t *Table) edit(old *column, c column) *Table {
 	return u
 }
 
-// Rename returns the table with a column renamed, for example to match a model's input.
+// Rename returns the table with a column renamed, for example to match a model's input. A schema that the table was read by then
+// reads other files to columns of the new name.
 // Errors: no such column; the new name is empty or taken.
 func (t *Table) Rename(column, to string) *Table {
 	if t.err != nil {
@@ -57,7 +65,9 @@ func (t *Table) Rename(column, to string) *Table {
 	}
 	d := *c
 	d.Name = to
-	return t.edit(c, d)
+	u := t.edit(c, d)
+	u.schema = t.schema.renamed(column, to)
+	return u
 }
 
 // Reshape returns the table with another shape of a column's rows; the values stay in order.
@@ -292,19 +302,7 @@ func (t *Table) Head(n int) *Table {
 
 // Select returns the given rows, in the given order; a row may come twice.
 // Errors: no rows; a row that does not exist.
-func (t *Table) Select(rows []int) *Table {
-	if t.err != nil {
-		return t
-	}
-	if rule := checkRows(rows, t.n); rule != "" {
-		return t.with("Select: %s", rule)
-	}
-	v := make([]int, len(rows))
-	for i, r := range rows {
-		v[i] = t.at(r)
-	}
-	return t.view(v)
-}
+func (t *Table) Select(rows []int) *Table { return selected(t, rows) }
 
 // maxChosen bounds the numbers that Chosen lists.
 const maxChosen = 1 << 16
@@ -332,63 +330,18 @@ func (t *Table) chosen() []int {
 // Errors: the column is not of single int64 values; n is not a positive multiple of the number of classes, or a class has
 // too few rows.
 func (t *Table) Balanced(column string, n int, seed uint64) *Table {
-	if t.err != nil {
-		return t
-	}
-	c, e := t.classes("Balanced", column)
-	if e != nil {
-		return e
-	}
-	picked, rule := c.balanced(n, seed)
-	if rule != "" {
-		return t.with("Balanced: %s", rule)
-	}
-	return t.Select(picked)
-}
-
-// classes returns the rows of each value of a column.
-func (t *Table) classes(method, name string) (*classes, *Table) {
-	c := t.find(name)
-	if c == nil {
-		return nil, t.noColumn(method, name)
-	}
-	if c.DType != I64 || c.width != 1 {
-		return nil, t.with("%s: column %s is %s; labels are one i64 a row", method, t.named(name), c.typ())
-	}
-	of := newClasses(t.named(name), t.n, func(i int) int64 { return c.i64[t.at(i)] })
-	of.names = classNames(t, name)
-	return of, nil
+	return picked(t, "Balanced", func() ([]int, error) { return balanced(t, column, n, seed) })
 }
 
 // Split returns two tables that share no row, drawn by seed: the first has the given fraction of the rows, the
 // second the rest, and each at least one row. Errors (of both): the fraction is not between 0 and 1; there is only one
 // row.
 func (t *Table) Split(fraction float64, seed uint64) (first, second *Table) {
-	if t.err != nil {
-		return t, t
-	}
-	a, b, rule := splitRows(t.n, fraction, seed)
-	if rule != "" {
-		e := t.with("Split: %s", rule)
-		return e, e
-	}
-	return t.Select(a), t.Select(b)
+	return parted(t, "Split", func() ([]int, []int, error) { return split(t, fraction, seed) })
 }
 
 // SplitBy is like Split, but takes the fraction from each value of a column of labels.
 // Errors (of both): those of Split; the column is not of single int64 values; a class has only one row.
 func (t *Table) SplitBy(column string, fraction float64, seed uint64) (first, second *Table) {
-	if t.err != nil {
-		return t, t
-	}
-	c, e := t.classes("SplitBy", column)
-	if e != nil {
-		return e, e
-	}
-	a, b, rule := c.split(fraction, seed)
-	if rule != "" {
-		e := t.with("SplitBy: %s", rule)
-		return e, e
-	}
-	return t.Select(a), t.Select(b)
+	return parted(t, "SplitBy", func() ([]int, []int, error) { return splitBy(t, column, fraction, seed) })
 }

@@ -274,143 +274,24 @@ func (p *Pictures) known(column string) ([]int64, bool) {
 func (t *Table) integers(column string) ([]int64, string, error) { return integersOf(t, t, column) }
 
 // Select returns the given rows, in the given order; a row may come twice. Errors: no rows; a row that does not exist.
-func (s *Selection) Select(rows []int) *Selection {
-	if s.Err() != nil {
-		return s
-	}
-	if broken := checkRows(rows, s.n); broken != "" {
-		return s.failed("Select", rule(broken))
-	}
-	return s.view(rows)
-}
+func (s *Selection) Select(rows []int) *Selection { return selected(s, rows) }
 
 // Head returns the first n rows. Errors: n is not positive or more than there are.
 func (s *Selection) Head(n int) *Selection {
-	if s.Err() != nil {
-		return s
-	}
-	if n <= 0 || n > s.n {
-		return s.failed("Head", rule(fmt.Sprintf("n must be from 1 to %d, the number of rows, got %d", s.n, n)))
-	}
-	rows := make([]int, n)
-	for i := range rows {
-		rows[i] = i
-	}
-	return s.view(rows)
+	return picked(s, "Head", func() ([]int, error) { return first(s, n) })
 }
 
 // Split is [Table.Split].
 func (s *Selection) Split(fraction float64, seed uint64) (first, second *Selection) {
-	return s.parted("Split", func() ([]int, []int, error) {
-		a, b, broken := splitRows(s.n, fraction, seed)
-		return a, b, asError(broken)
-	})
+	return parted(s, "Split", func() ([]int, []int, error) { return split(s, fraction, seed) })
 }
 
 // SplitBy is [Table.SplitBy].
 func (s *Selection) SplitBy(column string, fraction float64, seed uint64) (first, second *Selection) {
-	return s.parted("SplitBy", func() ([]int, []int, error) {
-		c, err := classesBy(s, column)
-		if err != nil {
-			return nil, nil, err
-		}
-		a, b, broken := c.split(fraction, seed)
-		return a, b, asError(broken)
-	})
+	return parted(s, "SplitBy", func() ([]int, []int, error) { return splitBy(s, column, fraction, seed) })
 }
 
 // Balanced is [Table.Balanced].
 func (s *Selection) Balanced(column string, n int, seed uint64) *Selection {
-	return s.picked("Balanced", func() ([]int, error) {
-		c, err := classesBy(s, column)
-		if err != nil {
-			return nil, err
-		}
-		rows, broken := c.balanced(n, seed)
-		return rows, asError(broken)
-	})
-}
-
-func (s *Selection) parted(method string, choose func() (a, b []int, err error)) (first, second *Selection) {
-	if s.Err() != nil {
-		return s, s
-	}
-	a, b, err := choose()
-	if err != nil {
-		e := s.failed(method, err)
-		return e, e
-	}
-	return s.view(a), s.view(b)
-}
-
-func (s *Selection) picked(method string, choose func() ([]int, error)) *Selection {
-	if s.Err() != nil {
-		return s
-	}
-	rows, err := choose()
-	if err != nil {
-		return s.failed(method, err)
-	}
-	return s.view(rows)
-}
-
-func (t *Table) parted(method string, choose func() (a, b []int, err error)) (first, second *Table) {
-	if t.Err() != nil {
-		return t, t
-	}
-	a, b, err := choose()
-	if err != nil {
-		e := t.with("%s: %v", method, err)
-		return e, e
-	}
-	return t.Select(a), t.Select(b)
-}
-
-func (t *Table) picked(method string, choose func() ([]int, error)) *Table {
-	if t.Err() != nil {
-		return t
-	}
-	rows, err := choose()
-	if err != nil {
-		return t.with("%s: %v", method, err)
-	}
-	return t.Select(rows)
-}
-
-// chooser is what rows are chosen from by a column.
-type chooser interface {
-	Len() int
-	integers(column string) (v []int64, named string, err error)
-}
-
-// rule is one that a choice breaks.
-type rule string
-
-func (r rule) Error() string { return string(r) }
-
-// asError is nil for no rule.
-func asError(broken string) error {
-	if broken == "" {
-		return nil
-	}
-	return rule(broken)
-}
-
-// classesBy returns the rows of each value of a column.
-func classesBy(c chooser, column string) (*classes, error) {
-	v, named, err := c.integers(column)
-	if err != nil {
-		return nil, err
-	}
-	of := newClasses(named, len(v), func(i int) int64 { return v[i] })
-	of.names = classNames(c, column)
-	return of, nil
-}
-
-// classNames are the classes that the schema of rows has, nil if it has none for the column.
-func classNames(rows any, column string) []string {
-	if s, ok := rows.(interface{ Schema() *Schema }); ok && column == Label.column() {
-		return s.Schema().Classes()
-	}
-	return nil
+	return picked(s, "Balanced", func() ([]int, error) { return balanced(s, column, n, seed) })
 }

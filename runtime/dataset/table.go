@@ -25,6 +25,9 @@ type column struct {
 	i64   []int64
 	u8    []uint8
 	file  string // that it was read from, "" for none
+
+	unlabelled bool  // by Unlabel,
+	kept       []int // which left the labels of these rows of the memory
 }
 
 func makeColumn(c Column, rows int) column {

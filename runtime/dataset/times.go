@@ -9,12 +9,12 @@ import (
 // table's order: for a test on what came later than all that was trained on.
 // Errors (of both): the column is not of single int64 values; all rows are on one side.
 func (t *Table) SplitAt(column string, time int64) (before, after *Table) {
-	return t.parted("SplitAt", func() ([]int, []int, error) { return splitAt(t, column, time) })
+	return parted(t, "SplitAt", func() ([]int, []int, error) { return splitAt(t, column, time) })
 }
 
 // SplitAt is [Table.SplitAt].
 func (s *Selection) SplitAt(column string, time int64) (before, after *Selection) {
-	return s.parted("SplitAt", func() ([]int, []int, error) { return splitAt(s, column, time) })
+	return parted(s, "SplitAt", func() ([]int, []int, error) { return splitAt(s, column, time) })
 }
 
 func splitAt(c chooser, column string, time int64) (a, b []int, err error) {
@@ -45,12 +45,12 @@ func beside(v []int64, first func(int64) bool) (a, b []int) {
 // ones, each in the table's order. Rows of one time are on one side.
 // Errors (of both): the fraction is not between 0 and 1; the column is not of single int64 values; all rows have one time.
 func (t *Table) SplitByTime(column string, fraction float64) (before, after *Table) {
-	return t.parted("SplitByTime", func() ([]int, []int, error) { return splitByTime(t, column, fraction) })
+	return parted(t, "SplitByTime", func() ([]int, []int, error) { return splitByTime(t, column, fraction) })
 }
 
 // SplitByTime is [Table.SplitByTime].
 func (s *Selection) SplitByTime(column string, fraction float64) (before, after *Selection) {
-	return s.parted("SplitByTime", func() ([]int, []int, error) { return splitByTime(s, column, fraction) })
+	return parted(s, "SplitByTime", func() ([]int, []int, error) { return splitByTime(s, column, fraction) })
 }
 
 func splitByTime(c chooser, column string, fraction float64) (a, b []int, err error) {

@@ -20,8 +20,8 @@ type WindowOptions struct {
 	Of Source
 	// ChannelsFirst makes windows f32[channels length], as convolutions want them, in place of f32[length channels].
 	ChannelsFirst bool
-	// Pad makes one window of a recording that is shorter than Length, with zeros after its end. Without it such a recording is an
-	// error.
+	// Pad makes one window of a recording that is shorter than Length. After its end a column that may be Missing has NaN, which is
+	// no value, and any other column 0. Without Pad such a recording is an error.
 	Pad bool
 	// Log is told what was padded or left out; nil means slog.Default.
 	Log *slog.Logger
@@ -158,7 +158,7 @@ func (w *windows) cut(s *Selection, o WindowOptions) error {
 			if named != "" {
 				of = fmt.Sprintf("the recording where %s is %d", named, r)
 			}
-			return rule(fmt.Sprintf("row %d: %s has %d steps, fewer than the %d of a window; Pad makes a window of it with zeros after its end", lo, of, n, w.length))
+			return rule(fmt.Sprintf("row %d: %s has %d steps, fewer than the %d of a window; Pad makes a window of it, with no values or zeros after its end", lo, of, n, w.length))
 		case n < w.length:
 			if w.short == nil {
 				w.short = map[int]int{}
@@ -197,7 +197,7 @@ func (w *windows) note(o WindowOptions, recordings, left int) {
 		log = slog.Default()
 	}
 	log.Info("dataset: windows", "windows", len(w.starts), "recordings", recordings, "steps left out at their ends", left,
-		"recordings shorter than a window, padded with zeros", len(w.short), "recordings without steps", absent)
+		"recordings shorter than a window, padded", len(w.short), "recordings without steps", absent)
 }
 
 func (w *windows) Len() int                 { return len(w.starts) }
@@ -307,9 +307,13 @@ func (w *windows) read(index []int, dst Rows, padded bool) error {
 		for k, i := range index {
 			n := w.has(i)
 			window, steps := to.part(k, k+1), from.part(0, n)
-			lay(window.f32, steps.f32, c.Width(), w.length, w.first)
-			lay(window.i64, steps.i64, c.Width(), w.length, w.first)
-			lay(window.u8, steps.u8, c.Width(), w.length, w.first)
+			none := float32(0)
+			if c.Missing {
+				none = noValue
+			}
+			lay(window.f32, steps.f32, none, c.Width(), w.length, w.first)
+			lay(window.i64, steps.i64, 0, c.Width(), w.length, w.first)
+			lay(window.u8, steps.u8, 0, c.Width(), w.length, w.first)
 			from = from.rest(n)
 		}
 	}
@@ -327,10 +331,15 @@ func (w *windows) has(i int) int {
 // rest is a column from a row on.
 func (c column) rest(row int) column { return c.part(row, c.values()/c.width) }
 
-// lay makes a window of its steps, each of so many values, with zeros after them.
-func lay[T float32 | int64 | uint8](window, steps []T, width, length int, channelsFirst bool) {
+// lay makes a window of its steps, each of so many values, with none after them.
+func lay[T float32 | int64 | uint8](window, steps []T, none T, width, length int, channelsFirst bool) {
+	fill := func(rest []T) {
+		for i := range rest {
+			rest[i] = none
+		}
+	}
 	if !channelsFirst {
-		clear(window[copy(window, steps):])
+		fill(window[copy(window, steps):])
 		return
 	}
 	for c := range width {
@@ -342,6 +351,6 @@ func lay[T float32 | int64 | uint8](window, steps []T, width, length int, channe
 		for t := range n {
 			channel[t] = steps[t*width+c]
 		}
-		clear(channel[n:])
+		fill(channel[n:])
 	}
 }

@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
 	"math"
 	"os"
@@ -194,6 +195,38 @@ func TestWindowsInUse(t *testing.T) {
 	}
 }
 
+// TestWindowsPadWithNoValue: after the end of a short recording a column that may be missing has no values, and others have zeros,
+// also in memory that was used before.
+func TestWindowsPadWithNoValue(t *testing.T) {
+	steps := must(NewTable(
+		Data{Column: Column{Name: "x", DType: F32, Shape: []int{2}, Missing: true}, F32: []float32{1, 2, 3, noValue, 5, 6, 7, 8, 9, 10}},
+		Data{Column: Column{Name: "z", DType: F32}, F32: []float32{1, 2, 3, 4, 5}},
+		Data{Column: Column{Name: "recording", DType: I64}, I64: []int64{0, 0, 0, 1, 1}}))
+	for first, want := range map[bool]string{
+		false: "[1 2 3 NaN 5 6 7 8 9 10 NaN NaN]",
+		true:  "[1 3 5 2 NaN 6 7 9 NaN 8 10 NaN]",
+	} {
+		w := Windows(steps, WindowOptions{Length: 3, Recording: "recording", ChannelsFirst: first, Pad: true, Log: quietLog()})
+		for _, got := range []*Table{collected(t, w), collected(t, w.Select([]int{0, 1}))} {
+			if x, z := fmt.Sprint(got.F32("x")), fmt.Sprint(got.F32("z")); x != want || z != "[1 2 3 4 5 0]" {
+				t.Errorf("channels first %v: x is %s, z is %s", first, x, z)
+			}
+		}
+		used := batches(t, w, 1, true)
+		for epoch := range 4 {
+			if err := used.Epoch(epoch); err != nil {
+				t.Fatal(err)
+			}
+			for batch, ok, err := used.Next(t.Context()); ok || err != nil; batch, ok, err = used.Next(t.Context()) {
+				whole := collected(t, w).Select(batch.Index)
+				if err != nil || fmt.Sprint(batch.F32("x")) != fmt.Sprint(whole.F32("x")) {
+					t.Fatalf("window %v: %v, %v", batch.Index, batch.F32("x"), err)
+				}
+			}
+		}
+	}
+}
+
 func TestWindowsAllocateNothing(t *testing.T) {
 	for _, first := range []bool{false, true} {
 		b := batches(t, Windows(recorded(t, 2500, 1500), WindowOptions{Length: 8, Stride: 4, Recording: "recording", ChannelsFirst: first, Log: quietLog()}), 2, true)
@@ -215,7 +248,7 @@ func TestWindowsNote(t *testing.T) {
 	var out bytes.Buffer
 	of, _ := NewTable(Data{Column: Column{Name: "z", DType: I64}, I64: make([]int64, 5)})
 	Windows(recorded(t, 9, 2, 8), WindowOptions{Length: 4, Stride: 2, Recording: "recording", Of: of, Pad: true, Log: slog.New(slog.NewTextHandler(&out, nil))})
-	for _, want := range []string{"windows=7", "recordings=3", `"steps left out at their ends"=1`, `padded with zeros"=1`, `"recordings without steps"=2`} {
+	for _, want := range []string{"windows=7", "recordings=3", `"steps left out at their ends"=1`, `shorter than a window, padded"=1`, `"recordings without steps"=2`} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the note %s lacks %s", out.String(), want)
 		}

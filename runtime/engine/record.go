@@ -87,8 +87,9 @@ type Recipe struct {
 
 // Judge is a metric by which the best epoch was chosen.
 type Judge struct {
-	Name string `json:"name"`
-	Text string `json:"text"` // text form of the value and, if it has one, of its weight
+	Name   string  `json:"name"`
+	Text   string  `json:"text,omitempty"`   // text form of the value and, if it has one, of its weight,
+	Values Numbers `json:"values,omitempty"` // or, of a metric that Go code computes, what it was after each epoch
 }
 
 // Epochs returns the number of epochs that the settings allow, or 0 if they do not say.
@@ -98,11 +99,4 @@ func (r *Recipe) Epochs() int {
 		return 0
 	}
 	return s.Epochs
-}
-
-// Rows identifies rows.
-type Rows struct {
-	Rows   int    `json:"rows"`
-	Hash   string `json:"hash"`             // of the rows
-	Chosen []int  `json:"chosen,omitempty"` // their numbers in a table, if they were chosen from one
 }

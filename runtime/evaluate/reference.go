@@ -136,10 +136,10 @@ func tableNames(s *dataset.Schema) map[string][]dataset.Field {
 		switch f.Kind {
 		case dataset.Number, dataset.Date:
 			for range f.Places() {
-				all["numeric"], numeric = append(all["numeric"], dataset.Field{Name: numeric[0], Unit: f.Unit}), numeric[1:]
+				all[s.Column(f.Kind)], numeric = append(all[s.Column(f.Kind)], dataset.Field{Name: numeric[0], Unit: f.Unit}), numeric[1:]
 			}
 		case dataset.Category:
-			all["categorical"] = append(all["categorical"], f)
+			all[s.Column(f.Kind)] = append(all[s.Column(f.Kind)], f)
 		}
 	}
 	return all

@@ -39,8 +39,7 @@ func (r *run) recipe(ctx context.Context, st *step, p *engine.Phase) error {
 
 // given identifies rows of the user.
 func (r *run) given(ctx context.Context, src dataset.Source) (engine.Rows, error) {
-	hash, err := r.rowsHash(ctx, src)
-	return engine.Rows{Rows: src.Len(), Hash: hash, Chosen: dataset.Chosen(src)}, err
+	return engine.RowsOf(src, func(src dataset.Source) (string, error) { return r.rowsHash(ctx, src) })
 }
 
 // Recorded is a program made from a record.
@@ -136,9 +135,11 @@ func (a *Recorded) step(p engine.Phase, trained map[string]bool, rows func(engin
 		}
 	}
 	if c.Judge != nil {
-		vs, err := a.parser.Values(c.Judge.Text)
-		if err != nil {
-			return st, fmt.Errorf("the metric %q: %w", c.Judge.Name, err)
+		var vs []*spec.Value
+		if c.Judge.Text != "" || len(c.Judge.Values) == 0 {
+			if vs, err = a.parser.Values(c.Judge.Text); err != nil {
+				return st, fmt.Errorf("the metric %q: %w", c.Judge.Name, err)
+			}
 		}
 		m, err := train.Judged(c.Judge, vs)
 		if err != nil {

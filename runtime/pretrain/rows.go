@@ -49,6 +49,9 @@ func (s *step) rowsFit() error {
 			}
 		}
 		for _, m := range s.opt.Metrics {
+			if m.Value == nil { // one that a record has the numbers of
+				continue
+			}
 			g, _, err := spec.GraphOf("metric", m.Value)
 			if err != nil {
 				return err

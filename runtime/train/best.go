@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/spec"
 )
 
@@ -121,4 +122,29 @@ func (o *Options) judge() *Metric {
 func (t *Trainer) unjudged(e *Epoch) error {
 	b := t.opt.BestBy
 	return fmt.Errorf("train: epoch %d: %q of the validation rows is %v, so the best epoch cannot be chosen by it (Options.BestBy)%s", e.Number, b.name, b.of(e), t.lastGood())
+}
+
+// computed are the metrics that are measured.
+func (o *Options) computed() []Metric {
+	return slices.DeleteFunc(slices.Clone(o.Metrics), func(x Metric) bool { return x.recorded != nil })
+}
+
+// recorded gives an epoch the metrics that a record has.
+//
+// Errors: the record ends before the epoch.
+func (o *Options) recorded(e *Epoch) error {
+	for _, x := range o.Metrics {
+		if x.recorded == nil {
+			continue
+		}
+		if e.Number > len(x.recorded) {
+			return fmt.Errorf("train: the record has the metric %q up to epoch %d, and this is epoch %d: the training parts from its record", x.Name, len(x.recorded), e.Number)
+		}
+		m := e.measured()
+		if m.Metrics == nil {
+			m.Metrics = engine.Metrics{}
+		}
+		m.Metrics[x.Name] = x.recorded[e.Number-1]
+	}
+	return nil
 }

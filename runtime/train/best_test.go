@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -296,4 +297,39 @@ func TestOverTrainingRows(t *testing.T) {
 	if got := r.Last().Train.Metrics["rows"]; got != 150*12 {
 		t.Errorf("got %v numbers", got)
 	}
+}
+
+// TestRecordedMetric: of a metric that Go code computes a recipe has the numbers, which choose the same epoch, also where a
+// training goes on, and end where the record does.
+func TestRecordedMetric(t *testing.T) {
+	by := Greatest("distance")
+	r := judgedBy(t, by, func(o *Options) { o.Patience = 2 })
+	c := r.recipe()
+	if c.Judge == nil || c.Judge.Text != "" || len(c.Judge.Values) != len(r.History) {
+		t.Fatalf("the judge is %+v of %d epochs, and the recipe lacks %q", c.Judge, len(r.History), c.Lacks)
+	}
+	m, err := Judged(c.Judge, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for _, epochs := range []int{1, r.opt.Epochs} {
+		again := judgedBy(t, by, func(o *Options) { o.Patience, o.Metrics, o.Dir, o.Epochs = 2, []Metric{m}, dir, epochs })
+		if epochs == 1 {
+			continue
+		}
+		if again.Best != r.Best || len(again.History) != len(r.History) {
+			t.Errorf("best is epoch %d of %d, was %d of %d", again.Best, len(again.History), r.Best, len(r.History))
+		}
+		for name, w := range r.params {
+			if !slices.Equal(again.params[name], w) {
+				t.Errorf("%s has other bits", name)
+			}
+		}
+	}
+	x := newMeasurable()
+	o := options()
+	o.Valid, o.BestBy, o.Metrics, o.Epochs = rows(20), by, []Metric{{Name: "distance", recorded: c.Judge.Values[:1]}}, 3
+	_, err = Fit(context.Background(), x.Model, rows(150), o)
+	wantError(t, err, `the record has the metric "distance" up to epoch 1, and this is epoch 2: the training parts from its record`)
 }

@@ -87,6 +87,10 @@ func (o *Options) decides(m *spec.Model, starts []InitReport) (checkpoint.Facts,
 	}
 	l = append(l, own...)
 	for _, x := range o.Metrics {
+		if x.recorded != nil {
+			l.Add(fmt.Sprintf("the recorded metric %q", x.Name), x.recorded)
+			continue
+		}
 		of := []*spec.Value{x.Value}
 		if x.Weight != nil {
 			of = append(of, x.Weight)

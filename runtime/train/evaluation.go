@@ -36,7 +36,7 @@ type part struct {
 }
 
 func newEvaluation(t *Trainer, src dataset.Source, losses bool) (_ *evaluation, err error) {
-	e := &evaluation{names: t.sumNames, metric: t.opt.Metrics, store: t.store, show: func() {}}
+	e := &evaluation{names: t.sumNames, metric: t.opt.computed(), store: t.store, show: func() {}}
 	if t.opt.ValidAverage {
 		e.store = engine.NewStore(t.prog.Train.Segments, nil, t.prog.Train.States...)
 		e.show = func() { t.average(e.store) }

@@ -99,6 +99,8 @@ type Metric struct {
 
 	labels *spec.Value // of OverRows,
 	over   *wholeRows  // nil for a mean
+
+	recorded []float64 // after each epoch, of a metric that a recipe has no more of
 }
 
 // Update describes an update that was just made.
@@ -192,6 +194,7 @@ func (o *Options) check(m *spec.Model) error {
 			bad("metric %q has the name of a loss, whose record it would replace; give it another", x.Name)
 		case seen[x.Name]:
 			bad("two metrics are named %q", x.Name)
+		case x.recorded != nil: // nothing is computed
 		case x.Value == nil:
 			bad("metric %q has no value", x.Name)
 		case x.Value.Err() != nil:

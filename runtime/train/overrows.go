@@ -20,8 +20,8 @@ import (
 // are refused. The function is called once for each epoch, and must not keep the slices. An error of it ends the training.
 //
 // The name and the graphs of value and labels are part of what decides a result; the function itself is Go code, of which no
-// checkpoint can tell whether it is still the same. If [Options.BestBy] goes by such a metric, `lamina reproduce` says that
-// it cannot repeat the choice.
+// checkpoint can tell whether it is still the same. If [Options.BestBy] goes by such a metric, the record of the training has its
+// numbers: `lamina reproduce` chooses by these again, and says so.
 func OverRows[L int | float64](name string, value, labels *spec.Value, of func(scores []float64, labels []L) (float64, error)) Metric {
 	var zero L
 	m := Metric{Name: name, Value: value, labels: labels, over: &wholeRows{want: ir.F32}}

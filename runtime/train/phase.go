@@ -50,7 +50,7 @@ func (r *Result) After(program string, rows dataset.Source, phases ...Earlier) *
 	out.earlier = slices.Clone(phases)
 	out.program, out.rows = program, rows
 	if !sameSource(rows, r.rows) {
-		out.measured = &measured{}
+		out.measured = &measured{hashes: map[dataset.Source]string{}}
 	}
 	return &out
 }
@@ -120,7 +120,7 @@ func (r *Result) phase() (engine.Phase, error) {
 	for _, i := range r.starts {
 		start = append(start, engine.Start{Pattern: i.Pattern, Loaded: i.Loaded, Hash: i.Hash, Phases: i.Phases})
 	}
-	recipe := r.recipe(hash)
+	recipe := r.recipe()
 	precision := ""
 	if r.opt.Precision.Narrow() {
 		precision = r.opt.Precision.String()

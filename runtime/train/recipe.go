@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -19,10 +18,13 @@ import (
 )
 
 // recipe returns what trains the phase again. What it cannot say it says that it lacks.
-func (r *Result) recipe(hash string) *engine.Recipe {
-	c := &engine.Recipe{Data: engine.Rows{Rows: r.rows.Len(), Hash: hash, Chosen: dataset.Chosen(r.rows)}, Trail: trails(r.History)}
+func (r *Result) recipe() *engine.Recipe {
+	c := &engine.Recipe{Trail: trails(r.History)}
 	lack := func(format string, a ...any) { c.Lacks = append(c.Lacks, fmt.Sprintf(format, a...)) }
 	var err error
+	if c.Data, err = engine.RowsOf(r.rows, r.measured.hashOf); err != nil {
+		lack("the training rows: %v", err)
+	}
 	if c.Model, err = r.model.Text(); err != nil {
 		lack("the model: %v", err)
 	}
@@ -38,7 +40,7 @@ func (r *Result) recipe(hash string) *engine.Recipe {
 		s.BestBy = ""
 	}
 	if m := r.opt.judge(); m != nil {
-		if c.Judge, err = m.judgement(); err != nil {
+		if c.Judge, err = m.judgement(r.History); err != nil {
 			lack("the metric %q, by which the best epoch was chosen, %v", m.Name, err)
 		}
 	}
@@ -51,39 +53,26 @@ func (r *Result) recipe(hash string) *engine.Recipe {
 	if len(r.opt.Kernels) > 0 {
 		lack("kernels of ops of another module")
 	}
-	if how := dataset.Drawn(r.rows); how != "" {
-		lack("the rows are a mix, in each batch %s, and the record has no hash of each source", how)
-	}
-	if v := r.opt.Valid; v != nil {
-		rows := &engine.Rows{Rows: v.Len(), Chosen: dataset.Chosen(v)}
-		if rows.Hash, err = r.validHash(); err != nil {
+	if r.opt.Valid != nil {
+		rows, err := engine.RowsOf(r.opt.Valid, r.measured.hashOf)
+		if err != nil {
 			lack("the validation rows: %v", err)
 		}
-		c.Valid = rows
+		c.Valid = &rows
 	}
 	return c
 }
 
-// validHash is the hash of the validation rows.
-func (r *Result) validHash() (string, error) {
-	r.measured.mu.Lock()
-	defer r.measured.mu.Unlock()
-	if r.measured.valid == "" {
-		h, err := dataset.Hash(r.opt.Valid)
-		if err != nil {
-			return "", err
-		}
-		r.measured.valid = h
-	}
-	return r.measured.valid, nil
-}
-
-// judgement is what repeats the metric.
+// judgement is what repeats the choice by the metric: its graph or, of one that Go code computes over all rows, its numbers.
 //
 // Errors: what cannot be repeated of it, for a sentence that it begins.
-func (x *Metric) judgement() (*engine.Judge, error) {
-	if x.over != nil {
-		return nil, errors.New("is computed over all rows by Go code")
+func (x *Metric) judgement(history []Epoch) (*engine.Judge, error) {
+	if x.over != nil || x.recorded != nil {
+		j := &engine.Judge{Name: x.Name}
+		for i := range history {
+			j.Values = append(j.Values, history[i].metric(x.Name))
+		}
+		return j, nil
 	}
 	of := []*spec.Value{x.Value}
 	if x.Weight != nil {
@@ -102,10 +91,14 @@ func (x *Metric) judgement() (*engine.Judge, error) {
 }
 
 // Judged returns the metric that a recipe says the best epoch was chosen by. values are those of its text: what is measured
-// and, if there are two, the weight.
+// and, if there are two, the weight. Of one that [OverRows] made, the recipe has no text but the numbers, which take the place
+// of the function.
 //
 // Errors: another number of values.
 func Judged(j *engine.Judge, values []*spec.Value) (Metric, error) {
+	if j.Text == "" && len(j.Values) > 0 {
+		return Metric{Name: j.Name, recorded: j.Values}, nil
+	}
 	switch len(values) {
 	case 1:
 		return Metric{Name: j.Name, Value: values[0]}, nil

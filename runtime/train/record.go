@@ -56,23 +56,43 @@ func newRecord(r *Result) (engine.Record, error) {
 // many Nets and phases ask.
 type measured struct {
 	mu      sync.Mutex
-	hash    string
-	valid   string // hash of the validation rows
+	hashes  map[dataset.Source]string
 	columns map[string]engine.Range
 }
 
-// dataHash is the hash of the rows.
-func (r *Result) dataHash() (string, error) {
-	r.measured.mu.Lock()
-	defer r.measured.mu.Unlock()
-	if r.measured.hash == "" {
-		h, err := dataset.Hash(r.rows)
-		if err != nil {
-			return "", err
-		}
-		r.measured.hash = h
+func newMeasured(t *Trainer) *measured {
+	m := &measured{hashes: map[dataset.Source]string{}}
+	if t.opt.Valid != nil {
+		m.keep(t.opt.Valid, t.validHash)
 	}
-	return r.measured.hash, nil
+	m.keep(t.rows, t.hash)
+	return m
+}
+
+// keep remembers a hash, of a source that can be told from others.
+func (m *measured) keep(src dataset.Source, hash string) {
+	if hash != "" && reflect.ValueOf(src).Comparable() {
+		m.hashes[src] = hash
+	}
+}
+
+// dataHash is the hash of the rows.
+func (r *Result) dataHash() (string, error) { return r.measured.hashOf(r.rows) }
+
+// hashOf is the hash of rows.
+func (m *measured) hashOf(src dataset.Source) (string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if reflect.ValueOf(src).Comparable() {
+		if h, ok := m.hashes[src]; ok {
+			return h, nil
+		}
+	}
+	h, err := dataset.Hash(src)
+	if err == nil {
+		m.keep(src, h)
+	}
+	return h, err
 }
 
 // columns are the ranges of the rows.

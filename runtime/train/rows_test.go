@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"testing"
 
 	"github.com/lamina-ml/lamina/runtime/dataset"
@@ -152,8 +151,17 @@ func TestMixedResume(t *testing.T) {
 	_, err = Fit(context.Background(), mixModel(), collected, o)
 	wantError(t, err, "the mix of the training rows was 8 of 40 rows and 32 of 150, is not set")
 	phases, err := r.Phases()
-	if err != nil || len(phases) != 1 || phases[0].Batch != 40 || len(phases[0].Recipe.Lacks) != 1 || !strings.Contains(phases[0].Recipe.Lacks[0], "8 of 40 rows and 32 of 150") {
-		t.Errorf("the record is %+v, %v", phases, err)
+	if err != nil || len(phases) != 1 || phases[0].Batch != 40 || len(phases[0].Recipe.Lacks) != 0 {
+		t.Fatalf("the record is %+v, %v", phases, err)
+	}
+	for i, src := range []dataset.Source{few, rest} {
+		want, err := dataset.Hash(src)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if part := phases[0].Recipe.Data.Mix[i]; part.Count != []int{8, 32}[i] || part.Rows.Rows != src.Len() || part.Hash != want {
+			t.Errorf("source %d of the mix is recorded as %+v", i+1, part)
+		}
 	}
 }
 

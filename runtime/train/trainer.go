@@ -398,6 +398,9 @@ func (t *Trainer) epoch(ctx context.Context) (Epoch, error) {
 	if e.Validated && !finite(e.Valid.Loss) {
 		return Epoch{}, t.invalid(e.Valid.Loss)
 	}
+	if err := t.opt.recorded(&e); err != nil {
+		return Epoch{}, err
+	}
 	if t.eval != nil && !finite(t.opt.BestBy.of(&e)) {
 		return Epoch{}, t.unjudged(&e)
 	}
@@ -485,7 +488,7 @@ func (t *Trainer) Done() (*Result, error) {
 		return nil, t.err
 	}
 	r := &Result{model: t.model, prog: t.prog, rows: t.rows, opt: t.opt, kernels: t.kernels(), starts: t.state.InitFrom,
-		measured: &measured{hash: t.hash, valid: t.validHash}, History: append([]Epoch{}, t.state.History...), Best: t.state.Best}
+		measured: newMeasured(t), History: append([]Epoch{}, t.state.History...), Best: t.state.Best}
 	result := t.best
 	if result.params == nil || t.opt.KeepLast {
 		t.keep(&result)

@@ -1,0 +1,42 @@
+package engine
+
+import "github.com/lamina-ml/lamina/runtime/dataset"
+
+// Rows identifies rows.
+type Rows struct {
+	Rows       int                  `json:"rows"`
+	Hash       string               `json:"hash"`                 // of the rows
+	Chosen     []int                `json:"chosen,omitempty"`     // their numbers in a table, if they were chosen from one
+	Columns    []string             `json:"columns,omitempty"`    // names
+	Unlabelled []dataset.Unlabelled `json:"unlabelled,omitempty"` // what Unlabel did to them
+	Mix        []Part               `json:"mix,omitempty"`        // the sources, if batches have rows of two
+}
+
+// Part is one of the sources of a mix.
+type Part struct {
+	Count int `json:"count"` // rows of each batch
+	Rows
+}
+
+// RowsOf identifies the rows of a source. hash gives the hash of a source; nil is dataset.Hash.
+//
+// Errors: those of hash.
+func RowsOf(src dataset.Source, hash func(dataset.Source) (string, error)) (Rows, error) {
+	if hash == nil {
+		hash = dataset.Hash
+	}
+	r := Rows{Rows: src.Len(), Chosen: dataset.Chosen(src), Unlabelled: dataset.Unlabellings(src)}
+	for _, c := range src.Columns() {
+		r.Columns = append(r.Columns, c.Name)
+	}
+	for _, p := range dataset.Parts(src) {
+		part, err := RowsOf(p.Source, nil)
+		if err != nil {
+			return r, err
+		}
+		r.Mix = append(r.Mix, Part{p.Rows, part})
+	}
+	var err error
+	r.Hash, err = hash(src)
+	return r, err
+}
