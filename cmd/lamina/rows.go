@@ -90,17 +90,22 @@ func readTable(ctx context.Context, schema *dataset.Schema, file, labels string)
 			column = "target"
 		}
 	}
-	s.Fields = slices.DeleteFunc(s.Fields, func(f dataset.Field) bool {
+	wanted := func(f dataset.Field) bool {
 		switch f.Kind {
 		case dataset.Number, dataset.Category, dataset.Date:
-			return false
+			return true
 		case dataset.Label:
-			return column != "y"
+			return column == "y"
 		case dataset.Target:
-			return column != "target" || labels != "target" && labels != f.Name
+			return column == "target" && (labels == "target" || labels == f.Name)
 		}
-		return true
-	})
+		return false
+	}
+	for i, f := range s.Fields {
+		if !wanted(f) { // the file may have it, and then it is no column that the schema lacks
+			s.Fields[i] = dataset.Field{Name: f.Name, Kind: dataset.Ignored}
+		}
+	}
 	if rows, err = bySchema(ctx, s, file); err != nil {
 		return nil, nil, fmt.Errorf("by the schema of the bundle: %w", absent(file, err))
 	}
@@ -116,10 +121,15 @@ func readTable(ctx context.Context, schema *dataset.Schema, file, labels string)
 
 // bySchema reads a .csv, .jsonl or .parquet file by a schema.
 func bySchema(ctx context.Context, s *dataset.Schema, file string) (*dataset.Table, error) {
+	return s.Read(ctx, recordsOf(s, file))
+}
+
+// recordsOf are the records of such a file.
+func recordsOf(s *dataset.Schema, file string) dataset.Records {
 	if extension(file) == ".parquet" {
-		return s.Read(ctx, parquet.Records(file))
+		return parquet.Records(file)
 	}
-	return s.Read(ctx, s.Records(file))
+	return s.Records(file)
 }
 
 // readFile reads a file for an input, or, if that is "", for all. If it has a column of the name labels, that is the truth.

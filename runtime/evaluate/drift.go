@@ -58,6 +58,9 @@ type Shift struct {
 	Tests []Test  `json:"tests"`
 	Moved bool    `json:"moved"`
 	Says  string  `json:"says,omitempty"` // what moved, in plain words
+	// Unseen are the texts of a category that the reference does not have, most frequent first, where [Drift.NameUnseen] was
+	// told them: rows of ids do not have them.
+	Unseen []dataset.TextCount `json:"unseen,omitempty"`
 }
 
 // Test is one question that is asked of a place: "numbers" or "ids", how they are distributed among rows that have one;
@@ -228,6 +231,40 @@ func (w *Watch) Drift(o DriftOptions) (*Drift, error) {
 		}
 	}
 	return d, nil
+}
+
+// NewTexts returns the categories of a table in which more values came that the reference does not have, each with the texts that
+// it has: what dataset.Schema.Unknown takes to find the new ones, for [Drift.NameUnseen].
+func (d *Drift) NewTexts(r *Reference) map[string][]string {
+	known := map[string][]string{}
+	for k, p := range d.Places {
+		moved := slices.ContainsFunc(p.Tests, func(t Test) bool { return t.Of == "unseen" && t.Moved })
+		if k < len(r.Places) && r.Places[k].Table && !p.Output && moved {
+			known[p.Name] = slices.DeleteFunc(slices.Clone(r.Places[k].Texts), func(text string) bool { return text == "" })
+		}
+	}
+	return known
+}
+
+// NameUnseen says which texts the values are that the reference does not have, by the name of the category, most frequent first.
+func (d *Drift) NameUnseen(texts map[string][]dataset.TextCount) {
+	const most = 3
+	for k := range d.Places {
+		p := &d.Places[k]
+		if p.Unseen = texts[p.Name]; p.Output || !p.Moved || len(p.Unseen) == 0 {
+			continue
+		}
+		var names []string
+		for _, t := range p.Unseen[:min(most, len(p.Unseen))] {
+			names = append(names, fmt.Sprintf("%q %d times", t.Text, t.Rows))
+		}
+		if n := len(p.Unseen) - len(names); n > 0 {
+			names = append(names, fmt.Sprintf("%d more", n))
+		}
+		says := p.Says + "; new: " + strings.Join(names, ", ")
+		d.Moved[slices.Index(d.Moved, p.Says)] = says
+		p.Says = says
+	}
 }
 
 // shift asks everything of a place.
