@@ -111,6 +111,9 @@ func parseFloat32(b []byte, decimal byte) (float32, fault) {
 	return v, 0
 }
 
+// literal reports whether a text may be a number in Go's source alone: 12_34, which in a file is a code.
+func literal(text string) bool { return strings.IndexByte(text, '_') >= 0 }
+
 // parseAnyFloat32 is parseFloat32 of what is not short.
 func parseAnyFloat32(b []byte, decimal byte) (float32, fault) {
 	if len(b) == 0 {
@@ -133,6 +136,8 @@ func parseAnyFloat32(b []byte, decimal byte) (float32, fault) {
 	}
 	v, err := strconv.ParseFloat(text, 32)
 	switch {
+	case literal(text):
+		return 0, isText
 	case errors.Is(err, strconv.ErrRange):
 		return 0, isBeyond
 	case err != nil:
@@ -185,7 +190,7 @@ func parseWhole(b []byte) (int64, error) {
 	}
 	const exact = 1 << 53 // whole numbers beyond are rounded as floats
 	f, err := strconv.ParseFloat(text, 64)
-	if err != nil || f != math.Trunc(f) || math.Abs(f) >= exact {
+	if err != nil || literal(text) || f != math.Trunc(f) || math.Abs(f) >= exact {
 		return 0, fmt.Errorf("%q is not a whole number", clip(string(b)))
 	}
 	return int64(f), nil
@@ -193,8 +198,9 @@ func parseWhole(b []byte) (int64, error) {
 
 // isNumber reports whether a field is a number, however large.
 func isNumber(b []byte) bool {
-	v, err := strconv.ParseFloat(unsafe.String(unsafe.SliceData(b), len(b)), 64)
-	return (err == nil || errors.Is(err, strconv.ErrRange)) && !math.IsNaN(v)
+	text := unsafe.String(unsafe.SliceData(b), len(b))
+	v, err := strconv.ParseFloat(text, 64)
+	return (err == nil || errors.Is(err, strconv.ErrRange)) && !math.IsNaN(v) && !literal(text)
 }
 
 // clip keeps an error short whatever the file holds.
