@@ -22,8 +22,9 @@ func driftCommand() *cobra.Command {
 		Long: `Runs rows through a bundle's model on Lamina's own engine, and compares each column and
 each output with what drift.json has of the rows that the bundle was written with:
 numbers by the distance of Kolmogorov and Smirnov, categories by a chi-squared test,
-missing and unseen values by Fisher's test, all adjusted for their number. The bundle's
-files are held against their hashes and its stored test sets are replayed first.
+missing and unseen values by Fisher's test, all adjusted for their number. New texts of
+a category are named. The bundle's files are held against their hashes and its stored
+test sets are replayed first.
 
 ` + dataHelp + `
 
@@ -83,7 +84,20 @@ func drift(c *cobra.Command, dir string, data []string, o evaluate.DriftOptions)
 		return nil, err
 	}
 	tellSlow(c, b.Net)
-	return b.Reference.Compare(c.Context(), b.Net, rows, o)
+	d, err := b.Reference.Compare(c.Context(), b.Net, rows, o)
+	if err != nil {
+		return nil, err
+	}
+	known := d.NewTexts(b.Reference)
+	if file, ok := ofTable(data, ports); ok && len(known) > 0 {
+		s := b.Net.Record().Schema
+		texts, err := s.Unknown(c.Context(), recordsOf(s, file), known)
+		if err != nil {
+			return nil, err
+		}
+		d.NameUnseen(texts)
+	}
+	return d, nil
 }
 
 // printDrift prints what moved, then a table of it all.

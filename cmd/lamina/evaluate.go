@@ -45,7 +45,8 @@ What is measured depends on the output and the labels:
   numbers     an output f32[N ...] and what it should be: floats, or --kind numbers
 
 Probabilities are known by the Softmax or Sigmoid that makes them, or by rows that add
-up to 1; --kind and --scale say it instead. A label of -1 is none, and its row is left
+up to 1; --kind and --scale say it instead. Where numbers from 0 to 1 may be either,
+--scale must. A label of -1 is none, and its row is left
 out. Names of classes are those of the bundle's record.
 
 ` + dataHelp + `
@@ -193,6 +194,9 @@ func (e *evaluated) decide(x *evaluate.Outputs, out *ir.Value, classes []string,
 	switch kind := evaluate.Kind(f.kind); {
 	case kind != "":
 		x.Kind = kind
+	case x.Width > 1 && w == 1 && isWhole && e.class && len(classes) > 0 && len(classes) != x.Width:
+		return fmt.Errorf("output %q has %s a row, but the label has %d classes: --output names another output, or --kind says what is to be measured",
+			command.Clean(out.Name), plainly(x.Width, "number"), len(classes))
 	case x.Width > 1 && w == 1 && isWhole:
 		x.Kind = evaluate.Classes
 	case x.Width > 1 && w == x.Width && binary:
@@ -234,6 +238,8 @@ func (e *evaluated) decide(x *evaluate.Outputs, out *ir.Value, classes []string,
 			x.Scale = made
 		case x.Width > 1 && x.Kind == evaluate.Classes && evaluate.AreProbabilities(x.Scores, x.Width):
 			x.Scale = evaluate.Probabilities
+		case (x.Width == 1 || x.Kind == evaluate.Labels) && !slices.ContainsFunc(x.Scores, func(v float64) bool { return !(v >= 0 && v <= 1) }):
+			return fmt.Errorf("which scale? the numbers of output %q are all from 0 to 1, but no Softmax or Sigmoid makes them: give --scale probabilities or --scale logits", command.Clean(out.Name))
 		default:
 			x.Scale = evaluate.Logits
 		}

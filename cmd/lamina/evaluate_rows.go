@@ -12,12 +12,14 @@ import (
 	"github.com/lamina-ml/lamina/internal/command"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/engine"
+	"github.com/lamina-ml/lamina/runtime/evaluate"
 )
 
 // evaluated are rows for a net, and the column that has their truth.
 type evaluated struct {
 	rows  *dataset.Table
 	truth *dataset.Table // of one column
+	class bool           // it is the label of a schema, whose -1 is none whatever is measured
 	from  string         // what the truth was read from
 }
 
@@ -44,6 +46,9 @@ func evaluationRows(ctx context.Context, net *engine.Net, data []string, labels 
 	var err error
 	if e.rows, e.truth, err = readRows(ctx, schema, ports, data, labels); err != nil {
 		return nil, err
+	}
+	if _, ok := ofTable(data, ports); ok && schema != nil && e.truth != nil {
+		e.class = e.truth.Columns()[0].DType == dataset.I64
 	}
 	if e.truth == nil {
 		if e.truth, err = readTruth(labels, e.rows); err != nil {
@@ -117,7 +122,7 @@ func (e *evaluated) whole() ([]int, bool) {
 	return out, true
 }
 
-// numbers returns the truth as numbers.
+// numbers returns the truth as numbers, NaN for none.
 func (e *evaluated) numbers() []float64 {
 	var out []float64
 	for _, y := range e.truth.F32(truthColumn) {
@@ -126,6 +131,10 @@ func (e *evaluated) numbers() []float64 {
 	if out == nil {
 		whole, _ := e.whole()
 		for _, y := range whole {
+			if e.class && y == evaluate.None {
+				out = append(out, math.NaN())
+				continue
+			}
 			out = append(out, float64(y))
 		}
 	}

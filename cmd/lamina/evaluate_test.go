@@ -76,6 +76,7 @@ func heads(t *testing.T) string {
 	ship("logits", r, logits)
 	ship("unsure", r, p, p.Then(spec.Unsure(0.6)).Named("unsure"))
 	ship("two", r, p, logits)
+	ship("share", r, p.Then(spec.Slice(0, 1, 2), spec.Sum(0)).Named("share"))
 
 	x = spec.Input("x", 4)
 	tags := x.Then(spec.Dense(2))
@@ -337,6 +338,7 @@ func TestEvaluateRefuses(t *testing.T) {
 		{[]string{"classifier", "--data", at("x.npy"), "--labels", at("y.npy"), "--kind", "things"}, []string{`--kind is classes, labels, numbers or anomalies, got "things"`}},
 		{[]string{"classifier", "--data", at("x.npy"), "--labels", at("y.npy"), "--scale", "odds"}, []string{`--scale is probabilities or logits, got "odds"`}},
 		{[]string{"logits", "--data", at("x.npy"), "--labels", at("y.npy"), "--scale", "probabilities"}, []string{"a probability of row", "it must be from 0 to 1"}},
+		{[]string{"share", "--data", at("x.npy"), "--labels", at("odd.npy"), "--kind", "classes"}, []string{`the numbers of output "share" are all from 0 to 1`, "give --scale probabilities or --scale logits"}},
 		{[]string{"classifier", "--data", at("x.npy"), "--labels", at("y.npy"), "--top", "4"}, []string{"k of a top-k accuracy must be from 1 to 3"}},
 		{[]string{"classifier", "--data", at("x.npy"), "--labels", at("y.npy"), "--level", "95"}, []string{"--level between 0 and 1"}},
 		{[]string{"classifier", "--data", at("x.npy"), "--labels", at("y.npy"), "--output", "z"}, []string{`--output z: the outputs that are f32`, `"species"`}},

@@ -126,10 +126,15 @@ func readTable(ctx context.Context, schema *dataset.Schema, file, labels string)
 
 // bySchema reads a .csv, .jsonl or .parquet file by a schema.
 func bySchema(ctx context.Context, s *dataset.Schema, file string) (*dataset.Table, error) {
+	return s.Read(ctx, recordsOf(s, file))
+}
+
+// recordsOf are the records of such a file.
+func recordsOf(s *dataset.Schema, file string) dataset.Records {
 	if extension(file) == ".parquet" {
-		return s.Read(ctx, parquet.Records(file))
+		return parquet.Records(file)
 	}
-	return s.Read(ctx, s.Records(file))
+	return s.Records(file)
 }
 
 // readData reads a file for an input, or, if that is "", for all. If it has a column of the name labels, that is the truth.

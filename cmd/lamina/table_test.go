@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -109,6 +110,10 @@ func TestTableVerbs(t *testing.T) {
 	if _, err := bundle.Write(t.Context(), at("bundle"), fit.Net(logits), rows, rt); err != nil {
 		t.Fatal(err)
 	}
+	score, three := logits.Then(spec.Softmax(-1), spec.Slice(0, 1, 2), spec.Sum(0)).Named("score"), spec.Concat(0, logits, logits.Then(spec.Slice(0, 0, 1))).Named("three")
+	if _, err := bundle.Write(t.Context(), at("score"), fit.Net(score, three), rows, rt); err != nil {
+		t.Fatal(err)
+	}
 	lamina := func(args ...string) (status int, out string) {
 		var b strings.Builder
 		status = run(args, &b, &b)
@@ -175,6 +180,44 @@ func TestTableVerbs(t *testing.T) {
 	if i := strings.LastIndex(out, "}"); status != 1 || json.Unmarshal([]byte(out[:i+1]), &d) != nil || d.Status != evaluate.Moved || d.Rows != 300 || d.Least != 0 || d.Level != 0.001 {
 		t.Errorf("status %d: %+v", status, d)
 	}
+	want(1, `land: `, "drift", b, "--data", write("new.csv", strings.Replace(strings.ReplaceAll(bare, "Rioja", "Tokaj"), "Baden", "Eger", 40)))
+	status, out = lamina("drift", b, "--data", at("new.csv"), "--json")
+	tokaj := dataset.TextCount{Text: "Tokaj", Rows: strings.Count(bare, "Rioja")}
+	d = evaluate.Drift{}
+	if i := strings.LastIndex(out, "}"); status != 1 || json.Unmarshal([]byte(out[:i+1]), &d) != nil {
+		t.Fatalf("status %d: %s", status, out)
+	}
+	named := fmt.Sprintf("; new: \"Tokaj\" %d times, \"Eger\" 40 times", tokaj.Rows)
+	for _, p := range d.Places {
+		unseen := p.Name == "land"
+		if unseen != (len(p.Unseen) == 2 && p.Unseen[0] == tokaj) || unseen != strings.HasSuffix(p.Says, named) {
+			t.Errorf("%s: %q, %v", p.Name, p.Says, p.Unseen)
+		}
+	}
+	if k := slices.IndexFunc(d.Moved, func(s string) bool { return strings.HasPrefix(s, "land") }); k < 0 || !strings.HasSuffix(d.Moved[k], named) {
+		t.Errorf("moved: %q", d.Moved)
+	}
+
+	// Rows without a label are none, whatever is measured; the label's classes are those of the output.
+	labelled, _ := wines(2, 300, 0, "acid", "sugar", "land", "good")
+	write("labelled.csv", labelled)
+	blank := strings.Replace(strings.Replace(labelled, ",no\n", ",\n", 30), ",yes\n", ",\n", 10)
+	var m evaluate.Measured
+	_, out = lamina("evaluate", at("score"), "--data", write("blank.csv", blank), "--output", "score", "--kind", "numbers", "--json", "--draws", "20")
+	if err := json.Unmarshal([]byte(out), &m); err != nil || len(m.Numbers) != 1 || m.Numbers[0].Rows != 260 {
+		t.Errorf("260 rows have a label: %v\n%s", err, out)
+	}
+	want(2, `output "three" has 3 numbers a row, but the label has 2 classes`, "evaluate", at("score"), "--data", a, "--output", "three")
+	_, out = lamina("evaluate", b, "--data", at("bare.csv"))
+	if !strings.Contains(out, `there is no column "good"`) || strings.Contains(out, "which the schema lacks") {
+		t.Errorf("rows without a label: %s", out)
+	}
+	want(2, `there is no column "acid"`, "drift", b, "--data", write("acidless.csv", strings.Replace(labelled, "acid", "Säure", 1)))
+	_, out = lamina("drift", b, "--data", at("acidless.csv"))
+	if !strings.Contains(out, `but "Säure" instead`) {
+		t.Errorf("a label is no column that the schema lacks: %s", out)
+	}
+
 	few, _ := wines(4, 20, 0, "acid", "sugar", "land")
 	want(2, "there are 20 rows", "drift", b, "--data", write("few.csv", few))
 	want(2, "--level", "drift", b, "--data", a, "--level", "2")

@@ -23,13 +23,13 @@ func (Add) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 	return applyInts2(in, func(a, b float64) float64 { return a + b }, func(a, b int64) int64 { return a + b })
 }
 
-// Bound adds the variances; of twice the same value it is that of 2x.
+// Bound adds the variances; of twice the same value it is that of 2x. Sums of small whole numbers are exact.
 func (Add) Bound(c *ir.Call) ([]ir.Estimate, error) {
 	return boundPairs(c, func(p pair) (float64, bool) {
 		if p.same {
-			return 4 * p.sx, true
+			return 4 * p.sx, !p.whole()
 		}
-		return p.sx + p.sy, true
+		return p.sx + p.sy, !p.whole()
 	})
 }
 
@@ -55,13 +55,13 @@ func (Sub) Eval(_ *ir.Env, in []*ir.Tensor) ([]*ir.Tensor, error) {
 	return applyInts2(in, func(a, b float64) float64 { return a - b }, func(a, b int64) int64 { return a - b })
 }
 
-// Bound adds the variances; x-x is exact.
+// Bound adds the variances; x-x is exact, and so are differences of small whole numbers.
 func (Sub) Bound(c *ir.Call) ([]ir.Estimate, error) {
 	return boundPairs(c, func(p pair) (float64, bool) {
 		if p.same {
 			return 0, true
 		}
-		return p.sx + p.sy, true
+		return p.sx + p.sy, !p.whole()
 	})
 }
 

@@ -28,6 +28,12 @@ func (p pair) near() bool {
 	return p.sx+p.sy > 0 && math.Abs(p.x-p.y) <= ir.Sigmas*math.Sqrt(p.sx+p.sy)
 }
 
+// whole reports whether the result is a sum or difference of whole numbers that have no error, and small enough to have none
+// itself. What compares it with another whole number, as where ids are told apart, is then not left open.
+func (p pair) whole() bool {
+	return p.sx == 0 && p.sy == 0 && p.x == math.Trunc(p.x) && p.y == math.Trunc(p.y) && math.Abs(p.z)*p.u <= 1
+}
+
 // boundPairs bounds an op of two numbers, with broadcasting: f returns the variance of
 // a result and whether a rounding is to be added to it.
 func boundPairs(c *ir.Call, f func(p pair) (variance float64, rounds bool)) ([]ir.Estimate, error) {

@@ -163,7 +163,7 @@ func (op Cast) Bound(c *ir.Call) ([]ir.Estimate, error) {
 				e.Var = make([]float64, v.Len())
 			}
 			for i, y := range v.F64 {
-				if open(e.Var[i]) {
+				if open(e.Var[i]) || !from.Float() && math.Abs(y)*u <= 1 { // small whole numbers are exact
 					continue
 				}
 				y = max(math.Abs(y), op.To.LeastNormal())

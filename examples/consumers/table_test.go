@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -92,6 +93,16 @@ func TestTable(t *testing.T) {
 		t.Errorf("exit status %d:\n%s", status, text)
 	}
 
+	for was, is := range map[string]string{"18": "1_8", "77.25": "inf", "2024-12-25": "20241225", "basic,?,": "basic,"} {
+		path := file("wrong.csv", strings.Replace(used, was, is, 1))
+		if _, err := schema.Inputs().CSV(path); err == nil {
+			t.Errorf("%s: Go reads it", is)
+		}
+		if status, text := consumer.Run(t, consumer.Python(t), consumer.Script(t, "table.py"), out, path); status != 2 || !strings.Contains(text, "wrong.csv: line ") {
+			t.Errorf("%s: exit status %d:\n%s", is, status, text)
+		}
+	}
+
 	// C++ has the model alone: numbers by the names of their places, and texts.
 	names := append(schema.Numeric(), schema.Categorical()...)
 	lines := []string{strings.Join(names, ",")}
@@ -116,6 +127,15 @@ func TestTable(t *testing.T) {
 		x := float64(want.F32("logits")[i])
 		if y, err := strconv.ParseFloat(f, 64); err != nil || !(math.Abs(x-y) <= 1e-4*(1+math.Abs(y))) {
 			t.Errorf("row %d, class %d: %s in C++, %v in Go", i/2, i%2, f, x)
+		}
+	}
+	place := slices.Index(names, "age")
+	for is, says := range map[string]string{"18abc": "18abc is not a finite number", "inf": "inf is not", "0x12": "0x12 is not", `"18"`: "no fields in quotes"} {
+		wrong := strings.Split(lines[1], ",")
+		wrong[place] = is
+		status, text := consumer.Run(t, cpp, filepath.Join(out, "model.onnx"), file("cpp.csv", lines[0]+"\n"+strings.Join(wrong, ",")+"\n"))
+		if status != 2 || !strings.Contains(text, says) {
+			t.Errorf("%s: exit status %d:\n%s", is, status, text)
 		}
 	}
 	lines[0] = strings.Replace(lines[0], "age", "years", 1)

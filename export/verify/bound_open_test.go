@@ -65,6 +65,44 @@ func TestOpenNearPole(t *testing.T) {
 	}
 }
 
+// TestWholeNumbersAreExact: ids that are made numbers and shifted are compared with whole numbers, as spec.Ordinal does, and
+// nothing is left open; numbers that float32 rounds, and numbers with an error, are.
+func TestWholeNumbersAreExact(t *testing.T) {
+	b := ir.NewBuilder("g")
+	ids, x := b.Input("ids", ir.T(ir.I64, ir.Rows(), ir.Fixed(4))), b.Input("x", ir.T(ir.F32, ir.Rows(), ir.Fixed(4)))
+	less := func(x, y *ir.Value) *ir.Value { return b.Op(ops.Less{}, x, y) }
+	number := b.Op(ops.Cast{To: ir.F32}, ids)
+	below := less(b.Op(ops.Sub{}, number, b.Const(ir.F32, 2)), b.Const(ir.F32, 0))
+	above := less(b.Const(ir.F32, 3), b.Op(ops.Add{}, b.Const(ir.F32, 1), number))
+	rounded := less(b.Op(ops.Sub{}, b.Op(ops.Exp{}, x), b.Const(ir.F32, 1)), b.Const(ir.F32, 0))
+	fraction := less(b.Op(ops.Add{}, x, b.Const(ir.F32, 0.1)), b.Const(ir.F32, 0.1))
+	for _, y := range []*ir.Value{below, above, rounded, fraction} {
+		b.Output(y)
+	}
+	if err := b.Err(); err != nil {
+		t.Fatal(err)
+	}
+	est, err := Bound(b.Graph, &ir.Env{Binding: ir.RowsOf(1), UpdateRows: 1}, map[string]*ir.Tensor{
+		"ids": {DType: ir.I64, Shape: []int{1, 4}, I64: []int64{0, 2, 3, 1<<24 + 1}},
+		"x":   {DType: ir.F32, Shape: []int{1, 4}, F32: []float32{0, 1, -1, 0}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k, y := range []*ir.Value{below, above, rounded, fraction} {
+		var open []bool
+		for i := range 4 {
+			open = append(open, math.IsInf(est[y].At(i), 1))
+		}
+		want := []string{"[false false false false]", "[false false false false]", "[true false false true]", "[true false false true]"}[k]
+		if fmt.Sprint(open) != want {
+			t.Errorf("comparison %d is open at %v, want %s", k, open, want)
+		}
+	}
+	if e := est[number]; e.Tolerance(2) != 0 || e.Tolerance(3) == 0 {
+		t.Errorf("3 and 2^24+1 as float32 have the tolerances %v and %v", e.Tolerance(2), e.Tolerance(3))
+	}
+}
+
 // TestOpenWhere allows an element that may be either of two numbers to be that far
 // off and no further; of several in a row, as far as a sum of them can be.
 func TestOpenWhere(t *testing.T) {

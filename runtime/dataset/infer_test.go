@@ -3,6 +3,8 @@ package dataset
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -228,5 +230,29 @@ func TestInferBounded(t *testing.T) {
 	}
 	if in.kept != 0 || in.bytes != 0 {
 		t.Errorf("%d values of %d bytes are left", in.kept, in.bytes)
+	}
+}
+
+// TestLiterals: codes such as 12_34 are texts, not numbers as in Go's source, wherever fields are read.
+func TestLiterals(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "codes.csv")
+	if err := os.WriteFile(path, []byte("code,n\n12_34,1\n12_35,2\n12_34,3\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Infer(t.Context(), path)
+	if err != nil || s.Field("code").Kind != Category || s.Field("n").Kind != Number {
+		t.Errorf("%v, %v", s, err)
+	}
+	for _, text := range []string{"12_34", "-1_0.5", "0x1_0p3", "1e1_0"} {
+		b := []byte(text)
+		if v, f := parseFloat32(b, '.'); f != isText {
+			t.Errorf("%s is the number %v", text, v)
+		}
+		if v, err := parseWhole(b); err == nil {
+			t.Errorf("%s is the whole number %d", text, v)
+		}
+		if isNumber(b) {
+			t.Errorf("%s is a number", text)
+		}
 	}
 }

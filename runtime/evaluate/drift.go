@@ -58,6 +58,9 @@ type Shift struct {
 	Tests []Test  `json:"tests"`
 	Moved bool    `json:"moved"`
 	Says  string  `json:"says,omitempty"` // what moved, in plain words
+	// Unseen are the texts of a category that the reference does not have, most frequent first, where [Drift.NameUnseen] was
+	// told them: rows of ids do not have them.
+	Unseen []dataset.TextCount `json:"unseen,omitempty"`
 }
 
 // Test is one question that is asked of a place: "numbers" or "ids", how they are distributed among rows that have one;
@@ -67,7 +70,7 @@ type Test struct {
 	// Distance is that of Kolmogorov and Smirnov for numbers, half the sum of the differences of shares for ids, and the
 	// difference of the two shares else.
 	Distance float64 `json:"distance"`
-	Was      float64 `json:"was,omitempty"` // the share in the reference, of missing and unseen
+	Was      float64 `json:"was,omitempty"` // the share of missing in the reference; of unseen, what is to be expected of the same distribution
 	Is       float64 `json:"is,omitempty"`  // the share now
 	P        float64 `json:"p"`             // of so great a distance, if nothing moved
 	Adjusted float64 `json:"adjusted"`      // the same for the number of tests, after Holm
@@ -80,7 +83,7 @@ type Test struct {
 // Numbers are compared by the distance of Kolmogorov and Smirnov at the numbers that the reference keeps, which is at most the
 // distance itself, so that p is not too small; p is the asymptotic one with Stephens' (1970) correction for few rows. Ids are
 // compared by a chi-squared test of homogeneity, in which those expected less than 5 times are one; shares of missing and of unseen
-// values by Fisher's exact test. All p are adjusted after Holm (1979), so that the chance of any false alarm is at most
+// values by Fisher's exact test, that of unseen one-sided, against the ids that the reference has once. All p are adjusted after Holm (1979), so that the chance of any false alarm is at most
 // Level where rows are independent of each other. With many rows the smallest shifts are certain: those below Least are
 // not called a move.
 //
@@ -230,6 +233,40 @@ func (w *Watch) Drift(o DriftOptions) (*Drift, error) {
 	return d, nil
 }
 
+// NewTexts returns the categories of a table in which more values came that the reference does not have, each with the texts that
+// it has: what dataset.Schema.Unknown takes to find the new ones, for [Drift.NameUnseen].
+func (d *Drift) NewTexts(r *Reference) map[string][]string {
+	known := map[string][]string{}
+	for k, p := range d.Places {
+		moved := slices.ContainsFunc(p.Tests, func(t Test) bool { return t.Of == "unseen" && t.Moved })
+		if k < len(r.Places) && r.Places[k].Table && !p.Output && moved {
+			known[p.Name] = slices.DeleteFunc(slices.Clone(r.Places[k].Texts), func(text string) bool { return text == "" })
+		}
+	}
+	return known
+}
+
+// NameUnseen says which texts the values are that the reference does not have, by the name of the category, most frequent first.
+func (d *Drift) NameUnseen(texts map[string][]dataset.TextCount) {
+	const most = 3
+	for k := range d.Places {
+		p := &d.Places[k]
+		if p.Unseen = texts[p.Name]; p.Output || !p.Moved || len(p.Unseen) == 0 {
+			continue
+		}
+		var names []string
+		for _, t := range p.Unseen[:min(most, len(p.Unseen))] {
+			names = append(names, fmt.Sprintf("%q %d times", t.Text, t.Rows))
+		}
+		if n := len(p.Unseen) - len(names); n > 0 {
+			names = append(names, fmt.Sprintf("%d more", n))
+		}
+		says := p.Says + "; new: " + strings.Join(names, ", ")
+		d.Moved[slices.Index(d.Moved, p.Says)] = says
+		p.Says = says
+	}
+}
+
 // shift asks everything of a place.
 func (c *counted) shift(s *Spread, rows int) Shift {
 	p := Shift{Name: s.Name, Output: s.Output, Rows: c.rows - c.missing, Tests: []Test{}}
@@ -247,11 +284,12 @@ func (c *counted) shift(s *Spread, rows int) Shift {
 		if s.Table && s.IDs[0] == dataset.UnseenID {
 			unseen, was, is = was[0], was[1:], is[1:]
 		}
-		if unseen > 0 || c.others > 0 {
-			p.Tests = append(p.Tests, shares("unseen", unseen, m, c.others, n))
+		if c.others > 0 {
+			p.Tests = append(p.Tests, unseenMore(was, unseen, m, c.others, n))
 		}
-		p.PSI = stability(append(was, unseen), append(is, c.others))
-		if seen := m - unseen; enough && seen > 0 && n > c.others {
+		was, is = append(was, unseen), append(is, c.others)
+		p.PSI = stability(was, is)
+		if enough && m > unseen && n > c.others {
 			p.Tests = append(p.Tests, homogeneous(was, is))
 		}
 		return p
@@ -287,13 +325,10 @@ func (c *counted) says(s *Spread, t *Test) string {
 	case "missing":
 		return fmt.Sprintf("%s have no value, it was %s", percent(t.Is), percent(t.Was))
 	case "unseen":
-		return fmt.Sprintf("%s are values that the reference does not have, it was %s", percent(t.Is), percent(t.Was))
+		return fmt.Sprintf("%s are values that the reference does not have, about %s were to be expected", percent(t.Is), percent(t.Was))
 	case "ids":
-		most, at, m, n := -1.0, 0, 0, 0
+		most, at, m, n := -1.0, 0, 0, c.others
 		for i, k := range s.Counts {
-			if s.Table && s.IDs[i] == dataset.UnseenID {
-				continue
-			}
 			m, n = m+k, n+c.ids[i]
 		}
 		for i, k := range s.Counts {
@@ -375,6 +410,37 @@ func shares(of string, x, m, y, n int) Test {
 	return t
 }
 
+// unseenMore tests whether more of n new rows have an id that m rows of the reference do not have, others, than is so by chance:
+// about as often as the reference has ids that occur once (Good 1953), beside those that are none of the table, unseen. It is Fisher's
+// exact test, one-sided, but for p that is too small where ids that occur twice say how uncertain the estimate is: there it is that of
+// the normal distribution with both variances.
+func unseenMore(counts []int, unseen, m, others, n int) Test {
+	once, twice := 0, 0
+	for _, k := range counts {
+		switch k {
+		case 1:
+			once++
+		case 2:
+			twice++
+		}
+	}
+	x := unseen + once
+	t := Test{Of: "unseen", Was: float64(x) / float64(m), Is: float64(others) / float64(n)}
+	t.Distance = max(t.Is-t.Was, 0)
+	k := x + others
+	all := choose(m+n, k)
+	for i := max(0, k-n); i <= x; i++ {
+		t.P += math.Exp(choose(m, i) + choose(n, k-i) - all)
+	}
+	pooled := float64(k) / float64(m+n)
+	deviation := math.Sqrt(pooled*(1-pooled)/float64(n) + float64(x+2*twice)/float64(m)/float64(m))
+	if deviation > 0 {
+		t.P = max(t.P, distuv.UnitNormal.Survival((t.Is-t.Was)/deviation))
+	}
+	t.P = min(t.P, 1)
+	return t
+}
+
 // choose is the logarithm of a binomial coefficient.
 func choose(n, k int) float64 {
 	g := func(i int) float64 { x, _ := math.Lgamma(float64(i) + 1); return x }
@@ -384,7 +450,8 @@ func choose(n, k int) float64 {
 // expected is how often an id must be expected in both samples to have a cell of its own.
 const expected = 5
 
-// homogeneous tests whether counts come from the same shares.
+// homogeneous tests whether counts come from the same shares. The last are those of ids that the reference does not have. They are
+// one with the rare ones, of which new rows have others as often as the same.
 func homogeneous(was, is []int) Test {
 	m, n := countOf(was), countOf(is)
 	t := Test{Of: "ids", P: 1}
@@ -400,7 +467,7 @@ func homogeneous(was, is []int) Test {
 	for i := range was {
 		a, b := float64(was[i]), float64(is[i])
 		t.Distance += math.Abs(a/float64(m)-b/float64(n)) / 2
-		if (a+b)*float64(min(m, n))/all < expected {
+		if i == len(was)-1 || (a+b)*float64(min(m, n))/all < expected {
 			restWas, restIs = restWas+a, restIs+b
 			continue
 		}

@@ -85,7 +85,7 @@ func untrained(seed uint64, values []*spec.Value) (*engine.Net, error) {
 	}
 	for i, s := range states {
 		if how, ok := s.Fitted(); ok {
-			return nil, fmt.Errorf("train: Untrained: %q is the %s of training rows, and without a training there are none: take the Net of a Result", s.Name, how)
+			return nil, fmt.Errorf("train: Untrained: %q is the %s of training rows, and without a training there are none: take the Net of a training of the same layers, such as an autoencoder's, or give the layer its numbers as spec.Data in place of what is fitted", s.Name, how)
 		}
 		own[g.State[i].In.Name] = s.Initial(random.New(seed))
 	}

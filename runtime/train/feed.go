@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 
@@ -26,6 +27,8 @@ type feed struct {
 	absent []string         // inputs that may be -1, or NaN, for none
 	weight []string         // inputs whose values must be at least 0
 	full   []string         // float inputs that may not lack values, although their columns may
+	gaps   []string         // float inputs that may, as their columns may
+	bare   []string         // of the labels, weights and columns with gaps those without any in all rows that look saw
 	batch  dataset.Batch    // the one shown last
 	at     ir.Binding       // what the columns make of the free lengths
 }
@@ -73,6 +76,8 @@ func newFeed(p *plan.Plan, src dataset.Source, m *spec.Model, totals *plan.Total
 		}
 		if cols[i].Missing && !slices.Contains(f.absent, port.Name) {
 			f.full = append(f.full, port.Name)
+		} else if cols[i].Missing {
+			f.gaps = append(f.gaps, port.Name)
 		}
 		f.ports = append(f.ports, port.Name)
 		f.in[port.Name] = &ir.Tensor{DType: typ.DType, Shape: append([]int{0}, have...)}
@@ -197,11 +202,12 @@ func (f *feed) look(ctx context.Context, more ...*feed) error {
 			full = append(full, g.full...)
 		}
 	}
-	if len(whole)+len(f.unit)+len(f.weight)+len(full) == 0 {
+	if len(whole)+len(f.unit)+len(f.weight)+len(full)+len(f.gaps) == 0 {
 		return nil
 	}
 	slices.Sort(whole)
-	return dataset.Each(ctx, f.src, lookRows, func(b dataset.Batch) error {
+	some := map[string]bool{}
+	err := dataset.Each(ctx, f.src, lookRows, func(b dataset.Batch) error {
 		for _, name := range full {
 			if err := f.isFull(b, name, b.F32(name)); err != nil {
 				return err
@@ -221,9 +227,30 @@ func (f *feed) look(ctx context.Context, more ...*feed) error {
 			if err := f.inRange(b, name, b.I64(name)); err != nil {
 				return err
 			}
+			some[name] = some[name] || slices.ContainsFunc(b.I64(name), func(y int64) bool { return y >= 0 })
+		}
+		for _, name := range f.weight {
+			some[name] = some[name] || slices.ContainsFunc(b.F32(name), func(w float32) bool { return w > 0 })
+		}
+		for _, name := range f.gaps {
+			some[name] = some[name] || slices.ContainsFunc(b.F32(name), func(x float32) bool { return x == x })
 		}
 		return nil
 	})
+	f.bare = nil
+	for _, name := range slices.Concat(whole, f.weight, f.gaps) {
+		if !some[name] && !slices.Contains(f.bare, name) {
+			f.bare = append(f.bare, name)
+		}
+	}
+	return err
+}
+
+// warn tells of labels, weights and numbers that no row has: a loss of them alone is 0, whatever the model does.
+func (f *feed) warn(log *slog.Logger, of string) {
+	for _, name := range f.bare {
+		log.Warn(fmt.Sprintf("train: column %q has no label, no weight above 0 or no number in any of the %s, so a loss of it alone is 0 whatever the model does", name, of))
+	}
 }
 
 // inRange refuses integers that an input does not take.

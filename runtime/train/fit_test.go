@@ -292,7 +292,7 @@ func TestFitMistakes(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "row 1 has +Inf in column 1") {
 		t.Errorf("got %v", err)
 	}
-	if err := Untrained(1, tabular().Tap("h")).Err(); err == nil || !strings.Contains(err.Error(), "of training rows, and without a training there are none") {
+	if err := Untrained(1, tabular().Tap("h")).Err(); err == nil || !strings.Contains(err.Error(), "of training rows, and without a training there are none: take the Net of a training") || !strings.Contains(err.Error(), "spec.Data") {
 		t.Errorf("got %v", err)
 	}
 	src, err := dataset.NewTable(x(1, 2, 3, 4))

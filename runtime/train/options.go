@@ -122,8 +122,14 @@ func (o *Options) check(m *spec.Model) error {
 	if m == nil {
 		return errors.New("train: the model is nil")
 	}
+	told := map[string]bool{} // values of a declaration share its mistakes
+	mistaken := func(err error) {
+		if text := err.Error(); !told[text] {
+			told[text], errs = true, append(errs, err)
+		}
+	}
 	if err := m.Err(); err != nil {
-		errs = append(errs, err)
+		mistaken(err)
 	}
 	if m.Err() == nil && len(m.Params()) == 0 {
 		bad("model %q has no parameters, so there is nothing to train", m.Name())
@@ -198,12 +204,12 @@ func (o *Options) check(m *spec.Model) error {
 		case x.Value == nil:
 			bad("metric %q has no value", x.Name)
 		case x.Value.Err() != nil:
-			errs = append(errs, x.Value.Err())
+			mistaken(x.Value.Err())
 		case !x.Value.Type().Shape.RowWise():
 			bad("metric %q must have the batch as its first axis, got %s", x.Name, x.Value.Type())
 		case x.Weight == nil:
 		case x.Weight.Err() != nil:
-			errs = append(errs, x.Weight.Err())
+			mistaken(x.Weight.Err())
 		case !weighs(x.Weight.Type(), x.Value.Type()):
 			bad("the weight of metric %q must be f32 of the first axes of its value, which is %s, got %s", x.Name, x.Value.Type(), x.Weight.Type())
 		}
@@ -212,7 +218,7 @@ func (o *Options) check(m *spec.Model) error {
 				bad("metric %q %s", x.Name, rule)
 			}
 		} else if x.over != nil && x.labels.Err() != nil {
-			errs = append(errs, x.labels.Err())
+			mistaken(x.labels.Err())
 		}
 		seen[x.Name] = true
 	}

@@ -234,6 +234,12 @@ func (t *Trainer) look(ctx context.Context) error {
 			err = fmt.Errorf("Options.Valid: %w", err)
 		}
 	}
+	if err == nil {
+		t.feed.warn(t.opt.Log, "training rows")
+		if t.eval != nil {
+			t.eval.losses.feed.warn(t.opt.Log, "validation rows")
+		}
+	}
 	return t.early(ctx, err, "looked at")
 }
 

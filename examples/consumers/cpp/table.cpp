@@ -1,11 +1,13 @@
 // Runs the rows of a CSV file through a model that was trained on a table, by its metadata alone.
 //
-// The file has a header, fields without quotes or line ends, numbers with a point, and an empty field for no value. A date is
+// The file has a header, fields without quotes or line ends, numbers with a point, and an empty field for no value; what is
+// something else is refused. A date is
 // given as the numbers that it becomes, such as day.year and day.month.sin. Nothing here comes from Lamina. Prints the first
 // output, a line for each row. Exit status: 0, or 2 if the model or the rows cannot be read.
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <iostream>
@@ -23,6 +25,7 @@ namespace {
 
 std::vector<std::string> Fields(std::string line) {
   if (!line.empty() && line.back() == '\r') line.pop_back();
+  if (line.find('"') != std::string::npos) throw std::runtime_error("this program reads no fields in quotes: " + line);
   std::vector<std::string> fields(1);
   for (const char c : line) {
     if (c == ',') {
@@ -31,7 +34,22 @@ std::vector<std::string> Fields(std::string line) {
       fields.back() += c;
     }
   }
+  for (std::string& f : fields) { // blanks around a field are no part of it
+    const size_t from = f.find_first_not_of(" \t");
+    f = from == std::string::npos ? "" : f.substr(from, f.find_last_not_of(" \t") - from + 1);
+  }
   return fields;
+}
+
+// Number is a field as a number, NaN for none. std::stof alone takes 12abc for 12, and inf.
+float Number(const std::string& field) {
+  if (field.empty()) return std::nanf("");
+  char* end = nullptr;
+  const float x = std::strtof(field.c_str(), &end);
+  if (*end != '\0' || !std::isfinite(x) || field.find_first_of("xX") != std::string::npos) {
+    throw std::runtime_error(field + " is not a finite number");
+  }
+  return x;
 }
 
 template <typename T>
@@ -65,7 +83,7 @@ void Run(const fs::path& path, const fs::path& file) {
   for (; std::getline(in, line); rows++) {
     const std::vector<std::string> fields = Fields(line);
     if (fields.size() != header.size()) throw std::runtime_error("row " + std::to_string(rows) + " has not as many fields as the header");
-    for (const size_t i : numbers) numeric.push_back(fields[i].empty() ? std::nanf("") : std::stof(fields[i]));
+    for (const size_t i : numbers) numeric.push_back(Number(fields[i]));
     for (size_t k = 0; k < texts.size(); k++) categorical.push_back(columns.categorical[k].Id(fields[texts[k]]));
   }
   std::vector<Tensor> inputs;

@@ -6,6 +6,7 @@ rows for each. Exit status: 0, or 2 if the bundle or the rows cannot be read.
 """
 
 import argparse
+import calendar
 import csv
 import datetime
 import gzip
@@ -32,6 +33,19 @@ def plain(text):
     return text.lower() if text.lower() in ("true", "false") else whole(text)
 
 
+NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")  # float() takes 1_000, inf and other digits too
+BEYOND = 2.0**128 - 2.0**103  # what float32 rounds to infinity, and all above
+DAY, TIME = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII), re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}.*", re.ASCII)
+
+
+def number(text, decimal):
+    """Returns a number of float32."""
+    text = text.replace(".", " ").replace(decimal, ".") if decimal != "." else text
+    if not NUMBER.fullmatch(text) or not abs(float(text)) < BEYOND:
+        raise ValueError(f"{text} is not a finite number")
+    return float(text)
+
+
 def missing(field, text):
     """Says whether a text stands for no value."""
     if text == "":
@@ -45,13 +59,14 @@ def circle(share):
     return [math.sin(2 * math.pi * share), math.cos(2 * math.pi * share)]
 
 
-def date_parts(text):
-    """Returns the parts of an ISO date: the year, and places on circles of month, weekday and, with a time, hour."""
+def date_parts(text, clock):
+    """Returns the parts of an ISO date: the year, and places on circles of month, weekday and, with a clock, hour."""
+    if not (TIME if clock else DAY).fullmatch(text):
+        raise ValueError(f"{text} is no date {'with' if clock else 'without'} a time")
     t = datetime.datetime.fromisoformat(text)
-    after = datetime.date(t.year + t.month // 12, t.month % 12 + 1, 1)
-    days = (after - datetime.date(t.year, t.month, 1)).days
+    days = calendar.monthrange(t.year, t.month)[1]
     parts = [t.year] + circle((t.month - 1 + (t.day - 1) / days) / 12) + circle(t.weekday() / 7)
-    if len(text) > len("2006-01-02"):
+    if clock:
         parts += circle((3600 * t.hour + 60 * t.minute + t.second) / 86400)
     return parts
 
@@ -69,18 +84,24 @@ def read(schema, path):
         if absent:
             raise ValueError(f"{path}: there is no column {', '.join(absent)}")
         for row in rows:
+            if None in row or None in row.values():
+                raise ValueError(f"{path}: line {rows.line_num} has not as many fields as the header")
             x, c = [], []
             for f in inputs:
                 text = row[f["name"]].strip()
                 none = missing(f, text)
-                if f["kind"] == "category":
-                    c.append(MISSING if none else ids[f["name"]].get(text, ids[f["name"]].get(plain(text), UNSEEN)))
-                elif f["kind"] == "number":
-                    x.append(math.nan if none else float(text.replace(decimal, ".")))
-                elif f["format"] not in ("2006-01-02", "2006-01-02T15:04:05Z07:00"):
-                    raise ValueError(f"{f['name']}: this program reads dates of ISO 8601, not {f['format']}")
-                else:
-                    x += [math.nan] * (5 if len(f["format"]) == 10 else 7) if none else date_parts(text)
+                try:
+                    if f["kind"] == "category":
+                        c.append(MISSING if none else ids[f["name"]].get(text, ids[f["name"]].get(plain(text), UNSEEN)))
+                    elif f["kind"] == "number":
+                        x.append(math.nan if none else number(text, decimal))
+                    elif f["format"] not in ("2006-01-02", "2006-01-02T15:04:05Z07:00"):
+                        raise ValueError(f"this program reads dates of ISO 8601, not {f['format']}")
+                    else:
+                        clock = len(f["format"]) > 10
+                        x += [math.nan] * (7 if clock else 5) if none else date_parts(text, clock)
+                except ValueError as e:
+                    raise ValueError(f"{path}: line {rows.line_num}: column {f['name']}: {e}") from None
             numeric.append(x)
             categorical.append(c)
     return np.array(numeric, np.float32), np.array(categorical, np.int64)
