@@ -19,18 +19,18 @@ import (
 	"github.com/lamina-ml/lamina/spec"
 )
 
-const trained = `day,age,plan,city,left
-2024-01-31,41.5,basic,Köln,no
-2024-02-29,NA,pro,"Paris, Texas",yes
-2024-06-01,29,,Köln,no
-2023-12-31,,basic,Oslo,yes
+const trained = `day,age,plan,city,paid,rooms,left
+2024-01-31,41.5,basic,Köln,True,3,no
+2024-02-29,NA,pro,"Paris, Texas",False,4,yes
+2024-06-01,29,,Köln,True,4,no
+2023-12-31,,basic,Oslo,False,3,yes
 `
 
 // Other columns in another order, an unseen text, one that is missing, and a field that training had not.
-const used = `city,more,plan,day,age
-Oslo,1,pro,2025-03-30,18
-Atlantis,2,none,2024-12-25,
-"Paris, Texas",3,basic,?,77.25
+const used = `city,more,plan,day,age,paid,rooms
+Oslo,1,pro,2025-03-30,18,true,3.0
+Atlantis,2,none,2024-12-25,,FALSE,3.10
+"Paris, Texas",3,basic,?,77.25,False,4
 `
 
 // TestTable: a consumer maps the texts of new rows by the schema in training.json, and has the outputs that Lamina has.
@@ -45,7 +45,7 @@ func TestTable(t *testing.T) {
 		return path
 	}
 	path := file("trained.csv", trained)
-	schema, err := dataset.Infer(t.Context(), path, dataset.Label.Of("left"))
+	schema, err := dataset.Infer(t.Context(), path, dataset.Label.Of("left"), dataset.Category.Of("rooms"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +115,7 @@ func TestTable(t *testing.T) {
 			}
 			line = append(line, text)
 		}
-		lines = append(lines, strings.Join(append(line, [][]string{{"pro", "Oslo"}, {"", "Atlantis"}}[i]...), ","))
+		lines = append(lines, strings.Join(append(line, [][]string{{"pro", "Oslo", "true", "3.0"}, {"", "Atlantis", "FALSE", "3.10"}}[i]...), ","))
 	}
 	cpp := filepath.Join(consumer.CPP(t), "table")
 	status, text = consumer.Run(t, cpp, filepath.Join(out, "model.onnx"), file("cpp.csv", strings.Join(lines, "\n")+"\n"))

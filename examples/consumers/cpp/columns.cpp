@@ -85,11 +85,25 @@ class Reader {
   size_t at_ = 0;
 };
 
+// Plain is a text as it is compared with values when none is the same: true for True, 3 for 3.0.
+std::string Plain(const std::string& text) {
+  std::string lower = text;
+  for (char& c : lower) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+  if (lower == "true" || lower == "false") return lower;
+  const size_t point = text.find('.'), first = text[0] == '-' ? 1 : 0;
+  if (point == std::string::npos || point == first || point + 1 == text.size() || text.find_first_not_of("0123456789", first) != point ||
+      text.find_first_not_of('0', point + 1) != std::string::npos) {
+    return text;
+  }
+  return text.substr(0, point);
+}
+
 }  // namespace
 
 int64_t Columns::Category::Id(const std::string& text) const {
   if (text.empty()) return 1;
-  const auto at = ids.find(text);
+  auto at = ids.find(text);
+  if (at == ids.end()) at = ids.find(Plain(text));
   return at == ids.end() ? 0 : at->second;
 }
 
@@ -105,8 +119,10 @@ Columns ParseColumns(const std::string& json) {
         const std::string key = in.String();
         in.Take(':');
         if (key == "values") {
-          int64_t id = 2;
-          in.Each('[', ']', [&] { c.ids[in.String()] = id++; });
+          std::vector<std::string> values;
+          in.Each('[', ']', [&] { values.push_back(in.String()); });
+          for (size_t i = 0; i < values.size(); i++) c.ids[values[i]] = static_cast<int64_t>(i) + 2;
+          for (size_t i = 0; i < values.size(); i++) c.ids.try_emplace(Plain(values[i]), static_cast<int64_t>(i) + 2);
         } else if (const std::string text = in.String(); key == "name") {
           c.name = text;
         }
