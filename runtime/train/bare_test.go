@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"log/slog"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -74,5 +75,37 @@ func TestMistakeOnce(t *testing.T) {
 	_, err := Fit(t.Context(), m, nil, Options{Optimizer: optim.SGD(0.1), Epochs: 1, Metrics: []Metric{Accuracy(logits, y), over}})
 	if err == nil || strings.Count(err.Error(), "ClassWeights") != 1 {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestUnlabelledTeachNothing: rows without a label change no weight, even if their logits are infinite.
+func TestUnlabelledTeachNothing(t *testing.T) {
+	logits := spec.Input("x", 1).Then(spec.Dense(2).Named("d"), spec.Scale(1e30))
+	y := spec.Labels("y", 2).Optional()
+	m := spec.NewModel("m", spec.CrossEntropy(logits, y), spec.CrossEntropy(logits, y).Smooth(0.5), spec.CrossEntropy(logits, y).WeightedBy(spec.ClassWeights(y, 1, 3)))
+	weights := func(unlabelled float32) []float32 {
+		t.Helper()
+		rows, err := dataset.NewTable(dataset.Data{Column: dataset.Column{Name: "x", DType: dataset.F32, Shape: []int{1}}, F32: []float32{1e-30, unlabelled, 2e-30, -unlabelled}},
+			dataset.Data{Column: dataset.Column{Name: "y", DType: dataset.I64}, I64: []int64{0, -1, 1, -1}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		fit, err := Fit(t.Context(), m, rows, Options{Optimizer: optim.Adam(0.1), Epochs: 3, Batch: 4})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tensors, err := NetTensors(fit.Net(logits))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all []float32
+		for _, name := range tensors.Names() {
+			_, x, _ := tensors.Tensor(name)
+			all = append(all, x...)
+		}
+		return all
+	}
+	if near, far := weights(0), weights(1e10); !slices.Equal(near, far) {
+		t.Errorf("%v, and with rows far out %v", near, far)
 	}
 }
