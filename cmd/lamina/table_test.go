@@ -263,7 +263,10 @@ func TestReadTable(t *testing.T) {
 	if err := os.WriteFile(path, []byte("rating,price,good,land,acid\n5,1.5,yes,Jura,3\n6,2.5,no,Baden,4\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for labels, want := range map[string]string{"": "", "acid": "", "good": "i64[] [1 0]", "y": "i64[] [1 0]", "price": "f32[1] [1.5 2.5]", "rating": "f32[1] [5 6]", "target": "f32[2] [1.5 5 2.5 6]"} {
+	if _, _, err := readTable(t.Context(), schema, path, "acid"); err == nil || !strings.Contains(err.Error(), "--labels acid: ") {
+		t.Errorf("an input as labels: %v", err)
+	}
+	for labels, want := range map[string]string{"": "", "good": "i64[] [1 0]", "y": "i64[] [1 0]", "price": "f32[1] [1.5 2.5]", "rating": "f32[1] [5 6]", "target": "f32[2] [1.5 5 2.5 6]"} {
 		rows, truth, err := readTable(t.Context(), schema, path, labels)
 		if err != nil {
 			t.Errorf("%q: %v", labels, err)
