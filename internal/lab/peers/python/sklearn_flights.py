@@ -58,7 +58,9 @@ def index(path):
         lines = f.read().splitlines()
     if lines[0] != "lamina index 1":
         raise SystemExit(f"{path} is no index of Lamina")
-    return np.array(lines[4:], dtype=np.int64)
+    if lines[-1] != f"rows {len(lines) - 5}":
+        raise SystemExit(f"{path} is cut short")
+    return np.array(lines[4:-1], dtype=np.int64)
 
 
 def trees(rate, leaves, least):

@@ -218,9 +218,7 @@ func TestClassOfTheSchema(t *testing.T) {
 	wantError(t, rows.Stratified("y", 3, 1).Err(), "class 2", want)
 	wantError(t, rows.AsTheyCome("y", 3, 1).Err(), "class 2", want)
 	wantError(t, All(rows).Balanced("y", 2, 1).Err(), "class 2", want)
-	if got := rows.Rename("y", "z").Balanced("z", 2, 1); got.Err() != nil {
-		t.Error(got.Err())
-	}
+	wantError(t, rows.Rename("y", "z").Balanced("z", 2, 1).Err(), "class 2", want)
 }
 
 // TestSpoolOfOtherColumns: a stream that gives other columns than it declares leaves no folder.
