@@ -47,8 +47,22 @@ func (s *span) add(x float64) {
 	s.low, s.high = min(s.low, x), max(s.high, x)
 }
 
-// scale returns the scale that shows the range: with room at both ends if it is a value
-// axis, and exactly from end to end otherwise.
+// padded is the range with a little room at both ends, for points that would lie on the
+// edge.
+func (s span) padded(log bool) span {
+	if !s.any || s.low == s.high {
+		return s
+	}
+	if log {
+		f := math.Pow(s.high/s.low, 0.04)
+		return span{s.low / f, s.high * f, true}
+	}
+	pad := s.high/25 - s.low/25
+	return span{s.low - pad, s.high + pad, true}
+}
+
+// scale returns the scale that shows the range: with room up to the next ticks if it is a
+// value axis, and exactly from end to end otherwise.
 func (a Axis) scale(s span, room bool) scale {
 	if !s.any {
 		s = span{0, 1, true}
@@ -77,8 +91,8 @@ func linearScale(low, high float64, room bool) scale {
 	}
 	low, high = max(low, -math.MaxFloat64/4), min(high, math.MaxFloat64/4)
 	step := niceStep((high - low) / (mostTicks - 2))
-	if step == 0 || low+step == low || high+step == high { // the numbers are too near to each other for a step between them
-		return scale{low: low, high: high, ticks: []tick{{At: low, Label: Number(low)}, {At: high, Label: Number(high)}}}
+	if step == 0 || low+step == low || high+step == high { // no step fits between floats
+		return scale{low: low, high: high, ticks: ends(low, high)}
 	}
 	first, last := math.Ceil(low/step), math.Floor(high/step)
 	if room {
@@ -87,8 +101,8 @@ func linearScale(low, high float64, room bool) scale {
 	}
 	s := scale{low: low, high: high}
 	decimals := max(0, -int(math.Floor(math.Log10(step)+1e-9)))
-	for i := first; i <= last; i++ {
-		at := i * step
+	for i := 0.0; first+i <= last && i < 2*mostTicks; i++ {
+		at := (first + i) * step
 		if at < low || at > high {
 			continue
 		}
@@ -98,7 +112,14 @@ func linearScale(low, high float64, room bool) scale {
 		}
 		s.ticks = append(s.ticks, tick{At: at, Label: label})
 	}
+	if len(s.ticks) < 2 {
+		s.ticks = ends(low, high)
+	}
 	return s
+}
+
+func ends(low, high float64) []tick {
+	return []tick{{At: low, Label: Number(low)}, {At: high, Label: Number(high)}}
 }
 
 // precise is a number with as many digits as a step asks for, in powers of ten.
@@ -158,7 +179,7 @@ func logScale(low, high float64) scale {
 		}
 	}
 	if len(s.ticks) < 2 {
-		s.ticks = []tick{{At: low, Label: Number(low)}, {At: high, Label: Number(high)}}
+		s.ticks = ends(low, high)
 	}
 	return s
 }

@@ -15,7 +15,8 @@ const (
 // characters, marks that turn the direction of the text around it, bytes that are no
 // UTF-8. A text that is too long is cut.
 func clean(s string) string {
-	return strings.TrimSpace(strings.Join(strings.Fields(plain(s, maxName)), " "))
+	space := func(r rune) bool { return r == ' ' || r == '\n' || r == '\t' } // thin spaces stay
+	return strings.Join(strings.FieldsFunc(plain(s, maxName), space), " ")
 }
 
 // plain is clean of a text that keeps its lines and spaces.

@@ -88,6 +88,12 @@ func (l *Lines) view(id string) (string, any, error) {
 	}
 	v.Empty = !xs.any
 	x, y := l.X.scale(xs, false), l.Y.scale(ys, true)
+	if at := distinct(drawn); l.X.Log && len(at) <= mostTicks { // few numbers that somebody chose
+		x.ticks = nil
+		for _, a := range at {
+			x.ticks = append(x.ticks, tick{At: a, Label: Number(a)})
+		}
+	}
 	v.XTicks, v.YTicks = x.marks(false), y.marks(true)
 	for i, s := range drawn {
 		v.Curves = append(v.Curves, l.curve(s, lookOf(i, s.Dashed), &x, &y))

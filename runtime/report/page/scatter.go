@@ -64,7 +64,7 @@ func (s *Scatter) view(id string) (string, any, error) {
 			ys.add(d.Y)
 		}
 	}
-	x, y := s.X.scale(xs, true), s.Y.scale(ys, true)
+	x, y := s.X.scale(xs.padded(s.X.Log), false), s.Y.scale(ys.padded(s.Y.Log), false)
 	each := 1
 	if all > 0 {
 		v.XTicks, v.YTicks = x.marks(false), y.marks(true)
