@@ -56,12 +56,13 @@ type legendItem struct {
 
 // stopView is a place on the x axis where the pointer or the focus shows values.
 type stopView struct {
-	At, Left, Width string // Left and Width of the area
-	Offset, Rest    string // of the rule within it, from the left and from the right
-	Spoken          string
-	End             bool // the box opens to the left
-	Values          []toldValue
-	More            int // series that are not told
+	At      string
+	Width   string // of the area
+	X, Rest string // of the rule, from the left and from the right
+	Spoken  string
+	End     bool // the box opens to the left
+	Values  []toldValue
+	More    int // series that are not told
 }
 
 type toldValue struct {
@@ -264,11 +265,7 @@ func stops(series []Series, x, y *scale, xLabel string) []stopView {
 		if i+1 < len(at) {
 			right = (x.at(a) + x.at(at[i+1])) / 2
 		}
-		v := stopView{At: named(xLabel, Number(a)), Left: place(left), Width: place(right - left), Offset: "50", Rest: "50", End: x.at(a) > 0.5}
-		if right > left {
-			offset := (x.at(a) - left) / (right - left)
-			v.Offset, v.Rest = place(offset), place(1-offset)
-		}
+		v := stopView{At: named(xLabel, Number(a)), Width: place(right - left), X: place(x.at(a)), Rest: place(1 - x.at(a)), End: x.at(a) > 0.5}
 		spoken := v.At
 		for k, s := range series {
 			p, ok := find(s.Points, a)
