@@ -15,12 +15,12 @@ var levels = []struct {
 	names string
 }{
 	{8, "cmd/ internal/lab/peers/ examples/ kernels/simd/gen runtime/dataset/digits/gen"},
-	{7, "export/reproduce spec/spectest internal/timing internal/command/commandtest"},
+	{7, "runtime/report export/reproduce spec/spectest internal/timing internal/command/commandtest"},
 	{6, "export/bundle internal/lab/yardstick internal/command"},
 	{5, "runtime/pretrain export/verify/ort export/verify/native"},
 	{4, "export/verify runtime/train"},
 	{3, "compiler export import runtime/evaluate"},
-	{2, "spec runtime/engine runtime/checkpoint runtime/dataset/parquet"},
+	{2, "spec runtime/engine runtime/checkpoint runtime/dataset/parquet runtime/report/page"},
 	{1, "compiler/ops compiler/plan runtime/optim runtime/dataset runtime/picture internal/onnxfile"},
 	{0, "compiler/ir kernels/simd internal/onnxpb runtime/dataset/digits"},
 	{6, "internal/lab/opcase internal/lab/orttest internal/lab/randmodel internal/lab/randgraph internal/lab/consumer internal/lab/faults internal/lab/outside internal/lab/twoway"}, // for tests only
