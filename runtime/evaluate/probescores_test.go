@@ -13,7 +13,7 @@ func TestAffine(t *testing.T) {
 	s := &Set{Dim: 3, Classes: 3}
 	for i := range uint64(40) {
 		s.Y = append(s.Y, int(i%3))
-		s.X = append(s.X, 10+2*key.NormFloat64(3*i)+float64(i%3), -4*key.NormFloat64(3*i+1), 5) // the last does not vary
+		s.X = append(s.X, 10+2*key.Float64(3*i)+float64(i%3), -4*key.Float64(3*i+1), 5) // the last does not vary
 	}
 	p, err := FitLinear(t.Context(), s, 0.01)
 	if err != nil {
