@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/runtime/train"
@@ -97,7 +98,11 @@ func (t Task) column() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if len(g.Inputs) != 1 || t.Input.Type().Rank() == 0 || g.Outputs[0] != g.Inputs[0] {
+	computed := len(g.Inputs) != 1
+	for _, n := range g.Nodes { // one gives the input the name of an output
+		computed = computed || n.Op != ir.Op(ops.Identity{})
+	}
+	if computed {
 		return "", fmt.Errorf("fewlabels: Task.Input must be an input, such as of spec.Input, got a computed %s", t.Input.Type())
 	}
 	return g.Inputs[0].Name, nil
@@ -208,4 +213,9 @@ var (
 	_ Way = Probe{}
 	_ Way = Neighbours{}
 	_ Way = FineTune{}
+	_ Way = PseudoLabels{}
+	_ Way = SelfTraining{}
+	_ Way = FixMatch{}
+	_ Way = MeanTeacher{}
+	_ Way = Mixup{}
 )

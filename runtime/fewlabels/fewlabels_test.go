@@ -229,5 +229,12 @@ func TestWorkers(t *testing.T) {
 
 // ways are all of them, as small as they go.
 func ways() []Way {
-	return []Way{Probe{}, Neighbours{}, FineTune{}, FineTune{FrozenTo: "encoder"}}
+	picture := dataset.Augment().Shape(1, 28, 28)
+	return []Way{Probe{}, Neighbours{}, FineTune{}, FineTune{FrozenTo: "encoder"},
+		PseudoLabels{Labelled: 16, Unlabelled: 64, From: 1, To: 4},
+		SelfTraining{Rounds: 2, Threshold: 0.3},
+		FixMatch{Labelled: 16, Unlabelled: 64, Threshold: 0.3, Weak: picture.Shift(1), Strong: picture.Shift(3).Rotate(20).Erase(0.5)},
+		MeanTeacher{Labelled: 16, Unlabelled: 64, To: 4},
+		MeanTeacher{Labelled: 16, Unlabelled: 64, To: 4, Views: picture.Shift(2)},
+		Mixup{}}
 }
