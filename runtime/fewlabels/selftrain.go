@@ -12,7 +12,7 @@ import (
 
 // SelfTraining trains a teacher on the labelled rows, gives each unlabelled row the class
 // that the teacher is sure of, and trains a student anew on both; the student is the next
-// teacher (Scudder 1965; Lee, Triguero, García and Herrera 2015, of the threshold). Rows of which the teacher is less
+// teacher (Scudder 1965; Triguero, García and Herrera 2015). Rows of which the teacher is less
 // sure than Threshold are left out, and each round looks at all unlabelled rows again.
 //
 // Each training starts from Options.InitFrom, or else from the initial weights. With
