@@ -32,18 +32,14 @@ func TestLearns(t *testing.T) {
 		worst  float64
 	}{
 		{PseudoLabels{From: 30, To: 200, Height: 1}, 16, 27.5},
-		{SelfTraining{Rounds: 2, Threshold: 0.9}, 60, 28},
+		{SelfTraining{Rounds: 2, Threshold: 0.9, Updates: 200}, 1, 28},
 		{FixMatch{Labelled: 32, Unlabelled: 128, Threshold: 0.8, Weak: picture().Shift(1), Strong: moved()}, 12, 22},
 		{MeanTeacher{To: 200, Views: picture().Shift(2).Rotate(10)}, 16, 26},
 		{Mixup{}, 200, 34},
 	} {
 		t.Run(c.way.Name(), func(t *testing.T) {
 			o := quick(c.epochs)
-			rows := rest
-			if _, slow := c.way.(SelfTraining); slow {
-				rows = rest.Head(2000)
-			}
-			l, err := c.way.Train(t.Context(), digitTask(64), few, rows, o)
+			l, err := c.way.Train(t.Context(), digitTask(64), few, rest, o)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -108,6 +104,7 @@ func TestSettings(t *testing.T) {
 		{PseudoLabels{Labelled: -1}, rows, quick(1), "must have rows of both kinds, got -1 labelled"},
 		{SelfTraining{Threshold: 1}, rows, quick(1), "Threshold must be between 0 and 1, got 1"},
 		{SelfTraining{Rounds: -1}, rows, quick(1), "Rounds must be positive"},
+		{SelfTraining{Updates: -1}, rows, quick(1), "Updates must not be negative"},
 		{FixMatch{Threshold: 1.5}, rows, quick(1), "Threshold must be between 0 and 1, got 1.5"},
 		{FixMatch{Weight: -1, Weak: picture(), Strong: moved()}, rows, quick(1), "Weight must be positive"},
 		{FixMatch{}, rows, quick(1), "only pictures f32[N C H W] have a default"},
