@@ -18,11 +18,13 @@ import (
 // Draw d takes Balanced("y", labels, d+1) of the training rows.
 type fewTask struct {
 	Net      fewNet  `json:"net"`
-	Before   kind    `json:"before"` // the pretraining on all rows, without labels
-	Way      string  `json:"way"`    // fine-tuning, pseudo-labels or FixMatch
-	Updates  int     `json:"updates"`
-	Batch    int     `json:"batch"` // labelled rows of an update
-	Rest     int     `json:"rest"`  // unlabelled ones
+	Before   kind    `json:"before"`  // the pretraining on all rows, without labels
+	Way      string  `json:"way"`     // fine-tuning, pseudo-labels or FixMatch
+	Augment  string  `json:"augment"` // of trainings on labels, as dataset.ParseAugmentation reads it; FixMatch has views instead
+	Updates  int     `json:"updates"` // at least, and
+	Passes   int     `json:"passes"`  // over the labelled rows
+	Batch    int     `json:"batch"`   // labelled rows of an update
+	Rest     int     `json:"rest"`    // unlabelled ones
 	Rate     float64 `json:"rate"`
 	Decay    float64 `json:"decay"`
 	Slower   float64 `json:"slower"` // factor of the encoder's rate
@@ -152,12 +154,11 @@ func ofEach(z *spec.Value) (variance, covariance *spec.Value) {
 
 // way is how the labels are used, and the epochs that make the updates.
 func (f fewTask) way(labels, all int) (fewlabels.Way, int, error) {
-	epochs := func(rows, batch int) int { return max(1, f.Updates/((rows+batch-1)/batch)) }
+	updates := max(f.Updates, f.Passes*labels/f.Batch)
+	epochs := func(rows, batch int) int { return max(1, updates/((rows+batch-1)/batch)) }
 	switch f.Way {
 	case "fine-tuning":
 		return fewlabels.FineTune{}, epochs(labels, f.Batch), nil
-	case "probe":
-		return fewlabels.Probe{}, 1, nil
 	case "pseudo-labels":
 		return fewlabels.PseudoLabels{Labelled: f.Batch, Unlabelled: f.Rest, Height: f.Height, From: f.From, To: f.To}, epochs(all, f.Rest), nil
 	case "FixMatch":
@@ -226,6 +227,9 @@ func (f fewTask) draw(ctx context.Context, in *input, labels int, from []train.F
 	o := rising{epochs, f.Batch, f.Rate}.options(in)
 	o.Optimizer = optim.AdamW(f.Rate, f.Decay).Group("encoder", f.Slower).Schedule(optim.Cosine(0))
 	o.InitFrom, o.Average = from, f.Average
+	if o.Augment, err = parseAugmentation(f.Augment); err != nil {
+		return 0, err
+	}
 	learned, err := way.Train(ctx, t, few, in.digits.Train, o)
 	if err != nil {
 		return 0, err

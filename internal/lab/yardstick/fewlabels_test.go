@@ -27,7 +27,7 @@ func TestFewTask(t *testing.T) {
 		"denoising": {with(func(f *fewTask) { f.Before = kind{"denoising", 0.3, "", 5, 2e-3} }), 60},
 		"views":     {with(func(f *fewTask) { f.Before = kind{"views", 0.3, views, 5, 2e-3} }), 60},
 		"vicreg":    {with(func(f *fewTask) { f.Before = kind{"vicreg", 0.1, views, 2, 1e-3} }), 70},
-		"pseudo":    {with(func(f *fewTask) { f.Way = "pseudo-labels" }), 60},
+		"pseudo":    {with(func(f *fewTask) { f.Way, f.Augment, f.Passes = "pseudo-labels", views, 10 }), 60},
 		"fixmatch": {with(func(f *fewTask) {
 			f.Net, f.Way, f.Weak, f.Strong, f.Average, f.Labels = conv, "FixMatch", views, views+",erase=0.5", 0.9, []int{50}
 		}), 85},
@@ -78,7 +78,7 @@ func TestFewTasksTable(t *testing.T) {
 	put("scratch", 20, 22, 24)
 	put("views", 14, 15, 17)
 	got := FewTasksTable(all)
-	for _, want := range []string{"| from scratch | 22.00 ± 4.97 | 25.81 |", "| pretrained, moved views | 15.33 ± 3.79, above 13.5 | 13.47 |", "CAE | 15 |", "moved views: 6.67 ± 1.43 from 100 labels", "here, now"} {
+	for _, want := range []string{"| from scratch | 22.00 ± 4.97 | 25.81 |", "| pretrained on moved views, augmented | 15.33 ± 3.79, above 13.5 | 13.47 |", "CAE | 15 |", "moved views, augmented: 6.67 ± 1.43 from 100 labels", "here, now"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the table lacks %q:\n%s", want, got)
 		}
