@@ -216,3 +216,31 @@ func TestKilledAndResumed(t *testing.T) {
 		})
 	}
 }
+
+// TestParsed: a task may be of values that were read from a text.
+func TestParsed(t *testing.T) {
+	x := spec.Input("x", 784).Named("x")
+	code := x.Then(spec.Dense(16).Named("encoder"), spec.ReLU()).Named("code")
+	logits := code.Then(spec.Dropout(0.2), spec.Dense(10).Named("head")).Named("logits")
+	text, err := spec.NewModel("net", spec.CrossEntropy(logits, spec.Labels("y", 10))).Text()
+	if err != nil {
+		t.Fatal(err)
+	}
+	digits := dataset.Digits()
+	few, rest, test := digits.Train.Balanced("y", 60, 1), digits.Train.Head(300), digits.Test.Head(100)
+	for _, w := range []Way{FineTune{}, FixMatch{Labelled: 16, Unlabelled: 64, Threshold: 0.3, Weak: picture().Shift(1), Strong: moved()}, MeanTeacher{Labelled: 16, Unlabelled: 64, To: 4}} {
+		m, err := spec.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		task := Task{Input: m.Tap("x"), Code: m.Tap("code"), Logits: m.Tap("logits"), Label: "y", Classes: digitNames}
+		l, err := w.Train(t.Context(), task, few, rest, quick(4))
+		if err != nil {
+			t.Errorf("%s: %v\n%s", w.Name(), err, text)
+			continue
+		}
+		if got := errorOf(t, l, test); got > 88 {
+			t.Errorf("%s: error %.1f %%", w.Name(), got)
+		}
+	}
+}
