@@ -17,24 +17,24 @@ import (
 // one: the test error of each number of labels, in per cent, over class-balanced draws.
 // Draw d takes Balanced("y", labels, d+1) of the training rows.
 type fewTask struct {
-	Net      fewNet  `json:"net"`
-	Before   kind    `json:"before"`  // the pretraining on all rows, without labels
-	Way      string  `json:"way"`     // fine-tuning, pseudo-labels or FixMatch
-	Augment  string  `json:"augment"` // of trainings on labels, as dataset.ParseAugmentation reads it; FixMatch has views instead
-	Updates  int     `json:"updates"` // at least, and
-	Passes   int     `json:"passes"`  // over the labelled rows
-	Batch    int     `json:"batch"`   // labelled rows of an update
-	Rest     int     `json:"rest"`    // unlabelled ones
-	Rate     float64 `json:"rate"`
-	Decay    float64 `json:"decay"`
-	Slower   float64 `json:"slower"` // factor of the encoder's rate
-	Height   float64 `json:"height"` // of the weight of unlabelled rows,
-	From, To int64   // which rises between these updates
-	Average  float64 `json:"average"` // momentum of what is measured
-	Weak     string  `json:"weak"`    // views of FixMatch, as dataset.ParseAugmentation reads them
-	Strong   string  `json:"strong"`
-	Labels   []int   `json:"labels"`
-	Draws    int     `json:"draws"`
+	Net     fewNet  `json:"net"`
+	Before  kind    `json:"before"`  // the pretraining on all rows, without labels
+	Way     string  `json:"way"`     // fine-tuning, pseudo-labels or FixMatch
+	Augment string  `json:"augment"` // of trainings on labels, as dataset.ParseAugmentation reads it; FixMatch has views instead
+	Updates int     `json:"updates"` // at least, and
+	Passes  int     `json:"passes"`  // over the labelled rows
+	Batch   int     `json:"batch"`   // labelled rows of an update
+	Rest    int     `json:"rest"`    // unlabelled ones
+	Rate    float64 `json:"rate"`
+	Decay   float64 `json:"decay"`
+	Height  float64 `json:"height"`  // of the weight of unlabelled rows,
+	From    int64   `json:"from"`    // which rises between this update
+	To      int64   `json:"to"`      // and this one
+	Average float64 `json:"average"` // momentum of what is measured
+	Weak    string  `json:"weak"`    // views of FixMatch, as dataset.ParseAugmentation reads them
+	Strong  string  `json:"strong"`
+	Labels  []int   `json:"labels"`
+	Draws   int     `json:"draws"`
 }
 
 // fewNet is a net of digits f32[784] and its code.
@@ -96,7 +96,9 @@ func (f fewTask) pretrain(ctx context.Context, in *input) ([]train.From, error) 
 	}
 	o := rising{f.Before.Epochs, 100, f.Before.Rate}.options(in)
 	rows, seen := dataset.Source(in.digits.Train), t.Input
-	if f.Before.Name == "views" {
+	switch f.Before.Name {
+	case "denoising":
+	case "views":
 		seen = spec.Input("seen", side*side)
 		rows = in.digits.Train.Views("x", "x", "seen")
 		a, err := dataset.ParseAugmentation(f.Before.Views)
@@ -104,52 +106,20 @@ func (f fewTask) pretrain(ctx context.Context, in *input) ([]train.From, error) 
 			return nil, err
 		}
 		o.Augment = a.Of("seen")
+	default:
+		return nil, fmt.Errorf("yardstick: no pretraining is named %q", f.Before.Name)
 	}
 	noisy := seen
 	if f.Before.Noise > 0 {
 		noisy = seen.Then(spec.MaskingNoise(f.Before.Noise))
 	}
-	var loss *spec.Loss
-	switch f.Before.Name {
-	case "vicreg":
-		other := spec.Input("seen", side*side)
-		rows = in.digits.Train.Views("x", "x", "seen")
-		a, err := dataset.ParseAugmentation(f.Before.Views)
-		if err != nil {
-			return nil, err
-		}
-		o.Augment, o.Batch = a.Of("x", "seen").Apart(), 256
-		project := spec.Sequential("projector", spec.Dense(128), spec.LayerNorm(), spec.ReLU(), spec.Dense(64))
-		loss = vicreg(noisy.Then(t.Encoder, project), other.Then(spec.MaskingNoise(f.Before.Noise), t.Encoder, project))
-	case "denoising", "views":
-		loss = spec.BinaryCrossEntropy(noisy.Then(t.Encoder, spec.Mirror("decoder", t.Encoder)), t.Input)
-	default:
-		return nil, fmt.Errorf("yardstick: no pretraining is named %q", f.Before.Name)
-	}
-	fit, err := train.Fit(ctx, spec.NewModel("before", loss), rows, o)
+	restored := noisy.Then(t.Encoder, spec.Mirror("decoder", t.Encoder))
+	fit, err := train.Fit(ctx, spec.NewModel("before", spec.BinaryCrossEntropy(restored, t.Input)), rows, o)
 	if err != nil {
 		return nil, err
 	}
 	from, err := train.NetTensors(fit.Net(noisy.Then(t.Encoder)))
 	return []train.From{{Tensors: from, Pattern: "encoder"}}, err
-}
-
-// vicreg is the loss of Bardes, Ponce and LeCun 2022, with its weights, of two views' embeddings f32[N d].
-func vicreg(a, b *spec.Value) *spec.Loss {
-	apart := spec.Sub(a, b).Then(spec.Square(), spec.Mean(0), spec.BatchMean())
-	va, ca := ofEach(a)
-	vb, cb := ofEach(b)
-	return spec.NewLoss("vicreg", spec.Add(spec.Add(apart, spec.Add(va, vb)).Then(spec.Scale(25)), spec.Add(ca, cb)))
-}
-
-// ofEach returns the terms of variance and covariance of an embedding.
-func ofEach(z *spec.Value) (variance, covariance *spec.Value) {
-	d := z.Dim(0)
-	z = spec.Sub(z, z.Then(spec.BatchMean()))
-	v := z.Then(spec.Square(), spec.BatchMean())
-	c := spec.MatMul(z.Then(spec.Reshape(d, 1)), z.Then(spec.Reshape(1, d))).Then(spec.BatchMean())
-	variance = v.Then(spec.Shift(1e-4), spec.Sqrt(), spec.Scale(-1), spec.Shift(1), spec.ReLU(), spec.Mean(0))
-	return variance, spec.Sub(c.Then(spec.Square(), spec.Sum(0, 1)), v.Then(spec.Square(), spec.Sum(0))).Then(spec.Scale(1 / float64(d)))
 }
 
 // way is how the labels are used, and the epochs that make the updates.
@@ -173,8 +143,8 @@ func (f fewTask) way(labels, all int) (fewlabels.Way, int, error) {
 }
 
 func (f fewTask) measure(ctx context.Context, in *input) (n numbers, err error) {
-	if f.Draws < 1 || len(f.Labels) == 0 {
-		return n, fmt.Errorf("yardstick: %d draws, labels %v", f.Draws, f.Labels)
+	if f.Draws < 1 || len(f.Labels) == 0 || f.Batch < 1 {
+		return n, fmt.Errorf("yardstick: %d draws, labels %v, batches of %d", f.Draws, f.Labels, f.Batch)
 	}
 	var from []train.From
 	if f.Before.Name != "none" {
@@ -225,7 +195,7 @@ func (f fewTask) draw(ctx context.Context, in *input, labels int, from []train.F
 		return 0, err
 	}
 	o := rising{epochs, f.Batch, f.Rate}.options(in)
-	o.Optimizer = optim.AdamW(f.Rate, f.Decay).Group("encoder", f.Slower).Schedule(optim.Cosine(0))
+	o.Optimizer = optim.AdamW(f.Rate, f.Decay).Schedule(optim.Cosine(0))
 	o.InitFrom, o.Average = from, f.Average
 	if o.Augment, err = parseAugmentation(f.Augment); err != nil {
 		return 0, err

@@ -13,7 +13,7 @@ func TestFewTask(t *testing.T) {
 	dense, conv := fewNet{"dense", []int{64}, []float64{0.1, 0.2}}, fewNet{"conv", []int{4, 8}, []float64{0, 0.1}}
 	views := "shift=2,rotate=10,shape=1x28x28"
 	none := kind{Name: "none"}
-	base := fewTask{Net: dense, Before: none, Way: "fine-tuning", Updates: 60, Batch: 20, Rest: 40, Rate: 2e-3, Decay: 0.01, Slower: 1, Height: 1, From: 5, To: 30, Labels: []int{50, 100}, Draws: 2}
+	base := fewTask{Net: dense, Before: none, Way: "fine-tuning", Updates: 60, Batch: 20, Rest: 40, Rate: 2e-3, Decay: 0.01, Height: 1, From: 5, To: 30, Labels: []int{50, 100}, Draws: 2}
 	with := func(change func(*fewTask)) fewTask {
 		f := base
 		change(&f)
@@ -26,7 +26,6 @@ func TestFewTask(t *testing.T) {
 		"scratch":   {base, 60},
 		"denoising": {with(func(f *fewTask) { f.Before = kind{"denoising", 0.3, "", 5, 2e-3} }), 60},
 		"views":     {with(func(f *fewTask) { f.Before = kind{"views", 0.3, views, 5, 2e-3} }), 60},
-		"vicreg":    {with(func(f *fewTask) { f.Before = kind{"vicreg", 0.1, views, 2, 1e-3} }), 70},
 		"pseudo":    {with(func(f *fewTask) { f.Way, f.Augment, f.Passes = "pseudo-labels", views, 10 }), 60},
 		"fixmatch": {with(func(f *fewTask) {
 			f.Net, f.Way, f.Weak, f.Strong, f.Average, f.Labels = conv, "FixMatch", views, views+",erase=0.5", 0.9, []int{50}
