@@ -53,6 +53,7 @@ var modules = map[string]string{
 	"runtime/optim":           "",
 	"runtime/picture":         drawing + wholeFile,
 	"runtime/pretrain":        pictures + algebra + stats + wholeFile + bar,
+	"runtime/rates":           pictures + algebra + stats + wholeFile + bar,
 	"runtime/train":           pictures + algebra + wholeFile + bar,
 	"spec":                    algebra,
 	"spec/spectest":           pictures + topology + stats + wholeFile + bar + npy + " github.com/yalue/onnxruntime_go", // for tests
