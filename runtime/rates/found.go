@@ -99,10 +99,10 @@ func (t *Tried) Table() *Table {
 	return table(t.Name, t.found.Blocks, t.Factors)
 }
 
-// Gain returns by how much the best candidate is better than the rates as they are on the folds that the search did
-// not see, and half the width of the 95 % interval of that: Student's t of the differences, fold by fold, with the variance that
-// Nadeau and Bengio 2003 correct for trainings that share rows. Positive is better, whatever the score is. All the labels were seen by the search, if in other
-// folds: what says the last word is rows that no part of it has seen.
+// Gain returns by how much the best candidate is better than the rates as they are on the folds that the search did not
+// see, and half the width of the 95 % interval of that: Student's t of the differences, fold by fold, with the variance that
+// Nadeau and Bengio 2003 correct for trainings that share rows. Positive is better, whatever the score is. The search saw
+// all of the labels, if in other folds, so rows that no part of it has seen have the last word.
 func (f *Found) Gain() (gain, half float64) { return f.gain(f.Best, f.Uniform) }
 
 // gain is that of one way over another.

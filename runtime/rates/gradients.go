@@ -38,24 +38,26 @@ func FromGradients(ctx context.Context, m *spec.Model, rows dataset.Source, o tr
 //
 //	m_i = (G / G_i)^p
 //
-// with G the geometric mean over tensors: tensors with small gradients get a greater rate. The idea, the sum over an epoch and
-// p = 1/2 are those of "Initializing the Layer-wise Learning Rate", a submission to ICLR 2024 and 2025 that was not published.
-// Where its text could not be had, these are our rules:
+// with G the geometric mean over tensors: tensors with small gradients get a greater rate. The idea, the sum over an epoch
+// and p = 1/2 are those of "Initializing the Layer-wise Learning Rate", a submission to ICLR 2024 and 2025 that was not
+// published. Where its text could not be had, these are our rules:
 //
 //   - m_i is kept within 1/32 and 32; then all are multiplied so that their geometric mean is 1, up to their four digits.
-//   - Tensors are matrices and filters, those to which weight decay applies. A bias, and any other vector, takes the factor of its
-//     layer's tensors (their geometric mean, if there are several). A layer without tensors, as a normalisation, takes
-//     that of the layer before it, or behind it if there is none.
-//   - Tied weights are one tensor with the sum of its gradients, and the bias of a tied layer takes their factor. One without any gradient has no part in G and gets 1.
-//   - What o freezes is left out. Groups that the optimizer has are multiplied by the factors, and so is its LayerDecay.
+//   - Tensors are matrices and filters, those to which weight decay applies. A bias, and any other vector, takes the factor
+//     of its layer's tensors (their geometric mean, if there are several). A layer without tensors, as a normalisation,
+//     takes that of the layer before it, or behind it if there is none.
+//   - Tied weights are one tensor with the sum of its gradients, and the bias of a tied layer takes their factor.
+//   - What o freezes is left out. A tensor without any gradient has no part in G and gets 1.
+//   - Groups that the optimizer has are multiplied by the factors, and so is its LayerDecay.
 //
-// Gradients are those of the rows and the noise that the training will have (see [train.GradientNorms]), so the factors are a
-// function of the options, the seed and the rows. A program that is started again measures them again and goes on with its
-// training. A warning goes to o.Log if o.InitFrom is empty: before anything was trained, gradients say more about initializers than about
-// the task, and training from scratch with such rates has been reported to fail (arXiv 2604.27295).
+// Gradients are those of the rows and the noise that the training will have (see [train.GradientNorms]), so the factors are
+// a function of the options, the seed and the rows. A program that is started again measures them again and goes on with
+// its training. A warning goes to o.Log if o.InitFrom is empty: before anything was trained, gradients say more about
+// initializers than about the task, and training from scratch with rates by layer has been reported to fail
+// (arXiv 2604.27295).
 //
-// Errors: Power is not in (0, 4]; those of [train.GradientNorms]; no parameter has a gradient; the optimizer is
-// not one of package optim.
+// Errors: Power is not in (0, 4]; those of [train.GradientNorms]; no parameter has a gradient; the optimizer is not one of
+// package optim.
 func (g Gradients) Measure(ctx context.Context, m *spec.Model, rows dataset.Source, o train.Options) (optim.Optimizer, *Table, error) {
 	p := cmp.Or(g.Power, 0.5)
 	if !(p > 0 && p <= mostPower) {

@@ -105,7 +105,9 @@ func (s *search) train(ctx context.Context, x *Score) error {
 
 // fold trains on the rows of a fold and returns the last epoch.
 func (s *search) fold(ctx context.Context, o train.Options, f evaluate.Fold) (last train.Epoch, err error) {
+	s.declares.Lock()
 	d := s.declare()
+	s.declares.Unlock()
 	o.Valid, o.Metrics = s.rows.Select(f.Test), d.Metrics
 	t, err := train.New(ctx, d.Model, s.rows.Select(f.Train), o)
 	if err != nil {

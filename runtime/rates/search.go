@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"math/rand/v2"
 	"runtime"
@@ -27,10 +28,16 @@ type Declared struct {
 
 // SearchOptions say how rates are searched for. The zero value of a field is the default named beside it; Label has none.
 type SearchOptions struct {
-	Label  string   // required: column of one i64 a row; rows whose label is negative have none and take no part
-	Group  string   // column of one i64 a row, of what may not be on both sides of a fold, such as a person; that of the rows (dataset.Selection.GroupedBy)
-	By     train.By // what is searched by: a number of the rows of a fold after the last epoch, such as train.Greatest("accuracy"); the loss
-	Blocks []string // patterns (optim.Match) of what gets one rate each; a parameter is in the first that names it, and in none keeps its rate. The layers
+	// Label is the column of one i64 a row by which rows are divided into folds. Rows whose label is negative have none and
+	// take no part. Group is one of what may not be on both sides of a fold, such as a person; that of the rows
+	// (dataset.Selection.GroupedBy).
+	Label, Group string
+
+	By train.By // a number of the rows of a fold after the last epoch, such as train.Greatest("accuracy"); the loss
+
+	// Blocks are patterns (optim.Match) of what gets one rate each; each layer. A parameter is in the first that names it,
+	// and keeps its rate if none does.
+	Blocks []string
 
 	Folds       int     // 5
 	Population  int     // candidates of a generation; 10
@@ -39,7 +46,7 @@ type SearchOptions struct {
 	Confirm     int     // other divisions into folds by which the best candidate is compared with what was not searched; 3
 	Seed        uint64  // of the search and the folds
 
-	Dir      string         // folder that keeps every score, so that a search that was interrupted or killed goes on; "" keeps none
+	Dir      string         // folder that keeps every score, for a search that is started again; "" keeps none
 	Progress func(Progress) // called after each set of folds, by one goroutine at a time; nil for none
 }
 
@@ -108,6 +115,8 @@ type search struct {
 	workers int
 	kept    *ledger
 
+	declares sync.Mutex // one declaration at a time
+
 	mu    sync.Mutex
 	done  int
 	best  float64 // least cost of a candidate
@@ -115,27 +124,28 @@ type search struct {
 	err   error
 }
 
-// Search looks for the rate of each block, or whether it is to stay as it is, that trains best on labelled rows: an evolution of
-// the logarithms of factors by covariance matrix adaptation (Krause et al. 2016, gonum's optimize.CmaEsChol), after Bu et al. 2024. A factor is from
-// 1/64 to 8; a block that would get less than 1/32 is frozen. What is best is the mean score over the folds of a cross-validation of
-// the labelled rows (evaluate.Folds), and of these alone: test rows have no part in it. Every candidate is trained with the
-// same folds and seeds, each from a fresh declaration and with one worker, Options.Workers candidates at a time. The result is the same for any number of
-// them, and after an interruption.
+// Search looks for the rate of each block, or whether it is to stay as it is, that trains best on labelled rows: an
+// evolution of the logarithms of factors by covariance matrix adaptation (Krause et al. 2016, gonum's optimize.CmaEsChol),
+// after Bu et al. 2024. A factor is from 1/32 to 8; a block that would get less, down to 1/64, is frozen. What is best is the
+// mean score over the folds of a cross-validation of the labelled rows (evaluate.Folds), and of these alone: test rows have no
+// part in it. Every candidate is trained with the same folds and seeds, each from a fresh declaration and with one
+// worker, Options.Workers candidates at a time. The result is the same for any number of them, and after an interruption.
 //
-// The best of many candidates has been lucky too. So it is trained again on other divisions of the rows into folds, beside the rates as they
-// are and rates that fall by SearchOptions.Decay from layer to layer, and [Found.Helped] goes by those. Options.Dir, Cluster and
-// Progress have no part in a search. A candidate that goes out of bounds is the worst there is.
+// The best of many candidates has been lucky too. So it is trained again on other divisions of the rows into folds, beside
+// the rates as they are and rates that fall by SearchOptions.Decay from layer to layer, and [Found.Helped] goes by those.
+// Options.Dir, Cluster, Progress and Log have no part in a search. A candidate that goes out of bounds is the worst there is.
 //
-// Errors: mistakes of the options; no row with a label; fewer rows, or groups, than folds; those of training with the rates as they are; a
-// score that is not a number, as of a metric that the rows of a fold do not have; a folder that cannot be written, or is of another search; train.ErrInterrupted, wrapped.
+// Errors: mistakes of the options; no row with a label; fewer rows, or groups, than folds; those of training with the rates
+// as they are; a score that is not a number, as of a metric that the rows of a fold do not have; a folder that cannot be
+// written, or is of another search; train.ErrInterrupted, wrapped.
 func Search(ctx context.Context, declare func() Declared, rows dataset.Source, o train.Options, so SearchOptions) (*Found, error) {
 	if err := so.check(&o); err != nil {
 		return nil, err
 	}
 	o.Dir, o.Cluster, o.Progress, o.AfterUpdate, o.Needs, o.CheckpointEvery, o.Dump, o.DumpAfter = "", nil, nil, nil, nil, 0, nil, ""
-	o.KeepLast, o.BestBy = true, so.By
-	s := &search{SearchOptions: so, declare: declare, options: o, workers: cmp.Or(o.Workers, runtime.GOMAXPROCS(0)), best: math.Inf(1), tried: map[string]*Tried{}}
-	s.options.Workers = 1
+	o.KeepLast, o.BestBy, o.Log = true, so.By, slog.New(slog.DiscardHandler)
+	s := &search{SearchOptions: so, declare: declare, options: o, best: math.Inf(1), tried: map[string]*Tried{}}
+	s.workers, s.options.Workers = cmp.Or(o.Workers, runtime.GOMAXPROCS(0)), 1
 	d := declare()
 	if d.Model == nil {
 		return nil, errors.New("rates: the declaration has no model")

@@ -177,6 +177,26 @@ func TestSearchIsTheSame(t *testing.T) {
 	}
 }
 
+// TestGain: the gain and its interval by hand, with the sign that makes more better.
+func TestGain(t *testing.T) {
+	for by, sign := range map[train.By]float64{{}: -1, train.Least("loss"): -1, train.Greatest("accuracy"): 1} {
+		f := &Found{By: by, Folds: 3}
+		f.Uniform, f.Best = &Tried{Confirmed: []float64{5, 5, 5}, found: f}, &Tried{Confirmed: []float64{5 + sign, 5 + 2*sign, 5 + 3*sign}, found: f}
+		gain, half := f.Gain()
+		if want := 4.30265 * math.Sqrt(1./3+1./2); math.Abs(gain-2) > 1e-12 || math.Abs(half-want) > 1e-4 || f.Helped() {
+			t.Errorf("%s: %v ± %v, want 2 ± %v", by, gain, half, want)
+		}
+		f.Best.Confirmed = []float64{5 + 2*sign, 5 + 2*sign, 5 + 2.1*sign}
+		if !f.Helped() {
+			t.Errorf("%s: differences of 2, 2 and 2.1 do not help", by)
+		}
+		f.Best.Diverged = "why"
+		if f.Helped() {
+			t.Errorf("%s: what went out of bounds helps", by)
+		}
+	}
+}
+
 // TestGroupsStayTogether: no person is on both sides of a fold, and rows without a label take no part.
 func TestGroupsStayTogether(t *testing.T) {
 	rows := points(80)

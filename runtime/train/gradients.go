@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 
 	"github.com/lamina-ml/lamina/runtime/dataset"
@@ -19,10 +20,11 @@ type GradientNorm struct {
 }
 
 // GradientNorms returns the L1 norms of the gradients of the first updates that a training with these options would
-// make if its parameters and its state stayed as they are at its start: with the same rows in the same batches, and the same noise. updates is how many;
-// 0 means one epoch. Parameters are in the order of the model, without those that Options.Freeze names. A parameter that
-// several layers use counts once, with the sum of its gradients. Gradients are those of the loss, before clipping and weight
-// decay. Norms are added up in float64 and in a fixed order, so the bits do not depend on Workers.
+// make if its parameters and its state stayed as they are at its start: with the same rows in the same batches, and the
+// same noise. updates is how many; 0 means one epoch. Parameters are in the order of the model, without those that
+// Options.Freeze names. A parameter that several layers use counts once, with the sum of its gradients. Gradients are those
+// of the loss, before clipping and weight decay. Norms are added up in float64 and in a fixed order, so the bits do not
+// depend on Workers.
 //
 // Nothing is written: Dir has no part in it, and neither have Cluster, Valid, Metrics, Average and what reports.
 //
@@ -34,7 +36,8 @@ func GradientNorms(ctx context.Context, m *spec.Model, rows dataset.Source, o Op
 	o.Dir, o.Cluster, o.Needs, o.Progress, o.AfterUpdate, o.CheckpointEvery, o.Show = "", nil, nil, nil, nil, 0, ""
 	o.Valid, o.Patience, o.BestBy, o.Metrics = nil, 0, By{}, nil
 	o.Average, o.AverageSchedule, o.ValidAverage = 0, nil, false
-	o.ClipNorm = 1 // so that gradients are stored
+	o.Log = slog.New(slog.DiscardHandler) // the training says it all again
+	o.ClipNorm = 1                        // so that gradients are stored
 	t, err := New(ctx, m, rows, o)
 	if err != nil {
 		return nil, err
