@@ -70,6 +70,9 @@ func TestSearch(t *testing.T) {
 	if !f.Helped() || !(gain > half) || !(f.Best.Score() < f.Uniform.Score()) || f.Best.Again() != mean(f.Best.Confirmed) {
 		t.Errorf("the search did not help: %v ± %v", gain, half)
 	}
+	if slices.Equal(f.Best.Scores, f.Best.Confirmed[:3]) || slices.Equal(f.Best.Confirmed[:3], f.Best.Confirmed[3:]) {
+		t.Errorf("what was found is confirmed on the folds that it was found by: %v, then %v", f.Best.Scores, f.Best.Confirmed)
+	}
 	if len(f.Best.Scores) != 3 || len(f.Best.Confirmed) != 6 || len(f.Uniform.Confirmed) != 6 || len(f.Decay.Confirmed) != 6 {
 		t.Errorf("scores %+v", f.Best)
 	}
