@@ -248,22 +248,38 @@ func TestLayers(t *testing.T) {
 	}
 }
 
-// TestBounds: a factor is kept within its bounds before the mean is made 1, and a tensor without a gradient has no part in it.
+// TestBounds: factors are kept within their bounds, and then multiplied so that their geometric mean is 1; a tensor without a
+// gradient has no part in it.
 func TestBounds(t *testing.T) {
-	var norms []train.GradientNorm
-	order, uses := []string{}, map[string][]string{}
-	for i, g := range []float64{1e-9, 1, 1e9, 0, 1} {
-		layer := string(rune('a' + i))
-		norms = append(norms, train.GradientNorm{Name: layer + "/w", Layer: layer, Decay: true, L1: g})
-		order, uses[layer] = append(order, layer), []string{layer + "/w"}
+	of := func(gradients ...float64) (factors []float64) {
+		var norms []train.GradientNorm
+		var order []string
+		uses := map[string][]string{}
+		for i, g := range gradients {
+			layer := string(rune('a' + i))
+			norms = append(norms, train.GradientNorm{Name: layer + "/w", Layer: layer, Decay: true, L1: g})
+			order, uses[layer] = append(order, layer), []string{layer + "/w"}
+		}
+		rows, err := byGradients(norms, order, uses, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range rows {
+			factors = append(factors, r.Factor)
+		}
+		return factors
 	}
-	rows, err := byGradients(norms, order, uses, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, want := range []float64{most, 1, 1. / most, 1, 1} {
-		if math.Abs(rows[i].Factor-want) > 1e-3*want {
-			t.Errorf("gradient %v: the factor is %v, want %v", norms[i].L1, rows[i].Factor, want)
+	// Of the second, within the bounds they are 32, 1/32 and 1/32, whose geometric mean is 32^(-1/3).
+	third := math.Cbrt(most)
+	for _, c := range []struct{ gradients, want []float64 }{
+		{[]float64{1e-9, 1, 1e9, 0, 1}, []float64{most, 1, 1. / most, 1, 1}},
+		{[]float64{1e-9, 1, 1}, []float64{most * third, third / most, third / most}},
+		{[]float64{2, 8}, []float64{2, 0.5}},
+	} {
+		for i, got := range of(c.gradients...) {
+			if math.Abs(got-c.want[i]) > 1e-3*c.want[i] {
+				t.Errorf("gradients %v: factor %d is %v, want %v", c.gradients, i, got, c.want[i])
+			}
 		}
 	}
 }
