@@ -171,6 +171,7 @@ yardstick: build ## measure the published numbers (DATA=DIR: the full MNIST; DAT
 	bin/laminabench yardstick $(or $(ROW),all) $(if $(ROW),--again) --results testdata/yardsticks --work out/yardsticks
 	bin/laminabench yardstick --table cmd/laminabench/README.md --results testdata/yardsticks
 	bin/laminabench yardstick --table internal/lab/yardstick/README.md --results testdata/yardsticks
+	bin/laminabench yardstick --table runtime/rates/README.md --results testdata/yardsticks
 
 # Up to Go 1.26 the end of FUZZTIME itself may be reported as a failure, without a
 # failing input: go.dev/issue/75804.

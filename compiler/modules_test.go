@@ -56,6 +56,7 @@ var modules = map[string]string{
 	"runtime/pretrain":        pictures + algebra + stats + wholeFile + bar,
 	"runtime/report":          pictures + topology + stats + wholeFile + bar + npy,
 	"runtime/report/page":     wholeFile,
+	"runtime/rates":           pictures + algebra + stats + wholeFile + bar,
 	"runtime/train":           pictures + algebra + wholeFile + bar,
 	"spec":                    algebra,
 	"spec/spectest":           pictures + topology + stats + wholeFile + bar + npy + " github.com/yalue/onnxruntime_go", // for tests

@@ -58,3 +58,22 @@ func TestYardstickSets(t *testing.T) {
 		}
 	}
 }
+
+// The rows of rates by layer want their labels: what is missing is said, after the pretraining and before a training on labels.
+func TestYardstickRates(t *testing.T) {
+	dir := writeDigits(t, 300, 50)
+	text, err := os.ReadFile(filepath.Join("..", "..", "internal", "lab", "yardstick", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []string{"lrinit", "lrsearch"} {
+		command := "yardstick " + row + " --data DIR --results testdata/yardsticks --work out/yardsticks"
+		if !strings.Contains(string(text), "bin/laminabench "+command) {
+			t.Errorf("README.md does not say %q", command)
+		}
+		args := strings.Fields(strings.NewReplacer("DIR", dir, "testdata/yardsticks", t.TempDir(), "out/yardsticks", t.TempDir()).Replace(command))
+		if r := laminabench(t, nil, args...); r.Status == 0 || !strings.Contains(r.Stderr, "Balanced") {
+			t.Errorf("%v: %+v", args, r)
+		}
+	}
+}

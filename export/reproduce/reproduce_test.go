@@ -22,6 +22,7 @@ import (
 	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/runtime/optim"
 	"github.com/lamina-ml/lamina/runtime/pretrain"
+	"github.com/lamina-ml/lamina/runtime/rates"
 	"github.com/lamina-ml/lamina/runtime/train"
 	"github.com/lamina-ml/lamina/spec"
 )
@@ -226,6 +227,21 @@ func ways() map[string]func(t *testing.T, digits *dataset.Split) (*engine.Net, d
 			return program(t,
 				pretrain.RBM(x, enc, d.Train.Head(300), o).Sampled(),
 				pretrain.EndToEnd(x, enc, d.Train.Head(300), whole).CrossEntropy().Untied()).Net(x.Then(enc)), d.Test
+		},
+		"rates from gradients": func(t *testing.T, d *dataset.Split) (*engine.Net, dataset.Source) {
+			x := spec.Input("x", 784)
+			logits := x.Then(stack(), spec.Dense(10).Named("head"))
+			m, few := spec.NewModel("digits", spec.CrossEntropy(logits, spec.Labels("y", 10))), d.Train.Balanced("y", 200, 4)
+			o := options(2)
+			with, table, err := rates.FromGradients(t.Context(), m, few, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if f, _ := with.Factor("head/w"); f == 1 || f != table.Rows[len(table.Rows)-1].Factor {
+				t.Errorf("the head has the factor %v:\n%s", f, table)
+			}
+			o.Optimizer = with
+			return fit(t, m, few, o).Net(logits), d.Test
 		},
 		"average, queue and schedule": func(t *testing.T, d *dataset.Split) (*engine.Net, dataset.Source) {
 			x, enc := spec.Input("x", 784), stack()

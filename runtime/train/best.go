@@ -68,6 +68,13 @@ func (b By) cost(e *Epoch) float64 {
 	return b.of(e)
 }
 
+// Of returns the number of an epoch: of its validation rows, or else of the training rows. It is 0 if the epoch has none of that
+// name.
+func (b By) Of(e Epoch) float64 { return b.of(&e) }
+
+// Cost is the number of an epoch as Of returns it, with the sign that makes less better.
+func (b By) Cost(e Epoch) float64 { return b.cost(&e) }
+
 // checkBest returns what is wrong with Options.BestBy.
 func (o *Options) checkBest(m *spec.Model) error {
 	b := o.BestBy

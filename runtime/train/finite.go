@@ -11,6 +11,10 @@ import (
 	"github.com/lamina-ml/lamina/runtime/engine"
 )
 
+// ErrNotFinite is what a training that went out of bounds returns, wrapped: its loss, the norm of a gradient, a parameter or the
+// validation loss is not finite. Often a smaller learning rate helps.
+var ErrNotFinite = errors.New("not finite")
+
 // early is how many updates of a training are watched from its first: what is wrong
 // with a declaration or with the data mostly shows there.
 const early = 8
@@ -34,7 +38,7 @@ func (t *Trainer) settled() error {
 	if name == "" {
 		return nil
 	}
-	what := fmt.Errorf("train: epoch %d, step %d: parameter %q is not finite after update %d", t.cursor.Epoch+1, t.cursor.Step+1, name, t.cursor.Update+1)
+	what := notFinite("train: epoch %d, step %d: parameter %q is not finite after update %d", t.cursor.Epoch+1, t.cursor.Step+1, name, t.cursor.Update+1)
 	was := engine.NewStore(t.prog.Train.Segments, nil, t.prog.Train.States...)
 	for name, x := range t.before.params {
 		copy(was.Param(name), x)
@@ -81,6 +85,14 @@ type unbounded struct {
 func (e *unbounded) Error() string { return e.text }
 
 func (e *unbounded) Unwrap() error { return e.err }
+
+// Is makes it an ErrNotFinite too.
+func (e *unbounded) Is(target error) bool { return target == ErrNotFinite }
+
+// notFinite is an ErrNotFinite that says what is not.
+func notFinite(format string, a ...any) error {
+	return &unbounded{text: fmt.Sprintf(format, a...)}
+}
 
 // made says where a value that is not finite came from.
 func made(f *engine.Fault) string {
@@ -142,5 +154,5 @@ func (t *Trainer) invalid(loss float64) error {
 	if err != nil {
 		return err
 	}
-	return fmt.Errorf("train: epoch %d: the validation loss is %v; %s%s%s", t.cursor.Epoch+1, loss, made(f), t.advice(t.prog.Eval, p.feed, slower), t.lastGood())
+	return notFinite("train: epoch %d: the validation loss is %v; %s%s%s", t.cursor.Epoch+1, loss, made(f), t.advice(t.prog.Eval, p.feed, slower), t.lastGood())
 }

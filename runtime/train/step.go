@@ -22,25 +22,16 @@ func (t *Trainer) kernels() string {
 // one for each shard. It reports false when the epoch has no more rows. A step that is
 // interrupted leaves everything as it was after the update before.
 func (t *Trainer) step(ctx context.Context) (more bool, err error) {
-	left := t.batches.Steps() - t.cursor.Step
-	if left <= 0 {
+	runs, rows := t.upcoming()
+	if runs == 0 {
 		return false, nil
 	}
-	runs := min(t.opt.batches(), left)
-	rows := min(runs*t.batches.Size(), t.batches.Len()-t.cursor.Step*t.batches.Size())
 	if err := t.rates(); err != nil {
 		return false, err
 	}
-	u := &t.update
-	u.T, u.Step, u.UpdateRows, u.FirstRow, u.Seed = t.cursor.Update+1, uint64(t.cursor.Update), rows, 0, t.opt.Seed
-	u.Opt, u.Accumulate, u.Epoch = t.opt.Optimizer, false, t.cursor.Epoch
 	watched := t.watch(runs)
-	if t.opt.whole() {
-		err = t.shards(ctx)
-	} else {
-		err = t.parts(ctx, runs)
-	}
-	if err != nil {
+	u := &t.update
+	if err := t.gradients(ctx, runs, rows); err != nil {
 		return false, err
 	}
 	if t.opt.stored() {
@@ -73,6 +64,27 @@ func (t *Trainer) step(ctx context.Context) (more bool, err error) {
 		return true, t.save()
 	}
 	return true, nil
+}
+
+// upcoming returns of the update to come how many batches it has and how many rows, 0 at the end of the epoch.
+func (t *Trainer) upcoming() (runs, rows int) {
+	left := t.batches.Steps() - t.cursor.Step
+	if left <= 0 {
+		return 0, 0
+	}
+	runs = min(t.opt.batches(), left)
+	return runs, min(runs*t.batches.Size(), t.batches.Len()-t.cursor.Step*t.batches.Size())
+}
+
+// gradients runs the rows of an update. Where its gradient is stored, no parameter is changed.
+func (t *Trainer) gradients(ctx context.Context, runs, rows int) error {
+	u := &t.update
+	u.T, u.Step, u.UpdateRows, u.FirstRow, u.Seed = t.cursor.Update+1, uint64(t.cursor.Update), rows, 0, t.opt.Seed
+	u.Opt, u.Accumulate, u.Epoch = t.opt.Optimizer, false, t.cursor.Epoch
+	if t.opt.whole() {
+		return t.shards(ctx)
+	}
+	return t.parts(ctx, runs)
 }
 
 // parts runs the batches of an update, one chain of sums.

@@ -24,8 +24,7 @@ func keptOf(set string) string {
 	return keptData
 }
 
-// The kept results are of the cells as they are, on the full MNIST, and README.md
-// shows them, all of them.
+// The kept results are of the cells as they are, on the full MNIST, and the pages show them.
 func TestKeptResults(t *testing.T) {
 	root := filepath.Join("..", "..", "..")
 	all, err := Load(filepath.Join(root, "testdata", "yardsticks"))
@@ -49,14 +48,16 @@ func TestKeptResults(t *testing.T) {
 	if len(all) > 0 {
 		t.Errorf("results of no cell: %v", all)
 	}
-	page, err := os.ReadFile(filepath.Join(root, "cmd", "laminabench", "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	if all, err = Load(filepath.Join(root, "testdata", "yardsticks")); err != nil {
 		t.Fatal(err)
 	}
-	if want, err := Place(page, all); err != nil || string(want) != string(page) {
-		t.Errorf("cmd/laminabench/README.md shows other yardsticks than testdata/yardsticks holds (%v): run laminabench yardstick --table cmd/laminabench/README.md --results testdata/yardsticks", err)
+	for _, name := range []string{"cmd/laminabench/README.md", "runtime/rates/README.md"} {
+		page, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(name)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want, err := Place(page, all); err != nil || string(want) != string(page) {
+			t.Errorf("%s shows other yardsticks than testdata/yardsticks holds (%v): run laminabench yardstick --table %s --results testdata/yardsticks", name, err, name)
+		}
 	}
 }
