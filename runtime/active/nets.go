@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/runtime/dataset"
@@ -25,7 +26,7 @@ func PoolOf(ctx context.Context, classifier, code *engine.Net, rows, known datas
 	}
 	p := &Pool{Rows: rows.Len()}
 	if classifier != nil {
-		x, classes, err := Probabilities(ctx, classifier, rows)
+		x, classes, err := Probabilities(ctx, classifier, "", rows)
 		if err != nil {
 			return nil, err
 		}
@@ -35,23 +36,24 @@ func PoolOf(ctx context.Context, classifier, code *engine.Net, rows, known datas
 		return p, nil
 	}
 	var err error
-	if p.Codes, err = CodesOf(ctx, code, rows); err == nil && known != nil {
-		p.Known, err = CodesOf(ctx, code, known)
+	if p.Codes, err = CodesOf(ctx, code, "", rows); err == nil && known != nil {
+		p.Known, err = CodesOf(ctx, code, "", known)
 	}
 	return p, err
 }
 
-// Probabilities runs a net over rows and returns a probability for each row and class, [rows classes]. The net has one output:
-// f32[N classes] whose rows add up to 1, as a Softmax makes them, or f32[N] from 0 to 1, as a Sigmoid does, which is that of the
+// Probabilities runs a net over rows and returns a probability for each row and class, [rows classes]. Those are an output, the only
+// one if output is "": f32[N classes] whose rows add up to 1, as a Softmax makes them, or f32[N] from 0 to 1, as a Sigmoid does, which is that of the
 // second of two classes.
 //
 // Errors: other outputs; numbers that are no probabilities, with their row; those of the Net.
-func Probabilities(ctx context.Context, net *engine.Net, rows dataset.Source) (x []float64, classes int, err error) {
-	width, err := onlyOutput(net)
+func Probabilities(ctx context.Context, net *engine.Net, output string, rows dataset.Source) (x []float64, classes int, err error) {
+	out, err := outputOf(net, output)
 	if err != nil {
 		return nil, 0, err
 	}
-	if x, err = over(ctx, net, rows, width); err != nil {
+	width := out.Type.Shape[1:].Count()
+	if x, err = over(ctx, net, out.Name, rows, width); err != nil {
 		return nil, 0, err
 	}
 	if classes = width; width == 1 {
@@ -73,12 +75,12 @@ func Probabilities(ctx context.Context, net *engine.Net, rows dataset.Source) (x
 // Draws returns the probabilities of a classifier with its dropout on, for several draws: the Members of a pool for
 // [VariationRatio] and [Information]. Its net is one of train.Result.Drawing:
 //
-//	p.Members, p.Classes, err = active.Draws(ctx, fit.Drawing().Net(probabilities), rows, 20, seed)
+//	p.Members, p.Classes, err = active.Draws(ctx, fit.Drawing().Net(probabilities), "", rows, 20, seed)
 //
 // They are a function of the seed and the rows' numbers.
 //
 // Errors: fewer than two draws; a net that draws nothing; those of [Probabilities].
-func Draws(ctx context.Context, net *engine.Net, rows dataset.Source, draws int, seed uint64) (members [][]float64, classes int, err error) {
+func Draws(ctx context.Context, net *engine.Net, output string, rows dataset.Source, draws int, seed uint64) (members [][]float64, classes int, err error) {
 	if draws < 2 {
 		return nil, 0, fmt.Errorf("active: there must be two draws or more, got %d", draws)
 	}
@@ -90,7 +92,7 @@ func Draws(ctx context.Context, net *engine.Net, rows dataset.Source, draws int,
 	}
 	for k := range draws {
 		var x []float64
-		if x, classes, err = Probabilities(ctx, net.Draw(seed, uint64(k)), rows); err != nil {
+		if x, classes, err = Probabilities(ctx, net.Draw(seed, uint64(k)), output, rows); err != nil {
 			return nil, 0, err
 		}
 		members = append(members, x)
@@ -98,40 +100,42 @@ func Draws(ctx context.Context, net *engine.Net, rows dataset.Source, draws int,
 	return members, classes, nil
 }
 
-// CodesOf runs a net, whose only output is f32[N …], over rows.
+// CodesOf runs a net over rows and returns an output f32[N …], the only one if output is "".
 //
 // Errors: other outputs; more than 268,435,456 numbers; those of the Net.
-func CodesOf(ctx context.Context, net *engine.Net, rows dataset.Source) (Codes, error) {
-	width, err := onlyOutput(net)
+func CodesOf(ctx context.Context, net *engine.Net, output string, rows dataset.Source) (Codes, error) {
+	out, err := outputOf(net, output)
 	if err != nil {
 		return Codes{}, err
 	}
+	width := out.Type.Shape[1:].Count()
 	if err := bounded(rows, width); err != nil {
 		return Codes{}, err
 	}
 	c := Codes{Dim: width, X: make([]float32, 0, rows.Len()*width)}
-	name := net.Graph().Outputs[0].Name
-	err = net.Each(ctx, rows, func(_ dataset.Batch, out map[string]*ir.Tensor) error {
-		c.X = append(c.X, out[name].F32...)
+	err = net.Each(ctx, rows, func(_ dataset.Batch, y map[string]*ir.Tensor) error {
+		c.X = append(c.X, y[out.Name].F32...)
 		return nil
 	})
 	return c, err
 }
 
-// onlyOutput returns the numbers of a row of the only output.
-func onlyOutput(net *engine.Net) (width int, err error) {
+// outputOf returns the output of that name, or the only one.
+func outputOf(net *engine.Net, name string) (*ir.Value, error) {
 	if err := net.Err(); err != nil {
-		return 0, err
+		return nil, err
 	}
-	outs := net.Graph().Outputs
-	if len(outs) != 1 {
-		return 0, fmt.Errorf("active: the net has %d outputs: make a net of one", len(outs))
+	var names []string
+	for _, v := range net.Graph().Outputs {
+		if v.Name == name || name == "" && len(net.Graph().Outputs) == 1 {
+			if t := v.Type; t.DType != ir.F32 || !t.Shape.RowWise() || t.Shape[1:].Symbolic() || t.Shape[1:].Count() == 0 {
+				return nil, fmt.Errorf("active: output %q is %s; an output f32[N …] of known length is needed", v.Name, t)
+			}
+			return v, nil
+		}
+		names = append(names, fmt.Sprintf("%q", v.Name))
 	}
-	t := outs[0].Type
-	if t.DType != ir.F32 || !t.Shape.RowWise() || t.Shape[1:].Symbolic() || t.Shape[1:].Count() == 0 {
-		return 0, fmt.Errorf("active: output %q is %s; an output f32[N …] of known length is needed", outs[0].Name, t)
-	}
-	return t.Shape[1:].Count(), nil
+	return nil, fmt.Errorf("active: the net has no output %q: name one of %s", name, strings.Join(names, ", "))
 }
 
 func bounded(rows dataset.Source, width int) error {
@@ -144,14 +148,14 @@ func bounded(rows dataset.Source, width int) error {
 	return nil
 }
 
-// over returns the only output over all rows.
-func over(ctx context.Context, net *engine.Net, rows dataset.Source, width int) ([]float64, error) {
+// over returns an output over all rows.
+func over(ctx context.Context, net *engine.Net, output string, rows dataset.Source, width int) ([]float64, error) {
 	if err := bounded(rows, width); err != nil {
 		return nil, err
 	}
-	x, name := make([]float64, 0, rows.Len()*width), net.Graph().Outputs[0].Name
+	x := make([]float64, 0, rows.Len()*width)
 	err := net.Each(ctx, rows, func(_ dataset.Batch, out map[string]*ir.Tensor) error {
-		for _, v := range out[name].F32 {
+		for _, v := range out[output].F32 {
 			x = append(x, float64(v))
 		}
 		return nil
