@@ -59,7 +59,7 @@ func TestMerge(t *testing.T) {
 `; got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
-	m, err := Merge(first, labels, things)
+	m, err := Merge(first, labels, MergeOptions{Classes: things})
 	if err != nil || m != (Merged{Added: 2, Empty: 1, Known: 2, Rows: 8}) {
 		t.Fatalf("%+v %v", m, err)
 	}
@@ -67,11 +67,11 @@ func TestMerge(t *testing.T) {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
 	// The number 3 is a name here. What is known stays, and what is said again changes nothing.
-	if m, err = Merge(answersOf(t, some, []int{2, 4}, " 3 ", "cat"), labels, things); err != nil || m != (Merged{Added: 1, Same: 1, Known: 3, Rows: 8}) {
+	if m, err = Merge(answersOf(t, some, []int{2, 4}, " 3 ", "cat"), labels, MergeOptions{Classes: things}); err != nil || m != (Merged{Added: 1, Same: 1, Known: 3, Rows: 8}) {
 		t.Fatalf("%+v %v", m, err)
 	}
 	before := read(t, labels)
-	if m, err = Merge(first, labels, things); err != nil || m.Added != 0 || read(t, labels) != before {
+	if m, err = Merge(first, labels, MergeOptions{Classes: things}); err != nil || m.Added != 0 || read(t, labels) != before {
 		t.Fatalf("%+v %v", m, err)
 	}
 	l, err := ReadLabels(labels)
@@ -90,10 +90,25 @@ func TestMerge(t *testing.T) {
 	if own, err := l.Table("y"); err != nil || !slices.Equal(own.I64("y"), l.Y) {
 		t.Errorf("%v %v", own, err)
 	}
+	// A correction is one only if it is meant to be, and a ranking may say what labels there are.
+	r := &Ranking{some, []Ranked{{Row: 4, ID: "x", Given: "cat", Prediction: "dog", Probability: 0.5, Answer: "dog"}}}
+	wrong := filepath.Join(t.TempDir(), "doubt.csv")
+	if err := r.Write(wrong); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := read(t, wrong), "rank,row,id,data,score,prediction,probability,given,label\n1,4,x,8 rows 6eb87a5ead38c62d,0,dog,0.5000,cat,dog\n"; got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	if m, err = Merge(wrong, labels, MergeOptions{Classes: things, Correct: true}); err != nil || m != (Merged{Corrected: 1, Known: 3, Rows: 8}) {
+		t.Fatalf("%+v %v", m, err)
+	}
+	if l, err = ReadLabels(labels); err != nil || l.Y[4] != 1 {
+		t.Errorf("%+v %v", l, err)
+	}
 	// Labels of one's own, without the data in the heading, and what a spreadsheet makes of a ranking.
 	mine := put(t, "labels.csv", "species\n-1\n1\n-1\n-1\n-1\n-1\n-1\n-1\n")
 	sheet := put(t, "rank.csv", "\xef\xbb\xbfLabel;row;data;note\r\ndog;0;8 rows 6eb87a5ead38c62d;sure\r\n;;;\r\n;3;8 rows 6eb87a5ead38c62d;\r\n")
-	if m, err = Merge(sheet, mine, things); err != nil || m != (Merged{Added: 1, Empty: 1, Known: 2, Rows: 8}) {
+	if m, err = Merge(sheet, mine, MergeOptions{Classes: things}); err != nil || m != (Merged{Added: 1, Empty: 1, Known: 2, Rows: 8}) {
 		t.Fatalf("%+v %v", m, err)
 	}
 	if got := read(t, mine); !strings.HasPrefix(got, "label (8 rows 6eb87a5ead38c62d)\n1\n1\n-1\n") {
@@ -135,7 +150,7 @@ func TestMergeRefuses(t *testing.T) {
 		{head + "3" + data + "cat\n", strings.Replace(had, "\n1\n", "\n3\n", 1), []string{"row 1 has the label 3, but the classes are 0 to 2"}},
 	} {
 		answers, labels := put(t, "rank.csv", c.answers), put(t, "labels.csv", c.labels)
-		_, err := Merge(answers, labels, things)
+		_, err := Merge(answers, labels, MergeOptions{Classes: things})
 		if err == nil {
 			t.Errorf("%q into %q was merged", c.answers, c.labels)
 			continue
@@ -150,16 +165,16 @@ func TestMergeRefuses(t *testing.T) {
 		}
 	}
 	good := answersOf(t, some, []int{1}, "cat")
-	if _, err := Merge(good, filepath.Join(good, "labels.csv"), things); err == nil {
+	if _, err := Merge(good, filepath.Join(good, "labels.csv"), MergeOptions{Classes: things}); err == nil {
 		t.Error("labels were written below a file")
 	}
-	if _, err := Merge(good, t.TempDir(), things); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+	if _, err := Merge(good, t.TempDir(), MergeOptions{Classes: things}); err == nil || !strings.Contains(err.Error(), "not a regular file") {
 		t.Errorf("labels in the place of a folder: %v", err)
 	}
-	if _, err := Merge(filepath.Join(t.TempDir(), "rank.csv"), filepath.Join(t.TempDir(), "labels.csv"), things); err == nil || !strings.Contains(err.Error(), "there is no such file") {
+	if _, err := Merge(filepath.Join(t.TempDir(), "rank.csv"), filepath.Join(t.TempDir(), "labels.csv"), MergeOptions{Classes: things}); err == nil || !strings.Contains(err.Error(), "there is no such file") {
 		t.Error(err)
 	}
-	if _, err := Merge(good, filepath.Join(t.TempDir(), "labels.csv"), things[:1]); err == nil || !strings.Contains(err.Error(), "two classes or more") {
+	if _, err := Merge(good, filepath.Join(t.TempDir(), "labels.csv"), MergeOptions{Classes: things[:1]}); err == nil || !strings.Contains(err.Error(), "two classes or more") {
 		t.Error(err)
 	}
 	for _, rows := range [][]Ranked{nil, {{Row: 8}}, {{Row: -1}}, {{Row: 1}, {Row: 1}}} {

@@ -12,11 +12,18 @@ import (
 
 // Merged says what [Merge] did.
 type Merged struct {
-	Added int // labels that were not known
-	Same  int // answers that were known already
-	Empty int // rows without an answer
-	Known int // labels in the file now
-	Rows  int // of the data
+	Added     int `json:"added"`     // labels that were not known
+	Corrected int `json:"corrected"` // labels that were replaced
+	Same      int `json:"same"`      // answers that were known already
+	Empty     int `json:"empty"`     // rows without an answer
+	Known     int `json:"known"`     // labels in the file now
+	Rows      int `json:"rows"`      // of the data
+}
+
+// MergeOptions says how to read answers.
+type MergeOptions struct {
+	Classes []string // names of the classes, in order
+	Correct bool     // answers replace labels that are there
 }
 
 // Merge takes the answers of a file of [Ranking.Write] into a file of [Labels], which it makes if there is none, and keeps the
@@ -24,10 +31,11 @@ type Merged struct {
 // number that is a name is that name. Answers that are merged already change nothing.
 //
 // Errors, with line and row, and then nothing is written: a row that the data do not have or that comes twice; rows of other
-// data; an answer that is no class, or another one than the label that the row has; a label that is no class; a file that is not
+// data; an answer that is no class, or another one than the label that the row has, unless Correct is set; a label that is no class; a file that is not
 // of this form; fewer than two classes; the file cannot be written.
-func Merge(answers, labels string, classes []string) (Merged, error) {
+func Merge(answers, labels string, o MergeOptions) (Merged, error) {
 	var m Merged
+	classes := o.Classes
 	if len(classes) < 2 {
 		return m, fmt.Errorf("active: there must be two classes or more to choose from, got %d", len(classes))
 	}
@@ -65,6 +73,9 @@ func Merge(answers, labels string, classes []string) (Merged, error) {
 			return bad("%q is no class; there are %s", clip(a.answer), someOf(classes))
 		case had == y:
 			m.Same++
+		case had != evaluate.None && o.Correct:
+			l.Y[a.row] = y
+			m.Corrected++
 		case had != evaluate.None:
 			return bad("the answer is %s, but %s has %s already: correct one of them", named(classes, y), labels, named(classes, had))
 		default:

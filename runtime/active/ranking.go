@@ -21,17 +21,19 @@ type Ranked struct {
 	Score       float64 // by which it was chosen
 	Prediction  string  // the likeliest class, "" if no classifier was asked
 	Probability float64 // of it
+	Given       string  // the label that it has, "" for none
 	Answer      string  // name or number of the right class, "" as long as nobody has said it
 }
 
 // Ranking is rows that were chosen for labelling, the one to label first being the first: a CSV file with the columns rank, row,
-// id, data, score, prediction, probability and label, of which the last is to be filled in.
+// id, data, score, prediction, probability and label, of which the last is to be filled in. With labels that are given it has
+// the column given before that.
 type Ranking struct {
 	Of   Data
 	Rows []Ranked
 }
 
-var rankingHead = []string{"rank", "row", "id", "data", "score", "prediction", "probability", "label"}
+var rankingHead = []string{"rank", "row", "id", "data", "score", "prediction", "probability"}
 
 // Write writes the file, whole or not at all.
 //
@@ -42,7 +44,14 @@ func (r *Ranking) Write(path string) error {
 	}
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
-	w.Write(rankingHead) // a Buffer takes everything
+	given := slices.ContainsFunc(r.Rows, func(x Ranked) bool { return x.Given != "" })
+	line := func(fields []string, had, label string) {
+		if given {
+			fields = append(fields, had)
+		}
+		w.Write(append(fields, label)) // a Buffer takes everything
+	}
+	line(slices.Clone(rankingHead), "given", "label")
 	seen := map[int]bool{}
 	for i, x := range r.Rows {
 		if x.Row < 0 || x.Row >= r.Of.Rows || seen[x.Row] {
@@ -53,7 +62,7 @@ func (r *Ranking) Write(path string) error {
 		if x.Prediction != "" {
 			p = strconv.FormatFloat(x.Probability, 'f', 4, 64)
 		}
-		w.Write([]string{strconv.Itoa(i + 1), strconv.Itoa(x.Row), x.ID, r.Of.String(), strconv.FormatFloat(x.Score, 'g', 6, 64), x.Prediction, p, x.Answer})
+		line([]string{strconv.Itoa(i + 1), strconv.Itoa(x.Row), x.ID, r.Of.String(), strconv.FormatFloat(x.Score, 'g', 6, 64), x.Prediction, p}, x.Given, x.Answer)
 	}
 	w.Flush()
 	if err := errors.Join(w.Error(), atomicfile.WriteBytes(path, b.Bytes())); err != nil {
