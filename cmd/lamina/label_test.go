@@ -321,3 +321,10 @@ func TestLabelRefuses(t *testing.T) {
 		}
 	}
 }
+
+// TestLabelReadme runs the commands of the README of runtime/active.
+func TestLabelReadme(t *testing.T) {
+	if ran := runPage(t, "active"); ran != 5 {
+		t.Errorf("the README has %d commands of bin/lamina", ran)
+	}
+}
