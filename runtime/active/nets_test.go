@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	onnxexport "github.com/lamina-ml/lamina/export"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/runtime/optim"
@@ -73,6 +74,9 @@ func TestNets(t *testing.T) {
 		t.Errorf("the mean of the draws is %v from what ships, summed over a row", whole)
 	}
 
+	if _, err := onnxexport.ExportNet(fit.Drawing().Net(p), onnxexport.Options{}); err == nil || !strings.Contains(err.Error(), "ONNX fixes no random stream") {
+		t.Errorf("a net that draws was exported: %v", err)
+	}
 	two := train.Untrained(1, odd)
 	q, classes, err := Probabilities(t.Context(), two, "", unknown)
 	if err != nil || classes != 2 || len(q) != 8 || math.Abs(q[0]+q[1]-1) > 1e-6 {

@@ -24,7 +24,8 @@ type asking struct {
 	Units    int     `json:"units"`    // of the layer behind them, whose dropout draws
 	Drop     float64 `json:"drop"`     // before and, half as much, behind that layer
 	Draws    int     `json:"draws"`    // of dropout, for strategies that compare several
-	Updates  int     `json:"updates"`
+	Updates  int     `json:"updates"`  // of a training, or more:
+	Epochs   int     `json:"epochs"`   // so many at least
 	Batch    int     `json:"batch"`
 	Rate     float64 `json:"rate"`
 	Start    int     `json:"start"`
@@ -72,7 +73,9 @@ func (a asking) measure(ctx context.Context, in *input) (n numbers, err error) {
 	key, before := random.New(in.seed).DeriveString("pool"), 100.0
 	for round := uint64(0); ; round++ {
 		labelled := rows.Select(known)
-		o := updated(a.Updates, len(known), min(a.Batch, len(known)), a.Rate).options(in)
+		how := updated(a.Updates, len(known), min(a.Batch, len(known)), a.Rate)
+		how.Epochs = max(how.Epochs, a.Epochs)
+		o := how.options(in)
 		o.Dir, o.Progress = "", nil // a round takes about a second
 		fit, err := train.Fit(ctx, model, labelled, o)
 		if err != nil {
@@ -157,11 +160,11 @@ var asked = []struct {
 }{
 	{"random", 835, "rows at random"},
 	{"margin", 0, "smallest margin"},
-	{"entropy", 0, "greatest entropy"},
-	{"coreset", 0, "greedy k-centre of the codes"},
-	{"margin+coreset", 0, "k-centre among the ten times as many rows of the smallest margin"},
 	{"dropout", 295, "variation ratio of ten draws of dropout"},
 	{"information", 335, "BALD of ten draws of dropout"},
+	{"margin+coreset", 0, "k-centre among the ten times as many rows of the smallest margin"},
+	{"coreset", 0, "greedy k-centre of the codes"},
+	{"entropy", 0, "greatest entropy"},
 }
 
 // activeSeeds is how many runs a strategy has.
@@ -172,7 +175,7 @@ func activeRow() Row {
 	r := Row{Name: actives, Source: "Gal et al. 2017, MNIST", Apart: true, Metric: "labels with which at most 5 % of the test rows are misread", Differs: "See internal/lab/yardstick"}
 	for _, s := range asked {
 		r.Cells = append(r.Cells, Cell{Name: strings.ReplaceAll(s.strategy, "+", "-"), Published: s.published, Seeds: activeSeeds,
-			how: asking{Strategy: s.strategy, Channels: []int{8, 16}, Units: 128, Drop: 0.5, Draws: 10, Updates: 300, Batch: 50, Rate: 3e-3, Start: 20, Step: 40, Pool: 2000, Error: 5, Most: 1500}})
+			how: asking{Strategy: s.strategy, Channels: []int{8, 16}, Units: 128, Drop: 0.5, Draws: 10, Updates: 200, Epochs: 40, Batch: 50, Rate: 3e-3, Start: 20, Step: 40, Pool: 2000, Error: 5, Most: 1220}})
 	}
 	return r
 }
