@@ -97,6 +97,37 @@ func TestProbed(t *testing.T) {
 	}
 }
 
+// TestProbedWithinFolds chooses the penalty without dividing a group: where the other fold is one group, there is nothing to choose by.
+func TestProbedWithinFolds(t *testing.T) {
+	s, _, _ := clusters(60)
+	var groups []int64
+	var even, odd []int
+	for i := range s.Y {
+		groups = append(groups, int64(i%2))
+		if i%2 == 0 {
+			even = append(even, i)
+		} else {
+			odd = append(odd, i)
+		}
+	}
+	got, err := Probed(t.Context(), s, groups, 2, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := probe(t.Context(), selected(s, odd), selected(s, even), alone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k, i := range even {
+		if !slices.Equal(got[3*i:][:3], want[3*k:][:3]) {
+			t.Fatalf("row %d: %v, want %v", i, got[3*i:][:3], want[3*k:][:3])
+		}
+	}
+	if l2, err := penalty(t.Context(), selected(s, odd), nil, 1); err != nil || l2 == alone {
+		t.Errorf("without groups the penalty is %v too: the test tells nothing; %v", l2, err)
+	}
+}
+
 // TestOutOfFold never gives a row, or one of its group, to what predicts it.
 func TestOutOfFold(t *testing.T) {
 	s, groups, _ := clusters(100)
