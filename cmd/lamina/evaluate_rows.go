@@ -51,7 +51,7 @@ func evaluationRows(ctx context.Context, net *engine.Net, data []string, labels 
 		e.class = e.truth.Columns()[0].DType == dataset.I64
 	}
 	if e.truth == nil {
-		if e.truth, err = readTruth(labels, e.rows); err != nil {
+		if e.truth, err = readTruth("labels", labels, e.rows); err != nil {
 			return nil, err
 		}
 	}
@@ -82,21 +82,21 @@ func only(t *dataset.Table, column string) (*dataset.Table, error) {
 	return nil, fmt.Errorf("no column %q", column)
 }
 
-// readTruth reads a file of labels.
-func readTruth(file string, rows *dataset.Table) (*dataset.Table, error) {
+// readTruth reads the file of labels that an option names.
+func readTruth(option, file string, rows *dataset.Table) (*dataset.Table, error) {
 	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("--labels %s: there is neither such a file nor such a column; the data have %s", command.Clean(file), strings.Join(columnNames(rows), ", "))
+		return nil, fmt.Errorf("--%s %s: there is neither such a file nor such a column; the data have %s", option, command.Clean(file), strings.Join(columnNames(rows), ", "))
 	}
 	t, err := readFile(file, truthColumn, "", dataset.IDXOptions{Bytes: true})
 	if errors.Is(err, errKind) {
-		err = fmt.Errorf("--labels %s: it must be an .npy, .npz, .csv or IDX file, or the name of a column of the data", command.Clean(file))
+		err = fmt.Errorf("--%s %s: it must be an .npy, .npz, .csv or IDX file, or the name of a column of the data", option, command.Clean(file))
 	}
 	if err != nil {
 		return nil, err
 	}
 	names := columnNames(t)
 	if len(names) != 1 {
-		return nil, fmt.Errorf("--labels %s: it must hold one column, got %s", command.Clean(file), strings.Join(names, ", "))
+		return nil, fmt.Errorf("--%s %s: it must hold one column, got %s", option, command.Clean(file), strings.Join(names, ", "))
 	}
 	return only(t, names[0])
 }

@@ -363,7 +363,15 @@ func TestEvaluateRefuses(t *testing.T) {
 
 // TestEvaluateReadme runs the commands of the README of runtime/evaluate.
 func TestEvaluateReadme(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join("..", "..", "runtime", "evaluate", "README.md"))
+	if ran := runPage(t, "evaluate"); ran < 3 {
+		t.Errorf("the README has %d commands of bin/lamina", ran)
+	}
+}
+
+// runPage runs the commands of bin/lamina of the README of a package below runtime, where out has bundles and files of petals.
+func runPage(t *testing.T, name string) (ran int) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", "runtime", name, "README.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -373,7 +381,6 @@ func TestEvaluateReadme(t *testing.T) {
 		t.Fatal(err)
 	}
 	blocks := regexp.MustCompile("(?ms)^```sh\n(.*?)^```$").FindAllStringSubmatch(string(text), -1)
-	ran := 0
 	for _, b := range blocks {
 		for line := range strings.Lines(b[1]) {
 			line, _, _ = strings.Cut(strings.TrimSpace(line), " #")
@@ -394,7 +401,5 @@ func TestEvaluateReadme(t *testing.T) {
 			ran++
 		}
 	}
-	if ran < 3 {
-		t.Errorf("the README has %d commands of bin/lamina", ran)
-	}
+	return ran
 }

@@ -28,6 +28,6 @@ on onnxruntime that the exported file computes what was trained.
 ` + command.Environment + `
 LAMINA_DUMP         compiler pass after which demo prints the graph`,
 	})
-	c.AddCommand(demoCommand(), newCommand(), verifyCommand(), promoteCommand(), reproduceCommand(), inspectCommand(), runCommand(), encodeCommand(), evaluateCommand(), driftCommand(), diffCommand(), timing.ModelCommand("bench"), opsCommand(), cpuCommand(), reportCommand())
+	c.AddCommand(demoCommand(), newCommand(), verifyCommand(), promoteCommand(), reproduceCommand(), inspectCommand(), runCommand(), encodeCommand(), evaluateCommand(), driftCommand(), diffCommand(), timing.ModelCommand("bench"), opsCommand(), cpuCommand(), reportCommand(), labelCommand())
 	return c
 }

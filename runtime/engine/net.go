@@ -27,6 +27,7 @@ type Net struct {
 	slow    Slow
 	kernels []Maker
 	mixes   bool        // some result depends on more than its own row
+	draws   *Update     // whose random numbers are drawn, nil for those of no seed
 	inputs  []*ir.Value // of the plan, in port order
 	given   []given     // where the lengths of a call come from
 
@@ -72,9 +73,17 @@ func NewNet(g *ir.Graph, p *plan.Plan, params map[string][]float32, rec Record, 
 	if n.given, err = lengthsOf(n.inputs, p.Capacity); err != nil {
 		return nil, fmt.Errorf("engine: plan %q: %w", p.Name, err)
 	}
+	if err := n.open(); err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+// open makes the first engine and the places of the others.
+func (n *Net) open() error {
 	e, err := n.lane()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	n.slow = e.Slow()
 	n.warm.Store(e)
@@ -82,7 +91,7 @@ func NewNet(g *ir.Graph, p *plan.Plan, params map[string][]float32, rec Record, 
 	for len(n.lanes) < cap(n.lanes) {
 		n.lanes <- nil
 	}
-	return n, nil
+	return nil
 }
 
 // ErrNet returns a Net that only holds a mistake: every use of it returns err.
@@ -142,7 +151,7 @@ func (n *Net) Run(ctx context.Context, in map[string]*ir.Tensor) (map[string]*ir
 		return nil, err
 	}
 	out := n.outputs(at)
-	return out, n.run(ctx, fed, out, at)
+	return out, n.run(ctx, fed, out, at, 0)
 }
 
 // outputs makes memory for the outputs at these lengths.
@@ -183,6 +192,11 @@ func (n *Net) converted(in map[string]*ir.Tensor) (map[string]*ir.Tensor, error)
 // lengths of the outputs; inputs must have the plan's dtype. It allocates nothing
 // when the rows fit the plan's capacity.
 func (n *Net) RunInto(ctx context.Context, in, out map[string]*ir.Tensor) error {
+	return n.runFrom(ctx, in, out, 0)
+}
+
+// runFrom is RunInto of rows that others come before.
+func (n *Net) runFrom(ctx context.Context, in, out map[string]*ir.Tensor, first int) error {
 	if err := n.Err(); err != nil {
 		return err
 	}
@@ -196,7 +210,7 @@ func (n *Net) RunInto(ctx context.Context, in, out map[string]*ir.Tensor) error 
 			return fmt.Errorf("engine: output %q needs a tensor of %v with %v", o.Name, t, at)
 		}
 	}
-	return n.run(ctx, in, out, at)
+	return n.run(ctx, in, out, at, first)
 }
 
 // ofRows reports whether a value is rows of the batch, one behind the other.
@@ -229,15 +243,15 @@ func (n *Net) unread(in map[string]*ir.Tensor) int {
 	return 1
 }
 
-// run splits the rows into parts.
-func (n *Net) run(ctx context.Context, in, out map[string]*ir.Tensor, at ir.Binding) error {
+// run splits the rows into parts; first is how many rows come before them.
+func (n *Net) run(ctx context.Context, in, out map[string]*ir.Tensor, at ir.Binding, first int) error {
 	rows, most := at.Rows(), n.p.Capacity.Rows()
 	if rows == 0 {
 		return ctx.Err()
 	}
 	parts := (rows + most - 1) / most
 	if parts == 1 {
-		return n.part(ctx, in, out, at, 0, rows)
+		return n.part(ctx, in, out, at, first, 0, rows)
 	}
 	if n.mixes {
 		return n.tooMany(rows)
@@ -254,7 +268,7 @@ func (n *Net) run(ctx context.Context, in, out map[string]*ir.Tensor, at ir.Bind
 		go func() {
 			defer wg.Done()
 			for i := w; i < parts && errs[w] == nil; i += len(errs) {
-				errs[w] = n.part(ctx, in, out, at, i*most, min(rows, (i+1)*most))
+				errs[w] = n.part(ctx, in, out, at, first, i*most, min(rows, (i+1)*most))
 			}
 		}()
 	}
@@ -272,13 +286,13 @@ func (n *Net) tooMany(rows int) error {
 }
 
 // part computes rows [lo,hi).
-func (n *Net) part(ctx context.Context, in, out map[string]*ir.Tensor, at ir.Binding, lo, hi int) error {
+func (n *Net) part(ctx context.Context, in, out map[string]*ir.Tensor, at ir.Binding, first, lo, hi int) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	if e := n.warm.Swap(nil); e != nil {
 		defer n.warm.Store(e)
-		return n.runOn(e, ctx, in, out, at, lo, hi)
+		return n.runOn(e, ctx, in, out, at, first, lo, hi)
 	}
 	var e *Engine
 	select {
@@ -294,11 +308,15 @@ func (n *Net) part(ctx context.Context, in, out map[string]*ir.Tensor, at ir.Bin
 		}
 		e = made
 	}
-	return n.runOn(e, ctx, in, out, at, lo, hi)
+	return n.runOn(e, ctx, in, out, at, first, lo, hi)
 }
 
 // runOn computes rows [lo,hi) by an engine that nobody else uses meanwhile.
-func (n *Net) runOn(e *Engine, ctx context.Context, in, out map[string]*ir.Tensor, at ir.Binding, lo, hi int) error {
+func (n *Net) runOn(e *Engine, ctx context.Context, in, out map[string]*ir.Tensor, at ir.Binding, first, lo, hi int) error {
+	if n.draws != nil {
+		e.random = *n.draws
+		e.random.FirstRow = first + lo
+	}
 	if err := e.bindLengths(at.WithRows(hi - lo)); err != nil {
 		return err
 	}

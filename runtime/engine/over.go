@@ -31,7 +31,7 @@ func (n *Net) Each(ctx context.Context, rows dataset.Source, f func(b dataset.Ba
 	}
 	in := make(map[string]*ir.Tensor, len(n.inputs))
 	var out map[string]*ir.Tensor
-	made := 0
+	made, first := 0, 0
 	full := n.full(rows.Columns())
 	return dataset.Each(ctx, rows, n.p.Capacity.Rows()*cap(n.lanes), func(b dataset.Batch) error {
 		for _, c := range full {
@@ -45,9 +45,10 @@ func (n *Net) Each(ctx context.Context, rows dataset.Source, f func(b dataset.Ba
 		if made != b.Rows {
 			out, made = n.outputs(at.WithRows(b.Rows)), b.Rows
 		}
-		if err := n.RunInto(ctx, in, out); err != nil {
+		if err := n.runFrom(ctx, in, out, first); err != nil {
 			return err
 		}
+		first += b.Rows
 		return f(b, out)
 	})
 }

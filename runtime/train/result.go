@@ -25,6 +25,7 @@ type Result struct {
 	averaged bool           // params are the averages
 	narrow   *compiler.BF16 // of a Net's products, nil for FP32
 	folded   bool           // a BatchNorm of a Net is a part of its product
+	drawing  bool           // Dropout and noise are in a Net as in training
 	err      error          // why there is nothing to make a Net of
 	rows     dataset.Source
 	opt      Options
@@ -82,6 +83,15 @@ func (r *Result) Folded() *Result {
 	return &out
 }
 
+// Drawing returns a result in whose Nets Dropout and noise draw, as they do in training; all else is as in what ships, such as
+// the statistics of a [spec.BatchNorm]. [engine.Net.Draw] chooses the random numbers. Many draws say how sure a classifier is
+// (Gal and Ghahramani 2016). The Nets are for looking at and cannot be exported.
+func (r *Result) Drawing() *Result {
+	out := *r
+	out.drawing = true
+	return &out
+}
+
 // settle makes parameters of the state that g, the graph of the values, depends on, and
 // returns its elements: what it was at the end of the training, or when the weights
 // that the result has were best.
@@ -118,7 +128,7 @@ const comparedRows = 1024
 // precision says what the precision of the training changes in a Net of these values: on the validation rows, or else on
 // those of the training. made makes the Net with a record. It is nil in FP32.
 func (r *Result) precision(made func(engine.Record) (*engine.Net, error), values []*spec.Value) (*engine.Precision, error) {
-	if !r.opt.Precision.Narrow() || r.narrow != nil {
+	if !r.opt.Precision.Narrow() || r.narrow != nil || r.drawing {
 		return nil, nil
 	}
 	net, err := made(engine.Record{})
@@ -161,6 +171,11 @@ func (r *Result) net(values []*spec.Value) (*engine.Net, error) {
 				Rule: fmt.Sprintf("parameter %q was not trained: the layer is not part of model %q", p.Name, r.prog.Name)}
 		}
 		own[p.Name] = append([]float32{}, w...)
+	}
+	if r.drawing {
+		if err := compiler.KeepDraws(g); err != nil {
+			return nil, err
+		}
 	}
 	if g, err = compiler.Front(g, true); err != nil {
 		return nil, err

@@ -8,7 +8,7 @@ import (
 // Rows lists the yardsticks. Their published numbers are percentages of wrong rows
 // unless the metric says otherwise.
 func Rows() []Row {
-	rows := []Row{pcaRow(), ae30Row(), kerasRow(), sdaeRow(), bengioRow(), claimsRow(), precisionRow(), oneClassRow(), fewConvRow(), fewTaskRow(),
+	rows := []Row{pcaRow(), ae30Row(), kerasRow(), sdaeRow(), bengioRow(), claimsRow(), precisionRow(), oneClassRow(), fewConvRow(), fewTaskRow(), activeRow(),
 		mnistResNetRow(), fashionResNetRow(), cifarResNetRow(), denoiseRow(),
 		tabularRow(), sensorRow(), denseAnomalyRow(), lrInitRow(), lrSearchRow()}
 	for i := range rows {

@@ -136,6 +136,7 @@ func where(got []Result) string {
 func Place(page []byte, all map[string]Result) ([]byte, error) {
 	return put(page, place{begin, end, Table(all)}, place{claimsBegin, claimsEnd, ClaimsTable(all)},
 		place{precisionBegin, precisionEnd, PrecisionTable(all)}, place{fewConvsBegin, fewConvsEnd, FewConvsTable(all)}, place{fewTasksBegin, fewTasksEnd, FewTasksTable(all)},
+		place{activesBegin, activesEnd, ActiveTable(all)},
 		place{denoiseBegin, denoiseEnd, DenoiseTable(all)}, place{tabularBegin, tabularEnd, TabularTable(all)},
 		place{sensorBegin, sensorEnd, SensorTable(all)}, place{denseAnomalyBegin, denseAnomalyEnd, DenseAnomalyTable(all)},
 		place{lrInitBegin, lrInitEnd, RatesTable(all)}, place{lrSearchBegin, lrSearchEnd, SearchTable(all)})

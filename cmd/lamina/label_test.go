@@ -1,0 +1,330 @@
+package main
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/lamina-ml/lamina/export/bundle"
+	"github.com/lamina-ml/lamina/internal/command/commandtest"
+	"github.com/lamina-ml/lamina/runtime/active"
+)
+
+// readCSV returns the lines of a file as columns by name.
+func readCSV(t *testing.T, path string) (lines []map[string]string) {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	all, err := csv.NewReader(f).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, rec := range all[1:] {
+		x := map[string]string{}
+		for i, v := range rec {
+			x[all[0][i]] = v
+		}
+		lines = append(lines, x)
+	}
+	return lines
+}
+
+// answer fills in the labels of a ranking.
+func answer(t *testing.T, path string, label func(row int) string) {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := csv.NewReader(f).ReadAll()
+	f.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, rec := range all[1:] {
+		row, err := strconv.Atoi(rec[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		rec[len(rec)-1] = label(row)
+	}
+	out, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	if err := csv.NewWriter(out).WriteAll(all); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestLabel goes from no labels to some, by rounds of rank, answers and merge, and evaluates by them.
+func TestLabel(t *testing.T) {
+	dir, rows := heads(t), petals(150, 9)
+	files(t, dir, rows)
+	at := func(name string) string { return filepath.Join(dir, name) }
+	ok := func(args ...string) string {
+		t.Helper()
+		r := lamina(t, nil, append([]string{"label"}, args...)...)
+		if r.Status != 0 {
+			t.Fatalf("%v: %s", args, r.Stderr)
+		}
+		return r.Stdout
+	}
+	y, names := rows.I64("y"), []string{"setosa", "versicolor", "virginica"}
+	if out := ok("rank", "--by", "random", "--data", at("x.npy"), "--count", "30", "--seed", "4", "--out", at("rank.csv")); !strings.Contains(out, "30 of 150 rows without a label, by random") {
+		t.Error(out)
+	}
+	first := readCSV(t, at("rank.csv"))
+	if len(first) != 30 || first[0]["rank"] != "1" || first[0]["id"] != "x.npy#"+first[0]["row"] || first[0]["prediction"] != "" || first[0]["label"] != "" || !strings.HasPrefix(first[0]["data"], "150 rows ") {
+		t.Errorf("%v", first[0])
+	}
+	answer(t, at("rank.csv"), func(row int) string {
+		if row%5 == 0 {
+			return ""
+		}
+		return names[y[row]]
+	})
+	out := ok("merge", at("rank.csv"), "--into", at("labels.csv"), "--classes", "setosa, versicolor,virginica")
+	if !containsAll(out, "labels added, 0 known already", "of 150 rows have a label") {
+		t.Error(out)
+	}
+	l, err := active.ReadLabels(at("labels.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range l.Known() {
+		if l.Y[i] != y[i] {
+			t.Errorf("row %d has the label %d, want %d", i, l.Y[i], y[i])
+		}
+	}
+	known := len(l.Known())
+	if e, _ := said(t, at("classifier"), "--data", at("x.npy"), "--labels", at("labels.csv")); e.Rows != known || e.Without != 150-known {
+		t.Errorf("evaluate sees %d rows with a label and %d without, want %d", e.Rows, e.Without, known)
+	}
+
+	// The order is that of the package, of the rows that have no label.
+	net, err := bundle.Open(t.Context(), at("two"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := &active.Pool{Rows: 150 - known, Members: make([][]float64, 1)}
+	unknown := l.Unknown()
+	if pool.Members[0], pool.Classes, err = active.Probabilities(t.Context(), net, "species", rows.Select(unknown)); err != nil {
+		t.Fatal(err)
+	}
+	if pool.Codes, err = active.CodesOf(t.Context(), net, "logits", rows.Select(unknown)); err != nil {
+		t.Fatal(err)
+	}
+	if pool.Known, err = active.CodesOf(t.Context(), net, "logits", rows.Select(l.Known())); err != nil {
+		t.Fatal(err)
+	}
+	for _, by := range []string{"margin", "entropy", "coreset", "margin+coreset"} {
+		ok("rank", at("two"), "--by", by, "--data", at("x.npy"), "--labelled", at("labels.csv"), "--count", "12", "--out", at("next.csv"), "--output", "species", "--code", "logits")
+		s, err := active.Parse(by)
+		if err != nil {
+			t.Fatal(err)
+		}
+		picks, err := s.Order(t.Context(), pool, 12)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, x := range readCSV(t, at("next.csv")) {
+			p, _ := strconv.ParseFloat(x["probability"], 64)
+			if x["row"] != strconv.Itoa(unknown[picks[i].Row]) || x["score"] != fmt.Sprintf("%.6g", picks[i].Score) || !slices.Contains(names, x["prediction"]) || !(p > 1./3 && p <= 1) {
+				t.Errorf("%s, line %d: %v, want row %d with %v", by, i+1, x, unknown[picks[i].Row], picks[i].Score)
+			}
+		}
+	}
+	// A table whose labels are a column, several bundles, JSON.
+	var report struct{ Rows, Labelled, Written int }
+	if err := json.Unmarshal([]byte(ok("rank", at("classifier"), at("two"), "--output", "species", "--by", "disagreement", "--data", at("x.npy"), "--count", "5", "--out", at("two.csv"), "--json")), &report); err != nil || report.Rows != 150 || report.Written != 5 || report.Labelled != 0 {
+		t.Errorf("%+v %v", report, err)
+	}
+	if r := lamina(t, nil, "label", "rank", at("classifier"), "--data", at("petals.csv"), "--labelled", "species", "--out", at("all.csv")); !strings.Contains(r.Stderr, "there are no unlabelled rows: all 150 have a label") {
+		t.Errorf("%s", r.Stderr)
+	}
+
+	// A second round adds to the first, by the bundle's classes and numbers.
+	answer(t, at("next.csv"), func(row int) string { return strconv.Itoa(int(y[row])) })
+	if out = ok("merge", at("next.csv"), "--into", at("labels.csv"), "--bundle", at("classifier")); !strings.Contains(out, fmt.Sprintf("12 labels added, 0 known already, 0 without an answer; %d of 150", known+12)) {
+		t.Error(out)
+	}
+
+	// Labels that were made wrong are doubted, and corrected.
+	wrong := slices.Clone(y)
+	for _, i := range []int{7, 50, 90} {
+		wrong[i] = (wrong[i] + 1) % 3
+	}
+	writeFile(t, at("wrong.npy"), []int{150}, wrong)
+	var said struct {
+		Rows     int
+		Doubtful []doubted
+	}
+	for _, args := range [][]string{{}, {"--bundle", at("logits")}, {"--groups", at("groups.npy")}} {
+		groups := make([]int64, 150)
+		for i := range groups {
+			groups[i] = int64(i / 3)
+		}
+		writeFile(t, at("groups.npy"), []int{150}, groups)
+		args = append([]string{"doubt", "--data", at("x.npy"), "--labels", at("wrong.npy"), "--json", "--out", at("doubt.csv")}, args...)
+		if err := json.Unmarshal([]byte(ok(args...)), &said); err != nil || said.Rows != 150 || len(said.Doubtful) < 3 || len(said.Doubtful) > 60 {
+			t.Errorf("%v: %+v %v", args, said, err)
+		}
+		if lines := readCSV(t, at("doubt.csv")); len(lines) != len(said.Doubtful) || lines[0]["given"] == "" || lines[0]["prediction"] == lines[0]["given"] {
+			t.Errorf("%v: %v", args, lines)
+		}
+	}
+	if out = ok("doubt", "--data", at("x.npy"), "--labels", at("wrong.npy"), "--classes", "a,b,c"); !containsAll(out, "of 150 labels are contradicted by probes of the other folds (5)", "row  id  ", "x.npy#") {
+		t.Error(out)
+	}
+}
+
+// TestLabelPictures ranks a folder of PNG files and draws them with their numbers.
+func TestLabelPictures(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 6 {
+		sub := filepath.Join(dir, "photos", []string{"a", "b"}[i%2])
+		if err := os.MkdirAll(sub, 0o777); err != nil {
+			t.Fatal(err)
+		}
+		img := image.NewGray(image.Rect(0, 0, 5, 4))
+		img.Set(i%5, 0, color.Gray{Y: 200})
+		f, err := os.Create(filepath.Join(sub, fmt.Sprintf("%d.png", i)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := png.Encode(f, img); err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+	}
+	rank, sheet := filepath.Join(dir, "rank.csv"), filepath.Join(dir, "sheet.png")
+	args := []string{"label", "rank", "--by", "random", "--data", filepath.Join(dir, "photos"), "--count", "4", "--out", rank, "--sheet", sheet}
+	if r := lamina(t, nil, args...); r.Status != 0 || !strings.Contains(r.Stdout, "their pictures") {
+		t.Fatalf("%s%s", r.Stdout, r.Stderr)
+	}
+	ids := map[string]string{"0": "a/0.png", "1": "a/2.png", "2": "a/4.png", "3": "b/1.png", "4": "b/3.png", "5": "b/5.png"}
+	lines := readCSV(t, rank)
+	for _, x := range lines {
+		if ids[x["row"]] != x["id"] {
+			t.Errorf("row %s is %s, want %s", x["row"], x["id"], ids[x["row"]])
+		}
+	}
+	f, err := os.Open(sheet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if img, err := png.Decode(f); err != nil || img.Bounds().Dx() != 4*(15+6)+6 {
+		t.Errorf("%v %v", img, err)
+	}
+	// Another picture, and the answers are of other data.
+	answer(t, rank, func(int) string { return "1" })
+	labels := filepath.Join(dir, "labels.csv")
+	if r := lamina(t, nil, "label", "merge", rank, "--into", labels, "--classes", "2"); r.Status != 0 {
+		t.Fatal(r.Stderr)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "photos", "a", "note.txt"), []byte("x"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if r := lamina(t, nil, args...); r.Status != 0 {
+		t.Fatal(r.Stderr)
+	}
+	answer(t, rank, func(int) string { return "1" })
+	commandtest.WantError(t, lamina(t, nil, "label", "merge", rank, "--into", labels, "--classes", "2"), "is of other data than", "hashes")
+}
+
+// TestLabelRefuses says what is wrong with flags, files and bundles.
+func TestLabelRefuses(t *testing.T) {
+	dir, rows := heads(t), petals(30, 9)
+	files(t, dir, rows)
+	at := func(name string) string { return filepath.Join(dir, name) }
+	text := func(name, s string) string {
+		if err := os.WriteFile(at(name), []byte(s), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		return at(name)
+	}
+	half := writeFile(t, at("half.npy"), []int{30}, append(make([]float32, 29), 0.5))
+	minus := writeFile(t, at("minus.npy"), []int{30}, append(make([]int64, 29), -2))
+	short := writeFile(t, at("short.npy"), []int{29}, make([]int64, 29))
+	x, ranked := at("x.npy"), text("ranked.csv", "row,data,label\n3,30 rows ab,1\n")
+	for _, c := range []struct {
+		args []string
+		want []string
+	}{
+		{[]string{"frob"}, []string{"there are rank, merge and doubt"}},
+		{[]string{"rank", at("classifier")}, []string{"which rows? give --data FILE"}},
+		{[]string{"rank", at("classifier"), "--data", x, "--by", "frob"}, []string{`--by: active: there is no strategy "frob"`, "margin, entropy"}},
+		{[]string{"rank", at("classifier"), "--data", x, "--by", "dropout"}, []string{"a bundle has no Dropout any more", "from Go"}},
+		{[]string{"rank", at("classifier"), "--data", x, "--by", "disagreement"}, []string{"compares several bundles: give two or more, got 1"}},
+		{[]string{"rank", "--data", x}, []string{"--by margin needs a bundle; only random does without"}},
+		{[]string{"rank", at("two"), at("two"), "--data", x, "--by", "coreset"}, []string{"looks at the codes of one bundle, got 2"}},
+		{[]string{"rank", at("classifier"), "--data", x, "--by", "coreset"}, []string{"classifier: --by coreset needs codes", "--code NAME"}},
+		{[]string{"rank", at("logits"), "--data", x}, []string{"logits: --by margin needs probabilities", "--output NAME"}},
+		{[]string{"rank", at("logits"), "--data", x, "--output", "logits"}, []string{"which are no probabilities: add a Softmax"}},
+		{[]string{"rank", at("logits"), "--data", x, "--output", "z"}, []string{`--output z: the outputs are "logits" (f32[N 3])`}},
+		{[]string{"rank", at("two"), "--data", x, "--by", "coreset", "--code", "z"}, []string{`--code z: the outputs are "species"`}},
+		{[]string{"rank", at("classifier"), "--data", x, "--count", "31"}, []string{"--count must be from 1 to 30, the rows without a label, got 31"}},
+		{[]string{"rank", at("classifier"), "--data", x, "--count", "0"}, []string{"--count must be from 1 to 30"}},
+		{[]string{"rank", at("classifier"), "--data", x, "--labelled", short}, []string{"--labelled", "there are 29 labels, but 30 rows"}},
+		{[]string{"rank", at("classifier"), "--data", x, "--labelled", half}, []string{"labels are one whole number for each row"}},
+		{[]string{"rank", at("classifier"), "--data", x, "--labelled", minus}, []string{"the label of row 29 is -2"}},
+		{[]string{"rank", at("classifier"), "--data", x, "--labelled", at("y.npy")}, []string{"there are no unlabelled rows: all 30 have a label"}},
+		{[]string{"rank", at("classifier"), "--data", x, "--labelled", at("no.npy")}, []string{"--labelled", "there is neither such a file nor such a column"}},
+		{[]string{"rank", at("classifier"), "--data", x, "--out", x}, []string{"it cannot be an output too"}},
+		{[]string{"rank", at("classifier"), "--data", x, "--out", dir}, []string{"not a regular file"}},
+		{[]string{"rank", at("classifier"), "--data", x, "--out", filepath.Join(x, "rank.csv")}, []string{"rank.csv"}},
+		{[]string{"rank", at("classifier"), "--data", x, "--out", at("r.png"), "--sheet", at("r.png")}, []string{"another one than --sheet"}},
+		{[]string{"rank", at("classifier"), "--data", x, "--out", at("r.csv"), "--sheet", at("r.png")}, []string{"the rows are no pictures", "--size HxW"}},
+		{[]string{"rank", at("classifier"), "--data", x, "--out", at("r.csv"), "--sheet", at("r.png"), "--size", "2"}, []string{"--size must be a height and a width"}},
+		{[]string{"rank", at("nothing"), "--data", x}, []string{"nothing"}},
+		{[]string{"merge", ranked}, []string{"which labels? give --into"}},
+		{[]string{"merge", ranked, "--into", at("l.csv")}, []string{"which classes are there?"}},
+		{[]string{"merge", ranked, "--into", at("l.csv"), "--classes", "1"}, []string{"--classes must be from 2 to 4096"}},
+		{[]string{"merge", ranked, "--into", at("l.csv"), "--classes", "a,b,a"}, []string{`the name "a" is empty or comes twice`}},
+		{[]string{"merge", ranked, "--into", at("l.csv"), "--classes", "2", "--bundle", at("classifier")}, []string{"given twice"}},
+		{[]string{"merge", ranked, "--into", at("l.csv"), "--bundle", at("numbers")}, []string{"says which classes there are: give --classes"}},
+		{[]string{"merge", ranked, "--into", ranked, "--classes", "2"}, []string{"it cannot be an output too"}},
+		{[]string{"merge", ranked, "--into", text("l9.csv", "label (9 rows ab)\n-1\n"), "--classes", "2"}, []string{"l9.csv", "the heading says 9 rows"}},
+		{[]string{"merge", text("rows.csv", "row,data,label\n30,30 rows ab,1\n"), "--into", at("l.csv"), "--classes", "2"}, []string{"line 2", `there is no row "30"`}},
+		{[]string{"merge", text("class.csv", "row,data,label\n3,30 rows ab,2\n"), "--into", at("l.csv"), "--classes", "2"}, []string{"line 2: row 3", `"2" is no class`}},
+		{[]string{"merge", at("no.csv"), "--into", at("l.csv"), "--classes", "2"}, []string{"there is no such file"}},
+		{[]string{"doubt", "--data", x}, []string{"which labels? give --labels FILE"}},
+		{[]string{"doubt", "--labels", at("y.npy")}, []string{"which rows? give --data FILE"}},
+		{[]string{"doubt", "--data", x, "--labels", short}, []string{"--labels", "there are 29 labels, but 30 rows"}},
+		{[]string{"doubt", "--data", x, "--labels", writeFile(t, at("zero.npy"), []int{30}, make([]int64, 30))}, []string{"30 rows have a label, and of fewer than two classes"}},
+		{[]string{"doubt", "--data", x, "--labels", at("y.npy"), "--folds", "20"}, []string{"take fewer folds"}},
+		{[]string{"doubt", "--data", x, "--labels", at("y.npy"), "--bundle", at("classifier")}, []string{"it has no codes", "--code NAME"}},
+		{[]string{"doubt", "--data", x, "--labels", at("y.npy"), "--classes", "a,b"}, []string{"there is the label 2, but the classes are"}},
+		{[]string{"doubt", "--data", x, "--labels", at("y.npy"), "--out", at("y.npy")}, []string{"it cannot be an output too"}},
+		{[]string{"doubt", "--data", x, "--labels", at("y.npy"), "--groups", short}, []string{"--groups", "there are 29 labels"}},
+	} {
+		commandtest.WantError(t, lamina(t, nil, append([]string{"label"}, c.args...)...), c.want...)
+	}
+	for _, name := range []string{"l.csv", "r.csv", "r.png"} {
+		if _, err := os.Stat(at(name)); err == nil {
+			t.Errorf("%s was written", name)
+		}
+	}
+}
+
+// TestLabelReadme runs the commands of the README of runtime/active.
+func TestLabelReadme(t *testing.T) {
+	if ran := runPage(t, "active"); ran != 5 {
+		t.Errorf("the README has %d commands of bin/lamina", ran)
+	}
+}
