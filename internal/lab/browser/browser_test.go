@@ -164,6 +164,33 @@ func TestPages(t *testing.T) {
 	}
 }
 
+// TestPrint prints for a reader of dark pages: dark text on white paper, without what only
+// a pointer or a keyboard can use.
+func TestPrint(t *testing.T) {
+	ctx := start(t)
+	path := filepath.Join(t.TempDir(), "report.html")
+	if err := report().Write(path); err != nil {
+		t.Fatal(err)
+	}
+	media := emulation.SetEmulatedMediaParams{Media: "print", Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}}
+	_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, media)
+	if err == nil {
+		err = chromedp.Do(ctx, chromedp.EmulateViewport(794, 1123), chromedp.Navigate((&url.URL{Scheme: "file", Path: path}).String()))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := chromedp.Run(ctx, chromedp.Evaluate[string](`(() => {
+		const root = getComputedStyle(document.documentElement);
+		return [root.backgroundColor, root.color, root.colorScheme, getComputedStyle(document.querySelector(".stops")).display,
+			document.documentElement.scrollWidth <= 794].join("; ");
+	})()`))
+	if want := "rgb(255, 255, 255); rgb(28, 31, 35); light; none; true"; err != nil || got != want {
+		t.Errorf("paper, text, scheme, stops, width: %q, want %q (%v)", got, want, err)
+	}
+	shoot(ctx, t, "report-print.png")
+}
+
 // tabs goes through the page by the Tab key until a chart shows a value.
 func tabs(ctx context.Context, t *testing.T) {
 	t.Helper()
