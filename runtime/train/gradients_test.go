@@ -16,7 +16,7 @@ import (
 	"github.com/lamina-ml/lamina/spec"
 )
 
-func norms(t *testing.T, o Options, updates int) []GradientNorm {
+func l1Norms(t *testing.T, o Options, updates int) []GradientNorm {
 	t.Helper()
 	list, err := GradientNorms(t.Context(), model(), rows(150), o, updates)
 	if err != nil {
@@ -31,7 +31,7 @@ func TestGradientNorms(t *testing.T) {
 	o := options()
 	o.Optimizer, o.Batch = optim.SGD(1), 150
 	went := moved(t, o)
-	got := norms(t, o, 0)
+	got := l1Norms(t, o, 0)
 	if len(got) != len(went) {
 		t.Fatalf("%d norms of %d parameters: %+v", len(got), len(went), got)
 	}
@@ -53,12 +53,12 @@ func TestGradientNorms(t *testing.T) {
 // one; the bits do not depend on workers, and a folder, validation and averages have no part in it.
 func TestGradientNormsAreFixed(t *testing.T) {
 	o := options()
-	one := norms(t, o, 3)
+	one := l1Norms(t, o, 3)
 	o.Workers, o.Cluster, o.Dir, o.Average, o.ValidAverage, o.Valid, o.Patience = 1, nil, t.TempDir(), 0.9, true, rows(20), 2
 	o.Metrics, o.BestBy = nil, Least("loss")
 	var log bytes.Buffer
 	o.Log = slog.New(slog.NewTextHandler(&log, nil))
-	if again := norms(t, o, 3); !reflect.DeepEqual(again, one) {
+	if again := l1Norms(t, o, 3); !reflect.DeepEqual(again, one) {
 		t.Errorf("with one worker and a folder: %v, want %v", again, one)
 	}
 	if list, err := os.ReadDir(o.Dir); err != nil || len(list) > 0 {
