@@ -93,6 +93,7 @@ func TestMistakes(t *testing.T) {
 		"freezes everything": {pretrain.Fit(model(), data, frozen("*")), "nothing is left to train"},
 		"options":            {pretrain.Fit(model(), data, train.Options{Optimizer: optim.Adam(1e-3)}), "Options.Epochs is required"},
 		"dir":                {pretrain.Fit(model(), data, dir), "a program gives each phase a folder inside its own"},
+		"logs":               {greedy(func(o *train.Options) { o.Logs = []train.EpochLog{train.CSVLog("a.csv")} }, two()...), "its Options.Logs go to a.csv, as those of"},
 		"group":              {pretrain.Fit(model(), data, train.Options{Epochs: 1, Optimizer: optim.Adam(1e-3).Group("nobody", 2)}), `group "nobody" matches no layer`},
 	} {
 		p := pretrain.NewProgram("p", c.phase)

@@ -3,6 +3,7 @@ package pretrain
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/optim"
+	"github.com/lamina-ml/lamina/runtime/train"
 	"github.com/lamina-ml/lamina/spec"
 )
 
@@ -84,6 +86,13 @@ func (p *Program) check(st *step) {
 	}
 	if st.opt.Dir != "" {
 		p.fail("%s: its Options.Dir is %q, but a program gives each phase a folder inside its own: set the Dir of pretrain.Options", st.name, st.opt.Dir)
+	}
+	for _, l := range st.opt.Logs {
+		for _, other := range p.list { // those before
+			if slices.ContainsFunc(other.opt.Logs, func(o train.EpochLog) bool { return filepath.Clean(o.Path()) == filepath.Clean(l.Path()) }) {
+				p.fail("%s: its Options.Logs go to %s, as those of %s do: give each phase a file of its own, or none, since the Dir of pretrain.Options has a log of each", st.name, l.Path(), other.name)
+			}
+		}
 	}
 	if err := st.opt.Check(st.model); err != nil {
 		for _, e := range apart(err) {

@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"fmt"
+	"math"
 	"testing"
 	"time"
 
@@ -80,6 +81,47 @@ func BenchmarkShards(b *testing.B) {
 			b.ReportMetric(best, "best-samples/s")
 		})
 	}
+}
+
+// BenchmarkGradNorm measures steps of the demo's model by one worker, in turn without and
+// with the norms of gradients: the least time of each, and by how much they differ.
+func BenchmarkGradNorm(b *testing.B) {
+	data := dataset.Digits().Train
+	var trainers [2]*Trainer
+	for i := range trainers {
+		enc := spec.Sequential("encoder", spec.Dense(100), spec.ReLU(), spec.Dense(30), spec.ReLU())
+		ae := spec.Autoencoder("digits", spec.Input("x", 784), enc, spec.Mirror("decoder", enc).Tied())
+		t, err := New(context.Background(), ae, data, Options{Optimizer: optim.Adam(1e-3), Epochs: 1 << 20, Batch: 256, Workers: 1, GradNorm: i == 1})
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer t.Close()
+		if err := t.batches.Seek(0, 0); err != nil {
+			b.Fatal(err)
+		}
+		trainers[i] = t
+	}
+	least := [2]time.Duration{math.MaxInt64, math.MaxInt64}
+	for b.Loop() {
+		for i, t := range trainers {
+			began := time.Now()
+			more, err := t.step(context.Background())
+			if err != nil {
+				b.Fatal(err)
+			}
+			if !more {
+				t.cursor.Step = 0
+				if err := t.batches.Seek(0, 0); err != nil {
+					b.Fatal(err)
+				}
+				continue
+			}
+			least[i] = min(least[i], time.Since(began))
+		}
+	}
+	b.ReportMetric(float64(least[0].Microseconds()), "µs-without")
+	b.ReportMetric(float64(least[1].Microseconds()), "µs-with")
+	b.ReportMetric(100*(least[1].Seconds()/least[0].Seconds()-1), "%-longer")
 }
 
 // BenchmarkTinyAutoencoder measures whole training steps of 16-8-4 and back, of

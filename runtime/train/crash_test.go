@@ -170,6 +170,7 @@ func writeAndDie(how string) func(string, *checkpoint.File) error {
 func child(t *testing.T) {
 	m, data, o := crashRuns[os.Getenv(childRun)]()
 	o.Dir, o.Log = os.Getenv(childDir), slog.New(slog.DiscardHandler)
+	o.Logs = []EpochLog{CSVLog(o.Dir + ".csv"), JSONLog(o.Dir + ".jsonl")}
 	ctx := SignalContext()
 	fmt.Println("begin")
 	tr, err := New(ctx, m, data, o)
@@ -335,6 +336,7 @@ func (c *crashCase) sameEnd(t *testing.T, dir string) {
 	if d := cmp.Diff(readLog(t, c.dir), readLog(t, dir)); d != "" {
 		t.Fatalf("other log: %s", d)
 	}
+	sameLogs(t, dir, len(c.want.History))
 	want, err := checkpoint.Read(filepath.Join(c.dir, checkpointName))
 	if err != nil {
 		t.Fatal(err)

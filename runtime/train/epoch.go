@@ -36,16 +36,39 @@ type Epoch struct {
 	Best      bool    `json:"best"`      // whether no earlier epoch was better, by Options.BestBy
 	Trail     Trail   `json:"trail,omitempty"`
 
-	// Seconds and RowsPerSecond are measured; the seed does not determine them.
+	// GradNorm is the mean over the epoch's updates of the L2 norm of all gradients together,
+	// before clipping, and GradNormMax the greatest. They are 0 if gradients were not kept:
+	// see Options.GradNorm.
+	GradNorm    float64 `json:"grad_norm,omitempty"`
+	GradNormMax float64 `json:"grad_norm_max,omitempty"`
+
+	// What follows is measured; the seed does not determine it.
 	Seconds       float64 `json:"seconds"`
 	RowsPerSecond float64 `json:"rows_per_second"`
+	Memory        int64   `json:"memory,omitempty"`  // bytes; the most that the process has had in memory, 0 where the system does not say
+	Machine       string  `json:"machine,omitempty"` // of the first epoch that a process trains: CPU, cores, system and kernels
 }
 
-// timeless returns the epoch without what a clock measured.
+// timeless returns the epoch without what was measured.
 func (e Epoch) timeless() Epoch {
-	e.Seconds, e.RowsPerSecond = 0, 0
+	e.Seconds, e.RowsPerSecond, e.Memory, e.Machine = 0, 0, 0, ""
 	return e
 }
+
+// norms are those of the gradients of the epoch under way.
+type norms struct {
+	Sum  float64 `json:"sum,omitempty"`
+	Max  float64 `json:"max,omitempty"`
+	Made int64   `json:"made,omitempty"` // updates
+}
+
+func (n *norms) add(norm float64) {
+	n.Sum += norm
+	n.Max = max(n.Max, norm)
+	n.Made++
+}
+
+func (n *norms) mean() float64 { return n.Sum / float64(max(n.Made, 1)) }
 
 func (e *Epoch) measured() *Values {
 	if e.Validated {

@@ -62,6 +62,11 @@ type Options struct {
 
 	ClipNorm float64 // largest L2 norm of an update's gradient; 0 does not clip
 
+	// GradNorm records the norm of the gradients in each Epoch. For that they are kept, which
+	// makes an update slower and changes no bit. Where they are kept anyway, with ClipNorm,
+	// Accumulate or Shards, it is recorded without this.
+	GradNorm bool
+
 	// Needs is called before a row is read, and New returns its error. It checks for what
 	// the program needs after training, such as ort.Check for verifying the export.
 	// nil checks nothing.
@@ -69,6 +74,7 @@ type Options struct {
 
 	Dir             string       // folder of checkpoint and log, for one training at a time; "" keeps neither
 	CheckpointEvery int          // updates between checkpoints, besides those at each epoch's end; 0 for none
+	Logs            []EpochLog   // files of the finished epochs for other programs, such as CSVLog("log.csv"); none
 	Progress        Progress     // nil is silent
 	AfterUpdate     func(Update) // called after every update by the training goroutine; nil for none
 	Dump            io.Writer    // gets the graph after the pass DumpAfter; nil for none
@@ -175,6 +181,7 @@ func (o *Options) check(m *spec.Model) error {
 	if o.Patience > 0 && o.Valid == nil {
 		bad("Options.Patience needs Options.Valid: there is no validation loss to wait for")
 	}
+	o.checkLogs(bad)
 	o.checkParts(m, bad)
 	o.checkPrecision(bad)
 	if err := o.Augment.Err(); err != nil {

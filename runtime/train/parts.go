@@ -109,7 +109,7 @@ func (o *Options) checkWhole() error {
 }
 
 // stored reports whether an update needs the whole gradient in memory.
-func (o *Options) stored() bool { return o.ClipNorm > 0 || o.pieces() > 1 }
+func (o *Options) stored() bool { return o.ClipNorm > 0 || o.GradNorm || o.pieces() > 1 }
 
 // pieces returns the most runs of an update.
 func (o *Options) pieces() int { return max(o.Accumulate, o.Shards) }

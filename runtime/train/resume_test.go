@@ -195,7 +195,7 @@ func TestEveryOptionDecidesOrNot(t *testing.T) {
 	}
 	rest := []string{"totals", // is the model's
 		"Valid", // is one of the facts of rows: TestGoesOnOnlyAsItWas
-		"Cluster", "Workers", "Spin", "Kernels", "Classes", "Dir", "CheckpointEvery", "Progress", "AfterUpdate", "Dump", "DumpAfter", "Show", "Log", "Needs", "meets"}
+		"Cluster", "Workers", "Spin", "Kernels", "Classes", "Dir", "CheckpointEvery", "GradNorm", "Logs", "Progress", "AfterUpdate", "Dump", "DumpAfter", "Show", "Log", "Needs", "meets"}
 	base := steady()
 	base.Valid = rows(10)
 	was, err := base.Decides(m)

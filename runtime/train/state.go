@@ -29,9 +29,10 @@ type state struct {
 	Sum      engine.Numbers `json:"sum"`       // of the epoch under way: each loss times rows
 	Rows     int            `json:"rows"`      // rows of it
 	Trail    trail          `json:"trail"`     // of its losses
-	Rate     float64        `json:"rate"`      // learning rate of the last update
-	Schedule []byte         `json:"schedule"`  // state of a schedule that has one
-	History  []Epoch        `json:"-"`         // finished epochs; they are in the files that grow
+	Norms    norms          `json:"norms,omitzero"`
+	Rate     float64        `json:"rate"`     // learning rate of the last update
+	Schedule []byte         `json:"schedule"` // state of a schedule that has one
+	History  []Epoch        `json:"-"`        // finished epochs; they are in the files that grow
 }
 
 // judge takes an epoch's result into early stopping and says whether it is the

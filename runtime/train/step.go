@@ -44,9 +44,11 @@ func (t *Trainer) step(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	if t.opt.stored() {
-		if _, err := t.engine.Apply(u, t.opt.ClipNorm); err != nil {
+		norm, err := t.engine.Apply(u, t.opt.ClipNorm)
+		if err != nil {
 			return false, t.explain(err, "gradient's norm")
 		}
+		t.state.Norms.add(norm)
 	}
 	if watched {
 		if err := t.settled(); err != nil {

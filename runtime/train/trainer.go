@@ -66,6 +66,8 @@ type Trainer struct {
 	facts    checkpoint.Facts // all that decides the result; only with Options.Dir
 	rowFacts checkpoint.Facts // those of the rows, which come last
 	files    *files           // only with Options.Dir
+	logs     logs             // of Options.Logs
+	named    bool             // whether an epoch has said what the machine is
 
 	unlock          func() error // gives Options.Dir back, nil without
 	writeCheckpoint func(path string, f *checkpoint.File) error
@@ -138,9 +140,12 @@ func New(ctx context.Context, m *spec.Model, rows dataset.Source, o Options) (*T
 
 func (t *Trainer) prepare(ctx context.Context) (err error) {
 	if !t.opt.leads() {
-		t.opt.Dir = ""
+		t.opt.Dir, t.opt.Logs = "", nil
 	}
 	if err := t.openFolder(); err != nil {
+		return err
+	}
+	if t.logs, err = openLogs(t.opt.Logs); err != nil {
 		return err
 	}
 	if t.batches, err = dataset.NewBatches(t.read, t.opt.batchRows(), random.New(t.opt.Seed).DeriveString("shuffle"), !t.opt.InOrder); err != nil {
@@ -205,6 +210,9 @@ func (t *Trainer) prepare(ctx context.Context) (err error) {
 		if err := t.load(ctx); err != nil {
 			return err
 		}
+	}
+	if err := t.logs.begin(t.state.History); err != nil {
+		return err
 	}
 	if err := t.look(ctx); err != nil {
 		return err
@@ -379,7 +387,11 @@ func (t *Trainer) epoch(ctx context.Context) (Epoch, error) {
 			break
 		}
 	}
-	e := Epoch{Number: t.cursor.Epoch + 1, Updates: t.cursor.Update, Rows: t.state.Rows, Rate: t.state.Rate, Train: t.means(), Trail: t.state.Trail.Marks}
+	e := Epoch{Number: t.cursor.Epoch + 1, Updates: t.cursor.Update, Rows: t.state.Rows, Rate: t.state.Rate, Train: t.means(), Trail: t.state.Trail.Marks,
+		GradNorm: t.state.Norms.mean(), GradNormMax: t.state.Norms.Max, Memory: peakMemory()}
+	if !t.named {
+		e.Machine, t.named = t.machine(), true
+	}
 	spent := t.clock.elapsed() - started
 	e.Seconds, e.RowsPerSecond = spent.Seconds(), perSecond(int64(t.state.Rows-before), spent)
 	var err error
@@ -413,9 +425,12 @@ func (t *Trainer) epoch(ctx context.Context) (Epoch, error) {
 	}
 	t.cursor.Epoch, t.cursor.Step = e.Number, 0
 	t.state.History = append(t.state.History, e)
-	t.state.Sum, t.state.Rows, t.state.Trail = nil, 0, trail{}
+	t.state.Sum, t.state.Rows, t.state.Trail, t.state.Norms = nil, 0, trail{}, norms{}
 	t.opt.Log.Debug("epoch", "model", t.prog.Name, "epoch", e.Number, "loss", e.Train.Loss, "valid", e.Valid.Loss, "samples/s", e.RowsPerSecond)
 	if err := t.save(); err != nil {
+		return Epoch{}, err
+	}
+	if err := t.logs.show(t.state.History); err != nil {
 		return Epoch{}, err
 	}
 	t.report.epoch(t, e)
