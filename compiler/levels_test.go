@@ -17,7 +17,7 @@ var levels = []struct {
 	{8, "cmd/ internal/lab/peers/ examples/ kernels/simd/gen runtime/dataset/digits/gen"},
 	{7, "export/reproduce spec/spectest internal/timing internal/command/commandtest"},
 	{6, "export/bundle internal/lab/yardstick internal/command"},
-	{5, "runtime/pretrain export/verify/ort export/verify/native"},
+	{5, "runtime/pretrain runtime/fewlabels export/verify/ort export/verify/native"},
 	{4, "export/verify runtime/train"},
 	{3, "compiler export import runtime/evaluate"},
 	{2, "spec runtime/engine runtime/checkpoint runtime/dataset/parquet runtime/report/page"},

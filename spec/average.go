@@ -53,7 +53,7 @@ func (l *AverageLayer) args() string {
 
 // Build places the layer with the averages of its weights.
 func (l *AverageLayer) Build(b *Builder, x ...*ir.Value) *ir.Value {
-	if !b.placed(l.of) {
+	if _, between := l.of.(*BetweenLayer); !between && !b.placed(l.of) { // which has its weights where it was taken from
 		return bad()
 	}
 	if b.p.average() != nil {
@@ -84,8 +84,11 @@ func (p *placement) average() *AverageLayer {
 	return nil
 }
 
-// mean returns the average of a parameter.
-func (b *Builder) mean(of *AverageLayer, p *param) *ir.Value {
+// mean returns the average of a parameter that this layer has.
+func (b *Builder) mean(of *AverageLayer, p *param) *ir.Value { return b.meanOf(of, p, b.p.st) }
+
+// meanOf returns the average of a parameter under the path of a layer.
+func (b *Builder) meanOf(of *AverageLayer, p *param, st *state) *ir.Value {
 	s := b.sp.find()
 	for _, x := range s.states {
 		if x.of == of && x.like == p {

@@ -21,6 +21,7 @@ func optioned() map[string]func() any {
 	return map[string]func() any{
 		"ActivationLayer": func() any { return spec.ReLU() }, "LeakyReLULayer": func() any { return spec.LeakyReLU() },
 		"ELULayer": func() any { return spec.ELU() }, "SoftmaxLayer": func() any { return spec.Softmax(0) },
+		"BetweenLayer":    func() any { x := spec.Input("x", 3); return spec.Between("again", x, x.Then(spec.Dense(2))) },
 		"AverageLayer":    func() any { return spec.Average(spec.Dense(2), 0.9) },
 		"SequentialLayer": func() any { return spec.Sequential("s", spec.Dense(2)) },
 		"ResidualLayer":   func() any { return spec.Residual("r", spec.Dense(3)) },

@@ -27,7 +27,8 @@ type Augmentation struct {
 	columns []string // as named; none for all pictures
 	shape   []int    // C, H and W of columns that do not say so, nil for none
 	spread  spread
-	changes []change // in the order of kinds
+	changes []change        // in the order of kinds
+	more    []*Augmentation // of other columns: see And
 	err     error
 }
 
@@ -75,6 +76,10 @@ var kinds = []struct {
 	{"jitter", parseJitter},
 	{"noise", parsed("the standard deviation", parseNumber, newNoise)},
 	{"erase", parsed("the probability", parseNumber, newErase)},
+	{"timeshift", parseTimeShift},
+	{"timemask", parseTimeMask},
+	{"gain", parseGain},
+	{"hiss", parseHiss},
 	{"mixup", parseMixup},
 }
 
@@ -200,7 +205,11 @@ func (a *Augmentation) String() string {
 	if a.spread != "" {
 		parts = append(parts, string(a.spread))
 	}
-	return strings.Join(parts, ",")
+	text := strings.Join(parts, ",")
+	for _, other := range a.more {
+		text += ";" + other.String()
+	}
+	return text
 }
 
 // Only returns, for each change, an augmentation that makes this change alone.
@@ -210,7 +219,10 @@ func (a *Augmentation) Only() []*Augmentation {
 	}
 	var out []*Augmentation
 	for _, c := range a.changes {
-		out = append(out, a.with(func(a *Augmentation) { a.changes = []change{c} }))
+		out = append(out, a.with(func(a *Augmentation) { a.changes, a.more = []change{c}, nil }))
+	}
+	for _, other := range a.more {
+		out = append(out, other.Only()...)
 	}
 	return out
 }
@@ -264,6 +276,7 @@ type bound struct {
 	mix      *mixup
 	mixed    []int // columns that mix mixes beside the pictures
 	together bool
+	more     []*bound // of other columns
 }
 
 // boundColumn is a column of pictures, and where it is.
@@ -340,7 +353,7 @@ func (a *Augmentation) bind(cols []Column) (*bound, error) {
 			return wrong("Mixup: %s", rule)
 		}
 	}
-	return b, nil
+	return b, a.bindMore(b, cols)
 }
 
 // pictureOf returns the size of the pictures of a column, or what is wrong with them. A column that nobody named must

@@ -653,7 +653,7 @@ func TestAugmentationText(t *testing.T) {
 		"shift=-2":          "shift: the pixels must be from 0 to 1048576, got -2",
 		"shift=99999999999": "must be a whole number",
 		"shift=1,shift=2":   `"shift" comes twice`,
-		"flop=h":            `there is no setting "flop"; settings are shift, crop, flip, rotate, scale, jitter, noise, erase, mixup, shape, of, apart and together`,
+		"flop=h":            `there is no setting "flop"; settings are shift, crop, flip, rotate, scale, jitter, noise, erase, timeshift, timemask, gain, hiss, mixup, shape, of, apart and together`,
 		"flip=x":            "flip: the directions are h",
 		"flip=":             "flip: it needs a direction",
 		"rotate=-1":         "rotate: the degrees must be from 0 to 180, got -1",

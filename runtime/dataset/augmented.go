@@ -51,10 +51,12 @@ type augmenter struct {
 	partner []int
 	shares  []float32
 	cols    []column
+
+	more []*augmenter // of other columns
 }
 
 func newAugmenter(b *bound, key random.Key, src Source, cols []Column, rows int) *augmenter {
-	a := &augmenter{bound: b, key: key, n: src.Len()}
+	a := &augmenter{bound: b, key: key, n: src.Len(), more: newAugmenters(b, key, src, cols, rows)}
 	if b.mix != nil {
 		a.cols, a.partner, a.shares = makeColumns(cols, rows), make([]int, rows), make([]float32, rows)
 		a.other = newFiller(src, a.cols, rows)
@@ -64,6 +66,9 @@ func newAugmenter(b *bound, key random.Key, src Source, cols []Column, rows int)
 
 // change augments the rows index of some turns, which are at place lo of the columns and on.
 func (a *augmenter) change(ctx context.Context, at turns, index []int, cols []column, lo int) error {
+	if err := a.changeMore(ctx, at, index, cols, lo); err != nil {
+		return err
+	}
 	if err := a.each(ctx, at, index, cols, lo); err != nil || a.mix == nil {
 		return err
 	}

@@ -24,10 +24,36 @@ import (
 //	shape=1x28x28           Shape(1, 28, 28)
 //	of=a+b                  Augment("a", "b")
 //	apart, together         Apart(), Together()
+//	timeshift=8             TimeShift(8), for signals
+//	timemask=0.2            TimeMask(0.2)
+//	gain=0.1                Gain(0.1)
+//	hiss=0.05               Hiss(0.05)
+//	of=a,shift=2;of=b,…     And, of other columns
 //
 // A name that is not made of letters, digits and _ . - is quoted as in Go. Errors: an unknown setting, one that comes twice, a
 // value that it does not take.
 func ParseAugmentation(text string) (*Augmentation, error) {
+	pieces, err := unquoted(text, ';')
+	if err != nil {
+		return nil, fmt.Errorf("dataset: augmentation %s: %v", shown(text), err)
+	}
+	var all *Augmentation
+	for i, piece := range pieces {
+		a, err := parseAugmentation(piece)
+		if err != nil {
+			return nil, err
+		}
+		if i == 0 {
+			all = a
+		} else if all = all.And(a); all.err != nil {
+			return nil, fmt.Errorf("dataset: augmentation %s: %w", shown(text), bareRule(all.err))
+		}
+	}
+	return all, nil
+}
+
+// parseAugmentation reads the text of one augmentation.
+func parseAugmentation(text string) (*Augmentation, error) {
 	wrong := func(format string, args ...any) (*Augmentation, error) {
 		return nil, fmt.Errorf("dataset: augmentation %s: %s", shown(text), fmt.Sprintf(format, args...))
 	}

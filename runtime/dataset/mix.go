@@ -192,6 +192,20 @@ func (m *Mixture) of(row int) (p *ingredient, first int) {
 
 // read writes rows, whose numbers begin with first, to place lo of dst and on.
 func (p *ingredient) read(index []int, first int, dst Rows, lo int) error {
+	if err := p.readTo(index, first, lo, func(c Column) column { return *dst.b.memory(c.Name) }); err != nil {
+		return err
+	}
+	for _, c := range p.lacks {
+		none := dst.b.memory(c.Name).part(lo, lo+len(index)).i64
+		for i := range none {
+			none[i] = -1
+		}
+	}
+	return nil
+}
+
+// readTo writes rows, whose numbers begin with first, to place lo and on of the columns that memory gives.
+func (p *ingredient) readTo(index []int, first, lo int, memory func(c Column) column) error {
 	r := p.reads.take()
 	if r == nil || len(r.block.seen) < len(index) {
 		r = &mixing{block: newBlock(makeColumns(p.cols, 0), len(index)), cols: make([]column, len(p.cols))}
@@ -202,22 +216,13 @@ func (p *ingredient) read(index []int, first int, dst Rows, lo int) error {
 		r.rows = append(r.rows, i-first)
 	}
 	for j, c := range p.cols {
-		r.cols[j] = *dst.b.memory(c.Name)
+		r.cols[j] = memory(c)
 	}
 	r.block.begin(r.rows, r.cols, lo)
 	if err := p.src.Rows(r.rows, Rows{r.block}); err != nil && r.block.err == nil {
 		return err
 	}
-	if err := r.block.end(); err != nil {
-		return err
-	}
-	for _, c := range p.lacks {
-		none := dst.b.memory(c.Name).part(lo, lo+len(index)).i64
-		for i := range none {
-			none[i] = -1
-		}
-	}
-	return nil
+	return r.block.end()
 }
 
 // whole says that a column is written as a whole.

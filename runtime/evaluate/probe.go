@@ -133,28 +133,6 @@ func (p *Linear) design(s *Set) []float64 {
 	return x
 }
 
-// Predict returns the class of every row.
-//
-// Errors: the codes have another length.
-func (p *Linear) Predict(s *Set) ([]int, error) {
-	if s.Dim != p.Dim {
-		return nil, fmt.Errorf("evaluate: the probe is for codes of %d elements, got %d", p.Dim, s.Dim)
-	}
-	n, d, k := len(s.Y), s.Dim+1, p.Classes
-	z := blas64.General{Rows: n, Cols: k, Stride: k, Data: make([]float64, n*k)}
-	blas64.Gemm(blas.NoTrans, blas.NoTrans, 1, blas64.General{Rows: n, Cols: d, Stride: d, Data: p.design(s)},
-		blas64.General{Rows: d, Cols: k, Stride: k, Data: p.w}, 0, z)
-	out := make([]int, n)
-	for i := range out {
-		for j, v := range z.Data[i*k:][:k] {
-			if v > z.Data[i*k+out[i]] {
-				out[i] = j
-			}
-		}
-	}
-	return out, nil
-}
-
 // knnRows is the rows whose distances are computed at a time.
 const knnRows = 128
 
@@ -165,15 +143,25 @@ const knnRows = 128
 // Errors: k is not positive or is above the number of known rows; the codes differ in
 // length; a known row without a label; that of the context.
 func KNN(ctx context.Context, known, test *Set, k int) ([]int, error) {
+	out := make([]int, len(test.Y))
+	if err := neighbours(ctx, known, test, k, func(i int, _ []int, best int) { out[i] = best }); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// neighbours calls f with the votes of the k nearest rows of each row, and the class that wins.
+// The votes are valid until f returns.
+func neighbours(ctx context.Context, known, test *Set, k int, f func(row int, votes []int, best int)) error {
 	n, d := len(known.Y), known.Dim
 	switch {
 	case k < 1 || k > n:
-		return nil, fmt.Errorf("evaluate: k must be from 1 to %d, the number of rows that are known, got %d", n, k)
+		return fmt.Errorf("evaluate: k must be from 1 to %d, the number of rows that are known, got %d", n, k)
 	case d != test.Dim:
-		return nil, fmt.Errorf("evaluate: the codes have %d elements, those of the test rows %d", d, test.Dim)
+		return fmt.Errorf("evaluate: the codes have %d elements, those of the test rows %d", d, test.Dim)
 	}
 	if err := known.labelled(); err != nil {
-		return nil, err
+		return err
 	}
 	norm := make([]float64, n) // ‖a-b‖² = ‖a‖² - 2ab + ‖b‖², where ‖b‖² tells no neighbours apart
 	for i := range norm {
@@ -183,27 +171,26 @@ func KNN(ctx context.Context, known, test *Set, k int) ([]int, error) {
 	}
 	a := blas64.General{Rows: n, Cols: d, Stride: d, Data: known.X}
 	dist := make([]float64, knnRows*n)
-	order := make([]int, n)
-	out := make([]int, len(test.Y))
-	for lo := 0; lo < len(out); lo += knnRows {
+	order, votes := make([]int, n), make([]int, known.Classes)
+	for lo := 0; lo < len(test.Y); lo += knnRows {
 		if err := ctx.Err(); err != nil {
-			return nil, fmt.Errorf("evaluate: nearest neighbours: %w", err)
+			return fmt.Errorf("evaluate: nearest neighbours: %w", err)
 		}
-		rows := min(knnRows, len(out)-lo)
+		rows := min(knnRows, len(test.Y)-lo)
 		c := blas64.General{Rows: rows, Cols: n, Stride: n, Data: dist[:rows*n]}
 		for i := range rows {
 			copy(dist[i*n:][:n], norm)
 		}
 		blas64.Gemm(blas.NoTrans, blas.Trans, -2, blas64.General{Rows: rows, Cols: d, Stride: d, Data: test.X[lo*d:][:rows*d]}, a, 1, c)
 		for i := range rows {
-			out[lo+i] = vote(dist[i*n:][:n], known, k, order)
+			f(lo+i, votes, vote(dist[i*n:][:n], known, k, order, votes))
 		}
 	}
-	return out, nil
+	return nil
 }
 
-// vote returns the class that most of the k nearest rows have.
-func vote(dist []float64, known *Set, k int, order []int) int {
+// vote counts the classes of the k nearest rows and returns the one that most have.
+func vote(dist []float64, known *Set, k int, order, votes []int) int {
 	near := order[:0]
 	for i, d := range dist { // k is small: the nearest so far are kept in order
 		if len(near) == k && d >= dist[near[k-1]] {
@@ -218,7 +205,7 @@ func vote(dist []float64, known *Set, k int, order []int) int {
 			near[j], near[j-1] = near[j-1], near[j]
 		}
 	}
-	votes := make([]int, known.Classes)
+	clear(votes)
 	for _, i := range near {
 		votes[known.Y[i]]++
 	}

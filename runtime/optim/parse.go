@@ -95,6 +95,8 @@ func ParseSchedule(description []byte) (Schedule, error) {
 		Warmup   int     `json:"warmup"`
 		Epochs   int     `json:"epochs"`
 		Patience int     `json:"patience"`
+		From     int64   `json:"from"`
+		To       int64   `json:"to"`
 	}
 	if err := decode(description, &d); err != nil {
 		return nil, fmt.Errorf("optim: the description of a schedule: %w", err)
@@ -114,6 +116,8 @@ func ParseSchedule(description []byte) (Schedule, error) {
 		s = Warmup(d.Epochs)
 	case "plateau":
 		s = Plateau(d.Patience, d.Factor)
+	case "ramp":
+		s = Ramp(d.From, d.To)
 	default:
 		return nil, fmt.Errorf("optim: %q is not one of Lamina's own schedules, so a description cannot express it", d.Name)
 	}
