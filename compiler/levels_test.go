@@ -15,7 +15,7 @@ var levels = []struct {
 	names string
 }{
 	{8, "cmd/ internal/lab/peers/ examples/ kernels/simd/gen runtime/dataset/digits/gen"},
-	{7, "export/reproduce spec/spectest internal/timing internal/command/commandtest"},
+	{7, "runtime/report export/reproduce spec/spectest internal/timing internal/command/commandtest"},
 	{6, "export/bundle internal/lab/yardstick internal/command"},
 	{5, "runtime/pretrain runtime/fewlabels export/verify/ort export/verify/native"},
 	{4, "export/verify runtime/train"},

@@ -53,6 +53,8 @@ var modules = map[string]string{
 	"runtime/optim":           "",
 	"runtime/picture":         drawing + wholeFile,
 	"runtime/pretrain":        pictures + algebra + stats + wholeFile + bar,
+	"runtime/report":          pictures + topology + stats + wholeFile + bar + npy,
+	"runtime/report/page":     wholeFile,
 	"runtime/train":           pictures + algebra + wholeFile + bar,
 	"spec":                    algebra,
 	"spec/spectest":           pictures + topology + stats + wholeFile + bar + npy + " github.com/yalue/onnxruntime_go", // for tests

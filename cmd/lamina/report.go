@@ -11,14 +11,14 @@ import (
 func reportCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "report",
-		Short: "Draw what happens in a training",
+		Short: "Draw what happens in a training, and write pages of it",
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return &command.Exit{Status: command.Unreadable, Err: fmt.Errorf("there is no report %q; there is augment", command.Clean(args[0]))}
+				return &command.Exit{Status: command.Unreadable, Err: fmt.Errorf("there is no report %q; there are augment and run", command.Clean(args[0]))}
 			}
 			return c.Help()
 		},
 	}
-	c.AddCommand(reportAugmentCommand())
+	c.AddCommand(reportAugmentCommand(), reportRunCommand())
 	return c
 }

@@ -101,16 +101,20 @@ func linearScale(low, high float64, room bool) scale {
 	}
 	s := scale{low: low, high: high}
 	decimals := max(0, -int(math.Floor(math.Log10(step)+1e-9)))
+	long, short := 0, 0
 	for i := 0.0; first+i <= last && i < 2*mostTicks; i++ {
 		at := (first + i) * step
 		if at < low || at > high {
 			continue
 		}
-		label := Fixed(at, decimals)
-		if m := max(math.Abs(low), math.Abs(high)); decimals > 5 || m >= 1e7 {
-			label = precise(at, step)
+		t := tick{At: at, Label: Fixed(at, decimals)}
+		s.ticks = append(s.ticks, t)
+		long, short = max(long, utf8.RuneCountInString(t.Label)), max(short, utf8.RuneCountInString(precise(at, step)))
+	}
+	if m := max(math.Abs(low), math.Abs(high)); (decimals > 5 || m >= 1e7) && short < long {
+		for i := range s.ticks {
+			s.ticks[i].Label = precise(s.ticks[i].At, step)
 		}
-		s.ticks = append(s.ticks, tick{At: at, Label: label})
 	}
 	if len(s.ticks) < 2 {
 		s.ticks = ends(low, high)
