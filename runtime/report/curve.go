@@ -121,8 +121,10 @@ func newCurving(model func() Model, o CurveOptions) (*curving, error) {
 
 // open takes the folder, so that what cannot be written is known before anything trains.
 func (r *curving) open() (unlock func(), err error) {
-	if err := os.MkdirAll(filepath.Join(r.o.Dir, "points"), 0o777); err != nil {
-		return nil, fmt.Errorf("report: %w", err)
+	for _, dir := range []string{"points", "draws"} {
+		if err := os.MkdirAll(filepath.Join(r.o.Dir, dir), 0o777); err != nil {
+			return nil, fmt.Errorf("report: %w", err)
+		}
 	}
 	give, err := atomicfile.Lock(filepath.Join(r.o.Dir, "points", "lock"))
 	switch {

@@ -23,11 +23,9 @@ type Model struct {
 	// neighbour. nil makes it of the task's inputs.
 	Raw *spec.Value
 
-	// Picture is what the page draws of a row, f32[N C H W] or f32[N H W] in [0, 1], of one
-	// channel or three; nil draws nothing. Where it is flat, f32[N n], Height and Width say
-	// the shape.
-	Picture       *spec.Value
-	Height, Width int
+	// Picture is what the page draws of a row: f32[N C H W] or f32[N H W] in [0, 1], of one
+	// channel or three, or f32[N n] of a square. nil draws nothing.
+	Picture *spec.Value
 
 	Text string // the declaration, for those who read the page; none
 }

@@ -329,4 +329,3 @@ func (h *history) losses() []float64 {
 	}
 	return h.all[len(h.all)-1].Losses
 }
-

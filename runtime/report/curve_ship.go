@@ -11,6 +11,7 @@ import (
 	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/runtime/evaluate"
 	"github.com/lamina-ml/lamina/runtime/fewlabels"
+	"github.com/lamina-ml/lamina/runtime/report/page"
 	"github.com/lamina-ml/lamina/runtime/train"
 	"github.com/lamina-ml/lamina/spec"
 )
@@ -21,23 +22,18 @@ type look struct {
 	learned  *fewlabels.Learned
 	phases   []Phase // of the pretraining, then of the training
 	codes    *evaluate.Set
-	pictures [][2][]float32 // some rows, and what the pretraining makes of them; the second may be nil
-	shape    [3]int         // of a picture: channels, height, width
-	filters  [][]float32
-	filter   [3]int // the shape of a filter
-	summary  string
+	pictures [][2][]float32 // some rows, and what the pretraining makes of them, if anything
+	shape    dims
+	filters  page.Block
 }
 
 // What is looked at at most.
 const (
-	mostCodes    = 1000
-	mostPictures = 12
-	mostFilters  = 36
+	mostCodes = 1000
 )
 
 // final trains an arm on all labels, pretrained on all rows.
-func (r *curving) final(ctx context.Context, a Arm) (*fewlabels.Learned, []train.From, []Phase, error) {
-	m := r.model()
+func (r *curving) final(ctx context.Context, m Model, a Arm) (*fewlabels.Learned, []train.From, []Phase, error) {
 	var from []train.From
 	if a.Pretrain != "" && !a.Raw {
 		where := "seen" // of a cross-validation: the rows that were measured on too
@@ -80,7 +76,8 @@ func (r *curving) look(ctx context.Context, c *Curve) (*look, error) {
 	if !ok {
 		return &look{}, nil
 	}
-	learned, from, phases, err := r.final(ctx, a)
+	m := r.model()
+	learned, from, phases, err := r.final(ctx, m, a)
 	if err != nil {
 		return nil, err
 	}
@@ -92,33 +89,42 @@ func (r *curving) look(ctx context.Context, c *Curve) (*look, error) {
 		}
 	}
 	if learned.Result != nil {
-		if err := r.codes(ctx, l, learned); err != nil {
+		if err := r.codes(ctx, l, learned, m.Task.Code); err != nil {
 			return nil, err
 		}
 	}
 	if err := r.pictures(ctx, l, a.Pretrain, from); err != nil {
 		return nil, err
 	}
-	r.filters(l)
+	if net := learned.Net; net != nil && l.shape.h > 0 {
+		var names []string
+		shapes := map[string][]int{}
+		for _, p := range r.first.parameters() {
+			if lengths, ok := p.Type.Shape.Fixed(); ok {
+				names, shapes[p.Name] = append(names, p.Name), lengths
+			}
+		}
+		values := net.Params()
+		l.filters = filters(names, func(name string) ([]int, []float32, bool) { return shapes[name], values[name], len(values[name]) > 0 })
+	}
 	return l, nil
 }
 
 // codes computes what the net makes of some rows that have a label.
-func (r *curving) codes(ctx context.Context, l *look, learned *fewlabels.Learned) (err error) {
-	t := r.model().Task
+func (r *curving) codes(ctx context.Context, l *look, learned *fewlabels.Learned, code *spec.Value) (err error) {
 	var rows *dataset.Selection
 	if r.o.Test != nil {
 		rows = r.cells[0].test
 	} else {
 		rows = r.rows.Select(r.labelled)
 	}
-	rows = rows.Select(spread(rows.Len(), mostCodes))
-	l.codes, err = evaluate.Codes(ctx, learned.Result.Net(t.Code), rows, r.label)
+	rows = rows.Select(evenly(rows.Len(), mostCodes))
+	l.codes, err = evaluate.Codes(ctx, learned.Result.Net(code), rows, r.label)
 	return err
 }
 
-// spread is up to most numbers below n, evenly.
-func spread(n, most int) []int {
+// evenly is up to most numbers below n, evenly.
+func evenly(n, most int) []int {
 	if n <= most {
 		return count(n)
 	}
@@ -135,17 +141,11 @@ func (r *curving) pictures(ctx context.Context, l *look, name string, from []tra
 	if m.Picture == nil {
 		return nil
 	}
-	dims, ok := m.Picture.Type().Shape[1:].Fixed()
-	switch {
-	case !ok:
+	lengths, ok := m.Picture.Type().Shape[1:].Fixed()
+	if !ok {
 		return nil
-	case len(dims) == 3 && (dims[0] == 1 || dims[0] == 3):
-		l.shape = [3]int{dims[0], dims[1], dims[2]}
-	case len(dims) == 2:
-		l.shape = [3]int{1, dims[0], dims[1]}
-	case len(dims) == 1 && m.Height*m.Width == dims[0]:
-		l.shape = [3]int{1, m.Height, m.Width}
-	default:
+	}
+	if l.shape, ok = pictureDims(lengths); !ok {
 		return nil
 	}
 	values := []*spec.Value{m.Picture.Then(spec.Scale(1)).Named("picture")}
@@ -158,7 +158,7 @@ func (r *curving) pictures(ctx context.Context, l *look, name string, from []tra
 			values = append(values, p.Restored.Then(spec.Scale(1)).Named("restored"))
 		}
 	}
-	rows := r.rows.Select(spread(r.rows.Len(), mostPictures))
+	rows := r.rows.Select(evenly(r.rows.Len(), mostShown))
 	o := r.o.Train(rows.Len())
 	o.InitFrom, o.Seed = from, r.o.Seed
 	// Nothing is trained: the trainer puts the weights in their places.
@@ -182,7 +182,7 @@ func (r *curving) pictures(ctx context.Context, l *look, name string, from []tra
 	}
 	return net.Each(ctx, rows, func(_ dataset.Batch, out map[string]*ir.Tensor) error {
 		was := out["picture"].F32
-		k := l.shape[0] * l.shape[1] * l.shape[2]
+		k := l.shape.c * l.shape.h * l.shape.w
 		for i := range len(was) / k {
 			pair := [2][]float32{append([]float32{}, was[i*k:][:k]...)}
 			if made := out["restored"]; made != nil && len(made.F32) == len(was) {
@@ -192,37 +192,6 @@ func (r *curving) pictures(ctx context.Context, l *look, name string, from []tra
 		}
 		return nil
 	})
-}
-
-// filters are the first weights that look at the picture.
-func (r *curving) filters(l *look) {
-	if l.shape[0] == 0 || l.learned.Net == nil {
-		return
-	}
-	for _, p := range r.first.parameters() {
-		w := l.learned.Net.Params()[p.Name]
-		dims, ok := p.Type.Shape.Fixed()
-		switch {
-		case !ok || len(w) == 0 || len(dims) < 2:
-			continue
-		case len(dims) == 2 && dims[0] == l.shape[0]*l.shape[1]*l.shape[2]: // [in out]
-			l.filter = l.shape
-			for j := range min(dims[1], mostFilters) {
-				f := make([]float32, dims[0])
-				for i := range f {
-					f[i] = w[i*dims[1]+j]
-				}
-				l.filters = append(l.filters, f)
-			}
-		case len(dims) == 4 && dims[1] == l.shape[0]: // [out in height width]
-			l.filter = [3]int{dims[1], dims[2], dims[3]}
-			n := dims[1] * dims[2] * dims[3]
-			for j := range min(dims[0], mostFilters) {
-				l.filters = append(l.filters, w[j*n:][:n])
-			}
-		}
-		return
-	}
 }
 
 // parameters are those of the task's net, in the order of its graph.
@@ -249,7 +218,7 @@ func (r *curving) ship(ctx context.Context, c *Curve, l *look) error {
 	learned := l.learned
 	if a.Name != l.arm {
 		var err error
-		if learned, _, _, err = r.final(ctx, a); err != nil {
+		if learned, _, _, err = r.final(ctx, r.model(), a); err != nil {
 			return err
 		}
 	}

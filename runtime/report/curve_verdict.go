@@ -33,14 +33,14 @@ func (c *Curve) pretrained() *ArmCurve {
 	return best
 }
 
-// points is a difference of shares in points of a percentage.
-func points(x float64) string {
+// inPoints is a difference of shares in points of a percentage.
+func inPoints(x float64) string {
 	return fmt.Sprintf("%.1f points", 100*x)
 }
 
 // gain is an interval of a gain.
 func (e Estimate) gain() string {
-	return fmt.Sprintf("%.1f points of %s, 95 %% interval %.1f to %.1f", 100*e.Mean, "error", 100*e.Low, 100*e.High)
+	return fmt.Sprintf("%.1f points of error (95 %% interval %.1f to %.1f)", 100*e.Mean, 100*e.Low, 100*e.High)
 }
 
 // helps says whether pretraining helps, by how much and how certainly.
@@ -179,7 +179,7 @@ func (c *Curve) next() string {
 	case control:
 		return fmt.Sprintf("Use %q rather than a net on these data, unless more labels or better columns come.", c.Best)
 	case n > 1 && best.Points[n-2].Mean-best.Points[n-1].Mean > 0.01:
-		return fmt.Sprintf("Label more rows: from %s to %s labels the error still fell by %s, and use %q until then.", grouped(c.Counts[n-2]), grouped(c.Counts[n-1]), points(best.Points[n-2].Mean-best.Points[n-1].Mean), c.Best)
+		return fmt.Sprintf("Label more rows: from %s to %s labels the error still fell by %s, and use %q until then.", grouped(c.Counts[n-2]), grouped(c.Counts[n-1]), inPoints(best.Points[n-2].Mean-best.Points[n-1].Mean), c.Best)
 	}
 	return fmt.Sprintf("Use %q: more labels are hardly worth their price, since from the last step to all labels the error fell by less than a point.", c.Best)
 }
