@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -96,13 +97,13 @@ func weights(fit *train.Result, code, restored *spec.Value) ([]train.From, error
 
 // modelName is a name of letters and digits for a model.
 func modelName(name string) string {
-	b := []byte("pretraining")
+	var b []byte
 	for _, c := range []byte(name) {
 		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' {
 			b = append(b, c)
 		}
 	}
-	return string(b)
+	return cmp.Or(string(b), "pretraining")
 }
 
 // Chooser chooses the rows to label next, in place of a draw.
