@@ -189,17 +189,18 @@ func (r *curving) settle() error {
 	}
 	for i := range want {
 		if have[i] != want[i] {
-			return fmt.Errorf("report: %s has points of another curve: the %s %s then, and %s now: take another folder", r.o.Dir, want[i].Name, was(have[i].Value), was(want[i].Value))
+			return fmt.Errorf("report: %s has points of another curve (%s: %s then, %s now): take another folder", r.o.Dir, want[i].Name, clipped(have[i].Value), clipped(want[i].Value))
 		}
 	}
 	return nil
 }
 
-func was(value string) string {
+// clipped is a value, or the beginning of a hash.
+func clipped(value string) string {
 	if len(value) > 24 {
-		return "were " + value[:12] + "…"
+		return value[:12] + "…"
 	}
-	return fmt.Sprintf("were %q", value)
+	return fmt.Sprintf("%q", value)
 }
 
 // start returns what an arm starts from, and pretrains it if need be.
