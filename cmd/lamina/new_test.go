@@ -79,6 +79,10 @@ func TestNewProjects(t *testing.T) {
 			if !bytes.Equal(models[0], models[1]) {
 				t.Error("two runs gave two models")
 			}
+			text := inProject(t, dir, filepath.Join(dir, "program"), "-report", "curve", "-draws", "2", "-folds", "2", "-counts", "8", "-unseen")
+			if !containsAll(text, "from scratch", "majority class", filepath.Join("curve", "report.html")) {
+				t.Errorf("the label curve printed\n%s", text)
+			}
 			if kind == "table" {
 				data := filepath.Join(dir, "data", "schema.json") + "=" + filepath.Join(dir, "data", "rows.csv")
 				if r := lamina(t, nil, "reproduce", filepath.Join(dir, "one"), "--quiet", "--data", data); r.Status != 0 || !strings.Contains(r.Stdout, "reproduced: 2 phases") {

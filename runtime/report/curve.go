@@ -1,9 +1,11 @@
 package report
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -33,7 +35,8 @@ type curving struct {
 	cells          []*cell
 
 	notes    []string
-	started  map[string][]train.From
+	started  map[string][]train.From // pretrainings
+	scaled   map[string][]train.From // what is fitted to a pool
 	at       progress
 	estimate map[string]float64 // seconds of an arm with so many labels
 }
@@ -96,7 +99,7 @@ func newCurving(model func() Model, o CurveOptions) (*curving, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &curving{model: model, first: model(), started: map[string][]train.From{}, estimate: map[string]float64{}}
+	r := &curving{model: model, first: model(), started: map[string][]train.From{}, scaled: map[string][]train.From{}, estimate: map[string]float64{}}
 	t := r.first.Task
 	r.label, r.names, r.classes = t.Label, t.Classes, len(t.Classes)
 	if t.Logits == nil || t.Code == nil || t.Label == "" || r.classes < 2 {
@@ -277,7 +280,11 @@ func (r *curving) point(ctx context.Context, c *cell, a Arm, labelled []int, nex
 	}
 	began := time.Now()
 	few := c.pool.Select(labelled)
-	learned, history, err := r.learn(ctx, m, a, few, c.pool, from, c.seed)
+	where := "all"
+	if c.fold > 0 {
+		where = c.name()
+	}
+	learned, history, err := r.learn(ctx, m, a, few, c.pool, where, from, c.seed)
 	if err != nil {
 		return nil, err
 	}
@@ -303,10 +310,11 @@ func (r *curving) point(ctx context.Context, c *cell, a Arm, labelled []int, nex
 	return p, nil
 }
 
-// learn trains a way on labelled rows.
-func (r *curving) learn(ctx context.Context, m Model, a Arm, few, pool dataset.Source, from []train.From, seed uint64) (*fewlabels.Learned, []float64, error) {
+// learn trains a way on labelled rows. The pool is known by the name where.
+func (r *curving) learn(ctx context.Context, m Model, a Arm, few, pool dataset.Source, where string, from []train.From, seed uint64) (*fewlabels.Learned, []float64, error) {
 	o := r.o.Train(few.Len())
-	o.InitFrom, o.Seed, o.Classes, o.Workers = append(o.InitFrom, from...), seed, r.names, r.o.Workers
+	o.Seed, o.Classes, o.Workers, o.Log = seed, r.names, r.o.Workers, quiet(o.Log)
+	o.Batch = min(cmp.Or(o.Batch, 256), few.Len())
 	var losses history
 	o.Progress = losses.record
 	t := m.Task
@@ -315,13 +323,33 @@ func (r *curving) learn(ctx context.Context, m Model, a Arm, few, pool dataset.S
 		if t, err = r.rawTask(m, a); err != nil {
 			return nil, nil, err
 		}
+		where += " raw"
 	}
+	if from == nil {
+		from = r.scales(ctx, t.Logits, pool, where)
+	}
+	o.InitFrom = append(o.InitFrom, from...)
 	way := a.Way
 	if p, ok := way.(fewlabels.PseudoLabels); ok {
 		way, o = r.pseudo(p, o, few.Len(), pool.Len())
 	}
 	learned, err := way.Train(ctx, t, few, pool, o)
 	return learned, losses.losses(), err
+}
+
+// quiet is a log that hears warnings only: there are hundreds of trainings.
+func quiet(log *slog.Logger) *slog.Logger {
+	if log == nil {
+		log = slog.Default()
+	}
+	return slog.New(warnings{log.Handler()})
+}
+
+type warnings struct{ slog.Handler }
+
+// Enabled implements [slog.Handler].
+func (w warnings) Enabled(ctx context.Context, l slog.Level) bool {
+	return l >= slog.LevelWarn && w.Handler.Enabled(ctx, l)
 }
 
 // rawTask is the task of a control; the majority class needs no columns.

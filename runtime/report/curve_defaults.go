@@ -83,11 +83,7 @@ labelled := spec.NewModel("label", spec.CrossEntropy(logits, spec.Labels(%q, %d)
 	return func() Model {
 		t := spec.NewTable(k, cards...)
 		enc := spec.Sequential("encoder", spec.Dense(64), spec.ReLU(), spec.Dense(32), spec.ReLU())
-		x := t.Numeric
-		if x == nil {
-			x = t.Categorical
-		}
-		return Model{Task: task(x, t.Row.Then(enc), enc, label, classes), Text: text,
+		return Model{Task: task(t.Row, t.Row.Then(enc), enc, label, classes), Text: text,
 			Pretrain: []Pretraining{Losses("denoising", nil, t.Reconstruction(t.Row.Then(spec.MaskingNoise(0.2), enc))...)}}
 	}
 }

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"math"
 	"strings"
 	"testing"
 
@@ -87,6 +88,39 @@ func TestDefaultModels(t *testing.T) {
 	}
 	if _, err := WithPretrainings(smallModel, "magic"); err == nil || !strings.Contains(err.Error(), `no pretraining "magic"; it has denoising`) {
 		t.Errorf("an unknown pretraining: %v", err)
+	}
+}
+
+// TestColumnWithFewValues: a column that has no value in a few labelled rows is scaled by those of
+// all rows that train.
+func TestColumnWithFewValues(t *testing.T) {
+	type row struct {
+		A, B float64
+		Yes  string
+	}
+	var rows []row
+	for i := range 80 {
+		r := row{A: float64(i), B: math.NaN(), Yes: "no"}
+		if i%10 == 0 {
+			r.B = float64(i)
+		}
+		if i%2 == 0 {
+			r.Yes = "yes"
+		}
+		rows = append(rows, r)
+	}
+	table, err := dataset.FromStructs(rows, dataset.Label.Of("Yes"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	model, err := DefaultModel(table, "y", []string{"no", "yes"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := smallOptions(t)
+	o.Rows, o.Counts, o.Draws, o.Unseen = table, []int{2, 4}, 3, true
+	if _, err := LabelCurve(t.Context(), model, o); err != nil {
+		t.Fatal(err)
 	}
 }
 

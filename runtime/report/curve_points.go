@@ -234,7 +234,7 @@ func (r *curving) pretrained(ctx context.Context, name string, rows dataset.Sour
 	}
 	began := time.Now()
 	o := r.o.Pretrain(rows.Len())
-	o.Seed, o.Workers = r.o.Seed, r.o.Workers
+	o.Seed, o.Workers, o.Log = r.o.Seed, r.o.Workers, quiet(o.Log)
 	o.Dir = filepath.Join(r.o.Dir, "points", "pretrained", where, modelName(name))
 	var losses history
 	o.Progress = losses.record
@@ -293,6 +293,9 @@ func (r *curving) pretrainings() []pretraining {
 
 // forget removes the pretrainings of a fold that is done.
 func (r *curving) forget(c *cell) error {
+	for _, where := range []string{c.name(), c.name() + " raw"} {
+		delete(r.scaled, where)
+	}
 	for key := range r.started {
 		if filepath.Dir(key) == c.name() {
 			delete(r.started, key)

@@ -45,7 +45,7 @@ func (r *curving) final(ctx context.Context, m Model, a Arm) (*fewlabels.Learned
 			return nil, nil, nil, err
 		}
 	}
-	learned, losses, err := r.learn(ctx, m, a, r.rows.Select(r.labelled), r.rows, from, r.o.Seed)
+	learned, losses, err := r.learn(ctx, m, a, r.rows.Select(r.labelled), r.rows, "everything", from, r.o.Seed)
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("%s with all labels: %w", a.Name, err)
 	}
@@ -160,7 +160,7 @@ func (r *curving) pictures(ctx context.Context, l *look, name string, from []tra
 	}
 	rows := r.rows.Select(evenly(r.rows.Len(), mostShown))
 	o := r.o.Train(rows.Len())
-	o.InitFrom, o.Seed = from, r.o.Seed
+	o.InitFrom, o.Seed, o.Log = from, r.o.Seed, quiet(o.Log)
 	// Nothing is trained: the trainer puts the weights in their places.
 	loss := spec.MSE(values[0], values[0])
 	if len(values) > 1 {
