@@ -18,15 +18,10 @@ func (c *Curve) page(l *look) *page.Page {
 		p.Sections = append(p.Sections, s)
 	}
 	p.Sections = append(p.Sections, c.looks(l)...)
-	return append1(p, c.trained(l), c.declared())
-}
-
-func append1(p *page.Page, s ...page.Section) *page.Page {
-	for _, s := range s {
-		if len(s.Blocks) > 0 || len(s.Text) > 0 {
-			p.Sections = append(p.Sections, s)
-		}
+	if s := c.trained(l); len(s.Blocks) > 0 {
+		p.Sections = append(p.Sections, s)
 	}
+	p.Sections = append(p.Sections, c.declared())
 	return p
 }
 
@@ -107,57 +102,81 @@ func (c *Curve) interval() string {
 
 func (c *Curve) curves() page.Section {
 	s := page.Section{Title: "How the error falls with labels"}
-	s.Blocks = append(s.Blocks, c.lines("Error by number of labels", c.interval(), c.of("scratch", "pretrained", "control", "joined")))
+	s.Blocks = append(s.Blocks, c.lines("Nets: from scratch and pretrained", c.interval(), c.of("scratch", "pretrained")))
+	if others := c.of("control", "joined"); len(others) > 0 {
+		best := c.Arm(c.best(func(a *ArmCurve) bool { return a.Kind == "scratch" || a.Kind == "pretrained" }))
+		b := c.lines("The best net beside what needs none", "The best net is the one with the least error with the most labels. The columns as they are is all that these see.", append([]*ArmCurve{best}, others...))
+		b.Bars = true
+		s.Blocks = append(s.Blocks, b)
+	}
 	if seen := c.of("seen"); len(seen) > 0 {
 		s.Blocks = append(s.Blocks, c.lines("With the inputs of the rows that are measured on", "These were pretrained on the inputs, without labels, of the rows that they are measured on. That can only be had for rows that are there before training, so it stands apart.", append(c.of("scratch"), seen...)))
 	}
 	return s
 }
 
+// matrix is a table with a row for each of some arms and a column for each number of labels.
+func (c *Curve) matrix(title, note string, arms []*ArmCurve, cell func(p *CurvePoint) string) *page.Table {
+	t := &page.Table{Title: title, Note: note, Columns: []string{"way"}}
+	for _, n := range c.Counts {
+		t.Columns = append(t.Columns, grouped(n)+" labels")
+	}
+	for _, a := range arms {
+		row := []string{a.Name}
+		for i := range a.Points {
+			row = append(row, cell(&a.Points[i]))
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return t
+}
+
 // compared is what each arm gains over the net from scratch.
 func (c *Curve) compared() page.Section {
 	s := page.Section{Title: "Against the same net from scratch", Text: []string{
 		"The difference is taken draw by draw, with the same labels for both, in points of the error; above 0 is better than from scratch. Where its interval has 0 in it, these data do not say which is better."}}
-	t := &page.Table{Title: "Paired differences", Columns: []string{"way", "labels", c.Metric + " (%)", "better by (points)", "95 % interval", "labels that scratch needs"}}
-	if c.Price > 0 {
-		t.Columns = append(t.Columns, "cost", "saved")
-	}
-	for i := range c.Arms {
-		a := &c.Arms[i]
-		for _, p := range a.Points {
-			row := []string{a.Name, grouped(p.Labels), percent(p.Mean), "", "", ""}
-			saved := ""
-			if p.Gain != nil {
-				row[3], row[4], row[5] = percent(p.Gain.Mean), percent(p.Gain.Low)+" to "+percent(p.Gain.High), p.Equal.String()
-				if p.Gain.Low > 0 {
-					t.Strong = append(t.Strong, len(t.Rows))
-				}
-				if p.Equal.Reached == "yes" {
-					saved = c.money(p.Equal.Number - float64(p.Labels))
-				}
-			} else {
-				row[3] = "the control"
-			}
-			if c.Price > 0 {
-				row = append(row, c.money(float64(p.Labels)), saved)
-			}
-			t.Rows = append(t.Rows, row)
+	others := c.of("pretrained", "seen", "control", "joined")
+	s.Blocks = append(s.Blocks, c.matrix("Better by, in points, with the 95 % interval", "✓ is certainly better, ✗ certainly worse: the interval is on one side of 0.", others, func(p *CurvePoint) string {
+		mark := ""
+		switch {
+		case p.Gain.Low > 0:
+			mark = " ✓"
+		case p.Gain.High < 0:
+			mark = " ✗"
 		}
+		return percent(p.Gain.Mean) + " (" + percent(p.Gain.Low) + " to " + percent(p.Gain.High) + ")" + mark
+	}))
+	nets := c.of("pretrained", "seen")
+	if len(nets) == 0 {
+		return s
+	}
+	s.Blocks = append(s.Blocks, c.matrix("Labels that the net from scratch needs to be as good", "Read off the means, interpolated in the logarithm of the number.", nets, func(p *CurvePoint) string { return p.Equal.String() }))
+	if c.Price > 0 {
+		t := c.matrix("What is saved, if a label costs "+c.money(1), "What the labels cost that the net from scratch needs beyond these. In the first row, what the labels themselves cost.", nets, func(p *CurvePoint) string {
+			if p.Equal.Reached != "yes" {
+				return ""
+			}
+			return c.money(p.Equal.Number - float64(p.Labels))
+		})
+		cost := []string{"cost of the labels"}
+		for _, n := range c.Counts {
+			cost = append(cost, c.money(float64(n)))
+		}
+		t.Rows = slices.Insert(t.Rows, 0, cost)
+		s.Blocks = append(s.Blocks, t)
 	}
 	even := &page.Table{Title: "Where the advantage ends", Note: "The number of labels from which on the mean is no better than from scratch, interpolated.", Columns: []string{"way", "labels"}}
-	for _, a := range c.of("pretrained", "seen") {
+	for _, a := range nets {
 		says := a.BreakEven.String()
-		if a.BreakEven.Reached == "no" {
+		switch a.BreakEven.Reached {
+		case "no":
 			says = "beyond " + grouped(int(a.BreakEven.Number))
-		} else if a.BreakEven.Reached == "fewer" {
+		case "fewer":
 			says = "never ahead"
 		}
 		even.Rows = append(even.Rows, []string{a.Name, says})
 	}
-	s.Blocks = append(s.Blocks, t)
-	if len(even.Rows) > 0 {
-		s.Blocks = append(s.Blocks, even)
-	}
+	s.Blocks = append(s.Blocks, even)
 	return s
 }
 

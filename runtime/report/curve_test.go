@@ -173,7 +173,7 @@ func TestLabelCurve(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"How many labels?", "from scratch", "denoising", "majority class", "logistic regression", "nearest neighbour", "test inputs seen", "Paired differences", "Map of the codes", "a small net"} {
+	for _, want := range []string{"How many labels?", "from scratch", "denoising", "majority class", "logistic regression", "nearest neighbour", "test inputs seen", "Better by, in points", "Labels that the net from scratch needs", "Map of the codes", "a small net"} {
 		if !strings.Contains(string(page), want) {
 			t.Errorf("the page lacks %q", want)
 		}
