@@ -12,7 +12,7 @@ import (
 )
 
 // pages are those whose commands and links are looked at.
-var pages = []string{"README.md", "cmd/laminabench/README.md"}
+var pages = []string{"README.md", "cmd/laminabench/README.md", "runtime/report/README.md"}
 
 func read(t *testing.T, page string) string {
 	t.Helper()
@@ -125,7 +125,7 @@ func TestReadmeCommands(t *testing.T) {
 			t.Logf("$ %s\n%s", command, sh(t, dir, short(command)))
 		}
 	}
-	for _, name := range []string{"encoder/model.onnx", "reconstructions.png", "loss.png", "metrics.json"} {
+	for _, name := range []string{"encoder/model.onnx", "reconstructions.png", "loss.png", "metrics.json", "../report.html"} {
 		if fi, err := os.Stat(filepath.Join(dir, "out", "demo", filepath.FromSlash(name))); err != nil || fi.Size() == 0 {
 			t.Errorf("the demo did not write %s: %v", name, err)
 		}

@@ -6,6 +6,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -68,9 +69,6 @@ func TestRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	out := filepath.Join(t.TempDir(), "page.html")
-	if keep := os.Getenv("LAMINA_KEEP_PAGE"); keep != "" {
-		out = keep
-	}
 	if err := r.Write(out); err != nil {
 		t.Fatal(err)
 	}
@@ -79,9 +77,9 @@ func TestRun(t *testing.T) {
 	}
 	html := read(t, out)
 	for _, want := range []string{"The validation loss of digits fell from ", "6 epochs took ", "Loss</figcaption>", "Learning rate</figcaption>", "Norm of the gradients</figcaption>", "Speed</figcaption>",
-		"Weights of encoder/dense1/w</figcaption>", "The first layer learned", "The bundle encoder", "The bundle autoencoder", "Reconstructions</figcaption>", "Map of code</figcaption>",
-		"What decided the result", "Adam&#39;s rate", "Most memory", "<dd>7</dd>"} {
-		if !strings.Contains(html, strings.Replace(want, "The first", "What the first", 1)) {
+		"Weights of encoder/dense1/w</figcaption>", "The bundle encoder", "The bundle autoencoder", "Reconstructions</figcaption>", "Map of code</figcaption>",
+		"What the first layer learned", "What decided the result", "Adam&#39;s rate", "Most memory", "<dd>7</dd>"} {
+		if !strings.Contains(html, want) {
 			t.Errorf("the page lacks %q", want)
 		}
 	}
@@ -239,24 +237,21 @@ func TestVerdict(t *testing.T) {
 		}
 		return r
 	}
+	cost := func(r *Run) string {
+		return fmt.Sprintf("%s took 1 h 2 min, at %s rows a second, and 212 MB of memory.", counted(len(r.Trained[0].History), "epoch"), page.Number(round(1000*float64(len(r.Trained[0].History))/3725, 3)))
+	}
 	for name, c := range map[string]struct {
 		r    *Run
 		want []string
 	}{
-		"one":        {history(1, 2), []string{"After one epoch the validation loss of net is 2.", "1 epoch took 1 h 2 min, at 0.268 rows a second, and 212 MB of memory."}},
+		"one":        {history(1, 2), []string{"After one epoch the validation loss of net is 2."}},
 		"falling":    {history(6, 6, 5, 4, 3, 2, 1), []string{"The validation loss of net fell from 6 to 1 in 6 epochs.", "The last 2 epochs still lowered it by 67 %, so more epochs may help."}},
 		"flat":       {history(6, 6, 2, 2, 2, 2, 1.999), []string{"The validation loss of net fell from 6 to 1.999 in 6 epochs.", "The last 2 epochs lowered it by less than 1 %, so more epochs will hardly help."}},
 		"overfitted": {history(2, 6, 1, 2, 3, 4, 5), []string{"The validation loss of net fell from 6 to 5 in 6 epochs; the best epoch was 2, with 1.", "For 4 epochs no epoch was better, while the training loss went on falling: the net now learns the training rows by heart."}},
 		"rising":     {history(1, 1, 2), []string{"The validation loss of net did not fall but went from 1 to 2 in 2 epochs; the best epoch was 1, with 1."}},
 	} {
-		got := c.r.verdict()
-		if len(got) > 3 || len(got) < len(c.want) || !slices.Equal(got[:len(c.want)], c.want) && c.want[0] != got[0] {
-			t.Errorf("%s: got %q, want %q", name, got, c.want)
-		}
-		for i, w := range c.want {
-			if i < len(got) && got[i] != w && name != "one" {
-				t.Errorf("%s: sentence %d is %q, want %q", name, i+1, got[i], w)
-			}
+		if got, want := c.r.verdict(), append(c.want, cost(c.r)); !slices.Equal(got, want) {
+			t.Errorf("%s: got %q, want %q", name, got, want)
 		}
 	}
 }

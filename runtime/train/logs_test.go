@@ -24,8 +24,8 @@ func cells(t *testing.T, path string) map[string][]string {
 	}
 	defer f.Close()
 	all, err := csv.NewReader(f).ReadAll()
-	if err != nil {
-		t.Fatalf("%s: %v", path, err)
+	if err != nil || len(all) == 0 {
+		t.Fatalf("%s: %d lines, %v", path, len(all), err)
 	}
 	out := map[string][]string{}
 	for j, name := range all[0] {
