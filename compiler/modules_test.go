@@ -50,6 +50,7 @@ var modules = map[string]string{
 	"runtime/dataset/parquet": pictures + wholeFile + parquet,
 	"runtime/engine":          pictures + wholeFile,
 	"runtime/evaluate":        pictures + wholeFile + algebra + stats,
+	"runtime/fewlabels":       pictures + algebra + stats + wholeFile + bar,
 	"runtime/optim":           "",
 	"runtime/picture":         drawing + wholeFile,
 	"runtime/pretrain":        pictures + algebra + stats + wholeFile + bar,

@@ -24,7 +24,8 @@ type Mixup struct {
 // Name implements [Way].
 func (Mixup) Name() string { return "mixup" }
 
-// Train implements [Way]. It does not use unlabelled rows. Options.Augment must be nil.
+// Train implements [Way]. It does not use unlabelled rows. Options.Augment must be nil. The
+// record of the Net does not have the names of the classes, as the model has no labels.
 func (w Mixup) Train(ctx context.Context, t Task, labelled, _ dataset.Source, o train.Options) (*Learned, error) {
 	def(&w.Alpha, 0.4)
 	if !(w.Alpha > 0 && w.Alpha <= 1) {
@@ -53,7 +54,7 @@ func (w Mixup) Train(ctx context.Context, t Task, labelled, _ dataset.Source, o 
 			a = a.Shape(1, 1, typ.Shape[1:].Count())
 		}
 	}
-	o = t.options(o)
+	o.Classes = nil // the model has shares of labels alone
 	o.Augment = a.Of(column).Mixup(w.Alpha, shares)
 	if o.Valid != nil {
 		o.Valid = dataset.All(o.Valid).OneHot(t.Label, len(t.Classes), shares)

@@ -12,7 +12,7 @@ import (
 
 // SelfTraining trains a teacher on the labelled rows, gives each unlabelled row the class
 // that the teacher is sure of, and trains a student anew on both; the student is the next
-// teacher (Scudder 1965; Lee, Triguero, García and Herrera 2015, of the threshold). Rows of which the teacher is less
+// teacher (Scudder 1965; Triguero, García and Herrera 2015). Rows of which the teacher is less
 // sure than Threshold are left out, and each round looks at all unlabelled rows again.
 //
 // Each training starts from Options.InitFrom, or else from the initial weights. With
@@ -21,6 +21,20 @@ import (
 type SelfTraining struct {
 	Rounds    int     // students; 2
 	Threshold float64 // least probability, in (0, 1); 0.95
+	// Updates of each training, in whole epochs: of the teacher, which has few rows, as of the
+	// students, which have many. 0 gives each Options.Epochs.
+	Updates int
+}
+
+// epochs are those of a training on some rows.
+func (s SelfTraining) epochs(rows int, o train.Options) int {
+	if s.Updates == 0 {
+		return o.Epochs
+	}
+	batch := o.Batch
+	def(&batch, 256)
+	batch *= max(o.Accumulate, 1)
+	return max(1, s.Updates/((rows+batch-1)/batch))
 }
 
 // Name implements [Way].
@@ -33,6 +47,10 @@ func (s SelfTraining) Train(ctx context.Context, t Task, labelled, unlabelled da
 	def(&s.Rounds, 2)
 	def(&s.Threshold, 0.95)
 	switch {
+	case s.Updates < 0:
+		return nil, fmt.Errorf("fewlabels: SelfTraining.Updates must not be negative, got %d", s.Updates)
+	case o.Batch < 0:
+		return nil, fmt.Errorf("fewlabels: self-training: Options.Batch must not be negative, got %d", o.Batch)
 	case s.Rounds < 1:
 		return nil, fmt.Errorf("fewlabels: SelfTraining.Rounds must be positive, got %d", s.Rounds)
 	case !(s.Threshold > 0 && s.Threshold < 1):
@@ -47,7 +65,8 @@ func (s SelfTraining) Train(ctx context.Context, t Task, labelled, unlabelled da
 		return nil, err
 	}
 	m := spec.NewModel("selftraining", spec.CrossEntropy(t.Logits, t.labels()))
-	o, dir := t.options(o), o.Dir
+	given, dir := o, o.Dir
+	o = t.options(o)
 	all := dataset.All(rest)
 	chosen := map[string]float64{}
 	var learned *Learned
@@ -56,6 +75,7 @@ func (s SelfTraining) Train(ctx context.Context, t Task, labelled, unlabelled da
 		if dir != "" {
 			o.Dir = filepath.Join(dir, fmt.Sprintf("round%d", round))
 		}
+		o.Epochs = s.epochs(known.Len(), given)
 		if learned, err = t.fit(ctx, m, known, o); err != nil {
 			return nil, fmt.Errorf("round %d: %w", round, err)
 		}

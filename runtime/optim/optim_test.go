@@ -236,6 +236,8 @@ func TestMistakes(t *testing.T) {
 		{Adam(1).Schedule(StepDecay(0, 0.5)), []string{"every must be"}},
 		{Adam(1).Schedule(StepDecay(1, 0)), []string{"factor must be"}},
 		{Adam(1).Schedule(Cosine(-1)), []string{"Cosine: the warm-up"}},
+		{Adam(1).Schedule(Ramp(-1, 5)), []string{"Ramp: it must begin at update 0"}},
+		{Adam(1).Schedule(Ramp(6, 5)), []string{"got updates 6 to 5"}},
 		{Adam(1).Schedule(Warmup(-1)), []string{"Warmup: the warm-up"}},
 		{Adam(1).Schedule(Plateau(0, 0.5)), []string{"patience"}},
 		{Adam(1).Schedule(Plateau(1, 1)), []string{"between 0 and 1"}},

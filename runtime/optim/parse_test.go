@@ -11,7 +11,7 @@ import (
 func TestParse(t *testing.T) {
 	for _, o := range []Optimizer{
 		SGD(0.1), SGD(0.1).Momentum(0.9).Nesterov().Decay(1e-4).EarlyMomentum(0.5, 5).Schedule(StepDecay(3, 0.5)),
-		Adam(1e-3), Adam(1e-3).Betas(0.8, 0.99).Epsilon(1e-6).Decay(0.1).Group("encoder", 0.5).GroupDecay("*", 0).LayerDecay(0.9).Schedule(Cosine(2)),
+		Adam(1e-3), SGD(0.1).Schedule(Ramp(10, 20)), Adam(1e-3).Betas(0.8, 0.99).Epsilon(1e-6).Decay(0.1).Group("encoder", 0.5).GroupDecay("*", 0).LayerDecay(0.9).Schedule(Cosine(2)),
 		Adam(1e-3).EpsilonHat(1e-7), AdamW(1e-3, 0.5).EpsilonHat(1e-4),
 		AdamW(1e-3, 1e-2), AdamW(1e-3, 0.5).Betas(0.7, 0.9).Epsilon(1e-5).Schedule(Warmup(4)),
 		RMSProp(1e-3), RMSProp(1e-3).Rho(0.5).Epsilon(1e-4).Decay(0.3).Schedule(Plateau(3, 0.1)),

@@ -8,7 +8,7 @@ import (
 // Rows lists the yardsticks. Their published numbers are percentages of wrong rows
 // unless the metric says otherwise.
 func Rows() []Row {
-	rows := []Row{pcaRow(), ae30Row(), kerasRow(), sdaeRow(), bengioRow(), claimsRow(), precisionRow(), oneClassRow(), fewConvRow(),
+	rows := []Row{pcaRow(), ae30Row(), kerasRow(), sdaeRow(), bengioRow(), claimsRow(), precisionRow(), oneClassRow(), fewConvRow(), fewTaskRow(),
 		mnistResNetRow(), fashionResNetRow(), cifarResNetRow(), denoiseRow(),
 		tabularRow(), sensorRow(), denseAnomalyRow()}
 	for i := range rows {

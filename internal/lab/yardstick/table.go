@@ -135,7 +135,7 @@ func where(got []Result) string {
 // Errors: the page has no place for any.
 func Place(page []byte, all map[string]Result) ([]byte, error) {
 	return put(page, place{begin, end, Table(all)}, place{claimsBegin, claimsEnd, ClaimsTable(all)},
-		place{precisionBegin, precisionEnd, PrecisionTable(all)}, place{fewConvsBegin, fewConvsEnd, FewConvsTable(all)},
+		place{precisionBegin, precisionEnd, PrecisionTable(all)}, place{fewConvsBegin, fewConvsEnd, FewConvsTable(all)}, place{fewTasksBegin, fewTasksEnd, FewTasksTable(all)},
 		place{denoiseBegin, denoiseEnd, DenoiseTable(all)}, place{tabularBegin, tabularEnd, TabularTable(all)},
 		place{sensorBegin, sensorEnd, SensorTable(all)}, place{denseAnomalyBegin, denseAnomalyEnd, DenseAnomalyTable(all)})
 }
