@@ -16,7 +16,7 @@ import (
 
 // Parse reads the text form of a model, as [Model.Text] writes it, and returns a model
 // that can be trained. Its first output is the loss, f32[]; the others, except those
-// named loss/…, are values that [Model.Tap] finds. After a = a parameter may have its
+// named loss/…, are values that [Model.Tap] finds, and so are its inputs. After a = a parameter may have its
 // initializer: Glorot, He, LeCun, Orthogonal, Zeros or "Constant(0.1)" and so on. Without
 // one, a matrix starts as Glorot and anything with at most one axis as Zeros. An input may
 // state the values it accepts, such as "0 to 9".
@@ -62,6 +62,11 @@ func (p *Parser) Model(src string) (*Model, error) {
 	}
 	for _, v := range outs[1:] {
 		if !strings.HasPrefix(v.Name, "loss/") {
+			m.taps[v.Name] = &Value{sp: r.s, v: v, name: v.Name}
+		}
+	}
+	for _, v := range r.g.Inputs {
+		if m.taps[v.Name] == nil {
 			m.taps[v.Name] = &Value{sp: r.s, v: v, name: v.Name}
 		}
 	}

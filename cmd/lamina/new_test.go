@@ -79,6 +79,10 @@ func TestNewProjects(t *testing.T) {
 			if !bytes.Equal(models[0], models[1]) {
 				t.Error("two runs gave two models")
 			}
+			text := inProject(t, dir, filepath.Join(dir, "program"), "-report", "curve", "-draws", "2", "-folds", "2", "-counts", "8", "-unseen")
+			if !containsAll(text, "from scratch", "majority class", filepath.Join("curve", "report.html")) {
+				t.Errorf("the label curve printed\n%s", text)
+			}
 			if kind == "table" {
 				rows := filepath.Join(dir, "data", "rows.csv")
 				for _, data := range []string{rows, filepath.Join(dir, "data", "schema.json") + "=" + rows} {

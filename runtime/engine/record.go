@@ -17,6 +17,7 @@ type Record struct {
 	Classes    []string          `json:"classes,omitempty"`    // names of the labels' values, in order
 	Program    string            `json:"program,omitempty"`    // the phases as a table
 	Metrics    Metrics           `json:"metrics,omitempty"`    // of the parameters that ship
+	Estimate   *Estimate         `json:"estimate,omitempty"`   // of how good it is on other rows, if that was measured
 	Phases     []Phase           `json:"phases,omitempty"`     // in order
 	SpecText   string            `json:"spec,omitempty"`       // the model's text form
 	ModelHash  string            `json:"model_hash,omitempty"` // of the text form without positions

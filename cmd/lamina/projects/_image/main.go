@@ -15,8 +15,10 @@ import (
 	"github.com/lamina-ml/lamina/export/verify/ort"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/evaluate"
+	"github.com/lamina-ml/lamina/runtime/fewlabels"
 	"github.com/lamina-ml/lamina/runtime/optim"
 	"github.com/lamina-ml/lamina/runtime/pretrain"
+	"github.com/lamina-ml/lamina/runtime/report"
 	"github.com/lamina-ml/lamina/runtime/train"
 	"github.com/lamina-ml/lamina/spec"
 )
@@ -27,10 +29,16 @@ const size, channels = 16, 1
 func main() {
 	dir := flag.String("out", filepath.Join("out", "bundle"), "`folder` of the bundle")
 	epochs := flag.Int("epochs", 40, "epochs of each training")
+	var curve report.CurveFlags
+	curve.Register(flag.CommandLine, "report")
 	flag.Parse()
 	ctx := train.SignalContext()
 	rows, classes, err := read(ctx, "data")
-	if err == nil {
+	switch {
+	case err != nil:
+	case curve.Out != "": // how many labels are enough, and whether it helps to learn the pictures first
+		err = curve.Run(ctx, os.Stdout, func() report.Model { return model(classes) }, report.CurveOptions{Rows: rows})
+	default:
 		err = run(ctx, os.Stdout, rows, classes, *dir, *epochs, train.Bar)
 	}
 	if err != nil {
@@ -48,15 +56,32 @@ func read(ctx context.Context, dir string) (rows *dataset.Table, classes []strin
 	return rows, pictures.Classes(), err
 }
 
+// layers declares the input and the encoder anew. Yours: the sizes of the layers.
+func layers() (*spec.Value, *spec.SequentialLayer) {
+	return spec.Bytes("x", channels, size, size),
+		spec.Sequential("encoder", spec.Conv(8, 3).Same().Stride(2), spec.ReLU(), spec.Conv(16, 3).Same().Stride(2), spec.ReLU())
+}
+
+// model is what a label curve trains with more and more labels.
+func model(classes []string) report.Model {
+	x, enc := layers()
+	scaled := x.Then(spec.Floats().Times(1.0 / 255))
+	code := scaled.Then(enc, spec.Flatten())
+	back := scaled.Then(enc, spec.Mirror("decoder", enc))
+	return report.Model{
+		Task:     fewlabels.Task{Input: x, Code: code, Logits: code.Then(spec.Dense(len(classes)).Named("head")), Encoder: enc, Label: "y", Classes: classes},
+		Pretrain: []report.Pretraining{report.Losses("pictures", back, spec.MSE(back, scaled))},
+		Picture:  scaled,
+	}
+}
+
 // run trains on most pictures, chooses the epoch and the threshold by others, and measures on yet others.
 func run(ctx context.Context, w io.Writer, rows *dataset.Table, classes []string, dir string, epochs int, progress train.Progress) error {
 	earlier, test := rows.SplitBy("y", 0.7, 1)
 	known, held := earlier.SplitBy("y", 0.7, 1)
 
-	// Yours: the sizes of the layers.
-	x := spec.Bytes("x", channels, size, size)
+	x, enc := layers()
 	scaled := x.Then(spec.Floats().Times(1.0 / 255))
-	enc := spec.Sequential("encoder", spec.Conv(8, 3).Same().Stride(2), spec.ReLU(), spec.Conv(16, 3).Same().Stride(2), spec.ReLU())
 	code := scaled.Then(enc)
 	back := code.Then(spec.Mirror("decoder", enc))
 	logits, y := code.Then(spec.Flatten(), spec.Dropout(0.3), spec.Dense(len(classes)).Named("head")), spec.Labels("y", len(classes))

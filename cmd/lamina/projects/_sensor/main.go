@@ -15,8 +15,10 @@ import (
 	"github.com/lamina-ml/lamina/export/verify/ort"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/evaluate"
+	"github.com/lamina-ml/lamina/runtime/fewlabels"
 	"github.com/lamina-ml/lamina/runtime/optim"
 	"github.com/lamina-ml/lamina/runtime/pretrain"
+	"github.com/lamina-ml/lamina/runtime/report"
 	"github.com/lamina-ml/lamina/runtime/train"
 	"github.com/lamina-ml/lamina/spec"
 )
@@ -24,10 +26,16 @@ import (
 func main() {
 	dir := flag.String("out", filepath.Join("out", "bundle"), "`folder` of the bundle")
 	epochs := flag.Int("epochs", 40, "epochs of each training")
+	var curve report.CurveFlags
+	curve.Register(flag.CommandLine, "report")
 	flag.Parse()
 	ctx := train.SignalContext()
 	rows, classes, err := read(ctx, "data")
-	if err == nil {
+	switch {
+	case err != nil:
+	case curve.Out != "": // how many labels are enough, and whether it helps to learn the signals first
+		err = curve.Run(ctx, os.Stdout, func() report.Model { return model(classes) }, report.CurveOptions{Rows: rows, Group: "group"})
+	default:
 		err = run(ctx, os.Stdout, rows, classes, *dir, *epochs, train.Bar)
 	}
 	if err != nil {
@@ -57,15 +65,30 @@ func read(ctx context.Context, dir string) (rows *dataset.Table, classes []strin
 	return rows, schema.Classes(), err
 }
 
+// layers declares the input and the encoder anew. Yours: the sizes of the layers.
+func layers() (*spec.Value, *spec.SequentialLayer) {
+	return spec.Input("x", 3, 32),
+		spec.Sequential("encoder", spec.Conv(16, 5).Same().Stride(2), spec.ReLU(), spec.Conv(16, 5).Same().Stride(2), spec.ReLU())
+}
+
+// model is what a label curve trains with more and more labels.
+func model(classes []string) report.Model {
+	x, enc := layers()
+	scaled := x.Then(spec.Standardise().Axis(0))
+	code := scaled.Then(enc, spec.Flatten())
+	return report.Model{
+		Task:     fewlabels.Task{Input: x, Code: code, Logits: code.Then(spec.Dense(len(classes)).Named("head")), Encoder: enc, Label: "y", Classes: classes},
+		Pretrain: []report.Pretraining{report.Losses("signals", nil, spec.MSE(scaled.Then(enc, spec.Mirror("decoder", enc)), scaled))},
+	}
+}
+
 // run trains on some people, chooses the epoch and the threshold by others, and measures on yet others.
 func run(ctx context.Context, w io.Writer, rows *dataset.Table, classes []string, dir string, epochs int, progress train.Progress) error {
 	earlier, test := rows.SplitByGroup("group", 0.7, 1)
 	known, held := earlier.SplitByGroup("group", 0.7, 1)
 
-	// Yours: the sizes of the layers.
-	x := spec.Input("x", 3, 32)
+	x, enc := layers()
 	scaled := x.Then(spec.Standardise().Axis(0))
-	enc := spec.Sequential("encoder", spec.Conv(16, 5).Same().Stride(2), spec.ReLU(), spec.Conv(16, 5).Same().Stride(2), spec.ReLU())
 	code := scaled.Then(enc)
 	back := code.Then(spec.Mirror("decoder", enc))
 	logits, y := code.Then(spec.Flatten(), spec.Dropout(0.3), spec.Dense(len(classes)).Named("head")), spec.Labels("y", len(classes)).Optional()

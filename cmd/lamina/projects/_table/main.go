@@ -17,8 +17,10 @@ import (
 	"github.com/lamina-ml/lamina/export/verify/ort"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/evaluate"
+	"github.com/lamina-ml/lamina/runtime/fewlabels"
 	"github.com/lamina-ml/lamina/runtime/optim"
 	"github.com/lamina-ml/lamina/runtime/pretrain"
+	"github.com/lamina-ml/lamina/runtime/report"
 	"github.com/lamina-ml/lamina/runtime/train"
 	"github.com/lamina-ml/lamina/spec"
 )
@@ -26,10 +28,16 @@ import (
 func main() {
 	dir := flag.String("out", filepath.Join("out", "bundle"), "`folder` of the bundle")
 	epochs := flag.Int("epochs", 60, "epochs of each training")
+	var curve report.CurveFlags
+	curve.Register(flag.CommandLine, "report")
 	flag.Parse()
 	ctx := train.SignalContext()
 	rows, err := read(ctx, "data")
-	if err == nil {
+	switch {
+	case err != nil:
+	case curve.Out != "": // how many labels are enough, and whether it helps to learn the columns first
+		err = curve.Run(ctx, os.Stdout, func() report.Model { return model(rows.Schema()) }, report.CurveOptions{Rows: rows})
+	default:
 		err = run(ctx, os.Stdout, rows, *dir, *epochs, train.Bar)
 	}
 	if err != nil {
@@ -53,15 +61,29 @@ func read(ctx context.Context, dir string) (*dataset.Table, error) {
 	return schema.CSV(file)
 }
 
+// layers declares the model anew. Yours: the sizes of the layers.
+func layers(schema *dataset.Schema) (*spec.Table, *spec.SequentialLayer, *spec.DenseLayer) {
+	return spec.NewTable(len(schema.Numeric()), schema.Cardinalities()...),
+		spec.Sequential("encoder", spec.Dense(32), spec.ReLU(), spec.Dense(16), spec.ReLU()), spec.Dense(2).Named("head")
+}
+
+// model is what a label curve trains with more and more labels.
+func model(schema *dataset.Schema) report.Model {
+	t, enc, head := layers(schema)
+	code := t.Row.Then(enc)
+	return report.Model{
+		Task:     fewlabels.Task{Input: t.Row, Code: code, Logits: code.Then(head), Encoder: enc, Label: "y", Classes: schema.Classes()},
+		Pretrain: []report.Pretraining{report.Losses("columns", nil, t.Reconstruction(t.Row.Then(spec.MaskingNoise(0.2), enc))...)},
+	}
+}
+
 // run trains on the earliest rows, chooses the epoch and the threshold by later ones, and measures on the latest.
 func run(ctx context.Context, w io.Writer, rows *dataset.Table, dir string, epochs int, progress train.Progress) error {
 	schema := rows.Schema()
 	earlier, test := rows.SplitByTime("time", 0.7)
 	known, held := earlier.SplitByTime("time", 0.7)
 
-	// Yours: the sizes of the layers.
-	t := spec.NewTable(len(schema.Numeric()), schema.Cardinalities()...)
-	enc, head := spec.Sequential("encoder", spec.Dense(32), spec.ReLU(), spec.Dense(16), spec.ReLU()), spec.Dense(2).Named("head")
+	t, enc, head := layers(schema)
 	code, y := t.Row.Then(spec.MaskingNoise(0.2), enc), spec.Labels("y", 2).Optional() // a row without a label teaches none
 	o := train.Options{Optimizer: optim.Adam(2e-3), Epochs: epochs, Batch: 32, Classes: schema.Classes()}
 	last := o

@@ -1,0 +1,121 @@
+package report
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+)
+
+// CurveFlags are the flags of a label curve, for programs of one's own and for the command.
+type CurveFlags struct {
+	Out, Ship               string
+	Counts, Pretrain        string
+	Draws, Folds            int
+	Drawn, Metric, Currency string
+	Price                   float64
+	Join                    []string
+	Seed                    uint64
+	Unseen                  bool
+}
+
+// Register registers the flags. The one of the folder has the name out.
+func (f *CurveFlags) Register(fs *flag.FlagSet, out string) {
+	fs.StringVar(&f.Out, out, "", "`folder` of a label curve: report.html, and what an interrupted one goes on from")
+	fs.StringVar(&f.Ship, "ship", "", "`folder` of a bundle of the best net, trained on all labels")
+	fs.StringVar(&f.Counts, "counts", "", "`numbers` of labels with commas between; by default from two of each class to all")
+	fs.StringVar(&f.Pretrain, "pretrain", "", "`names` of pretrainings with commas between, all or none; by default the first")
+	fs.IntVar(&f.Draws, "draws", 10, "draws of the labels")
+	fs.IntVar(&f.Folds, "folds", 0, "folds of the cross-validation without test rows; by default up to 5")
+	fs.StringVar(&f.Drawn, "drawn", "", "stratified, as frequent as the classes are, or balanced; by default stratified")
+	fs.StringVar(&f.Metric, "metric", "", "\"error\" or \"balanced error\"; by default error")
+	fs.Float64Var(&f.Price, "label-price", 0, "what a label costs")
+	fs.StringVar(&f.Currency, "currency", "", "what the price is in")
+	fs.Func("join", "`NAME=FILE` of predictions of another tool on the same draws; may be repeated", func(s string) error {
+		f.Join = append(f.Join, s)
+		return nil
+	})
+	fs.Uint64Var(&f.Seed, "curve-seed", 0, "seed of draws, weights and folds")
+	fs.BoolVar(&f.Unseen, "unseen", false, "do without the curves that are pretrained on inputs of the rows that are measured on")
+}
+
+// Options completes the options by the flags. Errors: a flag that cannot be read.
+func (f *CurveFlags) Options(o CurveOptions) (CurveOptions, error) {
+	o.Dir, o.Ship, o.Draws, o.Folds, o.Drawn, o.Metric, o.Price, o.Currency, o.Seed, o.Unseen = f.Out, f.Ship, f.Draws, f.Folds, f.Drawn, f.Metric, f.Price, f.Currency, f.Seed, f.Unseen
+	if f.Counts != "" {
+		o.Counts = nil
+		for s := range strings.SplitSeq(f.Counts, ",") {
+			n, err := strconv.Atoi(strings.TrimSpace(s))
+			if err != nil {
+				return o, fmt.Errorf("--counts: %q is no number", s)
+			}
+			o.Counts = append(o.Counts, n)
+		}
+	}
+	for _, j := range f.Join {
+		name, file, ok := strings.Cut(j, "=")
+		if !ok || name == "" || file == "" {
+			return o, fmt.Errorf("--join must be NAME=FILE, got %q", j)
+		}
+		o.Joined = append(o.Joined, Joined{Name: name, File: file})
+	}
+	return o, nil
+}
+
+// Run measures the label curve of a model as the flags say and prints it: progress to the
+// standard error, the table and the verdict to w. Errors: those of Options,
+// [WithPretrainings] and [LabelCurve].
+func (f *CurveFlags) Run(ctx context.Context, w io.Writer, model func() Model, o CurveOptions) error {
+	o, err := f.Options(o)
+	if err != nil {
+		return err
+	}
+	var names []string
+	if f.Pretrain != "" {
+		names = strings.Split(f.Pretrain, ",")
+	}
+	if model, err = WithPretrainings(model, names...); err != nil {
+		return err
+	}
+	if o.Progress == nil {
+		o.Progress = func(p CurveProgress) { fmt.Fprintln(os.Stderr, p) }
+	}
+	c, err := LabelCurve(ctx, model, o)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "%v\n%s\n", c, filepath.Join(o.Dir, pageName))
+	return err
+}
+
+// String returns the curve as a table, with the verdict below.
+func (c *Curve) String() string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "%s %%", c.Metric)
+	for _, n := range c.Counts {
+		fmt.Fprintf(w, "\t%s labels", grouped(n))
+	}
+	fmt.Fprintln(w)
+	for _, a := range c.Arms {
+		fmt.Fprint(w, a.Name)
+		for _, p := range a.Points {
+			fmt.Fprintf(w, "\t%.1f ± %.1f", 100*p.Mean, 100*(p.High-p.Mean))
+		}
+		fmt.Fprintln(w)
+	}
+	w.Flush()
+	fmt.Fprintln(&b)
+	for _, s := range c.Verdict {
+		fmt.Fprintln(&b, s)
+	}
+	if c.Shipped != "" {
+		fmt.Fprintf(&b, "shipped: %s, trained on all labels\n", c.Shipped)
+	}
+	return b.String()
+}
