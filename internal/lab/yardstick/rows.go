@@ -10,7 +10,7 @@ import (
 func Rows() []Row {
 	rows := []Row{pcaRow(), ae30Row(), kerasRow(), sdaeRow(), bengioRow(), claimsRow(), precisionRow(), oneClassRow(), fewConvRow(),
 		mnistResNetRow(), fashionResNetRow(), cifarResNetRow(), denoiseRow(),
-		tabularRow(), sensorRow(), denseAnomalyRow()}
+		tabularRow(), sensorRow(), denseAnomalyRow(), syntheticRow()}
 	for i := range rows {
 		r := &rows[i]
 		for j := range r.Cells {

@@ -137,7 +137,8 @@ func Place(page []byte, all map[string]Result) ([]byte, error) {
 	return put(page, place{begin, end, Table(all)}, place{claimsBegin, claimsEnd, ClaimsTable(all)},
 		place{precisionBegin, precisionEnd, PrecisionTable(all)}, place{fewConvsBegin, fewConvsEnd, FewConvsTable(all)},
 		place{denoiseBegin, denoiseEnd, DenoiseTable(all)}, place{tabularBegin, tabularEnd, TabularTable(all)},
-		place{sensorBegin, sensorEnd, SensorTable(all)}, place{denseAnomalyBegin, denseAnomalyEnd, DenseAnomalyTable(all)})
+		place{sensorBegin, sensorEnd, SensorTable(all)}, place{denseAnomalyBegin, denseAnomalyEnd, DenseAnomalyTable(all)},
+		place{syntheticBegin, syntheticEnd, SyntheticTable(all)})
 }
 
 // place is where a table stands in a page.
