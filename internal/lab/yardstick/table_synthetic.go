@@ -18,29 +18,24 @@ func SyntheticTable(all map[string]Result) string {
 		return "Not measured yet.\n"
 	}
 	var b strings.Builder
-	b.WriteString("| pretrained on | test digits misread, % | less than from scratch | less than on unlabelled digits | draws better than from scratch | seconds: pretraining | labels |\n|---|---:|---:|---:|---:|---:|---:|\n")
-	less := func(way, other string) string {
+	b.WriteString("| pretrained on | test digits misread, % | less than from scratch | less than on unlabelled digits | draws better than from scratch |\n|---|---:|---:|---:|---:|\n")
+	less := func(way, other string) (difference, better string) {
 		if way == other {
-			return ""
+			return "", ""
 		}
-		d, better := paired(drawsOf(x.Also, other), drawsOf(x.Also, way))
+		d, positive := paired(drawsOf(x.Also, other), drawsOf(x.Also, way))
 		m, half := spread(d)
-		if other == fromScratch {
-			return fmt.Sprintf("%.2f ± %.2f | %d of %d", m, half, better, len(d))
-		}
-		return fmt.Sprintf("%.2f ± %.2f", m, half)
+		return fmt.Sprintf("%.2f ± %.2f", m, half), fmt.Sprintf("%d of %d", positive, len(d))
 	}
 	for _, way := range drawnWays() {
 		m, half := spread(drawsOf(x.Also, way))
-		scratch, better := less(way, fromScratch), ""
-		if i := strings.Index(scratch, " | "); i >= 0 {
-			scratch, better = scratch[:i], scratch[i+3:]
-		}
-		name, pretraining := way, fmt.Sprintf("%.0f", x.Also["pretraining "+way+" s"])
+		scratch, better := less(way, fromScratch)
+		real, _ := less(way, digitsRebu)
+		name := way
 		if way == fromScratch {
-			name, pretraining = "nothing", ""
+			name = "nothing"
 		}
-		fmt.Fprintf(&b, "| %s | %.2f ± %.2f | %s | %s | %s | %s | %.0f |\n", name, m, half, scratch, less(way, digitsRebu), better, pretraining, x.Also[way+" s"])
+		fmt.Fprintf(&b, "| %s | %.2f ± %.2f | %s | %s | %s |\n", name, m, half, scratch, real, better)
 	}
 	return b.String() + "\n" + where([]Result{x}) + "\n"
 }

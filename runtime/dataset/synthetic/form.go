@@ -146,3 +146,45 @@ func (f *form) text(name string, v *string) {
 		*v = s
 	}
 }
+
+// list is whole numbers, joined by commas.
+func (f *form) list(name string, v *[]int) {
+	printed := make([]string, len(*v))
+	for i, n := range *v {
+		printed[i] = strconv.Itoa(n)
+	}
+	s, ok := f.option(name, strings.Join(printed, ","))
+	if !ok {
+		return
+	}
+	*v = nil
+	for n := range strings.SplitSeq(s, ",") {
+		if s == "" {
+			return
+		}
+		i, err := strconv.Atoi(n)
+		if err != nil {
+			f.fail("%s must be whole numbers, joined by commas, got %.40q", name, s)
+		}
+		*v = append(*v, i)
+	}
+}
+
+// cuts is numbers, joined by commas.
+func (f *form) cuts(name string, v *[]float64) {
+	printed := make([]string, len(*v))
+	for i, x := range *v {
+		printed[i] = number(x)
+	}
+	s, ok := f.option(name, strings.Join(printed, ","))
+	if !ok {
+		return
+	}
+	*v = nil
+	for x := range strings.SplitSeq(s, ",") {
+		if s == "" {
+			return
+		}
+		*v = append(*v, f.parse(name, x))
+	}
+}

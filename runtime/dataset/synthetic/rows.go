@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/lamina-ml/lamina/compiler/random"
 	"github.com/lamina-ml/lamina/runtime/dataset"
@@ -17,8 +18,17 @@ type Rows struct {
 	kind string
 	key  random.Key // of the seed and the kind
 	gen  generator
-	cols []dataset.Column
+	cols []dataset.Column // that the generator fills
+	left string           // columns that are left out, joined by commas
+	hide []bool           // the same, by place in cols
+	bin  *sync.Pool       // of what they are written to
 	err  error
+}
+
+// waste is where columns go that are left out.
+type waste struct {
+	f32 []float32
+	i64 []int64
 }
 
 // generator is one kind of rows.
@@ -50,7 +60,39 @@ func newRows(kind string, n int, seed uint64, g generator) *Rows {
 		return r
 	}
 	r.cols = g.columns()
+	r.hide = make([]bool, len(r.cols))
 	return r
+}
+
+// Without returns the rows without some columns, such as "factors" where they are mixed with real rows, which have none.
+//
+// Errors (of Err): no such column; no column is left.
+func (r *Rows) Without(columns ...string) *Rows {
+	if r.Err() != nil {
+		return r
+	}
+	w := *r
+	w.hide = slices.Clone(r.hide)
+	for _, name := range columns {
+		i := slices.IndexFunc(w.cols, func(c dataset.Column) bool { return c.Name == name })
+		if i < 0 || w.hide[i] {
+			return &Rows{err: fmt.Errorf("synthetic: %s: Without: no column %q; there are %v", r.kind, name, r.Columns())}
+		}
+		w.hide[i] = true
+	}
+	if !slices.Contains(w.hide, false) {
+		return &Rows{err: fmt.Errorf("synthetic: %s: Without: no column is left of %v", r.kind, r.Columns())}
+	}
+	var left []string
+	width := 0
+	for i, c := range w.cols {
+		if width = max(width, c.Width()); w.hide[i] {
+			left = append(left, c.Name)
+		}
+	}
+	w.left = strings.Join(left, ",")
+	w.bin = &sync.Pool{New: func() any { return &waste{make([]float32, width), make([]int64, width)} }}
+	return &w
 }
 
 // Err returns what is wrong with the options.
@@ -74,9 +116,11 @@ func (r *Rows) Columns() []dataset.Column {
 	if r.Err() != nil {
 		return nil
 	}
-	cols := slices.Clone(r.cols)
-	for i := range cols {
-		cols[i].Shape = slices.Clone(cols[i].Shape)
+	var cols []dataset.Column
+	for i, c := range r.cols {
+		if c.Shape = slices.Clone(c.Shape); !r.hide[i] {
+			cols = append(cols, c)
+		}
 	}
 	return cols
 }
@@ -90,12 +134,25 @@ func (r *Rows) Row(i int, row dataset.Row) error {
 		return fmt.Errorf("synthetic: there is no row %d of %d", i, r.n)
 	}
 	var c cells
+	var bin *waste
+	if r.bin != nil {
+		bin = r.bin.Get().(*waste)
+		defer r.bin.Put(bin)
+	}
 	f, n := 0, 0
 	for j := range r.cols {
-		if r.cols[j].DType == dataset.F32 {
+		width := r.cols[j].Width()
+		switch floats := r.cols[j].DType == dataset.F32; {
+		case floats && r.hide[j]:
+			c.f32[f] = bin.f32[:width]
+			f++
+		case floats:
 			c.f32[f] = row.F32Slice(r.cols[j].Name)
 			f++
-		} else {
+		case r.hide[j]:
+			c.i64[n] = bin.i64[:width]
+			n++
+		default:
 			c.i64[n] = row.I64Slice(r.cols[j].Name)
 			n++
 		}
@@ -138,7 +195,9 @@ func (r *Rows) String() string {
 func (r *Rows) visit(f *form) {
 	f.int("rows", &r.n)
 	f.uint64("seed", &r.seed)
-	r.gen.visit(f)
+	if r.gen.visit(f); f.read != nil || r.left != "" {
+		f.text("without", &r.left)
+	}
 }
 
 // Generator says what made the rows, for [dataset.GeneratorOf].
@@ -161,6 +220,7 @@ var kinds = map[string]func() generator{
 	"shapes":  func() generator { return &shapes{} },
 	"strokes": func() generator { return &strokes{} },
 	"waves":   func() generator { return &waves{} },
+	"table":   func() generator { return &table{} },
 }
 
 // longest bounds a text form.
@@ -178,7 +238,7 @@ func Parse(text string) (*Rows, error) {
 	if len(words) == 0 {
 		return nil, fmt.Errorf("synthetic: the text form is empty; it is such as %q", "strokes rows=1000 seed=1")
 	}
-	if words[0] == "decoded" {
+	if words[0] == decodedKind {
 		return nil, fmt.Errorf("synthetic: rows that a trained decoder made are made again only by the program that has it; give the rows themselves, such as in an .npz file")
 	}
 	make, ok := kinds[words[0]]
@@ -202,5 +262,8 @@ func Parse(text string) (*Rows, error) {
 		return nil, fmt.Errorf("synthetic: %s: %w", words[0], f.err)
 	}
 	out := newRows(words[0], r.n, r.seed, r.gen)
+	if r.left != "" {
+		out = out.Without(strings.Split(r.left, ",")...)
+	}
 	return out, out.err
 }

@@ -1,7 +1,6 @@
 package synthetic
 
 import (
-	"fmt"
 	"math"
 
 	"github.com/lamina-ml/lamina/compiler/random"
@@ -109,6 +108,3 @@ func outside(kind int, u, v float64) float64 {
 		return math.Abs(math.Sqrt(dot(u, u, v, v))-0.78) - 0.22
 	}
 }
-
-// String is for errors and the text form.
-func (r Range) String() string { return fmt.Sprintf("%v..%v", r.Least, r.Most) }
