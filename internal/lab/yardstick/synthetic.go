@@ -37,12 +37,13 @@ func (d drawn) measure(ctx context.Context, in *input) (n numbers, err error) {
 	if err != nil {
 		return n, err
 	}
-	glyphs, err := dataset.Collect(strokes)
+	glyphs, err := dataset.Collect(strokes.Without("factors"))
 	if err != nil {
 		return n, err
 	}
+	glyphs = glyphs.Rename("y", "glyph")
 	kinds := int64(0)
-	for _, y := range glyphs.I64("y") {
+	for _, y := range glyphs.I64("glyph") {
 		kinds = max(kinds, y+1)
 	}
 	enc, err := f.Net.encoder()
@@ -53,7 +54,7 @@ func (d drawn) measure(ctx context.Context, in *input) (n numbers, err error) {
 	code := x.Then(enc).Named("code")
 	restored := f.blanked(x).Then(spec.GaussianNoise(f.Noise), enc, bent(), spec.Mirror("decoder", enc))
 	denoiser := spec.NewModel("denoiser", spec.MSE(restored, x))
-	reader := spec.NewModel("reader", spec.CrossEntropy(code.Then(bent(), spec.Dense(int(kinds)).Named("glyph")), spec.Labels("y", int(kinds))))
+	reader := spec.NewModel("reader", spec.CrossEntropy(code.Then(bent(), spec.Dense(int(kinds)).Named("glyph")), spec.Labels("glyph", int(kinds))))
 	logits := code.Then(bent(), spec.Dropout(f.Drop), spec.Dense(10).Named("head")).Named("logits")
 	model := spec.NewModel("classifier", spec.CrossEntropy(logits, spec.Labels("y", 10)))
 	n.also = map[string]float64{"parameters": parameters(model)}

@@ -7,7 +7,7 @@ import (
 
 // TestDrawn measures the recipe in small. An error of 90 % is that of a net that has learnt nothing.
 func TestDrawn(t *testing.T) {
-	how := drawn{Strokes: "strokes rows=300 seed=1 glyphs=5", Net: fewConv{Net: pictureNet{"conv", []int{4, 8}, 24}, Block: 4, Blank: 0.3, Noise: 0.2,
+	how := drawn{Strokes: "strokes rows=300 seed=1 glyphs=15", Net: fewConv{Net: pictureNet{"conv", []int{4, 8}, 24}, Block: 4, Blank: 0.3, Noise: 0.2,
 		Pretrain: rising{5, 10, 2e-3}, Updates: 150, Batch: 10, Rate: 3e-3, Drop: 0.2, Labels: []int{50}, Draws: 2}}
 	n, err := how.measure(t.Context(), &input{digits: few(300, 200)})
 	if err != nil {

@@ -86,9 +86,6 @@ func (d *DecodedRows) check() error {
 		if err != nil {
 			return err
 		}
-		if c.Name == d.code.Name {
-			return fmt.Errorf("the output and the input are both named %q: give the output another name by Named", c.Name)
-		}
 		d.outs = append(d.outs, c)
 	}
 	if !ir.RowsApart(d.net.Graph()) {

@@ -19,10 +19,10 @@ type Rows struct {
 	key  random.Key // of the seed and the kind
 	gen  generator
 	cols []dataset.Column // that the generator fills
-	left string           // columns that are left out, joined by commas
-	hide []bool           // the same, by place in cols
-	bin  *sync.Pool       // of what they are written to
+	bin  *sync.Pool       // of what columns are written to that are left out; nil if none is
 	err  error
+
+	given string // names of all columns, joined by commas, if they are not the generator's own
 }
 
 // waste is where columns go that are left out.
@@ -60,7 +60,6 @@ func newRows(kind string, n int, seed uint64, g generator) *Rows {
 		return r
 	}
 	r.cols = g.columns()
-	r.hide = make([]bool, len(r.cols))
 	return r
 }
 
@@ -68,29 +67,62 @@ func newRows(kind string, n int, seed uint64, g generator) *Rows {
 //
 // Errors (of Err): no such column; no column is left.
 func (r *Rows) Without(columns ...string) *Rows {
+	to := map[string]string{}
+	for _, name := range columns {
+		to[name] = leftOut
+	}
+	return r.named("Without", to)
+}
+
+// Rename returns the rows with a column renamed, such as "y" to the name of a model's labels.
+//
+// Errors (of Err): no such column; a name that is empty, taken or "-", or has blanks or commas.
+func (r *Rows) Rename(column, to string) *Rows {
+	if to == "" || to == leftOut || strings.ContainsAny(to, ", \t\r\n\v\f\u0085\u00a0") || to != strings.Join(strings.Fields(to), " ") {
+		return r.failed(fmt.Errorf("Rename: column %q cannot be named %q: a name is not empty and has no blanks and no commas", column, to))
+	}
+	return r.named("Rename", map[string]string{column: to})
+}
+
+// leftOut is the name of a column that is left out.
+const leftOut = "-"
+
+func (r *Rows) failed(err error) *Rows {
+	if r.Err() != nil {
+		return r
+	}
+	return &Rows{kind: r.kind, err: fmt.Errorf("synthetic: %s: %w", r.kind, err)}
+}
+
+// named returns the rows with other names of columns.
+func (r *Rows) named(method string, to map[string]string) *Rows {
 	if r.Err() != nil {
 		return r
 	}
 	w := *r
-	w.hide = slices.Clone(r.hide)
-	for _, name := range columns {
-		i := slices.IndexFunc(w.cols, func(c dataset.Column) bool { return c.Name == name })
-		if i < 0 || w.hide[i] {
-			return &Rows{err: fmt.Errorf("synthetic: %s: Without: no column %q; there are %v", r.kind, name, r.Columns())}
+	w.cols = slices.Clone(r.cols)
+	width, seen := 0, map[string]bool{}
+	names := make([]string, len(w.cols))
+	for i := range w.cols {
+		c := &w.cols[i]
+		if name, ok := to[c.Name]; ok && c.Name != leftOut {
+			delete(to, c.Name)
+			c.Name = name
 		}
-		w.hide[i] = true
-	}
-	if !slices.Contains(w.hide, false) {
-		return &Rows{err: fmt.Errorf("synthetic: %s: Without: no column is left of %v", r.kind, r.Columns())}
-	}
-	var left []string
-	width := 0
-	for i, c := range w.cols {
-		if width = max(width, c.Width()); w.hide[i] {
-			left = append(left, c.Name)
+		if c.Name != leftOut && seen[c.Name] {
+			return r.failed(fmt.Errorf("%s: two columns are named %q", method, c.Name))
 		}
+		seen[c.Name] = true
+		width = max(width, c.Width())
+		names[i] = c.Name
 	}
-	w.left = strings.Join(left, ",")
+	for name := range to {
+		return r.failed(fmt.Errorf("%s: no column %q; there are %v", method, name, r.Columns()))
+	}
+	if len(w.Columns()) == 0 {
+		return r.failed(fmt.Errorf("%s: no column is left of %v", method, r.Columns()))
+	}
+	w.given = strings.Join(names, ",")
 	w.bin = &sync.Pool{New: func() any { return &waste{make([]float32, width), make([]int64, width)} }}
 	return &w
 }
@@ -117,8 +149,8 @@ func (r *Rows) Columns() []dataset.Column {
 		return nil
 	}
 	var cols []dataset.Column
-	for i, c := range r.cols {
-		if c.Shape = slices.Clone(c.Shape); !r.hide[i] {
+	for _, c := range r.cols {
+		if c.Shape = slices.Clone(c.Shape); c.Name != leftOut {
 			cols = append(cols, c)
 		}
 	}
@@ -143,13 +175,13 @@ func (r *Rows) Row(i int, row dataset.Row) error {
 	for j := range r.cols {
 		width := r.cols[j].Width()
 		switch floats := r.cols[j].DType == dataset.F32; {
-		case floats && r.hide[j]:
+		case floats && r.cols[j].Name == leftOut:
 			c.f32[f] = bin.f32[:width]
 			f++
 		case floats:
 			c.f32[f] = row.F32Slice(r.cols[j].Name)
 			f++
-		case r.hide[j]:
+		case r.cols[j].Name == leftOut:
 			c.i64[n] = bin.i64[:width]
 			n++
 		default:
@@ -195,8 +227,8 @@ func (r *Rows) String() string {
 func (r *Rows) visit(f *form) {
 	f.int("rows", &r.n)
 	f.uint64("seed", &r.seed)
-	if r.gen.visit(f); f.read != nil || r.left != "" {
-		f.text("without", &r.left)
+	if r.gen.visit(f); f.read != nil || r.given != "" {
+		f.text("columns", &r.given)
 	}
 }
 
@@ -262,8 +294,17 @@ func Parse(text string) (*Rows, error) {
 		return nil, fmt.Errorf("synthetic: %s: %w", words[0], f.err)
 	}
 	out := newRows(words[0], r.n, r.seed, r.gen)
-	if r.left != "" {
-		out = out.Without(strings.Split(r.left, ",")...)
+	if r.given != "" && out.err == nil {
+		names := strings.Split(r.given, ",")
+		if len(names) != len(out.cols) || slices.Contains(names, "") {
+			return out, fmt.Errorf("synthetic: %s: columns must name each of %v, or be - where one is left out", words[0], out.cols)
+		}
+		// Not one after the other: x and y may change their names.
+		to := map[string]string{}
+		for i, name := range names {
+			to[out.cols[i].Name] = name
+		}
+		out = out.named("columns", to)
 	}
 	return out, out.err
 }

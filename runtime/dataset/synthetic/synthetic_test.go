@@ -120,6 +120,11 @@ func TestText(t *testing.T) {
 		if err != nil || hash(t, again) != hash(t, few) || len(few.Columns()) != len(r.Columns())-1 {
 			t.Errorf("%s without factors: %q, %v", name, few, err)
 		}
+		last := r.Columns()[len(r.Columns())-2].Name
+		named := few.Rename(last, "z")
+		if again, err = Parse(named.String()); err != nil || hash(t, again) != hash(t, named) || hash(t, named) == hash(t, few) || hash(t, named) != must(collect(t, few).Rename(last, "z").Hash()) {
+			t.Errorf("%s with another name: %q, %v", name, named, err)
+		}
 		if want := collect(t, r).Without("factors"); must(want.Hash()) != hash(t, few) {
 			t.Errorf("%s: leaving factors out changes the other columns", name)
 		}
@@ -187,6 +192,9 @@ func TestMistakes(t *testing.T) {
 		`"x9:1" must be such as`:                Tables(5, 1, TableOptions{Holes: "x9:1"}).Err(),
 		`no column "z"; there are`:              Shapes(5, 1, ShapeOptions{}).Without("z").Err(),
 		"no column is left":                     Shapes(5, 1, ShapeOptions{}).Without("x", "y", "factors").Err(),
+		`cannot be named "a,b"`:                 Shapes(5, 1, ShapeOptions{}).Rename("y", "a,b").Err(),
+		`two columns are named "x"`:             Shapes(5, 1, ShapeOptions{}).Rename("y", "x").Err(),
+		`Rename: no column "z"`:                 Shapes(5, 1, ShapeOptions{}).Rename("z", "y").Err(),
 		"the rows are nil":                      (*Rows)(nil).Err(),
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -205,7 +213,10 @@ func TestMistakes(t *testing.T) {
 		"shapes planes=perhaps":          "planes must be true or false",
 		"strokes pen=1..x":               "pen must be a number",
 		"table categories=2,x":           "categories must be whole numbers",
-		"table without=numeric,numeric":  `no column "numeric"`,
+		"table columns=numeric,target":   "columns must name each of [numeric f32[4] target f32[1] y i64[] factors f32[6]]",
+		"table columns=a,b,,d":           "columns must name each of",
+		"table columns=a,a,b,-":          `two columns are named "a"`,
+		"table columns=-,-,-,-":          "no column is left",
 		"decoded rows=3 seed=1 decoder=": "only by the program that has it",
 		strings.Repeat("x", longest+1):   "at most 16384 bytes",
 	} {
@@ -385,7 +396,7 @@ func FuzzParse(f *testing.F) {
 		f.Add(r.String())
 	}
 	f.Add("table target=((x1 cuts=1,2 holes=x1:[x1>-3]")
-	f.Add("strokes rows=3 pen=2 turn=-0..0 without=y")
+	f.Add("strokes rows=3 pen=2 turn=-0..0 columns=y,x,-")
 	f.Fuzz(func(t *testing.T, text string) {
 		r, err := Parse(text)
 		if err != nil {
