@@ -14,11 +14,11 @@ func reportCommand() *cobra.Command {
 		Short: "Draw what happens in a training",
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return &command.Exit{Status: command.Unreadable, Err: fmt.Errorf("there is no report %q; there is augment", command.Clean(args[0]))}
+				return &command.Exit{Status: command.Unreadable, Err: fmt.Errorf("there is no report %q; there are augment and synthetic", command.Clean(args[0]))}
 			}
 			return c.Help()
 		},
 	}
-	c.AddCommand(reportAugmentCommand())
+	c.AddCommand(reportAugmentCommand(), reportSyntheticCommand())
 	return c
 }

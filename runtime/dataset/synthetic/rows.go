@@ -214,6 +214,14 @@ func (r *Rows) Factors() []string {
 	return r.gen.names()
 }
 
+// Picture returns the height and the width of pictures, and 0 for other rows.
+func (r *Rows) Picture() (height, width int) {
+	if p, ok := r.gen.(interface{ picture() (height, width int) }); ok && r.Err() == nil {
+		return p.picture()
+	}
+	return 0, 0
+}
+
 // String returns the text form, which [Parse] reads: everything that decides the rows. Of an error it is the error's text.
 func (r *Rows) String() string {
 	if err := r.Err(); err != nil {

@@ -66,6 +66,8 @@ func (s *shapes) columns() []dataset.Column {
 	return []dataset.Column{pictureColumn(s.Height, s.Width, s.Planes), {Name: "y", DType: dataset.I64}, factorColumn(s.names())}
 }
 
+func (s *shapes) picture() (height, width int) { return s.Height, s.Width }
+
 func (s *shapes) names() []string { return []string{"row", "column", "size", "angle", "contrast"} }
 
 func (s *shapes) fill(_, key random.Key, c cells) {

@@ -71,6 +71,8 @@ func (s *strokes) columns() []dataset.Column {
 	return []dataset.Column{pictureColumn(s.Height, s.Width, s.Planes), {Name: "y", DType: dataset.I64}, factorColumn(s.names())}
 }
 
+func (s *strokes) picture() (height, width int) { return s.Height, s.Width }
+
 func (s *strokes) names() []string {
 	return []string{"pen", "blur", "slant", "turn", "size", "aspect", "wobble", "strokes"}
 }
