@@ -20,7 +20,7 @@ var levels = []struct {
 	{5, "runtime/pretrain runtime/fewlabels export/verify/ort export/verify/native runtime/rates runtime/active"},
 	{4, "export/verify runtime/train"},
 	{3, "compiler export import runtime/evaluate"},
-	{2, "spec runtime/engine runtime/checkpoint runtime/dataset/parquet runtime/report/page"},
+	{2, "spec runtime/engine runtime/checkpoint runtime/dataset/parquet runtime/report/page runtime/dataset/synthetic"},
 	{1, "compiler/ops compiler/plan runtime/optim runtime/dataset runtime/picture internal/onnxfile"},
 	{0, "compiler/ir kernels/simd internal/onnxpb runtime/dataset/digits"},
 	{6, "internal/lab/opcase internal/lab/orttest internal/lab/randmodel internal/lab/randgraph internal/lab/consumer internal/lab/faults internal/lab/outside internal/lab/twoway"}, // for tests only

@@ -121,7 +121,7 @@ func TestReportAugment(t *testing.T) {
 		t.Errorf("%d lines of %d pictures, a pixel of %d", lines, cols, at(0, 0, 1, 2))
 	}
 
-	if r := lamina(t, nil, "report", "x"); r.Status != command.Unreadable || !strings.Contains(r.Stderr, `there is no report "x"; there are augment and run`) {
+	if r := lamina(t, nil, "report", "x"); r.Status != command.Unreadable || !strings.Contains(r.Stderr, `there is no report "x"; there are augment, label-curve, run and synthetic`) {
 		t.Errorf("%+v", r)
 	}
 	if r := lamina(t, nil, "report"); r.Status != 0 || !strings.Contains(r.Stdout, "augment     Draw what") {

@@ -89,5 +89,9 @@ func eachList(at string, r engine.Rows, visit func(at string, chosen *[]int)) en
 	for i := range r.Mix {
 		r.Mix[i].Rows = eachList(fmt.Sprintf("%s/mix/%d", at, i), r.Mix[i].Rows, visit)
 	}
+	r.Concat = slices.Clone(r.Concat)
+	for i := range r.Concat {
+		r.Concat[i] = eachList(fmt.Sprintf("%s/concat/%d", at, i), r.Concat[i], visit)
+	}
 	return r
 }

@@ -61,7 +61,7 @@ func Bundle(ctx context.Context, dir string, o Options) (*Verdict, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows := &finder{tables: o.Tables, found: map[string]dataset.Source{}}
+	rows := &finder{ctx: ctx, tables: o.Tables, found: map[string]dataset.Source{}}
 	if o.Read != nil {
 		read, err := o.Read(rec.Schema)
 		if err != nil {

@@ -19,6 +19,7 @@ import (
 	"github.com/lamina-ml/lamina/export/verify/ort"
 	"github.com/lamina-ml/lamina/internal/lab/orttest"
 	"github.com/lamina-ml/lamina/runtime/dataset"
+	"github.com/lamina-ml/lamina/runtime/dataset/synthetic"
 	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/runtime/optim"
 	"github.com/lamina-ml/lamina/runtime/pretrain"
@@ -139,6 +140,21 @@ func ways() map[string]func(t *testing.T, digits *dataset.Split) (*engine.Net, d
 			return program(t,
 				pretrain.Fit(spec.NewModel("ae", out), d.Train.Head(200).Without("y"), options(1)),
 				pretrain.Fit(spec.NewModel("mixed", spec.CrossEntropy(code.Then(spec.Dense(10).Named("head")), spec.Labels("y", 10).Optional()), out), mixed, o)).Net(code), d.Test
+		},
+		"generated rows, and then behind real ones": func(t *testing.T, d *dataset.Split) (*engine.Net, dataset.Source) {
+			x := spec.Input("x", 784)
+			code := x.Then(spec.Dense(12), spec.Tanh())
+			out := spec.MSE(code.Then(spec.Dense(784).Named("out")), x)
+			made := synthetic.Strokes(150, 2, synthetic.StrokeOptions{Glyphs: 4})
+			logits := code.Then(spec.Dense(10).Named("head"))
+			o := options(1)
+			o.Valid = made.Without("factors")
+			r := program(t, pretrain.Fit(spec.NewModel("ae", out), made, o),
+				pretrain.Fit(spec.NewModel("digits", spec.CrossEntropy(logits, spec.Labels("y", 10))), dataset.Concat(d.Train.Head(50), made.Without("factors")), options(1)))
+			if p, err := r.Phases(); err != nil || p[0].Synthetic != 1 || p[1].Synthetic != 0.75 {
+				t.Errorf("the record says that of %+v is synthetic, %v", p, err)
+			}
+			return r.Net(logits), d.Test
 		},
 		"all rows, with few labels": func(t *testing.T, d *dataset.Split) (*engine.Net, dataset.Source) {
 			x := spec.Input("x", 784)

@@ -1,11 +1,14 @@
 package reproduce
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/lamina-ml/lamina/runtime/dataset"
+	"github.com/lamina-ml/lamina/runtime/dataset/synthetic"
 	"github.com/lamina-ml/lamina/runtime/engine"
 )
 
@@ -14,6 +17,7 @@ const mostChosen = 1 << 16
 
 // finder finds rows by their hash.
 type finder struct {
+	ctx    context.Context
 	tables []*dataset.Table
 	all    []candidate
 	found  map[string]dataset.Source // by hash: phases mostly share their rows
@@ -28,6 +32,9 @@ type candidate struct {
 func (f *finder) find(want engine.Rows) (dataset.Source, error) {
 	if len(want.Mix) > 0 {
 		return f.mixed(want)
+	}
+	if len(want.Concat) > 0 {
+		return f.joined(want, 0)
 	}
 	src := f.found[want.Hash]
 	if src == nil {
@@ -67,6 +74,82 @@ func (f *finder) mixed(want engine.Rows) (dataset.Source, error) {
 	return m, nil
 }
 
+// deepest bounds how concatenations are nested.
+const deepest = 16
+
+// joined finds the sources of a concatenation.
+func (f *finder) joined(want engine.Rows, depth int) (dataset.Source, error) {
+	if len(want.Concat) != 2 || depth > deepest {
+		return nil, fmt.Errorf("a concatenation of %d sources, %d deep, where two are possible, and %d", len(want.Concat), depth, deepest)
+	}
+	var of [2]dataset.Source
+	for i, part := range want.Concat {
+		find := f.find
+		switch {
+		case len(part.Mix) > 0:
+			return nil, fmt.Errorf("source %d of a concatenation is a mix", i+1)
+		case len(part.Concat) > 0:
+			find = func(want engine.Rows) (dataset.Source, error) { return f.joined(want, depth+1) }
+		}
+		var err error
+		if of[i], err = find(part); err != nil {
+			return nil, fmt.Errorf("source %d of the concatenation of its rows: %w", i+1, err)
+		}
+	}
+	var all dataset.Source
+	c := dataset.Concat(of[0], of[1])
+	if err := c.Err(); err != nil {
+		return nil, err
+	}
+	h, err := dataset.Hash(c)
+	if all = c; err == nil && h != want.Hash && len(want.Chosen) > 0 && !slices.ContainsFunc(want.Chosen, func(r int) bool { return r < 0 || r >= c.Len() }) {
+		all = dataset.All(c).Select(want.Chosen)
+		h, err = dataset.Hash(all)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if h != want.Hash {
+		return nil, fmt.Errorf("both sources of the concatenation of its rows are there, and it has the hash %.12s, not %.12s: the record contradicts itself", h, want.Hash)
+	}
+	return all, nil
+}
+
+// mostGenerated bounds the rows that are generated for a record.
+const mostGenerated = 1 << 24
+
+// generated makes rows again of which the record says what made them. If they are not those that were trained on but many of which
+// these were chosen, they are a candidate like other tables.
+func (f *finder) generated(want engine.Rows) (dataset.Source, error) {
+	rows, err := synthetic.Parse(want.Generator)
+	if err != nil {
+		return nil, err
+	}
+	if rows.Len() > mostGenerated {
+		return nil, fmt.Errorf("synthetic: %d rows were generated, and a record is trusted with %d: make the rows by a program and give them", rows.Len(), mostGenerated)
+	}
+	h, err := dataset.Hash(dataset.Until(f.ctx, rows))
+	if err != nil || h == want.Hash && rows.Len() == want.Rows {
+		return rows, err
+	}
+	width := 0
+	for _, c := range rows.Columns() {
+		width += c.Width()
+	}
+	if width*rows.Len() > mostEdited {
+		return nil, fmt.Errorf("synthetic: the rows were chosen of %d generated ones, which take more memory than a record is trusted with: give the rows", rows.Len())
+	}
+	t, err := dataset.Collect(dataset.Until(f.ctx, rows))
+	if err != nil {
+		return nil, err
+	}
+	f.all = append(f.all, candidate{name: "the rows that " + want.Generator + " makes", t: t, hash: h})
+	return nil, nil
+}
+
+// mostEdited bounds the values of generated rows of which some were chosen.
+const mostEdited = 1 << 28
+
 func (f *finder) search(want engine.Rows) (dataset.Source, error) {
 	if f.all == nil {
 		d := dataset.Digits()
@@ -74,6 +157,14 @@ func (f *finder) search(want engine.Rows) (dataset.Source, error) {
 		for _, t := range f.tables {
 			f.all = append(f.all, candidate{name: "the rows given", t: t})
 		}
+	}
+	var why error // that generated rows are not made
+	if want.Generator != "" && !slices.ContainsFunc(f.all, func(c candidate) bool { return c.name == "the rows that "+want.Generator+" makes" }) {
+		src, err := f.generated(want)
+		if src != nil || f.ctx.Err() != nil {
+			return src, errors.Join(err, f.ctx.Err())
+		}
+		why = err
 	}
 	var seen []string
 	for i := range f.all {
@@ -106,6 +197,9 @@ func (f *finder) search(want engine.Rows) (dataset.Source, error) {
 	hint := ""
 	if want.Rows > mostChosen && len(want.Chosen) == 0 {
 		hint = fmt.Sprintf("; a record lists up to %d rows that were chosen, so if these were, give them alone, such as in an .npz file", mostChosen)
+	}
+	if why != nil {
+		return nil, fmt.Errorf("its %d rows, of hash %.12s, were generated: %w", want.Rows, want.Hash, why)
 	}
 	return nil, fmt.Errorf("its %d rows, of hash %.12s, are none of %s: give the data it was trained on, with the same columns (--data of lamina reproduce)%s", want.Rows, want.Hash, strings.Join(seen, ", "), hint)
 }

@@ -16,7 +16,7 @@ func TestRowsNotFound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &finder{found: map[string]dataset.Source{}}
+	f := &finder{ctx: t.Context(), found: map[string]dataset.Source{}}
 	if src, err := f.find(engine.Rows{Rows: d.Train.Len(), Hash: whole}); err != nil || src.Len() != d.Train.Len() {
 		t.Errorf("all digits: %v", err)
 	}

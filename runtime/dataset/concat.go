@@ -1,27 +1,83 @@
 package dataset
 
-// Concat returns the rows of one source and then those of another, to be trained on as one. The columns are those of both, as
-// [Mix] joins them: a column of integers that one of them lacks is -1 in its rows, and any other must be in both.
-// Errors (of Err): those of a source; columns that differ; a source that is a [Mixture].
-func Concat(first, second Source) *Selection {
-	m := Mix(first, 1, second, 1)
-	if err := m.Err(); err != nil {
-		return &Selection{err: &ofConcat{err}}
-	}
-	return All(&concat{m})
+// Concatenation is the rows of two sources, one after the other: see [Concat]. It is a [BatchSource].
+type Concatenation struct{ m *Mixture }
+
+// Concat returns the rows of the first source and, behind them, those of the second, such as generated rows behind real ones. An
+// epoch is all of them, shuffled together; [Mix] instead has so many of each in every batch.
+//
+// The columns are those of both sources. A column of integers that one of them lacks is -1 in its rows, which is no label; any
+// other column must be in both. Errors (of Err, and of every use): those of a source; columns that differ; a column of no
+// integers that is in one source only; a source that is a [Mixture].
+func Concat(first, second Source) *Concatenation {
+	return &Concatenation{mix("Concat", first, 1, second, 1)}
 }
 
-// ofConcat is a mistake of what Mix joined.
-type ofConcat struct{ err error }
+// Err returns what is wrong with the rows.
+func (c *Concatenation) Err() error {
+	if c == nil {
+		return mistake("the concatenation is nil")
+	}
+	return c.m.Err()
+}
 
-func (e *ofConcat) Error() string { return "dataset: Concat: " + bare(e.err) }
-func (e *ofConcat) Unwrap() error { return e.err }
+// Len implements [Source].
+func (c *Concatenation) Len() int {
+	if c.Err() != nil {
+		return 0
+	}
+	return c.m.Len()
+}
 
-// concat is the rows of a mixture in order. It hides how that draws them.
-type concat struct{ m *Mixture }
+// Columns implements [Source].
+func (c *Concatenation) Columns() []Column {
+	if c.Err() != nil {
+		return nil
+	}
+	return c.m.Columns()
+}
 
-func (c *concat) Len() int                             { return c.m.Len() }
-func (c *concat) Columns() []Column                    { return c.m.Columns() }
-func (c *concat) Row(i int, row Row) error             { return c.m.Row(i, row) }
-func (c *concat) Rows(index []int, dst Rows) error     { return c.m.Rows(index, dst) }
-func (c *concat) origin(row int) (Source, int, string) { return c.m.origin(row) }
+// Row implements [Source].
+func (c *Concatenation) Row(i int, row Row) error {
+	if err := c.Err(); err != nil {
+		return err
+	}
+	return oneOf(c, i, row)
+}
+
+// Rows implements [BatchSource].
+func (c *Concatenation) Rows(index []int, dst Rows) error {
+	if err := c.Err(); err != nil {
+		return err
+	}
+	return c.m.Rows(index, dst)
+}
+
+// Schema returns the schema of the first source, or of the second if the first has none.
+func (c *Concatenation) Schema() *Schema {
+	if c.Err() != nil {
+		return nil
+	}
+	return c.m.Schema()
+}
+
+func (c *Concatenation) origin(row int) (src Source, at int, of string) {
+	if c.Err() != nil {
+		return nil, 0, ""
+	}
+	return c.m.origin(row)
+}
+
+// Concatenated returns the sources of a [Concatenation], or of that of which rows were selected, in order. It is nil for any other
+// source.
+func Concatenated(src Source) []Source {
+	switch s := bareOf(src).(type) {
+	case *Selection:
+		return Concatenated(s.source())
+	case *Concatenation:
+		if s.Err() == nil {
+			return []Source{s.m.parts[0].given, s.m.parts[1].given}
+		}
+	}
+	return nil
+}

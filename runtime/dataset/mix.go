@@ -11,6 +11,7 @@ import (
 // Mixture is two sources whose rows come together in each batch: see [Mix]. It is a [BatchSource].
 type Mixture struct {
 	parts [2]ingredient
+	whole string // what it is, for errors
 	cols  []Column
 	err   error
 }
@@ -58,30 +59,33 @@ const maxMixed = 1 << 20
 // A source that is not a [BatchSource] is asked for one row at a time; rows of one such source on both sides are chosen from one
 // [All]. Errors (of Err, and of every use): those of a source; counts that are not from 1 to 1,048,576; columns that differ; a
 // column in one source only that is neither of integers nor Missing; a source that is a Mixture.
-func Mix(first Source, n int, second Source, m int) *Mixture {
-	x := &Mixture{}
+func Mix(first Source, n int, second Source, m int) *Mixture { return mix("Mix", first, n, second, m) }
+
+// mix is what a method makes of two sources.
+func mix(method string, first Source, n int, second Source, m int) *Mixture {
+	x := &Mixture{whole: map[string]string{"Mix": "mix", "Concat": "concatenation"}[method]}
 	for i, p := range []struct {
 		src   Source
 		count int
 	}{{first, n}, {second, m}} {
 		which := ordinal(i)
 		if orderOf(p.src) != nil {
-			return &Mixture{err: mistake("Mix: the %s source is a mix itself; mix two sources of rows", which)}
+			return &Mixture{err: mistake("%s: the %s source is a mix itself; give sources of rows", method, which)}
 		}
 		cols, err := checkSource(p.src)
 		if err != nil {
-			return &Mixture{err: fmt.Errorf("dataset: Mix: %w", &ofSource{"the " + which + " source", err})}
+			return &Mixture{err: fmt.Errorf("dataset: %s: %w", method, &ofSource{"the " + which + " source", err})}
 		}
 		if p.count <= 0 || p.count > maxMixed {
 			return &Mixture{err: mistake("Mix: a batch must have 1 to %d rows of the %s source, got %d", maxMixed, which, p.count)}
 		}
 		if rows := p.src.Len(); rows > maxBytes/8 {
-			return &Mixture{err: mistake("Mix: the %d rows of the %s source are too many to be ordered in memory; the limit is %d", rows, which, maxBytes/8)}
+			return &Mixture{err: mistake("%s: the %d rows of the %s source are too many to be ordered in memory; the limit is %d", method, rows, which, maxBytes/8)}
 		}
 		x.parts[i] = ingredient{given: p.src, src: several(p.src), name: which, n: p.src.Len(), count: p.count, cols: cols}
 	}
 	if rule := x.join(); rule != "" {
-		return &Mixture{err: mistake("Mix: %s", rule)}
+		return &Mixture{err: mistake("%s: %s", method, rule)}
 	}
 	return x
 }
@@ -178,7 +182,7 @@ func (m *Mixture) Rows(index []int, dst Rows) error {
 		for hi = lo + 1; hi < len(index) && index[hi] >= first && index[hi] < first+p.n; hi++ {
 		}
 		if err := p.read(index[lo:hi], first, dst, lo); err != nil {
-			return &ofSource{"the " + p.name + " source of the mix", err}
+			return &ofSource{"the " + p.name + " source of the " + m.whole, err}
 		}
 	}
 	return nil
@@ -251,7 +255,7 @@ func (m *Mixture) origin(row int) (src Source, at int, of string) {
 		return nil, 0, ""
 	}
 	p, first := m.of(row)
-	return p.given, row - first, "of the " + p.name + " source of the mix"
+	return p.given, row - first, "of the " + p.name + " source of the " + m.whole
 }
 
 // steps is the number of batches in an epoch.

@@ -26,6 +26,9 @@ type column struct {
 	u8    []uint8
 	file  string // that it was read from, "" for none
 
+	generator string // what made all rows, "" for others
+	made      []bool // which rows of the memory a generator made, nil for all or none
+
 	unlabelled bool  // by Unlabel,
 	kept       []int // which left the labels of these rows of the memory
 }
@@ -153,6 +156,7 @@ func Collect(src Source) (*Table, error) {
 		return nil, err
 	}
 	t.cols = makeColumns(cols, t.n)
+	t.mark(src)
 	if f, ok := src.(interface{ File(column string) string }); ok {
 		for i := range t.cols {
 			t.cols[i].file = f.File(t.cols[i].Name)
@@ -358,6 +362,12 @@ func (t *Table) dense(c *column) column {
 	}
 	d := makeColumn(c.Column, t.n)
 	gather(&d, c, t.rows)
+	if d.generator = c.generator; c.made != nil {
+		d.made = make([]bool, t.n)
+		for i, r := range t.rows {
+			d.made[i] = c.made[r]
+		}
+	}
 	return d
 }
 

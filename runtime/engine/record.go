@@ -46,6 +46,7 @@ type Phase struct {
 	Rows      int      `json:"rows,omitempty"`      // trained on
 	Chosen    []int    `json:"chosen,omitempty"`    // numbers of rows that were chosen from a table, such as a draw of few labels
 	DataHash  string   `json:"data_hash,omitempty"` // of them
+	Synthetic float64  `json:"synthetic,omitempty"` // share of them that a generator made, from 0 to 1; of a mix in each batch
 	Seed      uint64   `json:"seed,omitempty"`
 	Layers    []string `json:"layers,omitempty"` // that were trained
 	Frozen    []string `json:"frozen,omitempty"` // patterns of parameters that were not trained

@@ -10,6 +10,8 @@ type Rows struct {
 	Columns    []string             `json:"columns,omitempty"`    // names
 	Unlabelled []dataset.Unlabelled `json:"unlabelled,omitempty"` // what Unlabel did to them
 	Mix        []Part               `json:"mix,omitempty"`        // the sources, if batches have rows of two
+	Concat     []Rows               `json:"concat,omitempty"`     // the sources, if the rows of one come behind those of another
+	Generator  string               `json:"generator,omitempty"`  // what made the rows, if they were not read: a text form of package synthetic
 }
 
 // Part is one of the sources of a mix.
@@ -25,7 +27,7 @@ func RowsOf(src dataset.Source, hash func(dataset.Source) (string, error)) (Rows
 	if hash == nil {
 		hash = dataset.Hash
 	}
-	r := Rows{Rows: src.Len(), Chosen: dataset.Chosen(src), Unlabelled: dataset.Unlabellings(src)}
+	r := Rows{Rows: src.Len(), Chosen: dataset.Chosen(src), Unlabelled: dataset.Unlabellings(src), Generator: dataset.GeneratorOf(src)}
 	for _, c := range src.Columns() {
 		r.Columns = append(r.Columns, c.Name)
 	}
@@ -35,6 +37,13 @@ func RowsOf(src dataset.Source, hash func(dataset.Source) (string, error)) (Rows
 			return r, err
 		}
 		r.Mix = append(r.Mix, Part{p.Rows, part})
+	}
+	for _, s := range dataset.Concatenated(src) {
+		part, err := RowsOf(s, nil)
+		if err != nil {
+			return r, err
+		}
+		r.Concat = append(r.Concat, part)
 	}
 	var err error
 	r.Hash, err = hash(src)

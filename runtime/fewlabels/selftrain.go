@@ -92,7 +92,7 @@ func (s SelfTraining) Train(ctx context.Context, t Task, labelled, unlabelled da
 		if len(sure) == 0 {
 			return learned, nil
 		}
-		known = dataset.Concat(rows, all.Select(sure).Relabel(t.Label, classes))
+		known = dataset.All(dataset.Concat(rows, all.Select(sure).Relabel(t.Label, classes)))
 		if err := known.Err(); err != nil {
 			return nil, err
 		}

@@ -135,7 +135,7 @@ func (r *run) probe(ctx context.Context, st *step) (train.Earlier, error) {
 	if err != nil {
 		return none, r.stopped(ctx, err)
 	}
-	p := engine.Phase{Name: st.name, Rows: f.known.Len(), Chosen: dataset.Chosen(f.known), DataHash: hash, Probe: f.text(),
+	p := engine.Phase{Name: st.name, Rows: f.known.Len(), Chosen: dataset.Chosen(f.known), DataHash: hash, Synthetic: dataset.SyntheticShare(f.known), Probe: f.text(),
 		Metrics: map[string]float64{}, Confusion: map[string][][]int{}}
 	for name, predict := range map[string]func() ([]int, error){
 		"linear": func() ([]int, error) { return linear.Predict(test) },

@@ -205,7 +205,7 @@ func (p *Program) cells() (lines [][]string) {
 
 // line is that of a step in the table.
 func (s *step) line(number int) []string {
-	rows := fmt.Sprint(s.rows.Len())
+	rows := fmt.Sprint(s.rows.Len()) + synthetic(s.rows)
 	line := []string{fmt.Sprint(number), s.name, s.layers}
 	switch {
 	case s.probe != nil:
@@ -222,6 +222,18 @@ func (s *step) line(number int) []string {
 		noise = strings.TrimPrefix(noise+", augmented "+a, ", ")
 	}
 	return append(line, rows, epochs, optimizer(s.opt.Optimizer), noise, strings.Join(s.frozen(), ", "))
+}
+
+// synthetic says which share of rows a generator made.
+func synthetic(src dataset.Source) string {
+	switch share := dataset.SyntheticShare(src); share {
+	case 0:
+		return ""
+	case 1:
+		return " synthetic"
+	default:
+		return fmt.Sprintf(", %.3g %% synthetic", 100*share)
+	}
 }
 
 // joined is a line of the table without its empty cells.

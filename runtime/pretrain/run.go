@@ -132,7 +132,7 @@ func (r *run) phases(ctx context.Context, finished int) (*train.Result, error) {
 			e.Phase.Layers = strings.Split(st.layers, ", ")
 		}
 		if e.Phase.Frozen = st.frozen(); st.probe == nil {
-			e.Phase.Noise, e.Phase.Chosen = st.noise(), dataset.Chosen(st.rows)
+			e.Phase.Noise, e.Phase.Chosen, e.Phase.Synthetic = st.noise(), dataset.Chosen(st.rows), dataset.SyntheticShare(st.rows)
 		}
 		if r.opt.Dir != "" && i >= finished {
 			if err := r.finish(i, e); err != nil {

@@ -134,6 +134,6 @@ func (r *Result) phase() (engine.Phase, error) {
 		best = r.Best
 	}
 	return engine.Phase{Name: r.prog.Name, BestBy: r.opt.BestBy.String(), Best: best, Average: average, Precision: precision, Epochs: len(r.History), Updates: r.Last().Updates, Batch: r.opt.Batch,
-		Rows: r.rows.Len(), Chosen: dataset.Chosen(r.rows), DataHash: hash, Seed: r.opt.Seed, Augment: r.opt.Augment.String(), Frozen: r.opt.Freeze,
+		Rows: r.rows.Len(), Chosen: dataset.Chosen(r.rows), DataHash: hash, Synthetic: dataset.SyntheticShare(r.rows), Seed: r.opt.Seed, Augment: r.opt.Augment.String(), Frozen: r.opt.Freeze,
 		Optimizer: r.opt.Optimizer.Describe(), Metrics: r.metrics(), Start: start, Recipe: recipe}, err
 }

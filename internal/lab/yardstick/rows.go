@@ -10,7 +10,7 @@ import (
 func Rows() []Row {
 	rows := []Row{pcaRow(), ae30Row(), kerasRow(), sdaeRow(), bengioRow(), claimsRow(), precisionRow(), oneClassRow(), fewConvRow(), fewTaskRow(), activeRow(),
 		mnistResNetRow(), fashionResNetRow(), cifarResNetRow(), denoiseRow(),
-		tabularRow(), sensorRow(), denseAnomalyRow(), lrInitRow(), lrSearchRow()}
+		tabularRow(), sensorRow(), denseAnomalyRow(), lrInitRow(), lrSearchRow(), syntheticRow()}
 	for i := range rows {
 		r := &rows[i]
 		for j := range r.Cells {

@@ -139,7 +139,8 @@ func Place(page []byte, all map[string]Result) ([]byte, error) {
 		place{activesBegin, activesEnd, ActiveTable(all)},
 		place{denoiseBegin, denoiseEnd, DenoiseTable(all)}, place{tabularBegin, tabularEnd, TabularTable(all)},
 		place{sensorBegin, sensorEnd, SensorTable(all)}, place{denseAnomalyBegin, denseAnomalyEnd, DenseAnomalyTable(all)},
-		place{lrInitBegin, lrInitEnd, RatesTable(all)}, place{lrSearchBegin, lrSearchEnd, SearchTable(all)})
+		place{lrInitBegin, lrInitEnd, RatesTable(all)}, place{lrSearchBegin, lrSearchEnd, SearchTable(all)},
+		place{syntheticBegin, syntheticEnd, SyntheticTable(all)})
 }
 
 // place is where a table stands in a page.
