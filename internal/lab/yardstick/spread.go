@@ -48,3 +48,13 @@ func spread(values []float64) (middle, half float64) {
 	t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: float64(len(values) - 1)}.Quantile(0.975)
 	return mean(values), t * deviation(values) / math.Sqrt(float64(len(values)))
 }
+
+// differences are those of two lists, value by value, and how many are positive.
+func differences(a, b []float64) (d []float64, positive int) {
+	for i := range min(len(a), len(b)) {
+		if d = append(d, a[i]-b[i]); d[i] > 0 {
+			positive++
+		}
+	}
+	return d, positive
+}

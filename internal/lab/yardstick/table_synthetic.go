@@ -23,7 +23,7 @@ func SyntheticTable(all map[string]Result) string {
 		if way == other {
 			return "", ""
 		}
-		d, positive := paired(drawsOf(x.Also, other), drawsOf(x.Also, way))
+		d, positive := differences(drawsOf(x.Also, other), drawsOf(x.Also, way))
 		m, half := spread(d)
 		return fmt.Sprintf("%.2f ± %.2f", m, half), fmt.Sprintf("%d of %d", positive, len(d))
 	}
@@ -38,14 +38,4 @@ func SyntheticTable(all map[string]Result) string {
 		fmt.Fprintf(&b, "| %s | %.2f ± %.2f | %s | %s | %s |\n", name, m, half, scratch, real, better)
 	}
 	return b.String() + "\n" + where([]Result{x}) + "\n"
-}
-
-// paired are the differences of two lists, and how many are positive.
-func paired(a, b []float64) (d []float64, positive int) {
-	for i := range min(len(a), len(b)) {
-		if d = append(d, a[i]-b[i]); d[i] > 0 {
-			positive++
-		}
-	}
-	return d, positive
 }
