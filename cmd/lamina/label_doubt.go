@@ -106,12 +106,15 @@ func labelDoubt(c *cobra.Command, f doubtFlags) error {
 			known, set.Y, set.Classes = append(known, i), append(set.Y, int(y)), max(set.Classes, int(y)+1)
 		}
 	}
-	names, err := f.names(net, set.Classes)
-	if err != nil {
-		return err
+	if set.Classes > mostClasses {
+		return fmt.Errorf("--labels %s: there is the label %d; at most %d classes, from 0, can be told apart", command.Clean(f.labels), set.Classes-1, mostClasses)
 	}
 	if set.Classes < 2 {
 		return fmt.Errorf("--labels %s: %s have a label, and of fewer than two classes: nothing can contradict them", command.Clean(f.labels), plainly(len(known), "row"))
+	}
+	names, err := f.names(net, set.Classes)
+	if err != nil {
+		return err
 	}
 	chosen := rows.Select(known)
 	if net != nil {

@@ -72,13 +72,13 @@ A folder is PNG and JPEG files. --sheet draws pictures with the numbers of their
 
 // rankReport is what lamina label rank says as JSON.
 type rankReport struct {
-	By        string `json:"by"`
-	Rows      int    `json:"rows"`
-	Labelled  int    `json:"labelled"`
-	Written   int    `json:"written"`
-	Out       string `json:"out"`
-	Sheet     string `json:"sheet,omitempty"`
-	Unlabeled int    `json:"unlabelled"`
+	By         string `json:"by"`
+	Rows       int    `json:"rows"`
+	Labelled   int    `json:"labelled"`
+	Unlabelled int    `json:"unlabelled"`
+	Written    int    `json:"written"`
+	Out        string `json:"out"`
+	Sheet      string `json:"sheet,omitempty"`
 }
 
 func labelRank(c *cobra.Command, bundles []string, f rankFlags) error {
@@ -144,7 +144,7 @@ func labelRank(c *cobra.Command, bundles []string, f rankFlags) error {
 	if err := ranking.Write(f.out); err != nil {
 		return err
 	}
-	report := rankReport{By: strategy.Name(), Rows: first.Len(), Labelled: len(r.known), Unlabeled: len(r.unknown), Written: len(picks), Out: f.out, Sheet: f.sheet}
+	report := rankReport{By: strategy.Name(), Rows: first.Len(), Labelled: len(r.known), Unlabelled: len(r.unknown), Written: len(picks), Out: f.out, Sheet: f.sheet}
 	if f.json {
 		return command.PrintJSON(c.OutOrStdout(), report)
 	}

@@ -307,6 +307,7 @@ func TestLabelRefuses(t *testing.T) {
 		{[]string{"doubt", "--labels", at("y.npy")}, []string{"which rows? give --data FILE"}},
 		{[]string{"doubt", "--data", x, "--labels", short}, []string{"--labels", "there are 29 labels, but 30 rows"}},
 		{[]string{"doubt", "--data", x, "--labels", writeFile(t, at("zero.npy"), []int{30}, make([]int64, 30))}, []string{"30 rows have a label, and of fewer than two classes"}},
+		{[]string{"doubt", "--data", x, "--labels", writeFile(t, at("many.npy"), []int{30}, append(make([]int64, 29), 1<<31))}, []string{"there is the label 2147483648; at most 4096 classes"}},
 		{[]string{"doubt", "--data", x, "--labels", at("y.npy"), "--folds", "20"}, []string{"take fewer folds"}},
 		{[]string{"doubt", "--data", x, "--labels", at("y.npy"), "--bundle", at("classifier")}, []string{"it has no codes", "--code NAME"}},
 		{[]string{"doubt", "--data", x, "--labels", at("y.npy"), "--classes", "a,b"}, []string{"there is the label 2, but the classes are"}},

@@ -73,9 +73,7 @@ func nearer(c Codes, rows []int, far []float64, centre []float32) (place int, at
 		work := func() {
 			best := lo
 			for i := lo; i < hi; i++ {
-				if far[i] >= 0 {
-					far[i] = min(far[i], squared(c.Row(rows[i]), centre))
-				}
+				far[i] = min(far[i], squared(c.Row(rows[i]), centre))
 				if far[i] > far[best] {
 					best = i
 				}
