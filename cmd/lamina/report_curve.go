@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lamina-ml/lamina/export/bundle"
+	"github.com/lamina-ml/lamina/export/verify/ort"
 	"github.com/lamina-ml/lamina/internal/command"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/dataset/parquet"
@@ -88,7 +89,7 @@ func reportCurve(c *cobra.Command, f curveFlags) error {
 	if err != nil {
 		return fmt.Errorf("--data: %w", err)
 	}
-	o := report.CurveOptions{Rows: rows.src, Test: rows.test, Group: rows.group}
+	o := report.CurveOptions{Rows: rows.src, Test: rows.test, Group: rows.group, Runtime: ort.Runtime(), Needs: ort.Check}
 	if f.test != "" {
 		test := f.labels
 		if f.testLabels != "" {

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/lamina-ml/lamina/export/verify/ort"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/fewlabels"
 	"github.com/lamina-ml/lamina/runtime/report"
@@ -44,7 +45,7 @@ func model() report.Model {
 }
 
 func run(ctx context.Context, out io.Writer, o report.CurveOptions) error {
-	o.Ship = filepath.Join(o.Dir, "classifier")
+	o.Ship, o.Runtime, o.Needs = filepath.Join(o.Dir, "classifier"), ort.Runtime(), ort.Check
 	curve, err := report.LabelCurve(ctx, model, o)
 	if err != nil {
 		return err

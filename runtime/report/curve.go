@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/lamina-ml/lamina/export/verify/ort"
 	"github.com/lamina-ml/lamina/internal/atomicfile"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/evaluate"
@@ -141,9 +140,11 @@ func (r *curving) open() (unlock func(), err error) {
 	targets := []string{filepath.Join(r.o.Dir, pageName), filepath.Join(r.o.Dir, "draws", "x")}
 	if r.o.Ship != "" {
 		targets = append(targets, filepath.Clean(r.o.Ship))
-		if err := ort.Check(); err != nil {
-			give()
-			return nil, fmt.Errorf("report: what ships is to be proved: %w", err)
+		if r.o.Needs != nil {
+			if err := r.o.Needs(); err != nil {
+				give()
+				return nil, fmt.Errorf("report: what ships is to be proved: %w", err)
+			}
 		}
 	}
 	for _, path := range targets {

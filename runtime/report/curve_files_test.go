@@ -185,7 +185,7 @@ func TestShip(t *testing.T) {
 	o.Test, o.Folds = people(t, 120, 2), 0
 	o.Counts = []int{8, 24, 80}
 	o.Price = 0.25
-	o.Ship = filepath.Join(t.TempDir(), "best")
+	o.Ship, o.Runtime, o.Needs = filepath.Join(t.TempDir(), "best"), ort.Runtime(), ort.Check
 	c, err := LabelCurve(t.Context(), smallModel, o)
 	if err != nil {
 		t.Fatal(err)

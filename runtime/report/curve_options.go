@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lamina-ml/lamina/export/verify"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/optim"
 	"github.com/lamina-ml/lamina/runtime/train"
@@ -51,7 +52,9 @@ type CurveOptions struct {
 	// A curve that was interrupted goes on from the points that are there.
 	Dir string
 	// Ship is the folder of a bundle of the best net, trained on all labels; "" ships nothing.
-	Ship string
+	Ship    string
+	Runtime verify.Runtime // what proves it, such as ort.Runtime(); without one it is not verified
+	Needs   func() error   // called before anything trains if there is something to ship, such as ort.Check; nil checks nothing
 
 	Progress func(CurveProgress) // called after each point; nil is silent
 }

@@ -6,7 +6,7 @@ import (
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/export/bundle"
-	"github.com/lamina-ml/lamina/export/verify/ort"
+	"github.com/lamina-ml/lamina/export/verify"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/runtime/evaluate"
@@ -231,7 +231,11 @@ func (r *curving) ship(ctx context.Context, c *Curve, l *look) error {
 	if r.o.Test != nil {
 		rows = r.o.Test
 	}
-	if _, err := bundle.Write(ctx, r.o.Ship, net, rows, ort.Runtime()); err != nil {
+	var proof []verify.Runtime
+	if r.o.Runtime != nil {
+		proof = append(proof, r.o.Runtime)
+	}
+	if _, err := bundle.Write(ctx, r.o.Ship, net, rows, proof...); err != nil {
 		return fmt.Errorf("report: %s: %w", r.o.Ship, err)
 	}
 	c.Shipped = a.Name

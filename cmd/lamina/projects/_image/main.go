@@ -37,7 +37,7 @@ func main() {
 	switch {
 	case err != nil:
 	case curve.Out != "": // how many labels are enough, and whether it helps to learn the pictures first
-		err = curve.Run(ctx, os.Stdout, func() report.Model { return model(classes) }, report.CurveOptions{Rows: rows})
+		err = curve.Run(ctx, os.Stdout, func() report.Model { return model(classes) }, report.CurveOptions{Rows: rows, Runtime: ort.Runtime(), Needs: ort.Check})
 	default:
 		err = run(ctx, os.Stdout, rows, classes, *dir, *epochs, train.Bar)
 	}
