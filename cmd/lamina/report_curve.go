@@ -29,8 +29,8 @@ func reportCurveCommand() *cobra.Command {
 		Use:   "label-curve --data FILE --labels FIELD --out DIR",
 		Short: "Measure how good a model becomes with how many labels, and whether pretraining helps",
 		Long: `Trains a model with more and more labels of your rows: from scratch, from each
-pretraining on all rows without labels, and with pseudo-labels; beside them the most
-common class, logistic regression and the nearest neighbour on the columns as they are.
+pretraining on all rows without labels, with pseudo-labels, and with labels that a
+strategy of --active chooses in place of a draw; beside them the most common class, logistic regression and the nearest neighbour on the columns as they are.
 It writes a page, report.html, with report.json and report.csv, and the draws as files
 of row numbers, with a scikit-learn script of boosted trees that learns from the same
 draws: --join NAME=FILE adds its predictions, or those of any other tool.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/lamina-ml/lamina/internal/atomicfile"
 	"github.com/lamina-ml/lamina/runtime/dataset"
+	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/runtime/evaluate"
 	"github.com/lamina-ml/lamina/runtime/fewlabels"
 	"github.com/lamina-ml/lamina/runtime/train"
@@ -304,7 +305,7 @@ func (r *curving) point(ctx context.Context, c *cell, a Arm, labelled []int, nex
 		p.Memory = learned.Result.Last().Memory
 	}
 	if next > 0 {
-		if p.Next, err = r.choose(ctx, c, a, learned, labelled, next); err != nil {
+		if p.Next, err = r.choose(ctx, c, m, a, learned, labelled, next); err != nil {
 			return nil, fmt.Errorf("%s: %w", a.Choose.Name, err)
 		}
 	}
@@ -381,7 +382,7 @@ func (r *curving) pseudo(p fewlabels.PseudoLabels, o train.Options, labels, rows
 }
 
 // choose returns the numbers of rows to label next.
-func (r *curving) choose(ctx context.Context, c *cell, a Arm, learned *fewlabels.Learned, labelled []int, n int) ([]int, error) {
+func (r *curving) choose(ctx context.Context, c *cell, m Model, a Arm, learned *fewlabels.Learned, labelled []int, n int) ([]int, error) {
 	has := make([]bool, len(c.poolRows))
 	for _, i := range labelled {
 		has[i] = true
@@ -396,7 +397,11 @@ func (r *curving) choose(ctx context.Context, c *cell, a Arm, learned *fewlabels
 	if err := hidden.Err(); err != nil {
 		return nil, err
 	}
-	picked, err := a.Choose.Choose(ctx, learned, c.pool.Select(labelled), hidden, n, c.seed)
+	var code *engine.Net
+	if learned.Result != nil {
+		code = learned.Result.Net(m.Task.Code)
+	}
+	picked, err := a.Choose.Choose(ctx, learned, code, c.pool.Select(labelled), hidden, n, c.seed)
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,9 @@ import (
 	"github.com/lamina-ml/lamina/export/bundle"
 	"github.com/lamina-ml/lamina/export/verify/ort"
 	"github.com/lamina-ml/lamina/internal/lab/orttest"
+	"github.com/lamina-ml/lamina/runtime/active"
 	"github.com/lamina-ml/lamina/runtime/dataset"
+	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/runtime/fewlabels"
 )
 
@@ -143,7 +145,7 @@ func TestChooser(t *testing.T) {
 	o := smallOptions(t)
 	o.Counts = []int{8, 12, 16}
 	asked := 0
-	o.Arms = append(quickArms(), Arm{Name: "active", Way: fewlabels.FineTune{}, Choose: &Chooser{Name: "first", Choose: func(_ context.Context, l *fewlabels.Learned, labelled, rest dataset.Source, n int, _ uint64) ([]int, error) {
+	o.Arms = append(quickArms(), Arm{Name: "active", Way: fewlabels.FineTune{}, Choose: &Chooser{Name: "first", Choose: func(_ context.Context, l *fewlabels.Learned, code *engine.Net, labelled, rest dataset.Source, n int, _ uint64) ([]int, error) {
 		asked++
 		y, err := dataset.All(rest).I64("y")
 		if err != nil {
@@ -154,7 +156,7 @@ func TestChooser(t *testing.T) {
 				t.Error("a label of the rest is seen")
 			}
 		}
-		if l == nil || labelled.Len()+n > 16 || n != 4 {
+		if l == nil || code.Err() != nil || labelled.Len()+n > 16 || n != 4 {
 			t.Errorf("%d labels, %d asked for", labelled.Len(), n)
 		}
 		return []int{3, 2, 1, 0}, nil
@@ -170,7 +172,7 @@ func TestChooser(t *testing.T) {
 		t.Errorf("the chosen rows are in %v", files)
 	}
 	o.Dir = t.TempDir()
-	o.Arms[2].Choose.Choose = func(context.Context, *fewlabels.Learned, dataset.Source, dataset.Source, int, uint64) ([]int, error) {
+	o.Arms[2].Choose.Choose = func(context.Context, *fewlabels.Learned, *engine.Net, dataset.Source, dataset.Source, int, uint64) ([]int, error) {
 		return []int{0, 0, 1, 2}, nil
 	}
 	if _, err := LabelCurve(t.Context(), smallModel, o); err == nil || !strings.Contains(err.Error(), "chose it twice") {
@@ -238,5 +240,36 @@ func TestGroups(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestStrategies: what package active has chooses labels for a curve, if one classifier is enough for it.
+func TestStrategies(t *testing.T) {
+	o := smallOptions(t)
+	o.Counts, o.Arms = []int{8, 12}, quickArms()
+	for _, name := range []string{"margin", "coreset", "random"} {
+		s, err := active.Parse(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := ByStrategy(s)
+		o.Arms = append(o.Arms, Arm{Name: name, Way: fewlabels.FineTune{}, Choose: &c})
+	}
+	curve, err := LabelCurve(t.Context(), smallModel, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := curve.Arms[len(curve.Arms)-1]; a.Name != "random" || len(a.Points) != 2 {
+		t.Errorf("%+v", a)
+	}
+	votes, err := active.Parse("disagreement")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Dir = t.TempDir()
+	c := ByStrategy(votes)
+	o.Arms = append(quickArms(), Arm{Name: "votes", Way: fewlabels.FineTune{}, Choose: &c})
+	if _, err := LabelCurve(t.Context(), smallModel, o); err == nil || !strings.Contains(err.Error(), "disagreement: it needs 2 classifiers") {
+		t.Errorf("got %v", err)
 	}
 }

@@ -16,6 +16,7 @@ import (
 type CurveFlags struct {
 	Out, Ship               string
 	Counts, Pretrain        string
+	Active                  string
 	Draws, Folds            int
 	Drawn, Metric, Currency string
 	Price                   float64
@@ -30,6 +31,7 @@ func (f *CurveFlags) Register(fs *flag.FlagSet, out string) {
 	fs.StringVar(&f.Ship, "ship", "", "`folder` of a bundle of the best net, trained on all labels")
 	fs.StringVar(&f.Counts, "counts", "", "`numbers` of labels with commas between; by default from two of each class to all")
 	fs.StringVar(&f.Pretrain, "pretrain", "", "`names` of pretrainings with commas between, all or none; by default the first")
+	fs.StringVar(&f.Active, "active", "margin", "`strategies` with commas between that choose labels in place of a draw: margin, entropy, coreset, random; or none")
 	fs.IntVar(&f.Draws, "draws", 10, "draws of the labels")
 	fs.IntVar(&f.Folds, "folds", 0, "folds of the cross-validation without test rows; by default up to 5")
 	fs.StringVar(&f.Drawn, "drawn", "", "stratified, as frequent as the classes are, or balanced; by default stratified")
@@ -57,6 +59,11 @@ func (f *CurveFlags) Options(o CurveOptions) (CurveOptions, error) {
 			o.Counts = append(o.Counts, n)
 		}
 	}
+	choosers, err := choosersOf(f.Active)
+	if err != nil {
+		return o, fmt.Errorf("--active: %w", err)
+	}
+	o.Choosers = append(o.Choosers, choosers...)
 	for _, j := range f.Join {
 		name, file, ok := strings.Cut(j, "=")
 		if !ok || name == "" || file == "" {

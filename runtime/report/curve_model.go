@@ -110,8 +110,9 @@ func modelName(name string) string {
 type Chooser struct {
 	Name string // short, for tables, such as "margin"
 	// Choose returns n places of rest, of the rows to label next, by what was learned from
-	// the rows that have a label. Labels of rest are hidden. It is a function of its arguments.
-	Choose func(ctx context.Context, learned *fewlabels.Learned, labelled, rest dataset.Source, n int, seed uint64) ([]int, error)
+	// the rows that have a label. code computes the codes by the same weights; it is nil for what is no
+	// net. Labels of rest are hidden. It is a function of its arguments.
+	Choose func(ctx context.Context, learned *fewlabels.Learned, code *engine.Net, labelled, rest dataset.Source, n int, seed uint64) ([]int, error)
 }
 
 // Arm is one curve: a way to learn the task.
