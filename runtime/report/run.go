@@ -139,13 +139,8 @@ func (r *Run) add(ctx context.Context, name, dir string) error {
 
 func trained(name string, f *train.Folder) Trained {
 	c := f.Checkpoint
-	t := Trained{Name: name, Model: c.Model, Optimizer: c.Optimizer, Seed: c.Seed, Kernels: c.Kernels, Best: f.Best, Facts: c.Facts, History: f.History,
+	t := Trained{Name: name, Model: c.Model, Optimizer: c.Optimizer, Seed: c.Seed, Kernels: c.Kernels, Best: f.Best, Parameters: f.Parameters(), Facts: c.Facts, History: f.History,
 		tensors: train.CheckpointTensors(c)}
-	for _, x := range c.Tensors {
-		if !strings.Contains(x.Name, "slot/") && !strings.HasPrefix(x.Name, "best/") && !strings.HasPrefix(x.Name, "state/") {
-			t.Parameters += int64(len(x.Data))
-		}
-	}
 	for _, e := range f.History {
 		t.Seconds += e.Seconds
 		t.Memory = max(t.Memory, e.Memory)

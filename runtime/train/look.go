@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/lamina-ml/lamina/runtime/checkpoint"
 )
@@ -15,6 +16,20 @@ type Folder struct {
 	Checkpoint *checkpoint.File // of the last save
 	History    []Epoch          // the finished epochs of the checkpoint
 	Best       int              // number of the best epoch, 0 before the first
+}
+
+// Parameters returns how many numbers are learned.
+func (f *Folder) Parameters() (n int64) {
+	for _, x := range f.Checkpoint.Tensors {
+		own := true
+		for _, prefix := range []string{slotPrefix, bestPrefix, statePrefix, bestStatePrefix} {
+			own = own && !strings.HasPrefix(x.Name, prefix)
+		}
+		if own {
+			n += int64(len(x.Data))
+		}
+	}
+	return n
 }
 
 // ReadFolder reads the folder of a training, which may still be going on. It changes
