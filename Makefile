@@ -49,7 +49,7 @@ ifeq ($(origin DATASETS),command line)
 export LAMINA_DATASETS := $(abspath $(DATASETS))
 endif
 
-.PHONY: help build release deps test test-arm64 run-arm64 demo bench bench-readme bench-go bench-peers $(PEER_VENVS:%=peer-%) $(PEER_VENVS:%=venv-%) peer-gomlx peer-gemm yardstick fuzz page clean
+.PHONY: help build release deps test test-arm64 run-arm64 demo bench bench-readme bench-go bench-peers $(PEER_VENVS:%=peer-%) $(PEER_VENVS:%=venv-%) peer-gomlx peer-gemm yardstick fuzz page chromium clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -114,12 +114,14 @@ run-arm64:
 # The pages of reports in a browser. Its driver is a module of its own.
 page: export LAMINA_REQUIRE_CHROMIUM := 1
 page: export LAMINA_SCREENSHOTS ?= $(CURDIR)/out/page
-page: ## open pages of reports in headless Chromium (Debian's chromium), with screenshots in out/page (PAGES=a.html:b.html for more)
+page: chromium ## open pages of reports in headless Chromium (Debian's chromium), with screenshots in out/page (PAGES=a.html:b.html for more)
+	cd internal/lab/browser && LAMINA_PAGES='$(PAGES)' $(GO) test -count=1 -timeout 30m ./...
+
+chromium:
 	if ! command -v chromium chromium-browser google-chrome chrome >/dev/null; then \
 	  if [[ $$(id -u) == 0 ]] && command -v apt-get >/dev/null; then apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium fonts-dejavu-core >/dev/null; \
 	  else echo 'page needs Chromium: apt-get install chromium' >&2; exit 1; fi; \
 	fi
-	cd internal/lab/browser && LAMINA_PAGES='$(PAGES)' $(GO) test -count=1 -timeout 30m ./...
 
 demo: build deps ## train, export and verify the demo (DATA=DIR for the full IDX files)
 	bin/lamina demo --out $(OUT)

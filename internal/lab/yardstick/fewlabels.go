@@ -197,6 +197,9 @@ func (f fewTask) draw(ctx context.Context, in *input, labels int, from []train.F
 	o := rising{epochs, f.Batch, f.Rate}.options(in)
 	o.Optimizer = optim.AdamW(f.Rate, f.Decay).Schedule(optim.Cosine(0))
 	o.InitFrom, o.Average = from, f.Average
+	if epochs > 50 {
+		o.Dir = "" // a checkpoint each epoch would take longer than the training
+	}
 	if o.Augment, err = parseAugmentation(f.Augment); err != nil {
 		return 0, err
 	}
