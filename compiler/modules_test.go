@@ -31,6 +31,7 @@ const (
 // tokenizer with a module of its own, is a package of its own that training, datasets
 // and the engine do not import; what wants a service or a browser is a nested module.
 var modules = map[string]string{
+	"runtime/active":            pictures + algebra + stats + wholeFile,
 	"compiler":                  algebra,
 	"compiler/ir":               "",
 	"compiler/ops":              "",
