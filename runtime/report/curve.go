@@ -319,14 +319,15 @@ func (r *curving) learn(ctx context.Context, m Model, a Arm, few, pool dataset.S
 	var losses history
 	o.Progress = losses.record
 	t := m.Task
-	if a.Raw {
+	_, blind := a.Way.(majority) // needs no columns
+	if a.Raw && !blind {
 		var err error
-		if t, err = r.rawTask(m, a); err != nil {
+		if t, err = m.raw(r.o.Rows); err != nil {
 			return nil, nil, err
 		}
 		where += " raw"
 	}
-	if from == nil {
+	if from == nil && !blind {
 		from = r.scales(ctx, t.Logits, pool, where)
 	}
 	o.InitFrom = append(o.InitFrom, from...)
@@ -351,14 +352,6 @@ type warnings struct{ slog.Handler }
 // Enabled implements [slog.Handler].
 func (w warnings) Enabled(ctx context.Context, l slog.Level) bool {
 	return l >= slog.LevelWarn && w.Handler.Enabled(ctx, l)
-}
-
-// rawTask is the task of a control; the majority class needs no columns.
-func (r *curving) rawTask(m Model, a Arm) (fewlabels.Task, error) {
-	if _, ok := a.Way.(majority); ok {
-		return m.Task, nil
-	}
-	return m.raw(r.o.Rows)
 }
 
 // pseudo gives pseudo-labels about as many updates as a training on the labels alone has,
