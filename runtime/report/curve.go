@@ -320,14 +320,15 @@ func (r *curving) learn(ctx context.Context, m Model, a Arm, few, pool dataset.S
 	var losses history
 	o.Progress = losses.record
 	t := m.Task
-	if _, blind := a.Way.(majority); a.Raw && !blind { // the majority class needs no columns
+	_, blind := a.Way.(majority) // needs no columns
+	if a.Raw && !blind {
 		var err error
 		if t, err = m.raw(r.o.Rows); err != nil {
 			return nil, nil, err
 		}
 		where += " raw"
 	}
-	if from == nil {
+	if from == nil && !blind {
 		from = r.scales(ctx, t.Logits, pool, where)
 	}
 	o.InitFrom = append(o.InitFrom, from...)

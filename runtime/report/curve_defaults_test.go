@@ -91,6 +91,22 @@ func TestDefaultModels(t *testing.T) {
 	}
 }
 
+// TestScalesOfControls: what a net fits to the rows is not taken for what a control fits under the same name.
+func TestScalesOfControls(t *testing.T) {
+	model := func() Model {
+		m := smallModel()
+		x := spec.Input("x", 6)
+		m.Task.Input, m.Task.Code = x, x.Then(spec.Standardise(), m.Task.Encoder)
+		m.Task.Logits, m.Pretrain = m.Task.Code.Then(spec.Dense(2).Named("second")), nil
+		return m
+	}
+	o := smallOptions(t)
+	o.Counts, o.Unseen = []int{8}, true
+	if _, err := LabelCurve(t.Context(), model, o); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestColumnWithFewValues: a column that has no value in a few labelled rows is scaled by those of
 // all rows that train.
 func TestColumnWithFewValues(t *testing.T) {

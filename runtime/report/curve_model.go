@@ -167,10 +167,16 @@ func (a Arm) kind() string {
 		return "control"
 	case a.Seen:
 		return "seen"
-	case a.Pretrain == "":
+	case a.Name == scratch:
 		return "scratch"
+	case a.Choose != nil || a.Pretrain == "":
+		return "extended"
 	}
-	return "pretrained"
+	switch a.Way.(type) {
+	case fewlabels.FineTune, fewlabels.Probe, fewlabels.Neighbours:
+		return "pretrained"
+	}
+	return "extended"
 }
 
 // pretraining returns the one of that name.

@@ -102,10 +102,10 @@ func (c *Curve) interval() string {
 
 func (c *Curve) curves() page.Section {
 	s := page.Section{Title: "How the error falls with labels"}
-	s.Blocks = append(s.Blocks, c.lines("Nets: from scratch and pretrained", c.interval(), c.of("scratch", "pretrained")))
+	s.Blocks = append(s.Blocks, c.lines("Nets: from scratch and pretrained", c.interval(), c.of("scratch", "pretrained", "extended")))
 	if others := c.of("control", "joined"); len(others) > 0 {
-		best := c.Arm(c.best(func(a *ArmCurve) bool { return a.Kind == "scratch" || a.Kind == "pretrained" }))
-		b := c.lines("The best net beside what needs none", "The best net is the one with the least error with the most labels. The columns as they are is all that these see.", append([]*ArmCurve{best}, others...))
+		best := c.Arm(c.best(func(a *ArmCurve) bool { return slices.Contains([]string{"scratch", "pretrained", "extended"}, a.Kind) }))
+		b := c.lines("The best net beside what needs none", "The best net is the one with the least error with the most labels. The others see the columns as they are.", append([]*ArmCurve{best}, others...))
 		b.Bars = true
 		s.Blocks = append(s.Blocks, b)
 	}
@@ -135,7 +135,7 @@ func (c *Curve) matrix(title, note string, arms []*ArmCurve, cell func(p *CurveP
 func (c *Curve) compared() page.Section {
 	s := page.Section{Title: "Against the same net from scratch", Text: []string{
 		"The difference is taken draw by draw, with the same labels for both, in points of the error; above 0 is better than from scratch. Where its interval has 0 in it, these data do not say which is better."}}
-	others := c.of("pretrained", "seen", "control", "joined")
+	others := c.of("pretrained", "extended", "seen", "control", "joined")
 	s.Blocks = append(s.Blocks, c.matrix("Better by, in points, with the 95 % interval", "✓ is certainly better, ✗ certainly worse: the interval is on one side of 0.", others, func(p *CurvePoint) string {
 		mark := ""
 		switch {
@@ -146,7 +146,7 @@ func (c *Curve) compared() page.Section {
 		}
 		return percent(p.Gain.Mean) + " (" + percent(p.Gain.Low) + " to " + percent(p.Gain.High) + ")" + mark
 	}))
-	nets := c.of("pretrained", "seen")
+	nets := c.of("pretrained", "extended", "seen")
 	if len(nets) == 0 {
 		return s
 	}

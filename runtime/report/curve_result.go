@@ -47,7 +47,7 @@ type Curve struct {
 // ArmCurve is the curve of an arm, or of predictions that were joined.
 type ArmCurve struct {
 	Name   string       `json:"name"`
-	Kind   string       `json:"kind"` // control, scratch, pretrained, seen or joined
+	Kind   string       `json:"kind"` // control, scratch, pretrained, extended by more than pretraining, seen or joined
 	Points []CurvePoint `json:"points"`
 	// BreakEven is the number of labels from which on the arm is no better than from scratch.
 	BreakEven *Labels     `json:"break_even,omitempty"`

@@ -12,8 +12,8 @@ func (c *Curve) verdict() []string {
 	return []string{c.helps(), c.worth(), c.next()}
 }
 
-// pretrained returns the pretrained arm whose gain is most certain with the fewest labels
-// and on: the one with the greatest mean gain over all numbers of labels; nil if there is none.
+// pretrained returns the arm that does no more than pretrain with the greatest mean gain over
+// all numbers of labels, and nil if there is none.
 func (c *Curve) pretrained() *ArmCurve {
 	var best *ArmCurve
 	most := math.Inf(-1)
@@ -40,7 +40,7 @@ func inPoints(x float64) string {
 
 // gain is an interval of a gain.
 func (e Estimate) gain() string {
-	return fmt.Sprintf("%.1f points of error (95 %% interval %.1f to %.1f)", 100*e.Mean, 100*e.Low, 100*e.High)
+	return fmt.Sprintf("%s points of error (95 %% interval %s to %s)", percent(e.Mean), percent(e.Low), percent(e.High))
 }
 
 // helps says whether pretraining helps, by how much and how certainly.

@@ -50,11 +50,14 @@ func TestCurveVerdict(t *testing.T) {
 		{"it helps with few labels", given(counts, net, names, [][]float64{{0.4, 0.2, 0.1}, {0.2, 0.19, 0.1}}, [][]Estimate{{sure(0.2), unsure(0.01), unsure(0)}}), 0, [3][]string{
 			{"with 1 of 3 numbers of labels", "most with 10 labels by 20.0 points"}, {"best"}, {"Label more rows"}}},
 		{"it does not help", given(counts, net, names, [][]float64{{0.4, 0.2, 0.1}, {0.45, 0.25, 0.14}}, [][]Estimate{{unsure(-0.05), sure(-0.05), sure(-0.04)}}), 0, [3][]string{
-			{"Pretraining does not help on these data", `"denoising" is certainly worse than the same net from scratch with 100 labels by -5.0 points`}, {`The best, "from scratch", errs on 10.0 %`}, {"Label more rows"}}},
+			{"Pretraining does not help on these data", `"denoising" is certainly worse than the same net from scratch with 100 labels by −5.0 points`}, {`The best, "from scratch", errs on 10.0 %`}, {"Label more rows"}}},
 		{"uncertain", given(counts, net, names, [][]float64{{0.4, 0.2, 0.198}, {0.38, 0.2, 0.199}}, [][]Estimate{{unsure(0.02), unsure(0), unsure(-0.001)}}), 0, [3][]string{
 			{"It is not certain that pretraining helps on these data", "has 0 in it with every number of labels", "with 10 labels by 2.0 points"}, {"is within a point of that with 100"}, {`Use "from scratch": more labels are hardly worth their price`}}},
 		{"mixed", given(counts, net, names, [][]float64{{0.4, 0.2, 0.1}, {0.2, 0.2, 0.15}}, [][]Estimate{{sure(0.2), unsure(0), sure(-0.05)}}), 0, [3][]string{
-			{"with some numbers of labels only", "beats the same net from scratch with 10 labels", "and is worse with 1,000 labels by -5.0"}, {"best"}, {"Label more"}}},
+			{"with some numbers of labels only", "beats the same net from scratch with 10 labels", "and is worse with 1,000 labels by −5.0"}, {"best"}, {"Label more"}}},
+		{"pseudo-labels help, pretraining does not", given(counts, []string{"scratch", "pretrained", "extended"}, append(names, "denoising + pseudo-labels"), [][]float64{{0.4, 0.2, 0.1}, {0.4, 0.2, 0.1}, {0.2, 0.1, 0.05}},
+			[][]Estimate{{unsure(0), unsure(0), unsure(0)}, {sure(0.2), sure(0.1), sure(0.05)}}), 0, [3][]string{
+			{`It is not certain that pretraining helps on these data: the interval of the difference between "denoising" and`}, {`The best, "denoising + pseudo-labels"`}, {"Label more"}}},
 		{"a control wins", given(counts, control, []string{scratch, "logistic regression"}, [][]float64{{0.4, 0.2, 0.1}, {0.2, 0.1, 0.05}}, nil), 0, [3][]string{
 			{"Nothing was pretrained"}, {`The best, "logistic regression"`}, {`Use "logistic regression" rather than a net`}}},
 		{"nothing learned", given(counts, control, []string{scratch, "majority class"}, [][]float64{{0.4, 0.4, 0.4}, {0.3, 0.3, 0.3}}, nil), 0, [3][]string{
