@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lamina-ml/lamina/export/bundle"
+	"github.com/lamina-ml/lamina/export/verify"
 	"github.com/lamina-ml/lamina/internal/command"
 	"github.com/lamina-ml/lamina/runtime/active"
 	"github.com/lamina-ml/lamina/runtime/engine"
@@ -94,11 +95,6 @@ func labelDoubt(c *cobra.Command, f doubtFlags) error {
 	if err != nil {
 		return err
 	}
-	if f.out != "" {
-		if err := mayWrite(f.out, append(dataFiles(f.data, nil), assignment{file: f.labels})); err != nil {
-			return err
-		}
-	}
 	var known []int
 	set := &evaluate.Set{}
 	for i, y := range rows.labels {
@@ -108,6 +104,12 @@ func labelDoubt(c *cobra.Command, f doubtFlags) error {
 	}
 	if set.Classes > mostClasses {
 		return fmt.Errorf("--labels %s: there is the label %d; at most %d classes, from 0, can be told apart", command.Clean(f.labels), set.Classes-1, mostClasses)
+	}
+	if f.out != "" {
+		from := append(dataFiles(f.data, nil), assignment{verify.Port{Name: "labels"}, f.labels}, assignment{verify.Port{Name: "groups"}, f.groups})
+		if err := rows.mayReplace(f.out, names, from); err != nil {
+			return err
+		}
 	}
 	if set.Classes < 2 {
 		return fmt.Errorf("--labels %s: %s have a label, and of fewer than two classes: nothing can contradict them", command.Clean(f.labels), plainly(len(known), "row"))

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lamina-ml/lamina/export/bundle"
+	"github.com/lamina-ml/lamina/export/verify"
 	"github.com/lamina-ml/lamina/internal/command"
 	"github.com/lamina-ml/lamina/runtime/active"
 	"github.com/lamina-ml/lamina/runtime/dataset"
@@ -119,7 +120,13 @@ func labelRank(c *cobra.Command, bundles []string, f rankFlags) error {
 					ins, _ := netPorts(net)
 					ports = dataFiles(f.data, ins)
 				}
-				if err := mayWrite(path, ports); err != nil {
+				ports = append(ports, assignment{port: verify.Port{Name: "labelled"}, file: f.labelled})
+				if path == f.sheet {
+					err = mayWrite(path, ports)
+				} else {
+					err = rows.mayReplace(path, nil, ports)
+				}
+				if err != nil {
 					return err
 				}
 			}

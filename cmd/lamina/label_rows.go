@@ -67,6 +67,9 @@ func readLabelRows(ctx context.Context, net *engine.Net, data []string, option, 
 		if r.labels, err = classLabels(option, labels, truth, r.Len()); err != nil {
 			return nil, err
 		}
+		if slices.Contains(columnNames(r.Table), labels) { // what is to be found out is not looked at
+			r.Table = r.Table.Without(labels)
+		}
 	}
 	if net != nil {
 		if r.Table, err = fitted(r.Table, inputs); err != nil {
@@ -76,6 +79,25 @@ func readLabelRows(ctx context.Context, net *engine.Net, data []string, option, 
 	r.of = active.Data{Rows: r.Len()}
 	r.of.Mark, err = markOf(ctx, data, ports)
 	return r, err
+}
+
+// mayReplace returns an error if path cannot be written, or is read as data or labels, or has answers that are not among the
+// labels of the rows yet.
+func (r *labelRows) mayReplace(path string, classes []string, from []assignment) error {
+	if err := mayWrite(path, from); err != nil {
+		return err
+	}
+	l := active.NewLabels(r.of)
+	if r.labels != nil {
+		l.Y = r.labels
+	}
+	switch n, err := active.Unmerged(path, l, classes); {
+	case err != nil:
+		return fmt.Errorf("%s: it may have answers that would be lost: name another --out: %w", path, err)
+	case n > 0:
+		return fmt.Errorf("%s: it has %s that these labels do not have, which would be lost: take them in by lamina label merge and give the merged labels, or name another --out", path, plainly(n, "answer"))
+	}
+	return nil
 }
 
 // inputOf is the input that pictures become: the one that is named, or the only one.

@@ -240,6 +240,10 @@ func TestLabelPictures(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "photos", "a", "note.txt"), []byte("x"), 0o666); err != nil {
 		t.Fatal(err)
 	}
+	commandtest.WantError(t, lamina(t, nil, args...), "rank.csv: it has 4 answers that these labels do not have", "lamina label merge", "another --out")
+	if err := os.Remove(rank); err != nil {
+		t.Fatal(err)
+	}
 	if r := lamina(t, nil, args...); r.Status != 0 {
 		t.Fatal(r.Stderr)
 	}
@@ -261,6 +265,7 @@ func TestLabelRefuses(t *testing.T) {
 	half := writeFile(t, at("half.npy"), []int{30}, append(make([]float32, 29), 0.5))
 	minus := writeFile(t, at("minus.npy"), []int{30}, append(make([]int64, 29), -2))
 	short := writeFile(t, at("short.npy"), []int{29}, make([]int64, 29))
+	blank := writeFile(t, at("blank.npy"), []int{30}, slices.Repeat([]int64{-1}, 30))
 	x, ranked := at("x.npy"), text("ranked.csv", "row,data,label\n3,30 rows ab,1\n")
 	for _, c := range []struct {
 		args []string
@@ -286,6 +291,9 @@ func TestLabelRefuses(t *testing.T) {
 		{[]string{"rank", at("classifier"), "--data", x, "--labelled", at("y.npy")}, []string{"there are no unlabelled rows: all 30 have a label"}},
 		{[]string{"rank", at("classifier"), "--data", x, "--labelled", at("no.npy")}, []string{"--labelled", "there is neither such a file nor such a column"}},
 		{[]string{"rank", at("classifier"), "--data", x, "--out", x}, []string{"it cannot be an output too"}},
+		{[]string{"rank", at("classifier"), "--data", x, "--labelled", blank, "--out", blank}, []string{`it is read as "labelled"`}},
+		{[]string{"rank", at("classifier"), "--data", x, "--out", ranked}, []string{"ranked.csv: it has 1 answer that these labels do not have"}},
+		{[]string{"rank", at("classifier"), "--data", x, "--out", text("torn.csv", "row,data,label\n3,30 rows ab,\"1\n")}, []string{"torn.csv: it may have answers that would be lost"}},
 		{[]string{"rank", at("classifier"), "--data", x, "--out", dir}, []string{"not a regular file"}},
 		{[]string{"rank", at("classifier"), "--data", x, "--out", filepath.Join(x, "rank.csv")}, []string{"rank.csv"}},
 		{[]string{"rank", at("classifier"), "--data", x, "--out", at("r.png"), "--sheet", at("r.png")}, []string{"another one than --sheet"}},
@@ -313,6 +321,8 @@ func TestLabelRefuses(t *testing.T) {
 		{[]string{"doubt", "--data", x, "--labels", at("y.npy"), "--classes", "a,b"}, []string{"there is the label 2, but the classes are"}},
 		{[]string{"doubt", "--data", x, "--labels", at("y.npy"), "--out", at("y.npy")}, []string{"it cannot be an output too"}},
 		{[]string{"doubt", "--data", x, "--labels", at("y.npy"), "--groups", short}, []string{"--groups", "there are 29 labels"}},
+		{[]string{"doubt", "--data", x, "--labels", at("y.npy"), "--groups", at("y.npy"), "--out", at("y.npy")}, []string{"it cannot be an output too"}},
+		{[]string{"doubt", "--data", x, "--labels", at("y.npy"), "--groups", blank, "--out", blank}, []string{`it is read as "groups"`}},
 	} {
 		commandtest.WantError(t, lamina(t, nil, append([]string{"label"}, c.args...)...), c.want...)
 	}
@@ -324,6 +334,34 @@ func TestLabelRefuses(t *testing.T) {
 }
 
 // TestLabelReadme runs the commands of the README of runtime/active.
+// TestLabelDoubtColumn does not show the probes the column of labels that they are to predict.
+func TestLabelDoubtColumn(t *testing.T) {
+	dir := t.TempDir()
+	var b strings.Builder
+	b.WriteString("a,b,y\n")
+	for i := range 60 {
+		y := i % 2
+		if i == 20 || i == 41 {
+			y = 1 - y
+		}
+		fmt.Fprintf(&b, "%d,%d,%d\n", 10*(i%2)+i%5, i%7-10*(i%2), y)
+	}
+	data, doubt := filepath.Join(dir, "rows.csv"), filepath.Join(dir, "doubt.csv")
+	if err := os.WriteFile(data, []byte(b.String()), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if r := lamina(t, nil, "label", "doubt", "--data", data, "--labels", "y", "--out", doubt); !strings.Contains(r.Stdout, "2 of 60 labels are contradicted") {
+		t.Fatalf("%s%s", r.Stdout, r.Stderr)
+	}
+	// Corrections that were not merged yet are not written over.
+	answer(t, doubt, func(row int) string { return strconv.Itoa(row % 2) })
+	commandtest.WantError(t, lamina(t, nil, "label", "doubt", "--data", data, "--labels", "y", "--out", doubt), "doubt.csv: it has 2 answers that these labels do not have")
+	answer(t, doubt, func(row int) string { return strconv.Itoa(1 - row%2) })
+	if r := lamina(t, nil, "label", "doubt", "--data", data, "--labels", "y", "--out", doubt); r.Status != 0 {
+		t.Error(r.Stderr)
+	}
+}
+
 func TestLabelReadme(t *testing.T) {
 	if ran := runPage(t, "active"); ran != 5 {
 		t.Errorf("the README has %d commands of bin/lamina", ran)

@@ -116,6 +116,31 @@ func TestMerge(t *testing.T) {
 	}
 }
 
+// TestUnmerged counts the answers that would be lost.
+func TestUnmerged(t *testing.T) {
+	l := NewLabels(some)
+	l.Y[6], l.Y[4] = 1, 1
+	path := answersOf(t, some, []int{6, 2, 4, 3}, "dog", "cat", "0", "")
+	other := NewLabels(Data{8, "55e20ccc88de47a4"})
+	other.Y = l.Y
+	for _, c := range []struct {
+		path    string
+		l       *Labels
+		classes []string
+		want    int
+	}{
+		{path, l, things, 2}, {path, l, nil, 1}, {path, NewLabels(some), nil, 3}, {path, other, nil, 3},
+		{path + "x", l, nil, 0}, {put(t, "rank.csv", ""), l, nil, 0}, {put(t, "rank.csv", "a,b\n1,2\n"), l, nil, 0},
+	} {
+		if n, err := Unmerged(c.path, c.l, c.classes); n != c.want || err != nil {
+			t.Errorf("%s: %d %v, want %d", c.path, n, err, c.want)
+		}
+	}
+	if _, err := Unmerged(put(t, "rank.csv", "row,data,label\n3,8 rows,\"x\n"), l, nil); err == nil {
+		t.Error("a torn ranking was taken for none")
+	}
+}
+
 // TestMergeRefuses says what is wrong, with line and row, and leaves the labels as they are.
 func TestMergeRefuses(t *testing.T) {
 	const head, data = "row,data,label\n", ",8 rows 6eb87a5ead38c62d,"
@@ -139,6 +164,7 @@ func TestMergeRefuses(t *testing.T) {
 		{head + "3,0 rows ab,cat\n", had, []string{`its data are "0 rows ab"`}},
 		{"rank,row,data\n1,3" + data + "\n", had, []string{`no column "label"`, "label rank wrote"}},
 		{head, had, []string{"there are no rows in it"}},
+		{"row,data,label,Label\n3" + data + "cat,dog\n", had, []string{`columns 3 and 4 are both named "label"`}},
 		{"", had, []string{"the file is empty"}},
 		{head + "3" + data + "\"cat\n", had, []string{"line"}},
 		{head + "3" + data + "cat\n", "label (9 rows 6eb87a5ead38c62d)\n-1\n", []string{"labels.csv", "the heading says 9 rows, but there are 1 labels"}},

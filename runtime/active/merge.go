@@ -64,10 +64,7 @@ func Merge(answers, labels string, o MergeOptions) (Merged, error) {
 		bad := func(format string, args ...any) (Merged, error) {
 			return m, fmt.Errorf("active: %s: line %d: row %d: %s", answers, a.line, a.row, fmt.Sprintf(format, args...))
 		}
-		y := int64(slices.Index(classes, a.answer))
-		if n, err := strconv.Atoi(a.answer); y < 0 && err == nil && n >= 0 && n < len(classes) {
-			y = int64(n)
-		}
+		y := a.class(classes)
 		switch had := l.Y[a.row]; {
 		case y < 0:
 			return bad("%q is no class; there are %s", clip(a.answer), someOf(classes))
@@ -85,6 +82,38 @@ func Merge(answers, labels string, o MergeOptions) (Merged, error) {
 	}
 	m.Known = len(l.Known())
 	return m, l.Write(labels)
+}
+
+// class is the number of the class that was answered, by name or else by number; -1 for what is no class.
+func (a answered) class(classes []string) int64 {
+	y := int64(slices.Index(classes, a.answer))
+	if n, err := strconv.Atoi(a.answer); y < 0 && err == nil && n >= 0 && n < len(classes) {
+		y = int64(n)
+	}
+	return y
+}
+
+// Unmerged returns how many answers a file of [Ranking.Write] has that the labels do not, and would be lost if it were
+// written anew: 0 if there is no such file, or if it is no ranking. Without classes any label of a row is its answer.
+//
+// Errors: a ranking that cannot be read.
+func Unmerged(path string, l *Labels, classes []string) (int, error) {
+	of, list, _, err := readAnswers(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNotRanking):
+		return 0, nil
+	case err != nil:
+		return 0, err
+	case of.other(l.Of) != "":
+		return len(list), nil
+	}
+	n := 0
+	for _, a := range list {
+		if y := l.Y[a.row]; y == evaluate.None || classes != nil && a.class(classes) != y {
+			n++
+		}
+	}
+	return n, nil
 }
 
 // named is a class for a person.

@@ -91,6 +91,9 @@ func readAnswers(path string) (of Data, list []answered, empty int, err error) {
 	return of, list, empty, err
 }
 
+// errNotRanking is the error of a file that [Ranking.Write] did not write.
+var errNotRanking = errors.New("no ranking")
+
 func decodeAnswers(r io.Reader) (of Data, list []answered, empty int, err error) {
 	b := withoutMark(r)
 	in := csv.NewReader(b)
@@ -100,18 +103,22 @@ func decodeAnswers(r io.Reader) (of Data, list []answered, empty int, err error)
 	in.FieldsPerRecord, in.ReuseRecord, in.TrimLeadingSpace = -1, true, true
 	head, err := in.Read()
 	if err == io.EOF {
-		err = errors.New("the file is empty")
+		err = fmt.Errorf("%w: the file is empty", errNotRanking)
 	}
 	if err != nil {
 		return of, nil, 0, err
 	}
 	at := map[string]int{}
 	for i, name := range head {
-		at[strings.ToLower(strings.TrimSpace(name))] = i
+		name = strings.ToLower(strings.TrimSpace(name))
+		if before, ok := at[name]; ok && (name == "row" || name == "data" || name == "label") {
+			return of, nil, 0, fmt.Errorf("columns %d and %d are both named %q: which of them is meant? rename or remove the other", before+1, i+1, name)
+		}
+		at[name] = i
 	}
 	for _, name := range []string{"row", "data", "label"} {
 		if _, ok := at[name]; !ok {
-			return of, nil, 0, fmt.Errorf("it has no column %q: a file of answers is one that label rank wrote, with its label column filled in", name)
+			return of, nil, 0, fmt.Errorf("%w: it has no column %q: a file of answers is one that label rank wrote, with its label column filled in", errNotRanking, name)
 		}
 	}
 	lines := map[int]int{} // of each row
