@@ -190,7 +190,7 @@ const (
 func ActiveTable(all map[string]Result) string {
 	var got []Result
 	var b strings.Builder
-	fmt.Fprintf(&b, "| strategy | labels for 95 %% | fewer than at random | published | misread with %d labels, %% | with %d | seconds a run |\n|---|---:|---:|---:|---:|---:|---:|\n", askedCounts[0], askedCounts[1])
+	fmt.Fprintf(&b, "| strategy | labels for 95 %% | fewer than at random | published | misread with %d labels, %%, median | with %d | seconds a run |\n|---|---:|---:|---:|---:|---:|---:|\n", askedCounts[0], askedCounts[1])
 	control := all[actives+"/random"]
 	for _, s := range asked {
 		x, ok := all[actives+"/"+strings.ReplaceAll(s.strategy, "+", "-")]
