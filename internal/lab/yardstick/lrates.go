@@ -250,6 +250,11 @@ func (r searchedRates) draw1(ctx context.Context, in *input, draw int, pretraine
 	if in.dir != "" {
 		so.Dir = filepath.Join(in.dir, "search")
 	}
+	if in.progress != nil {
+		shown := in.progress()
+		defer shown.Close()
+		so.Progress = func(p rates.Progress) { shown.Report(searching(p)) }
+	}
 	if _, _, err := r.rated(); err != nil {
 		return nil, err
 	}
@@ -285,4 +290,14 @@ func (r searchedRates) draw1(ctx context.Context, in *input, draw int, pretraine
 	}
 	values["scratch error"], err = r.tested(ctx, part, rows, plain)
 	return values, err
+}
+
+// searching shows a set of folds like an epoch, at which the seconds of a way are written down too.
+func searching(p rates.Progress) train.Event {
+	const name = "loss/accuracy"
+	e := &train.Epoch{Number: p.Done}
+	if len(p.Score.Folds) > 0 {
+		e.Train.Losses = map[string]float64{name: mean(p.Score.Folds)}
+	}
+	return train.Event{Name: "search", Epoch: p.Done, Epochs: p.Of, Shown: name, Done: e}
 }
