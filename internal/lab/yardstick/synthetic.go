@@ -3,6 +3,7 @@ package yardstick
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/dataset/synthetic"
@@ -75,31 +76,29 @@ func (d drawn) measure(ctx context.Context, in *input) (n numbers, err error) {
 		starts = append(starts, s)
 	}
 	for _, s := range starts {
-		took, err := in.way(s.name, func(in *input) (map[string]float64, error) {
-			errors := map[string]float64{}
-			for draw := range f.Draws {
-				part := in.of(fmt.Sprint("draw", draw))
-				part.seed += uint64(draw)
+		for draw := range f.Draws {
+			name := fmt.Sprintf("%s draw %d", s.name, draw)
+			took, err := in.way(name, func(in *input) (map[string]float64, error) {
+				part := *in
+				part.dir, part.progress, part.seed = "", nil, in.seed+uint64(draw) // it is over before a checkpoint would be worth its while
 				rows := part.digits.Train.Balanced("y", f.Labels[0], part.seed+1)
 				if err := rows.Err(); err != nil {
 					return nil, err
 				}
-				o := updated(f.Updates, rows.Len(), f.Batch, f.Rate).options(part)
+				o := updated(f.Updates, rows.Len(), f.Batch, f.Rate).options(&part)
 				o.InitFrom = s.from
 				fit, err := train.Fit(ctx, model, rows, o)
 				if err != nil {
 					return nil, err
 				}
-				if errors[fmt.Sprintf("draw %d", draw)], err = errorRate(ctx, fit.Net(logits), part.digits.Test); err != nil {
-					return nil, err
-				}
+				wrong, err := errorRate(ctx, fit.Net(logits), part.digits.Test)
+				return map[string]float64{name: wrong}, err
+			})
+			if err != nil {
+				return n, err
 			}
-			return errors, nil
-		})
-		if err != nil {
-			return n, err
+			maps.Copy(n.also, took.Values)
 		}
-		n.add(s.name+" ", took)
 	}
 	n.value = mean(drawsOf(n.also, strokesRead))
 	return n, nil

@@ -18,7 +18,7 @@ func all() map[string]*Rows {
 	return map[string]*Rows{
 		"shapes":  Shapes(40, 3, ShapeOptions{Height: 20, Width: 24, Noise: 0.1}),
 		"strokes": Strokes(40, 3, StrokeOptions{Glyphs: 7, Planes: true}),
-		"waves":   Waves(40, 3, WaveOptions{Channels: 2, Length: 50, Fresh: true, Drift: 0.5}),
+		"waves":   Waves(40, 3, WaveOptions{Channels: 2, Length: 50, Alone: true, Drift: 0.5}),
 		"table": Tables(40, 3, TableOptions{Normal: 3, Uniform: 1, Shared: 0.5, Categories: []int{3, 5}, Target: "2*x1 - x2^2 + sin(3*x4) + 1.5*[c1=2]",
 			Noise: 0.3, Cuts: []float64{-1, 0.5}, Missing: 0.2, Holes: "x2: [x1>1]; x3: [c2=0]"}),
 	}
@@ -48,7 +48,7 @@ func TestBits(t *testing.T) {
 	want := map[string]string{
 		"shapes":  "2fa3197d591660b1",
 		"strokes": "2cfa06f079f9e318",
-		"waves":   "2a7418e69ad4ef06",
+		"waves":   "1d4320161d13275c",
 		"table":   "30a20c9a9c6ea050",
 	}
 	for name, r := range all() {
@@ -131,6 +131,17 @@ func TestText(t *testing.T) {
 		source, err := r.Stream().Source(t.Context())
 		if err != nil || source != r.String() {
 			t.Errorf("%s: its stream comes from %q, %v", name, source, err)
+		}
+	}
+	r := all()["table"]
+	dir := t.TempDir()
+	for range 2 { // the second time it is there already
+		spooled, err := dataset.Spool(t.Context(), dir+"/rows", r.Stream())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if hash(t, spooled) != hash(t, r) {
+			t.Error("rows that were spooled are others")
 		}
 	}
 	got := Tables(5, 1, TableOptions{Normal: 2, Target: "x1 - 2 * x2"}).String()
@@ -285,10 +296,10 @@ func TestFactors(t *testing.T) {
 		}
 	})
 	t.Run("waves", func(t *testing.T) {
-		d := collect(t, Waves(200, 1, WaveOptions{Channels: 2, Noise: Range{0.01, 0.01}, Frequency: Range{3, 3}, Fresh: true}))
+		d := collect(t, Waves(200, 1, WaveOptions{Channels: 2, Noise: Range{0.01, 0.01}, Frequency: Range{3, 3}, Alone: true}))
 		seen := map[int64]int{}
 		for i := range d.Len() {
-			f, y := d.F32("factors")[i*7:][:7], d.I64("y")[i]
+			f, y := d.F32("factors")[i*9:][:9], d.I64("y")[i]
 			if seen[y]++; y > 2 {
 				continue
 			}

@@ -14,15 +14,16 @@ type WaveOptions struct {
 	Frequency Range   // cycles in the whole row: 2 to 12, at most half the steps
 	Amplitude Range   // of each channel: 0.3 to 1
 	Noise     Range   // standard deviation of what is added to each value, one draw a row: 0.02 to 0.2
-	Fresh     bool    // the noise of a row is all there is, for a quarter of the rows: kind 4
+	Alone     bool    // rows of noise alone too, as kind 4
 	Last      bool    // x is f32[Length Channels] instead of f32[Channels Length]
 	Drift     float64 // most that a channel rises or falls along the row, from 0 to 10
 }
 
 // Waves returns signals of several channels, as sensors give them. The channels of a row have frequencies in common and
 // amplitudes and phases of their own. The columns are x; y i64[], the kind: 0 a sine, 1 a mixture of two sines, 2 a chirp, whose
-// frequency moves evenly from the first to the second, 3 spikes, one in each cycle, and with Fresh 4, noise alone; and factors: the
-// two frequencies, the noise, then the amplitude of each channel, then the phase of each in turns.
+// frequency moves evenly from the first to the second, 3 spikes, one in each cycle, and with Alone 4, noise alone; and factors: the
+// two frequencies, the noise, then the amplitude of each channel, the phase of each in turns, and by how much each
+// rises.
 //
 // Errors (of Err): rows or options that are out of range.
 func Waves(rows int, seed uint64, o WaveOptions) *Rows {
@@ -40,7 +41,7 @@ func (w *waves) visit(f *form) {
 	f.span("frequency", &w.Frequency)
 	f.span("amplitude", &w.Amplitude)
 	f.span("noise", &w.Noise)
-	f.bool("fresh", &w.Fresh)
+	f.bool("alone", &w.Alone)
 	f.bool("last", &w.Last)
 	f.float("drift", &w.Drift)
 }
@@ -78,7 +79,7 @@ func (w *waves) columns() []dataset.Column {
 
 func (w *waves) names() []string {
 	names := []string{"frequency", "second frequency", "noise"}
-	for _, what := range []string{"amplitude", "phase"} {
+	for _, what := range []string{"amplitude", "phase", "drift"} {
 		for c := range w.Channels {
 			names = append(names, what+" "+number(float64(c)))
 		}
@@ -89,7 +90,7 @@ func (w *waves) names() []string {
 func (w *waves) fill(_, key random.Key, c cells) {
 	x, y, factors := c.f32[0], c.i64[0], c.f32[1]
 	kinds := uint64(4)
-	if w.Fresh {
+	if w.Alone {
 		kinds = 5
 	}
 	kind := key.Uint64N(0, kinds)
@@ -109,7 +110,7 @@ func (w *waves) fill(_, key random.Key, c cells) {
 		if kind == 4 {
 			amplitude, phase = 0, 0
 		}
-		factors[3+ch], factors[3+w.Channels+ch] = float32(amplitude), float32(phase)
+		factors[3+ch], factors[3+w.Channels+ch], factors[3+2*w.Channels+ch] = float32(amplitude), float32(phase), float32(drift)
 		for t := range w.Length {
 			s := float64(t) / n // of the row
 			var v float64
