@@ -102,7 +102,7 @@ func TestRelabel(t *testing.T) {
 		"the label of row 0 is -2":              All(table).Select([]int{0}).Relabel("y", []int64{-2}).Err(),
 		`column "x" is f32`:                     All(table).Relabel("x", labels).Err(),
 		"label -1 is not from 0 to 2":           All(table).Relabel("y", labels).OneHot("y", 3, "t").Err(),
-		"Concat: Mix: column":                   Concat(table, table.Without("x")).Err(),
+		"Concat: column x f32[1 4 4] is in the": Concat(table, table.Without("x")).Err(),
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %q", err, want)

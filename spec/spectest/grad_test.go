@@ -25,6 +25,10 @@ var differentiated = map[string]struct {
 	layers func() []spec.Layer
 	dims   []int
 }{
+	"Between": {one(func() spec.Layer {
+		a := spec.Input("a", 6)
+		return spec.Between("again", a, a.Then(spec.Dense(4), spec.Tanh()))
+	}), []int{6}},
 	"ReLU":          {one(func() spec.Layer { return spec.ReLU() }), []int{6}},
 	"SELU":          {one(func() spec.Layer { return spec.SELU() }), []int{6}},
 	"GELU":          {one(func() spec.Layer { return spec.GELU() }), []int{6}},

@@ -13,6 +13,7 @@ type Row struct {
 	Metric  string // what the cells' numbers are; less is better unless a cell says More
 	Differs string // what is not as published: data, optimizer, epochs
 	Apart   bool   // whether it has tables of its own, in README.md of this folder
+	Within  bool   // whether a cell has ways that are compared with each other
 	Ordered bool   // whether the order of the cells is what counts, from best to worst
 	Cells   []Cell
 }

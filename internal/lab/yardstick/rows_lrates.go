@@ -11,14 +11,14 @@ var layered = layerRates{Net: pictureNet{"dense", []int{500}, 300}, Mask: 0.3, P
 
 // lrInitRow is rates from gradients, and by depth.
 func lrInitRow() Row {
-	return Row{Name: lrInit, Source: "one rate for all layers", Apart: true, Metric: "test error, %, of the pretrained classifier with rates from gradients, p = 0.5", Differs: "See internal/lab/yardstick",
-		Cells: []Cell{{how: presetRates{layered, []float64{3e-4}}}}}
+	return Row{Name: lrInit, Source: "one rate for all layers", Apart: true, Within: true, Metric: "test error, %, of the pretrained classifier with rates from gradients, p = 0.5", Differs: "See internal/lab/yardstick",
+		Cells: []Cell{{Seeds: 1, how: presetRates{layered, []float64{3e-4}}}}}
 }
 
 // lrSearchRow is rates that are searched for by folds.
 func lrSearchRow() Row {
 	how := searchedRates{layered, 3, 8, 6, 2}
 	how.Draws = 3
-	return Row{Name: lrSearch, Source: "one rate for all layers", Apart: true, Metric: "test error, %, of the pretrained classifier with rates that were searched for", Differs: "See internal/lab/yardstick",
-		Cells: []Cell{{how: how}}}
+	return Row{Name: lrSearch, Source: "one rate for all layers", Apart: true, Within: true, Metric: "test error, %, of the pretrained classifier with rates that were searched for", Differs: "See internal/lab/yardstick",
+		Cells: []Cell{{Seeds: 1, how: how}}}
 }
