@@ -105,18 +105,18 @@ func labelDoubt(c *cobra.Command, f doubtFlags) error {
 	if set.Classes > mostClasses {
 		return fmt.Errorf("--labels %s: there is the label %d; at most %d classes, from 0, can be told apart", command.Clean(f.labels), set.Classes-1, mostClasses)
 	}
-	if f.out != "" {
-		from := append(dataFiles(f.data, nil), assignment{verify.Port{Name: "labels"}, f.labels}, assignment{verify.Port{Name: "groups"}, f.groups})
-		if err := rows.mayReplace(f.out, names, from); err != nil {
-			return err
-		}
-	}
 	if set.Classes < 2 {
 		return fmt.Errorf("--labels %s: %s have a label, and of fewer than two classes: nothing can contradict them", command.Clean(f.labels), plainly(len(known), "row"))
 	}
 	names, err := f.names(net, set.Classes)
 	if err != nil {
 		return err
+	}
+	if f.out != "" {
+		from := append(dataFiles(f.data, nil), assignment{verify.Port{Name: "labels"}, f.labels}, assignment{verify.Port{Name: "groups"}, f.groups})
+		if err := rows.mayReplace(f.out, names, from); err != nil {
+			return err
+		}
 	}
 	chosen := rows.Select(known)
 	if net != nil {
