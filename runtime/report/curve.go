@@ -325,7 +325,7 @@ func (r *curving) learn(ctx context.Context, m Model, a Arm, few, pool dataset.S
 		}
 		where += " raw"
 	}
-	if from == nil {
+	if _, ok := a.Way.(majority); from == nil && !ok { // which looks at no column
 		from = r.scales(ctx, t.Logits, pool, where)
 	}
 	o.InitFrom = append(o.InitFrom, from...)
