@@ -140,6 +140,27 @@ func TestColumnWithFewValues(t *testing.T) {
 	}
 }
 
+// TestDefaultCurves measures rows of numbers and windows that are not from 0 to 1, whose nets fit a scale that the
+// controls lack.
+func TestDefaultCurves(t *testing.T) {
+	for _, shape := range [][]int{{6}, {2, 3}} {
+		rows := people(t, 60, 1).Reshape("x", shape...)
+		model, err := DefaultModel(rows, "y", []string{"no", "yes"}, "person")
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := smallOptions(t)
+		o.Rows, o.Counts, o.Unseen = rows, []int{8}, true
+		c, err := LabelCurve(t.Context(), model, o)
+		if err != nil {
+			t.Fatalf("%v: %v", shape, err)
+		}
+		if c.Arm("logistic regression") == nil || c.Arm("denoising") == nil {
+			t.Errorf("%v: the curves are %+v", shape, c.Arms)
+		}
+	}
+}
+
 // TestTextModel: a model in text form is pretrained and measured like one of Go.
 func TestTextModel(t *testing.T) {
 	m := smallModel()
