@@ -7,8 +7,8 @@ import "fmt"
 type Estimate struct {
 	Metric   string  `json:"metric"`   // such as "error", the share of the rows that are predicted wrongly
 	Mean     float64 `json:"mean"`     // over the draws
-	Low      float64 `json:"low"`      // the ends of its interval of 95 %
-	High     float64 `json:"high"`     //
+	Low      float64 `json:"low"`      // the lower end of its interval of 95 %
+	High     float64 `json:"high"`     // the upper one
 	Measured string  `json:"measured"` // on what: "test rows" or "cross-validation"
 	Labels   int     `json:"labels"`   // that those had which were measured
 	Draws    int     `json:"draws"`

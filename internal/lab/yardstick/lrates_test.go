@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/lamina-ml/lamina/runtime/rates"
 )
 
 // smallRates learns shortly.
@@ -49,6 +51,9 @@ func TestLayerRates(t *testing.T) {
 		if more := n.also[name+" more"]; (w.way == uniformRates) != (more == 0) {
 			t.Errorf("%s: %v more than with one rate", name, more)
 		}
+	}
+	if e := searching(rates.Progress{Done: 2, Of: 9, Score: rates.Score{Folds: []float64{0.5, 1}}}); e.Epoch != 2 || e.Epochs != 9 || e.Done.Train.Losses[e.Shown] != 0.75 {
+		t.Errorf("a set of folds is shown as %+v", e)
 	}
 	for rate, want := range map[float64]string{-1: "helps", 0: "no difference", 1: "harms"} {
 		if got := helps(rate, 0.5); got != want {
