@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lamina-ml/lamina/export/bundle"
 	"github.com/lamina-ml/lamina/export/verify/ort"
 	"github.com/lamina-ml/lamina/internal/atomicfile"
 	"github.com/lamina-ml/lamina/runtime/dataset"
@@ -141,6 +142,10 @@ func (r *curving) open() (unlock func(), err error) {
 	targets := []string{filepath.Join(r.o.Dir, pageName), filepath.Join(r.o.Dir, "draws", "x")}
 	if r.o.Ship != "" {
 		targets = append(targets, filepath.Clean(r.o.Ship))
+		if err := bundle.MayWrite(r.o.Ship); err != nil {
+			give()
+			return nil, fmt.Errorf("report: Ship: %w", err)
+		}
 		if err := ort.Check(); err != nil {
 			give()
 			return nil, fmt.Errorf("report: what ships is to be proved: %w", err)
@@ -217,11 +222,15 @@ func (r *curving) measure(ctx context.Context) ([]*point, error) {
 // arm measures a way with all numbers of labels.
 func (r *curving) arm(ctx context.Context, c *cell, a Arm) (points []*point, err error) {
 	for i, n := range r.o.Counts {
-		next := 0 // labels to choose after this point
-		if a.Choose != nil && i+1 < len(r.o.Counts) {
-			next = r.o.Counts[i+1] - n
+		next := 0       // labels to choose after this point
+		var after []int // numbers of labels before it, on which those that were chosen depend
+		if a.Choose != nil {
+			after = r.o.Counts[:i]
+			if i+1 < len(r.o.Counts) {
+				next = r.o.Counts[i+1] - n
+			}
 		}
-		p, err := r.kept(c, a, n, next)
+		p, err := r.kept(c, a, n, next, after)
 		if err != nil {
 			return nil, err
 		}
@@ -239,6 +248,7 @@ func (r *curving) arm(ctx context.Context, c *cell, a Arm) (points []*point, err
 			if p, err = r.point(ctx, c, a, labelled, next); err != nil {
 				return nil, fmt.Errorf("%d labels: %w", n, err)
 			}
+			p.After = after
 			if err := r.keep(c, a, p); err != nil {
 				return nil, err
 			}
@@ -288,7 +298,7 @@ func (r *curving) point(ctx context.Context, c *cell, a Arm, labelled []int, nex
 	if err != nil {
 		return nil, err
 	}
-	p := &point{Arm: a.Name, Is: describe(a), Draw: c.draw, Fold: c.fold, Labels: len(labelled), Losses: history, Chosen: learned.Chosen}
+	p := &point{Arm: a.Name, Is: r.describe(a), Draw: c.draw, Fold: c.fold, Labels: len(labelled), Losses: history, Chosen: learned.Chosen}
 	scores, err := learned.Predict(ctx, c.test)
 	if err != nil {
 		return nil, err
