@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -125,6 +126,13 @@ func newCurving(model func() Model, o CurveOptions) (*curving, error) {
 
 // open takes the folder, so that what cannot be written is known before anything trains.
 func (r *curving) open() (unlock func(), err error) {
+	if _, err := os.Stat(filepath.Join(r.o.Dir, "points", settingsName)); errors.Is(err, fs.ErrNotExist) {
+		for _, name := range []string{jsonName, csvName, pageName} {
+			if _, err := os.Lstat(filepath.Join(r.o.Dir, name)); err == nil {
+				return nil, fmt.Errorf("report: %s is there and is of no label curve, so it is not written over: choose another folder", filepath.Join(r.o.Dir, name))
+			}
+		}
+	}
 	for _, dir := range []string{"points", "draws"} {
 		if err := os.MkdirAll(filepath.Join(r.o.Dir, dir), 0o777); err != nil {
 			return nil, fmt.Errorf("report: %w", err)

@@ -141,6 +141,17 @@ func TestFolderOfAnotherCurve(t *testing.T) {
 	}
 }
 
+// TestFolderOfOthers: a file that no curve has made is not written over.
+func TestFolderOfOthers(t *testing.T) {
+	o := smallOptions(t)
+	if err := os.WriteFile(filepath.Join(o.Dir, "report.csv"), []byte("mine\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := LabelCurve(t.Context(), smallModel, o); err == nil || !strings.Contains(err.Error(), "report.csv is there and is of no label curve") {
+		t.Errorf("error %v", err)
+	}
+}
+
 // TestOtherPretraining: points are not taken for those of other losses or weights of the same name.
 func TestOtherPretraining(t *testing.T) {
 	o := smallOptions(t)

@@ -140,6 +140,8 @@ type setting struct {
 	Value string `json:"value"`
 }
 
+const settingsName = "settings.json"
+
 // settle writes down what decides the points, or compares it with what is there.
 func (r *curving) settle() error {
 	t := r.first.Task
@@ -176,7 +178,7 @@ func (r *curving) settle() error {
 		{"folds", fmt.Sprint(r.o.Folds)}, {"draw", r.o.Drawn}, {"seed", fmt.Sprint(r.o.Seed)}, {"model", m.Hash()},
 		{"training", few + many}, {"pretraining", before},
 	}
-	path := filepath.Join(r.o.Dir, "points", "settings.json")
+	path := filepath.Join(r.o.Dir, "points", settingsName)
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if b, err = json.MarshalIndent(want, "", "\t"); err != nil {
