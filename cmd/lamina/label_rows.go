@@ -82,7 +82,7 @@ func readLabelRows(ctx context.Context, net *engine.Net, data []string, option, 
 }
 
 // mayReplace returns an error if path cannot be written, or is read as data or labels, or has answers that are not among the
-// labels of the rows yet.
+// labels of the rows yet, or is something else.
 func (r *labelRows) mayReplace(path string, classes []string, from []assignment) error {
 	if err := mayWrite(path, from); err != nil {
 		return err
@@ -93,7 +93,7 @@ func (r *labelRows) mayReplace(path string, classes []string, from []assignment)
 	}
 	switch n, err := active.Unmerged(path, l, classes); {
 	case err != nil:
-		return fmt.Errorf("%s: it may have answers that would be lost: name another --out: %w", path, err)
+		return fmt.Errorf("%s: what is there would be lost, and is no ranking with answers that are merged: name another --out: %w", path, err)
 	case n > 0:
 		return fmt.Errorf("%s: it has %s that these labels do not have, which would be lost: take them in by lamina label merge and give the merged labels, or name another --out", path, plainly(n, "answer"))
 	}

@@ -33,6 +33,12 @@ func TestReportRun(t *testing.T) {
 	if _, err := os.Stat(out); err != nil {
 		t.Error(err)
 	}
+	if err := os.WriteFile(filepath.Join(dir, "rows.csv"), []byte("a,b\n1,2\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if r := lamina(t, nil, "report", "run", kept); r.Status != 0 { // its own files are written anew
+		t.Errorf("again: %+v", r)
+	}
 	for name, c := range map[string]struct {
 		args []string
 		want string
@@ -40,6 +46,7 @@ func TestReportRun(t *testing.T) {
 		"empty folder": {[]string{t.TempDir()}, "neither a training nor a bundle"},
 		"no folder":    {[]string{filepath.Join(dir, "absent")}, "give the folder of a training"},
 		"a file":       {[]string{kept + ".json"}, "give the folder of a training"},
+		"beside data":  {[]string{kept, "--out", filepath.Join(dir, "rows.html")}, "rows.csv is there and is no report of a run"},
 		"no ending":    {[]string{kept, "--out", filepath.Join(dir, "page")}, "must end in .html"},
 		"in a bundle":  {[]string{kept, "--out", filepath.Join(kept, "page.html")}, "lies within a bundle"},
 		"no room":      {[]string{kept, "--out", filepath.Join(kept+".json", "page.html")}, "cannot make the folder"},

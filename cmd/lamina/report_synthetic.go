@@ -31,6 +31,12 @@ have it: a kind, then NAME=VALUE. What is left out has its default.
 It prints the whole text form, with the defaults, and what the factors are.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			if filepath.Ext(out) != ".png" {
+				return &command.Exit{Status: command.Unreadable, Err: fmt.Errorf("--out %s: it must be a .png file", out)}
+			}
+			if err := mayWrite(out, nil); err != nil {
+				return &command.Exit{Status: command.Unreadable, Err: err}
+			}
 			rows, err := synthetic.Parse(args[0])
 			if err == nil {
 				err = drawSynthetic(rows, out)

@@ -37,6 +37,10 @@ func TestSyntheticPictures(t *testing.T) {
 			t.Errorf("the page does not show %s", name)
 		}
 	}
+	other := filepath.Join(t.TempDir(), "rows.csv")
+	if r := lamina(t, nil, "report", "synthetic", "shapes rows=2", "--out", other); r.Status != command.Unreadable || !strings.Contains(r.Stderr, "it must be a .png file") {
+		t.Errorf("%+v", r)
+	}
 	for text, want := range map[string]string{
 		"dots":                          "no generator is named",
 		"strokes rows=5000":             "too many to draw: say rows=1024 or fewer",

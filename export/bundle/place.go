@@ -33,6 +33,13 @@ func (p *place) notWritten(why error) error {
 	return fmt.Errorf("bundle: %s was not written: %w", filepath.Base(p.dir), why)
 }
 
+// MayWrite returns why [Write] could not put a bundle in the place of a folder, as far as its name and what is there tell, so
+// that this is known before there is anything to write.
+func MayWrite(dir string) error {
+	_, err := newPlace(dir)
+	return err
+}
+
 // replaceable refuses to put a folder in the place of what is no bundle.
 func replaceable(dir string) error {
 	info, err := os.Stat(dir)

@@ -130,14 +130,16 @@ func TestUnmerged(t *testing.T) {
 		want    int
 	}{
 		{path, l, things, 2}, {path, l, nil, 1}, {path, NewLabels(some), nil, 3}, {path, other, nil, 3},
-		{path + "x", l, nil, 0}, {put(t, "rank.csv", ""), l, nil, 0}, {put(t, "rank.csv", "a,b\n1,2\n"), l, nil, 0},
+		{path + "x", l, nil, 0},
 	} {
 		if n, err := Unmerged(c.path, c.l, c.classes); n != c.want || err != nil {
 			t.Errorf("%s: %d %v, want %d", c.path, n, err, c.want)
 		}
 	}
-	if _, err := Unmerged(put(t, "rank.csv", "row,data,label\n3,8 rows,\"x\n"), l, nil); err == nil {
-		t.Error("a torn ranking was taken for none")
+	for _, text := range []string{"row,data,label\n3,8 rows,\"x\n", "a,b\n1,2\n", ""} {
+		if _, err := Unmerged(put(t, "rank.csv", text), l, nil); err == nil {
+			t.Errorf("%q was taken for a ranking", text)
+		}
 	}
 }
 

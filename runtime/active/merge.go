@@ -94,13 +94,13 @@ func (a answered) class(classes []string) int64 {
 }
 
 // Unmerged returns how many answers a file of [Ranking.Write] has that the labels do not, and would be lost if it were
-// written anew: 0 if there is no such file, or if it is no ranking. Without classes any label of a row is its answer.
+// written anew: 0 if there is no such file. Without classes any label of a row is its answer.
 //
-// Errors: a ranking that cannot be read.
+// Errors: what is no ranking, or cannot be read.
 func Unmerged(path string, l *Labels, classes []string) (int, error) {
 	of, list, _, err := readAnswers(path)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, errNotRanking):
+	case errors.Is(err, fs.ErrNotExist):
 		return 0, nil
 	case err != nil:
 		return 0, err

@@ -91,9 +91,6 @@ func readAnswers(path string) (of Data, list []answered, empty int, err error) {
 	return of, list, empty, err
 }
 
-// errNotRanking is the error of a file that [Ranking.Write] did not write.
-var errNotRanking = errors.New("no ranking")
-
 func decodeAnswers(r io.Reader) (of Data, list []answered, empty int, err error) {
 	b := withoutMark(r)
 	in := csv.NewReader(b)
@@ -103,7 +100,7 @@ func decodeAnswers(r io.Reader) (of Data, list []answered, empty int, err error)
 	in.FieldsPerRecord, in.ReuseRecord, in.TrimLeadingSpace = -1, true, true
 	head, err := in.Read()
 	if err == io.EOF {
-		err = fmt.Errorf("%w: the file is empty", errNotRanking)
+		err = errors.New("the file is empty")
 	}
 	if err != nil {
 		return of, nil, 0, err
@@ -118,7 +115,7 @@ func decodeAnswers(r io.Reader) (of Data, list []answered, empty int, err error)
 	}
 	for _, name := range []string{"row", "data", "label"} {
 		if _, ok := at[name]; !ok {
-			return of, nil, 0, fmt.Errorf("%w: it has no column %q: a file of answers is one that label rank wrote, with its label column filled in", errNotRanking, name)
+			return of, nil, 0, fmt.Errorf("it has no column %q: a file of answers is one that label rank wrote, with its label column filled in", name)
 		}
 	}
 	lines := map[int]int{} // of each row

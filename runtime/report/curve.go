@@ -5,12 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/lamina-ml/lamina/export/bundle"
 	"github.com/lamina-ml/lamina/internal/atomicfile"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/engine"
@@ -124,6 +126,13 @@ func newCurving(model func() Model, o CurveOptions) (*curving, error) {
 
 // open takes the folder, so that what cannot be written is known before anything trains.
 func (r *curving) open() (unlock func(), err error) {
+	if _, err := os.Stat(filepath.Join(r.o.Dir, "points", settingsName)); errors.Is(err, fs.ErrNotExist) {
+		for _, name := range []string{jsonName, csvName, pageName} {
+			if _, err := os.Lstat(filepath.Join(r.o.Dir, name)); err == nil {
+				return nil, fmt.Errorf("report: %s is there and is of no label curve, so it is not written over: choose another folder", filepath.Join(r.o.Dir, name))
+			}
+		}
+	}
 	for _, dir := range []string{"points", "draws"} {
 		if err := os.MkdirAll(filepath.Join(r.o.Dir, dir), 0o777); err != nil {
 			return nil, fmt.Errorf("report: %w", err)
@@ -141,6 +150,10 @@ func (r *curving) open() (unlock func(), err error) {
 	targets := []string{filepath.Join(r.o.Dir, pageName), filepath.Join(r.o.Dir, "draws", "x")}
 	if r.o.Ship != "" {
 		targets = append(targets, filepath.Clean(r.o.Ship))
+		if err := bundle.MayWrite(r.o.Ship); err != nil {
+			give()
+			return nil, fmt.Errorf("report: Ship: %w", err)
+		}
 		if r.o.Needs != nil {
 			if err := r.o.Needs(); err != nil {
 				give()
@@ -219,11 +232,15 @@ func (r *curving) measure(ctx context.Context) ([]*point, error) {
 // arm measures a way with all numbers of labels.
 func (r *curving) arm(ctx context.Context, c *cell, a Arm) (points []*point, err error) {
 	for i, n := range r.o.Counts {
-		next := 0 // labels to choose after this point
-		if a.Choose != nil && i+1 < len(r.o.Counts) {
-			next = r.o.Counts[i+1] - n
+		next := 0       // labels to choose after this point
+		var after []int // numbers of labels before it, on which those that were chosen depend
+		if a.Choose != nil {
+			after = r.o.Counts[:i]
+			if i+1 < len(r.o.Counts) {
+				next = r.o.Counts[i+1] - n
+			}
 		}
-		p, err := r.kept(c, a, n, next)
+		p, err := r.kept(c, a, n, next, after)
 		if err != nil {
 			return nil, err
 		}
@@ -241,6 +258,7 @@ func (r *curving) arm(ctx context.Context, c *cell, a Arm) (points []*point, err
 			if p, err = r.point(ctx, c, a, labelled, next); err != nil {
 				return nil, fmt.Errorf("%d labels: %w", n, err)
 			}
+			p.After = after
 			if err := r.keep(c, a, p); err != nil {
 				return nil, err
 			}
@@ -290,7 +308,7 @@ func (r *curving) point(ctx context.Context, c *cell, a Arm, labelled []int, nex
 	if err != nil {
 		return nil, err
 	}
-	p := &point{Arm: a.Name, Is: describe(a), Draw: c.draw, Fold: c.fold, Labels: len(labelled), Losses: history, Chosen: learned.Chosen}
+	p := &point{Arm: a.Name, Is: r.describe(a), Draw: c.draw, Fold: c.fold, Labels: len(labelled), Losses: history, Chosen: learned.Chosen}
 	scores, err := learned.Predict(ctx, c.test)
 	if err != nil {
 		return nil, err

@@ -17,6 +17,8 @@ import (
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/runtime/fewlabels"
+	"github.com/lamina-ml/lamina/runtime/train"
+	"github.com/lamina-ml/lamina/spec"
 )
 
 // quickArms are enough for what is no matter of learning.
@@ -119,6 +121,7 @@ func TestFolderOfAnotherCurve(t *testing.T) {
 	}{
 		{"other rows", func(o *CurveOptions) { o.Rows = people(t, 96, 2) }, "has points of another curve (rows: "},
 		{"other seed", func(o *CurveOptions) { o.Seed++ }, `(seed: "3" then, "4" now)`},
+		{"a ship in the place of what is no bundle", func(o *CurveOptions) { o.Ship = o.Dir }, "Ship: bundle: "},
 		{"other way", func(o *CurveOptions) { o.Arms[1].Way = fewlabels.Probe{} }, "was measured when"},
 	} {
 		other := o
@@ -137,6 +140,62 @@ func TestFolderOfAnotherCurve(t *testing.T) {
 	}
 	if _, err := LabelCurve(t.Context(), smallModel, o); err == nil || !strings.Contains(err.Error(), "is no point of a curve") {
 		t.Errorf("a damaged point: %v", err)
+	}
+}
+
+// TestFolderOfOthers: a file that no curve has made is not written over.
+func TestFolderOfOthers(t *testing.T) {
+	o := smallOptions(t)
+	if err := os.WriteFile(filepath.Join(o.Dir, "report.csv"), []byte("mine\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := LabelCurve(t.Context(), smallModel, o); err == nil || !strings.Contains(err.Error(), "report.csv is there and is of no label curve") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestOtherPretraining: points are not taken for those of other losses or weights of the same name.
+func TestOtherPretraining(t *testing.T) {
+	o := smallOptions(t)
+	o.Arms = append(quickArms(), Arm{Name: "denoising", Way: fewlabels.FineTune{}, Pretrain: "denoising"})
+	o.Counts = []int{8}
+	if _, err := LabelCurve(t.Context(), smallModel, o); err != nil {
+		t.Fatal(err)
+	}
+	other := func() Model {
+		m := smallModel()
+		x := m.Task.Input
+		m.Pretrain[0] = Losses("denoising", nil, spec.MSE(x.Then(spec.MaskingNoise(0.4), m.Task.Encoder, spec.Dense(6)), x))
+		return m
+	}
+	if _, err := LabelCurve(t.Context(), other, o); err == nil || !strings.Contains(err.Error(), `was measured when "denoising" was`) {
+		t.Errorf("other losses: %v", err)
+	}
+	if a, b := Given("b", train.Untrained(1, smallModel().Task.Code)).Is, Given("b", train.Untrained(2, smallModel().Task.Code)).Is; a == b || a == "" {
+		t.Errorf("other weights: %s and %s", a, b)
+	}
+}
+
+// TestChooserOfOtherCounts: rows that were chosen on the way to a number of labels are not
+// taken for those of another way there.
+func TestChooserOfOtherCounts(t *testing.T) {
+	o := smallOptions(t)
+	asked := 0
+	o.Arms = append(quickArms(), Arm{Name: "active", Way: fewlabels.FineTune{}, Choose: &Chooser{Name: "first", Choose: func(_ context.Context, _ *fewlabels.Learned, _, _ dataset.Source, n int, _ uint64) ([]int, error) {
+		asked++
+		return count(n), nil
+	}}})
+	for _, c := range []struct {
+		counts []int
+		asked  int
+	}{{[]int{8, 12, 16}, 8}, {[]int{12, 16}, 4}, {[]int{12, 16}, 0}} {
+		asked, o.Counts = 0, c.counts
+		if _, err := LabelCurve(t.Context(), smallModel, o); err != nil {
+			t.Fatal(err)
+		}
+		if asked != c.asked {
+			t.Errorf("%v: it was asked %d times, want %d", c.counts, asked, c.asked)
+		}
 	}
 }
 

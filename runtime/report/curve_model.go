@@ -3,8 +3,13 @@ package report
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/engine"
@@ -40,12 +45,15 @@ type Pretraining struct {
 	Train func(ctx context.Context, t fewlabels.Task, rows dataset.Source, o train.Options) ([]train.From, error)
 	// Restored is what it makes of a row, in the type of Model.Picture, for the page; nil.
 	Restored *spec.Value
+	// Is tells it from another of the same name, so that what was measured with that is not
+	// taken for its own: such as a hash of its losses or weights. "" is told by the name alone.
+	Is string
 }
 
 // Losses returns a pretraining that trains a model of these losses, such as those of an
 // autoencoder, whose layers the task has too. restored is as in [Pretraining], and may be nil.
 func Losses(name string, restored *spec.Value, losses ...*spec.Loss) Pretraining {
-	return Pretraining{Name: name, Restored: restored,
+	return Pretraining{Name: name, Restored: restored, Is: spec.NewModel(modelName(name), losses...).Hash(),
 		Train: func(ctx context.Context, t fewlabels.Task, rows dataset.Source, o train.Options) ([]train.From, error) {
 			fit, err := train.Fit(ctx, spec.NewModel(modelName(name), losses...), rows, o)
 			if err != nil {
@@ -75,11 +83,21 @@ func Greedy(x *spec.Value, stack *spec.SequentialLayer) Pretraining {
 // Given returns a pretraining that has been done: the weights of a trained function, such
 // as that of a bundle.
 func Given(name string, net *engine.Net) Pretraining {
-	return Pretraining{Name: name,
+	return Pretraining{Name: name, Is: hashOf(net.Params()),
 		Train: func(context.Context, fewlabels.Task, dataset.Source, train.Options) ([]train.From, error) {
 			t, err := train.NetTensors(net)
 			return []train.From{{Tensors: t, Pattern: "*"}}, err
 		}}
+}
+
+// hashOf is a hash of weights.
+func hashOf(params map[string][]float32) string {
+	sum := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(params)) {
+		fmt.Fprintf(sum, "%q %d\n", name, len(params[name]))
+		binary.Write(sum, binary.LittleEndian, params[name]) // a hash takes everything
+	}
+	return hex.EncodeToString(sum.Sum(nil))
 }
 
 // weights are those of a training that lead to the values; the second may be nil.

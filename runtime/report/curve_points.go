@@ -31,6 +31,7 @@ type point struct {
 	Groups     []groupCount       `json:"groups"`
 	Chosen     map[string]float64 `json:"chosen,omitempty"` // by the way
 	Next       []int              `json:"next,omitempty"`   // rows to label next
+	After      []int              `json:"after,omitempty"`  // numbers of labels between which rows were chosen before
 	Losses     []float64          `json:"losses,omitempty"` // of the epochs
 	Seconds    float64            `json:"seconds"`
 	Memory     int64              `json:"memory,omitempty"`
@@ -67,10 +68,13 @@ func (p *point) score(classes int, predicted []int, y, groups []int64) {
 }
 
 // describe says what an arm is, so that points of another are not taken for its own.
-func describe(a Arm) string {
+func (r *curving) describe(a Arm) string {
 	s := fmt.Sprintf("%T%+v", a.Way, a.Way)
 	if a.Pretrain != "" {
 		s += " from " + a.Pretrain
+		if p, err := r.first.pretraining(a.Pretrain); err == nil && p.Is != "" { // checkArms knows that there is one
+			s += fmt.Sprintf(" (%.12s)", p.Is)
+		}
 	}
 	if a.Seen {
 		s += ", test inputs seen"
@@ -96,7 +100,7 @@ func (r *curving) keep(c *cell, a Arm, p *point) error {
 }
 
 // kept returns a point that is there, or nil.
-func (r *curving) kept(c *cell, a Arm, n, next int) (*point, error) {
+func (r *curving) kept(c *cell, a Arm, n, next int, after []int) (*point, error) {
 	path := r.pointFile(c, a, n)
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -122,9 +126,9 @@ func (r *curving) kept(c *cell, a Arm, n, next int) (*point, error) {
 	switch {
 	case len(p.Confusion) != r.classes || rows != len(c.y) || p.Draw != c.draw || p.Fold != c.fold || p.Labels != n || p.Arm != a.Name:
 		return nil, fmt.Errorf("report: %s is the point of another curve: remove it, or take another folder", path)
-	case p.Is != describe(a):
-		return nil, fmt.Errorf("report: %s was measured when %q was %s; it is %s: remove it, give the arm another name, or take another folder", path, a.Name, p.Is, describe(a))
-	case len(p.Next) != next:
+	case p.Is != r.describe(a):
+		return nil, fmt.Errorf("report: %s was measured when %q was %s; it is %s: remove it, give the arm another name, or take another folder", path, a.Name, p.Is, r.describe(a))
+	case len(p.Next) != next || !slices.Equal(p.After, after):
 		return nil, nil // other numbers of labels were asked for
 	}
 	return p, nil
@@ -135,6 +139,8 @@ type setting struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`
 }
+
+const settingsName = "settings.json"
 
 // settle writes down what decides the points, or compares it with what is there.
 func (r *curving) settle() error {
@@ -172,7 +178,7 @@ func (r *curving) settle() error {
 		{"folds", fmt.Sprint(r.o.Folds)}, {"draw", r.o.Drawn}, {"seed", fmt.Sprint(r.o.Seed)}, {"model", m.Hash()},
 		{"training", few + many}, {"pretraining", before},
 	}
-	path := filepath.Join(r.o.Dir, "points", "settings.json")
+	path := filepath.Join(r.o.Dir, "points", settingsName)
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if b, err = json.MarshalIndent(want, "", "\t"); err != nil {

@@ -130,7 +130,9 @@ func (c *Curve) worth() string {
 		}
 	}
 	s := fmt.Sprintf("The best, %q, errs on %.1f %% with %s labels%s", c.Best, 100*best.Last().Mean, grouped(c.Counts[len(c.Counts)-1]), c.paid(float64(c.Counts[len(c.Counts)-1])))
-	if enough < len(c.Counts)-1 {
+	if len(c.Counts) == 1 {
+		s += ", the only number that was measured"
+	} else if enough < len(c.Counts)-1 {
 		s += fmt.Sprintf(", and is within a point of that with %s%s", grouped(c.Counts[enough]), c.paid(float64(c.Counts[enough])))
 	} else {
 		s += ", and has not levelled off"
@@ -178,8 +180,10 @@ func (c *Curve) next() string {
 		return "Do not use any of these models: none is better than always saying the most common class, so look at the columns and the labels first."
 	case control:
 		return fmt.Sprintf("Use %q rather than a net on these data, unless more labels or better columns come.", c.Best)
-	case n > 1 && best.Points[n-2].Mean-best.Points[n-1].Mean > 0.01:
+	case n == 1:
+		return fmt.Sprintf("Use %q; whether more labels are worth their price takes a second number of labels to say.", c.Best)
+	case best.Points[n-2].Mean-best.Points[n-1].Mean > 0.01:
 		return fmt.Sprintf("Label more rows: from %s to %s labels the error still fell by %s, and use %q until then.", grouped(c.Counts[n-2]), grouped(c.Counts[n-1]), inPoints(best.Points[n-2].Mean-best.Points[n-1].Mean), c.Best)
 	}
-	return fmt.Sprintf("Use %q: more labels are hardly worth their price, since from the last step to all labels the error fell by less than a point.", c.Best)
+	return fmt.Sprintf("Use %q: more labels are hardly worth their price, since from %s to %s labels the error fell by less than a point.", c.Best, grouped(c.Counts[len(c.Counts)-2]), grouped(c.Counts[len(c.Counts)-1]))
 }

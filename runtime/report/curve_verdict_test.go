@@ -52,7 +52,9 @@ func TestCurveVerdict(t *testing.T) {
 		{"it does not help", given(counts, net, names, [][]float64{{0.4, 0.2, 0.1}, {0.45, 0.25, 0.14}}, [][]Estimate{{unsure(-0.05), sure(-0.05), sure(-0.04)}}), 0, [3][]string{
 			{"Pretraining does not help on these data", `"denoising" is certainly worse than the same net from scratch with 100 labels by −5.0 points`}, {`The best, "from scratch", errs on 10.0 %`}, {"Label more rows"}}},
 		{"uncertain", given(counts, net, names, [][]float64{{0.4, 0.2, 0.198}, {0.38, 0.2, 0.199}}, [][]Estimate{{unsure(0.02), unsure(0), unsure(-0.001)}}), 0, [3][]string{
-			{"It is not certain that pretraining helps on these data", "has 0 in it with every number of labels", "with 10 labels by 2.0 points"}, {"is within a point of that with 100"}, {`Use "from scratch": more labels are hardly worth their price`}}},
+			{"It is not certain that pretraining helps on these data", "has 0 in it with every number of labels", "with 10 labels by 2.0 points"}, {"is within a point of that with 100"}, {`Use "from scratch": more labels are hardly worth their price, since from 100 to 1,000 labels`}}},
+		{"a single number of labels", given(counts[:1], net, names, [][]float64{{0.4}, {0.2}}, [][]Estimate{{sure(0.2)}}), 0, [3][]string{
+			{"with 10 labels by 20.0 points"}, {"errs on 20.0 % with 10 labels, the only number that was measured"}, {`Use "denoising"; whether more labels`, "takes a second number of labels to say"}}},
 		{"mixed", given(counts, net, names, [][]float64{{0.4, 0.2, 0.1}, {0.2, 0.2, 0.15}}, [][]Estimate{{sure(0.2), unsure(0), sure(-0.05)}}), 0, [3][]string{
 			{"with some numbers of labels only", "beats the same net from scratch with 10 labels", "and is worse with 1,000 labels by −5.0"}, {"best"}, {"Label more"}}},
 		{"pseudo-labels help, pretraining does not", given(counts, []string{"scratch", "pretrained", "extended"}, append(names, "denoising + pseudo-labels"), [][]float64{{0.4, 0.2, 0.1}, {0.4, 0.2, 0.1}, {0.2, 0.1, 0.05}},

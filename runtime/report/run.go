@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/lamina-ml/lamina/export/bundle"
 	"github.com/lamina-ml/lamina/internal/atomicfile"
+	"github.com/lamina-ml/lamina/internal/regular"
 	"github.com/lamina-ml/lamina/runtime/checkpoint"
 	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/runtime/train"
@@ -155,8 +157,8 @@ func trained(name string, f *train.Folder) Trained {
 // epochs as CSV, under the same name. Each file is written whole or not at all, the page
 // last.
 //
-// Errors: another ending; a place within a bundle, which must stay as it is; a file that
-// cannot be written.
+// Errors: another ending; a place within a bundle, which must stay as it is; a .json or .csv
+// file of that name which no run was written to, such as data; a file that cannot be written.
 func (r *Run) Write(path string) error {
 	base, ok := strings.CutSuffix(path, ".html")
 	if !ok || filepath.Base(path) == ".html" {
@@ -164,6 +166,12 @@ func (r *Run) Write(path string) error {
 	}
 	if _, err := os.Stat(filepath.Join(filepath.Dir(path), verificationName)); err == nil {
 		return fmt.Errorf("report: %s lies within a bundle, which must stay as it was written: choose another place", path)
+	}
+	if err := own(base+".json", ofRunJSON); err != nil {
+		return err
+	}
+	if err := own(base+".csv", ofRunCSV); err != nil {
+		return err
 	}
 	p, err := r.Page()
 	if err != nil {
@@ -187,6 +195,42 @@ func (r *Run) Write(path string) error {
 		return fmt.Errorf("report: %w", err)
 	}
 	return nil
+}
+
+// mostOwn bounds what is read of a file to tell whether it is a report.
+const mostOwn = 256 << 20
+
+// own refuses to write over a file that is none of a run's report.
+func own(path string, of func(b []byte) bool) error {
+	if _, err := os.Stat(path); err != nil { // nothing is there, or the writing says why not
+		return nil
+	}
+	f, _, err := regular.Open(path)
+	if err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, mostOwn))
+	if err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	if !of(b) {
+		return fmt.Errorf("report: %s is there and is no report of a run, so it is not written over: choose another place for the page", path)
+	}
+	return nil
+}
+
+// ofRunJSON and ofRunCSV tell files that [Run.Write] wrote.
+func ofRunJSON(b []byte) bool {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(b, &fields) != nil {
+		return false
+	}
+	return fields["name"] != nil && (fields["trained"] != nil || fields["exported"] != nil)
+}
+
+func ofRunCSV(b []byte) bool {
+	return bytes.HasPrefix(b, []byte("training,")) || string(b) == "training\n"
 }
 
 // csv has a line per epoch of every training, as train.CSVLog has them, behind the name of
