@@ -47,6 +47,8 @@ func TestRecipes(t *testing.T) {
 		{"sdae/basic/DBN-3", classifier{"basic", rows, units, machine, quick}, 35},
 		{"sdae/rot/SDAE-3", classifier{"rot", rows, units, masked, quick}, 75},
 		{"sdae/bg-rand/SDAE-3", classifier{"bg-rand", rows, units, masked, quick}, 60},
+		{"sdae/bg-rand/SAE-3", classifier{"bg-rand", rows, units, pretraining{Kind: "autoencoder", SGD: true, Epochs: 4, Rate: 100, Batch: 20}, quick}, 60},
+		{"sdae/basic/DBN-3, plain", classifier{"basic", rows, units, pretraining{Kind: "rbm", SGD: true, Epochs: 4, Rate: 0.3, Batch: 20}, quick}, 35},
 		{"bengio2007/shallow-none", greedy{"none", units[:1], 300, shallow, shallow}, 18},
 		{"bengio2007/deep-supervised", greedy{"supervised", units, 300, sgd, sgd}, 35},
 		{"bengio2007/dbn", greedy{"rbm", units, 300, descent{Epochs: 4, Rate: 0.05, Batch: 20}, sgd}, 35},
@@ -91,5 +93,24 @@ func TestRecipeMistakes(t *testing.T) {
 		if _, err := how.measure(t.Context(), &input{digits: digits}); err == nil {
 			t.Errorf("%+v was measured", how)
 		}
+	}
+}
+
+// Stop keeps the epoch with the fewest errors on the validation rows: here a rate that is
+// far too high makes the last epoch worse than an earlier one.
+func TestStop(t *testing.T) {
+	c := classifier{Data: "basic", Rows: sizes{400, 100, 100}, Units: []int{32}, Pretrain: pretraining{Kind: "none"},
+		Tune: tuning{Epochs: 9, Rate: 0.5, Batch: 20, SGD: true, Momentum: 0.9}}
+	valid := func() float64 {
+		n, err := c.measure(t.Context(), &input{digits: few(500, 100)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n.also["valid"]
+	}
+	last := valid()
+	c.Tune.Stop = true
+	if best := valid(); !(best < last) {
+		t.Errorf("%v %% of the validation rows are wrong with Stop, %v without", best, last)
 	}
 }
