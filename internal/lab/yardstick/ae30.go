@@ -34,6 +34,7 @@ type tuning struct {
 	Momentum float64 `json:"momentum,omitempty"`
 	Decay    float64 `json:"decay,omitempty"` // AdamW's
 	Noise    float64 `json:"noise,omitempty"` // masked share of a reconstruction's input
+	Stop     bool    `json:"stop,omitempty"`  // of a classifier: keep the epoch with the fewest errors on the validation rows
 }
 
 func (p pretraining) options(in *input) train.Options {

@@ -34,7 +34,8 @@ func (c classifier) measure(ctx context.Context, in *input) (n numbers, err erro
 	x := spec.Input("x", side*side)
 	enc := stack(c.Units, "sigmoid", false)
 	logits := x.Then(enc, spec.Dense(10).Named("head"))
-	m := spec.NewModel("classifier", spec.CrossEntropy(logits, spec.Labels("y", 10)))
+	labels := spec.Labels("y", 10)
+	m := spec.NewModel("classifier", spec.CrossEntropy(logits, labels))
 
 	var phases []pretrain.Phase
 	switch p := c.Pretrain; p.Kind {
@@ -50,7 +51,12 @@ func (c classifier) measure(ctx context.Context, in *input) (n numbers, err erro
 	default:
 		return n, fmt.Errorf("yardstick: no pretraining is named %q", p.Kind)
 	}
-	phases = append(phases, pretrain.Fit(m, data.train, c.Tune.options(in)))
+	o := c.Tune.options(in)
+	if c.Tune.Stop {
+		o.KeepLast, o.Valid = false, data.valid
+		o.Metrics, o.BestBy = []train.Metric{train.Accuracy(logits, labels)}, train.Greatest("accuracy")
+	}
+	phases = append(phases, pretrain.Fit(m, data.train, o))
 	fit, err := in.run(ctx, pretrain.NewProgram("sdae", phases...))
 	if err != nil {
 		return n, err

@@ -93,3 +93,22 @@ func TestRecipeMistakes(t *testing.T) {
 		}
 	}
 }
+
+// Stop keeps the epoch with the fewest errors on the validation rows: here a rate that is
+// far too high makes the last epoch worse than an earlier one.
+func TestStop(t *testing.T) {
+	c := classifier{Data: "basic", Rows: sizes{400, 100, 100}, Units: []int{32}, Pretrain: pretraining{Kind: "none"},
+		Tune: tuning{Epochs: 9, Rate: 0.5, Batch: 20, SGD: true, Momentum: 0.9}}
+	valid := func() float64 {
+		n, err := c.measure(t.Context(), &input{digits: few(500, 100)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n.also["valid"]
+	}
+	last := valid()
+	c.Tune.Stop = true
+	if best := valid(); !(best < last) {
+		t.Errorf("%v %% of the validation rows are wrong with Stop, %v without", best, last)
+	}
+}
