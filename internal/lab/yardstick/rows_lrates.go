@@ -12,7 +12,7 @@ var layered = layerRates{Net: pictureNet{"dense", []int{500}, 300}, Mask: 0.3, P
 // lrInitRow is rates from gradients, and by depth.
 func lrInitRow() Row {
 	return Row{Name: lrInit, Source: "one rate for all layers", Apart: true, Within: true, Metric: "test error, %, of the pretrained classifier with rates from gradients, p = 0.5", Differs: "See internal/lab/yardstick",
-		Cells: []Cell{{Seeds: 1, how: presetRates{layered, []float64{3e-4}}}}}
+		Cells: []Cell{{Seeds: 1, how: presetRates{layered, []float64{3e-4, 1e-3}}}}}
 }
 
 // lrSearchRow is rates that are searched for by folds.
