@@ -181,7 +181,7 @@ func TestOtherPretraining(t *testing.T) {
 func TestChooserOfOtherCounts(t *testing.T) {
 	o := smallOptions(t)
 	asked := 0
-	o.Arms = append(quickArms(), Arm{Name: "active", Way: fewlabels.FineTune{}, Choose: &Chooser{Name: "first", Choose: func(_ context.Context, _ *fewlabels.Learned, _, _ dataset.Source, n int, _ uint64) ([]int, error) {
+	o.Arms = append(quickArms(), Arm{Name: "active", Way: fewlabels.FineTune{}, Choose: &Chooser{Name: "first", Choose: func(_ context.Context, _ *fewlabels.Learned, _ *engine.Net, _, _ dataset.Source, n int, _ uint64) ([]int, error) {
 		asked++
 		return count(n), nil
 	}}})
