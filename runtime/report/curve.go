@@ -128,7 +128,7 @@ func newCurving(model func() Model, o CurveOptions) (*curving, error) {
 func (r *curving) open() (unlock func(), err error) {
 	if _, err := os.Stat(filepath.Join(r.o.Dir, "points", settingsName)); errors.Is(err, fs.ErrNotExist) {
 		for _, name := range []string{jsonName, csvName, pageName} {
-			if _, err := os.Lstat(filepath.Join(r.o.Dir, name)); err == nil {
+			if st, err := os.Lstat(filepath.Join(r.o.Dir, name)); err == nil && !st.IsDir() {
 				return nil, fmt.Errorf("report: %s is there and is of no label curve, so it is not written over: choose another folder", filepath.Join(r.o.Dir, name))
 			}
 		}
