@@ -16,8 +16,8 @@ import (
 	"github.com/lamina-ml/lamina/runtime/dataset"
 )
 
-// grid reads a picture of pictures: the grey value of a pixel of the one in a line and column.
-func grid(t *testing.T, path string, height, width int) (lines, cols int, at func(line, col, y, x int) int) {
+// decoded is the picture in a PNG file.
+func decoded(t *testing.T, path string) image.Image {
 	t.Helper()
 	f, err := os.Open(path)
 	if err != nil {
@@ -28,6 +28,13 @@ func grid(t *testing.T, path string, height, width int) (lines, cols int, at fun
 	if err != nil {
 		t.Fatal(err)
 	}
+	return img
+}
+
+// grid reads a picture of pictures: the grey value of a pixel of the one in a line and column.
+func grid(t *testing.T, path string, height, width int) (lines, cols int, at func(line, col, y, x int) int) {
+	t.Helper()
+	img := decoded(t, path)
 	const zoom = 3
 	size := img.Bounds().Size()
 	return (size.Y/zoom - 1) / (height + 1), (size.X/zoom - 1) / (width + 1), func(line, col, y, x int) int {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"image/png"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -60,15 +59,7 @@ func TestSyntheticPictures(t *testing.T) {
 // shownBy is what a PNG file shows.
 func shownBy(t *testing.T, path string) string {
 	t.Helper()
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	img, err := png.Decode(f)
-	if err != nil {
-		t.Fatal(err)
-	}
+	img := decoded(t, path)
 	var b strings.Builder
 	b.WriteString(img.Bounds().String())
 	for y := range img.Bounds().Dy() {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/lamina-ml/lamina/runtime/dataset"
-	"github.com/lamina-ml/lamina/runtime/evaluate"
 	"github.com/lamina-ml/lamina/runtime/fewlabels"
 	"github.com/lamina-ml/lamina/runtime/optim"
 	"github.com/lamina-ml/lamina/runtime/train"
@@ -89,12 +88,12 @@ func (n fewNet) task() (fewlabels.Task, error) {
 }
 
 // pretrain trains the encoder.
-func (f fewTask) pretrain(ctx context.Context, in *input) ([]train.From, error) {
+func (f fewTask) pretrain(ctx context.Context, in *input) (start, spent, error) {
 	t, err := f.Net.task()
 	if err != nil {
-		return nil, err
+		return start{}, spent{}, err
 	}
-	o := rising{f.Before.Epochs, 100, f.Before.Rate}.options(in)
+	var augment *dataset.Augmentation
 	rows, seen := dataset.Source(in.digits.Train), t.Input
 	switch f.Before.Name {
 	case "denoising":
@@ -103,23 +102,22 @@ func (f fewTask) pretrain(ctx context.Context, in *input) ([]train.From, error) 
 		rows = in.digits.Train.Views("x", "x", "seen")
 		a, err := dataset.ParseAugmentation(f.Before.Views)
 		if err != nil {
-			return nil, err
+			return start{}, spent{}, err
 		}
-		o.Augment = a.Of("seen")
+		augment = a.Of("seen")
 	default:
-		return nil, fmt.Errorf("yardstick: no pretraining is named %q", f.Before.Name)
+		return start{}, spent{}, fmt.Errorf("yardstick: no pretraining is named %q", f.Before.Name)
 	}
 	noisy := seen
 	if f.Before.Noise > 0 {
 		noisy = seen.Then(spec.MaskingNoise(f.Before.Noise))
 	}
 	restored := noisy.Then(t.Encoder, spec.Mirror("decoder", t.Encoder))
-	fit, err := train.Fit(ctx, spec.NewModel("before", spec.BinaryCrossEntropy(restored, t.Input)), rows, o)
-	if err != nil {
-		return nil, err
-	}
-	from, err := train.NetTensors(fit.Net(noisy.Then(t.Encoder)))
-	return []train.From{{Tensors: from, Pattern: "encoder"}}, err
+	return in.pretrain("pretraining", f.Before.Name, func(in *input) (*train.Result, error) {
+		o := rising{f.Before.Epochs, 100, f.Before.Rate}.options(in)
+		o.Augment = augment
+		return train.Fit(ctx, spec.NewModel("before", spec.BinaryCrossEntropy(restored, t.Input)), rows, o)
+	}, noisy.Then(t.Encoder), "encoder")
 }
 
 // way is how the labels are used, and the epochs that make the updates.
@@ -146,16 +144,10 @@ func (f fewTask) measure(ctx context.Context, in *input) (n numbers, err error) 
 	if f.Draws < 1 || len(f.Labels) == 0 || f.Batch < 1 {
 		return n, fmt.Errorf("yardstick: %d draws, labels %v, batches of %d", f.Draws, f.Labels, f.Batch)
 	}
-	var from []train.From
+	from := scratch
 	if f.Before.Name != "none" {
-		took, err := in.way("pretraining", func(in *input) (_ map[string]float64, err error) {
-			from, err = f.pretrain(ctx, in)
-			return nil, err
-		})
-		if err == nil && from == nil { // it was over in a run before this one
-			from, err = f.pretrain(ctx, in.of("pretraining"))
-		}
-		if err != nil {
+		var took spent
+		if from, took, err = f.pretrain(ctx, in); err != nil {
 			return n, err
 		}
 		n.add("pretraining ", took)
@@ -184,7 +176,7 @@ func (f fewTask) measure(ctx context.Context, in *input) (n numbers, err error) 
 }
 
 // draw is the error of one draw of labels.
-func (f fewTask) draw(ctx context.Context, in *input, labels int, from []train.From) (float64, error) {
+func (f fewTask) draw(ctx context.Context, in *input, labels int, from start) (float64, error) {
 	t, err := f.Net.task()
 	if err != nil {
 		return 0, err
@@ -196,7 +188,7 @@ func (f fewTask) draw(ctx context.Context, in *input, labels int, from []train.F
 	}
 	o := rising{epochs, f.Batch, f.Rate}.options(in)
 	o.Optimizer = optim.AdamW(f.Rate, f.Decay).Schedule(optim.Cosine(0))
-	o.InitFrom, o.Average = from, f.Average
+	o.InitFrom, o.Average = from.from, f.Average
 	if epochs > 50 {
 		o.Dir = "" // a checkpoint each epoch would take longer than the training
 	}
@@ -210,19 +202,5 @@ func (f fewTask) draw(ctx context.Context, in *input, labels int, from []train.F
 	if learned.Net == nil {
 		return 0, errors.New("yardstick: the way makes no net")
 	}
-	p, err := learned.Predict(ctx, in.digits.Test)
-	if err != nil {
-		return 0, err
-	}
-	got, err := evaluate.Predict(p, len(t.Classes))
-	if err != nil {
-		return 0, err
-	}
-	wrong := 0
-	for i, y := range in.digits.Test.I64("y") {
-		if int64(got[i]) != y {
-			wrong++
-		}
-	}
-	return 100 * float64(wrong) / float64(len(got)), nil
+	return errorRate(ctx, learned.Net, in.digits.Test)
 }

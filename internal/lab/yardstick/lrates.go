@@ -126,7 +126,7 @@ func (p presetRates) measure(ctx context.Context, in *input) (n numbers, err err
 				one[w.start] = errors
 			}
 			n.also[name+" error"], n.also[name+" half"] = spread(errors)
-			n.also[name+" more"], n.also[name+" more half"] = spread(less(errors, one[w.start]))
+			n.also[name+" more"], n.also[name+" more half"] = spread(differences(errors, one[w.start]))
 			n.also[name+" s"] = took.Seconds
 			for k, v := range took.Values {
 				if strings.HasPrefix(k, "factor ") {
@@ -182,14 +182,6 @@ func ofDraws(values map[string]float64, name string, draws int) (list []float64)
 	return list
 }
 
-// less is a less b, draw by draw.
-func less(a, b []float64) (d []float64) {
-	for i := range a {
-		d = append(d, a[i]-b[i])
-	}
-	return d
-}
-
 // searchedRates are rates by layer that are searched for by folds of each draw's labelled rows: the test error with what was found,
 // in per cent.
 type searchedRates struct {
@@ -229,7 +221,7 @@ func (r searchedRates) measure(ctx context.Context, in *input) (n numbers, err e
 	}
 	for _, w := range lrSearched {
 		n.also[w.name+" error"], n.also[w.name+" half"] = spread(of[w.name+" error"])
-		n.also[w.name+" more"], n.also[w.name+" more half"] = spread(less(of[w.name+" error"], of[uniformRates+" error"]))
+		n.also[w.name+" more"], n.also[w.name+" more half"] = spread(differences(of[w.name+" error"], of[uniformRates+" error"]))
 		if len(of[w.name+" folds"]) > 0 {
 			n.also[w.name+" folds"], n.also[w.name+" again"] = mean(of[w.name+" folds"]), mean(of[w.name+" again"])
 		}

@@ -49,12 +49,10 @@ func spread(values []float64) (middle, half float64) {
 	return mean(values), t * deviation(values) / math.Sqrt(float64(len(values)))
 }
 
-// differences are those of two lists, value by value, and how many are positive.
-func differences(a, b []float64) (d []float64, positive int) {
+// differences are those of two lists, value by value.
+func differences(a, b []float64) (d []float64) {
 	for i := range min(len(a), len(b)) {
-		if d = append(d, a[i]-b[i]); d[i] > 0 {
-			positive++
-		}
+		d = append(d, a[i]-b[i])
 	}
-	return d, positive
+	return d
 }

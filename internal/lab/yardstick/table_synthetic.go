@@ -23,7 +23,12 @@ func SyntheticTable(all map[string]Result) string {
 		if way == other {
 			return "", ""
 		}
-		d, positive := differences(drawsOf(x.Also, other), drawsOf(x.Also, way))
+		d, positive := differences(drawsOf(x.Also, other), drawsOf(x.Also, way)), 0
+		for _, v := range d {
+			if v > 0 {
+				positive++
+			}
+		}
 		m, half := spread(d)
 		return fmt.Sprintf("%.2f ± %.2f", m, half), fmt.Sprintf("%d of %d", positive, len(d))
 	}
