@@ -55,7 +55,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/lamina and bin/laminabench
-	$(GO) build -trimpath -ldflags '$(STAMPED)' -o bin/ ./cmd/...
+	$(GO) build -ldflags '$(STAMPED)' -o bin/ ./cmd/...
 
 release: ## build the static command for every platform, with checksums (PLATFORMS= RELEASE=out/release)
 	mkdir -p $(RELEASE)

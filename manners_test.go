@@ -7,11 +7,8 @@ import (
 	"go/token"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -118,30 +115,6 @@ func TestRacedTests(t *testing.T) {
 	for _, name := range strings.Fields(strings.ReplaceAll(string(m[1]), "\\\n", " ")) {
 		if !bytes.Contains(tests, []byte("\nfunc "+name+"(")) {
 			t.Errorf("the Makefile races %s, which is no test", name)
-		}
-	}
-}
-
-// Every platform that is promised must compile, without cgo, and the command must
-// link. A platform's standard library is not in the cache of a fresh machine, where
-// this takes minutes: foreign code, which is not run, is not optimized, and one
-// program is linked, not all.
-func TestCrossBuilds(t *testing.T) {
-	if testing.Short() {
-		t.Skip("cross builds take a while: run without -short")
-	}
-	for _, target := range []string{"linux/amd64", "linux/arm64", "darwin/arm64", "windows/amd64"} {
-		goos, arch, _ := strings.Cut(target, "/")
-		flags := []string{"-gcflags="}
-		if goos != runtime.GOOS || arch != runtime.GOARCH {
-			flags = []string{"-gcflags=all=-N -l", "-trimpath"} // as TestRelease, which finds it compiled
-		}
-		for _, args := range [][]string{slices.Concat([]string{"list", "-export"}, flags, []string{"./..."}), slices.Concat([]string{"build", "-o", os.DevNull}, flags, []string{"./cmd/lamina"})} {
-			c := exec.CommandContext(t.Context(), "go", args...)
-			c.Env = append(c.Environ(), "GOOS="+goos, "GOARCH="+arch, "CGO_ENABLED=0")
-			if out, err := c.CombinedOutput(); err != nil {
-				t.Errorf("%s: go %s: %v\n%s", target, args[0], err, out)
-			}
 		}
 	}
 }
