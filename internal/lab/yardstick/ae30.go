@@ -10,9 +10,9 @@ import (
 	"github.com/lamina-ml/lamina/spec"
 )
 
-// pretraining says how each layer of a stack is pretrained: autoencoders by Adam,
-// machines by CD-1, momentum 0.5 in the first five epochs and 0.9 after them, and a
-// weight decay of 0.0002.
+// pretraining says how each layer of a stack is pretrained: autoencoders by Adam or by
+// plain SGD, machines by CD-1 with a weight decay, and with momentum 0.5 in the first five
+// epochs and 0.9 after them unless SGD is set.
 type pretraining struct {
 	Kind     string  `json:"kind"`            // none, autoencoder, denoising or rbm
 	Noise    float64 `json:"noise,omitempty"` // masked share of a stage's input
@@ -21,6 +21,7 @@ type pretraining struct {
 	CodeRate float64 `json:"code_rate,omitempty"` // of the linear code layer
 	Decay    float64 `json:"decay,omitempty"`     // of the weights of machines
 	Batch    int     `json:"batch,omitempty"`
+	SGD      bool    `json:"sgd,omitempty"` // without momentum
 }
 
 // tuning says how a whole net is trained, by Adam, or by SGD if Momentum or Plain
@@ -39,7 +40,10 @@ type tuning struct {
 
 func (p pretraining) options(in *input) train.Options {
 	o := in.phase(optim.Adam(p.Rate).Schedule(optim.Cosine(0)), p.Epochs, p.Batch)
-	if p.Kind == "rbm" { // as Hinton and Salakhutdinov 2006
+	switch {
+	case p.SGD:
+		o.Optimizer = optim.SGD(p.Rate).Decay(p.Decay).Schedule(optim.Cosine(0))
+	case p.Kind == "rbm": // as Hinton and Salakhutdinov 2006
 		o.Optimizer = optim.SGD(p.Rate).Momentum(0.9).EarlyMomentum(0.5, 5).Decay(p.Decay).Schedule(optim.Cosine(0))
 	}
 	return o

@@ -47,6 +47,8 @@ func TestRecipes(t *testing.T) {
 		{"sdae/basic/DBN-3", classifier{"basic", rows, units, machine, quick}, 35},
 		{"sdae/rot/SDAE-3", classifier{"rot", rows, units, masked, quick}, 75},
 		{"sdae/bg-rand/SDAE-3", classifier{"bg-rand", rows, units, masked, quick}, 60},
+		{"sdae/bg-rand/SAE-3", classifier{"bg-rand", rows, units, pretraining{Kind: "autoencoder", SGD: true, Epochs: 4, Rate: 100, Batch: 20}, quick}, 60},
+		{"sdae/basic/DBN-3, plain", classifier{"basic", rows, units, pretraining{Kind: "rbm", SGD: true, Epochs: 4, Rate: 0.3, Batch: 20}, quick}, 35},
 		{"bengio2007/shallow-none", greedy{"none", units[:1], 300, shallow, shallow}, 18},
 		{"bengio2007/deep-supervised", greedy{"supervised", units, 300, sgd, sgd}, 35},
 		{"bengio2007/dbn", greedy{"rbm", units, 300, descent{Epochs: 4, Rate: 0.05, Batch: 20}, sgd}, 35},
