@@ -168,7 +168,7 @@ var asked = []struct {
 }
 
 // activeSeeds is how many runs a strategy has.
-const activeSeeds = 3
+const activeSeeds = 10
 
 // activeRow is the labels that are needed for 95 %.
 func activeRow() Row {
