@@ -75,9 +75,11 @@ func TestFewTasksTable(t *testing.T) {
 		all[r.Name] = r
 	}
 	put("scratch", 20, 22, 24)
+	put("scratch-augmented", 15, 17, 19)
 	put("views", 14, 15, 17)
 	got := FewTasksTable(all)
-	for _, want := range []string{"| from scratch | 22.00 ± 4.97 | 25.81 |", "| pretrained on moved views, augmented | 15.33 ± 3.79, above 13.5 | 13.47 |", "CAE | 15 |", "moved views, augmented: 6.67 ± 1.43 from 100 labels", "here, now"} {
+	for _, want := range []string{"| from scratch | 22.00 ± 4.97 | 25.81 |", "| pretrained on moved views, augmented | 15.33 ± 3.79, above 13.5 | 13.47 |", "CAE | 15 |", "from scratch, over the same draws:\n\n- from scratch, augmented: 5.00 ± 0.00 from 100 labels\n- pretrained on moved views, augmented: 6.67 ± 1.43 from 100 labels",
+		"from scratch, augmented, over the same draws:\n\n- pretrained on moved views, augmented: 1.67 ± 1.43 from 100 labels\n", "here, now"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the table lacks %q:\n%s", want, got)
 		}
