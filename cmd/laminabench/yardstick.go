@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 
 type yardstickFlags struct {
 	data, datasets, results, work, table string
+	within                               time.Duration
 	workers                              int
 	json, again, quiet                   bool
 }
@@ -34,7 +36,10 @@ published one. Without NAME it lists the rows and their cells.
 
 With --results a cell that was measured before, with the same settings on the
 same data, is not measured again. With --work a run that was interrupted or
-killed goes on in the middle of a training.`,
+killed goes on in the middle of a training.
+
+With --within a cell that took longer last time than is left is not measured; its
+hours and its command are printed.`,
 		Example: `  laminabench yardstick pca30 --json
   laminabench yardstick sdae/rot/SDAE-3 --data DIR --work out/yardstick
   laminabench yardstick keras-tied --results testdata/yardsticks --again
@@ -49,6 +54,7 @@ killed goes on in the middle of a training.`,
 	c.Flags().IntVar(&f.workers, "workers", 0, "goroutines; 0 is one a core")
 	c.Flags().BoolVar(&f.json, "json", false, "print the results as JSON: an object, or an array for several cells")
 	c.Flags().BoolVar(&f.again, "again", false, "measure also what has a result")
+	c.Flags().DurationVar(&f.within, "within", 0, "time for all cells, such as 60m; 0 has no end")
 	c.Flags().BoolVar(&f.quiet, "quiet", false, "no progress line")
 	return c
 }
@@ -60,6 +66,8 @@ func runYardstick(c *cobra.Command, f yardstickFlags, args []string) error {
 		return fmt.Errorf("--table writes the table of all results: leave %s out", strings.Join(args, " "))
 	case f.table != "":
 		return yardstickTable(f)
+	case f.within < 0:
+		return fmt.Errorf("--within is a time such as 60m, got %v", f.within)
 	case len(args) == 0:
 		return listYardsticks(out, f.json)
 	}
@@ -96,6 +104,14 @@ func runYardstick(c *cobra.Command, f yardstickFlags, args []string) error {
 		skipped++
 		fmt.Fprintf(c.ErrOrStderr(), "%s is skipped: %v\n", cell, why)
 	}
+	o.Within = f.within
+	o.Later = func(cell string, about time.Duration) {
+		took := "it is not known how long it takes"
+		if about > 0 {
+			took = fmt.Sprintf("it takes about %.1f hours", about.Hours())
+		}
+		fmt.Fprintf(c.ErrOrStderr(), "%s is left for later: %s: %s\n", cell, took, f.command(cell))
+	}
 	if !f.quiet {
 		o.Progress = train.BarTo(c.ErrOrStderr())
 	}
@@ -120,6 +136,20 @@ func runYardstick(c *cobra.Command, f yardstickFlags, args []string) error {
 		x = list[0]
 	}
 	return command.PrintJSON(out, x)
+}
+
+// command is what measures a cell with the same folders.
+func (f yardstickFlags) command(cell string) string {
+	s := "laminabench yardstick " + cell
+	for _, o := range []struct{ name, value string }{{"data", f.data}, {"datasets", f.datasets}, {"results", f.results}, {"work", f.work}} {
+		if o.value != "" {
+			s += " --" + o.name + " " + strconv.Quote(o.value)
+		}
+	}
+	if f.again {
+		s += " --again"
+	}
+	return s
 }
 
 func printYardstick(out io.Writer, r yardstick.Result, kept bool) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -144,9 +145,24 @@ func TestYardstickMistakes(t *testing.T) {
 	if r.Status != 0 || !strings.Contains(r.Stdout, "sdae/rot/SDAE-3") {
 		t.Errorf("the list: %+v", r)
 	}
+	commandtest.WantError(t, laminabench(t, nil, "yardstick", "pca30", "--within", "-1m"), "--within is a time such as 60m, got -1m0s")
 	commandtest.WantError(t, laminabench(t, nil, "yardstick", "frob"), "frob", "pca30", "all")
 	commandtest.WantError(t, laminabench(t, nil, "yardstick", "sdae/rot/SDAE-3"), "62000", "full MNIST")
 	commandtest.WantError(t, laminabench(t, nil, "yardstick", "pca30", "--table", "x"), "pca30")
 	commandtest.WantError(t, laminabench(t, nil, "yardstick", "--table", "x"), "--results")
 	commandtest.WantError(t, laminabench(t, nil, "yardstick", "pca30", "--data", filepath.Join(t.TempDir(), "nowhere")), "nowhere")
+}
+
+// What --within leaves for later is told with its hours and its command.
+func TestYardstickWithin(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "ae30.json"), []byte(`[{"name": "ae30/rbm", "value": 2, "seeds": 2, "wall_s": 3600, "settings": {}}]`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := laminabench(t, nil, "yardstick", "ae30/rbm", "ae30/direct", "--within", "1ns", "--results", dir)
+	want := "ae30/rbm is left for later: it takes about 2.0 hours: laminabench yardstick ae30/rbm --results " + strconv.Quote(dir) + "\n" +
+		"ae30/direct is left for later: it is not known how long it takes: laminabench yardstick ae30/direct --results " + strconv.Quote(dir) + "\n"
+	if r.Status != 0 || r.Stderr != want {
+		t.Errorf("status %d, printed\n%s\nwant\n%s", r.Status, r.Stderr, want)
+	}
 }

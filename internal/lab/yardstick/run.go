@@ -28,10 +28,12 @@ type Options struct {
 	Results  string         // folder where results are kept and found; "" keeps none
 	Work     string         // folder of trainings under way; "" keeps none
 	Again    bool           // run also the cells that have a result
+	Within   time.Duration  // leave cells for later that would take longer, as far as their kept results tell; 0 leaves none
 	Workers  int            // goroutines; GOMAXPROCS
 	Progress train.Progress // of trainings; nil is silent
 	Report   func(r Result, kept bool)
-	Skipped  func(cell string, why error) // is told of cells whose data set or peer is absent, which give no result
+	Skipped  func(cell string, why error)           // is told of cells whose data set or peer is absent, which give no result
+	Later    func(cell string, about time.Duration) // and of those left for later, with what they took last time, 0 if that is not known
 }
 
 // Run measures cells, one after the other, and returns a result for each. With
@@ -40,7 +42,7 @@ type Options struct {
 // was interrupted or killed goes on in the middle of a training; what a cell left
 // there is removed when its result is written, or without Results when all cells are
 // measured. A cell named twice is measured once. A cell whose data set or peer is absent
-// is skipped.
+// is skipped, and so is one that Within has no time for.
 //
 // Errors: those of the trainings, with the cell; a folder that cannot be read or
 // written; train.ErrInterrupted, wrapped.
@@ -64,6 +66,7 @@ func Run(ctx context.Context, cells []Cell, o Options) ([]Result, error) {
 	}
 	var list []Result
 	var left []string
+	begin := time.Now()
 	seen, read := map[string]bool{}, map[string]rows{}
 	for _, c := range cells {
 		if seen[c.Name] {
@@ -83,7 +86,15 @@ func Run(ctx context.Context, cells []Cell, o Options) ([]Result, error) {
 		o := o
 		o.Digits, o.Data = data.split, data.name
 		r, kept := known[c.Name]
-		if kept = kept && !o.Again && r.same(c, o.Data); !kept {
+		about := time.Duration(float64(r.Seeds) * r.WallS * float64(time.Second))
+		kept = kept && !o.Again && r.same(c, o.Data)
+		if !kept && o.Within > 0 && time.Since(begin)+about >= o.Within {
+			if o.Later != nil {
+				o.Later(c.Name, about)
+			}
+			continue
+		}
+		if !kept {
 			folder := o.folder(c)
 			r, err = measure(ctx, c, o, folder)
 			if errors.Is(err, ErrAbsent) { // a peer

@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/train"
@@ -125,6 +126,30 @@ func TestRunLosesNothing(t *testing.T) {
 		t.Errorf("%d runs, %v: %v", runs, list, err)
 	}
 	there(0)
+}
+
+// Within leaves what took longer for later, and says how long that was; what is kept takes no time.
+func TestRunWithin(t *testing.T) {
+	dir, runs := t.TempDir(), 0
+	old := `[{"name": "ae30/rbm", "value": 2, "seeds": 3, "wall_s": 1200, "settings": {}, "data": "rows"}]`
+	if err := os.WriteFile(filepath.Join(dir, "ae30.json"), []byte(old), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cells := []Cell{{Name: "ae30/rbm", Seeds: 3, how: fixed{2, &runs}}, {Name: "pca30", Seeds: 1, how: fixed{2, &runs}}}
+	later := map[string]time.Duration{}
+	o := Options{Digits: &dataset.Split{}, Data: "rows", Results: dir, Within: time.Hour,
+		Later: func(cell string, about time.Duration) { later[cell] = about }}
+	if list, err := Run(t.Context(), cells, o); err != nil || len(list) != 1 || list[0].Name != "pca30" || runs != 1 || len(later) != 1 || later["ae30/rbm"] != time.Hour {
+		t.Errorf("%d runs, later %v, %v: %v", runs, later, list, err)
+	}
+	o.Within, o.Again, runs = 61*time.Minute, true, 0
+	if list, err := Run(t.Context(), cells, o); err != nil || len(list) != 2 || runs != 4 {
+		t.Errorf("%d runs of 4, %v: %v", runs, list, err)
+	}
+	o.Within, o.Again, runs = time.Nanosecond, false, 0
+	if list, err := Run(t.Context(), cells, o); err != nil || len(list) != 2 || runs != 0 {
+		t.Errorf("%d runs of what is kept, %v: %v", runs, list, err)
+	}
 }
 
 // A kept result is compared with what is published and aimed at now.
