@@ -1,21 +1,19 @@
 package main
 
 import (
-	"context"
+	"cmp"
 	"flag"
 	"fmt"
 	"os"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/lamina-ml/lamina/export/bundle"
 	"github.com/lamina-ml/lamina/export/verify/ort"
 	"github.com/lamina-ml/lamina/internal/command"
-	"github.com/lamina-ml/lamina/runtime/dataset"
-	"github.com/lamina-ml/lamina/runtime/dataset/parquet"
+	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/runtime/report"
+	"github.com/lamina-ml/lamina/spec"
 )
 
 type curveFlags struct {
@@ -80,22 +78,51 @@ func reportCurve(c *cobra.Command, f curveFlags) error {
 		return fmt.Errorf("which rows? give --data FILE")
 	case f.curve.Out == "":
 		return fmt.Errorf("where to? give --out DIR")
-	case f.curve.Price < 0:
-		return fmt.Errorf("--label-price must be zero or positive, got %v", f.curve.Price)
 	case f.model != "" && f.bundle != "":
 		return fmt.Errorf("--model and --bundle: give one of them")
+	case f.output != "" && f.bundle == "":
+		return fmt.Errorf("--output is one of --bundle, which is not given")
+	case f.testLabels != "" && f.test == "":
+		return fmt.Errorf("--test-labels are of --test, which is not given")
+	case f.bundle != "" && f.curve.Pretrain == "none":
+		return fmt.Errorf("--pretrain none: then there is nothing of --bundle to measure")
 	}
-	rows, err := f.rows(c.Context(), f.data, f.labels, nil)
+	f.curve.Others = map[string]string{"Rows": "data", "Test": "test", "Group": "groups"}
+	if _, err := f.curve.Options(report.CurveOptions{}); err != nil {
+		return err
+	}
+	var text []byte
+	var net *engine.Net
+	var taker curveTaker
+	switch {
+	case f.model != "":
+		var err error
+		if text, err = os.ReadFile(f.model); err != nil {
+			return fmt.Errorf("--model: %w", err)
+		}
+		if p, err := spec.Parse(string(text)); err == nil { // what is wrong is told below
+			if g, _, err := spec.GraphOf("task", p.Tap("logits")); err == nil {
+				taker.inputs = g.Inputs
+			}
+		}
+	case f.bundle != "":
+		b, err := bundle.Load(c.Context(), f.bundle)
+		if err != nil {
+			return fmt.Errorf("--bundle: %w", err)
+		}
+		net = b.Net
+		taker = curveTaker{net.Inputs(), net.Record().Schema}
+	}
+	rows, err := f.rows(c.Context(), f.data, f.labels, taker, nil)
 	if err != nil {
 		return fmt.Errorf("--data: %w", err)
 	}
-	o := report.CurveOptions{Rows: rows.src, Test: rows.test, Group: rows.group, Runtime: ort.Runtime(), Needs: ort.Check}
+	o := report.CurveOptions{Rows: rows.src, Group: rows.group, Runtime: ort.Runtime(), Needs: ort.Check}
+	if rows.test != nil {
+		o.Test = rows.test
+	}
 	if f.test != "" {
-		test := f.labels
-		if f.testLabels != "" {
-			test = f.testLabels
-		}
-		t, err := f.rows(c.Context(), f.test, test, rows)
+		t, err := f.rows(c.Context(), f.test, cmp.Or(f.testLabels, f.labels), taker, rows)
 		if err != nil {
 			return fmt.Errorf("--test: %w", err)
 		}
@@ -104,193 +131,19 @@ func reportCurve(c *cobra.Command, f curveFlags) error {
 	var model func() report.Model
 	switch {
 	case f.model != "":
-		text, err := os.ReadFile(f.model)
-		if err != nil {
-			return fmt.Errorf("--model: %w", err)
-		}
 		if model, err = report.TextModel(string(text), rows.label, rows.classes); err != nil {
 			return fmt.Errorf("--model %s: %w", f.model, err)
 		}
 	case f.bundle != "":
-		b, err := bundle.Load(c.Context(), f.bundle)
-		if err != nil {
-			return fmt.Errorf("--bundle: %w", err)
-		}
-		if model, err = report.BundleModel(b.Net, f.output, rows.label, rows.classes); err != nil {
+		if model, err = report.BundleModel(net, f.output, rows.label, rows.classes); err != nil {
 			return fmt.Errorf("--bundle %s: %w", f.bundle, err)
 		}
-		o.Arms = report.BundleArms(model())
-		f.curve.Pretrain = "all"
 	default:
 		if model, err = report.DefaultModel(rows.src, rows.label, rows.classes, rows.group); err != nil {
-			return err
+			return fmt.Errorf("--data: %w", err)
 		}
 		fmt.Fprintf(c.OutOrStdout(), "%s\n\n", model().Text)
 	}
 	o.Progress = func(p report.CurveProgress) { fmt.Fprintln(c.ErrOrStderr(), p) }
 	return f.curve.Run(c.Context(), c.OutOrStdout(), model, o)
-}
-
-// curveRows are rows with labels.
-type curveRows struct {
-	src, test    dataset.Source
-	schema       *dataset.Schema
-	label, group string
-	classes      []string
-}
-
-// rows reads rows. Those to measure on are read as the others were.
-func (f curveFlags) rows(ctx context.Context, path, labels string, like *curveRows) (*curveRows, error) {
-	if st, err := os.Stat(path); err == nil && st.IsDir() {
-		return f.folder(path, like)
-	}
-	if _, ok := ofTable([]string{path}, nil); ok {
-		return f.table(ctx, path, labels, like)
-	}
-	if labels == "" {
-		labels = "y"
-	}
-	t, err := readFile(path, "x", "")
-	if err != nil {
-		return nil, absent(path, err)
-	}
-	r := &curveRows{label: labels, group: f.groups}
-	names := columnNames(t)
-	for _, name := range []string{labels, f.groups} {
-		if name != "" && !slices.Contains(names, name) {
-			return nil, fmt.Errorf("%s has no column %q; it has %s", command.Clean(path), command.Clean(name), strings.Join(names, ", "))
-		}
-	}
-	for _, col := range t.Columns() { // labels of bytes, and pixels in integers
-		switch {
-		case col.Name == labels && col.DType != dataset.I64:
-			if t, err = wholeLabels(t, labels); err != nil {
-				return nil, err
-			}
-		case col.Name != labels && col.Name != f.groups && col.DType == dataset.I64 && len(col.Shape) > 0:
-			t = t.Bytes(col.Name)
-		}
-	}
-	if err := t.Err(); err != nil {
-		return nil, err
-	}
-	r.src = t
-	if like != nil {
-		r.classes = like.classes
-		return r, nil
-	}
-	most := int64(-1)
-	for _, y := range t.I64(labels) {
-		most = max(most, y)
-	}
-	if most < 1 || most > 4095 {
-		return nil, fmt.Errorf("%s: the labels %q must be classes from 0 to at most 4,095, two or more; the greatest is %d", command.Clean(path), labels, most)
-	}
-	for k := range most + 1 {
-		r.classes = append(r.classes, fmt.Sprint(k))
-	}
-	return r, nil
-}
-
-// wholeLabels makes a column of labels integers.
-func wholeLabels(t *dataset.Table, labels string) (*dataset.Table, error) {
-	truth, err := only(t, labels)
-	if err != nil {
-		return nil, err
-	}
-	e := evaluated{truth: truth}
-	y, ok := e.whole()
-	if !ok || e.width() != 1 {
-		return nil, fmt.Errorf("column %q has other numbers than one class a row", labels)
-	}
-	d := dataset.Data{Column: dataset.Column{Name: labels, DType: dataset.I64}}
-	for _, k := range y {
-		d.I64 = append(d.I64, int64(k))
-	}
-	with, err := dataset.NewTable(d)
-	if err != nil {
-		return nil, err
-	}
-	return t.Without(labels).Join(with), nil
-}
-
-// folder reads pictures.
-func (f curveFlags) folder(path string, like *curveRows) (*curveRows, error) {
-	if holdsMNIST(path) {
-		s, err := dataset.MNIST(path)
-		if err != nil {
-			return nil, err
-		}
-		r := &curveRows{src: s.Train, test: s.Test, label: "y"}
-		for k := range 10 {
-			r.classes = append(r.classes, fmt.Sprint(k))
-		}
-		return r, nil
-	}
-	o := dataset.ImageOptions{Bytes: true}
-	if f.size != "" {
-		if _, err := fmt.Sscanf(f.size+"\n", "%dx%d\n", &o.Height, &o.Width); err != nil {
-			return nil, fmt.Errorf("--size must be a height and a width, such as 64x64, got %q", f.size)
-		}
-	}
-	p, err := dataset.Images(path, o)
-	if err != nil {
-		return nil, err
-	}
-	if like != nil && !slices.Equal(p.Classes(), like.classes) {
-		return nil, fmt.Errorf("%s has the classes %s, and the other rows have %s", command.Clean(path), strings.Join(p.Classes(), ", "), strings.Join(like.classes, ", "))
-	}
-	t, err := dataset.Collect(p)
-	return &curveRows{src: t, label: "y", classes: p.Classes()}, err
-}
-
-// table reads a file by its schema.
-func (f curveFlags) table(ctx context.Context, path, labels string, like *curveRows) (*curveRows, error) {
-	r := &curveRows{label: "y"}
-	if f.groups != "" {
-		r.group = "group"
-	}
-	switch {
-	case like != nil:
-		r.schema = like.schema.Clone()
-		for i := range r.schema.Fields {
-			if r.schema.Fields[i].Kind == dataset.Label && labels != "" {
-				r.schema.Fields[i].Name = labels
-			}
-		}
-	case f.schema != "":
-		var err error
-		if r.schema, err = dataset.ReadSchema(f.schema); err != nil {
-			return nil, fmt.Errorf("--schema: %w", err)
-		}
-	default:
-		if labels == "" {
-			return nil, fmt.Errorf("what is true of the rows? give --labels FIELD")
-		}
-		options := []dataset.InferOption{dataset.Label.Of(labels)}
-		if f.groups != "" {
-			options = append(options, dataset.Group.Of(f.groups))
-		}
-		var err error
-		if extension(path) == ".parquet" {
-			r.schema, err = dataset.InferRecords(ctx, parquet.Records(path), options...)
-		} else {
-			r.schema, err = dataset.Infer(ctx, path, options...)
-		}
-		if err != nil {
-			return nil, absent(path, err)
-		}
-	}
-	if r.classes = r.schema.Classes(); len(r.classes) < 2 {
-		return nil, fmt.Errorf("%s: the label must have two values or more, and has %d", command.Clean(path), len(r.classes))
-	}
-	t, err := bySchema(ctx, r.schema, path)
-	if err != nil {
-		return nil, absent(path, err)
-	}
-	if r.group != "" && !slices.Contains(columnNames(t), r.group) {
-		return nil, fmt.Errorf("--groups %s: the schema has no field of groups", command.Clean(f.groups))
-	}
-	r.src = t
-	return r, nil
 }

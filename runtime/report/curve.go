@@ -110,6 +110,19 @@ func newCurving(model func() Model, o CurveOptions) (*curving, error) {
 	if err := t.Logits.Err(); err != nil {
 		return nil, err
 	}
+	if err := r.first.takes("Rows", o.Rows); err != nil {
+		return nil, err
+	}
+	if o.Test != nil {
+		if err := r.first.takes("Test", o.Test); err != nil {
+			return nil, err
+		}
+	}
+	for _, p := range r.first.Pretrain {
+		if p.Before {
+			r.notes = append(r.notes, fmt.Sprintf("%q was done before this curve: whether it had seen rows that are measured on is not known here.", p.Name))
+		}
+	}
 	if len(o.Arms) == 0 {
 		o.Arms = DefaultArms(r.first, !o.Unseen, o.Choosers...)
 		if _, err := r.first.raw(o.Rows); err != nil { // what cannot be flat has no such controls
@@ -126,52 +139,64 @@ func newCurving(model func() Model, o CurveOptions) (*curving, error) {
 
 // open takes the folder, so that what cannot be written is known before anything trains.
 func (r *curving) open() (unlock func(), err error) {
+	inDir := func(err error) error { return &OptionError{"Dir", err} }
 	if _, err := os.Stat(filepath.Join(r.o.Dir, "points", settingsName)); errors.Is(err, fs.ErrNotExist) {
 		for _, name := range []string{jsonName, csvName, pageName} {
 			if st, err := os.Lstat(filepath.Join(r.o.Dir, name)); err == nil && !st.IsDir() {
-				return nil, fmt.Errorf("report: %s is there and is of no label curve, so it is not written over: choose another folder", filepath.Join(r.o.Dir, name))
+				return nil, inDir(fmt.Errorf("%s is there and is of no label curve, so it is not written over: choose another folder", filepath.Join(r.o.Dir, name)))
 			}
 		}
 	}
 	for _, dir := range []string{"points", "draws"} {
 		if err := os.MkdirAll(filepath.Join(r.o.Dir, dir), 0o777); err != nil {
-			return nil, fmt.Errorf("report: %w", err)
+			return nil, inDir(err)
 		}
 	}
 	give, err := atomicfile.Lock(filepath.Join(r.o.Dir, "points", "lock"))
 	switch {
 	case errors.Is(err, atomicfile.ErrLocked):
-		return nil, fmt.Errorf("report: %s: another process measures a curve there", r.o.Dir)
+		return nil, inDir(fmt.Errorf("%s: another process measures a curve there", r.o.Dir))
 	case errors.Is(err, errors.ErrUnsupported):
 		give = func() error { return nil }
 	case err != nil:
-		return nil, fmt.Errorf("report: %w", err)
+		return nil, inDir(err)
 	}
-	targets := []string{filepath.Join(r.o.Dir, pageName), filepath.Join(r.o.Dir, "draws", "x")}
-	if r.o.Ship != "" {
-		targets = append(targets, filepath.Clean(r.o.Ship))
-		if err := bundle.MayWrite(r.o.Ship); err != nil {
-			give()
-			return nil, fmt.Errorf("report: Ship: %w", err)
-		}
-		if r.o.Needs != nil {
-			if err := r.o.Needs(); err != nil {
-				give()
-				return nil, fmt.Errorf("report: what ships is to be proved: %w", err)
-			}
-		}
-	}
-	for _, path := range targets {
-		if err := atomicfile.Try(path); err != nil {
-			give()
-			return nil, fmt.Errorf("report: %w", err)
-		}
-		if st, err := os.Lstat(path); err == nil && st.IsDir() && path != r.o.Ship && filepath.Base(path) == pageName {
-			give()
-			return nil, fmt.Errorf("report: %s is a folder, and is where the page goes", path)
-		}
+	if err := r.writable(); err != nil {
+		give()
+		return nil, err
 	}
 	return func() { give() }, nil
+}
+
+// writable tries what is written at the end.
+func (r *curving) writable() error {
+	for _, name := range []string{jsonName, csvName, pageName} {
+		path := filepath.Join(r.o.Dir, name)
+		if st, err := os.Lstat(path); err == nil && st.IsDir() {
+			return &OptionError{"Dir", fmt.Errorf("%s is a folder, and is where a file of the report goes", path)}
+		}
+		if err := atomicfile.Try(path); err != nil {
+			return &OptionError{"Dir", err}
+		}
+	}
+	if err := atomicfile.Try(filepath.Join(r.o.Dir, "draws", "x")); err != nil {
+		return &OptionError{"Dir", err}
+	}
+	if r.o.Ship == "" {
+		return nil
+	}
+	if err := bundle.MayWrite(r.o.Ship); err != nil {
+		return &OptionError{"Ship", err}
+	}
+	if r.o.Needs != nil {
+		if err := r.o.Needs(); err != nil {
+			return fmt.Errorf("report: what ships is to be proved: %w", err)
+		}
+	}
+	if err := atomicfile.Try(filepath.Clean(r.o.Ship)); err != nil {
+		return &OptionError{"Ship", err}
+	}
+	return nil
 }
 
 // prepare hashes and divides the rows, and writes the draws.
@@ -318,6 +343,11 @@ func (r *curving) point(ctx context.Context, c *cell, a Arm, labelled []int, nex
 		return nil, err
 	}
 	p.score(r.classes, predicted, c.y, c.groups)
+	if r.classes == 2 {
+		if err := p.rank(scores, c.y); err != nil {
+			return nil, err
+		}
+	}
 	p.Seconds = time.Since(began).Seconds()
 	if learned.Result != nil {
 		p.Memory = learned.Result.Last().Memory

@@ -18,8 +18,8 @@ import (
 func ByStrategy(s active.Strategy) Chooser {
 	return Chooser{Name: s.Name(), Choose: func(ctx context.Context, learned *fewlabels.Learned, code *engine.Net, labelled, rest dataset.Source, n int, seed uint64) ([]int, error) {
 		needs := s.Needs()
-		if needs.Members > 1 {
-			return nil, fmt.Errorf("it needs %d classifiers, and a curve trains one: take one of margin, entropy, coreset and random", needs.Members)
+		if err := enough(s); err != nil {
+			return nil, err
 		}
 		p := &active.Pool{Rows: rest.Len(), Seed: seed}
 		var err error
@@ -53,6 +53,14 @@ func ByStrategy(s active.Strategy) Chooser {
 	}}
 }
 
+// enough returns an error for a strategy that one classifier is not enough for.
+func enough(s active.Strategy) error {
+	if n := s.Needs().Members; n > 1 {
+		return fmt.Errorf("it needs %d classifiers, and a curve trains one: take one of margin, entropy, coreset and random", n)
+	}
+	return nil
+}
+
 // choosersOf reads names of strategies with commas between; none for "none".
 func choosersOf(names string) (list []Chooser, err error) {
 	if names == "" || names == "none" {
@@ -62,6 +70,9 @@ func choosersOf(names string) (list []Chooser, err error) {
 		s, err := active.Parse(strings.TrimSpace(name))
 		if err != nil {
 			return nil, err
+		}
+		if err := enough(s); err != nil {
+			return nil, fmt.Errorf("%s: %w", s.Name(), err)
 		}
 		list = append(list, ByStrategy(s))
 	}

@@ -1,14 +1,12 @@
 package report
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/runtime/dataset"
-	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/runtime/fewlabels"
 	"github.com/lamina-ml/lamina/spec"
 )
@@ -216,54 +214,6 @@ func TextModel(text, label string, classes []string) (func() Model, error) {
 		return nil, fmt.Errorf("report: logits of the text form are %s, and there are %d classes", n, len(classes))
 	}
 	return func() Model { m, _ := declare(); return m }, nil
-}
-
-// BundleModel returns the model of a trained function, such as a bundle's, whose output, f32[N n],
-// is the code; "" is the only one. Its pretraining is named bundle and has been done.
-// Nobody knows whether that saw the rows that are measured on.
-//
-// Errors: a record without the text of the function; no such output.
-func BundleModel(net *engine.Net, output, label string, classes []string) (func() Model, error) {
-	text := net.Record().Ships
-	if text == "" {
-		return nil, errors.New("report: the bundle's record lacks the text form of its function, of which a net is to be made")
-	}
-	declare := func() (Model, error) {
-		values, err := new(spec.Parser).Values(text)
-		if err != nil {
-			return Model{}, err
-		}
-		outputs := net.Outputs()
-		at := slices.IndexFunc(outputs, func(v *ir.Value) bool { return v.Name == output || output == "" && len(outputs) == 1 })
-		if at < 0 || at >= len(values) {
-			var names []string
-			for _, v := range outputs {
-				names = append(names, v.Name)
-			}
-			return Model{}, fmt.Errorf("report: which output of the bundle is the code? it has %s, and %q was named", strings.Join(names, ", "), output)
-		}
-		code := values[at]
-		if typ := code.Type(); typ.DType != ir.F32 || typ.Rank() < 2 || typ.Shape[1:].Symbolic() {
-			return Model{}, fmt.Errorf("report: the code must be f32[N n], and output %q is %s", outputs[at].Name, typ)
-		}
-		if code.Type().Rank() > 2 {
-			code = code.Then(spec.Flatten())
-		}
-		m := Model{Text: text, Pretrain: []Pretraining{Given("bundle", net)},
-			Task: fewlabels.Task{Input: code, Code: code, Logits: code.Then(spec.Dense(len(classes)).Named("fewlabels")), Label: label, Classes: classes}}
-		return m, m.Task.Logits.Err()
-	}
-	if _, err := declare(); err != nil {
-		return nil, err
-	}
-	return func() Model { m, _ := declare(); return m }, nil
-}
-
-// BundleArms returns the curves of a [BundleModel]: the default ones, a linear probe and the
-// nearest neighbours of its codes, which change nothing of it.
-func BundleArms(m Model) []Arm {
-	arms := DefaultArms(m, false)
-	return append(arms, Arm{Name: "bundle, linear probe", Way: fewlabels.Probe{}, Pretrain: "bundle"}, Arm{Name: "bundle, neighbours", Way: fewlabels.Neighbours{}, Pretrain: "bundle"})
 }
 
 // WithPretrainings returns the model with the pretrainings of these names, in that order; the

@@ -36,13 +36,13 @@ func (r *curving) design() error {
 	o := &r.o
 	y, err := r.rows.I64(r.label)
 	if err != nil {
-		return fmt.Errorf("report: the rows: %w", err)
+		return wrongOption("Rows", "%w", err)
 	}
 	of := make([]int, r.classes)
 	var labelled []int
 	for i, k := range y {
 		if k >= int64(r.classes) {
-			return fmt.Errorf("report: %s is the label %d, but the task has %d classes", dataset.Place(o.Rows, i, r.label), k, r.classes)
+			return wrongOption("Rows", "%s is the label %d, but the task has %d classes", dataset.Place(o.Rows, i, r.label), k, r.classes)
 		}
 		if k >= 0 {
 			of[k]++
@@ -51,13 +51,13 @@ func (r *curving) design() error {
 	}
 	for k, n := range of {
 		if n < 2 {
-			return fmt.Errorf("report: class %q has %d rows with a label; each class needs two or more to draw from and to measure on", r.names[k], n)
+			return wrongOption("Rows", "class %q has %s with a label; each needs two or more to draw from and to measure on: leave the class out, or put it together with another", r.names[k], counted(n, "row"))
 		}
 	}
 	r.y, r.labelled = y, labelled
 	if o.Group != "" {
 		if r.groups, err = r.rows.I64(o.Group); err != nil {
-			return fmt.Errorf("report: groups: %w", err)
+			return wrongOption("Group", "%w", err)
 		}
 	}
 	key := random.New(o.Seed).DeriveString("label curve")
@@ -73,27 +73,27 @@ func (r *curving) byTest(seed func(draw, fold int) uint64) error {
 	test := dataset.All(r.o.Test)
 	y, err := test.I64(r.label)
 	if err != nil {
-		return fmt.Errorf("report: the test rows: %w", err)
+		return wrongOption("Test", "%w", err)
 	}
 	c := cell{pool: r.rows, poolRows: count(len(r.y))}
 	for i, k := range y {
 		if k >= int64(r.classes) {
-			return fmt.Errorf("report: test rows: %s is the label %d, but the task has %d classes", dataset.Place(r.o.Test, i, r.label), k, r.classes)
+			return wrongOption("Test", "%s is the label %d, but the task has %d classes", dataset.Place(r.o.Test, i, r.label), k, r.classes)
 		}
 		if k >= 0 {
 			c.testRows, c.y = append(c.testRows, i), append(c.y, k)
 		}
 	}
 	if len(c.y) == 0 {
-		return fmt.Errorf("report: none of the %d test rows has a label in column %q", len(y), r.label)
+		return wrongOption("Test", "none of the %d test rows has a label in column %q", len(y), r.label)
 	}
 	c.test, c.groups = test.Select(c.testRows), c.y
 	if r.o.Group != "" {
 		if err := dataset.Disjoint(r.o.Group, r.o.Rows, r.o.Test); err != nil {
-			return fmt.Errorf("report: labels leak: a group is on both sides: %w", err)
+			return wrongOption("Group", "labels leak: a group is on both sides: %w", err)
 		}
 		if c.groups, err = c.test.I64(r.o.Group); err != nil {
-			return fmt.Errorf("report: groups of the test rows: %w", err)
+			return wrongOption("Group", "the test rows: %w", err)
 		}
 	}
 	for d := 1; d <= r.o.Draws; d++ {
@@ -108,6 +108,9 @@ func (r *curving) byTest(seed func(draw, fold int) uint64) error {
 func (r *curving) byFolds(seed func(draw, fold int) uint64, rarest int) error {
 	if r.o.Folds == 0 {
 		r.o.Folds = min(5, rarest)
+		if r.groups != nil {
+			r.o.Folds = min(r.o.Folds, max(2, len(slices.Compact(slices.Sorted(slices.Values(r.groups))))))
+		}
 	}
 	y, groups := r.y, r.groups
 	if groups == nil { // rows without a label are never measured on, and belong to nobody
@@ -119,7 +122,7 @@ func (r *curving) byFolds(seed func(draw, fold int) uint64, rarest int) error {
 	for d := 1; d <= r.o.Draws; d++ {
 		folds, err := evaluate.Folds(y, groups, r.o.Folds, seed(d, 0))
 		if err != nil {
-			return fmt.Errorf("report: %w", err)
+			return wrongOption("Folds", "%w", err)
 		}
 		for f, fold := range folds {
 			c := &cell{draw: d, fold: f + 1, seed: seed(d, f+1)}
@@ -146,7 +149,7 @@ func (r *curving) byFolds(seed func(draw, fold int) uint64, rarest int) error {
 				c.groups = c.y
 			}
 			if len(c.testRows) == 0 {
-				return fmt.Errorf("report: draw %d: fold %d has no row with a label: take fewer folds", d, f+1)
+				return wrongOption("Folds", "draw %d: fold %d has no row with a label: take fewer folds", d, f+1)
 			}
 			c.pool, c.test = r.rows.Select(c.poolRows), r.rows.Select(c.testRows)
 			r.cells = append(r.cells, c)
@@ -168,7 +171,7 @@ func (r *curving) most() (int, error) {
 		}
 		least := slices.Min(of)
 		if least == 0 {
-			return 0, fmt.Errorf("report: %s: class %q has no row to learn from: take fewer folds, or rows of more groups", c.name(), r.names[slices.Index(of, 0)])
+			return 0, wrongOption("Folds", "%s: class %q has no row to learn from: take fewer folds, or rows of more groups", c.name(), r.names[slices.Index(of, 0)])
 		}
 		if r.o.Drawn == balanced {
 			n = least * r.classes
@@ -190,11 +193,11 @@ func (r *curving) ladder() error {
 	for _, n := range r.o.Counts {
 		switch {
 		case n < r.classes:
-			return fmt.Errorf("report: %d labels are fewer than the %d classes", n, r.classes)
+			return wrongOption("Counts", "%d labels are fewer than the %d classes", n, r.classes)
 		case n > most:
-			return fmt.Errorf("report: %d labels cannot be drawn %s: there are %d to draw from on the side that trains", n, r.o.Drawn, most)
+			return wrongOption("Counts", "%d labels cannot be drawn %s: there are %d to draw from on the side that trains", n, r.o.Drawn, most)
 		case r.o.Drawn == balanced && n%r.classes != 0:
-			return fmt.Errorf("report: %d labels cannot be drawn %s: they are no multiple of the %d classes", n, r.o.Drawn, r.classes)
+			return wrongOption("Counts", "%d labels cannot be drawn %s: they are no multiple of the %d classes", n, r.o.Drawn, r.classes)
 		}
 	}
 	return nil

@@ -1,7 +1,9 @@
 package report
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -23,10 +25,17 @@ type CurveFlags struct {
 	Join                    []string
 	Seed                    uint64
 	Unseen                  bool
+
+	// Others are the flags by which a program fills the options that have none here, by the
+	// field of [CurveOptions], such as Rows by "data". Errors name them.
+	Others map[string]string
+
+	out string // name of the flag of Out
 }
 
 // Register registers the flags. The one of the folder has the name out.
 func (f *CurveFlags) Register(fs *flag.FlagSet, out string) {
+	f.out = out
 	fs.StringVar(&f.Out, out, "", "`folder` of a label curve: report.html, and what an interrupted one goes on from")
 	fs.StringVar(&f.Ship, "ship", "", "`folder` of a bundle of the best net, trained on all labels")
 	fs.StringVar(&f.Counts, "counts", "", "`numbers` of labels with commas between; by default from two of each class to all")
@@ -44,6 +53,20 @@ func (f *CurveFlags) Register(fs *flag.FlagSet, out string) {
 	})
 	fs.Uint64Var(&f.Seed, "curve-seed", 0, "seed of draws, weights and folds")
 	fs.BoolVar(&f.Unseen, "unseen", false, "do without the curves that are pretrained on inputs of the rows that are measured on")
+}
+
+// said returns an error with the flag in place of the option that is wrong.
+func (f *CurveFlags) said(err error) error {
+	var wrong *OptionError
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	name := map[string]string{"Dir": f.out, "Ship": "ship", "Counts": "counts", "Draws": "draws", "Folds": "folds", "Drawn": "drawn",
+		"Metric": "metric", "Price": "label-price", "Joined": "join"}[wrong.Option]
+	if name = cmp.Or(name, f.Others[wrong.Option]); name == "" {
+		return err
+	}
+	return fmt.Errorf("--%s: %w", name, wrong.Err)
 }
 
 // Options completes the options by the flags. Errors: a flag that cannot be read.
@@ -87,14 +110,14 @@ func (f *CurveFlags) Run(ctx context.Context, w io.Writer, model func() Model, o
 		names = strings.Split(f.Pretrain, ",")
 	}
 	if model, err = WithPretrainings(model, names...); err != nil {
-		return err
+		return fmt.Errorf("--pretrain: %w", err)
 	}
 	if o.Progress == nil {
 		o.Progress = func(p CurveProgress) { fmt.Fprintln(os.Stderr, p) }
 	}
 	c, err := LabelCurve(ctx, model, o)
 	if err != nil {
-		return err
+		return f.said(err)
 	}
 	_, err = fmt.Fprintf(w, "%v\n%s\n", c, filepath.Join(o.Dir, pageName))
 	return err
@@ -104,17 +127,31 @@ func (f *CurveFlags) Run(ctx context.Context, w io.Writer, model func() Model, o
 func (c *Curve) String() string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "%s %%", c.Metric)
-	for _, n := range c.Counts {
-		fmt.Fprintf(w, "\t%s labels", grouped(n))
+	head := func(what string) {
+		fmt.Fprint(w, what)
+		for _, n := range c.Counts {
+			fmt.Fprintf(w, "\t%s labels", grouped(n))
+		}
+		fmt.Fprintln(w)
 	}
-	fmt.Fprintln(w)
+	head(c.Metric + " %")
 	for _, a := range c.Arms {
 		fmt.Fprint(w, a.Name)
 		for _, p := range a.Points {
 			fmt.Fprintf(w, "\t%.1f ± %.1f", 100*p.Mean, 100*(p.High-p.Mean))
 		}
 		fmt.Fprintln(w)
+	}
+	if ranked := c.ranked(); len(ranked) > 0 {
+		fmt.Fprintln(w)
+		head("AUROC")
+		for _, a := range ranked {
+			fmt.Fprint(w, a.Name)
+			for _, p := range a.Points {
+				fmt.Fprintf(w, "\t%.3f ± %.3f", p.AUROC.Mean, p.AUROC.High-p.AUROC.Mean)
+			}
+			fmt.Fprintln(w)
+		}
 	}
 	w.Flush()
 	fmt.Fprintln(&b)

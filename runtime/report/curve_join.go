@@ -45,7 +45,7 @@ func (r *curving) join() ([]*point, error) {
 	for _, j := range r.o.Joined {
 		points, err := r.joined(j)
 		if err != nil {
-			return nil, fmt.Errorf("report: predictions of %q: %s: %w", j.Name, j.File, err)
+			return nil, wrongOption("Joined", "predictions of %q: %s: %w", j.Name, j.File, err)
 		}
 		all = append(all, points...)
 	}
@@ -178,11 +178,21 @@ func (r *curving) script(ctx context.Context) error {
 		names = append(names, v.Name)
 	}
 	for _, s := range sides {
+		width := 0
+		for _, c := range s.src.Columns() {
+			if slices.Contains(names, c.Name) {
+				width += c.Width()
+			}
+		}
+		if width*s.src.Len() > mostTable/4 {
+			r.notes = append(r.notes, fmt.Sprintf("The %s rows of %s numbers were not written for other tools: they are more than %d MB.", grouped(s.src.Len()), grouped(width), mostTable>>20))
+			continue
+		}
 		done := filepath.Join(dir, s.name+".sha256")
 		if b, err := os.ReadFile(done); err == nil && strings.TrimSpace(string(b)) == s.hash {
 			continue
 		}
-		if err := r.table(ctx, filepath.Join(dir, s.name), s.src, names); err != nil {
+		if err := r.table(ctx, filepath.Join(dir, s.name), s.src, names, width); err != nil {
 			return err
 		}
 		if err := atomicfile.WriteBytes(done, []byte(s.hash+"\n")); err != nil {
@@ -192,18 +202,8 @@ func (r *curving) script(ctx context.Context) error {
 	return nil
 }
 
-// table writes the columns of a source as one array of float32, a row each, and the labels.
-func (r *curving) table(ctx context.Context, path string, src dataset.Source, names []string) error {
-	width := 0
-	for _, c := range src.Columns() {
-		if slices.Contains(names, c.Name) {
-			width += c.Width()
-		}
-	}
-	if width*src.Len()*4 > mostTable || width == 0 {
-		r.notes = append(r.notes, fmt.Sprintf("The %d rows of %d numbers were not written for other tools: they are more than %d MB.", src.Len(), width, mostTable>>20))
-		return nil
-	}
+// table writes the columns of a source as one array of float32, a row each, which of its columns are ids, and the labels.
+func (r *curving) table(ctx context.Context, path string, src dataset.Source, names []string, width int) error {
 	y, err := dataset.All(src).I64(r.label)
 	if err != nil {
 		return err
@@ -240,6 +240,23 @@ func (r *curving) table(ctx context.Context, path string, src dataset.Source, na
 			return npywrite.Append(w, out)
 		})
 	})
+	if err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	var ids []int64 // columns of the array that are no numbers
+	at := 0
+	for _, c := range src.Columns() {
+		if !slices.Contains(names, c.Name) {
+			continue
+		}
+		for range c.Width() {
+			if c.DType == dataset.I64 {
+				ids = append(ids, int64(at))
+			}
+			at++
+		}
+	}
+	err = atomicfile.Write(path+"-ids.npy", func(w io.Writer) error { return npywrite.Write(w, []int{len(ids)}, ids) })
 	if err != nil {
 		return fmt.Errorf("report: %w", err)
 	}

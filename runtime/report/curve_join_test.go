@@ -2,9 +2,12 @@ package report
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/lamina-ml/lamina/runtime/dataset"
 )
 
 // FuzzJoined: whatever the file is, it is read as predictions of all measured rows or refused.
@@ -34,4 +37,62 @@ func FuzzJoined(f *testing.F) {
 			t.Errorf("%d points of %d rows", len(points), rows)
 		}
 	})
+}
+
+// sklearn returns the Python that make peer-sklearn installs, or skips the test.
+func sklearn(t *testing.T) string {
+	t.Helper()
+	root, err := filepath.Abs(filepath.Join("..", ".."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	python := filepath.Join(root, ".cache", "peers", "sklearn", "bin", "python")
+	if _, err := os.Stat(python); err != nil {
+		t.Skip("no scikit-learn: make peer-sklearn installs it")
+	}
+	return python
+}
+
+// TestBoostedTrees runs the script beside the draws, of a table with holes and categories, by folds and on test rows, and
+// joins what it predicts.
+func TestBoostedTrees(t *testing.T) {
+	python := sklearn(t)
+	rows, net := machines(t)
+	model, err := BundleModel(net, "code", "y", []string{"no", "yes"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []dataset.Source{nil, rows.Select(count(30))} {
+		o := smallOptions(t)
+		o.Rows, o.Test, o.Counts, o.Arms = rows, test, []int{20}, quickArms()
+		if test != nil {
+			o.Folds = 0
+		}
+		if _, err := LabelCurve(t.Context(), model, o); err != nil {
+			t.Fatal(err)
+		}
+		c := exec.Command(python, filepath.Join(o.Dir, "draws", "boosted_trees.py"))
+		c.Env = append(os.Environ(), "OMP_NUM_THREADS=1") // threads that wait for each other take longer than one
+		var told strings.Builder
+		c.Stderr = &told
+		out, err := c.Output()
+		if err != nil {
+			t.Fatalf("%v\n%s", err, told.String())
+		}
+		file := filepath.Join(o.Dir, "trees.txt")
+		if err := os.WriteFile(file, out, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		o.Joined = []Joined{{"trees", file}}
+		curve, err := LabelCurve(t.Context(), model, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a := curve.Arm("trees").Last(); !(a.Mean < curve.Arm("majority class").Last().Mean) || a.AUROC != nil {
+			t.Errorf("trees err on %v, the majority class on %v", a.Mean, curve.Arm("majority class").Last().Mean)
+		}
+		if told.Len() > 0 {
+			t.Errorf("it says:\n%s", told.String())
+		}
+	}
 }

@@ -45,6 +45,10 @@ type Pretraining struct {
 	Train func(ctx context.Context, t fewlabels.Task, rows dataset.Source, o train.Options) ([]train.From, error)
 	// Restored is what it makes of a row, in the type of Model.Picture, for the page; nil.
 	Restored *spec.Value
+	// Before says that it was done before the curve, on rows that nobody knows here: the page says so,
+	// the default arms have it no second time with inputs of the rows that are measured on, and
+	// have a linear probe and the nearest neighbours of its codes, which change nothing of it.
+	Before bool
 	// Is tells it from another of the same name, so that what was measured with that is not
 	// taken for its own: such as a hash of its losses or weights. "" is told by the name alone.
 	Is string
@@ -83,7 +87,7 @@ func Greedy(x *spec.Value, stack *spec.SequentialLayer) Pretraining {
 // Given returns a pretraining that has been done: the weights of a trained function, such
 // as that of a bundle.
 func Given(name string, net *engine.Net) Pretraining {
-	return Pretraining{Name: name, Is: hashOf(net.Params()),
+	return Pretraining{Name: name, Before: true, Is: hashOf(net.Params()),
 		Train: func(context.Context, fewlabels.Task, dataset.Source, train.Options) ([]train.From, error) {
 			t, err := train.NetTensors(net)
 			return []train.From{{Tensors: t, Pattern: "*"}}, err
@@ -150,8 +154,8 @@ const scratch = "from scratch"
 
 // DefaultArms returns the curves of a model: the three controls that need no net, the net
 // from scratch, each pretraining, and the first one, or the net from scratch, with pseudo-labels.
-// With seen, each pretraining comes once more with the inputs of the rows that are measured on.
-// Choosers start from the first pretraining.
+// With seen, each pretraining comes once more with the inputs of the rows that are measured on,
+// unless it was done before, and then has probes of its codes. Choosers start from the first pretraining.
 func DefaultArms(m Model, seen bool, choosers ...Chooser) []Arm {
 	arms := []Arm{
 		{Name: "majority class", Way: majority{}, Raw: true},
@@ -170,8 +174,11 @@ func DefaultArms(m Model, seen bool, choosers ...Chooser) []Arm {
 	for _, c := range choosers {
 		arms = append(arms, Arm{Name: with + " + labels by " + c.Name, Way: fewlabels.FineTune{}, Pretrain: first, Choose: &c})
 	}
-	if seen {
-		for _, p := range m.Pretrain {
+	for _, p := range m.Pretrain {
+		switch {
+		case p.Before:
+			arms = append(arms, Arm{Name: p.Name + ", linear probe", Way: fewlabels.Probe{}, Pretrain: p.Name}, Arm{Name: p.Name + ", neighbours", Way: fewlabels.Neighbours{}, Pretrain: p.Name})
+		case seen:
 			arms = append(arms, Arm{Name: p.Name + ", test inputs seen", Way: fewlabels.FineTune{}, Pretrain: p.Name, Seen: true})
 		}
 	}

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -87,6 +86,24 @@ const (
 	balancedError = "balanced error"
 )
 
+// OptionError is a mistake in an option of a label curve.
+type OptionError struct {
+	Option string // the field of [CurveOptions]
+	Err    error
+}
+
+// Error says what is wrong with which option.
+func (e *OptionError) Error() string {
+	return "report: CurveOptions." + e.Option + ": " + e.Err.Error()
+}
+
+// Unwrap returns what is wrong.
+func (e *OptionError) Unwrap() error { return e.Err }
+
+func wrongOption(name, format string, a ...any) error {
+	return &OptionError{name, fmt.Errorf(format, a...)}
+}
+
 // complete fills the defaults in.
 func (o CurveOptions) complete() (CurveOptions, error) {
 	if o.Draws == 0 {
@@ -106,21 +123,21 @@ func (o CurveOptions) complete() (CurveOptions, error) {
 	}
 	switch {
 	case o.Rows == nil:
-		return o, errors.New("report: CurveOptions.Rows is nil: which rows are to be learned from?")
+		return o, wrongOption("Rows", "there are none: which rows are to be learned from?")
 	case o.Dir == "":
-		return o, errors.New("report: CurveOptions.Dir is empty: name the folder of the report")
+		return o, wrongOption("Dir", "it is empty: name the folder of the report")
 	case o.Draws < 2 || o.Draws > 1000:
-		return o, fmt.Errorf("report: the draws must be from 2 to 1000, and 10 or more to decide by, got %d", o.Draws)
+		return o, wrongOption("Draws", "the draws must be from 2 to 1000, and 10 or more to decide by, got %d", o.Draws)
 	case o.Folds == 1 || o.Folds < 0:
-		return o, fmt.Errorf("report: the folds must be two or more, got %d", o.Folds)
+		return o, wrongOption("Folds", "the folds must be two or more, got %d", o.Folds)
 	case !(o.Price >= 0) || math.IsInf(o.Price, 0):
-		return o, fmt.Errorf("report: the price of a label must be zero or positive, and finite, got %v", o.Price)
+		return o, wrongOption("Price", "the price of a label must be zero or positive, and finite, got %v", o.Price)
 	case o.Drawn != stratified && o.Drawn != balanced:
-		return o, fmt.Errorf("report: labels are drawn %q or %q, got %q", stratified, balanced, o.Drawn)
+		return o, wrongOption("Drawn", "labels are drawn %q or %q, got %q", stratified, balanced, o.Drawn)
 	case o.Metric != plainError && o.Metric != balancedError:
-		return o, fmt.Errorf("report: the metric is %q or %q, got %q", plainError, balancedError, o.Metric)
+		return o, wrongOption("Metric", "the metric is %q or %q, got %q", plainError, balancedError, o.Metric)
 	case !slices.IsSorted(o.Counts) || len(slices.Compact(slices.Clone(o.Counts))) != len(o.Counts) || len(o.Counts) > 0 && o.Counts[0] < 1:
-		return o, fmt.Errorf("report: the numbers of labels must be positive and ascend, got %v", o.Counts)
+		return o, wrongOption("Counts", "the numbers of labels must be positive and ascend, got %v", o.Counts)
 	}
 	return o, nil
 }
@@ -153,7 +170,7 @@ func (o CurveOptions) checkArms(m Model) error {
 	}
 	for _, j := range o.Joined {
 		if j.Name == "" || seen[j.Name] {
-			return fmt.Errorf("report: joined predictions need a name that no curve has, got %q", j.Name)
+			return wrongOption("Joined", "joined predictions need a name that no curve has, got %q", j.Name)
 		}
 		seen[j.Name] = true
 	}

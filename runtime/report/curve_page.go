@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 
@@ -24,6 +25,9 @@ func (c *Curve) page(l *look) *page.Page {
 	p.Sections = append(p.Sections, c.declared())
 	return p
 }
+
+// tenth is a number with one decimal, which is more than an error is known to.
+func tenth(x float64) float64 { return math.Round(10*x) / 10 }
 
 // percent is a share in per cent.
 func percent(x float64) string { return page.Fixed(100*x, 1) }
@@ -85,7 +89,7 @@ func (c *Curve) lines(title, note string, arms []*ArmCurve) *page.Lines {
 	for _, a := range arms {
 		s := page.Series{Name: a.Name, Dashed: a.Kind == "control" || a.Kind == "joined"}
 		for _, p := range a.Points {
-			s.Points = append(s.Points, page.Point{X: float64(p.Labels), Y: 100 * p.Mean, Low: 100 * max(p.Low, 0), High: 100 * min(p.High, 1)})
+			s.Points = append(s.Points, page.Point{X: float64(p.Labels), Y: tenth(100 * p.Mean), Low: tenth(100 * max(p.Low, 0)), High: tenth(100 * min(p.High, 1))})
 		}
 		b.Series = append(b.Series, s)
 	}
@@ -108,6 +112,11 @@ func (c *Curve) curves() page.Section {
 		b := c.lines("The best net beside what needs none", "The best net is the one with the least error with the most labels. The others see the columns as they are.", append([]*ArmCurve{best}, others...))
 		b.Bars = true
 		s.Blocks = append(s.Blocks, b)
+	}
+	if ranked := c.ranked(); len(ranked) > 0 {
+		s.Blocks = append(s.Blocks, c.matrix("Area under the ROC curve", "How often a row of one class has a greater score for it than a row of the other: 1 is always, 0.5 is chance. In parentheses the 95 % interval. Joined predictions are no scores, so they have none.", ranked, func(p *CurvePoint) string {
+			return page.Fixed(p.AUROC.Mean, 3) + " (" + page.Fixed(max(p.AUROC.Low, 0), 3) + " to " + page.Fixed(min(p.AUROC.High, 1), 3) + ")"
+		}))
 	}
 	if seen := c.of("seen"); len(seen) > 0 {
 		s.Blocks = append(s.Blocks, c.lines("With the inputs of the rows that are measured on", "These were pretrained on the inputs, without labels, of the rows that they are measured on. That can only be had for rows that are there before training, so it stands apart.", append(c.of("scratch"), seen...)))
@@ -150,13 +159,16 @@ func (c *Curve) compared() page.Section {
 	if len(nets) == 0 {
 		return s
 	}
-	s.Blocks = append(s.Blocks, c.matrix("Labels that the net from scratch needs to be as good", "Read off the means, interpolated in the logarithm of the number.", nets, func(p *CurvePoint) string { return p.Equal.String() }))
+	s.Blocks = append(s.Blocks, c.matrix("Labels that the net from scratch needs to be as good", "Read off the means, interpolated in the logarithm of the number. ≤ is as good already with the least number that was measured, > not with the most.", nets, func(p *CurvePoint) string { return p.Equal.short() }))
 	if c.Price > 0 {
-		t := c.matrix("What is saved, if a label costs "+c.money(1), "What the labels cost that the net from scratch needs beyond these. In the first row, what the labels themselves cost.", nets, func(p *CurvePoint) string {
-			if p.Equal.Reached != "yes" {
-				return ""
+		t := c.matrix("What is saved, if a label costs "+c.money(1), "What the labels cost that the net from scratch needs beyond these. In the first row, what the labels themselves cost; below 0, what these cost more. Empty is beyond the numbers that were measured.", nets, func(p *CurvePoint) string {
+			switch saved := p.Equal.Number - float64(p.Labels); {
+			case p.Equal.Reached == "no" && saved > 0:
+				return "> " + c.money(saved)
+			case p.Equal.Reached == "yes":
+				return c.money(saved)
 			}
-			return c.money(p.Equal.Number - float64(p.Labels))
+			return ""
 		})
 		cost := []string{"cost of the labels"}
 		for _, n := range c.Counts {
@@ -184,7 +196,7 @@ func (c *Curve) compared() page.Section {
 func (c *Curve) controls() page.Section {
 	last := grouped(c.Counts[len(c.Counts)-1])
 	s := page.Section{Title: "With " + last + " labels, the most that were drawn"}
-	b := &page.Bars{Title: "Error of each way", Note: "Lines are 95 % intervals.", Label: c.Metric + " (%)"}
+	b := &page.Bars{Title: "Error of each way", Note: "Lines are 95 % intervals.", Label: c.Metric + " (%)", Decimals: 1}
 	worst := "worst class"
 	if c.Group != "" {
 		worst = "worst " + c.Group
@@ -195,7 +207,7 @@ func (c *Curve) controls() page.Section {
 		a := &c.Arms[i]
 		p := a.Last()
 		b.Bars = append(b.Bars, page.Bar{Name: a.Name, Value: 100 * p.Mean, Low: 100 * max(p.Low, 0), High: 100 * min(p.High, 1), Strong: a.Name == c.Best})
-		row := []string{a.Name, "", "", "", page.Number(round(p.Seconds, 3)), ""}
+		row := []string{a.Name, "", "", "", page.Fixed(p.Seconds, 2), ""}
 		if w := a.Worst; w != nil {
 			row[1], row[2], row[3] = w.Name, grouped(w.Rows), percent(w.Error)
 		}
@@ -222,7 +234,7 @@ func (c *Curve) confused() (page.Section, bool) {
 		if a == nil || a.Confusion == nil || len(c.Classes) > 40 {
 			continue
 		}
-		b := &page.Confusion{Title: a.Name, Classes: c.Classes, Small: len(c.Classes) <= 6, Note: fmt.Sprintf("Rows of all %d draws, with %s labels.", c.Draws, grouped(a.Last().Labels))}
+		b := &page.Confusion{Title: a.Name, Classes: c.Classes, Small: len(c.Classes) <= 6, Note: fmt.Sprintf("Rows of %d draws together, with %s labels.", c.Draws, grouped(a.Last().Labels))}
 		for _, row := range a.Confusion {
 			line := make([]float64, len(row))
 			for i, n := range row {

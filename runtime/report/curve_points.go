@@ -16,6 +16,7 @@ import (
 
 	"github.com/lamina-ml/lamina/internal/atomicfile"
 	"github.com/lamina-ml/lamina/runtime/dataset"
+	"github.com/lamina-ml/lamina/runtime/evaluate"
 	"github.com/lamina-ml/lamina/runtime/train"
 	"github.com/lamina-ml/lamina/spec"
 )
@@ -29,6 +30,7 @@ type point struct {
 	Labels     int                `json:"labels"`
 	Confusion  [][]int            `json:"confusion"`
 	Groups     []groupCount       `json:"groups"`
+	AUROC      *float64           `json:"auroc,omitempty"`  // of two classes that are both measured
 	Chosen     map[string]float64 `json:"chosen,omitempty"` // by the way
 	Next       []int              `json:"next,omitempty"`   // rows to label next
 	After      []int              `json:"after,omitempty"`  // numbers of labels between which rows were chosen before
@@ -65,6 +67,25 @@ func (p *point) score(classes int, predicted []int, y, groups []int64) {
 		}
 	}
 	slices.SortFunc(p.Groups, func(a, b groupCount) int { return int(min(max(a.Group-b.Group, -1), 1)) })
+}
+
+// rank measures how scores order the rows of two classes.
+func (p *point) rank(scores []float64, y []int64) error {
+	second, positive := make([]float64, len(y)), make([]bool, len(y))
+	for i, k := range y {
+		second[i], positive[i] = scores[2*i+1], k == 1
+	}
+	if !p.bothMeasured() {
+		return nil
+	}
+	area, err := evaluate.AUROC(second, positive)
+	p.AUROC = &area
+	return err
+}
+
+// bothMeasured reports whether there are rows of both of two classes.
+func (p *point) bothMeasured() bool {
+	return len(p.Confusion) == 2 && p.Confusion[0][0]+p.Confusion[0][1] > 0 && p.Confusion[1][0]+p.Confusion[1][1] > 0
 }
 
 // describe says what an arm is, so that points of another are not taken for its own.
@@ -111,7 +132,7 @@ func (r *curving) kept(c *cell, a Arm, n, next int, after []int) (*point, error)
 	}
 	p := &point{}
 	if err := json.Unmarshal(b, p); err != nil {
-		return nil, fmt.Errorf("report: %s is no point of a curve, remove it: %w", path, err)
+		return nil, wrongOption("Dir", "%s is no point of a curve, remove it: %w", path, err)
 	}
 	rows := 0
 	for _, of := range p.Confusion {
@@ -125,9 +146,9 @@ func (r *curving) kept(c *cell, a Arm, n, next int, after []int) (*point, error)
 	}
 	switch {
 	case len(p.Confusion) != r.classes || rows != len(c.y) || p.Draw != c.draw || p.Fold != c.fold || p.Labels != n || p.Arm != a.Name:
-		return nil, fmt.Errorf("report: %s is the point of another curve: remove it, or take another folder", path)
+		return nil, wrongOption("Dir", "%s is the point of another curve: remove it, or take another folder", path)
 	case p.Is != r.describe(a):
-		return nil, fmt.Errorf("report: %s was measured when %q was %s; it is %s: remove it, give the arm another name, or take another folder", path, a.Name, p.Is, r.describe(a))
+		return nil, wrongOption("Dir", "%s was measured when %q was %s; it is %s: remove it, give the arm another name, or take another folder", path, a.Name, p.Is, r.describe(a))
 	case len(p.Next) != next || !slices.Equal(p.After, after):
 		return nil, nil // other numbers of labels were asked for
 	}
@@ -191,11 +212,11 @@ func (r *curving) settle() error {
 	}
 	var have []setting
 	if err := json.Unmarshal(bytes.TrimSpace(b), &have); err != nil || len(have) != len(want) {
-		return fmt.Errorf("report: %s is not what a label curve writes: take another folder", path)
+		return wrongOption("Dir", "%s is not what a label curve writes: take another folder", path)
 	}
 	for i := range want {
 		if have[i] != want[i] {
-			return fmt.Errorf("report: %s has points of another curve (%s: %s then, %s now): take another folder", r.o.Dir, want[i].Name, clipped(have[i].Value), clipped(want[i].Value))
+			return wrongOption("Dir", "%s has points of another curve (%s: %s then, %s now): take another folder", r.o.Dir, want[i].Name, clipped(have[i].Value), clipped(want[i].Value))
 		}
 	}
 	return nil
@@ -248,7 +269,9 @@ func (r *curving) pretrained(ctx context.Context, name string, rows dataset.Sour
 	if err != nil {
 		return nil, fmt.Errorf("pretraining %q: %w", name, err)
 	}
-	r.started[key] = from
+	if r.started[key] = from; p.Before {
+		return from, nil
+	}
 	return from, r.noted(where, name, losses, time.Since(began).Seconds())
 }
 

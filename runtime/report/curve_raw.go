@@ -3,9 +3,11 @@ package report
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/runtime/dataset"
+	"github.com/lamina-ml/lamina/runtime/engine"
 	"github.com/lamina-ml/lamina/runtime/fewlabels"
 	"github.com/lamina-ml/lamina/spec"
 )
@@ -75,6 +77,9 @@ func (m Model) columns(rows dataset.Source) (*spec.Value, error) {
 			parts = append(parts, flat(spec.Bytes(v.Name, dims...).Then(spec.Floats().Times(1.0/255))))
 		default:
 			c := cards[v.Name]
+			if schema := dataset.SchemaOf(rows); c == nil && schema != nil && v.Name == schema.Column(dataset.Category) {
+				c = schema.Cardinalities() // a text form does not say
+			}
 			if c == nil {
 				return nil, fmt.Errorf("report: input %q, %s, is ids of which it is not known how many there are", v.Name, v.Type)
 			}
@@ -94,4 +99,31 @@ func inputsOf(t fewlabels.Task) ([]*ir.Value, error) {
 		return nil, err
 	}
 	return g.Inputs, nil
+}
+
+// takes returns an error if rows, which an option gives, lack what the task takes.
+func (m Model) takes(option string, rows dataset.Source) error {
+	inputs, err := inputsOf(m.Task)
+	if err != nil {
+		return err
+	}
+	cols := rows.Columns()
+	at, err := engine.ColumnLengths(inputs, cols, ir.Binding{})
+	if err != nil {
+		return wrongOption(option, "%w", err)
+	}
+	for _, v := range inputs {
+		i := slices.IndexFunc(cols, func(c dataset.Column) bool { return c.Name == v.Name })
+		if i < 0 {
+			var names []string
+			for _, c := range cols {
+				names = append(names, c.Name)
+			}
+			return wrongOption(option, "the model takes a column %q (%s), and the rows have %s", v.Name, v.Type, strings.Join(names, ", "))
+		}
+		if c := cols[i]; string(c.DType) != v.Type.DType.String() || !engine.ColumnFits(v, c, at) {
+			return wrongOption(option, "the model takes a column %q of %s%s, and the rows have one of %s%v", v.Name, v.Type.DType, v.Type.Shape[1:], c.DType, c.Shape)
+		}
+	}
+	return nil
 }

@@ -47,7 +47,8 @@ type Curve struct {
 // ArmCurve is the curve of an arm, or of predictions that were joined.
 type ArmCurve struct {
 	Name   string       `json:"name"`
-	Kind   string       `json:"kind"` // control, scratch, pretrained, extended by more than pretraining, seen or joined
+	Kind   string       `json:"kind"`             // control, scratch, pretrained, extended by more than pretraining, seen or joined
+	Before bool         `json:"before,omitempty"` // it was pretrained before the curve, on rows that are not known
 	Points []CurvePoint `json:"points"`
 	// BreakEven is the number of labels from which on the arm is no better than from scratch.
 	BreakEven *Labels     `json:"break_even,omitempty"`
@@ -64,9 +65,12 @@ type CurvePoint struct {
 	// Gain is by how much the metric is below that from scratch on the same draws, nil for that itself.
 	Gain *Estimate `json:"gain,omitempty"`
 	// Equal is the number of labels with which the net from scratch is as good.
-	Equal   *Labels `json:"equal,omitempty"`
-	Seconds float64 `json:"seconds"`          // of a training, the mean
-	Memory  int64   `json:"memory,omitempty"` // bytes, the most that the process had had by then
+	Equal *Labels `json:"equal,omitempty"`
+	// AUROC is the area under the ROC curve of two classes: nil for more, for predictions that
+	// were joined, which are no scores, and where fewer than two draws or folds have rows of both.
+	AUROC   *Estimate `json:"auroc,omitempty"`
+	Seconds float64   `json:"seconds"`          // of a training, the mean
+	Memory  int64     `json:"memory,omitempty"` // bytes, the most that the process had had by then
 }
 
 // WorstGroup is the group of rows that most are predicted wrongly of: a class if there are no groups.
@@ -97,7 +101,11 @@ func (r *curving) collect(points []*point) *Curve {
 		c.Folds = 0
 	}
 	for _, a := range r.o.Arms {
-		c.Arms = append(c.Arms, r.armCurve(a.Name, a.kind(), points, overlap))
+		curve := r.armCurve(a.Name, a.kind(), points, overlap)
+		if p, err := r.first.pretraining(a.Pretrain); err == nil {
+			curve.Before = p.Before
+		}
+		c.Arms = append(c.Arms, curve)
 	}
 	for _, j := range r.o.Joined {
 		c.Arms = append(c.Arms, r.armCurve(j.Name, "joined", points, overlap))
@@ -123,11 +131,18 @@ func (r *curving) armCurve(name, kind string, points []*point, overlap float64) 
 	groups := map[int64]groupCount{}
 	for i, n := range r.o.Counts {
 		at := CurvePoint{Labels: n}
+		var areas []float64
+		unknown := false // an older point may lack it
 		for _, p := range points {
 			if p.Arm != name || p.Labels != n {
 				continue
 			}
 			at.Values = append(at.Values, metric(r.o.Metric, p.Confusion))
+			if p.AUROC != nil {
+				areas = append(areas, *p.AUROC)
+			} else if p.bothMeasured() {
+				unknown = true
+			}
 			at.Seconds += p.Seconds
 			at.Memory = max(at.Memory, p.Memory)
 			if i < len(r.o.Counts)-1 {
@@ -144,6 +159,10 @@ func (r *curving) armCurve(name, kind string, points []*point, overlap float64) 
 		}
 		at.Seconds /= float64(len(at.Values))
 		at.Estimate = estimate(at.Values, overlap)
+		if len(areas) > 1 && !unknown {
+			e := estimate(areas, overlap)
+			at.AUROC = &e
+		}
 		a.Points = append(a.Points, at)
 	}
 	a.Worst = r.worst(groups)
@@ -193,6 +212,16 @@ func sum(a, b [][]int) [][]int {
 		}
 	}
 	return a
+}
+
+// ranked returns the arms whose AUROC is known.
+func (c *Curve) ranked() (out []*ArmCurve) {
+	for i := range c.Arms {
+		if !slices.ContainsFunc(c.Arms[i].Points, func(p CurvePoint) bool { return p.AUROC == nil }) {
+			out = append(out, &c.Arms[i])
+		}
+	}
+	return out
 }
 
 // Arm returns the curve of that name, or nil.
@@ -291,16 +320,19 @@ func (c *Curve) write(dir string, l *look) error {
 func (c *Curve) csv() ([]byte, error) {
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
-	w.Write([]string{"arm", "kind", "labels", "metric", "mean", "low", "high", "gain", "gain_low", "gain_high", "equal_labels", "equal_reached", "cost", "seconds", "memory"})
+	w.Write([]string{"arm", "kind", "labels", "metric", "mean", "low", "high", "gain", "gain_low", "gain_high", "equal_labels", "equal_reached", "cost", "seconds", "memory", "auroc", "auroc_low", "auroc_high"})
 	number := func(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }
 	for _, a := range c.Arms {
 		for _, p := range a.Points {
-			row := []string{a.Name, a.Kind, strconv.Itoa(p.Labels), c.Metric, number(p.Mean), number(p.Low), number(p.High), "", "", "", "", "", "", number(p.Seconds), strconv.FormatInt(p.Memory, 10)}
+			row := []string{a.Name, a.Kind, strconv.Itoa(p.Labels), c.Metric, number(p.Mean), number(p.Low), number(p.High), "", "", "", "", "", "", number(p.Seconds), strconv.FormatInt(p.Memory, 10), "", "", ""}
 			if p.Gain != nil {
 				copy(row[7:], []string{number(p.Gain.Mean), number(p.Gain.Low), number(p.Gain.High), number(p.Equal.Number), p.Equal.Reached})
 			}
 			if c.Price > 0 {
 				row[12] = number(c.Price * float64(p.Labels))
+			}
+			if p.AUROC != nil {
+				copy(row[15:], []string{number(p.AUROC.Mean), number(p.AUROC.Low), number(p.AUROC.High)})
 			}
 			w.Write(row)
 		}

@@ -77,6 +77,11 @@ func (l Labels) String() string {
 	}
 }
 
+// short is the number for a table.
+func (l Labels) short() string {
+	return map[string]string{"fewer": "≤ ", "no": "> "}[l.Reached] + grouped(int(math.Round(l.Number)))
+}
+
 // crossing returns where a curve first falls to a value or below.
 func crossing(counts []int, curve []float64, to float64) Labels {
 	if curve[0] <= to {

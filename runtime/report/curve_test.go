@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -223,6 +224,41 @@ func TestLabelCurveGoesOn(t *testing.T) {
 	}
 }
 
+// labelled are rows with these labels, of two people by turns.
+func labelled(t *testing.T, y ...int64) *dataset.Table {
+	t.Helper()
+	x, person := make([]float32, 6*len(y)), make([]int64, len(y))
+	for i := range x {
+		x[i] = float32(y[i/6]) + float32(i%5)/10
+		person[i/6] = int64(i / 6 % 2)
+	}
+	table, err := dataset.NewTable(dataset.Data{Column: dataset.Column{Name: "x", DType: dataset.F32, Shape: []int{6}}, F32: x},
+		dataset.Data{Column: dataset.Column{Name: "y", DType: dataset.I64}, I64: y}, dataset.Data{Column: dataset.Column{Name: "person", DType: dataset.I64}, I64: person})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return table
+}
+
+// TestTwelveRows: a curve of twelve rows, two of them without a label, or of two people, has folds and numbers of labels that can be.
+func TestTwelveRows(t *testing.T) {
+	for _, group := range []string{"", "person"} {
+		o := smallOptions(t)
+		o.Rows = labelled(t, 0, 1, 0, -1, 1, 0, 0, 1, -1, 0, 1, 1)
+		o.Group, o.Counts, o.Folds, o.Arms = group, nil, 0, quickArms()
+		c, err := LabelCurve(t.Context(), smallModel, o)
+		if err != nil {
+			t.Fatalf("groups %q: %v", group, err)
+		}
+		if c.Labelled != 10 || group != "" && c.Folds != 2 || c.Counts[len(c.Counts)-1] > 9 {
+			t.Errorf("groups %q: %d labels, %d folds, numbers %v", group, c.Labelled, c.Folds, c.Counts)
+		}
+		if a := c.Arm("majority class").Last().AUROC; a == nil || a.Mean != 0.5 {
+			t.Errorf("the AUROC of the majority class is %+v", a)
+		}
+	}
+}
+
 // TestLabelCurveMistakes: what cannot be is said before anything trains.
 func TestLabelCurveMistakes(t *testing.T) {
 	test := people(t, 48, 2)
@@ -239,8 +275,8 @@ func TestLabelCurveMistakes(t *testing.T) {
 		change func(o *CurveOptions)
 		want   string
 	}{
-		{"no rows", func(o *CurveOptions) { o.Rows = nil }, "Rows is nil"},
-		{"no folder", func(o *CurveOptions) { o.Dir = "" }, "Dir is empty"},
+		{"no rows", func(o *CurveOptions) { o.Rows = nil }, "CurveOptions.Rows: there are none"},
+		{"no folder", func(o *CurveOptions) { o.Dir = "" }, "CurveOptions.Dir: it is empty"},
 		{"negative price", func(o *CurveOptions) { o.Price = -1 }, "the price of a label must be zero or positive, and finite, got -1"},
 		{"price that is none", func(o *CurveOptions) { o.Price = math.NaN() }, "got NaN"},
 		{"one draw", func(o *CurveOptions) { o.Draws = 1 }, "from 2 to 1000"},
@@ -256,7 +292,18 @@ func TestLabelCurveMistakes(t *testing.T) {
 		{"groups on both sides", func(o *CurveOptions) { o.Test, o.Group = test, "person" }, "labels leak: a group is on both sides"},
 		{"no such group", func(o *CurveOptions) { o.Group = "town" }, `no column "town"`},
 		{"folder under a file", func(o *CurveOptions) { o.Dir = filepath.Join(block, "out") }, "not a directory"},
-		{"page is a folder", func(o *CurveOptions) { o.Dir = pageIsFolder }, "is a folder, and is where the page goes"},
+		{"page is a folder", func(o *CurveOptions) { o.Dir = pageIsFolder }, "is a folder, and is where a file of the report goes"},
+		{"price without end", func(o *CurveOptions) { o.Price = math.Inf(1) }, "finite, got +Inf"},
+		{"a single class", func(o *CurveOptions) { o.Rows = labelled(t, 0, 0, 0, 0, 0, 0) }, `class "even" has 0 rows with a label`},
+		{"a class of one row", func(o *CurveOptions) { o.Rows = labelled(t, 0, 0, 0, 1, 0, 0) }, `class "even" has 1 row with a label; each needs two or more`},
+		{"a class too many", func(o *CurveOptions) { o.Rows = labelled(t, 0, 1, 2, 0, 1, 2) }, "the label 2, but the task has 2 classes"},
+		{"a class in one group", func(o *CurveOptions) { o.Rows, o.Group = labelled(t, 0, 1, 0, 1, 0, 0), "person" }, `class "even" has no row to learn from`},
+		{"no labels", func(o *CurveOptions) { o.Rows = labelled(t, -1, -1, -1) }, `class "odd" has 0 rows with a label`},
+		{"more folds than groups", func(o *CurveOptions) { o.Group, o.Folds = "person", 13 }, "12 groups cannot be divided into 13 folds: take fewer folds"},
+		{"more folds than rows of a class", func(o *CurveOptions) { o.Rows, o.Folds = labelled(t, 0, 1, 0, 1, 0, 0), 3 }, "fold"},
+		{"a column that the model lacks", func(o *CurveOptions) { o.Rows = people(t, 96, 1).Rename("x", "z") }, `the model takes a column "x" (f32[N 6]), and the rows have z, y, person`},
+		{"a column of another shape", func(o *CurveOptions) { o.Rows = people(t, 96, 1).Reshape("x", 2, 3) }, `the model takes a column "x" of f32[6], and the rows have one of f32[2 3]`},
+		{"test rows of another shape", func(o *CurveOptions) { o.Test = test.Reshape("x", 2, 3) }, `CurveOptions.Test: the model takes a column "x" of f32[6]`},
 		{"no test labels", func(o *CurveOptions) { o.Test = dataset.All(test).Unlabel("y", nil) }, "none of the 48 test rows has a label"},
 	} {
 		o := smallOptions(t)
@@ -265,5 +312,43 @@ func TestLabelCurveMistakes(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want %q", c.name, err, c.want)
 		}
+	}
+}
+
+// TestMistakesByFlag: who came by a flag is told of that, not of an option in Go.
+func TestMistakesByFlag(t *testing.T) {
+	for _, c := range []struct {
+		flags string
+		want  string
+	}{
+		{"-draws=1", "--draws: the draws must be from 2 to 1000"},
+		{"-folds=1", "--folds: the folds must be two or more"},
+		{"-folds=60", "--folds: "},
+		{"-counts=20,10", "--counts: the numbers of labels must be positive and ascend"},
+		{"-counts=4,1000", "--counts: 1000 labels cannot be drawn stratified"},
+		{"-drawn=odd", `--drawn: labels are drawn "stratified" or "balanced", got "odd"`},
+		{"-metric=speed", "--metric: the metric is"},
+		{"-label-price=-1", "--label-price: the price of a label must be zero or positive, and finite, got -1"},
+		{"-label-price=NaN", "--label-price: the price of a label must be zero or positive, and finite, got NaN"},
+		{"-active=disagreement", "--active: disagreement: it needs 2 classifiers"},
+		{"-pretrain=magic", "--pretrain: report: the model has no pretraining"},
+		{"-join=other=none.txt", `--join: predictions of "other": none.txt: `},
+		{"-join=from scratch=none.txt", "--join: joined predictions need a name that no curve has"},
+		{"-curve=" + filepath.Join("curve_test.go", "below"), "--curve: "},
+	} {
+		o := smallOptions(t)
+		var f CurveFlags
+		fs := flag.NewFlagSet("", flag.ContinueOnError)
+		f.Register(fs, "curve")
+		if err := fs.Parse([]string{"-curve=" + o.Dir, "-draws=2", "-folds=2", "-counts=8", c.flags}); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Run(t.Context(), io.Discard, smallModel, o); err == nil || !strings.HasPrefix(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want %q", c.flags, err, c.want)
+		}
+	}
+	f := CurveFlags{Others: map[string]string{"Rows": "data"}}
+	if got := f.said(wrongOption("Rows", "class %q has none", "a")).Error(); got != `--data: class "a" has none` {
+		t.Error(got)
 	}
 }

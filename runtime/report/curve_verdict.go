@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 )
 
 // verdict says in three sentences whether pretraining helps, how many labels are worth
@@ -38,17 +39,35 @@ func inPoints(x float64) string {
 	return fmt.Sprintf("%.1f points", 100*x)
 }
 
-// gain is an interval of a gain.
+// gain is an interval of a gain, or of a loss: by how much the one is better or worse.
 func (e Estimate) gain() string {
+	if e.Mean < 0 {
+		e = Estimate{-e.Mean, -e.High, -e.Low}
+	}
 	return fmt.Sprintf("%s points of error (95 %% interval %s to %s)", percent(e.Mean), percent(e.Low), percent(e.High))
 }
 
-// helps says whether pretraining helps, by how much and how certainly.
+// decideBy is the number of draws to decide by.
+const decideBy = 10
+
+// helps says whether pretraining helps, by how much and how certainly, and what stands against that.
 func (c *Curve) helps() string {
 	a := c.pretrained()
 	if a == nil {
 		return "Nothing was pretrained, so this does not say whether it would help."
 	}
+	s := c.helpsBy(a)
+	if a.Before {
+		s += "; whether that pretraining had seen rows that are measured on is not known"
+	}
+	if c.Draws < decideBy {
+		s += fmt.Sprintf("; %d draws are too few to decide by, take %d or more", c.Draws, decideBy)
+	}
+	return s + "."
+}
+
+// helpsBy is helps without reservations.
+func (c *Curve) helpsBy(a *ArmCurve) string {
 	var better, worse []int // numbers of labels at which the interval is on one side of 0
 	for i, p := range a.Points {
 		switch {
@@ -69,15 +88,24 @@ func (c *Curve) helps() string {
 				most = i
 			}
 		}
-		return fmt.Sprintf("It is not certain that pretraining helps on these data: the interval of the difference between %q and the same net from scratch has 0 in it with every number of labels, and at best it is better %s.", a.Name, at(most))
+		best := "at best it is better"
+		switch mean := a.Points[most].Gain.Mean; {
+		case math.Abs(mean) < 0.0005:
+			best = "its mean is at best as good: it differs"
+		case mean < 0:
+			best = "its mean is better with none of them: it is nearest, and worse,"
+		}
+		return fmt.Sprintf("It is not certain that pretraining helps on these data: the interval of the difference between %q and the same net from scratch has 0 in it with every number of labels, and %s %s", a.Name, best, at(most))
 	case len(better) == 0:
-		return fmt.Sprintf("Pretraining does not help on these data: %q is certainly worse than the same net from scratch %s.", a.Name, at(worst(a, worse)))
+		return fmt.Sprintf("Pretraining does not help on these data: %q is certainly worse than the same net from scratch %s", a.Name, at(worst(a, worse)))
 	case len(worse) > 0:
-		return fmt.Sprintf("Pretraining helps on these data with some numbers of labels only: %q beats the same net from scratch %s, and is worse %s.", a.Name, at(better[0]), at(worst(a, worse)))
+		return fmt.Sprintf("Pretraining helps on these data with some numbers of labels only: %q beats the same net from scratch %s, and is worse %s", a.Name, at(better[0]), at(worst(a, worse)))
+	case len(a.Points) == 1:
+		return fmt.Sprintf("Pretraining helps on these data: %q beats the same net from scratch %s", a.Name, at(0))
 	case len(better) == len(a.Points):
-		return fmt.Sprintf("Pretraining helps on these data: %q beats the same net from scratch with every number of labels, %s and %s.", a.Name, at(0), at(len(a.Points)-1))
+		return fmt.Sprintf("Pretraining helps on these data: %q beats the same net from scratch with every number of labels, %s and %s", a.Name, at(0), at(len(a.Points)-1))
 	}
-	return fmt.Sprintf("Pretraining helps on these data where labels are few or many enough: %q certainly beats the same net from scratch with %s of %d numbers of labels, most %s.", a.Name, grouped(len(better)), len(a.Points), at(greatest(a, better)))
+	return fmt.Sprintf("Pretraining helps on these data where labels are few or many enough: %q certainly beats the same net from scratch with %s of %d numbers of labels, most %s", a.Name, grouped(len(better)), len(a.Points), at(greatest(a, better)))
 }
 
 func worst(a *ArmCurve, among []int) int {
@@ -100,7 +128,7 @@ func compare(a, b float64) int {
 
 // money is the price of labels.
 func (c *Curve) money(labels float64) string {
-	s := fmt.Sprintf("%.2f", c.Price*labels)
+	s := strings.Replace(fmt.Sprintf("%.2f", c.Price*labels), "-", "−", 1)
 	if c.Currency != "" {
 		s += " " + c.Currency
 	}

@@ -28,6 +28,12 @@ func given(counts []int, kinds []string, names []string, means [][]float64, gain
 	return c
 }
 
+// reserved is a curve of few draws whose pretraining was done before it.
+func reserved(c *Curve) *Curve {
+	c.Draws, c.Arms[1].Before = 2, true
+	return c
+}
+
 // TestCurveVerdict: what the page says first follows from the numbers.
 func TestCurveVerdict(t *testing.T) {
 	counts := []int{10, 100, 1000}
@@ -50,13 +56,17 @@ func TestCurveVerdict(t *testing.T) {
 		{"it helps with few labels", given(counts, net, names, [][]float64{{0.4, 0.2, 0.1}, {0.2, 0.19, 0.1}}, [][]Estimate{{sure(0.2), unsure(0.01), unsure(0)}}), 0, [3][]string{
 			{"with 1 of 3 numbers of labels", "most with 10 labels by 20.0 points"}, {"best"}, {"Label more rows"}}},
 		{"it does not help", given(counts, net, names, [][]float64{{0.4, 0.2, 0.1}, {0.45, 0.25, 0.14}}, [][]Estimate{{unsure(-0.05), sure(-0.05), sure(-0.04)}}), 0, [3][]string{
-			{"Pretraining does not help on these data", `"denoising" is certainly worse than the same net from scratch with 100 labels by −5.0 points`}, {`The best, "from scratch", errs on 10.0 %`}, {"Label more rows"}}},
+			{"Pretraining does not help on these data", `"denoising" is certainly worse than the same net from scratch with 100 labels by 5.0 points of error (95 % interval 4.0 to 6.0)`}, {`The best, "from scratch", errs on 10.0 %`}, {"Label more rows"}}},
 		{"uncertain", given(counts, net, names, [][]float64{{0.4, 0.2, 0.198}, {0.38, 0.2, 0.199}}, [][]Estimate{{unsure(0.02), unsure(0), unsure(-0.001)}}), 0, [3][]string{
 			{"It is not certain that pretraining helps on these data", "has 0 in it with every number of labels", "with 10 labels by 2.0 points"}, {"is within a point of that with 100"}, {`Use "from scratch": more labels are hardly worth their price, since from 100 to 1,000 labels`}}},
+		{"uncertain, and worse", given(counts, net, names, [][]float64{{0.4, 0.2, 0.1}, {0.45, 0.25, 0.12}}, [][]Estimate{{unsure(-0.05), unsure(-0.05), unsure(-0.02)}}), 0, [3][]string{
+			{"its mean is better with none of them: it is nearest, and worse, with 1,000 labels by 2.0 points of error (95 % interval −18.0 to 22.0)."}, {"best"}, {"Label more"}}},
+		{"uncertain, and as good", given(counts, net, names, [][]float64{{0.4, 0.2, 0.1}, {0.45, 0.25, 0.1}}, [][]Estimate{{unsure(-0.05), unsure(-0.05), unsure(0)}}), 0, [3][]string{
+			{"its mean is at best as good: it differs with 1,000 labels by 0.0 points of error (95 % interval −20.0 to 20.0)."}, {"best"}, {"Label more"}}},
 		{"a single number of labels", given(counts[:1], net, names, [][]float64{{0.4}, {0.2}}, [][]Estimate{{sure(0.2)}}), 0, [3][]string{
 			{"with 10 labels by 20.0 points"}, {"errs on 20.0 % with 10 labels, the only number that was measured"}, {`Use "denoising"; whether more labels`, "takes a second number of labels to say"}}},
 		{"mixed", given(counts, net, names, [][]float64{{0.4, 0.2, 0.1}, {0.2, 0.2, 0.15}}, [][]Estimate{{sure(0.2), unsure(0), sure(-0.05)}}), 0, [3][]string{
-			{"with some numbers of labels only", "beats the same net from scratch with 10 labels", "and is worse with 1,000 labels by −5.0"}, {"best"}, {"Label more"}}},
+			{"with some numbers of labels only", "beats the same net from scratch with 10 labels", "and is worse with 1,000 labels by 5.0"}, {"best"}, {"Label more"}}},
 		{"pseudo-labels help, pretraining does not", given(counts, []string{"scratch", "pretrained", "extended"}, append(names, "denoising + pseudo-labels"), [][]float64{{0.4, 0.2, 0.1}, {0.4, 0.2, 0.1}, {0.2, 0.1, 0.05}},
 			[][]Estimate{{unsure(0), unsure(0), unsure(0)}, {sure(0.2), sure(0.1), sure(0.05)}}), 0, [3][]string{
 			{`It is not certain that pretraining helps on these data: the interval of the difference between "denoising" and`}, {`The best, "denoising + pseudo-labels"`}, {"Label more"}}},
@@ -64,6 +74,8 @@ func TestCurveVerdict(t *testing.T) {
 			{"Nothing was pretrained"}, {`The best, "logistic regression"`}, {`Use "logistic regression" rather than a net`}}},
 		{"nothing learned", given(counts, control, []string{scratch, "majority class"}, [][]float64{{0.4, 0.4, 0.4}, {0.3, 0.3, 0.3}}, nil), 0, [3][]string{
 			{"Nothing was pretrained"}, {"best"}, {"Do not use any of these models"}}},
+		{"too few draws of a bundle", reserved(given(counts, net, names, [][]float64{{0.4, 0.2, 0.1}, {0.2, 0.1, 0.05}}, [][]Estimate{{sure(0.2), sure(0.1), sure(0.05)}})), 0, [3][]string{
+			{"with 1,000 labels by 5.0 points", "; whether that pretraining had seen rows that are measured on is not known; 2 draws are too few to decide by, take 10 or more."}, {"best"}, {"Label more"}}},
 	} {
 		c.curve.Price, c.curve.Currency = c.price, "EUR"
 		got := c.curve.verdict()
@@ -120,6 +132,9 @@ func TestCrossing(t *testing.T) {
 		{[]float64{0.4, 0.45, 0.1}, 0.4, Labels{10, "fewer"}},
 	} {
 		got := crossing(counts, c.curve, c.to)
+		if s := got.short(); strings.Contains(s, "≤") != (got.Reached == "fewer") || strings.Contains(s, ">") != (got.Reached == "no") {
+			t.Errorf("%+v is %q", got, s)
+		}
 		if got.Reached != c.want.Reached || math.Abs(got.Number-c.want.Number) > 1e-9 {
 			t.Errorf("%v to %v: %+v, want %+v", c.curve, c.to, got, c.want)
 		}

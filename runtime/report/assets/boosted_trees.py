@@ -14,13 +14,16 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 
 def index(path):
-    lines = path.read_text().splitlines()
-    return lines[2].split()[1], numpy.array([int(line) for line in lines[4:]])
+    # Four lines say what the numbers are of, the last how many they are.
+    return numpy.array([int(line) for line in path.read_text().splitlines()[4:-1]])
 
 
 def main(folder):
+    if not (folder / "rows-x.npy").exists():
+        sys.exit(f"{folder} has no rows-x.npy: either it is not the folder draws of a label curve, or the rows were too large to be written, which its page says")
     x, y = numpy.load(folder / "rows-x.npy"), numpy.load(folder / "rows-y.npy")
     rows = (folder / "rows.sha256").read_text().strip()
+    ids = [k for k in numpy.load(folder / "rows-ids.npy") if x[:, k].max() < 255]  # of categories; trees take no more of them
     test = folder / "test-x.npy"
     print("lamina predictions 1")
     print("rows", rows)
@@ -33,11 +36,13 @@ def main(folder):
         if not found:
             continue
         draw, fold, labels = (int(n or 0) for n in found.groups())
-        _, chosen = index(path)
+        chosen = index(path)
         if fold:
-            measured = x, index(folder / f"draw{draw:03d}-fold{fold}-test.txt")[1]
+            measured = x, index(folder / f"draw{draw:03d}-fold{fold}-test.txt")
         # The rarest class may have fewer rows than an early stopping wants, so there is none.
-        trees = HistGradientBoostingClassifier(min_samples_leaf=max(1, min(20, labels // 10)), early_stopping=False, random_state=draw)
+        trees = HistGradientBoostingClassifier(
+            min_samples_leaf=max(1, min(20, labels // 10)), early_stopping=False, categorical_features=ids or None, random_state=draw
+        )
         trees.fit(x[chosen], y[chosen])
         for row, k in zip(measured[1], trees.predict(measured[0][measured[1]])):
             print(f"{draw},{fold},{labels},{row},{k}")

@@ -8,6 +8,8 @@ type Bars struct {
 	Label string // what the length is, with its unit: "seconds"
 	Bars  []Bar
 	Small bool // takes half the width where there is room for two
+	// Decimals of the values, which stand below each other; 0 shows each with up to four digits.
+	Decimals int
 }
 
 // Bar is one of a bar chart. Low and High are the ends of its interval; it has none if
@@ -58,15 +60,19 @@ func (b *Bars) view(id string) (string, any, error) {
 	scale := scale{low: s.low, high: s.high}
 	zero := scale.at(0)
 	v.Zero = place(zero)
+	said := Number
+	if b.Decimals > 0 {
+		said = func(x float64) string { return Fixed(x, b.Decimals) }
+	}
 	for _, x := range bars {
-		row := barView{Name: clean(x.Name), Value: Number(x.Value), Strong: x.Strong}
+		row := barView{Name: clean(x.Name), Value: said(x.Value), Strong: x.Strong}
 		if x.Value-x.Value == 0 && x.Value != 0 {
 			end := scale.at(x.Value)
 			row.From, row.Width = place(min(zero, end)), place(max(zero, end)-min(zero, end))
 		}
 		if p := x.point(); p.interval() {
 			row.Low, row.High = place(scale.at(p.Low)), place(scale.at(p.High))
-			row.Interval = Number(p.Low) + " to " + Number(p.High)
+			row.Interval = said(p.Low) + " to " + said(p.High)
 		}
 		v.Rows = append(v.Rows, row)
 	}

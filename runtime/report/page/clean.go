@@ -1,6 +1,7 @@
 package page
 
 import (
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -13,11 +14,13 @@ const (
 
 // clean returns s without what could make it look like something else: control
 // characters, marks that turn the direction of the text around it, bytes that are no
-// UTF-8. A text that is too long is cut.
+// UTF-8. A text that is too long is cut, and no line breaks before a per cent sign.
 func clean(s string) string {
 	space := func(r rune) bool { return r == ' ' || r == '\n' || r == '\t' } // thin spaces stay
-	return strings.Join(strings.FieldsFunc(plain(s, maxName), space), " ")
+	return percentage.ReplaceAllString(strings.Join(strings.FieldsFunc(plain(s, maxName), space), " "), "$1\u00a0%")
 }
+
+var percentage = regexp.MustCompile(`([0-9]) %`)
 
 // plain is clean of a text that keeps its lines and spaces.
 func plain(s string, most int) string {

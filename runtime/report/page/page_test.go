@@ -310,3 +310,12 @@ func TestKeepsToItself(t *testing.T) {
 		}
 	}
 }
+
+// TestColumnsOfNumbers: columns of numbers with intervals, marks and limits do not break within a number.
+func TestColumnsOfNumbers(t *testing.T) {
+	for text, want := range map[string]bool{"−2.2 (−2.2 to −2.2) ✗": true, "0.2 (0.1 to 0.3)": true, "≤ 10": true, "> 3.20": true, "4.1 ± 0.2 %": true, "never ahead": false, "✓": false, "": false} {
+		if number(text) != want {
+			t.Errorf("%q is a number: %v, want %v", text, !want, want)
+		}
+	}
+}

@@ -98,7 +98,7 @@ func numbers(rows [][]string, c int) bool {
 }
 
 // number reports whether a text is one or more numbers, such as "4.1 ± 0.2 %" or
-// "0.2 (0.1 to 0.3)".
+// "0.2 (0.1 to 0.3) ✓".
 func number(s string) bool {
 	s = strings.ReplaceAll(s, " to ", " ")
 	digits := 0
@@ -106,7 +106,7 @@ func number(s string) bool {
 		switch {
 		case r >= '0' && r <= '9':
 			digits++
-		case strings.ContainsRune(" .,+-−–±%()[]<>≤≥~×·/∞⁻⁰¹²³⁴⁵⁶⁷⁸⁹\u2009\u00a0:", r):
+		case strings.ContainsRune(" .,+-−–±%()[]<>≤≥~×·/∞✓✗⁻⁰¹²³⁴⁵⁶⁷⁸⁹\u2009\u00a0:", r):
 		case (r == 'e' || r == 'E') && digits > 0 && i+1 < len(s):
 		default:
 			return false
