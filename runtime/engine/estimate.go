@@ -13,6 +13,7 @@ type Estimate struct {
 	Labels   int     `json:"labels"`   // that those had which were measured
 	Draws    int     `json:"draws"`
 	Folds    int     `json:"folds,omitempty"` // of the cross-validation
+	Among    int     `json:"among,omitempty"` // ways that it was the best of by these draws, which makes Mean a little too good
 }
 
 // String says the estimate in a line.

@@ -330,6 +330,9 @@ func (c *Curve) declared() page.Section {
 	} else {
 		s.Text = append(s.Text, "Nothing is fitted to the test rows and nothing is chosen on them. A pretraining is made once and not for each draw, so the intervals do not have its chance in them.")
 	}
+	if n := len(c.Arms); n > 1 {
+		s.Text = append(s.Text, fmt.Sprintf("The best of the %d ways is called so by the draws that it is measured with, so its error is a little too good; the difference of two ways that were named beforehand is not.", n))
+	}
 	if c.Model != "" {
 		s.Blocks = append(s.Blocks, &page.Text{Title: "The model", Body: c.Model, Folded: true})
 	}

@@ -64,6 +64,8 @@ type CurvePoint struct {
 	Estimate
 	// Gain is by how much the metric is below that from scratch on the same draws, nil for that itself.
 	Gain *Estimate `json:"gain,omitempty"`
+	// Fall is by how much the metric is below that with the number of labels before, on the same draws.
+	Fall *Estimate `json:"fall,omitempty"`
 	// Equal is the number of labels with which the net from scratch is as good.
 	Equal *Labels `json:"equal,omitempty"`
 	// AUROC is the area under the ROC curve of two classes: nil for more, for predictions that
@@ -245,8 +247,16 @@ func (a *ArmCurve) means() []float64 {
 	return out
 }
 
-// compare holds every arm against the net from scratch, draw by draw.
+// compare holds every arm against the net from scratch, and against itself with fewer labels,
+// draw by draw.
 func (c *Curve) compare(overlap float64) {
+	for i := range c.Arms {
+		points := c.Arms[i].Points
+		for k := 1; k < len(points); k++ {
+			fall := difference(&points[k-1], &points[k], overlap)
+			points[k].Fall = &fall
+		}
+	}
 	base := c.Arm(scratch)
 	means := base.means()
 	for i := range c.Arms {
@@ -257,11 +267,7 @@ func (c *Curve) compare(overlap float64) {
 		var gains []float64
 		for k := range a.Points {
 			p := &a.Points[k]
-			differ := make([]float64, len(p.Values))
-			for j := range differ {
-				differ[j] = base.Points[k].Values[j] - p.Values[j]
-			}
-			gain := estimate(differ, overlap)
+			gain := difference(&base.Points[k], p, overlap)
 			equal := crossing(c.Counts, means, p.Mean)
 			p.Gain, p.Equal = &gain, &equal
 			gains = append(gains, gain.Mean)
@@ -269,6 +275,15 @@ func (c *Curve) compare(overlap float64) {
 		even := breakEven(c.Counts, gains)
 		a.BreakEven = &even
 	}
+}
+
+// difference is by how much p is below from, draw by draw.
+func difference(from, p *CurvePoint, overlap float64) Estimate {
+	differ := make([]float64, len(p.Values))
+	for j := range differ {
+		differ[j] = from.Values[j] - p.Values[j]
+	}
+	return estimate(differ, overlap)
 }
 
 // best returns the arm with the least mean with the most labels; of two that are equal the earlier.

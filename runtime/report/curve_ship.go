@@ -226,7 +226,7 @@ func (r *curving) ship(ctx context.Context, c *Curve, l *look) error {
 		return fmt.Errorf("report: %q is no net, so it cannot ship", a.Name)
 	}
 	p := c.Arm(a.Name).Last()
-	net := learned.Net.Expected(engine.Estimate{Metric: c.Metric, Mean: p.Mean, Low: p.Low, High: p.High, Measured: c.Measured, Labels: p.Labels, Draws: c.Draws, Folds: c.Folds})
+	net := learned.Net.Expected(engine.Estimate{Metric: c.Metric, Mean: p.Mean, Low: p.Low, High: p.High, Measured: c.Measured, Labels: p.Labels, Draws: c.Draws, Folds: c.Folds, Among: len(c.Arms)})
 	rows := r.o.Rows
 	if r.o.Test != nil {
 		rows = r.o.Test

@@ -47,6 +47,9 @@ func (e Estimate) gain() string {
 	return fmt.Sprintf("%s points of error (95 %% interval %s to %s)", percent(e.Mean), percent(e.Low), percent(e.High))
 }
 
+// falls reports whether more labels than before certainly helped.
+func (p *CurvePoint) falls() bool { return p.Fall != nil && p.Fall.Low > 0 }
+
 // decideBy is the number of draws to decide by.
 const decideBy = 10
 
@@ -162,8 +165,10 @@ func (c *Curve) worth() string {
 		s += ", the only number that was measured"
 	} else if enough < len(c.Counts)-1 {
 		s += fmt.Sprintf(", and is within a point of that with %s%s", grouped(c.Counts[enough]), c.paid(float64(c.Counts[enough])))
-	} else {
+	} else if best.Last().falls() {
 		s += ", and has not levelled off"
+	} else {
+		s += ", and these draws are too few to tell whether it has levelled off"
 	}
 	if a := c.pretrained(); a != nil {
 		i := savedAt(a)
@@ -210,7 +215,9 @@ func (c *Curve) next() string {
 		return fmt.Sprintf("Use %q rather than a net on these data, unless more labels or better columns come.", c.Best)
 	case n == 1:
 		return fmt.Sprintf("Use %q; whether more labels are worth their price takes a second number of labels to say.", c.Best)
-	case best.Points[n-2].Mean-best.Points[n-1].Mean > 0.01:
+	case best.Last().Fall.Mean > 0.01 && !best.Last().falls():
+		return fmt.Sprintf("Use %q; whether more labels help is not certain: from %s to %s labels it fell by %s.", c.Best, grouped(c.Counts[n-2]), grouped(c.Counts[n-1]), best.Last().Fall.gain())
+	case best.Last().Fall.Mean > 0.01:
 		return fmt.Sprintf("Label more rows: from %s to %s labels the error still fell by %s, and use %q until then.", grouped(c.Counts[n-2]), grouped(c.Counts[n-1]), inPoints(best.Points[n-2].Mean-best.Points[n-1].Mean), c.Best)
 	}
 	return fmt.Sprintf("Use %q: more labels are hardly worth their price, since from %s to %s labels the error fell by less than a point.", c.Best, grouped(c.Counts[len(c.Counts)-2]), grouped(c.Counts[len(c.Counts)-1]))

@@ -34,6 +34,13 @@ func reserved(c *Curve) *Curve {
 	return c
 }
 
+// scattered is a curve whose last error is another in each draw.
+func scattered(c *Curve) *Curve {
+	c.Arms[1].Points[2].Values = []float64{0.04, 0.06}
+	c.compare(0)
+	return c
+}
+
 // TestCurveVerdict: what the page says first follows from the numbers.
 func TestCurveVerdict(t *testing.T) {
 	counts := []int{10, 100, 1000}
@@ -70,6 +77,8 @@ func TestCurveVerdict(t *testing.T) {
 		{"pseudo-labels help, pretraining does not", given(counts, []string{"scratch", "pretrained", "extended"}, append(names, "denoising + pseudo-labels"), [][]float64{{0.4, 0.2, 0.1}, {0.4, 0.2, 0.1}, {0.2, 0.1, 0.05}},
 			[][]Estimate{{unsure(0), unsure(0), unsure(0)}, {sure(0.2), sure(0.1), sure(0.05)}}), 0, [3][]string{
 			{`It is not certain that pretraining helps on these data: the interval of the difference between "denoising" and`}, {`The best, "denoising + pseudo-labels"`}, {"Label more"}}},
+		{"uncertain whether more labels help", scattered(given(counts, net, names, [][]float64{{0.4, 0.2, 0.1}, {0.2, 0.1, 0.05}}, [][]Estimate{{sure(0.2), sure(0.1), sure(0.05)}})), 0, [3][]string{
+			{"helps"}, {"and these draws are too few to tell whether it has levelled off"}, {`Use "denoising"; whether more labels help is not certain: from 100 to 1,000 labels it fell by 5.0 points of error (95 % interval −7.7 to 17.7).`}}},
 		{"a control wins", given(counts, control, []string{scratch, "logistic regression"}, [][]float64{{0.4, 0.2, 0.1}, {0.2, 0.1, 0.05}}, nil), 0, [3][]string{
 			{"Nothing was pretrained"}, {`The best, "logistic regression"`}, {`Use "logistic regression" rather than a net`}}},
 		{"nothing learned", given(counts, control, []string{scratch, "majority class"}, [][]float64{{0.4, 0.4, 0.4}, {0.3, 0.3, 0.3}}, nil), 0, [3][]string{
