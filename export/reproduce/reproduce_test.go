@@ -259,6 +259,32 @@ func ways() map[string]func(t *testing.T, digits *dataset.Split) (*engine.Net, d
 			o.Optimizer = with
 			return fit(t, m, few, o).Net(logits), d.Test
 		},
+		"pretrained, then rates from gradients": func(t *testing.T, d *dataset.Split) (*engine.Net, dataset.Source) {
+			x, enc := spec.Input("x", 784), stack()
+			ae := spec.NewModel("ae", spec.MSE(x.Then(enc, spec.Mirror("decoder", enc)), x))
+			logits := x.Then(enc, spec.Dense(10).Named("head"))
+			m, few := spec.NewModel("digits", spec.CrossEntropy(logits, spec.Labels("y", 10))), d.Train.Balanced("y", 200, 4)
+			first := program(t, pretrain.Fit(ae, d.Train.Head(300), options(2)))
+			tensors, err := train.NetTensors(first.Net(x.Then(enc)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			o := options(2)
+			start := o
+			start.InitFrom = []train.From{{Tensors: tensors, Pattern: "encoder"}}
+			plain, _, err := rates.FromGradients(t.Context(), m, few, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if o.Optimizer, _, err = rates.FromGradients(t.Context(), m, few, start); err != nil {
+				t.Fatal(err)
+			}
+			was, _ := plain.Factor("encoder/dense1/w")
+			if is, _ := o.Optimizer.Factor("encoder/dense1/w"); is == was || is == 1 {
+				t.Errorf("the first layer has the factor %v, not pretrained %v", is, was)
+			}
+			return program(t, pretrain.Fit(ae, d.Train.Head(300), options(2)), pretrain.Fit(m, few, o)).Net(logits), d.Test
+		},
 		"average, queue and schedule": func(t *testing.T, d *dataset.Split) (*engine.Net, dataset.Source) {
 			x, enc := spec.Input("x", 784), stack()
 			code := x.Then(enc)

@@ -226,6 +226,34 @@ func TestLogsRefuse(t *testing.T) {
 	}
 }
 
+// Of two trainings with one log the second is refused, until the first has ended; what measures gradients has no part in
+// logs.
+func TestLogsAreOfOneTraining(t *testing.T) {
+	dir := t.TempDir()
+	o := options()
+	path := filepath.Join(dir, "new", "run.csv")
+	o.Logs = []EpochLog{CSVLog(path)}
+	if _, err := GradientNorms(context.Background(), model(), rows(150), o, 1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Dir(path)); err == nil {
+		t.Error("gradients have a log")
+	}
+	tr, err := New(context.Background(), model(), rows(150), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := o
+	other.Logs = []EpochLog{JSONLog(filepath.Join(dir, "other.jsonl")), CSVLog(filepath.Join(dir, ".", "new", "run.csv"))}
+	_, err = New(context.Background(), model(), rows(150), other)
+	wantError(t, err, "another training writes the log "+path, "choose another path")
+	tr.Close()
+	mustFit(t, other)
+	if c := cells(t, path); len(c["epoch"]) != other.Epochs {
+		t.Errorf("the log has the epochs %v", c["epoch"])
+	}
+}
+
 // What is not finite has the spelling of JSON, and a name with a comma is quoted.
 func TestCSVLogSpells(t *testing.T) {
 	h := []Epoch{{Number: 1, Train: Values{Loss: 2, Metrics: map[string]float64{"a, b": nan(), "c": -1 / zero()}}}}

@@ -485,6 +485,7 @@ func (t *Trainer) Close() {
 		t.engine.Close()
 	}
 	t.totals.close()
+	t.logs.close()
 	for _, e := range []*evaluation{t.eval, t.metrics} {
 		if e != nil {
 			e.close()
