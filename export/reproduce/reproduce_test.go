@@ -433,7 +433,21 @@ func TestBundleCannot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	x := spec.Input("x", 784)
+	code := x.Then(spec.Dense(3).Named("cut"))
+	cut, err := train.New(t.Context(), spec.NewModel("m", spec.MSE(code.Then(spec.Dense(784)), x)), rows, options(3))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range cut.Epochs(t.Context()) {
+		break
+	}
+	ended, err := cut.Done()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for want, net := range map[string]*engine.Net{
+		"it was ended by its program after 1 of 3 epochs":     ended.Net(code),
 		`"b/w": its initializer is own, a reproduce_test.own`: build(rows, nil, spec.Dense(3).Named("b").Init(own{})),
 		"started from tensors (InitFrom)":                     build(rows, start, spec.Dense(3).Named("a")),
 		"give the data it was trained on":                     build(elsewhere, nil, spec.Dense(3).Named("c")),

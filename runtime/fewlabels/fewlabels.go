@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
@@ -81,6 +82,11 @@ func (t Task) check() error {
 		return fmt.Errorf("fewlabels: Task.Classes must name two classes or more, got %d", len(t.Classes))
 	case len(t.Classes) != n:
 		return fmt.Errorf("fewlabels: Task.Classes names %d classes, but Task.Logits are for %d (%s)", len(t.Classes), n, t.Logits.Type())
+	}
+	for i, name := range t.Classes {
+		if slices.Contains(t.Classes[:i], name) {
+			return fmt.Errorf("fewlabels: Task.Classes names two classes %q", name)
+		}
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ type FixMatch struct {
 	// Weak and Strong say how the two views are changed. For inputs f32[C H W] they may
 	// be nil: then Weak shifts by up to a twelfth of the side, and Strong shifts by up
 	// to an eighth, turns by up to 30 degrees, scales by up to a fifth and erases a
-	// rectangle with probability 1/2. Neither may name columns.
+	// rectangle with probability 1/2. Columns that they name do not count.
 	Weak, Strong *dataset.Augmentation
 }
 

@@ -30,7 +30,7 @@ type MeanTeacher struct {
 	Weight     float64 // of the agreement; 10 times the number of classes, as this is a mean over them
 	From, To   int64   // updates between which the weight rises; 0 and 600 if both are 0
 	// Views says how the views of a row are changed; nil gives both the row as it is, and
-	// only Dropout and noise of the task tell them apart. It may not name columns.
+	// only Dropout and noise of the task tell them apart. Columns that it names do not count.
 	Views *dataset.Augmentation
 }
 
