@@ -35,8 +35,8 @@ type Way interface {
 	// Train learns the task. Rows of labelled without a label are left out. Labels that
 	// the unlabelled rows have are not looked at; unlabelled may be nil for a way that
 	// does not use them. Options are those of the training: with Options.InitFrom it
-	// starts from pretrained weights, and with Options.Average it ships the averages. Where a
-	// training is resumed from Options.Dir, so is the way, to the same bits.
+	// starts from pretrained weights, and with Options.Average it ships the averages. A way
+	// whose training is resumed from Options.Dir ends with the same bits.
 	//
 	// Errors: a task that is not complete; no labelled row, or one with a label that is
 	// no class; rows that lack a column; settings that cannot be; those of the training.
@@ -48,7 +48,7 @@ type Learned struct {
 	// Net computes "probabilities" f32[N classes] and can be shipped; nil for what is
 	// no net, such as neighbours.
 	Net    *engine.Net
-	Result *train.Result // of the training, or of the last one; its weights are Net's
+	Result *train.Result // of the training, or of the last one
 	// Predict returns a probability for each row and class, [rows classes], in the
 	// order of the rows and of Task.Classes. Errors: rows that lack a column; those of
 	// the rows and of the context.

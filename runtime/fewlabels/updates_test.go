@@ -105,23 +105,27 @@ func TestUpdatesByHand(t *testing.T) {
 	_, first := after(t, pseudo, plainTask(), 1, few, rest, start)
 	same(t, "pseudo-labels, update 1", start, first, descended(start, byHand, func(w map[string][]float64) float64 { return supervised(forward(w, few), few) }))
 	_, second := after(t, pseudo, plainTask(), 2, few, rest, start)
-	classes, best := targets(first)
+	classes, _ := targets(first)
 	same(t, "pseudo-labels, update 2", first, second, descended(first, byHand, func(w map[string][]float64) float64 {
 		return supervised(forward(w, few), few) + 1.5*logOf(forward(w, rest), classes, ones)
 	}))
 
 	// A view that is changed much is black or as it was; the loss says which.
-	classes, best = targets(start)
-	threshold, sure := (best[0]+best[1]+best[2]+best[3])/4, make([]float64, 4)
+	rest = plainRows(t, 8, 2).Reshape("x", 4)
+	classes, best := targets(start)
+	threshold, sure := 0.0, make([]float64, 8)
+	for _, p := range best {
+		threshold += p / 8
+	}
 	for i, p := range best {
 		if p >= threshold {
 			sure[i] = 1
 		}
 	}
-	fix := FixMatch{Labelled: 6, Unlabelled: 4, Threshold: threshold, Weight: 1.3, Weak: dataset.Augment().Shape(1, 2, 2).Shift(1), Strong: dataset.Augment().Shape(4, 1, 1).TimeMask(1)}
+	fix := FixMatch{Labelled: 6, Unlabelled: 8, Threshold: threshold, Weight: 1.3, Weak: dataset.Augment().Shape(1, 2, 2).Shift(1), Strong: dataset.Augment().Shape(4, 1, 1).TimeMask(1)}
 	loss, first := after(t, fix, plainTask(), 1, few, rest, start)
 	found := 0
-	for black := range 16 {
+	for black := range 256 {
 		view := pixels(rest)
 		for i := range view {
 			if black>>i&1 == 1 {
@@ -140,6 +144,9 @@ func TestUpdatesByHand(t *testing.T) {
 		}
 		if math.Abs(of(start)-loss) < 1e-6*loss {
 			found++
+			if black == 0 {
+				t.Error("FixMatch: no sure row has a black view, which shows little: take other rows")
+			}
 			same(t, "FixMatch", start, first, descended(start, byHand, of))
 		}
 	}
@@ -147,6 +154,7 @@ func TestUpdatesByHand(t *testing.T) {
 		t.Errorf("FixMatch: %d choices of black views have its loss", found)
 	}
 
+	rest = plainRows(t, 4, 2).Reshape("x", 4)
 	way := MeanTeacher{Labelled: 6, Unlabelled: 4, Momentum: 0.6, Weight: 5, From: 0, To: 2}
 	_, first = after(t, way, plainTask(), 1, few, rest, start)
 	_, second = after(t, way, plainTask(), 2, few, rest, start)
@@ -337,5 +345,43 @@ func TestFrozenStatistics(t *testing.T) {
 				t.Errorf("FrozenTo %q: %s stays as it is: %v", frozenTo, name, !still[name])
 			}
 		}
+	}
+}
+
+// TestViewsApart: the teacher's view is drawn anew, also of an augmentation that changes columns alike.
+func TestViewsApart(t *testing.T) {
+	few, rest := plainRows(t, 6, 1).Reshape("x", 4), plainRows(t, 4, 2).Reshape("x", 4)
+	start := wide(train.Untrained(4, plainTask(4).Logits).Params())
+	views := dataset.Augment().Shape(1, 1, 4).Hiss(0.3)
+	var losses []float64
+	for _, v := range []*dataset.Augmentation{views, views.Together()} {
+		loss, _ := after(t, MeanTeacher{Labelled: 6, Unlabelled: 4, Momentum: 0.999, Weight: 1000, From: 0, To: 1, Views: v}, plainTask(4), 2, few, rest, start)
+		losses = append(losses, loss)
+	}
+	if losses[0] != losses[1] {
+		t.Errorf("apart and together the losses are %v", losses)
+	}
+}
+
+// TestDefaults: settings that are left out are those of the papers, or what is said beside them.
+func TestDefaults(t *testing.T) {
+	x := spec.Input("x", 1, 28, 40)
+	code := x.Then(spec.Flatten(), spec.Dense(3))
+	task := Task{Input: x, Code: code, Logits: code.Then(spec.Dense(3)), Label: "y", Classes: []string{"a", "b", "c"}}
+	fix, err := FixMatch{}.complete(task)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := fmt.Sprint(fix.Labelled, fix.Unlabelled, fix.Threshold, fix.Weight, " ", fix.Weak, " ", fix.Strong)
+	if want := "64 448 0.95 1 shift=2 shift=3,rotate=30,scale=0.2,erase=0.5"; got != want {
+		t.Errorf("FixMatch: %s, want %s", got, want)
+	}
+	pseudo, err := PseudoLabels{}.complete()
+	if want := (PseudoLabels{Labelled: 32, Unlabelled: 256, Height: 3, From: 100, To: 600}); err != nil || pseudo != want {
+		t.Errorf("pseudo-labels: %+v, %v", pseudo, err)
+	}
+	teacher, err := MeanTeacher{}.complete(task)
+	if want := (MeanTeacher{Labelled: 32, Unlabelled: 256, Momentum: 0.99, Weight: 30, To: 600}); err != nil || teacher != want {
+		t.Errorf("mean teacher: %+v, %v", teacher, err)
 	}
 }
