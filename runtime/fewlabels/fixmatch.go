@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/runtime/dataset"
@@ -117,14 +118,8 @@ func (t Task) second(name string, rows dataset.Source) (second, error) {
 	if err != nil {
 		return second{}, err
 	}
-	for taken := true; taken; {
-		taken = name == t.Label || name == column
-		for _, c := range rows.Columns() {
-			taken = taken || c.Name == name
-		}
-		if taken {
-			name += "_"
-		}
+	for slices.ContainsFunc(rows.Columns(), func(c dataset.Column) bool { return c.Name == name }) {
+		name += "_"
 	}
 	typ := t.Input.Type()
 	if typ.DType != ir.F32 && typ.DType != ir.U8 || typ.Shape[1:].Symbolic() {

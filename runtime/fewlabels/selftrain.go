@@ -23,8 +23,8 @@ import (
 type SelfTraining struct {
 	Rounds    int     // students; 2
 	Threshold float64 // least probability, in (0, 1); 0.95
-	// Updates of each training, in whole epochs: of the teacher, which has few rows, as of the
-	// students, which have many. 0 gives each Options.Epochs.
+	// Updates is how many each training makes, rounded down to whole epochs but one at least, so
+	// that the teacher, which has few rows, makes as many as a student. 0 gives each Options.Epochs.
 	Updates int
 }
 

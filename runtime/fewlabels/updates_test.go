@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -109,6 +110,17 @@ func TestUpdatesByHand(t *testing.T) {
 	same(t, "pseudo-labels, update 2", first, second, descended(first, byHand, func(w map[string][]float64) float64 {
 		return supervised(forward(w, few), few) + 1.5*logOf(forward(w, rest), classes, ones)
 	}))
+
+	// In two batches of half the rows each, an update is the same.
+	for updates, want := range map[int]map[string][]float64{1: first, 2: second} {
+		halves := PseudoLabels{Labelled: 3, Unlabelled: 2, Height: 3, From: 0, To: 2}
+		o := train.Options{Optimizer: optim.SGD(byHand), Epochs: updates, Seed: 4, Accumulate: 2}
+		l, err := halves.Train(t.Context(), plainTask(), few, rest, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, "pseudo-labels, accumulated", start, wide(trained(l, start)), want)
+	}
 
 	// A view that is changed much is black or as it was; the loss says which.
 	rest = plainRows(t, 8, 2).Reshape("x", 4)
@@ -275,6 +287,9 @@ func TestAveragesShip(t *testing.T) {
 			if math.Float32bits(l.Net.Params()["below/w"][0]) != math.Float32bits(l.Result.Param("below/w")[0]) {
 				t.Errorf("%s: the weights of the result are not those of the net", w.Name())
 			}
+			if settings := string(l.Net.Record().Phases[0].Recipe.Settings); w.Name() == "mixup" && !strings.Contains(settings, `"mixup=0.4/shares,of=x"`) {
+				t.Errorf("mixup: the record has %s", settings)
+			}
 			return wide(l.Net.Params())
 		}
 		last := params(0)
@@ -286,10 +301,10 @@ func TestAveragesShip(t *testing.T) {
 func TestLogsOfRounds(t *testing.T) {
 	dir := t.TempDir()
 	o := train.Options{Optimizer: optim.SGD(byHand), Epochs: 2, Seed: 4, Logs: []train.EpochLog{train.CSVLog(filepath.Join(dir, "run.csv"))}}
-	if _, err := (SelfTraining{Rounds: 1, Threshold: 0.01}).Train(t.Context(), plainTask(1, 2, 2), plainRows(t, 6, 1), plainRows(t, 4, 2), o); err != nil {
+	if _, err := (SelfTraining{Rounds: 2, Threshold: 0.01}).Train(t.Context(), plainTask(1, 2, 2), plainRows(t, 6, 1), plainRows(t, 4, 2), o); err != nil {
 		t.Fatal(err)
 	}
-	for i, rows := range []string{"6", "10"} {
+	for i, rows := range []string{"6", "10", "10"} {
 		b, err := os.ReadFile(filepath.Join(dir, fmt.Sprintf("run-round%d.csv", i)))
 		if err != nil {
 			t.Fatal(err)
@@ -332,11 +347,11 @@ func TestFrozenStatistics(t *testing.T) {
 		code := x.Then(spec.Flatten(), spec.Dense(3).Named("a"), norm("n"), spec.Tanh(), spec.Dense(3).Named("b"), spec.BatchNorm().Named("m"))
 		task := Task{Input: x, Code: code, Logits: code.Then(norm("p"), spec.Dense(3).Named("head")), Label: "y", Classes: []string{"a", "b", "c"}}
 		start := train.Untrained(4, task.Logits).Params()
-		l, err := FineTune{FrozenTo: frozenTo}.Train(t.Context(), task, plainRows(t, 6, 1), nil, train.Options{Optimizer: optim.SGD(byHand), Epochs: 2, Seed: 4})
+		l, err := FineTune{FrozenTo: frozenTo}.Train(t.Context(), task, plainRows(t, 6, 1), nil, train.Options{Optimizer: optim.SGD(byHand), Epochs: 2, Seed: 4, Freeze: []string{"head/b"}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		still := map[string]bool{}
+		still := map[string]bool{"head/b": true}
 		for _, name := range strings.Fields(want) {
 			still[name] = true
 		}
@@ -361,11 +376,30 @@ func TestViewsApart(t *testing.T) {
 	if losses[0] != losses[1] {
 		t.Errorf("apart and together the losses are %v", losses)
 	}
+	// Weights that stay make the teacher the net, so they differ by the views alone.
+	losses = nil
+	o := train.Options{Optimizer: optim.SGD(1e-20), Epochs: 2, Seed: 4, AfterUpdate: func(u train.Update) { losses = append(losses, u.Loss) }}
+	l, err := MeanTeacher{Labelled: 6, Unlabelled: 4, Weight: 1e6, From: 0, To: 1, Views: views}.Train(t.Context(), plainTask(4), few, rest, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !(losses[1] > 1000) {
+		t.Errorf("the losses are %v, as if net and teacher had one view", losses)
+	}
+	if settings := string(l.Net.Record().Phases[0].Recipe.Settings); !strings.Contains(settings, `"hiss=0.3,shape=1x1x4,of=x,apart;hiss=0.3,shape=1x1x4,of=other,apart"`) {
+		t.Errorf("the record has %s", settings)
+	}
+	if l, err = (MeanTeacher{Labelled: 6, Unlabelled: 4, Views: views}).Train(t.Context(), plainTask(4), few.Views("x", "x", "other"), rest.Views("x", "x", "other"), o); err != nil {
+		t.Fatal(err)
+	}
+	if settings := string(l.Net.Record().Phases[0].Recipe.Settings); !strings.Contains(settings, `of=other_,`) {
+		t.Errorf("where rows have the column, the record has %s", settings)
+	}
 }
 
 // TestDefaults: settings that are left out are those of the papers, or what is said beside them.
 func TestDefaults(t *testing.T) {
-	x := spec.Input("x", 1, 28, 40)
+	x := spec.Input("x", 1, 40, 28)
 	code := x.Then(spec.Flatten(), spec.Dense(3))
 	task := Task{Input: x, Code: code, Logits: code.Then(spec.Dense(3)), Label: "y", Classes: []string{"a", "b", "c"}}
 	fix, err := FixMatch{}.complete(task)
@@ -383,5 +417,70 @@ func TestDefaults(t *testing.T) {
 	teacher, err := MeanTeacher{}.complete(task)
 	if want := (MeanTeacher{Labelled: 32, Unlabelled: 256, Momentum: 0.99, Weight: 30, To: 600}); err != nil || teacher != want {
 		t.Errorf("mean teacher: %+v, %v", teacher, err)
+	}
+}
+
+// TestRounds: rows of which a teacher is as sure as the threshold are learned, and updates are whole epochs.
+func TestRounds(t *testing.T) {
+	rows, classes := SelfTraining{Threshold: 0.75}.sure([]float64{0.75, 0.25, 0.7, 0.3, 0.1, 0.9, math.NaN(), math.NaN()}, 2)
+	if !slices.Equal(rows, []int{0, 2}) || !slices.Equal(classes, []int64{0, 1}) {
+		t.Errorf("rows %v are of the classes %v", rows, classes)
+	}
+	for _, c := range []struct{ updates, rows, batch, accumulate, want int }{
+		{0, 100, 10, 0, 7}, {20, 100, 10, 0, 2}, {29, 100, 10, 1, 2}, {29, 101, 10, 0, 2}, {20, 100, 10, 2, 4}, {3, 100, 10, 0, 1}, {3, 257, 0, 0, 1}, {3, 256, 0, 0, 3},
+	} {
+		o := train.Options{Epochs: 7, Batch: c.batch, Accumulate: c.accumulate}
+		if got := (SelfTraining{Updates: c.updates}).epochs(c.rows, o); got != c.want {
+			t.Errorf("%+v: %d epochs", c, got)
+		}
+	}
+}
+
+// TestValidation: every way that trains measures rows for validation, as the net is, without views and mixing.
+func TestValidation(t *testing.T) {
+	few, rest, valid := plainRows(t, 6, 1), plainRows(t, 4, 2), plainRows(t, 9, 3)
+	start := wide(train.Untrained(4, plainTask(1, 2, 2).Logits).Params())
+	want := supervised(forward(start, valid), valid)
+	for _, w := range []Way{FineTune{}, PseudoLabels{Labelled: 6, Unlabelled: 4, From: 0, To: 1}, SelfTraining{Rounds: 1, Threshold: 0.99}, FixMatch{Labelled: 6, Unlabelled: 4, Threshold: 0.1}, MeanTeacher{Labelled: 6, Unlabelled: 4}, Mixup{}} {
+		o := train.Options{Optimizer: optim.SGD(1e-20), Epochs: 2, Seed: 4, Valid: valid}
+		l, err := w.Train(t.Context(), plainTask(1, 2, 2), few, rest, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := l.Result.Last().Valid.Loss; math.Abs(got-want) > 1e-6 {
+			t.Errorf("%s: the validation loss is %v, want %v", w.Name(), got, want)
+		}
+	}
+}
+
+// TestChoices: of penalties that are as good the larger is chosen, of neighbours the fewer, and folds have a row of every class.
+func TestChoices(t *testing.T) {
+	rows := plainRows(t, 9, 1)
+	x := spec.Input("x", 1, 2, 2)
+	code := x.Then(spec.Flatten(), spec.Dense(3), spec.Scale(0)) // tells nothing apart
+	task := Task{Input: x, Code: code, Logits: code.Then(spec.Dense(3)), Label: "y", Classes: []string{"a", "b", "c"}}
+	for _, c := range []struct {
+		way  Way
+		rows dataset.Source
+		want float64
+	}{
+		{Probe{L2: []float64{1, 3, 2}}, rows, 3},
+		{Probe{L2: []float64{1, 3}}, rows.Head(4), alonePenalty}, // two classes have one row each
+		{Neighbours{K: []int{6, 4, 5}}, rows, 4},
+		{Neighbours{K: []int{3, 2}}, rows.Head(4), 2},
+		{Neighbours{K: []int{2, 50}}, rows, 2},
+		{Probe{L2: []float64{5}}, rows.Select([]int{0, 1, 3, 4}), 5}, // of two classes of the three
+		{Neighbours{K: []int{3}}, rows.Select([]int{0, 1, 3, 4}), 3},
+	} {
+		l, err := c.way.Train(t.Context(), task, c.rows, nil, train.Options{Seed: 4})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := l.Chosen["l2"] + l.Chosen["k"]; got != c.want {
+			t.Errorf("%+v chose %v, want %v", c.way, got, c.want)
+		}
+		if p, err := l.Predict(t.Context(), rows); err != nil || len(p) != 3*9 {
+			t.Errorf("%+v predicts %d numbers of 9 rows and 3 classes, %v", c.way, len(p), err)
+		}
 	}
 }
