@@ -453,6 +453,27 @@ func TestValidation(t *testing.T) {
 	}
 }
 
+// TestUnlabelledAmongLabelled: rows of the labelled ones that have no label are left out.
+func TestUnlabelledAmongLabelled(t *testing.T) {
+	rows := plainRows(t, 9, 1)
+	some := rows.Unlabel("y", rows.Select([]int{0, 1, 2, 4, 5, 8}))
+	for _, w := range []Way{Probe{}, Neighbours{}, FineTune{}, Mixup{}} {
+		var made [2][]float64
+		for i, few := range []dataset.Source{some, rows.Select([]int{0, 1, 2, 4, 5, 8})} {
+			l, err := w.Train(t.Context(), plainTask(1, 2, 2), few, nil, train.Options{Optimizer: optim.SGD(byHand), Epochs: 1, Seed: 4})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if made[i], err = l.Predict(t.Context(), rows); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !slices.Equal(made[0], made[1]) {
+			t.Errorf("%s: rows without a label change predictions", w.Name())
+		}
+	}
+}
+
 // TestChoices: of penalties that are as good the larger is chosen, of neighbours the fewer, and folds have a row of every class.
 func TestChoices(t *testing.T) {
 	rows := plainRows(t, 9, 1)

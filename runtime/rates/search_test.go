@@ -237,7 +237,12 @@ func TestGroupsStayTogether(t *testing.T) {
 	}
 	so := small()
 	so.Population, so.Generations, so.Confirm = 4, 1, 1
-	f := mustSearch(t, classifier, dataset.All(some).GroupedBy("person"), slow(), so) // training refuses folds that share a person
+	o, log := slow(), filepath.Join(t.TempDir(), "new", "run.csv")
+	o.Logs = []train.EpochLog{train.CSVLog(log)}
+	f := mustSearch(t, classifier, dataset.All(some).GroupedBy("person"), o, so) // training refuses folds that share a person
+	if _, err := os.Stat(filepath.Dir(log)); err == nil {
+		t.Error("candidates wrote to Options.Logs")
+	}
 	so.Seed++
 	for _, other := range mustSearch(t, classifier, dataset.All(some).GroupedBy("person"), slow(), so).Tried {
 		if slices.ContainsFunc(f.Tried, func(x *Tried) bool { return slices.Equal(x.Factors, other.Factors) }) {
