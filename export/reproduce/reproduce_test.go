@@ -259,6 +259,32 @@ func ways() map[string]func(t *testing.T, digits *dataset.Split) (*engine.Net, d
 			o.Optimizer = with
 			return fit(t, m, few, o).Net(logits), d.Test
 		},
+		"pretrained, then rates from gradients": func(t *testing.T, d *dataset.Split) (*engine.Net, dataset.Source) {
+			x, enc := spec.Input("x", 784), stack()
+			ae := spec.NewModel("ae", spec.MSE(x.Then(enc, spec.Mirror("decoder", enc)), x))
+			logits := x.Then(enc, spec.Dense(10).Named("head"))
+			m, few := spec.NewModel("digits", spec.CrossEntropy(logits, spec.Labels("y", 10))), d.Train.Balanced("y", 200, 4)
+			first := program(t, pretrain.Fit(ae, d.Train.Head(300), options(2)))
+			tensors, err := train.NetTensors(first.Net(x.Then(enc)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			o := options(2)
+			start := o
+			start.InitFrom = []train.From{{Tensors: tensors, Pattern: "encoder"}}
+			plain, _, err := rates.FromGradients(t.Context(), m, few, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if o.Optimizer, _, err = rates.FromGradients(t.Context(), m, few, start); err != nil {
+				t.Fatal(err)
+			}
+			was, _ := plain.Factor("encoder/dense1/w")
+			if is, _ := o.Optimizer.Factor("encoder/dense1/w"); is == was || is == 1 {
+				t.Errorf("the first layer has the factor %v, not pretrained %v", is, was)
+			}
+			return program(t, pretrain.Fit(ae, d.Train.Head(300), options(2)), pretrain.Fit(m, few, o)).Net(logits), d.Test
+		},
 		"average, queue and schedule": func(t *testing.T, d *dataset.Split) (*engine.Net, dataset.Source) {
 			x, enc := spec.Input("x", 784), stack()
 			code := x.Then(enc)
@@ -407,7 +433,21 @@ func TestBundleCannot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	x := spec.Input("x", 784)
+	code := x.Then(spec.Dense(3).Named("cut"))
+	cut, err := train.New(t.Context(), spec.NewModel("m", spec.MSE(code.Then(spec.Dense(784)), x)), rows, options(3))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range cut.Epochs(t.Context()) {
+		break
+	}
+	ended, err := cut.Done()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for want, net := range map[string]*engine.Net{
+		"it was ended by its program after 1 of 3 epochs":     ended.Net(code),
 		`"b/w": its initializer is own, a reproduce_test.own`: build(rows, nil, spec.Dense(3).Named("b").Init(own{})),
 		"started from tensors (InitFrom)":                     build(rows, start, spec.Dense(3).Named("a")),
 		"give the data it was trained on":                     build(elsewhere, nil, spec.Dense(3).Named("c")),

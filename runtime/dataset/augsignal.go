@@ -7,8 +7,8 @@ import (
 	"github.com/lamina-ml/lamina/kernels/simd"
 )
 
-// Signals are pictures of height 1: Shape(channels, 1, steps) for columns f32[channels steps]. The changes of this file are those
-// of Um et al. 2017, sections 3 and 4, and take values of any size; Shift, Rotate and what else knows pictures do not fit them.
+// Signals are pictures of height 1: Shape(channels, 1, steps) for columns f32[channels steps]. The changes of this file are after
+// Um et al. 2017 and Park et al. 2019, and take values of any size; Shift, Rotate and what else is of pictures does not suit them.
 
 // TimeShift moves a signal by up to that many steps, each distance equally likely. What comes in is the first or the last
 // step again. 0 is none. Errors: steps are negative; in use, pictures that are higher than 1, or no longer than that.

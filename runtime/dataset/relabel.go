@@ -21,7 +21,7 @@ func (s *Selection) I64(column string) ([]int64, error) {
 
 // Relabel returns the rows with other values in a column of labels, i64[], or with the column if there is none: labels of a
 // model, or those that came later. There is one for each row, and -1 is none.
-// Errors: the column is of another type; there are as many labels as not rows; a label below -1.
+// Errors (of Err): the column is of another type; another number of labels than of rows; a label below -1.
 func (s *Selection) Relabel(column string, labels []int64) *Selection {
 	if s.Err() != nil {
 		return s
@@ -86,7 +86,7 @@ func (r *relabelled) known(column string) ([]int64, bool) {
 }
 
 // OneHot returns the rows with their labels as probabilities besides, as [Table.OneHot] does for data in memory: column to,
-// f32[classes], is 1 at the label and 0 elsewhere. Errors: those of Table.OneHot; those of reading the labels.
+// f32[classes], is 1 at the label and 0 elsewhere. Errors (of Err): those of Table.OneHot; those of reading the labels.
 func (s *Selection) OneHot(column string, classes int, to string) *Selection {
 	y, err := s.I64(column)
 	if err != nil {

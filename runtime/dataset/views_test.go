@@ -110,6 +110,77 @@ func TestRelabel(t *testing.T) {
 	}
 }
 
+// TestChangedRowsInAnyOrder: rows with views, labels and probabilities besides are the right ones in whatever order they are
+// read, with columns of every type, and know what group they are of.
+func TestChangedRowsInAnyOrder(t *testing.T) {
+	const n = 60 // so that batches come into memory that others left
+	x, u, k, g := make([]float32, n), make([]uint8, n), make([]int64, n), make([]int64, n)
+	labels, numbers := make([]int64, n), make([]int, n)
+	for i := range n {
+		x[i], u[i], k[i], g[i], labels[i], numbers[i] = float32(i), uint8(100+i), int64(1000+i), int64(i/2), int64(i*i%7%3), n-1-i
+	}
+	table, err := NewTable(Data{Column: Column{Name: "x", DType: F32}, F32: x}, Data{Column: Column{Name: "u", DType: U8}, U8: u},
+		Data{Column: Column{Name: "k", DType: I64}, I64: k}, Data{Column: Column{Name: "g", DType: I64}, I64: g})
+	if err != nil {
+		t.Fatal(err)
+	}
+	given := slices.Clone(labels)
+	s := All(table).GroupedBy("g").Views("x", "x", "x2").Views("u", "u", "u2").Views("k", "k", "k2").Relabel("y", given).OneHot("y", 3, "p")
+	given[0] = 7 // is its own
+	if err := s.Err(); err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []*Selection{s, All(table).GroupedBy("g").Views("x", "x"), All(table).GroupedBy("g").Relabel("y", labels)} {
+		if part.Group() != "g" {
+			t.Errorf("the rows %v are of the group %q", part.Columns(), part.Group())
+		}
+	}
+	b, err := NewBatches(s.Select(numbers), 5, random.New(7), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	if err := b.Epoch(0); err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for {
+		part, ok, err := b.Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !ok {
+			break
+		}
+		for j, at := range part.Index {
+			i := numbers[at]
+			hot := []float32{0, 0, 0}
+			hot[labels[i]] = 1
+			if part.F32("x")[j] != x[i] || part.F32("x2")[j] != x[i] || part.U8("u")[j] != u[i] || part.U8("u2")[j] != u[i] || part.I64("k")[j] != k[i] ||
+				part.I64("k2")[j] != k[i] || part.I64("y")[j] != labels[i] || !slices.Equal(part.F32("p")[3*j:3*j+3], hot) {
+				t.Errorf("row %d is %v %v, %v %v, %v %v, label %v of %v", i, part.F32("x")[j], part.F32("x2")[j], part.U8("u")[j], part.U8("u2")[j], part.I64("k")[j], part.I64("k2")[j],
+					part.I64("y")[j], part.F32("p")[3*j:3*j+3])
+			}
+			seen++
+		}
+	}
+	if seen != n {
+		t.Errorf("%d rows", seen)
+	}
+	for _, column := range []string{"k", "k2", "y"} { // also of views under other names
+		of := map[string][]int64{"k": k, "k2": k, "y": labels}[column]
+		got, err := s.I64(column)
+		if err != nil || !slices.Equal(got, of) {
+			t.Errorf("column %s is %v, %v", column, got, err)
+			continue
+		}
+		got[0] = -5 // is the caller's
+		if again, err := s.I64(column); err != nil || again[0] != of[0] {
+			t.Errorf("column %s was changed by who read it", column)
+		}
+	}
+}
+
 // epochOf returns the columns of an epoch of augmented rows, in the order of the rows.
 func epochOf(t *testing.T, src Source, a *Augmentation, batch, epoch int, names ...string) map[string][]float32 {
 	t.Helper()
@@ -177,6 +248,12 @@ func TestAnd(t *testing.T) {
 	if err != nil || again.String() != text || text != "shift=1,of=x;rotate=90,erase=0.8,of=strong" {
 		t.Errorf("the text form is %q, read as %q: %v", text, again, err)
 	}
+	if third := both.And(Augment("a").Shift(2).And(Augment("b").Shift(3))); third.String() != text+";shift=2,of=a;shift=3,of=b" {
+		t.Errorf("four of them are %q", third)
+	}
+	if of := weak.Of("a", "b"); of.String() != "shift=1,of=a+b" || weak.String() != "shift=1,of=x" {
+		t.Errorf("of other columns it is %q, and was %q", of, weak)
+	}
 	if n := len(both.Only()); n != 3 {
 		t.Errorf("Only returns %d, want 3", n)
 	}
@@ -207,7 +284,7 @@ func TestSignals(t *testing.T) {
 		}
 		return v
 	}
-	shifts, lengths := map[int]bool{}, map[int]bool{}
+	shifts, lengths, ends := map[int]bool{}, map[int]bool{}, map[int]bool{}
 	for i := range uint64(300) {
 		v := signal()
 		if err := (&timeShift{2}).paint(key(i), p, values{f32: v}); err != nil {
@@ -232,6 +309,7 @@ func TestSignals(t *testing.T) {
 			}
 			if v[s] == 0 {
 				n++
+				ends[s] = true
 			}
 		}
 		lengths[n] = true
@@ -249,8 +327,8 @@ func TestSignals(t *testing.T) {
 			t.Fatal("both channels have one factor")
 		}
 	}
-	if len(shifts) != 5 || len(lengths) != 4 {
-		t.Errorf("distances %v, lengths %v, want 5 and 4 of them", shifts, lengths)
+	if len(shifts) != 5 || len(lengths) != 4 || len(ends) != 10 {
+		t.Errorf("distances %v, lengths %v, masked steps %v, want 5, 4 and 10 of them", shifts, lengths, ends)
 	}
 	const n = 20000
 	v := make([]float32, n)

@@ -8,6 +8,6 @@
 //	learned, err := fewlabels.PseudoLabels{}.Train(ctx, task, few, all, train.Options{Optimizer: optim.Adam(1e-3), Epochs: 20})
 //	p, err := learned.Predict(ctx, test) // a probability for each row and class
 //
-// Each way is a file and names its paper. What a way needs of the rows it takes from the
-// labelled ones: nothing is chosen on other labels than those it is given.
+// Each way is a file and names its paper. Whatever a way has to choose it chooses by the labels
+// that it is given, and by no others.
 package fewlabels

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/engine"
+	"github.com/lamina-ml/lamina/runtime/optim"
 	"github.com/lamina-ml/lamina/runtime/train"
 	"github.com/lamina-ml/lamina/spec"
 )
@@ -33,8 +35,8 @@ type Way interface {
 	// Train learns the task. Rows of labelled without a label are left out. Labels that
 	// the unlabelled rows have are not looked at; unlabelled may be nil for a way that
 	// does not use them. Options are those of the training: with Options.InitFrom it
-	// starts from pretrained weights. Where a training is resumed from Options.Dir, so is
-	// the way, to the same bits.
+	// starts from pretrained weights, and with Options.Average it ships the averages. A way
+	// whose training is resumed from Options.Dir ends with the same bits.
 	//
 	// Errors: a task that is not complete; no labelled row, or one with a label that is
 	// no class; rows that lack a column; settings that cannot be; those of the training.
@@ -46,7 +48,7 @@ type Learned struct {
 	// Net computes "probabilities" f32[N classes] and can be shipped; nil for what is
 	// no net, such as neighbours.
 	Net    *engine.Net
-	Result *train.Result // of the training, or of the last one; its weights are Net's
+	Result *train.Result // of the training, or of the last one
 	// Predict returns a probability for each row and class, [rows classes], in the
 	// order of the rows and of Task.Classes. Errors: rows that lack a column; those of
 	// the rows and of the context.
@@ -80,6 +82,11 @@ func (t Task) check() error {
 		return fmt.Errorf("fewlabels: Task.Classes must name two classes or more, got %d", len(t.Classes))
 	case len(t.Classes) != n:
 		return fmt.Errorf("fewlabels: Task.Classes names %d classes, but Task.Logits are for %d (%s)", len(t.Classes), n, t.Logits.Type())
+	}
+	for i, name := range t.Classes {
+		if slices.Contains(t.Classes[:i], name) {
+			return fmt.Errorf("fewlabels: Task.Classes names two classes %q", name)
+		}
 	}
 	return nil
 }
@@ -200,7 +207,11 @@ func run(ctx context.Context, net *engine.Net, rows dataset.Source) ([]float64, 
 // Options.InitFrom, and with the constants that are fitted to the rows.
 func (t Task) started(ctx context.Context, rows dataset.Source, o train.Options) (*train.Result, error) {
 	o = t.options(o)
-	o.Dir, o.Valid, o.Patience, o.BestBy, o.Progress = "", nil, 0, train.By{}, nil
+	o.Dir, o.Logs, o.Valid, o.Patience, o.BestBy, o.Progress, o.ValidAverage = "", nil, nil, 0, train.By{}, nil, false
+	if o.Optimizer == nil { // which makes no update
+		o.Optimizer = optim.SGD(1)
+	}
+	o.Epochs = max(o.Epochs, 1)
 	tr, err := train.New(ctx, spec.NewModel("task", spec.CrossEntropy(t.Logits, t.labels())), rows, o)
 	if err != nil {
 		return nil, err

@@ -178,6 +178,8 @@ func TestMistakes(t *testing.T) {
 		{"no label", Probe{}, with(func(t *Task) { t.Label = "" }), few, "Task.Label is empty"},
 		{"other column", Probe{}, with(func(t *Task) { t.Label = "z" }), few, `no column "z"`},
 		{"fewer classes", Probe{}, with(func(t *Task) { t.Classes = t.Classes[:9] }), few, "names 9 classes, but Task.Logits are for 10"},
+		{"a class twice", Mixup{}, with(func(t *Task) { t.Classes = append(digitNames[:9:9], "3") }), few, `names two classes "3"`},
+		{"no input", Mixup{}, with(func(t *Task) { t.Input = spec.Const(1) }), few, "Task.Input must be an input"},
 		{"one class", FineTune{}, digitTask(8), ofOne, "rows of one class tell nothing apart"},
 		{"labels beyond", FineTune{}, with(func(t *Task) {
 			t.Logits, t.Classes = t.Code.Then(spec.Dense(5).Named("five")), t.Classes[:5]

@@ -51,17 +51,20 @@ func (f FineTune) Train(ctx context.Context, t Task, labelled, _ dataset.Source,
 	return t.fit(ctx, m, rows, o)
 }
 
-// fit trains a model of the task's layers.
+// fit trains a model of the task's layers. What ships has their averages, if there are some.
 func (t Task) fit(ctx context.Context, m *spec.Model, rows dataset.Source, o train.Options) (*Learned, error) {
 	r, err := train.Fit(ctx, m, rows, o)
 	if err != nil {
 		return nil, err
 	}
+	if o.Average != 0 {
+		r = r.Averaged()
+	}
 	return ofNet(r.Net(t.probabilities(t.Logits)), r)
 }
 
-// upTo returns the parameters that are used no later than the last one that a pattern
-// matches, in the order of the graph, and the running statistics of their layers.
+// upTo returns the parameters and running statistics that are used no later than
+// the last one that a pattern matches, in the order of the graph.
 func upTo(m *spec.Model, pattern string) ([]string, error) {
 	if err := optim.CheckPattern(pattern); err != nil {
 		return nil, fmt.Errorf("fewlabels: FineTune.FrozenTo: %q: %w", pattern, err)
@@ -70,31 +73,30 @@ func upTo(m *spec.Model, pattern string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	var names []string
+	running := map[string]bool{}
+	for _, s := range m.States() {
+		running[s.Name] = s.Running()
+	}
+	var names, params []string
 	last := -1
 	for _, n := range g.Nodes {
 		for _, v := range n.In {
-			if v.Kind != ir.ParamValue || slices.Contains(names, v.Name) {
+			if v.Kind != ir.ParamValue && !(v.Kind == ir.StateValue && running[v.Name]) || slices.Contains(names, v.Name) {
 				continue
 			}
 			if optim.Match(pattern, v.Name) {
 				last = len(names)
 			}
-			names = append(names, v.Name)
+			if names = append(names, v.Name); v.Kind == ir.ParamValue {
+				params = append(params, v.Name)
+			}
 		}
 	}
 	if last < 0 {
-		return nil, fmt.Errorf("fewlabels: FineTune.FrozenTo: %q matches no parameter; the model has %s", pattern, strings.Join(names, ", "))
+		return nil, fmt.Errorf("fewlabels: FineTune.FrozenTo: %q matches no parameter; the model has %s", pattern, strings.Join(params, ", "))
 	}
-	names = names[:last+1]
-	layers := map[string]bool{}
-	for _, p := range names {
-		layers[path.Dir(p)] = true
+	for last+1 < len(names) && running[names[last+1]] && path.Dir(names[last+1]) == path.Dir(names[last]) {
+		last++ // a layer's statistics stand behind its parameters
 	}
-	for _, s := range m.States() {
-		if s.Running() && layers[path.Dir(s.Name)] {
-			names = append(names, s.Name)
-		}
-	}
-	return names, nil
+	return names[:last+1], nil
 }

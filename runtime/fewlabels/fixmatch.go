@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/runtime/dataset"
@@ -24,8 +25,8 @@ import (
 //
 // The views are made where all augmentations are, as a function of the seed, the epoch, and
 // the row, so Options.Augment must be nil. An epoch is one pass over the unlabelled rows,
-// and Options.Batch is not looked at. Sohn et al. ship a moving average of the weights:
-// with Options.Average, so does this.
+// and Options.Batch is not looked at. Sohn et al. ship a moving average of the weights, with
+// a momentum of 0.999: set Options.Average for that.
 type FixMatch struct {
 	Labelled   int     // rows of an update; 64
 	Unlabelled int     // rows of an update; 448, seven times as many
@@ -34,7 +35,7 @@ type FixMatch struct {
 	// Weak and Strong say how the two views are changed. For inputs f32[C H W] they may
 	// be nil: then Weak shifts by up to a twelfth of the side, and Strong shifts by up
 	// to an eighth, turns by up to 30 degrees, scales by up to a fifth and erases a
-	// rectangle with probability 1/2. Neither may name columns.
+	// rectangle with probability 1/2. Columns that they name do not count.
 	Weak, Strong *dataset.Augmentation
 }
 
@@ -102,19 +103,7 @@ func (f FixMatch) Train(ctx context.Context, t Task, labelled, unlabelled datase
 		spec.NewLoss("unlabelled", ofUnlabelled(y, spec.Mul(sure, surprise(strong, p.Then(spec.Predicted()))), f.Labelled, f.Unlabelled)).Weight(f.Weight))
 	o = t.mixed(o)
 	o.Augment = f.Weak.Of(v.column).And(f.Strong.Of(v.name))
-	return t.averaged(ctx, m, dataset.Mix(v.views(rows), f.Labelled, v.views(dataset.All(rest)), f.Unlabelled), v.valid(o))
-}
-
-// averaged is fit, with the averages of the weights if there are some.
-func (t Task) averaged(ctx context.Context, m *spec.Model, rows dataset.Source, o train.Options) (*Learned, error) {
-	r, err := train.Fit(ctx, m, rows, o)
-	if err != nil {
-		return nil, err
-	}
-	if o.Average != 0 {
-		r = r.Averaged()
-	}
-	return ofNet(r.Net(t.probabilities(t.Logits)), r)
+	return t.fit(ctx, m, dataset.Mix(v.views(rows), f.Labelled, v.views(dataset.All(rest)), f.Unlabelled), v.valid(o))
 }
 
 // second is another view of the task's input.
@@ -129,14 +118,8 @@ func (t Task) second(name string, rows dataset.Source) (second, error) {
 	if err != nil {
 		return second{}, err
 	}
-	for taken := true; taken; {
-		taken = name == t.Label || name == column
-		for _, c := range rows.Columns() {
-			taken = taken || c.Name == name
-		}
-		if taken {
-			name += "_"
-		}
+	for slices.ContainsFunc(rows.Columns(), func(c dataset.Column) bool { return c.Name == name }) {
+		name += "_"
 	}
 	typ := t.Input.Type()
 	if typ.DType != ir.F32 && typ.DType != ir.U8 || typ.Shape[1:].Symbolic() {

@@ -2,6 +2,7 @@ package fewlabels
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/lamina-ml/lamina/compiler/random"
@@ -13,8 +14,8 @@ import (
 
 // plainTask is a linear net of 2x2 pictures, whose pixels are all equal, so that moving one changes
 // nothing.
-func plainTask() Task {
-	x := spec.Input("x", 1, 2, 2)
+func plainTask(dims ...int) Task {
+	x := spec.Input("x", dims...)
 	code := x.Then(spec.Flatten(), spec.Dense(3).Named("below"))
 	return Task{Input: x, Code: code, Logits: code.Then(spec.Dense(3).Named("above")).Named("logits"), Label: "y", Classes: []string{"a", "b", "c"}}
 }
@@ -37,35 +38,60 @@ func plainRows(t *testing.T, n int, key uint64) *dataset.Table {
 	return table
 }
 
-// forward computes the probabilities of rows in float64 by the weights of a net.
-func forward(w map[string][]float32, rows *dataset.Table) [][]float64 {
-	layer := func(x []float64, name string) []float64 {
-		y := make([]float64, 3)
-		for j := range y {
-			y[j] = float64(w[name+"/b"][j])
-			for i, v := range x {
-				y[j] += v * float64(w[name+"/w"][3*i+j])
-			}
+// wide are weights in float64.
+func wide(w map[string][]float32) map[string][]float64 {
+	out := map[string][]float64{}
+	for name, x := range w {
+		for _, v := range x {
+			out[name] = append(out[name], float64(v))
 		}
-		return y
-	}
-	var out [][]float64
-	for i := range rows.Len() {
-		x := make([]float64, 4)
-		for j := range x {
-			x[j] = float64(rows.F32("x")[4*i+j])
-		}
-		z, sum := layer(layer(x, "below"), "above"), 0.0
-		for j := range z {
-			z[j] = math.Exp(z[j])
-			sum += z[j]
-		}
-		for j := range z {
-			z[j] /= sum
-		}
-		out = append(out, z)
 	}
 	return out
+}
+
+// pixels are the pictures of rows.
+func pixels(rows *dataset.Table) (x [][]float64) {
+	for i := range rows.Len() {
+		x = append(x, wide(map[string][]float32{"x": rows.F32("x")[4*i : 4*i+4]})["x"])
+	}
+	return x
+}
+
+// affine is a layer of three units.
+func affine(w map[string][]float64, name string, x [][]float64) (y [][]float64) {
+	for _, row := range x {
+		z := slices.Clone(w[name+"/b"])
+		for j := range z {
+			for i, v := range row {
+				z[j] += v * w[name+"/w"][3*i+j]
+			}
+		}
+		y = append(y, z)
+	}
+	return y
+}
+
+// forward computes the probabilities of rows in float64 by the weights of plainTask.
+func forward(w map[string][]float64, rows *dataset.Table) [][]float64 {
+	return through(w, pixels(rows))
+}
+
+func through(w map[string][]float64, x [][]float64) [][]float64 {
+	return softmax(affine(w, "above", affine(w, "below", x)))
+}
+
+func softmax(z [][]float64) [][]float64 {
+	for _, row := range z {
+		sum := 0.0
+		for j := range row {
+			row[j] = math.Exp(row[j])
+			sum += row[j]
+		}
+		for j := range row {
+			row[j] /= sum
+		}
+	}
+	return z
 }
 
 func supervised(p [][]float64, rows *dataset.Table) (loss float64) {
@@ -90,7 +116,7 @@ func TestLossesByHand(t *testing.T) {
 	few, rest := plainRows(t, 6, 1), plainRows(t, 10, 2)
 	run := func(way Way, rate float64, epochs int) (losses []float64, l *Learned) {
 		o := train.Options{Optimizer: optim.SGD(rate), Epochs: epochs, Seed: 4, AfterUpdate: func(u train.Update) { losses = append(losses, u.Loss) }}
-		l, err := way.Train(t.Context(), plainTask(), few, rest, o)
+		l, err := way.Train(t.Context(), plainTask(1, 2, 2), few, rest, o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -102,8 +128,8 @@ func TestLossesByHand(t *testing.T) {
 			t.Errorf("%s: the loss is %.9g, want %.9g", name, got, want)
 		}
 	}
-	logits := plainTask().Logits
-	start := train.Untrained(4, logits).Params()
+	logits := plainTask(1, 2, 2).Logits
+	start := wide(train.Untrained(4, logits).Params())
 	p, q := forward(start, few), forward(start, rest)
 
 	losses, _ := run(PseudoLabels{Labelled: 6, Unlabelled: 10, Height: 0.7, From: 0, To: 1}, 1e-20, 2)
@@ -132,25 +158,13 @@ func TestLossesByHand(t *testing.T) {
 
 	way := MeanTeacher{Labelled: 6, Unlabelled: 10, Momentum: 0.6, Weight: 5, From: 0, To: 1}
 	_, l := run(way, 0.5, 1)
-	moved, teacher := map[string][]float32{}, map[string][]float32{}
-	for name, w0 := range start {
-		w1 := l.Result.Param(name)
-		moved[name], teacher[name] = w1, make([]float32, len(w1))
-		for i := range w1 {
-			teacher[name][i] = float32(0.6*float64(w0[i]) + 0.4*float64(w1[i]))
-		}
-	}
+	moved := wide(trained(l, start))
+	teacher := average(start, moved, 0.6)
 	p, q = forward(moved, few), forward(moved, rest)
 	tp, tq := forward(teacher, few), forward(teacher, rest)
-	apart := 0.0
-	for k, student := range append(append([][]float64{}, p...), q...) {
-		for c, v := range student {
-			d := v - append(append([][]float64{}, tp...), tq...)[k][c]
-			apart += d * d / (16 * 3)
-		}
-	}
+	far := apart(append(append([][]float64{}, p...), q...), append(append([][]float64{}, tp...), tq...))
 	losses, _ = run(way, 0.5, 2)
-	check("mean teacher", losses[1], supervised(p, few)+5*apart)
+	check("mean teacher", losses[1], supervised(p, few)+5*far)
 	shipped, err := l.Predict(t.Context(), rest)
 	if err != nil {
 		t.Fatal(err)

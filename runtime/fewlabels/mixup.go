@@ -15,9 +15,8 @@ import (
 // are mixed by [dataset.Augmentation.Mixup].
 type Mixup struct {
 	Alpha float64 // of the distribution Beta(Alpha, Alpha) of the shares, in (0, 1]; 0.4
-	// Augment says what else changes pictures, before they are mixed; nil for nothing. For inputs that
-	// do not have the shape of pictures it must say theirs by Shape; without it rows are
-	// taken for pictures f32[1 1 width].
+	// Augment says what else changes pictures, before they are mixed; nil for nothing. If the input
+	// is not [C H W], it must say by Shape what rows are pictures of. Columns that it names do not count.
 	Augment *dataset.Augmentation
 }
 

@@ -16,8 +16,8 @@ import (
 // regression, which changes nothing of the encoder (Alain and Bengio 2016). The weights
 // of the encoder are those of Options.InitFrom, or else its initial ones.
 //
-// Its L2 penalty is the one of L2 with the least log loss over a cross-validation of the
-// labelled rows; the larger of two that are equal.
+// Its L2 penalty, as in [evaluate.FitLinear], is the one of L2 with the least log loss over a
+// cross-validation of the labelled rows; the larger of two that are equal.
 type Probe struct {
 	// L2 are penalties to choose among; powers of ten from 1e-4 to 10. A single one is
 	// taken as it is.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/train"
@@ -17,12 +18,13 @@ import (
 //
 // Each training starts from Options.InitFrom, or else from the initial weights. With
 // Options.Dir it has the folder round0, round1 and so on there, and rounds that are
-// finished are not trained again when the way is resumed.
+// finished are not trained again when the way is resumed. Each of Options.Logs becomes one
+// for each round: run.csv is run-round0.csv, run-round1.csv and so on.
 type SelfTraining struct {
 	Rounds    int     // students; 2
 	Threshold float64 // least probability, in (0, 1); 0.95
-	// Updates of each training, in whole epochs: of the teacher, which has few rows, as of the
-	// students, which have many. 0 gives each Options.Epochs.
+	// Updates is how many each training makes, rounded down to whole epochs but one at least, so
+	// that the teacher, which has few rows, makes as many as a student. 0 gives each Options.Epochs.
 	Updates int
 }
 
@@ -75,9 +77,14 @@ func (s SelfTraining) Train(ctx context.Context, t Task, labelled, unlabelled da
 		if dir != "" {
 			o.Dir = filepath.Join(dir, fmt.Sprintf("round%d", round))
 		}
+		o.Logs = nil
+		for _, l := range given.Logs {
+			ext := filepath.Ext(l.Path())
+			o.Logs = append(o.Logs, l.At(fmt.Sprintf("%s-round%d%s", strings.TrimSuffix(l.Path(), ext), round, ext)))
+		}
 		o.Epochs = s.epochs(known.Len(), given)
 		if learned, err = t.fit(ctx, m, known, o); err != nil {
-			return nil, fmt.Errorf("round %d: %w", round, err)
+			return nil, fmt.Errorf("fewlabels: self-training, round %d: %w", round, err)
 		}
 		learned.Chosen = chosen
 		if round == s.Rounds {

@@ -19,8 +19,8 @@ import (
 //	+ w(t) · mean over all rows and classes of (softmax of the net - softmax of the teacher)²
 //
 // where w(t) rises linearly from 0 to Weight between the updates From and To. No gradient
-// goes through the teacher, which is what ships. Both draw their Dropout and noise by
-// themselves. With Views, each sees a view of the row that is changed by itself.
+// goes through the teacher, which is what ships, with the running statistics of the net.
+// Each draws its own Dropout and noise, and with Views each sees a view of its own.
 //
 // An epoch is one pass over the unlabelled rows, and Options.Batch is not looked at.
 type MeanTeacher struct {
@@ -30,7 +30,7 @@ type MeanTeacher struct {
 	Weight     float64 // of the agreement; 10 times the number of classes, as this is a mean over them
 	From, To   int64   // updates between which the weight rises; 0 and 600 if both are 0
 	// Views says how the views of a row are changed; nil gives both the row as it is, and
-	// only Dropout and noise of the task tell them apart. It may not name columns.
+	// only Dropout and noise of the task tell them apart. Columns that it names do not count.
 	Views *dataset.Augmentation
 }
 
@@ -83,7 +83,7 @@ func (w MeanTeacher) Train(ctx context.Context, t Task, labelled, unlabelled dat
 			return nil, err
 		}
 		seen, o = v.of, v.valid(o)
-		o.Augment = w.Views.Of(v.column).And(w.Views.Of(v.name))
+		o.Augment = w.Views.Apart().Of(v.column).And(w.Views.Apart().Of(v.name))
 		mixed = dataset.Mix(v.views(rows), w.Labelled, v.views(dataset.All(rest)), w.Unlabelled)
 	}
 	teacher := seen.Then(net, spec.StopGradient())

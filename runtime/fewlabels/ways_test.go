@@ -151,6 +151,8 @@ func resumed() map[string]Way {
 		"self-training": SelfTraining{Rounds: 2, Threshold: 0.3},
 		"FixMatch":      FixMatch{Labelled: 16, Unlabelled: 64, Threshold: 0.3, Weak: picture().Shift(1), Strong: moved()},
 		"mean teacher":  MeanTeacher{Labelled: 16, Unlabelled: 64, To: 30, Views: picture().Shift(2)},
+		"fine-tuning":   FineTune{FrozenTo: "encoder/dense1/w"},
+		"mixup":         Mixup{},
 	}
 }
 
@@ -184,7 +186,7 @@ func TestKilledAndResumed(t *testing.T) {
 			}
 			dir := filepath.Join(t.TempDir(), "run")
 			killed := 0
-			for try := range 8 {
+			for try := range 5 {
 				child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestKilledAndResumed$")
 				child.Env = append(os.Environ(), childWay+"="+name, childDir+"="+dir)
 				if err := child.Start(); err != nil {
@@ -197,7 +199,7 @@ func TestKilledAndResumed(t *testing.T) {
 					if err != nil {
 						t.Fatalf("the child failed: %v", err)
 					}
-				case <-time.After(time.Duration(100+60*try) * time.Millisecond):
+				case <-time.After(time.Duration(100+100*try) * time.Millisecond):
 					_ = child.Process.Kill()
 					<-done
 					killed++

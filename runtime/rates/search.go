@@ -133,7 +133,7 @@ type search struct {
 //
 // The best of many candidates has been lucky too. So it is trained again on other divisions of the rows into folds, beside
 // the rates as they are and rates that fall by SearchOptions.Decay from layer to layer, and [Found.Helped] goes by those.
-// Options.Dir, Cluster, Progress and Log have no part in a search. A candidate that goes out of bounds is the worst there is.
+// Options.Dir, Logs, Cluster, Progress and Log have no part in a search. A candidate that goes out of bounds is the worst there is.
 //
 // Errors: mistakes of the options; no row with a label; fewer rows, or groups, than folds; those of training with the rates
 // as they are; a score that is not a number, as of a metric that the rows of a fold do not have; a folder that cannot be
@@ -142,7 +142,7 @@ func Search(ctx context.Context, declare func() Declared, rows dataset.Source, o
 	if err := so.check(&o); err != nil {
 		return nil, err
 	}
-	o.Dir, o.Cluster, o.Progress, o.AfterUpdate, o.Needs, o.CheckpointEvery, o.Dump, o.DumpAfter = "", nil, nil, nil, nil, 0, nil, ""
+	o.Dir, o.Logs, o.Cluster, o.Progress, o.AfterUpdate, o.Needs, o.CheckpointEvery, o.Dump, o.DumpAfter = "", nil, nil, nil, nil, nil, 0, nil, ""
 	o.KeepLast, o.BestBy, o.Log = true, so.By, slog.New(slog.DiscardHandler)
 	s := &search{SearchOptions: so, declare: declare, options: o, best: math.Inf(1), tried: map[string]*Tried{}}
 	s.workers, s.options.Workers = cmp.Or(o.Workers, runtime.GOMAXPROCS(0)), 1

@@ -167,6 +167,14 @@ func TestSearchIsTheSame(t *testing.T) {
 	if trained := declared - 1; trained != so.Folds*(sets-len(kept.Scores)) {
 		t.Errorf("%d trainings after an interruption that kept %d of %d sets of folds", trained, len(kept.Scores), sets)
 	}
+	whole, err := os.ReadFile(filepath.Join(so.Dir, ledgerName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustSearch(t, classifier, rows, o, so)
+	if again, err := os.ReadFile(filepath.Join(so.Dir, ledgerName)); err != nil || string(again) != string(whole) {
+		t.Errorf("a search that had ended changes its scores, %v", err)
+	}
 	so.Seed++
 	if _, err := Search(t.Context(), classifier, rows, o, so); err == nil || !strings.Contains(err.Error(), "seed of the search was 7, is 8") {
 		t.Errorf("another search in the folder: %v", err)
@@ -229,7 +237,18 @@ func TestGroupsStayTogether(t *testing.T) {
 	}
 	so := small()
 	so.Population, so.Generations, so.Confirm = 4, 1, 1
-	mustSearch(t, classifier, dataset.All(some).GroupedBy("person"), slow(), so) // training refuses folds that share a person
+	o, log := slow(), filepath.Join(t.TempDir(), "new", "run.csv")
+	o.Logs = []train.EpochLog{train.CSVLog(log)}
+	f := mustSearch(t, classifier, dataset.All(some).GroupedBy("person"), o, so) // training refuses folds that share a person
+	if _, err := os.Stat(filepath.Dir(log)); err == nil {
+		t.Error("candidates wrote to Options.Logs")
+	}
+	so.Seed++
+	for _, other := range mustSearch(t, classifier, dataset.All(some).GroupedBy("person"), slow(), so).Tried {
+		if slices.ContainsFunc(f.Tried, func(x *Tried) bool { return slices.Equal(x.Factors, other.Factors) }) {
+			t.Errorf("searches of two seeds both try %v", other.Factors)
+		}
+	}
 }
 
 // TestGenes: any number is a factor from 1/32 to 8 or frozen, and one block at least trains.
@@ -299,6 +318,41 @@ func TestDiverged(t *testing.T) {
 	o.Optimizer = optim.SGD(1e6)
 	so.Dir = ""
 	if _, err := Search(t.Context(), steep, points(40), o, so); err == nil || !strings.Contains(err.Error(), "with the rates as they are") {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestDivergedOnce: a candidate that goes out of bounds on one of the other divisions of the rows has gone out of bounds.
+func TestDivergedOnce(t *testing.T) {
+	found := map[string]Score{}
+	for division, why := range []string{"", "why", ""} {
+		x := Score{Factors: []float64{2}, Division: division, Diverged: why}
+		if why == "" {
+			x.Folds = []float64{1, 2}
+		}
+		found[x.key()] = x
+	}
+	s, c := &search{kept: &ledger{found: found}}, &Tried{Factors: []float64{2}, found: &Found{}}
+	for division := range 3 {
+		if err := s.score(t.Context(), c, division); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if c.Diverged != "why" || !slices.Equal(c.Scores, []float64{1, 2}) || len(c.Confirmed) != 2 {
+		t.Errorf("got %+v", c)
+	}
+}
+
+// TestLedgerLacks: scores of another number of folds are not taken.
+func TestLedgerLacks(t *testing.T) {
+	l := &ledger{path: filepath.Join(t.TempDir(), ledgerName), found: map[string]Score{}}
+	if err := l.add(Score{Factors: []float64{1}, Folds: []float64{1, 2}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.read(2); err != nil || len(l.found) != 1 {
+		t.Errorf("%d scores, %v", len(l.found), err)
+	}
+	if err := l.read(3); err == nil || !strings.Contains(err.Error(), "a score has 2 folds of 3; remove it to search anew") {
 		t.Errorf("%v", err)
 	}
 }

@@ -33,7 +33,7 @@ func GradientNorms(ctx context.Context, m *spec.Model, rows dataset.Source, o Op
 	if updates < 0 {
 		return nil, fmt.Errorf("train: GradientNorms: the number of updates must be positive, or 0 for one epoch, got %d", updates)
 	}
-	o.Dir, o.Cluster, o.Needs, o.Progress, o.AfterUpdate, o.CheckpointEvery, o.Show = "", nil, nil, nil, nil, 0, ""
+	o.Dir, o.Logs, o.Cluster, o.Needs, o.Progress, o.AfterUpdate, o.CheckpointEvery, o.Show = "", nil, nil, nil, nil, nil, 0, ""
 	o.Valid, o.Patience, o.BestBy, o.Metrics = nil, 0, By{}, nil
 	o.Average, o.AverageSchedule, o.ValidAverage = 0, nil, false
 	o.Log = slog.New(slog.DiscardHandler) // the training says it all again

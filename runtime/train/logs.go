@@ -25,8 +25,10 @@ import (
 // makes the file hold the epochs that are finished, so that each is there once, however
 // often the training was interrupted or killed. One that begins anew begins the log anew.
 //
-// Errors, of New: a folder that cannot be written; a file that is there and is no such log,
-// which is left as it is.
+// One training at a time has a log, by a lock on a file beside it, .run.csv.lock for run.csv.
+//
+// Errors, of New: a folder that cannot be written; a log that another training has; a file that
+// is there and is no such log, which is left as it is.
 type EpochLog struct {
 	path   string
 	format logFormat
@@ -34,6 +36,9 @@ type EpochLog struct {
 
 // Path returns the path that the log was made with.
 func (l EpochLog) Path() string { return l.path }
+
+// At returns a log of the same kind at another path.
+func (l EpochLog) At(path string) EpochLog { return EpochLog{path, l.format} }
 
 // CSVLog is a log of comma-separated values (RFC 4180): a header, then a line per epoch.
 // The columns are epoch, updates, rows, learning_rate, train/ and valid/ with loss and the
@@ -83,25 +88,42 @@ type epochLog struct {
 	file   *checkpoint.Growing
 	cols   []string
 	logged int
+	unlock func() error // nil on a file system without locks
 }
 
-// openLogs clears the logs of what a killed training left and tries to write there. It
-// refuses what is no log.
-func openLogs(list []EpochLog) (logs, error) {
-	var out logs
+// openLogs makes the logs this training's own, clears them of what a killed one left and tries
+// to write there. It refuses what is no log. What it returns is to be closed, also after an error.
+func openLogs(list []EpochLog) (out logs, err error) {
 	for _, l := range list {
 		if err := os.MkdirAll(filepath.Dir(l.path), 0o777); err != nil {
-			return nil, l.unwritable(err)
+			return out, l.unwritable(err)
 		}
 		if err := l.ours(); err != nil {
-			return nil, err
+			return out, err
 		}
+		unlock, err := atomicfile.Lock(filepath.Join(filepath.Dir(l.path), "."+filepath.Base(l.path)+".lock"))
+		switch {
+		case errors.Is(err, atomicfile.ErrLocked):
+			return out, fmt.Errorf("train: another training writes the log %s of Options.Logs: it is %w; wait for its end (Trainer.Done or Close in this program) or choose another path", l.path, err)
+		case err != nil && !errors.Is(err, errors.ErrUnsupported):
+			return out, l.unwritable(err)
+		}
+		out = append(out, &epochLog{EpochLog: l, file: checkpoint.NewGrowing(l.path), unlock: unlock})
 		if err := errors.Join(atomicfile.Clean(l.path), atomicfile.Try(l.path)); err != nil {
-			return nil, l.unwritable(err)
+			return out, l.unwritable(err)
 		}
-		out = append(out, &epochLog{EpochLog: l, file: checkpoint.NewGrowing(l.path)})
 	}
 	return out, nil
+}
+
+// close gives the logs to the next training.
+func (ls logs) close() {
+	for _, l := range ls {
+		if l.unlock != nil {
+			_ = l.unlock() // the system gives it back when the process ends
+			l.unlock = nil
+		}
+	}
 }
 
 func (l EpochLog) unwritable(err error) error {

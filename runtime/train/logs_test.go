@@ -226,6 +226,66 @@ func TestLogsRefuse(t *testing.T) {
 	}
 }
 
+// A training that goes on and records more gets the columns for it, which are empty in the epochs before. One that has ended
+// makes its logs whole all the same.
+func TestLogGetsColumns(t *testing.T) {
+	o := options()
+	path := filepath.Join(t.TempDir(), "run.csv")
+	o.Dir, o.Logs = t.TempDir(), []EpochLog{CSVLog(path)}
+	tr, err := New(context.Background(), model(), rows(150), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for e := range tr.Epochs(context.Background()) {
+		if e.Number == 2 {
+			break
+		}
+	}
+	tr.Close()
+	o.GradNorm = true
+	mustFit(t, o)
+	c := cells(t, path)
+	if got := c["grad_norm"]; len(got) != 4 || got[0] != "" || got[1] != "" || got[2] == "" || got[3] == "" || strings.Join(c["epoch"], " ") != "1 2 3 4" {
+		t.Errorf("the epochs %v have the norms %q", c["epoch"], got)
+	}
+	want := read(t, path)
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	mustFit(t, o)
+	if read(t, path) != want {
+		t.Errorf("removed after the training, the log is\n%s\nwant\n%s", read(t, path), want)
+	}
+}
+
+// Of two trainings with one log the second is refused, until the first has ended; what measures gradients has no part in
+// logs.
+func TestLogsAreOfOneTraining(t *testing.T) {
+	dir := t.TempDir()
+	o := options()
+	path := filepath.Join(dir, "new", "run.csv")
+	o.Logs = []EpochLog{CSVLog(path)}
+	if _, err := GradientNorms(context.Background(), model(), rows(150), o, 1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Dir(path)); err == nil {
+		t.Error("gradients have a log")
+	}
+	tr, err := New(context.Background(), model(), rows(150), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := o
+	other.Logs = []EpochLog{JSONLog(filepath.Join(dir, "other.jsonl")), CSVLog(filepath.Join(dir, ".", "new", "run.csv"))}
+	_, err = New(context.Background(), model(), rows(150), other)
+	wantError(t, err, "another training writes the log "+path, "choose another path")
+	tr.Close()
+	mustFit(t, other)
+	if c := cells(t, path); len(c["epoch"]) != other.Epochs {
+		t.Errorf("the log has the epochs %v", c["epoch"])
+	}
+}
+
 // What is not finite has the spelling of JSON, and a name with a comma is quoted.
 func TestCSVLogSpells(t *testing.T) {
 	h := []Epoch{{Number: 1, Train: Values{Loss: 2, Metrics: map[string]float64{"a, b": nan(), "c": -1 / zero()}}}}

@@ -21,6 +21,9 @@ import (
 func (r *Result) recipe() *engine.Recipe {
 	c := &engine.Recipe{Trail: trails(r.History)}
 	lack := func(format string, a ...any) { c.Lacks = append(c.Lacks, fmt.Sprintf(format, a...)) }
+	if r.cut {
+		lack("it was ended by its program after %d of %d epochs", len(r.History), r.opt.Epochs)
+	}
 	var err error
 	if c.Data, err = engine.RowsOf(r.rows, r.measured.hashOf); err != nil {
 		lack("the training rows: %v", err)

@@ -23,6 +23,7 @@ type Result struct {
 	params   map[string][]float32
 	states   map[string][]float32
 	averaged bool           // params are the averages
+	cut      bool           // the program took the result before the training ended
 	narrow   *compiler.BF16 // of a Net's products, nil for FP32
 	folded   bool           // a BatchNorm of a Net is a part of its product
 	drawing  bool           // Dropout and noise are in a Net as in training

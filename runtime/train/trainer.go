@@ -485,6 +485,7 @@ func (t *Trainer) Close() {
 		t.engine.Close()
 	}
 	t.totals.close()
+	t.logs.close()
 	for _, e := range []*evaluation{t.eval, t.metrics} {
 		if e != nil {
 			e.close()
@@ -509,7 +510,7 @@ func (t *Trainer) Done() (*Result, error) {
 		return nil, t.err
 	}
 	r := &Result{model: t.model, prog: t.prog, rows: t.rows, opt: t.opt, kernels: t.kernels(), starts: t.state.InitFrom,
-		measured: newMeasured(t), History: append([]Epoch{}, t.state.History...), Best: t.state.Best}
+		measured: newMeasured(t), History: append([]Epoch{}, t.state.History...), Best: t.state.Best, cut: !t.finished()}
 	result := t.best
 	if result.params == nil || t.opt.KeepLast {
 		t.keep(&result)
