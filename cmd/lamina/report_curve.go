@@ -13,13 +13,14 @@ import (
 	"github.com/lamina-ml/lamina/export/bundle"
 	"github.com/lamina-ml/lamina/export/verify/ort"
 	"github.com/lamina-ml/lamina/internal/command"
+	"github.com/lamina-ml/lamina/runtime/active"
 	"github.com/lamina-ml/lamina/runtime/dataset"
-	"github.com/lamina-ml/lamina/runtime/dataset/parquet"
 	"github.com/lamina-ml/lamina/runtime/report"
 )
 
 type curveFlags struct {
 	data, labels, test, testLabels, groups, model, bundle, output, size, schema string
+	classes                                                                     []string
 	curve                                                                       report.CurveFlags
 }
 
@@ -43,13 +44,15 @@ The rows are a .csv, .jsonl or .parquet file, whose field --labels is the label,
 --schema or by what is found in it; a folder of PNG and JPEG files in a folder for each
 class, scaled to --size; a folder of the IDX files of MNIST, which has test rows; or an
 .npz file, whose column --labels is the label, -1 for none. --test is of the same kind.
+Labels may also be a file of a number for each row, as lamina label merge writes it.
 
 The model is --model, the text form of one with the outputs code and logits; the function
 of --bundle, whose output is the code; or else a net for a table, for pictures, for
 windows of signals or for rows of numbers, which is printed as Go.`,
 		Example: `  lamina report label-curve --data people.csv --labels left --groups team --out out/curve
   lamina report label-curve --data pictures --size 32x32 --out out/curve --label-price 0.4
-  lamina report label-curve --data rows.npz --labels y --out out/curve --ship out/best`,
+  lamina report label-curve --data rows.npz --labels y --out out/curve --ship out/best
+  lamina report label-curve --data x.npy --labels labels.csv --classes cat,dog,bird --out out/curve`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := reportCurve(c, f); err != nil {
@@ -59,9 +62,10 @@ windows of signals or for rows of numbers, which is printed as Go.`,
 		},
 	}
 	c.Flags().StringVar(&f.data, "data", "", "`FILE` or folder of the rows")
-	c.Flags().StringVar(&f.labels, "labels", "", "`FIELD` or column of the labels; by default y")
+	c.Flags().StringVar(&f.labels, "labels", "", "`FIELD|FILE` of the labels; by default the column y")
+	c.Flags().StringSliceVar(&f.classes, "classes", nil, "`NAMES` of the classes in order, where labels are numbers")
 	c.Flags().StringVar(&f.test, "test", "", "`FILE` or folder of rows to measure on, in place of a cross-validation")
-	c.Flags().StringVar(&f.testLabels, "test-labels", "", "`FIELD` of their labels, if it has another name")
+	c.Flags().StringVar(&f.testLabels, "test-labels", "", "`FIELD|FILE` of their labels, if it has another name")
 	c.Flags().StringVar(&f.groups, "groups", "", "`FIELD` or column of groups, such as people")
 	c.Flags().StringVar(&f.schema, "schema", "", "`FILE` of a schema that the rows of a table are read by")
 	c.Flags().StringVar(&f.model, "model", "", "`FILE` of the text form of a model")
@@ -142,7 +146,7 @@ type curveRows struct {
 // rows reads rows. Those to measure on are read as the others were.
 func (f curveFlags) rows(ctx context.Context, path, labels string, like *curveRows) (*curveRows, error) {
 	if st, err := os.Stat(path); err == nil && st.IsDir() {
-		return f.folder(path, like)
+		return f.folder(ctx, path, labels, like)
 	}
 	if _, ok := ofTable([]string{path}, nil); ok {
 		return f.table(ctx, path, labels, like)
@@ -153,6 +157,12 @@ func (f curveFlags) rows(ctx context.Context, path, labels string, like *curveRo
 	t, err := readFile(path, "x", "")
 	if err != nil {
 		return nil, absent(path, err)
+	}
+	if isFile(labels) && !slices.Contains(columnNames(t), labels) {
+		if t, err = withLabels(ctx, t, path, labels); err != nil {
+			return nil, err
+		}
+		labels = "y"
 	}
 	r := &curveRows{label: labels, group: f.groups}
 	names := columnNames(t)
@@ -175,21 +185,50 @@ func (f curveFlags) rows(ctx context.Context, path, labels string, like *curveRo
 		return nil, err
 	}
 	r.src = t
+	r.classes, err = f.numbers(t, path, labels, like)
+	return r, err
+}
+
+// numbers are the classes of labels that are numbers.
+func (f curveFlags) numbers(t *dataset.Table, path, labels string, like *curveRows) ([]string, error) {
 	if like != nil {
-		r.classes = like.classes
-		return r, nil
+		return like.classes, nil
 	}
 	most := int64(-1)
 	for _, y := range t.I64(labels) {
 		most = max(most, y)
 	}
-	if most < 1 || most > 4095 {
+	switch {
+	case most < 1 || most >= mostClasses:
 		return nil, fmt.Errorf("%s: the labels %q must be classes from 0 to at most 4,095, two or more; the greatest is %d", command.Clean(path), labels, most)
+	case f.classes == nil:
+		return numbered(int(most) + 1), nil
+	case len(f.classes) <= int(most):
+		return nil, fmt.Errorf("--classes: %q has the label %d, and %s have a name", labels, most, plainly(len(f.classes), "class"))
 	}
-	for k := range most + 1 {
-		r.classes = append(r.classes, fmt.Sprint(k))
+	return f.classes, nil
+}
+
+// withLabels joins labels of a file of their own, a number for each row, as the column y.
+func withLabels(ctx context.Context, t *dataset.Table, path, labels string) (*dataset.Table, error) {
+	r := &labelRows{Table: t, of: active.Data{Rows: t.Len()}}
+	var err error
+	if r.of.Mark, err = markOf(ctx, []string{path}, nil); err != nil {
+		return nil, err
 	}
-	return r, nil
+	y, err := r.wholeNumbers("labels", labels, nil)
+	if err != nil {
+		return nil, err
+	}
+	column, err := (&active.Labels{Y: y}).Table("y")
+	if err != nil {
+		return nil, err
+	}
+	if slices.Contains(columnNames(r.Table), "y") {
+		r.Table = r.Without("y")
+	}
+	t = r.Join(column)
+	return t, t.Err()
 }
 
 // wholeLabels makes a column of labels integers.
@@ -215,7 +254,11 @@ func wholeLabels(t *dataset.Table, labels string) (*dataset.Table, error) {
 }
 
 // folder reads pictures.
-func (f curveFlags) folder(path string, like *curveRows) (*curveRows, error) {
+func (f curveFlags) folder(ctx context.Context, path, labels string, like *curveRows) (*curveRows, error) {
+	own := isFile(labels)
+	if holdsMNIST(path) && own {
+		return nil, fmt.Errorf("%s has labels of its own; for those of %s give its file of images, such as train-images-idx3-ubyte.gz", command.Clean(path), command.Clean(labels))
+	}
 	if holdsMNIST(path) {
 		s, err := dataset.MNIST(path)
 		if err != nil {
@@ -227,7 +270,7 @@ func (f curveFlags) folder(path string, like *curveRows) (*curveRows, error) {
 		}
 		return r, nil
 	}
-	o := dataset.ImageOptions{Bytes: true}
+	o := dataset.ImageOptions{Bytes: true, Unlabelled: own}
 	if f.size != "" {
 		if _, err := fmt.Sscanf(f.size+"\n", "%dx%d\n", &o.Height, &o.Width); err != nil {
 			return nil, fmt.Errorf("--size must be a height and a width, such as 64x64, got %q", f.size)
@@ -236,6 +279,18 @@ func (f curveFlags) folder(path string, like *curveRows) (*curveRows, error) {
 	p, err := dataset.Images(path, o)
 	if err != nil {
 		return nil, err
+	}
+	if own {
+		t, err := dataset.Collect(p)
+		if err == nil {
+			t, err = withLabels(ctx, t, path, labels)
+		}
+		if err != nil {
+			return nil, err
+		}
+		r := &curveRows{src: t, label: "y"}
+		r.classes, err = f.numbers(t, path, "y", like)
+		return r, err
 	}
 	if like != nil && !slices.Equal(p.Classes(), like.classes) {
 		return nil, fmt.Errorf("%s has the classes %s, and the other rows have %s", command.Clean(path), strings.Join(p.Classes(), ", "), strings.Join(like.classes, ", "))
@@ -254,7 +309,7 @@ func (f curveFlags) table(ctx context.Context, path, labels string, like *curveR
 	case like != nil:
 		r.schema = like.schema.Clone()
 		for i := range r.schema.Fields {
-			if r.schema.Fields[i].Kind == dataset.Label && labels != "" {
+			if r.schema.Fields[i].Kind == dataset.Label && labels != "" && !isFile(labels) {
 				r.schema.Fields[i].Name = labels
 			}
 		}
@@ -267,19 +322,13 @@ func (f curveFlags) table(ctx context.Context, path, labels string, like *curveR
 		if labels == "" {
 			return nil, fmt.Errorf("what is true of the rows? give --labels FIELD")
 		}
-		options := []dataset.InferOption{dataset.Label.Of(labels)}
-		if f.groups != "" {
-			options = append(options, dataset.Group.Of(f.groups))
-		}
 		var err error
-		if extension(path) == ".parquet" {
-			r.schema, err = dataset.InferRecords(ctx, parquet.Records(path), options...)
-		} else {
-			r.schema, err = dataset.Infer(ctx, path, options...)
+		if r.schema, err = inferredWith(ctx, path, labels, f.groups); err != nil {
+			return nil, err
 		}
-		if err != nil {
-			return nil, absent(path, err)
-		}
+	}
+	if r.schema.Field(labels) == nil && isFile(labels) {
+		return f.tableWith(ctx, r, path, labels, like)
 	}
 	if r.classes = r.schema.Classes(); len(r.classes) < 2 {
 		return nil, fmt.Errorf("%s: the label must have two values or more, and has %d", command.Clean(path), len(r.classes))
@@ -293,4 +342,26 @@ func (f curveFlags) table(ctx context.Context, path, labels string, like *curveR
 	}
 	r.src = t
 	return r, nil
+}
+
+// tableWith reads a table whose labels are a file of their own.
+func (f curveFlags) tableWith(ctx context.Context, r *curveRows, path, labels string, like *curveRows) (*curveRows, error) {
+	for i := range r.schema.Fields {
+		if x := &r.schema.Fields[i]; x.Kind == dataset.Label {
+			x.Kind = dataset.Ignored
+		}
+	}
+	t, err := bySchema(ctx, r.schema, path)
+	if err != nil {
+		return nil, absent(path, err)
+	}
+	if t, err = withLabels(ctx, t, path, labels); err != nil {
+		return nil, err
+	}
+	if r.group != "" && !slices.Contains(columnNames(t), r.group) {
+		return nil, fmt.Errorf("--groups %s: the schema has no field of groups", command.Clean(f.groups))
+	}
+	r.src = t
+	r.classes, err = f.numbers(t, path, "y", like)
+	return r, err
 }
