@@ -164,6 +164,10 @@ func TestCoreSet(t *testing.T) {
 	if len(slices.Compact(slices.Sorted(slices.Values(rows)))) != 25 {
 		t.Errorf("rows %v", rows)
 	}
+	p = &Pool{Rows: 4, Codes: Codes{[]float32{0, 10, 4, 100}, 1}} // of the mean 28.5
+	if rows, scores = picked(t, CoreSet{}, p, 4); !slices.Equal(rows, []int{1, 3, 0, 2}) || !slices.Equal(scores, []float64{0, 90, 10, 4}) {
+		t.Errorf("rows %v, scores %v", rows, scores)
+	}
 	// Rows that are all alike come in order, each once.
 	p = &Pool{Rows: 4, Codes: Codes{make([]float32, 8), 2}, Known: Codes{make([]float32, 2), 2}}
 	if rows, _ = picked(t, CoreSet{}, p, 4); !slices.Equal(rows, []int{0, 1, 2, 3}) {
