@@ -19,6 +19,7 @@ import (
 	"github.com/lamina-ml/lamina/internal/command/commandtest"
 	"github.com/lamina-ml/lamina/internal/lab/orttest"
 	"github.com/lamina-ml/lamina/runtime/active"
+	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/report"
 )
 
@@ -434,6 +435,19 @@ func TestLabelDoubtTable(t *testing.T) {
 	}
 	if r := lamina(t, nil, "label", "doubt", "--data", minus, "--labels", "y", "--folds", "2"); !strings.Contains(r.Stdout, "0 of 4 labels are contradicted") {
 		t.Errorf("%s%s", r.Stdout, r.Stderr)
+	}
+}
+
+// TestLabelColumns: labels and groups that are columns of the data are none of what a probe looks at.
+func TestLabelColumns(t *testing.T) {
+	rows, err := dataset.NewTable(dataset.Data{Column: dataset.Column{Name: "x", DType: dataset.F32}, F32: []float32{1, 2}},
+		dataset.Data{Column: dataset.Column{Name: "g", DType: dataset.I64}, I64: []int64{7, 8}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &labelRows{Table: rows}
+	if list, err := r.wholeNumbers("groups", "g", nil); err != nil || !slices.Equal(list, []int64{7, 8}) || !slices.Equal(columnNames(r.Table), []string{"x"}) {
+		t.Errorf("%v of %v, %v", list, columnNames(r.Table), err)
 	}
 }
 

@@ -187,6 +187,18 @@ func TestSpread(t *testing.T) {
 	}
 }
 
+// TestSpreadAmong chooses of ten times as many rows as are wanted.
+func TestSpreadAmong(t *testing.T) {
+	p := &Pool{Rows: 30, Classes: 2, Members: [][]float64{nil}, Codes: Codes{make([]float32, 30), 1}, Known: Codes{[]float32{0}, 1}}
+	for i := range 30 {
+		p.Members[0] = append(p.Members[0], 0.5+float64(i)/100, 0.5-float64(i)/100)
+	}
+	p.Codes.X[19], p.Codes.X[20] = 50, 99
+	if rows, scores := picked(t, Spread{By: Margin{}}, p, 2); !slices.Equal(rows, []int{19, 0}) || math.Abs(scores[0]-0.62) > 1e-9 {
+		t.Errorf("%v %v", rows, scores)
+	}
+}
+
 // TestRefuses says what is wrong with a pool.
 func TestRefuses(t *testing.T) {
 	change := func(f func(p *Pool)) *Pool {

@@ -141,6 +141,27 @@ func TestProbedWithinFolds(t *testing.T) {
 	}
 }
 
+// TestPenalty takes the penalty that predicts best: a small one where codes tell the class, the largest where they tell nothing.
+func TestPenalty(t *testing.T) {
+	clear, nothing := &evaluate.Set{Dim: 1, Classes: 2}, &evaluate.Set{Dim: 10, Classes: 2}
+	key := random.New(5)
+	for i := range 40 {
+		clear.X, clear.Y = append(clear.X, float64(i)), append(clear.Y, i/20)
+		nothing.Y = append(nothing.Y, int(key.Uint64N(uint64(i), 2)))
+		for j := range 10 {
+			nothing.X = append(nothing.X, key.Derive(1, uint64(i)).Float64(uint64(j)))
+		}
+	}
+	for _, c := range []struct {
+		s    *evaluate.Set
+		want float64
+	}{{clear, 1e-4}, {nothing, 1}} {
+		if l2, err := penalty(t.Context(), c.s, nil, 1); err != nil || l2 != c.want {
+			t.Errorf("%v, want %v; %v", l2, c.want, err)
+		}
+	}
+}
+
 // TestOutOfFold never gives a row, or one of its group, to what predicts it.
 func TestOutOfFold(t *testing.T) {
 	s, groups, _ := clusters(100)

@@ -117,6 +117,9 @@ func TestMerge(t *testing.T) {
 	if l, err = ReadLabels(labels); err != nil || l.Of != some || l.Y[5] != 0 || l.Y[7] != 2 {
 		t.Errorf("%+v %v", l, err)
 	}
+	if m, err = Merge(answersOf(t, some, []int{1, 0}, "cat", "dog"), labels, MergeOptions{Classes: things, Correct: true}); err != nil || m != (Merged{Added: 2, Known: 7, Rows: 8}) {
+		t.Errorf("what corrects nothing is added: %+v %v", m, err)
+	}
 	// Labels of one's own, without the data in the heading, and what a spreadsheet makes of a ranking.
 	mine := put(t, "labels.csv", "species\n-1\n1\n-1\n-1\n-1\n-1\n-1\n-1\n")
 	sheet := put(t, "rank.csv", "\xef\xbb\xbfLabel;row;data;note\r\ndog;0;8 rows 6eb87a5ead38c62d;sure\r\n;;;\r\n;3;8 rows 6eb87a5ead38c62d;\r\n")
@@ -190,6 +193,7 @@ func TestMergeRefuses(t *testing.T) {
 		{head + "3" + data + "cat\n", "label\n-1\n-1\n", []string{"8 rows and 2"}},
 		{head + "3" + data + "cat\n", "a,b\n1,2\n", []string{"labels.csv", "labels are one column, got 2"}},
 		{head + "3" + data + "cat\n", "label\n0.5\n", []string{"line 2", `"0.5" is no label`}},
+		{head + "3" + data + "cat\n", "label\n2147483648\n", []string{"line 2", `"2147483648" is no label`}},
 		{head + "3" + data + "cat\n", "label\n-2\n", []string{"line 2", `"-2" is no label`}},
 		{head + "3" + data + "cat\n", "label\n", []string{"there are no labels in it"}},
 		{head + "3" + data + "cat\n", strings.Replace(had, "\n1\n", "\n3\n", 1), []string{"row 1 has the label 3, but the classes are 0 to 2"}},
