@@ -221,6 +221,13 @@ func TestMergeRefuses(t *testing.T) {
 	if _, err := Merge(good, kept, MergeOptions{Classes: things}); err == nil || !strings.Contains(err.Error(), "it is read-only") {
 		t.Errorf("a file that may only be read: %v", err)
 	}
+	big := put(t, "big.csv", "")
+	if err := os.Truncate(big, maxFile+1); err != nil { // which takes no room
+		t.Fatal(err)
+	}
+	if _, err := Merge(big, filepath.Join(t.TempDir(), "labels.csv"), MergeOptions{Classes: things}); err == nil || !strings.Contains(err.Error(), "big.csv: it has 1024 MB, more than the 1024 that are read") {
+		t.Errorf("a file that is too large: %v", err)
+	}
 	if _, err := Merge(good, filepath.Join(good, "labels.csv"), MergeOptions{Classes: things}); err == nil {
 		t.Error("labels were written below a file")
 	}
