@@ -20,6 +20,7 @@ import (
 	"github.com/lamina-ml/lamina/internal/lab/orttest"
 	"github.com/lamina-ml/lamina/runtime/active"
 	"github.com/lamina-ml/lamina/runtime/dataset"
+	"github.com/lamina-ml/lamina/runtime/evaluate"
 	"github.com/lamina-ml/lamina/runtime/report"
 )
 
@@ -435,6 +436,37 @@ func TestLabelDoubtTable(t *testing.T) {
 	}
 	if r := lamina(t, nil, "label", "doubt", "--data", minus, "--labels", "y", "--folds", "2"); !strings.Contains(r.Stdout, "0 of 4 labels are contradicted") {
 		t.Errorf("%s%s", r.Stdout, r.Stderr)
+	}
+}
+
+// TestLabelCodes: a probe sees each value of a category by itself, and where a number is missing.
+func TestLabelCodes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "rows.csv")
+	if err := os.WriteFile(path, []byte("a,k\n1,u\n,v\n3,u\n4,w\n5,v\n6,u\n7,w\n8,v\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	s, err := inferred(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := bySchema(t.Context(), s, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, ids := &evaluate.Set{}, rows.I64(s.Column(dataset.Category))
+	if err := rawCodes(set, rows, s); err != nil || set.Dim != 2+s.Cardinalities()[0] || len(ids) != 8 {
+		t.Fatalf("%d numbers a row, %d ids, %v\n%s", set.Dim, len(ids), err, s)
+	}
+	for i, id := range ids {
+		x := set.X[i*set.Dim:][:set.Dim]
+		if lacks := i == 1; lacks != (x[0] != x[0]) || lacks != (x[1] == 1) || !lacks && x[0] != float64(i+1) {
+			t.Errorf("row %d: %v", i, x)
+		}
+		for k, v := range x[2:] {
+			if (v == 1) != (int64(k) == id) || v != 0 && v != 1 {
+				t.Errorf("row %d, whose category is %d: %v", i, id, x)
+			}
+		}
 	}
 }
 
