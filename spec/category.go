@@ -33,10 +33,7 @@ func Categories(name string, cardinalities ...int) *Value {
 // its columns are.
 func (m *Model) Cardinalities() map[string][]int {
 	out := map[string][]int{}
-	if m == nil || m.sp == nil {
-		return out
-	}
-	for _, in := range m.sp.find().inputs {
+	for _, in := range m.inputs() {
 		if in.cards != nil {
 			out[in.name] = slices.Clone(in.cards)
 		}

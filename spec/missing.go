@@ -65,10 +65,7 @@ func (v *Value) optional() bool {
 // written as -1 in integers and as NaN in floats.
 func (m *Model) OptionalInputs() []string {
 	var names []string
-	if m == nil || m.sp == nil {
-		return nil
-	}
-	for _, in := range m.sp.find().inputs {
+	for _, in := range m.inputs() {
 		if in.optional {
 			names = append(names, in.name)
 		}

@@ -234,14 +234,25 @@ func (m *Model) Hash() string {
 	return ir.Hash(m.graph)
 }
 
+// inputs are those that the model's graph has. Other models of the same layers may have
+// inputs of these names too, with other bounds.
+func (m *Model) inputs() (list []*input) {
+	if m == nil || m.sp == nil {
+		return nil
+	}
+	for _, in := range m.sp.find().inputs {
+		if m.kept[in.v] != nil {
+			list = append(list, in)
+		}
+	}
+	return list
+}
+
 // Limits returns the bound of each integer input by name: the data must be in
 // [0, bound). Inputs without one are left out.
 func (m *Model) Limits() map[string]int {
 	limits := map[string]int{}
-	if m == nil || m.sp == nil {
-		return limits
-	}
-	for _, in := range m.sp.find().inputs {
+	for _, in := range m.inputs() {
 		if in.limit > 0 {
 			limits[in.name] = in.limit
 		}

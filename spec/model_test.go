@@ -2,6 +2,7 @@ package spec_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -388,6 +389,32 @@ func TestNoModelHasNoLimits(t *testing.T) {
 	for what, m := range map[string]*spec.Model{"nil": nil, "zero": {}} {
 		if l := m.Limits(); len(l) != 0 || m.Err() == nil {
 			t.Errorf("%s: limits %v, error %v", what, l, m.Err())
+		}
+	}
+}
+
+// TestInputsOfOther: two models of one encoder have inputs of the same names, and each knows its own.
+func TestInputsOfOther(t *testing.T) {
+	enc := spec.Sequential("encoder", spec.Dense(4))
+	code := func() *spec.Value {
+		return spec.Concat(0, spec.Input("x", 3).Optional().Then(spec.FillMissing().With(0), enc), spec.Categories("k", 3, 5).Then(spec.OneHotIDs(3, 5)))
+	}
+	first := spec.NewModel("first", spec.CrossEntropy(code().Then(spec.Dense(10)), spec.Labels("y", 10).Optional()))
+	plain := spec.Concat(0, spec.Input("x", 3).Then(enc), spec.Categories("k", 7).Then(spec.OneHotIDs(7)))
+	second := spec.NewModel("second", spec.CrossEntropy(plain.Then(spec.Dense(2)), spec.Labels("y", 2)))
+	for want, m := range map[string]*spec.Model{
+		"map[k:5 y:10] map[k:[3 5]] [x y]": first,
+		"map[k:7 y:2] map[k:[7]] []":       second,
+	} {
+		if got := fmt.Sprint(m.Limits(), m.Cardinalities(), m.OptionalInputs()); m.Err() != nil || got != want {
+			t.Errorf("%s: got %s, want %s; %v", m.Name(), got, want, m.Err())
+		}
+		text, err := m.Text()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if y := map[string]string{"first": "-1 to 9", "second": "0 to 1"}[m.Name()]; !strings.Contains(text, `y = "`+y+`"`) {
+			t.Errorf("the text form of %s has other labels than %s:\n%s", m.Name(), y, text)
 		}
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lamina-ml/lamina/export/bundle"
-	"github.com/lamina-ml/lamina/export/verify"
 	"github.com/lamina-ml/lamina/internal/command"
 	"github.com/lamina-ml/lamina/runtime/active"
 	"github.com/lamina-ml/lamina/runtime/dataset"
@@ -21,9 +20,11 @@ import (
 type rankFlags struct {
 	data                                             []string
 	labelled, by, out, sheet, size, output, codeName string
+	schema                                           string
 	count                                            int
 	seed                                             uint64
 	json                                             bool
+	few                                              bool // count is no more than the rows that there are
 }
 
 func labelRankCommand() *cobra.Command {
@@ -51,16 +52,21 @@ Probabilities are the output of a Softmax or Sigmoid, codes the other output of 
 --output and --code name them instead. Rows in order of equal scores are those of the file.
 
 ` + dataHelp + `
+` + schemaHelp + `
 A folder is PNG and JPEG files. --sheet draws pictures with the numbers of their rows.`,
 		Example: `  lamina label rank --by random --data x.npy --count 20 --out rank.csv
   lamina label rank out/classifier --data x.npy --labelled labels.csv --count 20 --out rank.csv
   lamina label rank a b c --data photos --by disagreement --out rank.csv --sheet rank.png`,
-		RunE: func(c *cobra.Command, args []string) error { return labelRank(c, args, f) },
+		RunE: func(c *cobra.Command, args []string) error {
+			f.few = !c.Flags().Changed("count")
+			return labelRank(c, args, f)
+		},
 	}
 	c.Flags().StringArrayVar(&f.data, "data", nil, "`[INPUT=]FILE|DIR` of rows; repeat it when there are several inputs")
 	c.Flags().StringVar(&f.labelled, "labelled", "", "`FILE|COLUMN` of the labels so far, -1 for none; by default there are none")
 	c.Flags().StringVar(&f.by, "by", "margin", "`STRATEGY` that orders the rows")
-	c.Flags().IntVar(&f.count, "count", 20, "rows to write")
+	c.Flags().StringVar(&f.schema, "schema", "", "`FILE` of a schema that a table is read by, without a bundle")
+	c.Flags().IntVar(&f.count, "count", 20, "rows to write; by default no more than there are")
 	c.Flags().StringVar(&f.out, "out", "rank.csv", "`FILE` to write")
 	c.Flags().StringVar(&f.sheet, "sheet", "", "`FILE.png` of the pictures to write too")
 	c.Flags().StringVar(&f.size, "size", "", "`HxW` of the pictures of --sheet, such as 28x28, if rows do not say it")
@@ -101,14 +107,15 @@ func labelRank(c *cobra.Command, bundles []string, f rankFlags) error {
 		tellSlow(c, o.Net)
 		nets = append(nets, o.Net)
 	}
+	source := labelSource{data: f.data, option: "labelled", labels: f.labelled, schema: f.schema}
 	for i, net := range nets {
-		rows, err := readLabelRows(c.Context(), net, f.data, "labelled", f.labelled)
+		rows, err := readLabelRows(c.Context(), net, source)
 		if err != nil {
 			return err
 		}
 		if i == 0 {
 			first = rows
-			if r, err = newRankRun(rows, f.count, f.seed); err != nil {
+			if r, err = newRankRun(rows, &f); err != nil {
 				return err
 			}
 			for _, path := range []string{f.out, f.sheet} {
@@ -120,7 +127,7 @@ func labelRank(c *cobra.Command, bundles []string, f rankFlags) error {
 					ins, _ := netPorts(net)
 					ports = dataFiles(f.data, ins)
 				}
-				ports = append(ports, assignment{port: verify.Port{Name: "labelled"}, file: f.labelled})
+				ports = append(ports, source.files()...)
 				if path == f.sheet {
 					err = mayWrite(path, ports)
 				} else {
@@ -159,7 +166,18 @@ func labelRank(c *cobra.Command, bundles []string, f rankFlags) error {
 	if f.sheet != "" {
 		fmt.Fprintf(c.OutOrStdout(), "%s: their pictures\n", f.sheet)
 	}
-	_, err = fmt.Fprintf(c.OutOrStdout(), "fill in the label column, then lamina label merge %s --into labels.csv\n", f.out)
+	into, classes := "labels.csv", "--classes NAMES"
+	if extension(f.labelled) == ".csv" && isFile(f.labelled) {
+		into = f.labelled
+	}
+	if len(r.classes) > 0 {
+		classes = "--bundle " + bundles[0]
+	}
+	if f.labelled != "" && !isFile(f.labelled) {
+		_, err = fmt.Fprintf(c.OutOrStdout(), "the labels so far are the column %s of the data, so put the answers there too\n", command.Clean(f.labelled))
+		return err
+	}
+	_, err = fmt.Fprintf(c.OutOrStdout(), "fill in the label column, then lamina label merge %s --into %s %s\n", f.out, into, classes)
 	return err
 }
 
@@ -184,6 +202,8 @@ func (f *rankFlags) strategy(bundles int) (active.Strategy, error) {
 		return nil, fmt.Errorf("--by %s looks at the codes of one bundle, got %d bundles", s.Name(), bundles)
 	case f.out == "" || f.out == f.sheet:
 		return nil, fmt.Errorf("--out must name a file, and another one than --sheet")
+	case f.sheet != "" && filepath.Ext(f.sheet) != ".png":
+		return nil, fmt.Errorf("--sheet %s: it is a .png file", f.sheet)
 	}
 	return s, nil
 }
@@ -195,7 +215,7 @@ type rankRun struct {
 	classes        []string
 }
 
-func newRankRun(rows *labelRows, count int, seed uint64) (*rankRun, error) {
+func newRankRun(rows *labelRows, f *rankFlags) (*rankRun, error) {
 	r := &rankRun{}
 	for i := range rows.Len() {
 		if rows.labels != nil && rows.labels[i] >= 0 {
@@ -204,12 +224,15 @@ func newRankRun(rows *labelRows, count int, seed uint64) (*rankRun, error) {
 			r.unknown = append(r.unknown, i)
 		}
 	}
-	r.pool.Rows, r.pool.Seed = len(r.unknown), seed
+	r.pool.Rows, r.pool.Seed = len(r.unknown), f.seed
+	if f.few {
+		f.count = min(f.count, len(r.unknown))
+	}
 	switch {
 	case len(r.unknown) == 0:
 		return nil, fmt.Errorf("there are no unlabelled rows: all %d have a label", rows.Len())
-	case count < 1 || count > len(r.unknown):
-		return nil, fmt.Errorf("--count must be from 1 to %d, the rows without a label, got %d", len(r.unknown), count)
+	case f.count < 1 || f.count > len(r.unknown):
+		return nil, fmt.Errorf("--count must be from 1 to %d, the rows without a label, got %d", len(r.unknown), f.count)
 	}
 	return r, nil
 }
@@ -271,9 +294,6 @@ func (r *rankRun) ranking(rows *labelRows, picks []active.Pick) *active.Ranking 
 // drawSheet draws the pictures of a ranking, with the numbers of their rows. Values that are not from 0 to 1 are drawn from the
 // least to the greatest.
 func (f *rankFlags) drawSheet(rows *labelRows, r *active.Ranking) error {
-	if filepath.Ext(f.sheet) != ".png" {
-		return fmt.Errorf("--sheet %s: it is a .png file", f.sheet)
-	}
 	column, height, width, err := picturesIn(rows.Table, f.size)
 	if err != nil {
 		return err

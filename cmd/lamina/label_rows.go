@@ -27,14 +27,31 @@ import (
 // labelRows are rows to be labelled.
 type labelRows struct {
 	*dataset.Table
-	of     active.Data
-	labels []int64 // -1 for none; nil if none were named
-	id     func(row int) string
+	of      active.Data
+	labels  []int64         // -1 for none; nil if none were named
+	groups  []int64         // nil if none were named
+	classes []string        // that the labels of a table have, nil if they are numbers
+	schema  *dataset.Schema // of a table that is read without a bundle
+	id      func(row int) string
 }
 
-// readLabelRows reads what --data and an option for labels, which may be "", name, for a net or, if that is nil, as they are.
-func readLabelRows(ctx context.Context, net *engine.Net, data []string, option, labels string) (*labelRows, error) {
-	if len(data) == 0 {
+// labelSource says what rows to read.
+type labelSource struct {
+	data                           []string
+	option, labels, groups, schema string // labels and groups are files or columns; option is what that of labels is called
+}
+
+// files are those that are read, besides the rows.
+func (f labelSource) files() (from []assignment) {
+	for name, file := range map[string]string{f.option: f.labels, "groups": f.groups, "schema": f.schema} {
+		from = append(from, assignment{verify.Port{Name: name}, file})
+	}
+	return from
+}
+
+// readLabelRows reads rows for a net or, if that is nil, as they are: a table by its schema.
+func readLabelRows(ctx context.Context, net *engine.Net, f labelSource) (*labelRows, error) {
+	if len(f.data) == 0 {
 		return nil, errors.New("which rows? give --data FILE, or the folder of PNG and JPEG files")
 	}
 	ports := []verify.Port{{Name: "x"}}
@@ -47,38 +64,79 @@ func readLabelRows(ctx context.Context, net *engine.Net, data []string, option, 
 	r := &labelRows{}
 	var truth *dataset.Table
 	var err error
-	from := dataFiles(data, ports) // with INPUT= and without
-	if st, e := os.Stat(from[0].file); e == nil && st.IsDir() && len(data) == 1 {
+	from := dataFiles(f.data, ports) // with INPUT= and without
+	base := filepath.Base(from[0].file)
+	r.id = func(row int) string { return base + "#" + strconv.Itoa(row) }
+	table, ok := ofTable(f.data, ports)
+	switch st, e := os.Stat(from[0].file); {
+	case ok && net == nil:
+		err = r.readTable(ctx, table, f)
+	case f.schema != "":
+		return nil, errors.New("--schema: it is for a table that no bundle reads: a .csv, .jsonl or .parquet file, alone and without a bundle")
+	case e == nil && st.IsDir() && len(f.data) == 1:
 		r.Table, r.id, err = readPictures(from[0].file, inputOf(from[0].port, ports), inputs)
-	} else {
-		r.Table, truth, err = readRows(ctx, schema, ports, data, labels)
-		base := filepath.Base(from[0].file)
-		r.id = func(row int) string { return base + "#" + strconv.Itoa(row) }
+	default:
+		r.Table, truth, err = readRows(ctx, schema, ports, f.data, f.labels)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if labels != "" {
-		if truth == nil {
-			if truth, err = readTruth(option, labels, r.Table); err != nil {
-				return nil, err
-			}
-		}
-		if r.labels, err = classLabels(option, labels, truth, r.Len()); err != nil {
+	r.of = active.Data{Rows: r.Len()}
+	if r.of.Mark, err = markOf(ctx, f.data, ports); err != nil {
+		return nil, err
+	}
+	if f.labels != "" && r.labels == nil {
+		if r.labels, err = r.wholeNumbers(f.option, f.labels, truth); err != nil {
 			return nil, err
 		}
-		if slices.Contains(columnNames(r.Table), labels) { // what is to be found out is not looked at
-			r.Table = r.Table.Without(labels)
+	}
+	if f.groups != "" && r.groups == nil {
+		if r.groups, err = r.wholeNumbers("groups", f.groups, nil); err != nil {
+			return nil, err
 		}
 	}
 	if net != nil {
-		if r.Table, err = fitted(r.Table, inputs); err != nil {
-			return nil, err
-		}
+		r.Table, err = fitted(r.Table, inputs)
 	}
-	r.of = active.Data{Rows: r.Len()}
-	r.of.Mark, err = markOf(ctx, data, ports)
 	return r, err
+}
+
+// wholeNumbers are a number for each row, of a column, which is taken out of the rows, or of a file. The truth is the column, if it
+// was read by itself.
+func (r *labelRows) wholeNumbers(option, from string, truth *dataset.Table) ([]int64, error) {
+	var err error
+	column := slices.Contains(columnNames(r.Table), from)
+	switch {
+	case truth != nil:
+	case column:
+		truth, err = only(r.Table, from)
+	default:
+		truth, err = readTruth(option, from, r.Table)
+	}
+	if err != nil {
+		return nil, err
+	}
+	list, err := classLabels(option, from, truth, r.Len())
+	if err != nil {
+		return nil, err
+	}
+	if column { // what is to be found out is not looked at
+		r.Table = r.Without(from)
+		return list, r.Err()
+	}
+	return list, r.checkHeading(option, from)
+}
+
+// checkHeading refuses a file of labels whose heading says that it is of other data.
+func (r *labelRows) checkHeading(option, from string) error {
+	if extension(from) != ".csv" {
+		return nil
+	}
+	l, err := active.ReadLabels(from)
+	if err != nil || l.Of.Mark == "" || l.Of.Mark == r.of.Mark { // another table of numbers, which says nothing
+		return nil
+	}
+	return fmt.Errorf("--%s %s: its heading says that it is of other data: %s, and --data are %s", option, command.Clean(from), l.Of, r.of)
 }
 
 // mayReplace returns an error if path cannot be written, or is read as data or labels, or has answers that are not among the

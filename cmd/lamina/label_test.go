@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"image"
 	"image/color"
@@ -16,7 +17,11 @@ import (
 
 	"github.com/lamina-ml/lamina/export/bundle"
 	"github.com/lamina-ml/lamina/internal/command/commandtest"
+	"github.com/lamina-ml/lamina/internal/lab/orttest"
 	"github.com/lamina-ml/lamina/runtime/active"
+	"github.com/lamina-ml/lamina/runtime/dataset"
+	"github.com/lamina-ml/lamina/runtime/evaluate"
+	"github.com/lamina-ml/lamina/runtime/report"
 )
 
 // readCSV returns the lines of a file as columns by name.
@@ -324,6 +329,14 @@ func TestLabelRefuses(t *testing.T) {
 		{[]string{"doubt", "--data", x, "--labels", at("y.npy"), "--groups", short}, []string{"--groups", "there are 29 labels"}},
 		{[]string{"doubt", "--data", x, "--labels", at("y.npy"), "--groups", at("y.npy"), "--out", at("y.npy")}, []string{"it cannot be an output too"}},
 		{[]string{"doubt", "--data", x, "--labels", at("y.npy"), "--groups", blank, "--out", blank}, []string{`it is read as "groups"`}},
+		{[]string{"doubt", "--data", x, "--labels", at("y.npy"), "--schema", x}, []string{"--schema: it is for a table that no bundle reads"}},
+		{[]string{"doubt", "--data", x, "--labels", text("theirs.csv", "label (30 rows ab)\n"+strings.Repeat("0\n1\n", 15))}, []string{"--labels", "its heading says that it is of other data: 30 rows ab, and --data are 30 rows"}},
+		{[]string{"rank", at("classifier"), "--data", x, "--labelled", at("theirs.csv")}, []string{"--labelled", "its heading says that it is of other data"}},
+		{[]string{"doubt", "--data", text("rare.csv", "a,b,y\n1,u,red\n2,u,red\n3,v,blue\n4,v,blue\n"), "--labels", "y", "--folds", "3"}, []string{`"blue" has 2 labels: fewer than the 3 folds; "red" has 2 labels`, "take fewer folds"}},
+		{[]string{"doubt", "--data", at("rare.csv"), "--labels", "y", "--folds", "2", "--groups", "b"}, []string{`"red" has 2 labels: all are of one group`}},
+		{[]string{"doubt", "--data", at("rare.csv"), "--labels", "z"}, []string{`no field is named "z"`}},
+		{[]string{"doubt", "--data", at("rare.csv"), "--labels", "y", "--classes", "p,q"}, []string{"--classes", "are names already: blue, red"}},
+		{[]string{"doubt", "--data", at("rare.csv"), "--labels", "b", "--schema", text("s.json", `{"fields":[{"name":"a","kind":"number"},{"name":"b","kind":"category","values":["u","v"]}]}`)}, []string{`has "b" as a category, and not as a label`}},
 	} {
 		commandtest.WantError(t, lamina(t, nil, append([]string{"label"}, c.args...)...), c.want...)
 	}
@@ -334,7 +347,6 @@ func TestLabelRefuses(t *testing.T) {
 	}
 }
 
-// TestLabelReadme runs the commands of the README of runtime/active.
 // TestLabelDoubtColumn does not show the probes the column of labels that they are to predict.
 func TestLabelDoubtColumn(t *testing.T) {
 	dir := t.TempDir()
@@ -363,6 +375,198 @@ func TestLabelDoubtColumn(t *testing.T) {
 	}
 }
 
+// TestLabelDoubtTable reads a table without a bundle: categories, values and labels that are missing, groups that are a field, and
+// a class that nobody can know of.
+func TestLabelDoubtTable(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("kind,size,when,team,name,answer\n")
+	for i := range 120 {
+		y := i % 3
+		size := strconv.Itoa(10*(i%2) + i%5)
+		if i%3 == 2 && i%2 == 0 {
+			size = ""
+		}
+		answer := []string{"red", "green", "blue"}[y]
+		switch i {
+		case 7, 50, 81:
+			answer = []string{"red", "green", "blue"}[(y+1)%3]
+		case 20:
+			answer = "bleu"
+		case 33:
+			answer = ""
+		}
+		fmt.Fprintf(&b, "%s,%s,2024-01-%02d,t%d,n%d,%s\n", []string{"a", "b", "c"}[y], size, 1+i%28, i/6, i, answer)
+	}
+	data := filepath.Join(t.TempDir(), "rows.csv")
+	if err := os.WriteFile(data, []byte(b.String()), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	var said struct {
+		Rows     int
+		Doubtful []doubted
+		LeftOut  []rareOne `json:"left_out"`
+	}
+	for _, more := range [][]string{nil, {"--groups", "team"}} {
+		r := lamina(t, nil, append([]string{"label", "doubt", "--data", data, "--labels", "answer", "--json"}, more...)...)
+		if err := json.Unmarshal([]byte(r.Stdout), &said); err != nil {
+			t.Fatalf("%v: %v: %s", more, err, r.Stderr)
+		}
+		var rows []int
+		for _, d := range said.Doubtful {
+			rows = append(rows, d.Row)
+		}
+		slices.Sort(rows)
+		if !slices.Equal(rows, []int{7, 50, 81}) || said.Doubtful[0].ID[:9] != "rows.csv#" || said.Rows != 118 {
+			t.Errorf("%v: %+v", more, said)
+		}
+		if want := []rareOne{{"bleu", 1, "fewer than the 5 folds"}}; !slices.Equal(said.LeftOut, want) {
+			t.Errorf("%v: left out %v, want %v", more, said.LeftOut, want)
+		}
+	}
+	// What a category is worth is seen only if each of its values counts by itself, and what is to be said is not looked at.
+	out := filepath.Join(t.TempDir(), "doubt.csv")
+	r := lamina(t, nil, "label", "doubt", "--data", data, "--labels", "answer", "--out", out)
+	if !containsAll(r.Stdout, "3 of 118 labels are contradicted", "left out: 1 label of bleu", "correct answer where one is wrong") {
+		t.Errorf("%s%s", r.Stdout, r.Stderr)
+	}
+	// Whole numbers as labels, of which -1 is none.
+	minus := filepath.Join(t.TempDir(), "minus.csv")
+	if err := os.WriteFile(minus, []byte("a,y\n1,0\n2,0\n8,1\n9,1\n5,-1\n6,-1\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if r := lamina(t, nil, "label", "doubt", "--data", minus, "--labels", "y", "--folds", "2"); !strings.Contains(r.Stdout, "0 of 4 labels are contradicted") {
+		t.Errorf("%s%s", r.Stdout, r.Stderr)
+	}
+}
+
+// TestLabelCodes: a probe sees each value of a category by itself, and where a number is missing.
+func TestLabelCodes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "rows.csv")
+	if err := os.WriteFile(path, []byte("a,k\n1,u\n,v\n3,u\n4,w\n5,v\n6,u\n7,w\n8,v\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	s, err := inferred(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := bySchema(t.Context(), s, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, ids := &evaluate.Set{}, rows.I64(s.Column(dataset.Category))
+	if err := rawCodes(set, rows, s); err != nil || set.Dim != 2+s.Cardinalities()[0] || len(ids) != 8 {
+		t.Fatalf("%d numbers a row, %d ids, %v\n%s", set.Dim, len(ids), err, s)
+	}
+	for i, id := range ids {
+		x := set.X[i*set.Dim:][:set.Dim]
+		if lacks := i == 1; lacks != (x[0] != x[0]) || lacks != (x[1] == 1) || !lacks && x[0] != float64(i+1) {
+			t.Errorf("row %d: %v", i, x)
+		}
+		for k, v := range x[2:] {
+			if (v == 1) != (int64(k) == id) || v != 0 && v != 1 {
+				t.Errorf("row %d, whose category is %d: %v", i, id, x)
+			}
+		}
+	}
+}
+
+// TestLabelColumns: labels and groups that are columns of the data are none of what a probe looks at.
+func TestLabelColumns(t *testing.T) {
+	rows, err := dataset.NewTable(dataset.Data{Column: dataset.Column{Name: "x", DType: dataset.F32}, F32: []float32{1, 2}},
+		dataset.Data{Column: dataset.Column{Name: "g", DType: dataset.I64}, I64: []int64{7, 8}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &labelRows{Table: rows}
+	if list, err := r.wholeNumbers("groups", "g", nil); err != nil || !slices.Equal(list, []int64{7, 8}) || !slices.Equal(columnNames(r.Table), []string{"x"}) {
+		t.Errorf("%v of %v, %v", list, columnNames(r.Table), err)
+	}
+}
+
+// TestLabelThenCurve goes from no label by rank, answers and merge to a label curve of the merged labels, of a table and of pictures;
+// more labels make another curve.
+func TestLabelThenCurve(t *testing.T) {
+	orttest.Runtime(t)
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	table := "heat,kind\n"
+	if err := os.Mkdir(at("photos"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 40 {
+		table += fmt.Sprintf("%d,%s\n", i%7, []string{"a", "b"}[i%2])
+		img := image.NewGray(image.Rect(0, 0, 6, 6))
+		for p := range img.Pix {
+			img.Pix[p] = uint8(200*(i%2) + p)
+		}
+		f, err := os.Create(at(fmt.Sprintf("photos/%02d.png", i)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(png.Encode(f, img), f.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(at("rows.csv"), []byte(table), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	names := []string{"no", "yes"}
+	for _, data := range []string{"rows.csv", "photos"} {
+		labels, rank, curve := at(data+"-labels.csv"), at(data+"-rank.csv"), ""
+		for round := range 2 {
+			args := []string{"label", "rank", "--by", "random", "--data", at(data), "--out", rank}
+			if round > 0 {
+				args = append(args, "--labelled", labels, "--count", "8")
+			}
+			if r := lamina(t, nil, args...); r.Status != 0 {
+				t.Fatal(r.Stderr)
+			}
+			answer(t, rank, func(row int) string { return names[row%2] })
+			if r := lamina(t, nil, "label", "merge", rank, "--into", labels, "--classes", "no,yes"); r.Status != 0 {
+				t.Fatal(r.Stderr)
+			}
+			before := curve
+			curve = at(fmt.Sprintf("%s-curve%d", data, round))
+			args = []string{"report", "label-curve", "--data", at(data), "--labels", labels, "--classes", "no,yes", "--draws", "2", "--folds", "2", "--counts", "4", "--pretrain", "none", "--active", "none", "--out"}
+			if r := lamina(t, nil, append(args, curve)...); r.Status != 0 {
+				t.Fatalf("%s%s", r.Stdout, r.Stderr)
+			}
+			var c report.Curve
+			b, err := os.ReadFile(filepath.Join(curve, "report.json"))
+			if err == nil {
+				err = json.Unmarshal(b, &c)
+			}
+			if err != nil || c.Labelled != 20+8*round || c.Rows != 40 || !slices.Equal(c.Classes, names) {
+				t.Errorf("%s, round %d: %d of %d rows have a label, the classes are %v; %v", data, round, c.Labelled, c.Rows, c.Classes, err)
+			}
+			if round > 0 {
+				if r := lamina(t, nil, append(args, before)...); r.Status != 2 || !containsAll(r.Stderr, "has points of another curve", "take another folder") {
+					t.Errorf("%d: %s", r.Status, r.Stderr)
+				}
+			} else if data == "photos" {
+				break
+			}
+		}
+	}
+	for _, c := range []struct {
+		want string
+		args []string
+	}{
+		{"its heading says that it is of other data", []string{"--data", at("rows.csv"), "--labels", at("photos-labels.csv")}},
+		{"has the label 1, and 1 class have a name", []string{"--data", at("rows.csv"), "--labels", at("rows.csv-labels.csv"), "--classes", "no"}},
+		{"there are 40 labels, but 20 rows", []string{"--data", func() string {
+			path := at("half.csv")
+			if err := os.WriteFile(path, []byte(strings.Join(strings.SplitAfter(table, "\n")[:21], "")), 0o666); err != nil {
+				t.Fatal(err)
+			}
+			return path
+		}(), "--labels", at("rows.csv-labels.csv")}},
+	} {
+		commandtest.WantError(t, lamina(t, nil, append([]string{"report", "label-curve", "--out", at("no")}, c.args...)...), c.want)
+	}
+}
+
+// TestLabelReadme runs the commands of the README of runtime/active.
 func TestLabelReadme(t *testing.T) {
 	if ran := runPage(t, "active"); ran != 5 {
 		t.Errorf("the README has %d commands of bin/lamina", ran)

@@ -18,6 +18,7 @@ import (
 
 type curveFlags struct {
 	data, labels, test, testLabels, groups, model, bundle, output, size, schema string
+	classes                                                                     []string
 	curve                                                                       report.CurveFlags
 }
 
@@ -41,13 +42,15 @@ The rows are a .csv, .jsonl or .parquet file, whose field --labels is the label,
 --schema or by what is found in it; a folder of PNG and JPEG files in a folder for each
 class, scaled to --size; a folder of the IDX files of MNIST, which has test rows; or an
 .npz file, whose column --labels is the label, -1 for none. --test is of the same kind.
+Labels may also be a file of a number for each row, as lamina label merge writes it.
 
 The model is --model, the text form of one with the outputs code and logits; the function
 of --bundle, whose output is the code; or else a net for a table, for pictures, for
 windows of signals or for rows of numbers, which is printed as Go.`,
 		Example: `  lamina report label-curve --data people.csv --labels left --groups team --out out/curve
   lamina report label-curve --data pictures --size 32x32 --out out/curve --label-price 0.4
-  lamina report label-curve --data rows.npz --labels y --out out/curve --ship out/best`,
+  lamina report label-curve --data rows.npz --labels y --out out/curve --ship out/best
+  lamina report label-curve --data x.npy --labels labels.csv --classes cat,dog,bird --out out/curve`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := reportCurve(c, f); err != nil {
@@ -57,9 +60,10 @@ windows of signals or for rows of numbers, which is printed as Go.`,
 		},
 	}
 	c.Flags().StringVar(&f.data, "data", "", "`FILE` or folder of the rows")
-	c.Flags().StringVar(&f.labels, "labels", "", "`FIELD` or column of the labels; by default y")
+	c.Flags().StringVar(&f.labels, "labels", "", "`FIELD|FILE` of the labels; by default the column y")
+	c.Flags().StringSliceVar(&f.classes, "classes", nil, "`NAMES` of the classes in order, where labels are numbers")
 	c.Flags().StringVar(&f.test, "test", "", "`FILE` or folder of rows to measure on, in place of a cross-validation")
-	c.Flags().StringVar(&f.testLabels, "test-labels", "", "`FIELD` of their labels, if it has another name")
+	c.Flags().StringVar(&f.testLabels, "test-labels", "", "`FIELD|FILE` of their labels, if it has another name")
 	c.Flags().StringVar(&f.groups, "groups", "", "`FIELD` or column of groups, such as people")
 	c.Flags().StringVar(&f.schema, "schema", "", "`FILE` of a schema that the rows of a table are read by")
 	c.Flags().StringVar(&f.model, "model", "", "`FILE` of the text form of a model")

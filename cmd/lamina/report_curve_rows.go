@@ -9,8 +9,8 @@ import (
 
 	"github.com/lamina-ml/lamina/compiler/ir"
 	"github.com/lamina-ml/lamina/internal/command"
+	"github.com/lamina-ml/lamina/runtime/active"
 	"github.com/lamina-ml/lamina/runtime/dataset"
-	"github.com/lamina-ml/lamina/runtime/dataset/parquet"
 )
 
 // curveRows are rows with labels.
@@ -40,7 +40,7 @@ func (f curveFlags) rows(ctx context.Context, path, labels string, taker curveTa
 	var r *curveRows
 	switch {
 	case folder:
-		r, err = f.folder(path, taker, like)
+		r, err = f.folder(ctx, path, labels, taker, like)
 	case f.size != "":
 		err = fmt.Errorf("--size is for folders of pictures, and %s is none", command.Clean(path))
 	case table:
@@ -48,7 +48,7 @@ func (f curveFlags) rows(ctx context.Context, path, labels string, taker curveTa
 	case f.schema != "":
 		err = fmt.Errorf("--schema is for .csv, .jsonl and .parquet files, and %s is none", command.Clean(path))
 	default:
-		r, err = f.arrays(path, labels, like)
+		r, err = f.arrays(ctx, path, labels, like)
 	}
 	if err != nil {
 		return nil, err
@@ -82,13 +82,19 @@ func (c curveTaker) given(t *dataset.Table, not ...string) (*dataset.Table, erro
 }
 
 // arrays reads the columns of a file that no schema describes.
-func (f curveFlags) arrays(path, labels string, like *curveRows) (*curveRows, error) {
+func (f curveFlags) arrays(ctx context.Context, path, labels string, like *curveRows) (*curveRows, error) {
 	if labels == "" {
 		labels = "y"
 	}
 	t, err := readFile(path, "x", "")
 	if err != nil {
 		return nil, absent(path, err)
+	}
+	if isFile(labels) && !slices.Contains(columnNames(t), labels) {
+		if t, err = withLabels(ctx, t, path, labels); err != nil {
+			return nil, err
+		}
+		labels = "y"
 	}
 	r := &curveRows{label: labels, group: f.groups}
 	names := columnNames(t)
@@ -118,17 +124,47 @@ func (f curveFlags) arrays(path, labels string, like *curveRows) (*curveRows, er
 		}
 		return r, r.src.Err()
 	}
+	r.classes, err = f.numbers(t, path, labels)
+	return r, err
+}
+
+// numbers are the classes of labels that are numbers.
+func (f curveFlags) numbers(t *dataset.Table, path, labels string) ([]string, error) {
 	most := int64(-1)
 	for _, y := range t.I64(labels) {
 		most = max(most, y)
 	}
-	if most < 1 || most > 4095 {
+	switch {
+	case most < 1 || most >= mostClasses:
 		return nil, fmt.Errorf("%s: the labels %q must be classes from 0 to at most 4,095, two or more; the greatest is %d", command.Clean(path), labels, most)
+	case f.classes == nil:
+		return numbered(int(most) + 1), nil
+	case len(f.classes) <= int(most):
+		return nil, fmt.Errorf("--classes: %q has the label %d, and %s have a name", labels, most, plainly(len(f.classes), "class"))
 	}
-	for k := range most + 1 {
-		r.classes = append(r.classes, fmt.Sprint(k))
+	return f.classes, nil
+}
+
+// withLabels joins labels of a file of their own, a number for each row, as the column y.
+func withLabels(ctx context.Context, t *dataset.Table, path, labels string) (*dataset.Table, error) {
+	r := &labelRows{Table: t, of: active.Data{Rows: t.Len()}}
+	var err error
+	if r.of.Mark, err = markOf(ctx, []string{path}, nil); err != nil {
+		return nil, err
 	}
-	return r, nil
+	y, err := r.wholeNumbers("labels", labels, nil)
+	if err != nil {
+		return nil, err
+	}
+	column, err := (&active.Labels{Y: y}).Table("y")
+	if err != nil {
+		return nil, err
+	}
+	if slices.Contains(columnNames(r.Table), "y") {
+		r.Table = r.Without("y")
+	}
+	t = r.Join(column)
+	return t, t.Err()
 }
 
 // wholeLabels makes a column of labels integers.
@@ -154,12 +190,15 @@ func wholeLabels(t *dataset.Table, labels string) (*dataset.Table, error) {
 }
 
 // folder reads pictures.
-func (f curveFlags) folder(path string, taker curveTaker, like *curveRows) (*curveRows, error) {
+func (f curveFlags) folder(ctx context.Context, path, labels string, taker curveTaker, like *curveRows) (*curveRows, error) {
+	own := isFile(labels)
 	switch {
 	case f.groups != "":
 		return nil, fmt.Errorf("--groups is for files, and %s is a folder of pictures, which have no groups", command.Clean(path))
-	case f.labels != "" && f.labels != "y" || f.testLabels != "" && f.testLabels != "y":
-		return nil, fmt.Errorf("--labels is for files: the labels of pictures are the folders that they are in")
+	case own && holdsMNIST(path):
+		return nil, fmt.Errorf("%s has labels of its own; for those of %s give its file of images, such as train-images-idx3-ubyte.gz", command.Clean(path), command.Clean(labels))
+	case !own && labels != "" && labels != "y":
+		return nil, fmt.Errorf("--labels: the labels of pictures are the folders that they are in, or a file of a number for each, and %q is none", labels)
 	case f.schema != "":
 		return nil, fmt.Errorf("--schema is for .csv, .jsonl and .parquet files, and %s is a folder of pictures", command.Clean(path))
 	}
@@ -178,7 +217,7 @@ func (f curveFlags) folder(path string, taker curveTaker, like *curveRows) (*cur
 		r.classes = numbered(10)
 		return r, nil
 	}
-	o := dataset.ImageOptions{Bytes: true}
+	o := dataset.ImageOptions{Bytes: true, Unlabelled: own}
 	if len(taker.inputs) == 1 {
 		v := taker.inputs[0]
 		o.Bytes = v.Type.DType == ir.U8
@@ -195,6 +234,20 @@ func (f curveFlags) folder(path string, taker curveTaker, like *curveRows) (*cur
 	if err != nil {
 		return nil, err
 	}
+	if own {
+		if r.src, err = dataset.Collect(p); err != nil {
+			return nil, err
+		}
+		if r.src, err = withLabels(ctx, r.src, path, labels); err != nil {
+			return nil, err
+		}
+		if like != nil {
+			r.classes = like.classes
+			return r, nil
+		}
+		r.classes, err = f.numbers(r.src, path, r.label)
+		return r, err
+	}
 	if r.classes = p.Classes(); like != nil && !slices.Equal(r.classes, like.classes) {
 		return nil, fmt.Errorf("%s has the classes %s, and the other rows have %s", command.Clean(path), strings.Join(r.classes, ", "), strings.Join(like.classes, ", "))
 	}
@@ -209,7 +262,7 @@ func (f curveFlags) table(ctx context.Context, path, labels string, taker curveT
 	case like != nil:
 		r.schema = like.schema.Clone()
 		for i := range r.schema.Fields {
-			if r.schema.Fields[i].Kind == dataset.Label && labels != "" {
+			if r.schema.Fields[i].Kind == dataset.Label && labels != "" && !isFile(labels) {
 				r.schema.Fields[i].Name = labels
 			}
 		}
@@ -221,24 +274,18 @@ func (f curveFlags) table(ctx context.Context, path, labels string, taker curveT
 	case labels == "":
 		return nil, fmt.Errorf("what is true of the rows? give --labels FIELD")
 	default:
-		options := []dataset.InferOption{dataset.Label.Of(labels)}
-		if f.groups != "" {
-			options = append(options, dataset.Group.Of(f.groups))
-		}
 		var err error
-		if extension(path) == ".parquet" {
-			r.schema, err = dataset.InferRecords(ctx, parquet.Records(path), options...)
-		} else {
-			r.schema, err = dataset.Infer(ctx, path, options...)
-		}
-		if err != nil {
-			return nil, absent(path, err)
+		if r.schema, err = inferredWith(ctx, path, labels, f.groups); err != nil {
+			return nil, err
 		}
 		if taker.schema != nil {
 			if r.schema, err = asTrained(taker.schema, r.schema); err != nil {
 				return nil, err
 			}
 		}
+	}
+	if r.schema.Field(labels) == nil && isFile(labels) {
+		return f.tableWith(ctx, r, path, labels, like)
 	}
 	if r.classes = r.schema.Classes(); len(r.classes) < 2 {
 		return nil, fmt.Errorf("%s: the label must have two values or more, and has %d", command.Clean(path), len(r.classes))
@@ -254,6 +301,34 @@ func (f curveFlags) table(ctx context.Context, path, labels string, taker curveT
 	}
 	r.src = t
 	return r, nil
+}
+
+// tableWith reads a table whose labels are a file of their own.
+func (f curveFlags) tableWith(ctx context.Context, r *curveRows, path, labels string, like *curveRows) (*curveRows, error) {
+	for i := range r.schema.Fields {
+		if x := &r.schema.Fields[i]; x.Kind == dataset.Label {
+			x.Kind = dataset.Ignored
+		}
+	}
+	t, err := bySchema(ctx, r.schema, path)
+	if err != nil {
+		return nil, absent(path, err)
+	}
+	if f.groups != "" {
+		if r.group = r.schema.Column(dataset.Group); !slices.Contains(columnNames(t), r.group) {
+			return nil, fmt.Errorf("--groups %s: the schema has no field of groups", command.Clean(f.groups))
+		}
+	}
+	r.label = "y"
+	if r.src, err = withLabels(ctx, t, path, labels); err != nil {
+		return nil, err
+	}
+	if like != nil {
+		r.classes = like.classes
+		return r, nil
+	}
+	r.classes, err = f.numbers(r.src, path, r.label)
+	return r, err
 }
 
 // asTrained is the schema that a bundle was trained with, by which its inputs have their meaning, with the label and the

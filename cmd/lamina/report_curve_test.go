@@ -149,7 +149,7 @@ func TestReportLabelCurveMistakes(t *testing.T) {
 		{[]string{"--data", rows, "--out", out, "--labels", "broken", "--groups", "team", "--folds", "7"}, "--folds: evaluate: folds: 6 groups cannot be divided into 7 folds"},
 		{[]string{"--data", rows, "--out", out, "--labels", "broken", "--test", pictures(t, 2)}, "is of another kind than the rows of --data"},
 		{[]string{"--data", pictures(t, 2), "--out", out, "--groups", "team"}, "--groups is for files"},
-		{[]string{"--data", pictures(t, 2), "--out", out, "--labels", "broken"}, "--labels is for files"},
+		{[]string{"--data", pictures(t, 2), "--out", out, "--labels", "broken"}, "the labels of pictures are the folders that they are in, or a file of a number for each"},
 		{[]string{"--data", pictures(t, 1), "--out", out}, "there is one folder only, c0"},
 		{[]string{"--data", pictures(t, 2), "--test", pictures(t, 3), "--out", out}, "has the classes c0, c1, c2, and the other rows have c0, c1"},
 	} {

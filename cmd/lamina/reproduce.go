@@ -40,7 +40,8 @@ schema.json=rows.csv, is taken instead. A .csv file that the program read with
 CSVOptions.Groups goes into an .npz file of its columns: f32 as float32, i64 as int64.
 So do pictures of a folder, as ImageOptions made them: x f32[C H W] or u8[C H W], y i64.
 
-Rows that were chosen, unlabelled or mixed are made again of these. A metric of
+Rows that were chosen, unlabelled, mixed or joined are made again of these, and rows of a
+generator by its text form; those that a trained decoder made are to be given. A metric of
 train.OverRows is Go code: if the best epoch was chosen by one, the numbers that the
 record has of it choose again, and the last line says so.
 

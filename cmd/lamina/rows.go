@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -141,6 +142,9 @@ func recordsOf(s *dataset.Schema, file string) dataset.Records {
 func readData(input, file, labels string) (t, truth *dataset.Table, err error) {
 	t, err = readFile(file, cmp.Or(input, "x"), labels)
 	if errors.Is(err, errKind) {
+		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+			return nil, nil, absent(file, err)
+		}
 		switch extension(file) {
 		case ".parquet", ".jsonl", ".ndjson":
 			err = fmt.Errorf("--data %s: it is read by the schema that a bundle has when it was trained on rows of a table, and this one has none", command.Clean(file))

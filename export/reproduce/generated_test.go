@@ -18,7 +18,8 @@ func TestGenerated(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	digits := dataset.Digits().Train
+	digits, dir := dataset.Digits().Train, t.TempDir()
+	joined := dataset.All(dataset.Concat(digits.Head(50), plain))
 	for name, src := range map[string]dataset.Source{
 		"as they are":           strokes,
 		"without factors":       plain,
@@ -28,6 +29,13 @@ func TestGenerated(t *testing.T) {
 		"mixed":                 dataset.Mix(digits.Head(50), 2, plain, 3),
 		"joined":                dataset.Concat(digits.Head(50), plain),
 		"joined twice":          dataset.Concat(dataset.Concat(plain, digits.Head(50)), plain),
+		"joined and collected":  must(dataset.Collect(dataset.Concat(digits.Head(50), plain))),
+		"chosen of that":        must(dataset.Collect(dataset.Concat(digits.Head(50), plain))).Select([]int{60, 2}).Without("y"),
+		"joined, unlabelled":    joined.Unlabel("y", joined.Select([]int{3})),
+		"mixed and collected":   must(dataset.Collect(dataset.Mix(digits.Head(50), 2, plain, 3))),
+		"spooled":               must(dataset.Spool(t.Context(), dir+"/plain", plain.Stream())),
+		"collected and spooled": must(dataset.Spool(t.Context(), dir+"/table", dataset.StreamOf(table))),
+		"joined and spooled":    must(dataset.Spool(t.Context(), dir+"/both", dataset.StreamOf(dataset.Concat(digits.Head(50), plain)))),
 		"chosen of joined":      dataset.All(dataset.Concat(digits.Head(50), plain)).Select([]int{60, 2}),
 	} {
 		want, err := engine.RowsOf(src, nil)
@@ -43,6 +51,20 @@ func TestGenerated(t *testing.T) {
 		if h, err := dataset.Hash(got); err != nil || h != want.Hash {
 			t.Errorf("%s: the rows are others: %v", name, err)
 		}
+	}
+	// What no record tells, such as other labels, is found if it is given, and named if it is not.
+	other := joined.Relabel("y", make([]int64, 250))
+	labelled, err := engine.RowsOf(other, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &finder{ctx: t.Context(), found: map[string]dataset.Source{}}
+	if _, err := f.find(labelled); err == nil || !strings.Contains(err.Error(), "a program gave them other labels or columns, which the record does not have; give the rows as they were trained on") {
+		t.Errorf("other labels: %v", err)
+	}
+	f = &finder{ctx: t.Context(), found: map[string]dataset.Source{}, tables: []*dataset.Table{must(dataset.Collect(other))}}
+	if _, err := f.find(labelled); err != nil {
+		t.Errorf("other labels, given: %v", err)
 	}
 	whole, err := engine.RowsOf(plain, nil)
 	if err != nil {
@@ -66,7 +88,7 @@ func TestGenerated(t *testing.T) {
 		"a concatenation of 1 sources, 0 deep, where two are":    {t.Context(), engine.Rows{Rows: 2, Hash: "other", Concat: []engine.Rows{whole}}},
 		"17 deep, where two are possible, and 16":                {t.Context(), deep},
 		"source 1 of a concatenation is a mix":                   {t.Context(), engine.Rows{Rows: 2, Hash: "other", Concat: []engine.Rows{{Mix: []engine.Part{{}}}, whole}}},
-		"it has the hash":                                        {t.Context(), engine.Rows{Rows: 2, Hash: "other", Chosen: []int{1 << 40}, Concat: []engine.Rows{whole, whole}}},
+		"its rows have the hash":                                 {t.Context(), engine.Rows{Rows: 2, Hash: "other", Chosen: []int{1 << 40}, Concat: []engine.Rows{whole, whole}}},
 		"source 2 of the concatenation of its rows: its 3 rows,": {t.Context(), engine.Rows{Rows: 2, Hash: "other", Concat: []engine.Rows{whole, {Rows: 3, Hash: "none"}}}},
 	} {
 		f := &finder{ctx: c.ctx, found: map[string]dataset.Source{}}
@@ -74,4 +96,11 @@ func TestGenerated(t *testing.T) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 	}
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }

@@ -34,7 +34,7 @@ func (f *finder) find(want engine.Rows) (dataset.Source, error) {
 		return f.mixed(want)
 	}
 	if len(want.Concat) > 0 {
-		return f.joined(want, 0)
+		return f.joinedOr(want, 0)
 	}
 	src := f.found[want.Hash]
 	if src == nil {
@@ -77,6 +77,18 @@ func (f *finder) mixed(want engine.Rows) (dataset.Source, error) {
 // deepest bounds how concatenations are nested.
 const deepest = 16
 
+// joinedOr finds the sources of a concatenation, or its rows as they were given.
+func (f *finder) joinedOr(want engine.Rows, depth int) (dataset.Source, error) {
+	src, err := f.joined(want, depth)
+	if err == nil || f.ctx.Err() != nil {
+		return src, err
+	}
+	if given, other := f.search(want); other == nil {
+		return given, nil
+	}
+	return nil, err
+}
+
 // joined finds the sources of a concatenation.
 func (f *finder) joined(want engine.Rows, depth int) (dataset.Source, error) {
 	if len(want.Concat) != 2 || depth > deepest {
@@ -89,30 +101,47 @@ func (f *finder) joined(want engine.Rows, depth int) (dataset.Source, error) {
 		case len(part.Mix) > 0:
 			return nil, fmt.Errorf("source %d of a concatenation is a mix", i+1)
 		case len(part.Concat) > 0:
-			find = func(want engine.Rows) (dataset.Source, error) { return f.joined(want, depth+1) }
+			find = func(want engine.Rows) (dataset.Source, error) { return f.joinedOr(want, depth+1) }
 		}
 		var err error
 		if of[i], err = find(part); err != nil {
 			return nil, fmt.Errorf("source %d of the concatenation of its rows: %w", i+1, err)
 		}
 	}
-	var all dataset.Source
 	c := dataset.Concat(of[0], of[1])
 	if err := c.Err(); err != nil {
 		return nil, err
 	}
+	all := dataset.Source(c)
 	h, err := dataset.Hash(c)
-	if all = c; err == nil && h != want.Hash && len(want.Chosen) > 0 && !slices.ContainsFunc(want.Chosen, func(r int) bool { return r < 0 || r >= c.Len() }) {
+	if err == nil && h != want.Hash && len(want.Chosen) > 0 && !slices.ContainsFunc(want.Chosen, func(r int) bool { return r < 0 || r >= c.Len() }) {
 		all = dataset.All(c).Select(want.Chosen)
 		h, err = dataset.Hash(all)
+	}
+	if err == nil && h != want.Hash && size(c) <= mostEdited { // labels or columns that were left out
+		var t *dataset.Table
+		if t, err = dataset.Collect(dataset.Until(f.ctx, c)); err == nil {
+			if part := part(t, want); part != nil {
+				return part, nil
+			}
+		}
 	}
 	if err != nil {
 		return nil, err
 	}
 	if h != want.Hash {
-		return nil, fmt.Errorf("both sources of the concatenation of its rows are there, and it has the hash %.12s, not %.12s: the record contradicts itself", h, want.Hash)
+		return nil, fmt.Errorf("both sources of the concatenation of its rows are there, and its rows have the hash %.12s, not %.12s: a program gave them other labels or columns, which the record does not have; give the rows as they were trained on, such as in an .npz file", h, want.Hash)
 	}
 	return all, nil
+}
+
+// size is the number of values of rows.
+func size(rows dataset.Source) int {
+	width := 0
+	for _, c := range rows.Columns() {
+		width += c.Width()
+	}
+	return width * rows.Len()
 }
 
 // mostGenerated bounds the rows that are generated for a record.
@@ -132,11 +161,7 @@ func (f *finder) generated(want engine.Rows) (dataset.Source, error) {
 	if err != nil || h == want.Hash && rows.Len() == want.Rows {
 		return rows, err
 	}
-	width := 0
-	for _, c := range rows.Columns() {
-		width += c.Width()
-	}
-	if width*rows.Len() > mostEdited {
+	if size(rows) > mostEdited {
 		return nil, fmt.Errorf("synthetic: the rows were chosen of %d generated ones, which take more memory than a record is trusted with: give the rows", rows.Len())
 	}
 	t, err := dataset.Collect(dataset.Until(f.ctx, rows))
@@ -179,18 +204,8 @@ func (f *finder) search(want engine.Rows) (dataset.Source, error) {
 		if c.hash == want.Hash && c.t.Len() == want.Rows {
 			return c.t, nil
 		}
-		t := edited(c.t, want)
-		for _, rows := range [][]int{want.Chosen, nil, head(t, want.Rows)} { // the first rows, as Head gives
-			part := t
-			if rows != nil {
-				part = chosen(t, rows)
-			}
-			if part == nil || part.Err() != nil || part.Len() != want.Rows || part == c.t {
-				continue
-			}
-			if h, err := part.Hash(); err == nil && h == want.Hash {
-				return part, nil
-			}
+		if part := part(c.t, want); part != nil {
+			return part, nil
 		}
 		seen = append(seen, fmt.Sprintf("%s (%d rows of %v, %.12s)", c.name, c.t.Len(), c.t.Columns(), c.hash))
 	}
@@ -202,6 +217,24 @@ func (f *finder) search(want engine.Rows) (dataset.Source, error) {
 		return nil, fmt.Errorf("its %d rows, of hash %.12s, were generated: %w", want.Rows, want.Hash, why)
 	}
 	return nil, fmt.Errorf("its %d rows, of hash %.12s, are none of %s: give the data it was trained on, with the same columns (--data of lamina reproduce)%s", want.Rows, want.Hash, strings.Join(seen, ", "), hint)
+}
+
+// part returns what was chosen of a table and edited, as far as the record tells, or nil if these are not the rows.
+func part(of *dataset.Table, want engine.Rows) *dataset.Table {
+	t := edited(of, want)
+	for _, rows := range [][]int{want.Chosen, nil, head(t, want.Rows)} { // the first rows, as Head gives
+		part := t
+		if rows != nil {
+			part = chosen(t, rows)
+		}
+		if part == nil || part.Err() != nil || part.Len() != want.Rows || part == of {
+			continue
+		}
+		if h, err := part.Hash(); err == nil && h == want.Hash {
+			return part
+		}
+	}
+	return nil
 }
 
 // edited returns a table without the columns and the labels that the rows did not have, as far as the record tells.

@@ -164,6 +164,10 @@ func TestCoreSet(t *testing.T) {
 	if len(slices.Compact(slices.Sorted(slices.Values(rows)))) != 25 {
 		t.Errorf("rows %v", rows)
 	}
+	p = &Pool{Rows: 4, Codes: Codes{[]float32{0, 10, 4, 100}, 1}} // of the mean 28.5
+	if rows, scores = picked(t, CoreSet{}, p, 4); !slices.Equal(rows, []int{1, 3, 0, 2}) || !slices.Equal(scores, []float64{0, 90, 10, 4}) {
+		t.Errorf("rows %v, scores %v", rows, scores)
+	}
 	// Rows that are all alike come in order, each once.
 	p = &Pool{Rows: 4, Codes: Codes{make([]float32, 8), 2}, Known: Codes{make([]float32, 2), 2}}
 	if rows, _ = picked(t, CoreSet{}, p, 4); !slices.Equal(rows, []int{0, 1, 2, 3}) {
@@ -180,6 +184,18 @@ func TestSpread(t *testing.T) {
 	}
 	if rows, _ := picked(t, Margin{}, p, 2); !slices.Equal(rows, []int{0, 1}) {
 		t.Errorf("%v", rows)
+	}
+}
+
+// TestSpreadAmong chooses of ten times as many rows as are wanted.
+func TestSpreadAmong(t *testing.T) {
+	p := &Pool{Rows: 30, Classes: 2, Members: [][]float64{nil}, Codes: Codes{make([]float32, 30), 1}, Known: Codes{[]float32{0}, 1}}
+	for i := range 30 {
+		p.Members[0] = append(p.Members[0], 0.5+float64(i)/100, 0.5-float64(i)/100)
+	}
+	p.Codes.X[19], p.Codes.X[20] = 50, 99
+	if rows, scores := picked(t, Spread{By: Margin{}}, p, 2); !slices.Equal(rows, []int{19, 0}) || math.Abs(scores[0]-0.62) > 1e-9 {
+		t.Errorf("%v %v", rows, scores)
 	}
 }
 

@@ -80,11 +80,17 @@ func Doubt(labels []int, p []float64, classes int) ([]Doubtful, error) {
 // the rows of a fold and returns the probabilities of those of Fold.Test, in their order. The folds are those of
 // [evaluate.Folds], stratified by label, and no group, if there are groups, is on both sides.
 //
-// Errors: those of Folds and of fit; another number of probabilities.
+// Errors: those of Folds and of fit; a class whose rows are all in one fold, as those of one group are, of which no model could
+// know; another number of probabilities.
 func OutOfFold(ctx context.Context, labels, groups []int64, classes, folds int, seed uint64, fit func(ctx context.Context, f evaluate.Fold) ([]float64, error)) ([]float64, error) {
 	list, err := evaluate.Folds(labels, groups, folds, seed)
 	if err != nil {
 		return nil, err
+	}
+	for n, f := range list {
+		if y := onlyIn(labels, f); y != evaluate.None {
+			return nil, fmt.Errorf("active: out of fold: all rows of class %d are in fold %d, as those of one group are, so that no other model knows it: leave them out, or take other folds", y, n+1)
+		}
 	}
 	out := make([]float64, max(len(labels), len(groups))*classes)
 	for n, f := range list {
@@ -103,4 +109,21 @@ func OutOfFold(ctx context.Context, labels, groups []int64, classes, folds int, 
 		}
 	}
 	return out, nil
+}
+
+// onlyIn is a class that no row has which is trained on in this fold, and one that is predicted; evaluate.None if there is none.
+func onlyIn(labels []int64, f evaluate.Fold) int64 {
+	trained := map[int64]bool{evaluate.None: true}
+	if labels == nil {
+		return evaluate.None
+	}
+	for _, i := range f.Train {
+		trained[labels[i]] = true
+	}
+	for _, i := range f.Test {
+		if !trained[labels[i]] {
+			return labels[i]
+		}
+	}
+	return evaluate.None
 }

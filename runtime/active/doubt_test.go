@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -90,6 +91,18 @@ func TestProbed(t *testing.T) {
 	if _, err := Probed(t.Context(), &evaluate.Set{X: []float64{1, 2}, Dim: 1, Y: []int{0, evaluate.None}, Classes: 2}, nil, 2, 0); err == nil || !strings.Contains(err.Error(), "row 1 has no label") {
 		t.Error(err)
 	}
+	// A number that is missing is the mean of the rows that are fitted to, and no row makes another of those that it is not fitted to.
+	lacks := &evaluate.Set{X: []float64{0, 5, 0.1, math.NaN(), 1, 7, 1.1, math.NaN()}, Dim: 2, Y: []int{0, 0, 1, 1}, Classes: 2}
+	known, test := filled(selected(lacks, []int{0, 1, 2}), selected(lacks, []int{3}))
+	if want := []float64{0, 5, 0.1, 6, 1, 7}; !slices.Equal(known.X, want) || !slices.Equal(test.X, []float64{1.1, 6}) || !math.IsNaN(lacks.X[3]) {
+		t.Errorf("%v and %v, want %v and [1.1 6]", known.X, test.X, want)
+	}
+	if known, _ = filled(selected(lacks, []int{1, 3}), test); !slices.Equal(known.X, []float64{0.1, 0, 1.1, 0}) {
+		t.Errorf("a column without numbers: %v", known.X)
+	}
+	if p, err := Probed(t.Context(), lacks, nil, 2, 0); err != nil || !(p[0] > 0.5 && p[7] > 0.5) {
+		t.Errorf("%v %v", p, err)
+	}
 	// Two rows of a class are too few for folds within the folds.
 	few := &evaluate.Set{X: []float64{0, 0.1, 1, 1.1}, Dim: 1, Y: []int{0, 0, 1, 1}, Classes: 2}
 	if p, err := Probed(t.Context(), few, nil, 2, 0); err != nil || !(p[0] > 0.5 && p[2] > 0.5 && p[5] > 0.5 && p[7] > 0.5) {
@@ -128,6 +141,27 @@ func TestProbedWithinFolds(t *testing.T) {
 	}
 }
 
+// TestPenalty takes the penalty that predicts best: a small one where codes tell the class, the largest where they tell nothing.
+func TestPenalty(t *testing.T) {
+	clear, nothing := &evaluate.Set{Dim: 1, Classes: 2}, &evaluate.Set{Dim: 10, Classes: 2}
+	key := random.New(5)
+	for i := range 40 {
+		clear.X, clear.Y = append(clear.X, float64(i)), append(clear.Y, i/20)
+		nothing.Y = append(nothing.Y, int(key.Uint64N(uint64(i), 2)))
+		for j := range 10 {
+			nothing.X = append(nothing.X, key.Derive(1, uint64(i)).Float64(uint64(j)))
+		}
+	}
+	for _, c := range []struct {
+		s    *evaluate.Set
+		want float64
+	}{{clear, 1e-4}, {nothing, 1}} {
+		if l2, err := penalty(t.Context(), c.s, nil, 1); err != nil || l2 != c.want {
+			t.Errorf("%v, want %v; %v", l2, c.want, err)
+		}
+	}
+}
+
 // TestOutOfFold never gives a row, or one of its group, to what predicts it.
 func TestOutOfFold(t *testing.T) {
 	s, groups, _ := clusters(100)
@@ -153,6 +187,10 @@ func TestOutOfFold(t *testing.T) {
 		}
 	}
 	if _, err = OutOfFold(t.Context(), labels, nil, 3, 4, 9, func(context.Context, evaluate.Fold) ([]float64, error) { return nil, nil }); err == nil || !strings.Contains(err.Error(), "fold 1: 25 rows of 3 classes have 75 probabilities, got 0") {
+		t.Error(err)
+	}
+	together := []int64{0, 0, 0, 1, 1, 1, 2, 2}
+	if _, err = OutOfFold(t.Context(), []int64{0, 1, 0, 1, 0, 1, 2, 2}, together, 3, 2, 9, nil); err == nil || !strings.Contains(err.Error(), "all rows of class 2 are in fold") {
 		t.Error(err)
 	}
 	broken := errors.New("broken")

@@ -105,6 +105,21 @@ func TestMerge(t *testing.T) {
 	if l, err = ReadLabels(labels); err != nil || l.Y[4] != 1 {
 		t.Errorf("%+v %v", l, err)
 	}
+	// What a program for tables makes of numbers, and of the file. What the labels are of is known still.
+	tabs := put(t, "rank.csv", "row\tlabel\tdata\tnote\n5.0\t0.0\t8 rows\t\n7\t03\t8 rows\tx\n0\t\t8 rows\t\n")
+	link := filepath.Join(t.TempDir(), "link.csv")
+	if err := os.Symlink(labels, link); err != nil {
+		t.Fatal(err)
+	}
+	if m, err = Merge(tabs, link, MergeOptions{Classes: things}); err != nil || m != (Merged{Added: 2, Empty: 1, Known: 5, Rows: 8}) {
+		t.Fatalf("%+v %v", m, err)
+	}
+	if l, err = ReadLabels(labels); err != nil || l.Of != some || l.Y[5] != 0 || l.Y[7] != 2 {
+		t.Errorf("%+v %v", l, err)
+	}
+	if m, err = Merge(answersOf(t, some, []int{1, 0}, "cat", "dog"), labels, MergeOptions{Classes: things, Correct: true}); err != nil || m != (Merged{Added: 2, Known: 7, Rows: 8}) {
+		t.Errorf("what corrects nothing is added: %+v %v", m, err)
+	}
 	// Labels of one's own, without the data in the heading, and what a spreadsheet makes of a ranking.
 	mine := put(t, "labels.csv", "species\n-1\n1\n-1\n-1\n-1\n-1\n-1\n-1\n")
 	sheet := put(t, "rank.csv", "\xef\xbb\xbfLabel;row;data;note\r\ndog;0;8 rows 6eb87a5ead38c62d;sure\r\n;;;\r\n;3;8 rows 6eb87a5ead38c62d;\r\n")
@@ -163,6 +178,11 @@ func TestMergeRefuses(t *testing.T) {
 		{head + "3,8 rows 55e20ccc88de47a4,cat\n", had, []string{"is of other data than", "hashes 55e20ccc88de47a4 and 6eb87a5ead38c62d"}},
 		{head + "3" + data + "cat\n4,8 rows 55e20ccc88de47a4,cat\n", had, []string{"line 3", "row 4 is of other data than the lines before"}},
 		{head + "3,,cat\n", had, []string{"line 2", `its data are ""`}},
+		{head + "3,999999999999999999 rows ab,cat\n", "", []string{"line 2", "its data are 999999999999999999 rows, more than the 268435456"}},
+		{"\xff\xfer\x00o\x00", had, []string{"it is UTF-16", "save it as CSV in UTF-8"}},
+		{head + "3.5" + data + "cat\n", had, []string{`there is no row "3.5"`}},
+		{head + "3" + data + "cat\n", strings.Replace(had, "\n1\n", "\n1\n\n", 1), []string{"line 4 is empty: each row has a label, and -1 is none"}},
+		{head + "3" + data + "cat\n", strings.Replace(had, "\n-1\n", "\n\n-1\n", 1), []string{"line 2 is empty"}},
 		{head + "3,0 rows ab,cat\n", had, []string{`its data are "0 rows ab"`}},
 		{"rank,row,data\n1,3" + data + "\n", had, []string{`no column "label"`, "label rank wrote"}},
 		{head, had, []string{"there are no rows in it"}},
@@ -173,6 +193,7 @@ func TestMergeRefuses(t *testing.T) {
 		{head + "3" + data + "cat\n", "label\n-1\n-1\n", []string{"8 rows and 2"}},
 		{head + "3" + data + "cat\n", "a,b\n1,2\n", []string{"labels.csv", "labels are one column, got 2"}},
 		{head + "3" + data + "cat\n", "label\n0.5\n", []string{"line 2", `"0.5" is no label`}},
+		{head + "3" + data + "cat\n", "label\n2147483648\n", []string{"line 2", `"2147483648" is no label`}},
 		{head + "3" + data + "cat\n", "label\n-2\n", []string{"line 2", `"-2" is no label`}},
 		{head + "3" + data + "cat\n", "label\n", []string{"there are no labels in it"}},
 		{head + "3" + data + "cat\n", strings.Replace(had, "\n1\n", "\n3\n", 1), []string{"row 1 has the label 3, but the classes are 0 to 2"}},
@@ -193,6 +214,20 @@ func TestMergeRefuses(t *testing.T) {
 		}
 	}
 	good := answersOf(t, some, []int{1}, "cat")
+	kept := put(t, "labels.csv", strings.Replace(had, "\n1\n", "\n-1\n", 1))
+	if err := os.Chmod(kept, 0o444); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Merge(good, kept, MergeOptions{Classes: things}); err == nil || !strings.Contains(err.Error(), "it is read-only") {
+		t.Errorf("a file that may only be read: %v", err)
+	}
+	big := put(t, "big.csv", "")
+	if err := os.Truncate(big, maxFile+1); err != nil { // which takes no room
+		t.Fatal(err)
+	}
+	if _, err := Merge(big, filepath.Join(t.TempDir(), "labels.csv"), MergeOptions{Classes: things}); err == nil || !strings.Contains(err.Error(), "big.csv: it has 1024 MB, more than the 1024 that are read") {
+		t.Errorf("a file that is too large: %v", err)
+	}
 	if _, err := Merge(good, filepath.Join(good, "labels.csv"), MergeOptions{Classes: things}); err == nil {
 		t.Error("labels were written below a file")
 	}
@@ -208,6 +243,23 @@ func TestMergeRefuses(t *testing.T) {
 	for _, rows := range [][]Ranked{nil, {{Row: 8}}, {{Row: -1}}, {{Row: 1}, {Row: 1}}} {
 		if err := (&Ranking{some, rows}).Write(filepath.Join(t.TempDir(), "rank.csv")); err == nil {
 			t.Errorf("%v was written", rows)
+		}
+	}
+}
+
+// TestAnswers: where all names are numbers, no number counts the names.
+func TestAnswers(t *testing.T) {
+	for _, c := range []struct {
+		answer  string
+		classes []string
+		want    int64
+	}{
+		{"2", []string{"1", "2", "3"}, 1}, {"0", []string{"1", "2", "3"}, -1}, {"2.0", []string{"1", "2", "3"}, 1}, {"2.5", []string{"1", "2", "3"}, -1},
+		{"1", []string{"01", "02"}, 0}, {"1", []string{"1", "01"}, 0}, {"001", []string{"1", "01"}, -1}, {"2", []string{"cat", "dog", "3"}, 2},
+		{"3", []string{"cat", "dog", "3"}, 2}, {"-1", []string{"cat", "dog"}, -1}, {"2", []string{"cat", "dog"}, -1}, {"", []string{"cat", "dog"}, -1}, {".0", []string{"cat", "dog"}, -1},
+	} {
+		if got := (answered{answer: c.answer}).class(c.classes); got != c.want {
+			t.Errorf("%q of %q is %d, want %d", c.answer, c.classes, got, c.want)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -49,6 +50,9 @@ func parseData(s string) (d Data, ok bool) {
 	n, err := strconv.Atoi(m[1])
 	return Data{n, m[2]}, err == nil
 }
+
+// mostRows bounds the rows of a data set that labels are taken of.
+const mostRows = 1 << 28
 
 // other says what differs, "" if nothing that both know does.
 func (d Data) other(e Data) string {
@@ -105,8 +109,15 @@ func (l *Labels) Table(column string) (*dataset.Table, error) {
 
 const labelHeading = "label"
 
-// Write writes the file, whole or not at all.
+// Write writes the file, whole or not at all. Where a link leads to it, the file that it leads to is written. Errors: a file that may
+// only be read; it cannot be written.
 func (l *Labels) Write(path string) error {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	if st, err := os.Stat(path); err == nil && st.Mode().Perm()&0o200 == 0 { // a new file in its place would not ask
+		return fmt.Errorf("active: %s: it is read-only: permit writing it, or name another file", path)
+	}
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s (%s)\n", labelHeading, l.Of)
 	for _, y := range l.Y {
@@ -141,8 +152,8 @@ func open(path string) (*os.File, error) {
 // ReadLabels reads a file of labels, of [Labels.Write] or any CSV file of one column of whole numbers with a heading or
 // without. Without the data in its heading Of has the number of rows alone.
 //
-// Errors, with the line: there is no such file (fs.ErrNotExist); several columns; what is no whole number from -1 to
-// 2147483647; another number of labels than the heading says.
+// Errors, with the line: there is no such file (fs.ErrNotExist); several columns; an empty line before the last label; what is no
+// whole number from -1 to 2147483647; another number of labels than the heading says.
 func ReadLabels(path string) (*Labels, error) {
 	f, err := open(path)
 	if err != nil {
@@ -160,6 +171,7 @@ func decodeLabels(r io.Reader) (*Labels, error) {
 	in := csv.NewReader(withoutMark(r))
 	in.FieldsPerRecord, in.ReuseRecord = -1, true
 	l := &Labels{}
+	next := 1 // line
 	for first := true; ; first = false {
 		rec, err := in.Read()
 		if err == io.EOF {
@@ -169,6 +181,10 @@ func decodeLabels(r io.Reader) (*Labels, error) {
 			return nil, err
 		}
 		line, _ := in.FieldPos(0)
+		if line != next { // a reader of CSV passes over it, and all labels behind it would be those of other rows
+			return nil, fmt.Errorf("line %d is empty: each row has a label, and %d is none", next, evaluate.None)
+		}
+		next += 1 + strings.Count(rec[0], "\n")
 		if len(rec) != 1 {
 			return nil, fmt.Errorf("line %d: labels are one column, got %d", line, len(rec))
 		}

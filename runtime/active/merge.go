@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/lamina-ml/lamina/runtime/evaluate"
 )
@@ -28,7 +29,8 @@ type MergeOptions struct {
 
 // Merge takes the answers of a file of [Ranking.Write] into a file of [Labels], which it makes if there is none, and keeps the
 // labels that are there. An answer is the name of a class or its number, from 0; rows without one are left out. With names a
-// number that is a name is that name. Answers that are merged already change nothing.
+// number that is a name is that name, and if all names are numbers, such as 1 to 5, an answer is one of them. A number may have been
+// written anew by a program for tables, as 2.0 or 02. Answers that are merged already change nothing.
 //
 // Errors, with line and row, and then nothing is written: a row that the data do not have or that comes twice; rows of other
 // data; an answer that is no class, or another one than the label that the row has, unless Correct is set; a label that is no class; a file that is not
@@ -58,7 +60,9 @@ func Merge(answers, labels string, o MergeOptions) (Merged, error) {
 			return m, fmt.Errorf("active: %s: row %d has the label %d, but the classes are 0 to %d", labels, i, y, len(classes)-1)
 		}
 	}
-	l.Of = of
+	if of.Mark != "" {
+		l.Of = of
+	}
 	m.Empty, m.Rows = empty, of.Rows
 	for _, a := range list {
 		bad := func(format string, args ...any) (Merged, error) {
@@ -86,11 +90,40 @@ func Merge(answers, labels string, o MergeOptions) (Merged, error) {
 
 // class is the number of the class that was answered, by name or else by number; -1 for what is no class.
 func (a answered) class(classes []string) int64 {
-	y := int64(slices.Index(classes, a.answer))
-	if n, err := strconv.Atoi(a.answer); y < 0 && err == nil && n >= 0 && n < len(classes) {
-		y = int64(n)
+	if y := slices.Index(classes, a.answer); y >= 0 {
+		return int64(y)
 	}
-	return y
+	n, ok := whole(a.answer)
+	if !ok {
+		return -1
+	}
+	numbers, named := true, -1
+	for k, name := range classes {
+		switch v, ok := whole(name); {
+		case !ok:
+			numbers = false
+		case v == n && named < 0:
+			named = k
+		case v == n: // 1 and 01
+			return -1
+		}
+	}
+	switch {
+	case named >= 0:
+		return int64(named)
+	case !numbers && n >= 0 && n < len(classes):
+		return int64(n)
+	}
+	return -1
+}
+
+// whole reads a whole number, which a program for tables may have written as 3.0.
+func whole(s string) (n int, ok bool) {
+	if before, after, point := strings.Cut(s, "."); point && after != "" && strings.Trim(after, "0") == "" {
+		s = before
+	}
+	n, err := strconv.Atoi(s)
+	return n, err == nil
 }
 
 // Unmerged returns how many answers a file of [Ranking.Write] has that the labels do not, and would be lost if it were

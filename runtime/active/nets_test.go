@@ -92,6 +92,8 @@ func TestNets(t *testing.T) {
 		{func() error { _, err := CodesOf(t.Context(), engine.ErrNet(nil), "", unknown); return err }, "the Net was never made"},
 		{func() error { _, err := CodesOf(t.Context(), both, "code", nil); return err }, "the source is nil"},
 		{func() error { _, err := PoolOf(t.Context(), nil, nil, nil, nil); return err }, "the source is nil"},
+		{func() error { _, err := CodesOf(t.Context(), fit.Net(code), "", endless{digits}); return err }, "1073741824 rows of 12 numbers are more than the 268435456 that are kept at once"},
+		{func() error { _, _, err := Probabilities(t.Context(), fit.Net(p), "", endless{digits}); return err }, "1073741824 rows of 10 numbers are more than"},
 		{func() error { _, err := PoolOf(t.Context(), fit.Net(p), nil, digits.Rename("x", "z"), nil); return err }, `input "x"`},
 		{func() error { _, _, err := Draws(t.Context(), fit.Net(p), "", unknown, 6, 1); return err }, "the net draws nothing: take one of train.Result.Drawing"},
 		{func() error { _, _, err := Draws(t.Context(), fit.Drawing().Net(p), "", unknown, 1, 1); return err }, "two draws or more, got 1"},
@@ -107,3 +109,8 @@ func TestNets(t *testing.T) {
 		}
 	}
 }
+
+// endless has more rows than are kept.
+type endless struct{ dataset.Source }
+
+func (endless) Len() int { return 1 << 30 }

@@ -3,6 +3,8 @@ package active
 import (
 	"context"
 	"fmt"
+	"math"
+	"slices"
 
 	"github.com/lamina-ml/lamina/runtime/evaluate"
 )
@@ -14,7 +16,8 @@ const alone = 0.1
 
 // Probed returns out-of-fold probabilities of linear probes of labelled codes, [rows Classes]: each fold's probe, with standards
 // and L2 penalty, is fitted to the other folds alone. The penalty is the one of 1e-4 to 1 with the least log loss over three
-// folds of these, or 0.1 where a class has fewer rows than that needs.
+// folds of these, or 0.1 where a class has fewer rows than that needs. A number that is NaN is missing: it counts as the mean of the
+// rows that the probe is fitted to.
 //
 // Errors: a row without a label; those of [OutOfFold] and of the probes.
 func Probed(ctx context.Context, s *evaluate.Set, groups []int64, folds int, seed uint64) ([]float64, error) {
@@ -69,6 +72,7 @@ func penalty(ctx context.Context, s *evaluate.Set, groups []int64, seed uint64) 
 
 // probe returns the probabilities that a probe fitted to known gives the rows of test.
 func probe(ctx context.Context, known, test *evaluate.Set, l2 float64) ([]float64, error) {
+	known, test = filled(known, test)
 	linear, err := evaluate.FitLinear(ctx, known, l2)
 	if err != nil {
 		return nil, err
@@ -78,6 +82,31 @@ func probe(ctx context.Context, known, test *evaluate.Set, l2 float64) ([]float6
 		return nil, err
 	}
 	return evaluate.Softmax(scores, known.Classes)
+}
+
+// filled returns both sets with the means of the first in the place of NaN, or 0 where it has no number.
+func filled(known, test *evaluate.Set) (a, b *evaluate.Set) {
+	if !slices.ContainsFunc(known.X, math.IsNaN) && !slices.ContainsFunc(test.X, math.IsNaN) {
+		return known, test
+	}
+	sum, n := make([]float64, known.Dim), make([]float64, known.Dim)
+	for i, v := range known.X {
+		if v == v {
+			sum[i%known.Dim] += v
+			n[i%known.Dim]++
+		}
+	}
+	fill := func(s *evaluate.Set) *evaluate.Set {
+		out := *s
+		out.X = slices.Clone(s.X)
+		for i, v := range out.X {
+			if v != v {
+				out.X[i] = sum[i%s.Dim] / max(n[i%s.Dim], 1)
+			}
+		}
+		return &out
+	}
+	return fill(known), fill(test)
 }
 
 // selected returns some rows of a set.

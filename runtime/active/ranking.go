@@ -78,7 +78,7 @@ type answered struct {
 }
 
 // readAnswers reads of a file of [Ranking.Write] what a person filled in. Columns may have been moved, added and removed, but
-// for row, data and label; a spreadsheet may have put semicolons between them.
+// for row, data and label; a spreadsheet may have put semicolons or tabs between them.
 func readAnswers(path string) (of Data, list []answered, empty int, err error) {
 	f, err := open(path)
 	if err != nil {
@@ -94,10 +94,18 @@ func readAnswers(path string) (of Data, list []answered, empty int, err error) {
 func decodeAnswers(r io.Reader) (of Data, list []answered, empty int, err error) {
 	b := withoutMark(r)
 	in := csv.NewReader(b)
-	if head, _ := b.Peek(256); bytes.Count(head, []byte(";")) > bytes.Count(head, []byte(",")) {
-		in.Comma = ';'
+	first, _ := b.Peek(1 << 12)
+	if bytes.HasPrefix(first, []byte("\xff\xfe")) || bytes.HasPrefix(first, []byte("\xfe\xff")) {
+		return of, nil, 0, errors.New("it is UTF-16, as spreadsheets call Unicode text: save it as CSV in UTF-8")
 	}
-	in.FieldsPerRecord, in.ReuseRecord, in.TrimLeadingSpace = -1, true, true
+	first, _, _ = bytes.Cut(first, []byte("\n"))
+	for _, comma := range ";\t" {
+		if bytes.Count(first, []byte(string(comma))) > bytes.Count(first, []byte(string(in.Comma))) {
+			in.Comma = comma
+		}
+	}
+	in.FieldsPerRecord, in.ReuseRecord = -1, true
+	in.TrimLeadingSpace = in.Comma != '\t' // a tab is space too
 	head, err := in.Read()
 	if err == io.EOF {
 		err = errors.New("the file is empty")
@@ -142,14 +150,17 @@ func decodeAnswers(r io.Reader) (of Data, list []answered, empty int, err error)
 		if !ok || d.Rows == 0 {
 			return of, nil, 0, bad("its data are %q, and must be as label rank wrote them, such as %q", clip(field("data")), Data{60000, "6eb87a5ead38c62d"})
 		}
+		if d.Rows > mostRows {
+			return of, nil, 0, bad("its data are %d rows, more than the %d that labels are taken of", d.Rows, mostRows)
+		}
 		if of.Rows == 0 {
 			of = d
 		}
 		if d != of {
 			return of, nil, 0, bad("row %s is of other data than the lines before: %s and %s", clip(field("row")), d, of)
 		}
-		row, err := strconv.Atoi(field("row"))
-		if err != nil || row < 0 || row >= of.Rows {
+		row, ok := whole(field("row"))
+		if !ok || row < 0 || row >= of.Rows {
 			return of, nil, 0, bad("there is no row %q: the data have the rows 0 to %d", clip(field("row")), of.Rows-1)
 		}
 		if before, ok := lines[row]; ok {

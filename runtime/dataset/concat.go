@@ -1,5 +1,7 @@
 package dataset
 
+import "slices"
+
 // Concatenation is the rows of two sources, one after the other: see [Concat]. It is a [BatchSource].
 type Concatenation struct{ m *Mixture }
 
@@ -68,15 +70,28 @@ func (c *Concatenation) origin(row int) (src Source, at int, of string) {
 	return c.m.origin(row)
 }
 
-// Concatenated returns the sources of a [Concatenation], or of that of which rows were selected, in order. It is nil for any other
-// source.
+// Concatenated returns the sources of a [Concatenation], of a table that was collected of one or of a [Mixture], or of that of which
+// rows were selected, in order. It is nil for any other source.
 func Concatenated(src Source) []Source {
 	switch s := bareOf(src).(type) {
-	case *Selection:
-		return Concatenated(s.source())
+	case chosenFrom:
+		return Concatenated(s.selection().source())
 	case *Concatenation:
 		if s.Err() == nil {
 			return []Source{s.m.parts[0].given, s.m.parts[1].given}
+		}
+	case *Spooled:
+		if s.of != nil {
+			return Concatenated(s.of)
+		}
+	case *Table:
+		if s.Err() != nil {
+			return nil
+		}
+		for _, c := range s.cols {
+			if c.both != nil {
+				return slices.Clone(c.both)
+			}
 		}
 	}
 	return nil

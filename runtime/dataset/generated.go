@@ -48,13 +48,38 @@ func bareOf(src Source) Source {
 	return src
 }
 
+// bothOf is the rows of two sources, nil for others.
+func bothOf(src Source) *Mixture {
+	switch s := src.(type) {
+	case *Concatenation:
+		if s.Err() == nil {
+			return s.m
+		}
+	case *Mixture:
+		if s.Err() == nil {
+			return s
+		}
+	}
+	return nil
+}
+
+// chosenFrom is a [Selection], or one with other labels or columns.
+type chosenFrom interface{ selection() *Selection }
+
+func (s *Selection) selection() *Selection { return s }
+
 // partly reports whether a generator made some rows of a source and others not, as far as sources tell.
 func partly(src Source) bool {
-	switch s := bareOf(src).(type) {
-	case *Concatenation:
-		return s.Err() == nil
-	case *Selection:
-		return s.Err() == nil && partly(s.source())
+	src = bareOf(src)
+	if bothOf(src) != nil {
+		return true
+	}
+	switch s := src.(type) {
+	case chosenFrom:
+		below := s.selection()
+		return below.Err() == nil && partly(below.source())
+	case *Spooled:
+		return s.of != nil && partly(s.of)
 	case *Table:
 		return s.Err() == nil && s.made() != nil
 	}
@@ -63,12 +88,19 @@ func partly(src Source) bool {
 
 // generated reports whether a generator made row i.
 func generated(src Source, i int) bool {
-	switch s := bareOf(src).(type) {
-	case *Concatenation:
-		p, first := s.m.of(i)
+	src = bareOf(src)
+	if m := bothOf(src); m != nil {
+		p, first := m.of(i)
 		return generated(p.given, i-first)
-	case *Selection:
-		return generated(s.source(), s.at(i))
+	}
+	switch s := src.(type) {
+	case chosenFrom:
+		below := s.selection()
+		return generated(below.source(), below.at(i))
+	case *Spooled:
+		if s.of != nil {
+			return generated(s.of, i)
+		}
 	case *Table:
 		if made := s.made(); made != nil {
 			return made[s.at(i)]
@@ -87,9 +119,13 @@ func (t *Table) made() []bool {
 	return nil
 }
 
-// mark keeps in a table's columns what generated its rows, those of a source.
+// mark keeps in a table's columns what generated its rows, those of a source, and the sources that they are of.
 func (t *Table) mark(src Source) {
 	generator, made := GeneratorOf(src), []bool(nil)
+	var both []Source
+	if m := bothOf(bareOf(src)); m != nil {
+		both = []Source{m.parts[0].given, m.parts[1].given}
+	}
 	if generator == "" && partly(src) {
 		made = make([]bool, t.n)
 		for i := range made {
@@ -97,7 +133,7 @@ func (t *Table) mark(src Source) {
 		}
 	}
 	for i := range t.cols {
-		t.cols[i].generator, t.cols[i].made = generator, made
+		t.cols[i].generator, t.cols[i].made, t.cols[i].both = generator, made, both
 	}
 }
 

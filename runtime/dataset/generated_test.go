@@ -94,7 +94,11 @@ func TestSyntheticShare(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	label := counting(t, 0, 3).Rename("x", "z")
+	label, dir := counting(t, 0, 3).Rename("x", "z"), t.TempDir()
+	lab := func(rows *Table) *Table {
+		y := make([]int64, rows.Len())
+		return rows.Join(must(NewTable(Data{Column: Column{Name: "y", DType: I64}, I64: y})))
+	}
 	for name, c := range map[string]struct {
 		src  Source
 		want float64
@@ -115,10 +119,24 @@ func TestSyntheticShare(t *testing.T) {
 		"all of that":               {All(both.Select([]int{15, 0})), 0.5},
 		"mixed of that":             {Mix(both, 8, real, 8), 0.125},
 		"a mistake":                 {Mix(nil, 1, gen, 1), 0},
+		"unlabelled":                {All(Concat(lab(real), lab(table))).Unlabel("y", nil), 0.25},
+		"other labels":              {All(Concat(real, gen)).Relabel("y", make([]int64, 16)).Views("x", "a", "b"), 0.25},
+		"one-hot":                   {All(Concat(lab(real), lab(table))).OneHot("y", 3, "t"), 0.25},
+		"a collected mixture":       {must(Collect(Mix(real, 30, gen, 10))), 0.25},
+		"spooled":                   {must(Spool(t.Context(), dir+"/all", StreamOf(gen))), 1},
+		"opened":                    {must(OpenSpool(dir + "/all")), 1},
+		"spooled, there already":    {must(Spool(t.Context(), dir+"/all", StreamOf(gen))), 1},
+		"spooled concatenation":     {must(Spool(t.Context(), dir+"/both", StreamOf(Concat(real, gen)))), 0.25},
+		"chosen of spooled":         {All(must(Spool(t.Context(), dir+"/both", StreamOf(Concat(real, gen))))).Select([]int{0, 15}), 0.5},
+		"spooled mixture":           {must(Spool(t.Context(), dir+"/mix", StreamOf(Mix(real, 30, gen, 10)))), 0.25},
+		"spooled real rows":         {must(Spool(t.Context(), dir+"/real", StreamOf(real))), 0},
 	} {
 		if got := SyntheticShare(c.src); math.Abs(got-c.want) > 1e-12 {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
+	}
+	if got := Concatenated(both.Select([]int{2})); len(got) != 2 || got[0] != Source(real) || got[1] != Source(gen) {
+		t.Errorf("the table was collected of %v", got)
 	}
 	if GeneratorOf(table.Head(2)) != "made rows=4" || GeneratorOf(All(table)) != "made rows=4" || GeneratorOf(both) != "" || GeneratorOf(nil) != "" || GeneratorOf((*Table)(nil)) != "" {
 		t.Error("what generated rows is lost, or said of others")

@@ -31,6 +31,8 @@ type spoolInfo struct {
 	Rows    int           `json:"rows"`
 	Columns []spoolColumn `json:"columns"`
 	Schema  *Schema       `json:"schema,omitempty"`
+
+	Generator string `json:"generator,omitempty"` // what made all rows
 }
 
 type spoolColumn struct {
@@ -61,14 +63,18 @@ func Spool(ctx context.Context, dir string, rows Stream) (*Spooled, error) {
 	if s, err := spooled(dir, source, rows); s != nil || err != nil {
 		return s, err
 	}
-	w := &spooler{info: spoolInfo{Form: spoolForm, Source: source, Schema: rows.Schema}}
+	w := &spooler{info: spoolInfo{Form: spoolForm, Source: source, Schema: rows.Schema, Generator: GeneratorOf(rows.of)}}
 	if err := w.write(ctx, dir, rows); err != nil {
 		if s, other := spooled(dir, source, rows); s != nil && other == nil { // somebody else was faster
 			return s, nil
 		}
 		return nil, err
 	}
-	return OpenSpool(dir)
+	s, err := OpenSpool(dir)
+	if err == nil {
+		s.of = rows.of
+	}
+	return s, err
 }
 
 // spooled opens what is there of a stream, nil for nothing.
@@ -96,6 +102,7 @@ func spooled(dir, source string, rows Stream) (*Spooled, error) {
 		s.Close()
 		return nil, fmt.Errorf("dataset: Spool: %s holds rows of another source, or by another schema; remove the folder, or name another", dir)
 	}
+	s.of = rows.of
 	return s, nil
 }
 
@@ -294,6 +301,17 @@ type Spooled struct {
 	source string
 	files  []*NPYRows
 	parts  []BatchSource // of each column
+
+	generator string // what made all rows, "" for others
+	of        Source // what they were written of, if that is known and a generator made some of them
+}
+
+// Generator returns in words what generated the rows, or "".
+func (s *Spooled) Generator() string {
+	if s == nil {
+		return ""
+	}
+	return s.generator
 }
 
 // OpenSpool opens rows that [Spool] wrote. Errors: there is no such folder; a file of it is missing, damaged or of another
@@ -316,7 +334,7 @@ func OpenSpool(dir string) (*Spooled, error) {
 	if err != nil {
 		return nil, &inFile{path, err}
 	}
-	s := &Spooled{rows: info.Rows, schema: info.Schema, source: info.Source}
+	s := &Spooled{rows: info.Rows, schema: info.Schema, source: info.Source, generator: info.Generator}
 	for _, c := range info.Columns {
 		if err := s.open(c.Column, filepath.Join(dir, c.File)); err != nil {
 			s.Close()

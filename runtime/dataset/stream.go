@@ -21,6 +21,8 @@ type Stream struct {
 	Source func(context.Context) (string, error)
 	// Each calls f with all rows in order, some at a time; they are valid until f returns.
 	Each func(ctx context.Context, f func(Batch) error) error
+
+	of Source // what the rows are of, if a generator made some of them
 }
 
 // Stream returns the rows of records as they are read by the schema. What they come from is the hash of the file and the
@@ -145,6 +147,9 @@ func StreamOf(src Source) Stream {
 	}
 	if cols, err := checkSource(src); err == nil {
 		s.Columns, s.Schema = cols, SchemaOf(src)
+		if GeneratorOf(src) != "" || partly(src) {
+			s.of = src
+		}
 	}
 	return s
 }

@@ -29,6 +29,8 @@ type column struct {
 	generator string // what made all rows, "" for others
 	made      []bool // which rows of the memory a generator made, nil for all or none
 
+	both []Source // the rows of the memory are those of the first and then of the second; nil for others
+
 	unlabelled bool  // by Unlabel,
 	kept       []int // which left the labels of these rows of the memory
 }

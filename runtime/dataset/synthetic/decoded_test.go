@@ -2,10 +2,13 @@ package synthetic_test
 
 import (
 	"log/slog"
+	"maps"
 	"math"
 	"strings"
 	"testing"
 
+	"github.com/lamina-ml/lamina/compiler/ir"
+	"github.com/lamina-ml/lamina/compiler/ops"
 	"github.com/lamina-ml/lamina/runtime/dataset"
 	"github.com/lamina-ml/lamina/runtime/dataset/synthetic"
 	"github.com/lamina-ml/lamina/runtime/engine"
@@ -83,12 +86,26 @@ func TestDecoded(t *testing.T) {
 		t.Error("another decoder or seed has the same name")
 	}
 
+	moved := maps.Clone(net.Params())
+	for name, v := range moved {
+		moved[name] = append([]float32{v[0] + 1}, v[1:]...)
+		break
+	}
+	if again := synthetic.Decoded(stranger{net, net.Graph(), moved}, 500, 7); again.Err() != nil || again.String() == made.String() {
+		t.Errorf("a decoder with other weights has the same name; %v", again.Err())
+	}
+	together, err := ir.Parse("g (f32[N 3] z) => (x) {\n\tf32[1 3] m = ReduceMean<axes = [0], keepdims = true>(z)\n\tf32[N 3] x = Sub(z, m)\n}\n", ops.ByName)
+	if err != nil {
+		t.Fatal(err)
+	}
+
 	z := spec.Input("z", 3).Then(dec).Named("x")
 	for want, err := range map[string]error{
 		"the decoder is nil":                    synthetic.Decoded(nil, 5, 1).Err(),
 		"the Net is nil":                        synthetic.Decoded((*engine.Net)(nil), 5, 1).Err(),
 		"the rows must be 1 to":                 synthetic.Decoded(net, 0, 1).Err(),
 		"has one input, the code, and this has": synthetic.Decoded(fit.Net(spec.Add(z, spec.Input("w", 144))), 5, 1).Err(),
+		"depends on other rows of the batch":    synthetic.Decoded(stranger{net, together, nil}, 5, 1).Err(),
 		"the rows are nil":                      (*synthetic.DecodedRows)(nil).Err(),
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -96,6 +113,17 @@ func TestDecoded(t *testing.T) {
 		}
 	}
 }
+
+// stranger is a decoder of another graph and other weights.
+type stranger struct {
+	*engine.Net
+	graph  *ir.Graph
+	params map[string][]float32
+}
+
+func (s stranger) Graph() *ir.Graph             { return s.graph }
+func (s stranger) Inputs() []*ir.Value          { return s.graph.Inputs }
+func (s stranger) Params() map[string][]float32 { return s.params }
 
 // each is a source without Rows.
 type each struct{ dataset.Source }
