@@ -17,8 +17,6 @@ func lrInitRow() Row {
 
 // lrSearchRow is rates that are searched for by folds.
 func lrSearchRow() Row {
-	how := searchedRates{layered, 3, 8, 6, 2}
-	how.Draws = 3
 	return Row{Name: lrSearch, Source: "one rate for all layers", Apart: true, Within: true, Metric: "test error, %, of the pretrained classifier with rates that were searched for", Differs: "See internal/lab/yardstick",
-		Cells: []Cell{{Seeds: 1, how: how}}}
+		Cells: []Cell{{Seeds: 1, how: searchedRates{layered, 3, 8, 6, 2}}}}
 }
