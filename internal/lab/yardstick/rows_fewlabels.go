@@ -23,9 +23,9 @@ func fewTaskCells() []fewTaskCell {
 	denoising.Before = kind{Name: "denoising", Noise: 0.5, Epochs: 10, Rate: 1e-3}
 	views.Before = kind{Name: "views", Noise: 0.3, Views: "shift=3,rotate=15,scale=0.15,shape=1x28x28", Epochs: 10, Rate: 1e-3}
 	pseudo := views
-	pseudo.Way, pseudo.Updates, pseudo.Passes, pseudo.Batch, pseudo.Rest, pseudo.Height, pseudo.From, pseudo.To = "pseudo-labels", 4000, 0, 32, 128, 1, 100, 600
+	pseudo.Way, pseudo.Updates, pseudo.Passes, pseudo.Batch, pseudo.Rest, pseudo.Height, pseudo.From, pseudo.To = "pseudo-labels", 4000, 150, 32, 128, 1, 100, 600
 	match := fewTask{Net: fewNet{Kind: "conv", Units: []int{16, 32, 64}, Drop: []float64{0, 0.3}}, Before: kind{Name: "none"}, Way: "FixMatch", Updates: 4000, Batch: 32, Rest: 96,
-		Rate: 2e-3, Decay: 0.01, Average: 0.99, Weak: "shift=2,shape=1x28x28", Strong: "shift=3,rotate=20,scale=0.2,erase=0.5,shape=1x28x28", Labels: []int{100}, Draws: 5}
+		Rate: 2e-3, Decay: 0.01, Average: 0.99, Weak: "shift=1,shape=1x28x28", Strong: "shift=2,rotate=10,scale=0.1,noise=0.3,shape=1x28x28", Labels: []int{100}, Draws: 5}
 	before := map[int]float64{100: 13.47, 600: 6.30, 1000: 4.77, 3000: 3.22}
 	most := map[int]float64{100: 13.5, 600: 6.3, 1000: 4.8, 3000: 3.2}
 	return []fewTaskCell{
