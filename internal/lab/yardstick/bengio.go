@@ -19,6 +19,7 @@ type descent struct {
 	Rate     float64 `json:"rate"`
 	Momentum float64 `json:"momentum,omitempty"`
 	Batch    int     `json:"batch"`
+	Stop     bool    `json:"stop,omitempty"` // of the whole classifier: keep the epoch with the fewest errors on the validation rows
 }
 
 func (d descent) options(in *input) train.Options {
@@ -81,7 +82,11 @@ func (g greedy) measure(ctx context.Context, in *input) (n numbers, err error) {
 	default:
 		return n, fmt.Errorf("yardstick: no pretraining is named %q", g.Kind)
 	}
-	phases = append(phases, pretrain.Fit(m, data.train, g.Tune.options(in)))
+	o := g.Tune.options(in)
+	if g.Tune.Stop {
+		o = stopping(o, data, logits, labels)
+	}
+	phases = append(phases, pretrain.Fit(m, data.train, o))
 	fit, err := in.run(ctx, pretrain.NewProgram("bengio2007", phases...))
 	if err != nil {
 		return n, err

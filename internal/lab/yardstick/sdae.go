@@ -53,8 +53,7 @@ func (c classifier) measure(ctx context.Context, in *input) (n numbers, err erro
 	}
 	o := c.Tune.options(in)
 	if c.Tune.Stop {
-		o.KeepLast, o.Valid = false, data.valid
-		o.Metrics, o.BestBy = []train.Metric{train.Accuracy(logits, labels)}, train.Greatest("accuracy")
+		o = stopping(o, data, logits, labels)
 	}
 	phases = append(phases, pretrain.Fit(m, data.train, o))
 	fit, err := in.run(ctx, pretrain.NewProgram("sdae", phases...))
@@ -62,6 +61,14 @@ func (c classifier) measure(ctx context.Context, in *input) (n numbers, err erro
 		return n, err
 	}
 	return threeErrors(ctx, fit, logits, data)
+}
+
+// stopping are options with which a classifier keeps the epoch with the fewest errors on
+// the validation rows.
+func stopping(o train.Options, data splits, logits, labels *spec.Value) train.Options {
+	o.KeepLast, o.Valid = false, data.valid
+	o.Metrics, o.BestBy = []train.Metric{train.Accuracy(logits, labels)}, train.Greatest("accuracy")
+	return o
 }
 
 // threeErrors gives the error of each part; the value is that of the test rows.
