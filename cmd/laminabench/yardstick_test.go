@@ -155,6 +155,8 @@ func TestYardstickMistakes(t *testing.T) {
 
 // What --within leaves for later is told with its hours and its command.
 func TestYardstickWithin(t *testing.T) {
+	t.Setenv("LAMINA_DATA", "")
+	t.Setenv("LAMINA_DATASETS", "")
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "ae30.json"), []byte(`[{"name": "ae30/rbm", "value": 2, "seeds": 2, "wall_s": 3600, "settings": {}}]`), 0o600); err != nil {
 		t.Fatal(err)

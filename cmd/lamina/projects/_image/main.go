@@ -85,9 +85,9 @@ func run(ctx context.Context, w io.Writer, rows *dataset.Table, classes []string
 	code := scaled.Then(enc)
 	back := code.Then(spec.Mirror("decoder", enc))
 	logits, y := code.Then(spec.Flatten(), spec.Dropout(0.3), spec.Dense(len(classes)).Named("head")), spec.Labels("y", len(classes))
-	o := train.Options{Optimizer: optim.Adam(2e-3), Epochs: epochs, Batch: 8, Classes: classes}
+	o := train.Options{Optimizer: optim.Adam(2e-3), Epochs: epochs, Batch: 8}
 	last := o
-	last.Valid, last.Augment = held, dataset.Augment("x").Shift(1)
+	last.Valid, last.Classes, last.Augment = held, classes, dataset.Augment("x").Shift(1)
 	fit, err := pretrain.NewProgram("image",
 		pretrain.Fit(spec.NewModel("pictures", spec.MSE(back, scaled)), known, o),
 		pretrain.Fit(spec.NewModel("class", spec.CrossEntropy(logits, y), spec.MSE(back, scaled)), known, last),

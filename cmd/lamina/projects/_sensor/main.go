@@ -92,9 +92,9 @@ func run(ctx context.Context, w io.Writer, rows *dataset.Table, classes []string
 	code := scaled.Then(enc)
 	back := code.Then(spec.Mirror("decoder", enc))
 	logits, y := code.Then(spec.Flatten(), spec.Dropout(0.3), spec.Dense(len(classes)).Named("head")), spec.Labels("y", len(classes)).Optional()
-	o := train.Options{Optimizer: optim.Adam(2e-3), Epochs: epochs, Batch: 16, Classes: classes}
+	o := train.Options{Optimizer: optim.Adam(2e-3), Epochs: epochs, Batch: 16}
 	last := o
-	last.Valid = held
+	last.Valid, last.Classes = held, classes
 	fit, err := pretrain.NewProgram("sensor",
 		pretrain.Fit(spec.NewModel("signals", spec.MSE(back, scaled)), known, o),
 		pretrain.Fit(spec.NewModel("activity", spec.CrossEntropy(logits, y), spec.MSE(back, scaled)), known, last),

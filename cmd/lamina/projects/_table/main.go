@@ -85,9 +85,9 @@ func run(ctx context.Context, w io.Writer, rows *dataset.Table, dir string, epoc
 
 	t, enc, head := layers(schema)
 	code, y := t.Row.Then(spec.MaskingNoise(0.2), enc), spec.Labels("y", 2).Optional() // a row without a label teaches none
-	o := train.Options{Optimizer: optim.Adam(2e-3), Epochs: epochs, Batch: 32, Classes: schema.Classes()}
+	o := train.Options{Optimizer: optim.Adam(2e-3), Epochs: epochs, Batch: 32}
 	last := o
-	last.Valid = held
+	last.Valid, last.Classes = held, schema.Classes()
 	fit, err := pretrain.NewProgram("table",
 		pretrain.Fit(spec.NewModel("columns", t.Reconstruction(code)...), known, o),
 		pretrain.Fit(spec.NewModel("label", spec.CrossEntropy(code.Then(head), y)), known, last),
