@@ -235,18 +235,11 @@ func (f curveFlags) folder(ctx context.Context, path, labels string, taker curve
 		return nil, err
 	}
 	if own {
-		if r.src, err = dataset.Collect(p); err != nil {
+		t, err := dataset.Collect(p)
+		if err != nil {
 			return nil, err
 		}
-		if r.src, err = withLabels(ctx, r.src, path, labels); err != nil {
-			return nil, err
-		}
-		if like != nil {
-			r.classes = like.classes
-			return r, nil
-		}
-		r.classes, err = f.numbers(r.src, path, r.label)
-		return r, err
+		return f.labelled(ctx, r, t, path, labels, like)
 	}
 	if r.classes = p.Classes(); like != nil && !slices.Equal(r.classes, like.classes) {
 		return nil, fmt.Errorf("%s has the classes %s, and the other rows have %s", command.Clean(path), strings.Join(r.classes, ", "), strings.Join(like.classes, ", "))
@@ -284,31 +277,15 @@ func (f curveFlags) table(ctx context.Context, path, labels string, taker curveT
 			}
 		}
 	}
-	if r.schema.Field(labels) == nil && isFile(labels) {
-		return f.tableWith(ctx, r, path, labels, like)
-	}
-	if r.classes = r.schema.Classes(); len(r.classes) < 2 {
+	own := r.schema.Field(labels) == nil && isFile(labels)
+	if own {
+		for i := range r.schema.Fields {
+			if x := &r.schema.Fields[i]; x.Kind == dataset.Label {
+				x.Kind = dataset.Ignored
+			}
+		}
+	} else if r.classes = r.schema.Classes(); len(r.classes) < 2 {
 		return nil, fmt.Errorf("%s: the label must have two values or more, and has %d", command.Clean(path), len(r.classes))
-	}
-	t, err := bySchema(ctx, r.schema, path)
-	if err != nil {
-		return nil, absent(path, err)
-	}
-	if r.label = r.schema.Column(dataset.Label); f.groups != "" {
-		if r.group = r.schema.Column(dataset.Group); !slices.Contains(columnNames(t), r.group) {
-			return nil, fmt.Errorf("--groups %s: the schema has no field of groups", command.Clean(f.groups))
-		}
-	}
-	r.src = t
-	return r, nil
-}
-
-// tableWith reads a table whose labels are a file of their own.
-func (f curveFlags) tableWith(ctx context.Context, r *curveRows, path, labels string, like *curveRows) (*curveRows, error) {
-	for i := range r.schema.Fields {
-		if x := &r.schema.Fields[i]; x.Kind == dataset.Label {
-			x.Kind = dataset.Ignored
-		}
 	}
 	t, err := bySchema(ctx, r.schema, path)
 	if err != nil {
@@ -319,6 +296,15 @@ func (f curveFlags) tableWith(ctx context.Context, r *curveRows, path, labels st
 			return nil, fmt.Errorf("--groups %s: the schema has no field of groups", command.Clean(f.groups))
 		}
 	}
+	if own {
+		return f.labelled(ctx, r, t, path, labels, like)
+	}
+	r.src, r.label = t, r.schema.Column(dataset.Label)
+	return r, nil
+}
+
+// labelled completes rows with labels of a file of their own.
+func (f curveFlags) labelled(ctx context.Context, r *curveRows, t *dataset.Table, path, labels string, like *curveRows) (_ *curveRows, err error) {
 	r.label = "y"
 	if r.src, err = withLabels(ctx, t, path, labels); err != nil {
 		return nil, err
